@@ -1,0 +1,1 @@
+"""Who decides who gets time, and who carries the deciders."""

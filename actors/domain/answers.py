@@ -1,0 +1,189 @@
+"""What a calendar says back: answers to commands, and views for readers.
+
+An answer to a command is a function of the event it caused, is remembered under the
+command's key, and is repeated word for word to a retry: the epoch and the version in
+it are those of the first time.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from actors.domain.errors import Refusal
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    LocationId,
+    Millis,
+    Minute,
+    PatientId,
+    ProviderId,
+    TimeOffId,
+    VisitTypeId,
+)
+from actors.domain.rules import Availability, Profile, TimeOff
+
+
+class BookingStatus(StrEnum):
+    """FHIR's words where it has one."""
+
+    BOOKED = "booked"
+    ARRIVED = "arrived"
+    FULFILLED = "fulfilled"
+    CANCELLED = "cancelled"
+    NOSHOW = "noshow"
+
+
+class HoldView(Struct, frozen=True, tag="hold", gc=False):
+    """A hold as its owner sees it."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    hold_id: HoldId
+    patient_id: PatientId
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute
+    expires: Millis
+    extended: bool
+    location_id: LocationId
+
+
+class BookingView(Struct, frozen=True, tag="booking", gc=False):
+    """A booking as its patient and the clinic's staff see it."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    booking_id: BookingId
+    status: BookingStatus
+    patient_id: PatientId
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute
+    location_id: LocationId
+    booked_at: Millis
+    reason: str = ""
+    cancel_reason: str = ""
+
+
+class TimeOffView(Struct, frozen=True, tag="time_off"):
+    """A leave, and the live bookings it hits, by start."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    time_off: TimeOff
+    affected: tuple[BookingId, ...]
+
+
+class Done(Struct, frozen=True, tag="done", gc=False):
+    """Accepted, and there is nothing to show (release, rules, profile, time on)."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+
+
+Answer = HoldView | BookingView | TimeOffView | Done | Refusal
+"""What a command is answered with."""
+
+
+# --- views for readers -------------------------------------------------------------
+
+FREE, HELD, BOOKED, GONE = "f", "h", "b", "g"
+"""A slot's state in one letter; ``GONE`` occurs in deltas only."""
+
+
+class SlotsView(Struct, frozen=True, tag="slots"):
+    """Slots of one visit type: ``starts[i]`` has the state ``states[i]``.
+
+    Starts ascend; ``minutes`` is the length of each. The letters are above.
+    """
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    visit_type: VisitTypeId
+    time_zone: str
+    minutes: int
+    starts: list[int]
+    states: str
+
+
+class ScheduleView(Struct, frozen=True, tag="schedule"):
+    """Bookings with patients, by start; staff only."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    time_zone: str
+    bookings: list[BookingView]
+    time_off: list[TimeOff]
+
+
+class ProviderView(Struct, frozen=True, tag="provider"):
+    """A calendar's own account of its provider, with the next free start per type."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    profile: Profile
+    availability: Availability
+    time_off: list[TimeOff]
+    next_free: dict[VisitTypeId, Minute]
+
+
+class NextFreeView(Struct, frozen=True, tag="next_free"):
+    """The soonest free start over all active visit types; None where there is none.
+
+    Providers whose calendar does not exist are missing.
+    """
+
+    starts: dict[ProviderId, Minute | None]
+
+
+class PositionsView(Struct, frozen=True, tag="positions"):
+    """Where calendars stand: provider to version, all in one epoch."""
+
+    epoch: int
+    versions: dict[ProviderId, int]
+
+
+View = (
+    SlotsView
+    | ScheduleView
+    | ProviderView
+    | NextFreeView
+    | PositionsView
+    | HoldView
+    | BookingView
+    | TimeOffView
+)
+Reply = Answer | View
+"""What any request to a shard is answered with."""
+
+__all__ = [
+    "BOOKED",
+    "FREE",
+    "GONE",
+    "HELD",
+    "Answer",
+    "BookingStatus",
+    "BookingView",
+    "Done",
+    "HoldView",
+    "NextFreeView",
+    "PositionsView",
+    "ProviderView",
+    "Refusal",
+    "Reply",
+    "ScheduleView",
+    "SlotsView",
+    "TimeOffId",
+    "TimeOffView",
+    "View",
+]

@@ -1,0 +1,186 @@
+"""What happened to a calendar, in the past tense. Events are never refused.
+
+An event carries all that ``apply`` needs, spans of time included, so that a replay
+asks neither the clock nor the rules nor tzdata. ``version`` is the calendar's version
+after it: the count of its events so far, refused commands aside (those leave the
+version as it is). ``key`` and ``fingerprint`` are those of the command, so that a
+retry finds its answer after any crash; several events of one command carry the key
+on the last one only.
+
+``start``/``end`` is the visit, ``busy_start``/``busy_end`` the visit with its
+buffers; spans are half-open.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    LocationId,
+    Millis,
+    Minute,
+    PatientId,
+    ProviderId,
+    TimeOffId,
+    VisitTypeId,
+)
+from actors.domain.rules import Availability, Profile, TimeOff
+
+
+class EventBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What every event carries; ``at`` is the instant of the decision."""
+
+    provider_id: ProviderId
+    at: Millis
+    version: int
+    key: str = ""
+    fingerprint: int = 0
+
+
+class ProviderRegistered(EventBase, frozen=True, kw_only=True, tag="registered"):
+    """The calendar began, or its provider's profile changed."""
+
+    profile: Profile
+
+
+class AvailabilitySet(EventBase, frozen=True, kw_only=True, tag="availability"):
+    """Opening rules and visit types were replaced."""
+
+    availability: Availability
+
+
+class TimeOffAdded(EventBase, frozen=True, kw_only=True, tag="off"):
+    """The provider takes leave."""
+
+    time_off: TimeOff
+
+
+class TimeOffRemoved(EventBase, frozen=True, kw_only=True, tag="on"):
+    """A leave was given back."""
+
+    time_off_id: TimeOffId
+
+
+class HoldPlaced(EventBase, frozen=True, kw_only=True, tag="held"):
+    """A slot is reserved until ``expires``."""
+
+    hold_id: HoldId
+    patient_id: PatientId
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute
+    busy_start: Minute
+    busy_end: Minute
+    expires: Millis
+    location_id: LocationId
+
+
+class HoldExtended(EventBase, frozen=True, kw_only=True, tag="extended"):
+    """A hold lasts longer."""
+
+    hold_id: HoldId
+    expires: Millis
+
+
+class HoldReleased(EventBase, frozen=True, kw_only=True, tag="released"):
+    """A hold was given back by its owner."""
+
+    hold_id: HoldId
+
+
+class HoldExpired(EventBase, frozen=True, kw_only=True, tag="expired"):
+    """A hold's deadline passed."""
+
+    hold_id: HoldId
+
+
+class SlotBooked(EventBase, frozen=True, kw_only=True, tag="booked"):
+    """A visit is booked; ``hold_id`` names the hold it came from, if any."""
+
+    booking_id: BookingId
+    patient_id: PatientId
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute
+    busy_start: Minute
+    busy_end: Minute
+    location_id: LocationId
+    hold_id: HoldId | None = None
+    reason: str = ""
+
+
+class BookingCancelled(EventBase, frozen=True, kw_only=True, tag="cancelled"):
+    """A visit was called off; ``by_patient`` says by whom."""
+
+    booking_id: BookingId
+    by_patient: bool
+    reason: str = ""
+
+
+class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag="moved"):
+    """A visit moved; ``hold_id`` names the hold whose time it took, if any."""
+
+    booking_id: BookingId
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute
+    busy_start: Minute
+    busy_end: Minute
+    location_id: LocationId
+    hold_id: HoldId | None = None
+
+
+class PatientArrived(EventBase, frozen=True, kw_only=True, tag="arrived"):
+    """The patient checked in."""
+
+    booking_id: BookingId
+
+
+class VisitCompleted(EventBase, frozen=True, kw_only=True, tag="fulfilled"):
+    """The visit took place."""
+
+    booking_id: BookingId
+
+
+class NoShowMarked(EventBase, frozen=True, kw_only=True, tag="noshow"):
+    """The patient did not come."""
+
+    booking_id: BookingId
+
+
+class WindowAdvanced(EventBase, frozen=True, kw_only=True, tag="window"):
+    """Time passed as far as the calendar's watchers can see; ``until`` is its now."""
+
+    until: Minute
+
+
+class CommandRefused(EventBase, frozen=True, kw_only=True, tag="refused"):
+    """A keyed command was refused; kept so that its retry hears the same.
+
+    Changes nothing else, and leaves the version as it was.
+    """
+
+    code: str
+    detail: str = ""
+
+
+Event = (
+    ProviderRegistered
+    | AvailabilitySet
+    | TimeOffAdded
+    | TimeOffRemoved
+    | HoldPlaced
+    | HoldExtended
+    | HoldReleased
+    | HoldExpired
+    | SlotBooked
+    | BookingCancelled
+    | BookingRescheduled
+    | PatientArrived
+    | VisitCompleted
+    | NoShowMarked
+    | WindowAdvanced
+    | CommandRefused
+)

@@ -1,0 +1,87 @@
+"""Questions to a calendar. They change nothing that anybody decided.
+
+Readers see durable state only: a shard answers them between batches. Reading slots
+marks the calendar as watched and first lets its window advance (see AdvanceWindow).
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from actors.domain.ids import BookingId, HoldId, Minute, ProviderId, VisitTypeId
+
+
+class ReadSlots(Struct, frozen=True, tag="read_slots", gc=False):
+    """Slots of a visit type from ``first`` to ``last``.
+
+    Each bound is a local date ``YYYY-MM-DD`` (in the zone of the calendar's first
+    location) or an instant as a Minute. Half-open; two equal dates mean that day.
+    An empty ``visit_type`` means the first active one. ``at_least`` is the version
+    that the reader must see: a calendar that is behind answers ``deadline_passed``.
+    """
+
+    provider_id: ProviderId
+    visit_type: VisitTypeId
+    first: str | Minute
+    last: str | Minute
+    at_least: int = 0
+
+
+class ReadWeek(Struct, frozen=True, tag="read_week", gc=False):
+    """Slots of a visit type that start in an ISO week, ``2026-W49``, local dates."""
+
+    provider_id: ProviderId
+    visit_type: VisitTypeId
+    week: str
+
+
+class ReadSchedule(Struct, frozen=True, tag="read_schedule", gc=False):
+    """Bookings that start from ``first`` to ``last`` (as in ReadSlots), any status."""
+
+    provider_id: ProviderId
+    first: str | Minute
+    last: str | Minute
+
+
+class ReadHold(Struct, frozen=True, tag="read_hold", gc=False):
+    """One live hold."""
+
+    provider_id: ProviderId
+    hold_id: HoldId
+
+
+class ReadBooking(Struct, frozen=True, tag="read_booking", gc=False):
+    """One booking, any status."""
+
+    provider_id: ProviderId
+    booking_id: BookingId
+
+
+class ReadProvider(Struct, frozen=True, tag="read_provider", gc=False):
+    """The provider's profile, rules and next free starts."""
+
+    provider_id: ProviderId
+
+
+class ReadNextFree(Struct, frozen=True, tag="read_next_free"):
+    """The soonest free start of each of these providers, all of one shard."""
+
+    provider_ids: tuple[ProviderId, ...]
+
+
+class ReadPositions(Struct, frozen=True, tag="read_positions"):
+    """Where these calendars, all of one shard, stand; keeps them watched."""
+
+    provider_ids: tuple[ProviderId, ...]
+
+
+Read = (
+    ReadSlots
+    | ReadWeek
+    | ReadSchedule
+    | ReadHold
+    | ReadBooking
+    | ReadProvider
+    | ReadNextFree
+    | ReadPositions
+)

@@ -1,0 +1,112 @@
+"""What a provider offers: who they are, where and when they work, what they do.
+
+These are values: parts of commands, events and snapshots. Wall-clock times are
+minutes since local midnight in the location's zone; ``availability.py`` turns them
+into instants, and only it does.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from actors.domain.ids import ClinicId, LocationId, Minute, TimeOffId, VisitTypeId
+
+
+class Clinic(Struct, frozen=True, omit_defaults=True):
+    """Where patients are received, and the zone its clocks show."""
+
+    clinic_id: ClinicId
+    name: str
+    time_zone: str  # IANA name, for instance "Europe/Berlin"
+    address: str = ""
+    city: str = ""
+    postcode: str = ""
+    country: str = ""  # ISO 3166-1 alpha-2
+    latitude: float | None = None
+    longitude: float | None = None
+    phone: str = ""
+
+
+class Profile(Struct, frozen=True, omit_defaults=True):
+    """Who the provider is, for directories and for checks of who may act."""
+
+    name: str
+    specialty: str
+    clinic: Clinic
+    languages: tuple[str, ...] = ()
+    about: str = ""
+
+
+class VisitType(Struct, frozen=True, omit_defaults=True):
+    """What can be booked. All lengths in minutes, whole multiples of the cell.
+
+    ``alignment``: starts fall where local minutes since midnight are a multiple
+    of it. ``notice``: the least time between now and a start. ``horizon``: the
+    greatest. Buffers keep others away but need not lie inside opening hours.
+    ``locations``: where it is offered; empty means everywhere.
+    """
+
+    visit_type: VisitTypeId
+    title: str
+    minutes: int
+    buffer_before: int = 0
+    buffer_after: int = 0
+    alignment: int = 15
+    notice: int = 60
+    horizon: int = 60 * 24 * 90
+    active: bool = True
+    locations: tuple[LocationId, ...] = ()
+
+
+class Hours(Struct, frozen=True, array_like=True):
+    """Open from ``opens`` to ``closes``, local minutes since midnight, 0..1440.
+
+    ``opens < closes``; a night shift is two of these, one on each date.
+    """
+
+    opens: int
+    closes: int
+
+
+class Location(Struct, frozen=True, omit_defaults=True):
+    """Weekly hours at one place: seven tuples, Monday first.
+
+    ``exceptions`` maps a local date ``YYYY-MM-DD`` to the hours that replace the
+    weekly ones on that date: empty is closed, others are extra or changed hours.
+    """
+
+    location_id: LocationId
+    time_zone: str
+    weekly: tuple[tuple[Hours, ...], ...]
+    exceptions: dict[str, tuple[Hours, ...]] = {}
+    name: str = ""
+
+
+class Availability(Struct, frozen=True, omit_defaults=True):
+    """All opening rules and visit types of one provider, set as a whole."""
+
+    locations: tuple[Location, ...] = ()
+    visit_types: tuple[VisitType, ...] = ()
+
+
+class TimeOff(Struct, frozen=True, omit_defaults=True):
+    """Leave: nothing is offered from ``start`` (included) to ``end`` (excluded)."""
+
+    time_off_id: TimeOffId
+    start: Minute
+    end: Minute
+    reason: str = ""
+
+
+class Policy(Struct, frozen=True):
+    """Rules of the site that hold for every calendar. Fixed for a running site."""
+
+    cell_minutes: int = 5
+    hold_ms: int = 120_000
+    """How long a hold lasts, and by how much its one extension lengthens it."""
+    holds_per_patient: int = 3
+    """Live holds of one patient on one calendar at a time."""
+    key_retention_ms: int = 24 * 3_600_000
+    """How long a key's answer is kept: longer than any client retries."""
+    keys_max: int = 20_000
+    """Bound on remembered keys of one calendar; the oldest leave first."""

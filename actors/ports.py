@@ -1,0 +1,240 @@
+"""What the actors need from outside, as protocols; adapters live in persistence/.
+
+Every port has a memory twin, and one contract suite runs on the twin and on every
+real adapter (tests/contracts/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from actors.domain.answers import Reply
+from actors.domain.changes import FeedBatch
+from actors.domain.commands import Command
+from actors.domain.events import Event
+from actors.domain.ids import Millis, ProviderId, ShardId
+from actors.domain.reads import Read
+
+Request = Command | Read
+"""Anything a shard can be asked."""
+
+
+class Clock(Protocol):
+    """Where ``now`` comes from; only cluster/clock.py asks the system."""
+
+    def now(self) -> Millis:
+        """The current instant."""
+        ...
+
+
+class Sealed(Struct, frozen=True):
+    """A shard's journal opened for writing under a new epoch."""
+
+    epoch: int
+    last_seq: int
+
+
+class Record(Struct, frozen=True):
+    """An event at its place in a shard's journal; ``seq`` starts at 1, no gaps."""
+
+    seq: int
+    epoch: int
+    event: Event
+
+
+class Journal(Protocol):
+    """The durable ordered events of many shards: the truth.
+
+    Single activation is never assumed: two writers may exist, and the one with the
+    lower epoch is refused at each write.
+    """
+
+    async def seal(self, shard: ShardId) -> Sealed:
+        """Open for writing under the next epoch; every older epoch is shut out.
+
+        Load memory only after this returned.
+
+        Raises:
+            JournalCorrupt: a record before the tail is damaged.
+            JournalUnavailable: cannot be reached or locked.
+        """
+        ...
+
+    async def append(
+        self, shard: ShardId, epoch: int, expected_seq: int, events: Sequence[Event]
+    ) -> int:
+        """Make events durable at ``expected_seq + 1`` onwards; the new last seq.
+
+        One write and one sync for all of them: all are durable, or none.
+
+        Raises:
+            Fenced: a newer epoch owns the shard, or the seq is not the last one.
+            JournalFull: refused before anything was written.
+            OutcomeUnknown: the caller must drop its memory and recover.
+        """
+        ...
+
+    async def check(self, shard: ShardId, epoch: int) -> None:
+        """Return if ``epoch`` still owns the shard; a refusal needs this read.
+
+        Raises:
+            Fenced: a newer epoch owns the shard.
+            JournalUnavailable: cannot be asked.
+        """
+        ...
+
+    async def read(
+        self, shard: ShardId, after_seq: int, limit: int
+    ) -> Sequence[Record]:
+        """Durable records after ``after_seq``, in order, at most ``limit``.
+
+        Raises:
+            JournalCorrupt: a record is damaged, or ``after_seq + 1`` was trimmed.
+        """
+        ...
+
+    async def last_seq(self, shard: ShardId) -> int:
+        """The durable end of the shard's journal; 0 if it has no record."""
+        ...
+
+    async def trim(self, shard: ShardId, upto_seq: int) -> None:
+        """Records up to ``upto_seq`` may be forgotten (whole segments are)."""
+        ...
+
+    async def shards(self) -> Sequence[ShardId]:
+        """Shards that have a journal."""
+        ...
+
+    def pressure(self) -> float:
+        """How full the journal's room is, 0 to 1: at 0.90 shards refuse new holds,
+        at 0.97 new bookings too; cancellations and staff's work go on.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release files and locks."""
+        ...
+
+
+class StoredCalendar(Struct, frozen=True):
+    """One calendar's snapshot: its bytes and the seq it was taken at."""
+
+    seq: int
+    blob: bytes
+
+
+class SnapshotStore(Protocol):
+    """Calendars at rest. Written by the owner of the shard, between batches.
+
+    A shard's ``position`` is a seq up to which every event is in a stored calendar;
+    recovery replays only what follows it. A calendar may be stored at a later seq
+    than the position: replay skips its events up to its own seq.
+    """
+
+    async def position(self, shard: ShardId) -> int:
+        """The shard's position; 0 if nothing was stored."""
+        ...
+
+    async def load(
+        self, shard: ShardId, providers: Sequence[ProviderId]
+    ) -> Mapping[ProviderId, StoredCalendar]:
+        """Stored calendars among ``providers``; missing ones were never stored."""
+        ...
+
+    async def save(
+        self, shard: ShardId, epoch: int, calendars: Mapping[ProviderId, StoredCalendar]
+    ) -> None:
+        """Store calendars durably, atomically.
+
+        Raises:
+            Fenced: a newer epoch has stored something for this shard.
+        """
+        ...
+
+    async def advance(self, shard: ShardId, epoch: int, position: int) -> None:
+        """Set the shard's position, durably. Raises Fenced like save."""
+        ...
+
+    async def close(self) -> None:
+        """Release files and locks."""
+        ...
+
+
+class Feed(Protocol):
+    """The long poll of one shard: changes after a cursor, or silence."""
+
+    async def poll(
+        self, shard: ShardId, epoch: int, number: int, wait_ms: int
+    ) -> FeedBatch:
+        """Changes after the cursor ``(epoch, number)``; waits up to ``wait_ms``.
+
+        Raises:
+            Unavailable: poll again after a jittered pause.
+        """
+        ...
+
+
+class ShardStatus(Struct, frozen=True):
+    """What an operator sees of one shard."""
+
+    shard: ShardId
+    pid: int
+    epoch: int
+    last_seq: int
+    snapshot_position: int
+    calendars: int
+    mailbox: int
+    commands: int
+    batches: int
+    memory_bytes: int
+    fsync_p50_ms: float = 0.0
+    fsync_p99_ms: float = 0.0
+    opened_at: int = 0
+
+
+class ShardLinks(Feed, Protocol):
+    """A road to every shard: batches go in, replies come back in the same order.
+
+    Adapters: actors/local.py (same process) and actors/remote.py (Ray).
+    """
+
+    def shards(self) -> Sequence[ShardId]:
+        """All shards for placement "shard"; the active ones for "provider"."""
+        ...
+
+    def shard_of(self, provider: ProviderId) -> ShardId:
+        """Which shard decides about this provider."""
+        ...
+
+    async def execute(
+        self, shard: ShardId, requests: Sequence[Request], timeout_s: float
+    ) -> Sequence[Reply]:
+        """Ask a shard; one reply per request, in order.
+
+        Raises:
+            Unavailable: the outcome is unknown; retry with the same keys.
+        """
+        ...
+
+    async def status(self, shard: ShardId) -> ShardStatus:
+        """The shard's own account. Raises Unavailable."""
+        ...
+
+
+class Calendars(Protocol):
+    """All calendars, as the gateway and the tools see them: ask, and be answered.
+
+    The adapter gathers requests of one shard into batches and retries unknown
+    outcomes with the same key until the command's deadline (gateway/batching.py).
+    """
+
+    async def ask(self, request: Request) -> Reply:
+        """The answer to a command or a read; a Refusal is an answer.
+
+        Raises:
+            Unavailable: no answer in time; the same key may be retried.
+        """
+        ...

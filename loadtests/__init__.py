@@ -1,0 +1,1 @@
+"""Strangers: load, replay and benchmarks that know the wire, not the code."""

@@ -1,0 +1,1 @@
+"""All that touches disks and databases: the journal, snapshots, the read model."""
