@@ -109,8 +109,10 @@ class Journal(Protocol):
         ...
 
     def pressure(self) -> float:
-        """How full the journal's room is, 0 to 1: at 0.90 shards refuse new holds,
-        at 0.97 new bookings too; cancellations and staff's work go on.
+        """How full the journal's room is, 0 to 1.
+
+        At 0.90 shards refuse new holds, at 0.97 new bookings too; cancellations
+        and staff's work go on.
         """
         ...
 

@@ -34,8 +34,10 @@ class ProviderListing(Struct, frozen=True):
 
 
 class ProviderQuery(Struct, frozen=True):
-    """What to look for. Words match the beginnings of words in names, specialties,
-    clinics and cities, whatever their case and accents; all words must match.
+    """What to look for.
+
+    Words match the beginnings of words in names, specialties, clinics and cities,
+    whatever their case and accents; all words must match.
     """
 
     words: str = ""
