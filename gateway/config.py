@@ -1,0 +1,80 @@
+"""What the gateway is given: its settings, and the ports it speaks to.
+
+Nothing here is global: ``create_app(ports, config)`` takes both, and so does every
+service. Settings are read from the environment by cluster/settings.py only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from actors.ports import Calendars, Clock, ShardLinks
+from actors.readmodel import BookingHistory, Directory, ProjectionProgress
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayConfig:
+    """Settings of one gateway process; the defaults fit one machine.
+
+    ``token_keys``: the first signs, all verify, so that a key can be replaced
+    without signing anybody out. Each is at least 32 bytes.
+    """
+
+    token_keys: tuple[bytes, ...]
+    token_issuer: str = "slotcast"
+    token_audience: str = "slotcast"
+    token_leeway_s: int = 5
+    """Clocks of two machines may differ by this much."""
+
+    allowed_origins: tuple[str, ...] = ()
+    """Origins whose pages may call us (CORS, and the Origin of live sockets);
+    the server's own origin is always one of them."""
+
+    body_bytes_max: int = 64 * 1024
+    url_bytes_max: int = 8 * 1024
+    header_bytes_max: int = 16 * 1024
+
+    rate_limited: bool = True
+    """False for load tests from one address."""
+    rate_per_s: float = 50.0
+    """Requests a second of one signed-in person, sustained."""
+    rate_burst: int = 200
+    anonymous_rate_per_s: float = 100.0
+    """Of one address without a token: a clinic's whole office may share it."""
+    anonymous_rate_burst: int = 400
+    concurrency_max: int = 8_192
+    """Requests in the house at a time; more are answered 503 at once."""
+
+    command_timeout_s: float = 5.0
+    """How long a command may stay unanswered; its deadline for the calendar."""
+    read_timeout_s: float = 5.0
+    access_cache_s: float = 60.0
+    """How long a provider's clinic is believed before it is asked again."""
+
+    soonest_providers_max: int = 1_000
+    """``sort=soonest`` considers this many matches, in the directory's order."""
+
+    web_dir: Path | None = None
+    """The built web app; without it ``/`` is a small landing page."""
+    version: str = "0.1.0"
+    log_requests: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayPorts:
+    """All that the gateway needs from outside."""
+
+    calendars: Calendars
+    links: ShardLinks
+    directory: Directory
+    history: BookingHistory
+    progress: ProjectionProgress
+    clock: Clock
+    tokens: Callable[[], str]
+    """A fresh random token, 16 to 32 characters of ``A-Za-z0-9_-``, for ids."""
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    """Where every part of this gateway registers its metrics."""
