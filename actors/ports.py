@@ -7,6 +7,7 @@ real adapter (tests/contracts/).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
@@ -20,6 +21,32 @@ from actors.domain.reads import Read
 
 Request = Command | Read
 """Anything a shard can be asked."""
+
+
+class TroubleCode(StrEnum):
+    """Why a shard could not answer a request."""
+
+    RECOVERING = "recovering"  # nothing was done; retry at once
+    UNKNOWN = "unknown"  # it may have been done; retry with the same key
+    OVERLOADED = "overloaded"  # nothing was done; come back later
+    JOURNAL_DOWN = "journal_down"  # it may have been done; come back later
+    JOURNAL_FULL = "journal_full"  # nothing was done; the operator must act
+
+
+class Trouble(Struct, frozen=True, tag="trouble", gc=False):
+    """Instead of a reply: the shard cannot answer this request now.
+
+    A value, because errors lose their fields on the way between processes. It is
+    never an answer: the gateway retries it or makes an Unavailable of it.
+    """
+
+    code: TroubleCode
+    detail: str = ""
+    retry_after_s: float = 1.0
+
+
+ShardReply = Reply | Trouble
+"""What one request to a shard comes back with."""
 
 
 class Clock(Protocol):
@@ -195,6 +222,19 @@ class ShardStatus(Struct, frozen=True):
     fsync_p50_ms: float = 0.0
     fsync_p99_ms: float = 0.0
     opened_at: int = 0
+    state: str = "open"
+    """opening, open, left (fenced: another owner) or closed."""
+    events: int = 0
+    reads: int = 0
+    snapshots: int = 0
+    expiries: int = 0
+    refusals: dict[str, int] = {}
+    """By code, since the process began; troubles too, under their own codes."""
+    batch_sizes: list[int] = []
+    """Batches by size: one count per bound of actors/tally.py, one for more."""
+    append_seconds: list[int] = []
+    """Journal appends by duration, likewise."""
+    append_seconds_sum: float = 0.0
 
 
 class ShardLinks(Feed, Protocol):
@@ -213,7 +253,7 @@ class ShardLinks(Feed, Protocol):
 
     async def execute(
         self, shard: ShardId, requests: Sequence[Request], timeout_s: float
-    ) -> Sequence[Reply]:
+    ) -> Sequence[ShardReply]:
         """Ask a shard; one reply per request, in order.
 
         Raises:
