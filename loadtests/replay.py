@@ -23,8 +23,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.progress import TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from loadtests.http_client import ConnectionLost, HttpClient, Response
 from loadtests.region import Provider, Region, RegionUnusable, discover, tokens
@@ -124,7 +129,7 @@ class Replay:
         candidates = [*home[turn:], *home[:turn], *others][:TRY_PROVIDERS_MAX]
         attempt = 0
         for provider in candidates:
-            free = await self._free(provider, journey.day)
+            free = await self._free(visit, provider, journey.day)
             for _ in range(TRY_SLOTS_MAX):
                 if not free:
                     break
@@ -139,12 +144,13 @@ class Replay:
                     return end
         return "no_free_slot"
 
-    async def _free(self, provider: Provider, day: date) -> list[str]:
+    async def _free(self, visit: Visit, provider: Provider, day: date) -> list[str]:
         path = (
             f"/v1/providers/{provider.provider_id}/slots"
             f"?visit_type={provider.visit_type}&from={day}&to={day}"
         )
-        answer = await self.ask("search", "GET", path, None, token="")
+        token = self.patients[f"pat_{visit.patient}"]
+        answer = await self.ask("search", "GET", path, None, token=token)
         if answer.status != 200:
             self.report.refusals[answer.code] += 1
             return []

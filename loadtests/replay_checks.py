@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -83,7 +84,7 @@ def _overlaps(schedules: dict[str, list[dict[str, Any]]]) -> str:
             for b in bookings
             if b["status"] != "cancelled"
         )
-        overlaps += sum(a[1] > b[0] for a, b in zip(spans, spans[1:], strict=False))
+        overlaps += sum(a[1] > b[0] for a, b in itertools.pairwise(spans))
     return "ok" if overlaps == 0 else f"{overlaps} visits overlap"
 
 

@@ -42,7 +42,7 @@ class Watch:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Watch:
-        self._tasks = [asyncio.ensure_future(w.run()) for w in self.watchers]  # type: ignore[misc]
+        self._tasks = [asyncio.ensure_future(w.run()) for w in self.watchers]
         for watcher in self.watchers:
             await asyncio.wait_for(watcher.ready.wait(), 60)
         return self
