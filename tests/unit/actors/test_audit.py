@@ -1,0 +1,151 @@
+"""The journal's audit names every way in which time could be given twice."""
+
+import pytest
+
+from actors.audit import Audit
+from actors.domain.answers import BookingStatus
+from actors.domain.events import (
+    BookingCancelled,
+    BookingRescheduled,
+    CommandRefused,
+    Event,
+    HoldExpired,
+    HoldPlaced,
+    NoShowMarked,
+    SlotBooked,
+)
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    LocationId,
+    Millis,
+    Minute,
+    PatientId,
+    ProviderId,
+    VisitTypeId,
+)
+from actors.ports import Record
+
+PROVIDER = ProviderId("prv_1")
+HOUR = 60
+
+
+def a_hold(number: int, version: int, start: int) -> HoldPlaced:
+    return HoldPlaced(
+        provider_id=PROVIDER,
+        at=Millis(0),
+        version=version,
+        hold_id=HoldId(f"hld_1.{number}"),
+        patient_id=PatientId("pat_1"),
+        visit_type=VisitTypeId("consult"),
+        start=Minute(start),
+        end=Minute(start + 30),
+        busy_start=Minute(start),
+        busy_end=Minute(start + 40),
+        expires=Millis(1),
+        location_id=LocationId("loc_1"),
+    )
+
+
+def a_booking(
+    number: int, version: int, start: int, hold: int | None = None
+) -> SlotBooked:
+    return SlotBooked(
+        provider_id=PROVIDER,
+        at=Millis(0),
+        version=version,
+        booking_id=BookingId(f"bkg_1.{number}"),
+        patient_id=PatientId("pat_1"),
+        visit_type=VisitTypeId("consult"),
+        start=Minute(start),
+        end=Minute(start + 30),
+        busy_start=Minute(start),
+        busy_end=Minute(start + 40),
+        location_id=LocationId("loc_1"),
+        hold_id=None if hold is None else HoldId(f"hld_1.{hold}"),
+    )
+
+
+def a_move(number: int, version: int, start: int) -> BookingRescheduled:
+    return BookingRescheduled(
+        provider_id=PROVIDER,
+        at=Millis(0),
+        version=version,
+        booking_id=BookingId(f"bkg_1.{number}"),
+        visit_type=VisitTypeId("consult"),
+        start=Minute(start),
+        end=Minute(start + 30),
+        busy_start=Minute(start),
+        busy_end=Minute(start + 40),
+        location_id=LocationId("loc_1"),
+    )
+
+
+def about(kind: type, number: int, version: int) -> Event:
+    more = {"by_patient": True} if kind is BookingCancelled else {}
+    name = "hold_id" if kind is HoldExpired else "booking_id"
+    owner = f"hld_1.{number}" if kind is HoldExpired else f"bkg_1.{number}"
+    event: Event = kind(
+        provider_id=PROVIDER, at=Millis(0), version=version, **{name: owner}, **more
+    )
+    return event
+
+
+def audited(*events: Event) -> Audit:
+    audit = Audit()
+    for seq, event in enumerate(events, 1):
+        audit.feed(Record(seq=seq, epoch=1, event=event))
+    return audit
+
+
+def test_a_day_of_holds_moves_and_cancellations_has_no_problem() -> None:
+    """Time that was given back may be given again."""
+    refused = CommandRefused(
+        provider_id=PROVIDER, at=Millis(0), version=6, key="k", code="slot_unavailable"
+    )
+    audit = audited(
+        a_hold(1, 1, 0),
+        a_booking(1, 2, 0, hold=1),
+        a_hold(2, 3, HOUR),
+        about(HoldExpired, 2, 4),
+        a_move(1, 5, HOUR),
+        a_booking(2, 6, 0),
+        refused,
+        about(BookingCancelled, 1, 7),
+        a_booking(3, 8, HOUR),
+        about(NoShowMarked, 2, 9),
+    )
+    assert audit.problems == []
+    assert [b.status for b in audit.bookings.values()] == [
+        BookingStatus.CANCELLED,
+        BookingStatus.NOSHOW,
+        BookingStatus.BOOKED,
+    ]
+    assert audit.versions == {PROVIDER: 9}
+
+
+@pytest.mark.parametrize("start", [0, 39, -39, 10])
+def test_time_given_twice_is_a_problem(start: int) -> None:
+    """Busy spans that share a minute are named, buffers included."""
+    audit = audited(a_booking(1, 1, 0), a_booking(2, 2, start))
+    assert audit.problems == ["prv_1: bkg_1.2 was given time that bkg_1.1 has"]
+
+
+@pytest.mark.parametrize("start", [40, -40])
+def test_neighbours_are_no_problem(start: int) -> None:
+    """Spans are half-open: one may begin where another ends."""
+    assert audited(a_booking(1, 1, 0), a_booking(2, 2, start)).problems == []
+
+
+def test_lost_and_doubled_records_are_problems() -> None:
+    """A gap in seq, an older epoch and a version out of turn are each named."""
+    audit = Audit()
+    audit.feed(Record(seq=1, epoch=2, event=a_hold(1, 1, 0)))
+    audit.feed(Record(seq=3, epoch=1, event=a_hold(2, 3, HOUR)))
+    assert len(audit.problems) == 3
+
+
+def test_an_unknown_booking_cannot_end() -> None:
+    """Cancelling or moving what was never booked is named."""
+    audit = audited(about(BookingCancelled, 1, 1), about(HoldExpired, 9, 2))
+    assert len(audit.problems) == 3
