@@ -1,0 +1,21 @@
+"""What keeps the command from its work, said so that a person can mend it."""
+
+from __future__ import annotations
+
+FOUND_A_PROBLEM = 1
+"""Exit code: the command worked, and what it looked at is not well."""
+CANNOT_WORK = 2
+"""Exit code: usage or environment; nothing was done."""
+
+
+class Obstacle(Exception):
+    """One sentence on what is wrong, and one on how to mend it.
+
+    Raised before anything is changed, or after everything begun was put back.
+    """
+
+    def __init__(self, wrong: str, mend: str = "", *, code: int = CANNOT_WORK) -> None:
+        super().__init__(wrong)
+        self.wrong = wrong
+        self.mend = mend
+        self.code = code
