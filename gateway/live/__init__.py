@@ -1,0 +1,1 @@
+"""Live topics: what changes in a calendar reaches everybody who watches it."""

@@ -1,0 +1,385 @@
+"""Who watches what: changes come in from the shards, frames go out to the watchers.
+
+Sans I/O: the hub is told what happened (a batch from a feed, a view that was read, a
+socket that can be written again, a second that passed), writes frames through each
+watcher's ``Writer``, and says which topics it wants read (``take_wanted``). Rules:
+
+1. No delta is sent across a gap: who cannot chain is read again, or sent a snapshot.
+2. A read that began before a reset says nothing about what the reset hid.
+3. A frame is encoded once; the loop over watchers only writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from actors.domain.answers import (
+    BookingView,
+    PositionsView,
+    ScheduleView,
+    SlotsView,
+)
+from actors.domain.changes import CalendarChange, FeedBatch
+from actors.domain.ids import Millis, ProviderId, ShardId
+from gateway.live.board import Board, schedule_rows
+from gateway.live.delivery import Delivery
+from gateway.live.frames import NOWHERE, Frame, FrameEncoder, Position, Rows
+from gateway.live.index import ProviderTopics, ShardTopics, TopicIndex
+from gateway.live.tally import LiveTally
+from gateway.live.topics import Kind, TopicName
+from gateway.live.watcher import Watcher
+
+FORGET_MS: Final = 60_000
+"""A topic that nobody watches is kept this long, so that reconnects can resume."""
+
+SUSPECT_MS: Final = 2_000
+"""How long a verified version may be ahead of the feed before it counts as a gap."""
+
+SCHEDULE_READ_MS: Final = 6 * 3_600_000
+"""A schedule's window moves with the days, so it is read again this often."""
+
+
+class MeView(Struct, frozen=True):
+    """A patient's bookings, as the read model knows them."""
+
+    bookings: Sequence[BookingView]
+
+
+TopicView = SlotsView | ScheduleView | MeView
+"""What a topic's read is answered with."""
+
+
+class Hub:
+    """All topics of this process. ``wake`` is called when a topic wants to be read."""
+
+    def __init__(
+        self,
+        encoder: FrameEncoder,
+        shard_of: Callable[[ProviderId], ShardId],
+        *,
+        me_epoch: int,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.encoder = encoder
+        self.tally = LiveTally()
+        self.delivery = Delivery(self.tally)
+        self.index = TopicIndex(encoder, shard_of)
+        self.watchers: set[Watcher] = set()
+        self._me_epoch = me_epoch
+        self._wanted: dict[Board, None] = {}
+        self._wake = wake
+
+    # --- watchers ----------------------------------------------------------------
+
+    def joined(self, watcher: Watcher) -> None:
+        """A connection is there."""
+        self.watchers.add(watcher)
+
+    def dropped(self, watcher: Watcher, now: Millis) -> None:
+        """A connection is gone, and with it all its subscriptions."""
+        for wire in list(watcher.boards):
+            self.unsubscribe(watcher, wire, now)
+        self.watchers.discard(watcher)
+        self.delivery.paused.discard(watcher)
+
+    def subscribe(
+        self, watcher: Watcher, name: TopicName, since: Position | None, now: Millis
+    ) -> None:
+        """Let a watcher have a topic, from a position on if it has one.
+
+        What it lacks is sent at once, or when the topic's first read is done. Asking
+        again for a topic is how a client mends a gap.
+        """
+        board = self.index.board(name)
+        board.idle_since = None
+        watcher.boards[name.wire] = board
+        watcher.settle(board)
+        if not board.loaded:
+            board.waiting[watcher] = since or NOWHERE
+            if not board.reading:
+                self._want(board)
+            return
+        self.delivery.serve(board, watcher, since or NOWHERE, now)
+
+    def unsubscribe(self, watcher: Watcher, wire: str, now: Millis) -> bool:
+        """Let a watcher's topic go; False if it had no such topic."""
+        board = watcher.boards.pop(wire, None)
+        if board is None:
+            return False
+        board.watchers.pop(watcher, None)
+        board.waiting.pop(watcher, None)
+        watcher.settle(board)
+        if not board.is_watched:
+            board.idle_since = now
+        return True
+
+    def writable(self, watcher: Watcher, now: Millis) -> None:
+        """A connection takes bytes again: send what is newest of what it missed."""
+        for board, stands in list(watcher.dirty.items()):
+            if not watcher.writer.writable:
+                return
+            watcher.settle(board)
+            self.tally.conflations += 1
+            self.delivery.bring(board, watcher, stands, now)
+        if not watcher.dirty:
+            watcher.relieved()
+            self.delivery.paused.discard(watcher)
+
+    # --- what the shards say -----------------------------------------------------
+
+    def cursor(self, shard: ShardId) -> Position:
+        """Where the feed of a shard is to go on."""
+        return self.index.shard(shard).cursor
+
+    def seqs(self) -> dict[ShardId, int]:
+        """The journal position that each shard's feed has told of."""
+        return {shard: state.seq for shard, state in self.index.shards.items()}
+
+    def on_feed(
+        self, shard: ShardId, asked: Position, batch: FeedBatch, now: Millis
+    ) -> bool:
+        """Take a poll's reply; ``asked`` is the cursor it was polled with.
+
+        Returns False for a reply that must not be believed: an old cursor's, or that
+        of an owner who was replaced.
+        """
+        state = self.index.shard(shard)
+        cursor = Position(batch.epoch, batch.number)
+        if asked != state.cursor or batch.epoch < state.cursor.epoch:
+            return False
+        self.tally.feed_batches += 1
+        state.seq = max(state.seq, batch.seq)
+        missed = batch.reset or batch.epoch != asked.epoch or cursor < asked
+        state.cursor = cursor
+        if missed:
+            self.tally.feed_resets += 1
+            self._reset(state)
+        else:
+            self._changes(batch.epoch, batch.changes, now)
+        return True
+
+    def _changes(
+        self, epoch: int, changes: Iterable[CalendarChange], now: Millis
+    ) -> None:
+        news: dict[Board, tuple[int, Rows]] = {}
+        for change in changes:
+            provider = self.index.providers.get(change.provider_id)
+            if provider is not None:
+                self._gather(provider, epoch, change, news)
+            if change.bookings and self.index.patients:
+                self._gather_mine(change, news)
+        for board, (version, rows) in news.items():
+            self._change(board, Position(epoch, version), rows, now)
+
+    def _gather(
+        self,
+        provider: ProviderTopics,
+        epoch: int,
+        change: CalendarChange,
+        news: dict[Board, tuple[int, Rows]],
+    ) -> None:
+        position = Position(epoch, change.version)
+        if position <= provider.seen:
+            return
+        provider.seen = position
+        if change.reread:
+            for board in provider.all():
+                news.pop(board, None)
+                self._read_again(board, position)
+            return
+        for part in change.slots:
+            found = provider.slots.get((part.visit_type, part.week))
+            if found is not None:
+                rows: Rows = dict(zip(part.starts, part.states, strict=True))
+                _merge(news, found, change.version, rows)
+        if change.bookings and provider.schedule is not None:
+            mine = schedule_rows(change.bookings, None)
+            _merge(news, provider.schedule, change.version, mine)
+
+    def _gather_mine(
+        self, change: CalendarChange, news: dict[Board, tuple[int, Rows]]
+    ) -> None:
+        for booking in change.bookings:
+            board = self.index.patients.get(booking.patient_id)
+            if board is not None:
+                _merge(news, board, 0, {booking.booking_id: booking})
+
+    def _change(self, board: Board, at: Position, rows: Rows, now: Millis) -> None:
+        if board.reading or not board.loaded:
+            board.hold(at, rows)
+        elif board.name.kind is Kind.ME:
+            self.delivery.tell(board, rows, 0, now)
+        elif at.epoch == board.epoch and at.version > board.floor:
+            self.delivery.tell(board, rows, at.version, now)
+
+    def _reset(self, state: ShardTopics) -> None:
+        for provider_id in list(state.providers):
+            for board in self.index.providers[provider_id].all():
+                self._read_again(board, NOWHERE)
+        for board in list(self.index.patients.values()):
+            self._read_again(board, NOWHERE)
+
+    def _read_again(self, board: Board, need: Position) -> None:
+        if not board.is_watched and board.loaded:
+            self._forget(board)
+            return
+        board.need = max(board.need, need)
+        self._want(board)
+
+    # --- reading -----------------------------------------------------------------
+
+    def _want(self, board: Board) -> None:
+        if board.reading:
+            # The read in flight may have begun too early to see what this is about.
+            board.again = True
+            return
+        board.reading = True
+        self._wanted[board] = None
+        self._wake()
+
+    def take_wanted(self) -> list[Board]:
+        """The topics to read, each once; end every one by ``loaded`` or ``refused``."""
+        wanted, self._wanted = list(self._wanted), {}
+        return wanted
+
+    def begin_read(self, board: Board) -> bool:
+        """A read of this topic starts now; False if nobody needs it any more."""
+        board.again = False
+        return self.index.boards.get(board.name.key) is board
+
+    def loaded(self, board: Board, view: TopicView, now: Millis) -> bool:
+        """A read's answer is here. Returns False if the topic must be read again."""
+        if self.index.boards.get(board.name.key) is not board:
+            return True
+        position, rows = self._content(board, view)
+        if board.again or self._is_stale(board, position):
+            return False
+        self.tally.rereads += board.loaded
+        board.reading = False
+        board.need = NOWHERE
+        board.read_at = now
+        if board.loaded and position.epoch == board.epoch:
+            self._reconcile(board, position.version, rows, now)
+        else:
+            board.begin(position, rows)
+            self.delivery.show_all(board, now)
+        for held in board.take_held():
+            self._change(board, held.position, held.rows, now)
+        waiting, board.waiting = board.waiting, {}
+        for watcher, since in waiting.items():
+            self.delivery.serve(board, watcher, since, now)
+        return True
+
+    def refused(self, board: Board, error: Callable[[str], Frame]) -> None:
+        """A topic does not exist (any more): its watchers are told, and it is gone.
+
+        ``error`` makes the frame from the topic's wire name.
+        """
+        frame = error(board.name.wire)
+        for watcher in (*board.watchers, *board.waiting):
+            watcher.boards.pop(board.name.wire, None)
+            watcher.settle(board)
+            watcher.writer.answer(frame)
+        self._forget(board)
+
+    def _content(self, board: Board, view: TopicView) -> tuple[Position, Rows]:
+        if isinstance(view, MeView):
+            return Position(self._me_epoch, 0), schedule_rows(view.bookings, None)
+        position = Position(view.epoch, view.version)
+        if isinstance(view, ScheduleView):
+            return position, schedule_rows(view.bookings, tuple(view.time_off))
+        return position, dict(zip(view.starts, view.states, strict=True))
+
+    def _is_stale(self, board: Board, position: Position) -> bool:
+        if board.name.kind is Kind.ME:
+            return False
+        shard = self.index.shard(self.index.shard_of(board.name.provider_id))
+        known = max(board.need, Position(shard.cursor.epoch, 0))
+        if board.loaded:
+            known = max(known, Position(board.epoch, board.floor))
+        return position < known
+
+    def _reconcile(self, board: Board, version: int, rows: Rows, now: Millis) -> None:
+        """Within one epoch, whoever watches is told the difference as one delta."""
+        changed = board.difference(rows)
+        if board.name.kind is Kind.ME:
+            self.delivery.tell(board, changed, 0, now)
+            return
+        board.floor = max(board.floor, version)
+        if not changed:
+            return
+        self.tally.gaps_healed += board.name.kind is Kind.SLOTS
+        if version > board.version:
+            self.delivery.tell(board, changed, version, now)
+            return
+        board.begin(Position(board.epoch, version), rows)
+        self.delivery.show_all(board, now)
+
+    # --- verification ------------------------------------------------------------
+
+    def watched_providers(self) -> dict[ShardId, tuple[ProviderId, ...]]:
+        """Calendars that somebody watches, by shard: ask where they stand."""
+        return {
+            shard: tuple(
+                provider
+                for provider in state.providers
+                if any(
+                    board.is_watched for board in self.index.providers[provider].all()
+                )
+            )
+            for shard, state in self.index.shards.items()
+            if state.providers
+        }
+
+    def verified(self, view: PositionsView, now: Millis) -> None:
+        """Where calendars stand: what the feed has not told of soon is read again."""
+        for provider_id, version in view.versions.items():
+            provider = self.index.providers.get(provider_id)
+            if provider is None:
+                continue
+            at = Position(view.epoch, version)
+            if provider.suspect <= provider.seen or provider.suspect == NOWHERE:
+                provider.suspect_at = now
+            provider.suspect = max(provider.suspect, at)
+
+    def tick(self, now: Millis) -> None:
+        """A second has passed: forget, expire, and follow up suspicions."""
+        for board in list(self.index.boards.values()):
+            if board.idle_since is not None and now - board.idle_since >= FORGET_MS:
+                self._forget(board)
+                continue
+            board.ring.expire(now)
+            if (
+                board.name.kind is Kind.SCHEDULE
+                and board.loaded
+                and not board.reading
+                and now - board.read_at >= SCHEDULE_READ_MS
+            ):
+                self._want(board)
+        for provider in list(self.index.providers.values()):
+            self._follow_up(provider, now)
+
+    def _follow_up(self, provider: ProviderTopics, now: Millis) -> None:
+        suspect = provider.suspect
+        if suspect == NOWHERE or now - provider.suspect_at < SUSPECT_MS:
+            return
+        provider.suspect = NOWHERE
+        if suspect <= provider.seen:
+            return
+        for board in provider.all():
+            if board.loaded and Position(board.epoch, board.floor) < suspect:
+                self._read_again(board, suspect)
+
+    def _forget(self, board: Board) -> None:
+        self._wanted.pop(board, None)
+        self.index.forget(board)
+
+
+def _merge(
+    news: dict[Board, tuple[int, Rows]], board: Board, version: int, rows: Rows
+) -> None:
+    known = news.get(board)
+    news[board] = (version, known[1] | rows if known else rows)

@@ -1,0 +1,94 @@
+"""Where to find a topic: by name, by calendar, by shard, by patient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from actors.domain.ids import Millis, PatientId, ProviderId, ShardId
+from gateway.live.board import Board
+from gateway.live.frames import NOWHERE, FrameEncoder, Position
+from gateway.live.topics import Kind, TopicName
+
+
+class ShardTopics:
+    """What is known of one shard: its feed's cursor and seq, and who is watched."""
+
+    __slots__ = ("cursor", "providers", "seq")
+
+    def __init__(self) -> None:
+        self.cursor = Position(0, 0)
+        self.seq = 0
+        self.providers: set[ProviderId] = set()
+
+
+class ProviderTopics:
+    """The watched topics of one calendar."""
+
+    __slots__ = ("schedule", "seen", "slots", "suspect", "suspect_at")
+
+    def __init__(self) -> None:
+        self.slots: dict[tuple[str, str], Board] = {}
+        self.schedule: Board | None = None
+        self.seen = NOWHERE
+        self.suspect = NOWHERE
+        self.suspect_at = Millis(0)
+
+    def all(self) -> list[Board]:
+        """Every topic of this calendar."""
+        boards = list(self.slots.values())
+        return [*boards, self.schedule] if self.schedule else boards
+
+
+class TopicIndex:
+    """All topics of this process; those of nobody are taken out by the hub."""
+
+    def __init__(
+        self, encoder: FrameEncoder, shard_of: Callable[[ProviderId], ShardId]
+    ) -> None:
+        self._encoder = encoder
+        self.shard_of = shard_of
+        self.boards: dict[str, Board] = {}
+        self.shards: dict[ShardId, ShardTopics] = {}
+        self.providers: dict[ProviderId, ProviderTopics] = {}
+        self.patients: dict[PatientId, Board] = {}
+
+    def shard(self, shard: ShardId) -> ShardTopics:
+        """What is known of a shard; nothing yet, the first time."""
+        state = self.shards.get(shard)
+        if state is None:
+            state = self.shards[shard] = ShardTopics()
+        return state
+
+    def board(self, name: TopicName) -> Board:
+        """The topic of this name, made if nobody asked for it before."""
+        board = self.boards.get(name.key)
+        if board is not None:
+            return board
+        board = self.boards[name.key] = Board(name, self._encoder)
+        if name.kind is Kind.ME:
+            self.patients[name.patient_id] = board
+            return board
+        self.shard(self.shard_of(name.provider_id)).providers.add(name.provider_id)
+        provider = self.providers.setdefault(name.provider_id, ProviderTopics())
+        if name.kind is Kind.SCHEDULE:
+            provider.schedule = board
+        else:
+            provider.slots[name.visit_type, name.week] = board
+        return board
+
+    def forget(self, board: Board) -> None:
+        """Take a topic out; asked for again, it begins anew."""
+        name = board.name
+        self.boards.pop(name.key, None)
+        if name.kind is Kind.ME:
+            self.patients.pop(name.patient_id, None)
+            return
+        provider = self.providers[name.provider_id]
+        if name.kind is Kind.SCHEDULE:
+            provider.schedule = None
+        else:
+            provider.slots.pop((name.visit_type, name.week), None)
+        if not provider.all():
+            del self.providers[name.provider_id]
+            shard = self.shard_of(name.provider_id)
+            self.shard(shard).providers.discard(name.provider_id)

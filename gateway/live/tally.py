@@ -1,0 +1,34 @@
+"""What the live side counts; service.py shows it to Prometheus."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+
+class LiveTally:
+    """Counts since the start of this process."""
+
+    __slots__ = (
+        "bytes_sent",
+        "closes",
+        "conflations",
+        "feed_batches",
+        "feed_resets",
+        "frames_sent",
+        "gaps_healed",
+        "resumes",
+        "rereads",
+    )
+
+    def __init__(self) -> None:
+        self.frames_sent = 0
+        self.bytes_sent = 0
+        self.conflations = 0
+        self.feed_batches = 0
+        self.feed_resets = 0
+        self.gaps_healed = 0
+        self.rereads = 0
+        self.resumes: Counter[str] = Counter()
+        """How subscriptions with a position began: ring, snapshot or none."""
+        self.closes: Counter[int] = Counter()
+        """Connections closed by us, by code."""

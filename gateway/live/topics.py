@@ -1,0 +1,109 @@
+"""The names of what can be watched, and who they are about.
+
+Three kinds: ``slots/<provider>/<visit type>/<ISO week>``, ``schedule/<provider>``, and
+``me``, which means the caller. A subscription is membership in a set of these, never
+a filter that runs per watcher and change.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from actors.domain.ids import PatientId, ProviderId, VisitTypeId, is_id
+
+_WEEK = re.compile(r"(\d{4})-W(\d{2})", re.ASCII)
+_VISIT_TYPE = re.compile(r"[A-Za-z0-9_.\-]{1,64}", re.ASCII)
+_CHARACTERS_MAX: Final = 200
+
+
+class Kind(StrEnum):
+    """What a topic shows."""
+
+    SLOTS = "slots"
+    SCHEDULE = "schedule"
+    ME = "me"
+
+
+class BadTopic(ValueError):
+    """A name that names nothing; the message tells a person what a name is."""
+
+
+class TopicName(Struct, frozen=True):
+    """A topic. ``wire`` is its name on the wire; ``key`` is unique in this process.
+
+    The two differ for ``me``, which is another topic for every patient.
+    """
+
+    kind: Kind
+    wire: str
+    key: str
+    provider_id: ProviderId = ProviderId("")
+    visit_type: VisitTypeId = VisitTypeId("")
+    week: str = ""
+    patient_id: PatientId = PatientId("")
+
+
+def slots_topic(
+    provider_id: ProviderId, visit_type: VisitTypeId, week: str
+) -> TopicName:
+    """Slots of one visit type that start in one ISO week."""
+    text = f"slots/{provider_id}/{visit_type}/{week}"
+    return TopicName(Kind.SLOTS, text, text, provider_id, visit_type, week)
+
+
+def schedule_topic(provider_id: ProviderId) -> TopicName:
+    """A provider's bookings with patients."""
+    text = f"schedule/{provider_id}"
+    return TopicName(Kind.SCHEDULE, text, text, provider_id)
+
+
+def me_topic(subject: str) -> TopicName:
+    """The bookings of whoever asks."""
+    return TopicName(Kind.ME, "me", f"me/{subject}", patient_id=PatientId(subject))
+
+
+def is_week(text: str) -> bool:
+    """Whether this is an ISO week that exists, such as ``2026-W49``."""
+    match = _WEEK.fullmatch(text)
+    if match is None:
+        return False
+    try:
+        date.fromisocalendar(int(match[1]), int(match[2]), 1)
+    except ValueError:
+        return False
+    return True
+
+
+def parse_topic(text: str, subject: str) -> TopicName:
+    """The topic of this name; ``subject`` is who asks, "" if nobody signed in.
+
+    Raises:
+        BadTopic: the name is malformed.
+    """
+    parts = text.split("/") if len(text) <= _CHARACTERS_MAX else []
+    match parts:
+        case ["slots", provider, visit_type, week]:
+            _check(is_id(provider, "prv"), "the provider's id is malformed")
+            _check(bool(_VISIT_TYPE.fullmatch(visit_type)), "no such visit type name")
+            _check(is_week(week), "the week must be an ISO week such as 2026-W49")
+            return slots_topic(ProviderId(provider), VisitTypeId(visit_type), week)
+        case ["schedule", provider]:
+            _check(is_id(provider, "prv"), "the provider's id is malformed")
+            return schedule_topic(ProviderId(provider))
+        case ["me"]:
+            return me_topic(subject)
+        case _:
+            raise BadTopic(
+                "a topic is slots/<provider_id>/<visit_type>/<ISO week>, "
+                "schedule/<provider_id> or me"
+            )
+
+
+def _check(holds: bool, message: str) -> None:  # noqa: FBT001 - an assertion
+    if not holds:
+        raise BadTopic(message)
