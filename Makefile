@@ -1,0 +1,46 @@
+# Slotcast: make run. The environment is made on first use, in .venv/.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SEEDS ?= 5000
+ARGS ?=
+
+# Stamps: written when a set is installed, older than a changed lock file.
+RUN_READY := $(VENV)/.ready-run
+DEV_READY := $(VENV)/.ready-dev
+
+.PHONY: help run check test simulate bench clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: $(RUN_READY)  ## serve on 127.0.0.1:8000; the first time with a demo region
+	@$(BIN)/python -m cluster serve $(ARGS)
+
+check: $(DEV_READY)  ## style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+
+test: $(DEV_READY)  ## every test
+	$(BIN)/pytest $(ARGS)
+
+simulate: $(DEV_READY)  ## the simulator: make simulate SEEDS=50000
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+bench: $(DEV_READY)  ## measure; the method stands in docs/benchmarks/
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+clean:  ## remove the environment and caches; data in var/ stays
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache \
+	  .import_linter_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN_READY): requirements.txt tools/environment.py
+	@$(PYTHON) tools/environment.py $(VENV) requirements.txt $@
+
+$(DEV_READY): requirements-dev.txt tools/environment.py
+	@$(PYTHON) tools/environment.py $(VENV) requirements-dev.txt $@
