@@ -1,0 +1,183 @@
+"""``slotcast verify``: journal, calendars and SQL must tell one story.
+
+The journal is read from its first retained record. An audit that trusts no calendar
+follows who had which time; the real calendars are replayed beside it and compared,
+byte for byte, with their snapshots; then the read model's bookings and claims, and,
+where a server runs, the versions its shards have in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from actors.audit import PROBLEMS_MAX, Audit, AuditedBooking
+from actors.domain.answers import BookingStatus, PositionsView
+from actors.domain.calendar import Calendar
+from actors.domain.ids import BookingId, ProviderId, ShardId
+from actors.domain.reads import ReadPositions
+from actors.domain.rules import Policy
+from actors.domain.snapshot import encode
+from actors.errors import Unavailable
+from actors.ports import Journal, Record, ShardLinks, SnapshotStore, StoredCalendar
+from actors.readmodel import ProjectionProgress
+from persistence.readback import projected_bookings, projected_claims
+
+READ_BATCH = 5_000
+"""Records read at a time: a few megabytes."""
+PROJECTION_WAIT_S = 30.0
+"""How long the projection may take to reach the journal's end."""
+POSITIONS_BATCH = 200
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was found. No problem means that all agree."""
+
+    problems: list[str] = field(default_factory=list)
+    shards: int = 0
+    events: int = 0
+    calendars: int = 0
+    bookings: int = 0
+    claims: int = 0
+    snapshots_compared: int = 0
+    positions_compared: int = 0
+
+    def note(self, problem: str) -> None:
+        """Add a problem; the list is bounded."""
+        if len(self.problems) < PROBLEMS_MAX:
+            self.problems.append(problem)
+
+
+class Verification:
+    """One verification of one site."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        snapshots: SnapshotStore,
+        engine: AsyncEngine,
+        policy: Policy,
+    ) -> None:
+        self._journal = journal
+        self._snapshots = snapshots
+        self._engine = engine
+        self._policy = policy
+        self._audit = Audit()
+        self._calendars: dict[ProviderId, Calendar] = {}
+        self._ends: dict[ShardId, int] = {}
+        self.verdict = Verdict()
+
+    async def run(
+        self, progress: ProjectionProgress, links: ShardLinks | None
+    ) -> Verdict:
+        """All comparisons, in order. ``links`` only where a server runs."""
+        for shard in await self._journal.shards():
+            await self._replay(shard)
+        verdict, audit = self.verdict, self._audit
+        verdict.events, verdict.calendars = audit.events, len(self._calendars)
+        verdict.bookings = len(audit.bookings)
+        for problem in audit.problems:
+            verdict.note(f"journal: {problem}")
+        for shard, seq in self._ends.items():
+            if not await progress.reached(shard, seq, timeout_s=PROJECTION_WAIT_S):
+                verdict.note(f"projection of {shard} has not reached seq {seq}")
+        self._compare_bookings(await projected_bookings(self._engine))
+        self._compare_claims(await projected_claims(self._engine))
+        if conflicts := await progress.conflicts():
+            verdict.note(f"projection: {conflicts} events are parked as conflicts")
+        if links is not None:
+            await self._compare_memory(links)
+        return verdict
+
+    async def _replay(self, shard: ShardId) -> None:
+        """Replay one shard up to the end it has now."""
+        self._audit.new_shard()
+        self.verdict.shards += 1
+        end = await self._journal.last_seq(shard)
+        self._ends[shard] = end
+        stored: Mapping[ProviderId, StoredCalendar] = {}
+        seq = 0
+        while seq < end:
+            records = await self._journal.read(shard, seq, min(READ_BATCH, end - seq))
+            if not records:
+                self.verdict.note(f"journal: {shard} ends at {seq}, not at {end}")
+                return
+            fresh = {record.event.provider_id for record in records}
+            stored = await self._snapshots.load(shard, sorted(fresh))
+            for record in records:
+                self._step(record, stored)
+            seq = records[-1].seq
+
+    def _step(
+        self, record: Record, stored: Mapping[ProviderId, StoredCalendar]
+    ) -> None:
+        provider = record.event.provider_id
+        self._audit.feed(record)
+        calendar = self._calendars.get(provider)
+        if calendar is None:
+            calendar = self._calendars[provider] = Calendar(provider, self._policy)
+        calendar.apply(record.event, record.epoch)
+        snapshot = stored.get(provider)
+        if snapshot is not None and snapshot.seq == record.seq:
+            self.verdict.snapshots_compared += 1
+            if encode(calendar) != snapshot.blob:
+                self.verdict.note(
+                    f"snapshot of {provider} at seq {record.seq} is not its replay"
+                )
+
+    def _compare_bookings(self, rows: Mapping[BookingId, AuditedBooking]) -> None:
+        mine = self._audit.bookings
+        for booking in mine.keys() - rows.keys():
+            self.verdict.note(f"SQL: {booking} is missing")
+        for booking in rows.keys() - mine.keys():
+            self.verdict.note(f"SQL: {booking} is not in the journal")
+        for booking in mine.keys() & rows.keys():
+            if mine[booking] != rows[booking]:
+                self.verdict.note(f"SQL: {booking} differs from the journal")
+
+    def _compare_claims(self, rows: Mapping[tuple[ProviderId, int], BookingId]) -> None:
+        """Claims are just the cells of the bookings that are not cancelled."""
+        cell_minutes = self._policy.cell_minutes
+        expected: dict[tuple[ProviderId, int], BookingId] = {}
+        for booking, told in self._audit.bookings.items():
+            if told.status is BookingStatus.CANCELLED:
+                continue
+            first, last = told.busy_start // cell_minutes, told.busy_end // cell_minutes
+            for cell in range(first, last):
+                expected[told.provider_id, cell] = booking
+        self.verdict.claims = len(rows)
+        wrong = sum(expected.get(key) != booking for key, booking in rows.items())
+        missing = len(expected.keys() - rows.keys())
+        if wrong or missing:
+            self.verdict.note(f"SQL: {missing} claims missing, {wrong} wrong")
+
+    async def _compare_memory(self, links: ShardLinks) -> None:
+        by_shard: dict[ShardId, list[ProviderId]] = {}
+        for provider in self._audit.versions:
+            by_shard.setdefault(links.shard_of(provider), []).append(provider)
+        for shard, providers in by_shard.items():
+            for first in range(0, len(providers), POSITIONS_BATCH):
+                chunk = providers[first : first + POSITIONS_BATCH]
+                await self._compare_positions(links, shard, chunk)
+
+    async def _compare_positions(
+        self, links: ShardLinks, shard: ShardId, providers: Sequence[ProviderId]
+    ) -> None:
+        """Memory may be ahead of what was read (the server works), never behind."""
+        try:
+            (view,) = await links.execute(shard, [ReadPositions(tuple(providers))], 10)
+        except Unavailable as error:
+            self.verdict.note(f"memory: {shard} does not answer ({error})")
+            return
+        if not isinstance(view, PositionsView):
+            self.verdict.note(f"memory: {shard} cannot tell its positions")
+            return
+        for provider in providers:
+            read = self._audit.versions[provider]
+            has = view.versions.get(provider, -1)
+            self.verdict.positions_compared += 1
+            if read > 0 and has < read:
+                self.verdict.note(f"memory: {provider} is at {has}, journal at {read}")
