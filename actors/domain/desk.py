@@ -1,0 +1,142 @@
+"""Decisions in which nobody competes: profile, rules, leaves, and a visit's course.
+
+Cancelling, checking in, completing and marking no-shows follow the table in
+lifecycle.py. Who gets a slot is decided in calendar.py.
+"""
+
+from __future__ import annotations
+
+from actors.domain import commands as cm
+from actors.domain import events as ev
+from actors.domain.errors import Refusal
+from actors.domain.ids import Millis
+from actors.domain.judgement import Judgement
+from actors.domain.refusals import NO_TIME_OFF, invalid
+from actors.domain.rules import TimeOff
+from actors.domain.validation import (
+    TIME_OFF_MAX,
+    availability_problem,
+    profile_problem,
+    reason_problem,
+    time_off_problem,
+)
+
+
+class Desk(Judgement):
+    """What a clinic's front desk decides."""
+
+    __slots__ = ()
+
+    # --- who and when ----------------------------------------------------------
+
+    def _register(
+        self, c: cm.RegisterProvider, now: Millis, version: int
+    ) -> ev.Event | Refusal:
+        if problem := profile_problem(c.profile):
+            return invalid(problem)
+        return ev.ProviderRegistered(
+            provider_id=self.provider_id,
+            at=now,
+            version=version,
+            key=c.key,
+            fingerprint=c.fingerprint,
+            profile=c.profile,
+        )
+
+    def _set_availability(
+        self, c: cm.SetAvailability, now: Millis, version: int
+    ) -> ev.Event | Refusal:
+        if problem := availability_problem(c.availability, self.policy, now):
+            return invalid(problem)
+        return ev.AvailabilitySet(
+            provider_id=self.provider_id,
+            at=now,
+            version=version,
+            key=c.key,
+            fingerprint=c.fingerprint,
+            availability=c.availability,
+        )
+
+    def _add_time_off(
+        self, c: cm.AddTimeOff, now: Millis, version: int
+    ) -> ev.Event | Refusal:
+        problem = time_off_problem(c.start, c.end, c.reason)
+        if c.time_off_id in self.time_off:
+            problem = "this time_off_id is already in use"
+        elif len(self.time_off) >= TIME_OFF_MAX:
+            problem = f"at most {TIME_OFF_MAX} times off; remove some"
+        if problem:
+            return invalid(problem)
+        return ev.TimeOffAdded(
+            provider_id=self.provider_id,
+            at=now,
+            version=version,
+            key=c.key,
+            fingerprint=c.fingerprint,
+            time_off=TimeOff(c.time_off_id, c.start, c.end, c.reason),
+        )
+
+    def _remove_time_off(
+        self, c: cm.RemoveTimeOff, now: Millis, version: int
+    ) -> ev.Event | Refusal:
+        if c.time_off_id not in self.time_off:
+            return NO_TIME_OFF
+        return ev.TimeOffRemoved(
+            provider_id=self.provider_id,
+            at=now,
+            version=version,
+            key=c.key,
+            fingerprint=c.fingerprint,
+            time_off_id=c.time_off_id,
+        )
+
+    def _cancel(
+        self, c: cm.CancelBooking, now: Millis, version: int
+    ) -> ev.Event | Refusal:
+        booking = self._own_booking(c.booking_id, c.owner, cm.CancelBooking)
+        if isinstance(booking, Refusal):
+            return booking
+        if problem := reason_problem(c.reason):
+            return invalid(problem)
+        return ev.BookingCancelled(
+            provider_id=self.provider_id,
+            at=now,
+            version=version,
+            key=c.key,
+            fingerprint=c.fingerprint,
+            booking_id=c.booking_id,
+            by_patient=c.owner is not None,
+            reason=c.reason,
+        )
+
+    def _check_in(self, c: cm.CheckIn, now: Millis, version: int) -> ev.Event | Refusal:
+        return self._mark_visit(c, ev.PatientArrived, now, version)
+
+    def _complete(
+        self, c: cm.CompleteVisit, now: Millis, version: int
+    ) -> ev.Event | Refusal:
+        return self._mark_visit(c, ev.VisitCompleted, now, version)
+
+    def _no_show(
+        self, c: cm.MarkNoShow, now: Millis, version: int
+    ) -> ev.Event | Refusal:
+        return self._mark_visit(c, ev.NoShowMarked, now, version)
+
+    def _mark_visit(
+        self,
+        c: cm.CheckIn | cm.CompleteVisit | cm.MarkNoShow,
+        event: type[ev.PatientArrived | ev.VisitCompleted | ev.NoShowMarked],
+        now: Millis,
+        version: int,
+    ) -> ev.Event | Refusal:
+        booking = self._own_booking(c.booking_id, None, type(c))
+        if isinstance(booking, Refusal):
+            return booking
+        return event(
+            provider_id=self.provider_id,
+            at=now,
+            version=version,
+            key=c.key,
+            fingerprint=c.fingerprint,
+            booking_id=c.booking_id,
+        )

@@ -1,0 +1,141 @@
+"""What a decision asks of the calendar: is it offered, is it free, whose is it?
+
+Nothing here changes the calendar. ``now`` comes in; a hold whose deadline has come
+counts for nothing, whether or not its HoldExpired was journaled yet.
+"""
+
+from __future__ import annotations
+
+from actors.domain.errors import Refusal
+from actors.domain.grid import ones
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    LocationId,
+    Millis,
+    Minute,
+    PatientId,
+    VisitTypeId,
+)
+from actors.domain.lifecycle import TRANSITIONS
+from actors.domain.occupancy import Booking, Hold
+from actors.domain.refusals import (
+    HOLD_EXPIRED,
+    NO_BOOKING,
+    NO_HOLD,
+    NO_VISIT_TYPE,
+    NOT_OFFERED,
+    UNAVAILABLE,
+    wrong_status,
+)
+from actors.domain.rules import VisitType
+from actors.domain.state import CalendarState
+
+MINUTE_MS = 60_000
+
+
+class Judgement(CalendarState):
+    """A calendar's state with the questions that decisions ask."""
+
+    __slots__ = ()
+
+    def _this_cell(self, now: Millis) -> int:
+        """The cell of ``now``; never before the window, whatever the clock does."""
+        return max(now // MINUTE_MS, self.window) // self.cell
+
+    def _free_slot(
+        self,
+        visit_type: VisitTypeId,
+        start: Minute,
+        now: Millis,
+        moving: Booking | None = None,
+    ) -> tuple[VisitType, LocationId] | Refusal:
+        """The rule and the place of a slot that is offered now and free.
+
+        The time of a booking that is ``moving`` does not stand in its way.
+        """
+        offer = self.openings.offers.get(visit_type)
+        if offer is None:
+            return NO_VISIT_TYPE
+        at, aside = divmod(start, self.cell)
+        ahead = at - self._this_cell(now)
+        if aside or not offer.notice <= ahead < offer.horizon:
+            return NOT_OFFERED
+        location = self.openings.location(offer, at)
+        if location is None:
+            return NOT_OFFERED
+        first = at - offer.before
+        if self._is_taken(first, first + offer.span, now, moving):
+            return UNAVAILABLE
+        return offer.rule, location
+
+    def _is_taken(
+        self, first: int, last: int, now: Millis, moving: Booking | None
+    ) -> bool:
+        """Whether a live hold or a blocking booking has any of these cells."""
+        if self.booked.hits(first, last) and (
+            moving is None or self._is_booked_by_others(first, last, moving)
+        ):
+            return True
+        return self._is_held(first, last, now)
+
+    def _is_held(self, first: int, last: int, now: Millis) -> bool:
+        """Whether a live hold has any of these cells."""
+        if not self.held.hits(first, last):
+            return False
+        if self.soonest > now:
+            return True
+        cell = self.cell
+        return any(
+            hold.busy_start < last * cell and first * cell < hold.busy_end
+            for hold in self.holds.values()
+            if hold.expires > now
+        )
+
+    def _holds_live(self, patient_id: PatientId, now: Millis) -> list[Hold]:
+        mine = (self.holds[hold_id] for hold_id in self.holds_of.get(patient_id, ()))
+        return [hold for hold in mine if hold.expires > now]
+
+    def _own_hold(
+        self, patient_id: PatientId, visit_type: VisitTypeId, start: Minute, now: Millis
+    ) -> Hold | None:
+        """The patient's own live hold of exactly this slot."""
+        if patient_id not in self.holds_of:
+            return None
+        for hold in self._holds_live(patient_id, now):
+            if hold.start == start and hold.visit_type == visit_type:
+                return hold
+        return None
+
+    def _live_hold(
+        self, hold_id: HoldId, owner: PatientId | None, now: Millis
+    ) -> Hold | Refusal:
+        hold = self.holds.get(hold_id)
+        if hold is None or (owner is not None and hold.patient_id != owner):
+            return self._no_hold(hold_id, owner)
+        return hold if hold.expires > now else HOLD_EXPIRED
+
+    def _no_hold(self, hold_id: HoldId, owner: PatientId | None) -> Refusal:
+        patient_id = self.expired.get(hold_id)
+        if patient_id is None or (owner is not None and patient_id != owner):
+            return NO_HOLD
+        return HOLD_EXPIRED
+
+    def _own_booking(
+        self, booking_id: BookingId, owner: PatientId | None, kind: type
+    ) -> Booking | Refusal:
+        """The booking, if it is the asker's and its status allows the command."""
+        booking = self.bookings.get(booking_id)
+        if booking is None or (owner is not None and booking.patient_id != owner):
+            return NO_BOOKING
+        if booking.status not in TRANSITIONS[kind]:
+            return wrong_status(booking.status.value)
+        return booking
+
+    def _is_booked_by_others(self, first: int, last: int, own: Booking) -> bool:
+        taken = self.booked.cut(first, last)
+        low = max(own.busy_start // self.cell, first)
+        high = min(own.busy_end // self.cell, last)
+        if low < high:
+            taken &= ~(ones(high - low) << low - first)
+        return taken != 0

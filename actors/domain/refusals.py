@@ -1,0 +1,53 @@
+"""The calendar's noes, each with a sentence that says what to do."""
+
+from __future__ import annotations
+
+from actors.domain.errors import Refusal, RefusalCode
+
+UNAVAILABLE = Refusal(
+    RefusalCode.SLOT_UNAVAILABLE, "Somebody else has this time. Choose another slot."
+)
+NOT_OFFERED = Refusal(
+    RefusalCode.SLOT_NOT_OFFERED,
+    "This visit type is not offered at this time. Choose one of the listed slots.",
+)
+NO_VISIT_TYPE = Refusal(
+    RefusalCode.VISIT_TYPE_NOT_FOUND, "This provider has no such visit type."
+)
+NO_PROVIDER = Refusal(RefusalCode.PROVIDER_NOT_FOUND, "There is no such provider.")
+NO_BOOKING = Refusal(RefusalCode.BOOKING_NOT_FOUND, "There is no such booking.")
+NO_HOLD = Refusal(RefusalCode.HOLD_NOT_FOUND, "There is no such hold.")
+HOLD_EXPIRED = Refusal(
+    RefusalCode.HOLD_EXPIRED, "The hold has expired. Hold the slot again."
+)
+EXTENDED_ALREADY = Refusal(
+    RefusalCode.WRONG_STATUS, "A hold can be extended once, and this one has been."
+)
+NO_TIME_OFF = Refusal(RefusalCode.TIME_OFF_NOT_FOUND, "There is no such time off.")
+KEY_REUSED = Refusal(
+    RefusalCode.IDEMPOTENCY_KEY_REUSED,
+    "This Idempotency-Key was used for another request. Use a new one.",
+)
+TOO_LATE = Refusal(
+    RefusalCode.DEADLINE_PASSED, "The request came too late. Retry with the same key."
+)
+
+
+def invalid(detail: str) -> Refusal:
+    """The client's fault: ``detail`` says what to mend."""
+    return Refusal(RefusalCode.INVALID_REQUEST, detail[0].upper() + detail[1:] + ".")
+
+
+def wrong_status(status: str) -> Refusal:
+    """The booking's status forbids what is asked."""
+    return Refusal(
+        RefusalCode.WRONG_STATUS,
+        f"The booking is {status}, which does not allow this. Read it again.",
+    )
+
+
+def hold_limit(limit: int) -> Refusal:
+    """The patient's holds on this calendar are too many."""
+    return Refusal(
+        RefusalCode.HOLD_LIMIT, f"You already hold {limit} slots. Release one first."
+    )

@@ -1,0 +1,63 @@
+"""Answers remembered under the keys of their commands, for retries.
+
+An answer is kept for at least the retention time, measured by the instants of events,
+so that forgetting is part of the calendar's state and a replay forgets the same.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from actors.domain.answers import Answer
+from actors.domain.ids import Millis
+from actors.domain.rules import Policy
+
+Entry = tuple[int, Millis, Answer]
+"""Fingerprint of the command, instant of its event, answer."""
+
+
+class Remembered:
+    """Keys and answers of one calendar, oldest first.
+
+    Forgetting goes in strides (a sixteenth of the retention, of the bound) because
+    taking one at a time from the front of a dict gets slower with each.
+    """
+
+    __slots__ = ("_keep", "_max", "_stride", "_sweep_at", "entries")
+
+    def __init__(self, policy: Policy) -> None:
+        self._keep = policy.key_retention_ms
+        self._stride = policy.key_retention_ms // 16
+        self._max = policy.keys_max
+        self._sweep_at = 0
+        self.entries: dict[str, Entry] = {}
+
+    def put(self, key: str, entry: Entry) -> None:
+        """Remember an answer, and forget what is too old or too many."""
+        entries = self.entries
+        if not entries:
+            self._sweep_at = entry[1] + self._keep + self._stride
+        entries[key] = entry
+        if entry[1] >= self._sweep_at or len(entries) > self._max:
+            self._sweep(entry[1])
+
+    def restore(self, entries: dict[str, Entry]) -> None:
+        """Take over the entries of a snapshot."""
+        self.entries = entries
+        self._schedule()
+
+    def _sweep(self, now: Millis) -> None:
+        entries = self.entries
+        old = [key for key, entry in entries.items() if entry[1] < now - self._keep]
+        for key in old:
+            del entries[key]
+        if len(entries) > self._max:
+            stride = self._max // 16 + 1
+            for key in list(islice(entries, len(entries) - self._max - 1 + stride)):
+                del entries[key]
+        self._schedule()
+
+    def _schedule(self) -> None:
+        oldest = next(iter(self.entries.values()), None)
+        if oldest is not None:
+            self._sweep_at = oldest[1] + self._keep + self._stride

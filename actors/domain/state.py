@@ -1,0 +1,353 @@
+"""What is: the state of one provider's calendar, and how events change it.
+
+Rule 1: ``apply`` never refuses, and reads neither clock nor rules nor tzdata.
+Rule 2: holds and blocking bookings never share a cell, buffers included; ``apply``
+        relies on it when it gives cells back.
+Rule 3: everything here is in the snapshot or follows from what is; memos aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from actors.domain import events as ev
+from actors.domain.answers import (
+    Answer,
+    BookingStatus,
+    BookingView,
+    Done,
+    HoldView,
+    TimeOffView,
+)
+from actors.domain.availability import Openings
+from actors.domain.errors import Refusal, RefusalCode
+from actors.domain.grid import CELL_MINUTES, PAGE_MINUTES
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    Minute,
+    PatientId,
+    ProviderId,
+    TimeOffId,
+    VisitTypeId,
+)
+from actors.domain.lifecycle import LIVE
+from actors.domain.occupancy import Booking, Hold, Occupancy
+from actors.domain.remembered import Remembered
+from actors.domain.rules import Availability, Policy, Profile, TimeOff
+
+EXPIRED_MAX = 512
+"""How many expired holds are remembered, so that their owners hear ``hold_expired``
+and not ``hold_not_found``: a busy calendar's last quarter of an hour."""
+
+KEPT_DAYS = 400
+"""Bookings that ended longer ago are forgotten (the read model keeps them)."""
+
+ADVANCES_MAX = 8
+"""Bound on remembered advances of the window: a batch has one."""
+
+
+class CalendarState(Occupancy):
+    """One provider's profile, rules, holds and bookings, at a version."""
+
+    __slots__ = (
+        "_openings",
+        "advances",
+        "answers",
+        "availability",
+        "epoch",
+        "expired",
+        "free_memo",
+        "fresh",
+        "policy",
+        "profile",
+        "provider_id",
+        "quiet_until",
+        "registered",
+        "time_off",
+        "version",
+        "window",
+        "zone_moved",
+    )
+
+    def __init__(self, provider_id: ProviderId, policy: Policy) -> None:
+        """An empty calendar at version 0, of a provider not yet registered."""
+        assert policy.cell_minutes in CELL_MINUTES, f"cells of {CELL_MINUTES} minutes"
+        super().__init__(policy.cell_minutes)
+        self.provider_id = provider_id
+        self.policy = policy
+        self.version = 0
+        self.epoch = 0
+        """The last epoch that ``apply`` saw."""
+        self.registered = False
+        self.profile: Profile | None = None
+        self.availability: Availability | None = None
+        self.time_off: dict[TimeOffId, TimeOff] = {}
+        self.window = Minute(0)
+        """``until`` of the last WindowAdvanced."""
+        self.fresh = False
+        """Rules were set after the window's last advance."""
+        self.answers = Remembered(policy)
+        self.expired: dict[HoldId, PatientId] = {}
+        # What the last batch changed, for delta.py:
+        self.advances: dict[int, Minute] = {}
+        """Version of an advance, window before it."""
+        self.zone_moved = 0
+        """The version at which the clinic's zone last changed."""
+        # Memos, which change no answer:
+        self._openings: Openings | None = None
+        self.quiet_until = Minute(0)
+        """Advancing the window as far as this would show nothing new."""
+        self.free_memo: tuple[int, dict[VisitTypeId, Minute]] | None = None
+
+    # --- what others may ask ---------------------------------------------------
+
+    @property
+    def openings(self) -> Openings:
+        """The rules and leaves, ready to expand."""
+        if self._openings is None:
+            rules = self.availability or Availability()
+            self._openings = Openings(rules, self.time_off.values(), self.cell)
+        return self._openings
+
+    def answer(self, key: str) -> Answer | None:
+        """The remembered answer of a key, or None."""
+        known = self.answers.entries.get(key)
+        return known[2] if known is not None else None
+
+    def hold_view(self, hold: Hold) -> HoldView:
+        """A hold as its owner sees it now."""
+        return HoldView(
+            self.provider_id,
+            self.epoch,
+            self.version,
+            hold.hold_id,
+            hold.patient_id,
+            hold.visit_type,
+            hold.start,
+            hold.end,
+            hold.expires,
+            hold.extended,
+            hold.location_id,
+        )
+
+    def booking_view(self, booking: Booking) -> BookingView:
+        """A booking as its patient sees it now."""
+        return BookingView(
+            self.provider_id,
+            self.epoch,
+            self.version,
+            booking.booking_id,
+            booking.status,
+            booking.patient_id,
+            booking.visit_type,
+            booking.start,
+            booking.end,
+            booking.location_id,
+            booking.booked_at,
+            booking.reason,
+            booking.cancel_reason,
+        )
+
+    # --- apply -----------------------------------------------------------------
+
+    def apply(self, event: ev.Event, epoch: int) -> None:
+        """Let an event happen. Never refuses.
+
+        ``epoch`` is the ownership under which it was journaled; answers repeat it.
+        """
+        self.epoch = epoch
+        if type(event) is ev.CommandRefused:
+            refusal = Refusal(RefusalCode(event.code), event.detail)
+            self.answers.put(event.key, (event.fingerprint, event.at, refusal))
+            return
+        assert event.version == self.version + 1, "an event is missing"
+        self.version = event.version
+        outcome = _APPLIERS[type(event)](self, event)
+        if event.key:
+            answer = self._answer_of(outcome)
+            self.answers.put(event.key, (event.fingerprint, event.at, answer))
+
+    def _answer_of(self, outcome: Hold | Booking | TimeOff | None) -> Answer:
+        if type(outcome) is Booking:
+            return self.booking_view(outcome)
+        if type(outcome) is Hold:
+            return self.hold_view(outcome)
+        if type(outcome) is TimeOff:
+            affected = self._affected(outcome)
+            return TimeOffView(
+                self.provider_id, self.epoch, self.version, outcome, affected
+            )
+        return Done(self.provider_id, self.epoch, self.version)
+
+    def _affected(self, off: TimeOff) -> tuple[BookingId, ...]:
+        near = self.bookings_from(Minute(off.start - 24 * 60), off.end)
+        return tuple(
+            booking.booking_id
+            for booking in near
+            if booking.end > off.start and booking.status in LIVE
+        )
+
+    def restored(self) -> None:
+        """Begin again after a snapshot: what was before it cannot be traced."""
+        self.quiet_until = self.window
+        self.trail_from = self.version + 1
+
+    def _rules_changed(self) -> None:
+        self._openings = None
+        self.quiet_until = self.window
+
+    def _on_registered(self, event: ev.ProviderRegistered) -> None:
+        zone = event.profile.clinic.time_zone
+        if self.profile is not None and self.profile.clinic.time_zone != zone:
+            self.zone_moved = event.version
+        self.profile = event.profile
+        self.registered = True
+
+    def _on_availability(self, event: ev.AvailabilitySet) -> None:
+        self.availability = event.availability
+        self.fresh = True
+        self._rules_changed()
+
+    def _on_time_off(self, event: ev.TimeOffAdded) -> TimeOff:
+        self.time_off[event.time_off.time_off_id] = event.time_off
+        self._rules_changed()
+        return event.time_off
+
+    def _on_time_on(self, event: ev.TimeOffRemoved) -> None:
+        self.time_off.pop(event.time_off_id, None)
+        self._rules_changed()
+
+    def _on_held(self, event: ev.HoldPlaced) -> Hold:
+        hold = Hold(
+            event.hold_id,
+            event.patient_id,
+            event.visit_type,
+            event.start,
+            event.end,
+            event.busy_start,
+            event.busy_end,
+            event.expires,
+            event.location_id,
+        )
+        self.add_hold(hold)
+        self.mark(event.version, hold.busy_start, hold.busy_end)
+        return hold
+
+    def _on_extended(self, event: ev.HoldExtended) -> Hold:
+        hold = self.holds[event.hold_id]
+        hold.expires = event.expires
+        hold.extended = True
+        self.wait_for(hold)
+        self.wait()
+        return hold
+
+    def _on_released(self, event: ev.HoldReleased) -> None:
+        self.end_hold(event.hold_id, event.version)
+
+    def _on_expired(self, event: ev.HoldExpired) -> None:
+        hold = self.end_hold(event.hold_id, event.version)
+        expired = self.expired
+        expired[hold.hold_id] = hold.patient_id
+        if len(expired) > EXPIRED_MAX:
+            for hold_id in list(expired)[: EXPIRED_MAX // 4]:
+                del expired[hold_id]
+
+    def _on_booked(self, event: ev.SlotBooked) -> Booking:
+        if event.hold_id is not None:
+            self.end_hold(event.hold_id, event.version)
+        booking = Booking(
+            event.booking_id,
+            event.patient_id,
+            event.visit_type,
+            event.start,
+            event.end,
+            event.busy_start,
+            event.busy_end,
+            event.location_id,
+            event.at,
+            event.reason,
+        )
+        self.add_booking(booking)
+        self.mark(event.version, booking.busy_start, booking.busy_end)
+        return booking
+
+    def _on_cancelled(self, event: ev.BookingCancelled) -> Booking:
+        booking = self.bookings[event.booking_id]
+        self.free(booking)
+        booking.status = BookingStatus.CANCELLED
+        booking.cancel_reason = event.reason
+        self.mark(event.version, booking.busy_start, booking.busy_end)
+        return booking
+
+    def _on_moved(self, event: ev.BookingRescheduled) -> Booking:
+        booking = self.bookings[event.booking_id]
+        if event.hold_id is not None:
+            self.end_hold(event.hold_id, event.version)
+        self.remove_booking(booking)
+        self.mark(event.version, booking.busy_start, booking.busy_end)
+        booking.visit_type = event.visit_type
+        booking.start = event.start
+        booking.end = event.end
+        booking.busy_start = event.busy_start
+        booking.busy_end = event.busy_end
+        booking.location_id = event.location_id
+        self.add_booking(booking)
+        self.mark(event.version, booking.busy_start, booking.busy_end)
+        return booking
+
+    def _on_arrived(self, event: ev.PatientArrived) -> Booking:
+        return self._set_status(event.booking_id, BookingStatus.ARRIVED)
+
+    def _on_fulfilled(self, event: ev.VisitCompleted) -> Booking:
+        return self._set_status(event.booking_id, BookingStatus.FULFILLED)
+
+    def _on_noshow(self, event: ev.NoShowMarked) -> Booking:
+        return self._set_status(event.booking_id, BookingStatus.NOSHOW)
+
+    def _set_status(self, booking_id: BookingId, status: BookingStatus) -> Booking:
+        booking = self.bookings[booking_id]
+        booking.status = status
+        return booking
+
+    def _on_window(self, event: ev.WindowAdvanced) -> None:
+        self.advances[event.version] = self.window
+        if len(self.advances) > ADVANCES_MAX:
+            del self.advances[next(iter(self.advances))]
+        self.window = self.quiet_until = event.until
+        self.fresh = False
+        self._forget(Minute(event.until - KEPT_DAYS * 24 * 60))
+
+    def _forget(self, before: Minute) -> None:
+        """Forget whole weeks of bookings, and leaves, that ended before."""
+        old = [
+            page
+            for page in self.starting
+            if (page + 1) * PAGE_MINUTES + 24 * 60 <= before
+        ]
+        for page in old:
+            for booking_id in list(self.starting[page]):
+                self.remove_booking(self.bookings[booking_id])
+        ended = [off.time_off_id for off in self.time_off.values() if off.end <= before]
+        for time_off_id in ended:
+            del self.time_off[time_off_id]
+
+
+_APPLIERS: dict[type, Callable[[CalendarState, Any], Any]] = {
+    ev.ProviderRegistered: CalendarState._on_registered,
+    ev.AvailabilitySet: CalendarState._on_availability,
+    ev.TimeOffAdded: CalendarState._on_time_off,
+    ev.TimeOffRemoved: CalendarState._on_time_on,
+    ev.HoldPlaced: CalendarState._on_held,
+    ev.HoldExtended: CalendarState._on_extended,
+    ev.HoldReleased: CalendarState._on_released,
+    ev.HoldExpired: CalendarState._on_expired,
+    ev.SlotBooked: CalendarState._on_booked,
+    ev.BookingCancelled: CalendarState._on_cancelled,
+    ev.BookingRescheduled: CalendarState._on_moved,
+    ev.PatientArrived: CalendarState._on_arrived,
+    ev.VisitCompleted: CalendarState._on_fulfilled,
+    ev.NoShowMarked: CalendarState._on_noshow,
+    ev.WindowAdvanced: CalendarState._on_window,
+}

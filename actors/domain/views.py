@@ -1,0 +1,234 @@
+"""What readers see of a calendar: functions of its state (and tzdata), nothing else.
+
+A slot is shown if its visit type is offered there by rules and leaves, and if it lies
+in the window: ``window + notice <= start < window + horizon``. It is booked if its
+time with buffers meets a booking's, else held if it meets a hold's, else free.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from actors.domain.answers import (
+    ProviderView,
+    ScheduleView,
+    SlotsView,
+)
+from actors.domain.availability import Offer
+from actors.domain.errors import Refusal
+from actors.domain.grid import Bitmap, any_of, ones
+from actors.domain.ids import Minute, VisitTypeId
+from actors.domain.paint import PageView
+from actors.domain.refusals import NO_PROVIDER, NO_VISIT_TYPE, invalid
+from actors.domain.rules import Availability
+from actors.domain.state import CalendarState
+from actors.domain.zones import Zone, day_named, week_named, zone_named
+
+DAY = 24 * 60
+SLOTS_DAYS_MAX = 62
+SCHEDULE_DAYS_MAX = 400
+_VIEWS_MAX = 12
+"""Page views kept per visit type: a quarter of a year of weeks."""
+
+
+def zone_of(state: CalendarState) -> Zone:
+    """The zone of the first location, else of the clinic."""
+    name = ""
+    if state.availability is not None and state.availability.locations:
+        name = state.availability.locations[0].time_zone
+    elif state.profile is not None:
+        name = state.profile.clinic.time_zone
+    zone = zone_named(name) or zone_named("UTC")
+    assert zone is not None, "tzdata is missing"
+    return zone
+
+
+def shown(state: CalendarState, offer: Offer) -> tuple[int, int]:
+    """The span of cells, half-open, whose starts the window lets be seen."""
+    if not state.window:
+        return 0, 0
+    at = state.window // state.cell
+    return at + offer.notice, at + offer.horizon
+
+
+def blocked(bitmap: Bitmap, offer: Offer, first: int, count: int) -> int:
+    """Of ``count`` starts from cell ``first`` on, those that meet a set cell."""
+    low = first - offer.before
+    return any_of(bitmap.cut(low, low + count + offer.span), offer.span) & ones(count)
+
+
+def page_view(state: CalendarState, offer: Offer, page: int) -> PageView:
+    """The slots of a page, offered by rules and leaves, whatever the window."""
+    size = state.booked.size
+    views = offer.views
+    view = views.get(page)
+    if view is None:
+        if len(views) >= _VIEWS_MAX:
+            views.clear()
+        offered = state.openings.page(offer, page)
+        view = views[page] = PageView(offered, page * size, state.cell)
+    booked, held = state.booked.pages.get, state.held.pages.get
+    seen = (
+        booked(page - 1),
+        booked(page),
+        booked(page + 1),
+        held(page - 1),
+        held(page),
+        held(page + 1),
+    )
+    if view.seen != seen:
+        first = page * size
+        taken = blocked(state.booked, offer, first, size)
+        view.paint(taken, blocked(state.held, offer, first, size), size)
+        view.seen = seen
+    return view
+
+
+def slots(
+    state: CalendarState,
+    visit_type: VisitTypeId,
+    first: str | Minute,
+    last: str | Minute,
+) -> SlotsView | Refusal:
+    """Slots that start in a span of local dates or instants."""
+    if not state.registered:
+        return NO_PROVIDER
+    span = _span(state, first, last, SLOTS_DAYS_MAX)
+    return span if isinstance(span, Refusal) else _slots(state, visit_type, *span)
+
+
+def week(
+    state: CalendarState, visit_type: VisitTypeId, name: str
+) -> SlotsView | Refusal:
+    """Slots that start in an ISO week of local days."""
+    if not state.registered:
+        return NO_PROVIDER
+    monday = week_named(name)
+    if monday is None:
+        return invalid("week must be an ISO week like 2026-W49")
+    zone = zone_of(state)
+    return _slots(state, visit_type, zone.midnight(monday), zone.midnight(monday + 7))
+
+
+def _slots(
+    state: CalendarState, visit_type: VisitTypeId, first: int, last: int
+) -> SlotsView | Refusal:
+    offer = _offer(state, visit_type)
+    if offer is None:
+        return NO_VISIT_TYPE
+    size, cell = state.booked.size, state.cell
+    opens, closes = shown(state, offer)
+    low, high = max(-(-first // cell), opens), min(-(-last // cell), closes)
+    starts: list[int] = []
+    states: list[str] = []
+    for page in range(low // size, -(-high // size)):
+        view = page_view(state, offer, page)
+        a = bisect_left(view.starts, low * cell)
+        b = bisect_left(view.starts, high * cell)
+        starts += view.starts[a:b]
+        states.append(view.states[a:b])
+    return SlotsView(
+        state.provider_id,
+        state.epoch,
+        state.version,
+        offer.rule.visit_type,
+        zone_of(state).name,
+        offer.rule.minutes,
+        starts,
+        "".join(states),
+    )
+
+
+def schedule(
+    state: CalendarState, first: str | Minute, last: str | Minute
+) -> ScheduleView | Refusal:
+    """Bookings of any status that start in a span, and the leaves it meets."""
+    if not state.registered:
+        return NO_PROVIDER
+    span = _span(state, first, last, SCHEDULE_DAYS_MAX)
+    if isinstance(span, Refusal):
+        return span
+    since, until = span
+    off = [t for t in state.time_off.values() if t.start < until and since < t.end]
+    return ScheduleView(
+        state.provider_id,
+        state.epoch,
+        state.version,
+        zone_of(state).name,
+        [state.booking_view(booking) for booking in state.bookings_from(since, until)],
+        sorted(off, key=lambda t: (t.start, t.time_off_id)),
+    )
+
+
+def provider(state: CalendarState) -> ProviderView | None:
+    """The calendar's own account of its provider; None if not registered."""
+    if state.profile is None:
+        return None
+    return ProviderView(
+        state.provider_id,
+        state.epoch,
+        state.version,
+        state.profile,
+        state.availability or Availability(),
+        sorted(state.time_off.values(), key=lambda t: (t.start, t.time_off_id)),
+        dict(next_free(state)),
+    )
+
+
+def next_free(state: CalendarState) -> dict[VisitTypeId, Minute]:
+    """The soonest free start of each active visit type that has one."""
+    known = state.free_memo
+    if known is None or known[0] != state.version:
+        found = {
+            offer.rule.visit_type: start
+            for offer in state.openings.offers.values()
+            if offer.active and (start := _first_free(state, offer)) is not None
+        }
+        known = state.free_memo = (state.version, found)
+    return known[1]
+
+
+def _first_free(state: CalendarState, offer: Offer) -> Minute | None:
+    size = state.booked.size
+    low, high = shown(state, offer)
+    for page in range(low // size, -(-high // size)):
+        offered = state.openings.page(offer, page)
+        first = page * size
+        visible = ones(min(high - first, size)) & ~ones(max(low - first, 0))
+        free = offered & visible
+        if free:
+            free &= ~blocked(state.booked, offer, first, size)
+            free &= ~blocked(state.held, offer, first, size)
+        if free:
+            return Minute((first + (free & -free).bit_length() - 1) * state.cell)
+    return None
+
+
+def _offer(state: CalendarState, visit_type: VisitTypeId) -> Offer | None:
+    offers = state.openings.offers
+    if visit_type:
+        return offers.get(visit_type)
+    return next((offer for offer in offers.values() if offer.active), None)
+
+
+def _span(
+    state: CalendarState, first: str | Minute, last: str | Minute, days_max: int
+) -> tuple[Minute, Minute] | Refusal:
+    """A span's instants: local dates begin at their midnight."""
+    zone = zone_of(state)
+    since = _bound(zone, first, 0)
+    until = _bound(zone, last, 1 if first == last else 0)
+    if since is None or until is None:
+        return invalid("dates must be YYYY-MM-DD, from 1970 to 2199")
+    if since > until:
+        return invalid("the span must not end before it begins")
+    if until - since > days_max * DAY + 2 * 60:  # a clock change makes days longer
+        return invalid(f"ask for at most {days_max} days at a time")
+    return since, until
+
+
+def _bound(zone: Zone, bound: str | Minute, later: int) -> Minute | None:
+    if not isinstance(bound, str):
+        return bound
+    day = day_named(bound)
+    return None if day is None else zone.midnight(day + later)
