@@ -31,6 +31,7 @@ class TroubleCode(StrEnum):
     OVERLOADED = "overloaded"  # nothing was done; come back later
     JOURNAL_DOWN = "journal_down"  # it may have been done; come back later
     JOURNAL_FULL = "journal_full"  # nothing was done; the operator must act
+    FAULT = "fault"  # nothing was done; a defect of ours, in the log
 
 
 class Trouble(Struct, frozen=True, tag="trouble", gc=False):

@@ -1,0 +1,390 @@
+"""The shard: the single writer of many calendars, as a machine of steps.
+
+::
+
+    opened ──► missing ─ adopt ─► begin ─► (journal the events) ─► commit ──► …
+                                    └──────────────────────────► abandon, opened
+
+Obligations of whoever drives it (actors/mailbox.py, the simulator):
+
+- load and ``adopt`` what is ``missing`` before ``begin``;
+- after ``begin``, journal ``batch.events`` with one append, or ask the journal who
+  owns the shard if ``batch.must_check``; only then ``commit``, and only what
+  ``commit`` returns may be told to anybody;
+- if the journal did not answer "durable", ``abandon``, then open anew;
+- one batch at a time; snapshots are encoded between batches.
+
+No clock, no I/O, no waiting: it can be stopped between any two steps.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from actors.domain.answers import NextFreeView, PositionsView, Reply
+from actors.domain.calendar import Calendar
+from actors.domain.changes import CalendarChange
+from actors.domain.commands import (
+    AdvanceWindow,
+    BookSlot,
+    Command,
+    CommandBase,
+    ConfirmHold,
+    ExpireHolds,
+    PlaceHold,
+    RescheduleBooking,
+)
+from actors.domain.delta import change_of
+from actors.domain.errors import NOT_REMEMBERED, Refusal, RefusalCode
+from actors.domain.events import CommandRefused, Event, HoldExpired
+from actors.domain.ids import Millis, ProviderId, ShardId
+from actors.domain.reads import (
+    Read,
+    ReadNextFree,
+    ReadPositions,
+    ReadProvider,
+    ReadSlots,
+    ReadWeek,
+)
+from actors.domain.refusals import NO_PROVIDER
+from actors.domain.rules import Policy
+from actors.feed_ring import FeedRing
+from actors.limits import Limits
+from actors.ports import (
+    Record,
+    Request,
+    ShardReply,
+    StoredCalendar,
+    Trouble,
+    TroubleCode,
+)
+from actors.residents import Resident, Residents
+from actors.shard_views import view_after, view_of
+from actors.tally import Tally
+
+_BOOKINGS = (BookSlot, ConfirmHold, RescheduleBooking)
+_WINDOWED = (ReadSlots, ReadWeek, ReadProvider, ReadNextFree)
+_WATCHING = (ReadSlots, ReadWeek, ReadPositions)
+_SHARED = (ReadNextFree, ReadPositions)
+
+
+def providers_of(request: Request) -> tuple[ProviderId, ...]:
+    """Whose calendars a request needs."""
+    if isinstance(request, _SHARED):
+        return request.provider_ids
+    return (request.provider_id,)
+
+
+class Batch:
+    """Requests decided together. Nothing of it may be told before ``commit``."""
+
+    def __init__(
+        self, requests: Sequence[Request], now: Millis, pressure: float
+    ) -> None:
+        self.requests = requests
+        self.now = now
+        self.pressure = pressure
+        self.events: list[Event] = []
+        """What the journal must make durable, in this order."""
+        self.replies: list[ShardReply | None] = [None] * len(requests)
+        self.changed: dict[ProviderId, list[Event]] = {}
+        self.judged = False
+        """It says no, or repeats an answer: only the owner of the shard may."""
+        self.faults: list[Exception] = []
+        """Defects of ours that one request met; for the log."""
+
+    @property
+    def must_check(self) -> bool:
+        """Whether the journal must be asked who owns the shard."""
+        return self.judged and not self.events
+
+
+class Shard:
+    """Many calendars, one writer; see the obligations above."""
+
+    def __init__(self, shard: ShardId, policy: Policy, limits: Limits) -> None:
+        self.shard = shard
+        self.policy = policy
+        self.limits = limits
+        self.tally = Tally()
+        self._cell_ms = policy.cell_minutes * 60_000
+        self._forget_all(0, 0, 0)
+
+    def _forget_all(self, epoch: int, last_seq: int, position: int) -> None:
+        self.epoch = epoch
+        self.last_seq = last_seq
+        self.feed = FeedRing(epoch, last_seq, self.limits.feed_max)
+        self.residents = Residents(self.policy, epoch, position)
+        self._batch: Batch | None = None
+        self._expiries: list[tuple[Millis, ProviderId]] = []
+        self._watched: dict[ProviderId, Millis] = {}
+        self._ticking: deque[ProviderId] = deque()
+        self._tick_at = Millis(0)
+
+    # --- life ------------------------------------------------------------------
+
+    def opened(
+        self, epoch: int, last_seq: int, position: int, tail: Iterable[Record]
+    ) -> None:
+        """The journal is sealed for us: begin with no calendar in memory."""
+        self._forget_all(epoch, last_seq, position)
+        self.residents.keep_tail(tail)
+
+    def abandon(self) -> None:
+        """Nothing in memory can be trusted any more."""
+        self._forget_all(0, 0, 0)
+
+    def missing(self, requests: Iterable[Request]) -> set[ProviderId]:
+        """Calendars to load and adopt before these requests can begin."""
+        return self.residents.missing(
+            provider for request in requests for provider in providers_of(request)
+        )
+
+    def adopt(self, provider: ProviderId, stored: StoredCalendar | None) -> None:
+        """Take a calendar in; None if it was never stored."""
+        self._await_expiry(provider, self.residents.adopt(provider, stored))
+
+    # --- the batch -------------------------------------------------------------
+
+    def begin(
+        self, requests: Sequence[Request], now: Millis, pressure: float = 0.0
+    ) -> Batch:
+        """Decide all requests in order, and apply what follows in memory at once.
+
+        Also looks after holds that are due and windows that are watched, so an
+        empty ``requests`` makes sense. ``pressure`` is the journal's.
+        """
+        assert self._batch is None, "one batch at a time"
+        batch = self._batch = Batch(requests, now, pressure)
+        for place, request in enumerate(requests):
+            if isinstance(request, CommandBase):
+                batch.replies[place] = self._judge(batch, request)
+            else:
+                self._prepare(batch, request)
+        self._expire_due(batch)
+        self._advance_watched(batch)
+        return batch
+
+    def commit(self, batch: Batch, seq: int) -> list[ShardReply]:
+        """The batch is durable up to ``seq``: publish it, and say what is to be said.
+
+        One reply per request, in order; readers see what is durable now.
+        """
+        assert self._batch is batch
+        self._batch = None
+        self.last_seq = seq
+        self.feed.publish(seq, self._changes(batch, seq))
+        replies = [
+            reply if reply is not None else self._read(batch, request)
+            for request, reply in zip(batch.requests, batch.replies, strict=True)
+        ]
+        self._leave_strangers(batch)
+        self._count(batch, replies)
+        return replies
+
+    def _judge(self, batch: Batch, command: Command) -> ShardReply:
+        resident = self._resident(batch, command.provider_id)
+        calendar = resident.calendar
+        self._expire(batch, calendar)
+        try:
+            outcome = calendar.decide(command, batch.now)
+        except Exception as fault:  # noqa: BLE001 - decide changes nothing
+            return _faulty(batch, fault)
+        if isinstance(outcome, Refusal):
+            return self._refuse(batch, calendar, command, outcome)
+        if not outcome:
+            batch.judged = True
+            return calendar.answer(command.key) or view_after(calendar, None)
+        if self._is_full_for(command, batch.pressure):
+            return Trouble(TroubleCode.JOURNAL_FULL, "the journal is nearly full", 30.0)
+        self._apply(batch, calendar, outcome)
+        return calendar.answer(command.key) or view_after(calendar, outcome[-1])
+
+    def _refuse(
+        self, batch: Batch, calendar: Calendar, command: Command, refusal: Refusal
+    ) -> Refusal:
+        batch.judged = True
+        if (
+            command.key
+            and refusal.code not in NOT_REMEMBERED
+            and calendar.registered  # strangers leave no trace
+        ):
+            event = calendar.refused(command, refusal, batch.now)
+            self._apply(batch, calendar, (event,))
+        return refusal
+
+    def _prepare(self, batch: Batch, read: Read) -> None:
+        """What must happen before this question is answered."""
+        now = batch.now
+        watching = isinstance(read, _WATCHING)
+        for provider in providers_of(read):
+            calendar = self._resident(batch, provider).calendar
+            self._expire(batch, calendar)
+            if watching and calendar.registered:
+                if not self._watched:
+                    self._tick_at = Millis(now - now % self._cell_ms + self._cell_ms)
+                self._watched[provider] = now
+            if isinstance(read, _WINDOWED):
+                self._advance(batch, calendar)
+
+    def _resident(self, batch: Batch, provider: ProviderId) -> Resident:
+        resident = self.residents.get(provider)
+        assert resident is not None, "adopt what is missing first"
+        resident.used_at = batch.now
+        return resident
+
+    def _is_full_for(self, command: Command, pressure: float) -> bool:
+        if pressure < self.limits.full_for_holds:
+            return False
+        if isinstance(command, PlaceHold):
+            return True
+        return pressure >= self.limits.full_for_bookings and isinstance(
+            command, _BOOKINGS
+        )
+
+    def _apply(self, batch: Batch, calendar: Calendar, events: Sequence[Event]) -> None:
+        batch.events.extend(events)
+        batch.changed.setdefault(calendar.provider_id, []).extend(events)
+        for event in events:
+            calendar.apply(event, self.epoch)
+
+    # --- time ------------------------------------------------------------------
+
+    def next_wakeup(self, now: Millis) -> Millis | None:
+        """When a batch should begin even if nobody asks; None if never."""
+        wakeups = [self._expiries[0][0]] if self._expiries else []
+        if self._ticking:
+            wakeups.append(now)
+        elif self._watched:
+            wakeups.append(self._tick_at)
+        return min(wakeups, default=None)
+
+    def watched(self) -> Iterable[ProviderId]:
+        """Calendars that somebody read lately."""
+        return self._watched
+
+    def _expire(self, batch: Batch, calendar: Calendar) -> None:
+        if not calendar.holds_due(batch.now):
+            return
+        command = ExpireHolds(provider_id=calendar.provider_id)
+        outcome = calendar.decide(command, batch.now)
+        assert not isinstance(outcome, Refusal)
+        self._apply(batch, calendar, outcome)
+
+    def _advance(self, batch: Batch, calendar: Calendar) -> None:
+        if not calendar.window_due(batch.now):
+            return
+        command = AdvanceWindow(provider_id=calendar.provider_id)
+        outcome = calendar.decide(command, batch.now)
+        assert not isinstance(outcome, Refusal)
+        self._apply(batch, calendar, outcome)
+
+    def _await_expiry(self, provider: ProviderId, resident: Resident) -> None:
+        expiry = resident.calendar.next_expiry()
+        if expiry is not None and expiry != resident.expiry:
+            resident.expiry = expiry
+            heapq.heappush(self._expiries, (expiry, provider))
+
+    def _expire_due(self, batch: Batch) -> None:
+        """End holds whose deadline passed, of a bounded number of calendars."""
+        for _ in range(self.limits.due_max):
+            if not self._expiries or self._expiries[0][0] > batch.now:
+                return
+            _, provider = heapq.heappop(self._expiries)
+            resident = self.residents.get(provider)
+            if resident is not None:
+                resident.expiry = Millis(0)
+                self._expire(batch, resident.calendar)
+                self._await_expiry(provider, resident)
+
+    def _advance_watched(self, batch: Batch) -> None:
+        """At each new cell the windows of watched calendars move, some per batch."""
+        now = batch.now
+        if self._watched and now >= self._tick_at:
+            self._tick_at = Millis(now - now % self._cell_ms + self._cell_ms)
+            since = now - self.limits.watched_ms
+            self._watched = {
+                provider: at for provider, at in self._watched.items() if at >= since
+            }
+            self._ticking = deque(self._watched)
+        for _ in range(min(self.limits.due_max, len(self._ticking))):
+            resident = self.residents.get(self._ticking.popleft())
+            if resident is not None:
+                self._advance(batch, resident.calendar)
+
+    # --- what is told ----------------------------------------------------------
+
+    def _changes(self, batch: Batch, seq: int) -> list[CalendarChange]:
+        changes: list[CalendarChange] = []
+        for provider, events in batch.changed.items():
+            self.residents.changed(provider, seq)
+            resident = self.residents.get(provider)
+            assert resident is not None
+            self._await_expiry(provider, resident)
+            seen = [event for event in events if type(event) is not CommandRefused]
+            if seen:
+                calendar = resident.calendar
+                slots, bookings, reread = change_of(calendar, seen)
+                changes.append(
+                    CalendarChange(
+                        provider, calendar.version, seq, slots, bookings, reread
+                    )
+                )
+        return changes
+
+    def _read(self, batch: Batch, request: Request) -> ShardReply:
+        assert not isinstance(request, CommandBase)
+        try:
+            return self._view(request)
+        except Exception as fault:  # noqa: BLE001 - a view changes nothing
+            return _faulty(batch, fault)
+
+    def _view(self, read: Read) -> Reply:
+        if isinstance(read, _SHARED):
+            known = [
+                resident.calendar
+                for provider in read.provider_ids
+                if (resident := self.residents.get(provider)) is not None
+                and resident.calendar.registered
+            ]
+            if isinstance(read, ReadNextFree):
+                return NextFreeView({one.provider_id: one.next_free() for one in known})
+            return PositionsView(
+                self.epoch, {one.provider_id: one.version for one in known}
+            )
+        resident = self.residents.get(read.provider_id)
+        if resident is None or not resident.calendar.registered:
+            return NO_PROVIDER
+        if isinstance(read, ReadSlots) and resident.calendar.version < read.at_least:
+            return Refusal(RefusalCode.DEADLINE_PASSED, "not there yet; try again")
+        return view_of(resident.calendar, read)
+
+    def _leave_strangers(self, batch: Batch) -> None:
+        """Asking for a provider that does not exist leaves nothing behind."""
+        for request in batch.requests:
+            for provider in providers_of(request):
+                resident = self.residents.get(provider)
+                if resident is not None and not resident.calendar.registered:
+                    self.residents.forget(provider)
+
+    def _count(self, batch: Batch, replies: Sequence[ShardReply]) -> None:
+        tally = self.tally
+        if not batch.requests and not batch.events:
+            return
+        reads = batch.replies.count(None)
+        tally.reads += reads
+        tally.commands += len(replies) - reads
+        tally.batches += 1
+        tally.events += len(batch.events)
+        tally.expiries += sum(type(event) is HoldExpired for event in batch.events)
+        tally.batch_sizes.add(len(replies))
+        for reply in replies:
+            if isinstance(reply, Refusal | Trouble):
+                tally.refusals[reply.code.value] += 1
+
+
+def _faulty(batch: Batch, fault: Exception) -> Trouble:
+    batch.faults.append(fault)
+    return Trouble(TroubleCode.FAULT, "an error of ours, which has been noted")
