@@ -1,0 +1,1 @@
+"""The history of the read model's tables, told by Alembic."""

@@ -1,0 +1,302 @@
+"""The projection store on SQL: rows, notices and offset in one transaction.
+
+The transaction's first statement moves the offset, and only if it stands where the
+projector thinks: of two projectors one wins and the other's transaction is undone.
+Then no row needs a guard of its own, and every row is a plain INSERT, UPDATE or
+DELETE: with "ON DUPLICATE KEY UPDATE" or REPLACE a booking can vanish on a table that
+has a second unique key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from actors.domain.ids import ShardId
+from persistence import tables as t
+from persistence.engine import is_data_error, reason_of
+from persistence.projection import (
+    AddClaims,
+    ChangeAppointment,
+    Operation,
+    Plan,
+    Poison,
+    PutAppointment,
+)
+from persistence.projection_profiles import write_profiles
+from persistence.projection_store import (
+    Applied,
+    Moved,
+    Offset,
+    Outcome,
+    ParkKind,
+    Refused,
+    StoreUnavailable,
+)
+
+_COLUMN_OF = {"start": "start_minute", "end": "end_minute"}
+"""Fields whose columns are named otherwise, since END is a word of SQL."""
+
+
+class _OffsetMoved(Exception):
+    """The offset is not where the caller thought: undo everything."""
+
+
+class _Unfit(Exception):
+    """An operation does not fit the rows; carries the refusal."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.reason)
+        self.refused = refused
+
+
+class SqlProjectionStore:
+    """``ProjectionStore`` on an engine of role "projector"."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def offset(self, shard: ShardId) -> Offset:
+        """Where the shard's projection stands."""
+        return (await self.shard_offsets()).get(shard, Offset())
+
+    async def shard_offsets(self) -> Mapping[ShardId, Offset]:
+        """Where all projections stand."""
+        table = t.projection_offset.c
+        query = select(table.shard, table.seq, table.epoch)
+        async with _available(), self._engine.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        return {ShardId(row.shard): Offset(row.seq, row.epoch) for row in rows}
+
+    async def apply(
+        self,
+        shard: ShardId,
+        prev_seq: int,
+        offset: Offset,
+        operations: Sequence[Operation],
+    ) -> Outcome:
+        """Carry out operations and move the offset; see the port."""
+        try:
+            plan = Plan(operations)
+        except Poison as error:
+            return Refused(ParkKind.POISON, str(error))
+        try:
+            async with _available(), self._engine.begin() as connection:
+                await _move_offset(connection, shard, prev_seq, offset)
+                await _write(connection, shard, plan, offset)
+        except _OffsetMoved:
+            return Moved(await self.offset(shard))
+        except _Unfit as unfit:
+            return unfit.refused
+        except StatementError as error:
+            return await self._refusal(error, plan)
+        return Applied(offset)
+
+    async def parked(self) -> Mapping[ParkKind, int]:
+        """How many events are kept aside, by reason."""
+        kind = t.projection_conflict.c.kind
+        query = select(kind, func.count()).group_by(kind)
+        async with _available(), self._engine.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        return {ParkKind(row[0]): row[1] for row in rows}
+
+    async def _refusal(self, error: StatementError, plan: Plan) -> Refused:
+        if isinstance(error, IntegrityError):
+            other = await self._holder(plan)
+            if other:
+                reason = f"its time is claimed by {other}"
+                return Refused(ParkKind.CLAIM, reason, other)
+        return Refused(ParkKind.POISON, reason_of(error))
+
+    async def _holder(self, plan: Plan) -> str:
+        """The booking that already has a cell of this plan's claims, or ""."""
+        claim = t.slot_claim.c
+        async with _available(), self._engine.connect() as connection:
+            for add in (add for phase in plan.claims for add in phase.adds):
+                query = (
+                    select(claim.booking_id)
+                    .where(
+                        claim.provider_id == add.provider_id,
+                        claim.cell >= add.first,
+                        claim.cell < add.last,
+                        claim.lane == add.lane,
+                        claim.booking_id != add.booking_id,
+                    )
+                    .limit(1)
+                )
+                holder: str | None = await connection.scalar(query)
+                if holder is not None:
+                    return holder
+        return ""
+
+
+@asynccontextmanager
+async def _available() -> AsyncIterator[None]:
+    """Turn trouble of connection and server into StoreUnavailable."""
+    try:
+        yield
+    except DBAPIError as error:
+        if is_data_error(error):
+            raise
+        raise StoreUnavailable(reason_of(error)) from error
+    except (OSError, PoolTimeout) as error:
+        raise StoreUnavailable(reason_of(error)) from error
+
+
+async def _move_offset(
+    connection: AsyncConnection, shard: ShardId, prev_seq: int, offset: Offset
+) -> None:
+    """Compare-and-set: the shard's offset goes from ``prev_seq`` to ``offset``."""
+    table = t.projection_offset
+    moved = await connection.execute(
+        update(table)
+        .where(table.c.shard == shard, table.c.seq == prev_seq)
+        .values(seq=offset.seq, epoch=offset.epoch)
+    )
+    if moved.rowcount == 1:
+        return
+    if prev_seq != 0:
+        raise _OffsetMoved
+    row = {"shard": shard, "seq": offset.seq, "epoch": offset.epoch, "outbox_seq": 0}
+    try:
+        await connection.execute(insert(table).values(row))
+    except IntegrityError:
+        raise _OffsetMoved from None
+
+
+async def _write(
+    connection: AsyncConnection, shard: ShardId, plan: Plan, offset: Offset
+) -> None:
+    await write_profiles(connection, shard, plan)
+    await _write_appointments(connection, shard, plan)
+    await _write_claims(connection, plan)
+    if plan.history:
+        rows = [_history_row(shard, add) for add in plan.history]
+        await connection.execute(insert(t.appointment_history), rows)
+    if plan.parked:
+        rows = [{"shard": shard, **_fields(park)} for park in plan.parked]
+        await connection.execute(insert(t.projection_conflict), rows)
+    if plan.outbox:
+        await _write_outbox(connection, shard, plan, offset)
+
+
+def _fields(operation: Any) -> dict[str, Any]:
+    return {name: getattr(operation, name) for name in operation.__struct_fields__}
+
+
+def _history_row(shard: ShardId, add: Any) -> dict[str, Any]:
+    row = _fields(add)
+    row["start_minute"] = row.pop("start")
+    row["end_minute"] = row.pop("end")
+    row["shard"] = shard
+    return row
+
+
+def appointment_row(shard: ShardId, put: PutAppointment) -> dict[str, Any]:
+    """A booking as a row of the appointment table."""
+    row = _fields(put)
+    row["start_minute"] = row.pop("start")
+    row["end_minute"] = row.pop("end")
+    row["status"] = put.status.value
+    row["shard"] = shard
+    return row
+
+
+async def _write_appointments(
+    connection: AsyncConnection, shard: ShardId, plan: Plan
+) -> None:
+    if plan.appointments:
+        rows = [appointment_row(shard, put) for put in plan.appointments.values()]
+        await connection.execute(insert(t.appointment), rows)
+    by_columns: dict[tuple[str, ...], list[ChangeAppointment]] = {}
+    for change in plan.changes.values():
+        by_columns.setdefault(tuple(sorted(change.changes)), []).append(change)
+    for fields, changes in by_columns.items():
+        await _change_appointments(connection, fields, changes)
+
+
+async def _change_appointments(
+    connection: AsyncConnection,
+    fields: tuple[str, ...],
+    changes: Sequence[ChangeAppointment],
+) -> None:
+    columns = ["seq", "epoch", "version", *(_COLUMN_OF.get(f, f) for f in fields)]
+    statement = (
+        update(t.appointment)
+        .where(t.appointment.c.booking_id == bindparam("of_booking"))
+        .values({column: bindparam(f"new_{column}") for column in columns})
+    )
+    rows = [_change_row(change) for change in changes]
+    done = await connection.execute(statement, rows)
+    if done.rowcount != len(rows):
+        missing = f"{len(rows) - done.rowcount} booking(s) to change are not there"
+        raise _Unfit(Refused(ParkKind.ORPHAN, missing))
+
+
+def _change_row(change: ChangeAppointment) -> dict[str, Any]:
+    row = {"of_booking": change.booking_id}
+    given = {
+        "seq": change.seq,
+        "epoch": change.epoch,
+        "version": change.version,
+        **change.changes,
+    }
+    for field, value in given.items():
+        row[f"new_{_COLUMN_OF.get(field, field)}"] = value
+    return row
+
+
+async def _write_claims(connection: AsyncConnection, plan: Plan) -> None:
+    claim = t.slot_claim
+    release = delete(claim).where(claim.c.booking_id == bindparam("of_booking"))
+    for phase in plan.claims:
+        if phase.drops:
+            rows = [{"of_booking": drop.booking_id} for drop in phase.drops]
+            await connection.execute(release, rows)
+        if phase.adds:
+            await connection.execute(insert(claim), claim_rows(phase.adds))
+
+
+def claim_rows(adds: Sequence[AddClaims]) -> list[dict[str, Any]]:
+    """One row for every cell of these claims."""
+    return [
+        {
+            "provider_id": add.provider_id,
+            "cell": cell,
+            "lane": add.lane,
+            "booking_id": add.booking_id,
+        }
+        for add in adds
+        for cell in range(add.first, add.last)
+    ]
+
+
+async def _write_outbox(
+    connection: AsyncConnection, shard: ShardId, plan: Plan, offset: Offset
+) -> None:
+    table = t.projection_offset
+    here = table.c.shard == shard
+    # Read here, not before: a rebuild may have set the offset back in the meantime.
+    told = await connection.scalar(select(table.c.outbox_seq).where(here)) or 0
+    rows = [
+        {
+            "event_id": add.event_id,
+            "kind": add.kind,
+            "payload": add.payload,
+            "created_at": add.at,
+            "due_at": add.at,
+            "attempts": 0,
+        }
+        for add in plan.outbox
+        if add.seq > told
+    ]
+    if not rows:
+        return
+    await connection.execute(insert(t.outbox), rows)
+    await connection.execute(update(table).where(here).values(outbox_seq=offset.seq))

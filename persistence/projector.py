@@ -1,0 +1,291 @@
+"""The projector: follows every shard's journal and writes the read model behind it.
+
+Exactly once: the rows of a batch and the new offset are one transaction, and the
+offset moves only from where this projector read it. Killed between any two steps it
+starts again where the store says. An event that does not fit is parked, one alarm
+each, and everything after it goes on; no event is ever left out in silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from actors.domain.ids import ShardId
+from actors.errors import JournalCorrupt, Unavailable
+from actors.ports import Clock, Journal, Record
+from actors.readmodel import ShardLag
+from persistence.projection import (
+    CELL_MINUTES,
+    Operation,
+    Poison,
+    parked,
+    project,
+)
+from persistence.projection_sql import SqlProjectionStore
+from persistence.projection_store import (
+    Applied,
+    Moved,
+    Offset,
+    ParkKind,
+    ProjectionStore,
+    Refused,
+    StoreUnavailable,
+)
+
+log = logging.getLogger(__name__)
+
+BATCH_MAX = 1_000
+"""Records in one transaction: quick, and the lock on the tables is brief."""
+POLL_LEAST_S, POLL_MOST_S = 0.005, 0.1
+"""Pause after a round that found nothing; doubles while nothing comes."""
+BACK_OFF_LEAST_S, BACK_OFF_MOST_S = 0.1, 5.0
+"""Pause after the store or the journal did not answer; doubles."""
+STATUS_EVERY_MS = 60_000
+"""How often a shard that is refused is complained about again."""
+
+
+class Projector:
+    """Projects all shards of one journal into one store."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        store: ProjectionStore,
+        clock: Clock,
+        *,
+        batch_max: int = BATCH_MAX,
+        cell_minutes: int = CELL_MINUTES,
+    ) -> None:
+        self._journal = journal
+        self._store = store
+        self._clock = clock
+        self._batch_max = batch_max
+        self._cell_minutes = cell_minutes
+        self._offsets: dict[ShardId, Offset] = {}
+        self._complained: dict[ShardId, tuple[str, int]] = {}
+        self.refused: dict[ShardId, str] = {}
+        """Shards that cannot be projected, and why; the others go on."""
+        self.parked: Counter[ParkKind] = Counter()
+        """Events that this projector parked since it started."""
+        self.projected = 0
+        """Records projected since it started, those without rows included."""
+
+    async def step(self) -> int:
+        """One batch of every shard; how many records that were.
+
+        Raises:
+            StoreUnavailable: try again later; offsets are read anew then.
+            Unavailable: the journal does not answer; try again later.
+        """
+        done = 0
+        for shard in await self._journal.shards():
+            try:
+                done += await self._step(shard)
+            except StoreUnavailable:
+                # It may have committed, failed over or been restored: ask it again.
+                self._offsets.clear()
+                raise
+            except JournalCorrupt as error:
+                self._refuse(shard, str(error))
+        self.projected += done
+        return done
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the journal until ``stop`` is set."""
+        poll, back_off = POLL_LEAST_S, BACK_OFF_LEAST_S
+        while not stop.is_set():
+            try:
+                done = await self.step()
+            except (StoreUnavailable, Unavailable) as error:
+                log.warning("projection waits %.1f s: %s", back_off, error)
+                await _pause(stop, back_off)
+                back_off = min(back_off * 2, BACK_OFF_MOST_S)
+                continue
+            back_off = BACK_OFF_LEAST_S
+            if done:
+                poll = POLL_LEAST_S
+                await asyncio.sleep(0)
+            else:
+                await _pause(stop, poll)
+                poll = min(poll * 2, POLL_MOST_S)
+
+    async def lag(self) -> list[ShardLag]:
+        """How far every shard's projection is behind. Raises StoreUnavailable."""
+        return await lag(self._journal, self._store)
+
+    async def _step(self, shard: ShardId) -> int:
+        offset = self._offsets.get(shard)
+        if offset is None:
+            offset = self._offsets[shard] = await self._store.offset(shard)
+        last = await self._journal.last_seq(shard)
+        if last < offset.seq:
+            # The offset may be the older news: another projector, or a rebuild.
+            offset = self._offsets[shard] = await self._store.offset(shard)
+        if not self._follows(shard, offset, last) or last == offset.seq:
+            return 0
+        records = await self._journal.read(shard, offset.seq, self._batch_max)
+        if not records or not self._continues(shard, offset, records[0]):
+            return 0
+        return await self._project(shard, offset, records)
+
+    def _follows(self, shard: ShardId, offset: Offset, last: int) -> bool:
+        if last >= offset.seq:
+            self.refused.pop(shard, None)
+            return True
+        self._refuse(
+            shard,
+            f"the read model is at seq {offset.seq}, but the journal ends at {last}: "
+            "the journal was restored or lost its tail. Find out which bookings are "
+            "gone, then run `slotcast projection rebuild`",
+        )
+        return False
+
+    def _continues(self, shard: ShardId, offset: Offset, record: Record) -> bool:
+        if record.seq == offset.seq + 1 and record.epoch >= offset.epoch:
+            return True
+        self._refuse(
+            shard,
+            f"record {record.seq} of epoch {record.epoch} cannot follow seq "
+            f"{offset.seq} of epoch {offset.epoch}: this is another journal than the "
+            "one the read model was made from. Run `slotcast projection rebuild`",
+        )
+        return False
+
+    def _refuse(self, shard: ShardId, message: str) -> None:
+        self.refused[shard] = message
+        now = self._clock.now()
+        text, since = self._complained.get(shard, ("", 0))
+        if text != message or now - since >= STATUS_EVERY_MS:
+            log.error("shard %s is not projected: %s", shard, message)
+            self._complained[shard] = (message, now)
+
+    async def _project(
+        self, shard: ShardId, offset: Offset, records: Sequence[Record]
+    ) -> int:
+        operations: list[Operation] = []
+        for record in records:
+            outcome = self._operations(shard, record)
+            if isinstance(outcome, Refused):
+                return await self._one_by_one(shard, offset, records)
+            operations.extend(outcome)
+        reached = Offset(records[-1].seq, records[-1].epoch)
+        done = await self._store.apply(shard, offset.seq, reached, operations)
+        if isinstance(done, Refused):
+            return await self._one_by_one(shard, offset, records)
+        return self._note(shard, done, len(records))
+
+    def _operations(
+        self, shard: ShardId, record: Record
+    ) -> Sequence[Operation] | Refused:
+        try:
+            return project(shard, record, cell_minutes=self._cell_minutes)
+        except Poison as error:
+            return Refused(ParkKind.POISON, str(error))
+        except Exception as error:
+            # Whatever it is, one event must not stop the projection of all others.
+            log.exception("projecting record %s of %s failed", record.seq, shard)
+            return Refused(ParkKind.POISON, f"{type(error).__name__}: {error}")
+
+    def _note(self, shard: ShardId, outcome: Applied | Moved, records: int) -> int:
+        self._offsets[shard] = outcome.offset
+        if isinstance(outcome, Moved):
+            log.info("another projector moved %s to %s", shard, outcome.offset.seq)
+            return 0
+        return records
+
+    async def _one_by_one(
+        self, shard: ShardId, offset: Offset, records: Sequence[Record]
+    ) -> int:
+        """Project each record by itself; those that do not fit are parked."""
+        done = 0
+        for record in records:
+            prev = self._offsets.get(shard, offset)
+            outcome = await self._one(shard, prev, record)
+            count = self._note(shard, outcome, 1)
+            if not count:
+                break
+            done += count
+        return done
+
+    async def _one(
+        self, shard: ShardId, prev: Offset, record: Record
+    ) -> Applied | Moved:
+        reached = Offset(record.seq, record.epoch)
+        outcome = self._operations(shard, record)
+        if not isinstance(outcome, Refused):
+            applied = await self._store.apply(shard, prev.seq, reached, outcome)
+            if not isinstance(applied, Refused):
+                return applied
+            outcome = applied
+        park = parked(record, outcome.kind, outcome.reason, outcome.other_booking_id)
+        stored = await self._store.apply(shard, prev.seq, reached, [park])
+        if isinstance(stored, Refused):
+            # Going on would lose the event: stop here and be heard.
+            raise StoreUnavailable(f"cannot park seq {record.seq}: {stored.reason}")
+        if isinstance(stored, Applied):
+            self._alarm(shard, record, outcome)
+        return stored
+
+    def _alarm(self, shard: ShardId, record: Record, refused: Refused) -> None:
+        self.parked[refused.kind] += 1
+        log.error(
+            "ALARM: record %s of shard %s (%s, provider %s) is parked as %s: %s",
+            record.seq,
+            shard,
+            type(record.event).__name__,
+            record.event.provider_id,
+            refused.kind.value,
+            refused.reason,
+        )
+
+
+async def lag(journal: Journal, store: ProjectionStore) -> list[ShardLag]:
+    """How far every shard's projection is behind its journal, in events and time."""
+    offsets = await store.shard_offsets()
+    lags: list[ShardLag] = []
+    for shard in sorted(set(await journal.shards()) | set(offsets)):
+        offset = offsets.get(shard, Offset())
+        last = await journal.last_seq(shard)
+        waiting: Sequence[Record] = ()
+        if last > offset.seq:
+            waiting = await _first(journal, shard, offset.seq)
+        lags.append(
+            ShardLag(
+                shard=shard,
+                epoch=offset.epoch,
+                projected_seq=offset.seq,
+                journal_seq=last,
+                oldest_waiting_at=waiting[0].event.at if waiting else None,
+            )
+        )
+    return lags
+
+
+async def _first(journal: Journal, shard: ShardId, after: int) -> Sequence[Record]:
+    try:
+        return await journal.read(shard, after, 1)
+    except JournalCorrupt:
+        return ()  # trimmed away: the projector says so, and loudly
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+async def run(
+    journal: Journal, engine: AsyncEngine, clock: Clock, stop: asyncio.Event
+) -> None:
+    """Project until ``stop`` is set: the whole life of the projector process.
+
+    ``engine`` has the role "projector" and migrated tables.
+    """
+    await Projector(journal, SqlProjectionStore(engine), clock).run(stop)
