@@ -25,8 +25,6 @@ class GatewayConfig:
     """
 
     token_keys: tuple[bytes, ...]
-    token_issuer: str = "slotcast"
-    token_audience: str = "slotcast"
     token_leeway_s: int = 5
     """Clocks of two machines may differ by this much."""
 

@@ -1,0 +1,220 @@
+"""The gateway's application: everything put together, nothing global.
+
+``create_app(ports, config)`` mounts each feature's operations as thin ASGI routes on a
+FastAPI application, so that ordinary FastAPI routers can be included beside them, and
+replaces FastAPI's document by the one made from those operations.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from actors.errors import Unavailable
+from gateway.bookings.routes import operations as booking_operations
+from gateway.config import GatewayConfig, GatewayPorts
+from gateway.endpoint import Door, Endpoint, Operation
+from gateway.errors import (
+    FieldError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Refused,
+    RequestError,
+)
+from gateway.holds.routes import operations as hold_operations
+from gateway.limits import Bounds
+from gateway.logs import RequestLog
+from gateway.metrics import CourierCollector, ShardAccounts, ShardCollector
+from gateway.openapi import document as openapi_document
+from gateway.problems import Problem, of_error
+from gateway.providers.routes import operations as provider_operations
+from gateway.providers.staff_routes import operations as staff_operations
+from gateway.reply import problem_reply
+from gateway.services import Services, services
+from gateway.system.health import Health
+from gateway.system.pages import docs_page, landing_page
+from gateway.system.routes import Documents, pages
+
+
+def create_app(ports: GatewayPorts, config: GatewayConfig) -> FastAPI:
+    """The ASGI application of one gateway process.
+
+    ``app.state.services`` are the services, ``app.state.live`` is the live side; its
+    ``drain()`` must be awaited before the server closes sockets.
+    """
+    made = services(ports, config)
+    declared = all_operations(made)
+    live = _live(ports, config, made, declared)
+    accounts = ShardAccounts(ports.links, ports.progress)
+    ports.registry.register(ShardCollector(accounts))
+    if hasattr(ports.calendars, "tally"):
+        ports.registry.register(CourierCollector(ports.calendars))
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await live.start()
+        try:
+            yield
+        finally:
+            await live.stop()
+
+    app = FastAPI(
+        title="Slotcast",
+        version=config.version,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.services = made
+    app.state.live = live
+    described = openapi_document(declared, config.version)
+    app.openapi = lambda: described  # type: ignore[method-assign]
+    app.router.routes.extend(_operation_routes(made, config, declared))
+    app.router.routes.extend(live.routes)
+    documents = Documents(
+        openapi=described,
+        asyncapi=_asyncapi(config),
+        docs=docs_page(declared, config.version),
+        landing=landing_page(config.version),
+    )
+    system = pages(Health(accounts), accounts, ports.registry, documents)
+    app.router.routes.extend(_system_routes(system, config))
+    _add_middleware(app, ports, config, made)
+    _add_problem_handlers(app, made)
+    return app
+
+
+def all_operations(made: Services) -> list[Operation]:
+    """Every REST operation; the most frequent first, for routes match in order."""
+    return [
+        *booking_operations(made.bookings, made.own_bookings),
+        *hold_operations(made.holds),
+        *provider_operations(made.search, made.providers),
+        *staff_operations(made.providers),
+    ]
+
+
+def _operation_routes(
+    made: Services, config: GatewayConfig, declared: Sequence[Operation]
+) -> list[BaseRoute]:
+    door = Door(
+        made.authenticator, made.limits, config.body_bytes_max, made.metrics.refused
+    )
+    by_path: dict[str, list[Operation]] = defaultdict(list)
+    for operation in declared:
+        by_path[operation.path].append(operation)
+    return [Route(path, Endpoint(door, ops)) for path, ops in by_path.items()]
+
+
+def _system_routes(
+    system: Sequence[tuple[str, Any]], config: GatewayConfig
+) -> list[BaseRoute]:
+    if config.web_dir is None:
+        return [Route(path, page) for path, page in system]
+    web = StaticFiles(directory=config.web_dir, html=True)
+    routes: list[BaseRoute] = [
+        Route(path, page) for path, page in system if path != "/"
+    ]
+    return [*routes, Mount("/", web)]
+
+
+def _add_middleware(
+    app: FastAPI, ports: GatewayPorts, config: GatewayConfig, made: Services
+) -> None:
+    # The last one added is the outermost.
+    if config.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(config.allowed_origins),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+            expose_headers=["ETag", "Retry-After", "X-Request-Id"],
+            max_age=600,
+        )
+    app.add_middleware(Bounds, config=config)
+    app.add_middleware(
+        RequestLog,
+        metrics=made.metrics,
+        tokens=ports.tokens,
+        write_lines=config.log_requests,
+    )
+
+
+def _add_problem_handlers(app: FastAPI, made: Services) -> None:
+    """What the framework itself refuses becomes a problem too."""
+
+    def answer(found: Problem) -> Response:
+        made.metrics.refused(found.code)
+        reply = problem_reply(found)
+        response = Response(reply.body, reply.status)
+        response.raw_headers.extend(reply.headers)
+        return response
+
+    async def http_error(_request: Request, error: Exception) -> Response:
+        status = getattr(error, "status_code", 500)
+        headers = getattr(error, "headers", None) or {}
+        if status == HTTPStatus.NOT_FOUND:
+            return answer(of_error(NotFound()))
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = headers.get("Allow", "GET")
+            return answer(of_error(MethodNotAllowed(allowed)))
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return answer(of_error(InvalidRequest("The request is not valid.")))
+        return answer(of_error(error))
+
+    async def invalid(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        fields = [
+            FieldError(".".join(str(part) for part in found["loc"]), found["msg"])
+            for found in error.errors()
+        ]
+        return answer(of_error(InvalidRequest("", *fields)))
+
+    async def broken(_request: Request, error: Exception) -> Response:
+        return answer(of_error(error))
+
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(RequestValidationError, invalid)
+    for kind in (RequestError, Refused, Unavailable, Exception):
+        app.add_exception_handler(kind, broken)
+
+
+def _live(
+    ports: GatewayPorts, config: GatewayConfig, made: Services, ops: list[Operation]
+) -> Any:
+    try:
+        from gateway.live.service import LiveService
+    except ModuleNotFoundError:
+        return _NoLive()
+    return LiveService(ports, config)
+
+
+def _asyncapi(config: GatewayConfig) -> dict[str, Any]:
+    try:
+        from gateway.live.asyncapi import document
+    except ModuleNotFoundError:
+        return {}
+    return document(config)
+
+
+class _NoLive:
+    routes: list[BaseRoute] = []
+
+    async def start(self) -> None: ...
+    async def drain(self) -> None: ...
+    async def stop(self) -> None: ...

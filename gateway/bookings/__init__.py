@@ -1,0 +1,1 @@
+"""Bookings: visits, from booking to completion."""

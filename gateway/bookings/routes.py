@@ -1,0 +1,213 @@
+"""Bookings over REST."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import json
+
+from actors.domain.answers import BookingStatus
+from actors.domain.ids import Minute
+from gateway.access import VERDICTS, Action, Relation, Verdict, signed_in
+from gateway.bookings.listing import Bookings, Wanted
+from gateway.bookings.schemas import (
+    BookingBody,
+    BookingList,
+    BookingRequest,
+    CancelRequest,
+    RescheduleRequest,
+)
+from gateway.bookings.service import BookingService
+from gateway.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
+from gateway.errors import FieldError, Forbidden, InvalidRequest
+from gateway.reply import Reply
+from gateway.wire import bound_minute, parse_bound
+
+_PAGE: Final = 50
+_PAGE_MAX: Final = 200
+_BOOK_REFUSALS: Final = (
+    "slot_unavailable",
+    "slot_not_offered",
+    "hold_limit",
+    "hold_expired",
+    "hold_not_found",
+    "provider_not_found",
+    "visit_type_not_found",
+)
+_LIST_QUERY: Final = (
+    Query("from", "Not before this instant or date (dates are days in UTC here)."),
+    Query("to", "Before this instant or date."),
+    Query(
+        "status",
+        "Only bookings of this status.",
+        {"type": "string", "enum": [status.value for status in BookingStatus]},
+    ),
+    limit_query(_PAGE, _PAGE_MAX),
+    CURSOR_QUERY,
+)
+
+
+def operations(service: BookingService, bookings: Bookings) -> list[Operation]:
+    """What can be asked about bookings."""
+    return [
+        _book(service),
+        _list(bookings),
+        _show(service),
+        _cancel(service),
+        _reschedule(service),
+        _follow_up(service, Action.CHECK_IN, "check-in", "The patient has arrived"),
+        _follow_up(service, Action.COMPLETE, "complete", "The visit took place"),
+        _follow_up(service, Action.MARK_NO_SHOW, "no-show", "The patient stayed away"),
+    ]
+
+
+def _book(service: BookingService) -> Operation:
+    decoder = json.Decoder(BookingRequest)
+
+    async def book(call: Call) -> Reply:
+        request = call.decode(decoder)
+        key = call.idempotency_key()
+        return Reply(201, json.encode(await service.book(call.caller, key, request)))
+
+    return Operation(
+        method="POST",
+        path="/v1/bookings",
+        action=Action.BOOK,
+        name="book",
+        summary="Book a held slot, or a free one at once",
+        handler=book,
+        tag="bookings",
+        body=BookingRequest,
+        answers={201: BookingBody},
+        refusals=_BOOK_REFUSALS,
+    )
+
+
+def _wanted(call: Call) -> Wanted:
+    bounds: dict[str, Minute | None] = {}
+    for name in ("from", "to"):
+        text = call.query(name)
+        bounds[name] = Minute(bound_minute(parse_bound(text, name))) if text else None
+    text = call.query("status")
+    try:
+        status = BookingStatus(text) if text is not None else None
+    except ValueError:
+        words = ", ".join(BookingStatus)
+        raise InvalidRequest(
+            "", FieldError("status", f"must be one of {words}")
+        ) from None
+    return Wanted(bounds["from"], bounds["to"], status)
+
+
+def _list(bookings: Bookings) -> Operation:
+    async def list_own(call: Call) -> Reply:
+        caller = signed_in(call.caller)
+        verdict = VERDICTS[Action.LIST_BOOKINGS, caller.role, Relation.OWN]
+        patient_id = caller.patient_id
+        if verdict is not Verdict.YES or patient_id is None:
+            raise Forbidden("Staff see bookings in the schedule of a provider.")
+        limit = call.query_int("limit", _PAGE, 1, _PAGE_MAX)
+        cursor = call.query("cursor") or ""
+        page = await bookings.page(patient_id, _wanted(call), cursor, limit)
+        return Reply(200, json.encode(page))
+
+    return Operation(
+        method="GET",
+        path="/v1/bookings",
+        action=Action.LIST_BOOKINGS,
+        name="list_bookings",
+        summary="The caller's own bookings, by start",
+        handler=list_own,
+        tag="bookings",
+        query=_LIST_QUERY,
+        answers={200: BookingList},
+    )
+
+
+def _show(service: BookingService) -> Operation:
+    async def show(call: Call) -> Reply:
+        body = await service.show(call.caller, call.path("booking_id"))
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="GET",
+        path="/v1/bookings/{booking_id}",
+        action=Action.READ_BOOKING,
+        name="read_booking",
+        summary="One booking",
+        handler=show,
+        tag="bookings",
+        answers={200: BookingBody},
+        refusals=("booking_not_found",),
+    )
+
+
+def _cancel(service: BookingService) -> Operation:
+    decoder = json.Decoder(CancelRequest)
+
+    async def cancel(call: Call) -> Reply:
+        request = call.decode(decoder, optional=True)
+        key = call.idempotency_key()
+        booked = call.path("booking_id")
+        body = await service.cancel(call.caller, key, booked, request)
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="POST",
+        path="/v1/bookings/{booking_id}/cancel",
+        action=Action.CANCEL_BOOKING,
+        name="cancel_booking",
+        summary="Call a visit off; its time is free again",
+        handler=cancel,
+        tag="bookings",
+        body=CancelRequest,
+        body_required=False,
+        answers={200: BookingBody},
+        refusals=("booking_not_found", "wrong_status"),
+    )
+
+
+def _reschedule(service: BookingService) -> Operation:
+    decoder = json.Decoder(RescheduleRequest)
+
+    async def reschedule(call: Call) -> Reply:
+        request = call.decode(decoder)
+        key = call.idempotency_key()
+        booked = call.path("booking_id")
+        body = await service.reschedule(call.caller, key, booked, request)
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="POST",
+        path="/v1/bookings/{booking_id}/reschedule",
+        action=Action.RESCHEDULE_BOOKING,
+        name="reschedule_booking",
+        summary="Move a visit, keeping its id, or leave it as it is",
+        handler=reschedule,
+        tag="bookings",
+        body=RescheduleRequest,
+        answers={200: BookingBody},
+        refusals=("booking_not_found", "wrong_status", *_BOOK_REFUSALS),
+    )
+
+
+def _follow_up(
+    service: BookingService, action: Action, verb: str, summary: str
+) -> Operation:
+    async def follow_up(call: Call) -> Reply:
+        key = call.idempotency_key()
+        booked = call.path("booking_id")
+        body = await service.follow_up(call.caller, key, action, booked)
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="POST",
+        path=f"/v1/bookings/{{booking_id}}/{verb}",
+        action=action,
+        name=f"{action}_booking",
+        summary=summary,
+        handler=follow_up,
+        tag="bookings",
+        answers={200: BookingBody},
+        refusals=("booking_not_found", "wrong_status"),
+    )

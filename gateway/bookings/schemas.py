@@ -1,0 +1,89 @@
+"""What clients send and receive about bookings."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from actors.domain.answers import BookingStatus, BookingView
+from gateway.wire import Instant, millis_text, minute_text
+from gateway.words import (
+    BookingRef,
+    Epoch,
+    HoldRef,
+    PatientRef,
+    ProviderRef,
+    Reason,
+    Version,
+    VisitTypeRef,
+)
+
+
+class BookingRequest(Struct, frozen=True):
+    """Book: either ``hold_id`` alone, or ``provider_id``, ``visit_type`` and ``start``.
+
+    ``patient_id`` is for staff, who book for a patient.
+    """
+
+    hold_id: HoldRef | None = None
+    provider_id: ProviderRef | None = None
+    visit_type: VisitTypeRef | None = None
+    start: Instant | None = None
+    reason: Reason = ""
+    patient_id: PatientRef | None = None
+
+
+class CancelRequest(Struct, frozen=True):
+    """Why a visit is called off; may be left out."""
+
+    reason: Reason = ""
+
+
+class RescheduleRequest(Struct, frozen=True):
+    """Where to: either a ``start`` of the same visit type, or the slot of a hold."""
+
+    start: Instant | None = None
+    hold_id: HoldRef | None = None
+
+
+class BookingBody(Struct, frozen=True):
+    """A booking as its patient and the clinic's staff see it."""
+
+    booking_id: BookingRef
+    status: BookingStatus
+    provider_id: ProviderRef
+    patient_id: PatientRef
+    visit_type: VisitTypeRef
+    start: Instant
+    end: Instant
+    location_id: str
+    booked_at: Instant
+    reason: str
+    cancel_reason: str
+    epoch: Epoch
+    version: Version
+
+
+class BookingList(Struct, frozen=True):
+    """A page of bookings, by start."""
+
+    items: list[BookingBody]
+    next_cursor: str | None
+
+
+def booking_body(view: BookingView) -> BookingBody:
+    """A calendar's view of a booking, as the wire has it."""
+    return BookingBody(
+        booking_id=view.booking_id,
+        status=view.status,
+        provider_id=view.provider_id,
+        patient_id=view.patient_id,
+        visit_type=view.visit_type,
+        start=minute_text(view.start),
+        end=minute_text(view.end),
+        location_id=view.location_id,
+        booked_at=millis_text(view.booked_at),
+        reason=view.reason,
+        cancel_reason=view.cancel_reason,
+        epoch=view.epoch,
+        version=view.version,
+    )

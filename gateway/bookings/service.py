@@ -1,0 +1,243 @@
+"""Bookings: make, show, cancel, move and follow them. For REST and the live socket."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from actors.domain.answers import BookingView
+from actors.domain.commands import (
+    BookSlot,
+    CancelBooking,
+    CheckIn,
+    Command,
+    CompleteVisit,
+    ConfirmHold,
+    MarkNoShow,
+    RescheduleBooking,
+)
+from actors.domain.errors import Refusal, RefusalCode
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    ProviderId,
+    VisitTypeId,
+    booking_id,
+    provider_of,
+)
+from actors.domain.reads import ReadBooking
+from actors.ports import Calendars
+from actors.readmodel import BookingHistory
+from gateway.access import Access, Action, acting_patient
+from gateway.auth import Caller
+from gateway.bookings.schemas import (
+    BookingBody,
+    BookingRequest,
+    CancelRequest,
+    RescheduleRequest,
+    booking_body,
+)
+from gateway.desk import Desk
+from gateway.errors import FieldError, InvalidRequest, Refused, accepted
+from gateway.wire import parse_minute
+from gateway.words import checked_text
+
+_FOLLOW_UPS: Final[
+    dict[Action, type[CheckIn] | type[CompleteVisit] | type[MarkNoShow]]
+] = {
+    Action.CHECK_IN: CheckIn,
+    Action.COMPLETE: CompleteVisit,
+    Action.MARK_NO_SHOW: MarkNoShow,
+}
+_NOT_HERE: Final = frozenset(
+    {RefusalCode.BOOKING_NOT_FOUND, RefusalCode.PROVIDER_NOT_FOUND}
+)
+
+
+class BookingService:
+    """What callers do with bookings.
+
+    Every method may raise Refused, the errors of gateway/errors.py, and Unavailable.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        calendars: Calendars,
+        access: Access,
+        history: BookingHistory,
+    ) -> None:
+        self._desk = desk
+        self._calendars = calendars
+        self._access = access
+        self._history = history
+
+    async def book(
+        self, caller: Caller | None, key: str | None, request: BookingRequest
+    ) -> BookingBody:
+        """Book the slot of a hold, or a free slot at once."""
+        slot = (request.provider_id, request.visit_type, request.start)
+        if request.hold_id is not None:
+            if any(part is not None for part in slot):
+                raise InvalidRequest(
+                    "Send either hold_id, or provider_id, visit_type and start."
+                )
+            return await self._confirm(caller, key, request, request.hold_id)
+        missing = [
+            FieldError(name, "is needed when there is no hold_id")
+            for name, part in zip(
+                ("provider_id", "visit_type", "start"), slot, strict=True
+            )
+            if part is None
+        ]
+        if missing:
+            raise InvalidRequest("", *missing)
+        return await self._book_slot(caller, key, request)
+
+    async def _confirm(
+        self, caller: Caller | None, key: str | None, request: BookingRequest, held: str
+    ) -> BookingBody:
+        caller, provider_id = await self._access.to_object(
+            caller, Action.CONFIRM_HOLD, "hld", held
+        )
+        owner = acting_patient(caller, request.patient_id)
+        reason = checked_text(request.reason, "reason")
+        stamp = self._desk.stamp(caller, key, "confirm", held, owner, reason)
+        return await self._ask(
+            ConfirmHold(
+                provider_id=provider_id,
+                hold_id=HoldId(held),
+                booking_id=booking_id(provider_id, self._desk.tokens()),
+                owner=owner,
+                reason=reason,
+                key=stamp.key,
+                fingerprint=stamp.fingerprint,
+                deadline=stamp.deadline,
+            )
+        )
+
+    async def _book_slot(
+        self, caller: Caller | None, key: str | None, request: BookingRequest
+    ) -> BookingBody:
+        assert request.start is not None
+        provider_id = ProviderId(request.provider_id or "")
+        visit_type = VisitTypeId(request.visit_type or "")
+        caller = await self._access.to_provider(caller, Action.BOOK, provider_id)
+        patient_id = acting_patient(caller, request.patient_id)
+        if patient_id is None:
+            raise InvalidRequest(
+                "", FieldError("patient_id", "staff must say for which patient")
+            )
+        start = parse_minute(request.start, "start")
+        reason = checked_text(request.reason, "reason")
+        stamp = self._desk.stamp(
+            caller, key, "book", provider_id, patient_id, visit_type, start, reason
+        )
+        return await self._ask(
+            BookSlot(
+                provider_id=provider_id,
+                booking_id=booking_id(provider_id, self._desk.tokens()),
+                patient_id=patient_id,
+                visit_type=visit_type,
+                start=start,
+                reason=reason,
+                key=stamp.key,
+                fingerprint=stamp.fingerprint,
+                deadline=stamp.deadline,
+            )
+        )
+
+    async def show(self, caller: Caller | None, booked: str) -> BookingBody:
+        """One booking; from the read model when its calendar has forgotten it."""
+        caller, provider_id = await self._access.to_object(
+            caller, Action.READ_BOOKING, "bkg", booked
+        )
+        wanted = BookingId(booked)
+        reply = await self._calendars.ask(ReadBooking(provider_id, wanted))
+        if isinstance(reply, Refusal) and reply.code in _NOT_HERE:
+            reply = await self._history.booking(wanted) or Refusal(
+                RefusalCode.BOOKING_NOT_FOUND
+            )
+        view = accepted(reply, BookingView)
+        if caller.patient_id not in (None, view.patient_id):
+            raise Refused(Refusal(RefusalCode.BOOKING_NOT_FOUND))
+        return booking_body(view)
+
+    async def cancel(
+        self,
+        caller: Caller | None,
+        key: str | None,
+        booked: str,
+        request: CancelRequest,
+    ) -> BookingBody:
+        """Call a visit off."""
+        caller, provider_id = await self._access.to_object(
+            caller, Action.CANCEL_BOOKING, "bkg", booked
+        )
+        reason = checked_text(request.reason, "reason")
+        stamp = self._desk.stamp(caller, key, "cancel", booked, reason)
+        return await self._ask(
+            CancelBooking(
+                provider_id=provider_id,
+                booking_id=BookingId(booked),
+                owner=caller.patient_id,
+                reason=reason,
+                key=stamp.key,
+                fingerprint=stamp.fingerprint,
+                deadline=stamp.deadline,
+            )
+        )
+
+    async def reschedule(
+        self,
+        caller: Caller | None,
+        key: str | None,
+        booked: str,
+        request: RescheduleRequest,
+    ) -> BookingBody:
+        """Move a booking within its calendar, keeping its id."""
+        caller, provider_id = await self._access.to_object(
+            caller, Action.RESCHEDULE_BOOKING, "bkg", booked
+        )
+        if (request.start is None) == (request.hold_id is None):
+            raise InvalidRequest("Send either start or hold_id.")
+        start = held = None
+        if request.start is not None:
+            start = parse_minute(request.start, "start")
+        if request.hold_id is not None:
+            held = HoldId(request.hold_id)
+            if provider_of(held) != provider_id:
+                raise Refused(Refusal(RefusalCode.HOLD_NOT_FOUND))
+        stamp = self._desk.stamp(caller, key, "reschedule", booked, start, held)
+        return await self._ask(
+            RescheduleBooking(
+                provider_id=provider_id,
+                booking_id=BookingId(booked),
+                owner=caller.patient_id,
+                start=start,
+                hold_id=held,
+                key=stamp.key,
+                fingerprint=stamp.fingerprint,
+                deadline=stamp.deadline,
+            )
+        )
+
+    async def follow_up(
+        self, caller: Caller | None, key: str | None, action: Action, booked: str
+    ) -> BookingBody:
+        """Staff's record of what became of a visit: check in, complete, no-show."""
+        caller, provider_id = await self._access.to_object(
+            caller, action, "bkg", booked
+        )
+        stamp = self._desk.stamp(caller, key, action, booked)
+        return await self._ask(
+            _FOLLOW_UPS[action](
+                provider_id=provider_id,
+                booking_id=BookingId(booked),
+                key=stamp.key,
+                fingerprint=stamp.fingerprint,
+                deadline=stamp.deadline,
+            )
+        )
+
+    async def _ask(self, command: Command) -> BookingBody:
+        return booking_body(accepted(await self._desk.ask(command), BookingView))

@@ -1,0 +1,276 @@
+"""Thin routes: one ASGI endpoint per path, made from declared operations.
+
+FastAPI's dependency machinery and per-request models cost more than a booking itself,
+so an operation is a plain coroutine ``(Call) -> Reply``: the body is decoded by a
+prepared msgspec decoder, the answer is bytes. The same declarations make the OpenAPI
+document (openapi.py), so that there is one source of truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from gateway.access import PUBLIC, Action
+from gateway.auth import Authenticator, Caller
+from gateway.errors import (
+    FieldError,
+    InvalidRequest,
+    MethodNotAllowed,
+    TooLarge,
+    Unauthenticated,
+)
+from gateway.limits import RateLimits
+from gateway.problems import of_error
+from gateway.reply import Reply, problem_reply, send_reply
+
+T = TypeVar("T")
+
+_KEY_CHARACTERS_MAX: Final = 128
+_QUERY_FIELDS_MAX: Final = 32
+
+log = structlog.get_logger("slotcast.gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query parameter, for parsing's sake and for the document."""
+
+    name: str
+    description: str
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+
+CURSOR_QUERY: Final = Query("cursor", "Where to go on: next_cursor of the page before.")
+
+
+def limit_query(default: int, highest: int) -> Query:
+    """The parameter that sets how long a page is."""
+    schema = {"type": "integer", "minimum": 1, "maximum": highest, "default": default}
+    return Query("limit", "How many at most.", schema)
+
+
+class Call:
+    """One request, as an operation sees it."""
+
+    __slots__ = ("_headers", "_query", "_scope", "body", "caller")
+
+    def __init__(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        self._scope = scope
+        self._headers = headers
+        self._query: dict[str, str] | None = None
+        self.caller: Caller | None = None
+        self.body = b""
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return str(self._scope["path_params"][name])
+
+    def header(self, name: bytes) -> str | None:
+        """A header, by its name in lower case."""
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def address(self) -> str:
+        """Where the request came from; the server resolves trusted proxies."""
+        client = self._scope.get("client")
+        return client[0] if client else ""
+
+    def query(self, name: str) -> str | None:
+        """A query parameter; empty ones count as absent.
+
+        Raises:
+            InvalidRequest: the query cannot be read, or the name occurs twice.
+        """
+        if self._query is None:
+            self._query = _parse_query(self._scope["query_string"])
+        return self._query.get(name) or None
+
+    def query_int(self, name: str, default: int, lowest: int, highest: int) -> int:
+        """A whole number within bounds. Raises InvalidRequest."""
+        text = self.query(name)
+        if text is None:
+            return default
+        if text.isascii() and text.isdigit() and len(text) <= len(str(highest)):
+            number = int(text)
+            if lowest <= number <= highest:
+                return number
+        message = f"must be a whole number from {lowest} to {highest}"
+        raise InvalidRequest("", FieldError(name, message))
+
+    def idempotency_key(self) -> str | None:
+        """The client's key for this write, if it sent one. Raises InvalidRequest."""
+        key = self.header(b"idempotency-key")
+        if key is None:
+            return None
+        visible = key.isascii() and key.isprintable() and " " not in key
+        if not key or not visible or len(key) > _KEY_CHARACTERS_MAX:
+            message = f"must be 1 to {_KEY_CHARACTERS_MAX} visible ASCII characters"
+            raise InvalidRequest("", FieldError("Idempotency-Key", message))
+        return key
+
+    def decode(self, decoder: msgspec.json.Decoder[T], *, optional: bool = False) -> T:
+        """The body; an ``optional`` one may be missing. Raises InvalidRequest."""
+        return decode(decoder, self.body if self.body or not optional else b"{}")
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Read a JSON body, or say in plain words which field is wrong.
+
+    Raises:
+        InvalidRequest: it is no JSON, or not what the decoder expects.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        place = path.rstrip("`").lstrip(".") or "body"
+        raise InvalidRequest("", FieldError(place, _plain(message))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidRequest("The body is not valid JSON in UTF-8.") from None
+
+
+def _plain(message: str) -> str:
+    if message.startswith("Object missing required field"):
+        return "needs the field " + message.rpartition(" ")[2].strip("`")
+    words = message.replace("`", "").replace("Expected str", "must be a string")
+    words = words.replace("Expected ", "must be ").replace("object | null", "object")
+    return words[:1].lower() + words[1:]
+
+
+@lru_cache(maxsize=1024)
+def _parse_pairs(raw: bytes) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        parse_qsl(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_QUERY_FIELDS_MAX,
+        )
+    )
+
+
+def _parse_query(raw: bytes) -> dict[str, str]:
+    try:
+        pairs = _parse_pairs(raw)
+    except ValueError:
+        raise InvalidRequest("The query string cannot be read.") from None
+    query = dict(pairs)
+    if len(query) != len(pairs):
+        raise InvalidRequest("A query parameter is given twice.")
+    return query
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One thing a client can ask: how it is asked, answered, refused, and by whom."""
+
+    method: str
+    path: str
+    action: Action | None
+    name: str
+    summary: str
+    handler: Callable[[Call], Awaitable[Reply]]
+    tag: str
+    answers: dict[int, Any]
+    """Status -> type of the body, or None."""
+    body: Any = None
+    body_required: bool = True
+    query: Sequence[Query] = ()
+    refusals: Sequence[str] = ()
+    """Codes beyond those that everything of its kind can answer with."""
+
+    @property
+    def public(self) -> bool:
+        """Whether it needs no token."""
+        return self.action is None or self.action in PUBLIC
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is a command, with an idempotency key."""
+        return self.method != "GET"
+
+
+@dataclass(frozen=True)
+class Door:
+    """What stands before every operation."""
+
+    authenticator: Authenticator
+    limits: RateLimits
+    body_bytes_max: int
+    refused: Callable[[str], None]
+    """Told the code of every no."""
+
+
+class Endpoint:
+    """The ASGI application of one path."""
+
+    def __init__(self, door: Door, operations: Sequence[Operation]) -> None:
+        self._door = door
+        self._operations = {op.method: op for op in operations}
+        methods = set(self._operations) | {"OPTIONS"}
+        if "GET" in methods:
+            self._operations["HEAD"] = self._operations["GET"]
+            methods.add("HEAD")
+        self._allow = ", ".join(sorted(methods))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever happens, the client hears a clean answer."""
+        try:
+            reply = await self._answer(scope, receive)
+        except Exception as error:
+            found = of_error(error)
+            if found.code == "internal":
+                log.exception("request failed")
+            reply = problem_reply(found)
+            self._door.refused(found.code)
+        await send_reply(scope, send, reply)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
+        operation = self._operations.get(scope["method"])
+        if operation is None:
+            if scope["method"] == "OPTIONS":
+                return Reply(204, headers=((b"allow", self._allow.encode()),))
+            raise MethodNotAllowed(self._allow)
+        call = Call(scope, dict(scope["headers"]))
+        call.caller = self._let_in(call, operation)
+        if operation.writes:
+            call.body = await self._read(call, receive)
+        return await operation.handler(call)
+
+    def _let_in(self, call: Call, operation: Operation) -> Caller | None:
+        door = self._door
+        try:
+            caller = door.authenticator.caller(call.header(b"authorization"))
+        except Unauthenticated:
+            door.limits.admit(None, call.address)
+            raise
+        door.limits.admit(caller, call.address)
+        if caller is None and not operation.public:
+            raise Unauthenticated
+        return caller
+
+    async def _read(self, call: Call, receive: Receive) -> bytes:
+        limit = self._door.body_bytes_max
+        declared = call.header(b"content-length") or "0"
+        if not declared.isdigit() or int(declared[:12]) > limit:
+            raise TooLarge(f"The body must be at most {limit} bytes.")
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequest("The body is incomplete.")
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > limit:
+                raise TooLarge(f"The body must be at most {limit} bytes.")
+        return body

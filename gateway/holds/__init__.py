@@ -1,0 +1,1 @@
+"""Holds: a slot reserved for a short while."""

@@ -1,0 +1,92 @@
+"""Holds over REST."""
+
+from __future__ import annotations
+
+from msgspec import json
+
+from gateway.access import Action
+from gateway.endpoint import Call, Operation
+from gateway.holds.schemas import HoldBody, HoldRequest
+from gateway.holds.service import HoldService
+from gateway.reply import NO_CONTENT, Reply
+
+_SLOT_REFUSALS = (
+    "slot_unavailable",
+    "slot_not_offered",
+    "hold_limit",
+    "provider_not_found",
+    "visit_type_not_found",
+)
+
+
+def operations(holds: HoldService) -> list[Operation]:
+    """What can be asked about holds."""
+    decoder = json.Decoder(HoldRequest)
+
+    async def place(call: Call) -> Reply:
+        request = call.decode(decoder)
+        key = call.idempotency_key()
+        return Reply(201, json.encode(await holds.place(call.caller, key, request)))
+
+    async def show(call: Call) -> Reply:
+        return Reply(
+            200, json.encode(await holds.show(call.caller, call.path("hold_id")))
+        )
+
+    async def extend(call: Call) -> Reply:
+        key = call.idempotency_key()
+        body = await holds.extend(call.caller, key, call.path("hold_id"))
+        return Reply(200, json.encode(body))
+
+    async def release(call: Call) -> Reply:
+        key = call.idempotency_key()
+        await holds.release(call.caller, key, call.path("hold_id"))
+        return NO_CONTENT
+
+    return [
+        Operation(
+            method="POST",
+            path="/v1/holds",
+            action=Action.PLACE_HOLD,
+            name="place_hold",
+            summary="Hold a slot for two minutes",
+            handler=place,
+            tag="holds",
+            body=HoldRequest,
+            answers={201: HoldBody},
+            refusals=_SLOT_REFUSALS,
+        ),
+        Operation(
+            method="GET",
+            path="/v1/holds/{hold_id}",
+            action=Action.READ_HOLD,
+            name="read_hold",
+            summary="One live hold",
+            handler=show,
+            tag="holds",
+            answers={200: HoldBody},
+            refusals=("hold_not_found", "hold_expired"),
+        ),
+        Operation(
+            method="DELETE",
+            path="/v1/holds/{hold_id}",
+            action=Action.RELEASE_HOLD,
+            name="release_hold",
+            summary="Give a held slot back",
+            handler=release,
+            tag="holds",
+            answers={204: None},
+            refusals=("hold_not_found", "hold_expired"),
+        ),
+        Operation(
+            method="POST",
+            path="/v1/holds/{hold_id}/extend",
+            action=Action.EXTEND_HOLD,
+            name="extend_hold",
+            summary="Lengthen a hold, once",
+            handler=extend,
+            tag="holds",
+            answers={200: HoldBody},
+            refusals=("hold_not_found", "hold_expired", "hold_limit", "wrong_status"),
+        ),
+    ]

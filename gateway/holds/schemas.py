@@ -1,0 +1,58 @@
+"""What clients send and receive about holds."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from actors.domain.answers import HoldView
+from gateway.wire import Instant, millis_text, minute_text
+from gateway.words import (
+    Epoch,
+    HoldRef,
+    PatientRef,
+    ProviderRef,
+    Version,
+    VisitTypeRef,
+)
+
+
+class HoldRequest(Struct, frozen=True):
+    """Reserve a slot. ``patient_id`` is for staff, who hold for a patient."""
+
+    provider_id: ProviderRef
+    visit_type: VisitTypeRef
+    start: Instant
+    patient_id: PatientRef | None = None
+
+
+class HoldBody(Struct, frozen=True):
+    """A hold: the slot is kept until ``expires_at``."""
+
+    hold_id: HoldRef
+    provider_id: ProviderRef
+    patient_id: PatientRef
+    visit_type: VisitTypeRef
+    start: Instant
+    end: Instant
+    expires_at: Instant
+    extended: bool
+    location_id: str
+    epoch: Epoch
+    version: Version
+
+
+def hold_body(view: HoldView) -> HoldBody:
+    """A calendar's view of a hold, as the wire has it."""
+    return HoldBody(
+        hold_id=view.hold_id,
+        provider_id=view.provider_id,
+        patient_id=view.patient_id,
+        visit_type=view.visit_type,
+        start=minute_text(view.start),
+        end=minute_text(view.end),
+        expires_at=millis_text(view.expires),
+        extended=view.extended,
+        location_id=view.location_id,
+        epoch=view.epoch,
+        version=view.version,
+    )

@@ -1,0 +1,101 @@
+"""Holds: place, show, extend and release them. Used by REST and the live socket."""
+
+from __future__ import annotations
+
+from actors.domain.answers import Done, HoldView
+from actors.domain.commands import ExtendHold, PlaceHold, ReleaseHold
+from actors.domain.errors import Refusal, RefusalCode
+from actors.domain.ids import HoldId, ProviderId, VisitTypeId, hold_id
+from actors.domain.reads import ReadHold
+from actors.ports import Calendars
+from gateway.access import Access, Action, acting_patient
+from gateway.auth import Caller
+from gateway.desk import Desk
+from gateway.errors import FieldError, InvalidRequest, Refused, accepted
+from gateway.holds.schemas import HoldBody, HoldRequest, hold_body
+from gateway.wire import parse_minute
+
+
+class HoldService:
+    """What callers do with holds.
+
+    Every method may raise Refused, the errors of gateway/errors.py, and Unavailable.
+    """
+
+    def __init__(self, desk: Desk, calendars: Calendars, access: Access) -> None:
+        self._desk = desk
+        self._calendars = calendars
+        self._access = access
+
+    async def place(
+        self, caller: Caller | None, key: str | None, request: HoldRequest
+    ) -> HoldBody:
+        """Reserve a slot for a patient."""
+        provider_id = ProviderId(request.provider_id)
+        caller = await self._access.to_provider(caller, Action.PLACE_HOLD, provider_id)
+        patient_id = acting_patient(caller, request.patient_id)
+        if patient_id is None:
+            raise InvalidRequest(
+                "", FieldError("patient_id", "staff must say for which patient")
+            )
+        start = parse_minute(request.start, "start")
+        visit_type = VisitTypeId(request.visit_type)
+        stamp = self._desk.stamp(
+            caller, key, "hold", provider_id, patient_id, visit_type, start
+        )
+        command = PlaceHold(
+            provider_id=provider_id,
+            hold_id=hold_id(provider_id, self._desk.tokens()),
+            patient_id=patient_id,
+            visit_type=visit_type,
+            start=start,
+            key=stamp.key,
+            fingerprint=stamp.fingerprint,
+            deadline=stamp.deadline,
+        )
+        return hold_body(accepted(await self._desk.ask(command), HoldView))
+
+    async def show(self, caller: Caller | None, held: str) -> HoldBody:
+        """One live hold."""
+        caller, provider_id = await self._access.to_object(
+            caller, Action.READ_HOLD, "hld", held
+        )
+        reply = await self._calendars.ask(ReadHold(provider_id, HoldId(held)))
+        view = accepted(reply, HoldView)
+        if caller.patient_id not in (None, view.patient_id):
+            raise Refused(Refusal(RefusalCode.HOLD_NOT_FOUND))
+        return hold_body(view)
+
+    async def extend(
+        self, caller: Caller | None, key: str | None, held: str
+    ) -> HoldBody:
+        """Lengthen a hold, once."""
+        caller, provider_id = await self._access.to_object(
+            caller, Action.EXTEND_HOLD, "hld", held
+        )
+        stamp = self._desk.stamp(caller, key, "extend", held)
+        command = ExtendHold(
+            provider_id=provider_id,
+            hold_id=HoldId(held),
+            owner=caller.patient_id,
+            key=stamp.key,
+            fingerprint=stamp.fingerprint,
+            deadline=stamp.deadline,
+        )
+        return hold_body(accepted(await self._desk.ask(command), HoldView))
+
+    async def release(self, caller: Caller | None, key: str | None, held: str) -> Done:
+        """Give the slot back."""
+        caller, provider_id = await self._access.to_object(
+            caller, Action.RELEASE_HOLD, "hld", held
+        )
+        stamp = self._desk.stamp(caller, key, "release", held)
+        command = ReleaseHold(
+            provider_id=provider_id,
+            hold_id=HoldId(held),
+            owner=caller.patient_id,
+            key=stamp.key,
+            fingerprint=stamp.fingerprint,
+            deadline=stamp.deadline,
+        )
+        return accepted(await self._desk.ask(command), Done)

@@ -1,0 +1,239 @@
+"""What an operator sees of a gateway, as Prometheus metrics on its own registry.
+
+Counts of this process are kept as they happen. Accounts of shards and of the
+projection are fetched when asked for, at most once a second, and a shard that does
+not answer is shown as down instead of holding up the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from time import monotonic
+from typing import Final, Protocol
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from actors.domain.ids import ShardId
+from actors.errors import SchedulingError
+from actors.ports import ShardLinks, ShardStatus
+from actors.readmodel import ProjectionProgress
+
+_SECONDS: Final = (
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+_FRESH_S: Final = 1.0
+_STATUS_TIMEOUT_S: Final = 0.5
+
+
+class GatewayMetrics:
+    """Requests, commands and refusals of this process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Histogram(
+            "slotcast_http_request_seconds",
+            "Time to answer a request, by route template and status.",
+            ("method", "route", "status"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._commands = Histogram(
+            "slotcast_command_seconds",
+            "Time from a command to its durable answer.",
+            ("command",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._refusals = Counter(
+            "slotcast_refusals",
+            "Noes by code of the wire.",
+            ("code",),
+            registry=registry,
+        )
+        self.in_house = Gauge(
+            "slotcast_http_requests_in_flight",
+            "Requests being answered.",
+            registry=registry,
+        )
+        self._by_request: dict[tuple[str, str, int], Histogram] = {}
+        self._by_command: dict[str, Histogram] = {}
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request was answered. ``route`` is a template: their number is bounded."""
+        key = (method, route, status)
+        child = self._by_request.get(key)
+        if child is None:
+            child = self._requests.labels(method, route, str(status))
+            self._by_request[key] = child
+        child.observe(seconds)
+
+    def command(self, name: str, seconds: float) -> None:
+        """A command was answered, or given up."""
+        child = self._by_command.get(name)
+        if child is None:
+            child = self._by_command[name] = self._commands.labels(name)
+        child.observe(seconds)
+
+    def refused(self, code: str) -> None:
+        """A no was answered."""
+        self._refusals.labels(code).inc()
+
+
+class ShardAccounts:
+    """The newest status of every shard, at most a second old."""
+
+    def __init__(self, links: ShardLinks, progress: ProjectionProgress) -> None:
+        self._links = links
+        self._progress = progress
+        self._at = float("-inf")
+        self._asking = asyncio.Lock()
+        self.statuses: dict[ShardId, ShardStatus] = {}
+        self.missing: tuple[ShardId, ...] = ()
+        self.projected: dict[ShardId, int] | None = None
+        """The last projected seq by shard; None if the read model does not answer."""
+        self.conflicts = 0
+
+    async def refresh(self) -> None:
+        """Ask all shards and the read model, unless that was done just now."""
+        async with self._asking:
+            if monotonic() - self._at < _FRESH_S:
+                return
+            shards = tuple(self._links.shards())
+            found = await asyncio.gather(*(self._status(shard) for shard in shards))
+            self.statuses = {
+                status.shard: status for status in found if status is not None
+            }
+            self.missing = tuple(s for s in shards if s not in self.statuses)
+            await self._ask_projection()
+            self._at = monotonic()
+
+    async def _status(self, shard: ShardId) -> ShardStatus | None:
+        try:
+            async with asyncio.timeout(_STATUS_TIMEOUT_S):
+                return await self._links.status(shard)
+        except (TimeoutError, SchedulingError):
+            return None
+
+    async def _ask_projection(self) -> None:
+        try:
+            async with asyncio.timeout(_STATUS_TIMEOUT_S):
+                self.projected = dict(await self._progress.offsets())
+                self.conflicts = await self._progress.conflicts()
+        except Exception:  # noqa: BLE001 - whatever SQL says, bookings go on
+            self.projected = None
+
+
+class CourierTally(Protocol):
+    """What gateway/batching.py counts."""
+
+    calls: int
+    requests: int
+    lost_calls: int
+    overloaded: int
+
+
+class Batching(Protocol):
+    """A courier, as far as its counts go."""
+
+    tally: CourierTally
+
+    def waiting(self) -> int:
+        """Requests waiting or in flight."""
+        ...
+
+
+class CourierCollector(Collector):
+    """The batching of commands on their way to shards."""
+
+    def __init__(self, courier: Batching) -> None:
+        self._courier = courier
+
+    def collect(self) -> Iterable[Metric]:
+        """The counts of now."""
+        tally = self._courier.tally
+        for name, text, value in (
+            ("calls", "Calls to shards.", tally.calls),
+            ("requests", "Requests that travelled in them.", tally.requests),
+            ("lost_calls", "Calls with an unknown outcome.", tally.lost_calls),
+            ("overloaded", "Requests refused: too many waiting.", tally.overloaded),
+        ):
+            yield CounterMetricFamily(f"slotcast_courier_{name}", text, value)
+        yield GaugeMetricFamily(
+            "slotcast_courier_waiting",
+            "Requests waiting for a shard or in flight.",
+            self._courier.waiting(),
+        )
+
+
+_SHARD_GAUGES: Final = {
+    "epoch": "Which ownership of the shard.",
+    "last_seq": "Durable end of the journal.",
+    "snapshot_position": "Up to where snapshots reach.",
+    "calendars": "Calendars in memory.",
+    "mailbox": "Requests waiting in the shard.",
+    "memory_bytes": "Memory of the shard's process.",
+    "fsync_p50_ms": "Journal append with sync, median.",
+    "fsync_p99_ms": "Journal append with sync, 99th percentile.",
+}
+_SHARD_COUNTERS: Final = {
+    "commands": "Commands decided; by batches it is the mean batch size.",
+    "batches": "Journal appends.",
+}
+
+
+class ShardCollector(Collector):
+    """Accounts of shards and projection; refresh them before collecting."""
+
+    def __init__(self, accounts: ShardAccounts) -> None:
+        self._accounts = accounts
+
+    def collect(self) -> Iterable[Metric]:
+        """The accounts as they were last refreshed."""
+        accounts = self._accounts
+        up = GaugeMetricFamily("slotcast_shard_up", "It answers.", labels=["shard"])
+        for shard in accounts.statuses:
+            up.add_metric([shard], 1)
+        for shard in accounts.missing:
+            up.add_metric([shard], 0)
+        yield up
+        for name, text in _SHARD_GAUGES.items():
+            gauge = GaugeMetricFamily(f"slotcast_shard_{name}", text, labels=["shard"])
+            yield self._filled(gauge, name)
+        for name, text in _SHARD_COUNTERS.items():
+            counter = CounterMetricFamily(
+                f"slotcast_shard_{name}", text, labels=["shard"]
+            )
+            yield self._filled(counter, name)
+        yield from self._projection()
+
+    def _filled(
+        self, family: GaugeMetricFamily | CounterMetricFamily, name: str
+    ) -> Metric:
+        for shard, status in self._accounts.statuses.items():
+            family.add_metric([shard], float(getattr(status, name)))
+        return family
+
+    def _projection(self) -> Iterable[Metric]:
+        accounts = self._accounts
+        yield GaugeMetricFamily(
+            "slotcast_projection_up",
+            "The read model answers.",
+            float(accounts.projected is not None),
+        )
+        lag = GaugeMetricFamily(
+            "slotcast_projection_lag_events",
+            "Durable events that the read model does not show yet.",
+            labels=["shard"],
+        )
+        for shard, status in accounts.statuses.items():
+            if accounts.projected is not None:
+                reached = accounts.projected.get(shard, 0)
+                lag.add_metric([shard], max(0, status.last_seq - reached))
+        yield lag
+        yield GaugeMetricFamily(
+            "slotcast_projection_conflicts",
+            "Events parked because a claim was taken: must be 0.",
+            accounts.conflicts,
+        )

@@ -1,0 +1,159 @@
+"""Every no on the wire: its code, HTTP status, title, and the socket's close codes.
+
+Statuses and close codes live in this file alone; a test proves that the tables cover
+every refusal of a calendar and every error class. Answers are RFC 9457 problems:
+``type`` points at the paragraph of ``/docs`` that explains the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from types import MappingProxyType
+
+from msgspec import Struct, json
+
+from actors.domain.errors import Refusal, RefusalCode
+from actors.errors import SchedulingError, Unavailable
+from gateway.errors import Refused, RequestError
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+CODES = MappingProxyType(
+    {
+        "slot_unavailable": (409, "Somebody else has this slot"),
+        "slot_not_offered": (409, "This slot is not offered"),
+        "hold_limit": (409, "Too many holds"),
+        "wrong_status": (409, "The booking's status does not allow this"),
+        "hold_expired": (410, "The hold has expired"),
+        "provider_not_found": (404, "No such provider"),
+        "hold_not_found": (404, "No such hold"),
+        "booking_not_found": (404, "No such booking"),
+        "visit_type_not_found": (404, "No such visit type"),
+        "time_off_not_found": (404, "No such time off"),
+        "not_found": (404, "Not found"),
+        "unauthenticated": (401, "Sign in first"),
+        "forbidden": (403, "Not allowed"),
+        "method_not_allowed": (405, "Method not allowed"),
+        "payload_too_large": (413, "The body is too large"),
+        "uri_too_long": (414, "The address is too long"),
+        "headers_too_large": (431, "The headers are too large"),
+        "invalid_request": (422, "The request is not valid"),
+        "idempotency_key_reused": (422, "Idempotency key used for something else"),
+        "too_many_requests": (429, "Too many requests"),
+        "internal": (500, "Something broke on our side"),
+        "unavailable": (503, "Not available just now"),
+    }
+)
+"""Code of the wire -> (HTTP status, title)."""
+
+_REFUSAL_CODES = MappingProxyType(
+    {code: code.value for code in RefusalCode}
+    | {RefusalCode.DEADLINE_PASSED: "unavailable"}
+)
+"""A deadline that passed is no fault of the client: the same key may come again."""
+
+
+class CloseCode(IntEnum):
+    """Why a live socket is closed: 4000-4499 come back, 4500-4999 do not."""
+
+    RESYNC = 4000
+    TOKEN_EXPIRED = 4005
+    TOO_SLOW = 4008
+    DRAINING = 4012
+    OVERLOADED = 4013
+    BAD_FRAME = 4500
+    UNAUTHENTICATED = 4501
+    FORBIDDEN = 4503
+    TOO_MANY_CONNECTIONS = 4504
+    TOO_MANY_TOPICS = 4505
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether the client should connect again."""
+        return self < CloseCode.BAD_FRAME
+
+
+class ProblemField(Struct, frozen=True):
+    """One field that was not accepted."""
+
+    field: str
+    message: str
+
+
+class ProblemBody(Struct, frozen=True, omit_defaults=True):
+    """An error answer, RFC 9457. Programs switch on ``code``."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: tuple[ProblemField, ...] = ()
+
+
+class Problem(Struct, frozen=True):
+    """A no, ready for either transport."""
+
+    status: int
+    code: str
+    detail: str
+    fields: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
+
+    def body(self) -> bytes:
+        """The problem+json document."""
+        return json.encode(
+            ProblemBody(
+                type=f"/docs#{self.code}",
+                title=CODES[self.code][1],
+                status=self.status,
+                detail=self.detail,
+                code=self.code,
+                errors=tuple(ProblemField(*pair) for pair in self.fields),
+            )
+        )
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of a code of the wire."""
+    return CODES[code][0]
+
+
+def problem(
+    code: str,
+    detail: str = "",
+    *,
+    fields: Sequence[tuple[str, str]] = (),
+    headers: Sequence[tuple[bytes, bytes]] = (),
+) -> Problem:
+    """A no with this code; without a ``detail`` the title says it all."""
+    status, title = CODES[code]
+    return Problem(status, code, detail or title + ".", tuple(fields), tuple(headers))
+
+
+def of_refusal(refusal: Refusal) -> Problem:
+    """What a calendar's refusal becomes."""
+    code = _REFUSAL_CODES[refusal.code]
+    headers = ((b"retry-after", b"1"),) if code == "unavailable" else ()
+    return problem(code, refusal.detail, headers=headers)
+
+
+def of_error(error: Exception) -> Problem:
+    """What an exception becomes; one we did not foresee tells nothing of itself."""
+    if isinstance(error, Refused):
+        return of_refusal(error.refusal)
+    if isinstance(error, RequestError):
+        return problem(
+            error.code, error.detail, fields=error.fields, headers=error.headers
+        )
+    if isinstance(error, Unavailable):
+        seconds = max(1, round(error.retry_after_s))
+        return problem(
+            "unavailable",
+            "Nothing is lost; send the same request with the same key again.",
+            headers=((b"retry-after", str(seconds).encode()),),
+        )
+    if isinstance(error, SchedulingError):
+        return problem("unavailable", headers=((b"retry-after", b"1"),))
+    return problem("internal", "Try again; if it stays, tell us the X-Request-Id.")

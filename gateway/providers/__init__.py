@@ -1,0 +1,1 @@
+"""Providers: who can be visited, when, and what they offer."""

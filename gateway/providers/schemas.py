@@ -1,0 +1,311 @@
+"""What clients see of providers, their slots, and their schedules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from actors.domain.answers import Done, ProviderView, ScheduleView
+from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
+from actors.readmodel import ProviderListing
+from gateway.bookings.schemas import BookingBody, booking_body
+from gateway.wire import Instant, minute_text
+from gateway.words import Epoch, ProviderRef, Reason, TimeOffRef, Version, VisitTypeRef
+
+
+class ClinicBody(Struct, frozen=True):
+    """Where patients are received."""
+
+    clinic_id: str
+    name: str
+    time_zone: str
+    address: str
+    city: str
+    postcode: str
+    country: str
+    latitude: float | None
+    longitude: float | None
+    phone: str
+
+
+class VisitTypeBody(Struct, frozen=True):
+    """What can be booked."""
+
+    visit_type: VisitTypeRef
+    title: str
+    minutes: int
+
+
+class ProviderItem(Struct, frozen=True, omit_defaults=True):
+    """A provider as lists show them; ``next_free`` is the soonest free start."""
+
+    provider_id: ProviderRef
+    name: str
+    specialty: str
+    clinic: ClinicBody
+    visit_types: list[VisitTypeBody]
+    next_free: Instant | None
+    distance_km: float | None = None
+
+
+class ProviderList(Struct, frozen=True):
+    """A page of providers."""
+
+    items: list[ProviderItem]
+    next_cursor: str | None
+
+
+class VisitTypeDetail(Struct, frozen=True):
+    """What can be booked, with its rules and its own soonest free start."""
+
+    visit_type: VisitTypeRef
+    title: str
+    minutes: int
+    buffer_before: int
+    buffer_after: int
+    alignment: int
+    notice_minutes: int
+    horizon_days: int
+    next_free: Instant | None
+
+
+class ProviderBody(Struct, frozen=True):
+    """A provider, whole."""
+
+    provider_id: ProviderRef
+    name: str
+    specialty: str
+    clinic: ClinicBody
+    visit_types: list[VisitTypeDetail]
+    next_free: Instant | None
+    languages: list[str]
+    about: str
+    epoch: Epoch
+    version: Version
+
+
+class RegisteredBody(Struct, frozen=True):
+    """A provider's profile as it was set."""
+
+    provider_id: ProviderRef
+    name: str
+    specialty: str
+    clinic: ClinicBody
+    languages: list[str]
+    about: str
+    epoch: Epoch
+    version: Version
+
+
+class SlotBody(Struct, frozen=True):
+    """A start at which the visit type fits."""
+
+    start: Instant
+    end: Instant
+    state: Literal["free", "held", "booked"]
+
+
+class SlotsBody(Struct, frozen=True):
+    """Slots of one visit type. Rendered by wire.slots_json; this is its schema."""
+
+    provider_id: ProviderRef
+    visit_type: VisitTypeRef
+    time_zone: str
+    epoch: Epoch
+    version: Version
+    slots: list[SlotBody]
+
+
+class TimeOffBody(Struct, frozen=True):
+    """A leave: nothing is offered from ``start`` to ``end``."""
+
+    time_off_id: TimeOffRef
+    start: Instant
+    end: Instant
+    reason: str
+
+
+class TimeOffAnswer(Struct, frozen=True):
+    """A new leave, and the bookings it hits, which stay for a person to resolve."""
+
+    time_off_id: TimeOffRef
+    start: Instant
+    end: Instant
+    reason: str
+    affected: list[BookingBody]
+    epoch: Epoch
+    version: Version
+
+
+class TimeOffList(Struct, frozen=True):
+    """All leave of a provider, by start."""
+
+    items: list[TimeOffBody]
+
+
+class TimeOffRequest(Struct, frozen=True):
+    """Take leave from ``start`` to ``end``."""
+
+    start: Instant
+    end: Instant
+    reason: Reason = ""
+
+
+class ScheduleBody(Struct, frozen=True):
+    """Bookings with patients, by start, and leave."""
+
+    provider_id: ProviderRef
+    time_zone: str
+    epoch: Epoch
+    version: Version
+    bookings: list[BookingBody]
+    time_off: list[TimeOffBody]
+
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Line = Annotated[str, Meta(max_length=200)]
+
+
+class ClinicRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The clinic of a provider."""
+
+    clinic_id: Annotated[str, Meta(pattern=r"^cln_[A-Za-z0-9_.\-]{1,96}$")]
+    name: Name
+    time_zone: Annotated[str, Meta(max_length=64, examples=["Europe/Berlin"])]
+    address: Line = ""
+    city: Line = ""
+    postcode: Line = ""
+    country: Annotated[str, Meta(pattern="^([A-Z]{2})?$")] = ""
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    phone: Line = ""
+
+
+class ProfileRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who a provider is."""
+
+    name: Name
+    specialty: Name
+    clinic: ClinicRequest
+    languages: Annotated[list[Line], Meta(max_length=20)] = []
+    about: Annotated[str, Meta(max_length=4000)] = ""
+
+
+def clinic_body(clinic: Clinic) -> ClinicBody:
+    """A clinic, as the wire has it."""
+    return ClinicBody(
+        clinic_id=clinic.clinic_id,
+        name=clinic.name,
+        time_zone=clinic.time_zone,
+        address=clinic.address,
+        city=clinic.city,
+        postcode=clinic.postcode,
+        country=clinic.country,
+        latitude=clinic.latitude,
+        longitude=clinic.longitude,
+        phone=clinic.phone,
+    )
+
+
+def profile_of(request: ProfileRequest) -> Profile:
+    """The domain's profile."""
+    clinic = msgspec.convert(request.clinic, Clinic, from_attributes=True)
+    return Profile(
+        name=request.name.strip(),
+        specialty=request.specialty.strip(),
+        clinic=clinic,
+        languages=tuple(request.languages),
+        about=request.about,
+    )
+
+
+def registered_body(done: Done, profile: Profile) -> RegisteredBody:
+    """The answer to a registration: a function of it alone, for retries' sake."""
+    return RegisteredBody(
+        provider_id=done.provider_id,
+        name=profile.name,
+        specialty=profile.specialty,
+        clinic=clinic_body(profile.clinic),
+        languages=list(profile.languages),
+        about=profile.about,
+        epoch=done.epoch,
+        version=done.version,
+    )
+
+
+def _instant(minute: int | None) -> str | None:
+    return None if minute is None else minute_text(minute)
+
+
+def provider_item(listing: ProviderListing, next_free: int | None) -> ProviderItem:
+    """A provider for a list."""
+    return ProviderItem(
+        provider_id=listing.provider_id,
+        name=listing.profile.name,
+        specialty=listing.profile.specialty,
+        clinic=clinic_body(listing.profile.clinic),
+        visit_types=[
+            VisitTypeBody(kind.visit_type, kind.title, kind.minutes)
+            for kind in listing.visit_types
+        ],
+        next_free=_instant(next_free),
+        distance_km=listing.distance_km,
+    )
+
+
+def _detail(kind: VisitType, next_free: int | None) -> VisitTypeDetail:
+    return VisitTypeDetail(
+        visit_type=kind.visit_type,
+        title=kind.title,
+        minutes=kind.minutes,
+        buffer_before=kind.buffer_before,
+        buffer_after=kind.buffer_after,
+        alignment=kind.alignment,
+        notice_minutes=kind.notice,
+        horizon_days=kind.horizon // 1440,
+        next_free=_instant(next_free),
+    )
+
+
+def provider_body(view: ProviderView) -> ProviderBody:
+    """A provider, whole, from their calendar."""
+    return ProviderBody(
+        provider_id=view.provider_id,
+        name=view.profile.name,
+        specialty=view.profile.specialty,
+        clinic=clinic_body(view.profile.clinic),
+        visit_types=[
+            _detail(kind, view.next_free.get(kind.visit_type))
+            for kind in view.availability.visit_types
+            if kind.active
+        ],
+        next_free=_instant(min(view.next_free.values(), default=None)),
+        languages=list(view.profile.languages),
+        about=view.profile.about,
+        epoch=view.epoch,
+        version=view.version,
+    )
+
+
+def time_off_body(leave: TimeOff) -> TimeOffBody:
+    """A leave, as the wire has it."""
+    return TimeOffBody(
+        leave.time_off_id,
+        minute_text(leave.start),
+        minute_text(leave.end),
+        leave.reason,
+    )
+
+
+def schedule_body(view: ScheduleView) -> ScheduleBody:
+    """A schedule, as the wire has it."""
+    return ScheduleBody(
+        provider_id=view.provider_id,
+        time_zone=view.time_zone,
+        epoch=view.epoch,
+        version=view.version,
+        bookings=[booking_body(booking) for booking in view.bookings],
+        time_off=[time_off_body(leave) for leave in view.time_off],
+    )

@@ -1,0 +1,335 @@
+"""One provider: profile, slots, schedule, rules and leave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from msgspec import msgpack
+
+from actors.domain.answers import (
+    BookingView,
+    Done,
+    ProviderView,
+    ScheduleView,
+    SlotsView,
+    TimeOffView,
+)
+from actors.domain.commands import (
+    AddTimeOff,
+    RegisterProvider,
+    RemoveTimeOff,
+    SetAvailability,
+)
+from actors.domain.errors import Refusal, RefusalCode
+from actors.domain.ids import (
+    Minute,
+    ProviderId,
+    TimeOffId,
+    VisitTypeId,
+    provider_of,
+    time_off_id,
+)
+from actors.domain.reads import ReadBooking, ReadProvider, ReadSchedule, ReadSlots
+from actors.ports import Calendars, Clock
+from gateway.access import Access, Action
+from gateway.auth import Caller
+from gateway.bookings.schemas import booking_body
+from gateway.desk import Desk
+from gateway.errors import FieldError, InvalidRequest, Refused, accepted
+from gateway.providers.availability import (
+    AvailabilityBody,
+    AvailabilityRequest,
+    availability_body,
+    availability_of,
+    is_zone,
+)
+from gateway.providers.schemas import (
+    ProfileRequest,
+    ProviderBody,
+    RegisteredBody,
+    ScheduleBody,
+    TimeOffAnswer,
+    TimeOffList,
+    TimeOffRequest,
+    profile_of,
+    provider_body,
+    registered_body,
+    schedule_body,
+    time_off_body,
+)
+from gateway.wire import (
+    DAY,
+    bound_minute,
+    later,
+    minute_text,
+    parse_bound,
+    parse_minute,
+    today,
+)
+from gateway.words import checked_text
+
+DAYS_MAX: Final = 62
+_DAYS_DEFAULT: Final = 7
+_ANSWERS_MAX: Final = 1_000
+
+Span = tuple[str | Minute, str | Minute]
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Slots, and the tag that changes whenever the answer does."""
+
+    view: SlotsView
+    etag: str
+
+
+class ProviderService:
+    """What callers do with one provider.
+
+    Every method may raise Refused, the errors of gateway/errors.py, and Unavailable.
+    """
+
+    def __init__(
+        self, desk: Desk, calendars: Calendars, access: Access, clock: Clock
+    ) -> None:
+        self._desk = desk
+        self._calendars = calendars
+        self._access = access
+        self._clock = clock
+        self._leave_answers: OrderedDict[str, TimeOffAnswer] = OrderedDict()
+
+    async def show(self, provider_id: ProviderId) -> ProviderBody:
+        """The provider, whole."""
+        return provider_body(await self._read(provider_id))
+
+    async def slots(
+        self,
+        provider_id: ProviderId,
+        visit_type: str,
+        bounds: tuple[str | None, str | None],
+        at_least: int,
+    ) -> Slots:
+        """Slots of a visit type, the first active one if ``visit_type`` is empty."""
+        first, last = await self._span(provider_id, bounds)
+        reply = await self._calendars.ask(
+            ReadSlots(provider_id, VisitTypeId(visit_type), first, last, at_least)
+        )
+        view = accepted(reply, SlotsView)
+        asked = msgpack.encode((provider_id, visit_type, first, last))
+        digest = blake2b(asked, digest_size=6).hexdigest()
+        return Slots(view, f'"{view.epoch}.{view.version}.{digest}"')
+
+    async def schedule(
+        self,
+        caller: Caller | None,
+        provider_id: ProviderId,
+        bounds: tuple[str | None, str | None],
+    ) -> ScheduleBody:
+        """Bookings with patients, for staff."""
+        await self._access.to_provider(caller, Action.READ_SCHEDULE, provider_id)
+        first, last = await self._span(provider_id, bounds)
+        reply = await self._calendars.ask(ReadSchedule(provider_id, first, last))
+        return schedule_body(accepted(reply, ScheduleView))
+
+    async def availability(
+        self, caller: Caller | None, provider_id: ProviderId
+    ) -> AvailabilityBody:
+        """The rules, in the shape that they are set with."""
+        await self._access.to_provider(caller, Action.READ_AVAILABILITY, provider_id)
+        return availability_body(await self._read(provider_id))
+
+    async def set_availability(
+        self,
+        caller: Caller | None,
+        key: str | None,
+        provider_id: ProviderId,
+        request: AvailabilityRequest,
+    ) -> AvailabilityBody:
+        """Replace all rules; answers with them, and with the version they made."""
+        caller = await self._access.to_provider(
+            caller, Action.SET_AVAILABILITY, provider_id
+        )
+        rules = availability_of(request)
+        stamp = self._desk.stamp(caller, key, "availability", provider_id, rules)
+        answer = await self._desk.ask(
+            SetAvailability(
+                provider_id=provider_id,
+                availability=rules,
+                key=stamp.key,
+                fingerprint=stamp.fingerprint,
+                deadline=stamp.deadline,
+            )
+        )
+        done = accepted(answer, Done)
+        self._access.forget(provider_id)
+        return AvailabilityBody(
+            provider_id=provider_id,
+            epoch=done.epoch,
+            version=done.version,
+            locations=request.locations,
+            visit_types=request.visit_types,
+        )
+
+    async def register(
+        self,
+        caller: Caller | None,
+        key: str | None,
+        provider_id: ProviderId,
+        request: ProfileRequest,
+    ) -> RegisteredBody:
+        """Begin a calendar, or change who its provider is."""
+        caller = await self._access.to_provider(
+            caller, Action.REGISTER_PROVIDER, provider_id
+        )
+        if not is_zone(request.clinic.time_zone):
+            hint = "must be an IANA time zone, as Europe/Berlin"
+            raise InvalidRequest("", FieldError("clinic.time_zone", hint))
+        profile = profile_of(request)
+        stamp = self._desk.stamp(caller, key, "register", provider_id, profile)
+        answer = await self._desk.ask(
+            RegisterProvider(
+                provider_id=provider_id,
+                profile=profile,
+                key=stamp.key,
+                fingerprint=stamp.fingerprint,
+                deadline=stamp.deadline,
+            )
+        )
+        done = accepted(answer, Done)
+        self._access.forget(provider_id)
+        return registered_body(done, profile)
+
+    async def time_off(
+        self, caller: Caller | None, provider_id: ProviderId
+    ) -> TimeOffList:
+        """All leave, by start."""
+        await self._access.to_provider(caller, Action.READ_TIME_OFF, provider_id)
+        view = await self._read(provider_id)
+        leaves = sorted(view.time_off, key=lambda leave: leave.start)
+        return TimeOffList([time_off_body(leave) for leave in leaves])
+
+    async def add_time_off(
+        self,
+        caller: Caller | None,
+        key: str | None,
+        provider_id: ProviderId,
+        request: TimeOffRequest,
+    ) -> TimeOffAnswer:
+        """Take leave; the bookings that it hits stay, and are told."""
+        caller = await self._access.to_provider(
+            caller, Action.ADD_TIME_OFF, provider_id
+        )
+        start = parse_minute(request.start, "start")
+        end = parse_minute(request.end, "end")
+        if end <= start:
+            raise InvalidRequest("", FieldError("end", "must be after start"))
+        reason = checked_text(request.reason, "reason")
+        stamp = self._desk.stamp(
+            caller, key, "time_off", provider_id, start, end, reason
+        )
+        answer = await self._desk.ask(
+            AddTimeOff(
+                provider_id=provider_id,
+                time_off_id=time_off_id(provider_id, self._desk.tokens()),
+                start=start,
+                end=end,
+                reason=reason,
+                key=stamp.key,
+                fingerprint=stamp.fingerprint,
+                deadline=stamp.deadline,
+            )
+        )
+        return await self._leave_answer(stamp.key, accepted(answer, TimeOffView))
+
+    async def remove_time_off(
+        self,
+        caller: Caller | None,
+        key: str | None,
+        provider_id: ProviderId,
+        leave: str,
+    ) -> Done:
+        """Give the time of a leave back."""
+        caller = await self._access.to_provider(
+            caller, Action.REMOVE_TIME_OFF, provider_id
+        )
+        if not leave.startswith("off_") or provider_of(leave) != provider_id:
+            raise Refused(Refusal(RefusalCode.TIME_OFF_NOT_FOUND))
+        stamp = self._desk.stamp(caller, key, "time_on", leave)
+        answer = await self._desk.ask(
+            RemoveTimeOff(
+                provider_id=provider_id,
+                time_off_id=TimeOffId(leave),
+                key=stamp.key,
+                fingerprint=stamp.fingerprint,
+                deadline=stamp.deadline,
+            )
+        )
+        return accepted(answer, Done)
+
+    async def _leave_answer(self, key: str, view: TimeOffView) -> TimeOffAnswer:
+        """The calendar names the bookings, the answer shows them as they were.
+
+        Kept for a while, so that a retry hears the same words although those
+        bookings have moved on.
+        """
+        kept = self._leave_answers.get(key)
+        if kept is not None:
+            return kept
+        replies = await asyncio.gather(
+            *(
+                self._calendars.ask(ReadBooking(view.provider_id, booking_id))
+                for booking_id in view.affected
+            )
+        )
+        answer = TimeOffAnswer(
+            time_off_id=view.time_off.time_off_id,
+            start=minute_text(view.time_off.start),
+            end=minute_text(view.time_off.end),
+            reason=view.time_off.reason,
+            affected=[booking_body(b) for b in replies if isinstance(b, BookingView)],
+            epoch=view.epoch,
+            version=view.version,
+        )
+        self._leave_answers[key] = answer
+        if len(self._leave_answers) > _ANSWERS_MAX:
+            self._leave_answers.popitem(last=False)
+        return answer
+
+    async def _read(self, provider_id: ProviderId) -> ProviderView:
+        return accepted(
+            await self._calendars.ask(ReadProvider(provider_id)), ProviderView
+        )
+
+    async def _span(
+        self, provider_id: ProviderId, bounds: tuple[str | None, str | None]
+    ) -> Span:
+        """From and to; without them the coming week, by the clinic's calendar."""
+        if bounds[0] is not None:
+            first = parse_bound(bounds[0], "from")
+        else:
+            facts = await self._access.facts(provider_id)
+            if facts is None:
+                raise Refused(Refusal(RefusalCode.PROVIDER_NOT_FOUND))
+            first = today(self._clock.now(), facts.time_zone)
+        if bounds[1] is not None:
+            last = parse_bound(bounds[1], "to")
+        else:
+            last = later(first, _DAYS_DEFAULT)
+        _check_span(first, last)
+        return first, last
+
+
+def _check_span(first: str | Minute, last: str | Minute) -> None:
+    length = bound_minute(last) - bound_minute(first)
+    # A date beside an instant is only known to a day or so without its zone.
+    slack = DAY if isinstance(first, str) != isinstance(last, str) else 0
+    if length < -slack:
+        raise InvalidRequest("", FieldError("to", "must not be before from"))
+    if length > DAYS_MAX * DAY + slack:
+        raise InvalidRequest(
+            "", FieldError("to", f"must be at most {DAYS_MAX} days after from")
+        )

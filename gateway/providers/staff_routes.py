@@ -1,0 +1,183 @@
+"""Providers over REST, for staff: profile, rules, leave and schedule."""
+
+from __future__ import annotations
+
+from msgspec import json
+
+from gateway.access import Action
+from gateway.endpoint import Call, Operation, Query
+from gateway.providers.availability import AvailabilityBody, AvailabilityRequest
+from gateway.providers.routes import provider_id_in, span_in
+from gateway.providers.schemas import (
+    ProfileRequest,
+    RegisteredBody,
+    ScheduleBody,
+    TimeOffAnswer,
+    TimeOffList,
+    TimeOffRequest,
+)
+from gateway.providers.service import ProviderService
+from gateway.reply import NO_CONTENT, Reply
+
+_PROVIDER = "/v1/providers/{provider_id}"
+
+
+def operations(providers: ProviderService) -> list[Operation]:
+    """What staff can ask about a provider."""
+    return [
+        _register(providers),
+        _schedule(providers),
+        _availability(providers),
+        _set_availability(providers),
+        _time_off(providers),
+        _add_time_off(providers),
+        _remove_time_off(providers),
+    ]
+
+
+def _register(providers: ProviderService) -> Operation:
+    decoder = json.Decoder(ProfileRequest)
+
+    async def register(call: Call) -> Reply:
+        request = call.decode(decoder)
+        key, provider_id = call.idempotency_key(), provider_id_in(call)
+        body = await providers.register(call.caller, key, provider_id, request)
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="PUT",
+        path=_PROVIDER,
+        action=Action.REGISTER_PROVIDER,
+        name="register_provider",
+        summary="Begin a provider's calendar, or change their profile",
+        handler=register,
+        tag="staff",
+        body=ProfileRequest,
+        answers={200: RegisteredBody},
+    )
+
+
+def _schedule(providers: ProviderService) -> Operation:
+    async def schedule(call: Call) -> Reply:
+        body = await providers.schedule(
+            call.caller, provider_id_in(call), span_in(call)
+        )
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="GET",
+        path=f"{_PROVIDER}/schedule",
+        action=Action.READ_SCHEDULE,
+        name="read_schedule",
+        summary="Bookings with patients, at most 62 days",
+        handler=schedule,
+        tag="staff",
+        query=(
+            Query("from", "A date in the clinic's zone, or an instant; else today."),
+            Query("to", "Until before this; from plus 7 days if missing."),
+        ),
+        answers={200: ScheduleBody},
+        refusals=("provider_not_found",),
+    )
+
+
+def _availability(providers: ProviderService) -> Operation:
+    async def availability(call: Call) -> Reply:
+        body = await providers.availability(call.caller, provider_id_in(call))
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="GET",
+        path=f"{_PROVIDER}/availability",
+        action=Action.READ_AVAILABILITY,
+        name="read_availability",
+        summary="Opening rules and visit types",
+        handler=availability,
+        tag="staff",
+        answers={200: AvailabilityBody},
+        refusals=("provider_not_found",),
+    )
+
+
+def _set_availability(providers: ProviderService) -> Operation:
+    decoder = json.Decoder(AvailabilityRequest)
+
+    async def set_availability(call: Call) -> Reply:
+        request = call.decode(decoder)
+        key, provider_id = call.idempotency_key(), provider_id_in(call)
+        body = await providers.set_availability(call.caller, key, provider_id, request)
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="PUT",
+        path=f"{_PROVIDER}/availability",
+        action=Action.SET_AVAILABILITY,
+        name="set_availability",
+        summary="Replace opening rules and visit types; bookings stay",
+        handler=set_availability,
+        tag="staff",
+        body=AvailabilityRequest,
+        answers={200: AvailabilityBody},
+        refusals=("provider_not_found",),
+    )
+
+
+def _time_off(providers: ProviderService) -> Operation:
+    async def time_off(call: Call) -> Reply:
+        body = await providers.time_off(call.caller, provider_id_in(call))
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="GET",
+        path=f"{_PROVIDER}/time-off",
+        action=Action.READ_TIME_OFF,
+        name="list_time_off",
+        summary="All leave of a provider",
+        handler=time_off,
+        tag="staff",
+        answers={200: TimeOffList},
+        refusals=("provider_not_found",),
+    )
+
+
+def _add_time_off(providers: ProviderService) -> Operation:
+    decoder = json.Decoder(TimeOffRequest)
+
+    async def add(call: Call) -> Reply:
+        request = call.decode(decoder)
+        key, provider_id = call.idempotency_key(), provider_id_in(call)
+        body = await providers.add_time_off(call.caller, key, provider_id, request)
+        return Reply(201, json.encode(body))
+
+    return Operation(
+        method="POST",
+        path=f"{_PROVIDER}/time-off",
+        action=Action.ADD_TIME_OFF,
+        name="add_time_off",
+        summary="Take leave; tells which bookings it hits",
+        handler=add,
+        tag="staff",
+        body=TimeOffRequest,
+        answers={201: TimeOffAnswer},
+        refusals=("provider_not_found",),
+    )
+
+
+def _remove_time_off(providers: ProviderService) -> Operation:
+    async def remove(call: Call) -> Reply:
+        key, provider_id = call.idempotency_key(), provider_id_in(call)
+        leave = call.path("time_off_id")
+        await providers.remove_time_off(call.caller, key, provider_id, leave)
+        return NO_CONTENT
+
+    return Operation(
+        method="DELETE",
+        path=f"{_PROVIDER}/time-off/{{time_off_id}}",
+        action=Action.REMOVE_TIME_OFF,
+        name="remove_time_off",
+        summary="Give the time of a leave back",
+        handler=remove,
+        tag="staff",
+        answers={204: None},
+        refusals=("provider_not_found", "time_off_not_found"),
+    )

@@ -1,0 +1,67 @@
+"""The services of one gateway, made once and shared by REST and the live socket.
+
+Sharing matters: keys that were used over the socket are known to REST, and a patient's
+own changes are seen on either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.access import Access
+from gateway.auth import Authenticator
+from gateway.bookings.listing import Bookings
+from gateway.bookings.service import BookingService
+from gateway.config import GatewayConfig, GatewayPorts
+from gateway.desk import Desk
+from gateway.holds.service import HoldService
+from gateway.limits import RateLimits
+from gateway.metrics import GatewayMetrics
+from gateway.providers.search import ProviderSearch
+from gateway.providers.service import ProviderService
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What callers can be served with, whatever the transport."""
+
+    metrics: GatewayMetrics
+    authenticator: Authenticator
+    limits: RateLimits
+    access: Access
+    desk: Desk
+    holds: HoldService
+    bookings: BookingService
+    own_bookings: Bookings
+    providers: ProviderService
+    search: ProviderSearch
+
+
+def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
+    """Make them. Call once per gateway: metrics register themselves."""
+    metrics = GatewayMetrics(ports.registry)
+    access = Access(ports.calendars, believe_s=config.access_cache_s)
+    desk = Desk(
+        ports.calendars,
+        ports.clock,
+        ports.tokens,
+        timeout_s=config.command_timeout_s,
+        observe=metrics.command,
+    )
+    return Services(
+        metrics=metrics,
+        authenticator=Authenticator(config, ports.clock),
+        limits=RateLimits(config),
+        access=access,
+        desk=desk,
+        holds=HoldService(desk, ports.calendars, access),
+        bookings=BookingService(desk, ports.calendars, access, ports.history),
+        own_bookings=Bookings(ports.history, desk.recent),
+        providers=ProviderService(desk, ports.calendars, access, ports.clock),
+        search=ProviderSearch(
+            ports.directory,
+            ports.calendars,
+            ports.links,
+            soonest_max=config.soonest_providers_max,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Health, readiness, metrics and documents: what operators and tools ask."""

@@ -1,0 +1,70 @@
+"""Whether this server lives, and whether it can serve; what is missing is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from gateway.metrics import ShardAccounts
+
+
+class Check(Struct, frozen=True, omit_defaults=True):
+    """One thing that serving needs, or is better with."""
+
+    ok: bool
+    required: bool
+    detail: str = ""
+
+
+class Readiness(Struct, frozen=True):
+    """Whether it can serve: every required check is ok."""
+
+    ready: bool
+    checks: dict[str, Check]
+
+
+NamedCheck = tuple[str, Check]
+
+
+class Health:
+    """Asks what there is to ask. Parts of the gateway may add checks of their own."""
+
+    def __init__(
+        self,
+        accounts: ShardAccounts,
+        more: Sequence[Callable[[], NamedCheck]] = (),
+    ) -> None:
+        self._accounts = accounts
+        self._more = more
+
+    async def readiness(self) -> Readiness:
+        """The state of all checks, at most a second old."""
+        await self._accounts.refresh()
+        checks = dict([self._shards(), self._journal(), self._projection()])
+        checks.update(check() for check in self._more)
+        ready = all(check.ok for check in checks.values() if check.required)
+        return Readiness(ready, checks)
+
+    def _shards(self) -> NamedCheck:
+        missing = self._accounts.missing
+        detail = f"do not answer: {', '.join(missing)}" if missing else ""
+        return "shards", Check(not missing, required=True, detail=detail)
+
+    def _journal(self) -> NamedCheck:
+        closed = [s.shard for s in self._accounts.statuses.values() if s.epoch < 1]
+        detail = f"not open in: {', '.join(closed)}" if closed else ""
+        return "journal", Check(not closed, required=True, detail=detail)
+
+    def _projection(self) -> NamedCheck:
+        # SQL is behind, never in the way: bookings go on without it.
+        accounts = self._accounts
+        if accounts.projected is None:
+            return "projection", Check(
+                ok=False, required=False, detail="the read model does not answer"
+            )
+        if accounts.conflicts:
+            return "projection", Check(
+                ok=False, required=False, detail=f"{accounts.conflicts} events parked"
+            )
+        return "projection", Check(ok=True, required=False)

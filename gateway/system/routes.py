@@ -1,0 +1,95 @@
+"""What operators and tools ask: health, metrics, documents, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import json
+from prometheus_client import CollectorRegistry, generate_latest
+from starlette.types import Receive, Scope, Send
+
+from gateway.errors import MethodNotAllowed
+from gateway.metrics import ShardAccounts
+from gateway.problems import of_error
+from gateway.reply import (
+    HTML,
+    JSON,
+    NO_STORE,
+    REVALIDATE,
+    Reply,
+    problem_reply,
+    send_reply,
+)
+from gateway.system.health import Health
+
+Answer = Callable[[], Awaitable[Reply]]
+
+
+class Page:
+    """The ASGI application of an address that is only read, by anybody."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer GET and HEAD."""
+        del receive
+        if scope["method"] in ("GET", "HEAD"):
+            reply = await self._answer()
+        elif scope["method"] == "OPTIONS":
+            reply = Reply(204, headers=((b"allow", b"GET, HEAD, OPTIONS"),))
+        else:
+            reply = problem_reply(of_error(MethodNotAllowed("GET, HEAD, OPTIONS")))
+        await send_reply(scope, send, reply)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Documents:
+    """What can be said once and for all."""
+
+    openapi: dict[str, Any]
+    asyncapi: dict[str, Any]
+    docs: bytes
+    landing: bytes
+
+
+def pages(
+    health: Health,
+    accounts: ShardAccounts,
+    registry: CollectorRegistry,
+    documents: Documents,
+) -> Sequence[tuple[str, Page]]:
+    """Path and page, in the order of the docs."""
+
+    async def healthz() -> Reply:
+        return Reply(200, b'{"status":"ok"}')
+
+    async def readyz() -> Reply:
+        found = await health.readiness()
+        return Reply(200 if found.ready else 503, json.encode(found))
+
+    async def metrics() -> Reply:
+        await accounts.refresh()
+        kind = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+        return Reply(200, generate_latest(registry), (kind, NO_STORE))
+
+    return [
+        ("/healthz", Page(healthz)),
+        ("/readyz", Page(readyz)),
+        ("/metrics", Page(metrics)),
+        ("/openapi.json", Page(_fixed(json.encode(documents.openapi), JSON))),
+        ("/asyncapi.json", Page(_fixed(json.encode(documents.asyncapi), JSON))),
+        ("/docs", Page(_fixed(documents.docs, HTML))),
+        ("/", Page(_fixed(documents.landing, HTML))),
+    ]
+
+
+def _fixed(body: bytes, kind: tuple[bytes, bytes]) -> Answer:
+    reply = Reply(200, body, (kind, REVALIDATE))
+
+    async def answer() -> Reply:
+        return reply
+
+    return answer
