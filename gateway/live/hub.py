@@ -240,6 +240,11 @@ class Hub:
         self._wanted[board] = None
         self._wake()
 
+    def read_again(self, board: Board) -> None:
+        """What a topic shows may be old: read it, if somebody still watches."""
+        if self.index.boards.get(board.name.key) is board:
+            self._read_again(board, NOWHERE)
+
     def take_wanted(self) -> list[Board]:
         """The topics to read, each once; end every one by ``loaded`` or ``refused``."""
         wanted, self._wanted = list(self._wanted), {}
@@ -319,6 +324,10 @@ class Hub:
         self.delivery.show_all(board, now)
 
     # --- verification ------------------------------------------------------------
+
+    def watched_shards(self) -> list[ShardId]:
+        """Shards with calendars that somebody watches."""
+        return [shard for shard, at in self.index.shards.items() if at.providers]
 
     def watched_providers(self) -> dict[ShardId, tuple[ProviderId, ...]]:
         """Calendars that somebody watches, by shard: ask where they stand."""

@@ -16,8 +16,9 @@ class LiveTally:
         "feed_resets",
         "frames_sent",
         "gaps_healed",
-        "resumes",
+        "refusals",
         "rereads",
+        "resumes",
     )
 
     def __init__(self) -> None:
@@ -30,5 +31,7 @@ class LiveTally:
         self.rereads = 0
         self.resumes: Counter[str] = Counter()
         """How subscriptions with a position began: ring, snapshot or none."""
+        self.refusals: Counter[str] = Counter()
+        """Errors on the live socket, by code."""
         self.closes: Counter[int] = Counter()
         """Connections closed by us, by code."""

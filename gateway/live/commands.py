@@ -1,0 +1,98 @@
+"""Commands over the live socket: the operations of REST, asked on another road.
+
+A command is handed to the very operation that REST runs, with its fields as the body
+and its ``key`` as the Idempotency-Key, so statuses, bodies and refusals are the same
+by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Final
+
+from msgspec import Raw, Struct, json
+
+from gateway.auth import Caller
+from gateway.endpoint import Call, Operation
+from gateway.errors import FieldError, InvalidRequest, Unauthenticated
+from gateway.limits import RateLimits
+from gateway.reply import Reply
+
+
+class Spelling(Struct, frozen=True):
+    """Which REST operation an ``op`` is, and which field is in its path there."""
+
+    operation: str
+    path_field: str = ""
+
+
+COMMANDS: Final = MappingProxyType(
+    {
+        "hold": Spelling("place_hold"),
+        "extend": Spelling("extend_hold", "hold_id"),
+        "release": Spelling("release_hold", "hold_id"),
+        "book": Spelling("book"),
+        "cancel": Spelling("cancel_booking", "booking_id"),
+        "reschedule": Spelling("reschedule_booking", "booking_id"),
+    }
+)
+"""The ``op`` of each command on the socket."""
+
+_NOT_CONTENT: Final = ("op", "id", "key")
+_FIELDS: Final = json.Decoder(dict[str, Raw])
+_TEXT: Final = json.Decoder(str)
+
+
+class SocketCommands:
+    """Runs commands through the operations of REST."""
+
+    def __init__(self, operations: Iterable[Operation], limits: RateLimits) -> None:
+        by_name = {operation.name: operation for operation in operations}
+        self.operations = {
+            op: by_name[spelling.operation]
+            for op, spelling in COMMANDS.items()
+            if spelling.operation in by_name
+        }
+        self._limits = limits
+
+    def knows(self, op: str) -> bool:
+        """Whether this is a command."""
+        return op in self.operations
+
+    async def perform(
+        self, op: str, caller: Caller | None, address: str, key: str | None, text: str
+    ) -> Reply:
+        """What REST would answer.
+
+        Raises:
+            RequestError, Unavailable: as the operation does.
+        """
+        self._limits.admit(caller, address)
+        if caller is None:
+            raise Unauthenticated("Sign in first: send an auth message.")
+        fields = _FIELDS.decode(text)
+        for name in _NOT_CONTENT:
+            fields.pop(name, None)
+        path: dict[str, str] = {}
+        name = COMMANDS[op].path_field
+        if name:
+            path[name] = _path_field(fields.pop(name, None), name)
+        headers = {} if key is None else {b"idempotency-key": _latin(key)}
+        call = Call({"path_params": path, "query_string": b""}, headers)
+        call.caller = caller
+        call.body = json.encode(fields)
+        return await self.operations[op].handler(call)
+
+
+def _path_field(raw: Raw | None, name: str) -> str:
+    try:
+        return _TEXT.decode(raw or b"")
+    except ValueError:
+        message = "is missing" if raw is None else "must be a string"
+        raise InvalidRequest("", FieldError(name, message)) from None
+
+
+def _latin(key: str) -> bytes:
+    # Characters that no header could carry become one that is refused as REST does.
+    return key.encode("latin-1", "replace") if key.isascii() else b" "

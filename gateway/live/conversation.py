@@ -1,0 +1,273 @@
+"""What one client says on the live socket, and what it is answered.
+
+Every message has one answer, ``result`` or ``error`` (``pong`` for a ping), with the
+client's ``id``. For ``subscribe`` the order is: one ``error`` per topic that cannot be
+had, then the ``result`` that lists the others, then what each of those lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from msgspec import MsgspecError, json
+
+from actors.ports import Clock
+from gateway.access import Access, Action, signed_in
+from gateway.auth import Authenticator, Caller
+from gateway.endpoint import decode
+from gateway.errors import (
+    FieldError,
+    Forbidden,
+    InvalidRequest,
+    TooManyRequests,
+    Unauthenticated,
+)
+from gateway.live.commands import SocketCommands
+from gateway.live.frames import (
+    Identifier,
+    error_frame,
+    pong_frame,
+    result_frame,
+)
+from gateway.live.hub import Hub
+from gateway.live.models import (
+    TEXT_BYTES_MAX,
+    Auth,
+    Envelope,
+    Subscribe,
+    Unsubscribe,
+)
+from gateway.live.settings import LiveSettings
+from gateway.live.topics import BadTopic, Kind, TopicName, parse_topic
+from gateway.live.watcher import Watcher
+from gateway.problems import CloseCode, of_error
+from gateway.wire import millis_text
+
+_ENVELOPE: Final = json.Decoder(Envelope)
+_AUTH: Final = json.Decoder(Auth)
+_SUBSCRIBE: Final = json.Decoder(Subscribe)
+_UNSUBSCRIBE: Final = json.Decoder(Unsubscribe)
+
+Later = Coroutine[None, None, None]
+"""The rest of an answer that has to wait for somebody; the caller runs it."""
+
+log = structlog.get_logger("slotcast.live")
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """What every connection of this process shares."""
+
+    hub: Hub
+    authenticator: Authenticator
+    access: Access
+    commands: SocketCommands
+    clock: Clock
+    settings: LiveSettings
+    persons: dict[str, int]
+    """Live connections of each signed-in person."""
+
+
+async def allow_topic(access: Access, caller: Caller | None, name: TopicName) -> None:
+    """Let a caller watch a topic.
+
+    Raises:
+        Unauthenticated, Forbidden, NotFound, Unavailable: they may not, or not now.
+    """
+    if name.kind is Kind.ME:
+        signed_in(caller)
+    elif name.kind is Kind.SCHEDULE:
+        await access.to_provider(caller, Action.READ_SCHEDULE, name.provider_id)
+
+
+class Conversation:
+    """One client's messages and their answers."""
+
+    def __init__(self, house: House, watcher: Watcher, address: str) -> None:
+        self._house = house
+        self._watcher = watcher
+        self._address = address
+        self._in_flight = 0
+
+    def hear(self, text: str | None) -> Later | None:
+        """A message came in; ``None`` for one that is no text.
+
+        What can be answered at once is; the rest comes back to be run beside others.
+        """
+        try:
+            envelope = self._envelope(text)
+        except InvalidRequest as error:
+            self._strike(error)
+            return None
+        assert text is not None
+        try:
+            return self._dispatch(envelope, text)
+        except Exception as error:  # noqa: BLE001 - the client always gets an answer
+            self._refuse(envelope.id, error)
+            return None
+
+    def _envelope(self, text: str | None) -> Envelope:
+        if text is None:
+            raise InvalidRequest("Frames are JSON in text, not bytes.")
+        if len(text) > TEXT_BYTES_MAX:
+            raise InvalidRequest(f"A frame is at most {TEXT_BYTES_MAX} bytes.")
+        try:
+            return _ENVELOPE.decode(text)
+        except (MsgspecError, UnicodeError, RecursionError):
+            raise InvalidRequest(
+                'A frame is a JSON object with "op" (and "id"), both short.'
+            ) from None
+
+    def _dispatch(self, envelope: Envelope, text: str) -> Later | None:
+        match envelope.op:
+            case "ping":
+                self._watcher.writer.answer(pong_frame(envelope.id))
+            case "auth":
+                self._authenticate(decode(_AUTH, text.encode()))
+            case "subscribe":
+                return self._subscribe(decode(_SUBSCRIBE, text.encode()))
+            case "unsubscribe":
+                self._unsubscribe(decode(_UNSUBSCRIBE, text.encode()))
+            case op if self._house.commands.knows(op):
+                return self._command(envelope, text)
+            case _:
+                words = ["auth", "subscribe", "unsubscribe", "ping"]
+                known = ", ".join([*words, *self._house.commands.operations])
+                raise InvalidRequest("", FieldError("op", f"must be one of {known}"))
+        return None
+
+    # --- who -------------------------------------------------------------------
+
+    def _authenticate(self, message: Auth) -> None:
+        watcher = self._watcher
+        try:
+            caller = self._house.authenticator.verify(message.token)
+        except Unauthenticated as error:
+            self._refuse(message.id, error)
+            if watcher.strike():
+                watcher.writer.close(CloseCode.UNAUTHENTICATED)
+            return
+        known = watcher.caller
+        if known is None:
+            if not self._let_in(caller):
+                watcher.writer.close(CloseCode.TOO_MANY_CONNECTIONS)
+                return
+        elif (known.role, known.subject) != (caller.role, caller.subject):
+            raise Forbidden("This connection is somebody else's; open another one.")
+        watcher.caller = caller
+        body = {
+            "role": caller.role,
+            "subject": caller.subject,
+            "expires_at": millis_text(caller.expires),
+        }
+        self._result(message.id, 200, json.encode(body))
+
+    def _let_in(self, caller: Caller) -> bool:
+        persons, limit = self._house.persons, self._house.settings
+        count = persons.get(caller.subject, 0)
+        if 0 < limit.connections_per_person_max <= count:
+            return False
+        persons[caller.subject] = count + 1
+        return True
+
+    def ended(self) -> None:
+        """The connection is gone: count it off."""
+        caller = self._watcher.caller
+        if caller is None:
+            return
+        persons = self._house.persons
+        left = persons.get(caller.subject, 1) - 1
+        if left:
+            persons[caller.subject] = left
+        else:
+            persons.pop(caller.subject, None)
+
+    # --- topics ----------------------------------------------------------------
+
+    def _subscribe(self, message: Subscribe) -> Later | None:
+        names: list[TopicName] = []
+        for text in dict.fromkeys(message.topics):
+            try:
+                names.append(parse_topic(text, self._watcher.subject))
+            except BadTopic as error:
+                self._refuse(message.id, InvalidRequest(str(error)), text)
+        if any(name.kind is not Kind.SLOTS for name in names):
+            return self._subscribe_allowed(message, names)
+        self._watch(message, names)
+        return None
+
+    async def _subscribe_allowed(
+        self, message: Subscribe, names: Iterable[TopicName]
+    ) -> None:
+        allowed = []
+        for name in names:
+            try:
+                await allow_topic(self._house.access, self._watcher.caller, name)
+            except Exception as error:  # noqa: BLE001 - one topic's, not the others'
+                self._refuse(message.id, error, name.wire)
+            else:
+                allowed.append(name)
+        self._watch(message, allowed)
+
+    def _watch(self, message: Subscribe, names: list[TopicName]) -> None:
+        watcher, house = self._watcher, self._house
+        wires = [name.wire for name in names]
+        limit = house.settings.subscriptions_max
+        if 0 < limit < len(watcher.boards.keys() | wires):
+            self._refuse(
+                message.id, InvalidRequest(f"At most {limit} topics per connection.")
+            )
+            watcher.writer.close(CloseCode.TOO_MANY_TOPICS)
+            return
+        self._result(message.id, 200, json.encode({"topics": wires}))
+        now = house.clock.now()
+        for name in names:
+            house.hub.subscribe(watcher, name, message.since.get(name.wire), now)
+
+    def _unsubscribe(self, message: Unsubscribe) -> None:
+        now = self._house.clock.now()
+        hub, watcher = self._house.hub, self._watcher
+        left = [wire for wire in message.topics if hub.unsubscribe(watcher, wire, now)]
+        self._result(message.id, 200, json.encode({"topics": left}))
+
+    # --- commands --------------------------------------------------------------
+
+    def _command(self, envelope: Envelope, text: str) -> Later:
+        if self._in_flight >= self._house.settings.commands_in_flight_max:
+            raise TooManyRequests(1.0)
+        self._in_flight += 1
+        return self._perform(envelope, text)
+
+    async def _perform(self, envelope: Envelope, text: str) -> None:
+        try:
+            reply = await self._house.commands.perform(
+                envelope.op, self._watcher.caller, self._address, envelope.key, text
+            )
+        except Exception as error:  # noqa: BLE001 - the client always gets an answer
+            self._refuse(envelope.id, error)
+        else:
+            self._result(envelope.id, reply.status, reply.body)
+        finally:
+            self._in_flight -= 1
+
+    # --- answers ---------------------------------------------------------------
+
+    def _result(self, identifier: Identifier, status: int, body: bytes) -> None:
+        self._watcher.writer.answer(result_frame(identifier, status, body))
+
+    def _refuse(
+        self, identifier: Identifier, error: Exception, topic: str = ""
+    ) -> None:
+        found = of_error(error)
+        if found.code == "internal":
+            log.error("message failed", exc_info=error)
+        self._house.hub.tally.refusals[found.code] += 1
+        self._watcher.writer.answer(error_frame(identifier, found, topic))
+
+    def _strike(self, error: InvalidRequest) -> None:
+        self._refuse(None, error)
+        if self._watcher.strike():
+            self._watcher.writer.close(CloseCode.BAD_FRAME)

@@ -1,0 +1,55 @@
+"""Who may connect at all: caps on live connections, and what all of them share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from random import Random
+
+from gateway.limits import RateLimits
+from gateway.live.conversation import House
+from gateway.live.watcher import Watcher, Writer
+
+
+class LiveDoor:
+    """Counts connections in and out."""
+
+    def __init__(
+        self,
+        house: House,
+        limits: RateLimits,
+        allowed_origins: Collection[str],
+        random: Random,
+    ) -> None:
+        self.house = house
+        self.limits = limits
+        self.allowed_origins = frozenset(allowed_origins)
+        self.draining = False
+        self._random = random
+        self._addresses: Counter[str] = Counter()
+        self._count = 0
+
+    def is_full(self) -> bool:
+        """Whether a newcomer is turned away before anything is spent on it."""
+        limit = self.house.settings.connections_max
+        return self.draining or 0 < limit <= self._count
+
+    def enter(self, address: str) -> bool:
+        """Count a connection in; False if its address has too many."""
+        limit = self.house.settings.connections_per_address_max
+        if 0 < limit <= self._addresses[address]:
+            return False
+        self._addresses[address] += 1
+        self._count += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """Count a connection off."""
+        self._count -= 1
+        self._addresses[address] -= 1
+        if not self._addresses[address]:
+            del self._addresses[address]
+
+    def watcher(self, writer: Writer) -> Watcher:
+        """A new connection's watcher, with a random turn for its heartbeats."""
+        return Watcher(writer, self._random.randrange(self.house.settings.heartbeat_s))

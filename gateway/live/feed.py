@@ -1,0 +1,88 @@
+"""One shard's changes, by long poll: one call in flight, and its reply to the hub.
+
+While the hub fans out, changes gather at the shard and travel in the next reply. The
+wait is random around ten seconds, so that polls of many gateways do not march in step.
+A failed poll loses nothing: the cursor has not moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from time import monotonic
+from typing import Final
+
+from actors.domain.ids import ShardId
+from actors.errors import SchedulingError
+from actors.ports import Clock, Feed
+from gateway.live.hub import Hub
+from gateway.live.settings import LiveSettings
+
+_GRACE_S: Final = 5.0
+_BACKOFF_S: Final = (0.05, 5.0)
+_EMPTY_S: Final = 0.05
+"""A shard that answers at once with nothing is not asked again sooner."""
+
+
+def backoff_s(failures: int, random: Random) -> float:
+    """A random pause that doubles its reach with each failure in a row."""
+    low, high = _BACKOFF_S
+    return random.uniform(low, min(high, low * 2 ** min(failures, 10)))
+
+
+class ShardFeed:
+    """Polls one shard for ever. ``heard_at`` is when it last answered (monotonic)."""
+
+    def __init__(
+        self,
+        shard: ShardId,
+        link: Feed,
+        hub: Hub,
+        clock: Clock,
+        settings: LiveSettings,
+        random: Random,
+    ) -> None:
+        self.shard = shard
+        self.heard_at = monotonic()
+        self._link = link
+        self._hub = hub
+        self._clock = clock
+        self._settings = settings
+        self._random = random
+        self._failures = 0
+
+    def silent_s(self) -> float:
+        """For how long no poll has succeeded."""
+        return monotonic() - self.heard_at
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        while True:
+            pause_s = await self._poll_once()
+            if pause_s > 0:
+                await asyncio.sleep(pause_s)
+
+    async def _poll_once(self) -> float:
+        settings, random = self._settings, self._random
+        asked = self._hub.cursor(self.shard)
+        wait_s = settings.poll_wait_s + settings.poll_jitter_s * random.uniform(-1, 1)
+        began = monotonic()
+        try:
+            async with asyncio.timeout(wait_s + _GRACE_S):
+                batch = await self._link.poll(
+                    self.shard, asked.epoch, asked.version, int(wait_s * 1000)
+                )
+        except (SchedulingError, TimeoutError):
+            return self._failed()
+        if not self._hub.on_feed(self.shard, asked, batch, self._clock.now()):
+            return self._failed()
+        self._failures = 0
+        self.heard_at = monotonic()
+        is_empty = not (batch.changes or batch.reset or batch.more)
+        if is_empty and self.heard_at - began < min(_EMPTY_S, wait_s / 2):
+            return _EMPTY_S
+        return 0.0
+
+    def _failed(self) -> float:
+        self._failures += 1
+        return backoff_s(self._failures, self._random)

@@ -1,0 +1,83 @@
+"""What happens once a second: heartbeats, expired tokens, slow watchers, feeds, checks.
+
+One clock tick for all connections, not a timer for each: ten thousand of those would
+cost more than the heartbeats. Heartbeats are spread over their interval by the turn
+that each watcher drew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+from actors.domain.ids import Millis
+from gateway.live.conversation import House
+from gateway.live.frames import bye_frame
+from gateway.live.reader import TopicReader
+from gateway.live.watcher import Watcher
+from gateway.problems import CloseCode
+
+
+class Rhythm:
+    """The second hand of the live side."""
+
+    def __init__(
+        self,
+        house: House,
+        reader: TopicReader,
+        random: Random,
+        keep_feeds: Callable[[], None],
+    ) -> None:
+        self._house = house
+        self._reader = reader
+        self._random = random
+        self._keep_feeds = keep_feeds
+        self._turn = 0
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            self.tick(self._house.clock.now())
+            await asyncio.sleep(1.0)
+
+    async def verify(self) -> None:
+        """Compare positions with the shards, every twenty seconds or so."""
+        interval = self._house.settings.verify_s
+        while True:
+            await asyncio.sleep(interval * self._random.uniform(0.8, 1.2))
+            await self._reader.verify()
+
+    def tick(self, now: Millis) -> None:
+        """One second: the hub's, and each watcher's."""
+        self._keep_feeds()
+        hub = self._house.hub
+        hub.tick(now)
+        self._turn = (self._turn + 1) % self._house.settings.heartbeat_s
+        for watcher in list(hub.watchers):
+            if watcher.turn == self._turn and watcher.writer.writable:
+                watcher.writer.write(hub.delivery.heartbeat(watcher, now))
+            if watcher.caller is not None and watcher.caller.expires <= now:
+                self._send_away(watcher, CloseCode.TOKEN_EXPIRED)
+        self._close_slow(now)
+
+    def _close_slow(self, now: Millis) -> None:
+        slow_ms = self._house.settings.slow_s * 1000
+        for watcher in list(self._house.hub.delivery.paused):
+            since = watcher.paused_since
+            if since is not None and watcher.dirty and now - since >= slow_ms:
+                self._send_away(watcher, CloseCode.TOO_SLOW)
+
+    def _send_away(self, watcher: Watcher, code: CloseCode) -> None:
+        retry_ms = self._house.settings.retry_ms
+        watcher.writer.close(code, bye_frame(code, retry_ms))
+
+    async def drain(self) -> None:
+        """Send everybody away, one by one, over the configured time."""
+        watchers = list(self._house.hub.watchers)
+        self._random.shuffle(watchers)
+        pause_s = self._house.settings.drain_s / max(1, len(watchers))
+        for watcher in watchers:
+            self._send_away(watcher, CloseCode.DRAINING)
+            await asyncio.sleep(pause_s * self._random.uniform(0, 2))
+        await asyncio.sleep(0)

@@ -1,0 +1,170 @@
+"""The live side of a gateway, put together: routes, feeds, reader, rhythm.
+
+The app mounts ``routes``, awaits ``start`` before it serves, ``drain`` while the server
+still serves (so that watchers leave one by one), and ``stop`` at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from actors.domain.answers import BookingView
+from actors.domain.ids import ShardId
+from gateway.access import Access
+from gateway.auth import Authenticator
+from gateway.config import GatewayConfig, GatewayPorts
+from gateway.endpoint import Operation
+from gateway.limits import RateLimits
+from gateway.live.commands import SocketCommands
+from gateway.live.conversation import House
+from gateway.live.door import LiveDoor
+from gateway.live.feed import ShardFeed
+from gateway.live.frames import FrameEncoder
+from gateway.live.gauges import LiveGauges
+from gateway.live.hub import Hub
+from gateway.live.reader import TopicReader
+from gateway.live.rhythm import Rhythm
+from gateway.live.settings import LiveSettings
+from gateway.live.socket import LiveSocket
+from gateway.live.sse import LiveStream
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveNeeds:
+    """What the live side shares with REST.
+
+    ``operations`` are those of REST: commands on the socket run through them.
+    ``booking_body`` writes the body of GET /bookings/{id}.
+    """
+
+    authenticator: Authenticator
+    access: Access
+    limits: RateLimits
+    operations: Iterable[Operation]
+    booking_body: Callable[[BookingView], bytes]
+
+
+class LiveService:
+    """One per gateway process."""
+
+    def __init__(
+        self,
+        ports: GatewayPorts,
+        config: GatewayConfig,
+        needs: LiveNeeds,
+        settings: LiveSettings | None = None,
+        random: Random | None = None,
+    ) -> None:
+        self._ports = ports
+        self._settings = settings or LiveSettings()
+        # Jitter needs no secret; a test passes a seeded one.
+        self._random = random or Random()  # noqa: S311
+        self.hub = self._make_hub(needs)
+        house = House(
+            hub=self.hub,
+            authenticator=needs.authenticator,
+            access=needs.access,
+            commands=SocketCommands(needs.operations, needs.limits),
+            clock=ports.clock,
+            settings=self._settings,
+            persons={},
+        )
+        self._door = LiveDoor(house, needs.limits, config.allowed_origins, self._random)
+        self._feeds: dict[ShardId, ShardFeed] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._rhythm = Rhythm(house, self._reader, self._random, self._keep_feeds)
+        self._running: asyncio.Future[None] | None = None
+        self._stopping = asyncio.Event()
+        self.routes: Sequence[BaseRoute] = (
+            WebSocketRoute("/v1/live", LiveSocket(self._door).__call__),
+            Route("/v1/stream", LiveStream(self._door, self._random).__call__),
+        )
+        ports.registry.register(LiveGauges(self.hub, self.silences))
+
+    def _make_hub(self, needs: LiveNeeds) -> Hub:
+        # Another process, or this one started again, must never have the same epoch.
+        me_epoch = self._ports.clock.now() * 1024 + self._random.randrange(1024)
+        hub = Hub(
+            FrameEncoder(needs.booking_body),
+            self._ports.links.shard_of,
+            me_epoch=me_epoch,
+            wake=lambda: self._reader.wake(),
+        )
+        self._reader = TopicReader(self._ports, hub, self._settings, self._random)
+        return hub
+
+    async def start(self) -> None:
+        """Begin to poll the shards and to read topics."""
+        ready = asyncio.Event()
+        self._running = asyncio.ensure_future(self._run(ready))
+        await ready.wait()
+
+    async def drain(self) -> None:
+        """Take no new connection, and send the others away over ``drain_s``."""
+        self._door.draining = True
+        await self._rhythm.drain()
+
+    async def stop(self) -> None:
+        """End all of it. Connections that are still there end with the server."""
+        self._door.draining = True
+        self._stopping.set()
+        if self._running is not None:
+            await self._running
+
+    def health(self) -> Sequence[str]:
+        """What is wrong, a sentence each; empty means that all feeds are heard."""
+        if self._running is None or self._running.done():
+            return ("the live side is not running",)
+        return [
+            f"nothing heard from shard {shard} for {seconds:.0f} s"
+            for shard, seconds in self.silences().items()
+            if seconds > self._settings.deaf_s
+        ]
+
+    def silences(self) -> dict[ShardId, float]:
+        """For how many seconds each shard's feed has been silent."""
+        return {shard: feed.silent_s() for shard, feed in self._feeds.items()}
+
+    async def _run(self, ready: asyncio.Event) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self._keep_feeds()
+                tasks.create_task(self._reader.run())
+                tasks.create_task(self._rhythm.run())
+                tasks.create_task(self._rhythm.verify())
+                ready.set()
+                await self._until_stopped()
+        except* _Stopped:
+            self._tasks = None
+
+    async def _until_stopped(self) -> None:
+        await self._stopping.wait()
+        raise _Stopped
+
+    def _keep_feeds(self) -> None:
+        """Every shard that may have news is polled; new ones are seen each second."""
+        tasks = self._tasks
+        if tasks is None:
+            return
+        for shard in {*self._ports.links.shards(), *self.hub.watched_shards()}:
+            if shard not in self._feeds:
+                feed = ShardFeed(
+                    shard,
+                    self._ports.links,
+                    self.hub,
+                    self._ports.clock,
+                    self._settings,
+                    self._random,
+                )
+                self._feeds[shard] = feed
+                tasks.create_task(feed.run())
+
+
+class _Stopped(Exception):
+    """The service was told to stop."""

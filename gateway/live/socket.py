@@ -1,0 +1,119 @@
+"""The live socket, ``GET /v1/live``: a shell around a conversation and a watcher.
+
+One task always waits in ``receive()``: it also reads pongs, and a connection whose
+reader is away is thought dead. Commands run beside it, frames leave by another task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+from starlette.responses import PlainTextResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from gateway.live.conversation import Conversation
+from gateway.live.door import LiveDoor
+from gateway.live.frames import Frame
+from gateway.live.outbox import RowWriter
+from gateway.live.watcher import Watcher
+from gateway.problems import CloseCode
+
+SUBPROTOCOL = "slotcast.v1"
+
+
+class LiveSocket:
+    """Serves live connections."""
+
+    def __init__(self, door: LiveDoor) -> None:
+        self._door = door
+
+    async def __call__(self, websocket: WebSocket) -> None:
+        """One connection, from handshake to end."""
+        offered = websocket.scope.get("subprotocols") or []
+        denied = self._denied(websocket, offered)
+        if denied is not None:
+            await websocket.send_denial_response(denied)
+            return
+        await websocket.accept(subprotocol=SUBPROTOCOL if offered else None)
+        address = websocket.client.host if websocket.client else ""
+        if not self._door.enter(address):
+            self._door.house.hub.tally.closes[CloseCode.TOO_MANY_CONNECTIONS] += 1
+            await websocket.close(CloseCode.TOO_MANY_CONNECTIONS)
+            return
+        try:
+            await self._serve(websocket, address)
+        finally:
+            self._door.leave(address)
+
+    def _denied(
+        self, websocket: WebSocket, offered: list[str]
+    ) -> PlainTextResponse | None:
+        origin = websocket.headers.get("origin")
+        if origin is not None and not self._is_ours(websocket, origin):
+            return PlainTextResponse("This origin may not connect.", 403)
+        if offered and SUBPROTOCOL not in offered:
+            return PlainTextResponse(f"The subprotocol is {SUBPROTOCOL}.", 400)
+        if self._door.is_full():
+            return PlainTextResponse(
+                "Full or stopping; come back soon.", 503, headers={"Retry-After": "2"}
+            )
+        return None
+
+    def _is_ours(self, websocket: WebSocket, origin: str) -> bool:
+        if origin in self._door.allowed_origins:
+            return True
+        return (
+            urlsplit(origin).netloc.lower() == websocket.headers.get("host", "").lower()
+        )
+
+    async def _serve(self, websocket: WebSocket, address: str) -> None:
+        door = self._door
+        house = door.house
+        writer = RowWriter()
+        watcher = door.watcher(writer)
+        conversation = Conversation(house, watcher, address)
+        house.hub.joined(watcher)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send(websocket, writer, watcher))
+                await self._receive(websocket, conversation, tasks)
+        except* _Ended:
+            pass
+        finally:
+            house.hub.dropped(watcher, house.clock.now())
+            conversation.ended()
+
+    async def _receive(
+        self, websocket: WebSocket, conversation: Conversation, tasks: asyncio.TaskGroup
+    ) -> None:
+        while True:
+            message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise _Ended
+            later = conversation.hear(message.get("text"))
+            if later is not None:
+                tasks.create_task(later)
+
+    async def _send(
+        self, websocket: WebSocket, writer: RowWriter, watcher: Watcher
+    ) -> None:
+        house = self._door.house
+
+        async def send(frame: Frame) -> None:
+            await websocket.send({"type": "websocket.send", "text": frame.text})
+
+        def relieved() -> None:
+            house.hub.writable(watcher, house.clock.now())
+
+        try:
+            code = await writer.run(send, relieved)
+            house.hub.tally.closes[code] += 1
+            await websocket.close(code)
+        except (WebSocketDisconnect, RuntimeError):
+            # The client is gone; its reader hears of it and ends the connection.
+            return
+
+
+class _Ended(Exception):
+    """The client is gone: whatever still runs for it has nobody to answer."""
