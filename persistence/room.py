@@ -1,0 +1,76 @@
+"""How much room a journal has: what the disk has left, and what the operator grants."""
+
+from __future__ import annotations
+
+from actors.errors import JournalFull
+from persistence.disk import Disk
+
+MIB = 1024 * 1024
+KEEP_FREE = 64 * MIB
+"""Never used, in bytes: other programs, and ourselves at recovery, need some room."""
+PRESSURE_FLOOR = 512 * MIB
+"""A small journal counts as this big, so that pressure rises while there is still
+room for cancellations: with 57 MiB left it is 0.90, with 16 MiB left 0.97."""
+
+
+class Room:
+    """The room of all shards under one root."""
+
+    def __init__(
+        self, disk: Disk, root: str, *, budget: int = 0, keep_free: int = KEEP_FREE
+    ) -> None:
+        """``budget`` in bytes, 0 for all the disk has; ``keep_free`` is left alone."""
+        self._disk = disk
+        self._root = root
+        self._budget = budget
+        self._keep_free = keep_free
+
+    def used(self) -> int:
+        """Bytes of all files of all shards."""
+        total = 0
+        for shard in self._disk.names(self._root):
+            folder = f"{self._root}/{shard}"
+            total += sum(
+                self._size(f"{folder}/{name}") for name in self._disk.names(folder)
+            )
+        return total
+
+    def pressure(self) -> float:
+        """How full it is, 0 to 1."""
+        used = self.used()
+        of_budget = used / self._budget if self._budget else 0.0
+        usable = max(self._disk.free_bytes(self._root) - self._keep_free, 0)
+        counted = max(used, PRESSURE_FLOOR)
+        return min(max(of_budget, counted / (counted + usable)), 1.0)
+
+    def demand(self, length: int) -> None:
+        """Return if ``length`` more bytes may be used.
+
+        Raises:
+            JournalFull: they may not; says what is short.
+        """
+        free = self._disk.free_bytes(self._root)
+        if free < self._keep_free + length:
+            raise JournalFull(
+                f"the disk of {self._root} has {free // MIB} MiB left and "
+                f"{self._keep_free // MIB} MiB must stay free: make room",
+                retry_after_s=10.0,
+            )
+        if self._budget and self.used() + length > self._budget:
+            raise JournalFull(
+                f"the journal under {self._root} has reached its budget of "
+                f"{self._budget // MIB} MiB: raise it, or let the projection catch up",
+                retry_after_s=10.0,
+            )
+
+    def _size(self, path: str) -> int:
+        try:
+            handle = self._disk.open(path)
+        except OSError:  # trimmed meanwhile, or not a file
+            return 0
+        try:
+            return self._disk.size(handle)
+        except OSError:
+            return 0
+        finally:
+            self._disk.close(handle)
