@@ -40,7 +40,7 @@ _INNER = re.compile(r"(?<=\w)['’ʼ\-‐.](?=\w)")
 
 def plain(text: str) -> str:
     """``text`` without case, accents and punctuation, words one space apart."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
+    folded = unicodedata.normalize("NFKD", text.casefold()).casefold()
     bare = "".join(c for c in folded if not unicodedata.combining(c))
     return _BREAK.sub(" ", bare.translate(_LETTERS)).strip()
 

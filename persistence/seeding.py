@@ -1,0 +1,141 @@
+"""Calendars at rest as rows: for a rebuild when old records were trimmed. Pure.
+
+A snapshot holds what a calendar remembers: profile, rules and bookings of the last
+400 days, not their history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from actors.domain.calendar import Calendar
+from actors.domain.ids import Millis, ShardId
+from actors.domain.lifecycle import BLOCKING
+from actors.domain.occupancy import Booking
+from actors.ports import Record
+from persistence.projection import (
+    CELL_MINUTES,
+    AddClaims,
+    Operation,
+    PutAppointment,
+    PutClinic,
+    PutProvider,
+    PutVisitTypes,
+    cells,
+    parked,
+    project,
+)
+from persistence.projection_store import Offset, ParkKind, Refused
+from persistence.readmodel_memory import MemoryReadModel
+
+
+class Seed(Struct, frozen=True):
+    """A calendar and the seq it was taken at."""
+
+    seq: int
+    calendar: Calendar
+
+
+class Seeds(Protocol):
+    """Where the calendars at rest come from; see actors.ports.SnapshotStore."""
+
+    async def position(self, shard: ShardId) -> int:
+        """Every event up to here is in a stored calendar."""
+        ...
+
+    def calendars(self, shard: ShardId) -> AsyncIterator[Seed]:
+        """All stored calendars of the shard."""
+        ...
+
+
+def seed_operations(seed: Seed, *, cell_minutes: int = CELL_MINUTES) -> list[Operation]:
+    """The rows of one calendar at rest."""
+    calendar = seed.calendar
+    provider_id = calendar.provider_id
+    operations: list[Operation] = []
+    if calendar.profile is not None:
+        profile = calendar.profile
+        # Instant 0: whatever the journal still says of this clinic is newer.
+        operations.append(PutClinic(profile.clinic, Millis(0), provider_id))
+        put = PutProvider(provider_id, seed.seq, calendar.version, profile)
+        operations.append(put)
+    if calendar.availability is not None:
+        types = calendar.availability.visit_types
+        operations.append(PutVisitTypes(provider_id, types))
+    for booking in calendar.bookings.values():
+        operations.append(_appointment(seed, booking))
+        if booking.status in BLOCKING:
+            first, last = cells(booking.busy_start, booking.busy_end, cell_minutes)
+            claims = AddClaims(provider_id, booking.booking_id, first, last)
+            operations.append(claims)
+    return operations
+
+
+def _appointment(seed: Seed, booking: Booking) -> PutAppointment:
+    return PutAppointment(
+        booking_id=booking.booking_id,
+        seq=seed.seq,
+        epoch=seed.calendar.epoch,
+        version=seed.calendar.version,
+        provider_id=seed.calendar.provider_id,
+        patient_id=booking.patient_id,
+        status=booking.status,
+        visit_type=booking.visit_type,
+        start=booking.start,
+        end=booking.end,
+        busy_start=booking.busy_start,
+        busy_end=booking.busy_end,
+        location_id=booking.location_id,
+        booked_at=booking.booked_at,
+        reason=booking.reason,
+        cancel_reason=booking.cancel_reason,
+    )
+
+
+async def sown(
+    shard: ShardId, seeds: Iterable[Seed], records: Sequence[Record]
+) -> list[Operation]:
+    """Operations that bring an empty shard to the last of ``records``.
+
+    Calendars rest at different seqs: a record that its calendar has already seen is
+    left out. What does not fit is parked, as the projector would: each step is tried
+    on the memory twin first.
+    """
+    twin, seen = MemoryReadModel(), {}
+    operations: list[Operation] = []
+    seq = 0
+    for seed in seeds:
+        seen[seed.calendar.provider_id] = seed.seq
+        seq += 1
+        some = seed_operations(seed)
+        done = await twin.apply(shard, seq - 1, Offset(seq), some)
+        if isinstance(done, Refused):
+            message = f"{seed.calendar.provider_id}'s snapshot: {done.reason}"
+            raise RebuildImpossible(message)
+        operations.extend(some)
+    for record in records:
+        if record.seq <= seen.get(record.event.provider_id, 0):
+            continue
+        seq += 1
+        operations.extend(await _tried(twin, shard, seq, record))
+    return operations
+
+
+async def _tried(
+    twin: MemoryReadModel, shard: ShardId, seq: int, record: Record
+) -> Sequence[Operation]:
+    some = project(shard, record)
+    done = await twin.apply(shard, seq - 1, Offset(seq), some)
+    if not isinstance(done, Refused):
+        return some
+    kind: ParkKind = done.kind
+    park = parked(record, kind, done.reason, done.other_booking_id)
+    await twin.apply(shard, seq - 1, Offset(seq), [park])
+    return [park]
+
+
+class RebuildImpossible(Exception):
+    """The journal and the snapshots at hand do not hold all that is needed."""

@@ -1,0 +1,378 @@
+"""Directory, booking history and progress: the memory twin and SQLite answer alike."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from actors.domain.answers import BookingStatus
+from actors.domain.ids import (
+    BookingId,
+    ClinicId,
+    LocationId,
+    Minute,
+    PatientId,
+    ProviderId,
+    ShardId,
+    VisitTypeId,
+)
+from actors.domain.rules import VisitType
+from actors.readmodel import (
+    BookingHistory,
+    Directory,
+    ProjectionProgress,
+    ProviderQuery,
+)
+from persistence.bookings import SqlBookingHistory
+from persistence.directory import SqlDirectory
+from persistence.engine import migrate, open_engine
+from persistence.progress import SqlProgress
+from persistence.projection_sql import SqlProjectionStore
+from persistence.projection_store import Offset, ProjectionStore
+from persistence.projector import Projector
+from persistence.readmodel_memory import MemoryReadModel
+from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal, a_clinic
+
+
+class Model:
+    """The ports of one read model."""
+
+    def __init__(
+        self,
+        store: ProjectionStore,
+        directory: Directory,
+        bookings: BookingHistory,
+        progress: ProjectionProgress,
+    ) -> None:
+        self.store = store
+        self.directory = directory
+        self.bookings = bookings
+        self.progress = progress
+
+    async def tell(self, *stories: tuple[Story, list[object]]) -> None:
+        journal = StoryJournal()
+        for _, events in stories:
+            journal.tell(SHARD, *events)  # type: ignore[arg-type]
+        await Projector(journal, self.store, FixedClock()).step()
+
+    async def names(self, query: ProviderQuery, limit: int = 100) -> list[str]:
+        page, _ = await self.directory.find(query, after="", limit=limit)
+        return [listing.profile.name for listing in page]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def model(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Model]:
+    if request.param == "memory":
+        twin = MemoryReadModel()
+        yield Model(twin, twin, twin, twin)
+        return
+    url = f"sqlite:///{tmp_path}/model.db"
+    await migrate(url)
+    projector = open_engine(url, "projector")
+    readers, writer = open_engine(url, "reader"), open_engine(url, "writer")
+    yield Model(
+        SqlProjectionStore(projector),
+        SqlDirectory(readers, writer),
+        SqlBookingHistory(readers),
+        SqlProgress(readers),
+    )
+    for engine in (projector, readers, writer):
+        await engine.dispose()
+
+
+LEEDS = a_clinic(
+    1, name="St. Mary's Practice", city="Leeds", latitude=53.80, longitude=-1.55
+)
+LODZ = a_clinic(2, name="Przychodnia", city="Łódź", latitude=51.77, longitude=19.46)
+YORK = a_clinic(3, name="Minster Surgery", city="York", latitude=53.96, longitude=-1.08)
+NOWHERE = a_clinic(4, name="Telehealth", city="")
+
+
+async def region(model: Model) -> None:
+    """Five providers at four clinics."""
+    people = [
+        (Story(1, LEEDS), "Zoë O'Brien", "General practice"),
+        (Story(2, LODZ), "Łukasz Żak", "Dermatology"),
+        (Story(3, YORK), "Ada Müller-Weiß", "General practice"),
+        (Story(4, NOWHERE), "Bo Ng", "Dermatology"),
+        (Story(5, LEEDS), "Ada Müller-Weiß", "Cardiology"),
+    ]
+    await model.tell(
+        *((story, [story.registered(name, field)]) for story, name, field in people)
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("", ["1", "2", "3", "4", "5"]),
+        ("zoe", ["1"]),
+        ("OBR", ["1"]),
+        ("o'brien", ["1"]),
+        ("lodz", ["2"]),
+        ("zak łuk", ["2"]),
+        ("muller", ["3", "5"]),
+        ("weiss card", ["5"]),
+        ("gen york", ["3"]),
+        ("mary", ["1", "5"]),
+        ("marys", ["1", "5"]),
+        ("ary", []),
+        ("ada lodz", []),
+        ("...", []),
+        ("%", []),
+        ("' OR 1=1 --", []),
+    ],
+)
+async def test_words_find_beginnings(
+    model: Model, words: str, found: list[str]
+) -> None:
+    """All words match beginnings, whatever their case and accents."""
+    await region(model)
+    ids = await model.directory.ids(ProviderQuery(words=words), limit=10)
+    assert sorted(i[4:] for i in ids) == found
+
+
+async def test_lists_are_ordered_by_name_then_id(model: Model) -> None:
+    """Order is stable: by plain name, equal names by id."""
+    await region(model)
+    ids = await model.directory.ids(ProviderQuery(), limit=10)
+    assert ids == ["prv_3", "prv_5", "prv_4", "prv_2", "prv_1"]
+
+
+async def test_the_nearest_come_first_and_the_placeless_last(model: Model) -> None:
+    """By distance, then id; unknown places last, and not within any distance."""
+    await region(model)
+    here = (53.80, -1.55)
+    query = ProviderQuery(near=here)
+    page, _ = await model.directory.find(query, after="", limit=10)
+    assert [one.provider_id for one in page] == [
+        "prv_1",
+        "prv_5",
+        "prv_3",
+        "prv_2",
+        "prv_4",
+    ]
+    distances = [one.distance_km for one in page]
+    assert distances[0] == 0.0
+    assert distances[2] == pytest.approx(35.6, abs=0.5)
+    assert distances[4] is None
+    near = ProviderQuery(near=here, within_km=40)
+    assert await model.directory.ids(near, limit=10) == ["prv_1", "prv_5", "prv_3"]
+    few = ProviderQuery(near=here, within_km=40, words="ada", specialty="cardiology")
+    assert await model.directory.ids(few, limit=10) == ["prv_5"]
+
+
+async def test_filters_by_specialty_and_clinic(model: Model) -> None:
+    """A specialty is compared without case and accents; a clinic by its id."""
+    await region(model)
+    found = await model.directory.ids(ProviderQuery(specialty="DERMATOLOGY"), limit=9)
+    assert found == ["prv_4", "prv_2"]
+    found = await model.directory.ids(
+        ProviderQuery(clinic_id=ClinicId("cln_1")), limit=9
+    )
+    assert found == ["prv_5", "prv_1"]
+
+
+@pytest.mark.parametrize("near", [None, (51.0, 3.0)])
+async def test_pages_join_up_to_the_whole_list(
+    model: Model, near: tuple[float, float] | None
+) -> None:
+    """Page after page gives each provider once, in the order of the whole list."""
+    chance = random.Random(4)
+    told: list[tuple[Story, list[object]]] = []
+    for number in range(60):
+        place = (
+            {"latitude": 50 + number % 7, "longitude": number % 5 * 1.5}
+            if number % 9
+            else {}
+        )
+        story = Story(number, a_clinic(number, **place))
+        name = f"Dr {chance.choice(['Ann', 'Bob', 'Ännä', 'Cy'])}"
+        told.append((story, [story.registered(name)]))
+    await model.tell(*told)
+    query = ProviderQuery(words="dr", near=near)
+    whole = await model.directory.ids(query, limit=1_000)
+    seen: list[ProviderId] = []
+    after, pages = "", 0
+    while True:
+        page, cursor = await model.directory.find(query, after=after, limit=7)
+        seen += [one.provider_id for one in page]
+        pages += 1
+        if cursor is None:
+            break
+        after = cursor
+    assert seen == whole
+    assert len(set(seen)) == 60
+    assert pages == 9
+
+
+@pytest.mark.parametrize("cursor", ["rubbish", "bm90IG91cnM", "WyJkIiwxLjAsImEiXQ"])
+async def test_foreign_cursors_are_refused(model: Model, cursor: str) -> None:
+    """A cursor that is not ours, or of another list, is a ValueError."""
+    with pytest.raises(ValueError, match="cursor"):
+        await model.directory.find(ProviderQuery(), after=cursor, limit=3)
+
+
+async def test_listings_show_active_visit_types_in_order(model: Model) -> None:
+    """What is not offered now is not shown; a new set of rules replaces the old."""
+    story = Story(1, LEEDS)
+    long = VisitType(
+        VisitTypeId("long"), "Long", 60, 5, 10, locations=(LocationId("l"),)
+    )
+    old = VisitType(VisitTypeId("old"), "Old", 30, active=False)
+    short = VisitType(VisitTypeId("short"), "Short", 15)
+    await model.tell(
+        (
+            story,
+            [story.registered(), story.offers(short), story.offers(long, old, short)],
+        )
+    )
+    found = await model.directory.listings([story.provider_id, ProviderId("prv_x")])
+    assert list(found) == [story.provider_id]
+    listing = found[story.provider_id]
+    assert listing.visit_types == (long, short)
+    assert listing.profile.clinic == LEEDS
+    assert listing.profile.languages == ("de", "en")
+
+
+async def test_a_profile_is_replaced_as_a_whole(model: Model) -> None:
+    """After a new registration nobody finds the provider by the old words."""
+    story = Story(1, LEEDS)
+    first = story.registered("Old Name")
+    story.clinic = YORK
+    await model.tell((story, [first, story.registered("New Name", "surgery")]))
+    assert await model.names(ProviderQuery(words="old")) == []
+    assert await model.names(ProviderQuery(words="leeds")) == []
+    assert await model.names(ProviderQuery(words="new york surg")) == ["New Name"]
+
+
+async def test_clinics_are_counted_as_new_changed_or_same(model: Model) -> None:
+    """A second import of the same clinics changes nothing."""
+    clinics = [a_clinic(n, city="Leeds") for n in range(1_203)]
+    assert await model.directory.put_clinics(clinics) == (1_203, 0, 0)
+    assert await model.directory.put_clinics(clinics) == (0, 0, 1_203)
+    altered = [a_clinic(1, city="Hull"), a_clinic(2, city="Leeds"), a_clinic(9_999)]
+    assert await model.directory.put_clinics(altered) == (1, 1, 1)
+    assert await model.directory.clinic_count() == 1_204
+    twice = [a_clinic(7_000), a_clinic(7_000), a_clinic(7_000, city="Hull")]
+    assert await model.directory.put_clinics(twice) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("import_first", [True, False])
+async def test_an_imported_clinic_wins(model: Model, import_first: bool) -> None:
+    """What the operator imported stands, before and after a registration."""
+    official = a_clinic(1, name="Official", city="Hull", phone="1")
+    story = Story(1, LEEDS)
+    if import_first:
+        await model.directory.put_clinics([official])
+    await model.tell((story, [story.registered()]))
+    if not import_first:
+        assert await model.directory.put_clinics([official]) == (0, 1, 0)
+    listing = (await model.directory.listings([story.provider_id]))[story.provider_id]
+    assert listing.profile.clinic == official
+    assert await model.names(ProviderQuery(words="official hull")) == ["Ada Weiß"]
+    assert await model.names(ProviderQuery(words="leeds")) == []
+    assert await model.directory.clinic_count() == 1
+
+
+async def bookings(model: Model) -> Story:
+    story = Story(1)
+    await model.tell(
+        (
+            story,
+            [
+                story.booked(1, NINE + 600),
+                story.booked(2, NINE),
+                story.booked(3, NINE + 60, patient=2),
+                story.booked(4, NINE + 120),
+                story.cancelled(4, "ill"),
+            ],
+        )
+    )
+    return story
+
+
+async def test_a_patient_sees_their_own_bookings(model: Model) -> None:
+    """By start, filtered by time and status, page by page."""
+    await bookings(model)
+
+    async def ids(
+        first: int | None = None,
+        last: int | None = None,
+        status: BookingStatus | None = None,
+    ) -> list[str]:
+        seen, after = [], ""
+        while True:
+            page, cursor = await model.bookings.of_patient(
+                PatientId("pat_1"),
+                first=None if first is None else Minute(first),
+                last=None if last is None else Minute(last),
+                status=status,
+                after=after,
+                limit=1,
+            )
+            seen += [view.booking_id for view in page]
+            if cursor is None:
+                return seen
+            after = cursor
+
+    assert await ids() == ["bkg_1.2", "bkg_1.4", "bkg_1.1"]
+    assert await ids(first=NINE + 120) == ["bkg_1.4", "bkg_1.1"]
+    assert await ids(last=NINE + 120) == ["bkg_1.2"]
+    assert await ids(status=BookingStatus.CANCELLED) == ["bkg_1.4"]
+    assert await ids(first=NINE + 999) == []
+
+
+async def test_a_booking_is_shown_as_its_events_left_it(model: Model) -> None:
+    """Status, reasons, version and epoch are those of the booking's last event."""
+    await bookings(model)
+    view = await model.bookings.booking(BookingId("bkg_1.4"))
+    assert view is not None
+    assert view.status is BookingStatus.CANCELLED
+    assert (view.cancel_reason, view.reason) == ("ill", "a private reason")
+    assert (view.version, view.epoch, view.booked_at) == (5, 1, 4_000)
+    assert (view.start, view.end) == (NINE + 120, NINE + 150)
+    assert await model.bookings.booking(BookingId("bkg_1.9")) is None
+
+
+@pytest.mark.parametrize("cursor", ["x", "WyJuIiwiYSIsImIiXQ"])
+async def test_foreign_booking_cursors_are_refused(model: Model, cursor: str) -> None:
+    """A cursor of another list is a ValueError."""
+    with pytest.raises(ValueError, match="cursor"):
+        await model.bookings.of_patient(
+            PatientId("pat_1"),
+            first=None,
+            last=None,
+            status=None,
+            after=cursor,
+            limit=1,
+        )
+
+
+async def test_who_waits_is_told_when_it_is_reached(model: Model) -> None:
+    """Waiters return once the projection is there, and not before."""
+    progress, shard = model.progress, ShardId("s0003")
+    assert not await progress.reached(shard, 1, timeout_s=0.01)
+    async with asyncio.TaskGroup() as group:
+        waits = [
+            group.create_task(progress.reached(shard, seq, timeout_s=20))
+            for seq in (1, 2, 2, 5)
+        ]
+        late = group.create_task(progress.reached(shard, 6, timeout_s=0.2))
+        await model.store.apply(shard, 0, Offset(2, 1), [])
+        await model.store.apply(shard, 2, Offset(5, 1), [])
+    assert [wait.result() for wait in waits] == [True] * 4
+    assert not late.result()
+    assert await progress.offsets() == {shard: 5}
+
+
+async def test_conflicts_are_counted(model: Model) -> None:
+    """A slot given twice is counted; nothing else is."""
+    story = Story()
+    assert await model.progress.conflicts() == 0
+    await model.tell((story, [story.booked(1), story.booked(2), story.arrived(9)]))
+    assert await model.progress.conflicts() == 1

@@ -1,0 +1,137 @@
+"""The projection of events to operations, and the plan of a batch."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from actors.domain import events as ev
+from actors.domain.answers import BookingStatus
+from actors.domain.ids import HoldId, Millis, PatientId, ShardId
+from actors.ports import Record
+from persistence import projection as p
+from tests.fixtures.story import NINE, SHARD, Story
+
+
+def operations(*events: ev.Event) -> list[p.Operation]:
+    records = [Record(seq, 7, event) for seq, event in enumerate(events, 1)]
+    return [one for record in records for one in p.project(SHARD, record)]
+
+
+def test_cells_cover_the_busy_span() -> None:
+    """A span claims each cell it touches, also where it is not on the grid."""
+    assert p.cells(10, 20) == (2, 4)
+    assert p.cells(11, 21) == (2, 5)
+    assert p.cells(-10, 5) == (-2, 1)
+
+
+def test_a_booking_is_a_row_claims_history_and_a_notice() -> None:
+    """One event gives everything that the read model shows of it."""
+    put, claims, history, notice = operations(Story().booked(1))
+    assert isinstance(put, p.PutAppointment)
+    assert (put.status, put.epoch, put.version) == (BookingStatus.BOOKED, 7, 1)
+    assert claims == p.AddClaims(
+        put.provider_id, put.booking_id, (NINE - 5) // 5, (NINE + 30) // 5
+    )
+    assert isinstance(history, p.AddHistory)
+    assert (history.kind, history.start) == ("booked", NINE)
+    assert isinstance(notice, p.AddOutbox)
+    assert (notice.event_id, notice.kind) == ("s0000-1", "booking.booked")
+
+
+def test_notices_carry_no_words_of_a_person() -> None:
+    """Neither the reason of a visit nor that of a cancellation leaves by a notice."""
+    story = Story()
+    found = operations(story.booked(1), story.cancelled(1, reason="pregnant"))
+    notices = [one for one in found if isinstance(one, p.AddOutbox)]
+    text = msgspec.json.encode([one.payload for one in notices]).decode()
+    assert "private" not in text
+    assert "pregnant" not in text
+    assert len(notices) == 2
+
+
+@pytest.mark.parametrize("event_type", ev.Event.__args__)
+def test_every_event_is_known(event_type: type) -> None:
+    """Each kind of event is either projected or named as not shown."""
+    assert (event_type in p._HANDLERS) != (event_type in p._NOT_PROJECTED)
+
+
+def test_holds_are_not_projected() -> None:
+    """A hold leaves no row: it ends within minutes."""
+    hold = ev.HoldPlaced(
+        hold_id=HoldId("hld_1.1"),
+        patient_id=PatientId("pat_1"),
+        expires=Millis(1),
+        **Story()._span(NINE, 30),
+        **Story()._common(None),
+    )
+    assert operations(hold) == []
+
+
+def test_an_unknown_event_is_poison() -> None:
+    """An event of a newer version is not skipped in silence."""
+
+    class Novelty(ev.EventBase, frozen=True, kw_only=True, tag="novelty"):
+        pass
+
+    event = Novelty(**Story()._common(None))
+    with pytest.raises(p.Poison, match="Novelty"):
+        p.project(SHARD, Record(1, 1, event))  # type: ignore[arg-type]
+
+
+def test_changes_fold_into_a_new_row() -> None:
+    """What happens to a booking in its first batch is one insert."""
+    story = Story()
+    plan = p.Plan(
+        operations(story.booked(1), story.moved(1, NINE + 60), story.arrived(1))
+    )
+    assert not plan.changes
+    (row,) = plan.appointments.values()
+    assert (row.start, row.status, row.seq) == (NINE + 60, BookingStatus.ARRIVED, 3)
+
+
+def test_changes_of_one_booking_are_one_update() -> None:
+    """Later changes win; earlier ones of other columns stay."""
+    story = Story()
+    plan = p.Plan(operations(story.moved(1, NINE), story.arrived(1), story.noshow(1)))
+    (change,) = plan.changes.values()
+    assert change.changes["start"] == NINE
+    assert change.changes["status"] is BookingStatus.NOSHOW
+    assert change.seq == 3
+
+
+def test_claims_keep_their_order_per_provider() -> None:
+    """A release after a claim goes to the next phase; other providers share phases."""
+    one, two = Story(1), Story(2)
+    plan = p.Plan(
+        operations(
+            one.cancelled(9),
+            one.booked(1),
+            two.booked(1),
+            one.cancelled(1),
+            one.booked(2),
+            two.booked(2, NINE + 60),
+        )
+    )
+    shape = [
+        ([d.booking_id for d in ph.drops], [a.booking_id for a in ph.adds])
+        for ph in plan.claims
+    ]
+    assert shape == [
+        (["bkg_1.9"], ["bkg_1.1", "bkg_2.1", "bkg_2.2"]),
+        (["bkg_1.1"], ["bkg_1.2"]),
+    ]
+
+
+def test_parking_keeps_the_whole_event() -> None:
+    """A parked event can be read back as it was."""
+    event = Story().booked(1)
+    park = p.parked(Record(4, 1, event), "claim", "x" * 900, "bkg_1.2")
+    assert msgspec.json.decode(park.event, type=ev.Event) == event
+    assert len(park.reason) == 500
+    assert (park.seq, park.other_booking_id) == (4, "bkg_1.2")
+
+
+def test_event_ids_name_shard_and_seq() -> None:
+    """Two shards never share an event id."""
+    assert p.event_id(ShardId("s0001"), 12) == "s0001-12"
