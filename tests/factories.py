@@ -117,16 +117,22 @@ def an_availability(
 
 
 def register(number: int = 1, **changes: object) -> cm.RegisterProvider:
-    given = {"provider_id": PROVIDER, "key": f"register-{number}"}
-    given |= {"profile": a_profile()}
+    given = {
+        "provider_id": PROVIDER,
+        "key": f"register-{number}",
+        "profile": a_profile(),
+    }
     return cm.RegisterProvider(**(given | changes))  # type: ignore[arg-type]
 
 
 def set_availability(
     availability: Availability | None = None, number: int = 1, **changes: object
 ) -> cm.SetAvailability:
-    given = {"provider_id": PROVIDER, "key": f"rules-{number}"}
-    given |= {"availability": availability or an_availability()}
+    given = {
+        "provider_id": PROVIDER,
+        "key": f"rules-{number}",
+        "availability": availability or an_availability(),
+    }
     return cm.SetAvailability(**(given | changes))  # type: ignore[arg-type]
 
 

@@ -80,11 +80,11 @@ class Zone:
         made: list[Segment] = []
         since, offset = first, self._offset(first)
         for at in range(first + DAY_S, last + DAY_S, DAY_S):
-            if at < last and self._offset(at) != offset:
+            if self._offset(at) != offset:
                 change = self._change(at - DAY_S, at)
                 made.append((since, change, offset))
                 since, offset = change, self._offset(at)
-        made.append((since, last, offset))
+        made.append((since, last, offset))  # empty if the offset changes at ``last``
         return made
 
     def _change(self, before: int, after: int) -> int:

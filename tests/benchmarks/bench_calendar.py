@@ -20,7 +20,8 @@ from actors.domain import commands as cm
 from actors.domain.calendar import Calendar
 from actors.domain.delta import change_of
 from actors.domain.errors import Refusal
-from actors.domain.ids import Minute
+from actors.domain.events import SlotBooked
+from actors.domain.ids import BookingId, Minute
 from actors.domain.rules import Hours, Policy
 from actors.domain.snapshot import decode, encode
 from tests.factories import (
@@ -67,11 +68,12 @@ def _mix(count: int, seed: int = 1) -> list[cm.Command]:
     view = calendar.slots(CONSULT, MONDAY, Minute(MONDAY + 28 * DAY))
     assert not isinstance(view, Refusal)
     commands: list[cm.Command] = []
+    booked: list[BookingId] = []
     for number in range(count):
         choice = dice.random()
-        held, booked = list(calendar.holds), list(calendar.bookings)
+        held = list(calendar.holds)
         start = dice.choice(view.starts)
-        while calendar.booked.hits(start // 5, start // 5 + 3) and dice.random() < 0.8:
+        while _is_taken(calendar, start) and dice.random() < 0.8:
             start = dice.choice(view.starts)
         command: cm.Command = place_hold(number, start)
         if 0.35 <= choice < 0.50:
@@ -82,15 +84,24 @@ def _mix(count: int, seed: int = 1) -> list[cm.Command]:
             )
         elif 0.70 <= choice < 0.90 and booked:
             command = cancel_booking(
-                number, booking_id=dice.choice(booked[-400:]), key=f"x{number}"
+                number,
+                booking_id=booked.pop(dice.randrange(len(booked))),
+                key=f"x{number}",
             )
         elif choice >= 0.90 and held:
             command = release_hold(
                 number, hold_id=dice.choice(held[:8]), key=f"r{number}"
             )
         commands.append(command)
-        play(calendar, command)
+        events = play(calendar, command)
+        if not isinstance(events, Refusal) and isinstance(events[-1], SlotBooked):
+            booked.append(events[-1].booking_id)
     return commands
+
+
+def _is_taken(calendar: Calendar, start: int) -> bool:
+    cell = start // 5
+    return calendar.booked.hits(cell, cell + 3) or calendar.held.hits(cell, cell + 3)
 
 
 def _best(run: Callable[[], object], times: int) -> float:

@@ -1,0 +1,261 @@
+"""A naive calendar that counts minutes in plain sets: slow, obvious, independent.
+
+It imports nothing of ours. Instants are minutes since the Unix epoch, ``now`` is in
+ms; a visit type is a plain tuple of numbers. Every method says the code of the
+refusal that must come, or "" if the command must be accepted, and keeps books.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+CELL = 5
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A visit type; ``places`` are the locations that offer it."""
+
+    minutes: int
+    before: int
+    after: int
+    alignment: int
+    notice: int
+    horizon: int
+    places: tuple[str, ...]
+
+
+@dataclass
+class Visit:
+    """A hold or a booking."""
+
+    kind: str
+    start: int
+    busy: set[int]
+    patient: str
+    status: str = "booked"
+    expires: int = 0
+    extended: bool = False
+
+
+@dataclass
+class Rules:
+    """``hours[place][weekday]`` in local minutes; ``special[place][date]`` replaces."""
+
+    zone: str
+    hours: dict[str, list[list[tuple[int, int]]]]
+    special: dict[str, dict[str, list[tuple[int, int]]]]
+    kinds: dict[str, Kind]
+    _open: dict[tuple[str, int], bool] = field(default_factory=dict)
+
+    def is_open(self, place: str, minute: int) -> bool:
+        known = self._open.get((place, minute))
+        if known is None:
+            local = datetime.fromtimestamp(minute * 60, UTC).astimezone(
+                ZoneInfo(self.zone)
+            )
+            of_day = local.hour * 60 + local.minute
+            spans = self.special.get(place, {}).get(local.date().isoformat())
+            if spans is None:
+                spans = self.hours[place][local.weekday()]
+            known = any(opens <= of_day < closes for opens, closes in spans)
+            self._open[(place, minute)] = known
+        return known
+
+    def local_minute(self, minute: int) -> int:
+        local = datetime.fromtimestamp(minute * 60, UTC).astimezone(ZoneInfo(self.zone))
+        return local.hour * 60 + local.minute
+
+    def week(self, minute: int) -> str:
+        local = datetime.fromtimestamp(minute * 60, UTC).astimezone(ZoneInfo(self.zone))
+        iso = (local - timedelta(0)).isocalendar()
+        return f"{iso.year}-W{iso.week:02d}"
+
+
+class Oracle:
+    """The books of one provider."""
+
+    def __init__(self, rules: Rules, hold_ms: int, holds_max: int) -> None:
+        self.rules = rules
+        self.hold_ms = hold_ms
+        self.holds_max = holds_max
+        self.holds: dict[str, Visit] = {}
+        self.bookings: dict[str, Visit] = {}
+        self.expired: dict[str, str] = {}
+        self.away: dict[str, tuple[int, int]] = {}
+        self.window = 0
+        self._fits: dict[tuple[str, int], str] = {}
+
+    def set_rules(self, rules: Rules) -> None:
+        self.rules = rules
+        self._fits = {}
+
+    # --- what is offered and free ---
+
+    def busy(self, kind: str, start: int) -> set[int]:
+        rule = self.rules.kinds[kind]
+        return set(range(start - rule.before, start + rule.minutes + rule.after))
+
+    def place_of(self, kind: str, start: int) -> str:
+        """Where a visit fits by the rules alone; "" if nowhere."""
+        known = self._fits.get((kind, start))
+        if known is None:
+            known = self._fits[(kind, start)] = self._place_of(kind, start)
+        return known
+
+    def _place_of(self, kind: str, start: int) -> str:
+        rule = self.rules.kinds[kind]
+        if start % CELL or self.rules.local_minute(start) % rule.alignment:
+            return ""
+        minutes = range(start, start + rule.minutes)
+        for place in rule.places:
+            if all(self.rules.is_open(place, minute) for minute in minutes):
+                return place
+        return ""
+
+    def is_offered(self, kind: str, start: int, at: int) -> bool:
+        rule = self.rules.kinds[kind]
+        if not at + rule.notice <= start < at + rule.horizon:
+            return False
+        visit = range(start, start + rule.minutes)
+        for since, until in self.away.values():
+            if any(since <= minute < until for minute in visit):
+                return False
+        return self.place_of(kind, start) != ""
+
+    def state(self, kind: str, start: int) -> str:
+        """What a watcher sees: "", "f", "h" or "b"."""
+        if not self.window or not self.is_offered(kind, start, self.window):
+            return ""
+        busy = self.busy(kind, start)
+        if any(visit.busy & busy for visit in self.blocking()):
+            return "b"
+        return "h" if any(hold.busy & busy for hold in self.holds.values()) else "f"
+
+    def blocking(self) -> list[Visit]:
+        return [v for v in self.bookings.values() if v.status != "cancelled"]
+
+    def slot_refusal(self, kind: str, start: int, now: int, but: Visit | None) -> str:
+        if kind not in self.rules.kinds:
+            return "visit_type_not_found"
+        at = max(now // 60_000, self.window) // CELL * CELL
+        if not self.is_offered(kind, start, at):
+            return "slot_not_offered"
+        busy = self.busy(kind, start)
+        holds = [hold for hold in self.holds.values() if hold.expires > now]
+        others = [visit for visit in (*self.blocking(), *holds) if visit is not but]
+        return "slot_unavailable" if any(v.busy & busy for v in others) else ""
+
+    # --- time ---
+
+    def expire(self, now: int) -> int:
+        due = [name for name, hold in self.holds.items() if hold.expires <= now]
+        for name in due:
+            self.expired[name] = self.holds.pop(name).patient
+        return len(due)
+
+    # --- commands ---
+
+    def own_hold(self, kind: str, start: int, patient: str, now: int) -> str | None:
+        for name, hold in self.holds.items():
+            if (hold.kind, hold.start, hold.patient) == (kind, start, patient):
+                return name if hold.expires > now else None
+        return None
+
+    def hold(self, name: str, kind: str, start: int, patient: str, now: int) -> str:
+        refusal = self.slot_refusal(kind, start, now, None)
+        live = [h for h in self.holds.values() if h.patient == patient]
+        live = [h for h in live if h.expires > now]
+        if not refusal and len(live) >= self.holds_max:
+            refusal = "hold_limit"
+        if not refusal:
+            self.expire(now)
+            busy = self.busy(kind, start)
+            self.holds[name] = Visit(kind, start, busy, patient)
+            self.holds[name].expires = now + self.hold_ms
+        return refusal
+
+    def hold_refusal(self, name: str, owner: str | None, now: int) -> str:
+        patient = self.holds[name].patient if name in self.holds else None
+        patient = patient or self.expired.get(name)
+        if patient is None or (owner is not None and owner != patient):
+            return "hold_not_found"
+        live = name in self.holds and self.holds[name].expires > now
+        return "" if live else "hold_expired"
+
+    def extend(self, name: str, owner: str | None, now: int) -> str:
+        refusal = self.hold_refusal(name, owner, now)
+        if not refusal and self.holds[name].extended:
+            return "wrong_status"
+        if not refusal:
+            self.expire(now)
+            self.holds[name].extended = True
+            self.holds[name].expires += self.hold_ms
+        return refusal
+
+    def release(self, name: str, owner: str | None, now: int) -> str:
+        refusal = self.hold_refusal(name, owner, now)
+        if not refusal:
+            self.expire(now)
+            del self.holds[name]
+        return refusal
+
+    def confirm(self, name: str, booking: str, owner: str | None, now: int) -> str:
+        refusal = self.hold_refusal(name, owner, now)
+        if not refusal:
+            self.expire(now)
+            self.bookings[booking] = self.holds.pop(name)
+        return refusal
+
+    def book(self, name: str, kind: str, start: int, patient: str, now: int) -> str:
+        own = self.own_hold(kind, start, patient, now)
+        if own is not None:
+            return self.confirm(own, name, patient, now)
+        refusal = self.slot_refusal(kind, start, now, None)
+        if not refusal:
+            self.expire(now)
+            self.bookings[name] = Visit(kind, start, self.busy(kind, start), patient)
+        return refusal
+
+    def booking_refusal(self, name: str, owner: str | None, allowed: str) -> str:
+        visit = self.bookings.get(name)
+        if visit is None or (owner is not None and owner != visit.patient):
+            return "booking_not_found"
+        return "" if visit.status in allowed.split() else "wrong_status"
+
+    def mark(
+        self, name: str, owner: str | None, allowed: str, status: str, now: int
+    ) -> str:
+        refusal = self.booking_refusal(name, owner, allowed)
+        if not refusal:
+            self.expire(now)
+            self.bookings[name].status = status
+        return refusal
+
+    def move(self, name: str, owner: str | None, start: int, now: int) -> str:
+        refusal = self.booking_refusal(name, owner, "booked")
+        if refusal:
+            return refusal
+        visit = self.bookings[name]
+        own = self.own_hold(visit.kind, start, visit.patient, now)
+        if own is not None:
+            return self.move_to_hold(name, owner, own, now)
+        refusal = self.slot_refusal(visit.kind, start, now, visit)
+        if not refusal:
+            self.expire(now)
+            visit.start, visit.busy = start, self.busy(visit.kind, start)
+        return refusal
+
+    def move_to_hold(self, name: str, owner: str | None, hold: str, now: int) -> str:
+        refusal = self.booking_refusal(name, owner, "booked")
+        if refusal:
+            return refusal
+        visit = self.bookings[name]
+        refusal = self.hold_refusal(hold, visit.patient, now)
+        if not refusal:
+            self.expire(now)
+            taken = self.holds.pop(hold)
+            visit.kind, visit.start, visit.busy = taken.kind, taken.start, taken.busy
+        return refusal

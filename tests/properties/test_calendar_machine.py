@@ -1,0 +1,443 @@
+"""Random days at a practice, against an oracle that counts minutes in sets.
+
+After every step: what watchers see equals the oracle's books; an old view with the
+published change equals the fresh view; replay of the events and a snapshot behave as
+the calendar does; no two visits share a minute, buffers included.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from actors.domain import commands as cm
+from actors.domain.answers import Answer, BookingView, HoldView, TimeOffView
+from actors.domain.calendar import Calendar
+from actors.domain.delta import change_of
+from actors.domain.errors import NOT_REMEMBERED, Refusal, RefusalCode
+from actors.domain.events import Event, HoldExpired
+from actors.domain.ids import Millis, Minute, PatientId, VisitTypeId
+from actors.domain.rules import Availability, Hours, Location, Policy, VisitType
+from actors.domain.snapshot import decode, encode
+from tests import factories as f
+from tests.properties.oracle import Kind, Oracle, Rules
+
+FRIDAY = 29_878_560
+"""2026-10-23T00:00Z; the clocks of Berlin go back on the Sunday after."""
+DAY = 24 * 60
+BERLIN = "Europe/Berlin"
+POLICY = Policy(holds_per_patient=2, hold_ms=120_000)
+MORNING, NOON, LATE = [(480, 600)], [(720, 790)], [(1380, 1440)]
+
+RULES = [
+    Rules(
+        BERLIN,
+        {"loc_1": [MORNING] * 7, "loc_2": [NOON] * 7},
+        {"loc_1": {"2026-10-24": []}},
+        {
+            "consult": Kind(30, 0, 0, 30, 30, 3 * DAY, ("loc_1", "loc_2")),
+            "long": Kind(45, 15, 10, 15, 0, 2 * DAY, ("loc_1",)),
+        },
+    ),
+    Rules(
+        BERLIN,
+        {"loc_1": [MORNING + LATE] * 6 + [[(0, 60), (180, 240)]]},
+        {"loc_1": {"2026-10-26": [(600, 660)]}},
+        {
+            "consult": Kind(20, 5, 0, 10, 0, 4 * DAY, ("loc_1",)),
+            "long": Kind(60, 0, 20, 20, 120, 3 * DAY, ("loc_1",)),
+        },
+    ),
+]
+
+
+def the_availability(rules: Rules) -> Availability:
+    """The same rules in the domain's words."""
+    locations = tuple(
+        Location(
+            f.LocationId(place),
+            rules.zone,
+            tuple(tuple(Hours(*span) for span in day) for day in week),
+            {
+                date: tuple(Hours(*span) for span in day)
+                for date, day in rules.special.get(place, {}).items()
+            },
+        )
+        for place, week in rules.hours.items()
+    )
+    kinds = tuple(
+        VisitType(
+            VisitTypeId(name),
+            name,
+            kind.minutes,
+            kind.before,
+            kind.after,
+            kind.alignment,
+            kind.notice,
+            kind.horizon,
+            locations=tuple(f.LocationId(place) for place in kind.places),
+        )
+        for name, kind in rules.kinds.items()
+    )
+    return Availability(locations, kinds)
+
+
+STARTS = [
+    start
+    for day in range(5)
+    for hours in ((6, 8), (10, 12), (21, 24))
+    for start in range(
+        FRIDAY + day * DAY + hours[0] * 60, FRIDAY + day * DAY + hours[1] * 60, 5
+    )
+]
+"""Starts that some rules might offer, in UTC, and many that none does."""
+
+STARTS_SET = frozenset(STARTS)
+
+numbers = st.integers(1, 6)
+patients = st.integers(1, 3)
+starts = st.sampled_from(STARTS) | st.sampled_from(STARTS[:24]) | st.just(FRIDAY + 481)
+owners = st.sampled_from([None, None, 1, 2])
+kinds = st.sampled_from(["consult", "consult", "long", "none"])
+
+
+def _owner(number: int | None) -> PatientId | None:
+    return None if number is None else f.a_patient_id(number)
+
+
+class CalendarMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = Millis(FRIDAY * 60_000 + 1)
+        self.calendar = Calendar(f.PROVIDER, POLICY)
+        self.journal: list[tuple[Event, int]] = []
+        self.asked: dict[str, tuple[cm.Command, Answer | None]] = {}
+        self.count = 0
+        self.epoch = 1
+        self.shown: dict[str, dict[int, str]] = {}
+        self.oracle = Oracle(RULES[0], POLICY.hold_ms, POLICY.holds_per_patient)
+        self.ask(f.register(), "")
+        self.rules_change(0)
+        self.oracle.window = self.calendar.window
+
+    # --- the shard's part ---
+
+    def ask(self, command: cm.Command, expected: str) -> None:
+        """Decide, journal, apply, publish; compare with the oracle's verdict."""
+        self.count += 1
+        if command.key:
+            command = msgspec.structs.replace(command, key=f"k{self.count}")
+        before = encode(self.calendar)
+        outcome = self.calendar.decide(command, self.now)
+        assert encode(self.calendar) == before, "decide changed the calendar"
+        if isinstance(outcome, Refusal):
+            assert outcome.code.value == expected
+            assert outcome.code not in NOT_REMEMBERED
+            outcome = (self.calendar.refused(command, outcome, self.now),)
+        else:
+            assert expected == ""
+        for event in outcome:
+            self.calendar.apply(event, self.epoch)
+            self.journal.append((event, self.epoch))
+        self.publish(outcome)
+        if command.key:
+            answer = self.calendar.answer(command.key)
+            assert answer is not None
+            self.asked[command.key] = (command, answer)
+
+    def publish(self, events: tuple[Event, ...]) -> None:
+        """Apply what is published to the watchers' old views."""
+        slots, _, reread = change_of(self.calendar, events)
+        if reread:
+            self.shown = self.fresh()
+            return
+        for change in slots:
+            view = self.shown[change.visit_type]
+            for start, state in zip(change.starts, change.states, strict=True):
+                assert self.oracle.rules.week(start) == change.week
+                if state == "g":
+                    view.pop(start, None)
+                else:
+                    view[start] = state
+
+    def fresh(self) -> dict[str, dict[int, str]]:
+        found = {}
+        for kind in self.oracle.rules.kinds:
+            view = self.calendar.slots(
+                VisitTypeId(kind), Minute(FRIDAY), Minute(FRIDAY + 9 * DAY)
+            )
+            assert not isinstance(view, Refusal)
+            found[kind] = dict(zip(view.starts, view.states, strict=True))
+        return found
+
+    # --- what people do ---
+
+    @rule(number=numbers, kind=kinds, start=starts, patient=patients)
+    def hold(self, number: int, kind: str, start: int, patient: int) -> None:
+        name = f.a_hold_id(self.count * 10 + number)
+        who = f.a_patient_id(patient)
+        command = f.place_hold(
+            1, start, hold_id=name, visit_type=VisitTypeId(kind), patient_id=who
+        )
+        self.ask(command, self.oracle.hold(name, kind, start, who, self.now))
+
+    @rule(pick=st.integers(0, 9), number=owners)
+    def extend(self, pick: int, number: int | None) -> None:
+        name, owner = self.some_hold(pick), _owner(number)
+        expected = self.oracle.extend(name, owner, self.now)
+        self.ask(f.extend_hold(hold_id=name, owner=owner), expected)
+
+    @rule(pick=st.integers(0, 9), number=owners)
+    def release(self, pick: int, number: int | None) -> None:
+        name, owner = self.some_hold(pick), _owner(number)
+        expected = self.oracle.release(name, owner, self.now)
+        self.ask(f.release_hold(hold_id=name, owner=owner), expected)
+
+    @rule(pick=st.integers(0, 9), number=owners)
+    def confirm(self, pick: int, number: int | None) -> None:
+        name, owner = self.some_hold(pick), _owner(number)
+        booking = f.a_booking_id(self.count)
+        expected = self.oracle.confirm(name, booking, owner, self.now)
+        command = f.confirm_hold(hold_id=name, owner=owner, booking_id=booking)
+        self.ask(command, expected)
+
+    @rule(kind=kinds, start=starts, patient=patients)
+    def book(self, kind: str, start: int, patient: int) -> None:
+        name, who = f.a_booking_id(self.count), f.a_patient_id(patient)
+        command = f.book_slot(
+            1, start, booking_id=name, visit_type=VisitTypeId(kind), patient_id=who
+        )
+        self.ask(command, self.oracle.book(name, kind, start, who, self.now))
+
+    @rule(pick=st.integers(0, 9))
+    def book_own_hold(self, pick: int) -> None:
+        held = self.oracle.holds.get(self.some_hold(pick))
+        if held is not None:
+            self.book(held.kind, held.start, int(held.patient[4:]))
+
+    @rule(pick=st.integers(0, 9), number=owners)
+    def cancel(self, pick: int, number: int | None) -> None:
+        name, owner = self.some_booking(pick), _owner(number)
+        expected = self.oracle.mark(
+            name, owner, "booked arrived", "cancelled", self.now
+        )
+        self.ask(f.cancel_booking(booking_id=name, owner=owner), expected)
+
+    @rule(pick=st.integers(0, 9), number=owners, start=starts)
+    def move(self, pick: int, number: int | None, start: int) -> None:
+        name, owner = self.some_booking(pick), _owner(number)
+        visit = self.oracle.bookings.get(name)
+        kind = visit.kind if visit else ""
+        if kind and kind not in self.oracle.rules.kinds:
+            return
+        expected = self.oracle.move(name, owner, start, self.now)
+        command = f.reschedule_booking(
+            booking_id=name, owner=owner, start=Minute(start)
+        )
+        self.ask(command, expected)
+
+    @rule(pick=st.integers(0, 9), near=st.sampled_from([-20, -10, 0, 10, 15, 30]))
+    def move_a_little(self, pick: int, near: int) -> None:
+        visit = self.oracle.bookings.get(self.some_booking(pick))
+        if visit is not None:
+            self.move(pick, None, visit.start + near)
+
+    @rule(pick=st.integers(0, 9), held=st.integers(0, 9), number=owners)
+    def move_to_hold(self, pick: int, held: int, number: int | None) -> None:
+        name, hold = self.some_booking(pick), self.some_hold(held)
+        owner = _owner(number)
+        expected = self.oracle.move_to_hold(name, owner, hold, self.now)
+        command = f.reschedule_booking(booking_id=name, owner=owner, hold_id=hold)
+        self.ask(command, expected)
+
+    @rule(pick=st.integers(0, 9))
+    def check_in(self, pick: int) -> None:
+        name = self.some_booking(pick)
+        expected = self.oracle.mark(name, None, "booked noshow", "arrived", self.now)
+        self.ask(f.check_in(booking_id=name), expected)
+
+    @rule(pick=st.integers(0, 9))
+    def complete(self, pick: int) -> None:
+        name = self.some_booking(pick)
+        allowed = "booked arrived"
+        expected = self.oracle.mark(name, None, allowed, "fulfilled", self.now)
+        self.ask(f.complete_visit(booking_id=name), expected)
+
+    @rule(pick=st.integers(0, 9))
+    def no_show(self, pick: int) -> None:
+        name = self.some_booking(pick)
+        expected = self.oracle.mark(name, None, "booked", "noshow", self.now)
+        self.ask(f.mark_no_show(booking_id=name), expected)
+
+    @rule(
+        start=starts,
+        minutes=st.sampled_from([1, 30, 300]),
+        aside=st.sampled_from([0, 3]),
+    )
+    def leave(self, start: int, minutes: int, aside: int) -> None:
+        name = f.a_time_off_id(self.count)
+        start, end = start + aside, start + aside + minutes
+        self.oracle.expire(self.now)
+        self.oracle.away[name] = (start, end)
+        affected = [
+            (visit.start, booking)
+            for booking, visit in self.oracle.bookings.items()
+            if visit.status in ("booked", "arrived")
+            and set(range(start, end))
+            & set(range(visit.start, visit.start + self.length(booking)))
+        ]
+        command = f.add_time_off(1, start, end, time_off_id=name)
+        self.ask(command, "")
+        answer = self.calendar.answer(f"k{self.count}")
+        assert isinstance(answer, TimeOffView)
+        assert list(answer.affected) == [booking for _, booking in sorted(affected)]
+
+    def length(self, booking: str) -> int:
+        """The minutes of a booked visit; rules may have changed since."""
+        view = self.calendar.booking(f.BookingId(booking))
+        assert isinstance(view, BookingView)
+        return view.end - view.start
+
+    @rule(pick=st.integers(0, 3))
+    def back_from_leave(self, pick: int) -> None:
+        names = list(self.oracle.away)
+        if names:
+            name = names[pick % len(names)]
+            self.oracle.expire(self.now)
+            del self.oracle.away[name]
+            command = f.remove_time_off(time_off_id=f.TimeOffId(name))
+            self.ask(command, "")
+
+    @rule(choice=st.integers(0, 1))
+    def rules_change(self, choice: int) -> None:
+        self.oracle.expire(self.now)
+        self.oracle.set_rules(RULES[choice])
+        self.ask(f.set_availability(the_availability(RULES[choice])), "")
+        self.advance()
+
+    # --- time, retries, crashes ---
+
+    @rule(
+        ms=st.sampled_from([1, 59_999, 60_000, 119_999, 120_000, 300_000, 3_600_000])
+        | st.integers(1, 6 * 3_600_000)
+    )
+    def tick(self, ms: int) -> None:
+        self.now = Millis(self.now + ms)
+
+    @rule()
+    def expire(self) -> None:
+        assert self.calendar.holds_due(self.now) == any(
+            hold.expires <= self.now for hold in self.oracle.holds.values()
+        )
+        ended = self.oracle.expire(self.now)
+        outcome = self.calendar.decide(f.expire_holds(), self.now)
+        assert isinstance(outcome, tuple)
+        assert len(outcome) == ended
+        assert all(isinstance(event, HoldExpired) for event in outcome)
+        self.ask(f.expire_holds(), "")
+
+    @rule()
+    def advance(self) -> None:
+        self.oracle.expire(self.now)
+        due = self.calendar.window_due(self.now)
+        version = self.calendar.version
+        self.ask(f.advance_window(), "")
+        if due:
+            assert self.calendar.version > version
+            assert self.calendar.window == self.now // 300_000 * 5
+        # Whether or not an event was worth while, the view is that of now.
+        self.oracle.window = self.now // 300_000 * 5
+
+    @rule(pick=st.integers(0, 200))
+    def retry(self, pick: int) -> None:
+        keys = list(self.asked)
+        command, answer = self.asked[keys[pick % len(keys)]]
+        assert self.calendar.decide(command, self.now) == ()
+        assert self.calendar.answer(command.key) == answer
+
+    @rule(pick=st.integers(0, 200))
+    def reuse_key(self, pick: int) -> None:
+        keys = list(self.asked)
+        command = f.book_slot(key=keys[pick % len(keys)], fingerprint=99)
+        outcome = self.calendar.decide(command, self.now)
+        assert isinstance(outcome, Refusal)
+        assert outcome.code is RefusalCode.IDEMPOTENCY_KEY_REUSED
+
+    @rule()
+    def restart_from_snapshot(self) -> None:
+        self.calendar = decode(encode(self.calendar), POLICY)
+        self.epoch += 1
+
+    @rule()
+    def restart_from_journal(self) -> None:
+        again = Calendar(f.PROVIDER, POLICY)
+        for event, epoch in self.journal:
+            again.apply(event, epoch)
+        assert encode(again) == encode(self.calendar)
+        assert again.next_expiry() == self.calendar.next_expiry()
+        self.calendar = again
+        self.epoch += 1
+
+    def some_hold(self, pick: int) -> f.HoldId:
+        names = [*self.oracle.holds, *self.oracle.holds, *self.oracle.expired]
+        names.append(f.a_hold_id(10**6))
+        return f.HoldId(names[pick % len(names)])
+
+    def some_booking(self, pick: int) -> f.BookingId:
+        names = [*self.oracle.bookings, f.a_booking_id(10**6)]
+        return f.BookingId(names[-1 - pick % len(names)])
+
+    # --- what always holds ---
+
+    @invariant()
+    def watchers_see_the_truth(self) -> None:
+        fresh = self.fresh()
+        assert self.shown == fresh
+        for kind in self.oracle.rules.kinds:
+            expected = {
+                start: state
+                for start in STARTS
+                if (state := self.oracle.state(kind, start))
+            }
+            seen = {s: x for s, x in fresh[kind].items() if s in STARTS_SET}
+            assert seen == expected
+
+    @invariant()
+    def books_agree(self) -> None:
+        for name, visit in self.oracle.bookings.items():
+            view = self.calendar.booking(f.BookingId(name))
+            assert isinstance(view, BookingView)
+            found = (view.start, view.status.value, view.patient_id, view.visit_type)
+            assert found == (visit.start, visit.status, visit.patient, visit.kind)
+        for name, hold in self.oracle.holds.items():
+            held = self.calendar.hold(f.HoldId(name))
+            assert isinstance(held, HoldView)
+            assert (held.expires, held.extended) == (hold.expires, hold.extended)
+        assert len(self.calendar.holds) == len(self.oracle.holds)
+
+    @invariant()
+    def nobody_shares_time(self) -> None:
+        seen: set[int] = set()
+        blocking = self.oracle.blocking()
+        for visit in (*blocking, *self.oracle.holds.values()):
+            assert not seen & visit.busy
+            seen |= visit.busy
+
+    @invariant()
+    def next_free_is_the_first_free(self) -> None:
+        found = self.calendar.next_free()
+        states = [
+            (start, state)
+            for view in self.fresh().values()
+            for start, state in view.items()
+            if state == "f"
+        ]
+        assert found == min((start for start, _ in states), default=None)
+
+
+CalendarMachine.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
+)
+test_random_days_at_a_practice = CalendarMachine.TestCase
