@@ -1,0 +1,111 @@
+"""A projector that kills its own process at a chosen point; see test_sqlite_crash.py.
+
+``python -m tests.integration.crashing_projector sweep FOLDER`` tries every point of
+a small story, each from an empty database, and lets a second process finish.
+``… run URL EVENTS`` projects a long story and may be killed from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from persistence.engine import migrate, open_engine
+from persistence.projection_sql import SqlProjectionStore
+from persistence.projector import Projector
+from tests.benchmarks.bench_projection import visits
+from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
+
+
+def small_story() -> StoryJournal:
+    """Every kind of row, a conflict and an orphan too, in a dozen events."""
+    story = Story()
+    journal = StoryJournal()
+    journal.tell(
+        SHARD,
+        story.registered(),
+        story.offers(),
+        story.booked(1),
+        story.booked(2, NINE + 60),
+        story.moved(1, NINE + 120),
+        story.cancelled(2),
+        story.booked(3, NINE + 125),
+        story.arrived(3),
+        story.booked(4),
+        story.noshow(4),
+    )
+    return journal
+
+
+def crash_at(engine: AsyncEngine, point: int) -> None:
+    """Die by SIGKILL at the ``point``-th step: about each statement and commit."""
+    passed = 0
+
+    def step(*_: Any, **__: Any) -> None:
+        nonlocal passed
+        passed += 1
+        if passed == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sync = engine.sync_engine
+    event.listen(sync, "before_cursor_execute", step)
+    event.listen(sync, "after_cursor_execute", step)
+    commit = sync.dialect.do_commit
+
+    def do_commit(connection: Any) -> None:
+        step()
+        commit(connection)
+        step()
+
+    sync.dialect.do_commit = do_commit  # type: ignore[method-assign]
+
+
+async def project(url: str, journal: StoryJournal, batch: int, point: int) -> None:
+    engine = open_engine(url, "projector")
+    crash_at(engine, point)
+    store = SqlProjectionStore(engine)
+    projector = Projector(journal, store, FixedClock(), batch_max=batch)
+    while await projector.step():
+        pass
+    await engine.dispose()
+
+
+def in_child(url: str, point: int) -> bool:
+    """Project in a process of its own; whether it lived to the end."""
+    child = os.fork()
+    if child == 0:
+        asyncio.run(project(url, small_story(), 4, point))
+        os._exit(0)
+    _, state = os.waitpid(child, 0)
+    if os.WIFSIGNALED(state):
+        assert os.WTERMSIG(state) == signal.SIGKILL
+        return False
+    assert os.WEXITSTATUS(state) == 0
+    return True
+
+
+def sweep(folder: Path) -> None:
+    empty = folder / "empty.db"
+    asyncio.run(migrate(f"sqlite:///{empty}"))
+    point, lived = 0, False
+    while not lived:
+        point += 1
+        path = folder / f"crash_{point:03d}.db"
+        shutil.copy(empty, path)
+        lived = in_child(f"sqlite:///{path}", point)
+        assert in_child(f"sqlite:///{path}", 0)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "sweep":
+        sweep(Path(sys.argv[2]))
+    else:
+        asyncio.run(project(sys.argv[2], visits(int(sys.argv[3]), 20), 50, 0))

@@ -1,0 +1,166 @@
+"""Engines and migrations on SQLite."""
+
+from __future__ import annotations
+
+import importlib
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from persistence.engine import MIGRATIONS, migrate, open_engine, read_model_url
+from persistence.tables import metadata
+
+
+def schema(path: Path) -> list[tuple[str, ...]]:
+    with sqlite3.connect(path) as connection:
+        query = "SELECT type, name, tbl_name FROM sqlite_master ORDER BY name"
+        return [row for row in connection.execute(query) if "alembic" not in row[1]]
+
+
+async def test_migrations_and_models_agree(tmp_path: Path) -> None:
+    """Upgrading an empty database gives just the tables of the models."""
+    path = tmp_path / "m.db"
+    await migrate(f"sqlite:///{path}")
+    engine = open_engine(f"sqlite:///{path}", "reader")
+    async with engine.connect() as connection:
+        differences = await connection.run_sync(
+            lambda c: compare_metadata(
+                MigrationContext.configure(c, opts={"compare_type": True}), metadata
+            )
+        )
+    await engine.dispose()
+    assert differences == []
+    created = create_engine(f"sqlite:///{tmp_path}/c.db")
+    metadata.create_all(created)
+    created.dispose()
+    assert schema(path) == schema(tmp_path / "c.db")
+
+
+async def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
+    """A server may migrate at each start."""
+    url = f"sqlite:///{tmp_path}/m.db"
+    await migrate(url)
+    before = schema(tmp_path / "m.db")
+    await migrate(url)
+    assert schema(tmp_path / "m.db") == before
+
+
+async def test_each_revision_may_be_run_again(tmp_path: Path) -> None:
+    """A revision that was done, but not noted as done, does no harm."""
+    url = f"sqlite:///{tmp_path}/m.db"
+    await migrate(url)
+    before = schema(tmp_path / "m.db")
+    engine = open_engine(url, "writer")
+
+    def again(connection: Connection) -> None:
+        context = MigrationContext.configure(connection)
+        with Operations.context(context):
+            for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions():
+                name = f"persistence.migrations.versions.v{script.revision}"
+                importlib.import_module(name).upgrade()
+
+    async with engine.begin() as connection:
+        await connection.run_sync(again)
+    await engine.dispose()
+    assert schema(tmp_path / "m.db") == before
+
+
+def test_revisions_hold_one_change_each() -> None:
+    """MySQL commits each DDL statement by itself, so a revision has only one."""
+    for path in (MIGRATIONS / "versions").glob("v*.py"):
+        source = path.read_text()
+        calls = source.count("    create_table(") + source.count("    create_index(")
+        assert calls == 1, path.name
+
+
+def test_the_models_compile_for_mysql_and_mariadb() -> None:
+    """Keys have a binary collation, tables are InnoDB, and no index is too long."""
+    dialect = mysql.dialect()
+    for table in metadata.sorted_tables:
+        ddl = str(CreateTable(table).compile(dialect=dialect))
+        assert "ENGINE=InnoDB" in ddl
+        assert "CHARSET=utf8mb4" in ddl
+        columns = [table.primary_key.columns, *(i.columns for i in table.indexes)]
+        for keys in columns:
+            size = sum(4 * (getattr(c.type, "length", None) or 2) for c in keys)
+            assert size <= 3_072, table.name
+        for index in table.indexes:
+            CreateIndex(index).compile(dialect=dialect)
+        for column in table.primary_key.columns:
+            if column.name.endswith("_id") or column.name in {"word", "shard"}:
+                assert f"{column.name} VARCHAR" in ddl
+                assert "COLLATE utf8mb4_bin" in ddl
+
+
+@pytest.mark.parametrize(
+    ("given", "driver"),
+    [
+        ("sqlite:///x.db", "sqlite+aiosqlite"),
+        ("mysql://u@h/d", "mysql+asyncmy"),
+        ("mariadb://u@h/d", "mariadb+asyncmy"),
+        ("mysql+aiomysql://u@h/d", "mysql+aiomysql"),
+    ],
+)
+def test_urls_get_their_driver(given: str, driver: str) -> None:
+    """An operator writes the database's name; a driver that is named stays."""
+    assert read_model_url(given).drivername == driver
+
+
+def test_other_databases_are_refused() -> None:
+    """A database that Slotcast does not speak to is named in the error."""
+    with pytest.raises(ValueError, match="oracle"):
+        read_model_url("oracle://u@h/d")
+
+
+async def pragma(engine: Any, name: str) -> object:
+    async with engine.connect() as connection:
+        return await connection.scalar(text(f"PRAGMA {name}"))
+
+
+async def test_only_the_projector_checkpoints(tmp_path: Path) -> None:
+    """WAL, NORMAL, waiting for locks; and one connection that checkpoints."""
+    url = f"sqlite:///{tmp_path}/m.db"
+    await migrate(url)
+    seen = {}
+    for role in ("projector", "writer", "reader"):
+        engine = open_engine(url, role)  # type: ignore[arg-type]
+        seen[role] = await pragma(engine, "wal_autocheckpoint")
+        assert await pragma(engine, "journal_mode") == "wal"
+        assert await pragma(engine, "busy_timeout") == 5_000
+        assert await pragma(engine, "foreign_keys") == 1
+        if role != "reader":
+            assert await pragma(engine, "synchronous") == 1
+        await engine.dispose()
+    assert seen == {"projector": 1_000, "writer": 0, "reader": 0}
+
+
+async def test_readers_cannot_write(tmp_path: Path) -> None:
+    """A reader's statement that would write is refused by SQLite itself."""
+    url = f"sqlite:///{tmp_path}/m.db"
+    await migrate(url)
+    engine = open_engine(url, "reader")
+    async with engine.connect() as connection:
+        with pytest.raises(OperationalError, match="readonly"):
+            await connection.execute(text("DELETE FROM outbox"))
+    await engine.dispose()
+
+
+async def test_errors_show_no_values(tmp_path: Path) -> None:
+    """Parameters carry personal data, so that errors leave them out."""
+    url = f"sqlite:///{tmp_path}/m.db"
+    engine = open_engine(url, "writer")
+    with pytest.raises(OperationalError) as caught:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT :p FROM nowhere"), {"p": "Ms Secret"})
+    assert "Secret" not in str(caught.value)
+    await engine.dispose()
