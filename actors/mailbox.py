@@ -16,9 +16,20 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, TypeVar
 
+from actors.calls import (
+    CLOSED,
+    DOWN,
+    FULL,
+    LEFT,
+    OPENING,
+    OVERLOADED,
+    UNKNOWN,
+    Call,
+)
 from actors.domain.changes import FeedBatch
 from actors.domain.events import Event
 from actors.domain.ids import Millis, ProviderId, ShardId
@@ -41,41 +52,16 @@ from actors.ports import (
     ShardStatus,
     SnapshotStore,
     Trouble,
-    TroubleCode,
 )
 from actors.shard import Shard
 from actors.snapshotting import Snapshotter
+from actors.tally import memory_bytes
 
 _LOG = logging.getLogger("slotcast.shard")
 _T = TypeVar("_T")
 
-_CLOSED = Trouble(TroubleCode.RECOVERING, "the shard has been closed")
-_LEFT = Trouble(TroubleCode.RECOVERING, "another process owns the shard now")
-_UNKNOWN = Trouble(TroubleCode.UNKNOWN, "the outcome is not known; use the same key")
-_OPENING = Trouble(TroubleCode.RECOVERING, "the shard is being recovered")
-_DOWN = Trouble(TroubleCode.JOURNAL_DOWN, "the journal does not answer", 2.0)
-_FULL = Trouble(TroubleCode.JOURNAL_FULL, "the journal is full", 30.0)
-_OVERLOADED = Trouble(TroubleCode.OVERLOADED, "too much is waiting")
 _TICK_S = 1.0
 """The longest sleep while something is due later: the clock may be set."""
-
-
-class _Call:
-    """Requests that came together, and are decided together."""
-
-    __slots__ = ("begun", "future", "requests")
-
-    def __init__(
-        self, requests: Sequence[Request], future: asyncio.Future[list[ShardReply]]
-    ) -> None:
-        self.requests = requests
-        self.future = future
-        self.begun = False
-
-    def answer(self, replies: list[ShardReply]) -> None:
-        """Answer, unless nobody waits any more."""
-        if not self.future.done():
-            self.future.set_result(replies)
 
 
 class Mailbox:
@@ -102,11 +88,12 @@ class Mailbox:
         self._journal = journal
         self._snapshots = snapshots
         self._clock = clock
-        self._calls: deque[_Call] = deque()
+        self._calls: deque[Call] = deque()
         self._waiting = 0
-        self._flying: Sequence[_Call] = ()
+        self._flying: Sequence[Call] = ()
         self._refusing: Trouble | None = None
         self._closing = False
+        self._closed = asyncio.Event()
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
         self._driver: asyncio.Task[None] | None = None
@@ -140,10 +127,10 @@ class Mailbox:
         if self._refusing is not None:
             return [self._refusing] * len(requests)
         if self._waiting and self._waiting + len(requests) > self.limits.mailbox_max:
-            return [_OVERLOADED] * len(requests)
+            return [OVERLOADED] * len(requests)
         future: asyncio.Future[list[ShardReply]]
         future = asyncio.get_running_loop().create_future()
-        call = _Call(requests, future)
+        call = Call(requests, future)
         self._calls.append(call)
         self._waiting += len(requests)
         self._wake.set()
@@ -151,19 +138,17 @@ class Mailbox:
             async with asyncio.timeout(self.limits.answer_ms / 1000):
                 return await future
         except TimeoutError:
-            return [_UNKNOWN if call.begun else _OPENING] * len(requests)
+            return [UNKNOWN if call.begun else OPENING] * len(requests)
 
     async def poll(self, epoch: int, number: int, wait_ms: int) -> FeedBatch:
         """Changes after the cursor; see ``Feed.poll``."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(wait_ms / 1000):
                 while self.state == "opening" or (
                     self.state == "open"
                     and not self.shard.feed.has_after(epoch, number)
                 ):
                     await self._news.wait()
-        except TimeoutError:
-            pass
         if self.state != "open":
             raise CalendarRecovering
         return self.shard.feed.since(epoch, number, self.limits.poll_bytes)
@@ -185,7 +170,7 @@ class Mailbox:
             mailbox=self._waiting,
             commands=tally.commands,
             batches=tally.batches,
-            memory_bytes=_memory_bytes(),
+            memory_bytes=memory_bytes(),
             fsync_p50_ms=tally.append_seconds.quantile(0.5) * 1000,
             fsync_p99_ms=tally.append_seconds.quantile(0.99) * 1000,
             opened_at=self._opened_at,
@@ -202,14 +187,15 @@ class Mailbox:
 
     async def close(self) -> None:
         """Finish what is in flight, store what changed, stop; within ``close_ms``."""
-        self._refusing = self._refusing or _CLOSED
+        self._refusing = self._refusing or CLOSED
         self._closing = True
+        self._closed.set()
         self._wake.set()
         if self._driver is not None:
             await asyncio.wait({self._driver}, timeout=self.limits.close_ms / 1000)
             self._driver.cancel()
             await asyncio.gather(self._driver, return_exceptions=True)
-        self._stop("closed", _CLOSED)
+        self._stop("closed", CLOSED)
 
     # --- the one task that touches the shard -----------------------------------
 
@@ -224,10 +210,16 @@ class Mailbox:
                 if self._recovers_from(fault):
                     if perf_counter() - opened_at > 2 * self.limits.append_ms / 1000:
                         pause_ms = self.limits.retry_ms
-                    await asyncio.sleep(pause_ms / 1000)
+                    await self._pause(pause_ms)
                     pause_ms = min(2 * pause_ms, self.limits.retry_max_ms)
                 else:
                     return
+
+    async def _pause(self, pause_ms: int) -> None:
+        """Wait before opening again, unless it is time to close."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_ms / 1000):
+                await self._closed.wait()
 
     def _recovers_from(self, fault: Exception) -> bool:
         """Tell those who wait, and whether to open again. Memory is dropped."""
@@ -237,19 +229,19 @@ class Mailbox:
         if isinstance(fault, Fenced | JournalCorrupt):
             self._fault = fault
             _LOG.error("shard %s ends: %r", self.shard.shard, fault)
-            self._answer_all(flying, _UNKNOWN)
-            self._stop("left" if isinstance(fault, Fenced) else "corrupt", _LEFT)
+            self._answer_all(flying, UNKNOWN)
+            self._stop("left" if isinstance(fault, Fenced) else "corrupt", LEFT)
             if isinstance(fault, Fenced) and self.on_fenced is not None:
                 self.on_fenced()
             return False
         _LOG.warning("shard %s recovers from %r", self.shard.shard, fault)
         if isinstance(fault, JournalFull):
-            self._answer_all(flying, _FULL)
+            self._answer_all(flying, FULL)
         elif isinstance(fault, JournalUnavailable | OSError):
-            self._refusing = self._refusing or _DOWN
-            self._answer_all((*flying, *self._calls), _DOWN)
+            self._refusing = self._refusing or DOWN
+            self._answer_all((*flying, *self._calls), DOWN)
         else:
-            self._answer_all(flying, _UNKNOWN)
+            self._answer_all(flying, UNKNOWN)
             if isinstance(fault, OutcomeUnknown) and self.on_unknown is not None:
                 self.on_unknown()
         return True
@@ -261,7 +253,7 @@ class Mailbox:
         self._calls.clear()
         self._tell_news()
 
-    def _answer_all(self, calls: Iterable[_Call], trouble: Trouble) -> None:
+    def _answer_all(self, calls: Iterable[Call], trouble: Trouble) -> None:
         for call in calls:
             call.answer([trouble] * len(call.requests))
 
@@ -318,9 +310,9 @@ class Mailbox:
         await self._wake.wait()
         alarm.cancel()
 
-    def _take(self) -> list[_Call]:
+    def _take(self) -> list[Call]:
         """The calls of the next batch; those given up meanwhile are left out."""
-        taken: list[_Call] = []
+        taken: list[Call] = []
         room = self.limits.batch_max
         while self._calls and (not taken or len(self._calls[0].requests) <= room):
             call = self._calls.popleft()
@@ -330,7 +322,7 @@ class Mailbox:
                 room -= len(call.requests)
         return taken
 
-    async def _turn(self, calls: Sequence[_Call]) -> None:
+    async def _turn(self, calls: Sequence[Call]) -> None:
         """One batch: decide, journal, apply, publish; then answer."""
         shard, journal = self.shard, self._journal
         self._flying = calls
@@ -402,12 +394,3 @@ class Mailbox:
 def _note_late(task: asyncio.Task[Any]) -> None:
     if not task.cancelled() and task.exception() is not None:
         _LOG.warning("a late store call failed: %r", task.exception())
-
-
-def _memory_bytes() -> int:
-    """Resident memory of this process; 0 where the system does not say."""
-    try:
-        with open("/proc/self/statm", "rb") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0

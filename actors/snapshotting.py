@@ -97,7 +97,12 @@ class Snapshotter:
         else:
             writing = self._snapshots.advance(shard.shard, shard.epoch, position)
         self._writing = asyncio.get_running_loop().create_task(_awaited(writing))
-        self._writing.add_done_callback(lambda _: self._wake())
+        self._writing.add_done_callback(self._written)
+
+    def _written(self, writing: asyncio.Task[None]) -> None:
+        if not writing.cancelled():
+            writing.exception()  # seen, even if the shard was abandoned meanwhile
+        self._wake()
 
     def _settle(self, now: Millis) -> bool:
         """Take note of a finished write; False if it failed."""

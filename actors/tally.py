@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections import Counter
+from pathlib import Path
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """Upper bounds, included, of the buckets of ShardStatus.batch_sizes."""
@@ -54,3 +56,12 @@ class Tally:
         self.refusals: Counter[str] = Counter()
         self.batch_sizes = Buckets(BATCH_SIZES)
         self.append_seconds = Buckets(APPEND_SECONDS)
+
+
+def memory_bytes() -> int:
+    """Resident memory of this process; 0 where the system does not say."""
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
