@@ -12,6 +12,7 @@ watcher's ``Writer``, and says which topics it wants read (``take_wanted``). Rul
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
@@ -38,8 +39,11 @@ FORGET_MS: Final = 60_000
 SUSPECT_MS: Final = 2_000
 """How long a verified version may be ahead of the feed before it counts as a gap."""
 
-SCHEDULE_READ_MS: Final = 6 * 3_600_000
-"""A schedule's window moves with the days, so it is read again this often."""
+READ_AGAIN_MS: Final = MappingProxyType(
+    {Kind.SCHEDULE: 6 * 3_600_000, Kind.ME: 5 * 60_000}
+)
+"""A schedule's window moves with the days; a patient's bookings are spread over
+calendars whose positions nobody verifies. So both are read again this often."""
 
 
 class MeView(Struct, frozen=True):
@@ -361,12 +365,9 @@ class Hub:
                 self._forget(board)
                 continue
             board.ring.expire(now)
-            if (
-                board.name.kind is Kind.SCHEDULE
-                and board.loaded
-                and not board.reading
-                and now - board.read_at >= SCHEDULE_READ_MS
-            ):
+            lasts_ms = READ_AGAIN_MS.get(board.name.kind)
+            is_old = lasts_ms is not None and now - board.read_at >= lasts_ms
+            if is_old and board.loaded and not board.reading:
                 self._want(board)
         for provider in list(self.index.providers.values()):
             self._follow_up(provider, now)
