@@ -257,11 +257,10 @@ class RayLinks:
         await asyncio.gather(*closing, return_exceptions=True)
 
     async def _end(self, shard: ShardId, timeout_s: float = 10.0) -> None:
-        handle = self._handles.get(shard)
         await self._call(shard, lambda one: one.close.remote(), timeout_s)
+        handle = self._handles.pop(shard, None)
         if handle is not None:
             await asyncio.to_thread(ray.kill, handle, no_restart=True)
-        self._handles.pop(shard, None)
 
     async def _call(
         self, shard: ShardId, send: Callable[[ActorHandle], Any], timeout_s: float
