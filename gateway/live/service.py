@@ -7,7 +7,7 @@ still serves (so that watchers leave one by one), and ``stop`` at the end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -45,7 +45,7 @@ class LiveNeeds:
     authenticator: Authenticator
     access: Access
     limits: RateLimits
-    operations: Iterable[Operation]
+    operations: Sequence[Operation]
     booking_body: Callable[[BookingView], bytes]
 
 
@@ -60,6 +60,7 @@ class LiveService:
         settings: LiveSettings | None = None,
         random: Random | None = None,
     ) -> None:
+        self.operations = needs.operations
         self._ports = ports
         self._settings = settings or LiveSettings()
         # Jitter needs no secret; a test passes a seeded one.
@@ -77,7 +78,7 @@ class LiveService:
         self._door = LiveDoor(house, needs.limits, config.allowed_origins, self._random)
         self._feeds: dict[ShardId, ShardFeed] = {}
         self._tasks: asyncio.TaskGroup | None = None
-        self._rhythm = Rhythm(house, self._reader, self._random, self._keep_feeds)
+        self.rhythm = Rhythm(house, self._reader, self._random, self._keep_feeds)
         self._running: asyncio.Future[None] | None = None
         self._stopping = asyncio.Event()
         self.routes: Sequence[BaseRoute] = (
@@ -107,7 +108,7 @@ class LiveService:
     async def drain(self) -> None:
         """Take no new connection, and send the others away over ``drain_s``."""
         self._door.draining = True
-        await self._rhythm.drain()
+        await self.rhythm.drain()
 
     async def stop(self) -> None:
         """End all of it. Connections that are still there end with the server."""
@@ -136,8 +137,8 @@ class LiveService:
                 self._tasks = tasks
                 self._keep_feeds()
                 tasks.create_task(self._reader.run())
-                tasks.create_task(self._rhythm.run())
-                tasks.create_task(self._rhythm.verify())
+                tasks.create_task(self.rhythm.run())
+                tasks.create_task(self.rhythm.verify())
                 ready.set()
                 await self._until_stopped()
         except* _Stopped:

@@ -1,0 +1,368 @@
+"""The live socket as an outside client meets it: a real server on a real port."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
+
+from tests.fakes.live_house import LiveClient, LiveHouse, open_live_house
+
+WEEK = "slots/prv_1/consult/2026-W33"
+SLOT = {
+    "provider_id": "prv_1",
+    "visit_type": "consult",
+    "start": "2026-08-10T09:00:00Z",
+}
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[LiveHouse]:
+    async with open_live_house() as opened:
+        yield opened
+
+
+async def watch(client: LiveClient, *topics: str, **fields: Any) -> dict[str, Any]:
+    answer = await client.ask("subscribe", topics=list(topics), **fields)
+    assert answer["t"] == "result"
+    assert answer["body"] == {"topics": list(topics)}
+    return await client.next()
+
+
+def state_of(frame: dict[str, Any], start: str = SLOT["start"]) -> str | None:
+    return dict(frame["slots"]).get(start)
+
+
+async def test_a_watcher_sees_a_slot_held_and_free_again(house: LiveHouse) -> None:
+    """A stranger sees a slot become held, and free again, without a token."""
+    async with house.client() as stranger, house.client("patient", "pat_1") as patient:
+        snapshot = await watch(stranger, WEEK)
+        assert snapshot["t"] == "snapshot"
+        assert state_of(snapshot) == "free"
+        held = await patient.ask("hold", key="k1", **SLOT)
+        assert held["status"] == 201
+        delta = await stranger.until("delta")
+        assert (delta["epoch"], delta["from"]) == (
+            snapshot["epoch"],
+            snapshot["version"],
+        )
+        assert state_of(delta) == "held"
+        freed = await patient.ask("release", hold_id=held["body"]["hold_id"])
+        assert (freed["status"], freed["body"]) == (204, None)
+        after = await stranger.until("delta")
+        assert after["from"] == delta["version"]
+        assert state_of(after) == "free"
+
+
+async def test_deltas_chain_by_topic(house: LiveHouse) -> None:
+    """A change in another week leaves no gap: from is the topic's previous frame."""
+    other = {**SLOT, "start": "2026-08-17T09:00:00Z"}
+    async with house.client("patient", "pat_1") as patient:
+        snapshot = await watch(patient, WEEK)
+        assert (await patient.ask("hold", **other))["status"] == 201
+        assert (await patient.ask("hold", **SLOT))["status"] == 201
+        delta = [frame for frame in patient.frames if frame["t"] == "delta"]
+        frame = delta[-1] if delta else await patient.until("delta")
+        assert frame["from"] == snapshot["version"]
+        assert frame["version"] > snapshot["version"] + 1
+
+
+async def test_commands_answer_as_rest_does(house: LiveHouse) -> None:
+    """Status, body and refusals of a command are those of REST, key included."""
+    headers = house.house.patient(1)
+    async with (
+        house.client("patient", "pat_1") as patient,
+        httpx.AsyncClient(base_url=house.url, headers=headers) as rest,
+    ):
+        booked = await patient.ask("book", key="same", **SLOT)
+        again = await rest.post(
+            "/v1/bookings", json=SLOT, headers={"Idempotency-Key": "same"}
+        )
+        assert (booked["status"], booked["body"]) == (again.status_code, again.json())
+        number = booked["body"]["booking_id"]
+        shown = await rest.get(f"/v1/bookings/{number}")
+        assert shown.json() == booked["body"]
+        taken = await patient.ask("hold", **SLOT)
+        refused = await rest.post("/v1/holds", json=SLOT)
+        problem = refused.json()
+        for name in ("status", "code", "detail"):
+            assert taken[name] == problem[name]
+        moved = await patient.ask(
+            "reschedule", booking_id=number, start="2026-08-10T10:00:00Z"
+        )
+        assert moved["body"]["start"] == "2026-08-10T10:00:00Z"
+        gone = await patient.ask("cancel", booking_id=number, reason="away")
+        assert (gone["status"], gone["body"]["status"]) == (200, "cancelled")
+        reused = await patient.ask("cancel", key="same", booking_id=number)
+        assert (reused["status"], reused["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_a_hold_is_extended_and_booked(house: LiveHouse) -> None:
+    """The whole way of a patient goes over one socket."""
+    async with house.client("patient", "pat_1") as patient:
+        held = (await patient.ask("hold", **SLOT))["body"]
+        longer = (await patient.ask("extend", hold_id=held["hold_id"]))["body"]
+        assert longer["expires_at"] > held["expires_at"]
+        booked = await patient.ask("book", hold_id=held["hold_id"], reason="cough")
+        assert booked["body"]["status"] == "booked"
+
+
+async def test_resume_sends_what_is_missing_and_nothing_else(house: LiveHouse) -> None:
+    """Current: only the answer. Behind: the deltas. Another epoch: a snapshot."""
+    async with house.client("patient", "pat_1") as patient:
+        first = await watch(patient, WEEK)
+        held = await patient.ask("hold", **SLOT)
+        delta = next((f for f in patient.frames if f["t"] == "delta"), None)
+        delta = delta or await patient.until("delta")
+        async with house.client() as late:
+            behind = [first["epoch"], first["version"]]
+            assert await watch(late, WEEK, since={WEEK: behind}) == delta
+        async with house.client() as current:
+            stands = [delta["epoch"], delta["version"]]
+            await current.ask("subscribe", topics=[WEEK], since={WEEK: stands})
+            assert (await current.ask("ping"))["t"] == "pong"
+            assert [f["t"] for f in current.frames] == ["result", "pong"]
+        async with house.client() as foreign:
+            frame = await watch(foreign, WEEK, since={WEEK: [99, 1]})
+            assert frame["t"] == "snapshot"
+            assert state_of(frame) == "held"
+        assert held["body"]["version"] == delta["version"]
+
+
+async def test_the_doctor_sees_the_day_change(house: LiveHouse) -> None:
+    """A doctor's schedule shows who booked, the patient's own topic shows it too."""
+    async with (
+        house.client("doctor", "prv_1") as doctor,
+        house.client("patient", "pat_7") as patient,
+    ):
+        empty = await watch(doctor, "schedule/prv_1")
+        assert empty["bookings"] == []
+        assert (await watch(patient, "me"))["bookings"] == []
+        booked = await patient.ask("book", **SLOT)
+        seen = await doctor.until("delta")
+        assert seen["bookings"] == [booked["body"]]
+        assert seen["bookings"][0]["patient_id"] == "pat_7"
+        mine = [f for f in patient.frames if f["t"] == "delta"]
+        own = mine[0] if mine else await patient.until("delta")
+        assert (own["topic"], own["bookings"]) == ("me", [booked["body"]])
+
+
+async def test_me_begins_with_what_is_already_booked(house: LiveHouse) -> None:
+    """The snapshot of ``me`` has a booking that was made before anybody watched."""
+    async with house.client("patient", "pat_3") as patient:
+        booked = await patient.ask("book", **SLOT)
+        await house.house.project()
+        snapshot = await watch(patient, "me")
+        assert snapshot["bookings"] == [booked["body"]]
+
+
+async def test_rules_changed_are_told_as_one_delta(house: LiveHouse) -> None:
+    """Time off takes slots away: watchers of the week get them as gone."""
+    async with house.client() as stranger:
+        await watch(stranger, WEEK)
+        async with httpx.AsyncClient(base_url=house.url) as rest:
+            answer = await rest.post(
+                "/v1/providers/prv_1/time-off",
+                json={
+                    "start": "2026-08-10T00:00:00Z",
+                    "end": "2026-08-11T00:00:00Z",
+                    "reason": "ill",
+                },
+                headers=house.house.doctor(),
+            )
+            assert answer.is_success
+        delta = await stranger.until("delta")
+        assert state_of(delta) == "gone"
+
+
+async def test_private_topics_are_private(house: LiveHouse) -> None:
+    """Without the right, the topic is an error of its own and the others are had."""
+    async with house.client() as stranger:
+        identifier = await stranger.send("subscribe", topics=["me", WEEK])
+        error, result = await stranger.next(), await stranger.next()
+        assert (error["status"], error["topic"]) == (401, "me")
+        assert (result["id"], result["body"]) == (identifier, {"topics": [WEEK]})
+    for role, subject in (("patient", "pat_1"), ("doctor", "prv_2")):
+        async with house.client(role, subject) as other:
+            await other.send("subscribe", topics=["schedule/prv_1"])
+            error = await other.next()
+            assert (error["status"], error["code"]) == (403, "forbidden")
+            assert (await other.next())["body"] == {"topics": []}
+    for role, subject in (("clinic_admin", "cln_1"), ("admin", "root")):
+        async with house.client(role, subject) as staff:
+            assert (await watch(staff, "schedule/prv_1"))["t"] == "snapshot"
+
+
+async def test_bad_topics_are_named(house: LiveHouse) -> None:
+    """A malformed topic and an unknown provider are errors that name the topic."""
+    async with house.client() as client:
+        await client.send("subscribe", topics=["slots/prv_1/consult/2026-W60"])
+        error = await client.next()
+        assert (error["status"], error["code"]) == (422, "invalid_request")
+        assert error["topic"] == "slots/prv_1/consult/2026-W60"
+        lost = "slots/prv_404/consult/2026-W33"
+        await client.ask("subscribe", topics=[lost])
+        error = await client.until("error")
+        assert (error["status"], error["topic"]) == (404, lost)
+
+
+async def test_commands_need_a_token(house: LiveHouse) -> None:
+    """A stranger's command is 401, and the socket lives on."""
+    async with house.client() as stranger:
+        assert (await stranger.ask("hold", **SLOT))["code"] == "unauthenticated"
+        assert (await stranger.ask("ping"))["t"] == "pong"
+        bad = await stranger.ask("auth", token="nonsense")
+        assert (bad["status"], bad["code"]) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize("frame", ["{", "[]", '{"id":1}', b"bytes"])
+async def test_unreadable_frames_end_the_connection(
+    house: LiveHouse, frame: str | bytes
+) -> None:
+    """Each is an error; the third closes with 4500."""
+    async with house.client() as client:
+        for _ in range(3):
+            await client.connection.send(frame)
+        assert await client.closed() == 4500
+        assert [f["code"] for f in client.frames] == ["invalid_request"] * 3
+
+
+async def test_an_unknown_op_is_an_error(house: LiveHouse) -> None:
+    """It is answered with its id and what would be known."""
+    async with house.client() as client:
+        answer = await client.ask("dance")
+        assert (answer["status"], answer["code"]) == (422, "invalid_request")
+        assert "subscribe" in answer["detail"]
+
+
+async def test_doors_that_stay_shut(house: LiveHouse) -> None:
+    """A foreign origin is 403 and a foreign subprotocol 400, before any handshake."""
+    with pytest.raises(InvalidStatus) as found:
+        async with house.client(origin="https://evil.example"):
+            pass
+    assert found.value.response.status_code == 403
+    with pytest.raises(InvalidStatus) as found:
+        async with house.client(subprotocols=[Subprotocol("other.v1")]):
+            pass
+    assert found.value.response.status_code == 400
+    async with house.client(origin=house.url, subprotocols=None) as own:
+        assert own.connection.subprotocol is None
+        assert (await own.ask("ping"))["t"] == "pong"
+
+
+async def test_a_token_that_expires_ends_the_connection(house: LiveHouse) -> None:
+    """4005, after a bye; a fresher token on the living socket prevents it."""
+    async with (
+        house.client("patient", "pat_1") as lapsed,
+        house.client("patient", "pat_2") as renewed,
+    ):
+        house.house.clock.step(3599)
+        token = house.house.token("patient", "pat_2")
+        assert (await renewed.ask("auth", token=token))["status"] == 200
+        other = house.house.token("patient", "pat_9")
+        assert (await renewed.ask("auth", token=other))["status"] == 403
+        house.house.clock.step(2)
+        house.live.rhythm.tick(house.house.clock.now())
+        assert await lapsed.closed() == 4005
+        assert lapsed.frames[-1]["t"] == "bye"
+        assert (await renewed.ask("ping"))["t"] == "pong"
+
+
+async def test_draining_sends_everybody_away(house: LiveHouse) -> None:
+    """Each watcher hears bye and is closed with 4012; newcomers are told 503."""
+    async with house.client() as one, house.client() as two:
+        await watch(one, WEEK)
+        await house.live.drain()
+        assert [await one.closed(), await two.closed()] == [4012, 4012]
+        assert one.frames[-1] == {"t": "bye", "code": 4012, "retry_ms": [500, 15_000]}
+    with pytest.raises(InvalidStatus) as found:
+        async with house.client():
+            pass
+    assert found.value.response.status_code == 503
+
+
+async def test_heartbeats_tell_positions(house: LiveHouse) -> None:
+    """Within one round of ticks each watcher hears where its topics stand."""
+    async with house.client() as client:
+        snapshot = await watch(client, WEEK)
+        for _ in range(20):
+            house.live.rhythm.tick(house.house.clock.now())
+        beat = await client.until("heartbeat")
+        stands = [snapshot["epoch"], snapshot["version"]]
+        assert beat["positions"] == {WEEK: stands}
+
+
+async def test_a_change_is_encoded_once(house: LiveHouse) -> None:
+    """Ten watchers, one delta, encoded one time."""
+    async with asyncio.TaskGroup() as tasks, house.client("patient", "pat_1") as one:
+        encoder = house.live.hub.encoder
+        await watch(one, WEEK)
+        before = encoder.snapshots, encoder.deltas
+        ready = asyncio.Barrier(11)
+
+        async def look() -> None:
+            async with house.client() as client:
+                await watch(client, WEEK)
+                await ready.wait()
+                assert state_of(await client.until("delta")) == "held"
+
+        for _ in range(10):
+            tasks.create_task(look())
+        await ready.wait()
+        await one.ask("hold", **SLOT)
+    assert (encoder.snapshots, encoder.deltas) == (before[0], before[1] + 1)
+
+
+async def test_too_many_topics(house: LiveHouse) -> None:
+    """One topic more than the cap closes with 4505."""
+    async with house.client() as client:
+        topics = [f"slots/prv_{n}/consult/2026-W33" for n in range(1, 258)]
+        await client.ask("subscribe", topics=topics[:200])
+        await client.send("subscribe", topics=topics[200:])
+        assert await client.closed() == 4505
+
+
+async def test_the_stream_carries_the_same_frames(house: LiveHouse) -> None:
+    """Server-Sent Events bring snapshot and deltas, and resume by Last-Event-ID."""
+    async with (
+        httpx.AsyncClient(base_url=house.url, timeout=10) as rest,
+        house.client("patient", "pat_1") as patient,
+    ):
+        path = f"/v1/stream?topics={WEEK}"
+        async with rest.stream("GET", path) as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            assert stream.headers["x-accel-buffering"] == "no"
+            lines = stream.aiter_lines()
+            assert (await anext(lines)).startswith("retry: ")
+            _, snapshot = await event(lines)
+            assert snapshot["t"] == "snapshot"
+            await patient.ask("hold", **SLOT)
+            cursor, delta = await event(lines)
+            assert state_of(delta) == "held"
+        await patient.ask("hold", **{**SLOT, "start": "2026-08-10T11:00:00Z"})
+        headers = {"Last-Event-ID": cursor}
+        async with rest.stream("GET", path, headers=headers) as stream:
+            lines = stream.aiter_lines()
+            _, missed = await event(lines)
+            assert (missed["t"], missed["from"]) == ("delta", delta["version"])
+        private = await rest.get("/v1/stream?topics=me")
+        assert private.status_code == 401
+        assert private.headers["content-type"] == "application/problem+json"
+        assert (await rest.get("/v1/stream")).status_code == 422
+
+
+async def event(lines: AsyncIterator[str]) -> tuple[str, dict[str, Any]]:
+    """The next event: its id and its frame."""
+    identifier = ""
+    async for line in lines:
+        if line.startswith("id: "):
+            identifier = line[4:]
+        if line.startswith("data: "):
+            return identifier, json.loads(line[6:])
+    raise AssertionError("the stream ended")
