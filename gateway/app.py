@@ -15,6 +15,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from msgspec import json
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -24,6 +25,7 @@ from starlette.staticfiles import StaticFiles
 
 from actors.errors import Unavailable
 from gateway.bookings.routes import operations as booking_operations
+from gateway.bookings.schemas import booking_body
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.endpoint import Door, Endpoint, Operation
 from gateway.errors import (
@@ -36,15 +38,17 @@ from gateway.errors import (
 )
 from gateway.holds.routes import operations as hold_operations
 from gateway.limits import Bounds
+from gateway.live.asyncapi import document as asyncapi_document
+from gateway.live.service import LiveNeeds, LiveService
 from gateway.logs import RequestLog
-from gateway.metrics import CourierCollector, ShardAccounts, ShardCollector
+from gateway.metrics import Batching, CourierCollector, ShardAccounts, ShardCollector
 from gateway.openapi import document as openapi_document
 from gateway.problems import Problem, of_error
 from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
 from gateway.reply import problem_reply
 from gateway.services import Services, services
-from gateway.system.health import Health
+from gateway.system.health import Check, Health, NamedCheck
 from gateway.system.pages import docs_page, landing_page
 from gateway.system.routes import Documents, pages
 
@@ -60,7 +64,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> FastAPI:
     live = _live(ports, config, made, declared)
     accounts = ShardAccounts(ports.links, ports.progress)
     ports.registry.register(ShardCollector(accounts))
-    if hasattr(ports.calendars, "tally"):
+    if isinstance(ports.calendars, Batching):
         ports.registry.register(CourierCollector(ports.calendars))
 
     @asynccontextmanager
@@ -86,13 +90,14 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> FastAPI:
     app.openapi = lambda: described  # type: ignore[method-assign]
     app.router.routes.extend(_operation_routes(made, config, declared))
     app.router.routes.extend(live.routes)
+    health = Health(accounts, [lambda: _live_check(live)])
     documents = Documents(
         openapi=described,
-        asyncapi=_asyncapi(config),
+        asyncapi=asyncapi_document(declared, config.version),
         docs=docs_page(declared, config.version),
         landing=landing_page(config.version),
     )
-    system = pages(Health(accounts), accounts, ports.registry, documents)
+    system = pages(health, accounts, ports.registry, documents)
     app.router.routes.extend(_system_routes(system, config))
     _add_middleware(app, ports, config, made)
     _add_problem_handlers(app, made)
@@ -152,6 +157,11 @@ def _add_middleware(
         metrics=made.metrics,
         tokens=ports.tokens,
         write_lines=config.log_requests,
+        fixed_paths=frozenset(
+            path
+            for route in app.router.routes
+            if "{" not in (path := getattr(route, "path", "{"))
+        ),
     )
 
 
@@ -166,16 +176,8 @@ def _add_problem_handlers(app: FastAPI, made: Services) -> None:
         return response
 
     async def http_error(_request: Request, error: Exception) -> Response:
-        status = getattr(error, "status_code", 500)
-        headers = getattr(error, "headers", None) or {}
-        if status == HTTPStatus.NOT_FOUND:
-            return answer(of_error(NotFound()))
-        if status == HTTPStatus.METHOD_NOT_ALLOWED:
-            allowed = headers.get("Allow", "GET")
-            return answer(of_error(MethodNotAllowed(allowed)))
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return answer(of_error(InvalidRequest("The request is not valid.")))
-        return answer(of_error(error))
+        assert isinstance(error, HTTPException)
+        return answer(of_error(_of_http_error(error)))
 
     async def invalid(_request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -194,27 +196,32 @@ def _add_problem_handlers(app: FastAPI, made: Services) -> None:
         app.add_exception_handler(kind, broken)
 
 
+def _of_http_error(error: HTTPException) -> Exception:
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return NotFound()
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return MethodNotAllowed((error.headers or {}).get("Allow", "GET"))
+    if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return InvalidRequest("The request cannot be read.")
+    return error
+
+
 def _live(
-    ports: GatewayPorts, config: GatewayConfig, made: Services, ops: list[Operation]
-) -> Any:
-    try:
-        from gateway.live.service import LiveService
-    except ModuleNotFoundError:
-        return _NoLive()
-    return LiveService(ports, config)
+    ports: GatewayPorts,
+    config: GatewayConfig,
+    made: Services,
+    declared: Sequence[Operation],
+) -> LiveService:
+    needs = LiveNeeds(
+        authenticator=made.authenticator,
+        access=made.access,
+        limits=made.limits,
+        operations=declared,
+        booking_body=lambda view: json.encode(booking_body(view)),
+    )
+    return LiveService(ports, config, needs)
 
 
-def _asyncapi(config: GatewayConfig) -> dict[str, Any]:
-    try:
-        from gateway.live.asyncapi import document
-    except ModuleNotFoundError:
-        return {}
-    return document(config)
-
-
-class _NoLive:
-    routes: list[BaseRoute] = []
-
-    async def start(self) -> None: ...
-    async def drain(self) -> None: ...
-    async def stop(self) -> None: ...
+def _live_check(live: LiveService) -> NamedCheck:
+    wrong = live.health()
+    return "live", Check(ok=not wrong, required=True, detail="; ".join(wrong))

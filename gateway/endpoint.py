@@ -211,9 +211,10 @@ class Door:
 
 
 class Endpoint:
-    """The ASGI application of one path."""
+    """The ASGI application of one path; ``path`` is its template, for the logs."""
 
     def __init__(self, door: Door, operations: Sequence[Operation]) -> None:
+        self.path = operations[0].path
         self._door = door
         self._operations = {op.method: op for op in operations}
         methods = set(self._operations) | {"OPTIONS"}

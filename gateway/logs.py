@@ -58,11 +58,13 @@ class RequestLog:
         metrics: GatewayMetrics,
         tokens: Callable[[], str],
         write_lines: bool = True,
+        fixed_paths: frozenset[str] = frozenset(),
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._tokens = tokens
         self._write_lines = write_lines
+        self._fixed_paths = fixed_paths
         self._log = structlog.get_logger("slotcast.requests")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,10 +97,15 @@ class RequestLog:
                 return value if _SANE_ID.fullmatch(value) else self._tokens().encode()
         return self._tokens().encode()
 
+    def _route(self, scope: Scope) -> str:
+        if scope["path"] in self._fixed_paths:
+            return str(scope["path"])
+        return str(getattr(scope.get("endpoint"), "path", "unknown"))
+
     def _note(
         self, scope: Scope, request_id: bytes, status: int, seconds: float
     ) -> None:
-        route = getattr(scope.get("route"), "path", "unknown")
+        route = self._route(scope)
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self._metrics.request(method, route, status, seconds)
         if self._write_lines:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from time import monotonic
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -125,19 +125,14 @@ class ShardAccounts:
             self.projected = None
 
 
-class CourierTally(Protocol):
-    """What gateway/batching.py counts."""
-
-    calls: int
-    requests: int
-    lost_calls: int
-    overloaded: int
-
-
+@runtime_checkable
 class Batching(Protocol):
     """A courier, as far as its counts go."""
 
-    tally: CourierTally
+    @property
+    def tally(self) -> Any:
+        """Its counts: calls, requests, lost_calls, overloaded."""
+        ...
 
     def waiting(self) -> int:
         """Requests waiting or in flight."""

@@ -19,7 +19,15 @@ from gateway.problems import CODES, ProblemBody, status_of
 _REF: Final = "#/components/schemas/{name}"
 _PROBLEM: Final = {"$ref": "#/components/schemas/ProblemBody"}
 _PATH_PARAMETER = re.compile(r"{(\w+)}")
-_EVERYWHERE: Final = ("invalid_request", "too_many_requests", "internal", "unavailable")
+_EVERYWHERE: Final = (
+    "unauthenticated",
+    "uri_too_long",
+    "headers_too_large",
+    "invalid_request",
+    "too_many_requests",
+    "internal",
+    "unavailable",
+)
 _SIGNED_IN: Final = ("forbidden",)
 _WRITES: Final = ("payload_too_large", "idempotency_key_reused")
 _INTRODUCTION: Final = """\
@@ -64,7 +72,7 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
 
 def codes_of(operation: Operation) -> list[str]:
     """Every code that an operation may be refused with, in the table's order."""
-    found = {*_EVERYWHERE, *operation.refusals, "unauthenticated"}
+    found = {*_EVERYWHERE, *operation.refusals}
     if not operation.public:
         found.update(_SIGNED_IN)
     if operation.writes:

@@ -15,7 +15,7 @@ from msgspec import Struct, json
 
 from actors.domain.errors import Refusal, RefusalCode
 from actors.errors import SchedulingError, Unavailable
-from gateway.errors import Refused, RequestError
+from gateway.errors import FieldError, Refused, RequestError
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -143,6 +143,9 @@ def of_error(error: Exception) -> Problem:
     """What an exception becomes; one we did not foresee tells nothing of itself."""
     if isinstance(error, Refused):
         return of_refusal(error.refusal)
+    if isinstance(error, FieldError):
+        pair = (error.field, error.message)
+        return problem("invalid_request", str(error), fields=(pair,))
     if isinstance(error, RequestError):
         return problem(
             error.code, error.detail, fields=error.fields, headers=error.headers

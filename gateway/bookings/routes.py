@@ -8,7 +8,14 @@ from msgspec import json
 
 from actors.domain.answers import BookingStatus
 from actors.domain.ids import Minute
-from gateway.access import VERDICTS, Action, Relation, Verdict, signed_in
+from gateway.access import (
+    VERDICTS,
+    Action,
+    Relation,
+    Verdict,
+    acting_patient,
+    signed_in,
+)
 from gateway.bookings.listing import Bookings, Wanted
 from gateway.bookings.schemas import (
     BookingBody,
@@ -106,6 +113,7 @@ def _list(bookings: Bookings) -> Operation:
         patient_id = caller.patient_id
         if verdict is not Verdict.YES or patient_id is None:
             raise Forbidden("Staff see bookings in the schedule of a provider.")
+        acting_patient(caller, call.query("patient_id"))
         limit = call.query_int("limit", _PAGE, 1, _PAGE_MAX)
         cursor = call.query("cursor") or ""
         page = await bookings.page(patient_id, _wanted(call), cursor, limit)

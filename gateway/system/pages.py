@@ -12,7 +12,8 @@ from gateway.problems import CODES
 
 _STYLE: Final = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
-color:#1a2b32;background:#fbfdfd}a{color:#00667a}code,pre{font:14px ui-monospace,monospace}
+color:#1a2b32;background:#fbfdfd}a{color:#00667a}
+code,pre{font:14px ui-monospace,monospace}
 pre{background:#eef4f5;padding:1rem;overflow:auto;border-radius:.5rem}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;
 padding:.35rem .6rem;border-bottom:1px solid #d6e2e4}h2{margin-top:2.2rem}

@@ -1,0 +1,132 @@
+"""A whole gateway in one process: real shards, journal and read model in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from actors.domain.ids import ProviderId
+from actors.domain.rules import Policy
+from actors.local import LocalLinks
+from actors.mailbox import Mailbox
+from actors.placement import Placement, placing, shard_name
+from gateway.app import create_app
+from gateway.auth import Role, issue_token
+from gateway.batching import Courier
+from gateway.config import GatewayConfig, GatewayPorts
+from persistence.journal_memory import MemoryJournal
+from persistence.projector import Projector
+from persistence.readmodel_memory import MemoryReadModel
+from persistence.snapshots_memory import MemorySnapshots
+from tests import factories as make
+from tests.fakes.clocks import SteppedClock
+from tests.fakes.openapi_checker import OpenApiChecker
+
+KEY = b"a key for tests, 32 bytes or more"
+CONFIG = GatewayConfig(token_keys=(KEY,), rate_limited=False, log_requests=False)
+CLINIC = "cln_1"
+
+
+@dataclass
+class House:
+    """The app, a client of it, and what stands behind."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    clock: SteppedClock
+    links: LocalLinks
+    projector: Projector
+    read_model: MemoryReadModel
+    ports: GatewayPorts
+    checker: OpenApiChecker
+
+    def token(self, role: str, subject: str, ttl_s: int = 3600) -> str:
+        return issue_token(KEY, Role(role), subject, ttl_s, self.clock.now(), "t")
+
+    def auth(self, role: str, subject: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(role, subject)}"}
+
+    def patient(self, number: int = 1) -> dict[str, str]:
+        return self.auth("patient", f"pat_{number}")
+
+    def doctor(self, provider: str = "prv_1") -> dict[str, str]:
+        return self.auth("doctor", provider)
+
+    def clinic_admin(self, clinic: str = CLINIC) -> dict[str, str]:
+        return self.auth("clinic_admin", clinic)
+
+    def admin(self) -> dict[str, str]:
+        return self.auth("admin", "root")
+
+    async def project(self) -> None:
+        while await self.projector.step():
+            pass
+
+    async def add_provider(self, number: int = 1, **profile: Any) -> ProviderId:
+        """A provider who is open 9 to 5 UTC with half-hour consultations."""
+        provider = make.a_provider_id(number)
+        for command in (
+            make.register(
+                provider_id=provider, profile=make.a_profile(number, **profile)
+            ),
+            make.set_availability(provider_id=provider),
+        ):
+            answer = await self.ports.calendars.ask(command)
+            assert type(answer).__name__ == "Done", answer
+        return provider
+
+
+def slot(
+    provider: str = "prv_1", start: str = "2026-08-10T09:00:00Z"
+) -> dict[str, str]:
+    return {"provider_id": provider, "visit_type": "consult", "start": start}
+
+
+@asynccontextmanager
+async def open_house(
+    config: GatewayConfig = CONFIG, calendars: Any = None, **changes: Any
+) -> AsyncIterator[House]:
+    """A gateway over two shards; ``calendars`` may stand in for the courier."""
+    clock = SteppedClock(make.NOW)
+    journal, snapshots = MemoryJournal(), MemorySnapshots()
+    shards = [shard_name(0), shard_name(1)]
+    links = LocalLinks(
+        placing(Placement.SHARD, 2),
+        shards,
+        lambda shard: Mailbox(shard, journal, snapshots, clock, Policy()),
+    )
+    courier = Courier(links, clock)
+    numbers = count(1)
+    read_model = MemoryReadModel()
+    ports = GatewayPorts(
+        calendars=calendars or courier,
+        links=links,
+        directory=read_model,
+        history=read_model,
+        progress=read_model,
+        clock=clock,
+        tokens=lambda: f"token-{next(numbers):010}",
+    )
+    app = create_app(ports, replace(config, **changes))
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    projector = Projector(journal, read_model, clock)
+    checker = OpenApiChecker(app.openapi())
+    await links.open()
+    try:
+        async with httpx.AsyncClient(
+            transport=transport,
+            base_url="http://clinic.test",
+            event_hooks={"response": [checker]},
+        ) as client:
+            yield House(
+                app, client, clock, links, projector, read_model, ports, checker
+            )
+    finally:
+        await courier.close()
+        await links.close()

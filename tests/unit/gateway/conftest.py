@@ -1,0 +1,17 @@
+"""Fixtures for tests of the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.fakes.house import House, open_house
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    """A gateway with one provider, open 9 to 5 UTC, on a Monday at midnight."""
+    async with open_house() as opened:
+        await opened.add_provider()
+        yield opened

@@ -1,0 +1,244 @@
+"""The whole table of authorization, asked over HTTP, cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.access import PUBLIC, VERDICTS, Action, Relation, Verdict
+from gateway.auth import Role
+from tests import factories as make
+from tests.fakes.house import House, open_house, slot
+
+_RULES = {
+    "locations": [{"time_zone": "UTC", "weekly": {}}],
+    "visit_types": [{"visit_type": "consult", "title": "C", "minutes": 30}],
+}
+_PROFILE = {
+    "name": "Dr. New",
+    "specialty": "general practice",
+    "clinic": {"clinic_id": "cln_1", "name": "Clinic 1", "time_zone": "UTC"},
+}
+_LEAVE = {"start": "2026-08-12T00:00:00Z", "end": "2026-08-13T00:00:00Z"}
+Ask = Callable[[House, dict[str, str], "Things"], Awaitable[httpx.Response]]
+
+
+class Things:
+    """Objects of patient 1 on the calendar of provider 1, clinic 1."""
+
+    def __init__(self, hold: str, booking: str, leave: str, patient: str) -> None:
+        self.hold, self.booking, self.leave = hold, booking, leave
+        self.patient = patient
+        """For whom to hold and book, said by staff and by patients who try."""
+
+
+def _post(path: str, body: Any = None) -> Ask:
+    async def ask(house: House, auth: dict[str, str], it: Things) -> httpx.Response:
+        where = path.format(hold=it.hold, booking=it.booking)
+        return await house.client.post(where, json=body, headers=auth)
+
+    return ask
+
+
+def _request(method: str, path: str, body: Any = None) -> Ask:
+    async def ask(house: House, auth: dict[str, str], it: Things) -> httpx.Response:
+        where = path.format(hold=it.hold, booking=it.booking, leave=it.leave)
+        return await house.client.request(method, where, json=body, headers=auth)
+
+    return ask
+
+
+def _for_patient(path: str) -> Ask:
+    async def ask(house: House, auth: dict[str, str], it: Things) -> httpx.Response:
+        body = slot(start="2026-08-10T12:00:00Z") | {"patient_id": it.patient}
+        return await house.client.post(path, json=body, headers=auth)
+
+    return ask
+
+
+async def _confirm(house: House, auth: dict[str, str], it: Things) -> httpx.Response:
+    body = {"hold_id": it.hold}
+    return await house.client.post("/v1/bookings", json=body, headers=auth)
+
+
+_ONE = "/v1/providers/prv_1"
+_ASKS: dict[Action, Ask] = {
+    Action.READ_PROVIDER: _request("GET", _ONE),
+    Action.READ_SLOTS: _request("GET", f"{_ONE}/slots"),
+    Action.PLACE_HOLD: _for_patient("/v1/holds"),
+    Action.READ_HOLD: _request("GET", "/v1/holds/{hold}"),
+    Action.EXTEND_HOLD: _post("/v1/holds/{hold}/extend"),
+    Action.RELEASE_HOLD: _request("DELETE", "/v1/holds/{hold}"),
+    Action.BOOK: _for_patient("/v1/bookings"),
+    Action.CONFIRM_HOLD: _confirm,
+    Action.READ_BOOKING: _request("GET", "/v1/bookings/{booking}"),
+    Action.LIST_BOOKINGS: _request("GET", "/v1/bookings?patient_id=pat_1"),
+    Action.CANCEL_BOOKING: _post("/v1/bookings/{booking}/cancel"),
+    Action.RESCHEDULE_BOOKING: _post(
+        "/v1/bookings/{booking}/reschedule", {"start": "2026-08-10T15:00:00Z"}
+    ),
+    Action.CHECK_IN: _post("/v1/bookings/{booking}/check-in"),
+    Action.COMPLETE: _post("/v1/bookings/{booking}/complete"),
+    Action.MARK_NO_SHOW: _post("/v1/bookings/{booking}/no-show"),
+    Action.READ_SCHEDULE: _request("GET", f"{_ONE}/schedule"),
+    Action.READ_AVAILABILITY: _request("GET", f"{_ONE}/availability"),
+    Action.SET_AVAILABILITY: _request("PUT", f"{_ONE}/availability", _RULES),
+    Action.READ_TIME_OFF: _request("GET", f"{_ONE}/time-off"),
+    Action.ADD_TIME_OFF: _post(f"{_ONE}/time-off", _LEAVE),
+    Action.REMOVE_TIME_OFF: _request("DELETE", _ONE + "/time-off/{leave}"),
+    Action.REGISTER_PROVIDER: _request("PUT", _ONE, _PROFILE),
+}
+_SUBJECTS = {
+    (Role.PATIENT, Relation.OWN): "pat_1",
+    (Role.PATIENT, Relation.OTHER): "pat_2",
+    (Role.DOCTOR, Relation.OWN): "prv_1",
+    (Role.DOCTOR, Relation.OTHER): "prv_2",
+    (Role.CLINIC_ADMIN, Relation.OWN): "cln_1",
+    (Role.CLINIC_ADMIN, Relation.OTHER): "cln_2",
+    (Role.ADMIN, Relation.OWN): "root",
+}
+
+
+@pytest.fixture
+async def street() -> AsyncIterator[tuple[House, Things]]:
+    """Two providers in two clinics; patient 1 has a hold and a booking at the first."""
+    async with open_house() as house:
+        await house.add_provider(1)
+        await house.add_provider(2, clinic=make.a_clinic(2))
+        mine = house.patient(1)
+        held = await house.client.post("/v1/holds", json=slot(), headers=mine)
+        booked = await house.client.post(
+            "/v1/bookings", json=slot(start="2026-08-10T11:00:00Z"), headers=mine
+        )
+        leave = await house.client.post(
+            "/v1/providers/prv_1/time-off", json=_LEAVE, headers=house.admin()
+        )
+        yield (
+            house,
+            Things(
+                held.json()["hold_id"],
+                booked.json()["booking_id"],
+                leave.json()["time_off_id"],
+                "pat_1",
+            ),
+        )
+
+
+def test_the_table_has_every_cell() -> None:
+    """No action, role or relation is without a verdict, and each is tested below."""
+    assert set(VERDICTS) == {(a, *cell) for a in Action for cell in _SUBJECTS}
+    assert set(_ASKS) == set(Action)
+
+
+def test_patients_never_do_what_staff_do() -> None:
+    """A slip in the table that let a patient into a schedule would show here."""
+    staff_only = {action for action in Action if action.value in _STAFF_ONLY}
+    for action in staff_only:
+        for relation in Relation:
+            assert VERDICTS[action, Role.PATIENT, relation] is Verdict.NO
+
+
+_STAFF_ONLY = {
+    "check_in",
+    "complete",
+    "mark_no_show",
+    "read_schedule",
+    "read_availability",
+    "set_availability",
+    "read_time_off",
+    "add_time_off",
+    "remove_time_off",
+    "register_provider",
+}
+
+
+@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("cell", list(_SUBJECTS), ids=lambda cell: "-".join(cell))
+async def test_every_cell_is_what_http_answers(
+    street: tuple[House, Things], action: Action, cell: tuple[Role, Relation]
+) -> None:
+    """yes is 2xx, no is 403, hide is 404, for every role, relation and action."""
+    house, things = street
+    auth = house.auth(cell[0], _SUBJECTS[cell])
+    response = await _ASKS[action](house, auth, things)
+    verdict = VERDICTS[action, *cell]
+    if verdict is Verdict.YES:
+        assert response.status_code < 300, response.text
+    elif verdict is Verdict.NO:
+        assert (response.status_code, response.json()["code"]) == (403, "forbidden")
+    else:
+        assert response.status_code == 404
+        assert response.json()["code"] in ("hold_not_found", "booking_not_found")
+
+
+@pytest.mark.parametrize("action", list(Action))
+async def test_without_a_token_only_providers_and_slots_are_open(
+    street: tuple[House, Things], action: Action
+) -> None:
+    """Everything else is 401, with the challenge that HTTP asks for."""
+    house, things = street
+    response = await _ASKS[action](house, {}, things)
+    if action in PUBLIC:
+        assert response.status_code == 200
+    else:
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("action", list(Action))
+async def test_a_bad_token_is_refused_even_where_none_is_needed(
+    street: tuple[House, Things], action: Action
+) -> None:
+    """A client whose token has expired must hear of it everywhere."""
+    house, things = street
+    response = await _ASKS[action](house, {"Authorization": "Bearer no"}, things)
+    assert response.status_code == 401
+
+
+async def test_a_hidden_object_and_a_missing_one_look_the_same(
+    street: tuple[House, Things],
+) -> None:
+    """Ids cannot be probed: both answers are equal to the byte."""
+    house, things = street
+    for auth in (house.patient(2), house.doctor("prv_2"), house.clinic_admin("cln_2")):
+        hidden = await house.client.get(f"/v1/bookings/{things.booking}", headers=auth)
+        missing = await house.client.get("/v1/bookings/bkg_1.none", headers=auth)
+        assert hidden.status_code == missing.status_code == 404
+        assert hidden.json()["code"] == missing.json()["code"]
+        assert hidden.json()["detail"] == missing.json()["detail"]
+
+
+async def test_a_patient_cannot_confirm_by_naming_the_owner(
+    street: tuple[House, Things],
+) -> None:
+    """Naming another patient is forbidden, whatever else is in the body."""
+    house, things = street
+    body = {"hold_id": things.hold, "patient_id": "pat_1"}
+    response = await house.client.post(
+        "/v1/bookings", json=body, headers=house.patient(2)
+    )
+    assert response.status_code == 403
+
+
+async def test_staff_must_say_for_whom(street: tuple[House, Things]) -> None:
+    """A doctor has no patient of their own to book for."""
+    house, _ = street
+    for path in ("/v1/holds", "/v1/bookings"):
+        response = await house.client.post(path, json=slot(), headers=house.doctor())
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["field"] == "patient_id"
+
+
+async def test_a_provider_who_moves_clinic_is_found_out(
+    street: tuple[House, Things],
+) -> None:
+    """The old clinic's administrator loses access as soon as the profile changes."""
+    house, _ = street
+    path, old = "/v1/providers/prv_1", house.clinic_admin("cln_1")
+    assert (await house.client.get(f"{path}/schedule", headers=old)).status_code == 200
+    moved = _PROFILE | {"clinic": _PROFILE["clinic"] | {"clinic_id": "cln_2"}}  # type: ignore[operator]
+    await house.client.put(path, json=moved, headers=house.admin())
+    assert (await house.client.get(f"{path}/schedule", headers=old)).status_code == 403

@@ -1,0 +1,111 @@
+"""Limits at the door."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.limits import TokenBuckets
+from tests.fakes.house import open_house, slot
+
+
+def test_a_bucket_lets_a_burst_through_and_then_the_rate() -> None:
+    """Three at once, then one each half second, then the burst again."""
+    now = 0.0
+    buckets = TokenBuckets(2.0, 3, lambda: now)
+    assert [buckets.take("a") for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert buckets.take("a") == pytest.approx(0.5)
+    now = 0.5
+    assert buckets.take("a") == 0.0
+    assert buckets.take("a") > 0
+    now = 60.0
+    assert [buckets.take("a") for _ in range(4)][-1] > 0
+
+
+def test_buckets_are_apart() -> None:
+    """One caller's haste does not slow another."""
+    buckets = TokenBuckets(1.0, 1, lambda: 0.0)
+    assert buckets.take("a") == 0.0
+    assert buckets.take("a") > 0
+    assert buckets.take("b") == 0.0
+
+
+async def test_a_hasty_caller_hears_when_to_come_again() -> None:
+    """429 with Retry-After, for that caller alone."""
+    async with open_house(rate_limited=True, rate_per_s=0.5, rate_burst=2) as house:
+        await house.add_provider()
+        one, two = house.patient(1), house.patient(2)
+        answers = [
+            await house.client.get("/v1/providers/prv_1", headers=one) for _ in range(3)
+        ]
+        assert [a.status_code for a in answers] == [200, 200, 429]
+        assert answers[2].json()["code"] == "too_many_requests"
+        assert int(answers[2].headers["retry-after"]) >= 1
+        other = await house.client.get("/v1/providers/prv_1", headers=two)
+        assert other.status_code == 200
+
+
+async def test_guessing_tokens_is_slowed_by_address() -> None:
+    """Requests with bad tokens count against the address they come from."""
+    async with open_house(
+        rate_limited=True, anonymous_rate_per_s=0.1, anonymous_rate_burst=2
+    ) as house:
+        bad = {"Authorization": "Bearer no"}
+        answers = [
+            await house.client.get("/v1/providers/prv_1", headers=bad) for _ in range(3)
+        ]
+        assert [a.status_code for a in answers] == [401, 401, 429]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_large_body_is_refused(declared: bool) -> None:
+    """Over 64 KiB is 413, whether its length was declared or not."""
+
+    async def stream() -> object:
+        for _ in range(70):
+            yield b" " * 1024
+
+    async with open_house() as house:
+        content = b" " * 70 * 1024 if declared else stream()
+        response = await house.client.post(
+            "/v1/holds",
+            content=content,  # type: ignore[arg-type]
+            headers=house.patient(),
+        )
+        assert response.status_code == 413
+        assert response.json()["code"] == "payload_too_large"
+
+
+async def test_long_addresses_and_headers_are_refused() -> None:
+    """414 and 431, as problems."""
+    async with open_house() as house:
+        long = await house.client.get("/v1/providers?query=" + "x" * 9000)
+        assert (long.status_code, long.json()["code"]) == (414, "uri_too_long")
+        wide = await house.client.get("/healthz", headers={"X-Wide": "x" * 20_000})
+        assert (wide.status_code, wide.json()["code"]) == (431, "headers_too_large")
+
+
+async def test_a_full_house_says_so_at_once() -> None:
+    """Beyond the bound on requests in the house the answer is 503, not a queue."""
+
+    class Slow:
+        def __init__(self) -> None:
+            self.entered, self.go = asyncio.Event(), asyncio.Event()
+
+        async def ask(self, _request: object) -> object:
+            self.entered.set()
+            await self.go.wait()
+            raise RuntimeError
+
+    slow = Slow()
+    async with open_house(calendars=slow, concurrency_max=1) as house:
+        first = asyncio.ensure_future(
+            house.client.post("/v1/holds", json=slot(), headers=house.patient())
+        )
+        await slow.entered.wait()
+        second = await house.client.get("/healthz")
+        assert second.status_code == 503
+        assert second.headers["retry-after"] == "1"
+        slow.go.set()
+        assert (await first).status_code == 500

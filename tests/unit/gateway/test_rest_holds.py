@@ -1,0 +1,129 @@
+"""Holds over REST."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes.house import House, slot
+
+
+async def test_a_hold_says_what_it_keeps_and_until_when(house: House) -> None:
+    """201 with the names of the wire; two minutes by default."""
+    response = await house.client.post(
+        "/v1/holds", json=slot(), headers=house.patient()
+    )
+    assert response.status_code == 201
+    body = response.json()
+    assert {k: body[k] for k in ("start", "end", "expires_at", "patient_id")} == {
+        "start": "2026-08-10T09:00:00Z",
+        "end": "2026-08-10T09:30:00Z",
+        "expires_at": "2026-08-10T00:02:00Z",
+        "patient_id": "pat_1",
+    }
+    assert body["epoch"] >= 1
+    shown = await house.client.get(
+        f"/v1/holds/{body['hold_id']}", headers=house.patient()
+    )
+    assert shown.json() == body
+
+
+async def test_any_offset_is_accepted_on_input(house: House) -> None:
+    """11:00 in Berlin's summer is 09:00 UTC."""
+    body = slot(start="2026-08-10T11:00:00+02:00")
+    response = await house.client.post("/v1/holds", json=body, headers=house.patient())
+    assert response.json()["start"] == "2026-08-10T09:00:00Z"
+
+
+async def test_a_held_slot_is_unavailable_to_others(house: House) -> None:
+    """409 slot_unavailable, for holding and for booking."""
+    await house.client.post("/v1/holds", json=slot(), headers=house.patient(1))
+    for path in ("/v1/holds", "/v1/bookings"):
+        other = await house.client.post(path, json=slot(), headers=house.patient(2))
+        assert (other.status_code, other.json()["code"]) == (409, "slot_unavailable")
+
+
+async def test_a_hold_is_extended_once_and_released(house: House) -> None:
+    """The countdown grows once; after release the slot is free and the hold gone."""
+    me = house.patient()
+    held = (await house.client.post("/v1/holds", json=slot(), headers=me)).json()
+    path = f"/v1/holds/{held['hold_id']}"
+    extended = await house.client.post(f"{path}/extend", headers=me)
+    assert extended.json()["expires_at"] > held["expires_at"]
+    assert (await house.client.post(f"{path}/extend", headers=me)).status_code >= 400
+    assert (await house.client.delete(path, headers=me)).status_code == 204
+    gone = await house.client.get(path, headers=me)
+    assert gone.status_code in (404, 410)
+    again = await house.client.post("/v1/holds", json=slot(), headers=house.patient(2))
+    assert again.status_code == 201
+
+
+async def test_a_hold_expires(house: House) -> None:
+    """410 hold_expired when it is confirmed too late."""
+    me = house.patient()
+    held = (await house.client.post("/v1/holds", json=slot(), headers=me)).json()
+    house.clock.step(180)
+    late = await house.client.post(
+        "/v1/bookings", json={"hold_id": held["hold_id"]}, headers=me
+    )
+    assert (late.status_code, late.json()["code"]) == (410, "hold_expired")
+
+
+async def test_a_patient_cannot_hoard(house: House) -> None:
+    """409 hold_limit beyond three live holds on a calendar."""
+    codes = [
+        (
+            await house.client.post(
+                "/v1/holds",
+                json=slot(start=f"2026-08-10T{hour:02}:00:00Z"),
+                headers=house.patient(),
+            )
+        )
+        .json()
+        .get("code")
+        for hour in (9, 10, 11, 12)
+    ]
+    assert codes == [None, None, None, "hold_limit"]
+
+
+@pytest.mark.parametrize(
+    ("start", "code"),
+    [
+        ("2026-08-10T03:00:00Z", "slot_not_offered"),
+        ("2026-08-10T09:07:00Z", "slot_not_offered"),
+        ("2027-08-10T09:00:00Z", "slot_not_offered"),
+        ("2020-08-10T09:00:00Z", "slot_not_offered"),
+    ],
+)
+async def test_what_is_not_offered_cannot_be_held(
+    house: House, start: str, code: str
+) -> None:
+    """Outside hours, off the grid, beyond the horizon, in the past: 409."""
+    response = await house.client.post(
+        "/v1/holds", json=slot(start=start), headers=house.patient()
+    )
+    assert (response.status_code, response.json()["code"]) == (409, code)
+
+
+async def test_unknown_providers_and_visit_types_are_404(house: House) -> None:
+    """Each says what is missing."""
+    for body, code in (
+        (slot("prv_404"), "provider_not_found"),
+        (slot() | {"visit_type": "none"}, "visit_type_not_found"),
+    ):
+        response = await house.client.post(
+            "/v1/holds", json=body, headers=house.patient()
+        )
+        assert (response.status_code, response.json()["code"]) == (404, code)
+
+
+async def test_staff_hold_for_a_patient_who_then_confirms(house: House) -> None:
+    """The front desk holds, the patient books: it is the patient's hold."""
+    body = slot() | {"patient_id": "pat_7"}
+    held = await house.client.post("/v1/holds", json=body, headers=house.doctor())
+    assert held.json()["patient_id"] == "pat_7"
+    booked = await house.client.post(
+        "/v1/bookings",
+        json={"hold_id": held.json()["hold_id"]},
+        headers=house.patient(7),
+    )
+    assert booked.status_code == 201
