@@ -10,7 +10,7 @@ from actors.domain.answers import BookingStatus, BookingView
 from actors.domain.ids import BookingId, ClinicId, Millis, Minute, PatientId, ProviderId
 from actors.domain.rules import Clinic, VisitType
 from actors.readmodel import ProviderListing, ProviderQuery
-from persistence.projection import PutProvider
+from persistence.operations import PutProvider
 from persistence.search import (
     UNKNOWN_KM,
     clinic_words,

@@ -1,172 +1,41 @@
-"""The projection, pure: what an event changes in the read model, as row operations.
+"""The projection, pure: what an event changes in the read model, as operations.
 
 Rule 1: the same records give the same operations; nothing here reads a clock, a row
         or a setting other than the site's cell.
 Rule 2: only bookings claim cells. Holds end within minutes and are not projected.
 Rule 3: notices carry ids, never a reason for a visit or any other words of a person.
-Rule 4: carried out one after another, in journal order, the operations are right;
-        ``Plan`` says which may be carried out together without telling the difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import msgspec
-from msgspec import Struct
 
 from actors.domain import events as ev
 from actors.domain.answers import BookingStatus
-from actors.domain.ids import (
-    BookingId,
-    LocationId,
-    Millis,
-    Minute,
-    PatientId,
-    ProviderId,
-    ShardId,
-    VisitTypeId,
-)
-from actors.domain.rules import Clinic, Policy, Profile, VisitType
+from actors.domain.ids import ShardId
+from actors.domain.rules import Policy
 from actors.ports import Record
+from persistence.operations import (
+    AddClaims,
+    AddHistory,
+    AddOutbox,
+    ChangeAppointment,
+    DropClaims,
+    Operation,
+    Park,
+    Poison,
+    PutAppointment,
+    PutClinic,
+    PutProvider,
+    PutVisitTypes,
+)
 
 CELL_MINUTES = Policy().cell_minutes
 OUTBOX_VERSION = 1
 """Version of a notice's payload; a sender refuses one that it does not know."""
-
-
-class PutClinic(Struct, frozen=True, gc=False):
-    """A registered provider's clinic: kept unless imported or registered later.
-
-    Providers of several shards may register one clinic, in any order of projection:
-    the greatest ``(at, provider_id)`` wins, so that the order does not matter.
-    """
-
-    clinic: Clinic
-    at: Millis
-    provider_id: ProviderId
-
-
-class PutProvider(Struct, frozen=True, gc=False):
-    """Replace a provider's row and search words."""
-
-    provider_id: ProviderId
-    seq: int
-    version: int
-    profile: Profile
-
-
-class PutVisitTypes(Struct, frozen=True, gc=False):
-    """Replace all visit types of a provider."""
-
-    provider_id: ProviderId
-    visit_types: tuple[VisitType, ...]
-
-
-class PutAppointment(Struct, frozen=True, gc=False):
-    """A booking that the read model does not have yet."""
-
-    booking_id: BookingId
-    seq: int
-    epoch: int
-    version: int
-    provider_id: ProviderId
-    patient_id: PatientId
-    status: BookingStatus
-    visit_type: VisitTypeId
-    start: Minute
-    end: Minute
-    busy_start: Minute
-    busy_end: Minute
-    location_id: LocationId
-    booked_at: Millis
-    reason: str = ""
-    cancel_reason: str = ""
-
-
-class ChangeAppointment(Struct, frozen=True, gc=False):
-    """A booking that must be there changes; only what ``changes`` names."""
-
-    booking_id: BookingId
-    seq: int
-    epoch: int
-    version: int
-    changes: dict[str, Any]
-
-
-class AddClaims(Struct, frozen=True, gc=False):
-    """A booking takes cells ``first`` to ``last`` (excluded) of a provider's time."""
-
-    provider_id: ProviderId
-    booking_id: BookingId
-    first: int
-    last: int
-    lane: int = 0
-
-
-class DropClaims(Struct, frozen=True, gc=False):
-    """A booking gives back all its cells."""
-
-    provider_id: ProviderId
-    booking_id: BookingId
-
-
-class AddHistory(Struct, frozen=True, gc=False):
-    """One event of a booking. ``start`` and ``end`` are given where it set them."""
-
-    seq: int
-    epoch: int
-    version: int
-    booking_id: BookingId
-    provider_id: ProviderId
-    kind: str
-    at: Millis
-    start: Minute | None = None
-    end: Minute | None = None
-    by_patient: bool | None = None
-    reason: str = ""
-
-
-class AddOutbox(Struct, frozen=True, gc=False):
-    """A notice to send. ``event_id`` and ``kind`` name it for ever."""
-
-    seq: int
-    event_id: str
-    kind: str
-    at: Millis
-    payload: dict[str, Any]
-
-
-class Park(Struct, frozen=True, gc=False):
-    """An event that the read model cannot take: kept aside for a person."""
-
-    seq: int
-    provider_id: str
-    kind: str
-    reason: str
-    event: str
-    at: Millis
-    booking_id: str = ""
-    other_booking_id: str = ""
-
-
-Operation = (
-    PutClinic
-    | PutProvider
-    | PutVisitTypes
-    | PutAppointment
-    | ChangeAppointment
-    | AddClaims
-    | DropClaims
-    | AddHistory
-    | AddOutbox
-    | Park
-)
-
-
-class Poison(Exception):
-    """An event that the projection does not know how to project."""
 
 
 def event_id(shard: ShardId, seq: int) -> str:
@@ -361,119 +230,3 @@ _NOT_PROJECTED = frozenset(
         ev.CommandRefused,
     }
 )
-
-
-class ClaimPhase(Struct):
-    """Releases, then claims, that may be carried out as two statements."""
-
-    drops: list[DropClaims] = []
-    adds: list[AddClaims] = []
-
-
-class Plan:
-    """Operations of one batch, sorted into few statements with the same effect.
-
-    Rows of different tables do not touch each other, so only two orders matter.
-    Changes of a booking are folded into its new row, or into one change. Claims keep
-    the order of their provider: a release and a claim of the same cell change places
-    neither way, or the detector would cry wolf, or sleep. Other providers' claims
-    share the same phases.
-    """
-
-    def __init__(self, operations: Iterable[Operation]) -> None:
-        self.clinics: dict[str, PutClinic] = {}
-        self.providers: dict[str, PutProvider] = {}
-        self.visit_types: dict[str, PutVisitTypes] = {}
-        self.appointments: dict[str, PutAppointment] = {}
-        self.changes: dict[str, ChangeAppointment] = {}
-        self.claims: list[ClaimPhase] = []
-        self.history: list[AddHistory] = []
-        self.outbox: list[AddOutbox] = []
-        self.parked: list[Park] = []
-        self._phase_of: dict[str, int] = {}
-        self._adding: set[str] = set()
-        for operation in operations:
-            _PLANNERS[type(operation)](self, operation)
-
-    def _clinic(self, operation: PutClinic) -> None:
-        known = self.clinics.get(operation.clinic.clinic_id)
-        if known is None or newer(operation, known.at, known.provider_id):
-            self.clinics[operation.clinic.clinic_id] = operation
-
-    def _provider(self, operation: PutProvider) -> None:
-        self.providers[operation.provider_id] = operation
-
-    def _visit_types(self, operation: PutVisitTypes) -> None:
-        self.visit_types[operation.provider_id] = operation
-
-    def _appointment(self, operation: PutAppointment) -> None:
-        if operation.booking_id in self.appointments:
-            raise Poison(f"{operation.booking_id} is booked twice in one batch")
-        self.appointments[operation.booking_id] = operation
-
-    def _change(self, operation: ChangeAppointment) -> None:
-        new = self.appointments.get(operation.booking_id)
-        if new is not None:
-            self.appointments[operation.booking_id] = changed(new, operation)
-            return
-        known = self.changes.get(operation.booking_id)
-        if known is not None:
-            merged = {**known.changes, **operation.changes}
-            operation = msgspec.structs.replace(operation, changes=merged)
-        self.changes[operation.booking_id] = operation
-
-    def _add_claims(self, operation: AddClaims) -> None:
-        provider = operation.provider_id
-        self._adding.add(provider)
-        self._phase(self._phase_of.get(provider, 0)).adds.append(operation)
-
-    def _drop_claims(self, operation: DropClaims) -> None:
-        provider = operation.provider_id
-        if provider in self._adding:
-            self._adding.discard(provider)
-            self._phase_of[provider] = self._phase_of.get(provider, 0) + 1
-        self._phase(self._phase_of.get(provider, 0)).drops.append(operation)
-
-    def _phase(self, number: int) -> ClaimPhase:
-        while len(self.claims) <= number:
-            self.claims.append(ClaimPhase())
-        return self.claims[number]
-
-    def _history(self, operation: AddHistory) -> None:
-        self.history.append(operation)
-
-    def _outbox(self, operation: AddOutbox) -> None:
-        self.outbox.append(operation)
-
-    def _park(self, operation: Park) -> None:
-        self.parked.append(operation)
-
-
-_PLANNERS: dict[type, Callable[[Plan, Any], None]] = {
-    PutClinic: Plan._clinic,
-    PutProvider: Plan._provider,
-    PutVisitTypes: Plan._visit_types,
-    PutAppointment: Plan._appointment,
-    ChangeAppointment: Plan._change,
-    AddClaims: Plan._add_claims,
-    DropClaims: Plan._drop_claims,
-    AddHistory: Plan._history,
-    AddOutbox: Plan._outbox,
-    Park: Plan._park,
-}
-
-
-def newer(operation: PutClinic, at: int, provider_id: str) -> bool:
-    """Whether this registration of a clinic beats one of ``(at, provider_id)``."""
-    return (operation.at, operation.provider_id) >= (at, provider_id)
-
-
-def changed(row: PutAppointment, change: ChangeAppointment) -> PutAppointment:
-    """A booking's row after a change."""
-    return msgspec.structs.replace(
-        row,
-        seq=change.seq,
-        epoch=change.epoch,
-        version=change.version,
-        **change.changes,
-    )

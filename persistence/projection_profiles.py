@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from actors.domain.ids import ClinicId, ShardId
 from actors.domain.rules import Clinic
 from persistence import tables as t
-from persistence.projection import Plan, PutClinic, PutProvider, PutVisitTypes, newer
+from persistence.operations import PutClinic, PutProvider, PutVisitTypes, newer
+from persistence.plan import Plan
 from persistence.search import clinic_words, provider_words, sort_key
 
 IDS_PER_QUERY = 500

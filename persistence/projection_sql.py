@@ -21,14 +21,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from actors.domain.ids import ShardId
 from persistence import tables as t
 from persistence.engine import is_data_error, reason_of
-from persistence.projection import (
+from persistence.operations import (
     AddClaims,
     ChangeAppointment,
     Operation,
-    Plan,
     Poison,
     PutAppointment,
 )
+from persistence.plan import Plan
 from persistence.projection_profiles import write_profiles
 from persistence.projection_store import (
     Applied,

@@ -13,7 +13,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from actors.domain.ids import ShardId
-from persistence.projection import Operation
+from persistence.operations import Operation
 
 
 class Offset(Struct, frozen=True):

@@ -19,13 +19,9 @@ from actors.domain.ids import ShardId
 from actors.errors import JournalCorrupt, Unavailable
 from actors.ports import Clock, Journal, Record
 from actors.readmodel import ShardLag
-from persistence.projection import (
-    CELL_MINUTES,
-    Operation,
-    Poison,
-    parked,
-    project,
-)
+from persistence import projection
+from persistence.operations import Operation, Poison
+from persistence.projection import CELL_MINUTES, parked
 from persistence.projection_sql import SqlProjectionStore
 from persistence.projection_store import (
     Applied,
@@ -41,6 +37,8 @@ log = logging.getLogger(__name__)
 
 BATCH_MAX = 1_000
 """Records in one transaction: quick, and the lock on the tables is brief."""
+MOVES_MAX = 3
+"""Tries in one step when others move the offset meanwhile."""
 POLL_LEAST_S, POLL_MOST_S = 0.005, 0.1
 """Pause after a round that found nothing; doubles while nothing comes."""
 BACK_OFF_LEAST_S, BACK_OFF_MOST_S = 0.1, 5.0
@@ -119,6 +117,17 @@ class Projector:
         return await lag(self._journal, self._store)
 
     async def _step(self, shard: ShardId) -> int:
+        for _ in range(MOVES_MAX):
+            records = await self._waiting(shard)
+            if not records:
+                return 0
+            done = await self._project(shard, self._offsets[shard], records)
+            if done:
+                return done
+        return 0
+
+    async def _waiting(self, shard: ShardId) -> Sequence[Record]:
+        """The records to project next; none also if they cannot be projected."""
         offset = self._offsets.get(shard)
         if offset is None:
             offset = self._offsets[shard] = await self._store.offset(shard)
@@ -127,11 +136,11 @@ class Projector:
             # The offset may be the older news: another projector, or a rebuild.
             offset = self._offsets[shard] = await self._store.offset(shard)
         if not self._follows(shard, offset, last) or last == offset.seq:
-            return 0
+            return ()
         records = await self._journal.read(shard, offset.seq, self._batch_max)
         if not records or not self._continues(shard, offset, records[0]):
-            return 0
-        return await self._project(shard, offset, records)
+            return ()
+        return records
 
     def _follows(self, shard: ShardId, offset: Offset, last: int) -> bool:
         if last >= offset.seq:
@@ -183,7 +192,7 @@ class Projector:
         self, shard: ShardId, record: Record
     ) -> Sequence[Operation] | Refused:
         try:
-            return project(shard, record, cell_minutes=self._cell_minutes)
+            return projection.project(shard, record, cell_minutes=self._cell_minutes)
         except Poison as error:
             return Refused(ParkKind.POISON, str(error))
         except Exception as error:

@@ -14,7 +14,7 @@ from typing import Any
 from actors.domain.answers import BookingView
 from actors.domain.ids import BookingId, ClinicId, ProviderId, ShardId
 from actors.domain.rules import VisitType
-from persistence import projection as p
+from persistence import operations as p
 from persistence.directory_memory import ClinicRow, MemoryDirectory, MemoryHistory
 from persistence.projection_store import (
     Applied,

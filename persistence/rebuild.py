@@ -45,6 +45,7 @@ async def rebuild(
     on_progress: OnProgress = lambda _done, _total: None,
     *,
     seeds: Seeds | None = None,
+    batch_max: int = BATCH_MAX,
 ) -> None:
     """Make the read model anew, up to the journal's end as it is now.
 
@@ -62,7 +63,8 @@ async def rebuild(
     store = SqlProjectionStore(engine)
     for shard, (position, calendars) in trimmed.items():
         await _seed(journal, store, shard, position, calendars)
-    await _project(journal, store, clock, ends, on_progress)
+    projector = Projector(journal, store, clock, batch_max=batch_max)
+    await _project(projector, store, ends, on_progress)
 
 
 Trimmed = dict[ShardId, tuple[int, list[Seed]]]
@@ -168,13 +170,11 @@ async def _read(
 
 
 async def _project(
-    journal: Journal,
+    projector: Projector,
     store: SqlProjectionStore,
-    clock: Clock,
     ends: dict[ShardId, int],
     on_progress: OnProgress,
 ) -> None:
-    projector = Projector(journal, store, clock)
     total = sum(ends.values())
     while True:
         did = await projector.step()

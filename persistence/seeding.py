@@ -16,19 +16,19 @@ from actors.domain.ids import Millis, ShardId
 from actors.domain.lifecycle import BLOCKING
 from actors.domain.occupancy import Booking
 from actors.ports import Record
-from persistence.projection import (
-    CELL_MINUTES,
+from persistence.operations import (
     AddClaims,
+    AddHistory,
+    AddOutbox,
     Operation,
+    Poison,
     PutAppointment,
     PutClinic,
     PutProvider,
     PutVisitTypes,
-    cells,
-    parked,
-    project,
 )
-from persistence.projection_store import Offset, ParkKind, Refused
+from persistence.projection import CELL_MINUTES, cells, parked, project
+from persistence.projection_store import Offset, Outcome, ParkKind, Refused
 from persistence.readmodel_memory import MemoryReadModel
 
 
@@ -100,9 +100,9 @@ async def sown(
 ) -> list[Operation]:
     """Operations that bring an empty shard to the last of ``records``.
 
-    Calendars rest at different seqs: a record that its calendar has already seen is
-    left out. What does not fit is parked, as the projector would: each step is tried
-    on the memory twin first.
+    Calendars rest at different seqs: of a record that its calendar has already seen
+    only history and notice are added. What does not fit is parked, as the projector
+    would: each step is tried on the memory twin first.
     """
     twin, seen = MemoryReadModel(), {}
     operations: list[Operation] = []
@@ -117,23 +117,34 @@ async def sown(
             raise RebuildImpossible(message)
         operations.extend(some)
     for record in records:
-        if record.seq <= seen.get(record.event.provider_id, 0):
-            continue
         seq += 1
-        operations.extend(await _tried(twin, shard, seq, record))
+        known = record.seq <= seen.get(record.event.provider_id, 0)
+        operations.extend(await _tried(twin, shard, Offset(seq), record, known=known))
     return operations
 
 
 async def _tried(
-    twin: MemoryReadModel, shard: ShardId, seq: int, record: Record
+    twin: MemoryReadModel,
+    shard: ShardId,
+    offset: Offset,
+    record: Record,
+    *,
+    known: bool,
 ) -> Sequence[Operation]:
-    some = project(shard, record)
-    done = await twin.apply(shard, seq - 1, Offset(seq), some)
-    if not isinstance(done, Refused):
+    """What a record adds; of one that its calendar knows, history and notice only."""
+    outcome: Outcome
+    some: Sequence[Operation] = ()
+    try:
+        some = project(shard, record)
+        if known:
+            some = [one for one in some if isinstance(one, AddHistory | AddOutbox)]
+        outcome = await twin.apply(shard, offset.seq - 1, offset, some)
+    except Poison as error:
+        outcome = Refused(ParkKind.POISON, str(error))
+    if not isinstance(outcome, Refused):
         return some
-    kind: ParkKind = done.kind
-    park = parked(record, kind, done.reason, done.other_booking_id)
-    await twin.apply(shard, seq - 1, Offset(seq), [park])
+    park = parked(record, outcome.kind, outcome.reason, outcome.other_booking_id)
+    await twin.apply(shard, offset.seq - 1, offset, [park])
     return [park]
 
 

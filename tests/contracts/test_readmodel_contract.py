@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from actors.domain.answers import BookingStatus
+from actors.domain.events import Event
 from actors.domain.ids import (
     BookingId,
     ClinicId,
@@ -53,10 +54,10 @@ class Model:
         self.bookings = bookings
         self.progress = progress
 
-    async def tell(self, *stories: tuple[Story, list[object]]) -> None:
+    async def tell(self, *stories: tuple[Story, Sequence[Event]]) -> None:
         journal = StoryJournal()
         for _, events in stories:
-            journal.tell(SHARD, *events)  # type: ignore[arg-type]
+            journal.tell(SHARD, *events)
         await Projector(journal, self.store, FixedClock()).step()
 
     async def names(self, query: ProviderQuery, limit: int = 100) -> list[str]:
@@ -183,7 +184,7 @@ async def test_pages_join_up_to_the_whole_list(
 ) -> None:
     """Page after page gives each provider once, in the order of the whole list."""
     chance = random.Random(4)
-    told: list[tuple[Story, list[object]]] = []
+    told: list[tuple[Story, Sequence[Event]]] = []
     for number in range(60):
         place = (
             {"latitude": 50 + number % 7, "longitude": number % 5 * 1.5}
@@ -305,7 +306,8 @@ async def test_a_patient_sees_their_own_bookings(model: Model) -> None:
         last: int | None = None,
         status: BookingStatus | None = None,
     ) -> list[str]:
-        seen, after = [], ""
+        seen: list[str] = []
+        after = ""
         while True:
             page, cursor = await model.bookings.of_patient(
                 PatientId("pat_1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from tests.fixtures.rows import Rows, all_rows
 MODULE = "tests.integration.crashing_projector"
 
 
-async def rows_of(path: Path) -> Rows:
+async def read_rows(path: Path) -> Rows:
     engine = open_engine(f"sqlite:///{path}", "reader")
     try:
         return await all_rows(engine)
@@ -23,16 +24,20 @@ async def rows_of(path: Path) -> Rows:
         await engine.dispose()
 
 
-async def test_a_kill_at_any_step_changes_nothing(tmp_path: Path) -> None:
+def rows_of(path: Path) -> Rows:
+    return asyncio.run(read_rows(path))
+
+
+def test_a_kill_at_any_step_changes_nothing(tmp_path: Path) -> None:
     """Killed before and after each statement and commit, then run again: same rows."""
     subprocess.run([sys.executable, "-m", MODULE, "sweep", str(tmp_path)], check=True)
     crashed = sorted(tmp_path.glob("crash_???.db"))
     assert len(crashed) > 60
-    expected = await rows_of(crashed[-1])
+    expected = rows_of(crashed[-1])
     assert len(expected["appointment"]) == 3
     assert len(expected["projection_conflict"]) == 2
     for path in crashed:
-        assert await rows_of(path) == expected, path.name
+        assert rows_of(path) == expected, path.name
 
 
 def offset_sum(path: Path) -> int:
@@ -41,12 +46,12 @@ def offset_sum(path: Path) -> int:
         return int(connection.execute(query).fetchone()[0])
 
 
-async def test_a_kill_from_outside_changes_nothing(tmp_path: Path) -> None:
+def test_a_kill_from_outside_changes_nothing(tmp_path: Path) -> None:
     """Killed six times in full run, the read model is that of a quiet run."""
     events = 12_000
     path, quiet = tmp_path / "killed.db", tmp_path / "quiet.db"
     url = f"sqlite:///{path}"
-    await migrate(url)
+    asyncio.run(migrate(url))
     for kill in range(1, 7):
         runner = subprocess.Popen(
             [sys.executable, "-m", MODULE, "run", url, str(events)]
@@ -58,6 +63,6 @@ async def test_a_kill_from_outside_changes_nothing(tmp_path: Path) -> None:
         assert runner.wait() == -9
     assert 6_000 <= offset_sum(path) < events
     subprocess.run([sys.executable, "-m", MODULE, "run", url, str(events)], check=True)
-    await migrate(f"sqlite:///{quiet}")
-    await project(f"sqlite:///{quiet}", visits(events, 20))
-    assert await rows_of(path) == await rows_of(quiet)
+    asyncio.run(migrate(f"sqlite:///{quiet}"))
+    asyncio.run(project(f"sqlite:///{quiet}", visits(events, 20)))
+    assert rows_of(path) == rows_of(quiet)

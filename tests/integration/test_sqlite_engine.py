@@ -133,7 +133,7 @@ async def test_only_the_projector_checkpoints(tmp_path: Path) -> None:
     await migrate(url)
     seen = {}
     for role in ("projector", "writer", "reader"):
-        engine = open_engine(url, role)  # type: ignore[arg-type]
+        engine = open_engine(url, role)
         seen[role] = await pragma(engine, "wal_autocheckpoint")
         assert await pragma(engine, "journal_mode") == "wal"
         assert await pragma(engine, "busy_timeout") == 5_000

@@ -9,11 +9,13 @@ from actors.domain import events as ev
 from actors.domain.answers import BookingStatus
 from actors.domain.ids import HoldId, Millis, PatientId, ShardId
 from actors.ports import Record
+from persistence import operations as o
 from persistence import projection as p
+from persistence.plan import Plan
 from tests.fixtures.story import NINE, SHARD, Story
 
 
-def operations(*events: ev.Event) -> list[p.Operation]:
+def operations(*events: ev.Event) -> list[o.Operation]:
     records = [Record(seq, 7, event) for seq, event in enumerate(events, 1)]
     return [one for record in records for one in p.project(SHARD, record)]
 
@@ -28,14 +30,14 @@ def test_cells_cover_the_busy_span() -> None:
 def test_a_booking_is_a_row_claims_history_and_a_notice() -> None:
     """One event gives everything that the read model shows of it."""
     put, claims, history, notice = operations(Story().booked(1))
-    assert isinstance(put, p.PutAppointment)
+    assert isinstance(put, o.PutAppointment)
     assert (put.status, put.epoch, put.version) == (BookingStatus.BOOKED, 7, 1)
-    assert claims == p.AddClaims(
+    assert claims == o.AddClaims(
         put.provider_id, put.booking_id, (NINE - 5) // 5, (NINE + 30) // 5
     )
-    assert isinstance(history, p.AddHistory)
+    assert isinstance(history, o.AddHistory)
     assert (history.kind, history.start) == ("booked", NINE)
-    assert isinstance(notice, p.AddOutbox)
+    assert isinstance(notice, o.AddOutbox)
     assert (notice.event_id, notice.kind) == ("s0000-1", "booking.booked")
 
 
@@ -43,7 +45,7 @@ def test_notices_carry_no_words_of_a_person() -> None:
     """Neither the reason of a visit nor that of a cancellation leaves by a notice."""
     story = Story()
     found = operations(story.booked(1), story.cancelled(1, reason="pregnant"))
-    notices = [one for one in found if isinstance(one, p.AddOutbox)]
+    notices = [one for one in found if isinstance(one, o.AddOutbox)]
     text = msgspec.json.encode([one.payload for one in notices]).decode()
     assert "private" not in text
     assert "pregnant" not in text
@@ -75,14 +77,14 @@ def test_an_unknown_event_is_poison() -> None:
         pass
 
     event = Novelty(**Story()._common(None))
-    with pytest.raises(p.Poison, match="Novelty"):
+    with pytest.raises(o.Poison, match="Novelty"):
         p.project(SHARD, Record(1, 1, event))  # type: ignore[arg-type]
 
 
 def test_changes_fold_into_a_new_row() -> None:
     """What happens to a booking in its first batch is one insert."""
     story = Story()
-    plan = p.Plan(
+    plan = Plan(
         operations(story.booked(1), story.moved(1, NINE + 60), story.arrived(1))
     )
     assert not plan.changes
@@ -93,7 +95,7 @@ def test_changes_fold_into_a_new_row() -> None:
 def test_changes_of_one_booking_are_one_update() -> None:
     """Later changes win; earlier ones of other columns stay."""
     story = Story()
-    plan = p.Plan(operations(story.moved(1, NINE), story.arrived(1), story.noshow(1)))
+    plan = Plan(operations(story.moved(1, NINE), story.arrived(1), story.noshow(1)))
     (change,) = plan.changes.values()
     assert change.changes["start"] == NINE
     assert change.changes["status"] is BookingStatus.NOSHOW
@@ -103,7 +105,7 @@ def test_changes_of_one_booking_are_one_update() -> None:
 def test_claims_keep_their_order_per_provider() -> None:
     """A release after a claim goes to the next phase; other providers share phases."""
     one, two = Story(1), Story(2)
-    plan = p.Plan(
+    plan = Plan(
         operations(
             one.cancelled(9),
             one.booked(1),
