@@ -10,7 +10,7 @@ import socket
 import sys
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from cluster.obstacle import Obstacle
 from cluster.settings import Settings
@@ -128,6 +128,7 @@ def _by_whom(port: int) -> str:
     for connection in connections:
         if (
             connection.status == psutil.CONN_LISTEN
+            and connection.laddr
             and connection.laddr.port == port
             and connection.pid
         ):

@@ -10,11 +10,14 @@ import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from shutil import rmtree
 
 import msgspec
-import psutil  # type: ignore[import-untyped]
+import psutil
 from msgspec import Struct
 
+RAY_FOLDER_PREFIX = "slotcast-ray-"
+"""How a server names the folder of its Ray, so that no other is ever removed."""
 STOP_SECONDS = 3.0
 """How long a leftover may take to end after SIGTERM before it is killed."""
 
@@ -35,6 +38,7 @@ class RunRecord(Struct, frozen=True, omit_defaults=True):
     host: str = ""
     port: int = 0
     ray_address: str = ""
+    ray_folder: str = ""
     children: tuple[ProcessMark, ...] = ()
 
 
@@ -117,5 +121,7 @@ def clear_leftovers(path: Path) -> int:
     if record is None:
         return 0
     count = stop_processes(record.children, STOP_SECONDS)
+    if Path(record.ray_folder).name.startswith(RAY_FOLDER_PREFIX):
+        rmtree(record.ray_folder, ignore_errors=True)
     path.unlink(missing_ok=True)
     return count

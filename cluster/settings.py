@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of web pages that may call and watch, comma separated; the server's
     own origin always may."""
+    behind_proxy: bool = False
+    """Whether a proxy on this machine speaks for the callers, so that their address
+    is the one in X-Forwarded-For."""
     ws_frame_bytes_max: int = Field(64 * 1024, ge=1024)
     """Largest frame a client may send, in bytes: a subscription to hundreds of
     topics fits, a flood does not."""
@@ -55,6 +58,9 @@ class Settings(BaseSettings):
     journal_budget_mib: int = Field(0, ge=0)
     """Room for the journal in MiB; 0 means as much as the disk has. At 90 % new
     holds are refused, at 97 % new bookings."""
+    trim_journal: bool = True
+    """Whether the journal gives back whole segments that snapshots and read model
+    both have; turn it off to keep every event for ever."""
 
     # --- the calendars -----------------------------------------------------------
     shards: int = Field(4, ge=1, le=4096)
@@ -73,12 +79,13 @@ class Settings(BaseSettings):
     key_retention_hours: int = Field(24, ge=1, le=24 * 31)
     """How long the answer to an idempotency key is kept: longer than any client
     retries."""
-    snapshot_events: int = Field(20_000, ge=100)
-    """Events of a shard between two snapshots: bounds recovery to well under a
-    second of replay."""
-    snapshot_seconds: int = Field(300, ge=1)
-    """Longest time between two snapshots of a shard that had events, in seconds."""
-    passivate_minutes: float = Field(15.0, gt=0)
+    snapshot_events: int = Field(10_000, ge=100)
+    """Events of a shard after which it stores snapshots: bounds the replay of a
+    recovery to a fraction of a second."""
+    snapshot_seconds: float = Field(60.0, gt=0)
+    """Longest time from a change to its snapshot, in seconds: a quiet site recovers
+    from snapshots alone."""
+    passivate_minutes: float = Field(10.0, gt=0)
     """How long a calendar nobody asks for stays in memory, in minutes."""
 
     # --- who may do how much -----------------------------------------------------
@@ -89,12 +96,14 @@ class Settings(BaseSettings):
     person, far below a flood."""
     rate_burst: int = Field(200, ge=1)
     """Requests that one caller may make at once."""
-    token_hours: float = Field(12.0, gt=0, le=24 * 30)
+    token_hours: float = Field(12.0, gt=0, le=24)
     """Life of tokens that the command line gives out, in hours: one working day."""
 
     # --- running and stopping ----------------------------------------------------
     drain_seconds: float = Field(10.0, ge=0, le=600)
     """Longest time for sockets and answers in flight to end at a stop, in seconds."""
+    log_requests: bool = True
+    """Whether each request leaves a line in the log, without anything personal."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe line that goes to the log files."""
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from cluster.run_file import (
     ProcessMark,

@@ -1,0 +1,162 @@
+"""Ports meet adapters here: the only module that knows both sides.
+
+A server owns its data folder. A tool that needs the calendars goes to the server if
+there is one, as a second driver of its Ray, and otherwise takes the folder's lock and
+runs the shards in its own process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from actors.domain.ids import ShardId
+from actors.limits import Limits
+from actors.local import LocalLinks
+from actors.placement import Placement, placing, shard_name
+from actors.ports import Calendars, ShardLinks
+from cluster.clock import SystemClock
+from cluster.data_folder import DataFolder
+from cluster.run_file import (
+    RunRecord,
+    clear_leftovers,
+    mark_of_self,
+    read_record,
+    write_record,
+)
+from cluster.shard_wiring import ShardConfig, ShardStores
+from cluster.site import Site
+from gateway.batching import Courier
+from persistence.directory import SqlDirectory
+from persistence.engine import migrate, open_engine
+
+MIB = 1024 * 1024
+
+
+def shard_config(site: Site, *, logs: bool) -> ShardConfig:
+    """What the site's shards need to know; ``logs``: each has a process of its own."""
+    settings = site.settings
+    return ShardConfig(
+        journal=str(site.folder.journal),
+        snapshots=str(site.folder.snapshots),
+        policy=settings.policy,
+        limits=Limits(
+            snapshot_events=settings.snapshot_events,
+            snapshot_ms=int(settings.snapshot_seconds * 1000),
+            passivate_ms=int(settings.passivate_minutes * 60_000),
+        ),
+        journal_budget_bytes=settings.journal_budget_mib * MIB,
+        logs=str(site.folder.logs) if logs else "",
+        log_level=settings.log_level,
+    )
+
+
+def fixed_shards(site: Site) -> list[ShardId]:
+    """The site's shards; none with placement "provider", where they come and go."""
+    if site.settings.placement is Placement.PROVIDER:
+        return []
+    return [shard_name(index) for index in range(site.settings.shards)]
+
+
+@asynccontextmanager
+async def local_links(site: Site) -> AsyncIterator[LocalLinks]:
+    """Shards in this process. Needs the folder's lock."""
+    settings = site.settings
+    fixed = fixed_shards(site)
+    stores = ShardStores(shard_config(site, logs=False))
+    links = LocalLinks(
+        placing(settings.placement, settings.shards), fixed, stores.mailbox
+    )
+    try:
+        await links.open()
+        yield links
+    finally:
+        await links.close()
+        await stores.close()
+
+
+@contextmanager
+def folder_taken(folder: DataFolder, command: str) -> Iterator[None]:
+    """Hold the folder's lock under this command's name; clears what a crash left.
+
+    Raises:
+        Obstacle: somebody else holds it.
+    """
+    with folder.locked():
+        clear_leftovers(folder.run_file)
+        write_record(folder.run_file, RunRecord(mark_of_self(), command))
+        try:
+            yield
+        finally:
+            folder.run_file.unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def open_links(site: Site, command: str) -> AsyncIterator[ShardLinks]:
+    """A road to the site's calendars, through its server or without one.
+
+    Raises:
+        Obstacle: somebody else has the folder, and is no server.
+    """
+    record = read_record(site.folder.run_file)
+    if site.folder.is_locked():
+        if record is None or not record.ray_address:
+            raise site.folder.taken()
+        async with _server_links(site, record) as links:
+            yield links
+    else:
+        with folder_taken(site.folder, command):
+            async with local_links(site) as local:
+                yield local
+
+
+@asynccontextmanager
+async def _server_links(site: Site, record: RunRecord) -> AsyncIterator[ShardLinks]:
+    """Join the server's Ray as a second driver."""
+    from actors.remote import RayLinks, connect_ray, stop_ray
+
+    settings = site.settings
+    fixed = fixed_shards(site)
+    spec = None
+    await asyncio.to_thread(connect_ray, record.ray_address)
+    try:
+        yield RayLinks(placing(settings.placement, settings.shards), fixed, spec)
+    finally:
+        await asyncio.to_thread(stop_ray)
+
+
+@asynccontextmanager
+async def local_calendars(site: Site) -> AsyncIterator[Calendars]:
+    """The site's calendars in this process. Needs the folder's lock."""
+    async with local_links(site) as links, _batched(links) as calendars:
+        yield calendars
+
+
+@asynccontextmanager
+async def open_calendars(site: Site, command: str) -> AsyncIterator[Calendars]:
+    """The site's calendars, batched and retried as in a gateway."""
+    async with open_links(site, command) as links, _batched(links) as calendars:
+        yield calendars
+
+
+@asynccontextmanager
+async def _batched(links: ShardLinks) -> AsyncIterator[Calendars]:
+    courier = Courier(links, SystemClock())
+    try:
+        yield courier
+    finally:
+        await courier.close()
+
+
+@asynccontextmanager
+async def open_directory(site: Site) -> AsyncIterator[SqlDirectory]:
+    """The site's directory, for reading and for imports."""
+    url = site.folder.database_url
+    await migrate(url)
+    readers, writer = open_engine(url, "reader"), open_engine(url, "writer")
+    try:
+        yield SqlDirectory(readers, writer)
+    finally:
+        await readers.dispose()
+        await writer.dispose()

@@ -1,0 +1,81 @@
+"""The ``slotcast`` command.
+
+Exit codes: 0 well, 1 a problem was found, 2 usage or environment. Troubles are one
+sentence and one on how to mend them; traces go to a file, not to people.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import typer
+
+from actors.errors import SchedulingError
+from cluster.commands.importing import importing, seed
+from cluster.commands.options import JsonOption
+from cluster.commands.projecting import project
+from cluster.commands.serving import serve
+from cluster.commands.tokens import token
+from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.terminal import Terminal
+from cluster.version import version_text
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="slotcast",
+    help="Live scheduling for medical care.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+app.command()(token)
+app.command()(seed)
+app.add_typer(importing, name="import")
+app.command()(project)
+
+
+@app.command()
+def version(*, as_json: JsonOption = False) -> None:
+    """Print the version."""
+    terminal = Terminal()
+    if as_json:
+        terminal.json({"version": version_text(), "python": sys.version.split()[0]})
+    else:
+        terminal.say(f"slotcast {version_text()}")
+
+
+def main() -> int:
+    """Run the command line; the exit code."""
+    terminal = Terminal()
+    try:
+        app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    except Obstacle as obstacle:
+        terminal.trouble(obstacle)
+        return obstacle.code
+    except SchedulingError as error:
+        terminal.trouble(Obstacle(f"That did not work: {error}", "Try again shortly."))
+        return FOUND_A_PROBLEM
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - people get a sentence, not a trace
+        terminal.trouble(_defect(error))
+        return FOUND_A_PROBLEM
+    return 0
+
+
+def _defect(error: Exception) -> Obstacle:
+    """A defect of ours, in a sentence; the trace goes where it can be found."""
+    path = Path(tempfile.gettempdir()) / f"slotcast-{os.getpid()}.log"
+    path.write_text(traceback.format_exc(), encoding="utf-8")
+    return Obstacle(
+        f"This is a defect of Slotcast: {type(error).__name__}: {error}",
+        f"Please report it with the trace in {path}.",
+    )

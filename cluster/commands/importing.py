@@ -1,0 +1,154 @@
+"""``slotcast import practices`` and ``slotcast seed``: filling a site."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from actors.domain.rules import Clinic
+from cluster.clock import SystemClock
+from cluster.commands.options import DataOption, JsonOption
+from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.practice_providers import providers_of
+from cluster.practices import Reading, read_practices
+from cluster.registering import register, several
+from cluster.settings import read_settings
+from cluster.site import Site, site_made_if_needed
+from cluster.terminal import Progressing, Terminal
+
+CLINICS_AT_ONCE = 500
+"""Clinics in one transaction: quick, and the projector is not kept waiting."""
+FILE_BYTES_MAX = 64 * 1024 * 1024
+"""Twenty times the real list; anything larger is another kind of file."""
+
+importing = typer.Typer(help="Load clinics from files.", no_args_is_help=True)
+
+
+@importing.callback()
+def _words() -> None:
+    """Load clinics from files."""
+
+
+@importing.command()
+def practices(
+    *,
+    file: Annotated[Path, typer.Argument(help="The list, in the format of epraccur.")],
+    providers_per_clinic: Annotated[
+        int, typer.Option(min=0, max=50, help="Begin so many calendars per clinic.")
+    ] = 0,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Take only so many clinics; 0 is all.")
+    ] = 0,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Load clinics from the English list of general practices (see docs/import.md)."""
+    terminal, clock = Terminal(), SystemClock()
+    lines = _lines(file)
+    settings = read_settings(data=data)
+    site = site_made_if_needed(settings, clock.today())
+    reading = Reading()
+    clinics = list(read_practices(lines, clock.today(), reading))
+    if limit:
+        clinics = clinics[:limit]
+    with terminal.progress() as progress:
+        counts = asyncio.run(_import(site, clinics, providers_per_clinic, progress))
+    _report(terminal, reading, counts, as_json=as_json)
+    if reading.bad:
+        raise typer.Exit(FOUND_A_PROBLEM)
+
+
+def seed(*, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Fill the site with the demo region; what is there stays as it is."""
+    from cluster.seeding import sow_demo
+
+    terminal, clock = Terminal(), SystemClock()
+    site = site_made_if_needed(read_settings(data=data), clock.today())
+    with terminal.progress() as progress:
+        sown = asyncio.run(sow_demo(site, "slotcast seed", progress))
+    if as_json:
+        terminal.json({name: getattr(sown, name) for name in sown.__struct_fields__})
+    else:
+        terminal.say(
+            f"The demo region has {sown.clinics} clinics, {sown.providers} providers "
+            f"and {sown.bookings:,} bookings."
+        )
+
+
+async def _import(
+    site: Site, clinics: Sequence[Clinic], per_clinic: int, progress: Progressing
+) -> dict[str, Counter[str]]:
+    """Put clinics and their providers; how many were new, changed and the same."""
+    from cluster.bootstrap import open_calendars, open_directory
+
+    counted: Counter[str] = Counter(new=0, changed=0, same=0)
+    async with open_directory(site) as directory:
+        for chunk in _chunks(clinics, CLINICS_AT_ONCE):
+            new, changed, same = await directory.put_clinics(chunk)
+            counted.update(new=new, changed=changed, same=same)
+            progress("clinics", counted.total(), len(clinics))
+    begun: Counter[str] = Counter(new=0, changed=0, same=0)
+    total = len(clinics) * per_clinic
+    if total:
+        async with open_calendars(site, "slotcast import") as calendars:
+            wanted = providers_of(clinics, per_clinic)
+            async for outcome in several(lambda one: register(calendars, one), wanted):
+                begun[outcome.value] += 1
+                progress("providers", begun.total(), total)
+    return {"clinics": counted, "providers": begun}
+
+
+def _report(
+    terminal: Terminal,
+    reading: Reading,
+    counts: dict[str, Counter[str]],
+    *,
+    as_json: bool,
+) -> None:
+    summary: dict[str, Any] = {
+        "read": reading.rows,
+        **counts["clinics"],
+        "skipped": reading.skipped.total(),
+        "bad": len(reading.bad),
+    }
+    if as_json:
+        summary["skipped_why"] = dict(reading.skipped)
+        summary["bad_rows"] = [
+            {"line": line, "reason": reason} for line, reason in reading.bad
+        ]
+        summary["providers"] = dict(counts["providers"])
+        terminal.json(summary)
+        return
+    for line, reason in reading.bad:
+        terminal.note(f"line {line}: {reason}", style="yellow")
+    terminal.facts(summary)
+    if reading.skipped:
+        whys = ", ".join(f"{count:,} {why}" for why, count in reading.skipped.items())
+        terminal.say(f"skipped are: {whys}")
+    if counts["providers"].total():
+        terminal.say("providers:")
+        terminal.facts({f"  {name}": n for name, n in counts["providers"].items()})
+
+
+def _lines(file: Path) -> list[bytes]:
+    try:
+        size = file.stat().st_size
+        if size > FILE_BYTES_MAX:
+            raise Obstacle(f"{file} has {size:,} bytes; that is no list of practices.")
+        with file.open("rb") as stream:
+            return stream.readlines()
+    except OSError as error:
+        raise Obstacle(
+            f"{file} cannot be read: {error.strerror}.",
+            "Give the path of the list as a file.",
+        ) from error
+
+
+def _chunks(clinics: Sequence[Clinic], size: int) -> Iterator[Sequence[Clinic]]:
+    for start in range(0, len(clinics), size):
+        yield clinics[start : start + size]

@@ -1,0 +1,27 @@
+"""``slotcast project``: the process that writes the read model behind the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from cluster.commands.options import DataOption
+
+
+def project(
+    *,
+    until_stdin_closes: Annotated[
+        bool, typer.Option(help="Stop when standard input ends: for a server's child.")
+    ] = False,
+    data: DataOption = None,
+) -> None:
+    """Follow the journal and write the read model, until told to stop."""
+    from cluster.logs import log_to
+    from cluster.projecting import follow_journal
+    from cluster.site import existing_site
+
+    site = existing_site(data)
+    log_to(site.folder.logs / "projector.log", site.settings.log_level)
+    asyncio.run(follow_journal(site, until_stdin_closes=until_stdin_closes))

@@ -1,0 +1,38 @@
+"""``slotcast serve``: the whole of it on one machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from actors.placement import Placement
+from cluster.commands.options import DataOption
+from cluster.terminal import Terminal
+from cluster.version import version_text
+
+
+def serve(
+    *,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; else SLOTCAST_HOST.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; else SLOTCAST_PORT.")
+    ] = None,
+    shards: Annotated[
+        int | None, typer.Option(help="Shards of a new data folder.")
+    ] = None,
+    placement: Annotated[
+        Placement | None, typer.Option(help="Placement of a new data folder.")
+    ] = None,
+    data: DataOption = None,
+) -> None:
+    """Serve REST, live sockets and docs; every other setting is SLOTCAST_…."""
+    from cluster.serve import serve as serve_site
+    from cluster.settings import read_settings
+
+    settings = read_settings(
+        host=host, port=port, shards=shards, placement=placement, data=data
+    )
+    raise typer.Exit(serve_site(settings, Terminal(), version_text()))

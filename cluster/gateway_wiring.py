@@ -1,0 +1,85 @@
+"""The gateway of this process: its ports, its application, its web server."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+
+from actors.ports import ShardLinks
+from cluster.clock import SystemClock
+from cluster.site import Site
+from cluster.web_server import WebServer
+from gateway.app import create_app
+from gateway.batching import Courier
+from gateway.config import GatewayConfig, GatewayPorts
+from persistence.bookings import SqlBookingHistory
+from persistence.directory import SqlDirectory
+from persistence.engine import open_engine
+from persistence.progress import SqlProgress
+
+
+def new_token() -> str:
+    """A fresh random token for an id: 16 characters, 96 bits."""
+    return secrets.token_urlsafe(12)
+
+
+def gateway_config(site: Site, version: str) -> GatewayConfig:
+    """The gateway's settings from the site's. Raises Obstacle: the key is not safe."""
+    settings = site.settings
+    return GatewayConfig(
+        token_keys=(site.folder.token_key(),),
+        allowed_origins=settings.allowed_origins,
+        rate_limited=settings.rate_limits,
+        rate_per_s=settings.rate_per_second,
+        rate_burst=settings.rate_burst,
+        anonymous_rate_per_s=2 * settings.rate_per_second,
+        anonymous_rate_burst=2 * settings.rate_burst,
+        version=version,
+        log_requests=settings.log_requests,
+    )
+
+
+@asynccontextmanager
+async def gateway_ports(site: Site, links: ShardLinks) -> AsyncIterator[GatewayPorts]:
+    """The gateway's ports over real adapters; closed afterwards."""
+    clock = SystemClock()
+    readers = open_engine(site.folder.database_url, "reader")
+    courier = Courier(links, clock)
+    try:
+        yield GatewayPorts(
+            calendars=courier,
+            links=links,
+            directory=SqlDirectory(readers),
+            history=SqlBookingHistory(readers),
+            progress=SqlProgress(readers),
+            clock=clock,
+            tokens=new_token,
+        )
+    finally:
+        await courier.close()
+        await readers.dispose()
+
+
+def web_server(site: Site, ports: GatewayPorts, version: str) -> WebServer:
+    """The server of this gateway, not yet serving."""
+    settings = site.settings
+    app = create_app(ports, gateway_config(site, version))
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=settings.ws_frame_bytes_max,
+        ws_per_message_deflate=False,
+        backlog=settings.backlog,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=settings.behind_proxy,
+        forwarded_allow_ips="127.0.0.1" if settings.behind_proxy else None,
+        lifespan="on",
+        timeout_graceful_shutdown=max(1, int(settings.drain_seconds)),
+    )
+    return WebServer(config, app.state.live.drain, settings.drain_seconds)

@@ -1,0 +1,120 @@
+"""Where log lines go: JSON, one per line, rotated, into the data folder's logs/.
+
+The terminal is for people and stays readable; everything wide goes here.
+"""
+
+from __future__ import annotations
+
+import logging
+from io import TextIOBase
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO, cast
+
+import structlog
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
+
+FILE_BYTES_MAX = 20 * 1024 * 1024
+"""Size at which a log file is turned over."""
+FILES_KEPT = 4
+"""Older files of each log: with the size, at most 100 MiB per process."""
+_QUIET = ("uvicorn", "aiosqlite", "asyncio", "ray", "alembic", "websockets")
+"""Libraries whose chatter below WARNING helps nobody."""
+
+
+class RotatingFile(TextIOBase):
+    """A text file that is turned over when it has grown, to x.log.1, x.log.2 …."""
+
+    def __init__(
+        self, path: Path, bytes_max: int = FILE_BYTES_MAX, kept: int = FILES_KEPT
+    ) -> None:
+        self._path = path
+        self._bytes_max = bytes_max
+        self._kept = kept
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._open()
+
+    def write(self, text: str, /) -> int:
+        """Add a line; a full disk loses it rather than stopping the work."""
+        line = text.encode("utf-8", "backslashreplace")
+        if self._size + len(line) > self._bytes_max and self._size:
+            self._turn_over()
+        try:
+            self._file.write(line)
+        except OSError:
+            return 0
+        self._size += len(line)
+        return len(text)
+
+    def close(self) -> None:
+        """Give the file back."""
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+    def _open(self) -> None:
+        self._file = self._path.open("ab", buffering=0)
+        self._size = self._file.tell()
+
+    def _turn_over(self) -> None:
+        self._file.close()
+        for number in range(self._kept, 0, -1):
+            newer = self._numbered(number - 1)
+            if newer.exists():
+                newer.replace(self._numbered(number))
+        self._open()
+
+    def _numbered(self, number: int) -> Path:
+        return (
+            self._path.with_name(f"{self._path.name}.{number}")
+            if number
+            else (self._path)
+        )
+
+
+def log_to(path: Path, level: str) -> None:
+    """Send this process's log lines to ``path``, from ``level`` on."""
+    lowest = logging.getLevelNamesMapping()[level.upper()]
+    file = cast("TextIO", RotatingFile(path))
+    stamps: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*stamps, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
+        logger_factory=structlog.WriteLoggerFactory(file=file),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(file)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*stamps, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    _take_over(handler, lowest)
+
+
+def log_to_nowhere() -> None:
+    """Tools without a log keep the terminal clean: nothing is written anywhere."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1)
+    )
+    _take_over(logging.NullHandler(), logging.WARNING)
+
+
+def _take_over(handler: logging.Handler, level: int) -> None:
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, level))

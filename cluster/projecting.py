@@ -1,0 +1,109 @@
+"""The projector's process: it writes the read model behind the journal.
+
+It also trims the journal, for it knows best what is projected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+from actors.errors import SchedulingError
+from actors.ports import Journal, SnapshotStore
+from cluster.clock import SystemClock
+from cluster.site import Site
+from persistence.engine import migrate, open_engine
+from persistence.journal_file import FileJournal
+from persistence.projection_sql import SqlProjectionStore
+from persistence.projection_store import StoreUnavailable
+from persistence.projector import Projector
+from persistence.snapshots import FileSnapshots
+
+log = logging.getLogger(__name__)
+
+TRIM_EVERY_S = 60.0
+"""How often the journal gives back what snapshots and read model both have."""
+CATCH_UP_S = 4.0
+"""How long a projector that is told to stop goes on catching up."""
+
+
+async def follow_journal(site: Site, *, until_stdin_closes: bool) -> None:
+    """Project until SIGTERM, or until standard input closes if asked to."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if until_stdin_closes:
+        loop.add_reader(sys.stdin.fileno(), _notice_end, stop)
+    url = site.folder.database_url
+    await migrate(url)
+    engine = open_engine(url, "projector")
+    journal = FileJournal(site.folder.journal)
+    snapshots = FileSnapshots(site.folder.snapshots)
+    projector = Projector(
+        journal,
+        SqlProjectionStore(engine),
+        SystemClock(),
+        cell_minutes=site.settings.cell_minutes,
+    )
+    log.info("projector begins")
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            if site.settings.trim_journal:
+                tasks.create_task(
+                    _trim(journal, snapshots, SqlProjectionStore(engine), stop)
+                )
+            await projector.run(stop)
+        await _catch_up(projector)
+    finally:
+        await journal.close()
+        await snapshots.close()
+        await engine.dispose()
+        log.info("projector ends, %d records projected", projector.projected)
+
+
+def _notice_end(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+async def _catch_up(projector: Projector) -> None:
+    """Project what is already durable, so that the next start finds nothing to do."""
+    try:
+        async with asyncio.timeout(CATCH_UP_S):
+            while await projector.step():
+                pass
+    except (TimeoutError, StoreUnavailable, SchedulingError) as error:
+        log.info("stops before it has caught up: %r", error)
+
+
+async def _trim(
+    journal: Journal,
+    snapshots: SnapshotStore,
+    store: SqlProjectionStore,
+    stop: asyncio.Event,
+) -> None:
+    """Now and then forget records that are in snapshots and read model alike."""
+    while not stop.is_set():
+        try:
+            async with asyncio.timeout(TRIM_EVERY_S):
+                await stop.wait()
+        except TimeoutError:
+            try:
+                await trim_once(journal, snapshots, store)
+            except (SchedulingError, StoreUnavailable) as error:
+                log.warning("nothing trimmed: %s", error)
+
+
+async def trim_once(
+    journal: Journal, snapshots: SnapshotStore, store: SqlProjectionStore
+) -> None:
+    """Trim every shard up to what both snapshots and read model have."""
+    for shard, offset in (await store.shard_offsets()).items():
+        upto = min(offset.seq, await snapshots.position(shard))
+        if upto > 0:
+            await journal.trim(shard, upto)

@@ -1,0 +1,129 @@
+"""The server's own Ray: begun and ended with it, in a folder that leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+
+from actors.domain.ids import ShardId
+from actors.errors import Unavailable
+from actors.placement import placing
+from actors.remote import (
+    RayConfig,
+    RayLinks,
+    ShardSpec,
+    create_shards,
+    start_ray,
+    stop_ray,
+)
+from cluster.bootstrap import fixed_shards, shard_config
+from cluster.clock import SystemClock
+from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.run_file import RAY_FOLDER_PREFIX
+from cluster.site import Site
+
+log = logging.getLogger(__name__)
+
+FACTORY = "cluster.shard_wiring:make_mailbox"
+OPEN_S = 60.0
+"""How long shards may take to open: a long journal is read at a start."""
+LOOK_AGAIN_S = 0.02
+CLOSE_S = 10.0
+"""How long shards may take to store what changed at a stop."""
+
+
+def new_ray_folder() -> Path:
+    """A folder for Ray's sockets and logs, with the short path that sockets need."""
+    return Path(tempfile.mkdtemp(prefix=RAY_FOLDER_PREFIX, dir="/tmp"))
+
+
+class RayHost:
+    """Ray and the site's shards on it. ``start`` it, and ``stop`` it."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        settings = site.settings
+        self._site = site
+        self._folder = folder
+        self._spec = ShardSpec(FACTORY, shard_config(site, logs=True).encoded())
+        self._fixed = fixed_shards(site)
+        self.links = RayLinks(
+            placing(settings.placement, settings.shards),
+            self._fixed,
+            None if self._fixed else self._spec,
+        )
+        self.address = ""
+
+    def start(self) -> None:
+        """Start Ray and ask for the shards; blocks for two seconds.
+
+        Raises:
+            Obstacle: Ray does not start here; says why.
+        """
+        try:
+            self.address = start_ray(RayConfig(temp_dir=str(self._folder)))
+        except Exception as error:
+            log.exception("Ray does not start")
+            raise Obstacle(
+                f"Ray does not start: {type(error).__name__}: {error}",
+                f"Its logs are in {self._folder}; free memory, /dev/shm and open "
+                "files are the usual reasons.",
+            ) from error
+        create_shards(self._fixed, self._spec)
+
+    async def opened(self, stopping: Callable[[], bool]) -> None:
+        """Return when every shard answers, or a stop is asked for.
+
+        Raises:
+            Obstacle: a shard's journal is damaged, or it takes too long.
+        """
+        try:
+            async with asyncio.timeout(OPEN_S):
+                for shard in self._fixed:
+                    while not stopping():
+                        state = await self._state(shard)
+                        if state == "open":
+                            break
+                        await asyncio.sleep(LOOK_AGAIN_S)
+        except TimeoutError:
+            raise Obstacle(
+                f"The shards did not open in {OPEN_S:.0f} s.",
+                f"See {self._site.folder.logs}, and: slotcast journal verify",
+                code=FOUND_A_PROBLEM,
+            ) from None
+
+    async def _state(self, shard: ShardId) -> str:
+        try:
+            status = await self.links.status(shard)
+        except Unavailable:
+            return ""
+        if status.state == "corrupt":
+            raise Obstacle(
+                f"The journal of shard {shard} is damaged; see "
+                f"{self._site.folder.logs / f'shard-{shard}.log'}.",
+                "Find the place with: slotcast journal verify; then put the journal "
+                "back from a backup.",
+                code=FOUND_A_PROBLEM,
+            )
+        return status.state
+
+    async def passivate(self) -> int:
+        """End shards of one provider that nobody has asked for long; how many."""
+        if self._fixed:
+            return 0
+        idle_ms = int(self._site.settings.passivate_minutes * 60_000)
+        return await self.links.passivate(SystemClock().now(), idle_ms)
+
+    async def close_shards(self) -> None:
+        """Let every shard store what changed and close its journal; bounded."""
+        await self.links.close_shards(CLOSE_S)
+
+    def stop(self) -> None:
+        """End Ray and wait for its processes; leaves no folder."""
+        try:
+            stop_ray()
+        finally:
+            rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,281 @@
+"""``slotcast serve``: the life of a server, from the first check to the last process.
+
+Checks come first and change nothing. Then, in order: lock, folder, seed (the first
+time), projector, Ray, shards, gateway. The stop goes the other way: watchers are told,
+answers in flight go out, shards store what changed, the projector catches up, Ray
+ends. Each step of the stop is bounded, and none is left out because another failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from contextlib import ExitStack, asynccontextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from msgspec.structs import replace
+
+from actors.errors import SchedulingError
+from cluster.bootstrap import folder_taken
+from cluster.clock import SystemClock
+from cluster.data_folder import DataFolder
+from cluster.logs import log_to
+from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.preflight import (
+    bind_port,
+    check_disk,
+    check_python,
+    raise_open_files_limit,
+)
+from cluster.run_file import (
+    RunRecord,
+    mark_of_self,
+    marks_of_descendants,
+    write_record,
+)
+from cluster.settings import Settings
+from cluster.site import Site
+from cluster.stopping import StopSignals
+from cluster.supervision import Supervisor, projector_command
+from cluster.terminal import Terminal
+from persistence.engine import migrate
+
+if TYPE_CHECKING:
+    from cluster.ray_host import RayHost
+    from gateway.config import GatewayPorts
+
+log = logging.getLogger(__name__)
+
+CATCH_UP_S = 30.0
+"""How long the first start waits for the read model of what was just seeded."""
+KEEP_HOUSE_S = 10.0
+"""How often the processes below us are written down, for a start after a crash."""
+COMMAND = "slotcast serve"
+
+
+def serve(settings: Settings, terminal: Terminal, version: str) -> int:
+    """Serve until told to stop; the exit code.
+
+    Raises:
+        Obstacle: something is in the way; nothing is left running.
+    """
+    with ExitStack() as held:
+        site, listener = _prepared(settings, terminal, held)
+        log_to(site.folder.logs / "server.log", settings.log_level)
+        held.enter_context(terminal.apart(site.folder.logs / "server.out"))
+        log.info("server begins", extra={"port": settings.port})
+        _begin_imports()
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_Server(site, listener, terminal, version).live())
+
+
+def _prepared(
+    settings: Settings, terminal: Terminal, held: ExitStack
+) -> tuple[Site, socket.socket]:
+    """Look at everything, then take the port and the folder; ``held`` gives back."""
+    check_python()
+    raise_open_files_limit()
+    folder = DataFolder(settings.data)
+    layout = folder.examine()
+    if layout is not None:
+        settings = folder.check_matches(layout, settings)
+        if folder.is_locked():
+            raise folder.taken()
+    check_disk(folder.path, settings.disk_free_mib_min)
+    listener = held.enter_context(bind_port(settings))
+    held.enter_context(folder_taken(folder, COMMAND))
+    folder.check_writable()
+    if layout is None:
+        layout = folder.make(settings, SystemClock().today().isoformat())
+        terminal.note(f"A new data folder: {folder.path}")
+    folder.token_key()
+    if not settings.is_loopback:
+        terminal.note(
+            f"Listening on {settings.host}: others can reach this server, and tokens "
+            "travel unencrypted unless a proxy with TLS stands before it.",
+            style="yellow",
+        )
+    return Site(settings, folder, layout), listener
+
+
+def _begin_imports() -> None:
+    """Load the gateway's libraries while Ray's processes start."""
+    threading.Thread(
+        target=import_module, args=("cluster.gateway_wiring",), daemon=True
+    ).start()
+
+
+class _StopAsked(Exception):
+    """A stop was asked for while the server was still starting."""
+
+
+class _Server:
+    """One running server."""
+
+    def __init__(
+        self, site: Site, listener: socket.socket, terminal: Terminal, version: str
+    ) -> None:
+        self._site = site
+        self._listener = listener
+        self._terminal = terminal
+        self._version = version
+        self._signals = StopSignals(terminal)
+        self._is_first = not site.folder.is_seeded()
+        self._record = RunRecord(
+            mark_of_self(), COMMAND, site.settings.host, site.settings.port
+        )
+
+    async def live(self) -> int:
+        """From the seed to the last process; the exit code."""
+        with self._signals.heard():
+            try:
+                if self._is_first:
+                    await self._seed()
+                await self._with_projector()
+            except _StopAsked:
+                log.info("stopped while starting")
+        log.info("server ends")
+        self._terminal.note("stopped")
+        return 0
+
+    async def _seed(self) -> None:
+        """Fill a new folder, before anything else runs on it."""
+        folder = self._site.folder
+        if self._site.settings.seed == "none":
+            folder.mark_seeded("none")
+            return
+        from cluster.bootstrap import local_calendars
+        from cluster.seed.sow import sow
+
+        with self._terminal.step("Demo region"):
+            async with local_calendars(self._site) as calendars:
+                with self._terminal.progress() as progress:
+                    await sow(calendars, self._site.made_on, progress)
+        folder.mark_seeded("demo")
+        self._go_on()
+
+    async def _with_projector(self) -> None:
+        """Run the rest with a projector beside it."""
+        folder = self._site.folder
+        await migrate(folder.database_url)
+        supervisor = Supervisor(
+            projector_command(),
+            {"SLOTCAST_DATA": str(folder.path)},
+            folder.logs / "projector.out",
+        )
+        async with alongside(supervisor.run()):
+            try:
+                await self._with_shards()
+            finally:
+                await supervisor.stop()
+
+    async def _with_shards(self) -> None:
+        """Run the rest with Ray and the shards."""
+        from cluster.ray_host import RayHost, new_ray_folder
+
+        ray_folder = new_ray_folder()
+        host = RayHost(self._site, ray_folder)
+        self._note(ray_folder=str(ray_folder))
+        try:
+            with self._terminal.step("Ray"):
+                host.start()
+            self._note(ray_address=host.address)
+            self._go_on()
+            with self._terminal.step("Shards"):
+                await host.opened(lambda: self._signals.is_asked)
+            self._go_on()
+            await self._with_gateway(host)
+        finally:
+            await host.close_shards()
+            host.stop()
+
+    async def _with_gateway(self, host: RayHost) -> None:
+        """Serve, until a stop is asked for and everybody has been answered."""
+        from cluster.gateway_wiring import gateway_ports, web_server
+
+        async with gateway_ports(self._site, host.links) as ports:
+            server = web_server(self._site, ports, self._version)
+            async with alongside(server.serve(sockets=[self._listener])) as serving:
+                await self._first_of(server.listening.wait(), serving)
+                await self._say_welcome(ports)
+                async with alongside(self._keep_house(host)):
+                    await self._first_of(self._signals.asked.wait(), serving)
+                server.stop()
+                await serving
+
+    async def _say_welcome(self, ports: GatewayPorts) -> None:
+        """Tell the person at the terminal that it is ready."""
+        from cluster.welcome import welcome
+
+        self._note(children=marks_of_descendants())
+        if self._is_first:
+            with self._terminal.step("Read model"):
+                await _caught_up(ports)
+        self._go_on()
+        await welcome(self._terminal, self._site, ports.calendars, ports.directory)
+        took = SystemClock().now() / 1000 - psutil.Process().create_time()
+        self._terminal.note(f"ready in {took:.1f} s")
+        log.info("server ready", extra={"seconds": round(took, 2)})
+        gc.collect()
+        gc.freeze()
+
+    async def _keep_house(self, host: RayHost) -> None:
+        """Write down who works for us, and let idle shards of one provider go."""
+        while True:
+            await asyncio.sleep(KEEP_HOUSE_S)
+            self._note(children=marks_of_descendants())
+            await host.passivate()
+
+    async def _first_of(
+        self, event: Awaitable[object], serving: asyncio.Task[None]
+    ) -> None:
+        """Wait for an event; raises Obstacle if the web server ends before it."""
+        waiting = asyncio.ensure_future(event)
+        await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            return
+        waiting.cancel()
+        cause = None if serving.cancelled() else serving.exception()
+        raise Obstacle(
+            f"The web server ended by itself{f': {cause}' if cause else ''}.",
+            f"See {self._site.folder.logs / 'server.log'}.",
+            code=FOUND_A_PROBLEM,
+        )
+
+    def _note(self, **changed: Any) -> None:
+        self._record = replace(self._record, **changed)
+        write_record(self._site.folder.run_file, self._record)
+
+    def _go_on(self) -> None:
+        if self._signals.is_asked:
+            raise _StopAsked
+
+
+@asynccontextmanager
+async def alongside(
+    work: Coroutine[Any, Any, None],
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Run ``work`` beside the block, and no longer than it."""
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _caught_up(ports: GatewayPorts) -> None:
+    """Wait until the read model shows what was seeded; bounded."""
+    for shard in ports.links.shards():
+        with contextlib.suppress(SchedulingError):
+            status = await ports.links.status(shard)
+            await ports.progress.reached(shard, status.last_seq, timeout_s=CATCH_UP_S)

@@ -1,0 +1,85 @@
+"""The last lines of a start: where it is, who one can be, what to try."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from actors.domain.answers import ProviderView
+from actors.domain.ids import ProviderId
+from actors.domain.reads import ReadProvider
+from actors.errors import Unavailable
+from actors.ports import Calendars
+from actors.readmodel import Directory, ProviderQuery
+from cluster.clock import SystemClock
+from cluster.settings import Settings
+from cluster.site import Site
+from cluster.terminal import Terminal
+from gateway.auth import Role, issue_token
+
+LOOKED_AT_MAX = 20
+"""Providers that are asked for a free slot to show."""
+
+
+def address_of(settings: Settings) -> str:
+    """Where a person on this machine finds the server."""
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
+    return f"http://[{host}]" if ":" in host else f"http://{host}:{settings.port}"
+
+
+async def welcome(
+    terminal: Terminal, site: Site, calendars: Calendars, directory: Directory
+) -> None:
+    """Print the address, three tokens, a line to try, and where the data is."""
+    base = address_of(site.settings)
+    example = await _example(calendars, directory)
+    provider = example[0] if example else ProviderId("prv_1")
+    key, clock = site.folder.token_key(), SystemClock()
+    life_s = int(site.settings.token_hours * 3600)
+    people = (
+        (Role.PATIENT, "pat_1"),
+        (Role.DOCTOR, str(provider)),
+        (Role.ADMIN, "admin"),
+    )
+    terminal.say()
+    terminal.say(f"Slotcast serves at  {base}   (docs: {base}/docs)")
+    terminal.say(f"Data is in          {site.folder.path}")
+    terminal.say()
+    terminal.say(f"Tokens for trying things out, good for {life_s / 3600:g} hours:")
+    for role, subject in people:
+        signed = issue_token(
+            key, role, subject, life_s, clock.now(), secrets.token_urlsafe(12)
+        )
+        terminal.say(f"  {role.value} {subject}:")
+        terminal.say(f"  {signed}")
+    terminal.say()
+    terminal.say("Try:")
+    terminal.say(f"  {_line_to_try(base, example)}")
+    terminal.say()
+    terminal.say("Ctrl-C stops it.")
+
+
+def _line_to_try(base: str, example: tuple[ProviderId, str, str] | None) -> str:
+    if example is None:
+        return f"curl -s '{base}/readyz'"
+    provider, visit_type, day = example
+    query = f"visit_type={visit_type}&from={day}&to={day}"
+    return f"curl -s '{base}/v1/providers/{provider}/slots?{query}'"
+
+
+async def _example(
+    calendars: Calendars, directory: Directory
+) -> tuple[ProviderId, str, str] | None:
+    """A provider, a visit type and a local day with a free slot; None if none."""
+    for provider in await directory.ids(ProviderQuery(), limit=LOOKED_AT_MAX):
+        try:
+            view = await calendars.ask(ReadProvider(provider))
+        except Unavailable:
+            return None
+        if isinstance(view, ProviderView) and view.next_free:
+            visit_type, start = next(iter(view.next_free.items()))
+            zone = ZoneInfo(view.availability.locations[0].time_zone)
+            local = datetime.fromtimestamp(start * 60, UTC).astimezone(zone)
+            return provider, visit_type, local.date().isoformat()
+    return None
