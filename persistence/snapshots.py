@@ -158,7 +158,7 @@ def _load(
             some,
         )
         for provider, seq, crc, blob in rows:
-            if _crc(provider, seq, blob) != crc:
+            if not isinstance(blob, bytes) or _crc(provider, seq, blob) != crc:
                 raise _corrupt(path, f"the snapshot of {provider} has changed")
             found[provider] = StoredCalendar(seq, blob)
     return found

@@ -22,7 +22,7 @@ from actors.errors import Fenced, JournalFull, JournalUnavailable, OutcomeUnknow
 from actors.ports import Record, Sealed
 from persistence import codec
 from persistence.disk import Disk
-from persistence.fence import Fence
+from persistence.fence import EPOCH_FILE, Fence
 from persistence.room import MIB
 from persistence.wal_format import (
     HEADER_BYTES,
@@ -30,6 +30,7 @@ from persistence.wal_format import (
     NEW_SUFFIX,
     Header,
     Mark,
+    damaged,
     pack_frame,
     pack_header,
     pack_mark,
@@ -107,6 +108,7 @@ class Wal:
         self._refuse_if_poisoned()
         try:
             self._disk.make_folder(self._folder)
+            self._refuse_without_epoch()
             self._fence.open()
             self._fence.lock()
         except OSError as error:
@@ -187,6 +189,8 @@ class Wal:
             self._fence.open()
             self._fence.lock()
             try:
+                # The last record stays: its instant is the floor of the clock.
+                upto_seq = min(upto_seq, self.last_seq() - 1)
                 bases = segment_bases(self._disk.names(self._folder))
                 for base, after in itertools.pairwise(bases):
                     if after - 1 > upto_seq:
@@ -211,6 +215,12 @@ class Wal:
         return self._reader.last_seq()
 
     # --- inside ------------------------------------------------------------------
+
+    def _refuse_without_epoch(self) -> None:
+        """The epoch file is durable before the first segment is made."""
+        names = self._disk.names(self._folder)
+        if EPOCH_FILE not in names and segment_bases(names):
+            raise damaged(f"{self._folder}/{EPOCH_FILE}", 0, "it is missing")
 
     def _adopt(self, tail: Tail | None, epoch: int) -> None:
         """Make the journal's end durable and stand behind it, under the new epoch."""

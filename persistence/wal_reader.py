@@ -106,7 +106,9 @@ class WalReader:
     def _read(self, after_seq: int, limit: int) -> list[Record]:
         end = self._last_seq()
         records: list[Record] = []
-        if after_seq >= end or limit < 1:
+        # What follows the watermark may be gone after the next power cut.
+        limit = min(limit, end - after_seq)
+        if limit < 1:
             return records
         place = self._place
         if place is None or place.seq > after_seq:

@@ -178,14 +178,12 @@ def check_rest(data: bytes, found: Scan, path: str) -> int:
     Raises:
         JournalCorrupt: a sound frame follows, so what is bad was durable once.
     """
-    rest = data[found.end :].rstrip(b"\0")
-    if not rest:
-        return 0
-    later = sound_frame_after(rest, 0)
+    torn = len(data[found.end :].rstrip(b"\0"))
+    later = sound_frame_after(data, found.end) if torn else None
     if later is not None:
-        what = f"a bad record is followed by a good one at byte {found.end + later}"
+        what = f"a bad record is followed by a good one at byte {later}"
         raise damaged(path, found.end, what)
-    return len(rest)
+    return torn
 
 
 __all__ = [

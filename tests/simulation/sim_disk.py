@@ -196,7 +196,9 @@ class SimDisk:
         except OSError:
             self._settle(file, visible=True)
             raise
-        file.durable = bytearray(file.seen)
+        # Only what is known to be dirty: a failed sync may have lost the rest.
+        for kind, offset, data in file.pending:
+            _apply(file.durable, kind, offset, data)
         file.pending = []
 
     def sync_folder(self, path: str) -> None:
