@@ -30,7 +30,9 @@ from gateway.problems import of_refusal
 _DAY: Final = 24 * 60
 SCHEDULE_DAYS_BACK: Final = 1
 SCHEDULE_DAYS_AHEAD: Final = 62
-_PROJECTION_WAIT_S: Final = 2.0
+_PROJECTION_WAIT_S: Final = 0.25
+"""A patient waits no longer for a read model that is behind: what it has is shown, and
+read again later."""
 
 log = structlog.get_logger("slotcast.live")
 

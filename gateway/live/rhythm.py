@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from random import Random
+from typing import Final
 
 from actors.domain.ids import Millis
 from gateway.live.conversation import House
@@ -17,6 +18,9 @@ from gateway.live.frames import bye_frame
 from gateway.live.reader import TopicReader
 from gateway.live.watcher import Watcher
 from gateway.problems import CloseCode
+
+_PAUSE_S_MAX: Final = 0.02
+"""Few watchers need not be spread over the whole time."""
 
 
 class Rhythm:
@@ -76,7 +80,8 @@ class Rhythm:
         """Send everybody away, one by one, over the configured time."""
         watchers = list(self._house.hub.watchers)
         self._random.shuffle(watchers)
-        pause_s = self._house.settings.drain_s / max(1, len(watchers))
+        drain_s = self._house.settings.drain_s
+        pause_s = min(_PAUSE_S_MAX, drain_s / max(1, len(watchers)))
         for watcher in watchers:
             self._send_away(watcher, CloseCode.DRAINING)
             await asyncio.sleep(pause_s * self._random.uniform(0, 2))

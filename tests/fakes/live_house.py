@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -68,8 +69,7 @@ class LiveClient:
             while True:
                 await self.next()
         except ConnectionClosed as end:
-            assert end.rcvd is not None
-            return end.rcvd.code
+            return end.rcvd.code if end.rcvd else 1006
 
 
 class LiveHouse:
@@ -102,12 +102,24 @@ class LiveHouse:
             yield client
 
 
+class _Server(uvicorn.Server):
+    """Says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.up.set()
+
+
 @asynccontextmanager
 async def open_live_house(**changes: Any) -> AsyncIterator[LiveHouse]:
     """A gateway on a free port, with one provider who is open 9 to 5 UTC."""
     async with open_house(**changes) as house:
         await house.add_provider()
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 house.app,
                 host="127.0.0.1",
@@ -122,8 +134,7 @@ async def open_live_house(**changes: Any) -> AsyncIterator[LiveHouse]:
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve())
-            while not server.started:
-                await asyncio.sleep(0.005)
+            await server.up.wait()
             port = server.servers[0].sockets[0].getsockname()[1]
             try:
                 yield LiveHouse(house, port)
