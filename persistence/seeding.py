@@ -6,16 +6,18 @@ A snapshot holds what a calendar remembers: profile, rules and bookings of the l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from actors.domain.calendar import Calendar
-from actors.domain.ids import Millis, ShardId
+from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.lifecycle import BLOCKING
 from actors.domain.occupancy import Booking
-from actors.ports import Record
+from actors.domain.rules import Policy
+from actors.domain.snapshot import decode
+from actors.ports import Record, StoredCalendar
 from persistence.operations import (
     AddClaims,
     AddHistory,
@@ -49,6 +51,42 @@ class Seeds(Protocol):
     def calendars(self, shard: ShardId) -> AsyncIterator[Seed]:
         """All stored calendars of the shard."""
         ...
+
+
+class ListedSnapshots(Protocol):
+    """A snapshot store that can say whose calendars it has."""
+
+    async def position(self, shard: ShardId) -> int:
+        """See actors.ports.SnapshotStore."""
+        ...
+
+    async def providers(self, shard: ShardId) -> Sequence[ProviderId]:
+        """Whose calendars are stored."""
+        ...
+
+    async def load(
+        self, shard: ShardId, providers: Sequence[ProviderId]
+    ) -> Mapping[ProviderId, StoredCalendar]:
+        """See actors.ports.SnapshotStore."""
+        ...
+
+
+class SnapshotSeeds:
+    """``Seeds`` from the snapshots that the shards keep."""
+
+    def __init__(self, snapshots: ListedSnapshots, policy: Policy) -> None:
+        self._snapshots = snapshots
+        self._policy = policy
+
+    async def position(self, shard: ShardId) -> int:
+        """Every event up to here is in a stored calendar."""
+        return await self._snapshots.position(shard)
+
+    async def calendars(self, shard: ShardId) -> AsyncIterator[Seed]:
+        """All stored calendars of the shard."""
+        for provider in await self._snapshots.providers(shard):
+            stored = (await self._snapshots.load(shard, [provider]))[provider]
+            yield Seed(stored.seq, decode(stored.blob, self._policy))
 
 
 def seed_operations(seed: Seed, *, cell_minutes: int = CELL_MINUTES) -> list[Operation]:

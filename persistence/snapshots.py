@@ -61,6 +61,10 @@ class FileSnapshots:
         call = partial(_load, path=self._path(shard), providers=list(providers))
         return await self._ask(shard, call, {})
 
+    async def providers(self, shard: ShardId) -> Sequence[ProviderId]:
+        """Whose calendars are stored, by id; for a rebuild of the read model."""
+        return await self._ask(shard, _providers, [])
+
     async def save(
         self, shard: ShardId, epoch: int, calendars: Mapping[ProviderId, StoredCalendar]
     ) -> None:
@@ -162,6 +166,11 @@ def _load(
                 raise _corrupt(path, f"the snapshot of {provider} has changed")
             found[provider] = StoredCalendar(seq, blob)
     return found
+
+
+def _providers(db: sqlite3.Connection) -> Sequence[ProviderId]:
+    rows = db.execute("SELECT provider_id FROM calendar ORDER BY provider_id")
+    return [ProviderId(row[0]) for row in rows]
 
 
 def _save(

@@ -36,6 +36,10 @@ class MemorySnapshots:
         stored = shelf.calendars if shelf else {}
         return {name: stored[name] for name in providers if name in stored}
 
+    async def providers(self, shard: ShardId) -> Sequence[ProviderId]:
+        """Whose calendars are stored, by id; for a rebuild of the read model."""
+        return sorted(self._shelves[shard].calendars) if shard in self._shelves else []
+
     async def save(
         self, shard: ShardId, epoch: int, calendars: Mapping[ProviderId, StoredCalendar]
     ) -> None:
