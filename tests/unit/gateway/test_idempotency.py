@@ -1,0 +1,186 @@
+"""The same key with the same body is one request, however often it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.fakes.house import House, open_house, slot
+
+KEY = {"Idempotency-Key": "k-1"}
+
+
+async def test_a_repeated_booking_is_answered_with_the_first_answer(
+    house: House,
+) -> None:
+    """Byte for byte, status included, also after the booking has moved on."""
+    auth = house.patient() | KEY
+    first = await house.client.post("/v1/bookings", json=slot(), headers=auth)
+    path = f"/v1/bookings/{first.json()['booking_id']}"
+    await house.client.post(f"{path}/cancel", headers=house.patient())
+    again = await house.client.post("/v1/bookings", json=slot(), headers=auth)
+    assert (first.status_code, first.content) == (201, again.content)
+    assert again.status_code == 201
+
+
+async def test_the_same_body_written_differently_is_the_same_request(
+    house: House,
+) -> None:
+    """Offsets, order of fields and blanks do not make another request."""
+    auth = house.patient() | KEY
+    first = await house.client.post("/v1/bookings", json=slot(), headers=auth)
+    text = (
+        b'{ "start": "2026-08-10T11:00:00+02:00",\n "visit_type":"consult",'
+        b'"provider_id":"prv_1"}'
+    )
+    again = await house.client.post("/v1/bookings", content=text, headers=auth)
+    assert again.content == first.content
+
+
+async def test_a_repeated_refusal_is_the_same_refusal(house: House) -> None:
+    """A refused request stays refused under its key, although the slot is free now."""
+    taken = await house.client.post(
+        "/v1/bookings", json=slot(), headers=house.patient(1)
+    )
+    auth = house.patient(2) | KEY
+    first = await house.client.post("/v1/bookings", json=slot(), headers=auth)
+    path = f"/v1/bookings/{taken.json()['booking_id']}"
+    await house.client.post(f"{path}/cancel", headers=house.patient(1))
+    again = await house.client.post("/v1/bookings", json=slot(), headers=auth)
+    assert (first.status_code, first.content) == (409, again.content)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/bookings", slot(start="2026-08-10T10:00:00Z")),
+        ("/v1/bookings", slot() | {"reason": "x"}),
+        ("/v1/bookings", slot("prv_2")),
+        ("/v1/holds", slot()),
+    ],
+)
+async def test_a_key_for_something_else_is_refused(
+    house: House, path: str, body: dict[str, str]
+) -> None:
+    """Another start, reason, provider or operation: 422 idempotency_key_reused."""
+    await house.add_provider(2)
+    auth = house.patient() | KEY
+    await house.client.post("/v1/bookings", json=slot(), headers=auth)
+    other = await house.client.post(path, json=body, headers=auth)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_the_calendar_itself_refuses_a_reused_key(house: House) -> None:
+    """Also when this gateway has forgotten the key, or never knew it."""
+    auth = house.patient() | KEY
+    await house.client.post("/v1/bookings", json=slot(), headers=auth)
+    house.app.state.services.desk._fingerprints.clear()
+    other = await house.client.post(
+        "/v1/bookings", json=slot(start="2026-08-10T10:00:00Z"), headers=auth
+    )
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_keys_of_different_people_are_apart(house: House) -> None:
+    """Two patients may choose the same key."""
+    one = await house.client.post(
+        "/v1/bookings", json=slot(), headers=house.patient(1) | KEY
+    )
+    two = await house.client.post(
+        "/v1/bookings",
+        json=slot(start="2026-08-10T10:00:00Z"),
+        headers=house.patient(2) | KEY,
+    )
+    assert (one.status_code, two.status_code) == (201, 201)
+
+
+async def test_without_a_key_each_request_is_its_own(house: House) -> None:
+    """Sent twice without a key, the second finds the slot taken."""
+    answers = [
+        await house.client.post("/v1/bookings", json=slot(), headers=house.patient())
+        for _ in range(2)
+    ]
+    assert [a.status_code for a in answers] == [201, 409]
+
+
+async def test_every_write_can_be_repeated(house: House) -> None:
+    """One sequence of all writes, each sent twice with its key: equal answers."""
+    me, staff = house.patient(), house.doctor()
+    one = "/v1/providers/prv_1"
+    rules = await house.client.get(f"{one}/availability", headers=staff)
+    leave = {"start": "2026-08-10T00:00:00Z", "end": "2026-08-11T00:00:00Z"}
+    profile = {
+        "name": "N",
+        "specialty": "S",
+        "clinic": {"clinic_id": "cln_1", "name": "C", "time_zone": "UTC"},
+    }
+    made: dict[str, str] = {}
+    steps = [
+        ("POST", "/v1/holds", slot(start="2026-08-10T13:00:00Z"), me),
+        ("POST", "/v1/holds/{hold_id}/extend", None, me),
+        ("DELETE", "/v1/holds/{hold_id}", None, me),
+        ("POST", "/v1/bookings", slot(), me),
+        (
+            "POST",
+            "/v1/bookings/{booking_id}/reschedule",
+            {"start": "2026-08-10T11:00:00Z"},
+            me,
+        ),
+        ("POST", f"{one}/time-off", leave, staff),
+        ("DELETE", f"{one}/time-off/{{time_off_id}}", None, staff),
+        ("POST", "/v1/bookings/{booking_id}/check-in", None, staff),
+        ("POST", "/v1/bookings/{booking_id}/complete", None, staff),
+        ("PUT", f"{one}/availability", rules.json(), staff),
+        ("PUT", one, profile, house.admin()),
+    ]
+    first, again = [], []
+    for number, (method, path, body, auth) in enumerate(steps):
+        headers = auth | {"Idempotency-Key": f"step-{number}"}
+        response = await house.client.request(
+            method, path.format(**made), json=body, headers=headers
+        )
+        assert response.status_code < 300, f"{path}: {response.text}"
+        first.append((response.status_code, response.content))
+        if response.content:
+            made |= {k: v for k, v in response.json().items() if k.endswith("_id")}
+    for number, (method, path, body, auth) in enumerate(steps):
+        headers = auth | {"Idempotency-Key": f"step-{number}"}
+        response = await house.client.request(
+            method, path.format(**made), json=body, headers=headers
+        )
+        again.append((response.status_code, response.content))
+    assert again == first
+
+
+@pytest.mark.parametrize("key", ["", "x" * 129, "a b", "a\tb", "ü", "\x7f"])
+async def test_an_unfit_key_is_invalid(house: House, key: str) -> None:
+    """At most 128 visible ASCII characters."""
+    headers = [(k.encode(), v.encode()) for k, v in house.patient().items()]
+    headers.append((b"Idempotency-Key", key.encode()))
+    response = await house.client.post("/v1/bookings", json=slot(), headers=headers)
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert response.json()["errors"][0]["field"] == "Idempotency-Key"
+
+
+async def test_the_longest_key_is_accepted(house: House) -> None:
+    """128 characters, all of them visible."""
+    headers = house.patient() | {"Idempotency-Key": "~" * 128}
+    response = await house.client.post("/v1/bookings", json=slot(), headers=headers)
+    assert response.status_code == 201
+
+
+async def test_a_crowd_for_one_slot_has_one_winner() -> None:
+    """Two hundred patients at once: one 201, the others 409, nobody unanswered."""
+    async with open_house() as house:
+        await house.add_provider()
+        answers = await asyncio.gather(
+            *(
+                house.client.post(
+                    "/v1/bookings", json=slot(), headers=house.patient(number)
+                )
+                for number in range(200)
+            )
+        )
+    statuses = [answer.status_code for answer in answers]
+    assert (statuses.count(201), statuses.count(409)) == (1, 199)

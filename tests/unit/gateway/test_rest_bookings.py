@@ -1,0 +1,295 @@
+"""Bookings over REST."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from actors.domain.answers import Reply
+from actors.domain.errors import Refusal, RefusalCode
+from actors.domain.reads import ReadBooking
+from actors.ports import Calendars, Request
+from tests.fakes.house import House, slot
+
+
+async def book(
+    house: House, number: int = 1, start: str = "2026-08-10T09:00:00Z"
+) -> httpx.Response:
+    return await house.client.post(
+        "/v1/bookings", json=slot(start=start), headers=house.patient(number)
+    )
+
+
+async def own(house: House, number: int = 1, query: str = "") -> list[str]:
+    """Starts and statuses of a patient's list, pages glued together."""
+    found: list[str] = []
+    cursor = ""
+    while True:
+        response = await house.client.get(
+            f"/v1/bookings?{query}&cursor={cursor}", headers=house.patient(number)
+        )
+        assert response.status_code == 200, response.text
+        page = response.json()
+        found += [f"{b['start'][:16]} {b['status']}" for b in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return found
+
+
+async def test_a_free_slot_is_booked_at_once(house: House) -> None:
+    """201 with status booked, and the reason that was given."""
+    body = slot() | {"reason": "  a cough \n"}
+    response = await house.client.post(
+        "/v1/bookings", json=body, headers=house.patient()
+    )
+    assert response.status_code == 201
+    booked = response.json()
+    assert (booked["status"], booked["reason"]) == ("booked", "a cough")
+    shown = await house.client.get(
+        f"/v1/bookings/{booked['booking_id']}", headers=house.patient()
+    )
+    assert shown.json() == booked
+
+
+async def test_a_hold_becomes_a_booking(house: House) -> None:
+    """Only once: the hold is spent."""
+    me = house.patient()
+    held = (await house.client.post("/v1/holds", json=slot(), headers=me)).json()
+    body = {"hold_id": held["hold_id"]}
+    first = await house.client.post("/v1/bookings", json=body, headers=me)
+    second = await house.client.post("/v1/bookings", json=body, headers=me)
+    assert (first.status_code, first.json()["start"]) == (201, held["start"])
+    assert second.status_code in (404, 410)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"provider_id": "prv_1"},
+        {"hold_id": "hld_1.x", "provider_id": "prv_1"},
+        slot() | {"hold_id": "hld_1.x"},
+        slot() | {"reason": "x" * 501},
+        slot() | {"reason": "a\0b"},
+        slot() | {"patient_id": "prv_1"},
+        slot() | {"start": 7},
+        [],
+        None,
+        "x",
+        7,
+    ],
+)
+async def test_a_body_that_is_not_one_of_the_two_shapes_is_422(
+    house: House, body: object
+) -> None:
+    """Neither, both, or half of them: invalid_request, in plain words."""
+    response = await house.client.post(
+        "/v1/bookings", json=body, headers=house.patient()
+    )
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert "msgspec" not in response.text
+    assert "`" not in response.json()["detail"]
+
+
+async def test_every_missing_field_is_named(house: House) -> None:
+    """A client can mend its form at once."""
+    response = await house.client.post(
+        "/v1/bookings", json={"provider_id": "prv_1"}, headers=house.patient()
+    )
+    assert [e["field"] for e in response.json()["errors"]] == ["visit_type", "start"]
+
+
+async def test_a_booking_moves_and_keeps_its_id(house: House) -> None:
+    """Reschedule to a start, then to the slot of a hold; the old time is free."""
+    me = house.patient()
+    booked = (await book(house)).json()
+    path = f"/v1/bookings/{booked['booking_id']}/reschedule"
+    moved = await house.client.post(
+        path, json={"start": "2026-08-10T10:00:00Z"}, headers=me
+    )
+    assert moved.status_code == 200
+    assert moved.json()["booking_id"] == booked["booking_id"]
+    assert (await book(house, 2)).status_code == 201
+    held = await house.client.post(
+        "/v1/holds", json=slot(start="2026-08-10T14:00:00Z"), headers=me
+    )
+    again = await house.client.post(
+        path, json={"hold_id": held.json()["hold_id"]}, headers=me
+    )
+    assert again.json()["start"] == "2026-08-10T14:00:00Z"
+    for body in ({}, {"start": "2026-08-10T10:00:00Z", "hold_id": "hld_1.x"}):
+        bad = await house.client.post(path, json=body, headers=me)
+        assert bad.status_code == 422
+    elsewhere = await house.client.post(path, json={"hold_id": "hld_2.x"}, headers=me)
+    assert elsewhere.json()["code"] == "hold_not_found"
+
+
+async def test_a_move_to_a_taken_slot_changes_nothing(house: House) -> None:
+    """409, and the booking is where it was."""
+    booked = (await book(house)).json()
+    await book(house, 2, "2026-08-10T10:00:00Z")
+    path = f"/v1/bookings/{booked['booking_id']}"
+    refused = await house.client.post(
+        f"{path}/reschedule",
+        json={"start": "2026-08-10T10:00:00Z"},
+        headers=house.patient(),
+    )
+    assert refused.json()["code"] == "slot_unavailable"
+    shown = (await house.client.get(path, headers=house.patient())).json()
+    assert (shown["start"], shown["status"]) == (booked["start"], "booked")
+
+
+async def test_a_visit_runs_its_course(house: House) -> None:
+    """Staff check in and complete; afterwards it cannot be cancelled."""
+    booked = (await book(house)).json()
+    path = f"/v1/bookings/{booked['booking_id']}"
+    for verb, status in (("check-in", "arrived"), ("complete", "fulfilled")):
+        response = await house.client.post(f"{path}/{verb}", headers=house.doctor())
+        assert (response.status_code, response.json()["status"]) == (200, status)
+    late = await house.client.post(f"{path}/cancel", headers=house.patient())
+    assert (late.status_code, late.json()["code"]) == (409, "wrong_status")
+
+
+async def test_a_no_show_is_marked(house: House) -> None:
+    """Status noshow, by clinic staff."""
+    booked = (await book(house)).json()
+    response = await house.client.post(
+        f"/v1/bookings/{booked['booking_id']}/no-show", headers=house.clinic_admin()
+    )
+    assert response.json()["status"] == "noshow"
+
+
+async def test_a_cancelled_slot_is_free_again(house: House) -> None:
+    """The reason is kept; somebody else can have the time."""
+    booked = (await book(house)).json()
+    response = await house.client.post(
+        f"/v1/bookings/{booked['booking_id']}/cancel",
+        json={"reason": "better now"},
+        headers=house.patient(),
+    )
+    body = response.json()
+    assert (body["status"], body["cancel_reason"]) == ("cancelled", "better now")
+    assert (await book(house, 2)).status_code == 201
+
+
+async def test_a_patient_sees_their_changes_before_the_projection(house: House) -> None:
+    """Read your writes: booked, moved and cancelled show at once, each booking once."""
+    first = (await book(house)).json()
+    await book(house, start="2026-08-10T11:00:00Z")
+    assert await own(house) == ["2026-08-10T09:00 booked", "2026-08-10T11:00 booked"]
+    await house.project()
+    assert await own(house) == ["2026-08-10T09:00 booked", "2026-08-10T11:00 booked"]
+    path = f"/v1/bookings/{first['booking_id']}"
+    await house.client.post(
+        f"{path}/reschedule",
+        json={"start": "2026-08-10T15:00:00Z"},
+        headers=house.patient(),
+    )
+    assert await own(house) == ["2026-08-10T11:00 booked", "2026-08-10T15:00 booked"]
+    assert await own(house, query="to=2026-08-10T12:00:00Z") == [
+        "2026-08-10T11:00 booked"
+    ]
+    await house.client.post(f"{path}/cancel", headers=house.patient())
+    assert await own(house, query="status=booked") == ["2026-08-10T11:00 booked"]
+    assert await own(house, query="status=cancelled") == ["2026-08-10T15:00 cancelled"]
+    await house.project()
+    assert await own(house, query="status=booked") == ["2026-08-10T11:00 booked"]
+
+
+@pytest.mark.parametrize("projected", range(0, 9, 2))
+async def test_pages_show_every_booking_once_wherever_the_projection_is(
+    house: House, projected: int
+) -> None:
+    """However far SQL has come, and however short the pages, nothing is lost or doubled."""
+    ids = []
+    for number in range(8):
+        start = f"2026-08-10T{9 + number // 2:02}:{number % 2 * 30:02}:00Z"
+        ids.append((await book(house, start=start)).json()["booking_id"])
+        if number == projected:
+            await house.project()
+    # The first moves behind all others, the last but one in front of them.
+    for booking, start in (
+        (ids[0], "2026-08-11T16:00:00Z"),
+        (ids[6], "2026-08-10T09:00:00Z"),
+    ):
+        moved = await house.client.post(
+            f"/v1/bookings/{booking}/reschedule",
+            json={"start": start},
+            headers=house.patient(),
+        )
+        assert moved.status_code == 200, moved.text
+    expected = sorted(
+        [
+            "2026-08-10T09:00 booked",
+            "2026-08-10T09:30 booked",
+            "2026-08-10T10:00 booked",
+            "2026-08-10T10:30 booked",
+            "2026-08-10T11:00 booked",
+            "2026-08-10T11:30 booked",
+            "2026-08-10T12:30 booked",
+            "2026-08-11T16:00 booked",
+        ]
+    )
+    for limit in (1, 2, 3, 5, 50):
+        assert await own(house, query=f"limit={limit}") == expected
+
+
+async def test_another_gateways_change_is_not_hidden_by_ours(house: House) -> None:
+    """Our remembered view gives way when the read model has a newer one."""
+    booked = (await book(house)).json()
+    recent = house.app.state.services.desk.recent
+    mine = dict(recent.of("pat_1"))
+    path = f"/v1/bookings/{booked['booking_id']}"
+    await house.client.post(f"{path}/cancel", headers=house.patient())
+    await house.project()
+    recent.forget(next(iter(recent.of("pat_1").values())))
+    for view in mine.values():
+        recent.note(view)
+    assert await own(house, query="status=booked") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cursor=x",
+        "cursor=WzEsMl0",
+        "cursor=%00",
+        "status=gone",
+        "from=yesterday",
+        "limit=0",
+        "limit=201",
+        "limit=-1",
+        "limit=1e2",
+        "limit=" + "9" * 5000,
+    ],
+)
+async def test_a_bad_list_query_names_its_field(house: House, query: str) -> None:
+    """422 with the parameter's name."""
+    response = await house.client.get(f"/v1/bookings?{query}", headers=house.patient())
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == query.partition("=")[0]
+
+
+async def test_a_forgotten_booking_comes_from_the_history(house: House) -> None:
+    """When the calendar does not know it any more, the read model still does."""
+    booked = (await book(house)).json()
+    await house.project()
+    calendars = Forgetful(house.ports.calendars)
+    house.app.state.services.bookings._calendars = calendars
+    path = f"/v1/bookings/{booked['booking_id']}"
+    shown = await house.client.get(path, headers=house.patient())
+    assert shown.json()["booking_id"] == booked["booking_id"]
+    other = await house.client.get(path, headers=house.patient(2))
+    assert other.status_code == 404
+
+
+class Forgetful:
+    """Calendars that have forgotten every booking."""
+
+    def __init__(self, calendars: Calendars) -> None:
+        self._calendars = calendars
+
+    async def ask(self, request: Request) -> Reply:
+        if isinstance(request, ReadBooking):
+            return Refusal(RefusalCode.BOOKING_NOT_FOUND)
+        return await self._calendars.ask(request)

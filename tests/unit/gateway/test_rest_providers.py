@@ -1,0 +1,409 @@
+"""Providers over REST: search, slots, rules, leave and schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests import factories as make
+from tests.fakes.house import House, open_house, slot
+
+ONE = "/v1/providers/prv_1"
+SLOTS = f"{ONE}/slots?visit_type=consult"
+
+
+async def test_slots_of_a_day(house: House) -> None:
+    """Two equal dates mean that day; held and booked are told apart."""
+    await house.client.post("/v1/holds", json=slot(), headers=house.patient())
+    await house.client.post(
+        "/v1/bookings", json=slot(start="2026-08-10T09:30:00Z"), headers=house.patient()
+    )
+    response = await house.client.get(f"{SLOTS}&from=2026-08-10&to=2026-08-10")
+    body = response.json()
+    assert [s["state"] for s in body["slots"][:3]] == ["held", "booked", "free"]
+    assert len(body["slots"]) == 16
+    assert body["time_zone"] == "UTC"
+
+
+async def test_slots_default_to_the_coming_week_of_the_first_visit_type(
+    house: House,
+) -> None:
+    """Without parameters: today in the clinic's zone, seven days."""
+    response = await house.client.get(f"{ONE}/slots")
+    body = response.json()
+    assert body["visit_type"] == "consult"
+    assert {s["start"][:10] for s in body["slots"]} == {
+        f"2026-08-{day}" for day in range(10, 17)
+    }
+
+
+async def test_slots_between_instants(house: House) -> None:
+    """Instants with an offset are bounds too."""
+    response = await house.client.get(
+        f"{SLOTS}&from=2026-08-10T11:00:00%2B02:00&to=2026-08-10T10:00:00Z"
+    )
+    assert [s["start"][11:16] for s in response.json()["slots"]] == ["09:00", "09:30"]
+
+
+async def test_slots_that_have_not_changed_are_304(house: House) -> None:
+    """An ETag per content and query; a change makes a new one."""
+    path = f"{SLOTS}&from=2026-08-10&to=2026-08-11"
+    tag = (await house.client.get(path)).headers["etag"]
+    for header in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+        same = await house.client.get(path, headers={"If-None-Match": header})
+        assert (same.status_code, same.content) == (304, b"")
+        assert same.headers["etag"] == tag
+    other = await house.client.get(
+        f"{SLOTS}&from=2026-08-10&to=2026-08-12", headers={"If-None-Match": tag}
+    )
+    assert other.status_code == 200
+    await house.client.post("/v1/holds", json=slot(), headers=house.patient())
+    changed = await house.client.get(path, headers={"If-None-Match": tag})
+    assert changed.status_code == 200
+
+
+async def test_a_reader_sees_their_own_write(house: House) -> None:
+    """at_least is honoured: the version of the answer, and 503 for one to come."""
+    held = await house.client.post("/v1/holds", json=slot(), headers=house.patient())
+    version = held.json()["version"]
+    seen = await house.client.get(f"{SLOTS}&at_least={version}")
+    assert seen.json()["version"] >= version
+    ahead = await house.client.get(f"{SLOTS}&at_least={version + 1000}")
+    assert (ahead.status_code, ahead.json()["code"]) == (503, "unavailable")
+    assert ahead.headers["retry-after"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("from=2026-08-10&to=2026-10-12", "to"),
+        ("from=2026-08-10T00:00:00Z&to=2026-10-12T00:00:00Z", "to"),
+        ("from=2026-08-10&to=2026-08-09", "to"),
+        ("from=2026-08-10T10:00:00Z&to=2026-08-10T09:00:00Z", "to"),
+        ("from=2026-13-01", "from"),
+        ("from=10.8.2026", "from"),
+        ("from=2026-08-10T09:00:00", "from"),
+        ("from=0001-01-01", "from"),
+        ("from=%00", "from"),
+        ("at_least=x", "at_least"),
+    ],
+)
+async def test_bad_bounds_name_their_field(
+    house: House, query: str, field: str
+) -> None:
+    """More than 62 days, backwards, or no date at all: 422."""
+    response = await house.client.get(f"{SLOTS}&{query}")
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert response.json()["errors"][0]["field"] == field
+
+
+async def test_sixty_two_days_are_allowed(house: House) -> None:
+    """The bound itself is within."""
+    response = await house.client.get(f"{SLOTS}&from=2026-08-10&to=2026-10-11")
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/providers/prv_404", "/v1/providers/x%00y"])
+@pytest.mark.parametrize("what", ["", "/slots"])
+async def test_unknown_providers_are_404(house: House, path: str, what: str) -> None:
+    """Whether the id is unknown or malformed."""
+    response = await house.client.get(path + what)
+    assert response.json()["code"] == "provider_not_found"
+
+
+async def test_a_provider_whole(house: House) -> None:
+    """Profile, visit types with their rules, and the next free start."""
+    body = (await house.client.get(ONE)).json()
+    assert body["clinic"]["time_zone"] == "UTC"
+    assert body["next_free"] == "2026-08-10T09:00:00Z"
+    assert body["visit_types"][0]["horizon_days"] == 28
+
+
+async def _town(house: House) -> None:
+    for number in range(2, 8):
+        await house.add_provider(
+            number,
+            specialty="cardiology" if number % 2 else "dermatology",
+            clinic=make.a_clinic(number, latitude=50.0 + number, longitude=8.0),
+        )
+    await house.project()
+
+
+async def _all(house: House, query: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        page = await house.client.get(f"/v1/providers?{query}&cursor={cursor}")
+        assert page.status_code == 200, page.text
+        items += page.json()["items"]
+        cursor = page.json()["next_cursor"]
+        if cursor is None:
+            return items
+
+
+async def test_providers_are_found_by_words_specialty_and_distance(
+    house: House,
+) -> None:
+    """Pages of any length give the same list."""
+    await _town(house)
+    assert len(await _all(house, "limit=2")) == 7
+    assert len(await _all(house, "specialty=cardiology&limit=1")) == 3
+    assert len(await _all(house, "query=num")) == 7
+    near = await _all(house, "near=52,8&within_km=300&limit=2")
+    assert near[0]["clinic"]["latitude"] == 52.0
+    assert near[0]["distance_km"] == pytest.approx(0, abs=0.1)
+    assert all(item["next_free"] for item in near)
+
+
+async def test_soonest_first(house: House) -> None:
+    """The order is by next free start; who has none comes last; pages are stable."""
+    await _town(house)
+    for number in range(1, 4):
+        for minutes in range(0, number * 30, 30):
+            start = f"2026-08-10T{9 + minutes // 60:02}:{minutes % 60:02}:00Z"
+            booked = await house.client.post(
+                "/v1/bookings",
+                json=slot(f"prv_{number}", start),
+                headers=house.patient(),
+            )
+            assert booked.status_code == 201
+    closed = {"locations": [], "visit_types": []}
+    await house.client.put(
+        "/v1/providers/prv_7/availability", json=closed, headers=house.admin()
+    )
+    for limit in (1, 3, 50):
+        items = await _all(house, f"sort=soonest&limit={limit}")
+        starts = [item["next_free"] or "9999" for item in items]
+        assert starts == sorted(starts)
+        assert len(starts) == 7
+        assert items[-1]["provider_id"] == "prv_7"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "near=1",
+        "near=91,0",
+        "near=nan,nan",
+        "near=inf,0",
+        "near=a,b",
+        "within_km=5",
+        "sort=best",
+        "limit=101",
+        "cursor=%7B",
+        "query=" + "x" * 201,
+        "specialty=a%00b",
+    ],
+)
+@pytest.mark.parametrize("sort", ["", "&sort=soonest"])
+async def test_a_bad_search_names_its_field(
+    house: House, query: str, sort: str
+) -> None:
+    """422 with the parameter's name."""
+    if "sort" in query and sort:
+        return
+    response = await house.client.get(f"/v1/providers?{query}{sort}")
+    assert response.status_code == 422, response.text
+    assert response.json()["errors"][0]["field"] == query.partition("=")[0]
+
+
+@pytest.mark.parametrize(
+    "query", ["query=a&query=b", "query=%ff", "&".join("abcdefgh" * 9)]
+)
+async def test_a_broken_query_string_is_422(house: House, query: str) -> None:
+    """Twice the same name, or bytes that are no text."""
+    response = await house.client.get(f"/v1/providers?{query}")
+    assert response.status_code in (200, 422)
+    if "=" in query:
+        assert response.json()["code"] == "invalid_request"
+
+
+async def test_rules_can_be_read_and_sent_back(house: House) -> None:
+    """GET availability is a valid PUT, and changes nothing."""
+    staff = house.doctor()
+    path = f"{ONE}/availability"
+    rules = (await house.client.get(path, headers=staff)).json()
+    put = await house.client.put(path, json=rules, headers=staff)
+    assert put.status_code == 200, put.text
+    again = (await house.client.get(path, headers=staff)).json()
+    for name in ("locations", "visit_types"):
+        assert again[name] == rules[name] == put.json()[name]
+
+
+async def test_new_rules_change_what_is_offered(house: House) -> None:
+    """Hours to midnight, a closed exception, and another length of visit."""
+    rules = {
+        "locations": [
+            {
+                "location_id": "loc_1",
+                "time_zone": "Europe/Berlin",
+                "weekly": {"monday": [{"opens": "22:00", "closes": "24:00"}]},
+                "exceptions": {"2026-08-17": []},
+            }
+        ],
+        "visit_types": [
+            {"visit_type": "long", "title": "Long", "minutes": 60, "alignment": 60}
+        ],
+    }
+    put = await house.client.put(
+        f"{ONE}/availability", json=rules, headers=house.clinic_admin()
+    )
+    assert put.status_code == 200, put.text
+    response = await house.client.get(f"{ONE}/slots?from=2026-08-10&to=2026-08-24")
+    assert [s["start"] for s in response.json()["slots"]] == [
+        "2026-08-10T20:00:00Z",
+        "2026-08-10T21:00:00Z",
+    ]
+    assert response.json()["time_zone"] == "Europe/Berlin"
+
+
+_PLACE = {"time_zone": "UTC", "weekly": {}}
+_KIND = {"visit_type": "a", "title": "A", "minutes": 30}
+
+
+def _open(opens: str, closes: str) -> dict[str, Any]:
+    hours = [{"opens": opens, "closes": closes}]
+    return _PLACE | {"weekly": {"monday": hours}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "field"),
+    [
+        ({}, "body"),
+        ({"locations": [_PLACE]}, "body"),
+        ({"locations": [{"weekly": {}}], "visit_types": []}, "locations[0]"),
+        (
+            {"locations": [_PLACE | {"time_zone": "Mars/Base"}], "visit_types": []},
+            "locations[0].time_zone",
+        ),
+        (
+            {"locations": [_PLACE | {"time_zone": "../etc/passwd"}], "visit_types": []},
+            "locations[0].time_zone",
+        ),
+        (
+            {"locations": [_PLACE | {"time_zone": ""}], "visit_types": []},
+            "locations[0].time_zone",
+        ),
+        (
+            {"locations": [_open("12:00", "09:00")], "visit_types": []},
+            "locations[0].weekly.monday",
+        ),
+        (
+            {"locations": [_open("9", "10")], "visit_types": []},
+            "locations[0].weekly.monday[0].opens",
+        ),
+        (
+            {"locations": [_open("09:00", "24:30")], "visit_types": []},
+            "locations[0].weekly.monday[0].closes",
+        ),
+        (
+            {
+                "locations": [_PLACE | {"exceptions": {"2026-02-30": []}}],
+                "visit_types": [],
+            },
+            "locations[0].exceptions.2026-02-30",
+        ),
+        ({"locations": [_PLACE, _PLACE], "visit_types": []}, "locations"),
+        ({"locations": [_PLACE], "visit_types": [_KIND, _KIND]}, "visit_types"),
+        (
+            {"locations": [_PLACE], "visit_types": [_KIND | {"locations": ["loc_9"]}]},
+            "visit_types[0].locations",
+        ),
+        (
+            {"locations": [_PLACE], "visit_types": [_KIND | {"minutes": 0}]},
+            "visit_types[0].minutes",
+        ),
+        (
+            {"locations": [_PLACE], "visit_types": [_KIND | {"buffer": 5}]},
+            "visit_types[0]",
+        ),
+        (
+            {"locations": [_PLACE], "visit_types": [_KIND | {"visit_type": "a b"}]},
+            "visit_types[0].visit_type",
+        ),
+    ],
+)
+async def test_bad_rules_name_their_field(
+    house: House, rules: dict[str, Any], field: str
+) -> None:
+    """A typing mistake in the rules is found before a calendar sees it."""
+    response = await house.client.put(
+        f"{ONE}/availability", json=rules, headers=house.doctor()
+    )
+    assert response.status_code == 422, response.text
+    assert response.json()["errors"][0]["field"] == field
+
+
+async def test_leave_names_the_bookings_it_hits(house: House) -> None:
+    """They stay booked; the leave is listed, and can be given back."""
+    booked = await house.client.post(
+        "/v1/bookings", json=slot(), headers=house.patient()
+    )
+    staff = house.doctor()
+    body = {
+        "start": "2026-08-10T00:00:00Z",
+        "end": "2026-08-11T00:00:00Z",
+        "reason": "congress",
+    }
+    leave = await house.client.post(f"{ONE}/time-off", json=body, headers=staff)
+    assert leave.status_code == 201
+    (hit,) = leave.json()["affected"]
+    assert hit["booking_id"] == booked.json()["booking_id"]
+    assert hit["patient_id"] == "pat_1"
+    listed = await house.client.get(f"{ONE}/time-off", headers=staff)
+    assert listed.json()["items"][0]["reason"] == "congress"
+    day = await house.client.get(f"{SLOTS}&from=2026-08-10&to=2026-08-10")
+    assert "free" not in {s["state"] for s in day.json()["slots"]}
+    path = f"{ONE}/time-off/{leave.json()['time_off_id']}"
+    assert (await house.client.delete(path, headers=staff)).status_code == 204
+    assert (await house.client.delete(path, headers=staff)).status_code == 404
+    for wrong in ("off_2.x", "nonsense", "bkg_1.x"):
+        gone = await house.client.delete(f"{ONE}/time-off/{wrong}", headers=staff)
+        assert gone.json()["code"] == "time_off_not_found"
+    backwards = body | {"end": "2026-08-09T00:00:00Z"}
+    bad = await house.client.post(f"{ONE}/time-off", json=backwards, headers=staff)
+    assert bad.json()["errors"][0]["field"] == "end"
+
+
+async def test_the_schedule_shows_patients_to_staff(house: House) -> None:
+    """Bookings by start, with who comes and why."""
+    for number, hour in ((1, 11), (2, 9)):
+        body = slot(start=f"2026-08-10T{hour:02}:00:00Z") | {"reason": f"r{number}"}
+        await house.client.post(
+            "/v1/bookings", json=body, headers=house.patient(number)
+        )
+    response = await house.client.get(f"{ONE}/schedule", headers=house.doctor())
+    assert [(b["patient_id"], b["reason"]) for b in response.json()["bookings"]] == [
+        ("pat_2", "r2"),
+        ("pat_1", "r1"),
+    ]
+    long = await house.client.get(
+        f"{ONE}/schedule?from=2026-01-01&to=2026-12-31", headers=house.doctor()
+    )
+    assert long.status_code == 422
+
+
+async def test_an_admin_registers_a_provider() -> None:
+    """PUT begins a calendar and later changes the profile."""
+    profile = {
+        "name": "Dr. New",
+        "specialty": "general practice",
+        "clinic": {"clinic_id": "cln_9", "name": "C", "time_zone": "Asia/Tokyo"},
+    }
+    async with open_house() as house:
+        put = await house.client.put(
+            "/v1/providers/prv_9", json=profile, headers=house.admin()
+        )
+        assert put.status_code == 200
+        shown = (await house.client.get("/v1/providers/prv_9")).json()
+        assert (shown["name"], shown["next_free"]) == ("Dr. New", None)
+        bad = profile | {"clinic": profile["clinic"] | {"time_zone": "Mars"}}  # type: ignore[operator]
+        refused = await house.client.put(
+            "/v1/providers/prv_9", json=bad, headers=house.admin()
+        )
+        assert refused.json()["errors"][0]["field"] == "clinic.time_zone"
+        odd = await house.client.put(
+            "/v1/providers/prv_9%0A", json=profile, headers=house.admin()
+        )
+        assert odd.json()["code"] == "provider_not_found"
