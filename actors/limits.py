@@ -16,6 +16,8 @@ class Limits(Struct, frozen=True):
     """How long a request may wait in the mailbox, recovery included."""
     append_ms: int = 5000
     """A journal silent for so long is taken for down."""
+    open_ms: int = 60_000
+    """How long sealing, or reading a part of the tail, may take: logs are long."""
     retry_ms: int = 50
     retry_max_ms: int = 2000
     """The pause before opening again doubles from the first to the second."""

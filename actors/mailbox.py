@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
@@ -55,7 +54,7 @@ from actors.ports import (
 )
 from actors.shard import Shard
 from actors.snapshotting import Snapshotter
-from actors.tally import memory_bytes
+from actors.status import status_of
 
 _LOG = logging.getLogger("slotcast.shard")
 _T = TypeVar("_T")
@@ -159,31 +158,7 @@ class Mailbox:
 
     def status(self) -> ShardStatus:
         """The shard's own account."""
-        shard, tally = self.shard, self.shard.tally
-        return ShardStatus(
-            shard=shard.shard,
-            pid=os.getpid(),
-            epoch=shard.epoch,
-            last_seq=shard.last_seq,
-            snapshot_position=shard.residents.position,
-            calendars=len(shard.residents),
-            mailbox=self._waiting,
-            commands=tally.commands,
-            batches=tally.batches,
-            memory_bytes=memory_bytes(),
-            fsync_p50_ms=tally.append_seconds.quantile(0.5) * 1000,
-            fsync_p99_ms=tally.append_seconds.quantile(0.99) * 1000,
-            opened_at=self._opened_at,
-            state=self.state,
-            events=tally.events,
-            reads=tally.reads,
-            snapshots=tally.snapshots,
-            expiries=tally.expiries,
-            refusals=dict(tally.refusals),
-            batch_sizes=list(tally.batch_sizes.counts),
-            append_seconds=list(tally.append_seconds.counts),
-            append_seconds_sum=tally.append_seconds.total,
-        )
+        return status_of(self.shard, self.state, self._waiting, self._opened_at)
 
     async def close(self) -> None:
         """Finish what is in flight, store what changed, stop; within ``close_ms``."""
@@ -260,13 +235,16 @@ class Mailbox:
     async def _open(self) -> None:
         """Seal, then read where the snapshots end and what follows them."""
         shard, journal = self.shard, self._journal
-        sealed = await self._within(journal.seal(shard.shard))
-        position = await self._within(self._snapshots.position(shard.shard))
+        patience = self.limits.open_ms
+        sealed = await self._within(journal.seal(shard.shard), patience)
+        position = await self._within(self._snapshots.position(shard.shard), patience)
         shard.opened(sealed.epoch, sealed.last_seq, position, ())
-        reached = position
+        self._must_be_journaled(position)
+        # The last record is always read: time must not go back behind it.
+        reached = min(position, max(0, sealed.last_seq - 1))
         while reached < sealed.last_seq:
             records: Sequence[Record] = await self._within(
-                journal.read(shard.shard, reached, self.limits.tail_chunk)
+                journal.read(shard.shard, reached, self.limits.tail_chunk), patience
             )
             if not records:
                 raise JournalCorrupt(f"no record after {reached} of {sealed.last_seq}")
@@ -299,7 +277,9 @@ class Mailbox:
         now = self._clock.now()
         wakeup = self.shard.next_wakeup(now)
         pause_s = _TICK_S
-        if wakeup is not None:
+        if self._journal.pressure() >= self.limits.full_for_bookings:
+            pause_s = _TICK_S  # nothing of the shard's own is written just now
+        elif wakeup is not None:
             pause_s = min(max(wakeup - now, 0) / 1000, _TICK_S)
         elif not self.shard.residents.unsaved:
             pause_s = 15 * _TICK_S
@@ -368,9 +348,20 @@ class Mailbox:
             chunk = wanted[start : start + self.limits.load_chunk]
             stored = await self._within(self._snapshots.load(self.shard.shard, chunk))
             for provider in chunk:
-                self.shard.adopt(provider, stored.get(provider))
+                calendar = stored.get(provider)
+                if calendar is not None:
+                    self._must_be_journaled(calendar.seq)
+                self.shard.adopt(provider, calendar)
 
-    async def _within(self, asked: Coroutine[Any, Any, _T]) -> _T:
+    def _must_be_journaled(self, seq: int) -> None:
+        """Snapshots that know more than the journal belong to another journal."""
+        last_seq = self.shard.last_seq
+        if seq > last_seq:
+            raise JournalCorrupt(
+                f"a snapshot is at {seq}, but the journal ends at {last_seq}"
+            )
+
+    async def _within(self, asked: Coroutine[Any, Any, _T], patience_ms: int = 0) -> _T:
         """The outcome of a call to a store, if it comes in time.
 
         A store that is late is not cancelled: its write may still happen, and the
@@ -380,7 +371,8 @@ class Mailbox:
             JournalUnavailable: it did not answer in time.
         """
         task = asyncio.get_running_loop().create_task(asked)
-        done, _ = await asyncio.wait({task}, timeout=self.limits.append_ms / 1000)
+        patience_s = (patience_ms or self.limits.append_ms) / 1000
+        done, _ = await asyncio.wait({task}, timeout=patience_s)
         if not done:
             task.add_done_callback(_note_late)
             raise JournalUnavailable

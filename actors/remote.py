@@ -71,7 +71,6 @@ class ShardActor:
         self._mailbox: Mailbox | None = None
         self._made = asyncio.Event()
         starting = self._start(ShardId(shard), factory, config)
-        # The loop runs already; nobody calls a start method after a restart.
         self._starting = asyncio.get_running_loop().create_task(starting)
 
     async def execute(self, blob: bytes) -> bytes:
@@ -215,7 +214,9 @@ class RayLinks:
     async def poll(
         self, shard: ShardId, epoch: int, number: int, wait_ms: int
     ) -> FeedBatch:
-        """Changes after the cursor; see ``Feed.poll``."""
+        """Changes after the cursor; see ``Feed.poll``. Wakes no passive shard."""
+        if self._spec and not self._fixed and shard not in self._handles:
+            raise CalendarRecovering(f"shard {shard} is passive")
         blob = await self._call(
             shard,
             lambda one: one.poll.remote(epoch, number, wait_ms),

@@ -38,13 +38,16 @@ from actors.domain.commands import (
 )
 from actors.domain.delta import change_of
 from actors.domain.errors import NOT_REMEMBERED, Refusal, RefusalCode
-from actors.domain.events import CommandRefused, Event, HoldExpired
+from actors.domain.events import CommandRefused, Event
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.reads import (
     Read,
+    ReadBooking,
+    ReadHold,
     ReadNextFree,
     ReadPositions,
     ReadProvider,
+    ReadSchedule,
     ReadSlots,
     ReadWeek,
 )
@@ -68,6 +71,7 @@ _BOOKINGS = (BookSlot, ConfirmHold, RescheduleBooking)
 _WINDOWED = (ReadSlots, ReadWeek, ReadProvider, ReadNextFree)
 _WATCHING = (ReadSlots, ReadWeek, ReadPositions)
 _SHARED = (ReadNextFree, ReadPositions)
+_PERSONAL = (ReadHold, ReadBooking, ReadSchedule)
 
 
 def providers_of(request: Request) -> tuple[ProviderId, ...]:
@@ -91,7 +95,8 @@ class Batch:
         self.replies: list[ShardReply | None] = [None] * len(requests)
         self.changed: dict[ProviderId, list[Event]] = {}
         self.judged = False
-        """It says no, or repeats an answer: only the owner of the shard may."""
+        """It says no, repeats an answer, or shows somebody what is theirs: only the
+        owner of the shard may."""
         self.faults: list[Exception] = []
         """Defects of ours that one request met; for the log."""
 
@@ -157,14 +162,18 @@ class Shard:
         empty ``requests`` makes sense. ``pressure`` is the journal's.
         """
         assert self._batch is None, "one batch at a time"
+        # A clock that is set back must not journal a time before the last one:
+        # deadlines and forgotten keys rely on it.
+        now = max(now, self.residents.journaled_at)
         batch = self._batch = Batch(requests, now, pressure)
         for place, request in enumerate(requests):
             if isinstance(request, CommandBase):
                 batch.replies[place] = self._judge(batch, request)
             else:
                 self._prepare(batch, request)
-        self._expire_due(batch)
-        self._advance_watched(batch)
+        if not self._is_scarce(batch):
+            self._expire_due(batch)
+            self._advance_watched(batch)
         return batch
 
     def commit(self, batch: Batch, seq: int) -> list[ShardReply]:
@@ -181,7 +190,9 @@ class Shard:
             for request, reply in zip(batch.requests, batch.replies, strict=True)
         ]
         self._leave_strangers(batch)
-        self._count(batch, replies)
+        if batch.requests or batch.events:
+            reads = batch.replies.count(None)
+            self.tally.count(replies, reads, batch.events)
         return replies
 
     def _judge(self, batch: Batch, command: Command) -> ShardReply:
@@ -222,6 +233,8 @@ class Shard:
         for provider in providers_of(read):
             calendar = self._resident(batch, provider).calendar
             self._expire(batch, calendar)
+            # A former owner must not tell somebody that their booking is not there.
+            batch.judged = batch.judged or isinstance(read, _PERSONAL)
             if watching and calendar.registered:
                 if not self._watched:
                     self._tick_at = Millis(now - now % self._cell_ms + self._cell_ms)
@@ -246,6 +259,7 @@ class Shard:
 
     def _apply(self, batch: Batch, calendar: Calendar, events: Sequence[Event]) -> None:
         batch.events.extend(events)
+        self.residents.journaled_at = batch.now
         batch.changed.setdefault(calendar.provider_id, []).extend(events)
         for event in events:
             calendar.apply(event, self.epoch)
@@ -266,7 +280,7 @@ class Shard:
         return self._watched
 
     def _expire(self, batch: Batch, calendar: Calendar) -> None:
-        if not calendar.holds_due(batch.now):
+        if not calendar.holds_due(batch.now) or self._is_scarce(batch):
             return
         command = ExpireHolds(provider_id=calendar.provider_id)
         outcome = calendar.decide(command, batch.now)
@@ -274,12 +288,19 @@ class Shard:
         self._apply(batch, calendar, outcome)
 
     def _advance(self, batch: Batch, calendar: Calendar) -> None:
-        if not calendar.window_due(batch.now):
+        if self._is_scarce(batch) or not calendar.window_due(batch.now):
             return
         command = AdvanceWindow(provider_id=calendar.provider_id)
         outcome = calendar.decide(command, batch.now)
         assert not isinstance(outcome, Refusal)
         self._apply(batch, calendar, outcome)
+
+    def _is_scarce(self, batch: Batch) -> bool:
+        """Whether the journal's last room is kept for what people ask.
+
+        The shard's own events can wait: a hold that is due blocks nobody anyway.
+        """
+        return batch.pressure >= self.limits.full_for_bookings
 
     def _await_expiry(self, provider: ProviderId, resident: Resident) -> None:
         expiry = resident.calendar.next_expiry()
@@ -368,21 +389,6 @@ class Shard:
                 resident = self.residents.get(provider)
                 if resident is not None and not resident.calendar.registered:
                     self.residents.forget(provider)
-
-    def _count(self, batch: Batch, replies: Sequence[ShardReply]) -> None:
-        tally = self.tally
-        if not batch.requests and not batch.events:
-            return
-        reads = batch.replies.count(None)
-        tally.reads += reads
-        tally.commands += len(replies) - reads
-        tally.batches += 1
-        tally.events += len(batch.events)
-        tally.expiries += sum(type(event) is HoldExpired for event in batch.events)
-        tally.batch_sizes.add(len(replies))
-        for reply in replies:
-            if isinstance(reply, Refusal | Trouble):
-                tally.refusals[reply.code.value] += 1
 
 
 def _faulty(batch: Batch, fault: Exception) -> Trouble:

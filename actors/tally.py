@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections import Counter
-from pathlib import Path
+from collections.abc import Sequence
+
+from actors.domain.errors import Refusal
+from actors.domain.events import Event, HoldExpired
+from actors.ports import ShardReply, Trouble
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """Upper bounds, included, of the buckets of ShardStatus.batch_sizes."""
@@ -57,11 +60,19 @@ class Tally:
         self.batch_sizes = Buckets(BATCH_SIZES)
         self.append_seconds = Buckets(APPEND_SECONDS)
 
-
-def memory_bytes() -> int:
-    """Resident memory of this process; 0 where the system does not say."""
-    try:
-        pages = Path("/proc/self/statm").read_text().split()[1]
-    except OSError:
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    def count(
+        self,
+        replies: Sequence[ShardReply],
+        reads: int,
+        events: Sequence[Event],
+    ) -> None:
+        """Count a batch that was committed."""
+        self.reads += reads
+        self.commands += len(replies) - reads
+        self.batches += 1
+        self.events += len(events)
+        self.expiries += sum(type(event) is HoldExpired for event in events)
+        self.batch_sizes.add(len(replies))
+        for reply in replies:
+            if isinstance(reply, Refusal | Trouble):
+                self.refusals[reply.code.value] += 1

@@ -32,6 +32,7 @@ class HastyMailbox(Mailbox):
 
     async def _append(self, events: Sequence[Event]) -> int:
         self.late = asyncio.ensure_future(super()._append(events))
+        self.late.add_done_callback(lambda late: late.cancelled() or late.exception())
         return self.shard.last_seq + len(events)
 
 

@@ -317,3 +317,13 @@ async def test_quiet_poll_ends_with_silence() -> None:
         assert quiet.changes == []
         assert not quiet.reset
         assert quiet.number == feed.number
+
+
+async def test_snapshots_ahead_of_the_journal_refuse_to_open() -> None:
+    """A journal that lost its end, or belongs to another site, is not written to."""
+    one = Desk()
+    one.snapshots.at = 5
+    with pytest.raises(JournalCorrupt, match="a snapshot is at 5"):
+        await one.mailbox.open()
+    assert one.mailbox.state == "corrupt"
+    await one.mailbox.close()

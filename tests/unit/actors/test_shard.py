@@ -309,3 +309,16 @@ def test_abandoned_memory_is_read_again() -> None:
     bench.open()
     (view,) = bench.ask(p.slots())
     assert states(view)[p.NINE] == "f"
+
+
+def test_last_room_of_the_journal_is_for_what_people_ask() -> None:
+    """Near the end the shard journals nothing of its own; due holds block nobody."""
+    bench = Bench().practice()
+    bench.ask(p.hold("a"), p.slots())
+    bench.now = Millis(bench.now + POLICY.hold_ms)
+    before = len(bench.records)
+    bench.ask(p.slots(), pressure=0.98)
+    bench.ask(pressure=0.98)
+    assert len(bench.records) == before
+    bench.ask()
+    assert isinstance(bench.records[-1].event, HoldExpired)
