@@ -44,9 +44,6 @@ class _CredulousHub(Hub):
     def _is_stale(self, board: Board, position: Position) -> bool:
         return False
 
-    def take_wanted(self) -> list[Board]:
-        return super().take_wanted()
-
     def loaded(self, board: Board, view: Any, now: Millis) -> bool:
         board.again = False
         return super().loaded(board, view, now)
@@ -81,6 +78,11 @@ class _FloorlessHub(Hub):
         super()._change(board, at, rows, now)
 
 
+def _run_worlds(make_hub: Callable[..., Hub], seeds: int) -> None:
+    for seed in range(seeds):
+        run_world(seed, steps=250, make_hub=make_hub)
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -96,14 +98,12 @@ class _FloorlessHub(Hub):
 def test_the_property_notices(broken: Callable[..., Hub]) -> None:
     """A hub without this guard leaves some watcher with something else."""
     with pytest.raises(AssertionError):
-        for seed in range(200):
-            run_world(seed, steps=250, make_hub=broken)
+        _run_worlds(broken, 200)
 
 
 def test_a_whole_hub_passes() -> None:
     """The controls fail for their own reason: the hub as it is converges."""
-    for seed in range(20):
-        run_world(seed, steps=250)
+    _run_worlds(Hub, 20)
 
 
 def test_nowhere_is_before_every_position() -> None:

@@ -49,7 +49,7 @@ class WireClient:
     def _snapshot(self, frame: dict[str, Any]) -> None:
         content: dict[str, Any] = {}
         if "slots" in frame:
-            content = {start: state for start, state in frame["slots"]}
+            content = dict(frame["slots"])
         else:
             content = {row["booking_id"]: row["status"] for row in frame["bookings"]}
         copy = TopicCopy(frame["epoch"], frame["version"], content)

@@ -1,8 +1,8 @@
 """A small world around the hub: calendars, feeds, reads and watchers, all unreliable.
 
 One seed decides everything. Polls are lost, late or doubled; shards begin new epochs;
-reads are answered early and arrive late, some from an owner who was replaced; feeds fall
-mute and say nothing of it; watchers stall, leave, and come back with a position.
+reads are answered early and arrive late, some from an owner who was replaced; feeds
+fall mute and say nothing of it; watchers stall, leave, and come back with a position.
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ from actors.domain.ids import (
     PatientId,
     ProviderId,
     ShardId,
-    VisitTypeId,
 )
 from gateway.live.board import Board
-from gateway.live.frames import Frame, FrameEncoder, Position
+from gateway.live.frames import FrameEncoder, Position
 from gateway.live.hub import Hub, MeView, TopicView
 from gateway.live.topics import (
     Kind,
@@ -44,83 +43,16 @@ from gateway.live.topics import (
     slots_topic,
 )
 from gateway.live.watcher import Watcher
-from tests.properties.live_client import WireClient
-
-PROVIDERS = [ProviderId(f"prv_{n}") for n in (1, 2, 3)]
-SHARDS = {p: ShardId(f"s000{n % 2}") for n, p in enumerate(PROVIDERS)}
-PATIENTS = [PatientId("pat_1"), PatientId("pat_2")]
-WEEK, CONSULT = "2026-W49", VisitTypeId("consult")
-FIRST = 29_934_000
-"""A minute; the topic's week need not be its own."""
-RING = 12
-"""Changes a shard's feed remembers; few, so that resets happen."""
-
-
-class CalendarModel:
-    """A calendar as the oracle knows it."""
-
-    def __init__(self) -> None:
-        self.version = 1
-        self.slots = {FIRST + 30 * n: "f" for n in range(6)}
-        self.bookings: dict[str, BookingView] = {}
-
-
-class ShardModel:
-    """A shard: calendars, an epoch, and a feed that forgets."""
-
-    def __init__(self, providers: list[ProviderId]) -> None:
-        self.epoch = 1
-        self.number = 0
-        self.seq = 0
-        self.calendars = {p: CalendarModel() for p in providers}
-        self.recent: list[tuple[int, CalendarChange]] = []
-        self.mute = False
-
-    def publish(self, change: CalendarChange) -> None:
-        if self.mute:
-            return
-        self.number += 1
-        self.recent = [*self.recent, (self.number, change)][-RING:]
-
-    def poll(self, asked: Position, limit: int) -> FeedBatch:
-        oldest = self.recent[0][0] if self.recent else self.number + 1
-        if asked.epoch != self.epoch or asked.version + 1 < oldest:
-            return FeedBatch(self.epoch, self.number, self.seq, reset=True)
-        news = [(n, c) for n, c in self.recent if n > asked.version][:limit]
-        number = news[-1][0] if news else asked.version
-        return FeedBatch(self.epoch, number, self.seq, [c for _, c in news])
-
-    def restart(self) -> None:
-        self.epoch += 1
-        self.number = 0
-        self.recent = []
-        self.mute = False
-
-
-class TestWriter:
-    """A connection that takes frames while it is open, and stalls now and then."""
-
-    __test__ = False
-
-    def __init__(self, patient_id: PatientId) -> None:
-        self.client = WireClient()
-        self.patient_id = patient_id
-        self.stalled = False
-        self.room = 8
-
-    @property
-    def writable(self) -> bool:
-        return not self.stalled and self.room > 0
-
-    def write(self, frame: Frame) -> None:
-        self.room -= 1
-        self.client.hear(frame.text)
-
-    def answer(self, frame: Frame) -> None:
-        self.client.hear(frame.text)
-
-    def close(self, code: int, last: Frame | None = None) -> None:
-        raise AssertionError("the hub closes nobody")
+from tests.properties.live_shards import (
+    CONSULT,
+    FIRST,
+    PATIENTS,
+    PROVIDERS,
+    SHARDS,
+    WEEK,
+    ShardModel,
+    TestWriter,
+)
 
 
 def booking_body(view: BookingView) -> bytes:
@@ -288,7 +220,7 @@ class LiveWorld:
             if isinstance(view, SlotsView):
                 view = msgspec.structs.replace(view, starts=[], states="")
             if view.epoch >= self.hub.cursor(SHARDS[view.provider_id]).epoch:
-                # Nobody could tell: a replaced owner nobody has heard of being replaced.
+                # Nobody could tell: no one has heard yet that it was replaced.
                 view = self.view(board.name)
         if not self.hub.loaded(board, view, self.now) and self.hub.begin_read(board):
             self.begun.append(board)

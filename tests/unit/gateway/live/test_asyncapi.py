@@ -1,0 +1,38 @@
+"""The AsyncAPI document and the code that it describes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gateway.live.asyncapi import CLOSE_REASONS, document
+from gateway.live.commands import COMMANDS
+from gateway.problems import CloseCode
+from tests.fakes.house import House
+
+
+def _references(part: Any) -> list[str]:
+    if isinstance(part, dict):
+        own = [part["$ref"]] if "$ref" in part else []
+        return own + [ref for value in part.values() for ref in _references(value)]
+    if isinstance(part, list):
+        return [ref for value in part for ref in _references(value)]
+    return []
+
+
+async def test_the_document_is_whole(house: House) -> None:
+    """Every reference leads somewhere, and all commands are there."""
+    made = document(house.app.state.live.operations, "1.0")
+    assert json.loads(json.dumps(made)) == made
+    for reference in set(_references(made)):
+        place: Any = made
+        for step in reference.removeprefix("#/").split("/"):
+            place = place[step]
+    assert set(COMMANDS) < set(made["operations"])
+    hold = made["components"]["schemas"]["HoldCommand"]
+    assert {"op", "provider_id", "visit_type", "start"} <= set(hold["required"])
+
+
+def test_every_close_code_is_explained() -> None:
+    """The table of close codes covers the codes that there are."""
+    assert set(CLOSE_REASONS) == set(CloseCode)

@@ -1,0 +1,105 @@
+"""The long poll of one shard."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+import pytest
+
+from actors.domain.changes import FeedBatch
+from actors.domain.ids import ShardId
+from actors.errors import Unavailable
+from gateway.live.feed import ShardFeed, backoff_s
+from gateway.live.hub import Hub
+from gateway.live.settings import LiveSettings
+from tests.fakes.clocks import SteppedClock
+from tests.unit.gateway.live.stage import (
+    NOW,
+    SHARD,
+    a_change,
+    a_hub,
+    a_view,
+    read,
+    watch,
+)
+
+
+class _Link:
+    """A shard that says what the test tells it to, then stays silent."""
+
+    def __init__(self, *replies: FeedBatch | Exception) -> None:
+        self.replies = list(replies)
+        self.asked: list[tuple[int, int, int]] = []
+        self.silent = asyncio.Event()
+
+    async def poll(
+        self, shard: ShardId, epoch: int, number: int, wait_ms: int
+    ) -> FeedBatch:
+        assert shard == SHARD
+        self.asked.append((epoch, number, wait_ms))
+        if not self.replies:
+            self.silent.set()
+            await asyncio.Event().wait()
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+
+async def _run(link: _Link, hub: Hub) -> ShardFeed:
+    feed = ShardFeed(SHARD, link, hub, SteppedClock(NOW), LiveSettings(), Random(1))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(feed.run())
+        await link.silent.wait()
+        task.cancel()
+    return feed
+
+
+async def test_the_cursor_moves_with_what_was_believed() -> None:
+    """Each poll goes on where the last reply ended; a failed one is repeated."""
+    hub = a_hub()
+    link = _Link(
+        FeedBatch(1, 0, 0, reset=True),
+        FeedBatch(1, 1, 1, [a_change(6, "h")], more=True),
+        Unavailable("down"),
+        FeedBatch(1, 2, 2, [a_change(7, "b")]),
+    )
+    watch(hub)
+    read(hub, a_view(5))
+    await _run(link, hub)
+    assert [asked[:2] for asked in link.asked] == [
+        (0, 0),
+        (1, 0),
+        (1, 1),
+        (1, 1),
+        (1, 2),
+    ]
+    assert hub.seqs() == {SHARD: 2}
+
+
+async def test_waits_are_random_around_ten_seconds() -> None:
+    """Polls of many gateways do not march in step."""
+    link = _Link(*(FeedBatch(1, n, n, [a_change(n, "h")]) for n in range(1, 30)))
+    await _run(link, a_hub())
+    waits = {wait for _, _, wait in link.asked}
+    assert len(waits) > 20
+    assert all(7_000 <= wait <= 13_000 for wait in waits)
+
+
+async def test_a_replaced_owner_is_not_heard() -> None:
+    """Its replies count as failures: the feed is deaf, and says so."""
+    link = _Link(FeedBatch(2, 0, 0, reset=True), FeedBatch(1, 9, 9, reset=True))
+    hub = a_hub()
+    feed = await _run(link, hub)
+    assert hub.cursor(SHARD).epoch == 2
+    assert feed.silent_s() > 0
+
+
+@pytest.mark.parametrize("failures", [1, 3, 50])
+def test_backoff_is_bounded(failures: int) -> None:
+    """Pauses grow, are random, and never longer than five seconds."""
+    random = Random(2)
+    pauses = [backoff_s(failures, random) for _ in range(50)]
+    assert len(set(pauses)) > 10
+    assert 0.05 <= min(pauses) <= max(pauses) <= 5.0

@@ -1,0 +1,89 @@
+"""Once a second: who is too slow, whose token is over, whose turn it is."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import cast
+
+from actors.domain.ids import Millis
+from gateway.access import Access
+from gateway.auth import Authenticator, Caller, Role
+from gateway.live.commands import SocketCommands
+from gateway.live.conversation import House
+from gateway.live.reader import TopicReader
+from gateway.live.rhythm import Rhythm
+from gateway.live.settings import LiveSettings
+from tests.fakes.clocks import SteppedClock
+from tests.unit.gateway.live.stage import (
+    NOW,
+    a_change,
+    a_hub,
+    a_view,
+    feed,
+    read,
+    watch,
+)
+
+
+def a_rhythm(**settings: float) -> tuple[Rhythm, House]:
+    house = House(
+        hub=a_hub(),
+        authenticator=cast("Authenticator", None),
+        access=cast("Access", None),
+        commands=cast("SocketCommands", None),
+        clock=SteppedClock(NOW),
+        settings=LiveSettings(**settings),  # type: ignore[arg-type]
+        persons={},
+    )
+    reader = cast("TopicReader", None)
+    return Rhythm(house, reader, Random(1), lambda: None), house
+
+
+def test_a_watcher_paused_for_too_long_is_closed() -> None:
+    """After fifteen seconds without taking a byte: 4008, and not before."""
+    rhythm, house = a_rhythm()
+    feed(house.hub)
+    _, writer = watch(house.hub)
+    read(house.hub, a_view(5))
+    writer.stalled = True
+    feed(house.hub, a_change(6, "h"))
+    rhythm.tick(Millis(NOW + 14_999))
+    assert [writer.closed] == [None]
+    rhythm.tick(Millis(NOW + 15_000))
+    assert writer.closed == 4008
+    assert writer.page[-1] == {"t": "bye", "code": 4008, "retry_ms": [500, 15_000]}
+
+
+def test_every_watcher_has_its_turn_for_a_heartbeat() -> None:
+    """In each round of twenty ticks every watcher hears one, not all in one tick."""
+    rhythm, house = a_rhythm()
+    writers = []
+    for turn in range(40):
+        watcher, writer = watch(house.hub)
+        watcher.turn = turn % 20
+        writers.append(writer)
+    for _ in range(20):
+        before = sum(len(writer.page) for writer in writers)
+        rhythm.tick(NOW)
+        assert sum(len(writer.page) for writer in writers) == before + 2
+    assert all(writer.page[-1]["t"] == "heartbeat" for writer in writers)
+
+
+def test_a_token_that_is_over_closes_with_4005() -> None:
+    """At its end, not before."""
+    rhythm, house = a_rhythm()
+    watcher, writer = watch(house.hub)
+    watcher.caller = Caller(Role.PATIENT, "pat_1", Millis(NOW + 1_000))
+    rhythm.tick(NOW)
+    assert [writer.closed] == [None]
+    rhythm.tick(Millis(NOW + 1_000))
+    assert writer.closed == 4005
+
+
+async def test_draining_says_bye_to_everybody() -> None:
+    """Each hears it before its connection is closed."""
+    rhythm, house = a_rhythm(drain_s=0.001)
+    writers = [watch(house.hub)[1] for _ in range(10)]
+    await rhythm.drain()
+    assert [writer.closed for writer in writers] == [4012] * 10
+    assert all(writer.page[-1]["t"] == "bye" for writer in writers)
