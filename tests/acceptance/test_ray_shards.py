@@ -167,3 +167,21 @@ async def test_idle_provider_leaves_and_comes_back(
         assert site.links.shards() == ()
         assert await free_starts(site)
         assert await site.pid_of() != before
+
+
+@pytest.mark.parametrize("placement", list(Placement))
+async def test_clean_stop_and_start_over_the_same_files(
+    placement: Placement, ray_address: str, tmp_path: Path
+) -> None:
+    """Shards that were closed come back under the next epoch with what they knew."""
+    async with ray_site(tmp_path, placement) as site:
+        await site.open_practice()
+        start = (await free_starts(site))[3]
+        command = booking("a", start, site.deadline(60))
+        booked = await site.courier.ask(command)
+    async with ray_site(tmp_path, placement) as site:
+        assert await site.courier.ask(command) == booked
+        assert start not in await free_starts(site)
+        status = await site.links.status(site.links.shard_of(p.ANA))
+        assert status.epoch == 2
+        assert status.snapshot_position > 0
