@@ -19,6 +19,7 @@ from actors.domain.ids import (
     VisitTypeId,
 )
 from persistence import tables as t
+from persistence.engine import reading
 from persistence.search import read_cursor, write_cursor
 
 
@@ -66,7 +67,7 @@ class SqlBookingHistory:
         if status is not None:
             wanted.append(row.status == status.value)
         order = select(t.appointment).where(*wanted).order_by(start, row.booking_id)
-        async with self._readers.connect() as connection:
+        async with reading(self._readers) as connection:
             rows = (await connection.execute(order.limit(limit + 1))).mappings().all()
         page = [view_of(found) for found in rows[:limit]]
         if len(rows) <= limit or not page:
@@ -76,7 +77,7 @@ class SqlBookingHistory:
     async def booking(self, booking_id: BookingId) -> BookingView | None:
         """One booking, also when its calendar has forgotten it."""
         query = select(t.appointment).where(t.appointment.c.booking_id == booking_id)
-        async with self._readers.connect() as connection:
+        async with reading(self._readers) as connection:
             row = (await connection.execute(query)).mappings().first()
         return view_of(row) if row is not None else None
 
@@ -88,7 +89,7 @@ class SqlBookingHistory:
             .where(table.c.booking_id == booking_id)
             .order_by(table.c.version)
         )
-        async with self._readers.connect() as connection:
+        async with reading(self._readers) as connection:
             rows = (await connection.execute(query)).mappings().all()
         entries: list[HistoryEntry] = []
         was: Minute | None = None

@@ -18,6 +18,7 @@ from actors.domain.ids import ProviderId, VisitTypeId
 from actors.domain.rules import Clinic, Profile, VisitType
 from actors.readmodel import ProviderListing, ProviderQuery
 from persistence import tables as t
+from persistence.engine import reading
 from persistence.projection_profiles import (
     IDS_PER_QUERY,
     Stamped,
@@ -61,7 +62,7 @@ class SqlDirectory:
         """A page of listings and the cursor of the next; see the port."""
         kind, key_type = ("d", float) if query.near else ("n", str)
         start = read_cursor(kind, after, (key_type, str)) if after else None
-        async with self._readers.connect() as connection:
+        async with reading(self._readers) as connection:
             found = await _search(connection, query, start, limit + 1)
             page = found[:limit]
             known = await _listings(connection, [one[0] for one in page])
@@ -72,7 +73,7 @@ class SqlDirectory:
 
     async def ids(self, query: ProviderQuery, *, limit: int) -> Sequence[ProviderId]:
         """All matching ids in the order of ``find``, at most ``limit``."""
-        async with self._readers.connect() as connection:
+        async with reading(self._readers) as connection:
             found = await _search(connection, query, None, limit)
         return [provider_id for provider_id, _ in found[:limit]]
 
@@ -80,12 +81,12 @@ class SqlDirectory:
         self, provider_ids: Sequence[ProviderId]
     ) -> Mapping[ProviderId, ProviderListing]:
         """These providers, those that exist."""
-        async with self._readers.connect() as connection:
+        async with reading(self._readers) as connection:
             return await _listings(connection, provider_ids)
 
     async def clinic_count(self) -> int:
         """How many clinics there are."""
-        async with self._readers.connect() as connection:
+        async with reading(self._readers) as connection:
             query = select(func.count()).select_from(t.clinic)
             return int(await connection.scalar(query) or 0)
 

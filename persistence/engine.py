@@ -12,6 +12,8 @@ MySQL and MariaDB: READ COMMITTED through asyncmy, statements bounded by time.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +21,11 @@ import msgspec
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from actors.errors import Unavailable
 
 Role = Literal["reader", "writer", "projector"]
 
@@ -151,6 +156,21 @@ def reason_of(error: BaseException) -> str:
     """What went wrong, without statement and values: fit for logs and for parking."""
     cause = getattr(error, "orig", None) or error
     return f"{type(cause).__name__}: {cause}"
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for questions; whatever ails the database is ``Unavailable``.
+
+    Raises:
+        Unavailable: the read model does not answer just now.
+    """
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    except (DBAPIError, OSError, PoolTimeout) as error:
+        message = "the read model does not answer; try again in a moment"
+        raise Unavailable(message) from error
 
 
 async def migrate(url: str) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.domain.ids import ShardId
 from persistence import tables as t
+from persistence.engine import reading
 from persistence.projection_store import ParkKind
 
 PAUSE_LEAST_S, PAUSE_MOST_S = 0.002, 0.05
@@ -33,7 +34,7 @@ class SqlProgress:
     async def offsets(self) -> Mapping[ShardId, int]:
         """The last projected seq of every shard that has one."""
         table = t.projection_offset.c
-        async with self._readers.connect() as connection:
+        async with reading(self._readers) as connection:
             rows = (await connection.execute(select(table.shard, table.seq))).all()
         return {ShardId(row.shard): row.seq for row in rows}
 
@@ -51,14 +52,14 @@ class SqlProgress:
         """How many events are parked because a claim was already taken: 0, always."""
         table = t.projection_conflict
         query = select(func.count()).where(table.c.kind == ParkKind.CLAIM.value)
-        async with self._readers.connect() as connection:
+        async with reading(self._readers) as connection:
             return int(await connection.scalar(query) or 0)
 
     async def parked(self) -> Mapping[str, int]:
         """How many events are parked, by reason (claim, orphan, poison)."""
         kind = t.projection_conflict.c.kind
         query = select(kind, func.count()).group_by(kind)
-        async with self._readers.connect() as connection:
+        async with reading(self._readers) as connection:
             rows = (await connection.execute(query)).all()
         return {row[0]: row[1] for row in rows}
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from actors.domain.ids import BookingId, Millis, Minute
+from actors.errors import Unavailable
 from persistence.bookings import HistoryEntry, SqlBookingHistory
+from persistence.directory import SqlDirectory
 from persistence.engine import migrate, open_engine
 from persistence.progress import SqlProgress
 from persistence.projection_sql import SqlProjectionStore
@@ -107,3 +109,15 @@ async def test_a_store_without_tables_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="unable to open"):
         await SqlProjectionStore(lost).offset(SHARD)
     await lost.dispose()
+
+
+async def test_readers_of_a_lost_database_hear_unavailable(tmp_path: Path) -> None:
+    """A reader is told to try again, in the system's own words, not in SQL's."""
+    engine = open_engine(f"sqlite:///{tmp_path}/empty.db", "reader")
+    with pytest.raises(Unavailable, match="read model"):
+        await SqlDirectory(engine).clinic_count()
+    with pytest.raises(Unavailable, match="read model"):
+        await SqlBookingHistory(engine).booking(BookingId("bkg_1.1"))
+    with pytest.raises(Unavailable, match="read model"):
+        await SqlProgress(engine).reached(SHARD, 1, timeout_s=5)
+    await engine.dispose()
