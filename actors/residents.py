@@ -43,6 +43,8 @@ class Residents:
         self._loaded: dict[ProviderId, Resident] = {}
         self._tails: dict[ProviderId, list[Record]] = {}
         self._dirty: set[ProviderId] = set()
+        self.journaled_at = Millis(0)
+        """The newest instant in the journal, as far as it was read."""
         self._round: deque[ProviderId] | None = None
         self._round_seq = 0
 
@@ -52,6 +54,7 @@ class Residents:
     def keep_tail(self, records: Iterable[Record]) -> None:
         """Records after the position: applied when their calendar is adopted."""
         for record in records:
+            self.journaled_at = max(self.journaled_at, record.event.at)
             self._tails.setdefault(record.event.provider_id, []).append(record)
 
     def lately_held(self, since: Millis) -> list[ProviderId]:
@@ -117,7 +120,7 @@ class Residents:
 
     def begin_round(self, seq: int) -> None:
         """Everything changed up to ``seq`` is to be stored."""
-        self._round = deque({*self._dirty, *self._tails})
+        self._round = deque(sorted({*self._dirty, *self._tails}))
         self._round_seq = seq
 
     def next_chunk(self, limit: int) -> list[ProviderId]:
