@@ -1,4 +1,4 @@
-"""What stands around the hub in its world: calendars, shards with feeds, connections."""
+"""What stands around the hub in its world: calendars, shards, connections."""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ from tests.properties.live_shards import (
     PROVIDERS,
     SHARDS,
     WEEK,
+    CalendarModel,
     ShardModel,
     TestWriter,
 )
