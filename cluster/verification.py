@@ -98,35 +98,42 @@ class Verification:
         self.verdict.shards += 1
         end = await self._journal.last_seq(shard)
         self._ends[shard] = end
-        stored: Mapping[ProviderId, StoredCalendar] = {}
+        stored: dict[ProviderId, StoredCalendar] = {}
+        seen: set[ProviderId] = set()
         seq = 0
         while seq < end:
             records = await self._journal.read(shard, seq, min(READ_BATCH, end - seq))
             if not records:
                 self.verdict.note(f"journal: {shard} ends at {seq}, not at {end}")
                 return
-            fresh = {record.event.provider_id for record in records}
-            stored = await self._snapshots.load(shard, sorted(fresh))
+            fresh = {record.event.provider_id for record in records} - seen
+            stored.update(await self._snapshots.load(shard, sorted(fresh)))
+            seen |= fresh
             for record in records:
                 self._step(record, stored)
             seq = records[-1].seq
+        for provider, snapshot in stored.items():
+            if snapshot.seq <= end:  # a later one was taken while this was read
+                self._compare_snapshot(provider, snapshot)
 
-    def _step(
-        self, record: Record, stored: Mapping[ProviderId, StoredCalendar]
-    ) -> None:
+    def _step(self, record: Record, stored: dict[ProviderId, StoredCalendar]) -> None:
+        """Take in one record; a snapshot is compared before the first one after it."""
         provider = record.event.provider_id
         self._audit.feed(record)
         calendar = self._calendars.get(provider)
         if calendar is None:
             calendar = self._calendars[provider] = Calendar(provider, self._policy)
-        calendar.apply(record.event, record.epoch)
         snapshot = stored.get(provider)
-        if snapshot is not None and snapshot.seq == record.seq:
-            self.verdict.snapshots_compared += 1
-            if encode(calendar) != snapshot.blob:
-                self.verdict.note(
-                    f"snapshot of {provider} at seq {record.seq} is not its replay"
-                )
+        if snapshot is not None and record.seq > snapshot.seq:
+            self._compare_snapshot(provider, stored.pop(provider))
+        calendar.apply(record.event, record.epoch)
+
+    def _compare_snapshot(self, provider: ProviderId, snapshot: StoredCalendar) -> None:
+        self.verdict.snapshots_compared += 1
+        if encode(self._calendars[provider]) != snapshot.blob:
+            self.verdict.note(
+                f"snapshot of {provider} at seq {snapshot.seq} is not its replay"
+            )
 
     def _compare_bookings(self, rows: Mapping[BookingId, AuditedBooking]) -> None:
         mine = self._audit.bookings
