@@ -44,6 +44,7 @@ _FRAME_CRC_FROM = 8
 FRAME_MAX = 256 * 1024 * 1024
 """No frame is longer than this, in bytes: bounds what a damaged length can ask for."""
 
+_CRC = struct.Struct("<I")
 _EVENT_LENGTH = struct.Struct("<I")
 pack_length = _EVENT_LENGTH.pack
 unpack_length = _EVENT_LENGTH.unpack_from
@@ -183,7 +184,7 @@ def frame_length(data: bytes) -> int:
 
 def frame_is_sound(data: bytes | memoryview, at: int, end: int) -> bool:
     """Whether the checksum of the frame from ``at`` to ``end`` is right."""
-    crc = int.from_bytes(data[at + 4 : at + 8], "little")
+    (crc,) = _CRC.unpack_from(data, at + 4)
     return bool(crc32c(data[at + _FRAME_CRC_FROM : end]) == crc)
 
 
@@ -197,10 +198,12 @@ def scan(data: bytes | memoryview, start: int, path: str, seq: int, epoch: int) 
     """
     view = memoryview(data)
     at = frames = records = 0
-    while end := frame_end(view, at):
-        if not frame_is_sound(view, at, end):
+    size, unpack = len(view), FRAME.unpack_from
+    while at + FRAME_BYTES <= size:
+        magic, _, length, count, frame_epoch, first = unpack(view, at)
+        end = at + FRAME_BYTES + length
+        if magic != FRAME_MAGIC or end > size or not frame_is_sound(view, at, end):
             break
-        _, _, _, count, frame_epoch, first = FRAME.unpack_from(view, at)
         if first != seq + 1 or frame_epoch < epoch:
             raise damaged(path, start + at, f"seq {first} follows seq {seq}")
         seq, epoch, at = seq + count, frame_epoch, end
