@@ -26,6 +26,7 @@ from actors.domain.events import (
     VisitCompleted,
 )
 from actors.domain.ids import BookingId, PatientId, ProviderId
+from actors.domain.state import CalendarState
 from actors.ports import Record
 
 PROBLEMS_MAX = 100
@@ -80,6 +81,7 @@ class Audit:
         self.holds = 0
         self._taken: dict[ProviderId, _Taken] = {}
         self._versions: dict[ProviderId, int] = {}
+        self._begun: dict[ProviderId, int] = {}
         self._seq = 0
         self._epoch = 0
 
@@ -92,14 +94,42 @@ class Audit:
         self._seq, self._epoch = record.seq, record.epoch
         self.events += 1
         event = record.event
+        if record.seq <= self._begun.get(event.provider_id, 0):
+            return
         self._count_version(event)
         step = _STEPS.get(type(event))
         if step is not None:
             step(self, event)
 
-    def new_shard(self) -> None:
-        """The next record is the first one of another shard."""
-        self._seq = self._epoch = 0
+    def new_shard(self, after_seq: int = 0) -> None:
+        """The next record is the one after ``after_seq`` of another shard."""
+        self._seq, self._epoch = after_seq, 0
+
+    def begin(self, calendar: CalendarState, seq: int) -> None:
+        """Begin a provider with a calendar at rest that holds events up to ``seq``.
+
+        For journals whose first records were trimmed; those records that remain and
+        are in the calendar already are counted, not followed again.
+        """
+        provider = calendar.provider_id
+        self._begun[provider] = seq
+        self._versions[provider] = calendar.version
+        for hold in calendar.holds.values():
+            self._take(provider, hold.hold_id, hold.busy_start, hold.busy_end)
+        for booking in calendar.bookings.values():
+            self.bookings[booking.booking_id] = AuditedBooking(
+                provider_id=provider,
+                patient_id=booking.patient_id,
+                status=booking.status,
+                start=booking.start,
+                end=booking.end,
+                busy_start=booking.busy_start,
+                busy_end=booking.busy_end,
+            )
+            if booking.status is not BookingStatus.CANCELLED:
+                self._take(
+                    provider, booking.booking_id, booking.busy_start, booking.busy_end
+                )
 
     @property
     def versions(self) -> dict[ProviderId, int]:
