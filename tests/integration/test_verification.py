@@ -1,0 +1,168 @@
+"""``slotcast verify`` finds what disagrees, and nothing where all agree."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from actors.domain.commands import Command
+from actors.domain.ids import ShardId
+from actors.domain.rules import Policy
+from actors.limits import Limits
+from actors.local import LocalLinks
+from actors.mailbox import Mailbox
+from actors.placement import Placement, placing
+from cluster.shard_wiring import ShardConfig, ShardStores
+from cluster.verification import Verdict, Verification
+from persistence.engine import migrate, open_engine
+from persistence.progress import SqlProgress
+from persistence.projection_sql import SqlProjectionStore
+from persistence.projector import Projector
+from tests.factories import (
+    NOW,
+    at,
+    book_slot,
+    cancel_booking,
+    check_in,
+    confirm_hold,
+    place_hold,
+    register,
+    set_availability,
+)
+from tests.fakes.clocks import SteppedClock
+
+SHARD = ShardId("s0000")
+
+
+@dataclass
+class Site:
+    """A small site with a finished day on it, at rest."""
+
+    folder: Path
+    url: str
+
+    async def verify(self, links: LocalLinks | None = None) -> Verdict:
+        stores = ShardStores(the_config(self.folder))
+        engine = open_engine(self.url, role="reader")
+        verification = Verification(stores.journal, stores.snapshots, engine, Policy())
+        try:
+            return await verification.run(SqlProgress(engine), links)
+        finally:
+            await engine.dispose()
+            await stores.close()
+
+    async def spoil(self, statement: str) -> None:
+        """Change the read model behind everybody's back."""
+        engine = open_engine(self.url, role="writer")
+        async with engine.begin() as connection:
+            done = await connection.execute(text(statement))
+            assert done.rowcount >= 1
+        await engine.dispose()
+
+
+def the_config(folder: Path) -> ShardConfig:
+    return ShardConfig(
+        journal=str(folder / "journal"),
+        snapshots=str(folder / "snapshots"),
+        policy=Policy(),
+        limits=Limits(),
+    )
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[tuple[LocalLinks, ShardStores]]:
+    stores = ShardStores(the_config(folder))
+
+    def a_mailbox(shard: ShardId) -> Mailbox:
+        journal, snapshots = stores.journal, stores.snapshots
+        clock = SteppedClock(NOW)
+        return Mailbox(shard, journal, snapshots, clock, Policy(), Limits())
+
+    links = LocalLinks(placing(Placement.SHARD, 1), [SHARD], a_mailbox)
+    await links.open()
+    yield links, stores
+    await links.close()
+    await stores.close()
+
+
+def a_day() -> list[Command]:
+    return [
+        register(1),
+        set_availability(),
+        place_hold(1, at(9)),
+        confirm_hold(1),
+        book_slot(2, at(10)),
+        book_slot(3, at(11)),
+        cancel_booking(2),
+        book_slot(4, at(10)),
+        check_in(3),
+        place_hold(5, at(15)),
+    ]
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> Site:
+    url = f"sqlite:///{tmp_path / 'read.db'}"
+    await migrate(url)
+    async with opened(tmp_path) as (links, stores):
+        replies = await links.execute(SHARD, a_day(), 10)
+        assert not [r for r in replies if type(r).__name__ in ("Refusal", "Trouble")]
+        engine = open_engine(url, role="projector")
+        store = SqlProjectionStore(engine)
+        projector = Projector(stores.journal, store, SteppedClock(NOW))
+        while await projector.step():
+            pass
+        await engine.dispose()
+    return Site(tmp_path, url)
+
+
+async def test_a_site_at_rest_agrees(site: Site) -> None:
+    """Journal, snapshots and SQL of an ordinary day tell one story."""
+    verdict = await site.verify()
+    assert verdict.problems == []
+    assert (verdict.bookings, verdict.snapshots_compared) == (4, 1)
+    assert verdict.claims > 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE appointment SET status = 'booked'", "differs from the journal"),
+        ("DELETE FROM appointment WHERE status = 'arrived'", "is missing"),
+        ("UPDATE appointment SET start_minute = start_minute + 5", "differs"),
+        ("DELETE FROM slot_claim WHERE cell % 2 = 0", "claims missing"),
+        ("UPDATE projection_offset SET seq = 3", "has not reached"),
+    ],
+)
+async def test_a_spoiled_read_model_is_named(
+    site: Site, statement: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that were changed, lost or never written are each found."""
+    monkeypatch.setattr("cluster.verification.PROJECTION_WAIT_S", 0.05)
+    await site.spoil(statement)
+    assert any(says in problem for problem in (await site.verify()).problems)
+
+
+async def test_a_snapshot_that_is_not_its_replay_is_named(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A calendar at rest that differs from its events is found."""
+    monkeypatch.setattr("cluster.verification.encode", lambda _calendar: b"other")
+    problems = (await site.verify()).problems
+    assert problems
+    assert all("is not its replay" in problem for problem in problems)
+
+
+async def test_a_memory_that_is_behind_is_named(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A running shard must know at least what the journal holds."""
+    async with opened(site.folder) as (links, _):
+        assert (await site.verify(links)).problems == []
+        ahead = property(lambda audit: dict.fromkeys(audit._versions, 99))
+        monkeypatch.setattr("actors.audit.Audit.versions", ahead)
+        problems = (await site.verify(links)).problems
+    assert any(problem.startswith("memory: ") for problem in problems)
