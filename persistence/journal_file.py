@@ -21,6 +21,7 @@ from persistence.room import KEEP_FREE, Room
 from persistence.wal import Limits, Wal
 from persistence.wal_format import segment_bases
 from persistence.wal_reader import WalReader
+from persistence.wal_tail import WATERMARK_FILE
 from persistence.writer_thread import WriterThread
 
 PRESSURE_EVERY_S = 1.0
@@ -144,12 +145,14 @@ def shards_under(disk: Disk, root: str) -> list[ShardId]:
     return [
         ShardId(name)
         for name in disk.names(root)
-        if not name.startswith(".") and _has_segments(disk, f"{root}/{name}")
+        if not name.startswith(".") and _has_journal(disk, f"{root}/{name}")
     ]
 
 
-def _has_segments(disk: Disk, folder: str) -> bool:
+def _has_journal(disk: Disk, folder: str) -> bool:
+    """A watermark without a segment is a journal too: one that was lost."""
     try:
-        return bool(segment_bases(disk.names(folder)))
+        names = disk.names(folder)
     except NotADirectoryError:
         return False
+    return WATERMARK_FILE in names or bool(segment_bases(names))

@@ -68,6 +68,15 @@ def test_a_missing_segment_is_found(tmp_path: Path) -> None:
     assert path.name in report.damage
 
 
+def test_a_lost_journal_is_found(tmp_path: Path) -> None:
+    """A shard whose segments are all gone is not passed over."""
+    _write(tmp_path).close()
+    for path in _segments(tmp_path):
+        path.unlink()
+    (report,) = verify(tmp_path)
+    assert "missing" in report.damage
+
+
 def test_a_torn_tail_is_no_damage(tmp_path: Path) -> None:
     """What an unfinished append left is counted; the next start cuts it."""
     _write(tmp_path).close()
