@@ -60,6 +60,10 @@ class SocketCommands:
         """Whether this is a command."""
         return op in self.operations
 
+    def admit(self, caller: Caller | None, address: str) -> None:
+        """Count one request, as REST does. Raises TooManyRequests."""
+        self._limits.admit(caller, address)
+
     async def perform(
         self, op: str, caller: Caller | None, address: str, key: str | None, text: str
     ) -> Reply:
@@ -68,7 +72,7 @@ class SocketCommands:
         Raises:
             RequestError, Unavailable: as the operation does.
         """
-        self._limits.admit(caller, address)
+        self.admit(caller, address)
         if caller is None:
             raise Unauthenticated("Sign in first: send an auth message.")
         fields = _FIELDS.decode(text)

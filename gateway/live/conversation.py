@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 from msgspec import MsgspecError, json
 
+from actors.errors import Overloaded
 from actors.ports import Clock
 from gateway.access import Access, Action, signed_in
 from gateway.auth import Authenticator, Caller
@@ -71,6 +72,17 @@ class House:
     """Live connections of each signed-in person."""
 
 
+def find_room(house: House, name: TopicName) -> None:
+    """Let a topic be kept current in this process.
+
+    Raises:
+        Overloaded: it is not kept yet, and there are too many.
+    """
+    boards, limit = house.hub.index.boards, house.settings.topics_max
+    if 0 < limit <= len(boards) and name.key not in boards:
+        raise Overloaded
+
+
 async def allow_topic(access: Access, caller: Caller | None, name: TopicName) -> None:
     """Let a caller watch a topic.
 
@@ -112,7 +124,7 @@ class Conversation:
     def _envelope(self, text: str | None) -> Envelope:
         if text is None:
             raise InvalidRequest("Frames are JSON in text, not bytes.")
-        if len(text) > TEXT_BYTES_MAX:
+        if len(text) > TEXT_BYTES_MAX or len(text.encode()) > TEXT_BYTES_MAX:
             raise InvalidRequest(f"A frame is at most {TEXT_BYTES_MAX} bytes.")
         try:
             return _ENVELOPE.decode(text)
@@ -128,6 +140,7 @@ class Conversation:
             case "auth":
                 self._authenticate(decode(_AUTH, text.encode()))
             case "subscribe":
+                self._house.commands.admit(self._watcher.caller, self._address)
                 return self._subscribe(decode(_SUBSCRIBE, text.encode()))
             case "unsubscribe":
                 self._unsubscribe(decode(_UNSUBSCRIBE, text.encode()))
@@ -191,9 +204,14 @@ class Conversation:
         names: list[TopicName] = []
         for text in dict.fromkeys(message.topics):
             try:
-                names.append(parse_topic(text, self._watcher.subject))
+                name = parse_topic(text, self._watcher.subject)
+                find_room(self._house, name)
             except BadTopic as error:
                 self._refuse(message.id, InvalidRequest(str(error)), text)
+            except Overloaded as error:
+                self._refuse(message.id, error, text)
+            else:
+                names.append(name)
         if any(name.kind is not Kind.SLOTS for name in names):
             return self._subscribe_allowed(message, names)
         self._watch(message, names)

@@ -220,7 +220,7 @@ class Hub:
             self.delivery.tell(board, rows, at.version, now)
 
     def _reset(self, state: ShardTopics) -> None:
-        for provider_id in list(state.providers):
+        for provider_id in sorted(state.providers):
             for board in self.index.providers[provider_id].all():
                 self._read_again(board, NOWHERE)
         for board in list(self.index.patients.values()):
@@ -338,7 +338,7 @@ class Hub:
         return {
             shard: tuple(
                 provider
-                for provider in state.providers
+                for provider in sorted(state.providers)
                 if any(
                     board.is_watched for board in self.index.providers[provider].all()
                 )

@@ -22,6 +22,9 @@ from gateway.problems import CloseCode
 _PAUSE_S_MAX: Final = 0.02
 """Few watchers need not be spread over the whole time."""
 
+_GOODBYE_S: Final = 1.0
+"""How long the last closing handshakes may take."""
+
 
 class Rhythm:
     """The second hand of the live side."""
@@ -85,4 +88,11 @@ class Rhythm:
         for watcher in watchers:
             self._send_away(watcher, CloseCode.DRAINING)
             await asyncio.sleep(pause_s * self._random.uniform(0, 2))
-        await asyncio.sleep(0)
+        await self._until_gone(min(drain_s, _GOODBYE_S))
+
+    async def _until_gone(self, patience_s: float) -> None:
+        # The server that stops after us closes at once what is left, without a bye.
+        for _ in range(int(patience_s / _PAUSE_S_MAX)):
+            if not self._house.hub.watchers:
+                return
+            await asyncio.sleep(_PAUSE_S_MAX)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
+import structlog
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from actors.domain.answers import BookingView
@@ -32,6 +33,8 @@ from gateway.live.rhythm import Rhythm
 from gateway.live.settings import LiveSettings
 from gateway.live.socket import LiveSocket
 from gateway.live.sse import LiveStream
+
+log = structlog.get_logger("slotcast.live")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +97,7 @@ class LiveService:
             FrameEncoder(needs.booking_body),
             self._ports.links.shard_of,
             me_epoch=me_epoch,
-            wake=lambda: self._reader.wake(),
+            wake=self._wake,
         )
         self._reader = TopicReader(self._ports, hub, self._settings, self._random)
         return hub
@@ -142,11 +145,23 @@ class LiveService:
                 ready.set()
                 await self._until_stopped()
         except* _Stopped:
+            pass
+        except* Exception:
+            # Readiness fails from now on, and whoever stops us hears of it.
+            log.critical("the live side has ended", exc_info=True)
+            raise
+        finally:
             self._tasks = None
+            ready.set()
 
     async def _until_stopped(self) -> None:
         await self._stopping.wait()
         raise _Stopped
+
+    def _wake(self) -> None:
+        # A topic of a shard that nobody watched before needs its feed at once.
+        self._keep_feeds()
+        self._reader.wake()
 
     def _keep_feeds(self) -> None:
         """Every shard that may have news is polled; new ones are seen each second."""

@@ -11,6 +11,8 @@ class LiveSettings:
 
     subscriptions_max: int = 256
     """Topics of one connection; one more closes it with 4505."""
+    topics_max: int = 100_000
+    """Topics that one process keeps current; each costs a few kilobytes."""
     commands_in_flight_max: int = 64
     """Commands of one connection that wait for an answer."""
     connections_max: int = 20_000

@@ -35,7 +35,10 @@ class LiveSocket:
         if denied is not None:
             await websocket.send_denial_response(denied)
             return
-        await websocket.accept(subprotocol=SUBPROTOCOL if offered else None)
+        try:
+            await websocket.accept(subprotocol=SUBPROTOCOL if offered else None)
+        except (WebSocketDisconnect, RuntimeError):
+            return
         address = websocket.client.host if websocket.client else ""
         if not self._door.enter(address):
             self._door.house.hub.tally.closes[CloseCode.TOO_MANY_CONNECTIONS] += 1

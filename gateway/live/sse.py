@@ -18,7 +18,7 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway.auth import Caller
 from gateway.errors import FieldError, InvalidRequest
-from gateway.live.conversation import allow_topic
+from gateway.live.conversation import allow_topic, find_room
 from gateway.live.door import LiveDoor
 from gateway.live.frames import NOWHERE, Frame, Position
 from gateway.live.outbox import RowWriter
@@ -45,6 +45,8 @@ class LiveStream:
 
     async def __call__(self, request: Request) -> Response:
         """One stream, or a problem that says why there is none."""
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream", headers=_HEADERS)
         address = request.client.host if request.client else ""
         try:
             if self._door.is_full():
@@ -77,6 +79,7 @@ class LiveStream:
                 name = parse_topic(text, caller.subject if caller else "")
             except BadTopic as error:
                 raise InvalidRequest("", FieldError("topics", str(error))) from None
+            find_room(self._door.house, name)
             await allow_topic(self._door.house.access, caller, name)
             names.append(name)
         return names

@@ -366,3 +366,17 @@ async def event(lines: AsyncIterator[str]) -> tuple[str, dict[str, Any]]:
         if line.startswith("data: "):
             return identifier, json.loads(line[6:])
     raise AssertionError("the stream ended")
+
+
+async def test_a_stream_that_is_left_leaves_nothing_behind(house: LiveHouse) -> None:
+    """When the reader of a stream goes away, its watcher and its place go too."""
+    path = f"{house.url}/v1/stream?topics={WEEK}"
+    async with httpx.AsyncClient(timeout=10) as rest:
+        async with rest.stream("GET", path) as stream:
+            await event(stream.aiter_lines())
+            assert len(house.live.hub.watchers) == 1
+        async with asyncio.timeout(5):
+            while house.live.hub.watchers:  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.01)
+        assert (await rest.head(path)).status_code == 200
+        assert not house.live.hub.watchers
