@@ -1,0 +1,80 @@
+"""Topics as Server-Sent Events, as an outside client meets them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fakes.live_house import LiveHouse, open_live_house
+
+WEEK = "slots/prv_1/consult/2026-W33"
+SLOT = {
+    "provider_id": "prv_1",
+    "visit_type": "consult",
+    "start": "2026-08-10T09:00:00Z",
+}
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[LiveHouse]:
+    async with open_live_house() as opened:
+        yield opened
+
+
+async def event(lines: AsyncIterator[str]) -> tuple[str, dict[str, Any]]:
+    """The next event: its id and its frame."""
+    identifier = ""
+    async for line in lines:
+        if line.startswith("id: "):
+            identifier = line[4:]
+        if line.startswith("data: "):
+            return identifier, json.loads(line[6:])
+    raise AssertionError("the stream ended")
+
+
+async def test_the_stream_carries_the_same_frames(house: LiveHouse) -> None:
+    """Server-Sent Events bring snapshot and deltas, and resume by Last-Event-ID."""
+    async with (
+        httpx.AsyncClient(base_url=house.url, timeout=10) as rest,
+        house.client("patient", "pat_1") as patient,
+    ):
+        path = f"/v1/stream?topics={WEEK}"
+        async with rest.stream("GET", path) as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            assert stream.headers["x-accel-buffering"] == "no"
+            lines = stream.aiter_lines()
+            assert (await anext(lines)).startswith("retry: ")
+            _, snapshot = await event(lines)
+            assert snapshot["t"] == "snapshot"
+            await patient.ask("hold", **SLOT)
+            cursor, delta = await event(lines)
+            assert [SLOT["start"], "held"] in delta["slots"]
+        await patient.ask("hold", **{**SLOT, "start": "2026-08-10T11:00:00Z"})
+        headers = {"Last-Event-ID": cursor}
+        async with rest.stream("GET", path, headers=headers) as stream:
+            lines = stream.aiter_lines()
+            _, missed = await event(lines)
+            assert (missed["t"], missed["from"]) == ("delta", delta["version"])
+        private = await rest.get("/v1/stream?topics=me")
+        assert private.status_code == 401
+        assert private.headers["content-type"] == "application/problem+json"
+        assert (await rest.get("/v1/stream")).status_code == 422
+
+
+async def test_a_stream_that_is_left_leaves_nothing_behind(house: LiveHouse) -> None:
+    """When the reader of a stream goes away, its watcher and its place go too."""
+    path = f"{house.url}/v1/stream?topics={WEEK}"
+    async with httpx.AsyncClient(timeout=10) as rest:
+        async with rest.stream("GET", path) as stream:
+            await event(stream.aiter_lines())
+            assert len(house.live.hub.watchers) == 1
+        async with asyncio.timeout(5):
+            while house.live.hub.watchers:  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.01)
+        assert (await rest.head(path)).status_code == 200
+        assert not house.live.hub.watchers
