@@ -1,0 +1,1 @@
+"""Rules that are executed: layers, tidiness, the error table, ports and their twins."""

@@ -1,0 +1,253 @@
+"""Judges of a finished run: the journal against what people were told.
+
+None of these calls the code under test. The log itself has been judged before
+(oracle.py), so it is a possible history; here it must be the history that people saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from actors.domain import events as ev
+from actors.domain.answers import BookingView, HoldView, TimeOffView
+from actors.domain.errors import Refusal, RefusalCode
+from actors.ports import Record
+from tests.simulation.history import (
+    OK,
+    REFUSED,
+    BookingRead,
+    History,
+    Operation,
+    is_kept,
+)
+from tests.simulation.kernel import Violation
+from tests.simulation.oracle import LogJudge
+
+EFFECTS: Mapping[str, tuple[type, ...]] = {
+    "register": (ev.ProviderRegistered,),
+    "rules": (ev.AvailabilitySet,),
+    "leave": (ev.TimeOffAdded,),
+    "back": (ev.TimeOffRemoved,),
+    "hold": (ev.HoldPlaced,),
+    "extend": (ev.HoldExtended,),
+    "release": (ev.HoldReleased,),
+    "confirm": (ev.SlotBooked,),
+    "book": (ev.SlotBooked,),
+    "cancel": (ev.BookingCancelled,),
+    "call_off": (ev.BookingCancelled,),
+    "move": (ev.BookingRescheduled,),
+    "check_in": (ev.PatientArrived,),
+    "complete": (ev.VisitCompleted,),
+    "no_show": (ev.NoShowMarked,),
+}
+KEYLESS = (ev.HoldExpired, ev.WindowAdvanced)
+
+
+class Verdict:
+    """Compares one shard's log with the history of the people who used it."""
+
+    def __init__(self, judge: LogJudge, history: History) -> None:
+        self._judge = judge
+        self._history = history
+        self._by_key: dict[tuple[str, str], list[Operation]] = {}
+        for operation in history.operations:
+            if operation.provider in judge.agendas or operation.answers:
+                name = (operation.provider, operation.key)
+                self._by_key.setdefault(name, []).append(operation)
+
+    def check(self, records: Iterable[Record], operations: list[Operation]) -> None:
+        """All checks; raises Violation at the first promise that was broken."""
+        for record in records:
+            self._asked_for(record)
+        for operation in operations:
+            self._told_the_truth(operation)
+            self._told_the_same(operation)
+        self._in_real_time(operations)
+
+    def _asked_for(self, record: Record) -> None:
+        """Every effect was asked for by somebody, once, and came in time."""
+        event = record.event
+        if not event.key:
+            if not isinstance(event, KEYLESS):
+                raise Violation(f"nobody asked for seq {record.seq}: {event}")
+            return
+        name = (event.provider_id, event.key)
+        if len(self._judge.keys[name]) > 1:
+            raise Violation(f"one key, two effects: {self._judge.keys[name]}")
+        asked = [
+            operation
+            for operation in self._by_key.get(name, ())
+            if operation.fingerprint == event.fingerprint
+        ]
+        if not asked:
+            raise Violation(f"nobody asked for seq {record.seq}: {event}")
+        deadline = max(a.deadline for one in asked for a in one.attempts)
+        if event.at > deadline:
+            raise Violation(f"after its deadline {deadline}, seq {record.seq}: {event}")
+
+    def _record_of(self, operation: Operation) -> Record | None:
+        found = self._judge.keys.get((operation.provider, operation.key), ())
+        return next(
+            (r for r in found if r.event.fingerprint == operation.fingerprint), None
+        )
+
+    def _told_the_truth(self, operation: Operation) -> None:
+        """A yes is in the log as it was told; after a no, nothing is."""
+        record = self._record_of(operation)
+        answer = operation.answer
+        if operation.outcome == OK:
+            if record is None:
+                raise Violation(f"acknowledged and lost: {operation}")
+            if not isinstance(record.event, EFFECTS[operation.kind]):
+                raise Violation(f"acknowledged {operation}, but the log has {record}")
+            _same_words(answer, record, operation)
+        elif operation.outcome == REFUSED:
+            self._refused_rightly(operation, answer, record)
+
+    def _refused_rightly(
+        self, operation: Operation, answer: Refusal, record: Record | None
+    ) -> None:
+        if answer.code is RefusalCode.IDEMPOTENCY_KEY_REUSED:
+            others = self._by_key[operation.provider, operation.key]
+            if all(o.fingerprint == operation.fingerprint for o in others):
+                raise Violation(f"key said to be reused, but was not: {operation}")
+            if record is not None:
+                raise Violation(f"told that its key was reused, but done: {operation}")
+            return
+        if record is None:
+            raise Violation(f"a refusal that the log does not have: {operation}")
+        event = record.event
+        if not isinstance(event, ev.CommandRefused) or event.code != answer.code:
+            raise Violation(f"told {answer}, but the log has {record}: {operation}")
+
+    def _told_the_same(self, operation: Operation) -> None:
+        """The same key hears the same answer, word for word."""
+        kept = [answer for _, answer in operation.answers if is_kept(answer)]
+        if any(answer != kept[0] for answer in kept):
+            raise Violation(f"one key, several answers: {operation}")
+
+    def _in_real_time(self, operations: list[Operation]) -> None:
+        """What was answered before something was asked comes before it in the log."""
+        placed = [(o, r) for o in operations if (r := self._record_of(o)) is not None]
+        asked = sorted(placed, key=lambda pair: pair[0].invoked)
+        ended = sorted(
+            ((o.done, r.seq) for o, r in placed if o.done is not None), reverse=True
+        )
+        reached = 0
+        for operation, record in asked:
+            while ended and ended[-1][0] < operation.invoked:
+                reached = max(reached, ended.pop()[1])
+            first = min(
+                o.invoked for o in self._by_key[operation.provider, operation.key]
+            )
+            if record.seq <= reached and first == operation.invoked:
+                raise Violation(
+                    f"seq {record.seq} was asked for after seq {reached} was "
+                    f"answered: {operation}"
+                )
+
+
+def _same_words(answer: Any, record: Record, operation: Operation) -> None:
+    """Epoch, version, ids and times of an answer are those of the log."""
+    event: Any = record.event
+    if (answer.epoch, answer.version) != (record.epoch, event.version):
+        raise Violation(f"told another position than {record}: {operation}")
+    told: tuple[Any, ...] = ()
+    logged: tuple[Any, ...] = ()
+    if isinstance(answer, HoldView):
+        told = (answer.hold_id, answer.expires)
+        logged = (event.hold_id, event.expires)
+    elif isinstance(answer, BookingView):
+        told, logged = (answer.booking_id,), (event.booking_id,)
+        if isinstance(event, ev.SlotBooked | ev.BookingRescheduled):
+            told += (answer.start, answer.end, answer.visit_type)
+            logged += (event.start, event.end, event.visit_type)
+    elif isinstance(answer, TimeOffView):
+        told, logged = (answer.time_off,), (event.time_off,)
+    if told != logged:
+        raise Violation(f"told {told}, but the log has {logged}: {operation}")
+
+
+def check_reads(judge: LogJudge, history: History, records: Iterable[Record]) -> None:
+    """Nobody was shown less than they had been told: reads see acknowledged state."""
+    acknowledged: dict[str, list[tuple[int, str, int]]] = {}
+    for operation in history.operations:
+        answer = operation.answer
+        if isinstance(answer, BookingView) and operation.done is not None:
+            told = (operation.done, answer.booking_id, answer.version)
+            acknowledged.setdefault(operation.provider, []).append(told)
+    statuses = _statuses(records)
+    for read in history.reads:
+        if read.provider in judge.agendas:
+            told_before = [
+                (booking, version)
+                for done, booking, version in acknowledged.get(read.provider, ())
+                if done < read.invoked
+            ]
+            _check_read(read, told_before, statuses.get(read.booking_id, []))
+
+
+def _check_read(
+    read: BookingRead, before: list[tuple[str, int]], statuses: list[tuple[int, str]]
+) -> None:
+    if isinstance(read.answer, Refusal):
+        if any(booking == read.booking_id for booking, _ in before):
+            raise Violation(f"an owner was told there is no such booking: {read}")
+        return
+    newest = max((version for _, version in before), default=0)
+    if read.answer.version < newest:
+        raise Violation(f"read at a version before {newest}: {read}")
+    shown = read.answer.version
+    seen = [status for version, status in statuses if version <= shown]
+    if not seen or seen[-1] != read.answer.status:
+        raise Violation(f"read {read}, but the log has {seen[-1:]}")
+
+
+_STATUS: dict[Any, str] = {
+    ev.SlotBooked: "booked",
+    ev.BookingCancelled: "cancelled",
+    ev.PatientArrived: "arrived",
+    ev.VisitCompleted: "fulfilled",
+    ev.NoShowMarked: "noshow",
+}
+
+
+def _statuses(records: Iterable[Record]) -> dict[str, list[tuple[int, str]]]:
+    found: dict[str, list[tuple[int, str]]] = {}
+    for record in records:
+        event: Any = record.event
+        status = _STATUS.get(type(event))
+        if status is not None:
+            found.setdefault(event.booking_id, []).append((event.version, status))
+    return found
+
+
+def check_calendar(judge: LogJudge, provider: str, calendar: Any) -> None:
+    """A calendar in memory is what the log says: the same holds, the same bookings."""
+    agenda = judge.agendas[provider]
+    if calendar.version != agenda.version:
+        raise Violation(f"{provider} at {calendar.version}, log at {agenda.version}")
+    holds = {
+        hold_id: (h.patient_id, h.start, h.end, h.expires, h.extended)
+        for hold_id, h in calendar.holds.items()
+    }
+    told = {
+        hold_id: (h.patient, h.start, h.end, h.expires, h.extended)
+        for hold_id, h in agenda.holds.items()
+    }
+    if holds != told:
+        raise Violation(f"{provider} holds {holds}, but the log has {told}")
+    bookings = {
+        booking_id: (b.patient_id, b.visit_type, b.start, b.end, b.status.value)
+        for booking_id, b in calendar.bookings.items()
+    }
+    logged = {
+        booking_id: (b.patient, b.visit_type, b.start, b.end, b.status)
+        for booking_id, b in agenda.bookings.items()
+    }
+    if bookings != logged:
+        raise Violation(f"{provider} has {bookings}, but the log has {logged}")
+    leaves = {off: (t.start, t.end) for off, t in calendar.time_off.items()}
+    if leaves != agenda.time_off:
+        raise Violation(f"{provider} is away {leaves}, the log has {agenda.time_off}")

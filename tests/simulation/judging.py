@@ -1,0 +1,201 @@
+"""The end of a run: one last power cut, a recovery, and then the judges.
+
+The journal must explain what people heard (checkers.py, linearizability.py), and all
+that follows from the journal must follow from it exactly: calendars recovered from
+snapshots and tail, the read model's rows, what every watcher shows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.domain.calendar import Calendar
+from actors.domain.ids import PatientId, ProviderId, ShardId
+from tests.simulation.checkers import Verdict, check_calendar, check_reads
+from tests.simulation.kernel import Violation
+from tests.simulation.linearizability import check_linearizable
+from tests.simulation.oracle import Agenda, LogJudge
+from tests.simulation.region import is_offered, minute_text, week_of
+from tests.simulation.world import POLICY, World
+
+CALM_MS = 30_000
+"""Time for the last recovery, the projection and the watchers to be done."""
+QUIET_MS = 3_000
+QUIET_TRIES = 20
+
+
+def simulate(seed: int) -> World:
+    """Live through one seed and judge it; raises Violation."""
+    world = World(seed)
+    world.run()
+    judge(world)
+    return world
+
+
+def judge(world: World) -> None:
+    """All promises, after the last crash."""
+    _calm_down(world)
+    _check_watchers(world, _check_log(world))
+    world.power_cut()
+    world.kernel.run(world.kernel.now + CALM_MS)
+    _calm_down(world)
+    judges = _check_log(world)
+    for shard, log in judges.items():
+        _check_recovered(world, shard, log)
+        _check_projection(world, shard, log)
+
+
+def _calm_down(world: World) -> None:
+    """Wait until nothing was journaled for a while: all who follow have followed."""
+    for _ in range(QUIET_TRIES):
+        before = [len(world.collect(shard)) for shard in world.folders]
+        world.kernel.run(world.kernel.now + QUIET_MS)
+        if before == [len(world.collect(shard)) for shard in world.folders]:
+            return
+
+
+def _check_log(world: World) -> dict[ShardId, LogJudge]:
+    judges = {}
+    for shard in world.folders:
+        records = world.collect(shard)
+        log = LogJudge(POLICY.holds_per_patient)
+        log.replay(records)
+        judges[shard] = log
+        mine = [
+            operation
+            for operation in world.history.operations
+            if world.shard_of(operation.provider) == shard
+        ]
+        Verdict(log, world.history).check(records, mine)
+        check_reads(log, world.history, records)
+    for provider in world.providers:
+        theirs = [o for o in world.history.operations if o.provider == provider]
+        check_linearizable(provider, theirs)
+    return judges
+
+
+def _check_recovered(world: World, shard: ShardId, log: LogJudge) -> None:
+    """Snapshot and tail, replay from zero, and the judge's reading agree."""
+    activation = world.activations[shard][-1]
+    if activation.state != "open":
+        raise Violation(f"{activation.name} did not recover: {activation.state}")
+    if activation.shard.last_seq != len(world.archive[shard]):
+        raise Violation(f"{activation.name} recovered to {activation.shard.last_seq}")
+    replayed: dict[ProviderId, Calendar] = {}
+    for record in world.archive[shard]:
+        provider = record.event.provider_id
+        calendar = replayed.get(provider)
+        if calendar is None:
+            calendar = replayed[provider] = Calendar(provider, POLICY)
+        calendar.apply(record.event, record.epoch)
+    wanted = [ProviderId(name) for name in log.agendas]
+    activation._load(activation.shard.residents.missing(wanted))
+    for provider in wanted:
+        resident = activation.shard.residents.get(provider)
+        if resident is None:
+            raise Violation(f"{provider} is not there")
+        check_calendar(log, provider, resident.calendar)
+        check_calendar(log, provider, replayed[provider])
+        remembered = resident.calendar.answers.entries
+        if remembered != replayed[provider].answers.entries:
+            raise Violation(f"{provider} remembers other answers than its log")
+
+
+def _check_projection(world: World, shard: ShardId, log: LogJudge) -> None:
+    """The read model has each event exactly once, and nothing else."""
+    model = world.model
+    offset = model._offsets.get(shard)
+    if offset is None or offset.seq != len(world.archive[shard]):
+        raise Violation(f"{shard} projected to {offset}, not {log.seq}")
+    if model.conflict_rows:
+        raise Violation(f"parked: {model.conflict_rows}")
+    for agenda in log.agendas.values():
+        _check_rows(model, shard, agenda)
+    told = sum(1 for one in model.history.values() if one.provider_id in log.agendas)
+    happened = sum(
+        len(booking.history)
+        for a in log.agendas.values()
+        for booking in a.bookings.values()
+    )
+    notices = sum(name.startswith(f"{shard}-") for name, _ in model.outbox)
+    if not told == happened == notices:
+        raise Violation(f"{happened} things happened, {told} told, {notices} noticed")
+
+
+def _check_rows(model: Any, shard: ShardId, agenda: Agenda) -> None:
+    rows = {
+        name: (row.patient_id, row.status.value, row.visit_type, row.start, row.end)
+        for name, row in model.appointments.items()
+        if row.provider_id == agenda.provider
+    }
+    wanted = {
+        name: (PatientId(b.patient), b.status, b.visit_type, b.start, b.end)
+        for name, b in agenda.bookings.items()
+    }
+    if rows != wanted:
+        raise Violation(f"{agenda.provider} rows {rows}, but the log says {wanted}")
+    for name, booking in agenda.bookings.items():
+        steps = [
+            (seq, row.kind)
+            for (where, seq), row in sorted(model.history.items())
+            if where == shard and row.booking_id == name
+        ]
+        if steps != booking.history:
+            raise Violation(f"{name} history {steps}, not {booking.history}")
+    claimed = {
+        (cell * 5 + minute, ("booking", owner))
+        for (provider, cell, _), owner in model.claims.items()
+        if provider == agenda.provider
+        for minute in range(5)
+    }
+    taken = {item for item in agenda.taken.items() if item[1][0] == "booking"}
+    if claimed != taken:
+        raise Violation(f"{agenda.provider} claims {claimed ^ taken}")
+
+
+def _check_watchers(world: World, judges: dict[ShardId, LogJudge]) -> None:
+    """Every watcher shows what a fresh look at the log shows."""
+    agendas = {
+        name: one for log in judges.values() for name, one in log.agendas.items()
+    }
+    for topic in world.watchers[-1].topics:
+        _, provider, visit_type, week = topic.split("/")
+        wanted = shown_slots(agendas[provider], visit_type, week, world.zone)
+        for watcher in world.watchers:
+            if topic not in watcher.topics:
+                continue
+            if watcher.shown.get(topic) != wanted:
+                raise Violation(
+                    f"{watcher.name} at {watcher.stands.get(topic)} of {topic} shows\n"
+                    f"{watcher.shown.get(topic)}, the log at "
+                    f"{agendas[provider].version} says\n{wanted}"
+                )
+
+
+def shown_slots(
+    agenda: Agenda, visit_type: str, week: str, zone: str
+) -> dict[str, str]:
+    """What anybody may see of a visit type in a week, start by start."""
+    kinds = agenda.availability.visit_types
+    kind = next(kind for kind in kinds if kind.visit_type == visit_type)
+    leaves = tuple(agenda.time_off.values())
+    rows: dict[str, str] = {}
+    if not agenda.until:
+        return rows
+    first = agenda.until + kind.notice
+    # Offsets of our zones are whole half hours, so aligned starts are in UTC too.
+    for start in range(first + -first % 30, agenda.until + kind.horizon, 30):
+        offered = is_offered(
+            agenda.availability, leaves, visit_type, start, agenda.until * 60_000
+        )
+        if offered and week_of(zone, start) == week:
+            rows[minute_text(start)] = _state(agenda, kind, start)
+    return rows
+
+
+def _state(agenda: Agenda, kind: Any, start: int) -> str:
+    busy = range(start - kind.buffer_before, start + kind.minutes + kind.buffer_after)
+    owners = {agenda.taken[minute][0] for minute in busy if minute in agenda.taken}
+    if "booking" in owners:
+        return "booked"
+    return "held" if owners else "free"

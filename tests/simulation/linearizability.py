@@ -1,0 +1,159 @@
+"""Are the answers those of one calendar, whatever the log says? Wing, Gong and Lowe.
+
+Only what people saw is used: when they asked, when they heard, and what. Operations
+on one provider's time must have an order that agrees with real time and in which each
+answer is right for a calendar that gives each minute once. Unanswered ones may have
+happened at any time after they were asked, or never. A hold may end by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.domain.answers import BookingView, HoldView
+from actors.domain.errors import Refusal, RefusalCode
+from tests.simulation.history import OK, REFUSED, UNKNOWN, Operation
+from tests.simulation.kernel import Violation
+
+NEVER = 1 << 62
+CONFIGURATIONS_MAX = 60_000
+"""Beyond this the search gives up without a verdict: bounded time per run."""
+
+Span = tuple[int, int]
+State = frozenset[tuple[str, Span, bool]]
+"""Who has what: (booking or hold id, busy span, whether it may end by itself)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """An operation in plain terms: take a span, give one back, or find it taken."""
+
+    asked: int
+    heard: int
+    effect: str
+    name: str
+    span: Span
+    certain: bool
+    instead_of: str = ""
+
+
+def _busy(view: HoldView | BookingView) -> Span:
+    padding = 10 if view.visit_type == "long" else 0
+    return view.start - padding, view.end + padding
+
+
+def steps_of(operations: list[Operation]) -> list[Step]:
+    """The operations on one provider's time that say something about it."""
+    steps: list[Step] = []
+    seen: set[tuple[str, int]] = set()
+    for operation in operations:
+        name = (operation.key, operation.fingerprint)
+        if name in seen:
+            continue  # the same again, with the same key: it heard what the first did
+        seen.add(name)
+        heard = NEVER if operation.done is None else operation.done
+        step = None
+        if operation.outcome == OK:
+            step = _accepted(operation, heard)
+        elif operation.outcome == REFUSED:
+            step = _refused(operation, heard)
+        elif operation.outcome == UNKNOWN and operation.kind in ("cancel", "call_off"):
+            step = Step(
+                operation.invoked, NEVER, "give", operation.subject, (0, 0), False
+            )
+        if step is not None:
+            steps.append(step)
+    return steps
+
+
+def _accepted(operation: Operation, heard: int) -> Step | None:
+    answer = operation.answer
+    asked = operation.invoked
+    if operation.kind == "hold":
+        return Step(asked, heard, "hold", answer.hold_id, _busy(answer), True)
+    if operation.kind in ("book", "confirm"):
+        held = operation.subject if operation.kind == "confirm" else ""
+        return Step(asked, heard, "book", answer.booking_id, _busy(answer), True, held)
+    if operation.kind in ("cancel", "call_off"):
+        return Step(asked, heard, "give", answer.booking_id, (0, 0), True)
+    if operation.kind == "move":
+        name = answer.booking_id
+        return Step(asked, heard, "move", name, _busy(answer), True, name)
+    if operation.kind == "release":
+        return Step(asked, heard, "give", operation.subject, (0, 0), True)
+    return None
+
+
+def _refused(operation: Operation, heard: int) -> Step | None:
+    if operation.kind not in ("hold", "book"):
+        return None
+    answer = operation.answer
+    assert isinstance(answer, Refusal)
+    if answer.code is not RefusalCode.SLOT_UNAVAILABLE:
+        return None
+    start, length, padding = int(operation.subject), 30, 0
+    if operation.attempts[0].command.visit_type == "long":  # type: ignore[union-attr]
+        length, padding = 40, 10
+    span = (start - padding, start + length + padding)
+    return Step(operation.invoked, heard, "taken", "", span, True)
+
+
+def _meet(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def _after(state: State, step: Step) -> State | None:
+    """The state after a step, None if the step cannot happen now."""
+    if step.effect == "give":
+        kept = frozenset(owned for owned in state if owned[0] != step.name)
+        return kept if len(kept) < len(state) or not step.certain else None
+    meeting = [owned for owned in state if _meet(owned[1], step.span)]
+    if step.effect == "taken":
+        return state if meeting else None
+    # What it replaces gives way, and so does any hold: it may have expired.
+    gone = [o for o in state if o[0] == step.instead_of]
+    gone += [o for o in meeting if o[2] and o not in gone]
+    if step.effect == "move" and not any(o[0] == step.name for o in gone):
+        return None
+    if any(o not in gone for o in meeting):
+        return None
+    return state.difference(gone) | {(step.name, step.span, step.effect == "hold")}
+
+
+def check_linearizable(provider: str, operations: list[Operation]) -> None:
+    """Raise Violation unless some order explains every answer."""
+    unknown = {o.kind for o in operations if o.outcome == UNKNOWN}
+    if "move" in unknown:
+        return  # whose time is whose then, nobody outside can say
+    steps = steps_of(operations)
+    if unknown & {"hold", "book", "confirm"}:
+        # Somebody may own what nobody was told of: "taken" then proves nothing.
+        steps = [step for step in steps if step.effect != "taken"]
+    if not _explained(sorted(steps, key=lambda step: step.asked)):
+        told = "\n".join(map(str, steps))
+        raise Violation(f"no order explains what people heard of {provider}:\n{told}")
+
+
+def _explained(steps: list[Step]) -> bool:
+    needed = sum(1 << at for at, step in enumerate(steps) if step.certain)
+    nothing: State = frozenset()
+    seen = {(0, nothing)}
+    todo = [(0, nothing)]
+    while todo:
+        done, state = todo.pop()
+        if done & needed == needed or len(seen) > CONFIGURATIONS_MAX:
+            return True
+        for at, step in _possible(steps, done):
+            after = _after(state, step)
+            reached = (done | 1 << at, after)
+            if after is not None and reached not in seen:
+                seen.add((done | 1 << at, after))
+                todo.append((done | 1 << at, after))
+    return False
+
+
+def _possible(steps: list[Step], done: int) -> list[tuple[int, Step]]:
+    """Steps that may come next: asked before any open one was heard."""
+    still = [(at, step) for at, step in enumerate(steps) if not done >> at & 1]
+    limit = min((step.heard for _, step in still), default=NEVER)
+    return [(at, step) for at, step in still if step.asked <= limit]

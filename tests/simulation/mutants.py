@@ -1,0 +1,204 @@
+"""Guards taken out, one at a time: what the simulation must notice.
+
+Each mutant replaces one small named function of the real code for as long as the
+context lasts. A guard whose absence nobody notices is not known to guard anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from actors.domain.calendar import Calendar
+from actors.domain.ids import Millis
+from actors.residents import Residents
+from actors.shard import Batch
+from gateway.live.board import Board
+from persistence import wal_format, wal_reader
+from persistence.fence import Fence
+from persistence.readmodel_memory import MemoryReadModel
+from persistence.wal import Wal
+from persistence.wal_reader import WalReader
+
+Patch = tuple[Any, str, Any]
+
+
+def _no_fence() -> list[Patch]:
+    """The write does not ask whether a newer epoch owns the shard."""
+    return [(Fence, "check", lambda self, epoch: None)]
+
+
+def _answer_before_sync() -> list[Patch]:
+    """Answers leave before the sync: the append returns without one."""
+
+    def write(self: Any, epoch: int, count: int, frame: bytes) -> None:
+        disk, sync = self._disk, self._disk.disk.sync
+        disk.disk.sync = lambda handle: None
+        try:
+            real_write(self, epoch, count, frame)
+        finally:
+            disk.disk.sync = sync
+
+    real_write = Wal._write
+    return [(Wal, "_write", write)]
+
+
+def _no_checksum() -> list[Patch]:
+    """A frame is believed whatever its checksum says."""
+
+    def sound(data: Any, at: int, end: int) -> bool:
+        return True
+
+    return [
+        (wal_format, "frame_is_sound", sound),
+        (wal_reader, "frame_is_sound", sound),
+    ]
+
+
+def _no_tail_cut() -> list[Patch]:
+    """What a crash tore is left behind the end when writing goes on."""
+
+    def settle(self: Any, segment: int, tail: Any) -> None:
+        self._room = tail.size
+
+    return [(Wal, "_settle", settle)]
+
+
+def _no_key_check() -> list[Patch]:
+    """A retry is taken for something new."""
+
+    def decide(self: Any, command: Any, now: int) -> Any:
+        entries = self.answers.entries
+        self.answers.entries = {}
+        try:
+            return real_decide(self, command, Millis(now))
+        finally:
+            self.answers.entries = entries
+
+    real_decide = Calendar.decide
+    return [(Calendar, "decide", decide)]
+
+
+def _no_deadline() -> list[Patch]:
+    """A command acts however late it comes."""
+
+    def decide(self: Any, command: Any, now: int) -> Any:
+        return real_decide(
+            self, msgspec.structs.replace(command, deadline=0), Millis(now)
+        )
+
+    real_decide = Calendar.decide
+    return [(Calendar, "decide", decide)]
+
+
+def _no_refusal_check() -> list[Patch]:
+    """A batch that writes nothing does not ask who owns the shard."""
+    return [(Batch, "must_check", property(lambda self: False))]
+
+
+def _no_conflict_check() -> list[Patch]:
+    """Holds of others do not stand in the way."""
+    return [(Calendar, "_is_held", lambda self, first, last, now: False)]
+
+
+def _no_expiry() -> list[Patch]:
+    """A hold can be confirmed after its deadline."""
+
+    def live_hold(self: Any, hold_id: Any, owner: Any, now: int) -> Any:
+        return real_live_hold(self, hold_id, owner, Millis(0))
+
+    real_live_hold = Calendar._live_hold
+    return [
+        (Calendar, "_live_hold", live_hold),
+        (Calendar, "holds_due", lambda self, now: False),
+    ]
+
+
+def _no_compare_and_set() -> list[Patch]:
+    """The projection's offset moves from wherever it is."""
+
+    async def apply(
+        self: Any, shard: Any, prev_seq: int, offset: Any, operations: Any
+    ) -> Any:
+        here = self._offsets.get(shard)
+        return await real_apply(
+            self, shard, here.seq if here else 0, offset, operations
+        )
+
+    real_apply = MemoryReadModel.apply
+    return [(MemoryReadModel, "apply", apply)]
+
+
+def _no_delta_chain() -> list[Patch]:
+    """Whoever comes back is sent the newest delta only, wherever they stand."""
+
+    def catch_up(self: Any, stands: Any) -> Any:
+        frames = real_catch_up(self, stands)
+        return frames[-1:] if frames else frames
+
+    real_catch_up = Board.catch_up
+    return [(Board, "catch_up", catch_up)]
+
+
+def _no_watermark() -> list[Patch]:
+    """A reader believes all that it sees in the file, synced or not."""
+
+    def last_seq(self: Any) -> int:
+        return self._end_by_scan()  # type: ignore[no-any-return]
+
+    return [(WalReader, "_last_seq", last_seq)]
+
+
+def _no_clock_floor() -> list[Patch]:
+    """Time may go back behind the last event."""
+
+    class Forgetful:
+        def __get__(self, owner: Any, kind: Any = None) -> int:
+            return 0
+
+        def __set__(self, owner: Any, value: int) -> None:
+            pass
+
+    return [(Residents, "journaled_at", Forgetful())]
+
+
+MUTANTS: dict[str, Callable[[], list[Patch]]] = {
+    "fence": _no_fence,
+    "sync": _answer_before_sync,
+    "checksum": _no_checksum,
+    "tail_cut": _no_tail_cut,
+    "key": _no_key_check,
+    "deadline": _no_deadline,
+    "refusal_check": _no_refusal_check,
+    "conflict": _no_conflict_check,
+    "expiry": _no_expiry,
+    "compare_and_set": _no_compare_and_set,
+    "delta_chain": _no_delta_chain,
+    "watermark": _no_watermark,
+    "clock_floor": _no_clock_floor,
+}
+"""Name of a guard -> how to take it out."""
+
+_MISSING = object()
+
+
+@contextlib.contextmanager
+def mutated(name: str) -> Iterator[None]:
+    """The real code without one guard; "" leaves it whole."""
+    patches = MUTANTS[name]() if name else []
+    before = [
+        (owner, what, vars(owner).get(what, _MISSING)) for owner, what, _ in patches
+    ]
+    for owner, what, new in patches:
+        setattr(owner, what, new)
+    try:
+        yield
+    finally:
+        for owner, what, old in before:
+            if old is _MISSING:
+                delattr(owner, what)
+            else:
+                setattr(owner, what, old)

@@ -1,0 +1,320 @@
+"""An independent reading of a journal: minutes in plain dictionaries, nothing shared.
+
+It replays events with rules of its own and says when the log itself breaks a promise:
+two owners at one minute, a cancelled visit that lives again, a hold that ended before
+its time, a version or a key used twice. It never calls the code under test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.domain import events as ev
+from actors.ports import Record
+from tests.simulation.kernel import Violation
+from tests.simulation.region import is_offered
+
+Owner = tuple[str, str]
+"""("hold" or "booking", id)."""
+
+STATUSES_BEFORE = {
+    "cancelled": {"booked", "arrived"},
+    "arrived": {"booked", "noshow"},
+    "fulfilled": {"booked", "arrived"},
+    "noshow": {"booked"},
+}
+"""From which statuses each status may follow: the brief's table, written again."""
+
+
+@dataclass
+class Held:
+    """A live hold."""
+
+    patient: str
+    visit_type: str
+    start: int
+    end: int
+    busy: range
+    expires: int
+    location: str
+    extended: bool = False
+
+
+@dataclass
+class Booked:
+    """A booking of any status."""
+
+    patient: str
+    visit_type: str
+    start: int
+    end: int
+    busy: range
+    status: str
+    location: str
+    booked_at: int
+    reason: str = ""
+    cancel_reason: str = ""
+    history: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass
+class Agenda:
+    """One provider's time as the log tells it."""
+
+    provider: str
+    version: int = 0
+    until: int = 0
+    availability: Any = None
+    profile: Any = None
+    taken: dict[int, Owner] = field(default_factory=dict)
+    holds: dict[str, Held] = field(default_factory=dict)
+    bookings: dict[str, Booked] = field(default_factory=dict)
+    time_off: dict[str, tuple[int, int]] = field(default_factory=dict)
+    spent_holds: dict[str, str] = field(default_factory=dict)
+
+
+class LogJudge:
+    """Replays one shard's records, in order, and refuses an impossible one.
+
+    ``keys`` maps (provider, key) to the records that carry it; ``effects`` lists for
+    each booking and hold the seqs that touched it.
+    """
+
+    def __init__(self, holds_per_patient: int) -> None:
+        self.agendas: dict[str, Agenda] = {}
+        self.keys: dict[tuple[str, str], list[Record]] = {}
+        self.seq = 0
+        self.epoch = 0
+        self.at = 0
+        self._holds_per_patient = holds_per_patient
+
+    def replay(self, records: Iterable[Record]) -> None:
+        """Read on; raises Violation at the first impossible record."""
+        for record in records:
+            self._order(record)
+            event = record.event
+            provider = event.provider_id
+            if event.key:
+                self.keys.setdefault((provider, event.key), []).append(record)
+            if isinstance(event, ev.CommandRefused):
+                known = self.agendas.get(provider)
+                self._expect(event.version == (known.version if known else 0), record)
+                continue
+            agenda = self.agendas.get(provider)
+            if agenda is None:
+                self._expect(isinstance(event, ev.ProviderRegistered), record)
+                agenda = self.agendas[provider] = Agenda(provider)
+            agenda.version += 1
+            self._expect(event.version == agenda.version, record, "version")
+            _READERS[type(event)](self, agenda, event, record)
+
+    def _order(self, record: Record) -> None:
+        self._expect(record.seq == self.seq + 1, record, "seq")
+        self._expect(record.epoch >= self.epoch, record, "epoch")
+        self._expect(record.event.at >= self.at, record, "time went back")
+        self.seq, self.epoch, self.at = record.seq, record.epoch, record.event.at
+
+    def _expect(self, claim: bool, record: Record, what: str = "impossible") -> None:
+        if not claim:
+            raise Violation(f"log: {what} at seq {record.seq}: {record.event}")
+
+    # --- one reader per event ------------------------------------------------------
+
+    def _registered(
+        self, agenda: Agenda, event: ev.ProviderRegistered, record: Record
+    ) -> None:
+        agenda.profile = event.profile
+
+    def _availability(
+        self, agenda: Agenda, event: ev.AvailabilitySet, record: Record
+    ) -> None:
+        agenda.availability = event.availability
+
+    def _off(self, agenda: Agenda, event: ev.TimeOffAdded, record: Record) -> None:
+        leave = event.time_off
+        self._expect(leave.time_off_id not in agenda.time_off, record, "leave twice")
+        agenda.time_off[leave.time_off_id] = (leave.start, leave.end)
+
+    def _on(self, agenda: Agenda, event: ev.TimeOffRemoved, record: Record) -> None:
+        self._expect(event.time_off_id in agenda.time_off, record, "no such leave")
+        del agenda.time_off[event.time_off_id]
+
+    def _window(self, agenda: Agenda, event: ev.WindowAdvanced, record: Record) -> None:
+        self._expect(event.until > agenda.until, record, "window went back")
+        self._expect(event.until * 60_000 <= event.at, record, "window in the future")
+        agenda.until = event.until
+
+    def _claim(
+        self, agenda: Agenda, span: range, owner: Owner, instead_of: Sequence[Owner]
+    ) -> Owner | None:
+        """Take minutes for an owner; who has one of them already, if anybody."""
+        taken = agenda.taken
+        for minute in span:
+            other = taken.get(minute)
+            if other is not None and other not in instead_of:
+                return other
+        for minute in span:
+            taken[minute] = owner
+        return None
+
+    @staticmethod
+    def _free(agenda: Agenda, span: range, owner: Owner) -> None:
+        taken = agenda.taken
+        for minute in span:
+            if taken.get(minute) == owner:
+                del taken[minute]
+
+    def _offered(self, agenda: Agenda, event: Any, record: Record) -> None:
+        offered = is_offered(
+            agenda.availability,
+            tuple(agenda.time_off.values()),
+            event.visit_type,
+            event.start,
+            event.at,
+        )
+        self._expect(offered, record, "not offered")
+
+    def _held(self, agenda: Agenda, event: ev.HoldPlaced, record: Record) -> None:
+        self._offered(agenda, event, record)
+        self._expect(event.hold_id not in agenda.holds, record, "hold id twice")
+        self._expect(event.hold_id not in agenda.spent_holds, record, "hold id again")
+        busy = range(event.busy_start, event.busy_end)
+        other = self._claim(agenda, busy, ("hold", event.hold_id), ())
+        self._expect(other is None, record, f"double: {other} has it")
+        self._expect(event.expires > event.at, record, "expired at birth")
+        mine = sum(h.patient == event.patient_id for h in agenda.holds.values())
+        self._expect(mine < self._holds_per_patient, record, "too many holds")
+        agenda.holds[event.hold_id] = Held(
+            event.patient_id,
+            event.visit_type,
+            event.start,
+            event.end,
+            busy,
+            event.expires,
+            event.location_id,
+        )
+
+    def _extended(self, agenda: Agenda, event: ev.HoldExtended, record: Record) -> None:
+        hold = self._live_hold(agenda, event.hold_id, event.at, record)
+        self._expect(not hold.extended, record, "extended twice")
+        self._expect(event.expires > hold.expires, record, "shortened")
+        hold.expires, hold.extended = event.expires, True
+
+    def _live_hold(self, agenda: Agenda, hold_id: str, at: int, record: Record) -> Held:
+        hold = agenda.holds.get(hold_id)
+        if hold is None or at >= hold.expires:
+            raise Violation(f"log: no live hold at seq {record.seq}: {record.event}")
+        return hold
+
+    def _end_hold(self, agenda: Agenda, hold_id: str, how: str) -> None:
+        hold = agenda.holds.pop(hold_id)
+        agenda.spent_holds[hold_id] = how
+        self._free(agenda, hold.busy, ("hold", hold_id))
+
+    def _released(self, agenda: Agenda, event: ev.HoldReleased, record: Record) -> None:
+        self._expect(event.hold_id in agenda.holds, record, "no such hold")
+        self._end_hold(agenda, event.hold_id, "released")
+
+    def _expired(self, agenda: Agenda, event: ev.HoldExpired, record: Record) -> None:
+        hold = agenda.holds.get(event.hold_id)
+        self._expect(hold is not None, record, "no such hold")
+        assert hold is not None
+        self._expect(event.at >= hold.expires, record, "ended before its time")
+        self._end_hold(agenda, event.hold_id, "expired")
+
+    def _booked(self, agenda: Agenda, event: ev.SlotBooked, record: Record) -> None:
+        self._expect(event.booking_id not in agenda.bookings, record, "id twice")
+        if event.hold_id is None:
+            self._offered(agenda, event, record)
+        else:
+            hold = self._live_hold(agenda, event.hold_id, event.at, record)
+            same = (hold.patient, hold.start, hold.end) == (
+                event.patient_id,
+                event.start,
+                event.end,
+            )
+            self._expect(same, record, "not what was held")
+            self._end_hold(agenda, event.hold_id, "confirmed")
+        busy = range(event.busy_start, event.busy_end)
+        other = self._claim(agenda, busy, ("booking", event.booking_id), ())
+        self._expect(other is None, record, f"double: {other} has it")
+        agenda.bookings[event.booking_id] = Booked(
+            event.patient_id,
+            event.visit_type,
+            event.start,
+            event.end,
+            busy,
+            "booked",
+            event.location_id,
+            event.at,
+            event.reason,
+            history=[(record.seq, "booked")],
+        )
+
+    def _status(
+        self, agenda: Agenda, booking_id: str, status: str, record: Record
+    ) -> Booked:
+        booking = agenda.bookings.get(booking_id)
+        if booking is None or booking.status not in STATUSES_BEFORE[status]:
+            raise Violation(f"log: status at seq {record.seq}: {record.event}")
+        booking.status = status
+        booking.history.append((record.seq, status))
+        return booking
+
+    def _cancelled(
+        self, agenda: Agenda, event: ev.BookingCancelled, record: Record
+    ) -> None:
+        booking = self._status(agenda, event.booking_id, "cancelled", record)
+        booking.cancel_reason = event.reason
+        self._free(agenda, booking.busy, ("booking", event.booking_id))
+
+    def _moved(
+        self, agenda: Agenda, event: ev.BookingRescheduled, record: Record
+    ) -> None:
+        booking = agenda.bookings.get(event.booking_id)
+        if booking is None or booking.status != "booked":
+            raise Violation(f"log: moved at seq {record.seq}: {record.event}")
+        owner = ("booking", event.booking_id)
+        if event.hold_id is None:
+            self._offered(agenda, event, record)
+        else:
+            hold = self._live_hold(agenda, event.hold_id, event.at, record)
+            self._expect(hold.patient == booking.patient, record, "another's hold")
+            self._end_hold(agenda, event.hold_id, "confirmed")
+        self._free(agenda, booking.busy, owner)
+        busy = range(event.busy_start, event.busy_end)
+        other = self._claim(agenda, busy, owner, ())
+        self._expect(other is None, record, f"double: {other} has it")
+        booking.visit_type, booking.location = event.visit_type, event.location_id
+        booking.start, booking.end, booking.busy = event.start, event.end, busy
+        booking.history.append((record.seq, "rescheduled"))
+
+    def _arrived(self, agenda: Agenda, event: Any, record: Record) -> None:
+        self._status(agenda, event.booking_id, "arrived", record)
+
+    def _fulfilled(self, agenda: Agenda, event: Any, record: Record) -> None:
+        self._status(agenda, event.booking_id, "fulfilled", record)
+
+    def _noshow(self, agenda: Agenda, event: Any, record: Record) -> None:
+        self._status(agenda, event.booking_id, "noshow", record)
+
+
+_READERS: dict[type, Callable[[LogJudge, Agenda, Any, Record], None]] = {
+    ev.ProviderRegistered: LogJudge._registered,
+    ev.AvailabilitySet: LogJudge._availability,
+    ev.TimeOffAdded: LogJudge._off,
+    ev.TimeOffRemoved: LogJudge._on,
+    ev.WindowAdvanced: LogJudge._window,
+    ev.HoldPlaced: LogJudge._held,
+    ev.HoldExtended: LogJudge._extended,
+    ev.HoldReleased: LogJudge._released,
+    ev.HoldExpired: LogJudge._expired,
+    ev.SlotBooked: LogJudge._booked,
+    ev.BookingCancelled: LogJudge._cancelled,
+    ev.BookingRescheduled: LogJudge._moved,
+    ev.PatientArrived: LogJudge._arrived,
+    ev.VisitCompleted: LogJudge._fulfilled,
+    ev.NoShowMarked: LogJudge._noshow,
+}
