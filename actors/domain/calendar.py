@@ -88,26 +88,6 @@ class Calendar(Desk):
             detail=refusal.detail,
         )
 
-    def window_due(self, now: Millis) -> bool:
-        """Whether AdvanceWindow at ``now`` would change what watchers see."""
-        to = self._this_cell(now) * self.cell
-        if to <= self.quiet_until:
-            return False
-        if self.fresh:
-            return True
-        if self.availability is None:
-            return False
-        since, until = self.quiet_until // self.cell, to // self.cell
-        openings = self.openings
-        for offer in openings.offers.values():
-            if offer.active and (
-                openings.cut(offer, since + offer.notice, until + offer.notice)
-                or openings.cut(offer, since + offer.horizon, until + offer.horizon)
-            ):
-                return True
-        self.quiet_until = Minute(to)
-        return False
-
     # --- views: functions of the state (and tzdata) ----------------------------
 
     def slots(

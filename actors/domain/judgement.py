@@ -39,6 +39,26 @@ class Judgement(CalendarState):
 
     __slots__ = ()
 
+    def window_due(self, now: Millis) -> bool:
+        """Whether AdvanceWindow at ``now`` would change what watchers see."""
+        to = self._this_cell(now) * self.cell
+        if to <= self.quiet_until:
+            return False
+        if self.fresh:
+            return True
+        if self.availability is None:
+            return False
+        since, until = self.quiet_until // self.cell, to // self.cell
+        openings = self.openings
+        for offer in openings.offers.values():
+            if offer.active and (
+                openings.cut(offer, since + offer.notice, until + offer.notice)
+                or openings.cut(offer, since + offer.horizon, until + offer.horizon)
+            ):
+                return True
+        self.quiet_until = Minute(to)
+        return False
+
     def _this_cell(self, now: Millis) -> int:
         """The cell of ``now``; never before the window, whatever the clock does."""
         return max(now // MINUTE_MS, self.window) // self.cell

@@ -33,10 +33,10 @@ _VIEWS_MAX = 12
 
 def zone_of(state: CalendarState) -> Zone:
     """The zone of the first location, else of the clinic."""
-    name = ""
+    assert state.profile is not None, "nobody reads slots of a stranger"
     if state.availability is not None and state.availability.locations:
         name = state.availability.locations[0].time_zone
-    elif state.profile is not None:
+    else:
         name = state.profile.clinic.time_zone
     zone = zone_named(name) or zone_named("UTC")
     assert zone is not None, "tzdata is missing"

@@ -158,6 +158,14 @@ def test_a_refused_command_expires_nothing() -> None:
     assert calendar.decide(f.expire_holds(), now) == ()
 
 
+def test_the_next_deadline_stays_when_a_later_hold_ends() -> None:
+    calendar = a_calendar()
+    play(calendar, f.place_hold(1, at(9)))
+    play(calendar, f.place_hold(2, at(10)), Millis(NOW + 1_000))
+    play(calendar, f.release_hold(2), Millis(NOW + 2_000))
+    assert calendar.next_expiry() == NOW + HOLD_MS
+
+
 def test_a_hold_can_be_extended_once() -> None:
     calendar = a_calendar()
     play(calendar, f.place_hold(1))
@@ -423,12 +431,11 @@ def test_a_command_acts_up_to_its_deadline() -> None:
 
 def test_a_calendar_begins_with_its_provider() -> None:
     calendar = Calendar(f.PROVIDER, Policy())
-    assert not calendar.registered
+    assert calendar.registered is False
     assert code(calendar, f.book_slot()) == "provider_not_found"
     assert calendar.decide(f.expire_holds(), NOW) == ()
     assert calendar.decide(f.advance_window(), NOW) == ()
     assert code(calendar, f.register()) == ""
-    assert calendar.registered
     assert calendar.answer("register-1") == Done(f.PROVIDER, 1, 1)
     assert not calendar.window_due(NOW)
     assert code(calendar, f.book_slot()) == "visit_type_not_found"

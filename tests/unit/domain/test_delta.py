@@ -7,18 +7,17 @@ import pytest
 from actors.domain.answers import BookingView
 from actors.domain.calendar import Calendar
 from actors.domain.changes import SlotsChange
+from actors.domain.commands import Command
 from actors.domain.delta import change_of
 from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.events import Event
-from actors.domain.ids import Millis
+from actors.domain.ids import Millis, VisitTypeId
 from actors.domain.rules import Policy
 from tests import factories as f
 from tests.factories import CONSULT, NOW, a_calendar, at, millis, play
 
 
-def happened(
-    calendar: Calendar, *commands: f.cm.Command, now: Millis = NOW
-) -> list[Event]:
+def happened(calendar: Calendar, *commands: Command, now: Millis = NOW) -> list[Event]:
     found: list[Event] = []
     for command in commands:
         events = play(calendar, command, now)
@@ -34,7 +33,7 @@ def test_a_booking_names_the_slots_it_blocks_and_itself() -> None:
     slots, bookings, reread = change_of(calendar, events)
     assert slots == [
         SlotsChange(CONSULT, "2026-W33", [at(10)], "b"),
-        SlotsChange(f.VisitTypeId("long"), "2026-W33", [at(9, 30), at(10)], "bb"),
+        SlotsChange(VisitTypeId("long"), "2026-W33", [at(9, 30), at(10)], "bb"),
     ]
     assert bookings == [calendar.booking(f.a_booking_id(1))]
     assert not reread
@@ -123,7 +122,7 @@ def test_slots_of_two_batches_of_time_are_told_together() -> None:
         ),
     ],
 )
-def test_changed_rules_are_read_anew(command: f.cm.Command) -> None:
+def test_changed_rules_are_read_anew(command: Command) -> None:
     calendar = a_calendar()
     play(calendar, f.add_time_off(1))
     assert change_of(calendar, happened(calendar, command)) == ([], [], True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from actors.domain import commands as cm
@@ -36,17 +38,17 @@ def detail(command: cm.Command, calendar: Calendar | None = None) -> str:
         ({"clinic": f.a_clinic(time_zone="Berlin")}, "'Berlin' is not a time zone"),
     ],
 )
-def test_a_profile_that_cannot_be(changes: dict[str, object], says: str) -> None:
+def test_a_profile_that_cannot_be(changes: dict[str, Any], says: str) -> None:
     """Names, texts and the zone of the clinic."""
     profile = f.a_profile(**changes)
     assert detail(f.register(7, profile=profile)).startswith(says)
 
 
-def _place(**changes: object) -> Availability:
+def _place(**changes: Any) -> Availability:
     return f.an_availability(locations=[f.a_location(**changes)])
 
 
-def _kind(**changes: object) -> Availability:
+def _kind(**changes: Any) -> Availability:
     return f.an_availability(f.a_visit_type(**changes))
 
 

@@ -1,0 +1,148 @@
+"""The calendar's tests can fail: with a guard removed, the random days find it.
+
+Each control takes one guard out by monkeypatching and expects the very suite that
+guards the calendar (tests/properties/test_calendar_machine.py) to turn red.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from actors.domain import availability, delta, occupancy, state
+from actors.domain.answers import Done
+from actors.domain.calendar import Calendar
+from actors.domain.grid import Bitmap
+from actors.domain.judgement import Judgement
+from actors.domain.remembered import Remembered
+from tests.properties.test_calendar_machine import CalendarMachine
+
+SETTINGS = settings(
+    max_examples=200,
+    stateful_step_count=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],  # finding is enough, shrinking takes long
+    suppress_health_check=list(HealthCheck),
+)
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def _no_booking_blocks(patch: pytest.MonkeyPatch) -> None:
+    """The conflict check against bookings is gone."""
+    patch.setattr(Judgement, "_is_taken", lambda s, a, b, now, m: s._is_held(a, b, now))
+
+
+def _no_hold_blocks(patch: pytest.MonkeyPatch) -> None:
+    """The conflict check against holds is gone."""
+    patch.setattr(Judgement, "_is_held", lambda *_: False)
+
+
+def _own_time_blocks(patch: pytest.MonkeyPatch) -> None:
+    """A booking stands in the way of its own move."""
+    patch.setattr(Judgement, "_is_booked_by_others", lambda *_: True)
+
+
+def _keys_are_not_kept(patch: pytest.MonkeyPatch) -> None:
+    """The key check finds nothing: a retry is decided again."""
+    decide = Calendar.decide
+
+    def forgetful(self: Calendar, command: object, now: object) -> object:
+        kept, self.answers = self.answers, Remembered(self.policy)
+        try:
+            return decide(self, command, now)  # type: ignore[arg-type]
+        finally:
+            self.answers = kept
+
+    patch.setattr(Calendar, "decide", forgetful)
+
+
+def _holds_never_expire(patch: pytest.MonkeyPatch) -> None:
+    """Expiry is not a predicate: only a written HoldExpired ends a hold."""
+    decide = Calendar.decide
+
+    def patient(self: Calendar, command: object, now: object) -> object:
+        ends = {hold_id: hold.expires for hold_id, hold in self.holds.items()}
+        soonest, self.soonest = self.soonest, occupancy.NEVER
+        for hold in self.holds.values():
+            hold.expires = occupancy.NEVER
+        try:
+            return decide(self, command, now)  # type: ignore[arg-type]
+        finally:
+            self.soonest = soonest
+            for hold_id, hold in self.holds.items():
+                hold.expires = ends[hold_id]
+
+    patch.setattr(Calendar, "decide", patient)
+
+
+def _expiry_is_late_by_one(patch: pytest.MonkeyPatch) -> None:
+    """`<` for `<=` at the deadline."""
+    decide = Calendar.decide
+    patch.setattr(Calendar, "decide", lambda s, c, now: decide(s, c, now - 1))
+
+
+def _cancelling_frees_nothing(patch: pytest.MonkeyPatch) -> None:
+    """A cancelled visit keeps its cells."""
+    patch.setattr(occupancy.Occupancy, "free", lambda *_: None)
+
+
+def _buffers_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A span is looked up one cell short: buffers may overlap by it."""
+    hits = Bitmap.hits
+    patch.setattr(Bitmap, "hits", lambda s, a, b: hits(s, a, b - 1))
+
+
+def _changes_leave_no_trace(patch: pytest.MonkeyPatch) -> None:
+    """Watchers are not told which cells changed."""
+    patch.setattr(occupancy.Occupancy, "mark", lambda *_: None)
+
+
+def _what_passed_is_not_gone(patch: pytest.MonkeyPatch) -> None:
+    """Slots that the window has passed are not taken from the watchers."""
+    patch.setattr(delta, "GONE", "f")
+
+
+def _leaves_do_not_count(patch: pytest.MonkeyPatch) -> None:
+    """Time off removes no slots."""
+    patch.setattr(availability.Openings, "_away_cells", lambda *_: 0)
+
+
+def _answers_are_of_now(patch: pytest.MonkeyPatch) -> None:
+    """A key's answer is computed when it is asked for, not remembered."""
+    patch.setattr(
+        state.CalendarState,
+        "answer",
+        lambda s, _key: Done(s.provider_id, s.epoch, s.version),
+    )
+
+
+@pytest.mark.parametrize(
+    "remove",
+    [
+        _no_booking_blocks,
+        _no_hold_blocks,
+        _own_time_blocks,
+        _keys_are_not_kept,
+        _holds_never_expire,
+        _expiry_is_late_by_one,
+        _cancelling_frees_nothing,
+        _buffers_are_forgotten,
+        _changes_leave_no_trace,
+        _what_passed_is_not_gone,
+        _leaves_do_not_count,
+        _answers_are_of_now,
+    ],
+)
+def test_random_days_find_a_missing_guard(
+    remove: Patch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the guard the suite turns red."""
+    remove(monkeypatch)
+    with pytest.raises((AssertionError, KeyError)):
+        run_state_machine_as_test(CalendarMachine, settings=SETTINGS)
