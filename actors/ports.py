@@ -128,8 +128,15 @@ class Journal(Protocol):
         """The durable end of the shard's journal; 0 if it has no record."""
         ...
 
-    async def trim(self, shard: ShardId, upto_seq: int) -> None:
-        """Records up to ``upto_seq`` may be forgotten (whole segments are)."""
+    async def trim(
+        self, shard: ShardId, upto_seq: int, before: Millis | None = None
+    ) -> None:
+        """Records up to ``upto_seq`` may be forgotten (whole segments are).
+
+        With ``before`` only those decided before that instant: a read model that is
+        restored from a backup, or loses its last transactions in a power cut, finds
+        what it needs again.
+        """
         ...
 
     async def shards(self) -> Sequence[ShardId]:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 
+from actors.domain.ids import Millis
 from actors.errors import SchedulingError
 from actors.ports import Journal, SnapshotStore
 from cluster.clock import SystemClock
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 TRIM_EVERY_S = 60.0
 """How often the journal gives back what snapshots and read model both have."""
+PRESSED = 0.8
+"""Journal pressure from which records go before their time: room for new bookings
+is worth more than a second way to restore old ones."""
 CATCH_UP_S = 4.0
 """How long a projector that is told to stop goes on catching up."""
 
@@ -53,9 +57,11 @@ async def follow_journal(site: Site, *, until_stdin_closes: bool) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
             if site.settings.trim_journal:
-                tasks.create_task(
-                    _trim(journal, snapshots, SqlProjectionStore(engine), stop)
+                keep_ms = site.settings.journal_retention_hours * 3_600_000
+                trimmer = Trimmer(
+                    journal, snapshots, SqlProjectionStore(engine), keep_ms
                 )
+                tasks.create_task(trimmer.run(stop))
             await projector.run(stop)
         await _catch_up(projector)
     finally:
@@ -81,29 +87,38 @@ async def _catch_up(projector: Projector) -> None:
         log.info("stops before it has caught up: %r", error)
 
 
-async def _trim(
-    journal: Journal,
-    snapshots: SnapshotStore,
-    store: SqlProjectionStore,
-    stop: asyncio.Event,
-) -> None:
-    """Now and then forget records that are in snapshots and read model alike."""
-    while not stop.is_set():
-        try:
-            async with asyncio.timeout(TRIM_EVERY_S):
-                await stop.wait()
-        except TimeoutError:
+class Trimmer:
+    """Forgets journal records that snapshots and read model both have, in time."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        snapshots: SnapshotStore,
+        store: SqlProjectionStore,
+        keep_ms: int,
+    ) -> None:
+        self._journal = journal
+        self._snapshots = snapshots
+        self._store = store
+        self._keep_ms = keep_ms
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Trim now and then, until told to stop."""
+        while not stop.is_set():
             try:
-                await trim_once(journal, snapshots, store)
-            except (SchedulingError, StoreUnavailable) as error:
-                log.warning("nothing trimmed: %s", error)
+                async with asyncio.timeout(TRIM_EVERY_S):
+                    await stop.wait()
+            except TimeoutError:
+                try:
+                    await self.trim(SystemClock().now())
+                except (SchedulingError, StoreUnavailable) as error:
+                    log.warning("nothing trimmed: %s", error)
 
-
-async def trim_once(
-    journal: Journal, snapshots: SnapshotStore, store: SqlProjectionStore
-) -> None:
-    """Trim every shard up to what both snapshots and read model have."""
-    for shard, offset in (await store.shard_offsets()).items():
-        upto = min(offset.seq, await snapshots.position(shard))
-        if upto > 0:
-            await journal.trim(shard, upto)
+    async def trim(self, now: Millis) -> None:
+        """Trim every shard up to what both have, if it is old or room is short."""
+        short = self._journal.pressure() >= PRESSED
+        before = None if short else Millis(now - self._keep_ms)
+        for shard, offset in (await self._store.shard_offsets()).items():
+            upto = min(offset.seq, await self._snapshots.position(shard))
+            if upto > 0:
+                await self._journal.trim(shard, upto, before)

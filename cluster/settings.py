@@ -19,8 +19,8 @@ from actors.placement import Placement
 from cluster.obstacle import Obstacle
 
 ENV_PREFIX = "SLOTCAST_"
-CELL_CHOICES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)
-"""Cell lengths in minutes that divide an hour, so that starts fall on the clock."""
+CELL_CHOICES = (1, 3, 5, 15)
+"""Cell lengths in minutes: they divide the quarter hours that zones differ by."""
 
 
 class Settings(BaseSettings):
@@ -61,6 +61,11 @@ class Settings(BaseSettings):
     trim_journal: bool = True
     """Whether the journal gives back whole segments that snapshots and read model
     both have; turn it off to keep every event for ever."""
+
+    journal_retention_hours: int = Field(72, ge=0)
+    """How long the journal keeps what snapshots and read model both have: long
+    enough to notice a power cut that took back the read model's last transactions,
+    or to restore yesterday's backup. Ignored when the journal's room is 80 % full."""
 
     # --- the calendars -----------------------------------------------------------
     shards: int = Field(4, ge=1, le=4096)
@@ -119,7 +124,7 @@ class Settings(BaseSettings):
     def _divides_an_hour(cls, value: int) -> int:
         if value not in CELL_CHOICES:
             choices = ", ".join(map(str, CELL_CHOICES))
-            raise ValueError(f"must be one of {choices}, so that cells divide an hour")
+            raise ValueError(f"must be one of {choices}, so that cells divide a quarter hour")
         return value
 
     @property

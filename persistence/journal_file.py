@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from actors.domain.events import Event
-from actors.domain.ids import ShardId
+from actors.domain.ids import Millis, ShardId
 from actors.errors import Fenced
 from actors.ports import Record, Sealed
 from persistence.disk import Disk, SystemDisk
@@ -83,9 +83,11 @@ class FileJournal:
         """The durable end; see the port."""
         return await self._reading.run(self._reader(shard).last_seq)
 
-    async def trim(self, shard: ShardId, upto_seq: int) -> None:
+    async def trim(
+        self, shard: ShardId, upto_seq: int, before: Millis | None = None
+    ) -> None:
         """Remove whole segments up to ``upto_seq``; see the port."""
-        await self._writing.run(partial(self._wal(shard).trim, upto_seq))
+        await self._writing.run(partial(self._wal(shard).trim, upto_seq, before))
 
     async def shards(self) -> Sequence[ShardId]:
         """Folders that hold a journal, by name."""

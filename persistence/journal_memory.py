@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from actors.domain.events import Event
-from actors.domain.ids import ShardId
+from actors.domain.ids import Millis, ShardId
 from actors.errors import Fenced, JournalCorrupt, JournalFull
 from actors.ports import Record, Sealed
 
@@ -81,11 +81,20 @@ class MemoryJournal:
         """The end; see the port."""
         return self._logs[shard].last if shard in self._logs else 0
 
-    async def trim(self, shard: ShardId, upto_seq: int) -> None:
+    async def trim(
+        self, shard: ShardId, upto_seq: int, before: Millis | None = None
+    ) -> None:
         """Forget records up to ``upto_seq``, but never the last one."""
         log = self._logs.get(shard)
         if log is not None:
             gone = min(upto_seq, log.last - 1) - log.first + 1
+            if before is not None:
+                young = (
+                    index
+                    for index, record in enumerate(log.records)
+                    if record.event.at >= before
+                )
+                gone = min(gone, next(young, gone))
             if gone > 0:
                 del log.records[:gone]
                 log.first += gone

@@ -18,6 +18,7 @@ from crc32c import crc32c
 from msgspec import Struct
 
 from actors.domain.events import Event
+from actors.domain.ids import Millis
 from actors.errors import Fenced, JournalFull, JournalUnavailable, OutcomeUnknown
 from actors.ports import Record, Sealed
 from persistence import codec
@@ -176,8 +177,10 @@ class Wal:
             self._fence.unlock()
         return self._mark.seq
 
-    def trim(self, upto_seq: int) -> None:
+    def trim(self, upto_seq: int, before: Millis | None = None) -> None:
         """Remove whole segments up to ``upto_seq``, oldest first; never the last.
+
+        With ``before`` only segments that ended before that instant.
 
         Raises:
             JournalUnavailable: locked, or the disk refuses; the rest can be later.
@@ -193,7 +196,7 @@ class Wal:
                 upto_seq = min(upto_seq, self.last_seq() - 1)
                 bases = segment_bases(self._disk.names(self._folder))
                 for base, after in itertools.pairwise(bases):
-                    if after - 1 > upto_seq:
+                    if after - 1 > upto_seq or self._is_young(after, before):
                         break
                     self._disk.unlink(f"{self._folder}/{segment_name(base)}")
                     # One at a time: the disk may forget them in any order, and a
@@ -203,6 +206,13 @@ class Wal:
                 self._fence.unlock()
         except OSError as error:
             raise JournalUnavailable(f"cannot trim {self._folder}: {error}") from error
+
+    def _is_young(self, seq: int, before: Millis | None) -> bool:
+        """Whether the record at ``seq`` was decided at ``before`` or later."""
+        if before is None:
+            return False
+        found = self._reader.read(seq - 1, 1)
+        return not found or found[0].event.at >= before
 
     # --- reading -----------------------------------------------------------------
 

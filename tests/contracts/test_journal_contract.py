@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.domain.ids import ShardId
+from actors.domain.ids import Millis, ShardId
 from actors.errors import Fenced, JournalCorrupt, JournalFull
 from actors.ports import Journal
 from persistence.journal_file import FileJournal
@@ -163,3 +163,14 @@ async def test_a_budget_fills_up(kind: str, tmp_path: Path) -> None:
     assert 50 < seq < 500
     assert await journal.append(SHARD, 1, seq, []) == seq
     await journal.close()
+
+
+async def test_trim_keeps_what_is_too_young(journal: Journal) -> None:
+    """Records decided at or after ``before`` stay, however far snapshots have come."""
+    await _filled(journal, 200)
+    records = await journal.read(SHARD, 0, 1)
+    await journal.trim(SHARD, 150, Millis(records[0].event.at))
+    assert (await journal.read(SHARD, 0, 1))[0].seq == 1
+    await journal.trim(SHARD, 150, Millis(2**60))
+    with pytest.raises(JournalCorrupt, match="trimmed"):
+        await journal.read(SHARD, 0, 1)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from actors.domain.events import Event
-from actors.domain.ids import ProviderId, ShardId
+from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.errors import Fenced
 from actors.ports import Record, Sealed, StoredCalendar
 
@@ -62,7 +62,9 @@ class FaultyJournal:
     async def last_seq(self, shard: ShardId) -> int:
         return len(self.records)
 
-    async def trim(self, shard: ShardId, upto_seq: int) -> None:
+    async def trim(
+        self, shard: ShardId, upto_seq: int, before: Millis | None = None
+    ) -> None:
         raise NotImplementedError
 
     async def shards(self) -> Sequence[ShardId]:

@@ -89,7 +89,7 @@ def test_a_newer_format_is_left_alone(folder: DataFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"shards": 5}, {"placement": "provider"}, {"cell_minutes": 10}]
+    "given", [{"shards": 5}, {"placement": "provider"}, {"cell_minutes": 15}]
 )
 def test_what_is_fixed_cannot_be_changed(
     folder: DataFolder, given: dict[str, object]
