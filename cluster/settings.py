@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     def _divides_an_hour(cls, value: int) -> int:
         if value not in CELL_CHOICES:
             choices = ", ".join(map(str, CELL_CHOICES))
-            raise ValueError(f"must be one of {choices}, so that cells divide a quarter hour")
+            raise ValueError(f"must be one of {choices}, to divide a quarter hour")
         return value
 
     @property
