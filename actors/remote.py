@@ -309,7 +309,6 @@ class RayLinks:
 # --- Ray itself --------------------------------------------------------------------
 
 _ENVIRONMENT = {
-    "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",  # shards must not starve behind gateways
     "RAY_memory_monitor_refresh_ms": "0",
@@ -351,7 +350,7 @@ def start_ray(config: RayConfig | None = None) -> str:
         _own_folders.append(folder)
     if len(folder) > _PATH_MAX:
         raise ValueError(f"Ray needs a shorter folder than {folder}")
-    os.environ.update(_ENVIRONMENT)
+    _prepare_environment()
     with _own_signals():
         context = ray.init(
             num_cpus=config.num_cpus,
@@ -367,7 +366,7 @@ def start_ray(config: RayConfig | None = None) -> str:
 
 def connect_ray(address: str) -> None:
     """Join a Ray that another process started. Blocks."""
-    os.environ.update(_ENVIRONMENT)
+    _prepare_environment()
     with _own_signals():
         ray.init(
             address=address,
@@ -383,6 +382,16 @@ def stop_ray() -> None:
         ray.shutdown(wait_for_processes=True)
     while _own_folders:
         shutil.rmtree(_own_folders.pop(), ignore_errors=True)
+
+
+def _prepare_environment() -> None:
+    """Say explicitly what Ray must not choose by itself; child processes inherit it.
+
+    Ray reads the authentication mode when it is imported, so who wants a token sets
+    it before that (cluster/ray_access.py); here nobody is asked for one.
+    """
+    os.environ.update(_ENVIRONMENT)
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 
 
 @contextmanager

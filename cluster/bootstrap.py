@@ -8,8 +8,9 @@ runs the shards in its own process.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from threading import Thread
 
 from actors.domain.ids import ShardId
 from actors.limits import Limits
@@ -18,6 +19,8 @@ from actors.placement import Placement, placing, shard_name
 from actors.ports import Calendars, ShardLinks
 from cluster.clock import SystemClock
 from cluster.data_folder import DataFolder
+from cluster.obstacle import Obstacle
+from cluster.ray_access import show_ray_token
 from cluster.run_file import (
     RunRecord,
     clear_leftovers,
@@ -32,6 +35,8 @@ from persistence.directory import SqlDirectory
 from persistence.engine import migrate, open_engine
 
 MIB = 1024 * 1024
+RAY_S = 15.0
+"""How long a tool tries to join a server's Ray, or to leave it."""
 
 
 def shard_config(site: Site, *, logs: bool) -> ShardConfig:
@@ -114,16 +119,54 @@ async def open_links(site: Site, command: str) -> AsyncIterator[ShardLinks]:
 @asynccontextmanager
 async def _server_links(site: Site, record: RunRecord) -> AsyncIterator[ShardLinks]:
     """Join the server's Ray as a second driver."""
+    show_ray_token(record.ray_token)
     from actors.remote import RayLinks, connect_ray, stop_ray
 
     settings = site.settings
-    fixed = fixed_shards(site)
-    spec = None
-    await asyncio.to_thread(connect_ray, record.ray_address)
     try:
-        yield RayLinks(placing(settings.placement, settings.shards), fixed, spec)
+        await _in_daemon(lambda: connect_ray(record.ray_address), RAY_S)
+    except (TimeoutError, ConnectionError, RuntimeError) as error:
+        raise Obstacle(
+            f"The server of this folder (pid {record.owner.pid}) cannot be reached: "
+            f"{type(error).__name__} {error}".rstrip()
+            + ".",
+            "It may be stopping or starting; try again in a moment.",
+        ) from error
+    try:
+        yield RayLinks(placing(settings.placement, settings.shards), fixed_shards(site))
     finally:
-        await asyncio.to_thread(stop_ray)
+        with suppress(TimeoutError):
+            await _in_daemon(stop_ray, RAY_S)
+
+
+async def _in_daemon(work: Callable[[], None], timeout_s: float) -> None:
+    """Do blocking work in a thread that cannot keep this process from ending.
+
+    Raises:
+        TimeoutError: it hangs, as calls to a Ray that ends meanwhile do.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def tell(error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            work()
+        except Exception as caught:  # noqa: BLE001 - it belongs to who waits
+            error = caught
+        with suppress(RuntimeError):  # nobody waits any more
+            loop.call_soon_threadsafe(tell, error)
+
+    Thread(target=run, daemon=True).start()
+    await asyncio.wait_for(done, timeout_s)
 
 
 @asynccontextmanager

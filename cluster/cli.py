@@ -16,10 +16,14 @@ import typer
 
 from actors.errors import SchedulingError
 from cluster.commands.importing import importing, seed
+from cluster.commands.journals import journal
 from cluster.commands.options import JsonOption
 from cluster.commands.projecting import project
+from cluster.commands.projections import migrate, projection
 from cluster.commands.serving import serve
+from cluster.commands.statuses import status
 from cluster.commands.tokens import token
+from cluster.commands.verifying import verify
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.terminal import Terminal
 from cluster.version import version_text
@@ -38,6 +42,11 @@ app.command()(token)
 app.command()(seed)
 app.add_typer(importing, name="import")
 app.command()(project)
+app.command()(migrate)
+app.command()(status)
+app.add_typer(journal, name="journal")
+app.add_typer(projection, name="projection")
+app.command()(verify)
 
 
 @app.command()

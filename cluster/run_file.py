@@ -39,6 +39,7 @@ class RunRecord(Struct, frozen=True, omit_defaults=True):
     port: int = 0
     ray_address: str = ""
     ray_folder: str = ""
+    ray_token: str = ""
     children: tuple[ProcessMark, ...] = ()
 
 
@@ -64,7 +65,9 @@ def marks_of_descendants() -> tuple[ProcessMark, ...]:
 def write_record(path: Path, record: RunRecord) -> None:
     """Leave word of this process; a crash may lose it, not tear it."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(msgspec.json.encode(record) + b"\n")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:  # it holds a secret
+        file.write(msgspec.json.encode(record) + b"\n")
     draft.rename(path)
 
 

@@ -13,7 +13,6 @@ import contextlib
 import gc
 import logging
 import socket
-import threading
 from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import ExitStack, asynccontextmanager
 from importlib import import_module
@@ -34,6 +33,7 @@ from cluster.preflight import (
     check_python,
     raise_open_files_limit,
 )
+from cluster.ray_access import new_ray_token, show_ray_token
 from cluster.run_file import (
     RunRecord,
     mark_of_self,
@@ -71,7 +71,6 @@ def serve(settings: Settings, terminal: Terminal, version: str) -> int:
         log_to(site.folder.logs / "server.log", settings.log_level)
         held.enter_context(terminal.apart(site.folder.logs / "server.out"))
         log.info("server begins", extra={"port": settings.port})
-        _begin_imports()
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -107,11 +106,10 @@ def _prepared(
     return Site(settings, folder, layout), listener
 
 
-def _begin_imports() -> None:
-    """Load the gateway's libraries while Ray's processes start."""
-    threading.Thread(
-        target=import_module, args=("cluster.gateway_wiring",), daemon=True
-    ).start()
+def _prepare_gateway(database_url: str) -> None:
+    """What need not wait for Ray: the tables, and loading the gateway's libraries."""
+    asyncio.run(migrate(database_url))
+    import_module("cluster.gateway_wiring")
 
 
 class _StopAsked(Exception):
@@ -166,7 +164,6 @@ class _Server:
     async def _with_projector(self) -> None:
         """Run the rest with a projector beside it."""
         folder = self._site.folder
-        await migrate(folder.database_url)
         supervisor = Supervisor(
             projector_command(),
             {"SLOTCAST_DATA": str(folder.path)},
@@ -180,19 +177,26 @@ class _Server:
 
     async def _with_shards(self) -> None:
         """Run the rest with Ray and the shards."""
+        token = new_ray_token()
+        show_ray_token(token)
         from cluster.ray_host import RayHost, new_ray_folder
 
         ray_folder = new_ray_folder()
         host = RayHost(self._site, ray_folder)
-        self._note(ray_folder=str(ray_folder))
+        self._note(ray_folder=str(ray_folder), ray_token=token)
+        url = self._site.folder.database_url
+        preparing = asyncio.to_thread(_prepare_gateway, url)
         try:
-            with self._terminal.step("Ray"):
-                host.start()
-            self._note(ray_address=host.address)
-            self._go_on()
-            with self._terminal.step("Shards"):
-                await host.opened(lambda: self._signals.is_asked)
-            self._go_on()
+            async with alongside(preparing) as prepared:
+                with self._terminal.step("Ray"):
+                    await asyncio.sleep(0)  # the other thread begins
+                    host.start()
+                self._note(ray_address=host.address)
+                self._go_on()
+                with self._terminal.step("Shards"):
+                    await host.opened(lambda: self._signals.is_asked)
+                self._go_on()
+                await prepared
             await self._with_gateway(host)
         finally:
             await host.close_shards()

@@ -1,0 +1,104 @@
+"""``slotcast journal verify | show``: looking at the truth without touching it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from actors.domain.ids import ProviderId, ShardId
+from cluster.commands.options import DataOption, JsonOption
+from cluster.obstacle import FOUND_A_PROBLEM
+from cluster.site import existing_site
+from cluster.terminal import Terminal
+
+journal = typer.Typer(help="Look at the journal.", no_args_is_help=True)
+
+
+@journal.command()
+def verify(*, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Read every record of every shard; exit code 1 if one is damaged."""
+    from persistence.journal_inspect import verify as verify_journal
+
+    reports = verify_journal(existing_site(data).folder.journal)
+    terminal = Terminal()
+    if as_json:
+        terminal.json(
+            [msgspec.to_builtins(one) | {"is_sound": one.is_sound} for one in reports]
+        )
+    else:
+        columns = ("shard", "records", "first", "last", "epoch", "bytes", "state")
+        terminal.table(
+            "",
+            columns,
+            [
+                (
+                    *(one.shard, one.records, one.first_seq, one.last_seq),
+                    *(
+                        one.last_epoch,
+                        one.bytes,
+                        "sound" if one.is_sound else "DAMAGED",
+                    ),
+                )
+                for one in reports
+            ],
+        )
+        for one in reports:
+            if one.torn_bytes:
+                terminal.say(
+                    f"{one.shard}: {one.torn_bytes:,} bytes after the last record were "
+                    "never acknowledged; the next start cuts them."
+                )
+            if one.damage:
+                terminal.say(f"{one.shard}: {one.damage}")
+    if not all(one.is_sound for one in reports):
+        raise typer.Exit(FOUND_A_PROBLEM)
+
+
+@journal.command()
+def show(  # noqa: PLR0913 - each is an option
+    *,
+    shard: Annotated[str, typer.Option(help="Only this shard.")] = "",
+    provider: Annotated[str, typer.Option(help="Only this provider's events.")] = "",
+    after: Annotated[int, typer.Option(min=0, help="Only after this seq.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    personal: Annotated[
+        bool, typer.Option("--personal", help="Show patients and reasons, too.")
+    ] = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print events, oldest first; patients and reasons are hidden unless asked for."""
+    from persistence.journal_inspect import show as show_journal
+
+    terminal = Terminal()
+    for record in show_journal(
+        existing_site(data).folder.journal,
+        shard=ShardId(shard) if shard else None,
+        provider=ProviderId(provider) if provider else None,
+        after_seq=after,
+        limit=limit,
+        personal=personal,
+    ):
+        if as_json:
+            sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
+        else:
+            terminal.say(_line(record))
+
+
+def _line(record: dict[str, Any]) -> str:
+    fields = dict(record)
+    head = [str(fields.pop(name)) for name in ("shard", "seq", "epoch", "event")]
+    rest = " ".join(
+        f"{name}={_short(value)}" for name, value in fields.items() if value != ""
+    )
+    return f"{head[0]} {head[1]:>7} e{head[2]} {head[3]:<18} {rest}"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    longest = 60
+    return text if len(text) <= longest else text[: longest - 1] + "…"

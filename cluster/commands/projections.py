@@ -1,0 +1,139 @@
+"""``slotcast projection status | rebuild | conflicts``, and ``slotcast migrate``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from actors.readmodel import ShardLag
+from cluster.clock import SystemClock
+from cluster.commands.options import DataOption, JsonOption
+from cluster.obstacle import FOUND_A_PROBLEM
+from cluster.site import Site, existing_site
+from cluster.terminal import Progressing, Terminal
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from persistence.journal_file import FileJournal
+
+projection = typer.Typer(
+    help="The read model behind the journal.", no_args_is_help=True
+)
+
+
+@projection.command()
+def status(*, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """How far the read model is behind, in events and seconds."""
+    terminal = Terminal()
+    lags = asyncio.run(_lags(existing_site(data)))
+    now = SystemClock().now()
+    rows = [
+        (
+            *(lag.shard, lag.journal_seq, lag.projected_seq, lag.events),
+            max(0.0, (now - lag.oldest_waiting_at) / 1000)
+            if lag.oldest_waiting_at is not None
+            else 0.0,
+        )
+        for lag in lags
+    ]
+    columns = ("shard", "journal", "projected", "lag_events", "lag_seconds")
+    if as_json:
+        terminal.json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        terminal.table("", columns, rows)
+
+
+@projection.command()
+def rebuild(*, data: DataOption = None) -> None:
+    """Throw the projected rows away and make them anew; safe beside a server."""
+    from persistence.seeding import RebuildImpossible
+
+    terminal = Terminal()
+    site = existing_site(data)
+    try:
+        with terminal.progress() as progress:
+            asyncio.run(_rebuild(site, progress))
+    except RebuildImpossible as error:
+        terminal.note(f"Nothing was thrown away: {error}", style="red")
+        raise typer.Exit(FOUND_A_PROBLEM) from error
+    terminal.say("The read model is made anew.")
+
+
+@projection.command()
+def conflicts(*, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Events that could not be projected; exit code 1 if there are any."""
+    terminal = Terminal()
+    parked = asyncio.run(_parked(existing_site(data)))
+    if as_json:
+        terminal.json(parked)
+    elif parked:
+        terminal.facts(parked)
+    else:
+        terminal.say("No event is parked.")
+    if any(parked.values()):
+        raise typer.Exit(FOUND_A_PROBLEM)
+
+
+def migrate(*, data: DataOption = None) -> None:
+    """Bring the read model's tables to this version."""
+    from persistence.engine import migrate as migrate_tables
+
+    asyncio.run(migrate_tables(existing_site(data).folder.database_url))
+    Terminal().say("The tables are up to date.")
+
+
+async def _lags(site: Site) -> Sequence[ShardLag]:
+    from persistence.rebuild import status as projection_status
+
+    async with _opened(site, "reader") as (journal, engine):
+        return await projection_status(journal, engine)
+
+
+async def _rebuild(site: Site, progress: Progressing) -> None:
+    from persistence.rebuild import rebuild as rebuild_read_model
+    from persistence.seeding import SnapshotSeeds
+    from persistence.snapshots import FileSnapshots
+
+    snapshots = FileSnapshots(site.folder.snapshots)
+    try:
+        async with _opened(site, "projector") as (journal, engine):
+            await rebuild_read_model(
+                journal,
+                engine,
+                SystemClock(),
+                lambda done, total: progress("events", done, total),
+                seeds=SnapshotSeeds(snapshots, site.settings.policy),
+            )
+    finally:
+        await snapshots.close()
+
+
+async def _parked(site: Site) -> dict[str, int]:
+    from persistence.progress import SqlProgress
+
+    async with _opened(site, "reader") as (_, engine):
+        return dict(await SqlProgress(engine).parked())
+
+
+@asynccontextmanager
+async def _opened(
+    site: Site, role: Literal["reader", "projector"]
+) -> AsyncIterator[tuple[FileJournal, AsyncEngine]]:
+    """The site's journal, for reading, and its read model, migrated."""
+    from persistence.engine import migrate as migrate_tables
+    from persistence.engine import open_engine
+    from persistence.journal_file import FileJournal
+
+    await migrate_tables(site.folder.database_url)
+    journal = FileJournal(site.folder.journal)
+    engine = open_engine(site.folder.database_url, role)
+    try:
+        yield journal, engine
+    finally:
+        await engine.dispose()
+        await journal.close()

@@ -1,0 +1,26 @@
+"""The token that every process of our Ray must show.
+
+Ray's processes listen on all addresses and run what they are sent, so each start has
+a fresh secret, known to the server's own processes and to tools that may read the
+data folder. Ray reads it from the environment at the moment it is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+
+
+def new_ray_token() -> str:
+    """A secret for one start of Ray."""
+    return secrets.token_hex(32)
+
+
+def show_ray_token(token: str) -> None:
+    """Use this token in this process and its children; before Ray is imported."""
+    if "ray" in sys.modules and os.environ.get("RAY_AUTH_TOKEN") != token:
+        raise RuntimeError("Ray was imported before it could learn its token")
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN"] = token
+    os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
