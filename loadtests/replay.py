@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import sys
 import time
@@ -77,6 +78,8 @@ class Replay:
         self.patients: dict[str, str] = {}
         self.doctors: dict[str, str] = {}
         self.homes: dict[str, str] = {}
+        self.full: set[tuple[str, date]] = set()
+        """Providers whose day was found full: nobody cancels in a trace."""
         self.dice = random.Random(run)
         self.patience_s = 120.0
 
@@ -129,7 +132,11 @@ class Replay:
         candidates = [*home[turn:], *home[:turn], *others][:TRY_PROVIDERS_MAX]
         attempt = 0
         for provider in candidates:
+            if (provider.provider_id, journey.day) in self.full:
+                continue
             free = await self._free(visit, provider, journey.day)
+            if not free:
+                self.full.add((provider.provider_id, journey.day))
             for _ in range(TRY_SLOTS_MAX):
                 if not free:
                     break
@@ -304,6 +311,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="loadtests.replay", description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("--data", default="", help="the server's data folder")
     parser.add_argument("--speed-up", type=float, default=0.0)
     parser.add_argument("--workers", type=int, default=32)
     parser.add_argument("--limit", type=int, default=None, help="rows at most")
@@ -313,6 +321,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-watch", dest="watch", action="store_false")
     parser.add_argument("--report", type=Path, default=None, help="write JSON here")
     options = parser.parse_args(arguments)
+    if options.data:  # where the slotcast command finds the key for tokens
+        os.environ["SLOTCAST_DATA"] = options.data
     try:
         report = asyncio.run(run(options))
     except (NotATrace, OSError, RegionUnusable, ConnectionLost, RuntimeError) as error:

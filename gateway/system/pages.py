@@ -37,6 +37,8 @@ def landing_page(version: str) -> bytes:
         f"""<h1>Slotcast</h1>
 <p>Live scheduling for medical care. This server is running, version
 {escape(version)}.</p>
+<p><strong><a href="/live">Watch it live</a></strong>: every slot, the moment it
+changes; hold one and book it.</p>
 <ul><li><a href="/docs">How to call it</a>: every operation and every error code</li>
 <li><a href="/openapi.json">OpenAPI</a> and <a href="/asyncapi.json">AsyncAPI</a>
 documents</li><li><a href="/v1/providers">Providers</a>, open to everybody</li>

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from msgspec import json
@@ -83,6 +84,23 @@ def pages(
         ("/asyncapi.json", Page(_fixed(json.encode(documents.asyncapi), JSON))),
         ("/docs", Page(_fixed(documents.docs, HTML))),
         ("/", Page(_fixed(documents.landing, HTML))),
+        *_wall(),
+    ]
+
+
+def _wall() -> list[tuple[str, Page]]:
+    """The live wall: a page that shows slots change, made of three files of ours."""
+    folder = Path(__file__).parent / "wall"
+    script = (b"content-type", b"text/javascript; charset=utf-8")
+    style = (b"content-type", b"text/css; charset=utf-8")
+    files = {
+        "/live": ("index.html", HTML),
+        "/live/wall.js": ("wall.js", script),
+        "/live/wall.css": ("wall.css", style),
+    }
+    return [
+        (path, Page(_fixed((folder / name).read_bytes(), kind)))
+        for path, (name, kind) in files.items()
     ]
 
 
