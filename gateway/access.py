@@ -186,7 +186,8 @@ class Access:
         relation = None
         if provider_id is not None:
             relation = await self._relation(caller, provider_id)
-        verdict = VERDICTS[action, caller.role, relation or Relation.OTHER]
+        nobodys = Relation.OWN if caller.role is Role.ADMIN else Relation.OTHER
+        verdict = VERDICTS[action, caller.role, relation or nobodys]
         if verdict is Verdict.NO:
             raise Forbidden
         if verdict is Verdict.HIDE or provider_id is None or relation is None:

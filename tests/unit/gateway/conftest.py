@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.fakes.house import House, open_house
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> Iterator[None]:
+    """The default console shows every local of a traceback, which takes seconds."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ async def test_a_patient_sees_their_changes_before_the_projection(house: House) 
 async def test_pages_show_every_booking_once_wherever_the_projection_is(
     house: House, projected: int
 ) -> None:
-    """However far SQL has come, and however short the pages, nothing is lost or doubled."""
+    """However far SQL has come, however short the pages: each booking once."""
     ids = []
     for number in range(8):
         start = f"2026-08-10T{9 + number // 2:02}:{number % 2 * 30:02}:00Z"

@@ -1,0 +1,272 @@
+"""Health, metrics, documents, pages, and the manners of every answer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import structlog
+from openapi_spec_validator import validate
+from structlog.testing import capture_logs
+
+from actors.errors import Unavailable
+from gateway.app import all_operations
+from gateway.openapi import codes_of
+from gateway.problems import CODES
+from tests.fakes.house import House, open_house, slot
+
+
+async def test_the_process_lives(house: House) -> None:
+    """/healthz is 200 as long as anything is."""
+    assert (await house.client.get("/healthz")).status_code == 200
+
+
+async def test_ready_when_all_shards_answer_and_the_live_side_runs() -> None:
+    """/readyz is 200 with every check ok."""
+    async with open_house() as house:
+        async with house.app.router.lifespan_context(house.app):
+            response = await house.client.get("/readyz")
+        assert response.status_code == 200, response.text
+        assert set(response.json()["checks"]) == {
+            "shards",
+            "journal",
+            "projection",
+            "live",
+        }
+
+
+async def test_readiness_names_the_shard_that_is_missing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503, and says which; a read model that is down is told but does not matter."""
+    status = house.links.status
+
+    async def lame(shard: Any = "s0001") -> Any:
+        if shard == "s0001":
+            raise Unavailable
+        return await status(shard)
+
+    monkeypatch.setattr(house.links, "status", lame)
+    monkeypatch.setattr(house.read_model, "offsets", lame)
+    response = await house.client.get("/readyz")
+    checks = response.json()["checks"]
+    assert response.status_code == 503
+    assert "s0001" in checks["shards"]["detail"]
+    assert checks["projection"] == {
+        "ok": False,
+        "required": False,
+        "detail": "the read model does not answer",
+    }
+
+
+async def test_bookings_go_on_while_the_read_model_is_down(house: House) -> None:
+    """SQL is behind, never in the way."""
+    house.read_model.available = False
+    booked = await house.client.post(
+        "/v1/bookings", json=slot(), headers=house.patient()
+    )
+    assert booked.status_code == 201
+    shown = await house.client.get(
+        f"/v1/bookings/{booked.json()['booking_id']}", headers=house.patient()
+    )
+    assert shown.status_code == 200
+
+
+async def test_metrics_show_what_an_operator_needs(house: House) -> None:
+    """Latency by route, commands, refusals, shards, lag, batching: no ids in labels."""
+    me = house.patient()
+    await house.client.post("/v1/bookings", json=slot(), headers=me)
+    await house.client.post("/v1/bookings", json=slot(), headers=me)
+    text = (await house.client.get("/metrics")).text
+    for line in (
+        'request_seconds_count{method="POST",route="/v1/bookings",status="201"} 1.0',
+        'slotcast_command_seconds_count{command="BookSlot"} 2.0',
+        'slotcast_refusals_total{code="slot_unavailable"} 1.0',
+        'slotcast_shard_up{shard="s0000"} 1.0',
+        "slotcast_courier_requests_total",
+        "slotcast_projection_lag_events",
+        "slotcast_shard_fsync_p99_ms",
+    ):
+        assert line in text, line
+    assert "pat_1" not in text
+    assert "prv_1" not in text
+
+
+async def test_the_openapi_document_is_valid(house: House) -> None:
+    """By the validator of the specification; every path of the app is in it."""
+    document = (await house.client.get("/openapi.json")).json()
+    validate(document)
+    assert document == json.loads(json.dumps(house.app.openapi()))
+    names = [
+        op["operationId"] for item in document["paths"].values() for op in item.values()
+    ]
+    assert len(names) == len(set(names)) == 22
+
+
+async def test_every_code_of_the_table_is_documented(house: House) -> None:
+    """A code that no operation lists, or that /docs does not explain, is a mistake."""
+    listed = {
+        code
+        for operation in all_operations(house.app.state.services)
+        for code in codes_of(operation)
+    }
+    page = (await house.client.get("/docs")).text
+    elsewhere = {"not_found", "method_not_allowed"}
+    assert set(CODES) == listed | elsewhere
+    assert all(f'id="{code}"' in page for code in CODES)
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/asyncapi.json"])
+async def test_pages_need_nothing_from_elsewhere(house: House, path: str) -> None:
+    """They load no script, no style and no font from another server."""
+    response = await house.client.get(path)
+    assert response.status_code == 200
+    if "html" in response.headers["content-type"]:
+        assert "src=" not in response.text
+        assert "//" not in response.text.replace("&lt;", "").partition("</head>")[0]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/providers/prv_1/slots"])
+async def test_head_and_options(house: House, path: str) -> None:
+    """HEAD is GET without a body, OPTIONS tells the methods."""
+    head = await house.client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert int(head.headers["content-length"]) > 0
+    options = await house.client.options(path)
+    assert (options.status_code, options.headers["allow"]) == (
+        204,
+        "GET, HEAD, OPTIONS",
+    )
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE", "PUT", "BREW"])
+@pytest.mark.parametrize("path", ["/v1/bookings", "/healthz", "/docs"])
+async def test_other_methods_are_405(house: House, method: str, path: str) -> None:
+    """A problem that names those that there are."""
+    response = await house.client.request(method, path)
+    assert response.json()["code"] == "method_not_allowed"
+    assert "GET" in response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2", "/v1", "/v1/holds/", "/v1/bookings/a/b/c", "/%00", "/../etc/passwd"]
+)
+async def test_unknown_addresses_are_problems(house: House, path: str) -> None:
+    """404 not_found as problem+json, not the framework's own page."""
+    response = await house.client.get(path)
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["code"] == "not_found"
+
+
+async def test_a_bug_is_500_without_its_insides(house: House) -> None:
+    """No stack trace, no names of ours; the request id is there to be told."""
+
+    class Broken:
+        async def ask(self, _request: object) -> object:
+            raise RuntimeError("secret insides")
+
+    async with open_house(calendars=Broken()) as broken:
+        with capture_logs():
+            response = await broken.client.get("/v1/providers/prv_1")
+    assert (response.status_code, response.json()["code"]) == (500, "internal")
+    assert "insides" not in response.text
+    assert response.headers["x-request-id"]
+
+
+async def test_trouble_of_the_shards_is_503_with_retry_after() -> None:
+    """The client is told to come again with the same key."""
+
+    class Down:
+        async def ask(self, _request: object) -> object:
+            raise Unavailable("shard s0001 at /data", retry_after_s=3.0)
+
+    async with open_house(calendars=Down()) as house:
+        response = await house.client.post(
+            "/v1/holds", json=slot(), headers=house.patient()
+        )
+    assert (response.status_code, response.headers["retry-after"]) == (503, "3")
+    assert "/data" not in response.text
+
+
+async def test_request_ids_are_kept_when_sane(house: House) -> None:
+    """A sane X-Request-Id is echoed, another is replaced; one is made if missing."""
+    kept = await house.client.get("/healthz", headers={"X-Request-Id": "abc-1.2"})
+    assert kept.headers["x-request-id"] == "abc-1.2"
+    for bad in ("a b", "x" * 65, "<script>"):
+        other = await house.client.get("/healthz", headers={"X-Request-Id": bad})
+        assert other.headers["x-request-id"] not in ("", bad)
+
+
+async def test_log_lines_have_nothing_personal() -> None:
+    """Template, status and time; no path, query, token, patient or reason."""
+    async with open_house(log_requests=True) as house:
+        await house.add_provider()
+        with capture_logs() as lines:
+            body = slot() | {"reason": "a rash"}
+            auth = house.patient()
+            made = await house.client.post("/v1/bookings", json=body, headers=auth)
+            booking = made.json()["booking_id"]
+            await house.client.get(f"/v1/bookings/{booking}?x=secret", headers=auth)
+            await house.client.get("/v1/nowhere/pat_1")
+    requests = [line for line in lines if line["event"] == "request"]
+    assert [(line["route"], line["status"]) for line in requests] == [
+        ("/v1/bookings", 201),
+        ("/v1/bookings/{booking_id}", 200),
+        ("unknown", 404),
+    ]
+    text = str(lines)
+    for word in ("pat_1", "rash", booking, "secret", auth["Authorization"][7:]):
+        assert word not in text
+
+
+async def test_security_headers_are_on_every_answer(house: House) -> None:
+    """Errors included."""
+    for path in ("/healthz", "/nowhere", "/v1/bookings"):
+        headers = (await house.client.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'self'" in headers["content-security-policy"]
+
+
+async def test_personal_answers_are_not_cached(house: House) -> None:
+    """Bookings are no-store; slots must be revalidated."""
+    mine = await house.client.get("/v1/bookings", headers=house.patient())
+    assert "no-store" in mine.headers["cache-control"]
+    slots = await house.client.get("/v1/providers/prv_1/slots")
+    assert slots.headers["cache-control"] == "no-cache"
+
+
+async def test_other_origins_are_let_in_only_when_allowed() -> None:
+    """CORS headers for configured origins, none for others."""
+    async with open_house(allowed_origins=("https://app.test",)) as house:
+        for origin, allowed in (
+            ("https://app.test", True),
+            ("https://evil.test", False),
+        ):
+            response = await house.client.get("/healthz", headers={"Origin": origin})
+            found = response.headers.get("access-control-allow-origin")
+            assert (found == origin) is allowed
+        preflight = await house.client.options(
+            "/v1/bookings",
+            headers={
+                "Origin": "https://app.test",
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "idempotency-key,authorization",
+            },
+        )
+        assert preflight.status_code == 200
+
+
+def test_logs_are_json_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line is one JSON object."""
+    from gateway.logs import configure_logs
+
+    before = structlog.get_config()
+    try:
+        configure_logs()
+        structlog.get_logger("x").info("hello", n=1)
+    finally:
+        structlog.configure(**before)
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["n"], line["level"]) == ("hello", 1, "info")
