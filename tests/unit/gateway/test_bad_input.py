@@ -62,8 +62,22 @@ _WRITES = st.sampled_from(
     ]
 )
 _IDS = st.sampled_from(
-    "prv_1 prv_404 hld_1.x bkg_1.x off_1.x x %00 %0A %FF prv_1%0A hld_.x "
-    "bkg_1.x%00 %2e%2e aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".split()
+    [
+        "prv_1",
+        "prv_404",
+        "hld_1.x",
+        "bkg_1.x",
+        "off_1.x",
+        "x",
+        "%00",
+        "%0A",
+        "%FF",
+        "prv_1%0A",
+        "hld_.x",
+        "bkg_1.x%00",
+        "%2e%2e",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    ]
 )
 _READS = st.sampled_from(
     [

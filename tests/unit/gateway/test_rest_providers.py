@@ -168,7 +168,7 @@ async def test_soonest_first(house: House) -> None:
                 headers=house.patient(),
             )
             assert booked.status_code == 201
-    closed = {"locations": [], "visit_types": []}
+    closed: dict[str, list[Any]] = {"locations": [], "visit_types": []}
     await house.client.put(
         "/v1/providers/prv_7/availability", json=closed, headers=house.admin()
     )
