@@ -367,6 +367,8 @@ def start_ray(config: RayConfig | None = None) -> str:
 def connect_ray(address: str) -> None:
     """Join a Ray that another process started. Blocks."""
     _prepare_environment()
+    # Its own processes have their level already; here it would print a line about it.
+    os.environ.pop("RAY_BACKEND_LOG_LEVEL", None)
     with _own_signals():
         ray.init(
             address=address,

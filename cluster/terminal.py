@@ -28,6 +28,8 @@ from rich.table import Table
 
 from cluster.obstacle import Obstacle
 
+WIDTH_ELSE = 200
+"""Columns where there is no terminal: tables are not squeezed into a file."""
 Progressing = Any
 """Called as ``(what, done, total)``."""
 
@@ -39,7 +41,13 @@ class Terminal:
         self._attach(None, None)
 
     def _attach(self, out: TextIO | None, err: TextIO | None) -> None:
-        self.out = Console(file=out, highlight=False, soft_wrap=True)
+        is_terminal = (out or sys.stdout).isatty()
+        self.out = Console(
+            file=out,
+            highlight=False,
+            soft_wrap=True,
+            width=None if is_terminal else WIDTH_ELSE,
+        )
         self.err = Console(
             file=err, stderr=err is None, highlight=False, soft_wrap=True
         )
