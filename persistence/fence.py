@@ -95,14 +95,21 @@ class Fence:
         """
         now = self.slots()
         epoch = max(now.epoch + now.doubtful, floor) + 1
-        handle = self._opened(self._epochs)
-        block = pack_slot(epoch)
-        if self._disk.write(handle, block, (1 - now.slot) * SLOT_STRIDE) != len(block):
-            raise OSError(f"{self._folder}/{EPOCH_FILE}: short write")
-        self._disk.sync(handle)
+        if now.epoch:
+            # Its sync may have failed, and the system takes it for clean since. It
+            # has to be durable before the only other slot is written over.
+            self._put(now.epoch, now.slot)
+        self._put(epoch, 1 - now.slot)
         self._mine = self._read()
         self._epoch = epoch
         return epoch
+
+    def _put(self, epoch: int, slot: int) -> None:
+        handle = self._opened(self._epochs)
+        block = pack_slot(epoch)
+        if self._disk.write(handle, block, slot * SLOT_STRIDE) != len(block):
+            raise OSError(f"{self._folder}/{EPOCH_FILE}: short write")
+        self._disk.sync(handle)
 
     def check(self, epoch: int) -> None:
         """Return if ``epoch``, which this object wrote, is still the newest.

@@ -188,10 +188,10 @@ class Board:
         if stands.epoch != self.epoch:
             return None
         if stands.version >= self.version:
-            # Versions beyond ours are those of a calendar that REST has shown already.
-            # The next delta applies to them too. Positions of "me" are ours alone.
-            ahead = stands.version > self.version
-            return None if ahead and self.name.kind is Kind.ME else ()
+            # Up to the floor nothing else was shown. Who is beyond it has seen what we
+            # have not: our next delta may lack what was undone since, so they start
+            # from our page again. Positions of "me" are ours alone.
+            return () if stands.version <= self.floor else None
         missing = self.ring.after(stands.version)
         if missing is None:
             return None

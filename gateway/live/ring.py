@@ -55,13 +55,17 @@ class Ring:
             entries.popleft()
 
     def after(self, version: int) -> Sequence[Entry] | None:
-        """Everything that follows a version; None if part of it was forgotten."""
+        """Everything that follows a version; None if it is not where a delta began.
+
+        A delta tells the difference between its two ends. Who stands between them may
+        show a change that was undone before its end, which it does not mention.
+        """
         found: list[Entry] = []
         for entry in reversed(self._entries):
             if entry.version <= version:
                 break
             found.append(entry)
-        if not found or found[-1].before > version:
+        if not found or found[-1].before != version:
             return None
         found.reverse()
         return found

@@ -109,6 +109,8 @@ class Activation:
             self.kernel.note(self.name, "dies in", step.__name__)
             self.kill()
             self.world.ended(self)
+            if not self.world.disk.has_power:
+                self.world.power_cut()
         except PowerCut:
             self.kernel.note("power cut in", self.name, step.__name__)
             self.world.power_cut()

@@ -112,6 +112,11 @@ class SimDisk:
             if offset < len(content):
                 content[offset] ^= mask
 
+    @property
+    def has_power(self) -> bool:
+        """Whether the machine still runs."""
+        return not self._dead
+
     def paths(self) -> list[str]:
         """All files."""
         return sorted(self._files)
