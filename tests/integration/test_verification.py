@@ -11,10 +11,12 @@ from sqlalchemy import text
 from actors.domain.commands import Command
 from actors.domain.ids import ShardId
 from actors.domain.rules import Policy
+from actors.domain.snapshot import decode, encode
 from actors.limits import Limits
 from actors.local import LocalLinks
 from actors.mailbox import Mailbox
 from actors.placement import Placement, placing
+from actors.ports import StoredCalendar
 from cluster.shard_wiring import ShardConfig, ShardStores
 from cluster.verification import Verdict, Verification
 from persistence.engine import migrate, open_engine
@@ -166,3 +168,29 @@ async def test_a_memory_that_is_behind_is_named(
         monkeypatch.setattr("actors.audit.Audit.versions", ahead)
         problems = (await site.verify(links)).problems
     assert any(problem.startswith("memory: ") for problem in problems)
+
+
+async def test_snapshot_taken_under_a_later_epoch_is_no_difference(site: Site) -> None:
+    """After a crash calendars come back under a new epoch, and are stored with it."""
+    stores = ShardStores(the_config(site.folder))
+    (provider,) = await stores.snapshots.providers(SHARD)
+    stored = (await stores.snapshots.load(SHARD, [provider]))[provider]
+    calendar = decode(stored.blob, Policy())
+    calendar.epoch += 1
+    later = {provider: StoredCalendar(stored.seq, encode(calendar))}
+    await stores.snapshots.save(SHARD, calendar.epoch, later)
+    await stores.close()
+    assert (await site.verify()).problems == []
+
+
+async def test_snapshot_taken_under_an_earlier_epoch_is_one(site: Site) -> None:
+    """A stored calendar's epoch is never before that of its last event."""
+    stores = ShardStores(the_config(site.folder))
+    (provider,) = await stores.snapshots.providers(SHARD)
+    stored = (await stores.snapshots.load(SHARD, [provider]))[provider]
+    calendar = decode(stored.blob, Policy())
+    calendar.epoch -= 1
+    earlier = {provider: StoredCalendar(stored.seq, encode(calendar))}
+    await stores.snapshots.save(SHARD, calendar.epoch + 1, earlier)
+    await stores.close()
+    assert len((await site.verify()).problems) == 1
