@@ -98,6 +98,7 @@ class Mailbox:
         self._driver: asyncio.Task[None] | None = None
         self._snapshotter: Snapshotter | None = None
         self._opened_at = Millis(0)
+        self._held = 0
         self._used_at = clock.now()
         self._fault: Exception | None = None
 
@@ -236,8 +237,12 @@ class Mailbox:
         """Seal, then read where the snapshots end and what follows them."""
         shard, journal = self.shard, self._journal
         patience = self.limits.open_ms
+        if self._held:  # somebody may have taken over while the journal was silent
+            await self._within(journal.check(shard.shard, self._held))
+            self._held = 0
         sealed = await self._within(journal.seal(shard.shard), patience)
         position = await self._within(self._snapshots.position(shard.shard), patience)
+        self._held = sealed.epoch
         shard.opened(sealed.epoch, sealed.last_seq, position, ())
         self._must_be_journaled(position)
         # The last record is always read: time must not go back behind it.
@@ -306,13 +311,13 @@ class Mailbox:
         """One batch: decide, journal, apply, publish; then answer."""
         shard, journal = self.shard, self._journal
         self._flying = calls
+        for call in calls:  # whoever gives up from now on will not be left out
+            call.begun = True
         requests = [request for call in calls for request in call.requests]
         await self._load(shard.missing(requests))
         now = self._clock.now()
         if requests:
             self._used_at = now
-        for call in calls:
-            call.begun = True
         batch = shard.begin(requests, now, journal.pressure())
         seq = shard.last_seq
         if batch.events:
@@ -374,7 +379,7 @@ class Mailbox:
         patience_s = (patience_ms or self.limits.append_ms) / 1000
         done, _ = await asyncio.wait({task}, timeout=patience_s)
         if not done:
-            task.add_done_callback(_note_late)
+            task.add_done_callback(self._note_late)
             raise JournalUnavailable
         return task.result()
 
@@ -382,7 +387,10 @@ class Mailbox:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-
-def _note_late(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        _LOG.warning("a late store call failed: %r", task.exception())
+    def _note_late(self, task: asyncio.Task[Any]) -> None:
+        """An answer that nobody waited for. Unknown is unknown, however late."""
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            _LOG.warning("a late store call failed: %r", fault)
+        if isinstance(fault, OutcomeUnknown) and self.on_unknown is not None:
+            self.on_unknown()

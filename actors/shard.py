@@ -35,6 +35,7 @@ from actors.domain.commands import (
     ExpireHolds,
     PlaceHold,
     RescheduleBooking,
+    postponed,
 )
 from actors.domain.delta import change_of
 from actors.domain.errors import NOT_REMEMBERED, Refusal, RefusalCode
@@ -162,13 +163,13 @@ class Shard:
         empty ``requests`` makes sense. ``pressure`` is the journal's.
         """
         assert self._batch is None, "one batch at a time"
-        # A clock that is set back must not journal a time before the last one:
-        # deadlines and forgotten keys rely on it.
-        now = max(now, self.residents.journaled_at)
-        batch = self._batch = Batch(requests, now, pressure)
+        # A clock that is set back must not journal a time before the last one, for
+        # forgotten keys rely on it. Deadlines were set by that clock: they move along.
+        behind = max(0, self.residents.journaled_at - now)
+        batch = self._batch = Batch(requests, Millis(now + behind), pressure)
         for place, request in enumerate(requests):
             if isinstance(request, CommandBase):
-                batch.replies[place] = self._judge(batch, request)
+                batch.replies[place] = self._judge(batch, postponed(request, behind))
             else:
                 self._prepare(batch, request)
         if not self._is_scarce(batch):

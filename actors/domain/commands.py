@@ -13,7 +13,10 @@ booking is answered "not found".
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.domain.ids import (
     BookingId,
@@ -176,3 +179,12 @@ Command = (
     | ExpireHolds
     | AdvanceWindow
 )
+
+_C = TypeVar("_C", bound=CommandBase)
+
+
+def postponed(command: _C, by_ms: int) -> _C:
+    """The command with its deadline, if it has one, so much later."""
+    if not by_ms or not command.deadline:
+        return command
+    return replace(command, deadline=Millis(command.deadline + by_ms))
