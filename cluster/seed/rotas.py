@@ -93,7 +93,7 @@ def availability(
             location_of(clinic.clinic_id),
             clinic.time_zone,
             ROTAS[rota],
-            exceptions=_exceptions(provider, day),
+            exceptions=_exceptions(provider, day, rota),
             name=clinic.name,
         )
     ]
@@ -114,11 +114,17 @@ def location_of(clinic_id: ClinicId) -> LocationId:
     return LocationId(clinic_id.replace("cln_", "loc_", 1))
 
 
-def _exceptions(provider: str, day: date) -> dict[str, tuple[Hours, ...]]:
-    """A day closed, a day with other hours, and for some a Saturday opened."""
+def _exceptions(provider: str, day: date, rota: str) -> dict[str, tuple[Hours, ...]]:
+    """A day closed, a day with other hours, and for some a Saturday opened.
+
+    Who works at two places only closes: nobody can be open at both at once.
+    """
     closed = day + timedelta(days=pick(range(8, 22), provider, "closed"))
+    found = {closed.isoformat(): _OFF}
+    if rota == "two_places":
+        return found
     other = day + timedelta(days=pick(range(22, 36), provider, "other"))
-    found = {closed.isoformat(): _OFF, other.isoformat(): _hours((10, 14))}
+    found[other.isoformat()] = _hours((10, 14))
     if chance(4, provider, "saturday"):
         saturday = day + timedelta(days=(5 - day.weekday()) % 7 + 7)
         found[saturday.isoformat()] = _hours((9, 12))

@@ -1,0 +1,106 @@
+"""The demo region: the same everywhere, whole, and safe to sow again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+
+from msgspec.structs import replace
+
+from actors.domain.answers import Reply
+from actors.domain.errors import Refusal
+from actors.domain.ids import Millis, ShardId, is_id
+from actors.domain.rules import Policy
+from actors.limits import Limits
+from actors.ports import Request, Trouble
+from actors.shard import Shard
+from cluster.practice_providers import providers_of
+from cluster.registering import Outcome, register
+from cluster.seed.places import clinics
+from cluster.seed.region import leaves, newcomers
+from cluster.seed.sow import sow
+
+DAY = date(2026, 12, 1)
+NOON = Millis(1_796_126_400_000)  # 2026-12-01T12:00Z
+
+
+class CalendarsHere:
+    """All calendars in one shard of this process, without a journal."""
+
+    def __init__(self) -> None:
+        self.shard = Shard(ShardId("s0000"), Policy(), Limits())
+        self.shard.opened(1, 0, 0, ())
+        self.events = 0
+        self.refused: Counter[str] = Counter()
+
+    async def ask(self, request: Request) -> Reply:
+        for provider in self.shard.missing([request]):
+            self.shard.adopt(provider, None)
+        batch = self.shard.begin([request], NOON, 0.0)
+        self.events += len(batch.events)
+        seq = self.shard.last_seq + len(batch.events)
+        (reply,) = self.shard.commit(batch, seq)
+        assert not isinstance(reply, Trouble), (request, batch.faults)
+        if isinstance(reply, Refusal):
+            self.refused[f"{type(request).__name__} {reply.code.value}"] += 1
+        return reply
+
+
+def test_the_region_is_a_dozen_clinics_and_sixty_people() -> None:
+    """Twelve zones, unique names and ids, at least three lengths of visit each."""
+    houses, people = clinics(), newcomers(DAY)
+    assert len({house.time_zone for house in houses}) == 12
+    assert len({one.provider_id for one in people}) == 60
+    assert len({one.profile.name for one in people}) == 60
+    assert all(is_id(one.provider_id, "prv") for one in people)
+    assert all(is_id(house.clinic_id, "cln") for house in houses)
+    for one in people:
+        lengths = {kind.minutes for kind in one.availability.visit_types}
+        assert len(lengths) >= 3
+
+
+def test_the_same_day_makes_the_same_region() -> None:
+    """No chance and no clock: two calls, one region."""
+    assert newcomers(DAY) == newcomers(DAY)
+    assert list(leaves(DAY)) == list(leaves(DAY))
+    assert newcomers(DAY) != newcomers(date(2026, 12, 2))
+
+
+async def test_a_sowing_is_accepted_and_a_second_one_changes_nothing() -> None:
+    """Rules and leaves are never refused; sown again, no event is added."""
+    calendars = CalendarsHere()
+    told: list[tuple[str, int, int]] = []
+    first = await sow(calendars, DAY, lambda *step: told.append(step))
+    assert (first.clinics, first.providers) == (12, 60)
+    assert 1_500 < first.bookings < 8_000
+    # Of two wishes that overlap the first has it; nothing else may be refused.
+    assert calendars.refused.keys() == {
+        "BookSlot slot_unavailable",
+        "ReadProvider provider_not_found",
+    }
+    assert told[-1] == ("bookings", 60, 60)
+    events = calendars.events
+    assert await sow(calendars, DAY, lambda *_: None) == first
+    assert calendars.events == events
+
+
+async def test_the_rules_hold_whatever_the_day() -> None:
+    """No exception falls so that a calendar refuses it: five weeks of first days."""
+    for ordinal in range(DAY.toordinal(), DAY.toordinal() + 35):
+        calendars = CalendarsHere()
+        for one in newcomers(date.fromordinal(ordinal)):
+            places = one.availability.locations
+            if len(places) > 1 or ordinal % 7 == 0:
+                assert await register(calendars, one) is Outcome.NEW
+
+
+async def test_providers_of_imported_clinics_are_registered_once() -> None:
+    """New the first time, the same the second, changed when a clinic changed."""
+    calendars = CalendarsHere()
+    house = clinics()[0]
+    (one,) = providers_of([house], 1)
+    assert await register(calendars, one) is Outcome.NEW
+    assert await register(calendars, one) is Outcome.SAME
+    (moved,) = providers_of([replace(house, address="2 New Street")], 1)
+    assert await register(calendars, moved) is Outcome.CHANGED
+    assert len(list(providers_of(clinics(), 3))) == 36
