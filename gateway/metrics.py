@@ -8,18 +8,25 @@ not answer is shown as down instead of holding up the page.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import Any, Final, Protocol, runtime_checkable
 
 from prometheus_client import Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from actors.domain.ids import ShardId
 from actors.errors import SchedulingError
 from actors.ports import ShardLinks, ShardStatus
 from actors.readmodel import ProjectionProgress
+from actors.tally import APPEND_SECONDS, BATCH_SIZES
 
 _SECONDS: Final = (
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -201,6 +208,7 @@ class ShardCollector(Collector):
                 f"slotcast_shard_{name}", text, labels=["shard"]
             )
             yield self._filled(counter, name)
+        yield from self._histograms()
         yield from self._projection()
 
     def _filled(
@@ -209,6 +217,30 @@ class ShardCollector(Collector):
         for shard, status in self._accounts.statuses.items():
             family.add_metric([shard], float(getattr(status, name)))
         return family
+
+    def _histograms(self) -> Iterable[Metric]:
+        sizes = HistogramMetricFamily(
+            "slotcast_shard_batch_size", "Requests decided together.", labels=["shard"]
+        )
+        appends = HistogramMetricFamily(
+            "slotcast_journal_append_seconds",
+            "One journal append, write and sync.",
+            labels=["shard"],
+        )
+        for shard, status in self._accounts.statuses.items():
+            if status.batch_sizes:
+                requests = float(status.commands + status.reads)
+                sizes.add_metric(
+                    [shard], _cumulated(BATCH_SIZES, status.batch_sizes), requests
+                )
+            if status.append_seconds:
+                appends.add_metric(
+                    [shard],
+                    _cumulated(APPEND_SECONDS, status.append_seconds),
+                    status.append_seconds_sum,
+                )
+        yield sizes
+        yield appends
 
     def _projection(self) -> Iterable[Metric]:
         accounts = self._accounts
@@ -232,3 +264,12 @@ class ShardCollector(Collector):
             "Events parked because a claim was taken: must be 0.",
             accounts.conflicts,
         )
+
+
+def _cumulated(
+    bounds: Sequence[float], counts: Sequence[int]
+) -> list[tuple[str, float]]:
+    """Counts per bucket as Prometheus wants them: each with all below it."""
+    running = itertools.accumulate(counts)
+    names = [*(str(float(bound)) for bound in bounds), "+Inf"]
+    return [(name, float(n)) for name, n in zip(names, running, strict=True)]

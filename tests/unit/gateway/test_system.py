@@ -87,6 +87,9 @@ async def test_metrics_show_what_an_operator_needs(house: House) -> None:
         "slotcast_courier_requests_total",
         "slotcast_projection_lag_events",
         "slotcast_shard_fsync_p99_ms",
+        'slotcast_shard_batch_size_bucket{le="1.0",shard="s0000"}',
+        'slotcast_journal_append_seconds_bucket{le="+Inf",shard="s0000"}',
+        'slotcast_journal_append_seconds_count{shard="s0000"}',
     ):
         assert line in text, line
     assert "pat_1" not in text
