@@ -28,13 +28,13 @@ Minute = NewType("Minute", int)
 """An instant in whole minutes since 1970-01-01T00:00Z; visits live on this grid."""
 
 ID_PATTERN = r"^(prv|pat|cln|hld|bkg|off|loc)_[A-Za-z0-9_.\-]{1,96}$"
-_ID = re.compile(ID_PATTERN)
+_ID = re.compile(ID_PATTERN)  # matched whole: `$` alone lets a newline pass
 _OWNED = re.compile(r"^(?:hld|bkg|off)_([A-Za-z0-9_\-]{1,64})\.[A-Za-z0-9_\-]{1,32}$")
 
 
 def is_id(text: str, prefix: str) -> bool:
     """Whether ``text`` is a well-formed id that starts with ``prefix`` and ``_``."""
-    return text.startswith(prefix + "_") and _ID.match(text) is not None
+    return text.startswith(prefix + "_") and _ID.fullmatch(text) is not None
 
 
 def hold_id(provider_id: ProviderId, token: str) -> HoldId:
@@ -54,5 +54,5 @@ def time_off_id(provider_id: ProviderId, token: str) -> TimeOffId:
 
 def provider_of(owned_id: str) -> ProviderId | None:
     """Whose calendar a hold, booking or time-off id belongs to; None if malformed."""
-    match = _OWNED.match(owned_id)
+    match = _OWNED.fullmatch(owned_id)
     return ProviderId("prv_" + match[1]) if match else None
