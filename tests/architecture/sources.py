@@ -24,7 +24,7 @@ def product_files() -> tuple[Path, ...]:
 
 
 @functools.cache
-def tests_written() -> tuple[Path, ...]:
+def written_tests() -> tuple[Path, ...]:
     """Python files of the tests."""
     return tuple(_below(ROOT / "tests", "*.py"))
 
@@ -41,7 +41,7 @@ def written_by_us() -> tuple[Path, ...]:
     """All text that we write and publish."""
     top = (ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / ".ci" / "run")
     found = tuple(path for path in top if path.exists())
-    return (*product_files(), *tests_written(), *documents(), *found)
+    return (*product_files(), *written_tests(), *documents(), *found)
 
 
 def shown(path: Path) -> str:

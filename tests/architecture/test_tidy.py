@@ -12,8 +12,8 @@ from tests.architecture.sources import (
     ROOT,
     product_files,
     shown,
-    tests_written,
     written_by_us,
+    written_tests,
 )
 
 LINES_MAX = 400
@@ -43,7 +43,7 @@ def test_no_file_is_too_long() -> None:
     """A file has one job, and so at most about 400 lines."""
     sizes = {
         shown(path): len(path.read_text("utf-8").splitlines())
-        for path in (*product_files(), *tests_written())
+        for path in (*product_files(), *written_tests())
     }
     too_long = {
         name: size
@@ -88,7 +88,7 @@ def test_modules_are_named_after_what_they_hold() -> None:
     """Nothing is called utils, helper or manager: such names hold everything."""
     found = [
         shown(path)
-        for path in (*product_files(), *tests_written())
+        for path in (*product_files(), *written_tests())
         if VAGUE.intersection(part.removesuffix(".py") for part in path.parts)
     ]
     assert not found
@@ -108,7 +108,7 @@ def test_a_module_says_what_it_is(path: Path) -> None:
     assert not vague
 
 
-@pytest.mark.parametrize("path", tests_written(), ids=_ids(tests_written()))
+@pytest.mark.parametrize("path", written_tests(), ids=_ids(written_tests()))
 def test_a_test_says_what_it_proves(path: Path) -> None:
     """Each test's docstring is the sentence it proves."""
     silent = [
@@ -122,7 +122,7 @@ def test_a_test_says_what_it_proves(path: Path) -> None:
     assert not silent, f"{shown(path)}: {silent}"
 
 
-@pytest.mark.parametrize("path", tests_written(), ids=_ids(tests_written()))
+@pytest.mark.parametrize("path", written_tests(), ids=_ids(written_tests()))
 def test_tests_are_repeatable(path: Path) -> None:
     """No test draws a number without a seed, makes a random id, or is run again."""
     text = path.read_text("utf-8")

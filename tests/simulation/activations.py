@@ -168,12 +168,16 @@ class Activation:
             room -= len(self.flying[-1][0])
         requests = [one for call in self.flying for one in call[0]]
         self._load(self.shard.missing(requests))
-        batch = self.shard.begin(requests, Millis(self.world.now()))
-        self._later(self._journal, batch)
+        now = self.world.now()
+        batch = self.shard.begin(requests, Millis(now))
+        self._later(self._journal, batch, now)
 
-    def _journal(self, batch: Batch) -> None:
+    def _journal(self, batch: Batch, decided_at: int) -> None:
         seq = self.shard.last_seq
         if batch.events:
+            for place in range(seq + 1, seq + 1 + len(batch.events)):
+                name = (self.shard_id, self.shard.epoch, place)
+                self.world.decided_at[name] = decided_at
             seq = self.wal.append(self.shard.epoch, seq, batch.events)
             self.kernel.note(self.name, "journaled", seq, batch.events)
             self.world.journaled()

@@ -47,8 +47,12 @@ KEYLESS = (ev.HoldExpired, ev.WindowAdvanced)
 class Verdict:
     """Compares one shard's log with the history of the people who used it."""
 
-    def __init__(self, judge: LogJudge, history: History) -> None:
+    def __init__(
+        self, judge: LogJudge, history: History, clocks: Mapping[int, int]
+    ) -> None:
+        """``clocks``: what the clock showed when the record of a seq was decided."""
         self._judge = judge
+        self._clocks = clocks
         self._history = history
         self._by_key: dict[tuple[str, str], list[Operation]] = {}
         for operation in history.operations:
@@ -83,7 +87,7 @@ class Verdict:
         if not asked:
             raise Violation(f"nobody asked for seq {record.seq}: {event}")
         deadline = max(a.deadline for one in asked for a in one.attempts)
-        if event.at > deadline:
+        if self._clocks[record.seq] > deadline:
             raise Violation(f"after its deadline {deadline}, seq {record.seq}: {event}")
 
     def _record_of(self, operation: Operation) -> Record | None:

@@ -66,7 +66,14 @@ def _check_log(world: World) -> dict[ShardId, LogJudge]:
             for operation in world.history.operations
             if world.shard_of(operation.provider) == shard
         ]
-        Verdict(log, world.history).check(records, mine)
+        clocks = {
+            seq: clock
+            for (where, epoch, seq), clock in world.decided_at.items()
+            if where == shard
+            and seq <= len(records)
+            and records[seq - 1].epoch == epoch
+        }
+        Verdict(log, world.history, clocks).check(records, mine)
         check_reads(log, world.history, records)
     for provider in world.providers:
         theirs = [o for o in world.history.operations if o.provider == provider]

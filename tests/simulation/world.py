@@ -68,20 +68,14 @@ class World:
         self.place = placing(Placement.SHARD, shards)
         self.providers = provider_ids(rng.choice((1, 1, 2, 2, 3)))
         names = sorted({self.place(provider) for provider in self.providers})
-        self.folders = {shard: f"/journal/{shard}" for shard in names}
-        self.shelves = {shard: SnapshotShelf() for shard in names}
-        self.archive: dict[ShardId, list[Record]] = {shard: [] for shard in names}
-        self.epochs: dict[ShardId, int] = dict.fromkeys(names, 0)
+        self._build_journals(names)
         self.model = MemoryReadModel()
         self.store = ShakyStore(self.model, kernel, 0.0)
         self.calm = Weather()
         self.weather = self.calm
         self.history = History()
-        self.activations: dict[ShardId, list[Activation]] = {}
-        self._born = 0
         self.projectors: list[SimProjector] = []
         for shard in names:
-            self.activations[shard] = []
             self.take_over(shard)
         self._build_gateways()
         self.projectors = [
@@ -89,6 +83,17 @@ class World:
             for n in range(rng.choice((1, 1, 2)))
         ]
         self._build_people()
+
+    def _build_journals(self, names: list[ShardId]) -> None:
+        self.folders = {shard: f"/journal/{shard}" for shard in names}
+        self.shelves = {shard: SnapshotShelf() for shard in names}
+        self.archive: dict[ShardId, list[Record]] = {shard: [] for shard in names}
+        self.epochs: dict[ShardId, int] = dict.fromkeys(names, 0)
+        self.decided_at: dict[tuple[ShardId, int, int], int] = {}
+        """What the clock showed when (shard, epoch, seq) was decided: an event never
+        says a time before the last one, so after the clock was set back it differs."""
+        self.activations: dict[ShardId, list[Activation]] = {one: [] for one in names}
+        self._born = 0
 
     def _build_gateways(self) -> None:
         self.gateways = [

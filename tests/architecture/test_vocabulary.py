@@ -1,0 +1,108 @@
+"""Refusals, errors, ports and faults: what is named in one place is there in others."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from actors import errors as actor_errors
+from actors import ports, readmodel
+from actors.domain.answers import Answer
+from actors.domain.errors import Refusal, RefusalCode
+from gateway import errors as gateway_errors
+from gateway import problems
+from tests.architecture.sources import ROOT
+from tests.simulation.faults import Nemesis, Weather
+
+TWINS = {
+    "Journal": "persistence.journal_memory",
+    "SnapshotStore": "persistence.snapshots_memory",
+    "Directory": "persistence.readmodel_memory",
+    "BookingHistory": "persistence.readmodel_memory",
+    "ProjectionProgress": "persistence.readmodel_memory",
+    "ShardLinks": "actors.local",
+}
+"""Port -> where its twin in memory lives. Clock and Feed are one method of others."""
+
+
+def _errors(module: ModuleType) -> list[type[Exception]]:
+    return [
+        one
+        for _, one in inspect.getmembers(module, inspect.isclass)
+        if issubclass(one, Exception) and one.__module__ == module.__name__
+    ]
+
+
+@pytest.mark.parametrize("code", list(RefusalCode), ids=str)
+def test_every_refusal_has_a_status(code: RefusalCode) -> None:
+    """Whatever a calendar refuses with becomes a problem with a status."""
+    problem = problems.of_refusal(Refusal(code, "a sentence"))
+    assert 400 <= problem.status < 600
+    assert problem.code in problems.CODES
+
+
+@pytest.mark.parametrize(
+    "kind", [*_errors(actor_errors), *_errors(gateway_errors)], ids=lambda k: k.__name__
+)
+def test_every_error_has_a_status(kind: type[Exception]) -> None:
+    """Whatever is raised becomes a problem whose code the table knows."""
+    arguments: tuple[Any, ...] = {
+        "Refused": (Refusal(RefusalCode.HOLD_LIMIT),),
+        "FieldError": ("field", "message"),
+        "MethodNotAllowed": ("GET",),
+        "TooManyRequests": (1.0,),
+    }.get(kind.__name__, ("something",))
+    problem = problems.of_error(kind(*arguments))
+    assert problem.code != "internal" or kind is gateway_errors.RequestError
+    assert problem.code in problems.CODES
+    assert problem.status == problems.status_of(problem.code)
+
+
+def test_refusals_are_answers() -> None:
+    """A refusal crosses the actor boundary as a value, not as an exception."""
+    assert Refusal in Answer.__args__
+    assert not issubclass(Refusal, Exception)
+
+
+@pytest.mark.parametrize("port", sorted(TWINS))
+def test_every_port_has_a_twin_and_a_contract(port: str) -> None:
+    """A twin in memory fits each port, and a contract suite names the port's twin."""
+    protocol = getattr(ports, port, None) or getattr(readmodel, port)
+    module = importlib.import_module(TWINS[port])
+    wanted = {name for name in vars(protocol) if not name.startswith("_")}
+    fits = [
+        one.__name__
+        for _, one in inspect.getmembers(module, inspect.isclass)
+        if wanted <= set(dir(one)) and one is not protocol
+    ]
+    assert fits, f"nothing in {TWINS[port]} has {sorted(wanted)}"
+    suites = [
+        path.read_text("utf-8")
+        for folder in ("contracts", "unit/actors", "acceptance")
+        for path in (ROOT / "tests" / folder).glob("test_*.py")
+    ]
+    assert any(name in text for name in fits for text in suites)
+
+
+def test_every_fault_of_the_nemesis_is_in_the_table() -> None:
+    """docs/faults.md names each fault that the simulation makes, and no other."""
+    page = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    cells = re.findall(r"`tests/simulation/` \(([^)]*)\)", page)
+    named = {word.strip() for cell in cells for word in cell.split(",")}
+    assert {n for n in named if re.fullmatch(r"[a-z_]+", n)} == set(Weather().__dict__)
+    acting = {name[1:] for name in vars(Nemesis) if name.startswith("_")}
+    messages = {"lost", "late", "doubled", "store_trouble"}
+    assert set(Weather().__dict__) - messages <= acting
+
+
+def test_every_fault_has_a_number() -> None:
+    """The list has 22 faults, and each has a test or says which part it waits for."""
+    page = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \|.*\| ([^|]+) \|$", page, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 23))
+    assert all("tests/" in how or "later" in how for _, how in rows)
