@@ -35,6 +35,8 @@ from persistence.directory import SqlDirectory
 from persistence.engine import migrate, open_engine
 
 MIB = 1024 * 1024
+FACTORY = "cluster.shard_wiring:make_mailbox"
+"""What a shard's process imports to make its mailbox."""
 RAY_S = 15.0
 """How long a tool tries to join a server's Ray, or to leave it."""
 
@@ -120,9 +122,15 @@ async def open_links(site: Site, command: str) -> AsyncIterator[ShardLinks]:
 async def _server_links(site: Site, record: RunRecord) -> AsyncIterator[ShardLinks]:
     """Join the server's Ray as a second driver."""
     show_ray_token(record.ray_token)
-    from actors.remote import RayLinks, connect_ray, stop_ray
+    from actors.remote import RayLinks, ShardSpec
+    from cluster.local_ray import connect_ray, stop_ray
 
     settings = site.settings
+    fixed = fixed_shards(site)
+    # Whoever asks first begins a provider's shard; Ray gives the name to one only.
+    spec = (
+        None if fixed else ShardSpec(FACTORY, shard_config(site, logs=True).encoded())
+    )
     try:
         await _in_daemon(lambda: connect_ray(record.ray_address), RAY_S)
     except (TimeoutError, ConnectionError, RuntimeError) as error:
@@ -133,7 +141,7 @@ async def _server_links(site: Site, record: RunRecord) -> AsyncIterator[ShardLin
             "It may be stopping or starting; try again in a moment.",
         ) from error
     try:
-        yield RayLinks(placing(settings.placement, settings.shards), fixed_shards(site))
+        yield RayLinks(placing(settings.placement, settings.shards), fixed, spec)
     finally:
         with suppress(TimeoutError):
             await _in_daemon(stop_ray, RAY_S)

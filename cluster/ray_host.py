@@ -12,23 +12,16 @@ from shutil import rmtree
 from actors.domain.ids import ShardId
 from actors.errors import Unavailable
 from actors.placement import placing
-from actors.remote import (
-    RayConfig,
-    RayLinks,
-    ShardSpec,
-    create_shards,
-    start_ray,
-    stop_ray,
-)
-from cluster.bootstrap import fixed_shards, shard_config
+from actors.remote import RayLinks, ShardSpec, create_shards
+from cluster.bootstrap import FACTORY, fixed_shards, shard_config
 from cluster.clock import SystemClock
+from cluster.local_ray import RayConfig, start_ray, stop_ray
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.run_file import RAY_FOLDER_PREFIX
 from cluster.site import Site
 
 log = logging.getLogger(__name__)
 
-FACTORY = "cluster.shard_wiring:make_mailbox"
 OPEN_S = 60.0
 """How long shards may take to open: a long journal is read at a start."""
 LOOK_AGAIN_S = 0.02

@@ -1,0 +1,122 @@
+"""A private Ray of our own: light, quiet, and gone when we go.
+
+Everything that Ray would otherwise choose by itself is said here, before it starts;
+the reasons are in docs/decisions/0002-shards-and-placement.md.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+import ray
+
+from actors.remote import NAMESPACE
+
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # shards must not starve behind gateways
+    "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_task_events_report_interval_ms": "0",
+    "RAY_LOG_TO_DRIVER": "0",
+    "RAY_BACKEND_LOG_LEVEL": "warning",
+    # Callers learn of a death within a tenth of a second, not after one and a half:
+    "RAY_timeout_ms_task_wait_for_death_info": "100",
+    "RAY_core_worker_internal_heartbeat_ms": "100",
+}
+_PATH_MAX = 40
+"""Ray adds about 60 characters for its sockets, and AF_UNIX allows 107."""
+
+
+class RayConfig(msgspec.Struct, frozen=True):
+    """How Ray is started on this machine. ``num_cpus`` is a bookkeeping number."""
+
+    num_cpus: int = 4
+    object_store_bytes: int = 80 * 1024 * 1024
+    temp_dir: str = ""
+    """Where Ray keeps sockets and logs; empty means a folder of its own."""
+
+
+_own_folders: list[str] = []
+
+
+def start_ray(config: RayConfig | None = None) -> str:
+    """Start a private local Ray, light and quiet; the address for ``connect_ray``.
+
+    The handlers of SIGTERM and SIGINT stay those of the caller. Blocks for about
+    two seconds. Raises ValueError if ``temp_dir`` is too long.
+    """
+    config = config or RayConfig()
+    folder = config.temp_dir
+    if not folder:
+        folder = tempfile.mkdtemp(prefix="slotcast-")
+        _own_folders.append(folder)
+    if len(folder) > _PATH_MAX:
+        raise ValueError(f"Ray needs a shorter folder than {folder}")
+    _prepare_environment()
+    with _own_signals():
+        context = ray.init(
+            num_cpus=config.num_cpus,
+            object_store_memory=config.object_store_bytes,
+            namespace=NAMESPACE,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            _temp_dir=folder,
+        )
+    return str(context.address_info["gcs_address"])
+
+
+def connect_ray(address: str) -> None:
+    """Join a Ray that another process started. Blocks."""
+    _prepare_environment()
+    # Its own processes have their level already; here it would print a line about it.
+    os.environ.pop("RAY_BACKEND_LOG_LEVEL", None)
+    with _own_signals():
+        ray.init(
+            address=address,
+            namespace=NAMESPACE,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+
+
+def stop_ray() -> None:
+    """Leave Ray; the process that started it stops it, and waits for its end."""
+    with _own_signals():
+        ray.shutdown(wait_for_processes=True)
+    while _own_folders:
+        shutil.rmtree(_own_folders.pop(), ignore_errors=True)
+
+
+def _prepare_environment() -> None:
+    """Say explicitly what Ray must not choose by itself; child processes inherit it.
+
+    Ray reads the authentication mode when it is imported, so who wants a token sets
+    it before that (cluster/ray_access.py); here nobody is asked for one.
+    """
+    os.environ.update(_ENVIRONMENT)
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray replaces handlers on the main thread; put the caller's back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kinds = (signal.SIGTERM, signal.SIGINT)
+    before = {kind: signal.getsignal(kind) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
