@@ -10,7 +10,7 @@ ARGS ?=
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
 
-.PHONY: help run check test simulate bench clean
+.PHONY: help run check test simulate bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -33,6 +33,13 @@ simulate: $(DEV_READY)  ## the simulator: make simulate SEEDS=50000
 
 bench: $(DEV_READY)  ## measure; the method stands in docs/benchmarks/
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+  --no-emit-index-url --no-emit-find-links --no-header pyproject.toml
+
+lock: $(DEV_READY)  ## lock again what pyproject.toml asks for
+	$(LOCK) -o requirements.txt
+	$(LOCK) --extra dev -c requirements.txt -o requirements-dev.txt
 
 clean:  ## remove the environment and caches; data in var/ stays
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache \
