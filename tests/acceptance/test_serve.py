@@ -140,6 +140,21 @@ def test_tools_work_beside_a_running_server(server: ServerProcess) -> None:
     assert server.survivors() == []
 
 
+def test_placement_provider_serves_and_takes_imports(tmp_path: Path) -> None:
+    """One process per provider, begun by whoever asks first, a tool included."""
+    settings = {"SLOTCAST_PLACEMENT": "provider", "SLOTCAST_SEED": "none"}
+    with ServerProcess(tmp_path / "data", None, **settings) as server:
+        server.start()
+        sample = str(SAMPLES / "practices_good.csv")
+        words = ("import", "practices", sample, "--limit", "1")
+        done = server.json(*words, "--providers-per-clinic", "1")
+        assert done["providers"]["new"] == 1
+        provider = f"{server.url}/v1/providers/prv_X90001_1"
+        assert httpx.get(provider).status_code == 200
+        assert server.stop() == 0
+        assert server.survivors() == []
+
+
 def test_a_stop_while_starting_is_a_stop(server: ServerProcess) -> None:
     """SIGTERM before it is ready: exit code 0, nothing left, and it starts again."""
     server.start(wait=False)
