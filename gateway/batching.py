@@ -116,7 +116,7 @@ class RequestQueue:
 
     def next_batch(self, now: int) -> Sequence[Ticket]:
         """What to send now; empty if a call is in flight, or nothing may be sent."""
-        if self._in_flight or now < self._not_before:
+        if self._in_flight or self.pause_ms(now):
             return ()
         batch: list[Ticket] = []
         room = self._limits.batch_bytes
@@ -135,7 +135,9 @@ class RequestQueue:
 
     def pause_ms(self, now: int) -> int:
         """How long to wait before the next call may go out."""
-        return max(0, self._not_before - now)
+        pause = max(0, self._not_before - now)
+        # A longer one than we ever ask for means that the clock was set back.
+        return pause if pause <= self._limits.backoff_max_ms else 0
 
     def replied(self, replies: Sequence[ShardReply], now: int) -> None:
         """The call came back: answer whom it answers; the rest is sent again."""

@@ -323,3 +323,14 @@ async def test_pause_doubles_and_ends_with_success() -> None:
     assert queue.next_batch(100)
     queue.replied([Done(ONE, 1, 1)], 100)
     assert queue.pause_ms(0) == 0
+
+
+async def test_a_clock_set_back_does_not_lengthen_the_pause() -> None:
+    """The simulator found it: a gateway called no shard until the hour came again."""
+    queue = RequestQueue(BatchingLimits(backoff_ms=20, backoff_max_ms=100), lambda: 1.0)
+    loop = asyncio.get_running_loop()
+    queue.offer(Ticket(check_in(1), 99_999_999, loop.create_future()))
+    assert queue.next_batch(3_600_000)
+    queue.lost(3_600_000)
+    assert queue.next_batch(3_600_019) == ()
+    assert queue.next_batch(7)
