@@ -188,10 +188,10 @@ class Board:
         if stands.epoch != self.epoch:
             return None
         if stands.version >= self.version:
-            # Up to the floor nothing else was shown. Who is beyond it has seen what we
-            # have not: our next delta may lack what was undone since, so they start
-            # from our page again. Positions of "me" are ours alone.
-            return () if stands.version <= self.floor else None
+            # At the floor the page is ours. In between and beyond it somebody may have
+            # seen what we have not, undone since: our next delta would not mention it,
+            # so they start from our page again. Positions of "me" are ours alone.
+            return () if stands.version in (self.version, self.floor) else None
         missing = self.ring.after(stands.version)
         if missing is None:
             return None
