@@ -48,7 +48,7 @@ def view_of(calendar: Calendar, read: OneRead) -> Reply:
         case ReadSchedule():
             return calendar.schedule(read.first, read.last)
         case ReadHold():
-            return calendar.hold(read.hold_id)
+            return calendar.hold(read.hold_id, read.owner)
         case ReadBooking():
             return calendar.booking(read.booking_id)
         case ReadProvider():

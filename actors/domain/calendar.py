@@ -28,7 +28,14 @@ from actors.domain.answers import (
 )
 from actors.domain.desk import Desk
 from actors.domain.errors import Refusal
-from actors.domain.ids import BookingId, HoldId, Millis, Minute, VisitTypeId
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    Millis,
+    Minute,
+    PatientId,
+    VisitTypeId,
+)
 from actors.domain.occupancy import Booking, Hold
 from actors.domain.refusals import (
     EXTENDED_ALREADY,
@@ -106,10 +113,14 @@ class Calendar(Desk):
         """Bookings of any status that start in a span, and the leaves it meets."""
         return views.schedule(self, first, last)
 
-    def hold(self, hold_id: HoldId) -> HoldView | Refusal:
-        """A live hold."""
+    def hold(
+        self, hold_id: HoldId, owner: PatientId | None = None
+    ) -> HoldView | Refusal:
+        """A live hold; an ``owner`` hears nothing of other people's."""
         hold = self.holds.get(hold_id)
-        return self.hold_view(hold) if hold else self._no_hold(hold_id, None)
+        if hold is None or owner not in (None, hold.patient_id):
+            return self._no_hold(hold_id, owner)
+        return self.hold_view(hold)
 
     def booking(self, booking_id: BookingId) -> BookingView | Refusal:
         """A booking of any status."""

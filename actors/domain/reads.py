@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from actors.domain.ids import BookingId, HoldId, Minute, ProviderId, VisitTypeId
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    Minute,
+    PatientId,
+    ProviderId,
+    VisitTypeId,
+)
 
 
 class ReadSlots(Struct, frozen=True, tag="read_slots", gc=False):
@@ -44,10 +51,11 @@ class ReadSchedule(Struct, frozen=True, tag="read_schedule", gc=False):
 
 
 class ReadHold(Struct, frozen=True, tag="read_hold", gc=False):
-    """One live hold."""
+    """One live hold; with an ``owner``, one of others is as if it were not there."""
 
     provider_id: ProviderId
     hold_id: HoldId
+    owner: PatientId | None = None
 
 
 class ReadBooking(Struct, frozen=True, tag="read_booking", gc=False):

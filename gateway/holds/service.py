@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from actors.domain.answers import Done, HoldView
 from actors.domain.commands import ExtendHold, PlaceHold, ReleaseHold
-from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import HoldId, ProviderId, VisitTypeId, hold_id
 from actors.domain.reads import ReadHold
 from actors.ports import Calendars
 from gateway.access import Access, Action, acting_patient
 from gateway.auth import Caller
 from gateway.desk import Desk
-from gateway.errors import FieldError, InvalidRequest, Refused, accepted
+from gateway.errors import FieldError, InvalidRequest, accepted
 from gateway.holds.schemas import HoldBody, HoldRequest, hold_body
 from gateway.wire import parse_minute
 
@@ -60,11 +59,8 @@ class HoldService:
         caller, provider_id = await self._access.to_object(
             caller, Action.READ_HOLD, "hld", held
         )
-        reply = await self._calendars.ask(ReadHold(provider_id, HoldId(held)))
-        view = accepted(reply, HoldView)
-        if caller.patient_id not in (None, view.patient_id):
-            raise Refused(Refusal(RefusalCode.HOLD_NOT_FOUND))
-        return hold_body(view)
+        read = ReadHold(provider_id, HoldId(held), caller.patient_id)
+        return hold_body(accepted(await self._calendars.ask(read), HoldView))
 
     async def extend(
         self, caller: Caller | None, key: str | None, held: str

@@ -127,3 +127,18 @@ async def test_staff_hold_for_a_patient_who_then_confirms(house: House) -> None:
         headers=house.patient(7),
     )
     assert booked.status_code == 201
+
+
+async def test_other_people_s_holds_cannot_be_told_from_none(house: House) -> None:
+    """Live, expired or never there: a stranger hears the very same 404."""
+    held = await house.client.post("/v1/holds", json=slot(), headers=house.patient(1))
+    path = f"/v1/holds/{held.json()['hold_id']}"
+    answers = [await house.client.get(path, headers=house.patient(2))]
+    house.clock.step(121)
+    assert (await house.client.get(path, headers=house.patient(1))).status_code == 410
+    answers.append(await house.client.get(path, headers=house.patient(2)))
+    never = "/v1/holds/hld_1.neverthere"
+    answers.append(await house.client.get(never, headers=house.patient(2)))
+    assert {(answer.status_code, answer.content) for answer in answers} == {
+        (404, answers[-1].content)
+    }
