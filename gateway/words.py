@@ -11,10 +11,14 @@ from gateway.errors import FieldError, InvalidRequest
 
 REASON_CHARACTERS_MAX: Final = 500
 
+# ``$`` alone would let a newline pass at the end, in Python but not in JavaScript.
+LINE_PATTERN: Final = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+"""Text of one line: control characters would break lists, mails and terminals."""
+
 ProviderRef = Annotated[
     str,
     Meta(
-        pattern=r"^prv_[A-Za-z0-9_\-]{1,64}$",
+        pattern=r"^prv_[A-Za-z0-9_\-]{1,64}$(?!\n)",
         description="A provider's id.",
         examples=["prv_1"],
     ),
@@ -22,7 +26,7 @@ ProviderRef = Annotated[
 PatientRef = Annotated[
     str,
     Meta(
-        pattern=r"^pat_[A-Za-z0-9_.\-]{1,96}$",
+        pattern=r"^pat_[A-Za-z0-9_.\-]{1,96}$(?!\n)",
         description="A patient's id.",
         examples=["pat_1"],
     ),
@@ -42,7 +46,7 @@ TimeOffRef = Annotated[
 VisitTypeRef = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9_.\-]{1,64}$",
+        pattern=r"^[A-Za-z0-9_.\-]{1,64}$(?!\n)",
         description="A visit type's id.",
         examples=["consult"],
     ),

@@ -18,7 +18,7 @@ from actors.domain.answers import ProviderView
 from actors.domain.ids import LocationId, VisitTypeId
 from actors.domain.rules import Availability, Hours, Location, VisitType
 from gateway.errors import FieldError, InvalidRequest
-from gateway.words import VisitTypeRef
+from gateway.words import LINE_PATTERN, VisitTypeRef
 
 DAYS: Final = (
     "monday",
@@ -29,7 +29,7 @@ DAYS: Final = (
     "saturday",
     "sunday",
 )
-_TIME_PATTERN: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
+_TIME_PATTERN: Final = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$(?!\n)"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DAY_MINUTES: Final = 24 * 60
 
@@ -71,16 +71,18 @@ class LocationBody(Struct, frozen=True, forbid_unknown_fields=True):
 
     time_zone: Annotated[str, Meta(max_length=64, examples=["Europe/Berlin"])]
     weekly: WeeklyBody
-    location_id: Annotated[str, Meta(pattern=r"^loc_[A-Za-z0-9_.\-]{1,96}$")] = "loc_1"
+    location_id: Annotated[str, Meta(pattern=r"^loc_[A-Za-z0-9_.\-]{1,96}$(?!\n)")] = (
+        "loc_1"
+    )
     exceptions: dict[str, DayHours] = {}
-    name: Annotated[str, Meta(max_length=200)] = ""
+    name: Annotated[str, Meta(max_length=200, pattern=LINE_PATTERN)] = ""
 
 
 class VisitTypeRules(Struct, frozen=True, forbid_unknown_fields=True):
     """What can be booked, and under which rules. Lengths are minutes."""
 
     visit_type: VisitTypeRef
-    title: Annotated[str, Meta(min_length=1, max_length=200)]
+    title: Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE_PATTERN)]
     minutes: Annotated[int, Meta(ge=1, le=_DAY_MINUTES)]
     buffer_before: Length = 0
     buffer_after: Length = 0

@@ -12,7 +12,16 @@ from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
 from actors.readmodel import ProviderListing
 from gateway.bookings.schemas import BookingBody, booking_body
 from gateway.wire import Instant, minute_text
-from gateway.words import Epoch, ProviderRef, Reason, TimeOffRef, Version, VisitTypeRef
+from gateway.words import (
+    LINE_PATTERN,
+    Epoch,
+    ProviderRef,
+    Reason,
+    TimeOffRef,
+    Version,
+    VisitTypeRef,
+    checked_text,
+)
 
 
 class ClinicBody(Struct, frozen=True):
@@ -164,20 +173,20 @@ class ScheduleBody(Struct, frozen=True):
     time_off: list[TimeOffBody]
 
 
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Line = Annotated[str, Meta(max_length=200)]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE_PATTERN)]
+Line = Annotated[str, Meta(max_length=200, pattern=LINE_PATTERN)]
 
 
 class ClinicRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The clinic of a provider."""
 
-    clinic_id: Annotated[str, Meta(pattern=r"^cln_[A-Za-z0-9_.\-]{1,96}$")]
+    clinic_id: Annotated[str, Meta(pattern=r"^cln_[A-Za-z0-9_.\-]{1,96}$(?!\n)")]
     name: Name
     time_zone: Annotated[str, Meta(max_length=64, examples=["Europe/Berlin"])]
     address: Line = ""
     city: Line = ""
     postcode: Line = ""
-    country: Annotated[str, Meta(pattern="^([A-Z]{2})?$")] = ""
+    country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?$(?!\n)")] = ""
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     phone: Line = ""
@@ -217,7 +226,7 @@ def profile_of(request: ProfileRequest) -> Profile:
         specialty=request.specialty.strip(),
         clinic=clinic,
         languages=tuple(request.languages),
-        about=request.about,
+        about=checked_text(request.about, "about"),
     )
 
 

@@ -407,3 +407,67 @@ async def test_an_admin_registers_a_provider() -> None:
             "/v1/providers/prv_9%0A", json=profile, headers=house.admin()
         )
         assert odd.json()["code"] == "provider_not_found"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("visit_types.0.visit_type", "a\n"),
+        ("visit_types.0.title", "A\0"),
+        ("locations.0.name", "Main\x1b[31m"),
+        ("locations.0.location_id", "loc_1\n"),
+        ("locations.0.weekly.monday.0.opens", "09:00\n"),
+    ],
+)
+async def test_names_are_one_line_without_control_characters(
+    house: House, path: str, value: str
+) -> None:
+    """A newline at the end of an id, or NUL in a title, is 422 and changes nothing."""
+    hours = {"monday": [{"opens": "09:00", "closes": "10:00"}]}
+    rules: Any = {
+        "locations": [{"location_id": "loc_1", "time_zone": "UTC", "weekly": hours}],
+        "visit_types": [{"visit_type": "a", "title": "A", "minutes": 30}],
+    }
+    target = rules
+    *way, last = [int(step) if step.isdigit() else step for step in path.split(".")]
+    for step in way:
+        target = target[step]
+    target[last] = value
+    put = await house.client.put(
+        f"{ONE}/availability", json=rules, headers=house.doctor()
+    )
+    assert (put.status_code, put.json()["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "Dr\0"),
+        ("specialty", "Skin\x07"),
+        ("about", "a\0b"),
+        ("clinic.clinic_id", "cln_1\n"),
+        ("clinic.country", "DE\n"),
+        ("clinic.city", "Berlin\n"),
+    ],
+)
+async def test_profiles_have_no_control_characters(
+    house: House, field: str, value: str
+) -> None:
+    """What would break lists, mails and terminals is 422."""
+    clinic = {"clinic_id": "cln_1", "name": "C", "time_zone": "UTC"}
+    profile: Any = {"name": "N", "specialty": "S", "clinic": clinic}
+    place, _, name = field.rpartition(".")
+    (profile[place] if place else profile)[name] = value
+    put = await house.client.put(
+        "/v1/providers/prv_9", json=profile, headers=house.admin()
+    )
+    assert (put.status_code, put.json()["code"]) == (422, "invalid_request")
+
+
+async def test_a_patient_id_ends_where_it_ends(house: House) -> None:
+    """Staff cannot book for "pat_2" and a newline, who is nobody."""
+    body = slot() | {"patient_id": "pat_2\n"}
+    response = await house.client.post(
+        "/v1/bookings", json=body, headers=house.doctor()
+    )
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
