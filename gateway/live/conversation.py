@@ -29,6 +29,7 @@ from gateway.errors import (
 from gateway.live.commands import SocketCommands
 from gateway.live.frames import (
     Identifier,
+    bye_frame,
     error_frame,
     pong_frame,
     result_frame,
@@ -161,12 +162,12 @@ class Conversation:
         except Unauthenticated as error:
             self._refuse(message.id, error)
             if watcher.strike():
-                watcher.writer.close(CloseCode.UNAUTHENTICATED)
+                self._end(CloseCode.UNAUTHENTICATED)
             return
         known = watcher.caller
         if known is None:
             if not self._let_in(caller):
-                watcher.writer.close(CloseCode.TOO_MANY_CONNECTIONS)
+                self._end(CloseCode.TOO_MANY_CONNECTIONS)
                 return
         elif (known.role, known.subject) != (caller.role, caller.subject):
             raise Forbidden("This connection is somebody else's; open another one.")
@@ -238,7 +239,7 @@ class Conversation:
             self._refuse(
                 message.id, InvalidRequest(f"At most {limit} topics per connection.")
             )
-            watcher.writer.close(CloseCode.TOO_MANY_TOPICS)
+            self._end(CloseCode.TOO_MANY_TOPICS)
             return
         self._result(message.id, 200, json.encode({"topics": wires}))
         now = house.clock.now()
@@ -288,4 +289,8 @@ class Conversation:
     def _strike(self, error: InvalidRequest) -> None:
         self._refuse(None, error)
         if self._watcher.strike():
-            self._watcher.writer.close(CloseCode.BAD_FRAME)
+            self._end(CloseCode.BAD_FRAME)
+
+    def _end(self, code: CloseCode) -> None:
+        retry_ms = self._house.settings.retry_ms
+        self._watcher.writer.close(code, bye_frame(code, retry_ms))

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.live.conversation import Conversation
 from gateway.live.door import LiveDoor
-from gateway.live.frames import Frame
+from gateway.live.frames import Frame, bye_frame
 from gateway.live.outbox import RowWriter
 from gateway.live.watcher import Watcher
 from gateway.problems import CloseCode
@@ -31,7 +31,7 @@ class LiveSocket:
     async def __call__(self, websocket: WebSocket) -> None:
         """One connection, from handshake to end."""
         offered = websocket.scope.get("subprotocols") or []
-        denied = self._denied(websocket, offered)
+        denied = self._denied(offered)
         if denied is not None:
             await websocket.send_denial_response(denied)
             return
@@ -39,22 +39,31 @@ class LiveSocket:
             await websocket.accept(subprotocol=SUBPROTOCOL if offered else None)
         except (WebSocketDisconnect, RuntimeError):
             return
+        origin = websocket.headers.get("origin")
+        if origin is not None and not self._is_ours(websocket, origin):
+            # A page's script sees no status of a handshake, only a close code.
+            await self._turn_away(websocket, CloseCode.FORBIDDEN)
+            return
         address = websocket.client.host if websocket.client else ""
         if not self._door.enter(address):
-            self._door.house.hub.tally.closes[CloseCode.TOO_MANY_CONNECTIONS] += 1
-            await websocket.close(CloseCode.TOO_MANY_CONNECTIONS)
+            await self._turn_away(websocket, CloseCode.TOO_MANY_CONNECTIONS)
             return
         try:
             await self._serve(websocket, address)
         finally:
             self._door.leave(address)
 
-    def _denied(
-        self, websocket: WebSocket, offered: list[str]
-    ) -> PlainTextResponse | None:
-        origin = websocket.headers.get("origin")
-        if origin is not None and not self._is_ours(websocket, origin):
-            return PlainTextResponse("This origin may not connect.", 403)
+    async def _turn_away(self, websocket: WebSocket, code: CloseCode) -> None:
+        house = self._door.house
+        house.hub.tally.closes[code] += 1
+        last = bye_frame(code, house.settings.retry_ms)
+        try:
+            await websocket.send({"type": "websocket.send", "text": last.text})
+            await websocket.close(code)
+        except (WebSocketDisconnect, RuntimeError):
+            return
+
+    def _denied(self, offered: list[str]) -> PlainTextResponse | None:
         if offered and SUBPROTOCOL not in offered:
             return PlainTextResponse(f"The subprotocol is {SUBPROTOCOL}.", 400)
         if self._door.is_full():
@@ -66,9 +75,11 @@ class LiveSocket:
     def _is_ours(self, websocket: WebSocket, origin: str) -> bool:
         if origin in self._door.allowed_origins:
             return True
-        return (
-            urlsplit(origin).netloc.lower() == websocket.headers.get("host", "").lower()
-        )
+        try:
+            netloc = urlsplit(origin).netloc.lower()
+        except ValueError:
+            return False
+        return netloc == websocket.headers.get("host", "").lower()
 
     async def _serve(self, websocket: WebSocket, address: str) -> None:
         door = self._door

@@ -230,7 +230,8 @@ async def test_unreadable_frames_end_the_connection(
         for _ in range(3):
             await client.connection.send(frame)
         assert await client.closed() == 4500
-        assert [f["code"] for f in client.frames] == ["invalid_request"] * 3
+        assert [f["code"] for f in client.frames] == ["invalid_request"] * 3 + [4500]
+        assert client.frames[-1]["t"] == "bye"
 
 
 async def test_an_unknown_op_is_an_error(house: LiveHouse) -> None:
@@ -242,11 +243,11 @@ async def test_an_unknown_op_is_an_error(house: LiveHouse) -> None:
 
 
 async def test_doors_that_stay_shut(house: LiveHouse) -> None:
-    """A foreign origin is 403 and a foreign subprotocol 400, before any handshake."""
-    with pytest.raises(InvalidStatus) as found:
-        async with house.client(origin="https://evil.example"):
-            pass
-    assert found.value.response.status_code == 403
+    """A foreign origin is closed with 4503, a foreign subprotocol is 400."""
+    for origin in ("https://evil.example", "null", "http://["):
+        async with house.client(origin=origin) as stranger:
+            assert await stranger.closed() == 4503
+            assert [(f["t"], f["code"]) for f in stranger.frames] == [("bye", 4503)]
     with pytest.raises(InvalidStatus) as found:
         async with house.client(subprotocols=[Subprotocol("other.v1")]):
             pass
@@ -326,6 +327,7 @@ async def test_too_many_topics(house: LiveHouse) -> None:
         await client.ask("subscribe", topics=topics[:200])
         await client.send("subscribe", topics=topics[200:])
         assert await client.closed() == 4505
+        assert (client.frames[-1]["t"], client.frames[-1]["code"]) == ("bye", 4505)
 
 
 async def test_a_shard_that_begins_anew_is_a_snapshot(house: LiveHouse) -> None:

@@ -120,7 +120,9 @@ def test_three_bad_tokens_close() -> None:
     for _ in range(3):
         say(conversation, "auth", token="nonsense")
     assert writer.closed == 4501
-    assert [frame["status"] for frame in writer.page] == [401] * 3
+    *answers, bye = writer.page
+    assert [frame["status"] for frame in answers] == [401] * 3
+    assert (bye["t"], bye["code"]) == ("bye", 4501)
 
 
 def test_topics_of_the_process_are_bounded() -> None:
