@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from actors.errors import Unavailable
 from gateway.bookings.routes import operations as booking_operations
@@ -37,6 +38,7 @@ from gateway.errors import (
     RequestError,
 )
 from gateway.holds.routes import operations as hold_operations
+from gateway.lanes import GatewayApp, Lanes
 from gateway.limits import Bounds
 from gateway.live.asyncapi import document as asyncapi_document
 from gateway.live.service import LiveNeeds, LiveService
@@ -53,7 +55,7 @@ from gateway.system.pages import docs_page, landing_page
 from gateway.system.routes import Documents, pages
 
 
-def create_app(ports: GatewayPorts, config: GatewayConfig) -> FastAPI:
+def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     """The ASGI application of one gateway process.
 
     ``app.state.services`` are the services, ``app.state.live`` is the live side; its
@@ -75,7 +77,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> FastAPI:
         finally:
             await live.stop()
 
-    app = FastAPI(
+    app = GatewayApp(
         title="Slotcast",
         version=config.version,
         lifespan=lifespan,
@@ -88,7 +90,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> FastAPI:
     app.state.live = live
     described = openapi_document(declared, config.version)
     app.openapi = lambda: described  # type: ignore[method-assign]
-    app.router.routes.extend(_operation_routes(made, config, declared))
+    operations = _operation_routes(made, config, declared)
     app.router.routes.extend(live.routes)
     health = Health(accounts, [lambda: _live_check(live)])
     documents = Documents(
@@ -99,7 +101,8 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> FastAPI:
     )
     system = pages(health, accounts, ports.registry, documents)
     app.router.routes.extend(_system_routes(system, config))
-    _add_middleware(app, ports, config, made)
+    lanes = Lanes(operations, app.behind)
+    app.front = _doors(app, lanes, ports, config, made)
     _add_problem_handlers(app, made)
     return app
 
@@ -116,7 +119,7 @@ def all_operations(made: Services) -> list[Operation]:
 
 def _operation_routes(
     made: Services, config: GatewayConfig, declared: Sequence[Operation]
-) -> list[BaseRoute]:
+) -> list[Route]:
     door = Door(
         made.authenticator, made.limits, config.body_bytes_max, made.metrics.refused
     )
@@ -138,30 +141,30 @@ def _system_routes(
     return [*routes, Mount("/", web)]
 
 
-def _add_middleware(
-    app: FastAPI, ports: GatewayPorts, config: GatewayConfig, made: Services
-) -> None:
-    # The last one added is the outermost.
+def _doors(
+    app: FastAPI,
+    inner: ASGIApp,
+    ports: GatewayPorts,
+    config: GatewayConfig,
+    made: Services,
+) -> ASGIApp:
+    """What every request passes on its way in, the log outermost."""
     if config.allowed_origins:
-        app.add_middleware(
-            CORSMiddleware,
+        inner = CORSMiddleware(
+            inner,
             allow_origins=list(config.allowed_origins),
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
             expose_headers=["ETag", "Retry-After", "X-Request-Id"],
             max_age=600,
         )
-    app.add_middleware(Bounds, config=config)
-    app.add_middleware(
-        RequestLog,
+    fixed = (getattr(route, "path", "{") for route in app.router.routes)
+    return RequestLog(
+        Bounds(inner, config=config),
         metrics=made.metrics,
         tokens=ports.tokens,
         write_lines=config.log_requests,
-        fixed_paths=frozenset(
-            path
-            for route in app.router.routes
-            if "{" not in (path := getattr(route, "path", "{"))
-        ),
+        fixed_paths=frozenset(path for path in fixed if "{" not in path),
     )
 
 

@@ -1,0 +1,64 @@
+"""The way of a request to its operation: one look-up, no framework in between.
+
+The framework's own stack of wrappers costs more per request than a booking's whole
+answer, and our endpoints need none of it: they answer their own errors. So paths of
+operations are taken here, and everything else goes on to the framework.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Lanes:
+    """ASGI: operations by path; ``rest`` gets what is no operation's."""
+
+    def __init__(self, routes: Sequence[Route], rest: ASGIApp) -> None:
+        self._rest = rest
+        self._exact = {route.path: route for route in routes if "{" not in route.path}
+        self._by_depth: dict[int, list[Route]] = defaultdict(list)
+        for route in routes:
+            if "{" in route.path:
+                self._by_depth[route.path.count("/")].append(route)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Find the operation, or pass the request on."""
+        path = scope["path"]
+        route = self._exact.get(path)
+        if route is not None:
+            scope["endpoint"], scope["path_params"] = route.endpoint, {}
+            await route.app(scope, receive, send)
+            return
+        for route in self._by_depth.get(path.count("/"), ()):
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(found)
+                await route.app(scope, receive, send)
+                return
+        await self._rest(scope, receive, send)
+
+
+class GatewayApp(FastAPI):
+    """FastAPI for documents and ordinary routes, with a door of our own before it.
+
+    ``front`` takes every HTTP request; sockets and the lifespan go to FastAPI.
+    """
+
+    front: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or serve one connection."""
+        if scope["type"] == "http":
+            scope["app"] = self
+            await self.front(scope, receive, send)
+        else:
+            await self.behind(scope, receive, send)
+
+    async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """FastAPI itself, for what is no operation's."""
+        await super().__call__(scope, receive, send)
