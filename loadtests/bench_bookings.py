@@ -35,7 +35,9 @@ IN_FLIGHT = (1, 32, 256)
 CROWD = 5_000
 CROWD_SLOTS = 100
 CROWD_CONNECTIONS = 500
-SOCKETS = 8
+SOCKETS = 80
+PER_SOCKET = 60
+"""Commands in flight on one socket; the server refuses the 65th."""
 DAYS = 400
 WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -145,6 +147,7 @@ class SocketTaker:
         self._socket = socket
         self._waiting: dict[int, asyncio.Future[int]] = {}
         self._ids = 0
+        self._room = asyncio.Semaphore(PER_SOCKET)
         self._reader = asyncio.ensure_future(self._read())
 
     async def _read(self) -> None:
@@ -165,7 +168,8 @@ class SocketTaker:
     async def take(self, number: int, provider: str, start: str) -> int:
         """Book a slot."""
         wish = {"provider_id": provider, "visit_type": "quick", "start": start}
-        return await self.ask({"op": "book", "key": f"s{number}", **wish})
+        async with self._room:
+            return await self.ask({"op": "book", "key": f"s{number}", **wish})
 
 
 async def open_sockets(

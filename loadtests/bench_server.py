@@ -86,8 +86,7 @@ async def slotcast_server(
     process = subprocess.Popen(  # noqa: S603, ASYNC220 -- ours, and quick
         [slotcast_command(), "serve"],
         env=os.environ | settings,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # what it has to say when it fails is on stderr
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
