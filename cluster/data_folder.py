@@ -168,7 +168,7 @@ class DataFolder:
             Obstacle: read-only, or somebody else's lock; says whose.
         """
         with _explained(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:

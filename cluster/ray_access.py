@@ -1,8 +1,8 @@
-"""The token that every process of our Ray must show.
+"""Who may reach our Ray: this machine only, and who shows the token.
 
-Ray's processes listen on all addresses and run what they are sent, so each start has
+Ray's processes run what they are sent, so they listen on loopback, and each start has
 a fresh secret, known to the server's own processes and to tools that may read the
-data folder. Ray reads it from the environment at the moment it is imported.
+data folder. Ray reads both from the environment at the moment it is imported.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ def show_ray_token(token: str) -> None:
     """Use this token in this process and its children; before Ray is imported."""
     if "ray" in sys.modules and os.environ.get("RAY_AUTH_TOKEN") != token:
         raise RuntimeError("Ray was imported before it could learn its token")
+    # Ray's word for "this machine is all there is": without it, it takes the address
+    # of the network and listens on every interface, on Linux at least.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN"] = token
     os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
