@@ -26,6 +26,8 @@ EARTH_KM = 6371.0088
 """Mean radius of the Earth."""
 UNKNOWN_KM = 1e9
 """Stands for the distance of a clinic whose place is unknown: farther than all."""
+_WHOLE_MAX = 1 << 53
+"""Whole numbers beyond this are no key of ours; far fewer fit into a column."""
 RINGS_KM = (2.0, 10.0, 50.0, 250.0)
 """How far to look first, second, …, when the nearest are asked for."""
 
@@ -142,4 +144,6 @@ def read_cursor(kind: str, text: str, types: Sequence[type]) -> tuple[str | floa
 def _fits(value: object, wanted: type) -> bool:
     if wanted is float and isinstance(value, int):
         return not isinstance(value, bool)  # JSON may write 3.0 as 3
+    if isinstance(value, int) and abs(value) > _WHOLE_MAX:
+        return False  # JSON knows no bounds, the database does
     return isinstance(value, wanted) and not isinstance(value, bool)

@@ -341,9 +341,17 @@ async def test_a_booking_is_shown_as_its_events_left_it(model: Model) -> None:
     assert await model.bookings.booking(BookingId("bkg_1.9")) is None
 
 
-@pytest.mark.parametrize("cursor", ["x", "WyJuIiwiYSIsImIiXQ"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "WyJuIiwiYSIsImIiXQ",
+        "WyJiIiwxMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwLCJ4Il0",
+        "WyJiIiwtMTAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMCwieCJd",
+    ],
+)
 async def test_foreign_booking_cursors_are_refused(model: Model, cursor: str) -> None:
-    """A cursor of another list is a ValueError."""
+    """A cursor of another list, or with a number no column holds, is a ValueError."""
     with pytest.raises(ValueError, match="cursor"):
         await model.bookings.of_patient(
             PatientId("pat_1"),
