@@ -11,7 +11,6 @@ import pytest
 
 from tests.fixtures.server import ServerProcess
 
-
 pytestmark = pytest.mark.acceptance
 
 
