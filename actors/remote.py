@@ -22,8 +22,12 @@ import msgspec
 import ray
 from ray import exceptions as ray_errors
 
+from actors.domain.answers import NextFreeView, PositionsView
 from actors.domain.changes import FeedBatch
+from actors.domain.commands import RegisterProvider
 from actors.domain.ids import Millis, ProviderId, ShardId
+from actors.domain.reads import ReadNextFree, ReadPositions
+from actors.domain.refusals import NO_PROVIDER
 from actors.errors import CalendarRecovering, Unavailable
 from actors.mailbox import Mailbox
 from actors.placement import Placing
@@ -169,11 +173,21 @@ def _actor_name(shard: ShardId) -> str:
     return f"shard-{shard}"
 
 
+def _not_found(request: Request) -> ShardReply:
+    """What a shard answers about a provider that does not exist."""
+    if isinstance(request, ReadNextFree):
+        return NextFreeView({})
+    if isinstance(request, ReadPositions):
+        return PositionsView(0, {})
+    return NO_PROVIDER
+
+
 class RayLinks:
     """``ShardLinks`` to Ray actors.
 
-    ``spec`` is for placement "provider" and only for the one process that creates
-    actors: a shard without one is then created when first asked.
+    ``spec`` is for placement "provider": a shard without an actor is then created
+    when first asked. But only one that is ``known``, or asked to register: whoever
+    invents ids must not get a process for each.
     """
 
     def __init__(
@@ -181,10 +195,13 @@ class RayLinks:
         placing: Placing,
         shards: Sequence[ShardId],
         spec: ShardSpec | None = None,
+        *,
+        known: Callable[[ShardId], bool] = lambda _shard: True,
     ) -> None:
         self._placing = placing
         self._fixed = tuple(shards)
         self._spec = spec
+        self._known = known
         self._handles: dict[ShardId, ActorHandle] = {}
         self._resolving: dict[ShardId, asyncio.Task[ActorHandle]] = {}
         self._activations = asyncio.Semaphore(ACTIVATIONS_MAX)
@@ -201,6 +218,10 @@ class RayLinks:
         self, shard: ShardId, requests: Sequence[Request], timeout_s: float
     ) -> Sequence[ShardReply]:
         """Ask a shard; see ``ShardLinks.execute``."""
+        if self._is_strange(shard) and not any(
+            isinstance(request, RegisterProvider) for request in requests
+        ):
+            return [_not_found(request) for request in requests]
         blob = _ENCODER.encode(requests)
         return _REPLIES.decode(
             await self._call(shard, lambda one: one.execute.remote(blob), timeout_s)
@@ -223,10 +244,18 @@ class RayLinks:
 
     async def status(self, shard: ShardId) -> ShardStatus:
         """The shard's own account."""
+        if self._is_strange(shard):
+            raise CalendarRecovering(f"there is no shard {shard}")
         blob = await self._call(shard, lambda one: one.status.remote(), RESOLVE_S)
         if not blob:
             raise CalendarRecovering
         return _STATUS.decode(blob)
+
+    def _is_strange(self, shard: ShardId) -> bool:
+        """Whether nobody registered this shard's provider, as far as we know."""
+        if self._fixed or shard in self._handles:
+            return False
+        return not self._known(shard)
 
     async def passivate(self, now: Millis, idle_ms: int) -> int:
         """End actors idle for so long, for placement "provider"; how many ended.

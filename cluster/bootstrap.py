@@ -66,6 +66,11 @@ def fixed_shards(site: Site) -> list[ShardId]:
     return [shard_name(index) for index in range(site.settings.shards)]
 
 
+def has_journal(site: Site, shard: ShardId) -> bool:
+    """Whether this shard ever began; with placement "provider" strangers have not."""
+    return (site.folder.journal / shard).is_dir()
+
+
 @asynccontextmanager
 async def local_links(site: Site) -> AsyncIterator[LocalLinks]:
     """Shards in this process. Needs the folder's lock."""
@@ -141,7 +146,12 @@ async def _server_links(site: Site, record: RunRecord) -> AsyncIterator[ShardLin
             "It may be stopping or starting; try again in a moment.",
         ) from error
     try:
-        yield RayLinks(placing(settings.placement, settings.shards), fixed, spec)
+        yield RayLinks(
+            placing(settings.placement, settings.shards),
+            fixed,
+            spec,
+            known=lambda shard: has_journal(site, shard),
+        )
     finally:
         with suppress(TimeoutError):
             await _in_daemon(stop_ray, RAY_S)

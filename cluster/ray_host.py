@@ -13,7 +13,7 @@ from actors.domain.ids import ShardId
 from actors.errors import Unavailable
 from actors.placement import placing
 from actors.remote import RayLinks, ShardSpec, create_shards
-from cluster.bootstrap import FACTORY, fixed_shards, shard_config
+from cluster.bootstrap import FACTORY, fixed_shards, has_journal, shard_config
 from cluster.clock import SystemClock
 from cluster.local_ray import RayConfig, start_ray, stop_ray
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
@@ -47,6 +47,7 @@ class RayHost:
             placing(settings.placement, settings.shards),
             self._fixed,
             None if self._fixed else self._spec,
+            known=lambda shard: has_journal(site, shard),
         )
         self.address = ""
 

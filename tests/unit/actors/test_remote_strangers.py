@@ -1,0 +1,75 @@
+"""With a process per provider, one that nobody registered gets none."""
+
+import pytest
+
+from actors import remote
+from actors.domain.answers import NextFreeView, PositionsView
+from actors.domain.commands import RegisterProvider
+from actors.domain.ids import ShardId
+from actors.domain.reads import ReadNextFree, ReadPositions
+from actors.domain.refusals import NO_PROVIDER
+from actors.errors import CalendarRecovering, Unavailable
+from actors.placement import Placement, placing
+from actors.ports import Request
+from tests.unit.actors import practice as p
+
+SPEC = remote.ShardSpec("nowhere:nothing", b"")
+
+
+@pytest.fixture
+def created(monkeypatch: pytest.MonkeyPatch) -> list[ShardId]:
+    """The shards that somebody wanted a process for; nobody gets one."""
+    wanted: list[ShardId] = []
+
+    def create_shard(shard: ShardId, _spec: remote.ShardSpec) -> None:
+        wanted.append(shard)
+        raise ValueError
+
+    monkeypatch.setattr(remote, "create_shard", create_shard)
+    return wanted
+
+
+def links(known: set[str]) -> remote.RayLinks:
+    return remote.RayLinks(
+        placing(Placement.PROVIDER, 1), [], SPEC, known=known.__contains__
+    )
+
+
+async def test_question_about_a_stranger_starts_no_process(
+    created: list[ShardId],
+) -> None:
+    """Whoever invents ids hears "not found", and costs neither process nor file."""
+    asked: list[Request] = [
+        p.slots(),
+        p.hold("a"),
+        ReadNextFree((p.ANA,)),
+        ReadPositions((p.ANA,)),
+    ]
+    replies = await links(set()).execute(ShardId(p.ANA), asked, 1)
+    assert replies == [
+        NO_PROVIDER,
+        NO_PROVIDER,
+        NextFreeView({}),
+        PositionsView(0, {}),
+    ]
+    with pytest.raises(Unavailable):
+        await links(set()).status(ShardId(p.ANA))
+    assert created == []
+
+
+async def test_registering_starts_one(created: list[ShardId]) -> None:
+    """A new provider's shard begins with the command that registers it."""
+    (register, hours) = p.opened()
+    assert isinstance(register, RegisterProvider)
+    with pytest.raises(CalendarRecovering):
+        await links(set()).execute(ShardId(p.ANA), [register, hours], 1)
+    assert created == [ShardId(p.ANA)]
+
+
+async def test_known_provider_is_activated_by_a_question(
+    created: list[ShardId],
+) -> None:
+    """Who has a journal is woken by whoever asks."""
+    with pytest.raises(CalendarRecovering):
+        await links({p.ANA}).execute(ShardId(p.ANA), [p.slots()], 1)
+    assert created == [ShardId(p.ANA)]
