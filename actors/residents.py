@@ -15,7 +15,8 @@ from actors.domain.calendar import Calendar
 from actors.domain.events import HoldPlaced
 from actors.domain.ids import Millis, ProviderId
 from actors.domain.rules import Policy
-from actors.domain.snapshot import decode, encode
+from actors.domain.snapshot import SnapshotUnreadable, decode, encode
+from actors.errors import JournalCorrupt
 from actors.ports import Record, StoredCalendar
 
 
@@ -84,7 +85,7 @@ class Residents:
         if stored is None:
             calendar, seq = Calendar(provider, self._policy), 0
         else:
-            calendar, seq = decode(stored.blob, self._policy), stored.seq
+            calendar, seq = _read(provider, stored, self._policy), stored.seq
         resident = Resident(calendar, seq, seq)
         for record in self._tails.pop(provider, ()):
             if record.seq > seq:
@@ -172,3 +173,14 @@ class Residents:
         for provider in idle:
             del self._loaded[provider]
         return len(idle)
+
+
+def _read(provider: ProviderId, stored: StoredCalendar, policy: Policy) -> Calendar:
+    """Raises JournalCorrupt: to open the shard again would not help."""
+    try:
+        return decode(stored.blob, policy)
+    except SnapshotUnreadable as error:
+        raise JournalCorrupt(
+            f"the snapshot of {provider} at seq {stored.seq} cannot be read ({error}): "
+            "run the program that wrote it, or a newer one"
+        ) from error

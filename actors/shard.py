@@ -163,8 +163,8 @@ class Shard:
         empty ``requests`` makes sense. ``pressure`` is the journal's.
         """
         assert self._batch is None, "one batch at a time"
-        # A clock that is set back must not journal a time before the last one, for
-        # forgotten keys rely on it. Deadlines were set by that clock: they move along.
+        # A clock set back journals no earlier time, for forgotten keys rely on it.
+        # Deadlines were set by that clock: they move along.
         behind = max(0, self.residents.journaled_at - now)
         batch = self._batch = Batch(requests, Millis(now + behind), pressure)
         for place, request in enumerate(requests):
@@ -192,8 +192,7 @@ class Shard:
         ]
         self._leave_strangers(batch)
         if batch.requests or batch.events:
-            reads = batch.replies.count(None)
-            self.tally.count(replies, reads, batch.events)
+            self.tally.count(replies, batch.replies.count(None), batch.events)
         return replies
 
     def _judge(self, batch: Batch, command: Command) -> ShardReply:
@@ -289,10 +288,14 @@ class Shard:
         self._apply(batch, calendar, outcome)
 
     def _advance(self, batch: Batch, calendar: Calendar) -> None:
-        if self._is_scarce(batch) or not calendar.window_due(batch.now):
-            return
         command = AdvanceWindow(provider_id=calendar.provider_id)
-        outcome = calendar.decide(command, batch.now)
+        try:
+            if self._is_scarce(batch) or not calendar.window_due(batch.now):
+                return
+            outcome = calendar.decide(command, batch.now)
+        except Exception as fault:  # noqa: BLE001 - neither changes anything
+            batch.faults.append(fault)
+            return
         assert not isinstance(outcome, Refusal)
         self._apply(batch, calendar, outcome)
 

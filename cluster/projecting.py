@@ -119,6 +119,9 @@ class Trimmer:
         short = self._journal.pressure() >= PRESSED
         before = None if short else Millis(now - self._keep_ms)
         for shard, offset in (await self._store.shard_offsets()).items():
-            upto = min(offset.seq, await self._snapshots.position(shard))
-            if upto > 0:
-                await self._journal.trim(shard, upto, before)
+            try:
+                upto = min(offset.seq, await self._snapshots.position(shard))
+                if upto > 0:
+                    await self._journal.trim(shard, upto, before)
+            except SchedulingError as error:  # one shard's trouble is not the others'
+                log.warning("nothing of %s is trimmed: %s", shard, error)

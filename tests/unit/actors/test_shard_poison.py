@@ -1,0 +1,54 @@
+"""A calendar that cannot be worked with harms nobody but those who ask for it."""
+
+from typing import Any
+
+import pytest
+
+from actors.domain.answers import BookingView, SlotsView
+from actors.domain.calendar import Calendar
+from actors.domain.ids import Millis
+from actors.errors import JournalCorrupt
+from actors.ports import StoredCalendar, Trouble
+from tests.unit.actors import practice as p
+from tests.unit.actors.test_mailbox import desk
+
+
+async def test_calendar_whose_window_cannot_move_does_not_end_the_shard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A defect while looking after one calendar is noted; the others are served."""
+    real = Calendar.window_due
+
+    def window_due(self: Calendar, now: Millis) -> bool:
+        if self.provider_id == p.ANA:
+            raise RuntimeError("a defect")
+        return real(self, now)
+
+    async with desk() as one:
+        await one.mailbox.execute(p.opened(p.BEN))
+        epoch = one.mailbox.status().epoch
+        monkeypatch.setattr(Calendar, "window_due", window_due)
+        replies: list[Any] = await one.mailbox.execute(
+            [p.slots(p.ANA), p.slots(p.BEN), p.book("a", provider=p.BEN)]
+        )
+        assert isinstance(replies[1], SlotsView)
+        assert isinstance(replies[2], BookingView)
+        assert one.mailbox.status().epoch == epoch, "the shard did not begin anew"
+
+
+async def test_snapshot_of_a_newer_program_ends_the_shard_and_says_why() -> None:
+    """Opening again and again would not help: a person must run the right program."""
+    async with desk() as one:
+        await one.mailbox.execute([p.book("a")])
+        await one.mailbox.close()
+        for provider, stored in one.snapshots.calendars.items():
+            newer = b"\x9d\x63" + stored.blob[2:]
+            one.snapshots.calendars[provider] = StoredCalendar(stored.seq, newer)
+        again = one.make()
+        await again.open()
+        (reply,) = await again.execute([p.slots()])
+        assert isinstance(reply, Trouble)
+        with pytest.raises(JournalCorrupt, match=r"prv_ana.*format 99"):
+            await again.open()
+        assert again.state == "corrupt"
+        await again.close()
