@@ -194,6 +194,11 @@ class Access:
             raise NotFound(code=HIDDEN_AS[kind])
         return caller, provider_id
 
+    async def zone_of(self, provider_id: ProviderId) -> str:
+        """The zone of a provider's clinic; UTC if there is no such provider."""
+        facts = await self.facts(provider_id)
+        return facts.time_zone if facts else "UTC"
+
     async def facts(self, provider_id: ProviderId) -> ProviderFacts | None:
         """What is known of a provider, at most ``believe_s`` old; None if nobody."""
         known = self._facts.get(provider_id)

@@ -56,7 +56,7 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         desk=desk,
         holds=HoldService(desk, ports.calendars, access),
         bookings=BookingService(desk, ports.calendars, access, ports.history),
-        own_bookings=Bookings(ports.history, desk.recent),
+        own_bookings=Bookings(ports.history, desk.recent, access.zone_of),
         providers=ProviderService(desk, ports.calendars, access, ports.clock),
         search=ProviderSearch(
             ports.directory,

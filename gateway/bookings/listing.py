@@ -11,18 +11,19 @@ of the page that is being shown.
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from actors.domain.answers import BookingStatus, BookingView
-from actors.domain.ids import Minute, PatientId
+from actors.domain.ids import Millis, Minute, PatientId, ProviderId
 from actors.readmodel import BookingHistory
 from gateway.bookings.recent import RecentBookings
 from gateway.bookings.schemas import BookingList, booking_body
 from gateway.errors import FieldError, InvalidRequest
+from gateway.wire import bound_minute, today
 
 Place = tuple[int, str]
 _BEFORE_ALL: Final[Place] = (-1, "")
@@ -30,29 +31,50 @@ _AFTER_ALL: Final[Place] = (1 << 62, "")
 _CURSOR: Final = msgspec.json.Decoder(tuple[int, str, str])
 
 
+_AHEAD: Final = 14 * 60
+"""Minutes by which the clocks farthest ahead of UTC (Kiritimati) are."""
+_BEHIND: Final = 12 * 60
+"""Minutes by which those farthest behind are."""
+
+ZoneOf = Callable[[ProviderId], Awaitable[str]]
+"""The time zone of a provider's clinic."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which of the patient's bookings; bounds are half-open."""
+    """Which of the patient's bookings.
 
-    first: Minute | None = None
-    last: Minute | None = None
+    Bounds are half-open: instants, or dates on the calendar of each booking's clinic.
+    """
+
+    first: str | Minute | None = None
+    last: str | Minute | None = None
     status: BookingStatus | None = None
 
-    def includes(self, view: BookingView) -> bool:
-        """Whether this booking is one of them."""
-        return (
-            (self.first is None or view.start >= self.first)
-            and (self.last is None or view.start < self.last)
-            and (self.status is None or view.status is self.status)
-        )
+    @property
+    def earliest(self) -> Minute | None:
+        """No wanted booking starts before this."""
+        if isinstance(self.first, str):
+            return Minute(bound_minute(self.first) - _AHEAD)
+        return self.first
+
+    @property
+    def latest(self) -> Minute | None:
+        """Every wanted booking starts before this."""
+        if isinstance(self.last, str):
+            return Minute(bound_minute(self.last) + _BEHIND)
+        return self.last
 
 
 class Bookings:
     """Lists bookings of one patient at a time."""
 
-    def __init__(self, history: BookingHistory, recent: RecentBookings) -> None:
+    def __init__(
+        self, history: BookingHistory, recent: RecentBookings, zone_of: ZoneOf
+    ) -> None:
         self._history = history
         self._recent = recent
+        self._zone_of = zone_of
 
     async def page(
         self, patient_id: PatientId, wanted: Wanted, cursor: str, limit: int
@@ -61,6 +83,7 @@ class Bookings:
 
         Raises:
             InvalidRequest: the cursor is not ours.
+            Unavailable: a clinic's zone decides, and its calendar does not answer.
         """
         lower, inner = _read_cursor(cursor)
         newer = await self._ahead_of_rows(patient_id)
@@ -72,14 +95,12 @@ class Bookings:
                 row = views.get(view.booking_id)
                 if row is None or row.version < view.version:
                     views[view.booking_id] = view
-            shown = sorted(
-                (
-                    view
-                    for view in views.values()
-                    if lower < _place(view) <= upper and wanted.includes(view)
-                ),
-                key=_place,
-            )
+            kept = [
+                view
+                for view in views.values()
+                if lower < _place(view) <= upper and await self._is_wanted(view, wanted)
+            ]
+            shown = sorted(kept, key=_place)
             if len(shown) > limit:
                 del shown[limit:]
                 return _list(shown, _cursor(_place(shown[-1]), inner))
@@ -95,14 +116,31 @@ class Bookings:
         try:
             return await self._history.of_patient(
                 patient_id,
-                first=wanted.first,
-                last=wanted.last,
+                first=wanted.earliest,
+                last=wanted.latest,
                 status=wanted.status,
                 after=inner,
                 limit=limit,
             )
         except ValueError:
             raise _bad_cursor() from None
+
+    async def _is_wanted(self, view: BookingView, wanted: Wanted) -> bool:
+        if wanted.status not in (None, view.status):
+            return False
+        if wanted.first is not None and not await self._reaches(view, wanted.first):
+            return False
+        return wanted.last is None or not await self._reaches(view, wanted.last)
+
+    async def _reaches(self, view: BookingView, bound: str | Minute) -> bool:
+        """Whether a booking starts at a bound or later, on its clinic's calendar."""
+        if not isinstance(bound, str):
+            return view.start >= bound
+        midnight = bound_minute(bound)
+        if not midnight - _AHEAD <= view.start < midnight + _BEHIND:
+            return view.start >= midnight  # on every calendar
+        zone = await self._zone_of(view.provider_id)
+        return today(Millis(view.start * 60_000), zone) >= bound
 
     async def _ahead_of_rows(self, patient_id: PatientId) -> list[BookingView]:
         """Recent views that the read model has not reached; the others are let go."""

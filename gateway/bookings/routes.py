@@ -28,7 +28,7 @@ from gateway.bookings.service import BookingService
 from gateway.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
 from gateway.errors import FieldError, Forbidden, InvalidRequest
 from gateway.reply import Reply
-from gateway.wire import bound_minute, parse_bound
+from gateway.wire import parse_bound
 
 _PAGE: Final = 50
 _PAGE_MAX: Final = 200
@@ -42,7 +42,7 @@ _BOOK_REFUSALS: Final = (
     "visit_type_not_found",
 )
 _LIST_QUERY: Final = (
-    Query("from", "Not before this instant or date (dates are days in UTC here)."),
+    Query("from", "Not before this instant, or date in the zone of each clinic."),
     Query("to", "Before this instant or date."),
     Query(
         "status",
@@ -91,10 +91,10 @@ def _book(service: BookingService) -> Operation:
 
 
 def _wanted(call: Call) -> Wanted:
-    bounds: dict[str, Minute | None] = {}
+    bounds: dict[str, str | Minute | None] = {}
     for name in ("from", "to"):
         text = call.query(name)
-        bounds[name] = Minute(bound_minute(parse_bound(text, name))) if text else None
+        bounds[name] = parse_bound(text, name) if text else None
     text = call.query("status")
     try:
         status = BookingStatus(text) if text is not None else None

@@ -293,3 +293,37 @@ class Forgetful:
         if isinstance(request, ReadBooking):
             return Refusal(RefusalCode.BOOKING_NOT_FOUND)
         return await self._calendars.ask(request)
+
+
+@pytest.mark.parametrize(
+    ("zone", "opens", "start"),
+    [
+        ("Pacific/Auckland", "09:00", "2026-08-10T21:00:00Z"),
+        ("Pacific/Kiritimati", "00:00", "2026-08-10T10:00:00Z"),
+        ("Asia/Kathmandu", "02:00", "2026-08-10T20:15:00Z"),
+        ("America/Los_Angeles", "20:00", "2026-08-12T03:00:00Z"),
+    ],
+)
+async def test_dates_are_those_of_the_clinic(
+    house: House, zone: str, opens: str, start: str
+) -> None:
+    """A visit on a clinic's Tuesday is listed on that date, whatever UTC says."""
+    hours = {"tuesday": [{"opens": opens, "closes": "23:00"}]}
+    rules = {
+        "locations": [{"time_zone": zone, "weekly": hours}],
+        "visit_types": [{"visit_type": "consult", "title": "C", "minutes": 30}],
+    }
+    put = await house.client.put(
+        "/v1/providers/prv_1/availability", json=rules, headers=house.doctor()
+    )
+    assert put.status_code == 200, put.text
+    assert (await book(house, start=start)).status_code == 201
+    mine = [f"{start[:16]} booked"]
+    for projected in (False, True):
+        if projected:
+            await house.project()
+        assert await own(house, query="from=2026-08-11&to=2026-08-12") == mine
+        assert await own(house, query="from=2026-08-10&to=2026-08-11") == []
+        assert await own(house, query="from=2026-08-12&to=2026-08-13") == []
+        assert await own(house, query=f"from={start}") == mine
+        assert await own(house, query=f"to={start}") == []
