@@ -6,9 +6,8 @@ so that forgetting is part of the calendar's state and a replay forgets the same
 
 from __future__ import annotations
 
-from itertools import islice
-
 from actors.domain.answers import Answer
+from actors.domain.errors import Refusal
 from actors.domain.ids import Millis
 from actors.domain.rules import Policy
 
@@ -52,8 +51,16 @@ class Remembered:
         for key in old:
             del entries[key]
         if len(entries) > self._max:
-            stride = self._max // 16 + 1
-            for key in list(islice(entries, len(entries) - self._max - 1 + stride)):
+            # A crowd's refusals must not push out the answers of those who won.
+            excess = len(entries) - self._max + self._max // 16
+            newest = next(reversed(entries))
+            noes = [
+                key
+                for key, (_, _, answer) in entries.items()
+                if type(answer) is Refusal and key != newest
+            ]
+            leaving = noes if len(noes) >= excess else dict.fromkeys((*noes, *entries))
+            for key in list(leaving)[:excess]:
                 del entries[key]
         self._schedule()
 
