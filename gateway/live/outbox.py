@@ -18,8 +18,9 @@ from gateway.problems import CloseCode
 
 FRAMES_MAX: Final = 64
 BYTES_MAX: Final = 64 * 1024
-ANSWERS_MAX: Final = 256
-"""Unsent answers; a client that asks on and does not read is closed as too slow."""
+ANSWERS_MAX: Final = 1_024
+"""Unsent answers; a client that asks on and does not read is closed as too slow. One
+message may name 256 topics, and have an answer for each."""
 
 
 class RowWriter:

@@ -108,6 +108,9 @@ class LiveSocket:
             later = conversation.hear(message.get("text"))
             if later is not None:
                 tasks.create_task(later)
+            # Messages that came together are heard without a pause: let the answers
+            # go, or a quick client would be taken for one who does not read.
+            await asyncio.sleep(0)
 
     async def _send(
         self, websocket: WebSocket, writer: RowWriter, watcher: Watcher

@@ -347,3 +347,18 @@ async def test_a_shard_that_begins_anew_is_a_snapshot(house: LiveHouse) -> None:
         delta = deltas[0] if deltas else await patient.until("delta")
         assert (delta["epoch"], delta["from"]) == (after["epoch"], after["version"])
         assert state_of(delta) == "held"
+
+
+async def test_a_quick_client_is_not_taken_for_a_slow_one(house: LiveHouse) -> None:
+    """A message with 256 bad topics, then 1,500 pings at once: each is answered."""
+    async with house.client() as client:
+        topics = [f"nonsense-{number}" for number in range(256)]
+        answer = await client.send("subscribe", topics=topics)
+        codes = [(await client.next()).get("code") for _ in topics]
+        assert codes == ["invalid_request"] * 256
+        assert (await client.next())["id"] == answer
+        for _ in range(1_500):
+            client.connection.protocol.send_text(b'{"op":"ping"}')
+        client.connection.send_data()
+        for _ in range(1_500):
+            assert (await client.next())["t"] == "pong"
