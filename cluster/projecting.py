@@ -30,6 +30,7 @@ TRIM_EVERY_S = 60.0
 PRESSED = 0.8
 """Journal pressure from which records go before their time: room for new bookings
 is worth more than a second way to restore old ones."""
+NICENESS = 5
 CATCH_UP_S = 4.0
 """How long a projector that is told to stop goes on catching up."""
 
@@ -42,6 +43,8 @@ async def follow_journal(site: Site, *, until_stdin_closes: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     if until_stdin_closes:
         loop.add_reader(sys.stdin.fileno(), _notice_end, stop)
+    if until_stdin_closes:  # beside a server: those who answer people come first
+        os.nice(NICENESS)
     url = site.folder.database_url
     await migrate(url)
     engine = open_engine(url, "projector")

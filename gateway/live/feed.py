@@ -22,6 +22,12 @@ _GRACE_S: Final = 5.0
 _BACKOFF_S: Final = (0.05, 5.0)
 _EMPTY_S: Final = 0.05
 """A shard that answers at once with nothing is not asked again sooner."""
+_UNWATCHED_S: Final = 2.0
+"""While nobody here watches a shard, its changes may gather for so long: each poll
+costs the shard and us as much as a call that carries many commands."""
+_LOOK_S: Final = 0.02
+"""How soon after the first subscription polling goes on; a topic is read first, so
+what happened meanwhile is not missed."""
 
 
 def backoff_s(failures: int, random: Random) -> float:
@@ -61,6 +67,13 @@ class ShardFeed:
             pause_s = await self._poll_once()
             if pause_s > 0:
                 await asyncio.sleep(pause_s)
+            else:
+                await self._until_watched()
+
+    async def _until_watched(self) -> None:
+        patience = monotonic() + _UNWATCHED_S
+        while not self._hub.is_watched(self.shard) and monotonic() < patience:
+            await asyncio.sleep(_LOOK_S)
 
     async def _poll_once(self) -> float:
         settings, random = self._settings, self._random

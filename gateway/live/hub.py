@@ -329,6 +329,10 @@ class Hub:
 
     # --- verification ------------------------------------------------------------
 
+    def is_watched(self, shard: ShardId) -> bool:
+        """Whether anybody could be told of a change on this shard."""
+        return bool(self.index.patients or self.index.shard(shard).providers)
+
     def watched_shards(self) -> list[ShardId]:
         """Shards with calendars that somebody watches."""
         return [shard for shard, at in self.index.shards.items() if at.providers]

@@ -142,7 +142,7 @@ async def test_an_outage_of_the_store_is_waited_out(
     async def pause(stopping: asyncio.Event, seconds: float) -> None:
         pauses.append(seconds)
         twin.available = len(pauses) >= 8
-        if len(pauses) == 14:
+        if len(pauses) == 15:
             stopping.set()
         await asyncio.sleep(0)
 
@@ -150,7 +150,7 @@ async def test_an_outage_of_the_store_is_waited_out(
     with caplog.at_level(logging.WARNING):
         await Projector(journal, twin, FixedClock()).run(stop)
     assert pauses[:8] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
-    assert pauses[8:] == [0.005, 0.01, 0.02, 0.04, 0.08, 0.1]
+    assert pauses[8:] == [0.03, 0.005, 0.01, 0.02, 0.04, 0.08, 0.1]
     assert len(twin.appointments) == 5
     assert "the store is down" in caplog.text
 

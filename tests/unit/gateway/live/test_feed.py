@@ -81,10 +81,34 @@ async def test_the_cursor_moves_with_what_was_believed() -> None:
 async def test_waits_are_random_around_ten_seconds() -> None:
     """Polls of many gateways do not march in step."""
     link = _Link(*(FeedBatch(1, n, n, [a_change(n, "h")]) for n in range(1, 30)))
-    await _run(link, a_hub())
+    hub = a_hub()
+    watch(hub)
+    await _run(link, hub)
     waits = {wait for _, _, wait in link.asked}
     assert len(waits) > 20
     assert all(7_000 <= wait <= 13_000 for wait in waits)
+
+
+async def test_a_shard_nobody_watches_is_left_in_peace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without watchers its changes gather; the first subscription polls again."""
+    monkeypatch.setattr("gateway.live.feed._UNWATCHED_S", 3600)
+    looks: list[int] = []
+    link = _Link(*(FeedBatch(1, n, n, [a_change(n, "h")]) for n in range(1, 4)))
+    hub = a_hub()
+    is_watched = hub.is_watched
+
+    def look(shard: ShardId) -> bool:
+        looks.append(len(link.asked))
+        if len(looks) == 3:
+            watch(hub)
+        return is_watched(shard)
+
+    monkeypatch.setattr(hub, "is_watched", look)
+    await _run(link, hub)
+    assert looks[:3] == [1, 1, 1]
+    assert len(link.asked) == 4
 
 
 async def test_a_replaced_owner_is_not_heard() -> None:
