@@ -94,10 +94,12 @@ async def _patients(replay: Replay, journeys: Sequence[Journey]) -> str:
     step = max(1, len(booked) // PATIENTS_SAMPLED)
     missing = 0
     for one in booked[::step]:
-        day = one.start[:10]
-        after = (datetime.fromisoformat(day) + timedelta(days=1)).date()
+        # Dates are the clinic's, and start is UTC: a day more on either side.
+        day = datetime.fromisoformat(one.start[:10])
+        before = (day - timedelta(days=1)).date()
+        after = (day + timedelta(days=2)).date()
         token = replay.patients[f"pat_{one.visit.patient}"]
-        path = f"/v1/bookings?from={day}&to={after}&limit=200"
+        path = f"/v1/bookings?from={before}&to={after}&limit=200"
         answer = await replay.ask("list", "GET", path, None, token=token)
         items = (answer.json() or {}).get("items", []) if answer.status == 200 else []
         missing += one.booking_id not in {item["booking_id"] for item in items}
