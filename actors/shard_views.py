@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.domain.answers import Answer, Done, Reply, TimeOffView
+from actors.domain.answers import Answer, Done, Reply
 from actors.domain.calendar import Calendar
 from actors.domain.events import (
     BookingCancelled,
@@ -16,7 +16,6 @@ from actors.domain.events import (
     TimeOffAdded,
     VisitCompleted,
 )
-from actors.domain.lifecycle import LIVE
 from actors.domain.reads import (
     ReadBooking,
     ReadHold,
@@ -62,13 +61,5 @@ def view_after(calendar: Calendar, event: Event | None) -> Answer:
     if isinstance(event, _OF_BOOKINGS):
         return calendar.booking(event.booking_id)
     if isinstance(event, TimeOffAdded):
-        off = event.time_off
-        hit = tuple(
-            booking.booking_id
-            for booking in calendar.bookings_from(off.start, off.end)
-            if booking.status in LIVE
-        )
-        return TimeOffView(
-            calendar.provider_id, calendar.epoch, calendar.version, off, hit
-        )
+        return calendar.time_off_view(event.time_off)
     return Done(calendar.provider_id, calendar.epoch, calendar.version)

@@ -71,13 +71,14 @@ class BookingView(Struct, frozen=True, tag="booking", gc=False):
 
 
 class TimeOffView(Struct, frozen=True, tag="time_off"):
-    """A leave, and the live bookings it hits, by start."""
+    """A leave, and the live bookings it hits, by start: their ids, and as they were."""
 
     provider_id: ProviderId
     epoch: int
     version: int
     time_off: TimeOff
     affected: tuple[BookingId, ...]
+    bookings: tuple[BookingView, ...] = ()
 
 
 class Done(Struct, frozen=True, tag="done", gc=False):

@@ -175,18 +175,24 @@ class CalendarState(Occupancy):
         if type(outcome) is Hold:
             return self.hold_view(outcome)
         if type(outcome) is TimeOff:
-            affected = self._affected(outcome)
-            return TimeOffView(
-                self.provider_id, self.epoch, self.version, outcome, affected
-            )
+            return self.time_off_view(outcome)
         return Done(self.provider_id, self.epoch, self.version)
 
-    def _affected(self, off: TimeOff) -> tuple[BookingId, ...]:
+    def time_off_view(self, off: TimeOff) -> TimeOffView:
+        """A leave, and the live bookings it hits, as they are now."""
         near = self.bookings_from(Minute(off.start - 24 * 60), off.end)
-        return tuple(
-            booking.booking_id
+        hit = [
+            self.booking_view(booking)
             for booking in near
             if booking.end > off.start and booking.status in LIVE
+        ]
+        return TimeOffView(
+            self.provider_id,
+            self.epoch,
+            self.version,
+            off,
+            tuple(view.booking_id for view in hit),
+            tuple(hit),
         )
 
     def restored(self) -> None:

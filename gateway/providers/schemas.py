@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from actors.domain.answers import Done, ProviderView, ScheduleView
+from actors.domain.answers import Done, ProviderView, ScheduleView, TimeOffView
 from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
 from actors.readmodel import ProviderListing
 from gateway.bookings.schemas import BookingBody, booking_body
@@ -305,6 +305,20 @@ def time_off_body(leave: TimeOff) -> TimeOffBody:
         minute_text(leave.start),
         minute_text(leave.end),
         leave.reason,
+    )
+
+
+def time_off_answer(view: TimeOffView) -> TimeOffAnswer:
+    """A new leave, as the wire has it."""
+    leave = time_off_body(view.time_off)
+    return TimeOffAnswer(
+        time_off_id=leave.time_off_id,
+        start=leave.start,
+        end=leave.end,
+        reason=leave.reason,
+        affected=[booking_body(booking) for booking in view.bookings],
+        epoch=view.epoch,
+        version=view.version,
     )
 
 

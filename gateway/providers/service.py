@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -11,7 +9,6 @@ from typing import Final
 from msgspec import msgpack
 
 from actors.domain.answers import (
-    BookingView,
     Done,
     ProviderView,
     ScheduleView,
@@ -33,11 +30,10 @@ from actors.domain.ids import (
     provider_of,
     time_off_id,
 )
-from actors.domain.reads import ReadBooking, ReadProvider, ReadSchedule, ReadSlots
+from actors.domain.reads import ReadProvider, ReadSchedule, ReadSlots
 from actors.ports import Calendars, Clock
 from gateway.access import Access, Action
 from gateway.auth import Caller
-from gateway.bookings.schemas import booking_body
 from gateway.desk import Desk
 from gateway.errors import FieldError, InvalidRequest, Refused, accepted
 from gateway.providers.availability import (
@@ -59,13 +55,13 @@ from gateway.providers.schemas import (
     provider_body,
     registered_body,
     schedule_body,
+    time_off_answer,
     time_off_body,
 )
 from gateway.wire import (
     DAY,
     bound_minute,
     later,
-    minute_text,
     parse_bound,
     parse_minute,
     today,
@@ -74,7 +70,6 @@ from gateway.words import checked_text
 
 DAYS_MAX: Final = 62
 _DAYS_DEFAULT: Final = 7
-_ANSWERS_MAX: Final = 1_000
 
 Span = tuple[str | Minute, str | Minute]
 
@@ -100,7 +95,6 @@ class ProviderService:
         self._calendars = calendars
         self._access = access
         self._clock = clock
-        self._leave_answers: OrderedDict[str, TimeOffAnswer] = OrderedDict()
 
     async def show(self, provider_id: ProviderId) -> ProviderBody:
         """The provider, whole."""
@@ -243,7 +237,7 @@ class ProviderService:
                 deadline=stamp.deadline,
             )
         )
-        return await self._leave_answer(stamp.key, accepted(answer, TimeOffView))
+        return time_off_answer(accepted(answer, TimeOffView))
 
     async def remove_time_off(
         self,
@@ -269,35 +263,6 @@ class ProviderService:
             )
         )
         return accepted(answer, Done)
-
-    async def _leave_answer(self, key: str, view: TimeOffView) -> TimeOffAnswer:
-        """The calendar names the bookings, the answer shows them as they were.
-
-        Kept for a while, so that a retry hears the same words although those
-        bookings have moved on.
-        """
-        kept = self._leave_answers.get(key)
-        if kept is not None:
-            return kept
-        replies = await asyncio.gather(
-            *(
-                self._calendars.ask(ReadBooking(view.provider_id, booking_id))
-                for booking_id in view.affected
-            )
-        )
-        answer = TimeOffAnswer(
-            time_off_id=view.time_off.time_off_id,
-            start=minute_text(view.time_off.start),
-            end=minute_text(view.time_off.end),
-            reason=view.time_off.reason,
-            affected=[booking_body(b) for b in replies if isinstance(b, BookingView)],
-            epoch=view.epoch,
-            version=view.version,
-        )
-        self._leave_answers[key] = answer
-        if len(self._leave_answers) > _ANSWERS_MAX:
-            self._leave_answers.popitem(last=False)
-        return answer
 
     async def _read(self, provider_id: ProviderId) -> ProviderView:
         return accepted(

@@ -372,6 +372,7 @@ def test_a_leave_names_the_visits_it_hits_and_leaves_them() -> None:
     answer = calendar.answer("off-1")
     assert isinstance(answer, TimeOffView)
     assert answer.affected == (f.a_booking_id(1), f.a_booking_id(2))
+    assert [view.booking_id for view in answer.bookings] == [*answer.affected]
     assert code(calendar, f.book_slot(5, at(11))) == "slot_not_offered"
     assert code(calendar, f.remove_time_off(1)) == ""
     assert code(calendar, f.book_slot(6, at(11))) == ""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
+import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
-from tests.fakes.house import House, open_house, slot
+from gateway.app import create_app
+from tests.fakes.house import CONFIG, House, open_house, slot
 
 KEY = {"Idempotency-Key": "k-1"}
 
@@ -184,3 +188,22 @@ async def test_a_crowd_for_one_slot_has_one_winner() -> None:
         )
     statuses = [answer.status_code for answer in answers]
     assert (statuses.count(201), statuses.count(409)) == (1, 199)
+
+
+async def test_a_repeated_leave_names_the_bookings_as_they_were(house: House) -> None:
+    """Byte for byte, also from a gateway that began after the bookings moved on."""
+    booked = await house.client.post(
+        "/v1/bookings", json=slot(), headers=house.patient()
+    )
+    leave = {"start": "2026-08-10T09:15:00Z", "end": "2026-08-10T12:00:00Z"}
+    path = "/v1/providers/prv_1/time-off"
+    auth = house.doctor() | KEY
+    first = await house.client.post(path, json=leave, headers=auth)
+    assert [b["status"] for b in first.json()["affected"]] == ["booked"]
+    cancel = f"/v1/bookings/{booked.json()['booking_id']}/cancel"
+    assert (await house.client.post(cancel, headers=house.patient())).is_success
+    ports = replace(house.ports, registry=CollectorRegistry())
+    transport = httpx.ASGITransport(app=create_app(ports, CONFIG))
+    async with httpx.AsyncClient(transport=transport, base_url="http://new") as later:
+        again = await later.post(path, json=leave, headers=auth)
+    assert (again.status_code, again.content) == (201, first.content)
