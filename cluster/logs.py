@@ -5,11 +5,13 @@ The terminal is for people and stays readable; everything wide goes here.
 
 from __future__ import annotations
 
+import json
 import logging
 from io import TextIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
+import msgspec
 import structlog
 
 if TYPE_CHECKING:
@@ -73,6 +75,14 @@ class RotatingFile(TextIOBase):
         )
 
 
+def _json(line: dict[str, object], **_: object) -> str:
+    """One line; what JSON has no word for is written as it would print."""
+    try:
+        return msgspec.json.encode(line, enc_hook=str).decode()
+    except UnicodeEncodeError:  # half a character, from an error's text
+        return json.dumps(line, default=str)
+
+
 def log_to(path: Path, level: str) -> None:
     """Send this process's log lines to ``path``, from ``level`` on."""
     lowest = logging.getLevelNamesMapping()[level.upper()]
@@ -84,7 +94,7 @@ def log_to(path: Path, level: str) -> None:
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*stamps, structlog.processors.JSONRenderer()],
+        processors=[*stamps, structlog.processors.JSONRenderer(serializer=_json)],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.WriteLoggerFactory(file=file),
         cache_logger_on_first_use=True,
@@ -95,7 +105,7 @@ def log_to(path: Path, level: str) -> None:
             foreign_pre_chain=[*stamps, structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
+                structlog.processors.JSONRenderer(serializer=_json),
             ],
         )
     )
