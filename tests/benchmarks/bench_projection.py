@@ -1,13 +1,13 @@
 """How many events a second the projector writes into SQLite, and search times.
 
-Run ``python -m tests.benchmarks.bench_projection [events]``; prints one line each.
+Run ``python -m tests.benchmarks.bench_projection --json``. Measures, never asserts.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import functools
-import sys
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +20,7 @@ from persistence.projection_sql import SqlProjectionStore
 from persistence.projector import Projector
 from tests.fixtures.story import NINE, FixedClock, Story, StoryJournal, a_clinic
 
-show = functools.partial(print, flush=True)
+figures: dict[str, float] = {}
 
 SURNAMES = ["Müller", "O'Brien", "Nguyen", "García", "Smith", "Kowalski", "Åberg"]
 FIRST = ["Ada", "Emil", "Chloé", "Zoë", "Ivan", "Marta", "Søren", "Lin", "Tom"]
@@ -88,11 +88,12 @@ async def main(events: int) -> None:
         cpu = time.process_time()
         count, taken = await project(url, visits(events))
         cpu = time.process_time() - cpu
-        show(f"visits: {count} events, {count / taken:.0f}/s, {cpu / taken:.2f} cores")
+        figures["visit_events_per_s"] = round(count / taken)
+        figures["visit_events_cores"] = round(cpu / taken, 2)
         url = f"sqlite:///{Path(folder)}/region.db"
         await migrate(url)
         count, taken = await project(url, register(30_000, 15_000))
-        show(f"providers: {count} events, {count / taken:.0f}/s")
+        figures["provider_events_per_s"] = round(count / taken)
         await search(url)
         await imports(url)
 
@@ -112,18 +113,18 @@ async def search(url: str) -> None:
         "near, 20 km": ProviderQuery(near=(51.5, -1.0), within_km=20),
     }
     for name, query in queries.items():
-        best, page = 1e9, 0
+        best = 1e9
         for _ in range(5):
             began = time.perf_counter()
-            items, cursor = await directory.find(query, after="", limit=20)
-            page = len(items)
+            _, cursor = await directory.find(query, after="", limit=20)
             if cursor:
                 await directory.find(query, after=cursor, limit=20)
             best = min(best, time.perf_counter() - began)
-        show(f"find {name}: {page} in {best * 1000:.1f} ms (two pages)")
+        figures[f"find_two_pages_ms: {name}"] = round(best * 1000, 1)
     began = time.perf_counter()
     found = await directory.ids(ProviderQuery(specialty="gp"), limit=10_000)
-    show(f"ids: {len(found)} in {(time.perf_counter() - began) * 1000:.1f} ms")
+    taken = time.perf_counter() - began
+    figures[f"ids_of_{len(found)}_ms"] = round(taken * 1000, 1)
     await readers.dispose()
 
 
@@ -131,13 +132,18 @@ async def imports(url: str) -> None:
     readers, writer = open_engine(url, "reader"), open_engine(url, "writer")
     directory = SqlDirectory(readers, writer)
     clinics = [a_clinic(n + 100_000, city="Leeds") for n in range(14_303)]
-    for _ in range(2):
+    for turn in ("first", "again"):
         began = time.perf_counter()
-        counts = await directory.put_clinics(clinics)
-        show(f"put_clinics: {counts} in {time.perf_counter() - began:.2f} s")
+        await directory.put_clinics(clinics)
+        taken = time.perf_counter() - began
+        figures[f"put_14303_clinics_{turn}_s"] = round(taken, 2)
     await readers.dispose()
     await writer.dispose()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 40_000))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=40_000)
+    parser.add_argument("--json", action="store_true")
+    asyncio.run(main(parser.parse_args().events))
+    print(json.dumps(figures, indent=2))
