@@ -72,7 +72,9 @@ _BOOKINGS = (BookSlot, ConfirmHold, RescheduleBooking)
 _WINDOWED = (ReadSlots, ReadWeek, ReadProvider, ReadNextFree)
 _WATCHING = (ReadSlots, ReadWeek, ReadPositions)
 _SHARED = (ReadNextFree, ReadPositions)
-_PERSONAL = (ReadHold, ReadBooking, ReadSchedule)
+_OWNERS = (ReadHold, ReadBooking, ReadSchedule, ReadPositions)
+"""Questions that a former owner must not answer: it would tell somebody that their
+booking is not there, or a gateway that its stale page is the newest."""
 
 
 def providers_of(request: Request) -> tuple[ProviderId, ...]:
@@ -96,8 +98,7 @@ class Batch:
         self.replies: list[ShardReply | None] = [None] * len(requests)
         self.changed: dict[ProviderId, list[Event]] = {}
         self.judged = False
-        """It says no, repeats an answer, or shows somebody what is theirs: only the
-        owner of the shard may."""
+        """It says no, repeats an answer, or tells what only the shard's owner knows."""
         self.faults: list[Exception] = []
         """Defects of ours that one request met; for the log."""
 
@@ -233,8 +234,7 @@ class Shard:
         for provider in providers_of(read):
             calendar = self._resident(batch, provider).calendar
             self._expire(batch, calendar)
-            # A former owner must not tell somebody that their booking is not there.
-            batch.judged = batch.judged or isinstance(read, _PERSONAL)
+            batch.judged = batch.judged or isinstance(read, _OWNERS)
             if watching and calendar.registered:
                 if not self._watched:
                     self._tick_at = Millis(now - now % self._cell_ms + self._cell_ms)
