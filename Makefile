@@ -9,6 +9,8 @@ ARGS ?=
 # Stamps: written when a set is installed, older than a changed lock file.
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
+SERVICES ?= .services
+SERVICES_READY := $(SERVICES)/.ready
 
 .PHONY: help run check test simulate bench lock clean
 .DEFAULT_GOAL := help
@@ -25,7 +27,7 @@ check: $(DEV_READY)  ## style, types and layers
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
 
-test: $(DEV_READY)  ## every test
+test: $(DEV_READY) $(SERVICES_READY)  ## every test
 	$(BIN)/pytest $(ARGS)
 
 simulate: $(DEV_READY)  ## the simulator: make simulate SEEDS=50000
@@ -51,3 +53,7 @@ $(RUN_READY): requirements.txt tools/environment.py
 
 $(DEV_READY): requirements-dev.txt tools/environment.py
 	@$(PYTHON) tools/environment.py $(VENV) requirements-dev.txt $@
+
+# MariaDB, Redis, nginx and the like: only the tests need them.
+$(SERVICES_READY): tools/services.py tools/services/package-lock.json
+	@$(PYTHON) tools/services.py $(SERVICES) $@
