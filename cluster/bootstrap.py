@@ -8,9 +8,12 @@ runs the shards in its own process.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from threading import Thread
+
+from msgspec.structs import replace
 
 from actors.domain.ids import ShardId
 from actors.limits import Limits
@@ -28,13 +31,17 @@ from cluster.run_file import (
     read_record,
     write_record,
 )
-from cluster.shard_wiring import ShardConfig, ShardStores
+from cluster.shard_wiring import (
+    JOURNAL_VARIABLE,
+    OF_THE_NODE,
+    ShardConfig,
+    ShardStores,
+)
 from cluster.site import Site
 from gateway.batching import Courier
 from persistence.directory import SqlDirectory
 from persistence.engine import migrate, open_engine
 
-MIB = 1024 * 1024
 FACTORY = "cluster.shard_wiring:make_mailbox"
 """What a shard's process imports to make its mailbox."""
 RAY_S = 15.0
@@ -44,16 +51,18 @@ RAY_S = 15.0
 def shard_config(site: Site, *, logs: bool) -> ShardConfig:
     """What the site's shards need to know; ``logs``: each has a process of its own."""
     settings = site.settings
+    stores = site.stores
+    if logs and stores.in_redis:  # its URL does not lie in Ray's storage
+        os.environ[JOURNAL_VARIABLE] = stores.journal
+        stores = replace(stores, journal=OF_THE_NODE)
     return ShardConfig(
-        journal=str(site.folder.journal),
-        snapshots=str(site.folder.snapshots),
+        stores=stores,
         policy=settings.policy,
         limits=Limits(
             snapshot_events=settings.snapshot_events,
             snapshot_ms=int(settings.snapshot_seconds * 1000),
             passivate_ms=int(settings.passivate_minutes * 60_000),
         ),
-        journal_budget_bytes=settings.journal_budget_mib * MIB,
         logs=str(site.folder.logs) if logs else "",
         log_level=settings.log_level,
     )
@@ -68,7 +77,9 @@ def fixed_shards(site: Site) -> list[ShardId]:
 
 def has_journal(site: Site, shard: ShardId) -> bool:
     """Whether this shard ever began; with placement "provider" strangers have not."""
-    return (site.folder.journal / shard).is_dir()
+    if site.settings.journal_is_redis:
+        return True
+    return (site.folder.journal_of(site.layout.generation) / shard).is_dir()
 
 
 @asynccontextmanager
@@ -213,7 +224,7 @@ async def _batched(links: ShardLinks) -> AsyncIterator[Calendars]:
 @asynccontextmanager
 async def open_directory(site: Site) -> AsyncIterator[SqlDirectory]:
     """The site's directory, for reading and for imports."""
-    url = site.folder.database_url
+    url = site.database_url
     await migrate(url)
     readers, writer = open_engine(url, "reader"), open_engine(url, "writer")
     try:

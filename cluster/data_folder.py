@@ -39,13 +39,23 @@ _OURS_BEFORE_LAYOUT = frozenset({"lock", "run.json", "logs"})
 
 
 class Layout(Struct, frozen=True):
-    """What is fixed for the life of a folder; ``made_on`` is a UTC date."""
+    """What is fixed for the life of a site; ``made_on`` is a UTC date.
+
+    A site whose journal is in Redis keeps it there too, and what is there counts; each
+    node's folder has a copy.
+    """
 
     format: int
     shards: int
     placement: str
     cell_minutes: int
     made_on: str
+    site_id: str = ""
+    """Random; tells a site from another in the same place. Empty in old folders."""
+    generation: int = 1
+    """Which journals are in force; ``slotcast reshard`` writes the next ones."""
+    isolated: dict[str, str] = {}
+    """Providers with a shard of their own, and that shard's id."""
 
 
 class DataFolder:
@@ -58,14 +68,25 @@ class DataFolder:
         self.run_file = self.path / "run.json"
         self.seeded_file = self.path / "seeded.json"
         self.token_key_file = self.path / "secrets" / "token.key"
+        self.cluster_secret_file = self.path / "secrets" / "cluster.secret"
         self.journal = self.path / "journal"
         self.snapshots = self.path / "snapshots"
         self.read_model = self.path / "readmodel"
         self.logs = self.path / "logs"
 
+    def journal_of(self, generation: int) -> Path:
+        """The journal files of a generation; the first one's folder has no number."""
+        return self.journal if generation == 1 else self.path / f"journal-g{generation}"
+
+    def snapshots_of(self, generation: int) -> Path:
+        """The snapshots that belong to a generation's journal."""
+        if generation == 1:
+            return self.snapshots
+        return self.path / f"snapshots-g{generation}"
+
     @property
-    def database_url(self) -> str:
-        """SQLAlchemy's address of the read model."""
+    def sqlite_url(self) -> str:
+        """SQLAlchemy's address of a read model in this folder."""
         return f"sqlite+aiosqlite:///{self.read_model / 'slotcast.sqlite3'}"
 
     # --- looking, without changing anything --------------------------------------
@@ -201,22 +222,27 @@ class DataFolder:
             "Stop that process first, or set SLOTCAST_DATA to another place.",
         )
 
-    def make(self, settings: Settings, made_on: str) -> Layout:
-        """Make what a folder needs; the layout last, atomically. Needs the lock."""
+    def make(
+        self, settings: Settings, made_on: str, shared: Layout | None = None
+    ) -> Layout:
+        """Make what a folder needs; the layout last, atomically. Needs the lock.
+
+        ``shared`` is the layout of a site that exists already, elsewhere: copied.
+        """
         with _explained(self.path):
             for part in (self.journal, self.snapshots, self.read_model, self.logs):
                 part.mkdir(exist_ok=True)
             self.token_key_file.parent.mkdir(mode=0o700, exist_ok=True)
             _create_secret(self.token_key_file)
-            layout = Layout(
-                format=FORMAT,
-                shards=settings.shards,
-                placement=settings.placement.value,
-                cell_minutes=settings.cell_minutes,
-                made_on=made_on,
-            )
-            write_atomically(self.layout_file, msgspec.json.encode(layout) + b"\n")
+            layout = shared or new_layout(settings, made_on)
+            self.keep_layout(layout)
         return layout
+
+    def keep_layout(self, layout: Layout) -> None:
+        """Write this layout, atomically; folders of its generation are made before."""
+        self.journal_of(layout.generation).mkdir(exist_ok=True)
+        self.snapshots_of(layout.generation).mkdir(exist_ok=True)
+        write_atomically(self.layout_file, msgspec.json.encode(layout) + b"\n")
 
     def check_writable(self) -> None:
         """Raises Obstacle if nothing can be written here."""
@@ -254,6 +280,26 @@ class DataFolder:
             )
         return key
 
+    def cluster_secret(self) -> bytes:
+        """What the nodes of a cluster share; empty if there is none here.
+
+        Raises:
+            Obstacle: others than its owner can read it.
+        """
+        path = self.cluster_secret_file
+        if not path.exists():
+            return b""
+        with _explained(path):
+            mode = path.stat().st_mode & 0o777
+            secret = path.read_bytes().strip()
+        if mode & 0o077:
+            raise Obstacle(
+                f"The cluster's secret {path} can be read by others (mode {mode:o}).",
+                f"chmod 600 {path}; if others may have seen it, make a new one on all "
+                "nodes.",
+            )
+        return secret
+
     # --- the demo region -----------------------------------------------------------
 
     def is_seeded(self) -> bool:
@@ -263,6 +309,18 @@ class DataFolder:
     def mark_seeded(self, what: str) -> None:
         """Remember that the folder needs no more seeding."""
         write_atomically(self.seeded_file, msgspec.json.encode({"seed": what}) + b"\n")
+
+
+def new_layout(settings: Settings, made_on: str) -> Layout:
+    """The layout of a site that begins with these settings."""
+    return Layout(
+        format=FORMAT,
+        shards=settings.shards,
+        placement=settings.placement.value,
+        cell_minutes=settings.cell_minutes,
+        made_on=made_on,
+        site_id=secrets.token_hex(8),
+    )
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -48,7 +48,7 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
     """The gateway's settings from the site's. Raises Obstacle: the key is not safe."""
     settings = site.settings
     return GatewayConfig(
-        token_keys=(site.folder.token_key(),),
+        token_keys=(site.token_key(),),
         allowed_origins=settings.allowed_origins,
         rate_limited=settings.rate_limits,
         rate_per_s=settings.rate_per_second,
@@ -64,7 +64,7 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
 async def gateway_ports(site: Site, links: ShardLinks) -> AsyncIterator[GatewayPorts]:
     """The gateway's ports over real adapters; closed afterwards."""
     clock = SystemClock()
-    readers = open_engine(site.folder.database_url, "reader")
+    readers = open_engine(site.database_url, "reader")
     courier = Courier(links, clock)
     try:
         yield GatewayPorts(

@@ -10,18 +10,20 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
+
+from sqlalchemy.exc import DBAPIError
 
 from actors.domain.ids import Millis
-from actors.errors import SchedulingError
+from actors.errors import SchedulingError, Unavailable
 from actors.ports import Journal, SnapshotStore
 from cluster.clock import SystemClock
 from cluster.site import Site
+from cluster.stores import open_journal, open_snapshots
 from persistence.engine import migrate, open_engine
-from persistence.journal_file import FileJournal
 from persistence.projection_sql import SqlProjectionStore
 from persistence.projection_store import StoreUnavailable
 from persistence.projector import Projector
-from persistence.snapshots import FileSnapshots
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ PRESSED = 0.8
 """Journal pressure from which records go before their time: room for new bookings
 is worth more than a second way to restore old ones."""
 NICENESS = 5
+MIGRATE_AGAIN_LEAST_S, MIGRATE_AGAIN_MOST_S = 0.5, 10.0
+"""Pause before a database that was away at the start is asked again; doubles."""
 CATCH_UP_S = 4.0
 """How long a projector that is told to stop goes on catching up."""
 
@@ -45,11 +49,12 @@ async def follow_journal(site: Site, *, until_stdin_closes: bool) -> None:
         loop.add_reader(sys.stdin.fileno(), _notice_end, stop)
     if until_stdin_closes:  # beside a server: those who answer people come first
         os.nice(NICENESS)
-    url = site.folder.database_url
-    await migrate(url)
+    url = site.database_url
+    if not await migrated(url, stop):
+        return
     engine = open_engine(url, "projector")
-    journal = FileJournal(site.folder.journal)
-    snapshots = FileSnapshots(site.folder.snapshots)
+    journal = open_journal(site.stores)
+    snapshots = open_snapshots(site.stores)
     projector = Projector(
         journal,
         SqlProjectionStore(engine),
@@ -72,6 +77,23 @@ async def follow_journal(site: Site, *, until_stdin_closes: bool) -> None:
         await snapshots.close()
         await engine.dispose()
         log.info("projector ends, %d records projected", projector.projected)
+
+
+async def migrated(url: str, stop: asyncio.Event) -> bool:
+    """Migrate as soon as the database answers; False if told to stop before."""
+    pause_s = MIGRATE_AGAIN_LEAST_S
+    while not stop.is_set():
+        try:
+            await migrate(url)
+        except (Unavailable, StoreUnavailable, DBAPIError, OSError) as error:
+            log.warning("the tables wait %.1f s for the database: %r", pause_s, error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await stop.wait()
+            pause_s = min(2 * pause_s, MIGRATE_AGAIN_MOST_S)
+        else:
+            return True
+    return False
 
 
 def _notice_end(stop: asyncio.Event) -> None:

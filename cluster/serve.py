@@ -40,8 +40,10 @@ from cluster.run_file import (
     marks_of_descendants,
     write_record,
 )
+from cluster.services import check_services
 from cluster.settings import Settings
-from cluster.site import Site
+from cluster.shared_layout import agreed_layout
+from cluster.site import Site, make_site
 from cluster.stopping import StopSignals
 from cluster.supervision import Supervisor, projector_command
 from cluster.terminal import Terminal
@@ -84,31 +86,39 @@ def _prepared(
     check_python()
     raise_open_files_limit()
     folder = DataFolder(settings.data)
-    layout = folder.examine()
+    made = folder.examine()
+    if made is not None and folder.is_locked():
+        raise folder.taken()
+    layout = agreed_layout(folder, settings, made)
     if layout is not None:
         settings = folder.check_matches(layout, settings)
-        if folder.is_locked():
-            raise folder.taken()
     check_disk(folder.path, settings.disk_free_mib_min)
     listener = held.enter_context(bind_port(settings))
     held.enter_context(folder_taken(folder, COMMAND))
     folder.check_writable()
-    if layout is None:
-        layout = folder.make(settings, SystemClock().today().isoformat())
+    if made is None:
+        layout = make_site(folder, settings, SystemClock().today(), layout)
         terminal.note(f"A new data folder: {folder.path}")
-    folder.token_key()
+    assert layout is not None
+    site = Site(settings, folder, layout)
+    site.token_key()
+    check_services(site, terminal)
     if not settings.is_loopback:
         terminal.note(
             f"Listening on {settings.host}: others can reach this server, and tokens "
             "travel unencrypted unless a proxy with TLS stands before it.",
             style="yellow",
         )
-    return Site(settings, folder, layout), listener
+    return site, listener
 
 
-def _prepare_gateway(database_url: str) -> None:
-    """What need not wait for Ray: the tables, and loading the gateway's libraries."""
-    asyncio.run(migrate(database_url))
+def _prepare_gateway(site: Site) -> None:
+    """What need not wait for Ray: the tables, and loading the gateway's libraries.
+
+    The tables of a database server are the projector's business: it may be away.
+    """
+    if not site.settings.database:
+        asyncio.run(migrate(site.database_url))
     import_module("cluster.gateway_wiring")
 
 
@@ -184,8 +194,7 @@ class _Server:
         ray_folder = new_ray_folder()
         host = RayHost(self._site, ray_folder)
         self._note(ray_folder=str(ray_folder), ray_token=token)
-        url = self._site.folder.database_url
-        preparing = asyncio.to_thread(_prepare_gateway, url)
+        preparing = asyncio.to_thread(_prepare_gateway, self._site)
         try:
             async with alongside(preparing) as prepared:
                 with self._terminal.step("Ray"):

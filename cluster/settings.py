@@ -8,6 +8,7 @@ start; see cluster/data_folder.py.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,9 @@ from cluster.obstacle import Obstacle
 ENV_PREFIX = "SLOTCAST_"
 CELL_CHOICES = (1, 3, 5, 15)
 """Cell lengths in minutes: they divide the quarter hours that zones differ by."""
+SECRETS = ("journal", "database", "database_reader", "redis", "cluster_secret")
+"""Settings that hold passwords: never shown, and each may come from a file that
+``SLOTCAST_<NAME>_FILE`` names."""
 
 
 class Settings(BaseSettings):
@@ -66,6 +70,40 @@ class Settings(BaseSettings):
     """How long the journal keeps what snapshots and read model both have: long
     enough to notice a power cut that took back the read model's last transactions,
     or to restore yesterday's backup. Ignored when the journal's room is 80 % full."""
+
+    # --- services, for a site on more than one machine ---------------------------
+    journal: str = Field("file", repr=False)
+    """Where the journal and the snapshots are: ``file`` (the data folder) or
+    ``redis://…`` (streams in a Redis that syncs every write)."""
+    journal_replicas: int = Field(0, ge=0, le=16)
+    """Replicas of the journal's Redis, all of which must have synced an event before
+    it is acknowledged. Slotcast never lowers this number by itself."""
+    site: str = Field("slotcast", pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    """Prefix of everything this site keeps in Redis: several sites may share one."""
+    database: str = Field("", repr=False)
+    """The read model: empty for SQLite in the data folder, or ``mysql://…`` or
+    ``mariadb://…`` (asyncmy unless the URL names another driver)."""
+    database_reader: str = Field("", repr=False)
+    """A read replica of it for schedules, history and directory; empty: none."""
+    redis: str = Field("", repr=False)
+    """Redis for shared rate limits, revocations, hot pages and wake-ups; empty: the
+    journal's, if that is a Redis, else everything stays in this process."""
+
+    # --- nodes -------------------------------------------------------------------
+    cluster_secret: str = Field("", repr=False)
+    """Shared by all nodes: Ray's token and the token key are made from it. Empty: the
+    file secrets/cluster.secret of the data folder."""
+    node_name: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,63}$")
+    """How this node is called in ``slotcast cluster status``; empty: the host name."""
+    node_host: str = "127.0.0.2"
+    """This node's address for the other nodes. Ray takes 127.0.0.1 for "no address",
+    so a cluster on one machine begins at 127.0.0.2."""
+    ray_port: int = Field(6380, ge=1, le=65535)
+    """Port of Ray's control service on the head."""
+    head: str = ""
+    """``host:port`` of the head's Ray, for nodes that join."""
+    gateways: int = Field(1, ge=0, le=64)
+    """Gateway processes on this node: about one for each core."""
 
     # --- the calendars -----------------------------------------------------------
     shards: int = Field(4, ge=1, le=4096)
@@ -119,6 +157,28 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("journal")
+    @classmethod
+    def _a_journal(cls, value: str) -> str:
+        if value != "file" and not value.startswith(("redis://", "rediss://")):
+            raise ValueError("must be file, or begin with redis:// or rediss://")
+        return value
+
+    @field_validator("redis")
+    @classmethod
+    def _a_redis(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://")):
+            raise ValueError("must be empty, or begin with redis:// or rediss://")
+        return value
+
+    @field_validator("database", "database_reader")
+    @classmethod
+    def _a_database(cls, value: str) -> str:
+        family = value.partition(":")[0].partition("+")[0]
+        if value and family not in {"mysql", "mariadb", "sqlite"}:
+            raise ValueError("must be empty, or begin with mysql:// or mariadb://")
+        return value
+
     @field_validator("cell_minutes")
     @classmethod
     def _divides_an_hour(cls, value: int) -> int:
@@ -138,11 +198,45 @@ class Settings(BaseSettings):
         )
 
     @property
+    def journal_is_redis(self) -> bool:
+        """Whether the journal is in Redis, so that any node can own any shard."""
+        return self.journal != "file"
+
+    @property
+    def shared_redis(self) -> str:
+        """The Redis for all that is not the journal; empty if there is none."""
+        return self.redis or (self.journal if self.journal_is_redis else "")
+
+    @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         return self.host in {"127.0.0.1", "::1", "localhost"} or self.host.startswith(
             "127."
         )
+
+
+def _secrets_from_files() -> dict[str, str]:
+    """Secrets whose variable ends in ``_FILE`` and names a file only we can read."""
+    found: dict[str, str] = {}
+    for name in SECRETS:
+        variable = f"{ENV_PREFIX}{name.upper()}_FILE"
+        place = os.environ.get(variable, "")
+        if not place:
+            continue
+        try:
+            mode = Path(place).stat().st_mode & 0o777
+            found[name] = Path(place).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Obstacle(
+                f"{variable} names {place}, which cannot be read: {error}.",
+                "Name a file that this user may read, or leave the variable out.",
+            ) from error
+        if mode & 0o007:
+            raise Obstacle(
+                f"The secret in {place} can be read by everybody (mode {mode:o}).",
+                f"chmod 600 {place}",
+            )
+    return found
 
 
 def read_settings(**given: Any) -> Settings:
@@ -151,15 +245,17 @@ def read_settings(**given: Any) -> Settings:
     Raises:
         Obstacle: a setting does not make sense; says which variable and why.
     """
-    chosen = {name: value for name, value in given.items() if value is not None}
+    chosen: dict[str, Any] = dict(_secrets_from_files())
+    chosen.update((name, value) for name, value in given.items() if value is not None)
     try:
         return Settings(**chosen)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
         reason = str(first["msg"]).removeprefix("Value error, ")
+        shown = "not shown" if name in SECRETS else repr(first["input"])
         raise Obstacle(
-            f"The setting {ENV_PREFIX}{name.upper()} is {first['input']!r}: {reason}.",
+            f"The setting {ENV_PREFIX}{name.upper()} is {shown}: {reason}.",
             f"Set {ENV_PREFIX}{name.upper()} (or the option) to a value that fits, "
             "or leave it out for the default.",
         ) from error

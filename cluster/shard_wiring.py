@@ -6,28 +6,35 @@ stays slim: no FastAPI, SQLAlchemy or pydantic comes in from here.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.domain.ids import ShardId
 from actors.domain.rules import Policy
 from actors.limits import Limits
 from actors.mailbox import Mailbox
 from cluster.clock import SystemClock
-from persistence.journal_file import FileJournal
-from persistence.snapshots import FileSnapshots
+from cluster.stores import StoresConfig, open_journal, open_snapshots
+
+JOURNAL_VARIABLE = "SLOTCAST_JOURNAL"
+"""Where a shard's process finds the URL of a journal in Redis: with its password it
+must not lie in Ray's storage, so each node gives it to its own processes."""
+LOGS_VARIABLE = "SLOTCAST_NODE_LOGS"
+"""The folder for logs on this node; wins over the configuration's."""
+OF_THE_NODE = "redis://of-the-node"
+"""Stands in a configuration for the URL in ``JOURNAL_VARIABLE``."""
 
 
 class ShardConfig(Struct, frozen=True):
     """What a shard needs to know; ``logs`` empty means: this process logs already."""
 
-    journal: str
-    snapshots: str
+    stores: StoresConfig
     policy: Policy
     limits: Limits
-    journal_budget_bytes: int = 0
     logs: str = ""
     log_level: str = "info"
 
@@ -41,10 +48,8 @@ class ShardStores:
 
     def __init__(self, config: ShardConfig) -> None:
         self._config = config
-        self.journal = FileJournal(
-            Path(config.journal), budget_bytes=config.journal_budget_bytes
-        )
-        self.snapshots = FileSnapshots(Path(config.snapshots))
+        self.journal = open_journal(config.stores)
+        self.snapshots = open_snapshots(config.stores)
 
     def mailbox(self, shard: ShardId) -> Mailbox:
         """A shard's mailbox on these stores, not yet started."""
@@ -66,8 +71,12 @@ class ShardStores:
 def make_mailbox(config: bytes, shard: ShardId) -> Mailbox:
     """The mailbox of the one shard of this process, not yet started."""
     wanted = msgspec.msgpack.decode(config, type=ShardConfig)
-    if wanted.logs:
+    logs = os.environ.get(LOGS_VARIABLE) or wanted.logs
+    if wanted.logs and logs:
         from cluster.logs import log_to
 
-        log_to(Path(wanted.logs) / f"shard-{shard}.log", wanted.log_level)
+        log_to(Path(logs) / f"shard-{shard}.log", wanted.log_level)
+    if wanted.stores.journal == OF_THE_NODE:
+        here = replace(wanted.stores, journal=os.environ[JOURNAL_VARIABLE])
+        wanted = replace(wanted, stores=here)
     return ShardStores(wanted).mailbox(shard)

@@ -35,7 +35,7 @@ async def welcome(
     base = address_of(site.settings)
     example = await _example(calendars, directory)
     provider = example[0] if example else ProviderId("prv_1")
-    key, clock = site.folder.token_key(), SystemClock()
+    key, clock = site.token_key(), SystemClock()
     life_s = int(site.settings.token_hours * 3600)
     people = (
         (Role.PATIENT, "pat_1"),

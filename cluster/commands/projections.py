@@ -14,12 +14,13 @@ from cluster.clock import SystemClock
 from cluster.commands.options import DataOption, JsonOption
 from cluster.obstacle import FOUND_A_PROBLEM
 from cluster.site import Site, existing_site
+from cluster.stores import open_journal, open_snapshots
 from cluster.terminal import Progressing, Terminal
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from persistence.journal_file import FileJournal
+    from actors.ports import Journal
 
 projection = typer.Typer(
     help="The read model behind the journal.", no_args_is_help=True
@@ -83,7 +84,7 @@ def migrate(*, data: DataOption = None) -> None:
     """Bring the read model's tables to this version."""
     from persistence.engine import migrate as migrate_tables
 
-    asyncio.run(migrate_tables(existing_site(data).folder.database_url))
+    asyncio.run(migrate_tables(existing_site(data).database_url))
     Terminal().say("The tables are up to date.")
 
 
@@ -97,9 +98,8 @@ async def _lags(site: Site) -> Sequence[ShardLag]:
 async def _rebuild(site: Site, progress: Progressing) -> None:
     from persistence.rebuild import rebuild as rebuild_read_model
     from persistence.seeding import SnapshotSeeds
-    from persistence.snapshots import FileSnapshots
 
-    snapshots = FileSnapshots(site.folder.snapshots)
+    snapshots = open_snapshots(site.stores)
     try:
         async with _opened(site, "projector") as (journal, engine):
             await rebuild_read_model(
@@ -123,15 +123,14 @@ async def _parked(site: Site) -> dict[str, int]:
 @asynccontextmanager
 async def _opened(
     site: Site, role: Literal["reader", "projector"]
-) -> AsyncIterator[tuple[FileJournal, AsyncEngine]]:
+) -> AsyncIterator[tuple[Journal, AsyncEngine]]:
     """The site's journal, for reading, and its read model, migrated."""
     from persistence.engine import migrate as migrate_tables
     from persistence.engine import open_engine
-    from persistence.journal_file import FileJournal
 
-    await migrate_tables(site.folder.database_url)
-    journal = FileJournal(site.folder.journal)
-    engine = open_engine(site.folder.database_url, role)
+    await migrate_tables(site.database_url)
+    journal = open_journal(site.stores)
+    engine = open_engine(site.database_url, role)
     try:
         yield journal, engine
     finally:

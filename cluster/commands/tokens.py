@@ -51,7 +51,7 @@ def token(
     if bool(subject) == bool(subjects_from):
         raise Obstacle("Give either --subject or --subjects-from.")
     site = existing_site(data)
-    key = site.folder.token_key()
+    key = site.token_key()
     life_s = seconds(ttl) if ttl else int(site.settings.token_hours * 3600)
     terminal, clock = Terminal(), SystemClock()
     for who in _subjects(subjects_from) if subjects_from else [subject]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from pathlib import Path
 
 import typer
 
 from cluster.commands.options import DataOption, JsonOption
 from cluster.obstacle import FOUND_A_PROBLEM
 from cluster.site import Site, existing_site
+from cluster.stores import open_journal, open_snapshots
 from cluster.terminal import Terminal
 from cluster.verification import Verdict, Verification
 
@@ -38,13 +38,11 @@ def verify(*, data: DataOption = None, as_json: JsonOption = False) -> None:
 async def _verified(site: Site) -> Verdict:
     from cluster.bootstrap import open_links
     from persistence.engine import open_engine
-    from persistence.journal_file import FileJournal
     from persistence.progress import SqlProgress
-    from persistence.snapshots import FileSnapshots
 
-    journal = FileJournal(Path(site.folder.journal))
-    snapshots = FileSnapshots(Path(site.folder.snapshots))
-    engine = open_engine(site.folder.database_url, role="reader")
+    journal = open_journal(site.stores)
+    snapshots = open_snapshots(site.stores)
+    engine = open_engine(site.database_url, role="reader")
     try:
         verdict = Verdict()
         running = site.folder.is_locked()

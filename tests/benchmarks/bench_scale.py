@@ -54,6 +54,7 @@ from actors.local import LocalLinks
 from actors.placement import Placement, placing, shard_name
 from cluster.clock import SystemClock
 from cluster.shard_wiring import ShardConfig, ShardStores
+from cluster.stores import StoresConfig
 
 SHARDS = 4
 MANY = 10_000
@@ -93,8 +94,7 @@ def birth(number: int) -> list[Command]:
 
 def the_config(folder: Path) -> ShardConfig:
     return ShardConfig(
-        journal=str(folder / "journal"),
-        snapshots=str(folder / "snapshots"),
+        stores=StoresConfig(str(folder / "journal"), str(folder / "snapshots")),
         policy=Policy(),
         limits=Limits(),
     )

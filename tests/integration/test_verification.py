@@ -18,6 +18,7 @@ from actors.mailbox import Mailbox
 from actors.placement import Placement, placing
 from actors.ports import StoredCalendar
 from cluster.shard_wiring import ShardConfig, ShardStores
+from cluster.stores import StoresConfig
 from cluster.verification import Verdict, Verification
 from persistence.engine import migrate, open_engine
 from persistence.progress import SqlProgress
@@ -67,8 +68,7 @@ class Site:
 
 def the_config(folder: Path) -> ShardConfig:
     return ShardConfig(
-        journal=str(folder / "journal"),
-        snapshots=str(folder / "snapshots"),
+        stores=StoresConfig(str(folder / "journal"), str(folder / "snapshots")),
         policy=Policy(),
         limits=Limits(),
     )
