@@ -1,0 +1,1 @@
+"""Real faults on real processes, each ending in the same check."""
