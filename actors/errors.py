@@ -5,6 +5,7 @@
     SchedulingError                 code, retryable
     ├── Unavailable   retryable     the system cannot answer now; nothing is lost
     │   ├── CalendarRecovering      a shard is starting or moving
+    │   │   └── EpochTooLow         it must begin anew to take a calendar in
     │   ├── JournalUnavailable      no acknowledgement is possible just now
     │   ├── JournalFull             space is short: no new holds, then no bookings
     │   └── Overloaded              a bounded queue is full
@@ -39,6 +40,10 @@ class Unavailable(SchedulingError):
 
 class CalendarRecovering(Unavailable):
     """The calendar is being recovered; try again in a moment."""
+
+
+class EpochTooLow(CalendarRecovering):
+    """The calendar comes from a shard with a higher epoch; try again in a moment."""
 
 
 class JournalUnavailable(Unavailable):

@@ -9,7 +9,7 @@ from actors.domain.changes import FeedBatch
 from actors.domain.ids import ProviderId, ShardId
 from actors.errors import Unavailable
 from actors.mailbox import Mailbox
-from actors.placement import Placing
+from actors.placement import Places, Placing
 from actors.ports import Request, ShardReply, ShardStatus
 
 MakeMailbox = Callable[[ShardId], Mailbox]
@@ -26,24 +26,30 @@ class LocalLinks:
     def __init__(
         self, placing: Placing, shards: Sequence[ShardId], make_mailbox: MakeMailbox
     ) -> None:
-        self._placing = placing
+        self._places = Places(placing)
         self._fixed = tuple(shards)
         self._make_mailbox = make_mailbox
         self._mailboxes: dict[ShardId, Mailbox] = {}
 
     def shards(self) -> Sequence[ShardId]:
         """All shards for placement "shard"; the active ones for "provider"."""
-        return self._fixed or tuple(self._mailboxes)
+        if not self._fixed:
+            return tuple(self._mailboxes)
+        return tuple(dict.fromkeys((*self._fixed, *self._places.exceptions())))
 
     def shard_of(self, provider: ProviderId) -> ShardId:
         """Which shard decides about this provider."""
-        return self._placing(provider)
+        return self._places(provider)
+
+    def moved(self, provider: ProviderId, shard: ShardId) -> None:
+        """A shard said that ``shard`` decides about this provider now."""
+        self._places.note(provider, shard)
 
     def mailbox(self, shard: ShardId) -> Mailbox:
         """The shard's mailbox, started."""
         mailbox = self._mailboxes.get(shard)
         if mailbox is None:
-            if self._fixed and shard not in self._fixed:
+            if self._fixed and shard not in self.shards():
                 raise Unavailable(f"there is no shard {shard}")
             mailbox = self._mailboxes[shard] = self._make_mailbox(shard)
             mailbox.start()

@@ -1,16 +1,26 @@
-"""Provider to shard: a stable hash over a fixed number of shards.
+"""Provider to shard: a stable hash over a fixed number of shards, and exceptions.
 
-The number of shards is fixed for the life of a site: another number means re-keyed
-journals. With placement "provider" every provider is a shard of its own.
+The number of shards is fixed for a generation of journals; ``slotcast reshard`` writes
+the next generation with another number, or the other placement. A shard's id carries
+the generation (``g2-s0007``; the first one's has none), so that nothing of one is ever
+taken for the other's: not a journal, an offset, an actor or an event's id. With
+placement "provider" every provider is a shard of its own; with "shard" an isolated one
+is (``x-prv_...``).
 """
 
 from __future__ import annotations
 
+import re
 import zlib
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 from actors.domain.ids import ProviderId, ShardId
+
+_ISOLATED = re.compile(r"(?:g\d+-)?x-", re.ASCII)
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Placement(StrEnum):
@@ -24,24 +34,73 @@ class Placing(Protocol):
     """Which shard decides about a provider."""
 
     def __call__(self, provider: ProviderId, /) -> ShardId:
-        """The shard of ``provider``: the same on every machine, for ever."""
+        """The shard of ``provider``: the same on every machine."""
         ...
 
 
-def shard_name(index: int) -> ShardId:
+def shard_name(index: int, generation: int = 1) -> ShardId:
     """The id of the shard with this index: ``s0007``."""
-    return ShardId(f"s{index:04d}")
+    return _of(generation, f"s{index:04d}")
 
 
-def placing(placement: Placement, shards: int) -> Placing:
+def isolated_shard(provider: ProviderId, generation: int = 1) -> ShardId:
+    """The id of the shard that this provider has when it is isolated."""
+    return _of(generation, f"x-{provider}")
+
+
+def is_isolated(shard: ShardId) -> bool:
+    """Whether this shard is for one isolated provider, whose calendar comes to it."""
+    return _ISOLATED.match(shard) is not None
+
+
+def _of(generation: int, name: str) -> ShardId:
+    return ShardId(name if generation == 1 else f"g{generation}-{name}")
+
+
+def placing(
+    placement: Placement,
+    shards: int,
+    isolated: Mapping[str, str] = _NONE,
+    generation: int = 1,
+) -> Placing:
     """The function that places providers over ``shards`` shards.
 
     CRC-32 of the id's UTF-8 bytes, modulo the number of shards; never Python's
-    ``hash``, which differs from process to process.
+    ``hash``, which differs from process to process. ``isolated`` are exceptions:
+    provider to shard.
     """
     if placement is Placement.PROVIDER:
-        return lambda provider: ShardId(provider)
+        return lambda provider: _of(generation, provider)
     if shards < 1:
         raise ValueError(f"shards must be at least 1, not {shards}")
-    names = [shard_name(index) for index in range(shards)]
-    return lambda provider: names[zlib.crc32(provider.encode()) % shards]
+    names = [shard_name(index, generation) for index in range(shards)]
+
+    def place(provider: ProviderId) -> ShardId:
+        return names[zlib.crc32(provider.encode()) % shards]
+
+    return Places(place, isolated) if isolated else place
+
+
+class Places:
+    """A placing with exceptions, which are learnt while the process lives.
+
+    A shard that a calendar left names the one it moved to; what was learnt last holds.
+    """
+
+    def __init__(self, placing: Placing, moved: Mapping[str, str] = _NONE) -> None:
+        self._placing = placing
+        self._moved = {
+            ProviderId(provider): ShardId(shard) for provider, shard in moved.items()
+        }
+
+    def __call__(self, provider: ProviderId, /) -> ShardId:
+        """The shard of ``provider``, as far as it is known here."""
+        return self._moved.get(provider) or self._placing(provider)
+
+    def note(self, provider: ProviderId, shard: ShardId) -> None:
+        """This provider's calendar has moved to ``shard``."""
+        self._moved[provider] = shard
+
+    def exceptions(self) -> tuple[ShardId, ...]:
+        """The shards that calendars moved to, each once."""
+        return tuple(dict.fromkeys(self._moved.values()))

@@ -14,12 +14,12 @@ from msgspec import Struct
 
 from actors.domain.answers import Reply
 from actors.domain.changes import FeedBatch
-from actors.domain.commands import Command
+from actors.domain.commands import Command, Transfer
 from actors.domain.events import Event
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.reads import Read
 
-Request = Command | Read
+Request = Command | Transfer | Read
 """Anything a shard can be asked."""
 
 
@@ -31,6 +31,7 @@ class TroubleCode(StrEnum):
     OVERLOADED = "overloaded"  # nothing was done; come back later
     JOURNAL_DOWN = "journal_down"  # it may have been done; come back later
     JOURNAL_FULL = "journal_full"  # nothing was done; the operator must act
+    MOVED = "moved"  # nothing was done; ask the shard that ``detail`` names
     FAULT = "fault"  # nothing was done; a defect of ours, in the log
 
 
@@ -44,6 +45,8 @@ class Trouble(Struct, frozen=True, tag="trouble", gc=False):
     code: TroubleCode
     detail: str = ""
     retry_after_s: float = 1.0
+    provider_id: ProviderId = ProviderId("")
+    """Whose calendar has moved, as a question may be about several."""
 
 
 ShardReply = Reply | Trouble
@@ -231,7 +234,9 @@ class ShardStatus(Struct, frozen=True):
     fsync_p99_ms: float = 0.0
     opened_at: int = 0
     state: str = "open"
-    """opening, open, left (fenced: another owner) or closed."""
+    """warm, opening, open, left (fenced: another owner), corrupt or closed."""
+    node: str = ""
+    """The node it runs on, as its operator named it; empty without a cluster."""
     events: int = 0
     reads: int = 0
     snapshots: int = 0
@@ -257,6 +262,10 @@ class ShardLinks(Feed, Protocol):
 
     def shard_of(self, provider: ProviderId) -> ShardId:
         """Which shard decides about this provider."""
+        ...
+
+    def moved(self, provider: ProviderId, shard: ShardId) -> None:
+        """A shard said that ``shard`` decides about this provider now: go there."""
         ...
 
     async def execute(

@@ -168,7 +168,7 @@ class Residents:
             for provider, resident in self._loaded.items()
             if resident.used_at < before
             and provider not in kept
-            and resident.calendar.next_expiry() is None
+            and (resident.calendar.left or resident.calendar.next_expiry() is None)
         ]
         for provider in idle:
             del self._loaded[provider]

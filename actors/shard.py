@@ -23,23 +23,25 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from actors.batch import SHARED, Batch, providers_of
 from actors.domain.answers import NextFreeView, PositionsView, Reply
 from actors.domain.calendar import Calendar
 from actors.domain.changes import CalendarChange
 from actors.domain.commands import (
     AdvanceWindow,
-    BookSlot,
     Command,
     CommandBase,
-    ConfirmHold,
     ExpireHolds,
-    PlaceHold,
-    RescheduleBooking,
+    Transfer,
     postponed,
 )
-from actors.domain.delta import change_of
 from actors.domain.errors import NOT_REMEMBERED, Refusal, RefusalCode
-from actors.domain.events import CommandRefused, Event
+from actors.domain.events import (
+    CalendarMovedIn,
+    CalendarMovedOut,
+    CommandRefused,
+    Event,
+)
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.reads import (
     Read,
@@ -54,8 +56,10 @@ from actors.domain.reads import (
 )
 from actors.domain.refusals import NO_PROVIDER
 from actors.domain.rules import Policy
+from actors.errors import EpochTooLow
 from actors.feed_ring import FeedRing
 from actors.limits import Limits
+from actors.moving import away, epoch_to_beat, moved, told
 from actors.ports import (
     Record,
     Request,
@@ -65,47 +69,14 @@ from actors.ports import (
     TroubleCode,
 )
 from actors.residents import Resident, Residents
-from actors.shard_views import view_after, view_of
+from actors.shard_views import change_after, view_after, view_of
 from actors.tally import Tally
 
-_BOOKINGS = (BookSlot, ConfirmHold, RescheduleBooking)
 _WINDOWED = (ReadSlots, ReadWeek, ReadProvider, ReadNextFree)
 _WATCHING = (ReadSlots, ReadWeek, ReadPositions)
-_SHARED = (ReadNextFree, ReadPositions)
 _OWNERS = (ReadHold, ReadBooking, ReadSchedule, ReadPositions)
 """Questions that a former owner must not answer: it would tell somebody that their
 booking is not there, or a gateway that its stale page is the newest."""
-
-
-def providers_of(request: Request) -> tuple[ProviderId, ...]:
-    """Whose calendars a request needs."""
-    if isinstance(request, _SHARED):
-        return request.provider_ids
-    return (request.provider_id,)
-
-
-class Batch:
-    """Requests decided together. Nothing of it may be told before ``commit``."""
-
-    def __init__(
-        self, requests: Sequence[Request], now: Millis, pressure: float
-    ) -> None:
-        self.requests = requests
-        self.now = now
-        self.pressure = pressure
-        self.events: list[Event] = []
-        """What the journal must make durable, in this order."""
-        self.replies: list[ShardReply | None] = [None] * len(requests)
-        self.changed: dict[ProviderId, list[Event]] = {}
-        self.judged = False
-        """It says no, repeats an answer, or tells what only the shard's owner knows."""
-        self.faults: list[Exception] = []
-        """Defects of ours that one request met; for the log."""
-
-    @property
-    def must_check(self) -> bool:
-        """Whether the journal must be asked who owns the shard."""
-        return self.judged and not self.events
 
 
 class Shard:
@@ -116,6 +87,8 @@ class Shard:
         self.policy = policy
         self.limits = limits
         self.tally = Tally()
+        self.epoch_to_beat = 0
+        """Whoever opens the shard seals until its epoch is above this."""
         self._cell_ms = policy.cell_minutes * 60_000
         self._forget_all(0, 0, 0)
 
@@ -162,8 +135,12 @@ class Shard:
 
         Also looks after holds that are due and windows that are watched, so an
         empty ``requests`` makes sense. ``pressure`` is the journal's.
+
+        Raises:
+            EpochTooLow: nothing was done; the shard must be opened anew.
         """
         assert self._batch is None, "one batch at a time"
+        self._rise_for(requests)
         # A clock set back journals no earlier time, for forgotten keys rely on it.
         # Deadlines were set by that clock: they move along.
         behind = max(0, self.residents.journaled_at - now)
@@ -172,7 +149,7 @@ class Shard:
             if isinstance(request, CommandBase):
                 batch.replies[place] = self._judge(batch, postponed(request, behind))
             else:
-                self._prepare(batch, request)
+                self._prepare(batch, place, request)
         if not self._is_scarce(batch):
             self._expire_due(batch)
             self._advance_watched(batch)
@@ -196,23 +173,46 @@ class Shard:
             self.tally.count(replies, batch.replies.count(None), batch.events)
         return replies
 
-    def _judge(self, batch: Batch, command: Command) -> ShardReply:
-        resident = self._resident(batch, command.provider_id)
-        calendar = resident.calendar
+    def _judge(self, batch: Batch, command: Command | Transfer) -> ShardReply:
+        calendar = self._resident(batch, command.provider_id).calendar
+        if isinstance(command, Transfer):
+            return self._transfer(batch, calendar, command)
+        trouble = away(calendar, self.shard)
+        if trouble is not None:
+            batch.judged = True
+            return trouble
         self._expire(batch, calendar)
         try:
             outcome = calendar.decide(command, batch.now)
         except Exception as fault:  # noqa: BLE001 - decide changes nothing
-            return _faulty(batch, fault)
+            return batch.faulty(fault)
         if isinstance(outcome, Refusal):
             return self._refuse(batch, calendar, command, outcome)
         if not outcome:
             batch.judged = True
             return calendar.answer(command.key) or view_after(calendar, None)
-        if self._is_full_for(command, batch.pressure):
+        if batch.is_full_for(command, self.limits):
             return Trouble(TroubleCode.JOURNAL_FULL, "the journal is nearly full", 30.0)
         self._apply(batch, calendar, outcome)
         return calendar.answer(command.key) or view_after(calendar, outcome[-1])
+
+    def _rise_for(self, requests: Sequence[Request]) -> None:
+        """A calendar's position never goes back: (epoch, version) is unique."""
+        to_beat = epoch_to_beat(requests)
+        if to_beat and to_beat >= self.epoch:
+            self.epoch_to_beat = to_beat
+            raise EpochTooLow
+
+    def _transfer(
+        self, batch: Batch, calendar: Calendar, command: Transfer
+    ) -> ShardReply:
+        seq = self.last_seq + len(batch.events) + 1
+        outcome = moved(calendar, command, batch.now, seq)
+        if not isinstance(outcome, CalendarMovedOut | CalendarMovedIn):
+            batch.judged = True
+            return outcome
+        self._apply(batch, calendar, (outcome,))
+        return told(calendar, command)
 
     def _refuse(
         self, batch: Batch, calendar: Calendar, command: Command, refusal: Refusal
@@ -227,12 +227,17 @@ class Shard:
             self._apply(batch, calendar, (event,))
         return refusal
 
-    def _prepare(self, batch: Batch, read: Read) -> None:
+    def _prepare(self, batch: Batch, place: int, read: Read) -> None:
         """What must happen before this question is answered."""
         now = batch.now
         watching = isinstance(read, _WATCHING)
         for provider in providers_of(read):
             calendar = self._resident(batch, provider).calendar
+            trouble = away(calendar, self.shard)
+            if trouble is not None:
+                batch.judged = True
+                batch.replies[place] = trouble
+                continue
             self._expire(batch, calendar)
             batch.judged = batch.judged or isinstance(read, _OWNERS)
             if watching and calendar.registered:
@@ -247,15 +252,6 @@ class Shard:
         assert resident is not None, "adopt what is missing first"
         resident.used_at = batch.now
         return resident
-
-    def _is_full_for(self, command: Command, pressure: float) -> bool:
-        if pressure < self.limits.full_for_holds:
-            return False
-        if isinstance(command, PlaceHold):
-            return True
-        return pressure >= self.limits.full_for_bookings and isinstance(
-            command, _BOOKINGS
-        )
 
     def _apply(self, batch: Batch, calendar: Calendar, events: Sequence[Event]) -> None:
         batch.events.extend(events)
@@ -280,7 +276,9 @@ class Shard:
         return self._watched
 
     def _expire(self, batch: Batch, calendar: Calendar) -> None:
-        if not calendar.holds_due(batch.now) or self._is_scarce(batch):
+        if calendar.left or not calendar.holds_due(batch.now):
+            return
+        if self._is_scarce(batch):
             return
         command = ExpireHolds(provider_id=calendar.provider_id)
         outcome = calendar.decide(command, batch.now)
@@ -290,7 +288,9 @@ class Shard:
     def _advance(self, batch: Batch, calendar: Calendar) -> None:
         command = AdvanceWindow(provider_id=calendar.provider_id)
         try:
-            if self._is_scarce(batch) or not calendar.window_due(batch.now):
+            if calendar.left or self._is_scarce(batch):
+                return
+            if not calendar.window_due(batch.now):
                 return
             outcome = calendar.decide(command, batch.now)
         except Exception as fault:  # noqa: BLE001 - neither changes anything
@@ -308,6 +308,8 @@ class Shard:
 
     def _await_expiry(self, provider: ProviderId, resident: Resident) -> None:
         expiry = resident.calendar.next_expiry()
+        if resident.calendar.left:
+            return
         if expiry is not None and expiry != resident.expiry:
             resident.expiry = expiry
             heapq.heappush(self._expiries, (expiry, provider))
@@ -351,12 +353,7 @@ class Shard:
             seen = [event for event in events if type(event) is not CommandRefused]
             if seen:
                 calendar = resident.calendar
-                slots, bookings, reread = change_of(calendar, seen)
-                changes.append(
-                    CalendarChange(
-                        provider, calendar.version, seq, slots, bookings, reread
-                    )
-                )
+                changes.append(change_after(calendar, seen, seq))
         return changes
 
     def _read(self, batch: Batch, request: Request) -> ShardReply:
@@ -364,10 +361,10 @@ class Shard:
         try:
             return self._view(request)
         except Exception as fault:  # noqa: BLE001 - a view changes nothing
-            return _faulty(batch, fault)
+            return batch.faulty(fault)
 
     def _view(self, read: Read) -> Reply:
-        if isinstance(read, _SHARED):
+        if isinstance(read, SHARED):
             known = [
                 resident.calendar
                 for provider in read.provider_ids
@@ -393,8 +390,3 @@ class Shard:
                 resident = self.residents.get(provider)
                 if resident is not None and not resident.calendar.registered:
                     self.residents.forget(provider)
-
-
-def _faulty(batch: Batch, fault: Exception) -> Trouble:
-    batch.faults.append(fault)
-    return Trouble(TroubleCode.FAULT, "an error of ours, which has been noted")

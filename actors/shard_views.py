@@ -1,9 +1,13 @@
-"""What a calendar shows to a question, or after a command without a key."""
+"""What a calendar shows: to a question, after a command, to those who watch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actors.domain.answers import Answer, Done, Reply
 from actors.domain.calendar import Calendar
+from actors.domain.changes import CalendarChange
+from actors.domain.delta import change_of
 from actors.domain.events import (
     BookingCancelled,
     BookingRescheduled,
@@ -16,6 +20,7 @@ from actors.domain.events import (
     TimeOffAdded,
     VisitCompleted,
 )
+from actors.domain.ids import ShardId
 from actors.domain.reads import (
     ReadBooking,
     ReadHold,
@@ -63,3 +68,20 @@ def view_after(calendar: Calendar, event: Event | None) -> Answer:
     if isinstance(event, TimeOffAdded):
         return calendar.time_off_view(event.time_off)
     return Done(calendar.provider_id, calendar.epoch, calendar.version)
+
+
+def change_after(
+    calendar: Calendar, events: Sequence[Event], seq: int
+) -> CalendarChange:
+    """What watchers are told of one calendar's part of a batch, durable at ``seq``."""
+    slots, bookings, reread = change_of(calendar, events)
+    left = calendar.left
+    return CalendarChange(
+        calendar.provider_id,
+        calendar.version,
+        seq,
+        slots,
+        bookings,
+        reread or left is not None,
+        ShardId("") if left is None else left.to_shard,
+    )

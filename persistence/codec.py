@@ -53,6 +53,12 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "until": "u",
         "code": "q",
         "detail": "d",
+        "to_shard": "T",
+        "seq": "j",
+        "from_shard": "F",
+        "from_epoch": "E",
+        "from_seq": "J",
+        "state": "S",
     }
 )
 """A field's name in the journal; ``t`` is the tag."""
@@ -75,6 +81,8 @@ TAGS: Mapping[str, int] = MappingProxyType(
         "NoShowMarked": 14,
         "WindowAdvanced": 15,
         "CommandRefused": 16,
+        "CalendarMovedOut": 17,
+        "CalendarMovedIn": 18,
     }
 )
 """An event type's number in the journal."""

@@ -20,6 +20,7 @@ from actors.domain.ids import (
     Minute,
     PatientId,
     ProviderId,
+    ShardId,
     TimeOffId,
     VisitTypeId,
 )
@@ -154,6 +155,20 @@ class PositionsView(Struct, frozen=True, tag="positions"):
     versions: dict[ProviderId, int]
 
 
+class CalendarLeft(Struct, frozen=True, tag="calendar_left"):
+    """A whole calendar that moved out: for its new shard, and for nobody else.
+
+    ``epoch`` and ``seq`` are those of its last record in the shard that it left.
+    """
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    to_shard: ShardId
+    seq: int
+    state: bytes
+
+
 View = (
     SlotsView
     | ScheduleView
@@ -164,7 +179,7 @@ View = (
     | BookingView
     | TimeOffView
 )
-Reply = Answer | View
+Reply = Answer | View | CalendarLeft
 """What any request to a shard is answered with."""
 
 __all__ = [
@@ -175,6 +190,7 @@ __all__ = [
     "Answer",
     "BookingStatus",
     "BookingView",
+    "CalendarLeft",
     "Done",
     "HoldView",
     "NextFreeView",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from actors.domain.answers import BookingView
-from actors.domain.ids import ProviderId, VisitTypeId
+from actors.domain.ids import ProviderId, ShardId, VisitTypeId
 
 
 class SlotsChange(Struct, frozen=True, array_like=True):
@@ -23,6 +23,7 @@ class CalendarChange(Struct, frozen=True, omit_defaults=True):
     ``reread`` means that rules changed: whoever shows slots of this provider reads
     them again and tells its watchers the difference. ``seq`` is the journal position
     that made it durable. Bookings carry patients: for staff and the patient only.
+    ``moved_to`` is the shard whose feed tells of this calendar from now on.
     """
 
     provider_id: ProviderId
@@ -31,6 +32,7 @@ class CalendarChange(Struct, frozen=True, omit_defaults=True):
     slots: list[SlotsChange] = []
     bookings: list[BookingView] = []
     reread: bool = False
+    moved_to: ShardId = ShardId("")
 
 
 class FeedBatch(Struct, frozen=True, omit_defaults=True):

@@ -25,6 +25,7 @@ from actors.domain.ids import (
     Minute,
     PatientId,
     ProviderId,
+    ShardId,
     TimeOffId,
     VisitTypeId,
 )
@@ -160,6 +161,31 @@ class AdvanceWindow(CommandBase, frozen=True, kw_only=True, tag="advance"):
     equal versions show equal slots.
     """
 
+
+class MoveCalendarOut(CommandBase, frozen=True, kw_only=True, tag="move_out"):
+    """Give the calendar to another shard; answered with all of it (CalendarLeft).
+
+    From an operator's tool. Asked again it is answered the same, for the shard keeps
+    what it gave. Carries no key: where the calendar is says whether it was done.
+    """
+
+    to_shard: ShardId
+
+
+class AdoptCalendar(CommandBase, frozen=True, kw_only=True, tag="adopt"):
+    """Take a calendar in that left another shard (see CalendarLeft).
+
+    Done already if it is here and as new as ``state``. Carries no key either.
+    """
+
+    from_shard: ShardId
+    from_epoch: int
+    from_seq: int
+    state: bytes
+
+
+Transfer = MoveCalendarOut | AdoptCalendar
+"""What moves a calendar between shards: the shard decides it (actors/moving.py)."""
 
 Command = (
     RegisterProvider

@@ -21,7 +21,10 @@ from actors.domain.zones import Zone, week_of_day
 
 Spans = list[tuple[int, int]]
 
-_REREAD = frozenset({ev.AvailabilitySet, ev.TimeOffAdded, ev.TimeOffRemoved})
+_REREAD = frozenset(
+    {ev.AvailabilitySet, ev.TimeOffAdded, ev.TimeOffRemoved, ev.CalendarMovedIn}
+)
+_UNSEEN = frozenset({ev.CommandRefused, ev.CalendarMovedOut})
 
 
 def change_of(
@@ -32,7 +35,7 @@ def change_of(
     To be called after ``apply`` of ``events``: the whole of one batch of one
     calendar, the last that it applied.
     """
-    happened = [event for event in events if type(event) is not ev.CommandRefused]
+    happened = [event for event in events if type(event) not in _UNSEEN]
     if not happened:
         return [], [], False
     touched = {

@@ -5,7 +5,8 @@ asks neither the clock nor the rules nor tzdata. ``version`` is the calendar's v
 after it: the count of its events so far, refused commands aside (those leave the
 version as it is). ``key`` and ``fingerprint`` are those of the command, so that a
 retry finds its answer after any crash; several events of one command carry the key
-on the last one only.
+on the last one only. A calendar that moves between shards is no change of what it
+shows: those two events leave the version as it is, too.
 
 ``start``/``end`` is the visit, ``busy_start``/``busy_end`` the visit with its
 buffers; spans are half-open.
@@ -23,6 +24,7 @@ from actors.domain.ids import (
     Minute,
     PatientId,
     ProviderId,
+    ShardId,
     TimeOffId,
     VisitTypeId,
 )
@@ -166,6 +168,29 @@ class CommandRefused(EventBase, frozen=True, kw_only=True, tag="refused"):
     detail: str = ""
 
 
+class CalendarMovedOut(EventBase, frozen=True, kw_only=True, tag="left"):
+    """The calendar is another shard's from now on: the last record of it here.
+
+    ``seq`` is this record's own place in the journal that it leaves.
+    """
+
+    to_shard: ShardId
+    seq: int
+
+
+class CalendarMovedIn(EventBase, frozen=True, kw_only=True, tag="came"):
+    """The calendar came whole from another journal: the first record of it here.
+
+    ``state`` is all of it as it stood there after ``from_seq`` (snapshot.py), so that
+    this journal needs no other. Its epoch is above ``from_epoch``.
+    """
+
+    from_shard: ShardId
+    from_epoch: int
+    from_seq: int
+    state: bytes
+
+
 Event = (
     ProviderRegistered
     | AvailabilitySet
@@ -183,4 +208,6 @@ Event = (
     | NoShowMarked
     | WindowAdvanced
     | CommandRefused
+    | CalendarMovedOut
+    | CalendarMovedIn
 )

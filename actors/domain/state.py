@@ -20,6 +20,7 @@ from actors.domain.answers import (
     HoldView,
     TimeOffView,
 )
+from actors.domain.at_rest import Leave, restore, unpack
 from actors.domain.availability import Openings
 from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.grid import CELL_MINUTES, PAGE_MINUTES
@@ -60,6 +61,7 @@ class CalendarState(Occupancy):
         "expired",
         "free_memo",
         "fresh",
+        "left",
         "policy",
         "profile",
         "provider_id",
@@ -88,6 +90,8 @@ class CalendarState(Occupancy):
         """``until`` of the last WindowAdvanced."""
         self.fresh = False
         """Rules were set after the window's last advance."""
+        self.left: Leave | None = None
+        """Where the calendar went; what it held stays, for who asks for it again."""
         self.answers = Remembered(policy)
         self.expired: dict[HoldId, PatientId] = {}
         # What the last batch changed, for delta.py:
@@ -158,9 +162,8 @@ class CalendarState(Occupancy):
         ``epoch`` is the ownership under which it was journaled; answers repeat it.
         """
         self.epoch = epoch
-        if type(event) is ev.CommandRefused:
-            refusal = Refusal(RefusalCode(event.code), event.detail)
-            self.answers.put(event.key, (event.fingerprint, event.at, refusal))
+        if type(event) in _UNCOUNTED:
+            _UNCOUNTED[type(event)](self, event)
             return
         assert event.version == self.version + 1, "an event is missing"
         self.version = event.version
@@ -199,6 +202,22 @@ class CalendarState(Occupancy):
         """Begin again after a snapshot: what was before it cannot be traced."""
         self.quiet_until = self.window
         self.trail_from = self.version + 1
+
+    def _on_refused(self, event: ev.CommandRefused) -> None:
+        refusal = Refusal(RefusalCode(event.code), event.detail)
+        self.answers.put(event.key, (event.fingerprint, event.at, refusal))
+
+    def _on_moved_out(self, event: ev.CalendarMovedOut) -> None:
+        assert event.version == self.version, "an event is missing"
+        self.left = Leave(event.to_shard, event.seq, self.epoch)
+
+    def _on_moved_in(self, event: ev.CalendarMovedIn) -> None:
+        """All of it is replaced: a calendar that came back is older here."""
+        assert event.version >= self.version, "a calendar never goes back"
+        epoch = self.epoch
+        CalendarState.__init__(self, self.provider_id, self.policy)
+        restore(self, unpack(event.state)[0])
+        self.epoch = epoch
 
     def _rules_changed(self) -> None:
         self._openings = None
@@ -357,3 +376,10 @@ _APPLIERS: dict[type, Callable[[CalendarState, Any], Any]] = {
     ev.NoShowMarked: CalendarState._on_noshow,
     ev.WindowAdvanced: CalendarState._on_window,
 }
+
+_UNCOUNTED: dict[type, Callable[[CalendarState, Any], None]] = {
+    ev.CommandRefused: CalendarState._on_refused,
+    ev.CalendarMovedOut: CalendarState._on_moved_out,
+    ev.CalendarMovedIn: CalendarState._on_moved_in,
+}
+"""Events that change nothing of what is shown, and leave the version as it is."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from actors.batch import Batch
 from actors.domain.answers import BookingView
 from actors.domain.events import Event
 from actors.domain.ids import Millis, ShardId
@@ -15,7 +16,7 @@ from actors.errors import OutcomeUnknown
 from actors.limits import Limits
 from actors.mailbox import Mailbox
 from actors.ports import ShardReply
-from actors.shard import Batch, Shard
+from actors.shard import Shard
 from tests.unit.actors import practice as p
 from tests.unit.actors.stores import FaultyJournal, FaultySnapshots
 

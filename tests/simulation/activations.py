@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from actors.batch import Batch
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.errors import (
     Fenced,
@@ -21,7 +22,7 @@ from actors.errors import (
 )
 from actors.limits import Limits as ShardLimits
 from actors.ports import StoredCalendar, Trouble, TroubleCode
-from actors.shard import Batch, Shard
+from actors.shard import Shard
 from persistence.wal import Limits as WalLimits
 from persistence.wal import Wal
 from tests.simulation.kernel import Violation

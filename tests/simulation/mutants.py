@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
+from actors.batch import Batch
 from actors.domain.calendar import Calendar
 from actors.domain.ids import Millis
 from actors.residents import Residents
-from actors.shard import Batch
 from gateway.live.board import Board
 from persistence import wal_format, wal_reader
 from persistence.fence import Fence
