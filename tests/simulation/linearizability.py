@@ -129,12 +129,13 @@ def check_linearizable(provider: str, operations: list[Operation]) -> None:
     if unknown & {"hold", "book", "confirm"}:
         # Somebody may own what nobody was told of: "taken" then proves nothing.
         steps = [step for step in steps if step.effect != "taken"]
-    if not _explained(sorted(steps, key=lambda step: step.asked)):
+    if not explained(sorted(steps, key=lambda step: step.asked)):
         told = "\n".join(map(str, steps))
         raise Violation(f"no order explains what people heard of {provider}:\n{told}")
 
 
-def _explained(steps: list[Step]) -> bool:
+def explained(steps: list[Step]) -> bool:
+    """Whether some order of the steps, sorted by when they were asked, is possible."""
     needed = sum(1 << at for at, step in enumerate(steps) if step.certain)
     nothing: State = frozenset()
     seen = {(0, nothing)}
