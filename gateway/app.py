@@ -7,9 +7,10 @@ replaces FastAPI's document by the one made from those operations.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -50,6 +51,7 @@ from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
 from gateway.reply import problem_reply
 from gateway.services import Services, services
+from gateway.shared import Shared
 from gateway.system.health import Check, Health, NamedCheck
 from gateway.system.pages import docs_page, landing_page
 from gateway.system.routes import Documents, pages
@@ -64,23 +66,17 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     made = services(ports, config)
     declared = all_operations(made)
     live = _live(ports, config, made, declared)
+    if live.week_shelf is not None:
+        made.shared.shelves["weeks"] = live.week_shelf
     accounts = ShardAccounts(ports.links, ports.progress)
     ports.registry.register(ShardCollector(accounts))
     if isinstance(ports.calendars, Batching):
         ports.registry.register(CourierCollector(ports.calendars))
 
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await live.start()
-        try:
-            yield
-        finally:
-            await live.stop()
-
     app = GatewayApp(
         title="Slotcast",
         version=config.version,
-        lifespan=lifespan,
+        lifespan=_lifespan(live, made.shared),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -92,7 +88,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     app.openapi = lambda: described  # type: ignore[method-assign]
     operations = _operation_routes(made, config, declared)
     app.router.routes.extend(live.routes)
-    health = Health(accounts, [lambda: _live_check(live)])
+    health = Health(accounts, [lambda: _live_check(live), *_shared_checks(made)])
     documents = Documents(
         openapi=described,
         asyncapi=asyncapi_document(declared, config.version),
@@ -105,6 +101,25 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     app.front = _doors(app, lanes, ports, config, made)
     _add_problem_handlers(app, made)
     return app
+
+
+def _lifespan(
+    live: LiveService, shared: Shared
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """What runs beside the requests, from the first of them to the last."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await live.start()
+        sharing = asyncio.ensure_future(shared.run())
+        try:
+            yield
+        finally:
+            sharing.cancel()
+            await asyncio.gather(sharing, return_exceptions=True)
+            await live.stop()
+
+    return lifespan
 
 
 def all_operations(made: Services) -> list[Operation]:
@@ -228,3 +243,16 @@ def _live(
 def _live_check(live: LiveService) -> NamedCheck:
     wrong = live.health()
     return "live", Check(ok=not wrong, required=True, detail="; ".join(wrong))
+
+
+def _shared_checks(made: Services) -> list[Callable[[], NamedCheck]]:
+    """What gateways share is never in the way: bookings go on without it."""
+
+    def check_of(part: str) -> Callable[[], NamedCheck]:
+        def check() -> NamedCheck:
+            standing = made.shared.standings()[part]
+            return part, Check(ok=standing.ok, required=False, detail=standing.detail)
+
+        return check
+
+    return [check_of(part) for part in made.shared.standings()]

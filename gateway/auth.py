@@ -18,6 +18,7 @@ from actors.domain.ids import ClinicId, Millis, PatientId, ProviderId, is_id
 from actors.ports import Clock
 from gateway.config import GatewayConfig
 from gateway.errors import Unauthenticated
+from gateway.revocations import RevokedTokens
 
 ISSUER: Final = "slotcast"
 AUDIENCE: Final = "slotcast"
@@ -25,10 +26,14 @@ ALGORITHM: Final = "HS256"
 LIFE_MAX_S: Final = 24 * 3600
 KEY_BYTES_MIN: Final = 32
 """As long as the hash, RFC 7518 section 3.2."""
+TOKEN_ID_CHARACTERS_MAX: Final = 128
 _TOKEN_CHARACTERS_MAX: Final = 2048
 _REMEMBERED_MAX: Final = 20_000
 _SUBJECT_CHARACTERS_MAX: Final = 100
 _BAD_TOKEN: Final = "The token is not valid; ask for a new one."  # noqa: S105 - a text
+
+
+_EVER: Final = Millis(0)
 
 
 class Role(StrEnum):
@@ -45,11 +50,13 @@ _PREFIXES: Final = {Role.PATIENT: "pat", Role.DOCTOR: "prv", Role.CLINIC_ADMIN: 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody with a valid token. ``expires`` is when it ends, in ms."""
+    """Somebody with a valid token, which was ``issued`` and ``expires`` at, in ms."""
 
     role: Role
     subject: str
     expires: Millis
+    issued: Millis = _EVER
+    token_id: str = ""
 
     @property
     def is_staff(self) -> bool:
@@ -116,7 +123,12 @@ def issue_token(
 class Authenticator:
     """Turns bearer tokens into callers. One per gateway process."""
 
-    def __init__(self, config: GatewayConfig, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: GatewayConfig,
+        clock: Clock,
+        revoked: RevokedTokens | None = None,
+    ) -> None:
         if not config.token_keys:
             raise ValueError("token_keys must not be empty")
         if min(map(len, config.token_keys)) < KEY_BYTES_MIN:
@@ -124,6 +136,7 @@ class Authenticator:
         self._keys = config.token_keys
         self._leeway_ms = config.token_leeway_s * 1000
         self._clock = clock
+        self.revoked = revoked or RevokedTokens(clock)
         self._known: OrderedDict[str, Caller] = OrderedDict()
 
     def caller(self, authorization: str | None) -> Caller | None:
@@ -143,7 +156,7 @@ class Authenticator:
         """Who a token names.
 
         Raises:
-            Unauthenticated: it is not ours, damaged, or over.
+            Unauthenticated: it is not ours, damaged, over, or revoked.
         """
         caller = self._known.get(token)
         if caller is None:
@@ -154,7 +167,17 @@ class Authenticator:
         if self._clock.now() >= caller.expires + self._leeway_ms:
             self._known.pop(token, None)
             raise Unauthenticated("The token has expired; ask for a new one.")
+        self.check_holds(caller)
         return caller
+
+    def check_holds(self, caller: Caller) -> None:
+        """Return if the token of somebody who was let in has not been revoked since.
+
+        Raises:
+            Unauthenticated: it has.
+        """
+        if self.revoked.covers(caller):
+            raise Unauthenticated("The token was revoked; sign in again.")
 
     def _decode(self, token: str) -> Caller:
         if len(token) > _TOKEN_CHARACTERS_MAX:
@@ -190,8 +213,15 @@ class Authenticator:
             or not subject_fits(role, claims["sub"])
             or type(issued) is not int
             or type(expires) is not int
+            or not 0 < len(claims["jti"]) <= TOKEN_ID_CHARACTERS_MAX
             or not 0 < expires - issued <= LIFE_MAX_S
             or issued > now_s + self._leeway_ms // 1000
         ):
             raise Unauthenticated(_BAD_TOKEN)
-        return Caller(role, claims["sub"], Millis(expires * 1000))
+        return Caller(
+            role,
+            claims["sub"],
+            Millis(expires * 1000),
+            Millis(issued * 1000),
+            claims["jti"],
+        )

@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from actors.ports import Calendars, Clock, ShardLinks
 from actors.readmodel import BookingHistory, Directory, ProjectionProgress
+from actors.shared import HotPages, RateBudgets, Revocations
+from gateway.live.settings import LiveSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,11 @@ class GatewayConfig:
     version: str = "0.1.0"
     log_requests: bool = True
 
+    stale_after_s: float = 0.5
+    """How long a calendar may be silent until a hot page is shown, marked as old."""
+    live: LiveSettings = field(default_factory=LiveSettings)
+    """Limits and rhythms of the live side."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayPorts:
@@ -76,3 +83,10 @@ class GatewayPorts:
     """A fresh random token, 16 to 32 characters of ``A-Za-z0-9_-``, for ids."""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     """Where every part of this gateway registers its metrics."""
+
+    budgets: RateBudgets | None = None
+    """Rate limits that all gateways share; without it each limits by itself."""
+    revocations: Revocations | None = None
+    """Where revoked tokens are heard of; without it none are."""
+    pages: HotPages | None = None
+    """Pages shown a moment ago by any gateway; without it calendars are asked."""

@@ -1,64 +1,43 @@
 """Limits at the door: how often one caller may ask, and how much. All bounded.
 
 A token bucket per signed-in person, or per address without a token: ``rate`` tokens
-flow in each second up to ``burst``, each request takes one. Buckets of callers who
-have been away longest are forgotten first; a forgotten bucket is a full one.
+flow in each second up to ``burst``, each request takes one. TokenBuckets of callers who
+have been away longest are forgotten first; a forgotten bucket is a full one. How
+several gateways share them is in budgets.py.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
-from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.auth import Caller
+from gateway.budgets import Settlement, TokenBuckets
 from gateway.config import GatewayConfig
 from gateway.errors import TooManyRequests
 from gateway.problems import Problem, problem
 from gateway.reply import problem_reply, send_reply
 
-_BUCKETS_MAX: Final = 50_000
-
-
-class TokenBuckets:
-    """Many token buckets with the same rate, by key."""
-
-    def __init__(
-        self, rate_per_s: float, burst: int, now: Callable[[], float] = monotonic
-    ) -> None:
-        if rate_per_s <= 0 or burst < 1:
-            raise ValueError("rate_per_s must be above 0 and burst at least 1")
-        self._rate = rate_per_s
-        self._burst = float(burst)
-        self._now = now
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, key: str) -> float:
-        """Take one token: 0.0 if there was one, else the seconds until there is."""
-        now = self._now()
-        tokens, since = self._buckets.get(key, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - since) * self._rate)
-        granted = tokens >= 1.0
-        self._buckets[key] = (tokens - 1.0 if granted else tokens, now)
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > _BUCKETS_MAX:
-            self._buckets.popitem(last=False)
-        return 0.0 if granted else (1.0 - tokens) / self._rate
-
 
 class RateLimits:
-    """The buckets of people and of addresses."""
+    """The buckets of people and of addresses; with a ``settlement``, all gateways'."""
 
     def __init__(
-        self, config: GatewayConfig, now: Callable[[], float] = monotonic
+        self,
+        config: GatewayConfig,
+        now: Callable[[], float] = monotonic,
+        settlement: Settlement | None = None,
     ) -> None:
         self._on = config.rate_limited
-        self._people = TokenBuckets(config.rate_per_s, config.rate_burst, now)
-        self._addresses = TokenBuckets(
-            config.anonymous_rate_per_s, config.anonymous_rate_burst, now
+        make = settlement.buckets if settlement else _alone
+        self._people = make("person", config.rate_per_s, config.rate_burst, now)
+        self._addresses = make(
+            "address",
+            config.anonymous_rate_per_s,
+            config.anonymous_rate_burst,
+            now,
         )
 
     def admit(self, caller: Caller | None, address: str) -> None:
@@ -75,6 +54,12 @@ class RateLimits:
             wait_s = self._people.take(f"{caller.role}:{caller.subject}")
         if wait_s > 0:
             raise TooManyRequests(wait_s)
+
+
+def _alone(
+    _kind: str, rate_per_s: float, burst: int, now: Callable[[], float]
+) -> TokenBuckets:
+    return TokenBuckets(rate_per_s, burst, now)
 
 
 class Bounds:

@@ -6,9 +6,7 @@ bookings, and through them of patients. Tokens, reasons and bodies are never log
 
 from __future__ import annotations
 
-import logging
 import re
-import sys
 from collections.abc import Callable
 from time import perf_counter
 from typing import Final
@@ -30,22 +28,6 @@ _SECURITY: Final = (
         b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     ),
 )
-
-
-def configure_logs(level: int = logging.INFO) -> None:
-    """Write structlog's lines to stderr as JSON. Called once, by who starts us."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 class RequestLog:

@@ -19,6 +19,7 @@ from gateway.limits import RateLimits
 from gateway.metrics import GatewayMetrics
 from gateway.providers.search import ProviderSearch
 from gateway.providers.service import ProviderService
+from gateway.shared import Shared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Services:
     authenticator: Authenticator
     limits: RateLimits
     access: Access
+    shared: Shared
     desk: Desk
     holds: HoldService
     bookings: BookingService
@@ -48,16 +50,20 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         timeout_s=config.command_timeout_s,
         observe=metrics.command,
     )
+    shared = Shared(ports, config)
     return Services(
         metrics=metrics,
-        authenticator=Authenticator(config, ports.clock),
-        limits=RateLimits(config),
+        authenticator=Authenticator(config, ports.clock, shared.revoked),
+        limits=RateLimits(config, settlement=shared.settlement),
         access=access,
+        shared=shared,
         desk=desk,
         holds=HoldService(desk, ports.calendars, access),
         bookings=BookingService(desk, ports.calendars, access, ports.history),
         own_bookings=Bookings(ports.history, desk.recent, access.zone_of),
-        providers=ProviderService(desk, ports.calendars, access, ports.clock),
+        providers=ProviderService(
+            desk, ports.calendars, access, ports.clock, shared.last_shown
+        ),
         search=ProviderSearch(
             ports.directory,
             ports.calendars,

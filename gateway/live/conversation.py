@@ -135,6 +135,8 @@ class Conversation:
             ) from None
 
     def _dispatch(self, envelope: Envelope, text: str) -> Later | None:
+        if self._watcher.caller is not None and envelope.op != "auth":
+            self._house.authenticator.check_holds(self._watcher.caller)
         match envelope.op:
             case "ping":
                 self._watcher.writer.answer(pong_frame(envelope.id))

@@ -8,6 +8,7 @@ for as long as somebody watches.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from random import Random
 from typing import Final
 
@@ -18,11 +19,13 @@ from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import Minute, ShardId
 from actors.domain.reads import ReadPositions, ReadSchedule, ReadWeek
 from actors.errors import Unavailable
+from gateway.batching import by_shard
 from gateway.config import GatewayPorts
 from gateway.live.board import Board
 from gateway.live.feed import backoff_s
 from gateway.live.frames import Frame, error_frame
 from gateway.live.hub import Hub, MeView, TopicView
+from gateway.live.painter import WORTH, Painter
 from gateway.live.settings import LiveSettings
 from gateway.live.topics import Kind, TopicName
 from gateway.problems import of_refusal
@@ -43,6 +46,9 @@ class TopicReader:
     def __init__(
         self, ports: GatewayPorts, hub: Hub, settings: LiveSettings, random: Random
     ) -> None:
+        self.painter = (
+            Painter(ports, ports.pages, hub) if ports.pages is not None else None
+        )
         self._ports = ports
         self._hub = hub
         self._settings = settings
@@ -62,15 +68,35 @@ class TopicReader:
             while True:
                 await self._wanted.wait()
                 self._wanted.clear()
-                for board in self._hub.take_wanted():
+                wanted = self._hub.take_wanted()
+                for board in self._painted(wanted, reads):
                     reads.create_task(self._read(board))
+
+    def _painted(
+        self, wanted: Sequence[Board], reads: asyncio.TaskGroup
+    ) -> Sequence[Board]:
+        """Begin the first paint of what is worth it; what is left to be read."""
+        painter = self.painter
+        if painter is None or len(wanted) < WORTH:
+            return wanted
+        fresh = [board for board in wanted if painter.fits(board)]
+        if len(fresh) < WORTH:
+            return wanted
+
+        def read(board: Board) -> None:
+            reads.create_task(self._read(board))
+
+        reads.create_task(painter.paint(fresh, read))
+        return [board for board in wanted if not painter.fits(board)]
 
     async def verify(self) -> None:
         """Ask where all watched calendars stand, and let the hub compare."""
+        links, calendars = self._ports.links, self._ports.calendars
         asked = [
-            self._ports.calendars.ask(ReadPositions(providers))
+            calendars.ask(part)
             for providers in self._hub.watched_providers().values()
             if providers
+            for part in by_shard(links, ReadPositions(providers)).values()
         ]
         for answer in await asyncio.gather(*asked, return_exceptions=True):
             if isinstance(answer, PositionsView):

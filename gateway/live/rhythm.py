@@ -66,7 +66,17 @@ class Rhythm:
                 watcher.writer.write(hub.delivery.heartbeat(watcher, now))
             if watcher.caller is not None and watcher.caller.expires <= now:
                 self._send_away(watcher, CloseCode.TOKEN_EXPIRED)
+        self.send_away_revoked()
         self._close_slow(now)
+
+    def send_away_revoked(self) -> None:
+        """Close connections whose token holds no more; they must sign in anew."""
+        revoked = self._house.authenticator.revoked
+        if not len(revoked):
+            return
+        for watcher in list(self._house.hub.watchers):
+            if watcher.caller is not None and revoked.covers(watcher.caller):
+                self._send_away(watcher, CloseCode.UNAUTHENTICATED)
 
     def _close_slow(self, now: Millis) -> None:
         slow_ms = self._house.settings.slow_s * 1000

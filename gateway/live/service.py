@@ -20,6 +20,7 @@ from gateway.access import Access
 from gateway.auth import Authenticator
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.endpoint import Operation
+from gateway.hot_pages import PageShelf
 from gateway.limits import RateLimits
 from gateway.live.commands import SocketCommands
 from gateway.live.conversation import House
@@ -65,7 +66,7 @@ class LiveService:
     ) -> None:
         self.operations = needs.operations
         self._ports = ports
-        self._settings = settings or LiveSettings()
+        self._settings = settings or config.live
         # Jitter needs no secret; a test passes a seeded one.
         self._random = random or Random()  # noqa: S311
         self.hub = self._make_hub(needs)
@@ -82,6 +83,7 @@ class LiveService:
         self._feeds: dict[ShardId, ShardFeed] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.rhythm = Rhythm(house, self._reader, self._random, self._keep_feeds)
+        needs.authenticator.revoked.heard.append(self.rhythm.send_away_revoked)
         self._running: asyncio.Future[None] | None = None
         self._stopping = asyncio.Event()
         self.routes: Sequence[BaseRoute] = (
@@ -130,6 +132,12 @@ class LiveService:
             if seconds > self._settings.deaf_s
         ]
 
+    @property
+    def week_shelf(self) -> PageShelf | None:
+        """The hot pages that first watchers are shown; None if there are none."""
+        painter = self._reader.painter
+        return None if painter is None else painter.shelf
+
     def silences(self) -> dict[ShardId, float]:
         """For how many seconds each shard's feed has been silent."""
         return {shard: feed.silent_s() for shard, feed in self._feeds.items()}
@@ -140,6 +148,8 @@ class LiveService:
                 self._tasks = tasks
                 self._keep_feeds()
                 tasks.create_task(self._reader.run())
+                if self._reader.painter is not None:
+                    tasks.create_task(self._reader.painter.run())
                 tasks.create_task(self.rhythm.run())
                 tasks.create_task(self.rhythm.verify())
                 ready.set()

@@ -13,10 +13,11 @@ from actors.readmodel import ProviderQuery
 from gateway.access import Action
 from gateway.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
 from gateway.errors import FieldError, InvalidRequest, Refused
+from gateway.problems import Headers
 from gateway.providers.schemas import ProviderBody, ProviderList, SlotsBody
 from gateway.providers.search import ProviderSearch
 from gateway.providers.service import ProviderService
-from gateway.reply import JSON, REVALIDATE, Reply
+from gateway.reply import JSON, NO_STORE, REVALIDATE, Reply
 from gateway.wire import slots_json
 
 _PAGE: Final = 20
@@ -70,6 +71,8 @@ def _slots(providers: ProviderService) -> Operation:
             span_in(call),
             call.query_int("at_least", 0, 0, _VERSION_MAX),
         )
+        if found.age_s is not None:
+            return Reply(200, slots_json(found.view), _old(found.age_s))
         headers = (REVALIDATE, (b"etag", found.etag.encode()))
         if _matches(call.header(b"if-none-match"), found.etag):
             return Reply(304, headers=headers)
@@ -94,6 +97,16 @@ def _slots(providers: ProviderService) -> Operation:
         ),
         answers={200: SlotsBody, 304: None},
         refusals=("provider_not_found", "visit_type_not_found"),
+    )
+
+
+def _old(age_s: int) -> Headers:
+    """Headers of a page that its calendar could not confirm; nobody may keep it."""
+    return (
+        JSON,
+        NO_STORE,
+        (b"age", str(age_s).encode()),
+        (b"warning", b'110 - "Response is Stale"'),
     )
 
 

@@ -11,6 +11,7 @@ from msgspec import msgpack
 from actors.domain.answers import (
     Done,
     ProviderView,
+    Reply,
     ScheduleView,
     SlotsView,
     TimeOffView,
@@ -36,6 +37,7 @@ from gateway.access import Access, Action
 from gateway.auth import Caller
 from gateway.desk import Desk
 from gateway.errors import FieldError, InvalidRequest, Refused, accepted
+from gateway.hot_pages import LastShown, OldPage
 from gateway.providers.availability import (
     AvailabilityBody,
     AvailabilityRequest,
@@ -76,10 +78,15 @@ Span = tuple[str | Minute, str | Minute]
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Slots, and the tag that changes whenever the answer does."""
+    """Slots, and the tag that changes whenever the answer does.
+
+    ``age_s`` is how old they are if their calendar does not answer just now; then
+    there is no tag.
+    """
 
     view: SlotsView
     etag: str
+    age_s: int | None = None
 
 
 class ProviderService:
@@ -89,12 +96,18 @@ class ProviderService:
     """
 
     def __init__(
-        self, desk: Desk, calendars: Calendars, access: Access, clock: Clock
+        self,
+        desk: Desk,
+        calendars: Calendars,
+        access: Access,
+        clock: Clock,
+        last_shown: LastShown | None = None,
     ) -> None:
         self._desk = desk
         self._calendars = calendars
         self._access = access
         self._clock = clock
+        self._last_shown = last_shown
 
     async def show(self, provider_id: ProviderId) -> ProviderBody:
         """The provider, whole."""
@@ -109,9 +122,12 @@ class ProviderService:
     ) -> Slots:
         """Slots of a visit type, the first active one if ``visit_type`` is empty."""
         first, last = await self._span(provider_id, bounds)
-        reply = await self._calendars.ask(
-            ReadSlots(provider_id, VisitTypeId(visit_type), first, last, at_least)
+        question = ReadSlots(
+            provider_id, VisitTypeId(visit_type), first, last, at_least
         )
+        reply = await self._read_slots(question)
+        if isinstance(reply, OldPage):
+            return Slots(reply.view, "", reply.age_s)
         view = accepted(reply, SlotsView)
         asked = msgpack.encode((provider_id, visit_type, first, last))
         digest = blake2b(asked, digest_size=6).hexdigest()
@@ -263,6 +279,13 @@ class ProviderService:
             )
         )
         return accepted(answer, Done)
+
+    async def _read_slots(self, question: ReadSlots) -> Reply | OldPage:
+        if self._last_shown is None:
+            return await self._calendars.ask(question)
+        return await self._last_shown.ask(
+            question, lambda: self._calendars.ask(question)
+        )
 
     async def _read(self, provider_id: ProviderId) -> ProviderView:
         return accepted(

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.limits import TokenBuckets
+from gateway.budgets import TokenBuckets
 from tests.fakes.house import open_house, slot
 
 

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-import structlog
 from openapi_spec_validator import validate
 from structlog.testing import capture_logs
 
@@ -259,17 +258,3 @@ async def test_other_origins_are_let_in_only_when_allowed() -> None:
             },
         )
         assert preflight.status_code == 200
-
-
-def test_logs_are_json_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each line is one JSON object."""
-    from gateway.logs import configure_logs
-
-    before = structlog.get_config()
-    try:
-        configure_logs()
-        structlog.get_logger("x").info("hello", n=1)
-    finally:
-        structlog.configure(**before)
-    line = json.loads(capsys.readouterr().err)
-    assert (line["event"], line["n"], line["level"]) == ("hello", 1, "info")

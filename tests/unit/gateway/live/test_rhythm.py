@@ -14,6 +14,7 @@ from gateway.live.reader import TopicReader
 from gateway.live.rhythm import Rhythm
 from gateway.live.settings import LiveSettings
 from tests.fakes.clocks import SteppedClock
+from tests.fakes.house import CONFIG
 from tests.unit.gateway.live.stage import (
     NOW,
     a_change,
@@ -26,12 +27,13 @@ from tests.unit.gateway.live.stage import (
 
 
 def a_rhythm(**settings: float) -> tuple[Rhythm, House]:
+    clock = SteppedClock(NOW)
     house = House(
         hub=a_hub(),
-        authenticator=cast("Authenticator", None),
+        authenticator=Authenticator(CONFIG, clock),
         access=cast("Access", None),
         commands=cast("SocketCommands", None),
-        clock=SteppedClock(NOW),
+        clock=clock,
         settings=LiveSettings(**settings),  # type: ignore[arg-type]
         persons={},
     )

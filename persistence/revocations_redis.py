@@ -1,0 +1,165 @@
+"""Revocations in Redis: a sorted set by the instant they run out, and a channel.
+
+A gateway learns of a new one from the channel at once, reads all of them whenever its
+subscription begins anew, and compares a count every few seconds in case a word was
+lost. What it knows and Redis has lost (a restart without a disk, a fail-over) it puts
+back: a revocation is never forgotten while a gateway remembers it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+
+from actors.domain.ids import Millis
+from actors.ports import Clock
+from actors.shared import Learn, Revocation, Standing
+from persistence.redis_channel import RedisChannel
+from persistence.redis_link import RedisAway, RedisLink
+
+REVOCATIONS_MAX: Final = 100_000
+"""Live revocations of a site: a bound on every gateway's memory, about 20 MB."""
+TIMEOUT_S: Final = 2.0
+"""Revoking is a person's act, and reading all of them is rare."""
+COMPARE_S: Final = 5.0
+KEY_LASTS_S: Final = 25 * 3600
+"""An hour more than the longest life of a token."""
+_AT_ONCE: Final = 5_000
+
+log = logging.getLogger(__name__)
+
+_decode = msgspec.json.Decoder(Revocation).decode
+
+_ADD: Final = """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1])
+if redis.call('ZCARD', KEYS[1]) + (#ARGV - 4) / 2 > tonumber(ARGV[2]) then
+  return redis.error_reply('FULL')
+end
+local new = 0
+for i = 5, #ARGV, 2 do
+  new = new + redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 1])
+end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+if new > 0 then redis.call('INCR', KEYS[2]) end
+redis.call('EXPIRE', KEYS[2], ARGV[3])
+for i = 6, #ARGV, 2 do redis.call('PUBLISH', ARGV[4], ARGV[i]) end
+return new
+"""
+
+
+class RedisRevocations:
+    """Implements Revocations."""
+
+    def __init__(self, url: str, site: str, clock: Clock) -> None:
+        self._link = RedisLink(url, timeout_s=TIMEOUT_S)
+        self._channel = RedisChannel(url, [f"{site}:revoked:news"])
+        self._clock = clock
+        self._held, self._counted = f"{site}:revoked", f"{site}:revoked:count"
+        self._news = f"{site}:revoked:news"
+        self._known: dict[bytes, Millis] = {}
+        self._count = b""
+        self._heard = False
+
+    async def add(self, revocation: Revocation) -> None:
+        """See Revocations.add."""
+        await self._put([(revocation.until, msgspec.json.encode(revocation))])
+
+    async def follow(self, learn: Learn) -> None:
+        """See Revocations.follow."""
+
+        def heard(_channel: str, word: bytes) -> None:
+            self._tell([word], learn)
+
+        async def began() -> None:
+            await self._read_all(learn)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._channel.run(heard, began))
+            tasks.create_task(self._compare(learn))
+
+    def standing(self) -> Standing:
+        """See Revocations.standing."""
+        standing = self._channel.standing()
+        if standing.ok:
+            return standing
+        known = f"going on with the {len(self._known)} revocations known"
+        if not self._heard:
+            known = "none could be read yet, so revoked tokens are still accepted"
+        return Standing(ok=False, detail=f"{standing.detail}; {known}")
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._link.close()
+
+    async def _put(self, members: Sequence[tuple[Millis, bytes]]) -> None:
+        now = self._clock.now()
+        arguments: list[float | bytes | str] = [
+            now,
+            REVOCATIONS_MAX,
+            KEY_LASTS_S,
+            self._news,
+        ]
+        for until, word in members:
+            arguments += (until, word)
+
+        async def ask(redis: Redis) -> None:
+            script = redis.register_script(_ADD)
+            await script(keys=[self._held, self._counted], args=arguments)
+
+        await self._link.call(ask)
+
+    async def _read_all(self, learn: Learn) -> None:
+        now = self._clock.now()
+
+        async def ask(redis: Redis) -> tuple[Any, list[Any]]:
+            # The count first: whatever is added meanwhile makes it differ again.
+            count = await redis.get(self._counted) or b""
+            return count, list(await redis.zrangebyscore(self._held, now, "+inf"))
+
+        self._count, words = await self._link.call(ask)
+        there = set(words)
+        lost = [
+            (until, word)
+            for word, until in self._known.items()
+            if until > now and word not in there
+        ]
+        self._known = {
+            word: until for word, until in self._known.items() if until > now
+        }
+        self._tell(words, learn)
+        self._heard = True
+        if lost:
+            log.warning("%d revocations were lost in Redis and are put back", len(lost))
+            for at in range(0, len(lost), _AT_ONCE):
+                await self._put(lost[at : at + _AT_ONCE])
+
+    async def _compare(self, learn: Learn) -> None:
+        while True:
+            await asyncio.sleep(COMPARE_S)
+            if not self._channel.standing().ok:
+                continue
+            try:
+                count = await self._link.call(lambda redis: redis.get(self._counted))
+                if (count or b"") != self._count:
+                    await self._read_all(learn)
+            except RedisAway:
+                continue
+
+    def _tell(self, words: Sequence[bytes], learn: Learn) -> None:
+        found: list[Revocation] = []
+        for word in words:
+            try:
+                one = _decode(word)
+            except msgspec.MsgspecError:
+                log.warning("a word on the channel of revocations makes no sense")
+                continue
+            if len(self._known) < REVOCATIONS_MAX or word in self._known:
+                self._known[word] = one.until
+            found.append(one)
+        if found:
+            learn(found)
