@@ -43,6 +43,15 @@ class Limits(Struct, frozen=True):
     snapshot_chunk: int = 32
     """Calendars encoded at a time: a few milliseconds of the loop."""
     close_ms: int = 5000
+    flush_ms: int = 10_000
+    """How long storing what changed may take before a hand-off goes on."""
+    tail_short: int = 500
+    """A tail that is replayed in a few milliseconds: not worth another round."""
+    check_ms: int = 2500
+    """So long after its last word the journal is asked whether the shard is still
+    ours, even if nobody asks us: a zombie must notice by itself."""
+    look_ms: int = 1000
+    """How long that question may take; after ``append_ms`` of silence we stop."""
     full_for_holds: float = 0.90
     full_for_bookings: float = 0.97
     """Journal pressure from which new holds, then new bookings, are refused."""

@@ -14,10 +14,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from time import perf_counter
-from typing import Any, TypeVar
 
 from actors.calls import (
     CLOSED,
@@ -31,7 +30,7 @@ from actors.calls import (
 )
 from actors.domain.changes import FeedBatch
 from actors.domain.events import Event
-from actors.domain.ids import Millis, ProviderId, ShardId
+from actors.domain.ids import Millis, ShardId
 from actors.domain.rules import Policy
 from actors.errors import (
     CalendarRecovering,
@@ -45,7 +44,6 @@ from actors.limits import Limits
 from actors.ports import (
     Clock,
     Journal,
-    Record,
     Request,
     ShardReply,
     ShardStatus,
@@ -55,10 +53,12 @@ from actors.ports import (
 from actors.shard import Shard
 from actors.snapshotting import Snapshotter
 from actors.status import status_of
+from actors.store_calls import StoreCalls
 
 _LOG = logging.getLogger("slotcast.shard")
-_T = TypeVar("_T")
 
+_FLUSHES = 3
+"""Rounds of snapshots in a flush: each has less to store than the one before."""
 _TICK_S = 1.0
 """The longest sleep while something is due later: the clock may be set."""
 
@@ -84,21 +84,20 @@ class Mailbox:
         self.state = "opening"
         self.on_unknown: Callable[[], None] | None = None
         self.on_fenced: Callable[[], None] | None = None
-        self._journal = journal
-        self._snapshots = snapshots
+        self._stores = StoreCalls(self.shard, journal, snapshots, clock, self._unknown)
         self._clock = clock
         self._calls: deque[Call] = deque()
         self._waiting = 0
         self._flying: Sequence[Call] = ()
         self._refusing: Trouble | None = None
         self._closing = False
+        self._storing = True
         self._closed = asyncio.Event()
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
         self._driver: asyncio.Task[None] | None = None
         self._snapshotter: Snapshotter | None = None
         self._opened_at = Millis(0)
-        self._held = 0
         self._used_at = clock.now()
         self._fault: Exception | None = None
 
@@ -161,8 +160,43 @@ class Mailbox:
         """The shard's own account."""
         return status_of(self.shard, self.state, self._waiting, self._opened_at)
 
-    async def close(self) -> None:
-        """Finish what is in flight, store what changed, stop; within ``close_ms``."""
+    async def warm(self) -> None:
+        """Connect to the stores, before ``start``; never fails."""
+        await self._stores.warm()
+
+    async def flush(self) -> int:
+        """Store what changed, while serving; how many events a successor replays.
+
+        Bounded by ``flush_ms``: what is not stored by then is read from the journal.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.flush_ms / 1000):
+                for _ in range(_FLUSHES):
+                    if self.state != "open" or self._tail() <= self.limits.tail_short:
+                        break
+                    assert self._snapshotter is not None
+                    await self._snapshotter.flush()
+        return self._tail()
+
+    def _tail(self) -> int:
+        return max(0, self.shard.last_seq - self.shard.residents.position)
+
+    async def confirm(self) -> None:
+        """Ask the journal, once more, whether the shard is ours; also when closed.
+
+        Raises:
+            Fenced: a successor has opened it.
+            JournalUnavailable: it cannot be asked.
+        """
+        await self._stores.check()
+
+    async def close(self, *, store: bool = True) -> None:
+        """Finish what is in flight, store what changed, stop; within ``close_ms``.
+
+        Without ``store`` what changed is left to the journal: for a hand-off, where
+        every millisecond is a pause.
+        """
+        self._storing = store
         self._refusing = self._refusing or CLOSED
         self._closing = True
         self._closed.set()
@@ -218,9 +252,13 @@ class Mailbox:
             self._answer_all((*flying, *self._calls), DOWN)
         else:
             self._answer_all(flying, UNKNOWN)
-            if isinstance(fault, OutcomeUnknown) and self.on_unknown is not None:
-                self.on_unknown()
+            if isinstance(fault, OutcomeUnknown):
+                self._unknown()
         return True
+
+    def _unknown(self) -> None:
+        if self.on_unknown is not None:
+            self.on_unknown()
 
     def _stop(self, state: str, trouble: Trouble) -> None:
         self.state = state
@@ -234,32 +272,9 @@ class Mailbox:
             call.answer([trouble] * len(call.requests))
 
     async def _open(self) -> None:
-        """Seal, then read where the snapshots end and what follows them."""
-        shard, journal = self.shard, self._journal
-        patience = self.limits.open_ms
-        if self._held:  # somebody may have taken over while the journal was silent
-            await self._within(journal.check(shard.shard, self._held))
-            self._held = 0
-        sealed = await self._within(journal.seal(shard.shard), patience)
-        position = await self._within(self._snapshots.position(shard.shard), patience)
-        self._held = sealed.epoch
-        shard.opened(sealed.epoch, sealed.last_seq, position, ())
-        self._must_be_journaled(position)
-        # The last record is always read: time must not go back behind it.
-        reached = min(position, max(0, sealed.last_seq - 1))
-        while reached < sealed.last_seq:
-            records: Sequence[Record] = await self._within(
-                journal.read(shard.shard, reached, self.limits.tail_chunk), patience
-            )
-            if not records:
-                raise JournalCorrupt(f"no record after {reached} of {sealed.last_seq}")
-            shard.residents.keep_tail(records)
-            reached = records[-1].seq
-        now = self._clock.now()
-        since = Millis(now - 4 * shard.policy.hold_ms)
-        await self._load(shard.residents.lately_held(since))
+        now = await self._stores.open()
         self._snapshotter = Snapshotter(
-            shard, self._snapshots, self._load, self._wake.set, now
+            self.shard, self._stores.snapshots, self._stores.load, self._wake.set, now
         )
         self._opened_at = now
         self.state = "open"
@@ -275,19 +290,20 @@ class Mailbox:
                 await self._sleep()
             await self._turn(self._take())
             await snapshotter.step(self._clock.now())
-        await snapshotter.finish(self._clock.now())
+        await snapshotter.finish(self._clock.now(), everything=self._storing)
 
     async def _sleep(self) -> None:
         """Until somebody asks, or something is due."""
         now = self._clock.now()
         wakeup = self.shard.next_wakeup(now)
         pause_s = _TICK_S
-        if self._journal.pressure() >= self.limits.full_for_bookings:
+        if self._stores.journal.pressure() >= self.limits.full_for_bookings:
             pause_s = _TICK_S  # nothing of the shard's own is written just now
         elif wakeup is not None:
             pause_s = min(max(wakeup - now, 0) / 1000, _TICK_S)
         elif not self.shard.residents.unsaved:
             pause_s = 15 * _TICK_S
+        pause_s = min(pause_s, self._stores.look_due_s())
         self._wake.clear()
         if self._closing:
             return
@@ -309,21 +325,23 @@ class Mailbox:
 
     async def _turn(self, calls: Sequence[Call]) -> None:
         """One batch: decide, journal, apply, publish; then answer."""
-        shard, journal = self.shard, self._journal
+        shard = self.shard
         self._flying = calls
         for call in calls:  # whoever gives up from now on will not be left out
             call.begun = True
         requests = [request for call in calls for request in call.requests]
-        await self._load(shard.missing(requests))
+        await self._stores.load(shard.missing(requests))
         now = self._clock.now()
         if requests:
             self._used_at = now
-        batch = shard.begin(requests, now, journal.pressure())
+        batch = shard.begin(requests, now, self._stores.journal.pressure())
         seq = shard.last_seq
         if batch.events:
             seq = await self._append(batch.events)
         elif batch.must_check:
-            await self._within(journal.check(shard.shard, shard.epoch))
+            await self._stores.check()
+        else:
+            await self._stores.look()
         number = shard.feed.number
         replies = shard.commit(batch, seq)
         self._flying = ()
@@ -338,59 +356,8 @@ class Mailbox:
             _LOG.error("shard %s could not answer", shard.shard, exc_info=fault)
 
     async def _append(self, events: Sequence[Event]) -> int:
-        shard = self.shard
-        began = perf_counter()
-        seq = await self._within(
-            self._journal.append(shard.shard, shard.epoch, shard.last_seq, events)
-        )
-        shard.tally.append_seconds.add(perf_counter() - began)
-        return seq
-
-    async def _load(self, providers: Iterable[ProviderId]) -> None:
-        """Bring calendars into memory, some at a time."""
-        wanted = sorted(providers)
-        for start in range(0, len(wanted), self.limits.load_chunk):
-            chunk = wanted[start : start + self.limits.load_chunk]
-            stored = await self._within(self._snapshots.load(self.shard.shard, chunk))
-            for provider in chunk:
-                calendar = stored.get(provider)
-                if calendar is not None:
-                    self._must_be_journaled(calendar.seq)
-                self.shard.adopt(provider, calendar)
-
-    def _must_be_journaled(self, seq: int) -> None:
-        """Snapshots that know more than the journal belong to another journal."""
-        last_seq = self.shard.last_seq
-        if seq > last_seq:
-            raise JournalCorrupt(
-                f"a snapshot is at {seq}, but the journal ends at {last_seq}"
-            )
-
-    async def _within(self, asked: Coroutine[Any, Any, _T], patience_ms: int = 0) -> _T:
-        """The outcome of a call to a store, if it comes in time.
-
-        A store that is late is not cancelled: its write may still happen, and the
-        next seal shuts it out.
-
-        Raises:
-            JournalUnavailable: it did not answer in time.
-        """
-        task = asyncio.get_running_loop().create_task(asked)
-        patience_s = (patience_ms or self.limits.append_ms) / 1000
-        done, _ = await asyncio.wait({task}, timeout=patience_s)
-        if not done:
-            task.add_done_callback(self._note_late)
-            raise JournalUnavailable
-        return task.result()
+        return await self._stores.append(events)
 
     def _tell_news(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
-
-    def _note_late(self, task: asyncio.Task[Any]) -> None:
-        """An answer that nobody waited for. Unknown is unknown, however late."""
-        fault = None if task.cancelled() else task.exception()
-        if fault is not None:
-            _LOG.warning("a late store call failed: %r", fault)
-        if isinstance(fault, OutcomeUnknown) and self.on_unknown is not None:
-            self.on_unknown()

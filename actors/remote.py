@@ -1,22 +1,16 @@
-"""Shards as Ray actors, and the links to them; the only module here that knows Ray.
+"""Links to shards that are Ray actors: who serves a shard, asked and remembered.
 
-Ray gives placement, restart and transport. It does not give single activation (the
-journal's epochs do), durability (the journal does) or at-most-once (keys do): an
-error of a call never means "not executed".
-
-Every method of ``ShardActor`` runs in the default concurrency group, for each group
-has a loop of its own and a shard has one writer. Requests and replies cross as one
-msgpack blob per call. See docs/decisions.
+An error of a call never means "not executed". A shard may be handed over at any time,
+to an actor under its other name: the old one says so, and the same call goes there.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
-import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import msgspec
 import ray
@@ -29,148 +23,52 @@ from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.reads import ReadNextFree, ReadPositions
 from actors.domain.refusals import NO_PROVIDER
 from actors.errors import CalendarRecovering, Unavailable
-from actors.mailbox import Mailbox
-from actors.placement import Placing
-from actors.ports import Request, ShardReply, ShardStatus, Trouble, TroubleCode
+from actors.hosting import ELSEWHERE, ShardSpec
+from actors.placement import Places, Placing
+from actors.ports import Request, ShardReply, ShardStatus
+from actors.remote_actor import (
+    NAMESPACE,
+    ActorHandle,
+    ShardActor,
+    actor_names,
+    create_actor,
+    create_shards,
+)
 
-ActorHandle = Any
-"""What Ray gives for an actor; its methods have a ``remote``."""
-NAMESPACE = "slotcast"
-"""Names of actors live in it; without one each driver has a namespace of its own."""
 ACTIVATIONS_MAX = 2
 """Actors created at a time: each costs a third of a second of CPU."""
 RESOLVE_S = 5.0
 POLL_GRACE_S = 5.0
+_PING_S = 1.0
+"""How long two processes of a shard are asked which of them serves."""
+_ASK_AGAIN_S = 0.05
+_LOOK_EVERY_S = 1.0
+"""How often a shard that does not answer is looked for elsewhere."""
+_LOOK_UPS_MAX = 4
+"""Questions to Ray's head at a time: each blocks a thread."""
+
+__all__ = [
+    "NAMESPACE",
+    "RayLinks",
+    "Seat",
+    "ShardActor",
+    "ShardSpec",
+    "create_shards",
+    "seats_of",
+]
 
 _LOG = logging.getLogger("slotcast.shard")
 _ENCODER = msgspec.msgpack.Encoder()
-_REQUESTS = msgspec.msgpack.Decoder(list[Request])
 _REPLIES = msgspec.msgpack.Decoder(list[ShardReply])
 _FEED = msgspec.msgpack.Decoder(FeedBatch)
 _STATUS = msgspec.msgpack.Decoder(ShardStatus)
-_OPENING = Trouble(TroubleCode.RECOVERING, "the shard is starting")
 
 
-class ShardSpec(msgspec.Struct, frozen=True):
-    """How an actor makes its mailbox: ``module:function``, and what it is given.
+class Seat(NamedTuple):
+    """A shard's actor under one of its names."""
 
-    The function, ``(config, shard) -> Mailbox``, is imported in the actor's process.
-    """
-
-    factory: str
-    config: bytes
-    num_cpus: float = 0.01
-    """Held for life; small, for shards share the cores."""
-
-
-class ShardActor:
-    """One shard in a process of its own. Its constructor never raises."""
-
-    def __init__(self, shard: str, factory: str, config: bytes) -> None:
-        self._mailbox: Mailbox | None = None
-        self._made = asyncio.Event()
-        starting = self._start(ShardId(shard), factory, config)
-        self._starting = asyncio.get_running_loop().create_task(starting)
-
-    async def execute(self, blob: bytes) -> bytes:
-        """Requests in, replies out, as many and in the same order."""
-        requests = _REQUESTS.decode(blob)
-        mailbox = await self._ready()
-        if mailbox is None:
-            return _ENCODER.encode([_OPENING] * len(requests))
-        replies = await mailbox.execute(requests)
-        self._leave_if_fenced(mailbox)
-        return _ENCODER.encode(replies)
-
-    async def poll(self, epoch: int, number: int, wait_ms: int) -> bytes:
-        """A FeedBatch; nothing if the shard is recovering."""
-        mailbox = await self._ready()
-        if mailbox is None:
-            return b""
-        try:
-            batch = await mailbox.poll(epoch, number, wait_ms)
-        except Unavailable:
-            self._leave_if_fenced(mailbox)
-            return b""
-        return _ENCODER.encode(batch)
-
-    async def status(self) -> bytes:
-        """A ShardStatus; nothing if the shard is not made yet."""
-        return _ENCODER.encode(self._mailbox.status()) if self._mailbox else b""
-
-    async def idle_ms(self, now: int) -> int:
-        """For how long nobody has asked anything."""
-        return self._mailbox.idle_ms(Millis(now)) if self._mailbox else 0
-
-    async def close(self) -> None:
-        """Store what changed and stop answering; the process may then be killed."""
-        if self._mailbox is not None:
-            await self._mailbox.close()
-
-    async def _ready(self) -> Mailbox | None:
-        if self._mailbox is None:
-            try:
-                async with asyncio.timeout(RESOLVE_S):
-                    await self._made.wait()
-            except TimeoutError:
-                return None
-        return self._mailbox
-
-    async def _start(self, shard: ShardId, factory: str, config: bytes) -> None:
-        module, _, name = factory.partition(":")
-        mailbox: Mailbox | None = None
-        while mailbox is None:
-            try:
-                mailbox = getattr(importlib.import_module(module), name)(config, shard)
-            except Exception:  # noqa: BLE001 - a disk may come back
-                _LOG.exception("shard %s cannot be made; trying again", shard)
-                await asyncio.sleep(1.0)
-        mailbox.on_unknown = _crash
-        self._mailbox = mailbox
-        mailbox.start()
-        self._made.set()
-
-    def _leave_if_fenced(self, mailbox: Mailbox) -> None:
-        """Another owner exists: end for good, for a restart would steal it back."""
-        if mailbox.state == "left":
-            ray.actor.exit_actor()
-
-
-def _crash() -> None:
-    """Only the journal knows the outcome: let Ray start a process that asks it."""
-    os._exit(1)
-
-
-def create_shard(shard: ShardId, spec: ShardSpec) -> ActorHandle:
-    """Create the shard's actor, or find it; blocks for a round trip to Ray's head.
-
-    Only one process of a site may do this. The actor outlives it (detached) and is
-    restarted for ever.
-    """
-    options = ray.remote(ShardActor).options(
-        name=_actor_name(shard),
-        namespace=NAMESPACE,
-        lifetime="detached",
-        get_if_exists=True,
-        max_restarts=-1,
-        max_task_retries=0,
-        num_cpus=spec.num_cpus,
-        max_concurrency=1000,
-        scheduling_strategy="SPREAD",
-        enable_task_events=False,
-    )
-    handle: ActorHandle = options.remote(shard, spec.factory, spec.config)
-    return handle
-
-
-def create_shards(shards: Sequence[ShardId], spec: ShardSpec) -> None:
-    """Create the actors of all shards at once; they open in their own time."""
-    for shard in shards:
-        create_shard(shard, spec)
-
-
-def _actor_name(shard: ShardId) -> str:
-    return f"shard-{shard}"
+    name: str
+    handle: ActorHandle
 
 
 def _not_found(request: Request) -> ShardReply:
@@ -198,21 +96,31 @@ class RayLinks:
         *,
         known: Callable[[ShardId], bool] = lambda _shard: True,
     ) -> None:
-        self._placing = placing
+        self._places = Places(placing)
         self._fixed = tuple(shards)
         self._spec = spec
         self._known = known
-        self._handles: dict[ShardId, ActorHandle] = {}
-        self._resolving: dict[ShardId, asyncio.Task[ActorHandle]] = {}
+        self._seats: dict[ShardId, Seat] = {}
+        self._doubted: dict[ShardId, str] = {}
+        self._looked_at: dict[ShardId, float] = {}
+        self._resolving: dict[ShardId, asyncio.Task[Seat]] = {}
+        # Not the loop's own threads: while Ray's head is away these hang.
+        self._threads = ThreadPoolExecutor(_LOOK_UPS_MAX, "shard-names")
         self._activations = asyncio.Semaphore(ACTIVATIONS_MAX)
 
     def shards(self) -> Sequence[ShardId]:
         """All shards for placement "shard"; the active ones for "provider"."""
-        return self._fixed or tuple(self._handles)
+        if not self._fixed:
+            return tuple(self._seats)
+        return tuple(dict.fromkeys((*self._fixed, *self._places.exceptions())))
 
     def shard_of(self, provider: ProviderId) -> ShardId:
         """Which shard decides about this provider."""
-        return self._placing(provider)
+        return self._places(provider)
+
+    def moved(self, provider: ProviderId, shard: ShardId) -> None:
+        """A shard said that ``shard`` decides about this provider now."""
+        self._places.note(provider, shard)
 
     async def execute(
         self, shard: ShardId, requests: Sequence[Request], timeout_s: float
@@ -231,7 +139,7 @@ class RayLinks:
         self, shard: ShardId, epoch: int, number: int, wait_ms: int
     ) -> FeedBatch:
         """Changes after the cursor; see ``Feed.poll``. Wakes no passive shard."""
-        if self._spec and not self._fixed and shard not in self._handles:
+        if self._spec and not self._fixed and shard not in self._seats:
             raise CalendarRecovering(f"shard {shard} is passive")
         blob = await self._call(
             shard,
@@ -253,7 +161,7 @@ class RayLinks:
 
     def _is_strange(self, shard: ShardId) -> bool:
         """Whether nobody registered this shard's provider, as far as we know."""
-        if self._fixed or shard in self._handles:
+        if self._fixed or shard in self._seats:
             return False
         return not self._known(shard)
 
@@ -264,7 +172,7 @@ class RayLinks:
         activates the shard anew. Call it now and then in the creating process.
         """
         ended = 0
-        for shard in () if self._fixed else tuple(self._handles):
+        for shard in () if self._fixed else tuple(self._seats):
             try:
                 idle = await self._call(
                     shard, lambda one: one.idle_ms.remote(now), RESOLVE_S
@@ -283,9 +191,9 @@ class RayLinks:
 
     async def _end(self, shard: ShardId, timeout_s: float = 10.0) -> None:
         await self._call(shard, lambda one: one.close.remote(), timeout_s)
-        handle = self._handles.pop(shard, None)
-        if handle is not None:
-            await asyncio.to_thread(ray.kill, handle, no_restart=True)
+        seat = self._seats.pop(shard, None)
+        if seat is not None:
+            await asyncio.to_thread(ray.kill, seat.handle, no_restart=True)
 
     async def _call(
         self, shard: ShardId, send: Callable[[ActorHandle], Any], timeout_s: float
@@ -293,38 +201,124 @@ class RayLinks:
         """One bounded call. Whatever goes wrong, the outcome is unknown."""
         try:
             async with asyncio.timeout(timeout_s):
-                handle = self._handles.get(shard) or await self._resolve(shard)
-                return await send(handle)
+                return await self._answer(shard, send)
         except TimeoutError:
+            self._look_around(shard)
             raise Unavailable("the shard did not answer in time") from None
         except ray_errors.ActorDiedError:
             # Its handle will never work again; the name may have a new owner.
-            self._handles.pop(shard, None)
+            self._forget(shard)
             raise Unavailable("the shard's process has ended") from None
         except ray_errors.RayError as error:
             _LOG.debug("a call to shard %s failed: %r", shard, error)
+            self._look_around(shard)
             raise Unavailable("the shard's process cannot be reached") from None
 
-    async def _resolve(self, shard: ShardId) -> ActorHandle:
-        """The shard's handle; asked for once, off the loop, for Ray blocks."""
-        task = self._resolving.get(shard)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._found(shard))
-            self._resolving[shard] = task
-            task.add_done_callback(lambda _: self._resolving.pop(shard, None))
+    async def _answer(self, shard: ShardId, send: Callable[[ActorHandle], Any]) -> Any:
+        """Ask under one name and the other until somebody serves the shard.
+
+        Who says ELSEWHERE has done nothing, so the same call goes on to the other.
+        """
+        pause_s = 0.0
+        while True:
+            seat = self._seats.get(shard) or await self._resolve(shard)
+            reply = await send(seat.handle)
+            if not isinstance(reply, bytes) or reply != ELSEWHERE:
+                return reply
+            if self._seats.get(shard) is seat:
+                self._forget(shard)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s + 0.002, _ASK_AGAIN_S)
+
+    def _forget(self, shard: ShardId) -> None:
+        """Do not ask this one again, if there is another."""
+        seat = self._seats.pop(shard, None)
+        if seat is not None:
+            self._doubted[shard] = seat.name
+
+    def _look_around(self, shard: ShardId) -> None:
+        """The process is silent: see, beside the work, if a successor serves.
+
+        The silent one is kept meanwhile: without Ray's head nobody can be found, and
+        those who are known go on.
+        """
+        now = asyncio.get_running_loop().time()
+        if (
+            shard in self._resolving
+            or shard not in self._seats
+            or now < self._looked_at.get(shard, -_LOOK_EVERY_S) + _LOOK_EVERY_S
+        ):
+            return
+        self._looked_at[shard] = now
+        self._doubted[shard] = self._seats[shard].name
+        looking = self._resolving_task(shard)
+        looking.add_done_callback(lambda one: one.cancelled() or one.exception())
+
+    async def _resolve(self, shard: ShardId) -> Seat:
+        """Where the shard is; asked for once, off the loop, for Ray blocks."""
+        task = self._resolving.get(shard) or self._resolving_task(shard)
         return await asyncio.shield(task)
 
-    async def _found(self, shard: ShardId) -> ActorHandle:
-        handle: ActorHandle
+    def _resolving_task(self, shard: ShardId) -> asyncio.Task[Seat]:
+        task = asyncio.get_running_loop().create_task(self._found(shard))
+        self._resolving[shard] = task
+        task.add_done_callback(lambda _: self._resolving.pop(shard, None))
+        return task
+
+    async def _found(self, shard: ShardId) -> Seat:
+        seats = await self._look_up(shard)
+        if not seats:
+            raise CalendarRecovering(f"shard {shard} is not there yet")
+        doubted = self._doubted.pop(shard, "")
+        if len(seats) > 1:  # in the midst of a hand-off, or after a broken one
+            seats.sort(key=lambda seat: seat.name == doubted)
+            seats = await _serving_first(seats)
+        self._seats[shard] = seats[0]
+        return seats[0]
+
+    async def _look_up(self, shard: ShardId) -> list[Seat]:
+        loop = asyncio.get_running_loop()
+        if self._spec is not None and not self._fixed:
+            async with self._activations:
+                try:
+                    made = await loop.run_in_executor(
+                        self._threads, create_actor, shard, self._spec
+                    )
+                except ValueError:  # somebody else was creating it
+                    return []
+            return [Seat(actor_names(shard)[0], made)]
+        return await loop.run_in_executor(self._threads, seats_of, shard)
+
+
+def seats_of(shard: ShardId) -> list[Seat]:
+    """The shard's actors, by its names; blocks for round trips to Ray's head."""
+    found = []
+    for name in actor_names(shard):
         try:
-            if self._spec is not None and not self._fixed:
-                async with self._activations:
-                    handle = await asyncio.to_thread(create_shard, shard, self._spec)
-            else:
-                handle = await asyncio.to_thread(
-                    ray.get_actor, _actor_name(shard), namespace=NAMESPACE
-                )
+            found.append(Seat(name, ray.get_actor(name, namespace=NAMESPACE)))
         except ValueError:
-            raise CalendarRecovering(f"shard {shard} is not there yet") from None
-        self._handles[shard] = handle
-        return handle
+            continue
+    return found
+
+
+async def _serving_first(seats: list[Seat]) -> list[Seat]:
+    """The one that says first that it serves; in the given order if none does."""
+
+    async def ask(seat: Seat) -> Seat | None:
+        try:
+            return seat if await seat.handle.serves.remote() else None
+        except ray_errors.RayError:
+            return None
+
+    asked = [asyncio.ensure_future(ask(seat)) for seat in seats]
+    try:
+        for answer in asyncio.as_completed(asked, timeout=_PING_S):
+            seat = await answer
+            if seat is not None:
+                return [seat]
+    except TimeoutError:
+        pass
+    finally:
+        for one in asked:
+            one.cancel()
+    return seats

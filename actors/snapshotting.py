@@ -35,6 +35,8 @@ class Snapshotter:
         self._chunk: Mapping[ProviderId, StoredCalendar] = {}
         self._quiet_since = now
         self._passivated_at = now
+        self._hurried = False
+        self._ended = asyncio.Event()
 
     @property
     def has_work(self) -> bool:
@@ -42,7 +44,21 @@ class Snapshotter:
         writing = self._writing
         if writing is not None:
             return writing.done()
-        return self._shard.residents.is_saving
+        return self._hurried or self._shard.residents.is_saving
+
+    async def flush(self) -> None:
+        """Begin a round now, or after the one under way; return when one has ended."""
+        ended, self._hurried = self._ended, True
+        self._wake()
+        await ended.wait()
+
+    def _end_round(self, position: int) -> None:
+        self._shard.residents.end_round(position)
+        self._tell_flushers()
+
+    def _tell_flushers(self) -> None:
+        ended, self._ended = self._ended, asyncio.Event()
+        ended.set()
 
     async def step(self, now: Millis) -> None:
         """Store a few calendars, if it is time. Raises Fenced."""
@@ -59,9 +75,16 @@ class Snapshotter:
         else:
             self._passivate(now)
 
-    async def finish(self, now: Millis) -> None:
-        """Store all that is not stored yet, before closing. Raises Fenced."""
+    async def finish(self, now: Millis, *, everything: bool = True) -> None:
+        """Store all that is not stored yet, before closing. Raises Fenced.
+
+        Or only end the write in flight: a successor should not meet it.
+        """
         residents = self._shard.residents
+        if not everything:
+            if self._writing is not None:
+                await asyncio.wait({self._writing})
+            return
         while residents.unsaved or residents.is_saving:
             if self._writing is not None:
                 await asyncio.wait({self._writing})
@@ -74,9 +97,14 @@ class Snapshotter:
 
     def _is_due(self, now: Millis) -> bool:
         limits, shard = self._shard.limits, self._shard
+        hurried, self._hurried = self._hurried, False
         if not shard.residents.unsaved:
             self._quiet_since = now
+            if hurried:
+                self._tell_flushers()
             return False
+        if hurried:
+            return True
         waited = now - self._quiet_since
         if waited >= limits.snapshot_ms:
             return True
@@ -115,7 +143,7 @@ class Snapshotter:
             raise fault
         if fault is not None:
             _LOG.error("snapshot of shard %s failed: %r", self._shard.shard, fault)
-            residents.end_round(residents.position)
+            self._end_round(residents.position)
             self._quiet_since = now
             return False
         if chunk:
@@ -124,7 +152,7 @@ class Snapshotter:
         else:
             position = residents.round_position()
             assert position is not None
-            residents.end_round(position)
+            self._end_round(position)
             self._quiet_since = now
         return True
 

@@ -21,11 +21,11 @@ def created(monkeypatch: pytest.MonkeyPatch) -> list[ShardId]:
     """The shards that somebody wanted a process for; nobody gets one."""
     wanted: list[ShardId] = []
 
-    def create_shard(shard: ShardId, _spec: remote.ShardSpec) -> None:
+    def create_actor(shard: ShardId, _spec: remote.ShardSpec) -> None:
         wanted.append(shard)
         raise ValueError
 
-    monkeypatch.setattr(remote, "create_shard", create_shard)
+    monkeypatch.setattr(remote, "create_actor", create_actor)
     return wanted
 
 
