@@ -186,9 +186,9 @@ class Hub:
         news: dict[Board, tuple[int, Rows]],
     ) -> None:
         position = Position(epoch, change.version)
-        if position <= provider.seen:
+        if position <= provider.seen and not change.moved_to:
             return
-        provider.seen = position
+        provider.seen = max(provider.seen, position)
         if change.reread:
             for board in provider.all():
                 news.pop(board, None)
@@ -263,6 +263,8 @@ class Hub:
         """A read's answer is here. Returns False if the topic must be read again."""
         if self.index.boards.get(board.name.key) is not board:
             return True
+        if self.index.relocated(board.name):
+            self._wake()  # another shard has answered: its feed is wanted now
         position, rows = self._content(board, view)
         if board.again or self._is_stale(board, position):
             return False
@@ -305,8 +307,7 @@ class Hub:
     def _is_stale(self, board: Board, position: Position) -> bool:
         if board.name.kind is Kind.ME:
             return False
-        shard = self.index.shard(self.index.shard_of(board.name.provider_id))
-        known = max(board.need, Position(shard.cursor.epoch, 0))
+        known = max(board.need, self.index.owned_since(board.name))
         if board.loaded:
             known = max(known, Position(board.epoch, board.floor))
         return position < known

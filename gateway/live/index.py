@@ -24,9 +24,11 @@ class ShardTopics:
 class ProviderTopics:
     """The watched topics of one calendar."""
 
-    __slots__ = ("schedule", "seen", "slots", "suspect", "suspect_at")
+    __slots__ = ("schedule", "seen", "shard", "slots", "suspect", "suspect_at")
 
-    def __init__(self) -> None:
+    def __init__(self, shard: ShardId) -> None:
+        self.shard = shard
+        """Whose feed tells of it, as far as we know."""
         self.slots: dict[tuple[str, str], Board] = {}
         self.schedule: Board | None = None
         self.seen = NOWHERE
@@ -68,8 +70,11 @@ class TopicIndex:
         if name.kind is Kind.ME:
             self.patients[name.patient_id] = board
             return board
-        self.shard(self.shard_of(name.provider_id)).providers.add(name.provider_id)
-        provider = self.providers.setdefault(name.provider_id, ProviderTopics())
+        provider = self.providers.get(name.provider_id)
+        if provider is None:
+            provider = ProviderTopics(self.shard_of(name.provider_id))
+            self.providers[name.provider_id] = provider
+            self.shard(provider.shard).providers.add(name.provider_id)
         if name.kind is Kind.SCHEDULE:
             provider.schedule = board
         else:
@@ -90,5 +95,22 @@ class TopicIndex:
             provider.slots.pop((name.visit_type, name.week), None)
         if not provider.all():
             del self.providers[name.provider_id]
-            shard = self.shard_of(name.provider_id)
-            self.shard(shard).providers.discard(name.provider_id)
+            self.shard(provider.shard).providers.discard(name.provider_id)
+
+    def owned_since(self, name: TopicName) -> Position:
+        """No answer about this calendar may be older: its feed's epoch has begun."""
+        shard = self.shard(self.providers[name.provider_id].shard)
+        return Position(shard.cursor.epoch, 0)
+
+    def relocated(self, name: TopicName) -> bool:
+        """Whether its calendar has moved, as we know now: its topics are filed anew."""
+        provider = self.providers.get(name.provider_id)
+        if provider is None:
+            return False
+        provider_id, shard = name.provider_id, self.shard_of(name.provider_id)
+        if shard == provider.shard:
+            return False
+        self.shard(provider.shard).providers.discard(provider_id)
+        self.shard(shard).providers.add(provider_id)
+        provider.shard = shard
+        return True

@@ -12,7 +12,7 @@ from typing import Any
 
 from actors.domain.commands import CommandBase
 from actors.errors import Overloaded
-from gateway.batching import BatchingLimits, RequestQueue, Ticket
+from gateway.request_queue import BatchingLimits, RequestQueue, Ticket
 from tests.simulation.kernel import Kernel
 
 LIMITS = BatchingLimits(

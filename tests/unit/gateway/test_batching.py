@@ -12,9 +12,10 @@ from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import BookingId, Millis, ProviderId, ShardId
 from actors.domain.reads import ReadNextFree, ReadPositions
 from actors.errors import JournalFull, Overloaded, Unavailable
-from actors.placement import Placement, placing
+from actors.placement import Placement, Places, placing
 from actors.ports import Request, ShardReply, ShardStatus, Trouble, TroubleCode
-from gateway.batching import BatchingLimits, Courier, RequestQueue, Ticket, ask_many
+from gateway.batching import Courier, ask_many
+from gateway.request_queue import BatchingLimits, RequestQueue, Ticket
 
 PLACE = placing(Placement.SHARD, 2)
 ONE = ProviderId("prv_1")
@@ -40,12 +41,16 @@ class ScriptedLinks:
     def __init__(self, answering: Answering) -> None:
         self.answering = answering
         self.calls: list[tuple[ShardId, list[Request]]] = []
+        self.places = Places(PLACE)
 
     def shards(self) -> Sequence[ShardId]:
         return [ShardId("s0000"), ShardId("s0001")]
 
     def shard_of(self, provider: ProviderId) -> ShardId:
-        return PLACE(provider)
+        return self.places(provider)
+
+    def moved(self, provider: ProviderId, shard: ShardId) -> None:
+        self.places.note(provider, shard)
 
     async def execute(
         self, shard: ShardId, requests: Sequence[Request], timeout_s: float
