@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from loadtests.history import OK, History
 from loadtests.workload import Plan, Watchers, Workload, register
@@ -63,6 +64,8 @@ class World:
     plan: Plan = field(default_factory=Plan)
     history: History = field(default_factory=History)
     rounds: int = 0
+    numbers: dict[str, Any] = field(default_factory=dict)
+    """What the last check counted."""
 
     async def open(self) -> None:
         """Register the providers, once."""
@@ -101,4 +104,5 @@ class World:
         told = dict(sorted(findings.numbers.items()))
         ok = sum(one.outcome == OK for one in self.history.operations)
         findings.numbers = {**told, "ok": ok, "statuses": dict(work.statuses)}
+        self.numbers = findings.numbers
         return findings
