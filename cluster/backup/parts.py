@@ -1,0 +1,101 @@
+"""Sections of a backup: JSON lines in compressed parts of a bounded size."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import TypeVar
+
+import msgspec
+
+from cluster.backup.manifest import Part, Section
+from cluster.backup.places import BackupDamaged, Place
+
+T = TypeVar("T")
+
+PART_BYTES = 8 * 1024 * 1024
+"""Size of a part before it is compressed: what backup and restore hold in memory."""
+LEVEL = 6
+
+
+class SectionWriter:
+    """Writes one section; after the last line it must be finished."""
+
+    def __init__(
+        self, place: Place, kind: str, name: str, *, part_bytes: int = PART_BYTES
+    ) -> None:
+        self._place = place
+        self._kind = kind
+        self._name = name
+        self._part_bytes = part_bytes
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._parts: list[Part] = []
+        self._encode = msgspec.json.Encoder().encode
+
+    async def add(self, value: object) -> None:
+        """Add a line; bytes in it become base64."""
+        line = self._encode(value)
+        self._lines.append(line)
+        self._size += len(line) + 1
+        if self._size >= self._part_bytes:
+            await self._flush()
+
+    async def finish(self) -> Section:
+        """Write what is left; what the manifest says of the section."""
+        await self._flush()
+        return Section(self._kind, self._name, tuple(self._parts))
+
+    async def _flush(self) -> None:
+        if not self._lines:
+            return
+        text = b"\n".join(self._lines) + b"\n"
+        content = gzip.compress(text, LEVEL, mtime=0)
+        number = len(self._parts) + 1
+        name = f"{self._kind}/{self._name}/{number:06d}.jsonl.gz"
+        await self._place.put(name, content)
+        digest = sha256(content).hexdigest()
+        self._parts.append(Part(name, len(content), len(self._lines), digest))
+        self._lines.clear()
+        self._size = 0
+
+
+async def check_section(place: Place, section: Section) -> None:
+    """Read every part once. Raises BackupDamaged: says which part is not whole."""
+    for part in section.parts:
+        await _lines(place, part)
+
+
+async def lines_of(place: Place, section: Section, kind: type[T]) -> AsyncIterator[T]:
+    """The lines of a section, in order. Raises BackupDamaged."""
+    decode = msgspec.json.Decoder(kind).decode
+    for part in section.parts:
+        for line in await _lines(place, part):
+            try:
+                yield decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise BackupDamaged(
+                    f"The part {part.name} of the backup is not understood ({error})."
+                ) from error
+
+
+async def _lines(place: Place, part: Part) -> list[bytes]:
+    content = await place.get(part.name)
+    if content is None:
+        raise BackupDamaged(f"The part {part.name} of the backup is missing.")
+    if sha256(content).hexdigest() != part.sha256:
+        raise BackupDamaged(f"The part {part.name} of the backup has changed.")
+    try:
+        lines = gzip.decompress(content).splitlines()
+    except (OSError, EOFError, zlib.error) as error:
+        raise BackupDamaged(
+            f"The part {part.name} of the backup cannot be unpacked ({error})."
+        ) from error
+    if len(lines) != part.lines:
+        raise BackupDamaged(
+            f"The part {part.name} of the backup has {len(lines)} lines, not "
+            f"{part.lines}."
+        )
+    return lines

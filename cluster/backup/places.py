@@ -1,0 +1,150 @@
+"""Where a backup lies: a folder, or a container of Azure Blob Storage.
+
+A place holds named blobs, none larger than a few megabytes. The first one written,
+``BEGUN``, takes the place; the last one is the manifest, and a place without it holds
+no backup.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+from cluster.obstacle import Obstacle
+
+BEGUN = "begun.json"
+MANIFEST = "manifest.json"
+
+
+class BackupDamaged(Obstacle):
+    """What lies there is no whole backup; nothing was changed."""
+
+    def __init__(self, wrong: str) -> None:
+        super().__init__(
+            wrong, "Restore another backup; this one cannot be relied on in any part."
+        )
+
+
+class Place(Protocol):
+    """Named blobs. Troubles are told as ``Obstacle``."""
+
+    name: str
+    """How to show it to people: without secrets."""
+
+    async def begin(self, content: bytes) -> None:
+        """Take the place for a new backup. Raises Obstacle: something is there."""
+        ...
+
+    async def put(self, name: str, content: bytes) -> None:
+        """Store a blob, durably."""
+        ...
+
+    async def get(self, name: str) -> bytes | None:
+        """A blob; None if there is none of this name."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+@asynccontextmanager
+async def opened_place(where: str) -> AsyncIterator[Place]:
+    """The place that the command line names.
+
+    Raises:
+        Obstacle: it cannot be a place, or its credentials are missing.
+    """
+    place: Place
+    if where.startswith(("https://", "http://", "azure://")):
+        from cluster.backup.azure import open_azure_place
+
+        place = open_azure_place(where, os.environ)
+    elif "://" in where:
+        raise Obstacle(
+            f"{where.partition('://')[0]}:// is no place for a backup.",
+            "Name a folder, https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX, "
+            "or azure://CONTAINER/PREFIX.",
+        )
+    else:
+        place = FolderPlace(Path(where))
+    try:
+        yield place
+    finally:
+        await place.close()
+
+
+class FolderPlace:
+    """A folder on this machine, or on whatever is mounted there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+        self.name = str(self._folder)
+
+    async def begin(self, content: bytes) -> None:
+        """The folder must be empty or new; only its owner may read it."""
+        with _explained(self._folder):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = sorted(entry.name for entry in self._folder.iterdir())
+        if found:
+            what = "a backup" if MANIFEST in found else "something"
+            if BEGUN in found and MANIFEST not in found:
+                what = "a backup that was never finished, or is being made,"
+            raise Obstacle(
+                f"{self._folder} holds {what} already.",
+                "Name a new or empty folder for each backup.",
+            )
+        await self.put(BEGUN, content)
+
+    async def put(self, name: str, content: bytes) -> None:
+        """Written beside, synced, renamed: never there in part."""
+        path = self._folder / name
+        with _explained(self._folder):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft = path.with_name(f".{path.name}")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(path)
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    async def get(self, name: str) -> bytes | None:
+        """None also where there is no folder."""
+        with _explained(self._folder):
+            try:
+                return (self._folder / name).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+
+@contextlib.contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reasons = {
+            errno.ENOSPC: "The disk is full",
+            errno.EACCES: "This user may not read or write it",
+            errno.EROFS: "It is on a read-only file system",
+            errno.ENOTDIR: "It lies below a file",
+            errno.EEXIST: "It is a file, not a folder",
+        }
+        reason = reasons.get(error.errno or 0, str(error.strerror))
+        raise Obstacle(
+            f"The backup folder {folder} cannot be used. {reason}.",
+            "Make it usable, or name another one.",
+        ) from error

@@ -1,0 +1,274 @@
+"""Restoring a backup into an empty installation, and checking the history."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from sqlalchemy.exc import DBAPIError
+
+from actors.domain.ids import ProviderId, ShardId
+from actors.errors import OwnershipError, SchedulingError
+from actors.ports import Record, StoredCalendar
+from cluster.backup.lines import CalendarLine, FileLine, RecordLine
+from cluster.backup.manifest import (
+    CALENDARS,
+    DOCUMENTS,
+    RECORDS,
+    SECRETS,
+    TABLES,
+    Manifest,
+    Section,
+    read_manifest,
+)
+from cluster.backup.parts import check_section, lines_of
+from cluster.backup.places import BackupDamaged, Place
+from cluster.backup.saving import Say, documents_folder
+from cluster.backup.target import Target, database_silent
+from cluster.clock import SystemClock
+from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.settings import Settings
+from cluster.site import Site
+from cluster.stores import Snapshots, StoresConfig, open_journal, open_snapshots
+from cluster.verification import Verdict, Verification
+from persistence import codec
+from persistence.engine import open_engine
+from persistence.migrating import migrate
+from persistence.progress import SqlProgress
+from persistence.projection_sql import SqlProjectionStore
+from persistence.projector import Projector
+from persistence.table_dump import newest_revision, put_rows
+
+RECORDS_BATCH = 2_000
+CALENDARS_BATCH = 50
+ROWS_BATCH = 1_000
+
+
+class JournalImport(Protocol):
+    """Writes journals of an empty site, records keeping their seq and epoch."""
+
+    async def write(self, shard: ShardId, records: Sequence[Record]) -> None:
+        """Add records, which follow those that were written before."""
+        ...
+
+    async def finish(self, shard: ShardId, epoch: int) -> None:
+        """Make it durable; the shard's next owner has an epoch above this one."""
+        ...
+
+    async def close(self) -> None:
+        """Release files and connections."""
+        ...
+
+
+class Restore:
+    """One restore of one backup."""
+
+    def __init__(self, settings: Settings, place: Place, say: Say) -> None:
+        self._target = Target(settings)
+        self._place = place
+        self._say = say
+
+    async def run(self, *, again: bool) -> Verdict:
+        """Check, write, verify; only then it is a site.
+
+        Raises:
+            Obstacle: the backup is unfinished or damaged, or something is there
+                already: nothing was changed. Or the history does not agree, or a
+                store refused on the way: nothing can start there then.
+        """
+        manifest = await read_manifest(self._place)
+        _check_fits(manifest)
+        for section in manifest.sections:
+            await check_section(self._place, section)
+        self._say(f"the backup of {manifest.made_at} is whole")
+        target = self._target
+        settings = target.folder.check_matches(manifest.layout, target.settings)
+        with target.folder.locked():
+            if again:
+                await target.clear()
+            await target.check_empty()
+            await target.mark(self._place.name)
+            site = Site(settings, target.folder, manifest.layout)
+            try:
+                verdict = await self._write(site, manifest)
+            except (DBAPIError, SchedulingError, OSError) as error:
+                raise _refused(error) from error
+            if verdict.problems:
+                raise Obstacle(
+                    "The restored history does not agree: "
+                    + "; ".join(verdict.problems[:3]),
+                    "It was not made a site. Restore another backup.",
+                    code=FOUND_A_PROBLEM,
+                )
+            await target.finish(manifest.layout, manifest.layout.made_on)
+        return verdict
+
+    async def _write(self, site: Site, manifest: Manifest) -> Verdict:
+        await self._put_files(manifest)
+        journal_import = open_import(site.stores)
+        try:
+            for section in manifest.of(RECORDS):
+                await self._put_records(journal_import, manifest, section)
+        finally:
+            await journal_import.close()
+        snapshots = open_snapshots(site.stores)
+        try:
+            for section in manifest.of(CALENDARS):
+                await self._put_calendars(snapshots, manifest, section)
+        finally:
+            await snapshots.close()
+        await self._put_tables(site, manifest)
+        return await self._verified(site)
+
+    # --- the journal -----------------------------------------------------------------
+
+    async def _put_records(
+        self, to: JournalImport, manifest: Manifest, section: Section
+    ) -> None:
+        shard = ShardId(section.name)
+        saved = manifest.shards[section.name]
+        records: list[Record] = []
+        async for line in lines_of(self._place, section, RecordLine):
+            records.append(Record(line.seq, line.epoch, codec.decode(line.event)))
+            if len(records) >= RECORDS_BATCH:
+                await to.write(shard, records)
+                records = []
+        if records:
+            await to.write(shard, records)
+        if section.lines:
+            await to.finish(shard, saved.epoch)
+        self._say(f"{shard}: {section.lines:,} records up to {saved.last_seq:,}")
+
+    async def _put_calendars(
+        self, to: Snapshots, manifest: Manifest, section: Section
+    ) -> None:
+        shard = ShardId(section.name)
+        saved = manifest.shards[section.name]
+        some: dict[ProviderId, StoredCalendar] = {}
+        async for line in lines_of(self._place, section, CalendarLine):
+            some[ProviderId(line.provider)] = StoredCalendar(line.seq, line.blob)
+            if len(some) >= CALENDARS_BATCH:
+                await to.save(shard, saved.epoch, some)
+                some = {}
+        if some:
+            await to.save(shard, saved.epoch, some)
+        if saved.snapshot_position:
+            await to.advance(shard, saved.epoch, saved.snapshot_position)
+
+    # --- SQL -------------------------------------------------------------------------
+
+    async def _put_tables(self, site: Site, manifest: Manifest) -> None:
+        if not site.settings.database:
+            site.folder.read_model.mkdir(exist_ok=True)
+        await migrate(site.database_url)
+        engine = open_engine(site.database_url, "writer")
+        try:
+            for section in manifest.of(TABLES):
+                rows: list[list[object]] = []
+                async for row in lines_of(self._place, section, list[object]):
+                    rows.append(row)
+                    if len(rows) >= ROWS_BATCH:
+                        await put_rows(engine, section.name, rows)
+                        rows = []
+                await put_rows(engine, section.name, rows)
+        except DBAPIError as error:
+            raise database_silent(error) from error
+        finally:
+            await engine.dispose()
+        count = sum(section.lines for section in manifest.of(TABLES))
+        self._say(f"{TABLES}: {count:,} rows")
+
+    # --- files -----------------------------------------------------------------------
+
+    async def _put_files(self, manifest: Manifest) -> None:
+        folder = self._target.folder
+        goals = {
+            DOCUMENTS: documents_folder(folder),
+            SECRETS: folder.token_key_file.parent,
+        }
+        for kind, base in goals.items():
+            for section in manifest.of(kind):
+                async for line in lines_of(self._place, section, FileLine):
+                    _put_piece(base, line)
+
+    # --- the end ---------------------------------------------------------------------
+
+    async def _verified(self, site: Site) -> Verdict:
+        """Let SQL catch up with the journal, and compare all with all."""
+        journal, snapshots = open_journal(site.stores), open_snapshots(site.stores)
+        projecting = open_engine(site.database_url, "projector")
+        reading = open_engine(site.database_url, "reader")
+        try:
+            store, clock = SqlProjectionStore(projecting), SystemClock()
+            await _caught_up(Projector(journal, store, clock).step)
+            policy = site.settings.policy
+            checker = Verification(journal, snapshots, reading, policy)
+            return await checker.run(SqlProgress(reading), None)
+        finally:
+            await reading.dispose()
+            await projecting.dispose()
+            await snapshots.close()
+            await journal.close()
+
+
+def open_import(config: StoresConfig) -> JournalImport:
+    """Where the journal of an empty site is written."""
+    if config.in_redis:
+        from persistence.journal_redis import RedisJournalImport
+
+        return RedisJournalImport(config.journal, config.site, config.generation)
+    from persistence.journal_import import FileJournalImport
+
+    return FileJournalImport(Path(config.journal))
+
+
+def _check_fits(manifest: Manifest) -> None:
+    """Raises Obstacle where this version cannot take in the backup."""
+    if manifest.revision != newest_revision():
+        raise Obstacle(
+            f"The backup was made by Slotcast {manifest.version}, whose tables are at "
+            f"revision {manifest.revision}; this one's are at {newest_revision()}.",
+            "Restore it with that version, then upgrade as usual.",
+        )
+    for section in manifest.of(RECORDS):
+        saved = manifest.shards.get(section.name)
+        if saved is None or section.lines != saved.last_seq - saved.first_seq + 1:
+            raise BackupDamaged(
+                f"The backup's journal of {section.name} is not what its manifest says."
+            )
+
+
+async def _caught_up(step: Callable[[], Awaitable[int]]) -> None:
+    while await step():
+        pass
+
+
+def _put_piece(base: Path, line: FileLine) -> None:
+    """Write a piece of a file, which only its owner may read."""
+    name = PurePosixPath(line.path)
+    if name.is_absolute() or ".." in name.parts:
+        raise BackupDamaged(f"The backup names a file outside its folder: {line.path}.")
+    path = base / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | (0 if line.offset else os.O_TRUNC)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        os.pwrite(descriptor, line.data, line.offset)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refused(error: Exception) -> Obstacle:
+    if isinstance(error, DBAPIError):
+        return database_silent(error)
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, OwnershipError):
+        reason = f"somebody else writes into it ({reason})"
+    return Obstacle(
+        f"The restore could not be finished: {reason}",
+        "Mend that, then run the command again with --again.",
+        code=FOUND_A_PROBLEM,
+    )

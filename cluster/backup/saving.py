@@ -1,0 +1,255 @@
+"""Making a backup while the server runs.
+
+What follows is read before what it follows: SQL, then snapshots, then the journal, so
+that the journal in the backup reaches at least as far as every position in it. What
+SQL misses, the restored journal holds, and the projector adds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from sqlalchemy.exc import DBAPIError
+
+from actors.domain.ids import ShardId
+from actors.domain.snapshot import decode
+from actors.errors import JournalCorrupt, SchedulingError
+from actors.ports import Journal
+from cluster.backup.lines import CalendarLine, FileLine, RecordLine
+from cluster.backup.manifest import (
+    CALENDARS,
+    DOCUMENTS,
+    FORMAT,
+    RECORDS,
+    SECRETS,
+    TABLES,
+    Manifest,
+    SavedShard,
+    Section,
+    write_manifest,
+)
+from cluster.backup.parts import SectionWriter
+from cluster.backup.places import Place
+from cluster.clock import SystemClock
+from cluster.data_folder import DataFolder
+from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.site import Site, existing_site
+from cluster.stores import Snapshots, open_journal, open_snapshots
+from cluster.version import version_text
+from persistence import codec
+from persistence.engine import open_engine, reason_of
+from persistence.table_dump import (
+    column_names,
+    newest_revision,
+    one_instant,
+    rows_of,
+    table_names,
+)
+
+T = TypeVar("T")
+Say = Callable[[str], None]
+"""Told what is done, for the person who waits."""
+
+READ_BATCH = 2_000
+PROVIDERS_BATCH = 50
+PIECE_BYTES = 1024 * 1024
+"""A document travels in pieces of this size."""
+OFFSETS = "projection_offset"
+
+
+class Backup:
+    """One backup of one site; reads only."""
+
+    def __init__(self, site: Site, place: Place, say: Say) -> None:
+        self._site = site
+        self._place = place
+        self._say = say
+        self._sections: list[Section] = []
+        self._projected: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
+        self._epochs: dict[str, int] = {}
+
+    async def run(self, *, with_secrets: bool) -> Manifest:
+        """Make it; the manifest, which was written last.
+
+        Raises:
+            Obstacle: the place is taken or refuses, a store does not answer, or the
+                site changed its layout meanwhile. The place then holds no backup.
+        """
+        began = _now_text()
+        await self._place.begin(msgspec.json.encode({"begun_at": began}))
+        journal = open_journal(self._site.stores)
+        snapshots = open_snapshots(self._site.stores)
+        try:
+            await self._save_tables()
+            for shard in sorted(await journal.shards()):
+                await self._save_calendars(snapshots, shard)
+            await self._save_files(with_secrets=with_secrets)
+            shards = {}
+            for shard in sorted(await journal.shards()):
+                shards[str(shard)] = await self._save_records(journal, shard)
+        except (SchedulingError, JournalCorrupt, DBAPIError) as error:
+            raise Obstacle(
+                f"The backup cannot be made: {reason_of(error)}",
+                "See `slotcast status` and `slotcast journal verify`; then start the "
+                "backup again, in another place.",
+                code=FOUND_A_PROBLEM,
+            ) from error
+        finally:
+            await snapshots.close()
+            await journal.close()
+        return await self._finish(began, shards, with_secrets=with_secrets)
+
+    async def _finish(
+        self, began: str, shards: dict[str, SavedShard], *, with_secrets: bool
+    ) -> Manifest:
+        now = await asyncio.to_thread(existing_site, self._site.folder.path)
+        if now.layout != self._site.layout:
+            raise Obstacle(
+                "The site's layout changed while the backup was made (a calendar was "
+                "isolated, or the shards' number changed).",
+                "Start the backup again, in another place.",
+                code=FOUND_A_PROBLEM,
+            )
+        manifest = Manifest(
+            format=FORMAT,
+            made_at=began,
+            version=version_text(),
+            revision=newest_revision(),
+            layout=self._site.layout,
+            shards=shards,
+            columns={name: column_names(name) for name in table_names()},
+            sections=tuple(self._sections),
+            has_secrets=with_secrets,
+        )
+        await write_manifest(self._place, manifest)
+        return manifest
+
+    # --- SQL -----------------------------------------------------------------------
+
+    async def _save_tables(self) -> None:
+        engine = open_engine(self._site.database_url, "reader")
+        try:
+            async with one_instant(engine) as connection:
+                for table in table_names():
+                    writer = SectionWriter(self._place, TABLES, table)
+                    async for rows in rows_of(connection, table):
+                        for row in rows:
+                            await writer.add(row)
+                            self._note_offset(table, row)
+                    await self._keep(writer)
+        finally:
+            await engine.dispose()
+        self._tell(TABLES, "rows")
+
+    def _note_offset(self, table: str, row: list[object]) -> None:
+        if table == OFFSETS:
+            told = dict(zip(column_names(table), row, strict=True))
+            self._projected[str(told["shard"])] = int(str(told["seq"]))
+
+    # --- calendars at rest ---------------------------------------------------------
+
+    async def _save_calendars(self, snapshots: Snapshots, shard: ShardId) -> None:
+        # First: every calendar read after it is at least as new.
+        self._positions[shard] = await snapshots.position(shard)
+        epoch, policy = 0, self._site.settings.policy
+        writer = SectionWriter(self._place, CALENDARS, shard)
+        for some in _some(await snapshots.providers(shard), PROVIDERS_BATCH):
+            stored = await snapshots.load(shard, some)
+            for provider, calendar in stored.items():
+                epoch = max(epoch, decode(calendar.blob, policy).epoch)
+                await writer.add(CalendarLine(provider, calendar.seq, calendar.blob))
+        self._epochs[shard] = epoch
+        await self._keep(writer)
+
+    # --- the journal ---------------------------------------------------------------
+
+    async def _save_records(self, journal: Journal, shard: ShardId) -> SavedShard:
+        end = await journal.last_seq(shard)
+        position = self._positions.get(shard, 0)
+        projected = self._projected.get(shard, 0)
+        needed = max(min(position, projected, end - 1), 0)
+        seq = first = await self._start(journal, shard, needed)
+        epoch = self._epochs.get(shard, 0)
+        writer = SectionWriter(self._place, RECORDS, shard)
+        while seq < end:
+            for record in await journal.read(shard, seq, min(READ_BATCH, end - seq)):
+                event = codec.encode(record.event)
+                await writer.add(RecordLine(record.seq, record.epoch, event))
+                seq, epoch = record.seq, max(epoch, record.epoch)
+        section = await self._keep(writer)
+        self._say(f"{shard}: {section.lines:,} records up to {end:,}")
+        return SavedShard(first + 1, end, epoch, position, projected)
+
+    async def _start(self, journal: Journal, shard: ShardId, needed: int) -> int:
+        """The seq before the first record: 0, or what nothing else holds."""
+        try:
+            await journal.read(shard, 0, 1)
+        except JournalCorrupt:
+            # Trimmed. Were more trimmed away since SQL and snapshots were read, this
+            # read says so, and there is no backup.
+            await journal.read(shard, needed, 1)
+            return needed
+        return 0
+
+    # --- files ---------------------------------------------------------------------
+
+    async def _save_files(self, *, with_secrets: bool) -> None:
+        folder = self._site.folder
+        documents = documents_folder(folder)
+        await self._save_paths(DOCUMENTS, documents, _files_below(documents))
+        if with_secrets:
+            secrets = folder.token_key_file.parent
+            await self._save_paths(SECRETS, secrets, _files_below(secrets))
+
+    async def _save_paths(self, kind: str, base: Path, paths: Iterable[Path]) -> None:
+        writer = SectionWriter(self._place, kind, "files")
+        for path in paths:
+            name = path.relative_to(base).as_posix()
+            for offset, data in _pieces(path):
+                await writer.add(FileLine(name, offset, data))
+        await self._keep(writer)
+
+    async def _keep(self, writer: SectionWriter) -> Section:
+        section = await writer.finish()
+        self._sections.append(section)
+        return section
+
+    def _tell(self, kind: str, what: str) -> None:
+        count = sum(one.lines for one in self._sections if one.kind == kind)
+        self._say(f"{kind}: {count:,} {what}")
+
+
+def documents_folder(folder: DataFolder) -> Path:
+    """Where the documents that patients hand in are kept."""
+    return folder.path / "documents"
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def _pieces(path: Path) -> Iterator[tuple[int, bytes]]:
+    """A file in pieces; an empty file has an empty one."""
+    with path.open("rb") as file:
+        offset, data = 0, file.read(PIECE_BYTES)
+        yield offset, data
+        while data:
+            offset += len(data)
+            if data := file.read(PIECE_BYTES):
+                yield offset, data
+
+
+def _some(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _now_text() -> str:
+    now = SystemClock().now() / 1000
+    return datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")

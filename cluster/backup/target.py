@@ -1,0 +1,207 @@
+"""The empty installation that a backup is restored into.
+
+A mark is set before anything is written, and taken away after the history checker
+has agreed: until then nothing can start there. ``layout.json`` (in Redis: the site's
+layout) is the very last thing written, and a site without it does not begin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from contextlib import suppress
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy.exc import DBAPIError
+
+from actors.errors import SchedulingError
+from cluster.data_folder import DataFolder, Layout, write_atomically
+from cluster.obstacle import Obstacle
+from cluster.settings import Settings
+from persistence.engine import open_engine, reason_of
+from persistence.table_dump import empty_tables, filled_tables
+
+if TYPE_CHECKING:
+    from persistence.site_redis import RedisLayout
+
+MARK = "restoring.json"
+_NOT_OURS = frozenset({"lock", "run.json", "logs"})
+"""What may lie in a data folder whose making has not begun."""
+
+
+class Mark(Struct, frozen=True):
+    """Says what a restore writes into; ``targets`` is a digest of the addresses."""
+
+    restoring: str
+    targets: str
+
+
+class Target:
+    """The places that settings name, as far as a restore is concerned."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.folder = DataFolder(settings.data)
+        self.database_url = settings.database or self.folder.sqlite_url
+        addresses = f"{settings.journal} {settings.site} {self.database_url}"
+        self._targets = sha256(addresses.encode()).hexdigest()
+        self._mark = b""
+
+    async def check_empty(self) -> None:
+        """Return if nothing is there. Raises Obstacle: says what is."""
+        found = sorted(self._found_in_folder())
+        if MARK in found:
+            raise Obstacle(
+                f"An unfinished restore lies in {self.folder.path}.",
+                "If no restore is running, run the command again with --again: it "
+                "clears what that restore wrote, and begins anew.",
+            )
+        if found:
+            raise Obstacle(
+                f"The data folder {self.folder.path} is not empty ({found[0]}, …).",
+                "A backup is restored into an empty installation only: set "
+                "SLOTCAST_DATA to a new folder.",
+            )
+        if self.settings.journal_is_redis and await self._shared() is not None:
+            raise Obstacle(
+                f"The journal's Redis holds a site {self.settings.site!r} already, or "
+                "the rest of an unfinished restore.",
+                "Set SLOTCAST_SITE to another prefix, or SLOTCAST_JOURNAL to an empty "
+                "Redis.",
+            )
+        if self.settings.database and (filled := await self._filled()):
+            raise Obstacle(
+                f"The database has rows already (in {', '.join(filled[:3])}).",
+                "Set SLOTCAST_DATABASE to an empty database.",
+            )
+
+    async def mark(self, what: str) -> None:
+        """Say that a restore is under way. The caller has the folder's lock."""
+        self._mark = msgspec.json.encode(Mark(what, self._targets))
+        write_atomically(self.folder.path / MARK, self._mark)
+        if self.settings.journal_is_redis:
+            shelf = self._shelf()
+            try:
+                if not await shelf.create(self._mark):
+                    raise Obstacle(
+                        "Another restore into this Redis began just now.",
+                        "Wait for it, or set SLOTCAST_SITE to another prefix.",
+                    )
+            finally:
+                await shelf.close()
+
+    async def finish(self, layout: Layout, made_on: str) -> None:
+        """Make it a site: the folder's layout, then the one in Redis, last."""
+        self.folder.mark_seeded("restored")
+        (self.folder.path / MARK).unlink()
+        self.folder.make(self.settings, made_on, layout)
+        if self.settings.journal_is_redis:
+            shelf = self._shelf()
+            try:
+                if not await shelf.replace(self._mark, msgspec.json.encode(layout)):
+                    raise Obstacle(
+                        "Somebody else began a site in this Redis meanwhile.",
+                        "Stop it, and restore under another SLOTCAST_SITE.",
+                    )
+            finally:
+                await shelf.close()
+
+    async def clear(self) -> None:
+        """Remove what an unfinished restore into these places wrote.
+
+        Raises:
+            Obstacle: there is no unfinished restore, or it had other targets.
+        """
+        try:
+            mark = msgspec.json.decode(
+                (self.folder.path / MARK).read_bytes(), type=Mark
+            )
+        except (OSError, msgspec.MsgspecError) as error:
+            raise Obstacle(
+                f"There is no unfinished restore in {self.folder.path}.",
+                "Leave --again out.",
+            ) from error
+        if mark.targets != self._targets:
+            raise Obstacle(
+                "The unfinished restore wrote into another journal or database than "
+                "the settings now name.",
+                "Set them as they were, or clear those places by hand.",
+            )
+        if self.settings.journal_is_redis:
+            await self._clear_redis()
+        if self.settings.database:
+            await self._clear_database()
+        for entry in self.folder.path.iterdir():
+            if entry.name not in {*_NOT_OURS, MARK}:
+                await asyncio.to_thread(_remove, entry)
+        (self.folder.path / MARK).unlink()
+
+    def _found_in_folder(self) -> set[str]:
+        path = self.folder.path
+        if not path.exists():
+            return set()
+        if not path.is_dir():
+            return {path.name}
+        return {entry.name for entry in path.iterdir()} - _NOT_OURS
+
+    async def _filled(self) -> list[str]:
+        engine = open_engine(self.database_url, "reader")
+        try:
+            return await filled_tables(engine)
+        except (SchedulingError, DBAPIError, OSError) as error:
+            raise database_silent(error) from error
+        finally:
+            await engine.dispose()
+
+    async def _clear_database(self) -> None:
+        engine = open_engine(self.database_url, "writer")
+        try:
+            await empty_tables(engine)
+        except (SchedulingError, DBAPIError, OSError) as error:
+            raise database_silent(error) from error
+        finally:
+            await engine.dispose()
+
+    async def _clear_redis(self) -> None:
+        from persistence.journal_redis import forget_site
+
+        await forget_site(self.settings.journal, self.settings.site)
+
+    async def _shared(self) -> bytes | None:
+        shelf = self._shelf()
+        try:
+            return await shelf.read()
+        except (SchedulingError, OSError) as error:
+            raise Obstacle(
+                f"The journal's Redis does not answer: {error}",
+                "Start it, or check SLOTCAST_JOURNAL (its address and password).",
+            ) from error
+        finally:
+            with suppress(SchedulingError, OSError):
+                await shelf.close()
+
+    def _shelf(self) -> RedisLayout:
+        from persistence.site_redis import RedisLayout
+
+        return RedisLayout(self.settings.journal, self.settings.site)
+
+
+def database_silent(error: BaseException) -> Obstacle:
+    """The obstacle of a database that does not do as asked."""
+    return Obstacle(
+        f"The database does not do as asked: {reason_of(error)}",
+        "Start it, or check SLOTCAST_DATABASE (address, name, password, rights).",
+    )
+
+
+def _remove(entry: object) -> None:
+    from pathlib import Path
+
+    assert isinstance(entry, Path)
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink()
