@@ -15,6 +15,7 @@ from pathlib import Path
 import typer
 
 from actors.errors import SchedulingError
+from cluster.commands.backups import backup, restore
 from cluster.commands.importing import importing, seed
 from cluster.commands.journals import journal
 from cluster.commands.options import JsonOption
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve)
-app.command()(token)
+app.add_typer(token, name="token")
 app.command()(seed)
 app.add_typer(importing, name="import")
 app.command()(project)
@@ -47,6 +48,8 @@ app.command()(status)
 app.add_typer(journal, name="journal")
 app.add_typer(projection, name="projection")
 app.command()(verify)
+app.command()(backup)
+app.command()(restore)
 
 
 @app.command()
