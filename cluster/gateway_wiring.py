@@ -6,20 +6,27 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import uvicorn
 
 from actors.ports import ShardLinks
 from cluster.clock import SystemClock
+from cluster.sharing import shared_ports
 from cluster.site import Site
 from cluster.web_server import WebServer
 from gateway.app import create_app
 from gateway.batching import Courier
 from gateway.config import GatewayConfig, GatewayPorts
+from gateway.live.settings import LiveSettings
 from persistence.bookings import SqlBookingHistory
 from persistence.directory import SqlDirectory
 from persistence.engine import open_engine
 from persistence.progress import SqlProgress
+
+DRAIN_SHARE: Final = 0.7
+"""Part of the time for stopping over which watchers are sent away, one by one; the
+rest is for their goodbyes and for answers in flight."""
 
 
 class Tokens:
@@ -57,6 +64,7 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
         anonymous_rate_burst=2 * settings.rate_burst,
         version=version,
         log_requests=settings.log_requests,
+        live=LiveSettings(drain_s=DRAIN_SHARE * settings.drain_seconds),
     )
 
 
@@ -67,15 +75,19 @@ async def gateway_ports(site: Site, links: ShardLinks) -> AsyncIterator[GatewayP
     readers = open_engine(site.database_url, "reader")
     courier = Courier(links, clock)
     try:
-        yield GatewayPorts(
-            calendars=courier,
-            links=links,
-            directory=SqlDirectory(readers),
-            history=SqlBookingHistory(readers),
-            progress=SqlProgress(readers),
-            clock=clock,
-            tokens=Tokens(),
-        )
+        async with shared_ports(site, clock) as shared:
+            yield GatewayPorts(
+                calendars=courier,
+                links=links,
+                directory=SqlDirectory(readers),
+                history=SqlBookingHistory(readers),
+                progress=SqlProgress(readers),
+                clock=clock,
+                tokens=Tokens(),
+                budgets=shared.budgets,
+                revocations=shared.revocations,
+                pages=shared.pages,
+            )
     finally:
         await courier.close()
         await readers.dispose()

@@ -136,7 +136,7 @@ class Authenticator:
         self._keys = config.token_keys
         self._leeway_ms = config.token_leeway_s * 1000
         self._clock = clock
-        self.revoked = revoked or RevokedTokens(clock)
+        self.revoked = RevokedTokens(clock) if revoked is None else revoked
         self._known: OrderedDict[str, Caller] = OrderedDict()
 
     def caller(self, authorization: str | None) -> Caller | None:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,10 +38,18 @@ class FileRevocations:
 
     async def add(self, revocation: Revocation) -> None:
         """See Revocations.add."""
+        await self.add_all([revocation])
+
+    async def add_all(self, revocations: Sequence[Revocation]) -> None:
+        """Revoke several in one write. Raises Unavailable."""
         try:
-            await asyncio.to_thread(self._add, revocation)
-        except OSError as error:
+            await asyncio.to_thread(self._add, revocations)
+        except (OSError, msgspec.MsgspecError) as error:
             raise Unavailable(f"{self._path} cannot be written: {error}.") from error
+
+    async def held(self) -> Sequence[Revocation]:
+        """All that hold. Raises OSError or MsgspecError."""
+        return await asyncio.to_thread(self._read)
 
     async def follow(self, learn: Learn) -> None:
         """See Revocations.follow."""
@@ -79,13 +87,13 @@ class FileRevocations:
         found = (_decode(line) for line in lines if line)
         return [one for one in found if one.until > now]
 
-    def _add(self, revocation: Revocation) -> None:
+    def _add(self, revocations: Sequence[Revocation]) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._alone():
-            kept = [one for one in self._read() if one != revocation]
-            if len(kept) >= REVOCATIONS_MAX:
+            held = list(dict.fromkeys((*self._read(), *revocations)))
+            if len(held) > REVOCATIONS_MAX:
                 raise OSError(f"{REVOCATIONS_MAX} revocations are held already")
-            lines = [msgspec.json.encode(one) for one in (*kept, revocation)]
+            lines = [msgspec.json.encode(one) for one in held]
             fresh = self._path.with_suffix(".new")
             with fresh.open("wb") as file:
                 file.write(b"\n".join(lines) + b"\n")

@@ -3,7 +3,8 @@
 A gateway learns of a new one from the channel at once, reads all of them whenever its
 subscription begins anew, and compares a count every few seconds in case a word was
 lost. What it knows and Redis has lost (a restart without a disk, a fail-over) it puts
-back: a revocation is never forgotten while a gateway remembers it.
+back: a revocation is never forgotten while a gateway remembers it. A copy in the node's
+data folder is what a gateway goes by that starts while Redis is away.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ import msgspec
 from redis.asyncio import Redis
 
 from actors.domain.ids import Millis
+from actors.errors import Unavailable
 from actors.ports import Clock
 from actors.shared import Learn, Revocation, Standing
 from persistence.redis_channel import RedisChannel
 from persistence.redis_link import RedisAway, RedisLink
+from persistence.revocations_file import FileRevocations
 
 REVOCATIONS_MAX: Final = 100_000
 """Live revocations of a site: a bound on every gateway's memory, about 20 MB."""
 TIMEOUT_S: Final = 2.0
 """Revoking is a person's act, and reading all of them is rare."""
 COMPARE_S: Final = 5.0
+COPY_GATHER_S: Final = 1.0
 KEY_LASTS_S: Final = 25 * 3600
 """An hour more than the longest life of a token."""
 _AT_ONCE: Final = 5_000
@@ -55,7 +59,10 @@ return new
 class RedisRevocations:
     """Implements Revocations."""
 
-    def __init__(self, url: str, site: str, clock: Clock) -> None:
+    def __init__(
+        self, url: str, site: str, clock: Clock, copy: FileRevocations | None = None
+    ) -> None:
+        self._copy = copy
         self._link = RedisLink(url, timeout_s=TIMEOUT_S)
         self._channel = RedisChannel(url, [f"{site}:revoked:news"])
         self._clock = clock
@@ -64,6 +71,7 @@ class RedisRevocations:
         self._known: dict[bytes, Millis] = {}
         self._count = b""
         self._heard = False
+        self._changed = asyncio.Event()
 
     async def add(self, revocation: Revocation) -> None:
         """See Revocations.add."""
@@ -79,6 +87,8 @@ class RedisRevocations:
             await self._read_all(learn)
 
         async with asyncio.TaskGroup() as tasks:
+            if self._copy is not None:
+                tasks.create_task(self._keep_copy(self._copy, learn))
             tasks.create_task(self._channel.run(heard, began))
             tasks.create_task(self._compare(learn))
 
@@ -89,7 +99,7 @@ class RedisRevocations:
             return standing
         known = f"going on with the {len(self._known)} revocations known"
         if not self._heard:
-            known = "none could be read yet, so revoked tokens are still accepted"
+            known += " from this node's copy; newer ones are still accepted"
         return Standing(ok=False, detail=f"{standing.detail}; {known}")
 
     async def close(self) -> None:
@@ -138,6 +148,25 @@ class RedisRevocations:
             for at in range(0, len(lost), _AT_ONCE):
                 await self._put(lost[at : at + _AT_ONCE])
 
+    async def _keep_copy(self, copy: FileRevocations, learn: Learn) -> None:
+        """Go by the node's copy, and add to it what is not there yet."""
+        try:
+            self._tell([msgspec.json.encode(one) for one in await copy.held()], learn)
+        except (OSError, msgspec.MsgspecError) as error:
+            log.warning("the copy of the revocations cannot be read: %s", error)
+        copied: set[bytes] = set(self._known)
+        while True:
+            self._changed.clear()
+            fresh = self._known.keys() - copied
+            if fresh:
+                try:
+                    await copy.add_all([_decode(word) for word in fresh])
+                except Unavailable as error:
+                    log.warning("the copy of the revocations is behind: %s", error)
+            copied = set(self._known)
+            await self._changed.wait()
+            await asyncio.sleep(COPY_GATHER_S)
+
     async def _compare(self, learn: Learn) -> None:
         while True:
             await asyncio.sleep(COMPARE_S)
@@ -162,4 +191,5 @@ class RedisRevocations:
                 self._known[word] = one.until
             found.append(one)
         if found:
+            self._changed.set()
             learn(found)

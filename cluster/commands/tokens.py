@@ -1,7 +1,8 @@
-"""``slotcast token``: signed tokens for trying things out and for load tests."""
+"""``slotcast token``: tokens for trying things out, and ``token revoke``."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import sys
@@ -11,20 +12,36 @@ from typing import Annotated
 
 import typer
 
+from actors.domain.ids import Millis
+from actors.errors import Unavailable
+from actors.shared import Revocation, RevocationKind
 from cluster.clock import SystemClock
 from cluster.commands.options import DataOption, JsonOption
-from cluster.obstacle import Obstacle
-from cluster.site import existing_site
+from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.sharing import revocations_of
+from cluster.site import Site, existing_site
 from cluster.terminal import Terminal
-from gateway.auth import Role, issue_token
+from gateway.auth import LIFE_MAX_S, Authenticator, Role, issue_token
+from gateway.config import GatewayConfig
+from gateway.errors import Unauthenticated
 
+SLACK_MS = 60_000
+"""A revocation outlives its token by more than clocks may differ."""
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _TTL = re.compile(r"(\d{1,7})([smh]?)")
 
 
-def token(
+token = typer.Typer(
+    help="Print a signed token for trying things out, or revoke one.",
+    invoke_without_command=True,
+)
+
+
+@token.callback()
+def print_tokens(  # noqa: PLR0913 - one for each option
+    context: typer.Context,
     *,
-    role: Annotated[Role, typer.Option(help="What the caller is.")],
+    role: Annotated[Role | None, typer.Option(help="What the caller is.")] = None,
     subject: Annotated[
         str,
         typer.Option(
@@ -47,7 +64,11 @@ def token(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a signed token for trying things out."""
+    """Print a signed token for trying things out, or revoke one: token revoke."""
+    if context.invoked_subcommand is not None:
+        return
+    if role is None:
+        raise Obstacle("Give --role, and --subject or --subjects-from.")
     if bool(subject) == bool(subjects_from):
         raise Obstacle("Give either --subject or --subjects-from.")
     site = existing_site(data)
@@ -67,6 +88,81 @@ def token(
             )
         else:
             sys.stdout.write(signed + "\n")
+
+
+@token.command()
+def revoke(
+    *,
+    signed: Annotated[
+        str,
+        typer.Argument(
+            metavar="[TOKEN]", help="The token; - reads it from standard input."
+        ),
+    ] = "",
+    token_id: Annotated[str, typer.Option("--id", help="The token's jti.")] = "",
+    subject: Annotated[
+        str, typer.Option(help="Whose: all tokens that were issued until now.")
+    ] = "",
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a token, or all of somebody's, hold no more; sockets are closed at once."""
+    if sum(map(bool, (signed, token_id, subject))) != 1:
+        raise Obstacle("Give exactly one of: a token, --id, --subject.")
+    site = existing_site(data)
+    clock = SystemClock()
+    now = clock.now()
+    until = Millis(now + LIFE_MAX_S * 1000 + SLACK_MS)
+    if subject:
+        revoked = Revocation(RevocationKind.SUBJECT, subject, now, until)
+    elif token_id:
+        revoked = Revocation(RevocationKind.TOKEN, token_id, now, until)
+    else:
+        text = sys.stdin.read() if signed == "-" else signed
+        revoked = _revocation_of(text.strip(), site, clock)
+    try:
+        asyncio.run(_revoke(site, revoked))
+    except Unavailable as error:
+        raise Obstacle(
+            f"Nothing is revoked for sure: {error}",
+            "Try again when it answers; gateways go on with what they know.",
+            code=FOUND_A_PROBLEM,
+        ) from error
+    _say_revoked(revoked, as_json=as_json)
+
+
+def _revocation_of(text: str, site: Site, clock: SystemClock) -> Revocation:
+    config = GatewayConfig(token_keys=(site.token_key(),))
+    try:
+        caller = Authenticator(config, clock).verify(text)
+    except Unauthenticated as error:
+        raise Obstacle(
+            f"This token cannot be revoked: {error.detail}",
+            "A token that is not valid here, or is over, opens nothing anyway.",
+            code=FOUND_A_PROBLEM,
+        ) from error
+    until = Millis(caller.expires + SLACK_MS)
+    return Revocation(RevocationKind.TOKEN, caller.token_id, clock.now(), until)
+
+
+async def _revoke(site: Site, revocation: Revocation) -> None:
+    async with revocations_of(site, SystemClock()) as revocations:
+        await revocations.add(revocation)
+
+
+def _say_revoked(revoked: Revocation, *, as_json: bool) -> None:
+    if as_json:
+        Terminal().json(
+            {
+                "kind": revoked.kind.value,
+                "value": revoked.value,
+                "until_ms": revoked.until,
+            }
+        )
+    elif revoked.kind is RevocationKind.SUBJECT:
+        Terminal().say(f"All tokens of {revoked.value} issued until now are revoked.")
+    else:
+        Terminal().say(f"The token {revoked.value} is revoked.")
 
 
 def seconds(text: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -46,8 +46,8 @@ class House:
     ports: GatewayPorts
     checker: OpenApiChecker
 
-    def token(self, role: str, subject: str, ttl_s: int = 3600) -> str:
-        return issue_token(KEY, Role(role), subject, ttl_s, self.clock.now(), "t")
+    def token(self, role: str, subject: str, ttl_s: int = 3600, jti: str = "t") -> str:
+        return issue_token(KEY, Role(role), subject, ttl_s, self.clock.now(), jti)
 
     def auth(self, role: str, subject: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token(role, subject)}"}
@@ -90,9 +90,15 @@ def slot(
 
 @asynccontextmanager
 async def open_house(
-    config: GatewayConfig = CONFIG, calendars: Any = None, **changes: Any
+    config: GatewayConfig = CONFIG,
+    calendars: Any = None,
+    shared: Mapping[str, Any] | None = None,
+    **changes: Any,
 ) -> AsyncIterator[House]:
-    """A gateway over two shards; ``calendars`` may stand in for the courier."""
+    """A gateway over two shards; ``calendars`` may stand in for the courier.
+
+    ``shared``: the ports that gateways share, by their names in GatewayPorts.
+    """
     clock = SteppedClock(make.NOW)
     journal, snapshots = MemoryJournal(), MemorySnapshots()
     shards = [shard_name(0), shard_name(1)]
@@ -112,6 +118,7 @@ async def open_house(
         progress=read_model,
         clock=clock,
         tokens=lambda: f"token-{next(numbers):010}",
+        **(shared or {}),
     )
     app = create_app(ports, replace(config, **changes))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

@@ -1,0 +1,161 @@
+"""Revoked tokens: on requests, on living sockets, on streams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from actors.domain.ids import Millis
+from actors.shared import Revocation, RevocationKind
+from gateway.live.rhythm import Rhythm
+from gateway.revocations import RevokedTokens
+from persistence.shared_memory import MemoryRevocations
+from tests import factories as make
+from tests.fakes.clocks import SteppedClock
+from tests.fakes.live_house import open_live_house
+
+LATER = Millis(make.NOW + 3_600_000)
+
+
+def one_token(token_id: str, until: Millis = LATER) -> Revocation:
+    return Revocation(RevocationKind.TOKEN, token_id, make.NOW, until)
+
+
+def all_of(subject: str, at: Millis = make.NOW) -> Revocation:
+    return Revocation(RevocationKind.SUBJECT, subject, at, LATER)
+
+
+def live_house(store: MemoryRevocations) -> Any:
+    return open_live_house(shared={"revocations": store})
+
+
+async def test_a_revoked_token_opens_nothing_more() -> None:
+    """401 from now on, also where the token was let in before; others go on."""
+    store = MemoryRevocations(SteppedClock(make.NOW))
+    async with live_house(store) as live:
+        house = live.house
+        mine = {"Authorization": f"Bearer {house.token('patient', 'pat_1', jti='a')}"}
+        other = {"Authorization": f"Bearer {house.token('patient', 'pat_1', jti='b')}"}
+        assert (await house.client.get("/v1/bookings", headers=mine)).status_code == 200
+        await store.add(one_token("a"))
+        refused = await house.client.get("/v1/bookings", headers=mine)
+        assert refused.status_code == 401
+        assert "revoked" in refused.json()["detail"]
+        again = await house.client.get("/v1/bookings", headers=other)
+        assert again.status_code == 200
+
+
+async def test_all_tokens_of_a_subject_until_now() -> None:
+    """Older ones hold no more; one issued later does."""
+    store = MemoryRevocations(SteppedClock(make.NOW))
+    async with live_house(store) as live:
+        house = live.house
+        old = house.patient(1)
+        await store.add(all_of("pat_1"))
+        house.clock.step(1_000 / 1000)
+        fresh = house.patient(1)
+        for headers, status in ((old, 401), (fresh, 200), (house.patient(2), 200)):
+            answer = await house.client.get("/v1/bookings", headers=headers)
+            assert answer.status_code == status
+
+
+async def test_a_living_socket_is_closed_with_its_token() -> None:
+    """4501 at once: sign in anew. Other people's sockets and anonymous ones stay."""
+    store = MemoryRevocations(SteppedClock(make.NOW))
+    async with (
+        live_house(store) as live,
+        live.client("patient", "pat_1") as mine,
+        live.client("patient", "pat_2") as other,
+        live.client() as nobody,
+    ):
+        await store.add(all_of("pat_1"))
+        bye = await mine.until("bye")
+        assert bye["code"] == 4501
+        assert await mine.closed() == 4501
+        assert (await other.ask("ping"))["t"] == "pong"
+        assert (await nobody.ask("ping"))["t"] == "pong"
+
+
+async def test_a_socket_with_a_fresher_token_stays() -> None:
+    """Only the token it goes by now counts."""
+    store = MemoryRevocations(SteppedClock(make.NOW))
+    async with live_house(store) as live, live.client() as mine:
+        for jti in ("first", "second"):
+            token = live.house.token("patient", "pat_1", jti=jti)
+            assert (await mine.ask("auth", token=token))["t"] == "result"
+        await store.add(one_token("first"))
+        assert (await mine.ask("ping"))["t"] == "pong"
+        await store.add(one_token("second"))
+        assert await mine.closed() == 4501
+
+
+async def test_a_revoked_token_signs_no_socket_in() -> None:
+    """The auth message is refused like a forged one."""
+    store = MemoryRevocations(SteppedClock(make.NOW))
+    await store.add(one_token("a"))
+    async with live_house(store) as live, live.client() as mine:
+        token = live.house.token("patient", "pat_1", jti="a")
+        answer = await mine.ask("auth", token=token)
+        assert (answer["status"], answer["code"]) == (401, "unauthenticated")
+
+
+async def test_a_stream_of_events_ends_too() -> None:
+    """Server-Sent Events of a revoked token say bye and end."""
+    store = MemoryRevocations(SteppedClock(make.NOW))
+    async with live_house(store) as live:
+        headers = live.house.patient(1)
+        async with (
+            httpx.AsyncClient() as client,
+            client.stream(
+                "GET", f"{live.url}/v1/stream?topics=me", headers=headers
+            ) as stream,
+        ):
+            lines = stream.aiter_lines()
+            await anext(lines)
+            await store.add(all_of("pat_1"))
+            rest = [line async for line in lines]
+        assert any('"bye"' in line and "4501" in line for line in rest)
+
+
+async def test_no_command_slips_through_before_the_socket_closes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A message after the revocation is refused, whatever the closing takes."""
+    monkeypatch.setattr(Rhythm, "send_away_revoked", lambda _self: None)
+    store = MemoryRevocations(SteppedClock(make.NOW))
+    async with live_house(store) as live, live.client("patient", "pat_1") as mine:
+        await store.add(all_of("pat_1"))
+        answer = await mine.ask(
+            "book",
+            key="k",
+            provider_id="prv_1",
+            visit_type="consult",
+            start="2026-08-10T09:00:00Z",
+        )
+        assert answer["status"] == 401
+
+
+def test_what_has_run_out_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded: by time, and by number, those that end first going first."""
+    clock = SteppedClock(make.NOW)
+    known = RevokedTokens(clock)
+    known.learn([one_token("a", Millis(make.NOW + 1_000)), one_token("b")])
+    clock.step(120_000 / 1000)
+    known.learn([one_token("c")])
+    assert len(known) == 2
+    monkeypatch.setattr("gateway.revocations.KNOWN_MAX", 2)
+    known.learn([one_token("d", Millis(LATER - 1))])
+    assert len(known) == 2
+    assert not known.covers(_token("d"))
+
+
+def _token(token_id: str) -> Any:
+    class Token:
+        subject, issued = "pat_1", make.NOW
+
+        def __init__(self) -> None:
+            self.token_id = token_id
+
+    return Token()
