@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -12,8 +15,12 @@ import typer
 from actors.domain.ids import ProviderId, ShardId
 from cluster.commands.options import DataOption, JsonOption
 from cluster.obstacle import FOUND_A_PROBLEM
-from cluster.site import existing_site
+from cluster.site import Site, existing_site
+from cluster.stores import open_journal
 from cluster.terminal import Terminal
+
+if TYPE_CHECKING:
+    from persistence.journal_inspect import ShardReport
 
 journal = typer.Typer(help="Look at the journal.", no_args_is_help=True)
 
@@ -21,9 +28,7 @@ journal = typer.Typer(help="Look at the journal.", no_args_is_help=True)
 @journal.command()
 def verify(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Read every record of every shard; exit code 1 if one is damaged."""
-    from persistence.journal_inspect import verify as verify_journal
-
-    reports = verify_journal(existing_site(data).folder.journal)
+    reports = _reports(existing_site(data))
     terminal = Terminal()
     if as_json:
         terminal.json(
@@ -72,21 +77,60 @@ def show(  # noqa: PLR0913 - each is an option
     as_json: JsonOption = False,
 ) -> None:
     """Print events, oldest first; patients and reasons are hidden unless asked for."""
-    from persistence.journal_inspect import show as show_journal
-
     terminal = Terminal()
-    for record in show_journal(
-        existing_site(data).folder.journal,
-        shard=ShardId(shard) if shard else None,
-        provider=ProviderId(provider) if provider else None,
-        after_seq=after,
-        limit=limit,
-        personal=personal,
-    ):
+    wanted: dict[str, Any] = {
+        "shard": ShardId(shard) if shard else None,
+        "provider": ProviderId(provider) if provider else None,
+        "after_seq": after,
+        "limit": limit,
+        "personal": personal,
+    }
+
+    def tell(record: dict[str, Any]) -> None:
         if as_json:
             sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
         else:
             terminal.say(_line(record))
+
+    _each_record(existing_site(data), wanted, tell)
+
+
+def _reports(site: Site) -> Sequence[ShardReport]:
+    """What is found in each shard's journal, by its bytes if it is in files."""
+    from persistence import journal_inspect, journal_scan
+
+    if not site.stores.in_redis:
+        return journal_inspect.verify(Path(site.stores.journal))
+
+    async def scan() -> Sequence[ShardReport]:
+        journal = open_journal(site.stores)
+        try:
+            return await journal_scan.verify(journal)
+        finally:
+            await journal.close()
+
+    return asyncio.run(scan())
+
+
+def _each_record(
+    site: Site, wanted: dict[str, Any], tell: Callable[[dict[str, Any]], None]
+) -> None:
+    from persistence import journal_inspect, journal_scan
+
+    if not site.stores.in_redis:
+        for record in journal_inspect.show(Path(site.stores.journal), **wanted):
+            tell(record)
+        return
+
+    async def scan() -> None:
+        journal = open_journal(site.stores)
+        try:
+            async for record in journal_scan.show(journal, **wanted):
+                tell(record)
+        finally:
+            await journal.close()
+
+    asyncio.run(scan())
 
 
 def _line(record: dict[str, Any]) -> str:
