@@ -205,8 +205,8 @@ class ShardHost:
     # --- life --------------------------------------------------------------------
 
     async def _begin(self, *, warm: bool) -> None:
-        self._node, is_stand_in = await self._where()
-        mailbox = await self._make()
+        where, mailbox = await asyncio.gather(self._where(), self._make())
+        self._node, is_stand_in = where
         mailbox.on_fenced = self._depart
         if self._spec.crash_on_unknown:
             mailbox.on_unknown = self._crash
