@@ -7,7 +7,9 @@ that two connections write and checkpoint at one time. Readers are ``query_only`
 synchronous=NORMAL: a killed process loses nothing, a power cut may take back the last
 transactions, offset included, and the projector does them again.
 
-MySQL and MariaDB: READ COMMITTED through asyncmy, statements bounded by time.
+MySQL and MariaDB: READ COMMITTED through asyncmy (or aiomysql, by the URL), in UTC and
+strict; every statement, connection and wait for one is bounded by time, so that a
+server that is frozen is as good as one that is down (persistence/server_drivers.py).
 """
 
 from __future__ import annotations
@@ -26,11 +28,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from actors.errors import Unavailable
+from persistence import server_drivers
 
-Role = Literal["reader", "writer", "projector"]
+Role = Literal["reader", "writer", "projector", "upkeep"]
 
 READERS = 4
 """Connections of a reader pool; each is a thread with aiosqlite."""
+PROJECTOR_LANES = 3
+"""Connections of a projector on a server: batches of so many shards at one time."""
+ANSWER_S: dict[Role, float] = {
+    "reader": 5.0,
+    "writer": 10.0,
+    "projector": 15.0,
+    "upkeep": 900.0,
+}
+"""How long a server may take for one answer. Migrations and rebuilds walk through
+whole tables; everybody else's statements take milliseconds."""
+POOL_WAIT_S = 5.0
+"""How long to wait for a free connection."""
 BUSY_MS = 5_000
 """How long SQLite waits for another process's write transaction."""
 JOURNAL_BYTES = 64 * 1024 * 1024
@@ -39,9 +54,9 @@ PAGES_PER_CHECKPOINT = 1_000
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "mysql": "mysql+asyncmy",
-    "mariadb": "mariadb+asyncmy",
+    "sqlite": ("aiosqlite",),
+    "mysql": ("asyncmy", "aiomysql"),
+    "mariadb": ("asyncmy", "aiomysql"),
 }
 _TRANSIENT_CODES = frozenset(
     {1040, 1053, 1205, 1213, 1290, 1836, 1927, 2003, 2006, 2013, 2014, 4031}
@@ -56,52 +71,78 @@ def read_model_url(url: str) -> URL:
         ValueError: a database that Slotcast does not speak to.
     """
     parsed = make_url(url)
-    family = parsed.drivername.partition("+")[0]
-    driver = _DRIVERS.get(family)
-    if driver is None:
+    family, _, driver = parsed.drivername.partition("+")
+    if family not in _DRIVERS:
         raise ValueError(f"read model on {family!r}: use one of {sorted(_DRIVERS)}")
-    return parsed if "+" in parsed.drivername else parsed.set(drivername=driver)
+    if not driver:
+        return parsed.set(drivername=f"{family}+{_DRIVERS[family][0]}")
+    if driver not in _DRIVERS[family]:
+        known = " or ".join(_DRIVERS[family])
+        raise ValueError(f"driver {driver!r} for {family}: use {known}, or name none")
+    return parsed
 
 
 def open_engine(url: str, role: Role) -> AsyncEngine:
     """An engine for this role. After use you must ``await engine.dispose()``.
 
-    ``reader``: a few connections that cannot write. ``writer``: one connection, for
-    imports and senders. ``projector``: one connection, the only one to checkpoint.
+    ``reader``: a few connections that cannot write (``url`` may be a replica's).
+    ``writer``: one connection, for imports and senders. ``projector``: on SQLite one
+    connection, the only one to checkpoint; on a server a few, see ``lanes``.
+    ``upkeep``: a projector's whose statements may take minutes, for migrations and
+    rebuilds.
     """
     target = read_model_url(url)
     sqlite = target.drivername.startswith("sqlite")
     engine = create_async_engine(
         target,
         poolclass=AsyncAdaptedQueuePool,
-        pool_size=READERS if role == "reader" else 1,
+        pool_size=_pool_size(role, sqlite=sqlite),
         max_overflow=0,
         hide_parameters=True,  # they carry personal data, and errors are logged
         json_serializer=_json,
         json_deserializer=msgspec.json.decode,
-        **({} if sqlite else _server_options()),
+        **({} if sqlite else _server_options(target, role)),
     )
     if sqlite:
         _prepare_sqlite(engine, role)
+    else:
+        server_drivers.note_lost_connections(engine.sync_engine)
+        if role == "reader":
+            event.listen(engine.sync_engine, "connect", _forbid_writing)
     return engine
+
+
+def lanes(engine: AsyncEngine) -> int:
+    """How many batches a projector may write at one time on this engine."""
+    pool = engine.pool
+    return pool.size() if isinstance(pool, AsyncAdaptedQueuePool) else 1
+
+
+def _pool_size(role: Role, *, sqlite: bool) -> int:
+    if role == "reader":
+        return READERS
+    return PROJECTOR_LANES if role == "projector" and not sqlite else 1
 
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _server_options() -> dict[str, Any]:
+def _server_options(url: URL, role: Role) -> dict[str, Any]:
     return {
         "pool_pre_ping": True,
         "pool_recycle": 1_800,
+        "pool_timeout": POOL_WAIT_S,
+        "pool_use_lifo": True,  # what is not needed grows old, and the server drops it
         "isolation_level": "READ COMMITTED",
-        "connect_args": {
-            "connect_timeout": 3,
-            "read_timeout": 10,
-            "charset": "utf8mb4",
-            "init_command": "SET time_zone = '+00:00'",
-        },
+        "connect_args": server_drivers.connect_arguments(url, ANSWER_S[role]),
     }
+
+
+def _forbid_writing(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION TRANSACTION READ ONLY")
+    cursor.close()
 
 
 def _prepare_sqlite(engine: AsyncEngine, role: Role) -> None:
@@ -126,7 +167,7 @@ def _pragmas(role: Role) -> list[str]:
     common = [f"busy_timeout = {BUSY_MS}", "foreign_keys = ON", "mmap_size = 0"]
     if role == "reader":
         return [*common, "query_only = ON", "wal_autocheckpoint = 0"]
-    pages = PAGES_PER_CHECKPOINT if role == "projector" else 0
+    pages = PAGES_PER_CHECKPOINT if role in ("projector", "upkeep") else 0
     return [
         *common,
         "journal_mode = WAL",
@@ -174,31 +215,8 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def migrate(url: str) -> None:
-    """Bring the tables to the newest revision; quick when they are there already.
+    """Bring the tables to the newest revision; see persistence/migrating.py."""
+    # Imported here: readers and projectors need neither it nor Alembic.
+    from persistence.migrating import migrate as bring_up_to_date
 
-    On SQLite all steps are one transaction. Elsewhere each step is one change that
-    may be run again, so that a broken-off migration is simply started anew.
-    """
-    engine = open_engine(url, "writer")
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
-    finally:
-        await engine.dispose()
-
-
-def _upgrade(connection: Connection) -> None:
-    # Imported here: a server whose tables are current needs little of it, and the
-    # modules of readers and projector nothing.
-    from alembic import command
-    from alembic.config import Config
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    head = ScriptDirectory.from_config(config).get_current_head()
-    if MigrationContext.configure(connection).get_current_revision() == head:
-        return
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    await bring_up_to_date(url)

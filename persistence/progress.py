@@ -40,13 +40,16 @@ class SqlProgress:
 
     async def reached(self, shard: ShardId, seq: int, *, timeout_s: float) -> bool:
         """Wait until the projection of ``shard`` has reached ``seq``; False if not."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
         try:
-            async with asyncio.timeout(timeout_s):
-                while self._seen.get(shard, 0) < seq:
+            async with asyncio.timeout_at(until):
+                # Also by the clock: a driver may swallow the one cancellation.
+                while self._seen.get(shard, 0) < seq and loop.time() < until:
                     await self._look()
         except TimeoutError:
             return False
-        return True
+        return self._seen.get(shard, 0) >= seq
 
     async def conflicts(self) -> int:
         """How many events are parked because a claim was already taken: 0, always."""

@@ -13,22 +13,23 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from actors.domain.ids import ShardId
 from persistence import tables as t
-from persistence.engine import is_data_error, reason_of
-from persistence.operations import (
-    AddClaims,
-    ChangeAppointment,
-    Operation,
-    Poison,
-    PutAppointment,
-)
+from persistence.engine import is_data_error, lanes, reason_of
+from persistence.operations import AddHistory, Operation, Poison
 from persistence.plan import Plan
+from persistence.projection_bookings import (
+    BookingsMissing,
+    fields_of,
+    insert_rows,
+    write_appointments,
+    write_claims,
+)
 from persistence.projection_profiles import write_profiles
 from persistence.projection_store import (
     Applied,
@@ -39,21 +40,11 @@ from persistence.projection_store import (
     Refused,
     StoreUnavailable,
 )
-
-_COLUMN_OF = {"start": "start_minute", "end": "end_minute"}
-"""Fields whose columns are named otherwise, since END is a word of SQL."""
+from persistence.transfers import take_over
 
 
 class _OffsetMoved(Exception):
     """The offset is not where the caller thought: undo everything."""
-
-
-class _Unfit(Exception):
-    """An operation does not fit the rows; carries the refusal."""
-
-    def __init__(self, refused: Refused) -> None:
-        super().__init__(refused.reason)
-        self.refused = refused
 
 
 class SqlProjectionStore:
@@ -61,6 +52,8 @@ class SqlProjectionStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self.lanes = lanes(engine)
+        """How many shards a projector may write at one time."""
 
     async def offset(self, shard: ShardId) -> Offset:
         """Where the shard's projection stands."""
@@ -92,8 +85,8 @@ class SqlProjectionStore:
                 await _write(connection, shard, plan, offset)
         except _OffsetMoved:
             return Moved(await self.offset(shard))
-        except _Unfit as unfit:
-            return unfit.refused
+        except BookingsMissing as missing:
+            return Refused(ParkKind.ORPHAN, str(missing))
         except StatementError as error:
             return await self._refusal(error, plan)
         return Applied(offset)
@@ -174,107 +167,24 @@ async def _write(
     connection: AsyncConnection, shard: ShardId, plan: Plan, offset: Offset
 ) -> None:
     await write_profiles(connection, shard, plan)
-    await _write_appointments(connection, shard, plan)
-    await _write_claims(connection, plan)
+    await take_over(connection, shard, plan.taken)
+    await write_appointments(connection, shard, plan)
+    await write_claims(connection, plan)
     if plan.history:
         rows = [_history_row(shard, add) for add in plan.history]
-        await connection.execute(insert(t.appointment_history), rows)
+        await insert_rows(connection, t.appointment_history, rows)
     if plan.parked:
-        rows = [{"shard": shard, **_fields(park)} for park in plan.parked]
-        await connection.execute(insert(t.projection_conflict), rows)
+        parked = [{"shard": shard, **fields_of(park)} for park in plan.parked]
+        await connection.execute(insert(t.projection_conflict), parked)
     if plan.outbox:
         await _write_outbox(connection, shard, plan, offset)
 
 
-def _fields(operation: Any) -> dict[str, Any]:
-    return {name: getattr(operation, name) for name in operation.__struct_fields__}
-
-
-def _history_row(shard: ShardId, add: Any) -> dict[str, Any]:
-    row = _fields(add)
-    row["start_minute"] = row.pop("start")
-    row["end_minute"] = row.pop("end")
-    row["shard"] = shard
-    return row
-
-
-def appointment_row(shard: ShardId, put: PutAppointment) -> dict[str, Any]:
-    """A booking as a row of the appointment table."""
-    row = _fields(put)
-    row["start_minute"] = row.pop("start")
-    row["end_minute"] = row.pop("end")
-    row["status"] = put.status.value
-    row["shard"] = shard
-    return row
-
-
-async def _write_appointments(
-    connection: AsyncConnection, shard: ShardId, plan: Plan
-) -> None:
-    if plan.appointments:
-        rows = [appointment_row(shard, put) for put in plan.appointments.values()]
-        await connection.execute(insert(t.appointment), rows)
-    by_columns: dict[tuple[str, ...], list[ChangeAppointment]] = {}
-    for change in plan.changes.values():
-        by_columns.setdefault(tuple(sorted(change.changes)), []).append(change)
-    for fields, changes in by_columns.items():
-        await _change_appointments(connection, fields, changes)
-
-
-async def _change_appointments(
-    connection: AsyncConnection,
-    fields: tuple[str, ...],
-    changes: Sequence[ChangeAppointment],
-) -> None:
-    columns = ["seq", "epoch", "version", *(_COLUMN_OF.get(f, f) for f in fields)]
-    statement = (
-        update(t.appointment)
-        .where(t.appointment.c.booking_id == bindparam("of_booking"))
-        .values({column: bindparam(f"new_{column}") for column in columns})
+def _history_row(shard: ShardId, add: AddHistory) -> tuple[Any, ...]:
+    return (
+        *(shard, add.seq, add.epoch, add.version, add.booking_id, add.provider_id),
+        *(add.kind, add.at, add.start, add.end, add.by_patient, add.reason),
     )
-    rows = [_change_row(change) for change in changes]
-    done = await connection.execute(statement, rows)
-    if done.rowcount != len(rows):
-        missing = f"{len(rows) - done.rowcount} booking(s) to change are not there"
-        raise _Unfit(Refused(ParkKind.ORPHAN, missing))
-
-
-def _change_row(change: ChangeAppointment) -> dict[str, Any]:
-    row = {"of_booking": change.booking_id}
-    given = {
-        "seq": change.seq,
-        "epoch": change.epoch,
-        "version": change.version,
-        **change.changes,
-    }
-    for field, value in given.items():
-        row[f"new_{_COLUMN_OF.get(field, field)}"] = value
-    return row
-
-
-async def _write_claims(connection: AsyncConnection, plan: Plan) -> None:
-    claim = t.slot_claim
-    release = delete(claim).where(claim.c.booking_id == bindparam("of_booking"))
-    for phase in plan.claims:
-        if phase.drops:
-            rows = [{"of_booking": drop.booking_id} for drop in phase.drops]
-            await connection.execute(release, rows)
-        if phase.adds:
-            await connection.execute(insert(claim), claim_rows(phase.adds))
-
-
-def claim_rows(adds: Sequence[AddClaims]) -> list[dict[str, Any]]:
-    """One row for every cell of these claims."""
-    return [
-        {
-            "provider_id": add.provider_id,
-            "cell": cell,
-            "lane": add.lane,
-            "booking_id": add.booking_id,
-        }
-        for add in adds
-        for cell in range(add.first, add.last)
-    ]
 
 
 async def _write_outbox(

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Sequence
+import secrets
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -32,6 +33,7 @@ from persistence.projection_store import (
     Refused,
     StoreUnavailable,
 )
+from persistence.transfers import origins, portion
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +48,27 @@ GATHER_S = 0.03
 as one for fifty, and takes the processor from those who answer."""
 BACK_OFF_LEAST_S, BACK_OFF_MOST_S = 0.1, 5.0
 """Pause after the store or the journal did not answer; doubles."""
+JITTER = 0.5
+"""Part of that pause which is left to chance, so that projectors do not come back to
+a server in step."""
 STATUS_EVERY_MS = 60_000
 """How often a shard that is refused is complained about again."""
 
 
+Chance = Callable[[], float]
+"""A number from 0 to 1 (excluded) by chance."""
+
+
+def _chance() -> float:
+    return secrets.randbelow(1 << 20) / (1 << 20)
+
+
 class Projector:
-    """Projects all shards of one journal into one store."""
+    """Projects all shards of one journal into one store.
+
+    Memory is bounded by ``lanes`` times ``batch_max`` records: what waits, waits in
+    the journal. ``lanes``: how many shards are written at one time, each in order.
+    """
 
     def __init__(
         self,
@@ -61,12 +78,14 @@ class Projector:
         *,
         batch_max: int = BATCH_MAX,
         cell_minutes: int = CELL_MINUTES,
+        lanes: int = 1,
     ) -> None:
         self._journal = journal
         self._store = store
         self._clock = clock
         self._batch_max = batch_max
         self._cell_minutes = cell_minutes
+        self._lanes = lanes
         self._offsets: dict[ShardId, Offset] = {}
         self._complained: dict[ShardId, tuple[str, int]] = {}
         self.refused: dict[ShardId, str] = {}
@@ -83,28 +102,50 @@ class Projector:
             StoreUnavailable: try again later; offsets are read anew then.
             Unavailable: the journal does not answer; try again later.
         """
+        waiting = deque(await self._journal.shards())
+        if self._lanes == 1:
+            done = await self._lane(waiting)
+        else:
+            done = await self._side_by_side(waiting)
+        self.projected += done
+        return done
+
+    async def _side_by_side(self, waiting: deque[ShardId]) -> int:
+        lanes = (self._lane(waiting) for _ in range(min(self._lanes, len(waiting))))
+        # All lanes come to their end, also when one fails: nothing goes on unseen.
+        ends = await asyncio.gather(*lanes, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                self._offsets.clear()  # another lane may have read some since
+                raise end
+        return sum(end for end in ends if isinstance(end, int))
+
+    async def _lane(self, waiting: deque[ShardId]) -> int:
+        """One batch of each waiting shard, one after another."""
         done = 0
-        for shard in await self._journal.shards():
+        while waiting:
+            shard = waiting.popleft()
             try:
                 done += await self._step(shard)
             except StoreUnavailable:
                 # It may have committed, failed over or been restored: ask it again.
                 self._offsets.clear()
+                waiting.clear()
                 raise
             except JournalCorrupt as error:
                 self._refuse(shard, str(error))
-        self.projected += done
         return done
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, chance: Chance = _chance) -> None:
         """Follow the journal until ``stop`` is set."""
         poll, back_off = POLL_LEAST_S, BACK_OFF_LEAST_S
         while not stop.is_set():
             try:
                 done = await self.step()
             except (StoreUnavailable, Unavailable) as error:
-                log.warning("projection waits %.1f s: %s", back_off, error)
-                await _pause(stop, back_off)
+                pause = back_off * (1 - JITTER * chance())
+                log.warning("projection waits %.1f s: %s", pause, error)
+                await _pause(stop, pause)
                 back_off = min(back_off * 2, BACK_OFF_MOST_S)
                 continue
             back_off = BACK_OFF_LEAST_S
@@ -143,7 +184,19 @@ class Projector:
         records = await self._journal.read(shard, offset.seq, self._batch_max)
         if not records or not self._continues(shard, offset, records[0]):
             return ()
-        return records
+        records = portion(records)
+        return records if await self._have_left(origins(records)) else ()
+
+    async def _have_left(self, needed: dict[ShardId, int]) -> bool:
+        """Whether calendars that come are projected as far as where they left."""
+        if not needed:
+            return True
+        here = set(await self._journal.shards())
+        offsets = await self._store.shard_offsets()
+        return all(
+            shard not in here or offsets.get(shard, Offset()).seq >= seq
+            for shard, seq in needed.items()
+        )
 
     def _follows(self, shard: ShardId, offset: Offset, last: int) -> bool:
         if last >= offset.seq:
@@ -300,4 +353,5 @@ async def run(
 
     ``engine`` has the role "projector" and migrated tables.
     """
-    await Projector(journal, SqlProjectionStore(engine), clock).run(stop)
+    store = SqlProjectionStore(engine)
+    await Projector(journal, store, clock, lanes=store.lanes).run(stop)

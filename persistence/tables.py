@@ -55,6 +55,11 @@ def prose() -> TypeEngine[str]:
     return Text().with_variant(mysql.TEXT(charset="utf8mb4"), "mysql", "mariadb")
 
 
+def document() -> TypeEngine[str]:
+    """Text for programs, up to 16 MiB."""
+    return Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4"), "mysql", "mariadb")
+
+
 def serial() -> TypeEngine[int]:
     """A number that the database gives; SQLite knows only INTEGER for that."""
     return BigInteger().with_variant(Integer(), "sqlite")
@@ -226,6 +231,6 @@ projection_conflict = _table(
     Column("reason", words(500), nullable=False),
     Column("booking_id", key(), nullable=False),
     Column("other_booking_id", key(), nullable=False),
-    Column("event", prose(), nullable=False),
+    Column("event", document(), nullable=False),
     Column("at", BigInteger, nullable=False),
 )

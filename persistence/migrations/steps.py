@@ -37,6 +37,18 @@ def create_index(name: str, table: str, columns: list[str]) -> None:
     op.create_index(name, table, columns)
 
 
+def widen_text(table: str, column: str) -> None:
+    """Let a text be 16 MiB long; SQLite has no bound, and may do it twice."""
+    if op.get_bind().dialect.name == "sqlite":
+        return
+    op.alter_column(
+        table,
+        column,
+        existing_nullable=False,
+        type_=mysql.MEDIUMTEXT(charset="utf8mb4"),
+    )
+
+
 def key(length: int) -> TypeEngine[str]:
     """Text compared byte by byte, as it was when these revisions were written."""
     binary = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")

@@ -71,7 +71,8 @@ def register(providers: int, clinics: int) -> StoryJournal:
 
 async def project(url: str, journal: StoryJournal) -> tuple[int, float]:
     engine = open_engine(url, "projector")
-    projector = Projector(journal, SqlProjectionStore(engine), FixedClock())
+    store = SqlProjectionStore(engine)
+    projector = Projector(journal, store, FixedClock(), lanes=store.lanes)
     began = time.perf_counter()
     while await projector.step():
         pass

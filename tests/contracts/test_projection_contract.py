@@ -1,4 +1,4 @@
-"""The projection store's contract, on the memory twin and on SQLite."""
+"""The projection store's contract: memory twin, SQLite, MariaDB by both drivers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from actors.domain.ids import ShardId
-from persistence.engine import migrate, open_engine
+from persistence.engine import open_engine
 from persistence.projection import project
 from persistence.projection_sql import SqlProjectionStore
 from persistence.projection_store import (
@@ -23,6 +23,7 @@ from persistence.projection_store import (
 )
 from persistence.projector import Projector
 from persistence.readmodel_memory import MemoryReadModel
+from tests.fixtures.read_model import EVERYWHERE, empty_read_model
 from tests.fixtures.rows import Rows, sql_summary, twin_summary
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal, a_clinic
 
@@ -40,7 +41,7 @@ class Model:
         return Projector(journal, self.store, FixedClock(), batch_max=batch)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=EVERYWHERE)
 async def model(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Model]:
     if request.param == "memory":
         twin = MemoryReadModel()
@@ -50,8 +51,7 @@ async def model(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
         yield Model(twin, twin_rows)
         return
-    url = f"sqlite:///{tmp_path}/model.db"
-    await migrate(url)
+    url = empty_read_model(request.param, request, tmp_path)
     engine = open_engine(url, "projector")
 
     async def sql_rows() -> Rows:

@@ -1,4 +1,4 @@
-"""Directory, booking history and progress: the memory twin and SQLite answer alike."""
+"""Directory, booking history and progress answer alike: memory, SQLite, MariaDB."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ from actors.readmodel import (
 )
 from persistence.bookings import SqlBookingHistory
 from persistence.directory import SqlDirectory
-from persistence.engine import migrate, open_engine
+from persistence.engine import open_engine
 from persistence.progress import SqlProgress
 from persistence.projection_sql import SqlProjectionStore
 from persistence.projection_store import Offset, ProjectionStore
 from persistence.projector import Projector
 from persistence.readmodel_memory import MemoryReadModel
+from tests.fixtures.read_model import EVERYWHERE, empty_read_model
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal, a_clinic
 
 
@@ -65,14 +66,13 @@ class Model:
         return [listing.profile.name for listing in page]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=EVERYWHERE)
 async def model(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Model]:
     if request.param == "memory":
         twin = MemoryReadModel()
         yield Model(twin, twin, twin, twin)
         return
-    url = f"sqlite:///{tmp_path}/model.db"
-    await migrate(url)
+    url = empty_read_model(request.param, request, tmp_path)
     projector = open_engine(url, "projector")
     readers, writer = open_engine(url, "reader"), open_engine(url, "writer")
     yield Model(

@@ -82,7 +82,7 @@ async def test_without_claims_a_slot_given_twice_is_not_seen(
     async def no_claims(_connection: Any, _plan: Any) -> None:
         """Writes none."""
 
-    monkeypatch.setattr(projection_sql, "_write_claims", no_claims)
+    monkeypatch.setattr(projection_sql, "write_claims", no_claims)
     with pytest.raises(AssertionError):
         await contract.test_a_slot_given_twice_is_parked(model, caplog)
 
