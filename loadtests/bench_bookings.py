@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import websockets
 
@@ -93,8 +93,16 @@ async def register(server: Server) -> None:
     await client.close()
 
 
+class Slots(Protocol):
+    """Whatever hands out slots that nobody has."""
+
+    def take(self) -> tuple[int, str, str]:
+        """The next slot: its number, provider and start."""
+        ...
+
+
 async def closed_loop(
-    take: Take, supply: Supply, in_flight: int, seconds: float
+    take: Take, supply: Slots, in_flight: int, seconds: float
 ) -> dict[str, Any]:
     """Keep ``in_flight`` bookings in flight for a while; rate and latency."""
     took: list[float] = []

@@ -123,3 +123,32 @@ async def plain_server(providers: int) -> AsyncIterator[Server]:
     finally:
         _stop(process)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def plain_sql_server(
+    url: str, providers: int, workers: int, connections: int
+) -> AsyncIterator[Server]:
+    """The plain alternative on a MariaDB or MySQL, its tables made anew."""
+    from loadtests.plain_sql import prepare
+
+    port = free_port()
+    os.environ["PLAIN_URL"] = url
+    await prepare(providers)
+    began = time.monotonic()
+    process = subprocess.Popen(  # noqa: S603, ASYNC220 -- ours, and quick
+        [
+            *(sys.executable, "-m", "uvicorn", "--factory"),
+            *("loadtests.plain_sql:create", "--port", str(port)),
+            *("--log-level", "error", "--no-access-log"),
+            *("--workers", str(workers), "--timeout-keep-alive", "120"),
+        ],
+        env=os.environ | {"PLAIN_POOL": str(connections)},
+        start_new_session=True,
+    )
+    served = f"http://127.0.0.1:{port}"
+    try:
+        await _wait_ready(served, process, "/openapi.json")
+        yield Server(served, process, Path(), time.monotonic() - began)
+    finally:
+        _stop(process)

@@ -275,7 +275,8 @@ def _obey(proxy: Proxy, line: bytes) -> dict[str, Any]:
         proxy.heal()
     cut = proxy.cut() if wish.pop("cut", False) else 0
     proxy.set(**wish)
-    return {"links": proxy.links, "cut": cut, "cuts": proxy.cuts}
+    told = {"links": proxy.links, "cut": cut, "cuts": proxy.cuts}
+    return told | {"latency_ms": proxy.trouble.latency_ms}
 
 
 async def _serve(host: str, port: int, listen: str, latency_ms: float) -> None:
