@@ -1,7 +1,7 @@
 """Revocations in Redis: a sorted set by the instant they run out, and a channel.
 
 A gateway learns of a new one from the channel at once, reads all of them whenever its
-subscription begins anew, and compares a count every few seconds in case a word was
+subscription begins anew, and compares a stamp every few seconds in case a word was
 lost. What it knows and Redis has lost (a restart without a disk, a fail-over) it puts
 back: a revocation is never forgotten while a gateway remembers it. A copy in the node's
 data folder is what a gateway goes by that starts while Redis is away.
@@ -49,7 +49,10 @@ for i = 5, #ARGV, 2 do
   new = new + redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 1])
 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
-if new > 0 then redis.call('INCR', KEYS[2]) end
+if new > 0 then
+  local time = redis.call('TIME')
+  redis.call('SET', KEYS[2], time[1] .. '.' .. time[2])
+end
 redis.call('EXPIRE', KEYS[2], ARGV[3])
 for i = 6, #ARGV, 2 do redis.call('PUBLISH', ARGV[4], ARGV[i]) end
 return new
@@ -66,10 +69,10 @@ class RedisRevocations:
         self._link = RedisLink(url, timeout_s=TIMEOUT_S)
         self._channel = RedisChannel(url, [f"{site}:revoked:news"])
         self._clock = clock
-        self._held, self._counted = f"{site}:revoked", f"{site}:revoked:count"
+        self._held, self._stamped = f"{site}:revoked", f"{site}:revoked:stamp"
         self._news = f"{site}:revoked:news"
         self._known: dict[bytes, Millis] = {}
-        self._count = b""
+        self._stamp: bytes | None = None
         self._heard = False
         self._changed = asyncio.Event()
 
@@ -81,6 +84,7 @@ class RedisRevocations:
         """See Revocations.follow."""
 
         def heard(_channel: str, word: bytes) -> None:
+            self._stamp = None
             self._tell([word], learn)
 
         async def began() -> None:
@@ -119,7 +123,7 @@ class RedisRevocations:
 
         async def ask(redis: Redis) -> None:
             script = redis.register_script(_ADD)
-            await script(keys=[self._held, self._counted], args=arguments)
+            await script(keys=[self._held, self._stamped], args=arguments)
 
         await self._link.call(ask)
 
@@ -127,11 +131,11 @@ class RedisRevocations:
         now = self._clock.now()
 
         async def ask(redis: Redis) -> tuple[Any, list[Any]]:
-            # The count first: whatever is added meanwhile makes it differ again.
-            count = await redis.get(self._counted) or b""
-            return count, list(await redis.zrangebyscore(self._held, now, "+inf"))
+            # The stamp first: whatever is added meanwhile makes it differ again.
+            stamp = await redis.get(self._stamped) or b""
+            return stamp, list(await redis.zrangebyscore(self._held, now, "+inf"))
 
-        self._count, words = await self._link.call(ask)
+        self._stamp, words = await self._link.call(ask)
         there = set(words)
         lost = [
             (until, word)
@@ -173,8 +177,8 @@ class RedisRevocations:
             if not self._channel.standing().ok:
                 continue
             try:
-                count = await self._link.call(lambda redis: redis.get(self._counted))
-                if (count or b"") != self._count:
+                stamp = await self._link.call(lambda redis: redis.get(self._stamped))
+                if (stamp or b"") != self._stamp:
                     await self._read_all(learn)
             except RedisAway:
                 continue

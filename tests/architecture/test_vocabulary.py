@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actors import errors as actor_errors
-from actors import ports, readmodel
+from actors import ports, readmodel, shared
 from actors.domain.answers import Answer
 from actors.domain.errors import Refusal, RefusalCode
 from gateway import errors as gateway_errors
@@ -26,6 +26,10 @@ TWINS = {
     "BookingHistory": "persistence.readmodel_memory",
     "ProjectionProgress": "persistence.readmodel_memory",
     "ShardLinks": "actors.local",
+    "RateBudgets": "persistence.shared_memory",
+    "Revocations": "persistence.shared_memory",
+    "HotPages": "persistence.shared_memory",
+    "Wakeups": "persistence.shared_memory",
 }
 """Port -> where its twin in memory lives. Clock and Feed are one method of others."""
 
@@ -72,7 +76,8 @@ def test_refusals_are_answers() -> None:
 @pytest.mark.parametrize("port", sorted(TWINS))
 def test_every_port_has_a_twin_and_a_contract(port: str) -> None:
     """A twin in memory fits each port, and a contract suite names the port's twin."""
-    protocol = getattr(ports, port, None) or getattr(readmodel, port)
+    homes = (home for home in (ports, readmodel, shared) if hasattr(home, port))
+    protocol = getattr(next(homes), port)
     module = importlib.import_module(TWINS[port])
     wanted = {name for name in vars(protocol) if not name.startswith("_")}
     fits = [

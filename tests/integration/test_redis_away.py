@@ -1,0 +1,303 @@
+"""Gateways with a real Redis beside them that is killed, frozen, emptied, restarted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from actors.domain.ids import Millis
+from actors.shared import Revocation, RevocationKind, Spending
+from cluster.clock import SystemClock
+from persistence.budgets_redis import RedisBudgets
+from persistence.pages_redis import RedisPages
+from persistence.redis_link import RedisAway, RedisLink
+from persistence.revocations_file import FileRevocations
+from persistence.revocations_redis import RedisRevocations
+from persistence.wakeups_redis import RedisWakeups
+from tests import factories as make
+from tests.fakes.clocks import SteppedClock
+from tests.fakes.house import slot
+from tests.fakes.live_house import LiveHouse, open_live_house
+from tests.fixtures.redis_server import RedisServer
+
+PATIENCE_S = 20.0
+PATH = "/v1/providers/prv_1/slots?visit_type=consult&from=2026-08-10&to=2026-08-11"
+LATER = Millis(make.NOW + 3_600_000)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis-away")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis(machine: RedisServer) -> Iterator[RedisServer]:
+    """A Redis of this file's own, empty and answering at the start of each test."""
+    if not machine.is_running:
+        machine.start()
+    machine.ask("FLUSHALL")
+    yield machine
+    machine.thaw()
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - a condition, with a deadline
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def a_gateway(
+    redis: RedisServer, copy: Path | None = None, **changes: Any
+) -> AsyncIterator[tuple[LiveHouse, RedisRevocations]]:
+    """A gateway with all that it shares in Redis; returns when it listens there."""
+    clock = SteppedClock(make.NOW)
+    kept = None if copy is None else FileRevocations(copy, clock)
+    async with AsyncExitStack() as opened:
+        shared: dict[str, Any] = {
+            "revocations": RedisRevocations(redis.url, "away", clock, kept),
+            "budgets": RedisBudgets(redis.url, "away"),
+            "pages": RedisPages(redis.url, "away"),
+        }
+        for port in shared.values():
+            opened.push_async_callback(port.close)
+        live = await opened.enter_async_context(
+            open_live_house(shared=shared, **changes)
+        )
+        revocations = shared["revocations"]
+        assert isinstance(revocations, RedisRevocations)
+        if redis.is_running:
+            await until(lambda: revocations.standing().ok)
+        yield live, revocations
+
+
+def all_of(subject: str) -> Revocation:
+    return Revocation(RevocationKind.SUBJECT, subject, make.NOW, LATER)
+
+
+async def serve_some(live: LiveHouse, first: int, count: int) -> list[float]:
+    """Book and look, one after another; how long each took, in seconds."""
+    took = []
+    headers = live.house.patient(first)
+    for number in range(first, first + count):
+        start = f"2026-08-{10 + number // 16 % 5}T{9 + number % 16 // 2:02}"
+        start += ":00:00Z" if number % 2 == 0 else ":30:00Z"
+        began = perf_counter()
+        booked = await live.house.client.post(
+            "/v1/bookings", json=slot(start=start), headers=headers
+        )
+        looked = await live.house.client.get(PATH, headers=headers)
+        took.append(perf_counter() - began)
+        assert (booked.status_code, looked.status_code) == (201, 200), booked.text
+    return took
+
+
+async def watch_the_loop(lags: list[float]) -> None:
+    while True:
+        began = perf_counter()
+        await asyncio.sleep(0.005)
+        lags.append(perf_counter() - began - 0.005)
+
+
+@pytest.mark.parametrize("fault", ["freeze", "kill"])
+async def test_requests_and_sockets_do_not_notice(
+    redis: RedisServer, fault: str
+) -> None:
+    """With Redis frozen or dead bookings go on at their pace, the event loop runs,
+    sockets stay, and readiness says what is missing without refusing."""
+    lags: list[float] = []
+    async with (
+        a_gateway(redis, rate_limited=True, rate_burst=8) as (live, _),
+        live.client("patient", "pat_2") as socket,
+    ):
+        watching = asyncio.ensure_future(watch_the_loop(lags))
+        getattr(redis, fault)()
+        took = await serve_some(live, 1, 1) + await serve_some(live, 2, 1)
+        for person in range(3, 30):
+            took += await serve_some(live, person, 1)
+        assert (await socket.ask("ping"))["t"] == "pong"
+        watching.cancel()
+        # Held up by Redis it would be for ever, or for seconds by a client that
+        # retries; a busy machine needs some room.
+        assert max(took) < 1.0
+        assert max(lags) < 0.5
+        await live.house.client.get(PATH)
+        budgets = live.house.ports.budgets
+        assert isinstance(budgets, RedisBudgets)
+        await until(lambda: not budgets.standing().ok)
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                ready = await live.house.client.get("/readyz")
+                checks = ready.json()["checks"]
+                if not checks["revocations"]["ok"]:
+                    break
+                await asyncio.sleep(0.05)
+        assert ready.status_code == 200
+        assert "limits by itself" in checks["rate_limits"]["detail"]
+        assert (await socket.ask("ping"))["t"] == "pong"
+
+
+async def test_after_a_restart_everything_is_heard_again(redis: RedisServer) -> None:
+    """What was revoked before holds throughout; what is revoked after is heard."""
+    async with a_gateway(redis) as (live, revocations):
+        await revocations.add(all_of("pat_1"))
+        revoked = live.house.app.state.services.authenticator.revoked
+        await until(lambda: len(revoked) == 1)
+        redis.kill()
+        await until(lambda: not revocations.standing().ok)
+        refused = await live.house.client.get(
+            "/v1/bookings", headers=live.house.patient(1)
+        )
+        assert refused.status_code == 401
+        redis.start()
+        other = RedisRevocations(redis.url, "away", SteppedClock(make.NOW))
+        await other.add(all_of("pat_2"))
+        await other.close()
+        await until(lambda: len(revoked) == 2)
+        await until(lambda: revocations.standing().ok)
+
+
+async def test_what_redis_forgot_gateways_put_back(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Redis that lost its memory hears of the revocations from who remembers."""
+    monkeypatch.setattr("persistence.revocations_redis.COMPARE_S", 0.05)
+    async with a_gateway(redis) as (live, revocations):
+        await revocations.add(all_of("pat_1"))
+        revoked = live.house.app.state.services.authenticator.revoked
+        await until(lambda: len(revoked) == 1)
+        redis.ask("FLUSHALL")
+        await until(lambda: redis.ask("ZCARD", "away:revoked") == b":1\r\n")
+
+
+async def test_a_gateway_that_starts_while_redis_is_away_goes_by_the_nodes_copy(
+    redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens that were revoked stay revoked, and it says that it may be behind."""
+    monkeypatch.setattr("persistence.revocations_redis.COPY_GATHER_S", 0.0)
+    copy = tmp_path / "revocations.jsonl"
+    async with a_gateway(redis, copy) as (_, revocations):
+        await revocations.add(all_of("pat_1"))
+        await until(copy.exists)
+    redis.kill()
+    async with a_gateway(redis, copy) as (live, revocations):
+        revoked = live.house.app.state.services.authenticator.revoked
+        await until(lambda: len(revoked) == 1)
+        refused = await live.house.client.get(
+            "/v1/bookings", headers=live.house.patient(1)
+        )
+        assert refused.status_code == 401
+        assert "this node's copy" in revocations.standing().detail
+
+
+async def test_two_gateways_share_one_limit(redis: RedisServer) -> None:
+    """Of the requests of one person at both, one burst passes, not two."""
+    limits: dict[str, Any] = {"rate_limited": True, "rate_per_s": 0.5, "rate_burst": 40}
+    async with (
+        a_gateway(redis, **limits) as (one, _),
+        a_gateway(redis, **limits) as (two, _),
+    ):
+        passed = 0
+        for _ in range(20):
+            for live in (one, two):
+                for _ in range(3):
+                    answer = await live.house.client.get(
+                        PATH, headers=live.house.patient(1)
+                    )
+                    passed += answer.status_code == 200
+            settlements = [
+                live.house.app.state.services.shared.settlement for live in (one, two)
+            ]
+            await until(lambda: not any(each._due for each in settlements))  # noqa: B023
+        assert 36 <= passed <= 40 + 2 * (40 // 8) + 6
+
+
+# --- the road itself -----------------------------------------------------------------
+
+
+async def test_a_frozen_redis_costs_one_short_wait_per_pause(
+    redis: RedisServer,
+) -> None:
+    """Two calls find out; the next ones fail at once; thawed, it is found again."""
+    link = RedisLink(redis.url)
+    assert await link.call(lambda client: client.ping())
+    redis.freeze()
+    began = perf_counter()
+    for _ in range(200):
+        with pytest.raises(RedisAway):
+            await link.call(lambda client: client.get("x"))
+    assert perf_counter() - began < 1.0
+    assert link.tally.failures <= 10
+    assert link.tally.refused >= 190
+    redis.thaw()
+    async with asyncio.timeout(PATIENCE_S):
+        while not link.standing().ok:
+            try:
+                # Late answers of given up calls must not be taken for this one's.
+                assert await link.call(lambda client: client.echo("now")) == b"now"
+            except RedisAway:
+                await asyncio.sleep(0.02)
+    await link.close()
+
+
+async def test_without_the_breaker_every_call_would_wait(redis: RedisServer) -> None:
+    """The control: the gate held open, each call waits its whole time."""
+    link = RedisLink(redis.url)
+    redis.freeze()
+    began = perf_counter()
+    for _ in range(10):
+        link._failures, link._not_before = 0, 0.0
+        with pytest.raises(RedisAway):
+            await link.call(lambda client: client.get("x"))
+    assert perf_counter() - began > 10 * 0.045
+    await link.close()
+
+
+async def test_passwords_are_told_to_nobody(
+    redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither errors nor standings nor the log name one, be it right or wrong."""
+    caplog.set_level(logging.DEBUG)
+    address = redis.url.replace("redis://", "redis://:hidden@")
+    budgets = RedisBudgets(address, "away")
+    with pytest.raises(RedisAway) as error:
+        await budgets.settle([Spending("k", 1, 0, 1.0, 1)])
+    said = f"{error.value} {budgets.standing().detail} {caplog.text}"
+    assert "127.0.0.1" in said
+    assert "hidden" not in said
+    await budgets.close()
+
+
+async def test_a_bell_that_cannot_ring_wakes_nobody_and_holds_nobody_up(
+    redis: RedisServer,
+) -> None:
+    """The job polls; when Redis is back the bell rings again."""
+    bell = RedisWakeups(redis.url, "away", ["outbox"])
+    assert await bell.wait("outbox", PATIENCE_S)
+    redis.kill()
+    began = perf_counter()
+    bell.notify("outbox")
+    assert perf_counter() - began < 0.1
+    assert not await bell.wait("outbox", 0.05)
+    redis.start()
+    assert await bell.wait("outbox", PATIENCE_S)
+    await bell.close()
+
+
+async def test_the_clock_of_revocations_is_ours(redis: RedisServer) -> None:
+    """One that ran out is dropped by the next write, whatever Redis's clock says."""
+    clock = SystemClock()
+    store = RedisRevocations(redis.url, "away", clock)
+    now = clock.now()
+    await store.add(Revocation(RevocationKind.TOKEN, "old", now, Millis(now - 1)))
+    await store.add(Revocation(RevocationKind.TOKEN, "new", now, Millis(now + 9_000)))
+    assert redis.ask("ZCARD", "away:revoked") == b":1\r\n"
+    await store.close()
