@@ -216,9 +216,14 @@ class Restore:
 def open_import(config: StoresConfig) -> JournalImport:
     """Where the journal of an empty site is written."""
     if config.in_redis:
-        from persistence.journal_redis import RedisJournalImport
+        from persistence.redis_import import RedisJournalImport
 
-        return RedisJournalImport(config.journal, config.site, config.generation)
+        return RedisJournalImport(
+            config.journal,
+            config.site,
+            generation=config.generation,
+            replicas=config.replicas,
+        )
     from persistence.journal_import import FileJournalImport
 
     return FileJournalImport(Path(config.journal))

@@ -36,7 +36,7 @@ from cluster.backup.manifest import (
 from cluster.backup.parts import SectionWriter
 from cluster.backup.places import Place
 from cluster.clock import SystemClock
-from cluster.data_folder import DataFolder
+from cluster.data_folder import DataFolder, Layout
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.site import Site, existing_site
 from cluster.stores import Snapshots, open_journal, open_snapshots
@@ -65,7 +65,18 @@ OFFSETS = "projection_offset"
 class Backup:
     """One backup of one site; reads only."""
 
-    def __init__(self, site: Site, place: Place, say: Say) -> None:
+    def __init__(
+        self,
+        site: Site,
+        place: Place,
+        say: Say,
+        *,
+        layout_now: Callable[[], Layout] | None = None,
+    ) -> None:
+        """``layout_now`` looks up the site's layout; it may block."""
+        self._layout_now = layout_now or (
+            lambda: existing_site(site.folder.path).layout
+        )
         self._site = site
         self._place = place
         self._say = say
@@ -108,8 +119,7 @@ class Backup:
     async def _finish(
         self, began: str, shards: dict[str, SavedShard], *, with_secrets: bool
     ) -> Manifest:
-        now = await asyncio.to_thread(existing_site, self._site.folder.path)
-        if now.layout != self._site.layout:
+        if await asyncio.to_thread(self._layout_now) != self._site.layout:
             raise Obstacle(
                 "The site's layout changed while the backup was made (a calendar was "
                 "isolated, or the shards' number changed).",

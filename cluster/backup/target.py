@@ -166,7 +166,7 @@ class Target:
             await engine.dispose()
 
     async def _clear_redis(self) -> None:
-        from persistence.journal_redis import forget_site
+        from persistence.redis_import import forget_site
 
         await forget_site(self.settings.journal, self.settings.site)
 
@@ -186,7 +186,11 @@ class Target:
     def _shelf(self) -> RedisLayout:
         from persistence.site_redis import RedisLayout
 
-        return RedisLayout(self.settings.journal, self.settings.site)
+        return RedisLayout(
+            self.settings.journal,
+            self.settings.site,
+            replicas=self.settings.journal_replicas,
+        )
 
 
 def database_silent(error: BaseException) -> Obstacle:

@@ -26,8 +26,10 @@ def records(first: int, epochs: list[int]) -> list[Record]:
     ]
 
 
-async def imported(root: Path, told: list[Record], epoch: int, **sizes: int) -> None:
-    writer = FileJournalImport(root, **sizes)
+async def imported(
+    root: Path, told: list[Record], epoch: int, segment_bytes: int = 1_000_000
+) -> None:
+    writer = FileJournalImport(root, segment_bytes=segment_bytes)
     half = len(told) // 2
     await writer.write(SHARD, told[:half])
     await writer.write(SHARD, told[half:])
