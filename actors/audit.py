@@ -1,20 +1,23 @@
 """An audit of a journal that trusts no calendar: who had which time, and when.
 
-It reads events alone and keeps plain spans, so that a fault in the calendar's
-bitmaps cannot hide itself. Used by ``slotcast verify``.
+It reads events alone and keeps plain spans (actors/tenures.py). Used by ``slotcast
+verify``. A calendar that moved between shards is followed by its tenures: each shard's
+journal is audited by itself, what came must be what left, and one shard has it now.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from actors.domain.answers import BookingStatus
+from actors.domain.at_rest import SnapshotUnreadable, unpack
 from actors.domain.events import (
     BookingCancelled,
     BookingRescheduled,
+    CalendarMovedIn,
+    CalendarMovedOut,
     CommandRefused,
     Event,
     HoldExpired,
@@ -25,85 +28,81 @@ from actors.domain.events import (
     SlotBooked,
     VisitCompleted,
 )
-from actors.domain.ids import BookingId, PatientId, ProviderId
+from actors.domain.ids import BookingId, ProviderId, ShardId
 from actors.domain.state import CalendarState
 from actors.ports import Record
+from actors.tenures import AuditedBooking, Tenure, tenure_of
+
+__all__ = ["PROBLEMS_MAX", "Audit", "AuditedBooking"]
 
 PROBLEMS_MAX = 100
 """Problems named at most: a broken journal would name millions."""
 
-
-@dataclass(frozen=True, slots=True)
-class AuditedBooking:
-    """A booking as the events tell it; spans in minutes, half-open."""
-
-    provider_id: ProviderId
-    patient_id: PatientId
-    status: BookingStatus
-    start: int
-    end: int
-    busy_start: int
-    busy_end: int
+_UNCOUNTED = (CommandRefused, CalendarMovedOut)
+"""Events that leave the version as it is."""
 
 
-@dataclass(slots=True)
-class _Taken:
-    """One provider's taken time: spans that never overlap, by start."""
+class _Exit(NamedTuple):
+    """Where a calendar left: its last record in a shard's journal."""
 
-    spans: list[tuple[int, int, str]] = field(default_factory=list)
-    by_owner: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    def take(self, owner: str, start: int, end: int) -> str | None:
-        """Note that ``owner`` has [start, end); the name of who has it already."""
-        at = bisect_left(self.spans, (start, end, owner))
-        near = self.spans[max(0, at - 1) : at + 1]
-        rival = next((s[2] for s in near if s[0] < end and start < s[1]), None)
-        insort(self.spans, (start, end, owner))
-        self.by_owner[owner] = (start, end)
-        return rival
-
-    def give_back(self, owner: str) -> bool:
-        """Free what ``owner`` has; False if it had nothing."""
-        span = self.by_owner.pop(owner, None)
-        if span is None:
-            return False
-        del self.spans[bisect_left(self.spans, (*span, owner))]
-        return True
+    provider: ProviderId
+    shard: str
+    seq: int
 
 
 class Audit:
-    """Feed it every record of a shard in order; then ask for problems."""
+    """Feed it every record of each shard in order; then ``close`` and ask.
+
+    Problems that only all shards together can show are found by ``close``.
+    """
 
     def __init__(self) -> None:
         self.problems: list[str] = []
-        self.bookings: dict[BookingId, AuditedBooking] = {}
         self.events = 0
         self.holds = 0
-        self._taken: dict[ProviderId, _Taken] = {}
-        self._versions: dict[ProviderId, int] = {}
-        self._begun: dict[ProviderId, int] = {}
+        self.is_whole = True
+        """Nothing began before what was read."""
+        self._shard = ShardId("")
+        self._shards: set[str] = set()
         self._seq = 0
         self._epoch = 0
+        self._here: dict[ProviderId, Tenure] = {}
+        self._at_home: dict[ProviderId, tuple[ShardId, Tenure]] = {}
+        self._left: dict[_Exit, tuple[Tenure, ShardId]] = {}
+        self._came: dict[_Exit, tuple[Tenure, ShardId]] = {}
 
     def feed(self, record: Record) -> None:
         """Take in the next record of one shard."""
+        self._count_seq(record)
+        event = record.event
+        tenure = self._here.get(event.provider_id)
+        if isinstance(event, CalendarMovedIn):
+            self._moved_in(event, record)
+            return
+        if tenure is None:
+            if self._has_left(event.provider_id, record.seq):
+                return
+            tenure = self._here[event.provider_id] = Tenure()
+        if record.seq > tenure.begun_seq:
+            self._count_version(tenure, event)
+            step = _STEPS.get(type(event))
+            if step is not None:
+                step(self, tenure, event)
+
+    def _count_seq(self, record: Record) -> None:
         if record.seq != self._seq + 1:
             self._problem(f"seq {record.seq} follows {self._seq}")
         if record.epoch < self._epoch:
             self._problem(f"epoch {record.epoch} after {self._epoch}, seq {record.seq}")
         self._seq, self._epoch = record.seq, record.epoch
         self.events += 1
-        event = record.event
-        if record.seq <= self._begun.get(event.provider_id, 0):
-            return
-        self._count_version(event)
-        step = _STEPS.get(type(event))
-        if step is not None:
-            step(self, event)
 
-    def new_shard(self, after_seq: int = 0) -> None:
+    def new_shard(self, after_seq: int = 0, shard: str = "") -> None:
         """The next record is the one after ``after_seq`` of another shard."""
+        self._settle()
         self._seq, self._epoch = after_seq, 0
+        self._shard = ShardId(shard)
+        self._shards.add(shard)
 
     def begin(self, calendar: CalendarState, seq: int) -> None:
         """Begin a provider with a calendar at rest that holds events up to ``seq``.
@@ -111,71 +110,154 @@ class Audit:
         For journals whose first records were trimmed; those records that remain and
         are in the calendar already are counted, not followed again.
         """
-        provider = calendar.provider_id
-        self._begun[provider] = seq
-        self._versions[provider] = calendar.version
-        for hold in calendar.holds.values():
-            self._take(provider, hold.hold_id, hold.busy_start, hold.busy_end)
-        for booking in calendar.bookings.values():
-            self.bookings[booking.booking_id] = AuditedBooking(
-                provider_id=provider,
-                patient_id=booking.patient_id,
-                status=booking.status,
-                start=booking.start,
-                end=booking.end,
-                busy_start=booking.busy_start,
-                busy_end=booking.busy_end,
-            )
-            if booking.status is not BookingStatus.CANCELLED:
-                self._take(
-                    provider, booking.booking_id, booking.busy_start, booking.busy_end
+        self.is_whole = False
+        provider, left = calendar.provider_id, calendar.left
+        tenure, problems = tenure_of(calendar, seq)
+        for problem in problems:
+            self._problem(f"{provider}: {problem}")
+        if left is None:
+            self._here[provider] = tenure
+        else:
+            place = _Exit(provider, self._shard, left.seq)
+            self._left[place] = tenure, left.to_shard
+
+    def close(self) -> None:
+        """All shards were fed: what they say of calendars that moved must fit."""
+        self._settle()
+        for place, (tenure, to_shard) in self._left.items():
+            if place in self._came:
+                self._compare(place, tenure, to_shard)
+            elif place.provider not in self._at_home:
+                self._problem(
+                    f"{place.provider} left {place.shard} and has not come to "
+                    f"{to_shard}: run `slotcast cluster isolate` again"
                 )
+        for place, (_, shard) in self._came.items():
+            if place not in self._left:
+                self.is_whole = False
+                if place.shard in self._shards:
+                    self._problem(
+                        f"{place.provider} came to {shard}, never left {place.shard}"
+                    )
+
+    def _compare(self, place: _Exit, left: Tenure, to_shard: ShardId) -> None:
+        """What came must be what left, and where it was sent."""
+        came, shard = self._came[place]
+        if shard != to_shard:
+            self._problem(f"{place.provider} came to {shard}, not {to_shard}")
+        if reason := left.problem_with(came):
+            self._problem(f"{place.provider} came to {shard} {reason}")
 
     @property
-    def versions(self) -> dict[ProviderId, int]:
+    def bookings(self) -> Mapping[BookingId, AuditedBooking]:
+        """Every booking as it was told last."""
+        found: dict[BookingId, AuditedBooking] = {}
+        for tenure, _ in self._left.values():  # visits of long ago are forgotten
+            found.update(tenure.bookings)
+        for _, tenure in self._at_home.values():
+            found.update(tenure.bookings)
+        for tenure in self._here.values():
+            found.update(tenure.bookings)
+        return found
+
+    @property
+    def versions(self) -> Mapping[ProviderId, int]:
         """Where each calendar stands after the last record."""
-        return self._versions
+        home = {name: one.version for name, (_, one) in self._at_home.items()}
+        return home | {name: one.version for name, one in self._here.items()}
+
+    def _settle(self) -> None:
+        """The shard's journal was read: its calendars must be nobody else's."""
+        here, self._here = self._here, {}
+        for provider, tenure in here.items():
+            other = self._at_home.get(provider)
+            if other is not None:
+                self._problem(f"{provider} is at {other[0]} and at {self._shard}")
+            self._at_home[provider] = self._shard, tenure
+
+    def _has_left(self, provider: ProviderId, seq: int) -> bool:
+        """Whether the calendar is gone from here, and up to where that is known."""
+        exits = [
+            place.seq
+            for place in self._left
+            if place.provider == provider and place.shard == self._shard
+        ]
+        if not exits:
+            return False
+        if seq > max(exits):
+            self._problem(f"{provider} left {self._shard} before seq {seq}")
+        return True
+
+    def _moved_out(self, tenure: Tenure, event: CalendarMovedOut) -> None:
+        if event.seq != self._seq:
+            self._problem(f"{event.provider_id} says seq {event.seq} at {self._seq}")
+        del self._here[event.provider_id]
+        place = _Exit(event.provider_id, self._shard, self._seq)
+        self._left[place] = tenure, event.to_shard
+
+    def _moved_in(self, event: CalendarMovedIn, record: Record) -> None:
+        provider = event.provider_id
+        known = self._here.get(provider)
+        if known is not None and record.seq <= known.begun_seq:
+            return
+        if known is not None:
+            self._problem(f"{provider} came to {self._shard}, where it was already")
+        if record.epoch <= event.from_epoch:
+            self._problem(f"{provider} came under an epoch that it had before")
+        try:
+            kept = unpack(event.state)[0]
+        except SnapshotUnreadable as error:
+            self._problem(f"{provider} came to {self._shard} unreadable: {error}")
+            return
+        tenure, problems = tenure_of(kept, 0)
+        for problem in problems:
+            self._problem(f"{provider}: {problem}")
+        if event.version != tenure.version:
+            self._problem(f"{provider} came at version {event.version}, says its event")
+        self._here[provider] = tenure
+        place = _Exit(provider, event.from_shard, event.from_seq)
+        self._came[place] = tenure_of(kept, 0)[0], self._shard
 
     def _problem(self, text: str) -> None:
         if len(self.problems) < PROBLEMS_MAX:
             self.problems.append(text)
 
-    def _count_version(self, event: Event) -> None:
-        before = self._versions.get(event.provider_id, 0)
-        expected = before if isinstance(event, CommandRefused) else before + 1
+    def _count_version(self, tenure: Tenure, event: Event) -> None:
+        before = tenure.version
+        expected = before if isinstance(event, _UNCOUNTED) else before + 1
         if event.version != expected:
             self._problem(
                 f"{event.provider_id}: version {event.version} follows {before}"
             )
-        self._versions[event.provider_id] = event.version
+        tenure.version = event.version
 
-    def _take(self, provider: ProviderId, owner: str, start: int, end: int) -> None:
-        taken = self._taken.setdefault(provider, _Taken())
-        rival = taken.take(owner, start, end)
+    def _take(self, tenure: Tenure, event: HoldPlaced | _Booked, owner: str) -> None:
+        rival = tenure.take(owner, event.busy_start, event.busy_end)
         if rival is not None:
-            self._problem(f"{provider}: {owner} was given time that {rival} has")
+            self._problem(
+                f"{event.provider_id}: {owner} was given time that {rival} has"
+            )
 
-    def _give_back(self, provider: ProviderId, owner: str) -> None:
-        taken = self._taken.get(provider)
-        if taken is None or not taken.give_back(owner):
-            self._problem(f"{provider}: {owner} gave back time it did not have")
+    def _give_back(self, tenure: Tenure, event: Event, owner: str) -> None:
+        if not tenure.give_back(owner):
+            self._problem(
+                f"{event.provider_id}: {owner} gave back time it did not have"
+            )
 
-    def _held(self, event: HoldPlaced) -> None:
+    def _held(self, tenure: Tenure, event: HoldPlaced) -> None:
         self.holds += 1
-        self._take(event.provider_id, event.hold_id, event.busy_start, event.busy_end)
+        self._take(tenure, event, event.hold_id)
 
-    def _unheld(self, event: HoldReleased | HoldExpired) -> None:
-        self._give_back(event.provider_id, event.hold_id)
+    def _unheld(self, tenure: Tenure, event: HoldReleased | HoldExpired) -> None:
+        self._give_back(tenure, event, event.hold_id)
 
-    def _booked(self, event: SlotBooked) -> None:
+    def _booked(self, tenure: Tenure, event: SlotBooked) -> None:
         if event.hold_id is not None:
-            self._give_back(event.provider_id, event.hold_id)
-        if event.booking_id in self.bookings:
+            self._give_back(tenure, event, event.hold_id)
+        if event.booking_id in tenure.bookings:
             self._problem(f"{event.booking_id} was booked twice")
-        self._take(
-            event.provider_id, event.booking_id, event.busy_start, event.busy_end
-        )
-        self.bookings[event.booking_id] = AuditedBooking(
+        self._take(tenure, event, event.booking_id)
+        tenure.bookings[event.booking_id] = AuditedBooking(
             provider_id=event.provider_id,
             patient_id=event.patient_id,
             status=BookingStatus.BOOKED,
@@ -185,16 +267,14 @@ class Audit:
             busy_end=event.busy_end,
         )
 
-    def _moved(self, event: BookingRescheduled) -> None:
+    def _moved(self, tenure: Tenure, event: BookingRescheduled) -> None:
         if event.hold_id is not None:
-            self._give_back(event.provider_id, event.hold_id)
-        self._give_back(event.provider_id, event.booking_id)
-        self._take(
-            event.provider_id, event.booking_id, event.busy_start, event.busy_end
-        )
-        before = self.bookings.get(event.booking_id)
+            self._give_back(tenure, event, event.hold_id)
+        self._give_back(tenure, event, event.booking_id)
+        self._take(tenure, event, event.booking_id)
+        before = tenure.bookings.get(event.booking_id)
         if before is not None:
-            self.bookings[event.booking_id] = replace(
+            tenure.bookings[event.booking_id] = replace(
                 before,
                 start=event.start,
                 end=event.end,
@@ -202,28 +282,32 @@ class Audit:
                 busy_end=event.busy_end,
             )
 
-    def _cancelled(self, event: BookingCancelled) -> None:
-        self._give_back(event.provider_id, event.booking_id)
-        self._status(event.booking_id, BookingStatus.CANCELLED)
+    def _cancelled(self, tenure: Tenure, event: BookingCancelled) -> None:
+        self._give_back(tenure, event, event.booking_id)
+        self._status(tenure, event.booking_id, BookingStatus.CANCELLED)
 
-    def _status(self, booking: BookingId, status: BookingStatus) -> None:
-        before = self.bookings.get(booking)
+    def _status(
+        self, tenure: Tenure, booking: BookingId, status: BookingStatus
+    ) -> None:
+        before = tenure.bookings.get(booking)
         if before is None:
             self._problem(f"{booking} became {status} but was never booked")
         else:
-            self.bookings[booking] = replace(before, status=status)
+            tenure.bookings[booking] = replace(before, status=status)
 
-    def _arrived(self, event: PatientArrived) -> None:
-        self._status(event.booking_id, BookingStatus.ARRIVED)
+    def _arrived(self, tenure: Tenure, event: PatientArrived) -> None:
+        self._status(tenure, event.booking_id, BookingStatus.ARRIVED)
 
-    def _fulfilled(self, event: VisitCompleted) -> None:
-        self._status(event.booking_id, BookingStatus.FULFILLED)
+    def _fulfilled(self, tenure: Tenure, event: VisitCompleted) -> None:
+        self._status(tenure, event.booking_id, BookingStatus.FULFILLED)
 
-    def _noshow(self, event: NoShowMarked) -> None:
-        self._status(event.booking_id, BookingStatus.NOSHOW)
+    def _noshow(self, tenure: Tenure, event: NoShowMarked) -> None:
+        self._status(tenure, event.booking_id, BookingStatus.NOSHOW)
 
 
-_STEPS: dict[type, Callable[[Audit, Any], None]] = {
+_Booked = SlotBooked | BookingRescheduled
+
+_STEPS: dict[type, Callable[[Audit, Tenure, Any], None]] = {
     HoldPlaced: Audit._held,
     HoldReleased: Audit._unheld,
     HoldExpired: Audit._unheld,
@@ -233,4 +317,5 @@ _STEPS: dict[type, Callable[[Audit, Any], None]] = {
     PatientArrived: Audit._arrived,
     VisitCompleted: Audit._fulfilled,
     NoShowMarked: Audit._noshow,
+    CalendarMovedOut: Audit._moved_out,
 }

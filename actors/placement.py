@@ -19,6 +19,7 @@ from typing import Protocol
 
 from actors.domain.ids import ProviderId, ShardId
 
+_GENERATION = re.compile(r"g(\d+)-", re.ASCII)
 _ISOLATED = re.compile(r"(?:g\d+-)?x-", re.ASCII)
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -51,6 +52,12 @@ def isolated_shard(provider: ProviderId, generation: int = 1) -> ShardId:
 def is_isolated(shard: ShardId) -> bool:
     """Whether this shard is for one isolated provider, whose calendar comes to it."""
     return _ISOLATED.match(shard) is not None
+
+
+def generation_of(shard: str) -> int:
+    """Which generation of journals this shard belongs to."""
+    match = _GENERATION.match(shard)
+    return int(match[1]) if match else 1
 
 
 def _of(generation: int, name: str) -> ShardId:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from actors.domain.ids import ShardId
 from actors.limits import Limits
 from actors.local import LocalLinks
-from actors.placement import Placement, placing, shard_name
+from actors.placement import Placement, Placing, placing, shard_name
 from actors.ports import Calendars, ShardLinks
 from cluster.clock import SystemClock
 from cluster.data_folder import DataFolder
@@ -40,7 +40,8 @@ from cluster.shard_wiring import (
 from cluster.site import Site
 from gateway.batching import Courier
 from persistence.directory import SqlDirectory
-from persistence.engine import migrate, open_engine
+from persistence.engine import open_engine
+from persistence.migrating import migrate
 
 FACTORY = "cluster.shard_wiring:make_mailbox"
 """What a shard's process imports to make its mailbox."""
@@ -72,7 +73,17 @@ def fixed_shards(site: Site) -> list[ShardId]:
     """The site's shards; none with placement "provider", where they come and go."""
     if site.settings.placement is Placement.PROVIDER:
         return []
-    return [shard_name(index) for index in range(site.settings.shards)]
+    generation = site.layout.generation
+    shards = [shard_name(index, generation) for index in range(site.settings.shards)]
+    return [*shards, *(ShardId(one) for one in site.layout.isolated.values())]
+
+
+def site_placing(site: Site) -> Placing:
+    """Which shard decides about a provider, as the site's layout says."""
+    settings, layout = site.settings, site.layout
+    return placing(
+        settings.placement, settings.shards, layout.isolated, layout.generation
+    )
 
 
 def has_journal(site: Site, shard: ShardId) -> bool:
@@ -85,12 +96,9 @@ def has_journal(site: Site, shard: ShardId) -> bool:
 @asynccontextmanager
 async def local_links(site: Site) -> AsyncIterator[LocalLinks]:
     """Shards in this process. Needs the folder's lock."""
-    settings = site.settings
     fixed = fixed_shards(site)
     stores = ShardStores(shard_config(site, logs=False))
-    links = LocalLinks(
-        placing(settings.placement, settings.shards), fixed, stores.mailbox
-    )
+    links = LocalLinks(site_placing(site), fixed, stores.mailbox)
     try:
         await links.open()
         yield links
@@ -141,7 +149,6 @@ async def _server_links(site: Site, record: RunRecord) -> AsyncIterator[ShardLin
     from actors.remote import RayLinks, ShardSpec
     from cluster.local_ray import connect_ray, stop_ray
 
-    settings = site.settings
     fixed = fixed_shards(site)
     # Whoever asks first begins a provider's shard; Ray gives the name to one only.
     spec = (
@@ -158,7 +165,7 @@ async def _server_links(site: Site, record: RunRecord) -> AsyncIterator[ShardLin
         ) from error
     try:
         yield RayLinks(
-            placing(settings.placement, settings.shards),
+            site_placing(site),
             fixed,
             spec,
             known=lambda shard: has_journal(site, shard),

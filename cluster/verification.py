@@ -2,8 +2,9 @@
 
 The journal is read from its first retained record. An audit that trusts no calendar
 follows who had which time; the real calendars are replayed beside it and compared,
-byte for byte, with their snapshots; then the read model's bookings and claims, and,
-where a server runs, the versions its shards have in memory.
+byte for byte, with their snapshots; a calendar that moved between shards is followed
+from one journal to the next; then the read model's bookings and claims, and, where a
+server runs, the versions its shards have in memory.
 """
 
 from __future__ import annotations
@@ -80,6 +81,8 @@ class Verification:
         self._calendars: dict[ProviderId, Calendar] = {}
         self._ends: dict[ShardId, int] = {}
         self._begun: dict[ProviderId, int] = {}
+        self._bookings: Mapping[BookingId, AuditedBooking] = {}
+        self._versions: Mapping[ProviderId, int] = {}
         self.verdict = Verdict()
 
     async def run(
@@ -89,8 +92,10 @@ class Verification:
         for shard in await self._journal.shards():
             await self._replay(shard)
         verdict, audit = self.verdict, self._audit
-        verdict.events, verdict.calendars = audit.events, len(self._calendars)
-        verdict.bookings = len(audit.bookings)
+        audit.close()
+        self._bookings, self._versions = audit.bookings, audit.versions
+        verdict.events, verdict.calendars = audit.events, len(self._versions)
+        verdict.bookings = len(self._bookings)
         for problem in audit.problems:
             verdict.note(f"journal: {problem}")
         for shard, seq in self._ends.items():
@@ -111,8 +116,8 @@ class Verification:
         self._ends[shard] = end
         stored: dict[ProviderId, StoredCalendar] = {}
         seen: set[ProviderId] = set()
+        self._calendars, self._begun = {}, {}
         seq = await self._first(shard)
-        self._audit.new_shard(seq)
         while seq < end:
             records = await self._journal.read(shard, seq, min(READ_BATCH, end - seq))
             if not records:
@@ -135,8 +140,10 @@ class Verification:
         except JournalCorrupt:
             self.verdict.trimmed_shards += 1
         else:
+            self._audit.new_shard(0, shard)
             return 0
         position = await self._snapshots.position(shard)
+        self._audit.new_shard(position, shard)
         for provider in await self._snapshots.providers(shard):
             (at_rest,) = (await self._snapshots.load(shard, [provider])).values()
             calendar = decode(at_rest.blob, self._policy)
@@ -171,10 +178,10 @@ class Verification:
             )
 
     def _compare_bookings(self, rows: Mapping[BookingId, AuditedBooking]) -> None:
-        mine = self._audit.bookings
+        mine = self._bookings
         for booking in mine.keys() - rows.keys():
             self.verdict.note(f"SQL: {booking} is missing")
-        extra = set() if self.verdict.trimmed_shards else rows.keys() - mine.keys()
+        extra = set() if not self._audit.is_whole else rows.keys() - mine.keys()
         for booking in extra:  # a trimmed journal has forgotten old visits
             self.verdict.note(f"SQL: {booking} is not in the journal")
         for booking in mine.keys() & rows.keys():
@@ -185,15 +192,15 @@ class Verification:
         """Claims are just the cells of the bookings that are not cancelled."""
         cell_minutes = self._policy.cell_minutes
         expected: dict[tuple[ProviderId, int], BookingId] = {}
-        for booking, told in self._audit.bookings.items():
+        for booking, told in self._bookings.items():
             if told.status is BookingStatus.CANCELLED:
                 continue
             first, last = told.busy_start // cell_minutes, told.busy_end // cell_minutes
             for cell in range(first, last):
                 expected[told.provider_id, cell] = booking
         self.verdict.claims = len(rows)
-        known = self._audit.bookings
-        whole = not self.verdict.trimmed_shards
+        known = self._bookings
+        whole = self._audit.is_whole
         wrong = sum(
             expected.get(key) != booking and (whole or booking in known)
             for key, booking in rows.items()
@@ -204,7 +211,7 @@ class Verification:
 
     async def _compare_memory(self, links: ShardLinks) -> None:
         by_shard: dict[ShardId, list[ProviderId]] = {}
-        for provider in self._audit.versions:
+        for provider in self._versions:
             by_shard.setdefault(links.shard_of(provider), []).append(provider)
         for shard, providers in by_shard.items():
             for first in range(0, len(providers), POSITIONS_BATCH):
@@ -224,7 +231,7 @@ class Verification:
             self.verdict.note(f"memory: {shard} cannot tell its positions")
             return
         for provider in providers:
-            read = self._audit.versions[provider]
+            read = self._versions[provider]
             has = view.versions.get(provider, -1)
             self.verdict.positions_compared += 1
             if read > 0 and has < read:

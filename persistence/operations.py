@@ -100,6 +100,21 @@ class DropClaims(Struct, frozen=True, gc=False):
     booking_id: BookingId
 
 
+class TakeBookings(Struct, frozen=True):
+    """A provider's bookings are this shard's from now on; missing ones are put.
+
+    ``anew``: those that are there are replaced, for they may be older. Alone in its
+    batch, but for the rows of providers.
+    """
+
+    provider_id: ProviderId
+    seq: int
+    epoch: int
+    bookings: tuple[PutAppointment, ...]
+    claims: tuple[AddClaims, ...]
+    anew: bool = False
+
+
 class AddHistory(Struct, frozen=True, gc=False):
     """One event of a booking. ``start`` and ``end`` are given where it set them."""
 
@@ -147,6 +162,7 @@ Operation = (
     | ChangeAppointment
     | AddClaims
     | DropClaims
+    | TakeBookings
     | AddHistory
     | AddOutbox
     | Park

@@ -21,6 +21,7 @@ from persistence.operations import (
     PutClinic,
     PutProvider,
     PutVisitTypes,
+    TakeBookings,
     changed,
     newer,
 )
@@ -53,6 +54,7 @@ class Plan:
         self.history: list[AddHistory] = []
         self.outbox: list[AddOutbox] = []
         self.parked: list[Park] = []
+        self.taken: list[TakeBookings] = []
         self._phase_of: dict[str, int] = {}
         self._adding: set[str] = set()
         for operation in operations:
@@ -108,6 +110,9 @@ class Plan:
     def _outbox(self, operation: AddOutbox) -> None:
         self.outbox.append(operation)
 
+    def _take(self, operation: TakeBookings) -> None:
+        self.taken.append(operation)
+
     def _park(self, operation: Park) -> None:
         self.parked.append(operation)
 
@@ -123,4 +128,5 @@ _PLANNERS: dict[type, Callable[[Plan, Any], None]] = {
     AddHistory: Plan._history,
     AddOutbox: Plan._outbox,
     Park: Plan._park,
+    TakeBookings: Plan._take,
 }

@@ -15,7 +15,10 @@ import msgspec
 
 from actors.domain import events as ev
 from actors.domain.answers import BookingStatus
-from actors.domain.ids import ShardId
+from actors.domain.at_rest import Kept, unpack
+from actors.domain.ids import Millis, ShardId
+from actors.domain.lifecycle import BLOCKING
+from actors.domain.occupancy import Booking
 from actors.domain.rules import Policy
 from actors.ports import Record
 from persistence.operations import (
@@ -31,6 +34,7 @@ from persistence.operations import (
     PutClinic,
     PutProvider,
     PutVisitTypes,
+    TakeBookings,
 )
 
 CELL_MINUTES = Policy().cell_minutes
@@ -166,6 +170,66 @@ def _status(status: BookingStatus) -> _Handler:
     return handler
 
 
+def _came(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.CalendarMovedIn", record.event)
+    kept = unpack(event.state)[0]
+    return calendar_operations(kept, record.seq, record.epoch, cell)
+
+
+def calendar_operations(
+    kept: Kept,
+    seq: int,
+    epoch: int,
+    cell_minutes: int = CELL_MINUTES,
+    *,
+    anew: bool = False,
+) -> list[Operation]:
+    """The rows of a calendar that came to a shard whole; see ``TakeBookings``."""
+    provider_id = kept.provider_id
+    operations: list[Operation] = []
+    if kept.profile is not None:
+        # Instant 0: whatever a journal says of this clinic is newer.
+        operations.append(PutClinic(kept.profile.clinic, Millis(0), provider_id))
+        put = PutProvider(provider_id, seq, kept.version, kept.profile)
+        operations.append(put)
+    if kept.availability is not None:
+        types = kept.availability.visit_types
+        operations.append(PutVisitTypes(provider_id, types))
+    bookings = tuple(_resting(kept, one, seq, epoch) for one in kept.bookings)
+    claims = tuple(
+        AddClaims(
+            provider_id,
+            one.booking_id,
+            *cells(one.busy_start, one.busy_end, cell_minutes),
+        )
+        for one in kept.bookings
+        if one.status in BLOCKING
+    )
+    take = TakeBookings(provider_id, seq, epoch, bookings, claims, anew)
+    return [*operations, take]
+
+
+def _resting(kept: Kept, booking: Booking, seq: int, epoch: int) -> PutAppointment:
+    return PutAppointment(
+        booking_id=booking.booking_id,
+        seq=seq,
+        epoch=epoch,
+        version=kept.version,
+        provider_id=kept.provider_id,
+        patient_id=booking.patient_id,
+        status=booking.status,
+        visit_type=booking.visit_type,
+        start=booking.start,
+        end=booking.end,
+        busy_start=booking.busy_start,
+        busy_end=booking.busy_end,
+        location_id=booking.location_id,
+        booked_at=booking.booked_at,
+        reason=booking.reason,
+        cancel_reason=booking.cancel_reason,
+    )
+
+
 def _change(record: Record, changes: dict[str, Any]) -> ChangeAppointment:
     event = cast("ev.BookingCancelled", record.event)
     return ChangeAppointment(
@@ -216,6 +280,7 @@ _HANDLERS: dict[type, _Handler] = {
     ev.PatientArrived: _status(BookingStatus.ARRIVED),
     ev.VisitCompleted: _status(BookingStatus.FULFILLED),
     ev.NoShowMarked: _status(BookingStatus.NOSHOW),
+    ev.CalendarMovedIn: _came,
 }
 
 _NOT_PROJECTED = frozenset(
@@ -228,5 +293,6 @@ _NOT_PROJECTED = frozenset(
         ev.HoldExpired,
         ev.WindowAdvanced,
         ev.CommandRefused,
+        ev.CalendarMovedOut,
     }
 )

@@ -190,6 +190,16 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
             self._drop(self.claims, key)
         self._drop(self.claims_of, drop.booking_id)
 
+    def _take(self, shard: ShardId, take: p.TakeBookings) -> None:
+        known = set() if take.anew else set(self.appointments)
+        for put in take.bookings:
+            if put.booking_id not in known:
+                self._drop_claims(shard, p.DropClaims(take.provider_id, put.booking_id))
+                self._put(self.appointments, put.booking_id, put)
+        for add in take.claims:
+            if add.booking_id not in known:
+                self._add_claims(shard, add)
+
     def _history(self, shard: ShardId, add: p.AddHistory) -> None:
         self._put(self.history, (shard, add.seq), add)
 
@@ -220,6 +230,7 @@ _APPLIERS: dict[type, Callable[[MemoryReadModel, ShardId, Any], None]] = {
     p.ChangeAppointment: MemoryReadModel._change,
     p.AddClaims: MemoryReadModel._add_claims,
     p.DropClaims: MemoryReadModel._drop_claims,
+    p.TakeBookings: MemoryReadModel._take,
     p.AddHistory: MemoryReadModel._history,
     p.AddOutbox: MemoryReadModel._outbox,
     p.Park: MemoryReadModel._park,

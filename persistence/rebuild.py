@@ -9,7 +9,8 @@ up to where they were written before; where the read model knows nothing of a sh
 (the database was lost), nobody is told again of what the journal already holds.
 
 Records that were trimmed away come from the calendars at rest. Rows that neither the
-journal nor a calendar holds any more are kept: nothing else has them.
+journal nor a calendar holds any more are kept: nothing else has them. So are those of
+an older generation of journals (see ``slotcast reshard``) that no calendar came with.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from actors.domain.ids import ShardId
 from actors.errors import JournalCorrupt
+from actors.placement import generation_of, is_isolated
 from actors.ports import Clock, Journal, Record
 from actors.readmodel import ShardLag
 from persistence import tables as t
@@ -61,9 +63,16 @@ async def rebuild(
     async with engine.begin() as connection:
         await _reset(connection, ends, trimmed)
     store = SqlProjectionStore(engine)
-    for shard, (position, calendars) in trimmed.items():
-        await _seed(journal, store, shard, position, calendars)
+    # What came from another shard is newer than what that one tells of it.
+    late = {shard for shard in trimmed if is_isolated(shard)}
     projector = Projector(journal, store, clock, batch_max=batch_max)
+    for shard in [one for one in trimmed if one not in late]:
+        await _seed(journal, store, shard, *trimmed[shard])
+    if late:
+        first = {shard: end for shard, end in ends.items() if shard not in late}
+        await _project(projector, store, first, on_progress)
+    for shard in late:
+        await _seed(journal, store, shard, *trimmed[shard])
     await _project(projector, store, ends, on_progress)
 
 
@@ -104,7 +113,8 @@ async def _reset(
     for table in (t.provider, t.provider_word, t.visit_type):
         await connection.execute(delete(table))
     await _forget_clinics(connection)
-    await _forget_bookings(connection, trimmed)
+    generation = max((generation_of(shard) for shard in ends), default=1)
+    await _forget_bookings(connection, trimmed, generation)
 
 
 async def _forget_clinics(connection: AsyncConnection) -> None:
@@ -114,10 +124,14 @@ async def _forget_clinics(connection: AsyncConnection) -> None:
     await connection.execute(delete(t.clinic).where(t.clinic.c.imported.is_(False)))
 
 
-async def _forget_bookings(connection: AsyncConnection, trimmed: Trimmed) -> None:
+async def _forget_bookings(
+    connection: AsyncConnection, trimmed: Trimmed, generation: int
+) -> None:
     """Delete bookings and what hangs on them, but for those that nothing else has."""
     for table in (t.appointment, t.appointment_history, t.projection_conflict):
-        shards = table.c.shard.not_in(list(trimmed))
+        told = set((await connection.scalars(select(table.c.shard).distinct())).all())
+        older = [shard for shard in told if generation_of(shard) < generation]
+        shards = table.c.shard.not_in([*trimmed, *older])
         await connection.execute(delete(table).where(shards))
         for shard, (position, _) in trimmed.items():
             later = (table.c.shard == shard, table.c.seq > position)
@@ -183,5 +197,6 @@ async def _project(
         on_progress(sum(min(at[s], end) for s, end in ends.items()), total)
         if all(at[shard] >= end for shard, end in ends.items()):
             return
-        if not did and projector.refused:
-            raise RebuildImpossible("; ".join(projector.refused.values()))
+        refused = [why for shard, why in projector.refused.items() if shard in ends]
+        if not did and refused:
+            raise RebuildImpossible("; ".join(refused))

@@ -11,12 +11,14 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from actors.domain.at_rest import unpack
 from actors.domain.calendar import Calendar
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.lifecycle import BLOCKING
 from actors.domain.occupancy import Booking
 from actors.domain.rules import Policy
-from actors.domain.snapshot import decode
+from actors.domain.snapshot import decode, encode
+from actors.placement import is_isolated
 from actors.ports import Record, StoredCalendar
 from persistence.operations import (
     AddClaims,
@@ -29,7 +31,13 @@ from persistence.operations import (
     PutProvider,
     PutVisitTypes,
 )
-from persistence.projection import CELL_MINUTES, cells, parked, project
+from persistence.projection import (
+    CELL_MINUTES,
+    calendar_operations,
+    cells,
+    parked,
+    project,
+)
 from persistence.projection_store import Offset, Outcome, ParkKind, Refused
 from persistence.readmodel_memory import MemoryReadModel
 
@@ -148,7 +156,7 @@ async def sown(
     for seed in seeds:
         seen[seed.calendar.provider_id] = seed.seq
         seq += 1
-        some = seed_operations(seed)
+        some = _rows(shard, seed)
         done = await twin.apply(shard, seq - 1, Offset(seq), some)
         if isinstance(done, Refused):
             message = f"{seed.calendar.provider_id}'s snapshot: {done.reason}"
@@ -159,6 +167,14 @@ async def sown(
         known = record.seq <= seen.get(record.event.provider_id, 0)
         operations.extend(await _tried(twin, shard, Offset(seq), record, known=known))
     return operations
+
+
+def _rows(shard: ShardId, seed: Seed) -> list[Operation]:
+    """Of a calendar that came from another shard: instead of what that one told."""
+    if not is_isolated(shard):
+        return seed_operations(seed)
+    kept = unpack(encode(seed.calendar))[0]
+    return calendar_operations(kept, seed.seq, kept.epoch, anew=True)
 
 
 async def _tried(

@@ -164,7 +164,7 @@ async def test_a_memory_that_is_behind_is_named(
     """A running shard must know at least what the journal holds."""
     async with opened(site.folder) as (links, _):
         assert (await site.verify(links)).problems == []
-        ahead = property(lambda audit: dict.fromkeys(audit._versions, 99))
+        ahead = property(lambda audit: dict.fromkeys(audit._at_home, 99))
         monkeypatch.setattr("actors.audit.Audit.versions", ahead)
         problems = (await site.verify(links)).problems
     assert any(problem.startswith("memory: ") for problem in problems)
