@@ -111,11 +111,19 @@ async def _write_clinics(
 async def clinic_rows(
     connection: AsyncConnection, ids: Sequence[str]
 ) -> Mapping[ClinicId, RowMapping]:
-    """The rows of these clinics, those that exist."""
+    """The rows of these clinics, those that exist, kept from others until the end.
+
+    Shards share clinics: what is read here and written later must not be written by
+    another transaction in between. Locked in one order, so that two do not wait for
+    each other. (SQLite has one writer anyway.)
+    """
     found: dict[ClinicId, RowMapping] = {}
-    for start in range(0, len(ids), IDS_PER_QUERY):
-        some = ids[start : start + IDS_PER_QUERY]
-        query = select(t.clinic).where(t.clinic.c.clinic_id.in_(some))
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), IDS_PER_QUERY):
+        some = ordered[start : start + IDS_PER_QUERY]
+        mine = t.clinic.c.clinic_id
+        query = select(t.clinic).where(mine.in_(some)).order_by(mine)
+        query = query.with_for_update()
         for row in (await connection.execute(query)).mappings():
             found[ClinicId(row["clinic_id"])] = row
     return found

@@ -47,6 +47,14 @@ class _OffsetMoved(Exception):
     """The offset is not where the caller thought: undo everything."""
 
 
+class _Collision(Exception):
+    """Two shards inserted one clinic at the same time: the second finds it there."""
+
+
+COLLISIONS_MAX = 3
+"""Tries again after such a collision."""
+
+
 class SqlProjectionStore:
     """``ProjectionStore`` on an engine of role "projector"."""
 
@@ -79,6 +87,22 @@ class SqlProjectionStore:
             plan = Plan(operations)
         except Poison as error:
             return Refused(ParkKind.POISON, str(error))
+        for _ in range(COLLISIONS_MAX):
+            try:
+                return await self._apply(shard, prev_seq, offset, plan)
+            except _Collision:
+                continue
+        return await self._apply(shard, prev_seq, offset, plan, last=True)
+
+    async def _apply(
+        self,
+        shard: ShardId,
+        prev_seq: int,
+        offset: Offset,
+        plan: Plan,
+        *,
+        last: bool = False,
+    ) -> Outcome:
         try:
             async with _available(), self._engine.begin() as connection:
                 await _move_offset(connection, shard, prev_seq, offset)
@@ -87,8 +111,16 @@ class SqlProjectionStore:
             return Moved(await self.offset(shard))
         except BookingsMissing as missing:
             return Refused(ParkKind.ORPHAN, str(missing))
-        except StatementError as error:
-            return await self._refusal(error, plan)
+        except IntegrityError as error:
+            other = await self._holder(plan)
+            if other:
+                return Refused(ParkKind.CLAIM, f"its time is claimed by {other}", other)
+            if plan.clinics and not last:
+                # Another shard may have registered a clinic of ours meanwhile.
+                raise _Collision from error
+            return Refused(ParkKind.POISON, reason_of(error))
+        except (StatementError, UnicodeError) as error:
+            return Refused(ParkKind.POISON, reason_of(error))
         return Applied(offset)
 
     async def parked(self) -> Mapping[ParkKind, int]:
@@ -98,14 +130,6 @@ class SqlProjectionStore:
         async with _available(), self._engine.connect() as connection:
             rows = (await connection.execute(query)).all()
         return {ParkKind(row[0]): row[1] for row in rows}
-
-    async def _refusal(self, error: StatementError, plan: Plan) -> Refused:
-        if isinstance(error, IntegrityError):
-            other = await self._holder(plan)
-            if other:
-                reason = f"its time is claimed by {other}"
-                return Refused(ParkKind.CLAIM, reason, other)
-        return Refused(ParkKind.POISON, reason_of(error))
 
     async def _holder(self, plan: Plan) -> str:
         """The booking that already has a cell of this plan's claims, or ""."""
