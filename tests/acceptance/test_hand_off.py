@@ -1,0 +1,201 @@
+"""Shards handed from process to process while people book and watch."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from time import perf_counter
+
+import pytest
+
+from actors.domain.answers import BookingView, HoldView, ScheduleView
+from actors.domain.commands import ConfirmHold, PlaceHold
+from actors.domain.ids import Minute, PatientId, booking_id, hold_id
+from actors.domain.reads import ReadSchedule
+from actors.errors import SchedulingError
+from actors.placement import Placement
+from cluster.keeping.moves import HandOff, Mover
+from cluster.keeping.planner import Move
+from cluster.keeping.ray_actors import RayActors
+from tests.acceptance.test_ray_shards import booking, days, free_starts
+from tests.fixtures.ray import RaySite, local_ray, ray_site
+from tests.unit.actors import practice as p
+
+pytestmark = pytest.mark.acceptance
+__all__ = ["local_ray"]
+
+HAND_OFFS = 10
+
+
+@dataclass
+class Bench:
+    """A site whose shards can be moved."""
+
+    site: RaySite
+    actors: RayActors
+    mover: Mover
+    node: str
+
+    async def hand_over(self) -> HandOff:
+        """Give Ana's shard a fresh process; there is only one node."""
+        shard = self.site.links.shard_of(p.ANA)
+        return await self.mover.hand_over(Move(shard, self.node, self.node))
+
+
+@asynccontextmanager
+async def bench(folder: Path) -> AsyncIterator[Bench]:
+    async with ray_site(folder, Placement.SHARD) as site:
+        await site.open_practice()
+        actors = RayActors(site.spec)
+        survey = await actors.survey()
+        (node,) = survey.nodes
+        assert set(survey.places().values()) == {node}
+        yield Bench(site, actors, Mover(actors), node)
+        actors.close()
+
+
+@asynccontextmanager
+async def background(
+    work: Coroutine[object, object, None],
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Something that goes on meanwhile, and ends with the block."""
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass
+class Watcher:
+    """Follows a shard's feed as a gateway does: reads again when it is told to."""
+
+    bench: Bench
+    seen: dict[str, int] = field(default_factory=dict)
+    resets: int = 0
+    version: int = -1
+
+    async def run(self) -> None:
+        site = self.bench.site
+        shard = site.links.shard_of(p.ANA)
+        epoch = number = 0
+        while True:
+            try:
+                batch = await site.links.poll(shard, epoch, number, 5000)
+            except SchedulingError:
+                await asyncio.sleep(0.02)
+                continue
+            if batch.reset:
+                self.resets += 1
+                await self._read_again()
+            for change in batch.changes:
+                self.version = max(self.version, change.version)
+                for view in change.bookings:
+                    self.seen[view.booking_id] = view.start
+            epoch, number = batch.epoch, batch.number
+
+    async def _read_again(self) -> None:
+        site = self.bench.site
+        view = await site.courier.ask(ReadSchedule(p.ANA, *days(site)))
+        assert isinstance(view, ScheduleView)
+        self.seen = {one.booking_id: one.start for one in view.bookings}
+        self.version = view.version
+
+
+class Visitors:
+    """Book until told to stop, one in three by a hold first; remember every yes."""
+
+    def __init__(self, site: RaySite, starts: list[Minute]) -> None:
+        self.site = site
+        self.starts = starts
+        self.booked: dict[str, int] = {}
+        self.silence = 0.0
+        self.enough = asyncio.Event()
+        self._last = perf_counter()
+
+    async def run(self) -> None:
+        await asyncio.gather(*(self._lane(n) for n in range(8)))
+
+    async def _lane(self, lane: int) -> None:
+        dice = Random(lane)
+        while not self.enough.is_set() and self.starts:
+            start = self.starts.pop()
+            view = await self._visit(
+                f"{lane}x{start}", start, holds=dice.random() < 1 / 3
+            )
+            self.silence = max(self.silence, perf_counter() - self._last)
+            self._last = perf_counter()
+            assert view.start == start
+            self.booked[view.booking_id] = view.start
+            await asyncio.sleep(dice.uniform(0, 0.01))
+
+    async def _visit(self, token: str, start: Minute, *, holds: bool) -> BookingView:
+        site, patient = self.site, PatientId(f"pat_{token}")
+        deadline = site.deadline(60)
+        if not holds:
+            view = await site.courier.ask(booking(token, start, deadline))
+        else:
+            hold = hold_id(p.ANA, token)
+            held = await site.courier.ask(
+                PlaceHold(
+                    provider_id=p.ANA,
+                    key=f"hold-{token}",
+                    hold_id=hold,
+                    patient_id=patient,
+                    visit_type=p.CONSULT,
+                    start=start,
+                    deadline=deadline,
+                )
+            )
+            assert isinstance(held, HoldView)
+            await asyncio.sleep(0.02)
+            view = await site.courier.ask(
+                ConfirmHold(
+                    provider_id=p.ANA,
+                    key=f"key-{token}",
+                    hold_id=hold,
+                    booking_id=booking_id(p.ANA, token),
+                    owner=patient,
+                    deadline=deadline,
+                )
+            )
+        assert isinstance(view, BookingView), view
+        return view
+
+
+async def test_ten_hand_offs_among_bookings_and_holds(
+    ray_address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every yes is there once, no hold is lost, and watchers see what a read sees."""
+    async with bench(tmp_path) as one:
+        site = one.site
+        visitors = Visitors(site, (await free_starts(site))[::-1])
+        watcher = Watcher(one)
+        async with background(watcher.run()), background(visitors.run()) as visiting:
+            went = [await one.hand_over() for _ in range(HAND_OFFS)]
+            assert [hand_off.fault for hand_off in went] == [""] * HAND_OFFS
+            visitors.enough.set()
+            await visiting
+            view = await site.courier.ask(ReadSchedule(p.ANA, *days(site)))
+            assert isinstance(view, ScheduleView)
+            assert view.epoch == HAND_OFFS + 1
+            kept = {booked.booking_id: booked.start for booked in view.bookings}
+            assert kept == visitors.booked
+            assert len(set(kept.values())) == len(kept)
+            async with asyncio.timeout(5):
+                while watcher.version < view.version:  # noqa: ASYNC110 - it polls too
+                    await asyncio.sleep(0.01)
+            assert watcher.seen == kept
+        pauses = sorted(hand_off.pause_ms for hand_off in went)
+        with capsys.disabled():
+            sys.stdout.write(
+                f" [{len(kept)} visits, pause p50 {pauses[len(pauses) // 2]:.0f} ms, "
+                f"max {pauses[-1]:.0f} ms; longest silence "
+                f"{visitors.silence * 1000:.0f} ms; {watcher.resets} resets]"
+            )
