@@ -1,4 +1,4 @@
-"""What every journal promises: run on the memory twin and on real files."""
+"""What every journal promises: run on the memory twin, files and a real Redis."""
 
 from __future__ import annotations
 
@@ -12,23 +12,29 @@ from actors.errors import Fenced, JournalCorrupt, JournalFull
 from actors.ports import Journal
 from persistence.journal_file import FileJournal
 from persistence.journal_memory import MemoryJournal
+from persistence.journal_redis import RedisJournal
 from persistence.wal import Limits
 from tests.fixtures.events import booked, one_of_each, tiny
+from tests.fixtures.redis_server import RedisServer
+from tests.fixtures.redis_sites import used_memory, with_layout
 
 SHARD = ShardId("s0000")
 OTHER = ShardId("prv_0001")
 SMALL = Limits(segment_bytes=2048, grow_bytes=1024)
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", "redis"])
 async def journal(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[Journal]:
-    made: Journal = (
-        MemoryJournal()
-        if request.param == "memory"
-        else FileJournal(tmp_path / "journal", limits=SMALL, keep_free_bytes=0)
-    )
+    made: Journal
+    if request.param == "memory":
+        made = MemoryJournal()
+    elif request.param == "file":
+        made = FileJournal(tmp_path / "journal", limits=SMALL, keep_free_bytes=0)
+    else:
+        server: RedisServer = request.getfixturevalue("redis_server")
+        made = RedisJournal(server.url, await with_layout(server))
     yield made
     await made.close()
 
@@ -148,15 +154,24 @@ async def test_shards_are_apart(journal: Journal) -> None:
     assert sorted(await journal.shards()) == sorted([SHARD, OTHER])
 
 
-@pytest.mark.parametrize("kind", ["memory", "file"])
-async def test_a_budget_fills_up(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["memory", "file", "redis"])
+async def test_a_budget_fills_up(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path
+) -> None:
     """Pressure rises to 1, then appends are refused, and nothing was written."""
     budget = 40_000
-    journal: Journal = (
-        MemoryJournal(budget_bytes=budget)
-        if kind == "memory"
-        else FileJournal(tmp_path, limits=SMALL, budget_bytes=budget, keep_free_bytes=0)
-    )
+    journal: Journal
+    if kind == "memory":
+        journal = MemoryJournal(budget_bytes=budget)
+    elif kind == "file":
+        journal = FileJournal(
+            tmp_path, limits=SMALL, budget_bytes=budget, keep_free_bytes=0
+        )
+    else:
+        server: RedisServer = request.getfixturevalue("redis_server")
+        site = await with_layout(server)
+        budget += await used_memory(server)
+        journal = RedisJournal(server.url, site, budget_bytes=budget)
     with pytest.raises(JournalFull, match="budget"):
         await _filled(journal, 1000)
     seq = await journal.last_seq(SHARD)

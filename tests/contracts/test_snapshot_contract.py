@@ -1,4 +1,4 @@
-"""What every snapshot store promises: run on the memory twin and on real files."""
+"""What every snapshot store promises: on the memory twin, files and a real Redis."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from actors.errors import Fenced
 from actors.ports import SnapshotStore, StoredCalendar
 from persistence.snapshots import FileSnapshots
 from persistence.snapshots_memory import MemorySnapshots
+from persistence.snapshots_redis import RedisSnapshots
+from tests.fixtures.redis_sites import new_site
 
 SHARD = ShardId("s0000")
 
@@ -20,13 +22,18 @@ def _provider(number: int) -> ProviderId:
     return ProviderId(f"prv_{number}")
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", "redis"])
 async def store(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[SnapshotStore]:
-    made: SnapshotStore = (
-        MemorySnapshots() if request.param == "memory" else FileSnapshots(tmp_path)
-    )
+    made: SnapshotStore
+    if request.param == "memory":
+        made = MemorySnapshots()
+    elif request.param == "file":
+        made = FileSnapshots(tmp_path)
+    else:
+        server = request.getfixturevalue("redis_server")
+        made = RedisSnapshots(server.url, new_site())
     yield made
     await made.close()
 
