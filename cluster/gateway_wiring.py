@@ -108,7 +108,7 @@ def web_server(site: Site, ports: GatewayPorts, version: str) -> WebServer:
         log_config=None,
         server_header=False,
         proxy_headers=settings.behind_proxy,
-        forwarded_allow_ips="127.0.0.1" if settings.behind_proxy else None,
+        forwarded_allow_ips=settings.trusted_proxies if settings.behind_proxy else None,
         lifespan="on",
         timeout_graceful_shutdown=max(1, int(settings.drain_seconds)),
     )

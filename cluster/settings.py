@@ -43,8 +43,11 @@ class Settings(BaseSettings):
     """Origins of web pages that may call and watch, comma separated; the server's
     own origin always may."""
     behind_proxy: bool = False
-    """Whether a proxy on this machine speaks for the callers, so that their address
-    is the one in X-Forwarded-For."""
+    """Whether a proxy speaks for the callers, so that their address is the one in
+    X-Forwarded-For."""
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses or networks of those proxies, comma separated (``10.0.0.0/8``), for
+    proxies on other machines; used only with ``behind_proxy``."""
     ws_frame_bytes_max: int = Field(64 * 1024, ge=1024)
     """Largest frame a client may send, in bytes: a subscription to hundreds of
     topics fits, a flood does not."""
