@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -119,6 +119,10 @@ class HotPages(Protocol):
     def standing(self) -> Standing:
         """Whether pages can be had."""
         ...
+
+
+OUTBOX: Final = "outbox"
+"""Rung when the projection wrote notices to be sent."""
 
 
 class Wakeups(Protocol):

@@ -18,9 +18,11 @@ from actors.domain.ids import Millis
 from actors.errors import SchedulingError, Unavailable
 from actors.ports import Journal, SnapshotStore
 from cluster.clock import SystemClock
+from cluster.sharing import wakeups_of
 from cluster.site import Site
 from cluster.stores import open_journal, open_snapshots
-from persistence.engine import migrate, open_engine
+from persistence.engine import open_engine
+from persistence.migrating import migrate
 from persistence.projection_sql import SqlProjectionStore
 from persistence.projection_store import StoreUnavailable
 from persistence.projector import Projector
@@ -63,7 +65,8 @@ async def follow_journal(site: Site, *, until_stdin_closes: bool) -> None:
     )
     log.info("projector begins")
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with wakeups_of(site) as wakeups, asyncio.TaskGroup() as tasks:
+            projector.wakeups = wakeups
             if site.settings.trim_journal:
                 keep_ms = site.settings.journal_retention_hours * 3_600_000
                 trimmer = Trimmer(
@@ -85,7 +88,7 @@ async def migrated(url: str, stop: asyncio.Event) -> bool:
     while not stop.is_set():
         try:
             await migrate(url)
-        except (Unavailable, StoreUnavailable, DBAPIError, OSError) as error:
+        except (Unavailable, DBAPIError, OSError, TimeoutError) as error:
             log.warning("the tables wait %.1f s for the database: %r", pause_s, error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):

@@ -12,12 +12,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from msgspec import Struct
 
 from actors.ports import Clock
-from actors.shared import HotPages, RateBudgets, Revocations
+from actors.shared import OUTBOX, HotPages, RateBudgets, Revocations, Wakeups
 from cluster.site import Site
 from persistence.budgets_redis import RedisBudgets
 from persistence.pages_redis import RedisPages
 from persistence.revocations_file import FileRevocations
 from persistence.revocations_redis import RedisRevocations
+from persistence.wakeups_redis import RedisWakeups
 
 
 class SharedPorts(Struct, frozen=True):
@@ -56,3 +57,17 @@ async def revocations_of(site: Site, clock: Clock) -> AsyncIterator[Revocations]
         yield revocations
     finally:
         await revocations.close()
+
+
+@asynccontextmanager
+async def wakeups_of(site: Site) -> AsyncIterator[Wakeups | None]:
+    """Bells between this site's processes; None: they poll. Closed afterwards."""
+    url = site.settings.shared_redis
+    if not url:
+        yield None
+        return
+    wakeups = RedisWakeups(url, site.settings.site, [OUTBOX])
+    try:
+        yield wakeups
+    finally:
+        await wakeups.close()

@@ -20,19 +20,22 @@ from actors.domain.ids import ShardId
 from actors.errors import JournalCorrupt, Unavailable
 from actors.ports import Clock, Journal, Record
 from actors.readmodel import ShardLag
+from actors.shared import OUTBOX, Wakeups
 from persistence import projection
-from persistence.operations import Operation, Poison
+from persistence.operations import AddOutbox, Operation, Poison
 from persistence.projection import CELL_MINUTES, parked
 from persistence.projection_sql import SqlProjectionStore
 from persistence.projection_store import (
     Applied,
     Moved,
     Offset,
+    Outcome,
     ParkKind,
     ProjectionStore,
     Refused,
     StoreUnavailable,
 )
+from persistence.projector_rest import Rest, pause
 from persistence.transfers import origins, portion
 
 log = logging.getLogger(__name__)
@@ -41,8 +44,6 @@ BATCH_MAX = 1_000
 """Records in one transaction: quick, and the lock on the tables is brief."""
 MOVES_MAX = 3
 """Tries in one step when others move the offset meanwhile."""
-POLL_LEAST_S, POLL_MOST_S = 0.005, 0.1
-"""Pause after a round that found nothing; doubles while nothing comes."""
 GATHER_S = 0.03
 """Pause after a round that found little: a transaction for one event costs as much
 as one for fifty, and takes the processor from those who answer."""
@@ -81,6 +82,8 @@ class Projector:
         lanes: int = 1,
     ) -> None:
         self._journal = journal
+        self.wakeups: Wakeups | None = None
+        """Rung after notices were written; None: who sends them polls."""
         self._store = store
         self._clock = clock
         self._batch_max = batch_max
@@ -138,23 +141,30 @@ class Projector:
 
     async def run(self, stop: asyncio.Event, chance: Chance = _chance) -> None:
         """Follow the journal until ``stop`` is set."""
-        poll, back_off = POLL_LEAST_S, BACK_OFF_LEAST_S
+        rest, back_off = Rest(self._journal), BACK_OFF_LEAST_S
         while not stop.is_set():
             try:
                 done = await self.step()
+                if not done:
+                    await rest.pause(stop, self._reached())
             except (StoreUnavailable, Unavailable) as error:
-                pause = back_off * (1 - JITTER * chance())
-                log.warning("projection waits %.1f s: %s", pause, error)
-                await _pause(stop, pause)
+                seconds = back_off * (1 - JITTER * chance())
+                log.warning("projection waits %.1f s: %s", seconds, error)
+                await pause(stop, seconds)
                 back_off = min(back_off * 2, BACK_OFF_MOST_S)
                 continue
             back_off = BACK_OFF_LEAST_S
             if done:
-                poll = POLL_LEAST_S
-                await _pause(stop, GATHER_S if done < self._batch_max else 0)
-            else:
-                await _pause(stop, poll)
-                poll = min(poll * 2, POLL_MOST_S)
+                rest.worked()
+                await pause(stop, GATHER_S if done < self._batch_max else 0)
+
+    def _reached(self) -> dict[ShardId, int]:
+        """Where the shards stand whose journal can be followed."""
+        return {
+            shard: offset.seq
+            for shard, offset in self._offsets.items()
+            if shard not in self.refused
+        }
 
     async def lag(self) -> list[ShardLag]:
         """How far every shard's projection is behind. Raises StoreUnavailable."""
@@ -239,10 +249,23 @@ class Projector:
                 return await self._one_by_one(shard, offset, records)
             operations.extend(outcome)
         reached = Offset(records[-1].seq, records[-1].epoch)
-        done = await self._store.apply(shard, offset.seq, reached, operations)
+        done = await self._apply(shard, offset.seq, reached, operations)
         if isinstance(done, Refused):
             return await self._one_by_one(shard, offset, records)
         return self._note(shard, done, len(records))
+
+    async def _apply(
+        self,
+        shard: ShardId,
+        prev_seq: int,
+        reached: Offset,
+        operations: Sequence[Operation],
+    ) -> Outcome:
+        outcome = await self._store.apply(shard, prev_seq, reached, operations)
+        notices = any(isinstance(one, AddOutbox) for one in operations)
+        if notices and self.wakeups is not None and isinstance(outcome, Applied):
+            self.wakeups.notify(OUTBOX)
+        return outcome
 
     def _operations(
         self, shard: ShardId, record: Record
@@ -283,7 +306,7 @@ class Projector:
         reached = Offset(record.seq, record.epoch)
         outcome = self._operations(shard, record)
         if not isinstance(outcome, Refused):
-            applied = await self._store.apply(shard, prev.seq, reached, outcome)
+            applied = await self._apply(shard, prev.seq, reached, outcome)
             if not isinstance(applied, Refused):
                 return applied
             outcome = applied
@@ -336,14 +359,6 @@ async def _first(journal: Journal, shard: ShardId, after: int) -> Sequence[Recor
         return await journal.read(shard, after, 1)
     except JournalCorrupt:
         return ()  # trimmed away: the projector says so, and loudly
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
 
 
 async def run(

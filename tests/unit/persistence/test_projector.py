@@ -13,6 +13,7 @@ from actors.errors import JournalUnavailable
 from actors.ports import Record
 from persistence import projection
 from persistence import projector as projecting
+from persistence import projector_rest
 from persistence.projection_store import Offset, ParkKind
 from persistence.projector import Projector
 from persistence.readmodel_memory import MemoryReadModel
@@ -146,9 +147,10 @@ async def test_an_outage_of_the_store_is_waited_out(
             stopping.set()
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(projecting, "_pause", pause)
+    monkeypatch.setattr(projecting, "pause", pause)
+    monkeypatch.setattr(projector_rest, "pause", pause)
     with caplog.at_level(logging.WARNING):
-        await Projector(journal, twin, FixedClock()).run(stop)
+        await Projector(journal, twin, FixedClock()).run(stop, lambda: 0.0)
     assert pauses[:8] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
     assert pauses[8:] == [0.03, 0.005, 0.01, 0.02, 0.04, 0.08, 0.1]
     assert len(twin.appointments) == 5
