@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import msgspec
 import ray
-from msgspec import Struct
 from ray import exceptions as ray_errors
 from ray._private.state import state as ray_state
 from ray.experimental.internal_kv import (
@@ -35,7 +34,7 @@ from actors.remote_actor import (
     shard_of_name,
 )
 from cluster.keeping.moves import Question
-from cluster.keeping.planner import Node
+from cluster.keeping.survey import ClusterNode, Survey
 
 T = TypeVar("T")
 
@@ -47,40 +46,6 @@ _MARK = b"slotcast/draining/"
 _STATUS = msgspec.msgpack.Decoder(ShardStatus)
 
 
-class RayNode(Struct, frozen=True):
-    """A node that lives. ``draining``: by our word, or because Ray itself drains it."""
-
-    name: str
-    node_id: str
-    weight: float
-    draining: bool
-    address: str = ""
-
-    def planned(self) -> Node:
-        """As the planner sees it."""
-        return Node(self.name, self.draining, self.weight)
-
-
-class Survey(Struct, frozen=True):
-    """Nodes, and where the shards' processes are; at one moment, more or less."""
-
-    nodes: Mapping[str, RayNode]
-    seats: Mapping[ShardId, Mapping[str, str]]
-    """Shard to its processes' names, each with its node's name; empty: starting."""
-
-    def places(self) -> dict[ShardId, str]:
-        """Where each shard that has one process is, for the planner."""
-        return {
-            shard: next(iter(names.values()))
-            for shard, names in self.seats.items()
-            if len(names) == 1
-        }
-
-    def doubles(self) -> list[ShardId]:
-        """Shards with two processes: a hand-off is under way, or was broken off."""
-        return sorted(shard for shard, names in self.seats.items() if len(names) > 1)
-
-
 class RayActors:
     """``Actors`` and ``survey`` on the Ray this process has joined. Must be closed."""
 
@@ -88,7 +53,7 @@ class RayActors:
         self._spec = spec
         self._threads = ThreadPoolExecutor(4, "ray-head")
         self._handles: dict[str, Any] = {}
-        self._nodes: Mapping[str, RayNode] = {}
+        self._nodes: Mapping[str, ClusterNode] = {}
 
     def close(self) -> None:
         """Give the threads back; those that hang are left."""
@@ -100,7 +65,7 @@ class RayActors:
         self._nodes = found.nodes
         return found
 
-    async def mark(self, node: RayNode, *, draining: bool) -> None:
+    async def mark(self, node: ClusterNode, *, draining: bool) -> None:
         """Say to everybody that a node is to be left, or is not. Raises Unavailable.
 
         The mark is for this life of the node: one that joins again is welcome.
@@ -196,18 +161,18 @@ def _survey() -> Survey:
     return Survey(nodes, seats)
 
 
-def _nodes() -> dict[str, RayNode]:
+def _nodes() -> dict[str, ClusterNode]:
     marked = {
         key.removeprefix(_MARK).decode()
         for key in _internal_kv_list(_MARK, namespace=NAMESPACE.encode())
     }
     leaving = marked | set(ray_state.get_draining_nodes())
-    found: dict[str, RayNode] = {}
+    found: dict[str, ClusterNode] = {}
     for node in ray.nodes():
         if node["Alive"]:
             node_id, labels = node["NodeID"], node.get("Labels") or {}
             name = node_name(node_id, labels)
-            found[name] = RayNode(
+            found[name] = ClusterNode(
                 name,
                 node_id,
                 _weight(labels, node.get("Resources") or {}),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.domain.ids import Millis, ShardId
 from actors.domain.rules import Policy
@@ -17,6 +18,7 @@ from actors.mailbox import Mailbox
 from actors.ports import ShardStatus
 from actors.remote_actor import actor_names
 from cluster.keeping.moves import Question
+from cluster.keeping.survey import ClusterNode, Survey
 from persistence.journal_memory import MemoryJournal
 from persistence.snapshots_memory import MemorySnapshots
 from tests.unit.actors import practice
@@ -74,7 +76,8 @@ class FakeProcess(ShardHost):
 
 
 class FakeActors:
-    """``Actors`` in this process. ``deaf`` names do not answer."""
+    """``Fleet`` in this process. ``deaf`` processes do not answer until they are ended,
+    ``never`` ones never do; for ``away`` surveys there is no head."""
 
     def __init__(self, patience: Patience = HASTY) -> None:
         self.spec = ShardSpec("", _NO_CONFIG, crash_on_unknown=False, patience=patience)
@@ -83,9 +86,29 @@ class FakeActors:
         self.limits = Limits(check_ms=100, retry_ms=5)
         self.processes: dict[str, FakeProcess] = {}
         self.deaf: set[str] = set()
+        self.never: set[str] = set()
+        self.away = 0
         self.left_for_good: list[str] = []
         self.crashes: list[str] = []
+        self.nodes: dict[str, ClusterNode] = {}
         self._ending: set[asyncio.Task[None]] = set()
+
+    def join(self, *names: str, weight: float = 1.0) -> None:
+        """Nodes that live from now on."""
+        for name in names:
+            self.nodes[name] = ClusterNode(name, f"id-{name}", weight, draining=False)
+
+    async def survey(self) -> Survey:
+        if self.away:
+            self.away -= 1
+            raise Unavailable("the head does not answer")
+        seats: dict[ShardId, dict[str, str]] = {}
+        for name, process in self.processes.items():
+            seats.setdefault(process._shard, {})[name] = process.node
+        return Survey(dict(self.nodes), seats)
+
+    async def mark(self, node: ClusterNode, *, draining: bool) -> None:
+        self.nodes[node.name] = replace(node, draining=draining)
 
     def mailbox(self, shard: ShardId) -> Mailbox:
         return Mailbox(
@@ -113,7 +136,7 @@ class FakeActors:
         self, name: str, question: Question, timeout_s: float
     ) -> ShardStatus | None:
         process = self.processes.get(name)
-        if process is None or name in self.deaf:
+        if process is None or name in self.deaf | self.never:
             raise Unavailable(f"{name} does not answer")
         try:
             async with asyncio.timeout(timeout_s):

@@ -1,0 +1,189 @@
+"""The keeper: creates shards, spreads them, and mends what went wrong.
+
+It looks at the cluster every now and then and does what the planner says, a little at
+a time. Bookings never wait for it: without a keeper shards go on where they are, and
+Ray restarts those whose process or node is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from time import monotonic
+
+from msgspec import Struct
+
+from actors.domain.ids import ShardId
+from actors.errors import Unavailable
+from cluster.keeping.moves import HandOff, Mover, Question
+from cluster.keeping.planner import Plan, plan
+from cluster.keeping.survey import Fleet, Survey
+from cluster.keeping.turns import Turn
+
+log = logging.getLogger(__name__)
+
+
+class KeeperLimits(Struct, frozen=True):
+    """How patient the keeper is, in seconds, and how much it does at a time."""
+
+    look_s: float = 2.0
+    """Between two looks at the cluster."""
+    quiet_s: float = 10.0
+    """Nothing is spread anew until no node has come or gone for so long."""
+    moves_max: int = 4
+    """Hand-offs in one round; then the cluster is looked at again."""
+    visit_s: float = 10.0
+    """How often every shard is asked how it is."""
+    report_s: float = 3.0
+    silent_s: float = 30.0
+    """A process that lives, Ray says, and answers nothing for so long is killed: it
+    hangs. Ray starts it anew."""
+    visits_max: int = 16
+    """Shards asked at the same time."""
+
+
+class Round(Struct, frozen=True):
+    """What the keeper did in one round."""
+
+    created: Sequence[ShardId] = ()
+    healed: Sequence[ShardId] = ()
+    moved: Sequence[HandOff] = ()
+    restarted: Sequence[ShardId] = ()
+
+
+class Keeper:
+    """Keeps the ``shards`` of a site on the nodes of its cluster."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        shards: Callable[[], Awaitable[Sequence[ShardId]]],
+        turn: Turn,
+        limits: KeeperLimits | None = None,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
+        self._fleet = fleet
+        self._mover = Mover(fleet)
+        self._shards = shards
+        self._turn = turn
+        self._limits = limits or KeeperLimits()
+        self._now = now
+        self._nodes: frozenset[tuple[str, bool]] = frozenset()
+        self._changed_at = now()
+        self._visited_at = now()
+        self._heard_at: dict[str, float] = {}
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Keep, until it is time to stop. Whatever fails is tried again."""
+        while not stopping.is_set():
+            try:
+                await self.round()
+            except Unavailable as error:
+                log.info("the keeper waits: %s", error)
+            except Exception:
+                log.exception("a round of the keeper failed")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.look_s):
+                    await stopping.wait()
+
+    async def round(self) -> Round:
+        """Look, and do a little.
+
+        Raises:
+            Unavailable: Ray's head does not answer, or somebody else moves shards.
+        """
+        async with self._turn.mine(self._limits.look_s):
+            survey = await self._fleet.survey()
+            wanted = await self._shards()
+            self._note_nodes(survey)
+            healed = [
+                shard for shard in survey.doubles() if await self._mover.heal(shard)
+            ]
+            made = plan(
+                (node.planned() for node in survey.nodes.values()),
+                wanted,
+                survey.known(),
+                balance=self._is_quiet(),
+            )
+            await self._create(made)
+            moved = await self._move(made, survey)
+            restarted = await self._visit(survey)
+        return Round([shard for shard, _ in made.creations], healed, moved, restarted)
+
+    def _note_nodes(self, survey: Survey) -> None:
+        nodes = frozenset(
+            (node.node_id, node.draining) for node in survey.nodes.values()
+        )
+        if nodes != self._nodes:
+            log.info("nodes: %s", ", ".join(sorted(survey.nodes)))
+            self._nodes, self._changed_at = nodes, self._now()
+
+    def _is_quiet(self) -> bool:
+        return self._now() - self._changed_at >= self._limits.quiet_s
+
+    async def _create(self, made: Plan) -> None:
+        for shard, node in made.creations:
+            log.info("shard %s begins on %s", shard, node)
+            await self._fleet.create(
+                shard, self._fleet.names(shard)[0], node, warm=False
+            )
+
+    async def _move(self, made: Plan, survey: Survey) -> list[HandOff]:
+        """Hand over a few; those whose process is just starting have time."""
+        places = survey.places()
+        ready = [move for move in made.moves if places.get(move.shard) == move.source]
+        moved = []
+        for move in ready[: self._limits.moves_max]:
+            went = await self._mover.hand_over(move)
+            _tell(went)
+            moved.append(went)
+        return moved
+
+    async def _visit(self, survey: Survey) -> list[ShardId]:
+        """Ask every shard how it is; kill what has been silent for too long."""
+        now = self._now()
+        if now - self._visited_at < self._limits.visit_s:
+            return []
+        self._visited_at = now
+        names = [
+            (shard, name)
+            for shard, processes in survey.seats.items()
+            for name, node in processes.items()
+            if node  # Ray says it lives; others are starting
+        ]
+        gate = asyncio.Semaphore(self._limits.visits_max)
+        heard = await asyncio.gather(*(self._hears(name, gate) for _, name in names))
+        self._heard_at = {
+            name: now if is_heard else self._heard_at.get(name, now)
+            for (_, name), is_heard in zip(names, heard, strict=True)
+        }
+        silent = [
+            (shard, name)
+            for shard, name in names
+            if now - self._heard_at[name] >= self._limits.silent_s
+        ]
+        for shard, name in silent:
+            log.error("shard %s has not answered; its process is started anew", shard)
+            del self._heard_at[name]
+            await self._fleet.end(name, restart=True)
+        return [shard for shard, _ in silent]
+
+    async def _hears(self, name: str, gate: asyncio.Semaphore) -> bool:
+        async with gate:
+            try:
+                await self._fleet.ask(name, Question.REPORT, self._limits.report_s)
+            except Unavailable:
+                return False
+            return True
+
+
+def _tell(went: HandOff) -> None:
+    if went.fault:
+        log.warning("shard %s stays on %s: %s", went.shard, went.source, went.fault)
+    else:
+        log.info(
+            "shard %s moved from %s to %s, pause %.0f ms",
+            *(went.shard, went.source, went.target, went.pause_ms),
+        )
