@@ -65,21 +65,26 @@ async def follow_journal(site: Site, *, until_stdin_closes: bool) -> None:
     )
     log.info("projector begins")
     try:
-        async with wakeups_of(site) as wakeups, asyncio.TaskGroup() as tasks:
-            projector.wakeups = wakeups
-            if site.settings.trim_journal:
-                keep_ms = site.settings.journal_retention_hours * 3_600_000
-                trimmer = Trimmer(
-                    journal, snapshots, SqlProjectionStore(engine), keep_ms
-                )
-                tasks.create_task(trimmer.run(stop))
-            await projector.run(stop)
-        await _catch_up(projector)
+        keep_ms = site.settings.journal_retention_hours * 3_600_000
+        trimmer = Trimmer(journal, snapshots, SqlProjectionStore(engine), keep_ms)
+        await _follow(site, projector, trimmer, stop)
     finally:
         await journal.close()
         await snapshots.close()
         await engine.dispose()
         log.info("projector ends, %d records projected", projector.projected)
+
+
+async def _follow(
+    site: Site, projector: Projector, trimmer: Trimmer, stop: asyncio.Event
+) -> None:
+    async with wakeups_of(site) as wakeups:
+        projector.wakeups = wakeups
+        async with asyncio.TaskGroup() as tasks:
+            if site.settings.trim_journal:
+                tasks.create_task(trimmer.run(stop))
+            await projector.run(stop)
+        await _catch_up(projector)
 
 
 async def migrated(url: str, stop: asyncio.Event) -> bool:
