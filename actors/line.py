@@ -19,6 +19,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+import socket
 import struct
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
@@ -86,6 +87,11 @@ class _Framed(asyncio.Protocol):
         transport = self._transport
         if transport is not None and not transport.is_closing():
             transport.write(HEADER.pack(len(payload), kind, number) + payload)
+
+    def socket(self) -> socket.socket | None:
+        """The socket below, for its options."""
+        found = self._transport and self._transport.get_extra_info("socket")
+        return cast("socket.socket | None", found)
 
     def hang_up(self) -> None:
         """Break the line."""

@@ -22,8 +22,10 @@ from actors.domain.commands import RegisterProvider
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.reads import ReadNextFree, ReadPositions
 from actors.domain.refusals import NO_PROVIDER
+from actors.doors import EXECUTE, POLL, STATUS, Lines, poll_payload
 from actors.errors import CalendarRecovering, Unavailable
 from actors.hosting import ELSEWHERE, ShardSpec
+from actors.line import LineFailed, LineLost
 from actors.placement import Places, Placing
 from actors.ports import Request, ShardReply, ShardStatus
 from actors.remote_actor import (
@@ -71,6 +73,15 @@ class Seat(NamedTuple):
     handle: ActorHandle
 
 
+class Question(NamedTuple):
+    """What is asked of a shard's process, for either road to it."""
+
+    kind: int
+    """Its kind on a line; 0: it goes through Ray only."""
+    payload: bytes
+    through_ray: Callable[[ActorHandle], Any]
+
+
 def _not_found(request: Request) -> ShardReply:
     """What a shard answers about a provider that does not exist."""
     if isinstance(request, ReadNextFree):
@@ -101,6 +112,7 @@ class RayLinks:
         self._spec = spec
         self._known = known
         self._seats: dict[ShardId, Seat] = {}
+        self._lines = Lines()
         self._doubted: dict[ShardId, str] = {}
         self._looked_at: dict[ShardId, float] = {}
         self._resolving: dict[ShardId, asyncio.Task[Seat]] = {}
@@ -131,9 +143,8 @@ class RayLinks:
         ):
             return [_not_found(request) for request in requests]
         blob = _ENCODER.encode(requests)
-        return _REPLIES.decode(
-            await self._call(shard, lambda one: one.execute.remote(blob), timeout_s)
-        )
+        question = Question(EXECUTE, blob, lambda one: one.execute.remote(blob))
+        return _REPLIES.decode(await self._call(shard, question, timeout_s))
 
     async def poll(
         self, shard: ShardId, epoch: int, number: int, wait_ms: int
@@ -141,11 +152,12 @@ class RayLinks:
         """Changes after the cursor; see ``Feed.poll``. Wakes no passive shard."""
         if self._spec and not self._fixed and shard not in self._seats:
             raise CalendarRecovering(f"shard {shard} is passive")
-        blob = await self._call(
-            shard,
+        question = Question(
+            POLL,
+            poll_payload(epoch, number, wait_ms),
             lambda one: one.poll.remote(epoch, number, wait_ms),
-            wait_ms / 1000 + POLL_GRACE_S,
         )
+        blob = await self._call(shard, question, wait_ms / 1000 + POLL_GRACE_S)
         if not blob:
             raise CalendarRecovering
         return _FEED.decode(blob)
@@ -154,7 +166,8 @@ class RayLinks:
         """The shard's own account."""
         if self._is_strange(shard):
             raise CalendarRecovering(f"there is no shard {shard}")
-        blob = await self._call(shard, lambda one: one.status.remote(), RESOLVE_S)
+        question = Question(STATUS, b"", lambda one: one.status.remote())
+        blob = await self._call(shard, question, RESOLVE_S)
         if not blob:
             raise CalendarRecovering
         return _STATUS.decode(blob)
@@ -174,9 +187,8 @@ class RayLinks:
         ended = 0
         for shard in () if self._fixed else tuple(self._seats):
             try:
-                idle = await self._call(
-                    shard, lambda one: one.idle_ms.remote(now), RESOLVE_S
-                )
+                question = Question(0, b"", lambda one: one.idle_ms.remote(now))
+                idle = await self._call(shard, question, RESOLVE_S)
                 if idle >= idle_ms:
                     await self._end(shard)
                     ended += 1
@@ -189,22 +201,30 @@ class RayLinks:
         closing = (self._end(shard, timeout_s) for shard in self.shards())
         await asyncio.gather(*closing, return_exceptions=True)
 
+    async def close(self) -> None:
+        """Break the lines; the shards go on without us."""
+        self._lines.close()
+        await asyncio.sleep(0)  # sockets are closed in the loop's next turn
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
     async def _end(self, shard: ShardId, timeout_s: float = 10.0) -> None:
-        await self._call(shard, lambda one: one.close.remote(), timeout_s)
+        closing = Question(0, b"", lambda one: one.close.remote())
+        await self._call(shard, closing, timeout_s)
         seat = self._seats.pop(shard, None)
         if seat is not None:
             await asyncio.to_thread(ray.kill, seat.handle, no_restart=True)
 
-    async def _call(
-        self, shard: ShardId, send: Callable[[ActorHandle], Any], timeout_s: float
-    ) -> Any:
+    async def _call(self, shard: ShardId, question: Question, timeout_s: float) -> Any:
         """One bounded call. Whatever goes wrong, the outcome is unknown."""
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._answer(shard, send)
+                return await self._answer(shard, question)
         except TimeoutError:
             self._look_around(shard)
             raise Unavailable("the shard did not answer in time") from None
+        except (LineLost, LineFailed):
+            self._look_around(shard)
+            raise Unavailable("the line to the shard broke") from None
         except ray_errors.ActorDiedError:
             # Its handle will never work again; the name may have a new owner.
             self._forget(shard)
@@ -214,7 +234,7 @@ class RayLinks:
             self._look_around(shard)
             raise Unavailable("the shard's process cannot be reached") from None
 
-    async def _answer(self, shard: ShardId, send: Callable[[ActorHandle], Any]) -> Any:
+    async def _answer(self, shard: ShardId, question: Question) -> Any:
         """Ask under one name and the other until somebody serves the shard.
 
         Who says ELSEWHERE has done nothing, so the same call goes on to the other.
@@ -222,7 +242,7 @@ class RayLinks:
         pause_s = 0.0
         while True:
             seat = self._seats.get(shard) or await self._resolve(shard)
-            reply = await send(seat.handle)
+            reply = await self._reply(seat, question)
             if not isinstance(reply, bytes) or reply != ELSEWHERE:
                 return reply
             if self._seats.get(shard) is seat:
@@ -230,10 +250,19 @@ class RayLinks:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s + 0.002, _ASK_AGAIN_S)
 
+    async def _reply(self, seat: Seat, question: Question) -> Any:
+        """Ask this process: over a line where there is one, through Ray otherwise."""
+        if question.kind:
+            line = await self._lines.to(seat.name, seat.handle.door.remote)
+            if line is not None:
+                return await line.call(question.kind, question.payload)
+        return await question.through_ray(seat.handle)
+
     def _forget(self, shard: ShardId) -> None:
         """Do not ask this one again, if there is another."""
         seat = self._seats.pop(shard, None)
         if seat is not None:
+            self._lines.drop(seat.name)
             self._doubted[shard] = seat.name
 
     def _look_around(self, shard: ShardId) -> None:

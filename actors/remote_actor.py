@@ -18,6 +18,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.domain.ids import ShardId
+from actors.doors import Door
 from actors.hosting import ShardHost, ShardSpec
 
 ActorHandle = Any
@@ -31,6 +32,17 @@ PREFIX = "shard-"
 
 class ShardActor(ShardHost):
     """One shard in an actor. Its constructor never raises."""
+
+    def __init__(self, shard: str, spec: ShardSpec, *, warm: bool = False) -> None:
+        super().__init__(shard, spec, warm=warm)
+        self._door = Door(self)
+
+    async def door(self) -> str:
+        """``host:port`` where the same questions are answered without Ray.
+
+        On the node's address, which Ray listens on too. Raises OSError.
+        """
+        return await self._door.address(ray.util.get_node_ip_address())
 
     async def leave(self) -> None:
         """End for good; asked by this process itself, for Ray wants it in a call."""

@@ -163,14 +163,13 @@ async def _server_links(site: Site, record: RunRecord) -> AsyncIterator[ShardLin
             + ".",
             "It may be stopping or starting; try again in a moment.",
         ) from error
+    links = RayLinks(
+        site_placing(site), fixed, spec, known=lambda shard: has_journal(site, shard)
+    )
     try:
-        yield RayLinks(
-            site_placing(site),
-            fixed,
-            spec,
-            known=lambda shard: has_journal(site, shard),
-        )
+        yield links
     finally:
+        await links.close()
         with suppress(TimeoutError):
             await _in_daemon(stop_ray, RAY_S)
 

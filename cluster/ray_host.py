@@ -114,6 +114,7 @@ class RayHost:
     async def close_shards(self) -> None:
         """Let every shard store what changed and close its journal; bounded."""
         await self.links.close_shards(CLOSE_S)
+        await self.links.close()
 
     def stop(self) -> None:
         """End Ray and wait for its processes; leaves no folder."""

@@ -1,0 +1,117 @@
+"""Doors of shards, and lines to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from actors.doors import EXECUTE, POLL, STATUS, Door, Lines, poll_payload
+from actors.hosting import ShardHost
+from actors.line import LineFailed, LineLost
+
+
+class EchoHost(ShardHost):
+    """A host that says what it was asked."""
+
+    def __init__(self) -> None:
+        pass  # no mailbox: only the questions count here
+
+    async def execute(self, blob: bytes) -> bytes:
+        return b"executed " + blob
+
+    async def poll(self, epoch: int, number: int, wait_ms: int) -> bytes:
+        return f"polled {epoch} {number} {wait_ms}".encode()
+
+    async def status(self) -> bytes:
+        return b"well"
+
+
+class Process:
+    """A shard's process as a gateway knows it through Ray."""
+
+    def __init__(self) -> None:
+        self.door = Door(EchoHost())
+        self.asked = 0
+
+    async def close(self) -> None:
+        await self.door.close()
+
+    async def where(self) -> str:
+        self.asked += 1
+        return await self.door.address("127.0.0.1")
+
+
+@pytest.fixture
+async def process() -> AsyncIterator[Process]:
+    made = Process()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def lines() -> AsyncIterator[Lines]:
+    made = Lines()
+    yield made
+    made.close()
+    await asyncio.sleep(0)
+
+
+async def test_questions_reach_the_host(lines: Lines, process: Process) -> None:
+    """What is asked over a line is what the host's methods are asked."""
+    async with asyncio.timeout(10):
+        line = await lines.to("shard-s0000", process.where)
+        assert line is not None
+        assert await line.call(EXECUTE, b"blob") == b"executed blob"
+        assert await line.call(POLL, poll_payload(3, 2**40, 9)) == (
+            b"polled 3 1099511627776 9"
+        )
+        assert await line.call(STATUS, b"") == b"well"
+        with pytest.raises(LineFailed):
+            await line.call(99, b"")
+
+
+async def test_one_line_for_all_who_come_at_once(
+    lines: Lines, process: Process
+) -> None:
+    """The process is asked once where its door is, and the line is kept."""
+    async with asyncio.timeout(10):
+        first, *others = await asyncio.gather(
+            *(lines.to("shard-s0000", process.where) for _ in range(20))
+        )
+        assert first is not None
+        assert all(other is first for other in others)
+        assert await lines.to("shard-s0000", process.where) is first
+    assert process.asked == 1
+
+
+async def test_without_a_door_calls_take_the_other_road(lines: Lines) -> None:
+    """A door that nobody answers means no line, and is not tried at every call."""
+    asked = 0
+
+    async def nowhere() -> str:
+        nonlocal asked
+        asked += 1
+        return "127.0.0.1:1"
+
+    async with asyncio.timeout(10):
+        assert await lines.to("shard-s0000", nowhere) is None
+        assert await lines.to("shard-s0000", nowhere) is None
+    assert asked == 1
+
+
+async def test_a_new_process_is_found_after_the_old_one(
+    lines: Lines, process: Process
+) -> None:
+    """After a line broke the process is asked again: it may be a new one."""
+    async with asyncio.timeout(10):
+        line = await lines.to("shard-s0000", process.where)
+        assert line is not None
+        line.hang_up()
+        with pytest.raises(LineLost):
+            await line.call(EXECUTE, b"")
+        again = await lines.to("shard-s0000", process.where)
+        assert again is not None
+        assert again is not line
+    assert process.asked == 2
