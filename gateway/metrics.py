@@ -27,6 +27,7 @@ from actors.errors import SchedulingError
 from actors.ports import ShardLinks, ShardStatus
 from actors.readmodel import ProjectionProgress
 from actors.tally import APPEND_SECONDS, BATCH_SIZES
+from gateway.lag import ProjectionLag
 
 _SECONDS: Final = (
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -100,6 +101,8 @@ class ShardAccounts:
         self.missing: tuple[ShardId, ...] = ()
         self.projected: dict[ShardId, int] | None = None
         """The last projected seq by shard; None if the read model does not answer."""
+        self.lag = ProjectionLag()
+        """How far the read model is behind; remembered while it does not answer."""
         self.conflicts = 0
 
     async def refresh(self) -> None:
@@ -115,6 +118,8 @@ class ShardAccounts:
             self.missing = tuple(s for s in shards if s not in self.statuses)
             await self._ask_projection()
             self._at = monotonic()
+            ends = {shard: one.last_seq for shard, one in self.statuses.items()}
+            self.lag.note(self._at, ends, self.projected)
 
     async def _status(self, shard: ShardId) -> ShardStatus | None:
         try:
@@ -254,11 +259,17 @@ class ShardCollector(Collector):
             "Durable events that the read model does not show yet.",
             labels=["shard"],
         )
-        for shard, status in accounts.statuses.items():
-            if accounts.projected is not None:
-                reached = accounts.projected.get(shard, 0)
-                lag.add_metric([shard], max(0, status.last_seq - reached))
+        for shard, events in accounts.lag.events().items():
+            lag.add_metric([shard], events)
         yield lag
+        waits = GaugeMetricFamily(
+            "slotcast_projection_lag_seconds",
+            "For how long the oldest of them was seen to wait.",
+            labels=["shard"],
+        )
+        for shard, seconds in accounts.lag.seconds().items():
+            waits.add_metric([shard], seconds)
+        yield waits
         yield GaugeMetricFamily(
             "slotcast_projection_conflicts",
             "Events parked because a claim was taken: must be 0.",

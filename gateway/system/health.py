@@ -6,7 +6,11 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from gateway.lag import ProjectionLag
 from gateway.metrics import ShardAccounts
+
+BEHIND_S = 10.0
+"""A lag that an operator should know of: what is projected waits a tenth of that."""
 
 
 class Check(Struct, frozen=True, omit_defaults=True):
@@ -59,12 +63,26 @@ class Health:
     def _projection(self) -> NamedCheck:
         # SQL is behind, never in the way: bookings go on without it.
         accounts = self._accounts
-        if accounts.projected is None:
-            return "projection", Check(
-                ok=False, required=False, detail="the read model does not answer"
-            )
+        away_s = accounts.lag.away_s
+        behind = _behind(accounts.lag)
+        if away_s is not None:
+            since = f" (for {away_s:.0f} s)" if away_s >= 1 else ""
+            away = f"the read model does not answer{since}"
+            return _late(f"{away}; {behind}" if behind else away)
         if accounts.conflicts:
-            return "projection", Check(
-                ok=False, required=False, detail=f"{accounts.conflicts} events parked"
-            )
+            return _late(f"{accounts.conflicts} events parked")
+        if max(accounts.lag.seconds().values(), default=0.0) >= BEHIND_S:
+            return _late(f"the read model is {behind}")
         return "projection", Check(ok=True, required=False)
+
+
+def _late(detail: str) -> NamedCheck:
+    return "projection", Check(ok=False, required=False, detail=detail)
+
+
+def _behind(lag: ProjectionLag) -> str:
+    events = sum(lag.events().values())
+    if not events:
+        return ""
+    seconds = max(lag.seconds().values())
+    return f"{events} events behind, the oldest for {seconds:.0f} s"

@@ -59,6 +59,44 @@ async def test_readiness_names_the_shard_that_is_missing(
     }
 
 
+async def test_the_lag_is_shown_while_the_read_model_is_away(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With SQL down, /readyz stays 200 and tells seconds and events; so do metrics."""
+    now = 100.0
+
+    async def away() -> Any:
+        raise Unavailable
+
+    monkeypatch.setattr("gateway.metrics.monotonic", lambda: now)
+    async with house.app.router.lifespan_context(house.app):
+        await house.client.get("/readyz")
+        monkeypatch.setattr(house.read_model, "offsets", away)
+        for hour in ("09", "10", "11"):
+            body = slot(start=f"2026-08-10T{hour}:00:00Z")
+            done = await house.client.post(
+                "/v1/bookings", json=body, headers=house.patient()
+            )
+            assert done.status_code == 201, done.text
+            now += 20.0
+            await house.client.get("/readyz")
+        response = await house.client.get("/readyz")
+    assert response.status_code == 200, response.text
+    check = response.json()["checks"]["projection"]
+    assert check["required"] is False
+    assert check["detail"] == (
+        "the read model does not answer (for 40 s); "
+        "5 events behind, the oldest for 60 s"
+    )
+    text = (await house.client.get("/metrics")).text
+    assert "slotcast_projection_up 0.0" in text
+    assert "slotcast_projection_lag_seconds{" in text
+    assert any(
+        line.startswith("slotcast_projection_lag_events{") and line.endswith(" 5.0")
+        for line in text.splitlines()
+    )
+
+
 async def test_bookings_go_on_while_the_read_model_is_down(house: House) -> None:
     """SQL is behind, never in the way."""
     house.read_model.available = False
