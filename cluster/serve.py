@@ -47,7 +47,7 @@ from cluster.site import Site, make_site
 from cluster.stopping import StopSignals
 from cluster.supervision import Supervisor, projector_command
 from cluster.terminal import Terminal
-from persistence.engine import migrate
+from persistence.migrating import migrate
 
 if TYPE_CHECKING:
     from cluster.ray_host import RayHost
@@ -161,15 +161,22 @@ class _Server:
         if self._site.settings.seed == "none":
             folder.mark_seeded("none")
             return
+        with self._terminal.step("Demo region"):
+            async with alongside(self._sow()) as sowing:
+                asked = asyncio.ensure_future(self._signals.asked.wait())
+                await asyncio.wait({sowing, asked}, return_when=asyncio.FIRST_COMPLETED)
+                asked.cancel()
+                self._go_on()
+                await sowing
+        folder.mark_seeded("demo")
+
+    async def _sow(self) -> None:
         from cluster.bootstrap import local_calendars
         from cluster.seed.sow import sow
 
-        with self._terminal.step("Demo region"):
-            async with local_calendars(self._site) as calendars:
-                with self._terminal.progress() as progress:
-                    await sow(calendars, self._site.made_on, progress)
-        folder.mark_seeded("demo")
-        self._go_on()
+        async with local_calendars(self._site) as calendars:
+            with self._terminal.progress() as progress:
+                await sow(calendars, self._site.made_on, progress)
 
     async def _with_projector(self) -> None:
         """Run the rest with a projector beside it."""

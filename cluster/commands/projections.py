@@ -82,7 +82,7 @@ def conflicts(*, data: DataOption = None, as_json: JsonOption = False) -> None:
 
 def migrate(*, data: DataOption = None) -> None:
     """Bring the read model's tables to this version."""
-    from persistence.engine import migrate as migrate_tables
+    from persistence.migrating import migrate as migrate_tables
 
     asyncio.run(migrate_tables(existing_site(data).database_url))
     Terminal().say("The tables are up to date.")
@@ -125,8 +125,8 @@ async def _opened(
     site: Site, role: Literal["reader", "projector"]
 ) -> AsyncIterator[tuple[Journal, AsyncEngine]]:
     """The site's journal, for reading, and its read model, migrated."""
-    from persistence.engine import migrate as migrate_tables
     from persistence.engine import open_engine
+    from persistence.migrating import migrate as migrate_tables
 
     await migrate_tables(site.database_url)
     journal = open_journal(site.stores)
