@@ -1,0 +1,77 @@
+"""``slotcast cluster isolate``: a very hot calendar gets a shard of its own.
+
+The order is that of calendar_moves.py. It works beside a server, and without one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from actors.domain.ids import ProviderId, ShardId, is_id
+from actors.placement import Placement, isolated_shard, placing
+from actors.ports import ShardLinks
+from cluster.calendar_moves import (
+    CalendarMover,
+    MoveBroken,
+    MovedCalendar,
+    NoSuchProvider,
+)
+from cluster.clock import SystemClock
+from cluster.data_folder import Layout
+from cluster.layout_change import change_layout
+from cluster.obstacle import Obstacle
+from cluster.site import Site
+
+Prepare = Callable[[ShardId], None]
+"""Starts the process of a shard that is new, or finds it. May block."""
+
+
+async def isolate(
+    site: Site, provider: ProviderId, links: ShardLinks, prepare: Prepare
+) -> MovedCalendar:
+    """Give a provider a shard of its own, or finish doing so.
+
+    Raises:
+        Obstacle: it cannot be done, or must be done again.
+    """
+    check_can_isolate(site, provider)
+    layout = site.layout
+    home = placing(
+        Placement(layout.placement), layout.shards, generation=layout.generation
+    )(provider)
+    own = isolated_shard(provider, layout.generation)
+    links.moved(provider, own)  # this process may ask it, whoever has the calendar
+    await asyncio.to_thread(prepare, own)
+    try:
+        moved = await CalendarMover(links, SystemClock()).move(provider, home, own)
+    except NoSuchProvider as error:
+        raise Obstacle(
+            f"There is no provider {provider}.", "Check the id: slotcast status."
+        ) from error
+    except MoveBroken as error:
+        raise Obstacle(
+            f"The move broke off: {error}.",
+            "Until it is finished the calendar answers 503. Run this command again.",
+        ) from error
+
+    def named(layout: Layout) -> Layout:
+        return replace(layout, isolated={**layout.isolated, provider: own})
+
+    await asyncio.to_thread(change_layout, site, named)
+    return moved
+
+
+def check_can_isolate(site: Site, provider: str) -> None:
+    """Raises Obstacle: this provider cannot have a shard of its own."""
+    if not is_id(provider, "prv"):
+        raise Obstacle(
+            f"{provider!r} is no provider's id.", "An id looks like prv_0042."
+        )
+    if Placement(site.layout.placement) is Placement.PROVIDER:
+        raise Obstacle(
+            "With placement=provider every provider has a shard of its own already.",
+            "There is nothing to do.",
+        )
