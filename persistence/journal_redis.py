@@ -28,6 +28,7 @@ from persistence.redis_records import datas_of, entries_of, entry_id, position_o
 from persistence.redis_room import RedisRoom
 from persistence.redis_store import LostReply, RedisStore, TooFewCopies
 from persistence.redis_tail import RedisTail
+from persistence.redis_wire import ANSWER_S
 
 SETTLE_S = 0.7
 """For a look at what became of an append whose answer was lost, twice: to connect, and
@@ -46,15 +47,21 @@ class RedisJournal:
         generation: int = 1,
         replicas: int = 0,
         budget_bytes: int = 0,
+        answer_s: float = ANSWER_S,
     ) -> None:
         """``replicas``: all that there are; each must have an event before it counts.
 
-        ``budget_bytes`` bounds the server's memory below its own ``maxmemory``.
+        ``budget_bytes`` bounds the server's memory below its own ``maxmemory``;
+        a server silent for ``answer_s`` is taken for away.
         """
         self._url = url
         self._keys = SiteKeys(site, generation)
-        self._writing = RedisStore(url, replicas=replicas, name="slotcast-journal")
-        self._reading = RedisStore(url, replicas=replicas, name="slotcast-reader")
+        self._writing = RedisStore(
+            url, replicas=replicas, name="slotcast-journal", answer_s=answer_s
+        )
+        self._reading = RedisStore(
+            url, replicas=replicas, name="slotcast-reader", answer_s=answer_s
+        )
         self._tail = RedisTail(self._reading, self._keys)
         self._news = RedisNews(url, self._keys)
         self._room = RedisRoom(self._reading, budget_bytes)

@@ -106,11 +106,7 @@ class RedisStore:
         self, commands: Iterable[Iterable[Word]], timeout_s: float = 0.0
     ) -> list[Any]:
         """The replies to several such commands, sent together. Raises like ``ask``."""
-        requests = [packed(*words) for words in commands]
-        try:
-            replies = await self._wire.ask(b"".join(requests), len(requests), timeout_s)
-        except WireDown as error:
-            raise JournalUnavailable(f"{self.place}: {error}") from error
+        replies = await self._read(commands, timeout_s)
         for reply in replies:
             if isinstance(reply, ReplyError):
                 fault = self.named(reply)
@@ -121,11 +117,7 @@ class RedisStore:
 
     async def replies(self, *commands: Iterable[Word]) -> list[Any]:
         """Like ``ask_all``, but an error reply is a reply: ``hiredis.ReplyError``."""
-        requests = [packed(*words) for words in commands]
-        try:
-            return await self._wire.ask(b"".join(requests), len(requests))
-        except WireDown as error:
-            raise JournalUnavailable(f"{self.place}: {error}") from error
+        return await self._read(commands)
 
     def drop(self) -> None:
         """End the connection now; the next question opens another."""
@@ -134,6 +126,22 @@ class RedisStore:
     async def close(self) -> None:
         """End the connection."""
         await self._wire.close()
+
+    async def _read(
+        self, commands: Iterable[Iterable[Word]], timeout_s: float = 0.0
+    ) -> list[Any]:
+        requests = [packed(*words) for words in commands]
+        request = b"".join(requests)
+        try:
+            try:
+                return await self._wire.ask(request, len(requests), timeout_s)
+            except WireDown as error:
+                if not error.ended:
+                    raise
+            # Redis was restarted meanwhile, and the old connection told it late.
+            return await self._wire.ask(request, len(requests), timeout_s)
+        except WireDown as error:
+            raise JournalUnavailable(f"{self.place}: {error}") from error
 
     async def _asked(self, request: bytes, replies: int) -> list[Any]:
         try:

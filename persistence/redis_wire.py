@@ -27,11 +27,16 @@ _NOTHING = object()
 
 
 class WireDown(Exception):
-    """The connection failed; ``sent`` says whether the request may have arrived."""
+    """The connection failed.
 
-    def __init__(self, detail: str, *, sent: bool) -> None:
+    ``sent``: the request may have arrived. ``ended``: the connection did, which may
+    have been before; a new one may be answered.
+    """
+
+    def __init__(self, detail: str, *, sent: bool, ended: bool = False) -> None:
         super().__init__(detail)
         self.sent = sent
+        self.ended = ended
 
 
 class Address(Struct, frozen=True):
@@ -107,7 +112,8 @@ class _Line(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio tells that it ended."""
         self._transport = None
-        self._fail(f"the connection ended ({exc!r})" if exc else "the connection ended")
+        why = f" ({exc!r})" if exc else ""
+        self._fail(f"the connection ended{why}", ended=True)
 
     def data_received(self, data: bytes) -> None:
         """Hand replies to those who asked, in order."""
@@ -155,14 +161,14 @@ class _Line(asyncio.Protocol):
         else:
             self._alarm = self._loop.call_at(first, self._look)
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, why: str, *, ended: bool = False) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
         waiting, self._asked = self._asked, deque()
         for asked in waiting:
             if not asked.answer.done():
-                asked.answer.set_exception(WireDown(why, sent=True))
+                asked.answer.set_exception(WireDown(why, sent=True, ended=ended))
                 # Who was cancelled meanwhile does not look; that is no error.
                 asked.answer.exception()
 
