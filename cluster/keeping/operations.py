@@ -7,7 +7,7 @@ off at any moment: what is under way heals by itself, and doing it again does th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from time import monotonic
 
 from msgspec import Struct
@@ -51,7 +51,7 @@ class Operations:
         self._patience = patience or Patience()
         self._now = now
 
-    async def drain(self, name: str) -> AsyncIterator[HandOff]:
+    async def drain(self, name: str) -> AsyncGenerator[HandOff]:
         """Leave a node: nothing is placed there any more, and what is there moves.
 
         Ends when the node is empty. The mark stays until ``undrain``, or until the
@@ -74,14 +74,14 @@ class Operations:
         """What ``rebalance`` would do now."""
         return _balancing(await self._fleet.survey())
 
-    async def rebalance(self) -> AsyncIterator[HandOff]:
+    async def rebalance(self) -> AsyncGenerator[HandOff]:
         """Spread the shards evenly over the nodes, now. Raises Obstacle."""
         async for went in self._carry_out(_balancing):
             yield went
 
     async def restart_shards(
         self, shards: Sequence[ShardId] = ()
-    ) -> AsyncIterator[HandOff]:
+    ) -> AsyncGenerator[HandOff]:
         """Hand each shard to a fresh process on its node: an upgrade, shard by shard.
 
         A new process loads what is installed on its node by then. All shards, if
@@ -109,7 +109,7 @@ class Operations:
 
     async def _carry_out(
         self, planned: Callable[[Survey], Plan]
-    ) -> AsyncIterator[HandOff]:
+    ) -> AsyncGenerator[HandOff]:
         """Do what is planned, planned anew after each hand-off, until nothing is."""
         until = self._now() + self._patience.all_s
         failures: dict[ShardId, int] = {}

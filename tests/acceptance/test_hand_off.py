@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from time import perf_counter
 
+import msgspec
 import pytest
+import ray
 
 from actors.domain.answers import BookingView, HoldView, ScheduleView
 from actors.domain.commands import ConfirmHold, PlaceHold
-from actors.domain.ids import Minute, PatientId, booking_id, hold_id
+from actors.domain.errors import Refusal
+from actors.domain.ids import Minute, PatientId, ShardId, booking_id, hold_id
 from actors.domain.reads import ReadSchedule
 from actors.errors import SchedulingError
+from actors.hosting import ELSEWHERE, Patience
 from actors.placement import Placement
-from cluster.keeping.moves import HandOff, Mover
+from actors.ports import ShardReply
+from actors.remote_actor import NAMESPACE
+from cluster.keeping.moves import HandOff, Mover, Question, Step
 from cluster.keeping.planner import Move
 from cluster.keeping.ray_actors import RayActors
 from tests.acceptance.test_ray_shards import booking, days, free_starts
@@ -30,6 +38,9 @@ pytestmark = pytest.mark.acceptance
 __all__ = ["local_ray"]
 
 HAND_OFFS = 10
+REPLIES = msgspec.msgpack.Decoder(list[ShardReply])
+HASTY = Patience(released_s=1.5, warm_s=3.0, again_s=0.5)
+"""Watchdogs that a test can wait for."""
 
 
 @dataclass
@@ -48,8 +59,8 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path) -> AsyncIterator[Bench]:
-    async with ray_site(folder, Placement.SHARD) as site:
+async def bench(folder: Path, patience: Patience | None = None) -> AsyncIterator[Bench]:
+    async with ray_site(folder, Placement.SHARD, patience) as site:
         await site.open_practice()
         actors = RayActors(site.spec)
         survey = await actors.survey()
@@ -199,3 +210,95 @@ async def test_ten_hand_offs_among_bookings_and_holds(
                 f"max {pauses[-1]:.0f} ms; longest silence "
                 f"{visitors.silence * 1000:.0f} ms; {watcher.resets} resets]"
             )
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A process that stands still within the block."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def has_decided(answer: bytes) -> bool:
+    """Whether a shard said yes or no, not just that it cannot answer."""
+    if answer == ELSEWHERE:
+        return False
+    return any(isinstance(one, BookingView | Refusal) for one in REPLIES.decode(answer))
+
+
+async def test_frozen_owner_is_fenced_when_it_wakes(
+    ray_address: str, tmp_path: Path
+) -> None:
+    """A zombie confirms nothing, contradicts nobody, and leaves without being asked."""
+    async with bench(tmp_path) as one:
+        site = one.site
+        shard = site.links.shard_of(p.ANA)
+        start = (await free_starts(site))[0]
+        command, rival = (
+            booking(token, start, site.deadline(60)) for token in ("after", "rival")
+        )
+        zombie = await site.pid_of()
+        old, successor = one.actors.names(shard)
+        handle = ray.get_actor(old, namespace=NAMESPACE)
+        with stopped(zombie):
+            await one.actors.create(shard, successor, one.node, warm=False)
+            await one.actors.ask(successor, Question.START, 20)
+            asked = handle.execute.remote(msgspec.msgpack.encode([rival]))
+            booked = await site.courier.ask(command)
+            assert isinstance(booked, BookingView)
+        with suppress(ray.exceptions.RayError):  # it may leave before it answers
+            assert not has_decided(await asyncio.wait_for(asked, 10))
+        await only_is_left(one, shard, successor)
+        assert await site.pid_of() != zombie
+        assert await site.courier.ask(command) == booked
+        status = await site.links.status(shard)
+        assert (status.epoch, status.state) == (2, "open")
+
+
+async def only_is_left(one: Bench, shard: ShardId, name: str = "") -> None:
+    """Return when the shard has one process: the one of this name, or any."""
+    async with asyncio.timeout(20):
+        while True:
+            alive = await one.actors.alive(shard)
+            if len(alive) == 1 and name in ("", alive[0]):
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_idle_zombie_leaves_though_nobody_asks(
+    ray_address: str, tmp_path: Path
+) -> None:
+    """Two owners without any traffic: the older one finds out by itself."""
+    async with bench(tmp_path) as one:
+        shard = one.site.links.shard_of(p.BEN)
+        (name,) = await one.actors.alive(shard)
+        successor = next(other for other in one.actors.names(shard) if other != name)
+        await one.actors.create(shard, successor, one.node, warm=False)
+        await only_is_left(one, shard, successor)
+
+
+@pytest.mark.parametrize("last", [Step.CREATED, Step.RELEASED, Step.STARTED])
+async def test_mover_killed_midway(
+    ray_address: str, tmp_path: Path, last: Step
+) -> None:
+    """Nobody finishes the hand-off: the processes do, and one owner is left."""
+    async with bench(tmp_path, HASTY) as one:
+        site = one.site
+        shard = site.links.shard_of(p.ANA)
+        command = booking("a", (await free_starts(site))[0], site.deadline(60))
+        booked = await site.courier.ask(command)
+
+        def killed(_shard: object, step: Step) -> None:
+            if step is last:
+                raise InterruptedError
+
+        with pytest.raises(InterruptedError):
+            await Mover(one.actors, stepped=killed).hand_over(
+                Move(shard, one.node, one.node)
+            )
+        assert await site.courier.ask(command) == booked
+        await only_is_left(one, shard)
+        assert await site.courier.ask(command) == booked
