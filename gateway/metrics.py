@@ -213,6 +213,7 @@ class ShardCollector(Collector):
                 f"slotcast_shard_{name}", text, labels=["shard"]
             )
             yield self._filled(counter, name)
+        yield self._refusals()
         yield from self._histograms()
         yield from self._projection()
 
@@ -222,6 +223,17 @@ class ShardCollector(Collector):
         for shard, status in self._accounts.statuses.items():
             family.add_metric([shard], float(getattr(status, name)))
         return family
+
+    def _refusals(self) -> Metric:
+        refusals = CounterMetricFamily(
+            "slotcast_shard_refusals",
+            "Noes and troubles of the shard itself, by its own codes.",
+            labels=["shard", "code"],
+        )
+        for shard, status in self._accounts.statuses.items():
+            for code, count in status.refusals.items():
+                refusals.add_metric([shard, code], count)
+        return refusals
 
     def _histograms(self) -> Iterable[Metric]:
         sizes = HistogramMetricFamily(
