@@ -1,0 +1,123 @@
+"""``slotcast cluster isolate`` and ``slotcast reshard``: calendars change their shards.
+
+The first is registered on the cluster group, the second on the root (cluster/cli.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+from msgspec.structs import asdict
+
+from actors.domain.ids import ProviderId
+from actors.placement import Placement
+from cluster.calendar_moves import MovedCalendar
+from cluster.clock import SystemClock
+from cluster.commands.options import DataOption, JsonOption
+from cluster.site import Site, existing_site
+from cluster.terminal import Progressing, Terminal
+
+
+def isolate(
+    provider: Annotated[str, typer.Argument(help="The provider's id: prv_...")],
+    *,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a very hot calendar a shard of its own, while everybody is at work.
+
+    Broken off anywhere, run it again: it goes on where it was.
+    """
+    from cluster.isolating import check_can_isolate
+
+    site = existing_site(data)
+    check_can_isolate(site, provider)
+    moved = asyncio.run(_isolated(site, ProviderId(provider)))
+    terminal = Terminal()
+    if as_json:
+        terminal.json(asdict(moved))
+    else:
+        terminal.say(
+            f"{provider} is at shard {moved.to_shard} now; "
+            f"for {moved.pause_ms:,.0f} ms it answered nobody."
+        )
+
+
+async def _isolated(site: Site, provider: ProviderId) -> MovedCalendar:
+    from cluster.bootstrap import new_shard, open_links
+    from cluster.isolating import isolate as isolate_calendar
+
+    async with open_links(site, "isolate") as links:
+        prepare = new_shard(site, links)
+        return await isolate_calendar(site, provider, links, prepare)
+
+
+def reshard(
+    *,
+    shards: Annotated[
+        int | None, typer.Option(help="How many shards from now on.", min=1, max=4096)
+    ] = None,
+    placement: Annotated[
+        Placement | None,
+        typer.Option(help="Many providers per shard, or one each."),
+    ] = None,
+    forget_old: Annotated[
+        bool,
+        typer.Option("--forget-old", help="Remove journals that are not in force."),
+    ] = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Spread the calendars over another number of shards. No server may run.
+
+    New journals are written and then put in force at once; broken off before that,
+    nothing has changed. The old ones are kept until --forget-old.
+    """
+    from cluster.bootstrap import folder_taken
+
+    site = existing_site(data)
+    terminal = Terminal()
+    with folder_taken(site.folder, "reshard"), terminal.progress() as progress:
+        outcome = _resharded(site, shards, placement, progress, forget_old=forget_old)
+    if as_json:
+        terminal.json(outcome)
+    else:
+        terminal.facts(outcome)
+
+
+def _resharded(
+    site: Site,
+    shards: int | None,
+    placement: Placement | None,
+    progress: Progressing,
+    *,
+    forget_old: bool,
+) -> dict[str, int]:
+    from cluster.resharding import as_wanted
+    from cluster.resharding import reshard as reshard_site
+    from cluster.resharding_leftovers import forget_other_generations
+    from cluster.resharding_readmodel import catch_up, forget_old_offsets
+
+    clock = SystemClock()
+    outcome: dict[str, int] = {}
+
+    async def work() -> Site:
+        # A resharding that ended just after its switch is finished here.
+        await catch_up(site, clock, progress)
+        await forget_old_offsets(site)
+        if shards is None and placement is None and forget_old:
+            return site
+        name = placement.value if placement is not None else None
+        wanted = as_wanted(site.layout, shards, name)
+        after, done = await reshard_site(site, wanted, clock, progress)
+        outcome.update(asdict(done))
+        await forget_old_offsets(after)
+        await catch_up(after, clock, progress)
+        return after
+
+    after = asyncio.run(work())
+    if forget_old:
+        outcome["forgotten"] = asyncio.run(forget_other_generations(after))
+    return outcome

@@ -1,0 +1,93 @@
+"""The read model before and after a resharding: nothing of either journal is missed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy import delete, select
+
+from actors.placement import generation_of
+from actors.ports import Clock
+from cluster.obstacle import Obstacle
+from cluster.resharding import OnProgress
+from cluster.site import Site
+from cluster.stores import open_journal
+from persistence import tables as t
+from persistence.engine import open_engine
+from persistence.migrating import migrate
+from persistence.projection_sql import SqlProjectionStore
+from persistence.projection_store import StoreUnavailable
+from persistence.projector import Projector, lag
+
+
+async def catch_up(site: Site, clock: Clock, on_progress: OnProgress) -> None:
+    """Project until the journals in force are at their end.
+
+    Before the switch: history and notices come from the old journals alone. After it:
+    every calendar's rows are filed under its new shard.
+
+    Raises:
+        Obstacle: the database does not answer, or a shard cannot be projected.
+    """
+    try:
+        await asyncio.to_thread(_migrate, site)
+        await _project(site, clock, on_progress)
+    except (StoreUnavailable, OSError) as error:
+        raise Obstacle(
+            f"The read model's database does not answer: {error}",
+            "Start it, or check SLOTCAST_DATABASE; then run the command again.",
+        ) from error
+
+
+def _migrate(site: Site) -> None:
+    asyncio.run(migrate(site.database_url))
+
+
+async def _project(site: Site, clock: Clock, on_progress: OnProgress) -> None:
+    journal = open_journal(site.stores)
+    engine = open_engine(site.database_url, role="projector")
+    store = SqlProjectionStore(engine)
+    projector = Projector(journal, store, clock)
+    try:
+        total = 0
+        while True:
+            did = await projector.step()
+            here = set(await journal.shards())
+            waiting = sum(
+                one.events for one in await lag(journal, store) if one.shard in here
+            )
+            total = max(total, waiting)
+            on_progress("projecting", total - waiting, total)
+            if not waiting:
+                return
+            if not did:
+                why = "; ".join(projector.refused.values()) or "it does not go on"
+                raise Obstacle(
+                    f"The read model cannot be brought up to date: {why}.",
+                    "Mend that first (slotcast projection status); the journals are "
+                    "untouched.",
+                )
+    finally:
+        await engine.dispose()
+        await journal.close()
+
+
+async def forget_old_offsets(site: Site) -> int:
+    """Forget how far older generations were projected; how many shards that were."""
+    offsets = t.projection_offset
+    engine = open_engine(site.database_url, role="projector")
+    try:
+        async with engine.begin() as connection:
+            known = (await connection.scalars(select(offsets.c.shard))).all()
+            old = [
+                shard
+                for shard in known
+                if generation_of(shard) < site.layout.generation
+            ]
+            for shard in old:
+                await connection.execute(
+                    delete(offsets).where(offsets.c.shard == shard)
+                )
+            return len(old)
+    finally:
+        await engine.dispose()

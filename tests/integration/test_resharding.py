@@ -1,0 +1,232 @@
+"""Another number of shards: the same calendars, in other journals; all or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from actors.domain.answers import ProviderView, ScheduleView
+from actors.domain.ids import ProviderId
+from actors.domain.reads import ReadProvider, ReadSchedule
+from actors.placement import generation_of, isolated_shard
+from cluster import resharding
+from cluster.bootstrap import fixed_shards, local_calendars, local_links, site_placing
+from cluster.clock import SystemClock
+from cluster.isolating import isolate
+from cluster.obstacle import Obstacle
+from cluster.resharding import as_wanted, reshard
+from cluster.resharding_leftovers import forget_other_generations
+from cluster.resharding_readmodel import catch_up, forget_old_offsets
+from cluster.site import Site, existing_site
+from cluster.stores import open_journal, open_snapshots
+from cluster.verification import Verdict, Verification
+from persistence.engine import open_engine
+from persistence.progress import SqlProgress
+from persistence.projection_sql import SqlProjectionStore
+from persistence.rebuild import rebuild
+from persistence.seeding import SnapshotSeeds
+from tests.factories import PROVIDER, a_provider_id
+from tests.fixtures.small_site import lived_in, made_site
+
+CLOCK = SystemClock()
+OTHER = a_provider_id(4)
+
+
+def quiet(_what: str, _done: int, _total: int) -> None:
+    """Nobody looks."""
+
+
+async def made(folder: Path, **given: object) -> Site:
+    site = await asyncio.to_thread(made_site, data=folder, **given)
+    return await lived_in(site)
+
+
+async def found_again(site: Site) -> Site:
+    """The site as a new process finds it."""
+    return await asyncio.to_thread(existing_site, site.folder.path)
+
+
+async def resharded(site: Site, shards: int, placement: str | None = None) -> Site:
+    """What the command does."""
+    await catch_up(site, CLOCK, quiet)
+    after, _ = await reshard(
+        site, as_wanted(site.layout, shards, placement), CLOCK, quiet
+    )
+    await forget_old_offsets(after)
+    await catch_up(after, CLOCK, quiet)
+    return after
+
+
+async def verified(site: Site) -> Verdict:
+    journal, snapshots = open_journal(site.stores), open_snapshots(site.stores)
+    engine = open_engine(site.database_url, role="reader")
+    check = Verification(journal, snapshots, engine, site.settings.policy)
+    try:
+        async with local_links(site) as links:
+            return await check.run(SqlProgress(engine), links)
+    finally:
+        await engine.dispose()
+        await snapshots.close()
+        await journal.close()
+
+
+async def shown(site: Site) -> list[object]:
+    """What the two providers' calendars say of themselves, positions aside."""
+    async with local_calendars(site) as calendars:
+        said: list[object] = []
+        for provider in (PROVIDER, OTHER):
+            schedule = await calendars.ask(
+                ReadSchedule(provider, "2026-08-10", "2026-08-12")
+            )
+            assert isinstance(schedule, ScheduleView)
+            said += [replace(one, epoch=0, version=0) for one in schedule.bookings]
+            account = await calendars.ask(ReadProvider(provider))
+            assert isinstance(account, ProviderView)
+            said += [account.profile, account.availability, account.time_off]
+        return said
+
+
+@pytest.mark.parametrize(
+    ("shards", "placement"), [(5, None), (1, None), (2, "provider")]
+)
+async def test_the_same_calendars_in_other_journals(
+    tmp_path: Path, shards: int, placement: str | None
+) -> None:
+    """Bookings, rules and versions are those of before; SQL and all journals agree."""
+    site = await made(tmp_path)
+    before = await shown(site)
+    after = await resharded(site, shards, placement)
+    assert after.layout == (await found_again(site)).layout
+    assert after.layout.generation == 2
+    assert await shown(after) == before
+    assert (await verified(after)).problems == []
+    engine = open_engine(after.database_url, role="reader")
+    offsets = await SqlProgress(engine).offsets()
+    await engine.dispose()
+    assert {generation_of(shard) for shard in offsets} == {2}
+
+
+async def test_twice_and_back(tmp_path: Path) -> None:
+    """Two reshardings later, and with the old journals gone, nothing is missing."""
+    site = await made(tmp_path)
+    before = await shown(site)
+    again = await resharded(await resharded(site, 5), 2)
+    assert again.layout.generation == 3
+    assert await forget_other_generations(again) > 0
+    found = await found_again(site)
+    assert await shown(found) == before
+    assert (await verified(found)).problems == []
+
+
+async def test_the_read_model_is_made_anew_from_the_new_journals(
+    tmp_path: Path,
+) -> None:
+    """A rebuild after a resharding finds every booking; nothing is parked."""
+    after = await resharded(await made(tmp_path), 3)
+    journal, snapshots = open_journal(after.stores), open_snapshots(after.stores)
+    engine = open_engine(after.database_url, role="projector")
+    policy = after.settings.policy
+    await rebuild(journal, engine, CLOCK, seeds=SnapshotSeeds(snapshots, policy))
+    assert await SqlProjectionStore(engine).parked() == {}
+    await engine.dispose()
+    await snapshots.close()
+    await journal.close()
+    assert (await verified(after)).problems == []
+
+
+@pytest.mark.parametrize("step", ["write_next", "check_untouched", "switch"])
+async def test_broken_off_nothing_has_changed(
+    tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the switch the old generation is in force, and the next try works."""
+    site = await made(tmp_path)
+    before = await shown(site)
+
+    class Lost(Exception):
+        pass
+
+    def broken(*_given: object) -> None:
+        raise Lost
+
+    with monkeypatch.context() as patched:
+        patched.setattr(resharding, step, broken)
+        with pytest.raises(Lost):
+            await resharded(site, 5)
+    found = await found_again(site)
+    assert found.layout == site.layout
+    assert await shown(found) == before
+    after = await resharded(found, 5)
+    assert after.layout.shards == 5
+    assert await shown(after) == before
+    assert (await verified(after)).problems == []
+
+
+async def test_somebody_who_works_meanwhile_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shard that was opened while we wrote stops the resharding."""
+    site = await made(tmp_path)
+    check = resharding.check_untouched
+
+    async def opened_meanwhile(*given: object) -> None:
+        async with local_links(site):
+            pass
+        await check(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(resharding, "check_untouched", opened_meanwhile)
+    with pytest.raises(Obstacle, match="opened shard"):
+        await resharded(site, 5)
+    assert (await found_again(site)).layout == site.layout
+
+
+async def test_an_isolated_provider_stays_so(tmp_path: Path) -> None:
+    """Isolated first, resharded then: it has a shard of its own all the time."""
+    site = await made(tmp_path)
+    before = await shown(site)
+    async with local_links(site) as links:
+        moved = await isolate(site, PROVIDER, links, lambda _shard: None)
+    assert moved.to_shard == isolated_shard(PROVIDER)
+    isolated = await found_again(site)
+    assert isolated.layout.isolated == {PROVIDER: moved.to_shard}
+    assert moved.to_shard in fixed_shards(isolated)
+    assert await shown(isolated) == before
+    await catch_up(isolated, CLOCK, quiet)
+    assert (await verified(isolated)).problems == []
+    after = await resharded(isolated, 3)
+    own = isolated_shard(PROVIDER, 2)
+    assert site_placing(after)(PROVIDER) == own
+    assert await shown(after) == before
+    assert (await verified(after)).problems == []
+
+
+async def test_isolated_and_made_anew(tmp_path: Path) -> None:
+    """A rebuild from journals between which a calendar moved finds every row."""
+    site = await made(tmp_path)
+    async with local_links(site) as links:
+        await isolate(site, PROVIDER, links, lambda _shard: None)
+    after = await found_again(site)
+    journal, snapshots = open_journal(after.stores), open_snapshots(after.stores)
+    engine = open_engine(after.database_url, role="projector")
+    seeds = SnapshotSeeds(snapshots, after.settings.policy)
+    await rebuild(journal, engine, CLOCK, seeds=seeds)
+    assert await SqlProjectionStore(engine).parked() == {}
+    await engine.dispose()
+    await snapshots.close()
+    await journal.close()
+    assert (await verified(after)).problems == []
+
+
+async def test_who_cannot_be_isolated_is_told(tmp_path: Path) -> None:
+    """A stranger, a malformed id, and a site where everybody is alone already."""
+    site = await made(tmp_path)
+    async with local_links(site) as links:
+        for provider in ("prv_nobody", "nonsense"):
+            with pytest.raises(Obstacle):
+                await isolate(site, ProviderId(provider), links, lambda _shard: None)
+    alone = await resharded(site, 2, "provider")
+    async with local_links(alone) as links:
+        with pytest.raises(Obstacle, match="already"):
+            await isolate(alone, PROVIDER, links, lambda _shard: None)
