@@ -16,6 +16,7 @@ from threading import Thread
 from msgspec.structs import replace
 
 from actors.domain.ids import ShardId
+from actors.hosting import ShardSpec
 from actors.limits import Limits
 from actors.local import LocalLinks
 from actors.placement import Placement, Placing, placing, shard_name
@@ -24,6 +25,7 @@ from cluster.clock import SystemClock
 from cluster.data_folder import DataFolder
 from cluster.obstacle import Obstacle
 from cluster.ray_access import show_ray_token
+from cluster.ray_environment import show_cluster_token
 from cluster.run_file import (
     RunRecord,
     clear_leftovers,
@@ -66,6 +68,16 @@ def shard_config(site: Site, *, logs: bool) -> ShardConfig:
         ),
         logs=str(site.folder.logs) if logs else "",
         log_level=settings.log_level,
+    )
+
+
+def shard_spec(site: Site) -> ShardSpec:
+    """How any node makes the process of one of the site's shards."""
+    return ShardSpec(
+        FACTORY,
+        shard_config(site, logs=True).encoded(),
+        # A file that failed is not trusted again; a network is just tried again.
+        crash_on_unknown=not site.settings.journal_is_redis,
     )
 
 
@@ -134,7 +146,7 @@ async def open_links(site: Site, command: str) -> AsyncIterator[ShardLinks]:
     if site.folder.is_locked():
         if record is None or not record.ray_address:
             raise site.folder.taken()
-        async with _server_links(site, record) as links:
+        async with _server_links(site) as links:
             yield links
     else:
         with folder_taken(site.folder, command):
@@ -143,19 +155,28 @@ async def open_links(site: Site, command: str) -> AsyncIterator[ShardLinks]:
 
 
 @asynccontextmanager
-async def _server_links(site: Site, record: RunRecord) -> AsyncIterator[ShardLinks]:
-    """Join the server's Ray as a second driver."""
-    show_ray_token(record.ray_token)
-    from actors.remote import RayLinks, ShardSpec
+async def joined_ray(site: Site) -> AsyncIterator[None]:
+    """Join the Ray of the site's server, or of this machine's node, as a driver.
+
+    Raises:
+        Obstacle: none runs, or it cannot be reached.
+    """
+    record = read_record(site.folder.run_file) if site.folder.is_locked() else None
+    if record is None or not record.ray_address:
+        raise Obstacle(
+            f"No server and no node of the cluster is at work on {site.folder.path}.",
+            "Run this where one is, or start one: slotcast cluster up",
+        )
+    if record.node_host:
+        show_cluster_token(record.ray_token)
+    else:
+        show_ray_token(record.ray_token)
     from cluster.local_ray import connect_ray, stop_ray
 
-    fixed = fixed_shards(site)
-    # Whoever asks first begins a provider's shard; Ray gives the name to one only.
-    spec = (
-        None if fixed else ShardSpec(FACTORY, shard_config(site, logs=True).encoded())
-    )
     try:
-        await _in_daemon(lambda: connect_ray(record.ray_address), RAY_S)
+        await _in_daemon(
+            lambda: connect_ray(record.ray_address, record.node_host), RAY_S
+        )
     except (TimeoutError, ConnectionError, RuntimeError) as error:
         raise Obstacle(
             f"The server of this folder (pid {record.owner.pid}) cannot be reached: "
@@ -163,15 +184,48 @@ async def _server_links(site: Site, record: RunRecord) -> AsyncIterator[ShardLin
             + ".",
             "It may be stopping or starting; try again in a moment.",
         ) from error
-    links = RayLinks(
-        site_placing(site), fixed, spec, known=lambda shard: has_journal(site, shard)
-    )
     try:
-        yield links
+        yield
     finally:
-        await links.close()
         with suppress(TimeoutError):
             await _in_daemon(stop_ray, RAY_S)
+
+
+@asynccontextmanager
+async def _server_links(site: Site) -> AsyncIterator[ShardLinks]:
+    """A second driver's links to the server's shards."""
+    async with joined_ray(site):
+        from actors.remote import RayLinks
+
+        fixed = fixed_shards(site)
+        # Whoever asks first begins a provider's shard; Ray gives the name to one only.
+        spec = None if fixed else shard_spec(site)
+        links = RayLinks(
+            site_placing(site),
+            fixed,
+            spec,
+            known=lambda shard: has_journal(site, shard),
+        )
+        try:
+            yield links
+        finally:
+            await links.close()
+
+
+def new_shard(site: Site, links: ShardLinks) -> Callable[[ShardId], None]:
+    """What starts the process of a shard that the site's layout does not name yet.
+
+    It blocks. In this process a shard begins when it is first asked.
+    """
+    if isinstance(links, LocalLinks):
+        return lambda _shard: None
+
+    def create(shard: ShardId) -> None:
+        from actors.remote_actor import create_shards
+
+        create_shards([shard], shard_spec(site))
+
+    return create
 
 
 async def _in_daemon(work: Callable[[], None], timeout_s: float) -> None:

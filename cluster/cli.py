@@ -16,11 +16,13 @@ import typer
 
 from actors.errors import SchedulingError
 from cluster.commands.backups import backup, restore
+from cluster.commands.clustering import cluster, gateway, keep
 from cluster.commands.importing import importing, seed
 from cluster.commands.journals import journal
 from cluster.commands.options import JsonOption
 from cluster.commands.projecting import project
 from cluster.commands.projections import migrate, projection
+from cluster.commands.resharding import reshard
 from cluster.commands.serving import serve
 from cluster.commands.statuses import status
 from cluster.commands.tokens import token
@@ -46,10 +48,14 @@ app.command()(project)
 app.command()(migrate)
 app.command()(status)
 app.add_typer(journal, name="journal")
+app.add_typer(cluster, name="cluster")
+app.command(hidden=True)(gateway)
+app.command(hidden=True)(keep)
 app.add_typer(projection, name="projection")
 app.command()(verify)
 app.command()(backup)
 app.command()(restore)
+app.command()(reshard)
 
 
 @app.command()

@@ -18,20 +18,8 @@ import msgspec
 import ray
 
 from actors.remote import NAMESPACE
+from cluster.ray_environment import QUIET
 
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_worker_niceness": "0",  # shards must not starve behind gateways
-    "RAY_memory_monitor_refresh_ms": "0",
-    "RAY_prestart_worker_first_driver": "0",
-    "RAY_enable_metrics_collection": "0",
-    "RAY_task_events_report_interval_ms": "0",
-    "RAY_LOG_TO_DRIVER": "0",
-    "RAY_BACKEND_LOG_LEVEL": "warning",
-    # Callers learn of a death within a tenth of a second, not after one and a half:
-    "RAY_timeout_ms_task_wait_for_death_info": "100",
-    "RAY_core_worker_internal_heartbeat_ms": "100",
-}
 _PATH_MAX = 40
 """Ray adds about 60 characters for its sockets, and AF_UNIX allows 107."""
 
@@ -75,8 +63,12 @@ def start_ray(config: RayConfig | None = None) -> str:
     return str(context.address_info["gcs_address"])
 
 
-def connect_ray(address: str) -> None:
-    """Join a Ray that another process started. Blocks."""
+def connect_ray(address: str, node_host: str = "") -> None:
+    """Join a Ray that another process started. Blocks.
+
+    ``node_host`` is this node's address where Ray runs on several nodes: with more
+    than one on a machine, each process must belong to its own.
+    """
     _prepare_environment()
     # Its own processes have their level already; here it would print a line about it.
     os.environ.pop("RAY_BACKEND_LOG_LEVEL", None)
@@ -86,6 +78,7 @@ def connect_ray(address: str) -> None:
             namespace=NAMESPACE,
             log_to_driver=False,
             logging_level="ERROR",
+            **({"_node_ip_address": node_host} if node_host else {}),
         )
 
 
@@ -103,7 +96,7 @@ def _prepare_environment() -> None:
     Ray reads the authentication mode when it is imported, so who wants a token sets
     it before that (cluster/ray_access.py); here nobody is asked for one.
     """
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(QUIET)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 
 

@@ -21,7 +21,7 @@ FILE_BYTES_MAX = 20 * 1024 * 1024
 """Size at which a log file is turned over."""
 FILES_KEPT = 4
 """Older files of each log: with the size, at most 100 MiB per process."""
-_QUIET = ("uvicorn", "aiosqlite", "asyncio", "ray", "alembic", "websockets")
+_QUIET = ("uvicorn", "httpx", "aiosqlite", "asyncio", "ray", "alembic", "websockets")
 """Libraries whose chatter below WARNING helps nobody."""
 
 

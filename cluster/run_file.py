@@ -38,6 +38,8 @@ class RunRecord(Struct, frozen=True, omit_defaults=True):
     host: str = ""
     port: int = 0
     ray_address: str = ""
+    node_host: str = ""
+    """This node's address in a cluster; empty for a server of its own."""
     ray_folder: str = ""
     ray_token: str = ""
     children: tuple[ProcessMark, ...] = ()

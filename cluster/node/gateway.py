@@ -1,0 +1,105 @@
+"""``slotcast gateway``: one process that serves people, and a driver of its node's Ray.
+
+Any number of them may share a port (SO_REUSEPORT) or have one each. It ends by itself
+when its node's Ray does, and sends its watchers away at a pace when told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+from pathlib import Path
+
+from actors.ports import ShardLinks
+from cluster.bootstrap import fixed_shards, has_journal, shard_spec, site_placing
+from cluster.node.raylet import joined, raylet_socket, until_gone
+from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.preflight import raise_open_files_limit
+from cluster.serve import alongside
+from cluster.site import Site
+
+log = logging.getLogger(__name__)
+
+
+def serve_people(site: Site, port: int, ray_folder: Path, version: str) -> int:
+    """Serve until told to stop, or until this node's Ray is gone; the exit code.
+
+    Raises:
+        Obstacle: the port cannot be had, or Ray not be joined.
+    """
+    raise_open_files_limit()
+    import uvloop
+
+    with joined(site), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(site, port, raylet_socket(ray_folder), version))
+
+
+def shared_listener(host: str, port: int) -> socket.socket:
+    """A socket on a port that other gateways of this node may have as well.
+
+    It hears nobody until the web server listens: a process that is not ready must not
+    be given connections. Raises Obstacle.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Obstacle(
+            f"A gateway cannot listen on {host}:{port}: {error.strerror}.",
+            "Stop who has it, or give the gateways another port (--port or --ports).",
+        ) from error
+    return listener
+
+
+async def _serve(site: Site, port: int, raylet: Path, version: str) -> int:
+    from cluster.gateway_wiring import gateway_ports, web_server
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(kind, stop.set)
+    listener = shared_listener(site.settings.host, port)
+    links = _links(site)
+    try:
+        async with gateway_ports(site, links) as ports:
+            server = web_server(site, ports, version)
+            async with (
+                alongside(server.serve(sockets=[listener])) as serving,
+                alongside(until_gone(raylet)) as lost,
+            ):
+                log.info("gateway begins", extra={"port": port})
+                gc.collect()
+                gc.freeze()
+                asked = asyncio.ensure_future(stop.wait())
+                await asyncio.wait(
+                    {asked, serving, lost}, return_when=asyncio.FIRST_COMPLETED
+                )
+                server.stop()
+                await serving
+        if not asked.done():
+            asked.cancel()
+            log.error("this node's Ray is gone; the gateway ends")
+            return FOUND_A_PROBLEM
+        log.info("gateway ends")
+        return 0
+    finally:
+        listener.close()
+
+
+def _links(site: Site) -> ShardLinks:
+    from actors.remote import RayLinks
+
+    fixed = fixed_shards(site)
+    return RayLinks(
+        site_placing(site),
+        fixed,
+        None if fixed else shard_spec(site),
+        known=lambda shard: has_journal(site, shard),
+    )

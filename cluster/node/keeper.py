@@ -1,0 +1,73 @@
+"""``slotcast keep``: the process that gives the site's shards their places.
+
+It runs on the head alone. Without it everything that lives goes on; nothing is
+created, moved or drained until it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from actors.domain.ids import ShardId
+from cluster.bootstrap import fixed_shards, shard_spec
+from cluster.keeping.access import turn_of
+from cluster.keeping.keeper import Keeper
+from cluster.node.raylet import joined, raylet_socket, until_gone
+from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.serve import alongside
+from cluster.site import Site, existing_site
+
+log = logging.getLogger(__name__)
+
+
+def keep_shards(site: Site, ray_folder: Path) -> int:
+    """Keep the shards until told to stop, or until this node's Ray is gone."""
+    with joined(site):
+        return asyncio.run(_keep(site, raylet_socket(ray_folder)))
+
+
+async def _keep(site: Site, raylet: Path) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(kind, stop.set)
+    log.info("keeper begins")
+    async with (
+        alongside(_work(site, stop)) as working,
+        alongside(until_gone(raylet)) as lost,
+    ):
+        await asyncio.wait({working, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+    log.info("keeper ends")
+    return 0 if stop.is_set() else FOUND_A_PROBLEM
+
+
+async def _work(site: Site, stop: asyncio.Event) -> None:
+    from cluster.keeping.ray_actors import RayActors
+
+    actors = RayActors(shard_spec(site))
+    try:
+        await Keeper(actors, _ShardsNow(site), turn_of(site)).run(stop)
+    finally:
+        actors.close()
+
+
+class _ShardsNow:
+    """The site's shards as its layout says now: calendars may get one of their own."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def __call__(self) -> Sequence[ShardId]:
+        """Those of the last layout that could be read."""
+        try:
+            path = self._site.folder.path
+            self._site = await asyncio.to_thread(existing_site, path)
+        except Obstacle as obstacle:
+            log.info("the layout cannot be read now: %s", obstacle.wrong)
+        return fixed_shards(self._site)

@@ -1,0 +1,96 @@
+"""What runs on a node, and the exact words that start each of its processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from msgspec import Struct
+
+from cluster.node.children import Start
+from cluster.ray_environment import cluster_environment
+from cluster.run_file import RAY_FOLDER_PREFIX
+from cluster.shard_wiring import JOURNAL_VARIABLE, LOGS_VARIABLE
+from cluster.site import Site, derived
+
+OBJECT_STORE_BYTES = 80 * 1024 * 1024
+"""Next to the least that Ray accepts: nothing of ours goes through it."""
+NODE_LABEL, WEIGHT_LABEL = "slotcast-node", "slotcast-weight"
+"""Labels of a Ray node: its name, and its share of the shards (0: if none else)."""
+CPUS_MIN = 4
+"""Ray's bookkeeping number; it is also how many processes it starts at a time."""
+
+
+class NodePlan(Struct, frozen=True):
+    """What runs on this node."""
+
+    site: Site
+    name: str
+    host: str
+    """Its address for the other nodes."""
+    http_host: str
+    ports: tuple[int, ...]
+    """Of the gateways, one each; the same number repeated is one port for all."""
+    is_head: bool
+    ray_address: str
+    takes_shards: bool
+
+    @property
+    def token(self) -> str:
+        """What Ray's processes of this site show each other."""
+        return derived(self.site.cluster_secret(), "ray").hex()
+
+
+def new_ray_folder() -> Path:
+    """A folder for one start of Ray: the path must be short, for sockets are in it."""
+    return Path(tempfile.mkdtemp(prefix=RAY_FOLDER_PREFIX, dir="/tmp"))
+
+
+def ray_start(plan: NodePlan, folder: Path) -> Start:
+    """Ray of this node, in the foreground."""
+    settings, site_folder = plan.site.settings, plan.site.folder
+    weight = "1" if plan.takes_shards and not plan.is_head else "0"
+    cpus = max(CPUS_MIN, os.cpu_count() or 1) if plan.takes_shards else 0
+    environment = cluster_environment(plan.token)
+    environment[LOGS_VARIABLE] = str(site_folder.logs)
+    if settings.journal_is_redis:
+        environment[JOURNAL_VARIABLE] = settings.journal
+    command = [
+        *(str(Path(sys.executable).with_name("ray")), "start", "--block"),
+        *("--node-ip-address", plan.host, "--temp-dir", str(folder)),
+        *("--num-cpus", str(cpus), "--num-gpus", "0"),
+        *("--object-store-memory", str(OBJECT_STORE_BYTES)),
+        *("--labels", f"{NODE_LABEL}={plan.name},{WEIGHT_LABEL}={weight}"),
+        *("--include-log-monitor", "false", "--disable-usage-stats"),
+        *("--log-color", "false"),
+    ]
+    if plan.is_head:
+        storage = site_folder.path / "gcs"
+        storage.mkdir(mode=0o700, exist_ok=True)
+        environment["RAY_gcs_storage"] = "rocksdb"
+        environment["RAY_gcs_storage_path"] = str(storage)
+        port = plan.ray_address.rpartition(":")[2]
+        command += ["--head", "--port", port, "--no-monitor"]
+        command += ["--include-dashboard", "false"]
+    else:
+        command += ["--address", plan.ray_address]
+    return Start(command, environment)
+
+
+def own_start(plan: NodePlan, *words: str) -> Start:
+    """A ``slotcast`` command as a process of this node."""
+    command = [sys.executable, "-m", "cluster", *words]
+    return Start(command, {**node_environment(plan)})
+
+
+def node_environment(plan: NodePlan) -> dict[str, str]:
+    """What processes of this node find in the environment beside its own."""
+    return {
+        "SLOTCAST_DATA": str(plan.site.folder.path),
+        "SLOTCAST_NODE_NAME": plan.name,
+        "SLOTCAST_NODE_HOST": plan.host,
+        "SLOTCAST_HEAD": plan.ray_address,
+        "SLOTCAST_HOST": plan.http_host,
+    }

@@ -1,0 +1,195 @@
+"""``slotcast cluster up`` and ``join``: the supervisor of one node's processes.
+
+It is no part of Ray and serves nobody, so it has nothing to lose: it starts Ray, the
+keeper (on the head), the gateways and a projector, starts again what ends, and stops
+them in the right order. Killed, it takes them along (cluster/node/tether.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from shutil import rmtree
+
+import httpx
+from msgspec.structs import replace
+
+from cluster.node.children import Child, Start
+from cluster.node.plan import NodePlan, new_ray_folder, own_start, ray_start
+from cluster.node.raylet import is_listening, raylet_socket
+from cluster.run_file import (
+    RunRecord,
+    mark_of_self,
+    marks_of_descendants,
+    write_record,
+)
+from cluster.serve import alongside
+from cluster.stopping import StopSignals
+from cluster.terminal import Terminal
+
+log = logging.getLogger(__name__)
+
+KEEP_HOUSE_S = 2.0
+"""How often the processes below us are written down, for a start after a crash."""
+LOOK_AGAIN_S = 0.2
+RAY_FINISH_S = 15.0
+KEEPER_FINISH_S = 5.0
+PROJECTOR_FINISH_S = 6.0
+GATEWAY_SLACK_S = 5.0
+"""What a gateway may take beyond the drain of its sockets."""
+
+
+class NodeSupervisor:
+    """One running node."""
+
+    def __init__(self, plan: NodePlan, terminal: Terminal, command: str) -> None:
+        self._plan = plan
+        self._terminal = terminal
+        self._signals = StopSignals(terminal)
+        self._ray_folder: Path | None = None
+        self._record = RunRecord(
+            mark_of_self(),
+            command,
+            host=plan.http_host,
+            port=plan.ports[0] if plan.ports else 0,
+            ray_address=plan.ray_address,
+            node_host=plan.host,
+            ray_token=plan.token,
+        )
+        logs = plan.site.folder.logs
+        drain_s = plan.site.settings.drain_seconds + GATEWAY_SLACK_S
+        self._ray = Child(
+            "ray", self._start_ray, logs / "ray.out", finish_s=RAY_FINISH_S
+        )
+        self._gateways = [
+            Child(
+                f"gateway {index}",
+                lambda index=index, port=port: self._start_beside(  # type: ignore[misc]
+                    *("gateway", "--port", str(port), "--index", str(index))
+                ),
+                logs / f"gateway-{index}.out",
+                finish_s=drain_s,
+            )
+            for index, port in enumerate(plan.ports)
+        ]
+        self._others = [
+            Child(
+                "projector",
+                lambda: own_start(plan, "project"),
+                logs / "projector.out",
+                finish_s=PROJECTOR_FINISH_S,
+            )
+        ]
+        if plan.is_head:
+            self._others.append(
+                Child(
+                    "keeper",
+                    lambda: self._start_beside("keep"),
+                    logs / "keeper.out",
+                    finish_s=KEEPER_FINISH_S,
+                )
+            )
+
+    async def live(self) -> int:
+        """From the first process to the last; the exit code."""
+        with self._signals.heard():
+            try:
+                async with AsyncExitStack() as running:
+                    for child in (self._ray, *self._others, *self._gateways):
+                        await running.enter_async_context(alongside(child.run()))
+                    await running.enter_async_context(alongside(self._keep_house()))
+                    async with alongside(self._say_when_ready()):
+                        await self._signals.asked.wait()
+                    await self._stop()
+            finally:
+                self._drop_ray_folder()
+        self._terminal.note("stopped")
+        return 0
+
+    async def _stop(self) -> None:
+        """Gateways first, for people wait there; then the rest; Ray at the end."""
+        await _stopped(self._gateways)
+        await _stopped(self._others)
+        await self._ray.stop()
+
+    def _start_ray(self) -> Start:
+        """Each start of Ray has a folder of its own: it refuses to share one."""
+        self._drop_ray_folder()
+        self._ray_folder = new_ray_folder()
+        self._note()
+        return ray_start(self._plan, self._ray_folder)
+
+    def _start_beside(self, *words: str) -> Start | None:
+        """A process that needs this node's Ray; None as long as there is none."""
+        folder = self._ray_folder
+        if folder is None or not is_listening(raylet_socket(folder)):
+            return None
+        return own_start(self._plan, *words, "--ray-folder", str(folder))
+
+    def _drop_ray_folder(self) -> None:
+        if self._ray_folder is not None:
+            rmtree(self._ray_folder, ignore_errors=True)
+
+    async def _keep_house(self) -> None:
+        while True:
+            self._note()
+            await asyncio.sleep(KEEP_HOUSE_S)
+
+    def _note(self) -> None:
+        self._record = replace(
+            self._record,
+            ray_folder=str(self._ray_folder or ""),
+            children=marks_of_descendants(),
+        )
+        write_record(self._plan.site.folder.run_file, self._record)
+
+    async def _say_when_ready(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await self._until_ready()
+        plan = self._plan
+        say = self._terminal.say
+        say()
+        say(f"Node {plan.name} at {plan.host}, {'head' if plan.is_head else 'worker'}")
+        for url in gateway_urls(plan):
+            say(f"  gateways  {url}")
+        say(f"  data      {plan.site.folder.path}")
+        say("To join from another machine, with the same SLOTCAST_JOURNAL and")
+        say(f"SLOTCAST_DATABASE and a copy of {plan.site.folder.cluster_secret_file}:")
+        say(
+            f"  slotcast cluster join {plan.ray_address} --host ADDRESS-OF-THAT-MACHINE"
+        )
+        say()
+        self._terminal.note(f"ready in {loop.time() - began:.1f} s")
+
+    async def _until_ready(self) -> None:
+        """Return when Ray runs and every gateway's port answers."""
+        waiting = [f"{url}/readyz" for url in gateway_urls(self._plan)]
+        async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
+            while waiting or self._start_beside("") is None:
+                if waiting and await _answers(client, waiting[0]):
+                    waiting.pop(0)
+                else:
+                    await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def gateway_urls(plan: NodePlan) -> list[str]:
+    """Where this node's gateways serve."""
+    anywhere = plan.http_host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+    host = plan.host if anywhere else plan.http_host
+    host = f"[{host}]" if ":" in host else host
+    return [f"http://{host}:{port}" for port in dict.fromkeys(plan.ports)]
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).is_success
+    except httpx.HTTPError:
+        return False
+
+
+async def _stopped(children: Sequence[Child]) -> None:
+    await asyncio.gather(*(child.stop() for child in children))

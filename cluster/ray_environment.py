@@ -1,0 +1,50 @@
+"""What Ray would otherwise choose by itself, said before it starts; without Ray.
+
+The reasons are in docs/decisions/0002-shards-and-placement.md and, for a cluster, in
+docs/operations/nodes.md.
+"""
+
+from __future__ import annotations
+
+import os
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # shards must not starve behind gateways
+    "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_task_events_report_interval_ms": "0",
+    "RAY_LOG_TO_DRIVER": "0",
+    "RAY_BACKEND_LOG_LEVEL": "warning",
+    # Callers learn of a death within a tenth of a second, not after one and a half:
+    "RAY_timeout_ms_task_wait_for_death_info": "100",
+    "RAY_core_worker_internal_heartbeat_ms": "100",
+}
+CLUSTER = {
+    # A node that does not answer is given up after three seconds, also when packets
+    # vanish and no connection is refused; Ray's own choice is up to a minute.
+    "RAY_health_check_initial_delay_ms": "0",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+    "RAY_raylet_liveness_self_check_interval_ms": "3000",
+    # Shards and gateways go on for a day without the head; then Ray ends them.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",
+    # Shards are handed over before (slotcast cluster drain); nothing else waits.
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "1",
+    # The address of a node is what its operator says, not what Ray guesses.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",
+}
+
+
+def cluster_environment(token: str) -> dict[str, str]:
+    """For every process of a cluster that has to do with Ray."""
+    return {**QUIET, **CLUSTER, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+
+
+def show_cluster_token(token: str) -> None:
+    """Belong to the cluster of this token; before Ray is imported."""
+    os.environ.update(cluster_environment(token))
+    for name in ("RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS"):
+        os.environ.pop(name, None)
