@@ -60,6 +60,17 @@ class House:
         below = psutil.Process(self.server.pid).children(recursive=True)
         return [one for one in below if "project" in _words(one)]
 
+    def mend(self) -> None:
+        """Undo what a fault may have left broken; the server itself is left alone."""
+        for line in (self.to_redis, self.to_mariadb, self.to_gateway):
+            line.heal()
+        self.redis.thaw()
+        self.mariadb.thaw()
+        if not self.redis.is_running:
+            self.redis.start()
+        if not self.mariadb.is_running:
+            self.mariadb.start()
+
     def kill_everything(self) -> None:
         """The machine of the server stops: every process of it, at once."""
         for mark in self.server.note_tree():

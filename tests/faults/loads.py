@@ -14,7 +14,7 @@ from loadtests.workload import Plan, Watchers, Workload, register
 from tests.faults.checking import Findings, check
 from tests.faults.sites import Site
 
-WAIT_S = 60.0
+WAIT_S = 40.0
 
 
 async def until(
@@ -47,6 +47,23 @@ class Load:
         """Wait until so many more were acknowledged; the seconds it took."""
         goal = self.done + count
         return await until(lambda: self.done >= goal, f"{count} more", within_s)
+
+    def acknowledged_of(self, provider: str) -> int:
+        """Operations of a provider acknowledged up to now."""
+        return sum(
+            one.outcome == OK and one.provider == provider
+            for one in self.work.history.operations
+        )
+
+    async def every_calendar_answers(self, within_s: float) -> float:
+        """Wait until each provider has one more acknowledged; the seconds it took."""
+        doctors = self.work.plan.doctors
+        goals = {who: self.acknowledged_of(who) + 1 for who in doctors}
+        return await until(
+            lambda: all(self.acknowledged_of(w) >= n for w, n in goals.items()),
+            "an answer from every calendar",
+            within_s,
+        )
 
     async def heard(self, status: int, count: int = 1) -> float:
         """Wait until so many more answers with this status came (0: lost)."""

@@ -79,14 +79,7 @@ class _HouseFaults:
 
     def mend(self) -> None:
         """Undo what a fault that failed may have left."""
-        self._house.redis.thaw()
-        self._house.mariadb.thaw()
-        for line in (
-            self._house.to_redis,
-            self._house.to_mariadb,
-            self._house.to_gateway,
-        ):
-            line.heal()
+        self._house.mend()
 
 
 def of_house(house: House) -> Menu:
