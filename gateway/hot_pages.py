@@ -38,10 +38,11 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class KeptPage(Struct, frozen=True):
-    """A page, and when it was true."""
+    """A page, and when it was true; ``content`` is it ready for a frame, if known."""
 
     at: Millis
     view: SlotsView
+    content: bytes = b""
 
 
 _decode = msgspec.msgpack.Decoder(KeptPage).decode
@@ -78,12 +79,12 @@ class PageShelf:
             return True
         return self._clock.now() - noted[2] > self._ttl_s * 500
 
-    def offer(self, name: str, view: SlotsView) -> None:
+    def offer(self, name: str, view: SlotsView, content: bytes = b"") -> None:
         """Keep a page, soon; of those that wait the oldest make room."""
         if not self.wants(name, view.epoch, view.version):
             return
         now = self._clock.now()
-        self._waiting[name] = KeptPage(now, view)
+        self._waiting[name] = KeptPage(now, view, content)
         self._noted[name] = view.epoch, view.version, now
         self._noted.move_to_end(name)
         if len(self._waiting) > AT_ONCE_MAX:

@@ -22,6 +22,7 @@ from persistence.redis_link import (
     TROUBLES,
     jittered,
     open_redis,
+    pending_cancellations,
     place_of,
 )
 
@@ -78,6 +79,8 @@ class RedisChannel:
                 self._reason = type(error).__name__
             finally:
                 await redis.aclose(close_connection_pool=True)
+            if pending_cancellations():
+                raise asyncio.CancelledError
             if self._away_since is None:
                 self._away_since = monotonic()
                 pause_s = PAUSE_LEAST_S
@@ -89,6 +92,8 @@ class RedisChannel:
         confirmed = 0
         while True:
             message = await subscription.get_message(timeout=SIGN_OF_LIFE_S)
+            if pending_cancellations():
+                raise asyncio.CancelledError
             now = monotonic()
             if message is None:
                 if now - heard_at > SILENCE_MAX_S:

@@ -66,6 +66,16 @@ def jittered(pause_s: float, jitter: float) -> float:
     return pause_s * (0.5 + jitter / 2)
 
 
+def pending_cancellations() -> int:
+    """How often whoever runs was told to end, and has not yet.
+
+    The client asks a connection for left-over bytes with a timeout of 0 seconds, and
+    now and then takes somebody's cancellation for the end of that time.
+    """
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
 def open_redis(
     url: str, *, timeout_s: float, connections_max: int = CONNECTIONS_MAX
 ) -> Redis:
@@ -114,6 +124,7 @@ class RedisLink:
         """
         self._pass_gate()
         self.tally.calls += 1
+        cancellations = pending_cancellations()
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await work(self._redis)
@@ -123,6 +134,8 @@ class RedisLink:
             raise RedisAway(f"Redis at {self.place} did not answer: {said}") from None
         self._failures, self._not_before = 0, 0.0
         self._away_since = None
+        if pending_cancellations() > cancellations:
+            raise asyncio.CancelledError
         return answer
 
     def standing(self) -> Standing:

@@ -51,6 +51,7 @@ class Board:
 
     __slots__ = (
         "_merged",
+        "_ready",
         "_snapshot",
         "again",
         "encoder",
@@ -88,6 +89,7 @@ class Board:
         self.idle_since: Millis | None = None
         self.read_at = Millis(0)
         self._snapshot: Frame | None = None
+        self._ready: Frame | None = None
         self._merged: dict[int, Frame] = {}
 
     @property
@@ -176,9 +178,22 @@ class Board:
 
     def snapshot(self) -> Frame:
         """All of it, encoded once per position."""
+        ready, self._ready = self._ready, None
+        if self._snapshot is None and ready is not None:
+            # A position names one page: whoever encoded it, it is the same.
+            self._snapshot = ready if ready.position == self.position else None
         if self._snapshot is None:
             self._snapshot = self.encoder.snapshot(self.name, self.position, self.rows)
         return self._snapshot
+
+    @property
+    def encoded(self) -> Frame | None:
+        """The snapshot, if it has been encoded at this position."""
+        return self._snapshot
+
+    def prepare(self, snapshot: Frame) -> None:
+        """Use this snapshot if the next one wanted is at its position."""
+        self._ready = snapshot
 
     def catch_up(self, stands: Position) -> Sequence[Frame] | None:
         """The deltas that somebody at a position lacks; None means a snapshot.

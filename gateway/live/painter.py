@@ -27,7 +27,7 @@ from actors.shared import HotPages
 from gateway.config import GatewayPorts
 from gateway.hot_pages import FLUSH_S, KeptPage, PageShelf
 from gateway.live.board import Board
-from gateway.live.frames import Position
+from gateway.live.frames import Position, content_of
 from gateway.live.hub import Hub
 from gateway.live.topics import Kind
 
@@ -98,7 +98,9 @@ class Painter:
         for board in boards:
             at = self._stands(board)
             if at is not None and self.shelf.wants(board.name.key, *_pair(at)):
-                self.shelf.offer(board.name.key, _view(board, at))
+                encoded = board.encoded
+                content = b"" if encoded is None else content_of(encoded)
+                self.shelf.offer(board.name.key, _view(board, at), content)
 
     async def _paint(
         self,
@@ -116,14 +118,21 @@ class Painter:
         except Unavailable:
             stand = None
         for board in wanted:
-            page = pages[board.name.key].view
-            if self._is_exact(stand, page) and hub.loaded(
-                board, page, self._ports.clock.now()
-            ):
+            page = pages[board.name.key]
+            if self._is_exact(stand, page.view) and self._show(board, page):
                 self.shelf.tally.found += 1
             else:
                 self.shelf.tally.missed += 1
                 read(board)
+
+    def _show(self, board: Board, page: KeptPage) -> bool:
+        """Show a page; False if it must be read after all."""
+        view = page.view
+        if page.content:
+            at = Position(view.epoch, view.version)
+            encoder = self._hub.encoder
+            board.prepare(encoder.snapshot_of(board.name, at, page.content))
+        return self._hub.loaded(board, view, self._ports.clock.now())
 
     @staticmethod
     def _is_exact(stand: object, page: SlotsView) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import perf_counter
@@ -245,6 +245,32 @@ async def test_a_frozen_redis_costs_one_short_wait_per_pause(
                 assert await link.call(lambda client: client.echo("now")) == b"now"
             except RedisAway:
                 await asyncio.sleep(0.02)
+    await link.close()
+
+
+async def _awaited(work: Awaitable[Any]) -> Any:
+    return await work
+
+
+async def test_whoever_is_told_to_end_ends(redis: RedisServer) -> None:
+    """At whichever step of a call the cancellation comes; the client alone swallows
+    some of them, which the second half shows: without our look it would go on."""
+    link = RedisLink(redis.url, timeout_s=5.0)
+    ends = {"link": 0, "client": 0}
+    calls: dict[str, Callable[[], Awaitable[Any]]] = {
+        "link": lambda: link.call(lambda client: client.incr("x")),
+        "client": lambda: link._redis.incr("x"),
+    }
+    for name, call in calls.items():
+        for steps in range(1, 40):
+            task = asyncio.ensure_future(_awaited(call()))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            told = task.cancel()
+            await asyncio.wait({task})
+            ends[name] += told and not task.cancelled()
+    assert ends["link"] == 0
+    assert ends["client"] > 0
     await link.close()
 
 
