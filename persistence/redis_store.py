@@ -19,8 +19,13 @@ from persistence import redis_functions
 from persistence.redis_functions import Word, packed
 from persistence.redis_wire import ANSWER_S, CONNECT_S, Wire, WireDown, address_of
 
-COPY_MS = 2000
-"""How long replicas may take to fsync; less than a wire waits for an answer."""
+COPY_MS = (1, 1, 2, 4, 8, 16, 1500)
+"""How long replicas may take to fsync, in steps; together less than a wire waits.
+
+Each WAITAOF asks the replicas once how far they are, and they tell before they have
+synced what came with the question; of their own accord they tell once a second. So one
+WAITAOF takes a second, and asking again after a millisecond takes a few. Only the last
+answer counts; the others come at once when one was enough."""
 
 _FULL = frozenset({"OOM", "MISCONF"})
 _AWAY = {
@@ -64,7 +69,9 @@ class RedisStore:
         self.replicas = replicas
         self.library = redis_functions.LIBRARY
         self._wire = Wire(address, name=name, connect_s=connect_s, answer_s=answer_s)
-        self._copied = packed("WAITAOF", 1, replicas, COPY_MS) if replicas else b""
+        self._copied = [packed("WAITAOF", 1, replicas, ms) for ms in COPY_MS]
+        if not replicas:
+            self._copied.clear()
 
     async def call(
         self, function: str, keys: Iterable[Word], args: Iterable[Word] = ()
@@ -83,15 +90,16 @@ class RedisStore:
             LostReply: it may have been done.
             TooFewCopies: it was done, but not on all replicas.
         """
-        wait = self._copied if copied else b""
-        replies = await self._asked(request + wait, 2 if wait else 1)
+        wait = self._copied if copied else []
+        asked = b"".join((request, *wait))
+        replies = await self._asked(asked, 1 + len(wait))
         if _is_missing(replies[0]):  # the server forgot: flushed, or an older backup
             await self._load()
-            replies = await self._asked(request + wait, 2 if wait else 1)
+            replies = await self._asked(asked, 1 + len(wait))
         if isinstance(replies[0], ReplyError):
             raise self.named(replies[0])
         if wait:
-            self._must_be_copied(replies[1])
+            self._must_be_copied(replies[-1])
         return replies[0]
 
     async def ask(self, *words: Word) -> Any:
