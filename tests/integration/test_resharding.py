@@ -29,6 +29,8 @@ from persistence.projection_sql import SqlProjectionStore
 from persistence.rebuild import rebuild
 from persistence.seeding import SnapshotSeeds
 from tests.factories import PROVIDER, a_provider_id
+from tests.fixtures.redis_server import RedisServer
+from tests.fixtures.redis_sites import new_site
 from tests.fixtures.small_site import lived_in, made_site
 
 CLOCK = SystemClock()
@@ -230,3 +232,24 @@ async def test_who_cannot_be_isolated_is_told(tmp_path: Path) -> None:
     async with local_links(alone) as links:
         with pytest.raises(Obstacle, match="already"):
             await isolate(alone, PROVIDER, links, lambda _shard: None)
+
+
+async def test_with_the_journal_in_redis(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    """The same there: isolated, resharded, the old generation forgotten, all agree."""
+    given = {"journal": redis_server.url, "site": new_site()}
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in given.items():
+            patched.setenv(f"SLOTCAST_{name.upper()}", value)
+        site = await made(tmp_path)
+        before = await shown(site)
+        async with local_links(site) as links:
+            await isolate(site, PROVIDER, links, lambda _shard: None)
+        after = await resharded(await found_again(site), 3)
+        assert await forget_other_generations(after) > 0
+        found = await found_again(after)
+        assert found.layout == after.layout
+        assert found.layout.isolated == {PROVIDER: isolated_shard(PROVIDER, 2)}
+        assert await shown(found) == before
+        assert (await verified(found)).problems == []
