@@ -17,7 +17,7 @@ from tests.crash.redis_load import Writer, must_be_whole, race
 from tests.fixtures.events import tiny
 from tests.fixtures.redis_proxy import RedisProxy
 from tests.fixtures.redis_server import RedisServer
-from tests.fixtures.redis_sites import with_layout
+from tests.fixtures.redis_sites import opened, with_layout
 
 SHARDS = [ShardId(f"s{number:04d}") for number in range(4)]
 SHARD = SHARDS[0]
@@ -150,9 +150,11 @@ async def test_a_write_on_its_way_is_shut_out_by_the_next_owner(
 ) -> None:
     """An append held up in the network arrives after a new owner: it does nothing."""
     site = await with_layout(server)
-    successor = RedisJournal(server.url, site)
-    async with RedisProxy(server) as proxy:
-        zombie = RedisJournal(proxy.url, site, answer_s=SHORT_S)
+    async with (
+        opened(server.url, site) as successor,
+        RedisProxy(server) as proxy,
+        opened(proxy.url, site, answer_s=SHORT_S) as zombie,
+    ):
         sealed = await zombie.seal(SHARD)
         assert await zombie.append(SHARD, sealed.epoch, 0, [tiny(1)]) == 1
         proxy.held = asyncio.Event()
@@ -165,10 +167,8 @@ async def test_a_write_on_its_way_is_shut_out_by_the_next_owner(
         assert await successor.append(SHARD, newer.epoch, 1, [tiny(3)]) == 2
         with pytest.raises(Fenced):
             await zombie.check(SHARD, sealed.epoch)
-        await zombie.close()
-    records = await successor.read(SHARD, 0, 10)
-    assert [record.event.version for record in records] == [1, 3]
-    await successor.close()
+        records = await successor.read(SHARD, 0, 10)
+        assert [record.event.version for record in records] == [1, 3]
 
 
 async def test_a_demoted_primary_confirms_nothing(

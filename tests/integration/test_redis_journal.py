@@ -25,7 +25,7 @@ from persistence.snapshots_redis import RedisSnapshots
 from tests.fixtures.events import booked, tiny
 from tests.fixtures.redis_proxy import RedisProxy
 from tests.fixtures.redis_server import RedisServer
-from tests.fixtures.redis_sites import new_site, with_layout
+from tests.fixtures.redis_sites import new_site, opened, with_layout
 
 SHARD = ShardId("s0000")
 OTHER = ShardId("s0001")
@@ -72,11 +72,10 @@ async def _fill(journal: RedisJournal, epoch: int) -> None:
 
 async def test_nothing_is_begun_without_the_layout(redis_server: RedisServer) -> None:
     """An empty Redis may be one that lost its data: sealing it is refused, loudly."""
-    journal = RedisJournal(redis_server.url, new_site())
-    with pytest.raises(JournalCorrupt, match="layout"):
-        await journal.seal(SHARD)
-    assert list(await journal.shards()) == []
-    await journal.close()
+    async with opened(redis_server.url, new_site()) as journal:
+        with pytest.raises(JournalCorrupt, match="layout"):
+            await journal.seal(SHARD)
+        assert list(await journal.shards()) == []
 
 
 async def test_a_stream_that_is_gone_is_not_begun_anew(
@@ -97,19 +96,18 @@ async def test_a_journal_that_went_back_is_refused(tmp_path: Path) -> None:
     """A process that saw more than the journal now has does not go on with it."""
     with RedisServer(tmp_path / "redis") as server:
         site = await with_layout(server)
-        journal = RedisJournal(server.url, site)
-        sealed = await journal.seal(SHARD)
-        seq = await journal.append(SHARD, sealed.epoch, 0, [tiny(1)])
-        log = next((tmp_path / "redis" / "appendonlydir").glob("*.incr.aof"))
-        size = log.stat().st_size
-        await journal.append(SHARD, sealed.epoch, seq, [tiny(2)])
-        server.kill()
-        with log.open("r+b") as file:
-            file.truncate(size)
-        server.start()
-        with pytest.raises(JournalCorrupt, match="ends earlier"):
-            await journal.seal(SHARD)
-        await journal.close()
+        async with opened(server.url, site) as journal:
+            sealed = await journal.seal(SHARD)
+            seq = await journal.append(SHARD, sealed.epoch, 0, [tiny(1)])
+            log = next((tmp_path / "redis" / "appendonlydir").glob("*.incr.aof"))
+            size = log.stat().st_size
+            await journal.append(SHARD, sealed.epoch, seq, [tiny(2)])
+            server.kill()
+            with log.open("r+b") as file:
+                file.truncate(size)
+            server.start()
+            with pytest.raises(JournalCorrupt, match="ends earlier"):
+                await journal.seal(SHARD)
 
 
 async def test_functions_come_back_by_themselves(
