@@ -64,7 +64,12 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
         anonymous_rate_burst=2 * settings.rate_burst,
         version=version,
         log_requests=settings.log_requests,
-        live=LiveSettings(drain_s=DRAIN_SHARE * settings.drain_seconds),
+        live=LiveSettings(
+            connections_max=settings.sockets,
+            connections_per_address_max=settings.sockets_per_address,
+            subscriptions_max=settings.topics_per_socket,
+            drain_s=DRAIN_SHARE * settings.drain_seconds,
+        ),
     )
 
 
@@ -72,7 +77,7 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
 async def gateway_ports(site: Site, links: ShardLinks) -> AsyncIterator[GatewayPorts]:
     """The gateway's ports over real adapters; closed afterwards."""
     clock = SystemClock()
-    readers = open_engine(site.database_url, "reader")
+    readers = open_engine(site.reader_url, "reader")
     courier = Courier(links, clock)
     try:
         async with shared_ports(site, clock) as shared:
@@ -112,4 +117,7 @@ def web_server(site: Site, ports: GatewayPorts, version: str) -> WebServer:
         lifespan="on",
         timeout_graceful_shutdown=max(1, int(settings.drain_seconds)),
     )
-    return WebServer(config, app.state.live.drain, settings.drain_seconds)
+    live = app.state.live
+    return WebServer(
+        config, live.drain, settings.drain_seconds, lambda: len(live.hub.watchers)
+    )

@@ -145,6 +145,14 @@ class Settings(BaseSettings):
     token_hours: float = Field(12.0, gt=0, le=24)
     """Life of tokens that the command line gives out, in hours: one working day."""
 
+    sockets: int = Field(20_000, ge=0)
+    """Live sockets and streams of one gateway, 0 for no cap; one more is told 503."""
+    sockets_per_address: int = Field(1_000, ge=0)
+    """Of them from one address: a clinic's whole office may share one. 0 lifts it, as
+    for a proxy that does not say whom it speaks for, or a load test."""
+    topics_per_socket: int = Field(256, ge=1)
+    """Topics that one socket may watch."""
+
     # --- running and stopping ----------------------------------------------------
     drain_seconds: float = Field(10.0, ge=0, le=600)
     """Longest time for sockets and answers in flight to end at a stop, in seconds."""
