@@ -46,6 +46,7 @@ _PING_S = 1.0
 _ASK_AGAIN_S = 0.05
 _LOOK_EVERY_S = 1.0
 """How often a shard that does not answer is looked for elsewhere."""
+_HARMLESS = (POLL, STATUS)
 _LOOK_UPS_MAX = 4
 """Questions to Ray's head at a time: each blocks a thread."""
 
@@ -242,7 +243,12 @@ class RayLinks:
         pause_s = 0.0
         while True:
             seat = self._seats.get(shard) or await self._resolve(shard)
-            reply = await self._reply(seat, question)
+            try:
+                reply = await self._reply(seat, question)
+            except ray_errors.ActorDiedError:
+                if question.kind not in _HARMLESS:
+                    raise
+                reply = ELSEWHERE  # moved while we did not ask; nothing can be twice
             if not isinstance(reply, bytes) or reply != ELSEWHERE:
                 return reply
             if self._seats.get(shard) is seat:
