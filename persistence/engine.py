@@ -121,7 +121,7 @@ def lanes(engine: AsyncEngine) -> int:
 def _pool_size(role: Role, *, sqlite: bool) -> int:
     if role == "reader":
         return READERS
-    return PROJECTOR_LANES if role == "projector" and not sqlite else 1
+    return 1 if sqlite or role == "writer" else PROJECTOR_LANES
 
 
 def _json(value: Any) -> str:

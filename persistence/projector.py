@@ -172,16 +172,20 @@ class Projector:
 
     async def _step(self, shard: ShardId) -> int:
         for _ in range(MOVES_MAX):
-            records = await self._waiting(shard)
+            offset, records = await self._waiting(shard)
             if not records:
                 return 0
-            done = await self._project(shard, self._offsets[shard], records)
+            done = await self._project(shard, offset, records)
             if done:
                 return done
         return 0
 
-    async def _waiting(self, shard: ShardId) -> Sequence[Record]:
-        """The records to project next; none also if they cannot be projected."""
+    async def _waiting(self, shard: ShardId) -> tuple[Offset, Sequence[Record]]:
+        """The records to project next, and after which offset.
+
+        None also if they cannot be projected. The offset is not looked up again
+        later: another lane that fails makes all of them be forgotten.
+        """
         offset = self._offsets.get(shard)
         if offset is None:
             offset = self._offsets[shard] = await self._store.offset(shard)
@@ -190,12 +194,13 @@ class Projector:
             # The offset may be the older news: another projector, or a rebuild.
             offset = self._offsets[shard] = await self._store.offset(shard)
         if not self._follows(shard, offset, last) or last == offset.seq:
-            return ()
+            return offset, ()
         records = await self._journal.read(shard, offset.seq, self._batch_max)
         if not records or not self._continues(shard, offset, records[0]):
-            return ()
+            return offset, ()
         records = portion(records)
-        return records if await self._have_left(origins(records)) else ()
+        there = await self._have_left(origins(records))
+        return offset, records if there else ()
 
     async def _have_left(self, needed: dict[ShardId, int]) -> bool:
         """Whether calendars that come are projected as far as where they left."""

@@ -51,7 +51,7 @@ async def rebuild(
 ) -> None:
     """Make the read model anew, up to the journal's end as it is now.
 
-    ``engine`` has the role "projector".
+    ``engine`` has the role "upkeep": throwing away whole tables takes its time.
 
     Raises:
         RebuildImpossible: records were trimmed, and ``seeds`` does not replace them;
@@ -65,7 +65,7 @@ async def rebuild(
     store = SqlProjectionStore(engine)
     # What came from another shard is newer than what that one tells of it.
     late = {shard for shard in trimmed if is_isolated(shard)}
-    projector = Projector(journal, store, clock, batch_max=batch_max)
+    projector = Projector(journal, store, clock, batch_max=batch_max, lanes=store.lanes)
     for shard in [one for one in trimmed if one not in late]:
         await _seed(journal, store, shard, *trimmed[shard])
     if late:

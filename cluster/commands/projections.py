@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from actors.domain.ids import ShardId
 from actors.readmodel import ShardLag
 from cluster.clock import SystemClock
 from cluster.commands.options import DataOption, JsonOption
@@ -30,23 +31,37 @@ projection = typer.Typer(
 @projection.command()
 def status(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     """How far the read model is behind, in events and seconds."""
+    from sqlalchemy.exc import DBAPIError
+
+    from persistence.engine import reason_of
+    from persistence.projection_store import StoreUnavailable
+
     terminal = Terminal()
-    lags = asyncio.run(_lags(existing_site(data)))
-    now = SystemClock().now()
-    rows = [
-        (
-            *(lag.shard, lag.journal_seq, lag.projected_seq, lag.events),
-            max(0.0, (now - lag.oldest_waiting_at) / 1000)
-            if lag.oldest_waiting_at is not None
-            else 0.0,
-        )
-        for lag in lags
-    ]
+    site = existing_site(data)
+    away = ""
+    try:
+        rows = [_row(lag) for lag in asyncio.run(_lags(site))]
+    except (StoreUnavailable, DBAPIError, OSError) as error:
+        # The journal knows its end without SQL; how far SQL is, only SQL knows.
+        away = reason_of(error)
+        ends = asyncio.run(_ends(site))
+        rows = [(shard, end, None, None, None) for shard, end in ends.items()]
     columns = ("shard", "journal", "projected", "lag_events", "lag_seconds")
     if as_json:
         terminal.json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
         terminal.table("", columns, rows)
+    if away:
+        terminal.note(f"The read model does not answer ({away}).", style="red")
+        terminal.note("Bookings go on, and it catches up by itself when it is back.")
+        raise typer.Exit(FOUND_A_PROBLEM)
+
+
+def _row(lag: ShardLag) -> tuple[str, int, int | None, int | None, float | None]:
+    since = lag.oldest_waiting_at
+    now = SystemClock().now()
+    seconds = 0.0 if since is None else max(0.0, (now - since) / 1000)
+    return lag.shard, lag.journal_seq, lag.projected_seq, lag.events, seconds
 
 
 @projection.command()
@@ -95,13 +110,21 @@ async def _lags(site: Site) -> Sequence[ShardLag]:
         return await projection_status(journal, engine)
 
 
+async def _ends(site: Site) -> dict[ShardId, int]:
+    journal = open_journal(site.stores)
+    try:
+        return {one: await journal.last_seq(one) for one in await journal.shards()}
+    finally:
+        await journal.close()
+
+
 async def _rebuild(site: Site, progress: Progressing) -> None:
     from persistence.rebuild import rebuild as rebuild_read_model
     from persistence.seeding import SnapshotSeeds
 
     snapshots = open_snapshots(site.stores)
     try:
-        async with _opened(site, "projector") as (journal, engine):
+        async with _opened(site, "upkeep") as (journal, engine):
             await rebuild_read_model(
                 journal,
                 engine,
@@ -122,7 +145,7 @@ async def _parked(site: Site) -> dict[str, int]:
 
 @asynccontextmanager
 async def _opened(
-    site: Site, role: Literal["reader", "projector"]
+    site: Site, role: Literal["reader", "upkeep"]
 ) -> AsyncIterator[tuple[Journal, AsyncEngine]]:
     """The site's journal, for reading, and its read model, migrated."""
     from persistence.engine import open_engine

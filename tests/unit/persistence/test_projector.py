@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 
@@ -11,10 +12,9 @@ from actors.domain import events as ev
 from actors.domain.ids import ShardId
 from actors.errors import JournalUnavailable
 from actors.ports import Record
-from persistence import projection
+from persistence import projection, projector_rest
 from persistence import projector as projecting
-from persistence import projector_rest
-from persistence.projection_store import Offset, ParkKind
+from persistence.projection_store import Offset, ParkKind, StoreUnavailable
 from persistence.projector import Projector
 from persistence.readmodel_memory import MemoryReadModel
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
@@ -187,3 +187,61 @@ async def test_lag_is_told_per_shard() -> None:
     (one,) = await projector.lag()
     assert (one.events, one.projected_seq, one.journal_seq) == (2, 1, 3)
     assert one.oldest_waiting_at == 2_000
+
+
+async def test_lanes_do_not_trip_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lane whose store fails makes all offsets be read anew, and nothing else."""
+    other, begun, failed = ShardId("s0001"), asyncio.Event(), asyncio.Event()
+    journal, twin = StoryJournal(), MemoryReadModel()
+    journal.tell(SHARD, Story(1).booked(1))
+    journal.tell(other, Story(2).booked(1))
+    read, apply = journal.read, twin.apply
+
+    async def late(shard: ShardId, after: int, limit: int) -> Any:
+        if shard == other:
+            begun.set()
+            await failed.wait()
+        return await read(shard, after, limit)
+
+    async def away(shard: ShardId, *given: Any) -> Any:
+        if shard == SHARD and not failed.is_set():
+            await begun.wait()
+            failed.set()
+            raise StoreUnavailable("away")
+        return await apply(shard, *given)
+
+    monkeypatch.setattr(journal, "read", late)
+    monkeypatch.setattr(twin, "apply", away)
+    projector = Projector(journal, twin, FixedClock(), lanes=2)
+    with pytest.raises(StoreUnavailable):
+        await projector.step()
+    assert await projector.step() == 1
+    assert await twin.shard_offsets() == {SHARD: Offset(1, 1), other: Offset(1, 1)}
+
+
+async def test_projectors_come_back_out_of_step(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The pause doubles up to its bound, and half of it is left to chance."""
+    stop, twin, asked = asyncio.Event(), MemoryReadModel(), 0
+    monkeypatch.setattr(projecting, "BACK_OFF_LEAST_S", 0.001)
+    monkeypatch.setattr(projecting, "BACK_OFF_MOST_S", 0.004)
+    pauses: list[float] = []
+
+    async def note(_: asyncio.Event, seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def away(_: ShardId) -> Offset:
+        nonlocal asked
+        asked += 1
+        if asked == 5:
+            stop.set()
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(projecting, "pause", note)
+    monkeypatch.setattr(twin, "offset", away)
+    journal = StoryJournal()
+    journal.tell(SHARD, Story().booked(1))
+    chances = iter([0.0, 0.5, 0.999, 0.0, 1.0])
+    await Projector(journal, twin, FixedClock()).run(stop, lambda: next(chances))
+    assert pauses == pytest.approx([0.001, 0.0015, 0.002002, 0.004, 0.002])
