@@ -51,17 +51,24 @@ async def follow_journal(site: Site, *, until_stdin_closes: bool) -> None:
         loop.add_reader(sys.stdin.fileno(), _notice_end, stop)
     if until_stdin_closes:  # beside a server: those who answer people come first
         os.nice(NICENESS)
+    await project_until(site, stop)
+
+
+async def project_until(site: Site, stop: asyncio.Event) -> None:
+    """Project until told to stop."""
     url = site.database_url
     if not await migrated(url, stop):
         return
     engine = open_engine(url, "projector")
     journal = open_journal(site.stores)
     snapshots = open_snapshots(site.stores)
+    store = SqlProjectionStore(engine)
     projector = Projector(
         journal,
-        SqlProjectionStore(engine),
+        store,
         SystemClock(),
         cell_minutes=site.settings.cell_minutes,
+        lanes=store.lanes,
     )
     log.info("projector begins")
     try:

@@ -27,8 +27,11 @@ class WebServer(uvicorn.Server):
         config: uvicorn.Config,
         drain: Callable[[], Awaitable[None]],
         drain_s: float,
+        watchers: Callable[[], int] = lambda: 0,
     ) -> None:
         super().__init__(config)
+        self.watchers = watchers
+        """How many watch just now."""
         self._drain = drain
         self._drain_s = drain_s
         self.listening = asyncio.Event()

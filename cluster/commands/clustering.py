@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.commands.options import DataOption
-from cluster.obstacle import Obstacle
+from cluster.commands.options import DataOption, JsonOption
+from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.settings import Settings, read_settings
 from cluster.terminal import Terminal
 
@@ -99,6 +99,23 @@ def join(  # noqa: PLR0913 - one argument for each option
     raise typer.Exit(_run(settings, settings.head, ports, takes_shards=shards))
 
 
+@cluster.command()
+def status(*, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Show nodes, shards, gateways and lags; exit code 1 if something is not well."""
+    from cluster.node.status import cluster_status
+    from cluster.node.status_table import as_document, show
+    from cluster.site import existing_site
+
+    terminal = Terminal()
+    found = asyncio.run(cluster_status(existing_site(data)))
+    if as_json:
+        terminal.json(as_document(found))
+    else:
+        show(found, terminal)
+    if not found.is_well:
+        raise typer.Exit(FOUND_A_PROBLEM)
+
+
 def _run(
     settings: Settings, head: str, ports: str | None, *, takes_shards: bool = True
 ) -> int:
@@ -178,7 +195,9 @@ def gateway(
     site = existing_site(data)
     log_to(site.folder.logs / f"gateway-{index}.log", site.settings.log_level)
     raise typer.Exit(
-        serve_people(site, port or site.settings.port, ray_folder, version_text())
+        serve_people(
+            site, port or site.settings.port, index, ray_folder, version_text()
+        )
     )
 
 

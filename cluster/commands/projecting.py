@@ -15,6 +15,9 @@ def project(
     until_stdin_closes: Annotated[
         bool, typer.Option(help="Stop when standard input ends: for a server's child.")
     ] = False,
+    in_turn: Annotated[
+        bool, typer.Option(help="Stand by while another node's projector works.")
+    ] = False,
     data: DataOption = None,
 ) -> None:
     """Follow the journal and write the read model, until told to stop."""
@@ -24,4 +27,9 @@ def project(
 
     site = existing_site(data)
     log_to(site.folder.logs / "projector.log", site.settings.log_level)
+    if in_turn:
+        from cluster.node.standby import project_in_turn
+
+        asyncio.run(project_in_turn(site))
+        return
     asyncio.run(follow_journal(site, until_stdin_closes=until_stdin_closes))

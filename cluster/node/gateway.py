@@ -9,22 +9,30 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from actors.ports import ShardLinks
 from cluster.bootstrap import fixed_shards, has_journal, shard_spec, site_placing
+from cluster.clock import SystemClock
 from cluster.node.raylet import joined, raylet_socket, until_gone
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.preflight import raise_open_files_limit
 from cluster.serve import alongside
 from cluster.site import Site
+from cluster.web_server import WebServer
+from persistence.presence_redis import TELL_S, GatewayLine, RedisPresence
+from persistence.redis_link import RedisAway
 
 log = logging.getLogger(__name__)
 
 
-def serve_people(site: Site, port: int, ray_folder: Path, version: str) -> int:
+def serve_people(
+    site: Site, port: int, index: int, ray_folder: Path, version: str
+) -> int:
     """Serve until told to stop, or until this node's Ray is gone; the exit code.
 
     Raises:
@@ -34,7 +42,7 @@ def serve_people(site: Site, port: int, ray_folder: Path, version: str) -> int:
     import uvloop
 
     with joined(site), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(site, port, raylet_socket(ray_folder), version))
+        return runner.run(_serve(site, port, index, raylet_socket(ray_folder), version))
 
 
 def shared_listener(host: str, port: int) -> socket.socket:
@@ -58,7 +66,7 @@ def shared_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _serve(site: Site, port: int, raylet: Path, version: str) -> int:
+async def _serve(site: Site, port: int, index: int, raylet: Path, version: str) -> int:
     from cluster.gateway_wiring import gateway_ports, web_server
 
     stop = asyncio.Event()
@@ -73,6 +81,7 @@ async def _serve(site: Site, port: int, raylet: Path, version: str) -> int:
             async with (
                 alongside(server.serve(sockets=[listener])) as serving,
                 alongside(until_gone(raylet)) as lost,
+                alongside(_be_present(site, port, index, server)),
             ):
                 log.info("gateway begins", extra={"port": port})
                 gc.collect()
@@ -91,6 +100,31 @@ async def _serve(site: Site, port: int, raylet: Path, version: str) -> int:
         return 0
     finally:
         listener.close()
+
+
+async def _be_present(site: Site, port: int, index: int, server: WebServer) -> None:
+    """Tell `slotcast cluster status` of this gateway and its watchers, for life."""
+    settings = site.settings
+    if not settings.shared_redis:
+        return
+    await server.listening.wait()
+    presence = RedisPresence(settings.shared_redis, settings.site)
+    clock = SystemClock()
+    url = f"http://{settings.host}:{port}"
+    try:
+        while True:
+            line = GatewayLine(
+                *(settings.node_name, index, os.getpid(), url),
+                watchers=server.watchers(),
+                at=clock.now(),
+            )
+            with suppress(RedisAway):
+                await presence.tell(line)
+            await asyncio.sleep(TELL_S)
+    finally:
+        with suppress(RedisAway):
+            await presence.leave(settings.node_name, index)
+        await presence.close()
 
 
 def _links(site: Site) -> ShardLinks:

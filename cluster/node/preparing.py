@@ -51,6 +51,12 @@ def site_of_node(settings: Settings, terminal: Terminal, *, is_head: bool) -> Si
             "a file here.",
             "Set SLOTCAST_JOURNAL=redis://… to the same Redis on every node.",
         )
+    if not is_head and not settings.database:
+        terminal.note(
+            "SLOTCAST_DATABASE is not set: lists and searches on this node show only "
+            "what its own file knows. Name the site's MySQL or MariaDB.",
+            style="yellow",
+        )
     made = folder.examine()
     layout = agreed_layout(folder, settings, made)
     if layout is None and not is_head:

@@ -78,7 +78,7 @@ class NodeSupervisor:
         self._others = [
             Child(
                 "projector",
-                lambda: own_start(plan, "project"),
+                lambda: own_start(plan, "project", "--in-turn"),
                 logs / "projector.out",
                 finish_s=PROJECTOR_FINISH_S,
             )

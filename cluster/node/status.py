@@ -1,0 +1,143 @@
+"""What is known of a cluster just now, from any of its nodes, in bounded time.
+
+Every source is asked by itself and may be silent: Ray for nodes and shards, Redis for
+gateways, journal and read model for how far they are. What nobody could tell is named
+under ``troubles``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
+
+from msgspec import Struct
+
+from actors.domain.ids import ShardId
+from actors.errors import SchedulingError
+from actors.ports import ShardStatus
+from actors.readmodel import ShardLag
+from cluster.bootstrap import fixed_shards, joined_ray, shard_spec, site_placing
+from cluster.clock import SystemClock
+from cluster.keeping.survey import Survey
+from cluster.obstacle import Obstacle
+from cluster.run_file import RunRecord, read_record
+from cluster.site import Site
+from cluster.stores import open_journal
+from persistence.engine import open_engine
+from persistence.presence_redis import GatewayLine, RedisPresence
+from persistence.projection_store import StoreUnavailable
+from persistence.rebuild import status as projection_status
+
+T = TypeVar("T")
+
+SOURCE_S = 8.0
+"""How long one source may take; all are asked at the same time."""
+HEAD_S = 1.5
+"""How long the head may take to accept a connection before it counts as away."""
+
+
+class ClusterStatus(Struct):
+    """What could be learned."""
+
+    survey: Survey | None = None
+    shards: Sequence[ShardStatus] = ()
+    gateways: Sequence[GatewayLine] = ()
+    lags: Sequence[ShardLag] = ()
+    troubles: list[str] = []
+
+    @property
+    def is_well(self) -> bool:
+        """Whether everything answered, and every shard is open."""
+        return not self.troubles and all(one.state == "open" for one in self.shards)
+
+
+async def cluster_status(site: Site) -> ClusterStatus:
+    """Ask everybody. Raises nothing for what is silent."""
+    found = ClusterStatus()
+    await asyncio.gather(
+        _ask(found, "Ray", _from_ray(site, found)),
+        _ask(found, "gateways", _from_redis(site, found)),
+        _ask(found, "journal and read model", _from_stores(site, found)),
+    )
+    return found
+
+
+async def _ask(found: ClusterStatus, what: str, work: Awaitable[None]) -> None:
+    try:
+        await asyncio.wait_for(work, SOURCE_S)
+    except TimeoutError:
+        found.troubles.append(f"{what}: no answer within {SOURCE_S:.0f} s")
+    except Obstacle as obstacle:
+        found.troubles.append(f"{what}: {obstacle.wrong}")
+    except (SchedulingError, StoreUnavailable, OSError) as error:
+        found.troubles.append(f"{what}: {error}")
+
+
+async def _from_ray(site: Site, found: ClusterStatus) -> None:
+    record = read_record(site.folder.run_file) if site.folder.is_locked() else None
+    if record is None or not record.node_host:
+        found.troubles.append("no node of the cluster runs on this data folder")
+        return
+    if not await _accepts(record):
+        found.troubles.append(
+            f"the head at {record.ray_address} is away: shards and gateways that live "
+            "go on; nothing is restarted or moved until it is back"
+        )
+        return
+    async with joined_ray(site):
+        from actors.remote import RayLinks
+        from cluster.keeping.ray_actors import RayActors
+
+        actors = RayActors(shard_spec(site))
+        try:
+            found.survey = await actors.survey()
+        finally:
+            actors.close()
+        links = RayLinks(site_placing(site), fixed_shards(site))
+        try:
+            told = (_status(links.status(one), one) for one in links.shards())
+            found.shards = await asyncio.gather(*told)
+        finally:
+            await links.close()
+
+
+async def _status(asked: Awaitable[ShardStatus], shard: ShardId) -> ShardStatus:
+    try:
+        return await asked
+    except SchedulingError:
+        nothing = (0, 0, 0, 0, 0, 0, 0, 0, 0)
+        return ShardStatus(shard, *nothing, state="silent")
+
+
+async def _accepts(record: RunRecord) -> bool:
+    host, _, port = record.ray_address.rpartition(":")
+    try:
+        async with asyncio.timeout(HEAD_S):
+            _, writer = await asyncio.open_connection(host, int(port))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+async def _from_redis(site: Site, found: ClusterStatus) -> None:
+    if not site.settings.shared_redis:
+        return
+    presence = RedisPresence(site.settings.shared_redis, site.settings.site)
+    try:
+        found.gateways = await presence.everybody(SystemClock().now())
+    finally:
+        await presence.close()
+
+
+async def _from_stores(site: Site, found: ClusterStatus) -> None:
+    journal, engine = (
+        open_journal(site.stores),
+        open_engine(site.database_url, "reader"),
+    )
+    try:
+        found.lags = await projection_status(journal, engine)
+    finally:
+        await journal.close()
+        await engine.dispose()
