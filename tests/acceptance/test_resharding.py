@@ -1,4 +1,4 @@
-"""``slotcast cluster isolate`` beside a server, and ``slotcast reshard`` without one."""
+"""``slotcast cluster isolate`` beside a server, ``slotcast reshard`` without one."""
 
 from __future__ import annotations
 
