@@ -102,7 +102,9 @@ def _asked(settings: Settings, ask: Callable[[RedisLayout], Awaitable[T]]) -> T:
     from persistence.site_redis import RedisLayout
 
     async def work() -> T:
-        shelf = RedisLayout(settings.journal, settings.site)
+        shelf = RedisLayout(
+            settings.journal, settings.site, replicas=settings.journal_replicas
+        )
         try:
             return await ask(shelf)
         finally:
