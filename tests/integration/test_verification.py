@@ -148,6 +148,19 @@ async def test_a_spoiled_read_model_is_named(
     assert any(says in problem for problem in (await site.verify()).problems)
 
 
+async def test_claims_of_visits_long_past_are_not_missed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the purge of old claims lets go is no difference; all else still is one."""
+    ten_days = 10 * 24 * 3_600_000
+    monkeypatch.setattr("persistence.claim_purge.KEEP_MS", -ten_days)
+    await site.spoil("DELETE FROM slot_claim")
+    assert (await site.verify()).problems == []
+    monkeypatch.setattr("persistence.claim_purge.KEEP_MS", ten_days)
+    (problem,) = (await site.verify()).problems
+    assert "claims missing" in problem
+
+
 async def test_a_snapshot_that_is_not_its_replay_is_named(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
