@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SEEDS ?= 5000
+MINUTES ?= 20
 ARGS ?=
 
 # Stamps: written when a set is installed, older than a changed lock file.
@@ -12,7 +13,7 @@ DEV_READY := $(VENV)/.ready-dev
 SERVICES ?= .services
 SERVICES_READY := $(SERVICES)/.ready
 
-.PHONY: help run check test simulate bench lock clean
+.PHONY: help run check test simulate bench soak lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -35,6 +36,9 @@ simulate: $(DEV_READY)  ## the simulator: make simulate SEEDS=50000
 
 bench: $(DEV_READY)  ## measure; the method stands in docs/benchmarks/
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+soak: $(DEV_READY)  ## a cluster under load with a fault every 20 s
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
 
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
   --no-emit-index-url --no-emit-find-links --no-header pyproject.toml

@@ -17,6 +17,7 @@ from actors.domain.errors import Refusal, RefusalCode
 from gateway import errors as gateway_errors
 from gateway import problems
 from tests.architecture.sources import ROOT
+from tests.faults.recording import OUR_NUMBER, rows
 from tests.simulation.faults import Nemesis, Weather
 
 TWINS = {
@@ -106,8 +107,25 @@ def test_every_fault_of_the_nemesis_is_in_the_table() -> None:
 
 
 def test_every_fault_has_a_number() -> None:
-    """The list has 22 faults, and each has a test or says which part it waits for."""
-    page = (ROOT / "docs" / "faults.md").read_text("utf-8")
-    rows = re.findall(r"^\| (\d+) \|.*\| ([^|]+) \|$", page, re.MULTILINE)
-    assert [int(number) for number, _ in rows] == list(range(1, 23))
-    assert all("tests/" in how or "later" in how for _, how in rows)
+    """The list has 22 faults, and each has a test and a last result."""
+    table = rows((ROOT / "docs" / "faults.md").read_text("utf-8"))
+    assert [number for number, _, _ in table] == list(range(1, 23))
+    assert all("tests/" in how and result for _, how, result in table)
+
+
+def test_every_real_fault_is_made_where_the_table_says() -> None:
+    """A row that names tests/faults/ has a test there with its number, and no test
+    there has a number whose row does not name it."""
+    table = rows((ROOT / "docs" / "faults.md").read_text("utf-8"))
+    made: dict[int, set[str]] = {}
+    for path in (ROOT / "tests" / "faults").glob("test_*.py"):
+        for name in re.findall(r"def (test_\d\w+)", path.read_text("utf-8")):
+            numbers = OUR_NUMBER.match(name)
+            assert numbers is not None
+            for number in numbers[1].split("_"):
+                made.setdefault(int(number), set()).add(path.name)
+    for number, how, _ in table:
+        named = re.findall(r"`tests/faults/([\w.]*)`", how)
+        files = made.get(number, set())
+        assert bool(named) == bool(files), f"fault {number}: {named}, {files}"
+        assert all(not name or name in files for name in named), f"fault {number}"

@@ -73,7 +73,9 @@ class House:
 
     def kill_everything(self) -> None:
         """The machine of the server stops: every process of it, at once."""
-        for mark in self.server.note_tree():
+        tree = self.server.note_tree()
+        self.server.kill()
+        for mark in tree:
             try:
                 os.kill(mark.pid, signal.SIGKILL)
             except ProcessLookupError:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from loadtests.history import OK, History
-from loadtests.workload import Plan, Watchers, Workload, register
+from loadtests.workload import Watchers, Workload
+from loadtests.workload_plan import Plan, register
 from tests.faults.checking import Findings, check
 from tests.faults.sites import Site
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from loadtests.history import FAIL, OK, History
 from loadtests.replay_report import percentiles
-from loadtests.workload import Plan
+from loadtests.workload_plan import Plan
 from tests.benchmarks.__main__ import commit, machine
 from tests.faults import menu
 from tests.faults.checking import Findings

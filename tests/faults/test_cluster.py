@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from loadtests.workload import Plan
+from loadtests.workload_plan import Plan
 from tests.faults.estate import Estate, an_estate
 from tests.faults.loads import World
 
@@ -94,7 +94,7 @@ async def test_10_the_head_is_away(estate: Estate, world: World) -> None:
 async def test_11_a_node_stands_still_and_comes_to(
     estate: Estate, world: World
 ) -> None:
-    """Faults 11 and 18: every process of a node is stopped for longer than it takes to
+    """Fault 11: every process of a node is stopped for longer than it takes to
     be given up, then goes on: its shards are fenced at the write, nobody is told no
     out of an old memory."""
     async with world.load() as load:
