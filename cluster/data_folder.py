@@ -173,9 +173,10 @@ class DataFolder:
             if name in settings.model_fields_set and asked != value:
                 raise Obstacle(
                     f"The data folder {self.path} was made with {name}={value}, "
-                    f"but {name}={asked} is asked for; it cannot be changed later.",
-                    f"Leave SLOTCAST_{name.upper()} out, or set SLOTCAST_DATA to "
-                    "another place to begin a new site.",
+                    f"but {name}={asked} is asked for; a setting does not change it.",
+                    f"Leave SLOTCAST_{name.upper()} out (shards and placement are "
+                    "changed by slotcast reshard), or set SLOTCAST_DATA to another "
+                    "place to begin a new site.",
                 )
         return settings.model_copy(update=fixed)
 
