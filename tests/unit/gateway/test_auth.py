@@ -33,7 +33,7 @@ def _signed(algorithm: str = "HS256", key: bytes | None = KEY, **changes: Any) -
         "jti": "t",
     }
     kept = {k: v for k, v in (claims | changes).items() if v is not None}
-    return jwt.encode(kept, key, algorithm=algorithm)
+    return jwt.encode(kept, key or "", algorithm=algorithm)
 
 
 @pytest.mark.parametrize(
