@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from actors.domain.ids import ShardId
+from actors.ports import Record
 from cluster.backup.manifest import RECORDS, Manifest, read_manifest
 from cluster.backup.places import MANIFEST, FolderPlace, opened_place
 from cluster.backup.restoring import Restore
@@ -17,11 +21,20 @@ from cluster.backup.saving import Backup, documents_folder
 from cluster.obstacle import Obstacle
 from cluster.settings import read_settings
 from cluster.site import Site, existing_site
+from cluster.stores import open_journal, open_snapshots
 from cluster.verification import Verdict
+from persistence.journal_import import FileJournalImport
 from tests.architecture.sources import ROOT
 from tests.factories import at, book_slot
 from tests.fixtures.server import clean_environment, run_command
-from tests.fixtures.small_site import files_below, lived_in, made_site, told, working
+from tests.fixtures.small_site import (
+    files_below,
+    lived_in,
+    made_site,
+    projected,
+    told,
+    working,
+)
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -305,3 +318,52 @@ async def test_records_come_back_at_their_own_places(
     assert (await manifest_of(saved)).of(RECORDS) == (await manifest_of(second)).of(
         RECORDS
     )
+
+
+async def test_a_trimmed_journal_is_backed_up_from_where_it_begins(
+    site: Site, tmp_path: Path
+) -> None:
+    """Old records may be gone: snapshots and SQL hold what they said."""
+    saved = await trimmed_backup(site, tmp_path)
+    verdict = await restored(str(saved), tmp_path / "new")
+    assert verdict.problems == []
+    assert verdict.trimmed_shards == 1
+    new = existing_site(tmp_path / "new")
+    async with working(new) as links:
+        shard = links.shard_of(book_slot(2).provider_id)
+        (reply,) = await links.execute(shard, [book_slot(90, at(12))], 10)
+        assert type(reply).__name__ == "Refusal"
+
+
+async def trimmed_backup(site: Site, tmp_path: Path) -> Path:
+    """A backup of a site whose first shard's oldest segments are gone."""
+    shard = ShardId("s0000")
+    await projected(site)
+    snapshots, journal = open_snapshots(site.stores), open_journal(site.stores)
+    position, end = await snapshots.position(shard), await journal.last_seq(shard)
+    epoch = (await journal.read(shard, end - 1, 1))[0].epoch
+    await snapshots.close()
+    await journal.close()
+    records = [
+        record
+        for record in await all_records(site, shard)
+        if record.seq > min(position, end - 1)
+    ]
+    shutil.rmtree(site.folder.journal / shard)
+    writer = FileJournalImport(site.folder.journal)
+    await writer.write(shard, records)
+    await writer.finish(shard, epoch)
+    await writer.close()
+    place = tmp_path / "trimmed"
+    await backed_up(site, str(place))
+    first = (await manifest_of(place)).shards[shard].first_seq
+    assert first == records[0].seq > 1
+    return place
+
+
+async def all_records(site: Site, shard: ShardId) -> Sequence[Record]:
+    journal = open_journal(site.stores)
+    try:
+        return await journal.read(shard, 0, 10_000)
+    finally:
+        await journal.close()
