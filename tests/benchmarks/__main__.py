@@ -28,6 +28,7 @@ BENCHMARKS = {
     "projection": ["tests.benchmarks.bench_projection", "--json"],
     "scale": ["tests.benchmarks.bench_scale", "--json"],
     "start": ["loadtests.bench_start", "--json"],
+    "shared": ["tests.benchmarks.bench_shared", "--json"],
     "bookings": ["loadtests.bench_bookings"],
 }
 
