@@ -19,10 +19,11 @@ from cluster.commands.backups import backup, restore
 from cluster.commands.clustering import cluster, gateway, keep
 from cluster.commands.importing import importing, seed
 from cluster.commands.journals import journal
+from cluster.commands.moving import drain, rebalance, restart_shards, undrain
 from cluster.commands.options import JsonOption
 from cluster.commands.projecting import project
 from cluster.commands.projections import migrate, projection
-from cluster.commands.resharding import reshard
+from cluster.commands.resharding import isolate, reshard
 from cluster.commands.serving import serve
 from cluster.commands.statuses import status
 from cluster.commands.tokens import token
@@ -48,6 +49,11 @@ app.command()(project)
 app.command()(migrate)
 app.command()(status)
 app.add_typer(journal, name="journal")
+cluster.command()(isolate)
+cluster.command()(drain)
+cluster.command()(undrain)
+cluster.command()(rebalance)
+cluster.command()(restart_shards)
 app.add_typer(cluster, name="cluster")
 app.command(hidden=True)(gateway)
 app.command(hidden=True)(keep)

@@ -18,7 +18,11 @@ TURN_FILE = "moving.lock"
 
 
 def turn_of(site: Site) -> Turn:
-    """Who may move shards: one process of this machine's data folder at a time."""
+    """Who may move shards: one process of the site at a time."""
+    if site.settings.journal_is_redis:
+        from cluster.keeping.lease_turn import LeaseTurn
+
+        return LeaseTurn(site.settings.journal, site.settings.site)
     return FileTurn(site.folder.path / TURN_FILE)
 
 
