@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 
 from sqlalchemy.exc import DBAPIError
@@ -21,6 +22,7 @@ from cluster.clock import SystemClock
 from cluster.sharing import wakeups_of
 from cluster.site import Site
 from cluster.stores import open_journal, open_snapshots
+from persistence.claim_purge import ClaimPurge
 from persistence.engine import open_engine
 from persistence.migrating import migrate
 from persistence.projection_sql import SqlProjectionStore
@@ -74,7 +76,11 @@ async def project_until(site: Site, stop: asyncio.Event) -> None:
     try:
         keep_ms = site.settings.journal_retention_hours * 3_600_000
         trimmer = Trimmer(journal, snapshots, SqlProjectionStore(engine), keep_ms)
-        await _follow(site, projector, trimmer, stop)
+        purge = ClaimPurge(engine, site.settings.cell_minutes)
+        beside: list[Trimmer | ClaimPurge] = [purge]
+        if site.settings.trim_journal:
+            beside.append(trimmer)
+        await _follow(site, projector, beside, stop)
     finally:
         await journal.close()
         await snapshots.close()
@@ -83,13 +89,16 @@ async def project_until(site: Site, stop: asyncio.Event) -> None:
 
 
 async def _follow(
-    site: Site, projector: Projector, trimmer: Trimmer, stop: asyncio.Event
+    site: Site,
+    projector: Projector,
+    beside: Sequence[Trimmer | ClaimPurge],
+    stop: asyncio.Event,
 ) -> None:
     async with wakeups_of(site) as wakeups:
         projector.wakeups = wakeups
         async with asyncio.TaskGroup() as tasks:
-            if site.settings.trim_journal:
-                tasks.create_task(trimmer.run(stop))
+            for chore in beside:
+                tasks.create_task(chore.run(stop))
             await projector.run(stop)
         await _catch_up(projector)
 

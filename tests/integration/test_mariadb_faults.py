@@ -229,19 +229,28 @@ async def test_a_server_that_becomes_read_only_is_left(server: MariaDbServer) ->
         "GRANT SELECT, INSERT, UPDATE, DELETE ON failover.* TO plain@'127.0.0.1'",
     )
     plain = url.replace("slotcast:only-for-tests", "plain:plain")
-    engine = open_engine(plain, "projector")
-    store = SqlProjectionStore(engine)
-    assert await store.apply(SHARD, 0, Offset(1, 1), []) == Applied(Offset(1, 1))
-    before = await connection_id(engine)
-    server.execute("SET GLOBAL read_only = ON")
+    async with opened(plain) as engine:
+        store = SqlProjectionStore(engine)
+        assert await store.apply(SHARD, 0, Offset(1, 1), []) == Applied(Offset(1, 1))
+        before = await connection_id(engine)
+        server.execute("SET GLOBAL read_only = ON")
+        try:
+            with pytest.raises(StoreUnavailable, match="1290"):
+                await store.apply(SHARD, 1, Offset(2, 1), [])
+        finally:
+            server.execute("SET GLOBAL read_only = OFF")
+        assert await connection_id(engine) != before
+        assert await store.apply(SHARD, 1, Offset(2, 1), []) == Applied(Offset(2, 1))
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[AsyncEngine]:
+    """A projector's engine, closed whatever happens: a control makes tests fail."""
+    engine = open_engine(url, "projector")
     try:
-        with pytest.raises(StoreUnavailable, match="1290"):
-            await store.apply(SHARD, 1, Offset(2, 1), [])
+        yield engine
     finally:
-        server.execute("SET GLOBAL read_only = OFF")
-    assert await connection_id(engine) != before
-    assert await store.apply(SHARD, 1, Offset(2, 1), []) == Applied(Offset(2, 1))
-    await engine.dispose()
+        await engine.dispose()
 
 
 async def connection_id(engine: AsyncEngine) -> int:
@@ -255,18 +264,17 @@ async def test_a_batch_is_few_statements(
 ) -> None:
     """A thousand events are some dozens of statements, not one for each row."""
     url = empty_database(mariadb_server, "counted", driver)
-    engine = open_engine(url, "projector")
     journal = visits(2_000, 40)
-    projector = Projector(journal, SqlProjectionStore(engine), FixedClock())
 
     def asked() -> int:
         query = "SHOW GLOBAL STATUS LIKE 'Questions'"
         return int(str(mariadb_server.execute(query)[0][1]))
 
-    before = asked()
-    assert await projector.step() == 2_000
-    assert asked() - before < 4 * 60
-    await engine.dispose()
+    async with opened(url) as engine:
+        projector = Projector(journal, SqlProjectionStore(engine), FixedClock())
+        before = asked()
+        assert await projector.step() == 2_000
+        assert asked() - before < 4 * 60
 
 
 @pytest.mark.parametrize("turn", range(3))
