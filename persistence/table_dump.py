@@ -17,8 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import LargeBinary
 
 from persistence import tables as t
-from persistence.engine import reading
-from persistence.migrating import MIGRATIONS
+from persistence.engine import MIGRATIONS, reading
 
 FETCH_ROWS = 500
 """Rows in memory at a time."""
