@@ -11,9 +11,8 @@ from shutil import rmtree
 
 from actors.domain.ids import ShardId
 from actors.errors import Unavailable
-from actors.placement import placing
-from actors.remote import RayLinks, ShardSpec, create_shards
-from cluster.bootstrap import FACTORY, fixed_shards, has_journal, shard_config
+from actors.remote import RayLinks, create_shards
+from cluster.bootstrap import fixed_shards, has_journal, shard_spec, site_placing
 from cluster.clock import SystemClock
 from cluster.local_ray import RayConfig, start_ray, stop_ray
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
@@ -38,13 +37,12 @@ class RayHost:
     """Ray and the site's shards on it. ``start`` it, and ``stop`` it."""
 
     def __init__(self, site: Site, folder: Path) -> None:
-        settings = site.settings
         self._site = site
         self._folder = folder
-        self._spec = ShardSpec(FACTORY, shard_config(site, logs=True).encoded())
+        self._spec = shard_spec(site)
         self._fixed = fixed_shards(site)
         self.links = RayLinks(
-            placing(settings.placement, settings.shards),
+            site_placing(site),
             self._fixed,
             None if self._fixed else self._spec,
             known=lambda shard: has_journal(site, shard),
