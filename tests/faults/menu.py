@@ -47,35 +47,35 @@ class _HouseFaults:
 
     def redis_killed(self, dice: random.Random) -> str:
         self._house.redis.kill()
-        return _away(dice, 0.5, 3, self._house.redis.start)
+        return away(dice, 0.5, 3, self._house.redis.start)
 
     def redis_frozen(self, dice: random.Random) -> str:
         self._house.redis.freeze()
-        return _away(dice, 0.5, 8, self._house.redis.thaw)
+        return away(dice, 0.5, 8, self._house.redis.thaw)
 
     def mariadb_killed(self, dice: random.Random) -> str:
         self._house.mariadb.kill()
-        return _away(dice, 1, 10, self._house.mariadb.start)
+        return away(dice, 1, 10, self._house.mariadb.start)
 
     def mariadb_frozen(self, dice: random.Random) -> str:
         self._house.mariadb.freeze()
-        return _away(dice, 1, 15, self._house.mariadb.thaw)
+        return away(dice, 1, 15, self._house.mariadb.thaw)
 
     def journal_line_cut(self, dice: random.Random) -> str:
         size = dice.randrange(1, 20_000)
         self._house.to_redis.tell(cut_after=size)
-        return f"after {size} bytes, {_away(dice, 0.5, 2, self._house.to_redis.heal)}"
+        return f"after {size} bytes, {away(dice, 0.5, 2, self._house.to_redis.heal)}"
 
     def patients_line_cut(self, dice: random.Random) -> str:
         line = self._house.to_gateway
         line.tell(swallow_down=True)
-        told = _away(dice, 1, 5, lambda: line.tell(cut=True))
+        told = away(dice, 1, 5, lambda: line.tell(cut=True))
         line.heal()
         return told
 
     def machine_killed(self, dice: random.Random) -> str:
         self._house.kill_everything()
-        return _away(dice, 0.5, 3, self._house.server.start)
+        return away(dice, 0.5, 3, self._house.server.start)
 
     def mend(self) -> None:
         """Undo what a fault that failed may have left."""
@@ -99,7 +99,7 @@ def of_house(house: House) -> Menu:
     return Menu(strikes, faults.mend)
 
 
-def _away(
+def away(
     dice: random.Random, least: float, most: float, mend: Callable[[], object]
 ) -> str:
     """Leave it broken for a while, then mend it."""

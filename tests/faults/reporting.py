@@ -133,7 +133,19 @@ def _throughput(panel: Any, minutes: list[float], columns: dict[str, Any]) -> No
         panel.plot(minutes, columns[name], color=color, lw=1, label=label)
     panel.set_ylabel("answers a second")
     panel.set_ylim(bottom=0)
-    panel.legend(loc="upper right", ncols=4, fontsize=9)
+    _legend(panel, 4)
+
+
+def _legend(panel: Any, columns: int) -> None:
+    """Above the panel, where it hides nothing."""
+    where = (1.0, 1.0)
+    panel.legend(
+        loc="lower right",
+        bbox_to_anchor=where,
+        ncols=columns,
+        fontsize=9,
+        frameon=False,
+    )
 
 
 def _latency(panel: Any, minutes: list[float], columns: dict[str, Any]) -> None:
@@ -142,7 +154,7 @@ def _latency(panel: Any, minutes: list[float], columns: dict[str, Any]) -> None:
         panel.plot(minutes, values, color=color, lw=1, label=name)
     panel.set_yscale("log")
     panel.set_ylabel("wish to answer, ms\n(with repeats)")
-    panel.legend(loc="upper right", ncols=2, fontsize=9)
+    _legend(panel, 2)
 
 
 def _availability(panel: Any, minutes: list[float], columns: dict[str, Any]) -> None:
@@ -154,6 +166,7 @@ def _availability(panel: Any, minutes: list[float], columns: dict[str, Any]) -> 
         share.append(100 * answered / asked if asked else float("nan"))
     panel.fill_between(minutes, share, color="#74add1", step="mid")
     panel.set_ylim(0, 104)
+    panel.set_yticks([0, 50, 100])
     panel.set_ylabel("answered\nattempts, %")
 
 

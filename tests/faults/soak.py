@@ -141,7 +141,16 @@ def _one_server(folder: Path) -> Iterator[tuple[Site, Menu, str]]:
         yield house.site, menu.of_house(house), "One server, Redis and MariaDB"
 
 
-GROUNDS = {"server": _one_server}
+@contextmanager
+def _cluster(folder: Path) -> Iterator[tuple[Site, Menu, str]]:
+    from tests.faults.estate import an_estate
+    from tests.faults.menu_cluster import of_estate
+
+    with an_estate(folder) as estate:
+        yield estate.site, of_estate(estate), "Three nodes, Redis and MariaDB"
+
+
+GROUNDS = {"cluster": _cluster, "server": _one_server}
 
 
 def main() -> int:
