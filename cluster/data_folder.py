@@ -34,7 +34,7 @@ FORMAT = 1
 """The layout that this code writes and reads."""
 KEY_BYTES = 32
 """Length of the token key: as long as the hash of HS256."""
-_OURS_BEFORE_LAYOUT = frozenset({"lock", "run.json", "logs"})
+_OURS_BEFORE_LAYOUT = frozenset({"lock", "run.json", "logs", "secrets"})
 """Entries that may exist in a folder whose making has not begun."""
 
 
