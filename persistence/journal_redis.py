@@ -26,7 +26,7 @@ from persistence.redis_keys import SiteKeys
 from persistence.redis_news import RedisNews
 from persistence.redis_records import datas_of, entries_of, entry_id, position_of
 from persistence.redis_room import RedisRoom
-from persistence.redis_store import LostReply, RedisStore, TooFewCopies
+from persistence.redis_store import FencedAt, LostReply, RedisStore, TooFewCopies
 from persistence.redis_tail import RedisTail
 from persistence.redis_wire import ANSWER_S
 
@@ -71,7 +71,9 @@ class RedisJournal:
         """Open for writing under the next epoch; see the port.
 
         Also refuses to begin a lost journal anew: the site's layout must be there,
-        the stream of a shard that had one, and whatever this process saw durable.
+        the stream of a shard that had one, and whatever this process saw durable. A
+        Redis without the layout may be the wrong one, or not have its disk yet: it is
+        asked again (JournalUnavailable). Fenced: the site has another generation now.
         """
         await self._room.inspect()
         keys = self._keys.of(shard)
@@ -80,10 +82,10 @@ class RedisJournal:
             reply = await self._writing.call(
                 "seal",
                 (keys.stream, keys.epochs, self._keys.shards, self._keys.layout),
-                (shard, *known),
+                (shard, *known, self._keys.generation),
             )
         except JournalCorrupt as error:
-            raise JournalCorrupt(_lost(shard, self._keys, error)) from error
+            raise _lost(shard, self._keys, str(error)) from error
         except (LostReply, TooFewCopies) as error:
             raise JournalUnavailable(str(error)) from error
         epoch, seq = int(reply[0]), int(reply[1])
@@ -109,6 +111,9 @@ class RedisJournal:
             seq = await self._settle(shard, epoch, expected_seq, datas, error)
         except TooFewCopies as error:
             raise OutcomeUnknown(str(error)) from error
+        except FencedAt as error:
+            await self._must_not_be_lost(shard, error)
+            raise
         self._known[shard] = (epoch, seq)
         self._tail.is_durable(shard, seq)
         return int(seq)
@@ -203,6 +208,23 @@ class RedisJournal:
             )
         except (LostReply, TooFewCopies) as error:
             raise JournalUnavailable(str(error)) from error
+        except FencedAt as error:
+            await self._must_not_be_lost(shard, error)
+            raise
+
+    async def _must_not_be_lost(self, shard: ShardId, error: FencedAt) -> None:
+        """Return if another owner is the reason; a journal that went back has none.
+
+        Whoever were told "fenced" then would leave for good, and a process that knows
+        nothing would go on without what is gone.
+
+        Raises:
+            JournalCorrupt, JournalUnavailable: as ``seal``.
+        """
+        if (error.epoch, error.seq) < self._known.get(shard, (0, 0)):
+            there = await self._reading.ask("EXISTS", self._keys.layout)
+            lost = "LOST end" if there else "LOST layout"
+            raise _lost(shard, self._keys, f"{error}: {lost}") from error
 
     async def _settle(
         self,
@@ -247,19 +269,20 @@ class RedisJournal:
         raise OutcomeUnknown(str(error)) from error
 
 
-def _lost(shard: ShardId, keys: SiteKeys, error: JournalCorrupt) -> str:
-    text = str(error)
+def _lost(
+    shard: ShardId, keys: SiteKeys, text: str
+) -> JournalCorrupt | JournalUnavailable:
     if "LOST layout" in text:
-        return (
+        return JournalUnavailable(
             f"{text}: the key {keys.layout} is missing, so this Redis has lost its "
             "data or is another one. Bring the data back; an empty one is never begun."
         )
     if "LOST" in text:
-        return (
+        return JournalCorrupt(
             f"{text}: the journal of shard {shard} ends earlier than it did, or is "
             "gone. Restore it from a backup; it is never begun anew."
         )
-    return text
+    return JournalCorrupt(text)
 
 
 def _chunks(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:

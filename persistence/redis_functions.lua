@@ -29,14 +29,23 @@ local function fenced(epoch, seq)
   return redis.error_reply('FENCED ' .. (epoch or '0') .. '-' .. (seq or '0'))
 end
 
+-- The generation in force, as the layout says; 0 if it does not say.
+local function generation_of(layout)
+  return tonumber(string.match(layout, '"generation"%s*:%s*(%d+)') or '0')
+end
+
 -- KEYS stream, epochs, shards, layout
--- ARGV shard, epoch and seq that the caller knows to be durable
--- Replies with the new epoch and the last seq.
+-- ARGV shard, epoch and seq that the caller knows to be durable, its generation
+-- Replies with the new epoch and the last seq. A generation that was followed by
+-- another is not opened again: whoever still thinks it is in force must leave.
 local function seal(keys, args)
   if redis.call('EXISTS', keys[4]) == 0 then
     return redis.error_reply('LOST layout')
   end
   local epoch, seq = last_of(keys[1])
+  if tonumber(args[4]) < generation_of(redis.call('GET', keys[4])) then
+    return fenced(epoch, seq)
+  end
   if not epoch then
     if redis.call('SISMEMBER', keys[3], args[1]) == 1
       or redis.call('EXISTS', keys[2]) == 1 then

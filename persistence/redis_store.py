@@ -51,6 +51,15 @@ class TooFewCopies(Exception):
     """It was done, but fewer replicas than configured have it on disk."""
 
 
+class FencedAt(Fenced):
+    """A function refused: the stream's last id is not what the caller thinks."""
+
+    def __init__(self, place: str, position: str) -> None:
+        super().__init__(f"{place}: the last position is {position}")
+        epoch, _, seq = position.partition("-")
+        self.epoch, self.seq = int(epoch), int(seq)
+
+
 class RedisStore:
     """Commands and functions of ours on one connection. Must be closed."""
 
@@ -187,7 +196,7 @@ class RedisStore:
         text = str(error)
         word, _, rest = text.partition(" ")
         if word == "FENCED":
-            return Fenced(f"{self.place}: the last position is {rest.split()[0]}")
+            return FencedAt(self.place, rest.split()[0])
         if word in _FULL:
             return JournalFull(f"{self.place} is full: {text}", retry_after_s=10.0)
         if word in _AWAY:
