@@ -4,11 +4,16 @@ A shard's process opens a door (a port) when somebody first asks where it is; a 
 asks that through Ray, once for each process, and from then on talks over a line. Where
 no line can be had the call goes through Ray as before, so a door is never needed, only
 quick. What a broken line means is what any lost call means: the outcome is unknown.
+
+A peer that is frozen takes packets and answers none: its line stays, for it may thaw,
+every call on it is bounded by whoever waits, and the keeper ends what hangs. One whose
+packets vanish is given up by the kernel (TCP_USER_TIMEOUT).
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import socket
@@ -25,6 +30,8 @@ EXECUTE, POLL, STATUS = 1, 2, 3
 KEY_VARIABLE: Final = "RAY_AUTH_TOKEN"
 """Whoever may call through Ray may call here: the secret is the same."""
 CONNECT_S: Final = 1.0
+ADDRESS_S: Final = 5.0
+"""How long a process may take to say where its door is; it may just be starting."""
 WITHOUT_S: Final = 2.0
 """So long calls go through Ray before a line is tried again."""
 SILENT_MS: Final = 3_000
@@ -53,11 +60,21 @@ class Door:
         self._server: LineServer | None = None
 
     async def address(self, host: str) -> str:
-        """``host:port``; listens on that address from now on. Raises OSError."""
+        """``host:port``; listens on that address from now on. Empty: there is no door.
+
+        Without a key only this machine may come in: whoever reaches a door can book.
+        """
+        if not site_key() and not _is_loopback(host):
+            _LOG.warning("no door at %s: %s is not set", host, KEY_VARIABLE)
+            return ""
         if self._opening is None or _has_failed(self._opening):
             loop = asyncio.get_running_loop()
             self._opening = loop.create_task(self._open(host))
-        return await asyncio.shield(self._opening)
+        try:
+            return await asyncio.shield(self._opening)
+        except OSError as error:
+            _LOG.warning("no door at %s: %r", host, error)
+            return ""
 
     async def _open(self, host: str) -> str:
         self._server = LineServer(self._answer, site_key(), _note_failure)
@@ -82,6 +99,13 @@ def _has_failed(task: asyncio.Task[str]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _note_failure(kind: int) -> None:
     _LOG.exception("a call of kind %d could not be answered", kind)
 
@@ -99,8 +123,8 @@ class Lines:
     ) -> Line | None:
         """The line to the process called ``who``; None while there is none.
 
-        ``ask_address`` asks that process where its door is. Whatever it raises is
-        raised here.
+        ``ask_address`` asks that process where its door is, if it has one. Whatever
+        it raises is raised here.
         """
         line = self._lines.get(who)
         if line is not None and not line.is_lost:
@@ -133,8 +157,9 @@ class Lines:
         self, who: str, ask_address: Callable[[], Awaitable[str]]
     ) -> Line | None:
         self.drop(who)
-        host, _, port = (await ask_address()).rpartition(":")
         try:
+            async with asyncio.timeout(ADDRESS_S):
+                host, _, port = (await ask_address()).rpartition(":")
             async with asyncio.timeout(CONNECT_S):
                 line = await Line.connect(host, int(port), site_key())
         except (LineLost, TimeoutError, ValueError) as error:

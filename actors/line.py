@@ -28,6 +28,7 @@ HEADER: Final = struct.Struct(">IBQ")
 PAYLOAD_MAX: Final = 16 * 1024 * 1024
 """Bytes of a payload; a batch or a page is far smaller."""
 NONCE_BYTES: Final = 32
+PROOF_BYTES: Final = 32
 IN_FLIGHT_MAX: Final = 1_024
 """Calls of one connection in work; each gateway has one batch and one poll."""
 HELLO_S: Final = 5.0
@@ -58,6 +59,7 @@ class _Framed(asyncio.Protocol):
     def __init__(self) -> None:
         self._received = bytearray()
         self._transport: asyncio.Transport | None = None
+        self.payload_max = PAYLOAD_MAX
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop has its own
@@ -68,7 +70,7 @@ class _Framed(asyncio.Protocol):
         at = 0
         while len(received) - at >= HEADER.size:
             length, kind, number = HEADER.unpack_from(received, at)
-            if length > PAYLOAD_MAX:
+            if length > self.payload_max:
                 self.hang_up()
                 return
             end = at + HEADER.size + length
@@ -104,6 +106,7 @@ class _Callee(_Framed):
 
     def __init__(self, server: LineServer) -> None:
         super().__init__()
+        self.payload_max = PROOF_BYTES  # a stranger fills no memory
         self._server = server
         self._nonce = secrets.token_bytes(NONCE_BYTES)
         self._known = False
@@ -140,6 +143,7 @@ class _Callee(_Framed):
             self.hang_up()
             return
         self._known = True
+        self.payload_max = PAYLOAD_MAX
         if self._patience is not None:
             self._patience.cancel()
         self.send(HELLO, 0, b"")

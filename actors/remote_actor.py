@@ -40,7 +40,7 @@ class ShardActor(ShardHost):
     async def door(self) -> str:
         """``host:port`` where the same questions are answered without Ray.
 
-        On the node's address, which Ray listens on too. Raises OSError.
+        On the node's address, which Ray listens on too. Empty: nowhere.
         """
         return await self._door.address(ray.util.get_node_ip_address())
 

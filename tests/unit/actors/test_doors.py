@@ -7,7 +7,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.doors import EXECUTE, POLL, STATUS, Door, Lines, poll_payload
+from actors import doors
+from actors.doors import (
+    EXECUTE,
+    KEY_VARIABLE,
+    POLL,
+    STATUS,
+    Door,
+    Lines,
+    poll_payload,
+)
 from actors.hosting import ShardHost
 from actors.line import LineFailed, LineLost
 
@@ -115,3 +124,48 @@ async def test_a_new_process_is_found_after_the_old_one(
         assert again is not None
         assert again is not line
     assert process.asked == 2
+
+
+async def test_without_a_key_there_is_no_door_beyond_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever reaches a door can book: with no secret it listens on loopback only."""
+    monkeypatch.setenv(KEY_VARIABLE, "")
+    door = Door(EchoHost())
+    for host in ("0.0.0.0", "10.1.2.3", "::", "clinic.example"):
+        assert await door.address(host) == ""
+    assert (await door.address("127.0.0.2")).startswith("127.0.0.2:")
+    await door.close()
+
+
+async def test_a_process_that_cannot_listen_is_asked_through_ray(lines: Lines) -> None:
+    """A door that does not open is no fault of the call: it takes the other road."""
+    door = Door(EchoHost())
+
+    async def where() -> str:
+        return await door.address("127.0.0.1")
+
+    async def cannot(host: str) -> str:
+        raise OSError(24, "too many open files")
+
+    door._open = cannot  # type: ignore[method-assign]
+    async with asyncio.timeout(10):
+        assert await lines.to("shard-s0000", where) is None
+
+
+async def test_a_process_that_never_says_where_holds_nobody_up(
+    lines: Lines, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A silent process is not waited for beyond its time; its successor is asked."""
+    monkeypatch.setattr(doors, "ADDRESS_S", 0.02)
+    monkeypatch.setattr(doors, "WITHOUT_S", 0.0)
+
+    async def never() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    async with asyncio.timeout(10):
+        assert await lines.to("shard-s0000", never) is None
+        line = await lines.to("shard-s0000", process.where)
+        assert line is not None
+        assert await line.call(STATUS, b"") == b"well"

@@ -149,3 +149,13 @@ async def test_a_monstrous_frame_breaks_the_line(shard: Shard) -> None:
         caller._transport.write(HEADER.pack(line.PAYLOAD_MAX + 1, ECHO, 9))  # type: ignore[union-attr]
         with pytest.raises(LineLost):
             await caller.call(ECHO, b"x")
+
+
+async def test_a_stranger_fills_no_memory(shard: Shard) -> None:
+    """Before the key is shown, more than a proof is not even waited for."""
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", shard.port)
+        await reader.readexactly(HEADER.size + line.NONCE_BYTES)
+        writer.write(HEADER.pack(line.PROOF_BYTES + 1, HELLO, 0))
+        assert await reader.read() == b""
+        writer.close()
