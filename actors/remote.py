@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -97,7 +97,7 @@ class RayLinks:
 
     ``spec`` is for placement "provider": a shard without an actor is then created
     when first asked. But only one that is ``known``, or asked to register: whoever
-    invents ids must not get a process for each.
+    invents ids must not get a process for each. ``known`` may raise Unavailable.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class RayLinks:
         shards: Sequence[ShardId],
         spec: ShardSpec | None = None,
         *,
-        known: Callable[[ShardId], bool] = lambda _shard: True,
+        known: Callable[[ShardId], Awaitable[bool]] | None = None,
     ) -> None:
         self._places = Places(placing)
         self._fixed = tuple(shards)
@@ -139,8 +139,8 @@ class RayLinks:
         self, shard: ShardId, requests: Sequence[Request], timeout_s: float
     ) -> Sequence[ShardReply]:
         """Ask a shard; see ``ShardLinks.execute``."""
-        if self._is_strange(shard) and not any(
-            isinstance(request, RegisterProvider) for request in requests
+        if not any(isinstance(request, RegisterProvider) for request in requests) and (
+            await self._is_strange(shard)
         ):
             return [_not_found(request) for request in requests]
         blob = _ENCODER.encode(requests)
@@ -165,7 +165,7 @@ class RayLinks:
 
     async def status(self, shard: ShardId) -> ShardStatus:
         """The shard's own account."""
-        if self._is_strange(shard):
+        if await self._is_strange(shard):
             raise CalendarRecovering(f"there is no shard {shard}")
         question = Question(STATUS, b"", lambda one: one.status.remote())
         blob = await self._call(shard, question, RESOLVE_S)
@@ -173,11 +173,11 @@ class RayLinks:
             raise CalendarRecovering
         return _STATUS.decode(blob)
 
-    def _is_strange(self, shard: ShardId) -> bool:
-        """Whether nobody registered this shard's provider, as far as we know."""
-        if self._fixed or shard in self._seats:
+    async def _is_strange(self, shard: ShardId) -> bool:
+        """Whether nobody registered this shard's provider. Raises Unavailable."""
+        if self._fixed or shard in self._seats or self._known is None:
             return False
-        return not self._known(shard)
+        return not await self._known(shard)
 
     async def passivate(self, now: Millis, idle_ms: int) -> int:
         """End actors idle for so long, for placement "provider"; how many ended.

@@ -12,6 +12,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -44,6 +45,9 @@ from gateway.batching import Courier
 from persistence.directory import SqlDirectory
 from persistence.engine import open_engine
 from persistence.migrating import migrate
+
+if TYPE_CHECKING:
+    from persistence.journal_redis import RedisJournal
 
 FACTORY = "cluster.shard_wiring:make_mailbox"
 """What a shard's process imports to make its mailbox."""
@@ -98,11 +102,34 @@ def site_placing(site: Site) -> Placing:
     )
 
 
-def has_journal(site: Site, shard: ShardId) -> bool:
-    """Whether this shard ever began; with placement "provider" strangers have not."""
-    if site.settings.journal_is_redis:
-        return True
-    return (site.folder.journal_of(site.layout.generation) / shard).is_dir()
+class Registered:
+    """Whether a shard began; with placement "provider" strangers have not. Close it.
+
+    Asked each time anew: a provider that another gateway has just registered counts.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._journal: RedisJournal | None = None
+
+    async def __call__(self, shard: ShardId) -> bool:
+        """Raises Unavailable: the journal's Redis does not answer."""
+        site = self._site
+        if not site.settings.journal_is_redis:
+            return (site.folder.journal_of(site.layout.generation) / shard).is_dir()
+        if self._journal is None:
+            from persistence.journal_redis import RedisJournal
+
+            config = site.stores
+            self._journal = RedisJournal(
+                config.journal, config.site, generation=config.generation
+            )
+        return await self._journal.has(shard)
+
+    async def close(self) -> None:
+        """End the connection, if there is one."""
+        if self._journal is not None:
+            await self._journal.close()
 
 
 @asynccontextmanager
@@ -200,16 +227,13 @@ async def _server_links(site: Site) -> AsyncIterator[ShardLinks]:
         fixed = fixed_shards(site)
         # Whoever asks first begins a provider's shard; Ray gives the name to one only.
         spec = None if fixed else shard_spec(site)
-        links = RayLinks(
-            site_placing(site),
-            fixed,
-            spec,
-            known=lambda shard: has_journal(site, shard),
-        )
+        known = Registered(site)
+        links = RayLinks(site_placing(site), fixed, spec, known=known)
         try:
             yield links
         finally:
             await links.close()
+            await known.close()
 
 
 def new_shard(site: Site, links: ShardLinks) -> Callable[[ShardId], None]:

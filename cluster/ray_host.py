@@ -12,7 +12,7 @@ from shutil import rmtree
 from actors.domain.ids import ShardId
 from actors.errors import Unavailable
 from actors.remote import RayLinks, create_shards
-from cluster.bootstrap import fixed_shards, has_journal, shard_spec, site_placing
+from cluster.bootstrap import Registered, fixed_shards, shard_spec, site_placing
 from cluster.clock import SystemClock
 from cluster.local_ray import RayConfig, start_ray, stop_ray
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
@@ -41,11 +41,12 @@ class RayHost:
         self._folder = folder
         self._spec = shard_spec(site)
         self._fixed = fixed_shards(site)
+        self._known = Registered(site)
         self.links = RayLinks(
             site_placing(site),
             self._fixed,
             None if self._fixed else self._spec,
-            known=lambda shard: has_journal(site, shard),
+            known=self._known,
         )
         self.address = ""
 
@@ -113,6 +114,7 @@ class RayHost:
         """Let every shard store what changed and close its journal; bounded."""
         await self.links.close_shards(CLOSE_S)
         await self.links.close()
+        await self._known.close()
 
     def stop(self) -> None:
         """End Ray and wait for its processes; leaves no folder."""

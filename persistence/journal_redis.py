@@ -149,6 +149,10 @@ class RedisJournal:
         """Shards that were sealed, by name."""
         return await self._tail.shards()
 
+    async def has(self, shard: ShardId) -> bool:
+        """Whether a shard was ever sealed. Raises JournalUnavailable."""
+        return bool(await self._reading.ask("SISMEMBER", self._keys.shards, shard))
+
     async def wait_for_news(
         self, positions: Mapping[ShardId, int], timeout_s: float
     ) -> frozenset[ShardId]:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from actors.ports import ShardLinks
-from cluster.bootstrap import fixed_shards, has_journal, shard_spec, site_placing
+from cluster.bootstrap import Registered, fixed_shards, shard_spec, site_placing
 from cluster.clock import SystemClock
 from cluster.node.raylet import joined, raylet_socket, until_gone
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
@@ -74,7 +74,8 @@ async def _serve(site: Site, port: int, index: int, raylet: Path, version: str) 
     for kind in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(kind, stop.set)
     listener = shared_listener(site.settings.host, port)
-    links = _links(site)
+    known = Registered(site)
+    links = _links(site, known)
     try:
         async with gateway_ports(site, links) as ports:
             server = web_server(site, ports, version)
@@ -100,6 +101,7 @@ async def _serve(site: Site, port: int, index: int, raylet: Path, version: str) 
         return 0
     finally:
         listener.close()
+        await known.close()
 
 
 async def _be_present(site: Site, port: int, index: int, server: WebServer) -> None:
@@ -127,7 +129,7 @@ async def _be_present(site: Site, port: int, index: int, server: WebServer) -> N
         await presence.close()
 
 
-def _links(site: Site) -> ShardLinks:
+def _links(site: Site, known: Registered) -> ShardLinks:
     from actors.remote import RayLinks
 
     fixed = fixed_shards(site)
@@ -135,5 +137,5 @@ def _links(site: Site) -> ShardLinks:
         site_placing(site),
         fixed,
         None if fixed else shard_spec(site),
-        known=lambda shard: has_journal(site, shard),
+        known=known,
     )

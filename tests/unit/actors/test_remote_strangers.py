@@ -30,9 +30,10 @@ def created(monkeypatch: pytest.MonkeyPatch) -> list[ShardId]:
 
 
 def links(known: set[str]) -> remote.RayLinks:
-    return remote.RayLinks(
-        placing(Placement.PROVIDER, 1), [], SPEC, known=known.__contains__
-    )
+    async def is_known(shard: ShardId) -> bool:
+        return shard in known
+
+    return remote.RayLinks(placing(Placement.PROVIDER, 1), [], SPEC, known=is_known)
 
 
 async def test_question_about_a_stranger_starts_no_process(
