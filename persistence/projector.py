@@ -22,6 +22,7 @@ from actors.ports import Clock, Journal, Record
 from actors.readmodel import ShardLag
 from actors.shared import OUTBOX, Wakeups
 from persistence import projection
+from persistence.journal_ends import ends_of
 from persistence.operations import AddOutbox, Operation, Poison
 from persistence.projection import CELL_MINUTES, parked
 from persistence.projection_sql import SqlProjectionStore
@@ -90,6 +91,8 @@ class Projector:
         self._cell_minutes = cell_minutes
         self._lanes = lanes
         self._offsets: dict[ShardId, Offset] = {}
+        self._ends: dict[ShardId, int] = {}
+        """Where journals ended when this round began; what came since waits a round."""
         self._complained: dict[ShardId, tuple[str, int]] = {}
         self.refused: dict[ShardId, str] = {}
         """Shards that cannot be projected, and why; the others go on."""
@@ -106,6 +109,7 @@ class Projector:
             Unavailable: the journal does not answer; try again later.
         """
         waiting = deque(await self._journal.shards())
+        self._ends = await ends_of(self._journal, waiting)
         if self._lanes == 1:
             done = await self._lane(waiting)
         else:
@@ -189,7 +193,9 @@ class Projector:
         offset = self._offsets.get(shard)
         if offset is None:
             offset = self._offsets[shard] = await self._store.offset(shard)
-        last = await self._journal.last_seq(shard)
+        last = self._ends.get(shard)
+        if last is None or last < offset.seq:  # the offset may be the newer news
+            last = await self._journal.last_seq(shard)
         if last < offset.seq:
             # The offset may be the older news: another projector, or a rebuild.
             offset = self._offsets[shard] = await self._store.offset(shard)
@@ -341,9 +347,11 @@ async def lag(journal: Journal, store: ProjectionStore) -> list[ShardLag]:
     """How far every shard's projection is behind its journal, in events and time."""
     offsets = await store.shard_offsets()
     lags: list[ShardLag] = []
-    for shard in sorted(set(await journal.shards()) | set(offsets)):
+    shards = sorted(set(await journal.shards()) | set(offsets))
+    ends = await ends_of(journal, shards)
+    for shard in shards:
         offset = offsets.get(shard, Offset())
-        last = await journal.last_seq(shard)
+        last = ends[shard] if shard in ends else await journal.last_seq(shard)
         waiting: Sequence[Record] = ()
         if last > offset.seq:
             waiting = await _first(journal, shard, offset.seq)
