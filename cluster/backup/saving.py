@@ -35,6 +35,7 @@ from cluster.backup.manifest import (
 )
 from cluster.backup.parts import SectionWriter
 from cluster.backup.places import Place
+from cluster.backup.whereabouts import Whereabouts
 from cluster.clock import SystemClock
 from cluster.data_folder import DataFolder, Layout
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
@@ -84,13 +85,15 @@ class Backup:
         self._projected: dict[str, int] = {}
         self._positions: dict[str, int] = {}
         self._epochs: dict[str, int] = {}
+        self._whereabouts = Whereabouts()
 
     async def run(self, *, with_secrets: bool) -> Manifest:
         """Make it; the manifest, which was written last.
 
         Raises:
-            Obstacle: the place is taken or refuses, a store does not answer, or the
-                site changed its layout meanwhile. The place then holds no backup.
+            Obstacle: the place is taken or refuses, a store does not answer, the
+                site changed its layout meanwhile, or a calendar is between two
+                shards. The place then holds no backup.
         """
         began = _now_text()
         await self._place.begin(msgspec.json.encode({"begun_at": began}))
@@ -126,6 +129,7 @@ class Backup:
                 "Start the backup again, in another place.",
                 code=FOUND_A_PROBLEM,
             )
+        self._whereabouts.check()
         manifest = Manifest(
             format=FORMAT,
             made_at=began,
@@ -172,7 +176,9 @@ class Backup:
         for some in _some(await snapshots.providers(shard), PROVIDERS_BATCH):
             stored = await snapshots.load(shard, some)
             for provider, calendar in stored.items():
-                epoch = max(epoch, decode(calendar.blob, policy).epoch)
+                at_rest = decode(calendar.blob, policy)
+                epoch = max(epoch, at_rest.epoch)
+                self._whereabouts.at_rest(shard, calendar.seq, at_rest)
                 await writer.add(CalendarLine(provider, calendar.seq, calendar.blob))
         self._epochs[shard] = epoch
         await self._keep(writer)
@@ -191,6 +197,7 @@ class Backup:
             for record in await journal.read(shard, seq, min(READ_BATCH, end - seq)):
                 event = codec.encode(record.event)
                 await writer.add(RecordLine(record.seq, record.epoch, event))
+                self._whereabouts.record(shard, record)
                 seq, epoch = record.seq, max(epoch, record.epoch)
         section = await self._keep(writer)
         self._say(f"{shard}: {section.lines:,} records up to {end:,}")
