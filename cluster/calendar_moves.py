@@ -20,11 +20,12 @@ from time import perf_counter
 from msgspec import Struct
 
 from actors.domain.answers import CalendarLeft, Done
-from actors.domain.commands import AdoptCalendar, MoveCalendarOut, Transfer
+from actors.domain.commands import AdoptCalendar, MoveCalendarOut
 from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import Millis, ProviderId, ShardId
+from actors.domain.reads import ReadProvider
 from actors.errors import Unavailable
-from actors.ports import Clock, ShardLinks, ShardReply, Trouble, TroubleCode
+from actors.ports import Clock, Request, ShardLinks, ShardReply, Trouble, TroubleCode
 
 CALL_S = 6.0
 PATIENCE_S = 30.0
@@ -68,6 +69,19 @@ class CalendarMover:
         self._clock = clock
         self._patience_s = patience_s
         self._stepped = stepped
+
+    async def find(self, provider: ProviderId, home: ShardId) -> None:
+        """Return if there is such a calendar, wherever it is by now.
+
+        Raises:
+            NoSuchProvider: there is none.
+            MoveBroken: nobody can tell just now.
+        """
+        reply = await self._told(home, ReadProvider(provider))
+        if _is_not_there(reply):
+            raise NoSuchProvider(provider)
+        if reply is None:
+            raise MoveBroken(f"shard {home} does not answer")
 
     async def move(
         self, provider: ProviderId, home: ShardId, to_shard: ShardId
@@ -136,7 +150,7 @@ class CalendarMover:
                 f"{getattr(reply, 'detail', '')}"
             )
 
-    async def _told(self, shard: ShardId, command: Transfer) -> ShardReply | None:
+    async def _told(self, shard: ShardId, command: Request) -> ShardReply | None:
         """The answer to a step, retried while there is none; None: none in time."""
         give_up = perf_counter() + self._patience_s
         while perf_counter() < give_up:

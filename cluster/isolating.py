@@ -43,10 +43,12 @@ async def isolate(
         Placement(layout.placement), layout.shards, generation=layout.generation
     )(provider)
     own = isolated_shard(provider, layout.generation)
-    links.moved(provider, own)  # this process may ask it, whoever has the calendar
-    await asyncio.to_thread(prepare, own)
+    mover = CalendarMover(links, SystemClock())
     try:
-        moved = await CalendarMover(links, SystemClock()).move(provider, home, own)
+        await mover.find(provider, home)  # a stranger leaves no shard behind
+        links.moved(provider, own)  # this process may ask it, whoever has the calendar
+        await asyncio.to_thread(prepare, own)
+        moved = await mover.move(provider, home, own)
     except NoSuchProvider as error:
         raise Obstacle(
             f"There is no provider {provider}.", "Check the id: slotcast status."
@@ -58,6 +60,12 @@ async def isolate(
         ) from error
 
     def named(layout: Layout) -> Layout:
+        if layout.generation != site.layout.generation:
+            raise Obstacle(
+                "The site was resharded meanwhile; this move was made in the journals "
+                "of before, and counts for nothing.",
+                "Run this command again.",
+            )
         return replace(layout, isolated={**layout.isolated, provider: own})
 
     await asyncio.to_thread(change_layout, site, named)

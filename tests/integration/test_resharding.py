@@ -234,6 +234,52 @@ async def test_who_cannot_be_isolated_is_told(tmp_path: Path) -> None:
             await isolate(alone, PROVIDER, links, lambda _shard: None)
 
 
+async def test_a_stranger_leaves_no_shard_behind(tmp_path: Path) -> None:
+    """A mistyped id starts no process, and no journal that nobody would end."""
+    site = await made(tmp_path)
+    begun: list[str] = []
+    async with local_links(site) as links:
+        with pytest.raises(Obstacle, match="no provider prv_nobody"):
+            await isolate(site, ProviderId("prv_nobody"), links, begun.append)
+    assert begun == []
+    own = isolated_shard(ProviderId("prv_nobody"))
+    assert not (site.folder.journal / own).exists()
+
+
+async def test_twice_at_the_same_time(tmp_path: Path) -> None:
+    """Two operators isolate one calendar, and a third one another: all are told so."""
+    site = await made(tmp_path)
+    before = await shown(site)
+    async with local_links(site) as links:
+        moves = await asyncio.gather(
+            *(
+                isolate(site, provider, links, lambda _shard: None)
+                for provider in (PROVIDER, PROVIDER, OTHER)
+            )
+        )
+    assert [one.to_shard for one in moves] == [
+        isolated_shard(one) for one in (PROVIDER, PROVIDER, OTHER)
+    ]
+    after = await found_again(site)
+    assert after.layout.isolated.keys() == {PROVIDER, OTHER}
+    assert await shown(after) == before
+    await catch_up(after, CLOCK, quiet)
+    assert (await verified(after)).problems == []
+
+
+async def test_who_isolates_in_journals_of_before_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    """The site was resharded since the operator looked: the layout stays as it is."""
+    site = await made(tmp_path)
+    after = await resharded(site, 5)
+    async with local_links(site) as links:
+        with pytest.raises(Obstacle, match="resharded meanwhile"):
+            await isolate(site, PROVIDER, links, lambda _shard: None)
+    assert (await found_again(site)).layout == after.layout
+    assert (await verified(after)).problems == []
+
+
 async def test_with_the_journal_in_redis(
     tmp_path: Path, redis_server: RedisServer
 ) -> None:
