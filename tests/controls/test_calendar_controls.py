@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.internal import constants_ast
 from hypothesis.internal.conjecture import providers
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -40,7 +41,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 @pytest.fixture(autouse=True)
 def _same_days_whatever_is_loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    none = providers.Constants()
+    none = constants_ast.Constants()
     monkeypatch.setattr(providers, "_get_local_constants", lambda: none)
     providers.CONSTANTS_CACHE.cache.clear()
     yield
