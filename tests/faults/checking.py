@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -288,7 +289,13 @@ async def _differing(client: HttpClient, one: LiveWatcher) -> list[str]:
 
 async def judge_site(site: Site, findings: Findings) -> None:
     """``slotcast verify`` finds journal, memory and read model in agreement."""
-    done = await asyncio.to_thread(site.slotcast, "verify", "--json")
+    try:
+        done = await asyncio.to_thread(site.slotcast, "verify", "--json")
+    except subprocess.TimeoutExpired as error:
+        lag = await asyncio.to_thread(site.slotcast, "projection", "status", "--json")
+        findings.note(f"slotcast verify did not end in {error.timeout:.0f} s")
+        findings.note(f"projection status: {(lag.stdout + lag.stderr)[-1500:]}")
+        return
     try:
         verdict = json.loads(done.stdout)
     except ValueError:
