@@ -31,7 +31,11 @@ class Settings(BaseSettings):
     """The settings of one site; immutable once read."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, frozen=True, extra="ignore", populate_by_name=True
+        env_prefix=ENV_PREFIX,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,  # a trace may be logged, and some are secrets
     )
 
     # --- where it serves ---------------------------------------------------------
@@ -173,6 +177,8 @@ class Settings(BaseSettings):
     def _a_journal(cls, value: str) -> str:
         if value != "file" and not value.startswith(("redis://", "rediss://")):
             raise ValueError("must be file, or begin with redis:// or rediss://")
+        if value != "file":
+            _must_be_understood_redis(value)
         return value
 
     @field_validator("redis")
@@ -180,6 +186,8 @@ class Settings(BaseSettings):
     def _a_redis(cls, value: str) -> str:
         if value and not value.startswith(("redis://", "rediss://")):
             raise ValueError("must be empty, or begin with redis:// or rediss://")
+        if value:
+            _must_be_understood_redis(value)
         return value
 
     @field_validator("database", "database_reader")
@@ -188,6 +196,8 @@ class Settings(BaseSettings):
         family = value.partition(":")[0].partition("+")[0]
         if value and family not in {"mysql", "mariadb", "sqlite"}:
             raise ValueError("must be empty, or begin with mysql:// or mariadb://")
+        if value:
+            _must_be_understood_database(value)
         return value
 
     @field_validator("cell_minutes")
@@ -223,6 +233,30 @@ class Settings(BaseSettings):
         """Whether only this machine can reach the server."""
         return self.host in {"127.0.0.1", "::1", "localhost"} or self.host.startswith(
             "127."
+        )
+
+
+def _must_be_understood_redis(url: str) -> None:
+    """Return if all who use this address read the same in it. Raises ValueError."""
+    from persistence.redis_wire import address_of
+
+    address_of(url)
+
+
+def _must_be_understood_database(url: str) -> None:
+    """Likewise; what is wrong is said without any of the address."""
+    from sqlalchemy.exc import ArgumentError
+
+    from persistence.engine import read_model_url
+
+    try:
+        parsed = read_model_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or "@" in (parsed.host or ""):
+        raise ValueError(
+            "it is not understood: it is mysql://user:password@host:port/database, and "
+            "in the password / # ? @ : % are written as %2F %23 %3F %40 %3A %25"
         )
 
 

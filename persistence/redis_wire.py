@@ -24,6 +24,10 @@ CONNECT_S = 1.0
 ANSWER_S = 3.0
 """A Redis silent for so long is taken for away."""
 _NOTHING = object()
+_NOT_UNDERSTOOD = (
+    "it is not understood: it is redis://user:password@host:port/number, and in "
+    "the password / # ? @ : % are written as %2F %23 %3F %40 %3A %25"
+)
 
 
 class WireDown(Exception):
@@ -61,18 +65,25 @@ def address_of(url: str) -> Address:
     """The parts of ``redis://user:password@host:port/database`` (``rediss`` for TLS).
 
     Raises:
-        ValueError: it is no such URL.
+        ValueError: it is no such URL. Nothing of it is said: a password with a sign
+            that is not encoded ends up in any part of it.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 6379
+    except ValueError:
+        raise ValueError(_NOT_UNDERSTOOD) from None
     if parts.scheme not in {"redis", "rediss"}:
         raise ValueError("a Redis address begins with redis:// or rediss://")
     database = parts.path.strip("/") or "0"
+    if parts.fragment or "@" in parts.query or "@" in database:
+        raise ValueError(_NOT_UNDERSTOOD)
     if not database.isdecimal():
-        raise ValueError(f"the database in a Redis address is a number, not {database}")
+        raise ValueError("the database in a Redis address is a number")
     asked = parse_qs(parts.query)
     return Address(
         parts.hostname or "localhost",
-        parts.port or 6379,
+        port,
         unquote(parts.username or ""),
         unquote(parts.password or ""),
         int(database),

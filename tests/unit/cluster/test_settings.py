@@ -63,3 +63,40 @@ def test_the_policy_is_in_the_units_of_the_calendar() -> None:
     """Seconds and hours become milliseconds."""
     policy = read_settings(hold_seconds=60, key_retention_hours=2).policy
     assert (policy.hold_ms, policy.key_retention_ms) == (60_000, 7_200_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("journal", "redis://u:wort/geheim@127.0.0.1:6379/0"),
+        ("journal", "redis://u:wort#geheim@127.0.0.1:6379/0"),
+        ("journal", "redis://u:geheim?x@127.0.0.1:6379/0"),
+        ("journal", "redis://u:wort@127.0.0.1:6379/geheim"),
+        ("journal", "redis://u@127.0.0.1:geheim/0"),
+        ("redis", "redis://u:6379/geheim@127.0.0.1:6379/0"),
+        ("redis", "redis://u:geheim@[::1:6379/0"),
+        ("database", "mysql://u:wort@geheim@127.0.0.1:3306/db"),
+        ("database", "mysql://u@127.0.0.1:geheim/db"),
+        ("database_reader", "mysql:u:geheim@127.0.0.1"),
+        ("database", "mysql+geheim://u:wort@127.0.0.1/db"),
+    ],
+)
+def test_an_address_that_is_not_understood_tells_no_password(
+    name: str, value: str
+) -> None:
+    """A sign that should be encoded is named at the start; nothing of it is shown."""
+    with pytest.raises(Obstacle) as told:
+        read_settings(**{name: value})
+    said = f"{told.value.wrong} {told.value.mend} {told.value.__cause__!r}"
+    assert f"SLOTCAST_{name.upper()} is not shown" in said
+    assert "geheim" not in said
+    assert "wort" not in said
+
+
+def test_passwords_with_encoded_signs_are_understood() -> None:
+    """What the message asks for is taken."""
+    settings = read_settings(
+        journal="redis://u:a%2Fb%23c%40d@127.0.0.1:6379/0",
+        database="mysql://u:a%2Fb%23c%40d@127.0.0.1:3306/db",
+    )
+    assert settings.journal_is_redis
