@@ -165,8 +165,10 @@ local function swap(keys, args)
   return 1
 end
 
--- Opening, checking and trimming go on when memory is short: so that what is there
--- can be read, and room can be made. None is marked as reading only, so
+-- Opening, checking, storing snapshots and trimming go on when memory is short: so that
+-- what is there can be read, and room can be made: only what snapshots have is trimmed.
+-- Snapshots replace older ones, and nothing new is journaled meanwhile, so what they may
+-- take beyond the bound is what changed before it was reached. None is marked as reading only, so
 -- that a replica, or a primary that became one, refuses them all.
 redis.register_function{
   function_name = '@seal', callback = seal, flags = {'allow-oom'}}
@@ -178,5 +180,6 @@ redis.register_function{
 redis.register_function{
   function_name = '@trim', callback = trim, flags = {'allow-oom'}}
 redis.register_function('@restore', restore)
-redis.register_function('@store', store)
+redis.register_function{
+  function_name = '@store', callback = store, flags = {'allow-oom'}}
 redis.register_function('@swap', swap)

@@ -1,7 +1,8 @@
 """Snapshots in Redis: one hash per shard beside its journal, each under a checksum.
 
 They are as durable as the journal, because the journal is trimmed after them; replicas
-take both from one stream of changes, in order.
+take both from one stream of changes, in order. They are stored when memory is short,
+too: only what they have can be trimmed from the journal.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class RedisSnapshots:
     async def save(
         self, shard: ShardId, epoch: int, calendars: Mapping[ProviderId, StoredCalendar]
     ) -> None:
-        """See the port. Raises Fenced, JournalFull, JournalUnavailable."""
+        """See the port. Raises Fenced, JournalUnavailable."""
         words: list[bytes | str] = []
         for provider, stored in calendars.items():
             words += (provider, _packed(provider, stored))

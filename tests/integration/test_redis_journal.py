@@ -308,6 +308,31 @@ async def test_full_memory_refuses_before_anything_is_written(tmp_path: Path) ->
         await journal.close()
 
 
+async def test_a_full_redis_lets_snapshots_make_room(tmp_path: Path) -> None:
+    """Only what snapshots have is trimmed: if they needed room, full would be for ever.
+
+    Done here by hand, as the shard and the trimmer do it by themselves.
+    """
+    with RedisServer(tmp_path / "redis", maxmemory="8mb") as server:
+        site = await with_layout(server)
+        journal = RedisJournal(server.url, site)
+        snapshots = RedisSnapshots(server.url, site)
+        sealed = await journal.seal(SHARD)
+        with pytest.raises(JournalFull, match="full"):
+            await _fill(journal, sealed.epoch)
+        seq = await journal.last_seq(SHARD)
+        ana = ProviderId("prv_ana")
+        await snapshots.save(
+            SHARD, sealed.epoch, {ana: StoredCalendar(seq, b"x" * 500)}
+        )
+        await snapshots.advance(SHARD, sealed.epoch, seq)
+        await journal.trim(SHARD, await snapshots.position(SHARD))
+        assert (await snapshots.load(SHARD, [ana]))[ana].seq == seq
+        assert await journal.append(SHARD, sealed.epoch, seq, [tiny(1)]) == seq + 1
+        await snapshots.close()
+        await journal.close()
+
+
 async def test_a_lost_reply_is_looked_up(redis_server: RedisServer, site: str) -> None:
     """The append was done and only its answer was lost: it is confirmed, once."""
     async with RedisProxy(redis_server) as proxy:
