@@ -90,9 +90,30 @@ def main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - people get a sentence, not a trace
-        terminal.trouble(_defect(error))
-        return FOUND_A_PROBLEM
+        found = _database_trouble(error) or _defect(error)
+        terminal.trouble(found)
+        return found.code
     return 0
+
+
+def _database_trouble(error: Exception) -> Obstacle | None:
+    """What is wrong with the read model's database, if that is what is wrong."""
+    known = sys.modules.get("sqlalchemy.exc")
+    if known is None:  # whoever never asked a database has no trouble with it
+        return None
+    from persistence.engine import is_data_error, reason_of
+    from persistence.projection_store import StoreUnavailable
+
+    if isinstance(error, known.DBAPIError) and is_data_error(error):
+        return None
+    if not isinstance(error, known.DBAPIError | known.TimeoutError | StoreUnavailable):
+        return None
+    return Obstacle(
+        f"The read model's database does not do as asked: {reason_of(error)}",
+        "Start it, or check SLOTCAST_DATABASE (address, name, password, rights). "
+        "Bookings go on without it.",
+        code=FOUND_A_PROBLEM,
+    )
 
 
 def _defect(error: Exception) -> Obstacle:
@@ -102,4 +123,5 @@ def _defect(error: Exception) -> Obstacle:
     return Obstacle(
         f"This is a defect of Slotcast: {type(error).__name__}: {error}",
         f"Please report it with the trace in {path}.",
+        code=FOUND_A_PROBLEM,
     )
