@@ -45,7 +45,7 @@ def _migrate(site: Site) -> None:
 
 async def _project(site: Site, clock: Clock, on_progress: OnProgress) -> None:
     journal = open_journal(site.stores)
-    engine = open_engine(site.database_url, role="projector")
+    engine = open_engine(site.database_url, role="upkeep")
     store = SqlProjectionStore(engine)
     projector = Projector(journal, store, clock)
     try:
@@ -75,7 +75,7 @@ async def _project(site: Site, clock: Clock, on_progress: OnProgress) -> None:
 async def forget_old_offsets(site: Site) -> int:
     """Forget how far older generations were projected; how many shards that were."""
     offsets = t.projection_offset
-    engine = open_engine(site.database_url, role="projector")
+    engine = open_engine(site.database_url, role="upkeep")
     try:
         async with engine.begin() as connection:
             known = (await connection.scalars(select(offsets.c.shard))).all()

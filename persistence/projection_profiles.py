@@ -96,7 +96,8 @@ async def _write_clinics(
 ) -> None:
     known = await clinic_rows(connection, [put.clinic.clinic_id for put in puts])
     new, changed = [], []
-    for put in puts:
+    # In one order: shards that insert the same clinics do not wait for each other.
+    for put in sorted(puts, key=lambda put: put.clinic.clinic_id):
         row = known.get(put.clinic.clinic_id)
         stamp = {"registered_at": put.at, "registered_by": put.provider_id}
         if row is None:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from actors.domain.ids import ShardId
+from actors.placement import generation_of
 from persistence import tables as t
 from persistence.engine import is_data_error, lanes, reason_of
 from persistence.operations import AddHistory, Operation, Poison
@@ -180,11 +181,31 @@ async def _move_offset(
         return
     if prev_seq != 0:
         raise _OffsetMoved
+    await _must_be_in_force(connection, shard)
     row = {"shard": shard, "seq": offset.seq, "epoch": offset.epoch, "outbox_seq": 0}
     try:
         await connection.execute(insert(table).values(row))
     except IntegrityError:
         raise _OffsetMoved from None
+
+
+async def _must_be_in_force(connection: AsyncConnection, shard: ShardId) -> None:
+    """A projector that was there before a resharding does not begin the past anew.
+
+    The old shards' offsets are forgotten then; all they tell is in the rows already.
+
+    Raises:
+        StoreUnavailable: the read model follows newer journals.
+    """
+    mine = generation_of(shard)
+    known = t.projection_offset.c.shard
+    others = select(known).where(known.like("g%-%"), known.not_like(f"g{mine}-%"))
+    newest = max(map(generation_of, await connection.scalars(others)), default=0)
+    if newest > mine:
+        raise StoreUnavailable(
+            f"the read model follows the journals of generation {newest}, and shard "
+            f"{shard} is of generation {mine}: restart whoever still projects it"
+        )
 
 
 async def _write(

@@ -198,7 +198,7 @@ class Restore:
     async def _verified(self, site: Site) -> Verdict:
         """Let SQL catch up with the journal, and compare all with all."""
         journal, snapshots = open_journal(site.stores), open_snapshots(site.stores)
-        projecting = open_engine(site.database_url, "projector")
+        projecting = open_engine(site.database_url, "upkeep")
         reading = open_engine(site.database_url, "reader")
         try:
             store, clock = SqlProjectionStore(projecting), SystemClock()

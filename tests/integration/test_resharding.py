@@ -26,6 +26,8 @@ from cluster.verification import Verdict, Verification
 from persistence.engine import open_engine
 from persistence.progress import SqlProgress
 from persistence.projection_sql import SqlProjectionStore
+from persistence.projection_store import StoreUnavailable
+from persistence.projector import Projector
 from persistence.rebuild import rebuild
 from persistence.seeding import SnapshotSeeds
 from tests.factories import PROVIDER, a_provider_id
@@ -277,6 +279,23 @@ async def test_who_isolates_in_journals_of_before_changes_nothing(
         with pytest.raises(Obstacle, match="resharded meanwhile"):
             await isolate(site, PROVIDER, links, lambda _shard: None)
     assert (await found_again(site)).layout == after.layout
+    assert (await verified(after)).problems == []
+
+
+async def test_a_projector_of_before_does_not_begin_the_past_anew(
+    tmp_path: Path,
+) -> None:
+    """Its shards' offsets are forgotten: it stops, and says what it needs."""
+    site = await made(tmp_path)
+    after = await resharded(site, 3)
+    journal = open_journal(site.stores)
+    engine = open_engine(site.database_url, role="projector")
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="generation 2"):
+            await Projector(journal, SqlProjectionStore(engine), CLOCK).step()
+    assert await SqlProjectionStore(engine).parked() == {}
+    await engine.dispose()
+    await journal.close()
     assert (await verified(after)).problems == []
 
 
