@@ -77,7 +77,7 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
 async def gateway_ports(site: Site, links: ShardLinks) -> AsyncIterator[GatewayPorts]:
     """The gateway's ports over real adapters; closed afterwards."""
     clock = SystemClock()
-    readers = open_engine(site.reader_url, "reader")
+    readers = open_engine(site.reader_url, "reader", fallback=site.database_url)
     courier = Courier(links, clock)
     try:
         async with shared_ports(site, clock) as shared:

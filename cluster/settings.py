@@ -91,7 +91,8 @@ class Settings(BaseSettings):
     """The read model: empty for SQLite in the data folder, or ``mysql://…`` or
     ``mariadb://…`` (asyncmy unless the URL names another driver)."""
     database_reader: str = Field("", repr=False)
-    """A read replica of it for schedules, history and directory; empty: none."""
+    """A read replica of it for schedules, history and directory; while it is away
+    the database itself is asked. Empty: none."""
     redis: str = Field("", repr=False)
     """Redis for shared rate limits, revocations, hot pages and wake-ups; empty: the
     journal's, if that is a Redis, else everything stays in this process."""

@@ -29,6 +29,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from actors.errors import Unavailable
 from persistence import server_drivers
+from persistence.server_fallback import RECYCLE_S, ReplicaOrPrimary
 
 Role = Literal["reader", "writer", "projector", "upkeep"]
 
@@ -82,10 +83,11 @@ def read_model_url(url: str) -> URL:
     return parsed
 
 
-def open_engine(url: str, role: Role) -> AsyncEngine:
+def open_engine(url: str, role: Role, *, fallback: str = "") -> AsyncEngine:
     """An engine for this role. After use you must ``await engine.dispose()``.
 
-    ``reader``: a few connections that cannot write (``url`` may be a replica's).
+    ``reader``: a few connections that cannot write (``url`` may be a replica's; then
+    ``fallback`` is the primary's, which is asked while the replica is away).
     ``writer``: one connection, for imports and senders. ``projector``: on SQLite one
     connection, the only one to checkpoint; on a server a few, see ``lanes``.
     ``upkeep``: a projector's whose statements may take minutes, for migrations and
@@ -101,7 +103,7 @@ def open_engine(url: str, role: Role) -> AsyncEngine:
         hide_parameters=True,  # they carry personal data, and errors are logged
         json_serializer=_json,
         json_deserializer=msgspec.json.decode,
-        **({} if sqlite else _server_options(target, role)),
+        **({} if sqlite else _server_options(target, role, fallback)),
     )
     if sqlite:
         _prepare_sqlite(engine, role)
@@ -128,14 +130,24 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _server_options(url: URL, role: Role) -> dict[str, Any]:
+def _server_options(url: URL, role: Role, fallback: str) -> dict[str, Any]:
+    arguments = server_drivers.connect_arguments(url, ANSWER_S[role])
+    recycle_s = 1_800
+    if fallback and read_model_url(fallback) != url:
+        primary = read_model_url(fallback).set(drivername=url.drivername)
+        create, speaks = arguments["async_creator_fn"], url.get_dialect()()
+        _, to_replica = speaks.create_connect_args(url)
+        _, to_primary = speaks.create_connect_args(primary)
+        either = ReplicaOrPrimary(create, to_replica, to_primary)
+        arguments["async_creator_fn"] = either
+        recycle_s = RECYCLE_S
     return {
         "pool_pre_ping": True,
-        "pool_recycle": 1_800,
+        "pool_recycle": recycle_s,
         "pool_timeout": POOL_WAIT_S,
         "pool_use_lifo": True,  # what is not needed grows old, and the server drops it
         "isolation_level": "READ COMMITTED",
-        "connect_args": server_drivers.connect_arguments(url, ANSWER_S[role]),
+        "connect_args": arguments,
     }
 
 
