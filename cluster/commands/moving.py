@@ -16,7 +16,7 @@ from cluster.keeping.moves import HandOff
 from cluster.keeping.operations import Operations
 from cluster.keeping.planner import Plan
 from cluster.obstacle import Obstacle
-from cluster.site import existing_site
+from cluster.site import Site, existing_site
 from cluster.terminal import Terminal
 
 COLUMNS = ("shard", "from", "to", "pause_ms", "total_ms", "epoch", "fault")
@@ -39,8 +39,10 @@ def undrain(node: NodeArgument, *, data: DataOption = None) -> None:
     """Let a node have shards again."""
     from cluster.keeping.access import open_operations
 
+    site = existing_site(data)
+
     async def work() -> None:
-        async with open_operations(existing_site(data)) as operations:
+        async with open_operations(site) as operations:
             await operations.undrain(node)
 
     asyncio.run(work())
@@ -79,9 +81,9 @@ def restart_shards(
 
 def _carry_out(work: HandOffs, data: DataOption, *, as_json: bool) -> None:
     """Show hand-offs as they are done; whatever is amiss is told after them."""
-    terminal = Terminal()
+    terminal, site = Terminal(), existing_site(data)
     went: list[HandOff] = []
-    problem = asyncio.run(_collect(work, data, went, terminal, as_json=as_json))
+    problem = asyncio.run(_collect(work, site, went, terminal, as_json=as_json))
     if as_json:
         terminal.json(
             {
@@ -101,7 +103,7 @@ def _carry_out(work: HandOffs, data: DataOption, *, as_json: bool) -> None:
 
 async def _collect(
     work: HandOffs,
-    data: DataOption,
+    site: Site,
     went: list[HandOff],
     terminal: Terminal,
     *,
@@ -111,7 +113,7 @@ async def _collect(
 
     try:
         async with (
-            open_operations(existing_site(data)) as operations,
+            open_operations(site) as operations,
             # What is under way is ended before we leave Ray.
             aclosing(work(operations)) as moves,
         ):
@@ -134,8 +136,10 @@ def _line(one: HandOff) -> str:
 def _show_plan(data: DataOption, *, as_json: bool) -> None:
     from cluster.keeping.access import open_operations
 
+    site = existing_site(data)
+
     async def work() -> Plan:
-        async with open_operations(existing_site(data)) as operations:
+        async with open_operations(site) as operations:
             return await operations.plan_rebalance()
 
     terminal, made = Terminal(), asyncio.run(work())

@@ -18,6 +18,8 @@ from cluster.ray_environment import show_cluster_token
 from cluster.site import Site, derived
 
 LOOK_EVERY_S = 0.5
+HEAD_S = 1.5
+"""How long the head may take to accept a connection before it counts as away."""
 GONE_AFTER = 2
 """Looks in a row at a raylet that does not answer, until it is held to be gone."""
 
@@ -71,3 +73,15 @@ async def until_gone(place: Path) -> None:
     while missed < GONE_AFTER:
         await asyncio.sleep(LOOK_EVERY_S)
         missed = 0 if is_listening(place) else missed + 1
+
+
+async def head_answers(address: str) -> bool:
+    """Whether somebody accepts connections at ``host:port`` of the head's Ray."""
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(HEAD_S):
+            _, writer = await asyncio.open_connection(host, int(port))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True

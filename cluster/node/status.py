@@ -20,8 +20,10 @@ from actors.readmodel import ShardLag
 from cluster.bootstrap import fixed_shards, joined_ray, shard_spec, site_placing
 from cluster.clock import SystemClock
 from cluster.keeping.survey import Survey
+from cluster.node.journal_health import WELL, JournalHealth, journal_health
+from cluster.node.raylet import head_answers
 from cluster.obstacle import Obstacle
-from cluster.run_file import RunRecord, read_record
+from cluster.run_file import read_record
 from cluster.site import Site
 from cluster.stores import open_journal
 from persistence.engine import open_engine
@@ -33,8 +35,6 @@ T = TypeVar("T")
 
 SOURCE_S = 8.0
 """How long one source may take; all are asked at the same time."""
-HEAD_S = 1.5
-"""How long the head may take to accept a connection before it counts as away."""
 
 
 class ClusterStatus(Struct):
@@ -42,14 +42,17 @@ class ClusterStatus(Struct):
 
     survey: Survey | None = None
     shards: Sequence[ShardStatus] = ()
+    journal: JournalHealth | None = None
     gateways: Sequence[GatewayLine] = ()
     lags: Sequence[ShardLag] = ()
     troubles: list[str] = []
 
     @property
     def is_well(self) -> bool:
-        """Whether everything answered, and every shard is open."""
-        return not self.troubles and all(one.state == "open" for one in self.shards)
+        """Whether everything answered, every shard is open, and can be written to."""
+        opened = all(one.state == "open" for one in self.shards)
+        sound = self.journal is None or self.journal.state == WELL
+        return opened and sound and not self.troubles
 
 
 async def cluster_status(site: Site) -> ClusterStatus:
@@ -58,6 +61,7 @@ async def cluster_status(site: Site) -> ClusterStatus:
     await asyncio.gather(
         _ask(found, "Ray", _from_ray(site, found)),
         _ask(found, "gateways", _from_redis(site, found)),
+        _ask(found, "journal", _from_journal(site, found)),
         _ask(found, "journal and read model", _from_stores(site, found)),
     )
     return found
@@ -79,7 +83,7 @@ async def _from_ray(site: Site, found: ClusterStatus) -> None:
     if record is None or not record.node_host:
         found.troubles.append("no node of the cluster runs on this data folder")
         return
-    if not await _accepts(record):
+    if not await head_answers(record.ray_address):
         found.troubles.append(
             f"the head at {record.ray_address} is away: shards and gateways that live "
             "go on; nothing is restarted or moved until it is back"
@@ -110,17 +114,6 @@ async def _status(asked: Awaitable[ShardStatus], shard: ShardId) -> ShardStatus:
         return ShardStatus(shard, *nothing, state="silent")
 
 
-async def _accepts(record: RunRecord) -> bool:
-    host, _, port = record.ray_address.rpartition(":")
-    try:
-        async with asyncio.timeout(HEAD_S):
-            _, writer = await asyncio.open_connection(host, int(port))
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True
-
-
 async def _from_redis(site: Site, found: ClusterStatus) -> None:
     if not site.settings.shared_redis:
         return
@@ -129,6 +122,10 @@ async def _from_redis(site: Site, found: ClusterStatus) -> None:
         found.gateways = await presence.everybody(SystemClock().now())
     finally:
         await presence.close()
+
+
+async def _from_journal(site: Site, found: ClusterStatus) -> None:
+    found.journal = await journal_health(site)
 
 
 async def _from_stores(site: Site, found: ClusterStatus) -> None:

@@ -25,6 +25,7 @@ def as_document(found: ClusterStatus) -> dict[str, Any]:
         "nodes": [dict(zip(NODES, row, strict=True)) for row in _nodes(found)],
         "shards": [dict(zip(SHARDS, row, strict=True)) for row in _shards(found)],
         "gateways": [msgspec.to_builtins(line) for line in found.gateways],
+        "journal": msgspec.to_builtins(found.journal),
     }
 
 
@@ -38,8 +39,20 @@ def show(found: ClusterStatus, terminal: Terminal) -> None:
         for line in found.gateways
     ]
     terminal.table("Gateways", columns, rows)
+    _show_journal(found, terminal)
     for trouble in found.troubles:
         terminal.note(trouble, style="yellow")
+
+
+def _show_journal(found: ClusterStatus, terminal: Terminal) -> None:
+    journal = found.journal
+    row = ("", "away", "", "")
+    if journal is not None:
+        full = f"{journal.full:.0%}"
+        row = (journal.place, journal.state, str(journal.replicas), full)
+    terminal.table("Journal", ("place", "state", "replicas", "full"), [row])
+    for remark in journal.remarks if journal is not None else ():
+        terminal.note(remark, style="yellow")
 
 
 def _nodes(found: ClusterStatus) -> list[tuple[object, ...]]:

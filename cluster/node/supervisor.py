@@ -18,12 +18,14 @@ import httpx
 from msgspec.structs import replace
 
 from cluster.node.children import Child, Start
+from cluster.node.leaving import HAND_OVER_S, hand_over
 from cluster.node.plan import NodePlan, new_ray_folder, own_start, ray_start
 from cluster.node.raylet import is_listening, raylet_socket
 from cluster.run_file import (
     RunRecord,
     mark_of_self,
     marks_of_descendants,
+    stop_processes,
     write_record,
 )
 from cluster.serve import alongside
@@ -36,6 +38,7 @@ KEEP_HOUSE_S = 2.0
 """How often the processes below us are written down, for a start after a crash."""
 LOOK_AGAIN_S = 0.2
 RAY_FINISH_S = 15.0
+LEFTOVER_S = 1.0
 KEEPER_FINISH_S = 5.0
 PROJECTOR_FINISH_S = 6.0
 GATEWAY_SLACK_S = 5.0
@@ -110,10 +113,14 @@ class NodeSupervisor:
         return 0
 
     async def _stop(self) -> None:
-        """Gateways first, for people wait there; then the rest; Ray at the end."""
+        """Shards first, while people are served; then gateways; Ray at the end."""
+        await hand_over(self._plan, self._terminal)
         await _stopped(self._gateways)
         await _stopped(self._others)
+        marks = marks_of_descendants()
         await self._ray.stop()
+        # Without its head Ray may leave some behind that notice only later.
+        await asyncio.to_thread(stop_processes, marks, LEFTOVER_S)
 
     def _start_ray(self) -> Start:
         """Each start of Ray has a folder of its own: it refuses to share one."""
@@ -174,6 +181,13 @@ class NodeSupervisor:
                     waiting.pop(0)
                 else:
                     await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def stop_seconds(drain_s: float) -> float:
+    """The longest that an orderly stop of a node takes."""
+    gateways = drain_s + GATEWAY_SLACK_S
+    others = max(PROJECTOR_FINISH_S, KEEPER_FINISH_S)
+    return HAND_OVER_S + gateways + others + RAY_FINISH_S + LEFTOVER_S
 
 
 def gateway_urls(plan: NodePlan) -> list[str]:

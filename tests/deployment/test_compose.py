@@ -99,7 +99,7 @@ def test_what_holds_data_has_a_volume() -> None:
 def test_a_stop_leaves_time_to_hand_over() -> None:
     """Docker kills after ten seconds unless told otherwise."""
     for name in OURS:
-        assert services()[name]["stop_grace_period"] == "90s"
+        assert services()[name]["stop_grace_period"] == "120s"
 
 
 def test_nothing_but_nginx_is_published_beyond_this_machine() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from cluster.node.leaving import HAND_OVER_S
+from cluster.node.supervisor import stop_seconds
 from cluster.settings import Settings, read_settings
 from tests.architecture.sources import ROOT
 from tests.deployment.files import (
@@ -166,12 +168,14 @@ async def test_probes_ask_paths_that_exist() -> None:
 
 
 def test_a_node_has_time_to_hand_over_before_it_is_killed() -> None:
-    """The grace period is longer than the drain and the watchers' farewell."""
-    spec = nodes()["template"]["spec"]
-    drain = int(of_kind("ConfigMap")["data"]["SLOTCAST_DRAIN_SECONDS"])
-    assert spec["terminationGracePeriodSeconds"] > 60 + drain
-    (line,) = containers()["ray-worker"]["lifecycle"]["preStop"]["exec"]["command"][2:]
-    assert line.startswith("slotcast cluster drain")
+    """The grace period is longer than all that `join` does at SIGTERM, and the guide
+    names the same number."""
+    drain = float(of_kind("ConfigMap")["data"]["SLOTCAST_DRAIN_SECONDS"])
+    grace = nodes()["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert stop_seconds(drain) < grace
+    guide = (ROOT / "docs" / "operations" / "nodes.md").read_text()
+    assert f"`terminationGracePeriodSeconds: {grace}`" in guide
+    assert f"{HAND_OVER_S:.0f} seconds" in guide
 
 
 def test_every_command_is_one_of_ours() -> None:

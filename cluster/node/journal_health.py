@@ -1,0 +1,62 @@
+"""How the journal is, as ``slotcast cluster status`` tells it in one row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from cluster.site import MIB, Site
+from cluster.stores import open_journal
+
+WELL, REFUSES = "well", "refuses"
+
+
+class JournalHealth(Struct, frozen=True):
+    """One look at the journal."""
+
+    place: str
+    state: str
+    """``well``; or ``refuses``: as it is set up, nothing may be acknowledged."""
+    replicas: int
+    """How many copies every event must be on before it is acknowledged."""
+    full: float
+    """How full it is, 0 to 1. At 0.9 new holds are refused, at 0.97 new bookings."""
+    remarks: Sequence[str] = ()
+    """What is wrong or unwise about it, each with its remedy; the worst first."""
+
+
+async def journal_health(site: Site) -> JournalHealth:
+    """Look at the site's journal. Raises JournalUnavailable: it does not answer."""
+    if site.settings.journal_is_redis:
+        return await _of_redis(site)
+    journal = open_journal(site.stores)
+    try:
+        return JournalHealth(site.stores.journal, WELL, 0, journal.pressure())
+    finally:
+        await journal.close()
+
+
+async def _of_redis(site: Site) -> JournalHealth:
+    from persistence.redis_room import RedisRoom
+    from persistence.redis_server import inspect_store
+    from persistence.redis_store import RedisStore
+
+    settings = site.settings
+    store = RedisStore(settings.journal, replicas=settings.journal_replicas)
+    room = RedisRoom(store, settings.journal_budget_mib * MIB)
+    try:
+        findings = await inspect_store(store, settings.journal_replicas)
+        refused = any(one.severity == "refuse" for one in findings)
+        if not refused:
+            await room.inspect()
+        return JournalHealth(
+            store.place,
+            REFUSES if refused else WELL,
+            settings.journal_replicas,
+            room.pressure(),
+            [f"{one.sentence} {one.remedy}" for one in findings],
+        )
+    finally:
+        await room.close()
+        await store.close()
