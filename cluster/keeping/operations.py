@@ -7,7 +7,7 @@ off at any moment: what is under way heals by itself, and doing it again does th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from time import monotonic
 
 from msgspec import Struct
@@ -87,17 +87,18 @@ class Operations:
         A new process loads what is installed on its node by then. All shards, if
         none is named. Raises Obstacle.
         """
-        places = (await self._fleet.survey()).places()
-        strangers = set(shards) - set(places)
+        # Those in the midst of a hand-off that was broken off, too.
+        there = (await self._fleet.survey()).seats
+        strangers = set(shards) - set(there)
         if strangers:
             raise Obstacle(f"There is no shard {min(strangers)} in this cluster.")
-        left = {shard for shard in places if not shards or shard in shards}
+        left = {shard for shard in there if not shards or shard in shards}
 
         def fresh(survey: Survey) -> Plan:
             return Plan(
                 moves=[
                     Move(shard, node, node)
-                    for shard, node in sorted(survey.places().items())
+                    for shard, node in sorted(survey.known().items())
                     if shard in left and node
                 ]
             )
@@ -106,6 +107,8 @@ class Operations:
             if not went.fault:
                 left.discard(went.shard)
             yield went
+        if left:  # its process was just starting, or ended, whenever we looked
+            raise _unfinished(left)
 
     async def _carry_out(
         self, planned: Callable[[Survey], Plan]
@@ -116,9 +119,7 @@ class Operations:
         try:
             async with self._turn.mine(self._patience.turn_s):
                 while True:
-                    survey = await self._fleet.survey()
-                    for shard in survey.doubles():
-                        await self._mover.heal(shard)
+                    survey = await self._healed()
                     moves = planned(survey).moves
                     todo = [
                         one for one in moves if failures.get(one.shard, 0) < ATTEMPTS
@@ -138,13 +139,25 @@ class Operations:
                 code=FOUND_A_PROBLEM,
             ) from error
         if moves:
-            names = ", ".join(sorted(move.shard for move in moves))
-            raise Obstacle(
-                f"These shards are not where they should be: {names}.",
-                "They serve where they are. Look at `slotcast cluster status`, and "
-                "run the command again.",
-                code=FOUND_A_PROBLEM,
-            )
+            raise _unfinished(move.shard for move in moves)
+
+    async def _healed(self) -> Survey:
+        """The cluster, after what was broken off before has been ended."""
+        survey = await self._fleet.survey()
+        broken = survey.doubles()
+        for shard in broken:
+            await self._mover.heal(shard)
+        return await self._fleet.survey() if broken else survey
+
+
+def _unfinished(shards: Iterable[ShardId]) -> Obstacle:
+    names = ", ".join(sorted(shards))
+    return Obstacle(
+        f"These shards are not where they should be: {names}.",
+        "They serve where they are. Look at `slotcast cluster status`, and run the "
+        "command again.",
+        code=FOUND_A_PROBLEM,
+    )
 
 
 def _node(survey: Survey, name: str) -> ClusterNode:

@@ -179,6 +179,34 @@ async def test_restart_gives_every_shard_a_fresh_process(bench: Bench) -> None:
             pass
 
 
+async def test_restart_leaves_out_no_shard_whose_hand_off_was_broken_off(
+    bench: Bench,
+) -> None:
+    """A command that was killed left two processes; run again, it restarts all."""
+    await bench.started("a")
+    before = {id(one) for one in bench.fleet.processes.values()}
+    broken = SHARDS[2]
+    await bench.fleet.create(broken, bench.fleet.names(broken)[1], "a", warm=True)
+    went = [one async for one in bench.operations.restart_shards()]
+    assert [one.shard for one in went] == SHARDS
+    assert await bench.counts() == {"a": 6}
+    assert not before & {id(one) for one in bench.fleet.processes.values()}
+    await bench.fleet.create(broken, bench.fleet.names(broken)[1], "a", warm=True)
+    only = [one async for one in bench.operations.restart_shards([broken])]
+    assert [one.shard for one in only] == [broken]
+
+
+async def test_restart_names_a_shard_whose_process_is_nowhere_yet(bench: Bench) -> None:
+    """What could not be restarted is said, not passed over."""
+    await bench.started("a")
+    starting = SHARDS[4]
+    (name,) = await bench.fleet.alive(starting)
+    bench.fleet.processes[name].node = ""
+    with pytest.raises(Obstacle, match=starting):
+        async for _ in bench.operations.restart_shards():
+            pass
+
+
 async def test_rebalance_shows_its_plan_first(bench: Bench) -> None:
     """What is shown is what is done."""
     await bench.started("a")
