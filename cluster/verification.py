@@ -116,6 +116,7 @@ class Verification:
         self.verdict.shards += 1
         end = await self._journal.last_seq(shard)
         self._ends[shard] = end
+        await self._look_at_last(shard, end)
         stored: dict[ProviderId, StoredCalendar] = {}
         seen: set[ProviderId] = set()
         self._calendars, self._begun = {}, {}
@@ -134,6 +135,11 @@ class Verification:
         for provider, snapshot in stored.items():
             if snapshot.seq <= end:  # a later one was taken while this was read
                 self._compare_snapshot(provider, snapshot)
+
+    async def _look_at_last(self, shard: ShardId, end: int) -> None:
+        """How late it is: of a trimmed journal maybe no record is replayed."""
+        for record in await self._journal.read(shard, max(0, end - 1), 1):
+            self._newest_at = max(self._newest_at, record.event.at)
 
     async def _first(self, shard: ShardId) -> int:
         """Where to begin: 0, or the snapshots' position if records were trimmed."""
@@ -158,7 +164,6 @@ class Verification:
         """Take in one record; a snapshot is compared before the first one after it."""
         provider = record.event.provider_id
         self._audit.feed(record)
-        self._newest_at = max(self._newest_at, record.event.at)
         calendar = self._calendars.get(provider)
         if calendar is None:
             calendar = self._calendars[provider] = Calendar(provider, self._policy)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from actors.domain.ids import ShardId
 from actors.ports import Record
@@ -22,8 +23,10 @@ from cluster.obstacle import Obstacle
 from cluster.settings import read_settings
 from cluster.site import Site, existing_site
 from cluster.stores import open_journal, open_snapshots
-from cluster.verification import Verdict
+from cluster.verification import Verdict, Verification
+from persistence.engine import open_engine
 from persistence.journal_import import FileJournalImport
+from persistence.progress import SqlProgress
 from tests.architecture.sources import ROOT
 from tests.factories import at, book_slot
 from tests.fixtures.server import clean_environment, run_command
@@ -333,6 +336,31 @@ async def test_a_trimmed_journal_is_backed_up_from_where_it_begins(
         shard = links.shard_of(book_slot(2).provider_id)
         (reply,) = await links.execute(shard, [book_slot(90, at(12))], 10)
         assert type(reply).__name__ == "Refusal"
+
+
+async def test_a_trimmed_journal_still_knows_how_late_it_is(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All its records at rest: old claims that were let go are not missed."""
+    shutil.rmtree(site.folder.journal / "s0001")  # else that one knows
+    await trimmed_backup(site, tmp_path)
+    writer = open_engine(site.database_url, "writer")
+    async with writer.begin() as connection:
+        other = "provider_id <> 'prv_1'"
+        await connection.execute(text(f"DELETE FROM appointment WHERE {other}"))
+        await connection.execute(text("DELETE FROM slot_claim"))
+    await writer.dispose()
+    ten_days = 10 * 24 * 3_600_000
+    monkeypatch.setattr("persistence.claim_purge.KEEP_MS", -ten_days)
+    journal, snapshots = open_journal(site.stores), open_snapshots(site.stores)
+    reader = open_engine(site.database_url, "reader")
+    check = Verification(journal, snapshots, reader, site.settings.policy)
+    verdict = await check.run(SqlProgress(reader), None)
+    await reader.dispose()
+    await snapshots.close()
+    await journal.close()
+    assert verdict.trimmed_shards == verdict.shards == 1
+    assert verdict.problems == []
 
 
 async def trimmed_backup(site: Site, tmp_path: Path) -> Path:
