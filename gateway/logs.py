@@ -6,6 +6,7 @@ bookings, and through them of patients. Tokens, reasons and bodies are never log
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from time import perf_counter
@@ -15,6 +16,8 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.metrics import GatewayMetrics
+from gateway.problems import problem
+from gateway.reply import problem_reply, send_reply
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9_.\-]{1,64}")
 _SECURITY: Final = (
@@ -27,6 +30,11 @@ _SECURITY: Final = (
         b"img-src 'self' data:; connect-src 'self' ws: wss:; "
         b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     ),
+)
+_STOPPING: Final = problem(
+    "unavailable",
+    "This gateway stops; ask again with the same key.",
+    headers=((b"retry-after", b"1"),),
 )
 
 
@@ -58,10 +66,12 @@ class RequestLog:
         request_id = self._request_id(scope)
         extra = [*_SECURITY, (b"x-request-id", request_id)]
         status = 500
+        begun = False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
+                begun = True
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *extra]
             await send(message)
@@ -69,6 +79,14 @@ class RequestLog:
         self._metrics.in_house.inc()
         try:
             await self._app(scope, receive, answer)
+        except asyncio.CancelledError:
+            # The server stops, and waits no longer. Whether it was done is not known
+            # to us, but it is to the journal: the same key will be told.
+            task = asyncio.current_task()
+            if begun or task is None:
+                raise
+            task.uncancel()
+            await send_reply(scope, answer, problem_reply(_STOPPING))
         finally:
             self._metrics.in_house.dec()
             self._note(scope, request_id, status, perf_counter() - began)

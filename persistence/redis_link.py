@@ -35,8 +35,9 @@ PAUSE_LEAST_S, PAUSE_MOST_S = 0.1, 2.0
 """How long the road stays closed; doubles, and is shortened by up to a half."""
 CONNECTIONS_MAX: Final = 4
 """Calls at a time; what is sent through here is batched."""
-TROUBLES: Final = (RedisError, OSError, TimeoutError)
-"""All that redis-py raises when Redis does not do what it should."""
+TROUBLES: Final = (RedisError, OSError, TimeoutError, RuntimeError)
+"""All that redis-py raises when Redis does not do what it should. RuntimeError is what
+uvloop says of a connection that was closed between two steps of the client."""
 
 _UNREACHABLE: Final = (OSError, RedisConnectionError)
 _CHANCE: Final = random.SystemRandom()

@@ -86,8 +86,12 @@ class Painter:
         """Keep what is shown, until cancelled."""
         while True:
             await asyncio.sleep(FLUSH_S)
-            self.offer()
-            await self.shelf.flush()
+            try:
+                self.offer()
+                await self.shelf.flush()
+            except Exception:
+                # A shelf saves work and no more: nobody may go deaf because of it.
+                log.exception("hot pages are not kept")
 
     def offer(self) -> None:
         """Put some of the topics that are watched on the shelf, in turn."""
