@@ -73,7 +73,7 @@ class Keeper:
         self._nodes: frozenset[tuple[str, bool]] = frozenset()
         self._changed_at = now()
         self._visited_at = now()
-        self._heard_at: dict[str, float] = {}
+        self._silent_since: dict[str, float] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Keep, until it is time to stop. Whatever fails is tried again."""
@@ -109,7 +109,9 @@ class Keeper:
             )
             await self._create(made)
             moved = await self._move(made, survey)
-            restarted = await self._visit(survey)
+            # Moved shards have other processes by now; the old names would be silent.
+            now = await self._fleet.survey() if moved else survey
+            restarted = await self._visit(now)
         return Round([shard for shard, _ in made.creations], healed, moved, restarted)
 
     def _note_nodes(self, survey: Survey) -> None:
@@ -155,18 +157,21 @@ class Keeper:
         ]
         gate = asyncio.Semaphore(self._limits.visits_max)
         heard = await asyncio.gather(*(self._hears(name, gate) for _, name in names))
-        self._heard_at = {
-            name: now if is_heard else self._heard_at.get(name, now)
+        # From the first question without an answer, not from the last answer: when
+        # visits are far apart, nobody was asked in between.
+        self._silent_since = {
+            name: self._silent_since.get(name, now)
             for (_, name), is_heard in zip(names, heard, strict=True)
+            if not is_heard
         }
         silent = [
             (shard, name)
             for shard, name in names
-            if now - self._heard_at[name] >= self._limits.silent_s
+            if now - self._silent_since.get(name, now) >= self._limits.silent_s
         ]
         for shard, name in silent:
             log.error("shard %s has not answered; its process is started anew", shard)
-            del self._heard_at[name]
+            del self._silent_since[name]
             await self._fleet.end(name, restart=True)
         return [shard for shard, _ in silent]
 

@@ -126,6 +126,30 @@ async def test_a_process_that_hangs_is_started_anew(bench: Bench) -> None:
     assert bench.fleet.processes[name] is not hung
 
 
+async def test_one_missed_answer_after_a_long_pause_is_no_silence(
+    bench: Bench,
+) -> None:
+    """Who was not asked for long, for an operator had the turn, is not held to hang."""
+    await bench.started("a", "b")
+    name = bench.fleet.names(SHARDS[0])[0]
+    bench.seconds += 300
+    bench.fleet.deaf.add(name)
+    assert not (await bench.keeper.round()).restarted
+
+
+async def test_shards_moved_in_a_long_round_are_not_held_to_hang(bench: Bench) -> None:
+    """On a slow machine a round of moves takes long; the old processes are gone."""
+    await bench.started("a", "b")
+    bench.seconds += 12
+    await bench.keeper.round()
+    bench.fleet.join("c")
+    await bench.keeper.round()
+    bench.seconds += 60
+    done = await bench.keeper.round()
+    assert len(done.moved) == 2
+    assert not done.restarted
+
+
 async def test_drain_ends_with_an_empty_node(bench: Bench) -> None:
     """Every shard of the node moves, each pause is told, and none comes back."""
     await bench.started("a", "b", "c")
