@@ -1,4 +1,4 @@
-"""Claiming, sending and giving up notices, on SQLite."""
+"""Claiming, sending and giving up notices, on every database."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.domain.ids import Millis
 from persistence import tables as t
-from persistence.engine import migrate, open_engine
+from persistence.engine import open_engine
 from persistence.outbox import ATTEMPTS_MAX, Outbox, OutboxCounts
 from persistence.projection_sql import SqlProjectionStore
 from persistence.projector import Projector
+from tests.fixtures.read_model import SQL, empty_read_model
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 
 NOW = Millis(1_000_000)
 
 
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+@pytest.fixture(params=SQL)
+async def engine(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[AsyncEngine]:
     """Five notices that wait."""
-    url = f"sqlite:///{tmp_path}/m.db"
-    await migrate(url)
-    opened = open_engine(url, "writer")
+    opened = open_engine(empty_read_model(request.param, request, tmp_path), "writer")
     story, journal = Story(), StoryJournal()
     journal.tell(SHARD, *(story.booked(n, NINE + 60 * n) for n in range(5)))
     await Projector(journal, SqlProjectionStore(opened), FixedClock()).step()
