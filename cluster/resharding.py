@@ -6,7 +6,7 @@
     2  flush     calendars are stored as they are; the read model reaches their end
     3  write     the next generation's journals: each calendar whole (CalendarMovedIn),
                  and its snapshot
-    4  check     the old journals are as they were, and still ours
+    4  check     the old journals are as they were, and still ours; the new ones, too
     5  switch    the layout names the new generation: the one moment that counts
     6  follow    the read model learns where calendars are now; a server does it, too
 
@@ -68,6 +68,15 @@ class _Source(Struct, frozen=True):
     last_at: Millis
 
 
+class _Written(Struct, frozen=True):
+    """The next generation: its layout, where it came from, and what it holds."""
+
+    layout: Layout
+    sources: Sequence[_Source]
+    ends: dict[ShardId, int]
+    calendars: int
+
+
 class Stores:
     """One generation's journal and snapshots."""
 
@@ -126,14 +135,11 @@ async def write_next(
     wanted: Layout,
     clock: Clock,
     on_progress: OnProgress,
-) -> tuple[Layout, Sequence[_Source], int]:
+) -> _Written:
     """Seal the old generation and write the next one (steps 1 and 3).
 
-    Returns the layout to put in force, the shards it came from, and how many calendars
-    were written.
-
     Raises:
-        Obstacle: the old generation is not at rest.
+        Obstacle: the old generation is not at rest, or somebody else writes, too.
     """
     async with stores_of(site, site.layout.generation) as old:
         sources = [await _sealed(old, one) for one in await old.journal.shards()]
@@ -149,7 +155,30 @@ async def write_next(
                 await writer.take(old, source)
             await writer.finish()
             on_progress("writing", len(sources), len(sources))
-        return layout, sources, writer.calendars
+        return _Written(layout, sources, writer.ends, writer.calendars)
+
+
+async def check_whole(site: Site, written: _Written) -> None:
+    """The new journals hold what we wrote (step 4).
+
+    Raises:
+        Obstacle: somebody has removed or changed them (``--forget-old``).
+    """
+    async with stores_of(site, written.layout.generation) as new:
+        for shard, end in written.ends.items():
+            if (
+                await new.journal.last_seq(shard) != end
+                or await new.snapshots.position(shard) != end
+            ):
+                raise _two_at_once(shard)
+
+
+def _two_at_once(shard: ShardId) -> Obstacle:
+    return Obstacle(
+        f"Somebody else changes the new journal of shard {shard}: another reshard "
+        "runs, maybe on another node.",
+        "Let one command finish, then run this one again; nothing has changed.",
+    )
 
 
 async def check_untouched(site: Site, sources: Sequence[_Source]) -> None:
@@ -253,6 +282,11 @@ class _Writer:
         self._above = max((one.epoch for one in sources), default=0)
         self._open: dict[ShardId, Sealed] = {}
 
+    @property
+    def ends(self) -> dict[ShardId, int]:
+        """Where each new journal ends."""
+        return {shard: sealed.last_seq for shard, sealed in self._open.items()}
+
     async def take(self, old: Stores, source: _Source) -> None:
         """Write all calendars that are at home in a shard of the old generation."""
         providers = list(await old.snapshots.providers(source.shard))
@@ -318,6 +352,8 @@ class _Writer:
         sealed = self._open.get(shard)
         if sealed is None:
             sealed = await self._new.journal.seal(shard)
+            if sealed.last_seq:  # it was empty when we chose this generation
+                raise _two_at_once(shard)
             while sealed.epoch <= self._above:
                 sealed = await self._new.journal.seal(shard)
             self._open[shard] = sealed
@@ -349,11 +385,13 @@ async def reshard(
         Obstacle: the old generation stays in force.
     """
     await flush(site, on_progress)
-    layout, sources, calendars = await write_next(site, wanted, clock, on_progress)
-    await check_untouched(site, sources)
+    written = await write_next(site, wanted, clock, on_progress)
+    layout = written.layout
+    await check_whole(site, written)
+    await check_untouched(site, written.sources)
     in_force = await asyncio.to_thread(switch, site, layout)
     settings = site.settings.model_copy(
         update={"shards": layout.shards, "placement": Placement(layout.placement)}
     )
-    done = Resharded(layout.generation, layout.shards, calendars)
+    done = Resharded(layout.generation, layout.shards, written.calendars)
     return Site(settings, site.folder, in_force), done

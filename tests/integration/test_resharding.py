@@ -186,6 +186,55 @@ async def test_somebody_who_works_meanwhile_is_noticed(
     assert (await found_again(site)).layout == site.layout
 
 
+async def test_who_forgets_journals_meanwhile_is_noticed(
+    tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another node, while we write: nothing of which half is gone is put in force.
+
+    Without the check every calendar would be lost with its journal.
+    """
+    monkeypatch.setenv("SLOTCAST_JOURNAL", redis_server.url)
+    monkeypatch.setenv("SLOTCAST_SITE", new_site())
+    site = await made(tmp_path)
+    before = await shown(site)
+    write = resharding.write_next
+
+    async def forgotten_meanwhile(*given: object) -> object:
+        written = await write(*given)  # type: ignore[arg-type]
+        assert await forget_other_generations(site) > 0
+        return written
+
+    with monkeypatch.context() as patched:
+        patched.setattr(resharding, "write_next", forgotten_meanwhile)
+        with pytest.raises(Obstacle, match="another reshard"):
+            await resharded(site, 5)
+    assert (await found_again(site)).layout == site.layout
+    assert await shown(site) == before
+    assert await shown(await resharded(site, 3)) == before
+
+
+async def test_two_reshardings_at_once_do_not_share_journals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both found the same generation unused: the second one to write is stopped."""
+    site = await made(tmp_path)
+    await resharded_as_far_as_written(site)
+
+    async def the_same(_site: Site, generation: int) -> int:
+        return generation + 1
+
+    monkeypatch.setattr(resharding, "_unused", the_same)
+    with pytest.raises(Obstacle, match="another reshard"):
+        await resharded(site, 3)
+    assert (await found_again(site)).layout == site.layout
+
+
+async def resharded_as_far_as_written(site: Site) -> None:
+    await catch_up(site, CLOCK, quiet)
+    await resharding.flush(site, quiet)
+    await resharding.write_next(site, as_wanted(site.layout, 3, None), CLOCK, quiet)
+
+
 async def test_an_isolated_provider_stays_so(tmp_path: Path) -> None:
     """Isolated first, resharded then: it has a shard of its own all the time."""
     site = await made(tmp_path)
