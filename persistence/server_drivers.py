@@ -23,6 +23,9 @@ CLOSE_S = 1.0
 """For saying good-bye; after that the connection is cut."""
 LOCK_WAIT_S = 8
 """How long a statement waits for somebody's row lock."""
+IDLE_LEAST_S = 20
+"""How long the server keeps a connection that says nothing, at least. A projector that
+was frozen or cut off in a transaction holds its locks for so long, and no longer."""
 
 _NO_ANSWER = "Lost connection to MySQL server during query (read timeout)"
 CANNOT_CONNECT, SERVER_LOST = 2003, 2013
@@ -31,10 +34,15 @@ READ_ONLY_CODES = frozenset({1290, 1836})
 SQL_MODE = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 """Ours for each session: a value that does not fit is an error, not cut to size."""
 
-_SESSION = (
-    f"SET time_zone = '+00:00', sql_mode = '{SQL_MODE}', "
-    f"innodb_lock_wait_timeout = {LOCK_WAIT_S}"
-)
+
+def _session(answer_s: float) -> str:
+    """What holds for each connection; who may ask for longer may also think longer."""
+    idle_s = max(IDLE_LEAST_S, int(answer_s))
+    return (
+        f"SET time_zone = '+00:00', sql_mode = '{SQL_MODE}', "
+        f"innodb_lock_wait_timeout = {LOCK_WAIT_S}, wait_timeout = {idle_s}"
+    )
+
 
 Creator = Callable[..., Awaitable[Any]]
 
@@ -47,7 +55,7 @@ def connect_arguments(url: URL, answer_s: float) -> dict[str, Any]:
         "async_creator_fn": creator(answer_s),
         "connect_timeout": CONNECT_S,
         "charset": "utf8mb4",
-        "init_command": _SESSION,
+        "init_command": _session(answer_s),
     }
 
 

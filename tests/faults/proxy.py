@@ -71,8 +71,8 @@ class _Pipe:
                     await self._queue.put((due, kept))
             await self._queue.put((loop.time(), b""))
             await sender
-        except OSError:
-            return
+        except OSError:  # a killed peer may end in a reset: the other side hears it
+            self._link.reset()
         finally:
             sender.cancel()
 
