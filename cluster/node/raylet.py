@@ -8,18 +8,25 @@ must leave and begin again with the next Ray of the node.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.ray_environment import show_cluster_token
 from cluster.site import Site, derived
 
+log = logging.getLogger(__name__)
+
 LOOK_EVERY_S = 0.5
 HEAD_S = 1.5
 """How long the head may take to accept a connection before it counts as away."""
+JOIN_S = 30.0
+"""How long a process may take to join Ray; a second, if all is well."""
 GONE_AFTER = 2
 """Looks in a row at a raylet that does not answer, until it is held to be gone."""
 
@@ -46,13 +53,25 @@ def is_listening(place: Path) -> bool:
 def joined(site: Site) -> Iterator[None]:
     """Be a driver of this node's Ray.
 
+    Without the head Ray would wait for it for a day: whoever joins while it is away,
+    or does not succeed in time, ends, and its supervisor starts it again.
+
     Raises:
         Obstacle: Ray cannot be reached.
     """
     settings = site.settings
+    if not asyncio.run(head_answers(settings.head)):
+        raise Obstacle(
+            f"The head at {settings.head} is away, so Ray cannot be joined.",
+            "It is tried again until the head is back.",
+            code=FOUND_A_PROBLEM,
+        )
     show_cluster_token(derived(site.cluster_secret(), "ray").hex())
     from cluster.local_ray import connect_ray, stop_ray
 
+    patience = Timer(JOIN_S, _give_up)
+    patience.daemon = True
+    patience.start()
     try:
         connect_ray(settings.head, settings.node_host)
     except Exception as error:
@@ -61,10 +80,18 @@ def joined(site: Site) -> Iterator[None]:
             "It may be starting, or the head may be away; it is tried again.",
             code=FOUND_A_PROBLEM,
         ) from error
+    finally:
+        patience.cancel()
     try:
         yield
     finally:
         stop_ray()
+
+
+def _give_up() -> None:
+    """End this process: a call to Ray that hangs cannot be broken off."""
+    log.error("Ray could not be joined in %.0f s", JOIN_S)
+    os._exit(FOUND_A_PROBLEM)
 
 
 async def until_gone(place: Path) -> None:
