@@ -20,6 +20,7 @@ from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.redis_sites import with_layout
 from tests.integration import test_redis_copies as copies
 from tests.integration import test_redis_journal as beyond
+from tests.integration import test_redis_lost as lost
 
 Breaking = Callable[[pytest.MonkeyPatch], None]
 Promise = Callable[[RedisServer, Path], Awaitable[None]]
@@ -27,13 +28,13 @@ Promise = Callable[[RedisServer, Path], Awaitable[None]]
 CAUGHT = (AssertionError, SchedulingError, pytest.fail.Exception)
 
 
-def _without(line: str) -> Breaking:
+def _without(line: str, instead: str = "") -> Breaking:
     """The functions without this line of theirs."""
 
     def breaking(patch: pytest.MonkeyPatch) -> None:
         source = SOURCE.read_text(encoding="utf-8")
         assert source.count(line) == 1
-        library = library_of(source.replace(line, ""))
+        library = library_of(source.replace(line, instead))
         patch.setattr(redis_functions, "LIBRARY", library)
 
     return breaking
@@ -41,6 +42,13 @@ def _without(line: str) -> Breaking:
 
 def _copies_not_counted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RedisStore, "_must_be_copied", lambda *_: None)
+
+
+def _nobody_is_lost(patch: pytest.MonkeyPatch) -> None:
+    async def fenced(*_: Any) -> None:
+        return
+
+    patch.setattr(RedisJournal, "_must_not_be_lost", fenced)
 
 
 def _lost_reply_is_believed(patch: pytest.MonkeyPatch) -> None:
@@ -93,6 +101,33 @@ async def _went_back(_: RedisServer, folder: Path) -> None:
     await beyond.test_a_journal_that_went_back_is_refused(folder)
 
 
+async def _lost_is_no_owner(server: RedisServer, _: Path) -> None:
+    site = await with_layout(server)
+    journal, raw = RedisJournal(server.url, site), RedisStore(server.url)
+    try:
+        await lost.test_who_serves_does_not_take_lost_data_for_a_new_owner(
+            journal, raw, site
+        )
+    finally:
+        await journal.close()
+        await raw.close()
+
+
+async def _left_generation(server: RedisServer, _: Path) -> None:
+    site = await with_layout(server)
+    journal = RedisJournal(server.url, site)
+    try:
+        await lost.test_a_generation_that_was_left_is_not_opened_again(
+            server, journal, site
+        )
+    finally:
+        await journal.close()
+
+
+async def _full(_: RedisServer, folder: Path) -> None:
+    await beyond.test_a_full_redis_lets_snapshots_make_room(folder)
+
+
 async def _on_its_way(server: RedisServer, _: Path) -> None:
     await crash.test_a_write_on_its_way_is_shut_out_by_the_next_owner(server)
 
@@ -129,11 +164,26 @@ CONTROLS: Sequence[tuple[Breaking, Promise]] = (
         _without("or tonumber(seq) < tonumber(args[3])"),
         _went_back,
     ),
+    (
+        _without(
+            "if tonumber(args[4]) < generation_of(redis.call('GET', keys[4])) then\n"
+            "    return fenced(epoch, seq)\n  end"
+        ),
+        _left_generation,
+    ),
+    (_nobody_is_lost, _lost_is_no_owner),
+    (
+        _without("callback = store, flags = {'allow-oom'}", instead="callback = store"),
+        _full,
+    ),
     (_copies_not_counted, _too_few_copies),
     (_lost_reply_is_believed, _on_its_way),
     (_damage_not_seen, _damage),
 )
-NAMES = ("epoch", "expected", "layout", "end", "copies", "lost-reply", "damage")
+NAMES = (
+    *("epoch", "expected", "layout", "end", "generation", "fenced", "room"),
+    *("copies", "lost-reply", "damage"),
+)
 
 
 @pytest.mark.parametrize(("breaking", "promise"), CONTROLS, ids=NAMES)

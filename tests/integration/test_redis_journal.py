@@ -255,6 +255,7 @@ async def test_a_full_redis_lets_snapshots_make_room(tmp_path: Path) -> None:
         with pytest.raises(JournalFull, match="full"):
             await _fill(journal, sealed.epoch)
         seq = await journal.last_seq(SHARD)
+        server.ask("CONFIG", "SET", "maxmemory", "6mb")  # not a byte is left
         ana = ProviderId("prv_ana")
         await snapshots.save(
             SHARD, sealed.epoch, {ana: StoredCalendar(seq, b"x" * 500)}
