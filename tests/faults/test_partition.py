@@ -5,13 +5,19 @@ Needs root for network namespaces; skipped elsewhere with a reason, required in 
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import sys
+import time
 from collections.abc import Iterator
+from types import TracebackType
 
+import httpx
 import pytest
 
 from loadtests.workload_plan import Plan
 from tests.faults import netns
-from tests.faults.loads import World
+from tests.faults.loads import World, until
 from tests.faults.parted import STORES, PartedEstate, a_parted_estate
 
 pytestmark = [
@@ -22,6 +28,15 @@ pytestmark = [
 PLAN = Plan(providers=12, patients=18, days=4, rate=90, timeout_s=6)
 ONE_SIDE_GOES_ON_S = 40.0
 """Finding out that a silent node is lost takes Ray's health checks; then recovery."""
+GIVEN_UP_S = 12.0
+"""Three health checks of a second each, the keeper looks every other second, and the
+machine may be busy."""
+NODE_LOST_S = 15.0
+"""Within so many seconds after that its calendars answer again."""
+JOINED_S = 90.0
+SHARES = 3
+ASKED_S = 10.0
+"""A command's deadline: a gateway answers in this time, whatever the shard does."""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +55,67 @@ def healed(estate: PartedEstate) -> Iterator[None]:
     """What a test that failed left parted does not fail the next one."""
     yield
     estate.network.heal()
+
+
+class Asker:
+    """Asks every calendar through one gateway for what changes nothing."""
+
+    def __init__(self, estate: PartedEstate, url: str) -> None:
+        self.longest_s = 0.0
+        self._url = url
+        token = estate.site.tokens("patient", ["pat_asker"])["pat_asker"]
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._numbers = itertools.count()
+        self._client = httpx.AsyncClient(timeout=2 * ASKED_S, trust_env=False)
+
+    async def all_answer(self, within_s: float) -> float:
+        """Wait until each calendar has answered; the seconds it took."""
+        began = time.monotonic()
+        waiting = list(PLAN.doctors)
+        while waiting:
+            told = await asyncio.gather(*(self._status(one) for one in waiting))
+            paired = zip(waiting, told, strict=True)
+            waiting = [one for one, status in paired if status == 503]
+            assert time.monotonic() - began < within_s, waiting
+        return time.monotonic() - began
+
+    async def _status(self, provider: str) -> int:
+        """A hold of a visit that nobody offers is refused by the calendar itself."""
+        body = {
+            "provider_id": provider,
+            "visit_type": "consult",
+            "start": "2031-01-01T02:00:00Z",
+        }
+        headers = {**self._headers, "Idempotency-Key": f"asked-{next(self._numbers)}"}
+        began = time.monotonic()
+        answer = await self._client.post(
+            f"{self._url}/v1/holds", json=body, headers=headers
+        )
+        self.longest_s = max(self.longest_s, time.monotonic() - began)
+        assert answer.status_code in {404, 409, 422, 503}, answer.text
+        return answer.status_code
+
+    async def is_ready(self, url: str) -> bool:
+        """Whether a gateway says that it can serve."""
+        try:
+            return (await self._client.get(f"{url}/readyz")).is_success
+        except httpx.HTTPError:
+            return False
+
+    async def is_unready(self, url: str) -> bool:
+        """Whether it says that it cannot, or nothing."""
+        return not await self.is_ready(url)
+
+    async def __aenter__(self) -> Asker:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._client.aclose()
 
 
 async def test_18_a_node_is_parted_from_all_others(
@@ -67,3 +143,41 @@ async def test_18_a_node_is_parted_from_the_stores_alone(
         await load.more(60)
         estate.network.heal()
         await load.every_calendar_answers(ONE_SIDE_GOES_ON_S)
+
+
+async def test_an_isolated_node_is_given_up_and_joins_again(
+    estate: PartedEstate, world: World
+) -> None:
+    """n3's packets vanish: the head gives it up in seconds; whoever asks its calendars
+    elsewhere is answered in time, first 503, then by a successor; its own gateway is
+    not ready; healed, Ray there begins anew and has shards again."""
+    cluster = estate.cluster
+    n3 = cluster.nodes["n3"]
+    keeping = cluster.head.data / "logs" / "keeper.log"
+
+    def times_given_up() -> int:
+        return keeping.read_text().count('"nodes: n1, n2"')
+
+    async with world.load() as load, Asker(estate, cluster.nodes["n2"].url) as asker:
+        await until(lambda: len(n3.pids("shard")) == SHARES, "shards on n3", JOINED_S)
+        raylets, shards = n3.pids("raylet"), set(n3.pids("shard"))
+        before = times_given_up()
+        estate.network.isolate("n3")
+        given_up = await until(
+            lambda: times_given_up() > before, "n3 given up", GIVEN_UP_S
+        )
+        answered = await asker.all_answer(NODE_LOST_S)
+        unready = await until(lambda: asker.is_unready(n3.url), "n3 unready", 10.0)
+        await load.every_calendar_answers(NODE_LOST_S)
+        estate.network.heal()
+        anew = await until(
+            lambda: n3.pids("raylet") not in ([], raylets), "a fresh raylet", JOINED_S
+        )
+        shared = await until(
+            lambda: len(set(n3.pids("shard")) - shards) == SHARES, "shares", JOINED_S
+        )
+        assert not shards & set(n3.pids("shard")), "the fenced ones ended"
+        await until(lambda: asker.is_ready(n3.url), "n3 ready", JOINED_S)
+    figures = (given_up, answered, unready, anew, shared, asker.longest_s)
+    sys.stderr.write(" ".join(f"{one:.1f}" for one in figures) + "\n")
+    assert asker.longest_s < ASKED_S
