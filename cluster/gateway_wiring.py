@@ -119,5 +119,9 @@ def web_server(site: Site, ports: GatewayPorts, version: str) -> WebServer:
     )
     live = app.state.live
     return WebServer(
-        config, live.drain, settings.drain_seconds, lambda: len(live.hub.watchers)
+        config,
+        live.drain,
+        settings.drain_seconds,
+        lambda: len(live.hub.watchers),
+        live.until_ended,
     )

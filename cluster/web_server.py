@@ -28,14 +28,23 @@ class WebServer(uvicorn.Server):
         drain: Callable[[], Awaitable[None]],
         drain_s: float,
         watchers: Callable[[], int] = lambda: 0,
+        until_deaf: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(config)
         self.watchers = watchers
         """How many watch just now."""
+        self._until_deaf = until_deaf
         self._drain = drain
         self._drain_s = drain_s
         self.listening = asyncio.Event()
         """Set when the first request can be answered."""
+
+    async def until_deaf(self) -> None:
+        """Return when the live side has ended: nothing will be shown any more."""
+        if self._until_deaf is None:
+            await asyncio.Event().wait()
+        else:
+            await self._until_deaf()
 
     def stop(self) -> None:
         """Begin to stop: no new connections, then drain, then close."""

@@ -82,6 +82,7 @@ async def _serve(site: Site, port: int, index: int, raylet: Path, version: str) 
             async with (
                 alongside(server.serve(sockets=[listener])) as serving,
                 alongside(until_gone(raylet)) as lost,
+                alongside(server.until_deaf()) as deaf,
                 alongside(_be_present(site, port, index, server)),
             ):
                 log.info("gateway begins", extra={"port": port})
@@ -89,13 +90,13 @@ async def _serve(site: Site, port: int, index: int, raylet: Path, version: str) 
                 gc.freeze()
                 asked = asyncio.ensure_future(stop.wait())
                 await asyncio.wait(
-                    {asked, serving, lost}, return_when=asyncio.FIRST_COMPLETED
+                    {asked, serving, lost, deaf}, return_when=asyncio.FIRST_COMPLETED
                 )
                 server.stop()
                 await serving
         if not asked.done():
             asked.cancel()
-            log.error("this node's Ray is gone; the gateway ends")
+            log.error("this node's Ray is gone, or a defect; the gateway ends")
             return FOUND_A_PROBLEM
         log.info("gateway ends")
         return 0

@@ -85,6 +85,7 @@ class LiveService:
         self.rhythm = Rhythm(house, self._reader, self._random, self._keep_feeds)
         needs.authenticator.revoked.heard.append(self.rhythm.send_away_revoked)
         self._running: asyncio.Future[None] | None = None
+        self._begun = asyncio.Event()
         self._stopping = asyncio.Event()
         self.routes: Sequence[BaseRoute] = (
             WebSocketRoute("/v1/live", LiveSocket(self._door).__call__),
@@ -108,6 +109,7 @@ class LiveService:
         """Begin to poll the shards and to read topics."""
         ready = asyncio.Event()
         self._running = asyncio.ensure_future(self._run(ready))
+        self._begun.set()
         await ready.wait()
 
     async def drain(self) -> None:
@@ -121,6 +123,12 @@ class LiveService:
         self._stopping.set()
         if self._running is not None:
             await self._running
+
+    async def until_ended(self) -> None:
+        """Return when the live side has ended, by itself or because it was stopped."""
+        await self._begun.wait()
+        assert self._running is not None
+        await asyncio.wait({self._running})
 
     def health(self) -> Sequence[str]:
         """What is wrong, a sentence each; empty means that all feeds are heard."""
