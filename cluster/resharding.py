@@ -34,6 +34,7 @@ from actors.placement import Placement, Placing, isolated_shard, placing
 from actors.ports import Clock, Journal, Sealed, StoredCalendar
 from cluster.bootstrap import shard_config
 from cluster.data_folder import Layout
+from cluster.gateways_away import check_nobody_serves
 from cluster.layout_change import change_layout
 from cluster.obstacle import Obstacle
 from cluster.shard_wiring import ShardStores
@@ -384,10 +385,12 @@ async def reshard(
     Raises:
         Obstacle: the old generation stays in force.
     """
+    await check_nobody_serves(site)
     await flush(site, on_progress)
     written = await write_next(site, wanted, clock, on_progress)
     layout = written.layout
     await check_whole(site, written)
+    await check_nobody_serves(site)
     await check_untouched(site, written.sources)
     in_force = await asyncio.to_thread(switch, site, layout)
     settings = site.settings.model_copy(

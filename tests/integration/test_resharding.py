@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.domain.answers import ProviderView, ScheduleView
-from actors.domain.ids import ProviderId
+from actors.domain.ids import Millis, ProviderId
 from actors.domain.reads import ReadProvider, ReadSchedule
 from actors.placement import generation_of, isolated_shard
 from cluster import resharding
@@ -24,6 +24,7 @@ from cluster.site import Site, existing_site
 from cluster.stores import open_journal, open_snapshots
 from cluster.verification import Verdict, Verification
 from persistence.engine import open_engine
+from persistence.presence_redis import STALE_MS, GatewayLine, RedisPresence
 from persistence.progress import SqlProgress
 from persistence.projection_sql import SqlProjectionStore
 from persistence.projection_store import StoreUnavailable
@@ -367,3 +368,22 @@ async def test_with_the_journal_in_redis(
         assert found.layout.isolated == {PROVIDER: isolated_shard(PROVIDER, 2)}
         assert await shown(found) == before
         assert (await verified(found)).problems == []
+
+
+async def test_not_while_a_gateway_of_another_node_serves(
+    tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each node has a folder of its own; still nobody reshards below the others."""
+    monkeypatch.setenv("SLOTCAST_JOURNAL", redis_server.url)
+    monkeypatch.setenv("SLOTCAST_SITE", new_site())
+    site = await made(tmp_path)
+    presence = RedisPresence(redis_server.url, site.settings.site)
+    now = SystemClock().now()
+    line = GatewayLine("n1", 0, 1, "http://127.0.0.3:8000", 0, now)
+    await presence.tell(line)
+    with pytest.raises(Obstacle, match=r"n1 at http://127\.0\.0\.3:8000"):
+        await resharded(site, 3)
+    assert (await found_again(site)).layout == site.layout
+    await presence.tell(replace(line, at=Millis(now - STALE_MS)))
+    await presence.close()
+    assert (await resharded(site, 3)).layout.shards == 3
