@@ -12,15 +12,12 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from actors.domain.calendar import Calendar
-from actors.domain.events import CalendarMovedIn, HoldPlaced
+from actors.domain.events import HoldPlaced
 from actors.domain.ids import Millis, ProviderId
 from actors.domain.rules import Policy
 from actors.domain.snapshot import SnapshotUnreadable, decode, encode
 from actors.errors import JournalCorrupt
 from actors.ports import Record, StoredCalendar
-
-_MAY_HOLD = (HoldPlaced, CalendarMovedIn)
-"""A calendar that comes from another shard brings its holds along."""
 
 
 class Resident:
@@ -67,7 +64,7 @@ class Residents:
             provider
             for provider, records in self._tails.items()
             if any(
-                isinstance(record.event, _MAY_HOLD) and record.event.at >= since
+                isinstance(record.event, HoldPlaced) and record.event.at >= since
                 for record in records
             )
         ]

@@ -312,15 +312,3 @@ async def test_the_read_model_follows(house: House) -> None:
     assert {one.booking_id for one in model.appointments.values()} == {
         p.book(token).booking_id for token in ("one", "unseen", "own")
     }
-
-
-async def test_a_hold_that_came_along_ends_though_nobody_asks(house: House) -> None:
-    """Also if the new shard's process is lost before it has stored the calendar."""
-    await begun(house)
-    await house.mover().move(p.ANA, HOME, OWN)
-    lost = house.mailboxes.pop(OWN)
-    lost._driver.cancel()  # type: ignore[union-attr]
-    mailbox = house.mailboxes[OWN] = house._mailbox(OWN)
-    await mailbox.open()
-    assert mailbox.shard.next_wakeup(house.clock.now()) is not None
-    await mailbox.close()
