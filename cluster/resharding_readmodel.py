@@ -47,7 +47,8 @@ async def _project(site: Site, clock: Clock, on_progress: OnProgress) -> None:
     journal = open_journal(site.stores)
     engine = open_engine(site.database_url, role="upkeep")
     store = SqlProjectionStore(engine)
-    projector = Projector(journal, store, clock)
+    cell_minutes = site.settings.cell_minutes
+    projector = Projector(journal, store, clock, cell_minutes=cell_minutes)
     try:
         total = 0
         while True:

@@ -26,6 +26,7 @@ from actors.placement import generation_of, is_isolated
 from actors.ports import Clock, Journal, Record
 from actors.readmodel import ShardLag
 from persistence import tables as t
+from persistence.projection import CELL_MINUTES
 from persistence.projection_sql import SqlProjectionStore
 from persistence.projection_store import Applied, Offset
 from persistence.projector import BATCH_MAX, Projector, lag
@@ -47,11 +48,12 @@ async def rebuild(
     on_progress: OnProgress = lambda _done, _total: None,
     *,
     seeds: Seeds | None = None,
-    batch_max: int = BATCH_MAX,
+    cell_minutes: int = CELL_MINUTES,
 ) -> None:
     """Make the read model anew, up to the journal's end as it is now.
 
     ``engine`` has the role "upkeep": throwing away whole tables takes its time.
+    ``cell_minutes`` are the site's: claims are numbered by them.
 
     Raises:
         RebuildImpossible: records were trimmed, and ``seeds`` does not replace them;
@@ -65,14 +67,21 @@ async def rebuild(
     store = SqlProjectionStore(engine)
     # What came from another shard is newer than what that one tells of it.
     late = {shard for shard in trimmed if is_isolated(shard)}
-    projector = Projector(journal, store, clock, batch_max=batch_max, lanes=store.lanes)
+    projector = Projector(
+        journal,
+        store,
+        clock,
+        batch_max=BATCH_MAX,
+        cell_minutes=cell_minutes,
+        lanes=store.lanes,
+    )
     for shard in [one for one in trimmed if one not in late]:
-        await _seed(journal, store, shard, *trimmed[shard])
+        await _seed(journal, store, shard, trimmed[shard], cell_minutes)
     if late:
         first = {shard: end for shard, end in ends.items() if shard not in late}
         await _project(projector, store, first, on_progress)
     for shard in late:
-        await _seed(journal, store, shard, *trimmed[shard])
+        await _seed(journal, store, shard, trimmed[shard], cell_minutes)
     await _project(projector, store, ends, on_progress)
 
 
@@ -155,13 +164,14 @@ async def _seed(
     journal: Journal,
     store: SqlProjectionStore,
     shard: ShardId,
-    position: int,
-    calendars: Sequence[Seed],
+    at_rest: tuple[int, Sequence[Seed]],
+    cell_minutes: int,
 ) -> None:
     """One transaction: all calendars at rest, and records up to the newest of them."""
+    position, calendars = at_rest
     top = max((seed.seq for seed in calendars), default=position)
     records = await _read(journal, shard, position, max(top, position))
-    operations = await sown(shard, calendars, records)
+    operations = await sown(shard, calendars, records, cell_minutes)
     epochs = [record.epoch for record in records]
     epochs += [seed.calendar.epoch for seed in calendars]
     reached = Offset(max(top, position), max(epochs, default=0))

@@ -142,7 +142,10 @@ def _appointment(seed: Seed, booking: Booking) -> PutAppointment:
 
 
 async def sown(
-    shard: ShardId, seeds: Iterable[Seed], records: Sequence[Record]
+    shard: ShardId,
+    seeds: Iterable[Seed],
+    records: Sequence[Record],
+    cell_minutes: int = CELL_MINUTES,
 ) -> list[Operation]:
     """Operations that bring an empty shard to the last of ``records``.
 
@@ -156,7 +159,7 @@ async def sown(
     for seed in seeds:
         seen[seed.calendar.provider_id] = seed.seq
         seq += 1
-        some = _rows(shard, seed)
+        some = _rows(shard, seed, cell_minutes)
         done = await twin.apply(shard, seq - 1, Offset(seq), some)
         if isinstance(done, Refused):
             message = f"{seed.calendar.provider_id}'s snapshot: {done.reason}"
@@ -165,16 +168,25 @@ async def sown(
     for record in records:
         seq += 1
         known = record.seq <= seen.get(record.event.provider_id, 0)
-        operations.extend(await _tried(twin, shard, Offset(seq), record, known=known))
+        operations.extend(
+            await _tried(
+                twin,
+                shard,
+                Offset(seq),
+                record,
+                known=known,
+                cell_minutes=cell_minutes,
+            )
+        )
     return operations
 
 
-def _rows(shard: ShardId, seed: Seed) -> list[Operation]:
+def _rows(shard: ShardId, seed: Seed, cell_minutes: int) -> list[Operation]:
     """Of a calendar that came from another shard: instead of what that one told."""
     if not is_isolated(shard):
-        return seed_operations(seed)
+        return seed_operations(seed, cell_minutes=cell_minutes)
     kept = unpack(encode(seed.calendar))[0]
-    return calendar_operations(kept, seed.seq, kept.epoch, anew=True)
+    return calendar_operations(kept, seed.seq, kept.epoch, cell_minutes, anew=True)
 
 
 async def _tried(
@@ -184,12 +196,13 @@ async def _tried(
     record: Record,
     *,
     known: bool,
+    cell_minutes: int,
 ) -> Sequence[Operation]:
     """What a record adds; of one that its calendar knows, history and notice only."""
     outcome: Outcome
     some: Sequence[Operation] = ()
     try:
-        some = project(shard, record)
+        some = project(shard, record, cell_minutes=cell_minutes)
         if known:
             some = [one for one in some if isinstance(one, AddHistory | AddOutbox)]
         outcome = await twin.apply(shard, offset.seq - 1, offset, some)

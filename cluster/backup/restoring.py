@@ -202,8 +202,10 @@ class Restore:
         reading = open_engine(site.database_url, "reader")
         try:
             store, clock = SqlProjectionStore(projecting), SystemClock()
-            await _caught_up(Projector(journal, store, clock).step)
             policy = site.settings.policy
+            cell_minutes = policy.cell_minutes
+            projector = Projector(journal, store, clock, cell_minutes=cell_minutes)
+            await _caught_up(projector.step)
             checker = Verification(journal, snapshots, reading, policy)
             return await checker.run(SqlProgress(reading), None)
         finally:

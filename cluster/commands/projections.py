@@ -131,6 +131,7 @@ async def _rebuild(site: Site, progress: Progressing) -> None:
                 SystemClock(),
                 lambda done, total: progress("events", done, total),
                 seeds=SnapshotSeeds(snapshots, site.settings.policy),
+                cell_minutes=site.settings.cell_minutes,
             )
     finally:
         await snapshots.close()

@@ -64,7 +64,9 @@ async def project(journal: StoryJournal, engine: AsyncEngine) -> None:
         pass
 
 
-async def test_a_rebuild_equals_the_projection(engine: AsyncEngine) -> None:
+async def test_a_rebuild_equals_the_projection(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All rows come back as they were; damage is mended; nobody is told twice."""
     journal = region()
     await SqlDirectory(engine, engine).put_clinics([a_clinic(1, name="Official")])
@@ -76,9 +78,8 @@ async def test_a_rebuild_equals_the_projection(engine: AsyncEngine) -> None:
         await connection.execute(text("UPDATE provider SET name = 'damaged'"))
         await connection.execute(text("DELETE FROM clinic_word"))
     progress: list[tuple[int, int]] = []
-    await rebuild(
-        journal, engine, FixedClock(), lambda *at: progress.append(at), batch_max=10
-    )
+    monkeypatch.setattr("persistence.rebuild.BATCH_MAX", 10)
+    await rebuild(journal, engine, FixedClock(), lambda *at: progress.append(at))
     after = await all_rows(engine)
     before.pop("clinic_word")  # imported clinics are not thrown away, nor mended
     after.pop("clinic_word")
@@ -114,7 +115,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("kills", [1, 2, 3])
 async def test_a_rebuild_may_be_broken_off_and_begun_again(
-    engine: AsyncEngine, kills: int
+    engine: AsyncEngine, kills: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Broken off after any batch, a second rebuild, or the projector, finishes it."""
     journal = region()
@@ -128,8 +129,10 @@ async def test_a_rebuild_may_be_broken_off_and_begun_again(
         if not left:
             raise Killed
 
+    monkeypatch.setattr("persistence.rebuild.BATCH_MAX", 9)
     with pytest.raises(Killed):
-        await rebuild(journal, engine, FixedClock(), die, batch_max=9)
+        await rebuild(journal, engine, FixedClock(), die)
+    monkeypatch.undo()
     assert await all_rows(engine) != before
     if kills % 2:
         await rebuild(journal, engine, FixedClock())
