@@ -40,6 +40,9 @@ class KeeperLimits(Struct, frozen=True):
     silent_s: float = 30.0
     """A process that lives, Ray says, and answers nothing for so long is killed: it
     hangs. Ray starts it anew."""
+    opening_s: float = 180.0
+    """The same for one that has not answered yet: many start at once, and if those on
+    a busy machine were begun anew for being slow, they would never be done."""
     visits_max: int = 16
     """Shards asked at the same time."""
 
@@ -74,6 +77,8 @@ class Keeper:
         self._changed_at = now()
         self._visited_at = now()
         self._silent_since: dict[str, float] = {}
+        self._known: set[str] = set()
+        """Processes that have answered us."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Keep, until it is time to stop. Whatever fails is tried again."""
@@ -164,16 +169,25 @@ class Keeper:
             for (_, name), is_heard in zip(names, heard, strict=True)
             if not is_heard
         }
+        answered = {
+            name for (_, name), is_heard in zip(names, heard, strict=True) if is_heard
+        }
+        self._known = answered | (self._known & self._silent_since.keys())
         silent = [
             (shard, name)
             for shard, name in names
-            if now - self._silent_since.get(name, now) >= self._limits.silent_s
+            if now - self._silent_since.get(name, now) >= self._bears(name)
         ]
         for shard, name in silent:
             log.error("shard %s has not answered; its process is started anew", shard)
             del self._silent_since[name]
+            self._known.discard(name)
             await self._fleet.end(name, restart=True)
         return [shard for shard, _ in silent]
+
+    def _bears(self, name: str) -> float:
+        limits = self._limits
+        return limits.silent_s if name in self._known else limits.opening_s
 
     async def _hears(self, name: str, gate: asyncio.Semaphore) -> bool:
         async with gate:

@@ -137,6 +137,20 @@ async def test_one_missed_answer_after_a_long_pause_is_no_silence(
     assert not (await bench.keeper.round()).restarted
 
 
+async def test_a_process_that_is_slow_to_begin_has_more_time(bench: Bench) -> None:
+    """Many begin at once on a busy machine; begun anew they would only be later."""
+    bench.fleet.join("a")
+    name = bench.fleet.names(SHARDS[0])[0]
+    bench.fleet.deaf.add(name)
+    restarted: list[tuple[float, ShardId]] = []
+    for _ in range(20):
+        bench.seconds += 12
+        done = await bench.keeper.round()
+        restarted += ((bench.seconds, shard) for shard in done.restarted)
+    assert [shard for _, shard in restarted] == [SHARDS[0]]
+    assert restarted[0][0] >= 180
+
+
 async def test_shards_moved_in_a_long_round_are_not_held_to_hang(bench: Bench) -> None:
     """On a slow machine a round of moves takes long; the old processes are gone."""
     await bench.started("a", "b")
