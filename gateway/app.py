@@ -76,7 +76,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     app = GatewayApp(
         title="Slotcast",
         version=config.version,
-        lifespan=_lifespan(live, made.shared),
+        lifespan=_lifespan(live, made.shared, accounts),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -104,19 +104,22 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
 
 
 def _lifespan(
-    live: LiveService, shared: Shared
+    live: LiveService, shared: Shared, accounts: ShardAccounts
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """What runs beside the requests, from the first of them to the last."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await live.start()
-        sharing = asyncio.ensure_future(shared.run())
+        beside = [
+            asyncio.ensure_future(work) for work in (shared.run(), accounts.follow())
+        ]
         try:
             yield
         finally:
-            sharing.cancel()
-            await asyncio.gather(sharing, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await live.stop()
 
     return lifespan

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import Any, Final, Protocol, runtime_checkable
 
+import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -29,10 +30,14 @@ from actors.readmodel import ProjectionProgress
 from actors.tally import APPEND_SECONDS, BATCH_SIZES
 from gateway.lag import ProjectionLag
 
+log = structlog.get_logger("slotcast.gateway")
+
 _SECONDS: Final = (
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 _FRESH_S: Final = 1.0
+FOLLOW_S: Final = 10.0
+"""How often a gateway looks by itself how far the read model is."""
 _STATUS_TIMEOUT_S: Final = 0.5
 
 
@@ -120,6 +125,19 @@ class ShardAccounts:
             self._at = monotonic()
             ends = {shard: one.last_seq for shard, one in self.statuses.items()}
             self.lag.note(self._at, ends, self.projected)
+
+    async def follow(self) -> None:
+        """Look now and then though nobody asks, until cancelled.
+
+        How far the read model is behind can be told while it is away only by somebody
+        who knew it before.
+        """
+        while True:
+            try:
+                await self.refresh()
+            except Exception:
+                log.exception("the shards' accounts are not followed")
+            await asyncio.sleep(FOLLOW_S)
 
     async def _status(self, shard: ShardId) -> ShardStatus | None:
         try:
