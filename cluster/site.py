@@ -96,7 +96,8 @@ def existing_site(data: Path | None) -> Site:
     if layout is None:
         raise Obstacle(
             f"There is no data folder at {folder.path} yet.",
-            "Make one with: slotcast serve (or make run); or name another with --data.",
+            "Name a node's or a server's with --data or SLOTCAST_DATA; or make one: "
+            "slotcast serve (or make run), slotcast cluster up.",
         )
     layout = agreed_layout(folder, settings, layout) or layout
     return Site(folder.check_matches(layout, settings), folder, layout)

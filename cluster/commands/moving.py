@@ -46,6 +46,7 @@ def undrain(node: NodeArgument, *, data: DataOption = None) -> None:
             await operations.undrain(node)
 
     asyncio.run(work())
+    Terminal().say(f"{node} may have shards again; the keeper brings it some.")
 
 
 def rebalance(

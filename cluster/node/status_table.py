@@ -32,10 +32,11 @@ def as_document(found: ClusterStatus) -> dict[str, Any]:
 def show(found: ClusterStatus, terminal: Terminal) -> None:
     """Tables, and what is not well."""
     terminal.table("Nodes", NODES, _nodes(found))
-    terminal.table("Shards", SHARDS, _shards(found))
+    shards = [(*row[:2], str(row[2]), *row[3:]) for row in _shards(found)]
+    terminal.table("Shards", SHARDS, shards)  # a pid is a word to copy, no quantity
     columns = ("node", "gateway", "pid", "url", "watchers")
     rows = [
-        (line.node, line.index, line.pid, line.url, line.watchers)
+        (line.node, line.index, str(line.pid), line.url, line.watchers)
         for line in found.gateways
     ]
     terminal.table("Gateways", columns, rows)

@@ -165,7 +165,7 @@ class NodeSupervisor:
             say(f"  gateways  {url}")
         say(f"  data      {plan.site.folder.path}")
         say("To join from another machine, with the same SLOTCAST_JOURNAL and")
-        say(f"SLOTCAST_DATABASE and a copy of {plan.site.folder.cluster_secret_file}:")
+        say(f"SLOTCAST_DATABASE and {_secret_of(plan)}:")
         say(
             f"  slotcast cluster join {plan.ray_address} --host ADDRESS-OF-THAT-MACHINE"
         )
@@ -188,6 +188,13 @@ def stop_seconds(drain_s: float) -> float:
     gateways = drain_s + GATEWAY_SLACK_S
     others = max(PROJECTOR_FINISH_S, KEEPER_FINISH_S)
     return HAND_OVER_S + gateways + others + RAY_FINISH_S + LEFTOVER_S
+
+
+def _secret_of(plan: NodePlan) -> str:
+    """What another node needs of the cluster's secret."""
+    if plan.site.settings.cluster_secret:
+        return "SLOTCAST_CLUSTER_SECRET"
+    return f"a copy of {plan.site.folder.cluster_secret_file}"
 
 
 def gateway_urls(plan: NodePlan) -> list[str]:
