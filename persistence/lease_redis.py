@@ -67,7 +67,6 @@ class RedisLease:
         return redis.eval(script, 1, self._key, self._token, *map(str, values))
 
 
-
 async def while_holding(
     lease: RedisLease,
     work: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
