@@ -192,7 +192,10 @@ class Hub:
         if change.reread:
             for board in provider.all():
                 news.pop(board, None)
-                self._read_again(board, position)
+                if change.moved_to:
+                    self._read_again(board, position)
+                else:
+                    self._catch_up(board, position)
             return
         for part in change.slots:
             found = provider.slots.get((part.visit_type, part.week))
@@ -232,6 +235,12 @@ class Hub:
             return
         board.need = max(board.need, need)
         self._want(board)
+
+    def _catch_up(self, board: Board, at: Position) -> None:
+        if board.reading:
+            board.need = max(board.need, at)  # no older answer is believed
+        elif not board.loaded or Position(board.epoch, board.floor) < at:
+            self._read_again(board, at)
 
     # --- reading -----------------------------------------------------------------
 

@@ -124,7 +124,7 @@ NOW = SystemClock().now()
 
 
 def revoked(
-    value: str, kind: RevocationKind = RevocationKind.TOKEN, lasts_ms: int = 60_000
+    value: str, kind: RevocationKind = RevocationKind.TOKEN, lasts_ms: int = 3_600_000
 ) -> Revocation:
     return Revocation(kind, value, NOW, Millis(NOW + lasts_ms))
 
