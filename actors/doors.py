@@ -6,8 +6,10 @@ no line can be had the call goes through Ray as before, so a door is never neede
 quick. What a broken line means is what any lost call means: the outcome is unknown.
 
 A peer that is frozen takes packets and answers none: its line stays, for it may thaw,
-every call on it is bounded by whoever waits, and the keeper ends what hangs. One whose
-packets vanish is given up by the kernel (TCP_USER_TIMEOUT).
+and every call on it is bounded by whoever waits. But Ray may have given its node up and
+begun the process anew elsewhere, under the same name: so whoever is silent is looked
+for through Ray (``check``). A peer whose packets vanish is given up by the kernel
+(TCP_USER_TIMEOUT).
 """
 
 from __future__ import annotations
@@ -115,6 +117,8 @@ class Lines:
 
     def __init__(self) -> None:
         self._lines: dict[str, Line] = {}
+        self._addresses: dict[str, str] = {}
+        self._checking: dict[str, asyncio.Task[None]] = {}
         self._without: dict[str, float] = {}
         self._connecting: dict[str, asyncio.Task[Line | None]] = {}
 
@@ -141,9 +145,22 @@ class Lines:
             task.add_done_callback(lambda _: self._connecting.pop(who, None))
         return await asyncio.shield(task)
 
+    def check(self, who: str, ask_address: Callable[[], Awaitable[str]]) -> None:
+        """``who`` is silent: see, beside the work, if its door is elsewhere now.
+
+        Then the line leads to one that was given up, and is broken.
+        """
+        if who in self._lines and who not in self._checking:
+            task = asyncio.get_running_loop().create_task(
+                self._checked(who, self._lines[who], ask_address)
+            )
+            self._checking[who] = task
+            task.add_done_callback(lambda _: self._checking.pop(who, None))
+
     def drop(self, who: str) -> None:
         """Break the line to this process: it is silent, or serves no more."""
         line = self._lines.pop(who, None)
+        self._addresses.pop(who, None)
         if line is not None:
             line.hang_up()
         self._without.pop(who, None)
@@ -152,6 +169,21 @@ class Lines:
         """Break all lines."""
         for who in tuple(self._lines):
             self.drop(who)
+        for task in self._checking.values():
+            task.cancel()
+
+    async def _checked(
+        self, who: str, line: Line, ask_address: Callable[[], Awaitable[str]]
+    ) -> None:
+        try:
+            async with asyncio.timeout(ADDRESS_S):
+                address = await ask_address()
+        except Exception as error:  # noqa: BLE001 - as silent as before
+            _LOG.debug("%s does not say where it is: %r", who, error)
+            return
+        if self._lines.get(who) is line and address != self._addresses[who]:
+            _LOG.info("%s is at %s now", who, address)
+            self.drop(who)
 
     async def _connected(
         self, who: str, ask_address: Callable[[], Awaitable[str]]
@@ -159,7 +191,8 @@ class Lines:
         self.drop(who)
         try:
             async with asyncio.timeout(ADDRESS_S):
-                host, _, port = (await ask_address()).rpartition(":")
+                address = await ask_address()
+            host, _, port = address.rpartition(":")
             async with asyncio.timeout(CONNECT_S):
                 line = await Line.connect(host, int(port), site_key())
         except (LineLost, TimeoutError, ValueError) as error:
@@ -169,6 +202,7 @@ class Lines:
             return None
         _notice_silence(line)
         self._lines[who] = line
+        self._addresses[who] = address
         return line
 
 

@@ -285,7 +285,9 @@ class RayLinks:
         ):
             return
         self._looked_at[shard] = now
-        self._doubted[shard] = self._seats[shard].name
+        silent = self._seats[shard]
+        self._doubted[shard] = silent.name
+        self._lines.check(silent.name, silent.handle.door.remote)
         looking = self._resolving_task(shard)
         looking.add_done_callback(lambda one: one.cancelled() or one.exception())
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from actors.ports import ShardLinks
 from cluster.bootstrap import Registered, fixed_shards, shard_spec, site_placing
 from cluster.clock import SystemClock
-from cluster.node.raylet import joined, raylet_socket, until_gone
+from cluster.node.raylet import end_soon, joined, raylet_socket, until_gone
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.preflight import raise_open_files_limit
 from cluster.serve import alongside
@@ -94,6 +94,8 @@ async def _serve(site: Site, port: int, index: int, raylet: Path, version: str) 
                 )
                 server.stop()
                 await serving
+                if not asked.done():
+                    end_soon()
         if not asked.done():
             asked.cancel()
             log.error("this node's Ray is gone, or a defect; the gateway ends")

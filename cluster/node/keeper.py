@@ -16,7 +16,7 @@ from actors.domain.ids import ShardId
 from cluster.bootstrap import fixed_shards, shard_spec
 from cluster.keeping.access import turn_of
 from cluster.keeping.keeper import Keeper
-from cluster.node.raylet import joined, raylet_socket, until_gone
+from cluster.node.raylet import end_soon, joined, raylet_socket, until_gone
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.serve import alongside
 from cluster.site import Site, existing_site
@@ -41,6 +41,8 @@ async def _keep(site: Site, raylet: Path) -> int:
         alongside(until_gone(raylet)) as lost,
     ):
         await asyncio.wait({working, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            end_soon()
         if working.done():
             await working
     log.info("keeper ends")

@@ -8,6 +8,7 @@ must leave and begin again with the next Ray of the node.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
 import socket
@@ -27,6 +28,8 @@ HEAD_S = 1.5
 """How long the head may take to accept a connection before it counts as away."""
 JOIN_S = 30.0
 """How long a process may take to join Ray; a second, if all is well."""
+LEAVE_S = 5.0
+"""What a process may take to end when its Ray is gone: leaving it may hang for ever."""
 GONE_AFTER = 2
 """Looks in a row at a raylet that does not answer, until it is held to be gone."""
 
@@ -100,6 +103,15 @@ async def until_gone(place: Path) -> None:
     while missed < GONE_AFTER:
         await asyncio.sleep(LOOK_EVERY_S)
         missed = 0 if is_listening(place) else missed + 1
+
+
+def end_soon() -> None:
+    """End this process with ``FOUND_A_PROBLEM`` within ``LEAVE_S``, whatever hangs.
+
+    The alarm is C's: it rings also while a call into Ray keeps Python waiting, and it
+    leaves behind where that was.
+    """
+    faulthandler.dump_traceback_later(LEAVE_S, exit=True)
 
 
 async def head_answers(address: str) -> bool:

@@ -30,6 +30,7 @@ BENCHMARKS = {
     "start": ["loadtests.bench_start", "--json"],
     "shared": ["tests.benchmarks.bench_shared", "--json"],
     "bookings": ["loadtests.bench_bookings"],
+    "services": ["tests.benchmarks.bench_services"],
 }
 
 

@@ -126,6 +126,41 @@ async def test_a_new_process_is_found_after_the_old_one(
     assert process.asked == 2
 
 
+async def test_a_silent_process_that_was_begun_anew_elsewhere_is_found(
+    lines: Lines, process: Process
+) -> None:
+    """The frozen one's line stands for ever: only asking tells that it is given up."""
+    successor = Process()
+    async with asyncio.timeout(10):
+        line = await lines.to("shard-s0000", process.where)
+        assert line is not None
+        waiting = asyncio.ensure_future(line.call(EXECUTE, b""))
+        line.frame = lambda *_: None  # type: ignore[method-assign]  # frozen: no answer
+        lines.check("shard-s0000", successor.where)
+        with pytest.raises(LineLost):
+            await waiting
+        again = await lines.to("shard-s0000", successor.where)
+        assert again is not None
+        assert await again.call(EXECUTE, b"x") == b"executed x"
+    await successor.close()
+
+
+async def test_a_silent_process_that_is_where_it_was_keeps_its_line(
+    lines: Lines, process: Process
+) -> None:
+    """It may only be busy; and one of which nothing can be learnt is kept as well."""
+
+    async def nobody_knows() -> str:
+        raise RuntimeError("the head is away")
+
+    async with asyncio.timeout(10):
+        line = await lines.to("shard-s0000", process.where)
+        for ask in (process.where, nobody_knows):
+            lines.check("shard-s0000", ask)
+            await asyncio.gather(*lines._checking.values())
+        assert await lines.to("shard-s0000", process.where) is line
+
+
 async def test_without_a_key_there_is_no_door_beyond_this_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
