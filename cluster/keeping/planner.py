@@ -96,10 +96,12 @@ def _balanced(
     hot = [shard for shard in every if is_isolated(shard)]
     hot_counts = _counts(takers, (sat.get(shard) for shard in hot))
     hot_quotas = _quotas(takers, len(hot), hot_counts)
-    counts = _counts(takers, sat.values())
+    targets = _filled(hot, sat, hot_quotas)
+    # Counted as if the hot ones were there: a plan that is made anew after some of its
+    # moves must not give the odd shard to somebody else.
+    counts = _counts(takers, {**sat, **targets}.values())
     # Who holds one hot shard more gets the odd shard more, so that both can be even.
     quotas = _quotas(takers, len(every), counts, first=hot_quotas)
-    targets = _filled(hot, sat, hot_quotas)
     others = [shard for shard in every if not is_isolated(shard)]
     rest = {name: max(0, quotas[name] - hot_quotas[name]) for name in takers}
     targets.update(_filled(others, sat, rest))

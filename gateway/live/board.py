@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from actors.domain.answers import GONE, BookingView
+from actors.domain.answers import GONE, BookingView, ScheduleView, SlotsView
 from actors.domain.ids import Millis
 from gateway.live.frames import (
     NOWHERE,
@@ -31,6 +31,16 @@ from gateway.live.topics import Kind, TopicName
 
 if TYPE_CHECKING:
     from gateway.live.watcher import Watcher
+
+
+class MeView(Struct, frozen=True):
+    """A patient's bookings, as the read model knows them."""
+
+    bookings: Sequence[BookingView]
+
+
+TopicView = SlotsView | ScheduleView | MeView
+"""What a topic's read is answered with."""
 
 HELD_MAX: Final = 1_024
 """Changes kept while a read is in flight; more means that it is read again."""

@@ -11,21 +11,14 @@ watcher's ``Writer``, and says which topics it wants read (``take_wanted``). Rul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from types import MappingProxyType
 from typing import Final
 
-from msgspec import Struct
-
-from actors.domain.answers import (
-    BookingView,
-    PositionsView,
-    ScheduleView,
-    SlotsView,
-)
+from actors.domain.answers import PositionsView, ScheduleView
 from actors.domain.changes import CalendarChange, FeedBatch
 from actors.domain.ids import Millis, ProviderId, ShardId
-from gateway.live.board import Board, schedule_rows
+from gateway.live.board import Board, MeView, TopicView, schedule_rows
 from gateway.live.delivery import Delivery
 from gateway.live.frames import NOWHERE, Frame, FrameEncoder, Position, Rows
 from gateway.live.index import ProviderTopics, ShardTopics, TopicIndex
@@ -44,16 +37,6 @@ READ_AGAIN_MS: Final = MappingProxyType(
 )
 """A schedule's window moves with the days; a patient's bookings are spread over
 calendars whose positions nobody verifies. So both are read again this often."""
-
-
-class MeView(Struct, frozen=True):
-    """A patient's bookings, as the read model knows them."""
-
-    bookings: Sequence[BookingView]
-
-
-TopicView = SlotsView | ScheduleView | MeView
-"""What a topic's read is answered with."""
 
 
 class Hub:

@@ -21,10 +21,10 @@ from actors.domain.reads import ReadPositions, ReadSchedule, ReadWeek
 from actors.errors import Unavailable
 from gateway.batching import by_shard
 from gateway.config import GatewayPorts
-from gateway.live.board import Board
+from gateway.live.board import Board, MeView, TopicView
 from gateway.live.feed import backoff_s
 from gateway.live.frames import Frame, error_frame
-from gateway.live.hub import Hub, MeView, TopicView
+from gateway.live.hub import Hub
 from gateway.live.painter import WORTH, Painter
 from gateway.live.settings import LiveSettings
 from gateway.live.topics import Kind, TopicName

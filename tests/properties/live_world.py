@@ -32,9 +32,9 @@ from actors.domain.ids import (
     ProviderId,
     ShardId,
 )
-from gateway.live.board import Board
+from gateway.live.board import Board, MeView, TopicView
 from gateway.live.frames import FrameEncoder, Position
-from gateway.live.hub import Hub, MeView, TopicView
+from gateway.live.hub import Hub
 from gateway.live.topics import (
     Kind,
     TopicName,

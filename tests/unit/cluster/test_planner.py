@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.domain.ids import ShardId
@@ -62,7 +62,14 @@ def test_a_plan_is_balanced_and_empties_leaving_nodes(
         assert max(shares) - min(shares) <= 1
 
 
+SHARDS_APART = {shard_name(n): "a" for n in range(11)} | {
+    "x-prv_0": "b",
+    "x-prv_1": "b",
+}
+
+
 @given(clusters(), st.integers(1, 5))
+@example(([Node("a"), Node("b")], sorted(SHARDS_APART), SHARDS_APART), 1)
 def test_rounds_end_and_never_get_longer(
     cluster: tuple[list[Node], list[ShardId], dict[ShardId, str]], limit: int
 ) -> None:
