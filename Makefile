@@ -28,8 +28,16 @@ check: $(DEV_READY)  ## style, types and layers
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
 
-test: $(DEV_READY) $(SERVICES_READY)  ## every test
+# Those that need no cluster run two at a time; the others want the machine to themselves.
+test: $(DEV_READY) $(SERVICES_READY)  ## every test; some: make test ARGS=tests/unit
+ifeq ($(strip $(ARGS)),)
+	@failed=0; \
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not acceptance" || failed=$$?; \
+	$(BIN)/pytest -q -m acceptance || failed=$$?; \
+	exit $$failed
+else
 	$(BIN)/pytest $(ARGS)
+endif
 
 simulate: $(DEV_READY)  ## the simulator: make simulate SEEDS=50000
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
