@@ -27,6 +27,7 @@ BENCHMARKS = {
     "journal": ["tests.benchmarks.bench_journal", "--json"],
     "projection": ["tests.benchmarks.bench_projection", "--json"],
     "scale": ["tests.benchmarks.bench_scale", "--json"],
+    "redis": ["tests.benchmarks.bench_redis", "--json"],
     "start": ["loadtests.bench_start", "--json"],
     "shared": ["tests.benchmarks.bench_shared", "--json"],
     "bookings": ["loadtests.bench_bookings"],
