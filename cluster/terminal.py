@@ -161,6 +161,8 @@ def _bars(console: Console) -> Progress:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return "unknown"
     if isinstance(value, float):
         return f"{value:,.2f}"
     if isinstance(value, int) and not isinstance(value, bool):

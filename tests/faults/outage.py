@@ -1,0 +1,149 @@
+"""The SQL server is away for many minutes while people book; then it is back.
+
+    python -m tests.faults.outage [--how frozen] [--minutes 10] [--out FILE]
+
+``killed`` (kill -9), ``stopped`` (in good order) or ``frozen`` (SIGSTOP). Prints, as
+JSON, what was booked meanwhile, what the lag came to, where it was shown, and how long
+it took to catch up; ends in the one check (checking.py). ``make test`` has the same for
+seconds (test_one_server.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from loadtests.workload_plan import Plan
+from tests.benchmarks.__main__ import commit, machine
+from tests.faults.house import House, a_house
+from tests.faults.loads import Load, World
+
+LAG = "slotcast_projection_lag_events{"
+LOOK_S = 15.0
+CATCH_UP_S = 600.0
+"""Given up after so long; the promise is a minute."""
+
+
+async def lag(house: House) -> float:
+    """Events that the read model lacks, as the metrics say; -1 if they do not."""
+    async with httpx.AsyncClient(timeout=20) as client:
+        text = (await client.get(f"{house.server.url}/metrics")).text
+    lines = [line for line in text.splitlines() if line.startswith(LAG)]
+    return sum(float(line.rpartition(" ")[2]) for line in lines) if lines else -1.0
+
+
+async def shown(house: House) -> dict[str, Any]:
+    """What an operator sees just now."""
+    async with httpx.AsyncClient(timeout=20) as client:
+        ready = await client.get(f"{house.server.url}/readyz")
+    done = await asyncio.to_thread(house.site.slotcast, "projection", "status")
+    checks = ready.json().get("checks", {})
+    return {
+        "readyz": ready.status_code,
+        "projection": {
+            name: told for name, told in checks.items() if "projection" in name
+        },
+        "command": [done.returncode, (done.stdout + done.stderr)[-800:]],
+        "metrics_lag": await lag(house),
+    }
+
+
+async def take_away(house: House, how: str) -> None:
+    """The SQL server is no more."""
+    if how == "frozen":
+        house.mariadb.freeze()
+    elif how == "killed":
+        await asyncio.to_thread(house.mariadb.kill)
+    else:
+        await asyncio.to_thread(house.mariadb.stop)
+
+
+async def bring_back(house: House, how: str) -> None:
+    """The SQL server is back."""
+    if how == "frozen":
+        house.mariadb.thaw()
+    else:
+        await asyncio.to_thread(house.mariadb.start)
+
+
+async def happen(house: House, load: Load, how: str, minutes: float) -> dict[str, Any]:
+    """The outage, and what was seen of it."""
+    await load.more(300)
+    trouble = load.work.statuses[503] + load.work.statuses[0]
+    before, began = load.done, time.monotonic()
+    await take_away(house, how)
+    found: dict[str, Any] = {"how": how, "minutes": minutes}
+    while time.monotonic() < began + 60 * minutes:
+        await asyncio.sleep(min(LOOK_S, 60 * minutes / 4))
+        say(f"{time.monotonic() - began:5.0f} s  lag {await lag(house):.0f}")
+    found["shown_at_the_end"] = await shown(house)
+    found["acknowledged_meanwhile"] = load.done - before
+    found["troubled_attempts_meanwhile"] = (
+        load.work.statuses[503] + load.work.statuses[0] - trouble
+    )
+    await bring_back(house, how)
+    back = time.monotonic()
+    found["lag_when_back"] = await lag(house)
+    while (left := await lag(house)) > 200 or left < 0:  # the load goes on
+        assert time.monotonic() < back + CATCH_UP_S, f"still {left:.0f} behind"
+        await asyncio.sleep(0.5)
+    found["caught_up_s"] = round(time.monotonic() - back, 1)
+    await load.more(300)
+    return found
+
+
+def say(words: str) -> None:
+    """Tell whoever watches."""
+    sys.stderr.write(words + "\n")
+    sys.stderr.flush()
+
+
+async def measure(house: House, plan: Plan, how: str, minutes: float) -> dict[str, Any]:
+    """All of it; raises AssertionError when a promise was broken."""
+    world = World(house.site, plan)
+    async with world.load() as load:
+        found = await happen(house, load, how, minutes)
+    return {**found, "checked": world.numbers}
+
+
+def main() -> None:
+    """Run it once."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--how", choices=["frozen", "killed", "stopped"], nargs="+")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--rate", type=float, default=100.0, help="wishes a second")
+    parser.add_argument("--out", type=Path, default=None)
+    chosen = parser.parse_args()
+    plan = Plan(providers=16, patients=24, days=10, rate=chosen.rate, timeout_s=8)
+    told: dict[str, Any] = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "machine": machine(),
+        "plan": asdict(plan),
+        "outages": [],
+    }
+    for how in chosen.how or ["frozen"]:
+        with (
+            tempfile.TemporaryDirectory(prefix="outage-") as folder,
+            a_house(Path(folder)) as house,
+        ):
+            found = asyncio.run(measure(house, plan, how, chosen.minutes))
+        told["outages"].append(found)
+    text = json.dumps(told, indent=2)
+    sys.stdout.write(text + "\n")
+    if chosen.out is not None:
+        chosen.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
