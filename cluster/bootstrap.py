@@ -195,6 +195,7 @@ async def joined_ray(site: Site) -> AsyncIterator[None]:
             "Run this where one is, or start one: slotcast cluster up",
         )
     if record.node_host:
+        await _must_have_head(record.ray_address)
         show_cluster_token(record.ray_token)
     else:
         show_ray_token(record.ray_token)
@@ -216,6 +217,18 @@ async def joined_ray(site: Site) -> AsyncIterator[None]:
     finally:
         with suppress(TimeoutError):
             await _in_daemon(stop_ray, RAY_S)
+
+
+async def _must_have_head(address: str) -> None:
+    """Say at once what Ray would only say after half a minute, and otherwise."""
+    from cluster.node.raylet import head_answers
+
+    if not await head_answers(address):
+        raise Obstacle(
+            f"The head of the cluster at {address} is away.",
+            "Shards and gateways that live go on; nothing is moved or created until it "
+            "is back: docs/operations/nodes.md says how.",
+        )
 
 
 @asynccontextmanager

@@ -106,6 +106,9 @@ def test_bookings_go_on_without_the_head_and_it_comes_back(
     told = cluster.json("cluster", "status", node="n2")
     assert not told["well"]
     assert any("head" in one for one in told["troubles"])
+    refused = cluster.run("cluster", "rebalance", node="n2")
+    assert refused.returncode != 0
+    assert "head of the cluster" in refused.stderr
     cluster.head.start()
     cluster.wait_ready()
     assert set(node.pids("shard")) == shards, "nobody was started anew"
