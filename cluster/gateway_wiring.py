@@ -18,6 +18,7 @@ from cluster.web_server import WebServer
 from gateway.app import create_app
 from gateway.batching import Courier
 from gateway.config import GatewayConfig, GatewayPorts
+from gateway.live.fanout import FanoutProtocol
 from gateway.live.settings import LiveSettings
 from persistence.bookings import SqlBookingHistory
 from persistence.directory import SqlDirectory
@@ -105,7 +106,7 @@ def web_server(site: Site, ports: GatewayPorts, version: str) -> WebServer:
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="websockets-sansio",
+        ws=FanoutProtocol,
         ws_max_size=settings.ws_frame_bytes_max,
         ws_per_message_deflate=False,
         backlog=settings.backlog,

@@ -8,6 +8,7 @@ from random import Random
 
 from gateway.limits import RateLimits
 from gateway.live.conversation import House
+from gateway.live.fanout import Flushes
 from gateway.live.watcher import Watcher, Writer
 
 
@@ -24,6 +25,7 @@ class LiveDoor:
         self.house = house
         self.limits = limits
         self.allowed_origins = frozenset(allowed_origins)
+        self.flushes = Flushes()
         self.draining = False
         self._random = random
         self._addresses: Counter[str] = Counter()

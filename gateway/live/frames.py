@@ -7,6 +7,7 @@ requests are the exception, and are made here too.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -31,6 +32,10 @@ TIME_OFF: Final = ""
 Identifier = int | str | None
 """What a client calls its message; answers repeat it."""
 
+_TEXT: Final = 0x81
+"""A text frame, and the last of its message."""
+_SHORT, _LONG = 126, 1 << 16
+"""Payloads from these lengths on say their length in two more bytes, or in eight."""
 _WORDS: Final = {"f": "free", "h": "held", "b": "booked", "g": "gone"}
 
 
@@ -48,11 +53,11 @@ NOWHERE: Final = Position(-1, -1)
 class Frame:
     """One finished message. ``topic`` and ``position`` say what it brings up to date.
 
-    ``payload`` is the JSON text in UTF-8; ``text`` is the same for transports that
-    take text, made at most once.
+    ``payload`` is the JSON text in UTF-8; ``wire`` is the whole WebSocket frame for
+    transports that take bytes, ``text`` for those that take text; made at most once.
     """
 
-    __slots__ = ("_text", "payload", "position", "topic")
+    __slots__ = ("_text", "_wire", "payload", "position", "topic")
 
     def __init__(
         self, payload: bytes, topic: str = "", position: Position = NOWHERE
@@ -61,6 +66,14 @@ class Frame:
         self.topic = topic
         self.position = position
         self._text: str | None = None
+        self._wire: bytes | None = None
+
+    @property
+    def wire(self) -> bytes:
+        """Header and payload: final, unmasked, uncompressed (RFC 6455, section 5.2)."""
+        if self._wire is None:
+            self._wire = _header(len(self.payload)) + self.payload
+        return self._wire
 
     @property
     def text(self) -> str:
@@ -68,6 +81,14 @@ class Frame:
         if self._text is None:
             self._text = self.payload.decode()
         return self._text
+
+
+def _header(length: int) -> bytes:
+    if length < _SHORT:
+        return bytes((_TEXT, length))
+    if length < _LONG:
+        return struct.pack(">BBH", _TEXT, _SHORT, length)
+    return struct.pack(">BBQ", _TEXT, _SHORT + 1, length)
 
 
 class FrameEncoder:

@@ -1,7 +1,8 @@
 """The live socket, ``GET /v1/live``: a shell around a conversation and a watcher.
 
 One task always waits in ``receive()``: it also reads pongs, and a connection whose
-reader is away is thought dead. Commands run beside it, frames leave by another task.
+reader is away is thought dead. Commands run beside it. Frames go straight to the
+transport where it takes them (fanout.py), or else leave by another task (outbox.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.live.conversation import Conversation
 from gateway.live.door import LiveDoor
+from gateway.live.fanout import EXTENSION, FanoutProtocol, FrameWriter
 from gateway.live.frames import Frame, bye_frame
 from gateway.live.outbox import RowWriter
 from gateway.live.watcher import Watcher
@@ -84,19 +86,34 @@ class LiveSocket:
     async def _serve(self, websocket: WebSocket, address: str) -> None:
         door = self._door
         house = door.house
-        writer = RowWriter()
-        watcher = door.watcher(writer)
+        row = RowWriter()
+        watcher = door.watcher(row)
+        raw = websocket.scope.get("extensions", {}).get(EXTENSION)
+        if isinstance(raw, FanoutProtocol):
+            watcher.writer = self._frame_writer(raw, watcher)
         conversation = Conversation(house, watcher, address)
         house.hub.joined(watcher)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._send(websocket, writer, watcher))
+                if watcher.writer is row:
+                    tasks.create_task(self._send(websocket, row, watcher))
                 await self._receive(websocket, conversation, tasks)
         except* _Ended:
             pass
         finally:
             house.hub.dropped(watcher, house.clock.now())
             conversation.ended()
+
+    def _frame_writer(self, raw: FanoutProtocol, watcher: Watcher) -> FrameWriter:
+        house = self._door.house
+
+        def relieved() -> None:
+            house.hub.writable(watcher, house.clock.now())
+
+        def closed(code: int) -> None:
+            house.hub.tally.closes[code] += 1
+
+        return FrameWriter(raw, self._door.flushes, relieved, closed)
 
     async def _receive(
         self, websocket: WebSocket, conversation: Conversation, tasks: asyncio.TaskGroup

@@ -10,6 +10,7 @@ import sys
 
 import uvicorn
 
+from gateway.live.fanout import FanoutProtocol
 from tests.fakes.house import open_house
 
 
@@ -22,7 +23,7 @@ async def serve(port: int) -> None:
             host="127.0.0.1",
             port=port,
             http="httptools",
-            ws="websockets-sansio",
+            ws=FanoutProtocol,
             log_config=None,
             access_log=False,
             proxy_headers=True,
