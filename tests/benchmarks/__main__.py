@@ -30,6 +30,7 @@ BENCHMARKS = {
     "redis": ["tests.benchmarks.bench_redis", "--json"],
     "start": ["loadtests.bench_start", "--json"],
     "shared": ["tests.benchmarks.bench_shared", "--json"],
+    "fanout": ["tests.benchmarks.bench_fanout"],
     "bookings": ["loadtests.bench_bookings"],
     "services": ["tests.benchmarks.bench_services"],
 }
