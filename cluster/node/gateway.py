@@ -18,7 +18,7 @@ from pathlib import Path
 from actors.ports import ShardLinks
 from cluster.bootstrap import Registered, fixed_shards, shard_spec, site_placing
 from cluster.clock import SystemClock
-from cluster.node.raylet import end_soon, joined, raylet_socket, until_gone
+from cluster.node.raylet import LEAVE_S, end_soon, joined, raylet_socket, until_gone
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.preflight import raise_open_files_limit
 from cluster.serve import alongside
@@ -92,6 +92,9 @@ async def _serve(site: Site, port: int, index: int, raylet: Path, version: str) 
                 await asyncio.wait(
                     {asked, serving, lost, deaf}, return_when=asyncio.FIRST_COMPLETED
                 )
+                if not asked.done():
+                    # Watchers are sent away at their pace, and requests finish.
+                    end_soon(2 * site.settings.drain_seconds + LEAVE_S)
                 server.stop()
                 await serving
                 if not asked.done():

@@ -105,13 +105,13 @@ async def until_gone(place: Path) -> None:
         missed = 0 if is_listening(place) else missed + 1
 
 
-def end_soon() -> None:
-    """End this process with ``FOUND_A_PROBLEM`` within ``LEAVE_S``, whatever hangs.
+def end_soon(seconds: float = LEAVE_S) -> None:
+    """End this process with ``FOUND_A_PROBLEM`` within this time, whatever hangs.
 
     The alarm is C's: it rings also while a call into Ray keeps Python waiting, and it
-    leaves behind where that was.
+    leaves behind where that was. Called again it is wound up anew.
     """
-    faulthandler.dump_traceback_later(LEAVE_S, exit=True)
+    faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 async def head_answers(address: str) -> bool:

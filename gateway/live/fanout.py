@@ -19,7 +19,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+import structlog
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame as WireFrame
 
 from gateway.live.frames import Frame
 from gateway.problems import CloseCode
@@ -31,13 +33,19 @@ UNSENT_BYTES: Final = 16 * 1024
 does not read: thousands of frames that are old before they leave."""
 BUFFER_HIGH, BUFFER_LOW = 16 * 1024, 4 * 1024
 """Bytes that wait outside the kernel when writing pauses, and when it goes on."""
-JOINED_MAX: Final = 64 * 1024
-"""Bytes for one connection in one turn; what comes on top is owed (watcher.py)."""
+JOINED_MAX: Final = 32 * 1024
+"""Bytes for one connection in one turn, give or take the last frame; what comes on top
+is owed (watcher.py)."""
 ANSWERS_BYTES_MAX: Final = 1024 * 1024
 """Answers that wait; who asks on and does not read is closed as too slow. One message
 may name 256 topics, and have an answer and a snapshot for each."""
 WRITES_AT_ONCE: Final = 500
 """Then others on the event loop have a turn; about two milliseconds."""
+
+SHUTDOWN_S: Final = 0.5
+"""What the last bytes may take when the server has stopped."""
+
+log = structlog.get_logger("slotcast.live")
 
 _NOTSENT_LOWAT: Final = 25
 """TCP_NOTSENT_LOWAT on Linux; the socket module has no name for it in 3.11."""
@@ -79,7 +87,10 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
 
     def end(self, code: int) -> None:
         """Begin the closing handshake; who does not answer it is cut off."""
-        if self.close_sent or self.disconnected or self.transport.is_closing():
+        if self.disconnected:
+            return
+        if self.close_sent or self.transport.is_closing():
+            self.transport.abort()
             return
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code})
         self.conn.send_close(code)
@@ -88,10 +99,32 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
-        # Not ``close``: that would wait for a client who never reads again.
         self.close_timer = self.loop.call_later(
             self.close_timeout, self.transport.abort
         )
+
+    # As little as the kernel takes, as much waits here: uvicorn's ``close`` would wait
+    # with it for a client who may never read again, and the application with both.
+
+    def keepalive_timeout(self) -> None:
+        """No pong: the client is gone, or as good as gone."""
+        super().keepalive_timeout()
+        self.transport.abort()
+
+    def handle_close(self, event: WireFrame) -> None:
+        """The client closes, or answers our close."""
+        super().handle_close(event)
+        self._cut_off_in(self.close_timeout)
+
+    def shutdown(self) -> None:
+        """The server has stopped; its watchers were sent away before (rhythm.py)."""
+        super().shutdown()
+        self._cut_off_in(SHUTDOWN_S)
+
+    def _cut_off_in(self, seconds: float) -> None:
+        transport = self.transport
+        if transport.is_closing() and transport.get_write_buffer_size():
+            self.loop.call_later(seconds, transport.abort)
 
 
 class Flushes:
@@ -115,7 +148,13 @@ class Flushes:
     def _run(self) -> None:
         waiting = self._waiting
         for _ in range(min(len(waiting), WRITES_AT_ONCE)):
-            waiting.popleft().flush()
+            writer = waiting.popleft()
+            try:
+                writer.flush()
+            except Exception:
+                # A defect of ours costs this connection, and no other.
+                log.exception("a connection is cut off")
+                writer.cut_off()
         if waiting:
             assert self._loop is not None
             self._loop.call_soon(self._run)
@@ -220,6 +259,12 @@ class FrameWriter:
             self._was_full = False
             self.writable = True
             self._relieved()
+
+    def cut_off(self) -> None:
+        """Let go of the connection at once."""
+        self.writable = False
+        self._row.clear()
+        self._protocol.transport.abort()
 
     def _end(self) -> None:
         if not self._has_ended and self._closing is not None:

@@ -105,6 +105,8 @@ class Hub:
 
     def writable(self, watcher: Watcher, now: Millis) -> None:
         """A connection takes bytes again: send what is newest of what it missed."""
+        if watcher.paused_since is not None:
+            watcher.paused_since = now  # slowly is not the same as not at all
         for board, stands in list(watcher.dirty.items()):
             if not watcher.writer.writable:
                 return

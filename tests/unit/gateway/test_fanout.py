@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -30,6 +31,21 @@ from tests.fakes.live_house import open_live_house
 PATIENCE_S = 10.0
 DELTA = Frame(b"x" * 228)
 """As long as a delta is."""
+
+
+class Noting:
+    """A transport that keeps what is written."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.writes: list[bytes] = []
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class Site:
@@ -110,21 +126,14 @@ async def test_frames_of_one_turn_leave_in_one_write() -> None:
     """And arrive one by one, in order."""
     async with a_site() as site, connect(f"ws://127.0.0.1:{site.port}") as client:
         writer = await site.writer()
-        transport = writer._protocol.transport
-        writes: list[bytes] = []
-        write = transport.write
-
-        def note(data: Any) -> None:
-            writes.append(bytes(data))
-            write(data)
-
-        transport.write = note  # type: ignore[method-assign]
+        noting = Noting(writer._protocol.transport)
+        writer._protocol.transport = noting  # type: ignore[assignment]
         frames = [Frame(b"%d" % number) for number in range(12)]
         for frame in frames:
             writer.write(frame)
         told = [await asyncio.wait_for(client.recv(), PATIENCE_S) for _ in frames]
     assert told == [str(number) for number in range(12)]
-    assert writes[0] == b"".join(frame.wire for frame in frames)
+    assert noting.writes[0] == b"".join(frame.wire for frame in frames)
 
 
 @pytest.mark.parametrize("deflate", [False, True])
@@ -226,6 +235,76 @@ async def test_who_never_reads_again_is_cut_off() -> None:
         client.close()
 
 
+async def test_who_sends_no_pong_is_gone_although_bytes_wait() -> None:
+    """The application hears of it; nobody waits for a client who never reads again."""
+    async with a_site(ws_ping_interval=0.05, ws_ping_timeout=0.1) as site:
+        writer, client, _ = await taken(site)
+        await until(site.ended.is_set)
+        assert writer._protocol.disconnected
+        client.close()
+
+
+async def test_who_closes_and_does_not_read_is_cut_off() -> None:
+    """A connection without an application would be counted nowhere."""
+    async with a_site() as site:
+        writer, client, _ = await taken(site)
+        writer._protocol.close_timeout = 0.05
+        close = b"\x88\x82\0\0\0\0\x03\xe8"  # 1000, masked with zeros
+        await asyncio.get_running_loop().sock_sendall(client, close)
+        await until(lambda: writer._protocol.disconnected)
+        client.close()
+
+
+async def test_a_stop_does_not_wait_for_who_does_not_read() -> None:
+    """Far less than the server would wait for its requests."""
+    loop = asyncio.get_running_loop()
+    async with a_site(timeout_graceful_shutdown=30) as site:
+        writer, client, _ = await taken(site)
+        writer.close(CloseCode.DRAINING)
+        began = loop.time()
+    assert loop.time() - began < 5
+    assert writer._protocol.disconnected
+    client.close()
+
+
+async def test_a_defect_costs_one_connection_and_no_other() -> None:
+    """Whatever a flush raises, those behind it are flushed."""
+    async with (
+        a_site() as site,
+        connect(f"ws://127.0.0.1:{site.port}") as bad,
+        connect(f"ws://127.0.0.1:{site.port}") as good,
+    ):
+        first, second = await site.writer(), await site.writer()
+
+        def fails() -> None:
+            raise RuntimeError("a defect")
+
+        first._protocol.writable.clear()
+        first.paused()
+        first._relieved = fails
+        first._protocol.writable.set()
+        first.write(Frame(b"1"))
+        second.write(Frame(b"2"))
+        told = [
+            asyncio.ensure_future(asyncio.wait_for(one.recv(), PATIENCE_S))
+            for one in (bad, good)
+        ]
+        await asyncio.wait(told)
+        assert [one.exception() is None for one in told].count(True) >= 1
+        await until(lambda: first._protocol.disconnected)
+        second.write(Frame(b"3"))
+        assert "3" in [await asyncio.wait_for(_last(bad, good, second), PATIENCE_S)]
+
+
+async def _last(one: Any, other: Any, writer: FrameWriter) -> object:
+    """What the connection of this writer has next."""
+    port = writer._protocol.client[1] if writer._protocol.client else 0
+    mine = next(c for c in (one, other) if c.local_address[1] == port)
+    while (told := await mine.recv()) == "2":
+        pass
+    return told
+
+
 async def test_answers_are_taken_up_to_a_bound() -> None:
     """Who asks on and does not read is too slow."""
     async with a_site() as site:
@@ -264,8 +343,17 @@ async def test_what_is_relied_upon_is_there() -> None:
         assert (protocol.close_sent, protocol.disconnected) == (False, False)
         assert (protocol.close_timer, protocol.close_timeout) == (None, 10.0)
         assert protocol.writable.is_set()
+        assert (protocol.read_paused, protocol.queue.qsize()) == (False, 0)
+        assert protocol.loop is asyncio.get_running_loop()
+        assert protocol.scope["extensions"]
         assert protocol.conn.extensions == []
-        assert callable(protocol.transport.abort)
+        assert protocol.conn.data_to_send() == []
+    overridden = (
+        *("connection_made", "run_asgi", "pause_writing", "resume_writing"),
+        *("keepalive_timeout", "handle_close", "shutdown"),
+    )
+    for name in overridden:
+        assert name in vars(FanoutProtocol.__base__), name
 
 
 async def test_another_servers_sockets_do_as_well() -> None:
@@ -281,3 +369,25 @@ async def test_another_servers_sockets_do_as_well() -> None:
         assert (await client.until("delta"))["slots"] == [
             ["2026-08-10T09:00:00Z", "booked"]
         ]
+
+
+ON_UVLOOP = (
+    test_frames_of_one_turn_leave_in_one_write,
+    test_who_does_not_read_takes_little_and_is_told_when_it_reads,
+    test_a_burst_in_one_turn_is_bounded_and_goes_on_after_it,
+    test_a_close_comes_after_what_was_written,
+    test_who_never_reads_again_is_cut_off,
+    test_who_sends_no_pong_is_gone_although_bytes_wait,
+    test_who_closes_and_does_not_read_is_cut_off,
+    test_a_stop_does_not_wait_for_who_does_not_read,
+    test_a_defect_costs_one_connection_and_no_other,
+    test_answers_are_taken_up_to_a_bound,
+    test_what_is_relied_upon_is_there,
+)
+
+
+@pytest.mark.parametrize("test", ON_UVLOOP, ids=lambda test: test.__name__[5:])
+def test_the_same_on_uvloop(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Gateways run on uvloop, whose transports are others."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(test())

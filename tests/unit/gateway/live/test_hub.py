@@ -232,6 +232,19 @@ def test_a_stalled_watcher_gets_the_newest_state() -> None:
     assert watcher.paused_since is None
 
 
+def test_who_takes_bytes_slowly_is_not_one_who_takes_none() -> None:
+    """It counts from when bytes were taken last, not from when all was well."""
+    hub = a_live_hub()
+    watcher, writer = watch(hub)
+    read(hub, a_view(1, "f"))
+    writer.stalled = True
+    feed(hub, a_change(2, "h"))
+    assert watcher.paused_since == NOW
+    hub.writable(watcher, Millis(NOW + 9_000))  # and full again at once
+    assert watcher.dirty
+    assert watcher.paused_since == NOW + 9_000
+
+
 def test_a_stall_longer_than_the_ring_ends_in_a_snapshot() -> None:
     """What the ring has forgotten is never sent in part."""
     hub = a_live_hub()
