@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 import httpx
 import pytest
 
+from actors.domain.ids import ProviderId
+from actors.placement import Placement, placing
 from loadtests.workload_plan import Plan
 from tests.faults import netns
 from tests.faults.loads import World, until
@@ -68,10 +71,12 @@ class Asker:
         self._numbers = itertools.count()
         self._client = httpx.AsyncClient(timeout=2 * ASKED_S, trust_env=False)
 
-    async def all_answer(self, within_s: float) -> float:
-        """Wait until each calendar has answered; the seconds it took."""
+    async def all_answer(
+        self, within_s: float, providers: Sequence[str] = PLAN.doctors
+    ) -> float:
+        """Wait until each of these calendars has answered; the seconds it took."""
         began = time.monotonic()
-        waiting = list(PLAN.doctors)
+        waiting = list(providers)
         while waiting:
             told = await asyncio.gather(*(self._status(one) for one in waiting))
             paired = zip(waiting, told, strict=True)
@@ -118,12 +123,32 @@ class Asker:
         await self._client.aclose()
 
 
+async def shared_out(estate: PartedEstate) -> None:
+    """Wait until n2 and n3 have their shares: what is on a node is what parts."""
+    nodes = [estate.cluster.nodes[name] for name in ("n2", "n3")]
+
+    def is_shared() -> bool:
+        return all(len(node.pids("shard")) == SHARES for node in nodes)
+
+    await until(is_shared, "shares on n2 and n3", JOINED_S)
+
+
+async def calendars_on(estate: PartedEstate, node: str) -> list[str]:
+    """Providers whose shards are on a node now."""
+    done = await asyncio.to_thread(estate.site.slotcast, "cluster", "status", "--json")
+    rows = json.loads(done.stdout)["shards"]
+    nodes = {row["shard"]: row["node"] for row in rows}
+    place = placing(Placement.SHARD, len(rows))
+    return [one for one in PLAN.doctors if nodes[place(ProviderId(one))] == node]
+
+
 async def test_18_a_node_is_parted_from_all_others(
     estate: PartedEstate, world: World
 ) -> None:
     """Fault 18: n3 hears neither n1, n2 nor the stores: it pauses, the others take its
     calendars over and go on; healed, nothing is lost and nothing is twice."""
     async with world.load() as load:
+        await shared_out(estate)
         await load.more(60)
         estate.network.isolate("n3")
         await load.every_calendar_answers(ONE_SIDE_GOES_ON_S)
@@ -136,11 +161,16 @@ async def test_18_a_node_is_parted_from_the_stores_alone(
 ) -> None:
     """Fault 18: n2 hears its peers but neither Redis nor MariaDB: what it serves
     pauses with 503, the rest goes on, and after healing so does it."""
-    async with world.load() as load:
+    head = estate.cluster.head.url
+    async with world.load() as load, Asker(estate, head) as asker:
+        await shared_out(estate)
+        elsewhere = await calendars_on(estate, "n3")
+        assert elsewhere
         await load.more(60)
         estate.network.partition("n2", STORES)
         await load.heard(503, 3)
-        await load.more(60)
+        # Not the patients' progress: soon all of them insist on a calendar of n2.
+        await asker.all_answer(ONE_SIDE_GOES_ON_S, elsewhere)
         estate.network.heal()
         await load.every_calendar_answers(ONE_SIDE_GOES_ON_S)
 
