@@ -69,6 +69,7 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
             connections_max=settings.sockets,
             connections_per_address_max=settings.sockets_per_address,
             subscriptions_max=settings.topics_per_socket,
+            message_bytes_max=settings.ws_frame_bytes_max,
             drain_s=DRAIN_SHARE * settings.drain_seconds,
         ),
     )

@@ -99,6 +99,8 @@ async def allow_topic(access: Access, caller: Caller | None, name: TopicName) ->
 class Conversation:
     """One client's messages and their answers."""
 
+    __slots__ = ("_address", "_house", "_in_flight", "_watcher")
+
     def __init__(self, house: House, watcher: Watcher, address: str) -> None:
         self._house = house
         self._watcher = watcher

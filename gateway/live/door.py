@@ -7,8 +7,8 @@ from collections.abc import Collection
 from random import Random
 
 from gateway.limits import RateLimits
+from gateway.live.connection import Switchboard
 from gateway.live.conversation import House
-from gateway.live.fanout import Flushes
 from gateway.live.watcher import Watcher, Writer
 
 
@@ -25,7 +25,7 @@ class LiveDoor:
         self.house = house
         self.limits = limits
         self.allowed_origins = frozenset(allowed_origins)
-        self.flushes = Flushes()
+        self.switchboard = Switchboard(house.settings.message_bytes_max)
         self.draining = False
         self._random = random
         self._addresses: Counter[str] = Counter()

@@ -69,6 +69,9 @@ class RowWriter:
             return
         self.write(frame)
 
+    def ping(self) -> None:
+        """Nothing: the server whose ``send`` this is looks after its connections."""
+
     def close(self, code: int, last: Frame | None = None) -> None:
         """End the connection after what is in the row."""
         if self._closing is not None:

@@ -62,8 +62,10 @@ class Rhythm:
         hub.tick(now)
         self._turn = (self._turn + 1) % self._house.settings.heartbeat_s
         for watcher in list(hub.watchers):
-            if watcher.turn == self._turn and watcher.writer.writable:
-                watcher.writer.write(hub.delivery.heartbeat(watcher, now))
+            if watcher.turn == self._turn:
+                if watcher.writer.writable:
+                    watcher.writer.write(hub.delivery.heartbeat(watcher, now))
+                watcher.writer.ping()
             if watcher.caller is not None and watcher.caller.expires <= now:
                 self._send_away(watcher, CloseCode.TOKEN_EXPIRED)
         self.send_away_revoked()

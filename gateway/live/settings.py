@@ -13,6 +13,8 @@ class LiveSettings:
     """Topics of one connection; one more closes it with 4505."""
     topics_max: int = 100_000
     """Topics that one process keeps current; each costs a few kilobytes."""
+    message_bytes_max: int = 128 * 1024
+    """What a client says at once; more closes the connection with 1009."""
     commands_in_flight_max: int = 64
     """Commands of one connection that wait for an answer."""
     connections_max: int = 20_000

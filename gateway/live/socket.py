@@ -1,8 +1,9 @@
-"""The live socket, ``GET /v1/live``: a shell around a conversation and a watcher.
+"""The live socket, ``GET /v1/live``: who may come in, and who serves them.
 
-One task always waits in ``receive()``: it also reads pongs, and a connection whose
-reader is away is thought dead. Commands run beside it. Frames go straight to the
-transport where it takes them (fanout.py), or else leave by another task (outbox.py).
+Where the server lets go of its connections (fanout.py) a session takes them over. On
+another server two tasks serve each: one waits in ``receive()``, for it also reads
+pongs, and a connection whose reader is away is thought dead; frames leave by the other
+(outbox.py).
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.live.conversation import Conversation
 from gateway.live.door import LiveDoor
-from gateway.live.fanout import EXTENSION, FanoutProtocol, FrameWriter
+from gateway.live.fanout import EXTENSION, FanoutProtocol
 from gateway.live.frames import Frame, bye_frame
 from gateway.live.outbox import RowWriter
+from gateway.live.session import LiveSession
 from gateway.live.watcher import Watcher
 from gateway.problems import CloseCode
 
@@ -31,7 +33,7 @@ class LiveSocket:
         self._door = door
 
     async def __call__(self, websocket: WebSocket) -> None:
-        """One connection, from handshake to end."""
+        """One connection: its handshake, and on another server all of it."""
         offered = websocket.scope.get("subprotocols") or []
         denied = self._denied(offered)
         if denied is not None:
@@ -50,10 +52,21 @@ class LiveSocket:
         if not self._door.enter(address):
             await self._turn_away(websocket, CloseCode.TOO_MANY_CONNECTIONS)
             return
+        raw = websocket.scope.get("extensions", {}).get(EXTENSION)
+        if isinstance(raw, FanoutProtocol):
+            self._hand_over(raw, address)
+            return
         try:
             await self._serve(websocket, address)
         finally:
             self._door.leave(address)
+
+    def _hand_over(self, raw: FanoutProtocol, address: str) -> None:
+        connection = raw.adopt(self._door.switchboard)
+        if connection is None:
+            self._door.leave(address)
+        else:
+            LiveSession(self._door, address, connection).begin(connection)
 
     async def _turn_away(self, websocket: WebSocket, code: CloseCode) -> None:
         house = self._door.house
@@ -88,32 +101,17 @@ class LiveSocket:
         house = door.house
         row = RowWriter()
         watcher = door.watcher(row)
-        raw = websocket.scope.get("extensions", {}).get(EXTENSION)
-        if isinstance(raw, FanoutProtocol):
-            watcher.writer = self._frame_writer(raw, watcher)
         conversation = Conversation(house, watcher, address)
         house.hub.joined(watcher)
         try:
             async with asyncio.TaskGroup() as tasks:
-                if watcher.writer is row:
-                    tasks.create_task(self._send(websocket, row, watcher))
+                tasks.create_task(self._send(websocket, row, watcher))
                 await self._receive(websocket, conversation, tasks)
         except* _Ended:
             pass
         finally:
             house.hub.dropped(watcher, house.clock.now())
             conversation.ended()
-
-    def _frame_writer(self, raw: FanoutProtocol, watcher: Watcher) -> FrameWriter:
-        house = self._door.house
-
-        def relieved() -> None:
-            house.hub.writable(watcher, house.clock.now())
-
-        def closed(code: int) -> None:
-            house.hub.tally.closes[code] += 1
-
-        return FrameWriter(raw, self._door.flushes, relieved, closed)
 
     async def _receive(
         self, websocket: WebSocket, conversation: Conversation, tasks: asyncio.TaskGroup

@@ -24,10 +24,7 @@ STRIKES_MAX: Final = 3
 
 
 class Writer(Protocol):
-    """The road to one connection. Adapters: socket.py and sse.py.
-
-    A raw transport that takes finished frames fits as well.
-    """
+    """The road to one connection. Adapters: connection.py and outbox.py."""
 
     @property
     def writable(self) -> bool:
@@ -40,6 +37,10 @@ class Writer(Protocol):
 
     def answer(self, frame: Frame) -> None:
         """Send what answers the client itself; bounded by what it may ask."""
+        ...
+
+    def ping(self) -> None:
+        """Find out whether somebody is there; called every 20 s or so."""
         ...
 
     def close(self, code: int, last: Frame | None = None) -> None:

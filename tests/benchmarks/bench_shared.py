@@ -148,6 +148,9 @@ class Screen:
     def answer(self, frame: Frame) -> None:
         raise AssertionError(frame.text)
 
+    def ping(self) -> None:
+        """Nobody is away here."""
+
     def close(self, code: int, last: Frame | None = None) -> None:
         raise AssertionError(code)
 

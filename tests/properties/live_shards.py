@@ -81,5 +81,8 @@ class TestWriter:
     def answer(self, frame: Frame) -> None:
         self.client.hear(frame.text)
 
+    def ping(self) -> None:
+        """Nobody is away here."""
+
     def close(self, code: int, last: Frame | None = None) -> None:
         raise AssertionError("the hub closes nobody")

@@ -252,5 +252,8 @@ class _Socket:
     def answer(self, frame: Frame) -> None:
         self.write(frame)
 
+    def ping(self) -> None:
+        """Nobody is away here."""
+
     def close(self, code: int, last: Frame | None = None) -> None:
         self._client.disconnect()

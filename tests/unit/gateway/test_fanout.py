@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-import uvicorn
 import uvloop
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from gateway.live import fanout
-from gateway.live.fanout import (
-    EXTENSION,
-    JOINED_MAX,
-    WRITES_AT_ONCE,
-    FanoutProtocol,
-    Flushes,
-    FrameWriter,
-)
+from gateway.live.connection import JOINED_MAX, LiveConnection
+from gateway.live.fanout import EXTENSION, FanoutProtocol
 from gateway.live.frames import Frame
 from gateway.problems import CloseCode
+from tests.fakes.adopting_site import PATIENCE_S, Site, a_site, stalled, until
 from tests.fakes.house import slot
 from tests.fakes.live_house import open_live_house
 
-PATIENCE_S = 10.0
 DELTA = Frame(b"x" * 228)
 """As long as a delta is."""
 
@@ -48,86 +41,12 @@ class Noting:
         return getattr(self._transport, name)
 
 
-class Site:
-    """An application that does nothing but hold connections open."""
-
-    def __init__(self) -> None:
-        self.flushes = Flushes()
-        self.made: asyncio.Queue[FrameWriter] = asyncio.Queue()
-        self.reliefs = 0
-        self.closes: list[int] = []
-        self.port = 0
-        self.ended = asyncio.Event()
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
-        raw = scope["extensions"][EXTENSION]
-        writer = FrameWriter(raw, self.flushes, self.relieved, self.closes.append)
-        self.made.put_nowait(writer)
-        while (await receive())["type"] != "websocket.disconnect":
-            pass
-        self.ended.set()
-
-    def relieved(self) -> None:
-        self.reliefs += 1
-
-    async def writer(self) -> FrameWriter:
-        async with asyncio.timeout(PATIENCE_S):
-            return await self.made.get()
-
-
-@asynccontextmanager
-async def a_site(**options: Any) -> AsyncIterator[Site]:
-    site = Site()
-    config = uvicorn.Config(
-        site,
-        port=0,
-        ws=FanoutProtocol,
-        lifespan="off",
-        log_config=None,
-        **{"ws_per_message_deflate": False, **options},
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.ensure_future(server.serve())
-    await until(lambda: server.started)
-    site.port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield site
-    finally:
-        server.should_exit = True
-        await serving
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110 - a condition, with a deadline
-            await asyncio.sleep(0.005)
-
-
-async def stalled(port: int) -> socket.socket:
-    """A client with a small window that has shaken hands and reads no more."""
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(client, ("127.0.0.1", port))
-    ask = (
-        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        "Sec-WebSocket-Version: 13\r\n\r\n"
-    )
-    await loop.sock_sendall(client, ask.encode())
-    assert b"101" in await loop.sock_recv(client, 64)
-    return client
-
-
 async def test_frames_of_one_turn_leave_in_one_write() -> None:
     """And arrive one by one, in order."""
     async with a_site() as site, connect(f"ws://127.0.0.1:{site.port}") as client:
-        writer = await site.writer()
-        noting = Noting(writer._protocol.transport)
-        writer._protocol.transport = noting  # type: ignore[assignment]
+        writer = await site.connection()
+        noting = Noting(writer._transport)
+        writer._transport = noting  # type: ignore[assignment]
         frames = [Frame(b"%d" % number) for number in range(12)]
         for frame in frames:
             writer.write(frame)
@@ -138,24 +57,21 @@ async def test_frames_of_one_turn_leave_in_one_write() -> None:
 
 @pytest.mark.parametrize("deflate", [False, True])
 async def test_frames_of_every_length_arrive_whole(deflate: bool) -> None:
-    """Whatever the header's form, and whether or not compression was agreed; uvicorn's
-    own messages go between them."""
+    """Whatever the header's form, and whether or not compression was agreed."""
     async with (
         a_site(ws_per_message_deflate=deflate) as site,
         connect(f"ws://127.0.0.1:{site.port}", max_size=None) as client,
     ):
-        writer = await site.writer()
+        writer = await site.connection()
         for length in (0, 1, 125, 126, 127, 65_535, 65_536, 200_000):
             writer.write(Frame(b"z" * length))
             assert await asyncio.wait_for(client.recv(), PATIENCE_S) == "z" * length
-            await writer._protocol.send({"type": "websocket.send", "text": "own"})
-            assert await asyncio.wait_for(client.recv(), PATIENCE_S) == "own"
 
 
-async def taken(site: Site) -> tuple[FrameWriter, socket.socket, int]:
+async def taken(site: Site) -> tuple[LiveConnection, socket.socket, int]:
     """How many bytes a client who does not read is sent."""
     client = await stalled(site.port)
-    writer = await site.writer()
+    writer = await site.connection()
     sent = 0
     while writer.writable and sent < 20_000_000:
         writer.write(DELTA)
@@ -178,7 +94,7 @@ async def test_who_does_not_read_takes_little_and_is_told_when_it_reads() -> Non
         await until(lambda: site.reliefs)
         assert writer.writable
         client.close()
-        await until(site.ended.is_set)
+        await until(site.ends.is_set)
 
 
 async def test_without_the_bound_the_kernel_takes_megabytes(
@@ -195,7 +111,7 @@ async def test_without_the_bound_the_kernel_takes_megabytes(
 async def test_a_burst_in_one_turn_is_bounded_and_goes_on_after_it() -> None:
     """More than fits in one write is owed, and the hub hears when there is room."""
     async with a_site() as site, connect(f"ws://127.0.0.1:{site.port}") as client:
-        writer = await site.writer()
+        writer = await site.connection()
         sent = 0
         while writer.writable:
             writer.write(DELTA)
@@ -210,7 +126,7 @@ async def test_a_burst_in_one_turn_is_bounded_and_goes_on_after_it() -> None:
 async def test_a_close_comes_after_what_was_written() -> None:
     """The last frame, then the code; nothing is written afterwards."""
     async with a_site() as site, connect(f"ws://127.0.0.1:{site.port}") as client:
-        writer = await site.writer()
+        writer = await site.connection()
         writer.write(Frame(b"news"))
         writer.close(CloseCode.DRAINING, Frame(b"bye"))
         writer.close(CloseCode.FORBIDDEN)
@@ -220,7 +136,7 @@ async def test_a_close_comes_after_what_was_written() -> None:
         with pytest.raises(ConnectionClosed):
             await client.recv()
         assert client.close_code == CloseCode.DRAINING
-        await until(site.ended.is_set)
+        await until(site.ends.is_set)
         assert site.closes == [CloseCode.DRAINING]
 
 
@@ -228,30 +144,36 @@ async def test_who_never_reads_again_is_cut_off() -> None:
     """A close that nobody takes does not keep the connection for ever."""
     async with a_site() as site:
         writer, client, _ = await taken(site)
-        writer._protocol.close_timeout = 0.05
+        site.shared.close_s = 0.05
         writer.close(CloseCode.TOO_SLOW, Frame(b"bye"))
-        await until(lambda: writer._protocol.disconnected)
+        await until(lambda: writer._is_closed and site.ends.is_set())
         assert site.closes == [CloseCode.TOO_SLOW]
         client.close()
 
 
-async def test_who_sends_no_pong_is_gone_although_bytes_wait() -> None:
-    """The application hears of it; nobody waits for a client who never reads again."""
-    async with a_site(ws_ping_interval=0.05, ws_ping_timeout=0.1) as site:
-        writer, client, _ = await taken(site)
-        await until(site.ended.is_set)
-        assert writer._protocol.disconnected
-        client.close()
+async def test_who_gives_no_sign_of_life_is_cut_off() -> None:
+    """Between two pings: a pong, a message, or bytes taken. Whoever reads lives on."""
+    async with a_site() as site, connect(f"ws://127.0.0.1:{site.port}") as client:
+        reader = await site.connection()
+        writer, stalling, _ = await taken(site)
+        for connection in (reader, writer):
+            connection.ping()
+        assert await asyncio.wait_for(await client.ping(), PATIENCE_S) is not None
+        for connection in (reader, writer):
+            connection.ping()
+        await until(site.ends.is_set)
+        assert (reader._is_closed, writer._is_closed) == (False, True)
+        stalling.close()
 
 
 async def test_who_closes_and_does_not_read_is_cut_off() -> None:
     """A connection without an application would be counted nowhere."""
     async with a_site() as site:
         writer, client, _ = await taken(site)
-        writer._protocol.close_timeout = 0.05
+        site.shared.close_s = 0.05
         close = b"\x88\x82\0\0\0\0\x03\xe8"  # 1000, masked with zeros
         await asyncio.get_running_loop().sock_sendall(client, close)
-        await until(lambda: writer._protocol.disconnected)
+        await until(lambda: writer._is_closed and site.ends.is_set())
         client.close()
 
 
@@ -263,97 +185,89 @@ async def test_a_stop_does_not_wait_for_who_does_not_read() -> None:
         writer.close(CloseCode.DRAINING)
         began = loop.time()
     assert loop.time() - began < 5
-    assert writer._protocol.disconnected
+    assert writer._is_closed
+    assert site.ends.is_set()
     client.close()
 
 
 async def test_a_defect_costs_one_connection_and_no_other() -> None:
-    """Whatever a flush raises, those behind it are flushed."""
+    """Whatever a flush or a message raises, the others go on."""
     async with (
         a_site() as site,
         connect(f"ws://127.0.0.1:{site.port}") as bad,
         connect(f"ws://127.0.0.1:{site.port}") as good,
     ):
-        first, second = await site.writer(), await site.writer()
+        made = [await site.connection(), await site.connection()]
+        by_port = {one._transport.get_extra_info("peername")[1]: one for one in made}
+        first, second = (by_port[one.local_address[1]] for one in (bad, good))
+        first._row = [Ellipsis]  # type: ignore[list-item]
+        site.shared.flushes.add(first, DELTA)
+        second.write(DELTA)
+        assert await asyncio.wait_for(good.recv(), PATIENCE_S) == DELTA.text
+        await until(lambda: first._is_closed)
 
-        def fails() -> None:
+        def fails(_: str | None) -> None:
             raise RuntimeError("a defect")
 
-        first._protocol.writable.clear()
-        first.paused()
-        first._relieved = fails
-        first._protocol.writable.set()
-        first.write(Frame(b"1"))
-        second.write(Frame(b"2"))
-        told = [
-            asyncio.ensure_future(asyncio.wait_for(one.recv(), PATIENCE_S))
-            for one in (bad, good)
-        ]
-        await asyncio.wait(told)
-        assert [one.exception() is None for one in told].count(True) >= 1
-        await until(lambda: first._protocol.disconnected)
-        second.write(Frame(b"3"))
-        assert "3" in [await asyncio.wait_for(_last(bad, good, second), PATIENCE_S)]
-
-
-async def _last(one: Any, other: Any, writer: FrameWriter) -> object:
-    """What the connection of this writer has next."""
-    port = writer._protocol.client[1] if writer._protocol.client else 0
-    mine = next(c for c in (one, other) if c.local_address[1] == port)
-    while (told := await mine.recv()) == "2":
-        pass
-    return told
+        site.hears = fails
+        async with connect(f"ws://127.0.0.1:{site.port}") as third:
+            await third.send("something")
+            with pytest.raises(ConnectionClosed):
+                await third.recv()
+        second.write(DELTA)
+        assert await asyncio.wait_for(good.recv(), PATIENCE_S) == DELTA.text
 
 
 async def test_answers_are_taken_up_to_a_bound() -> None:
     """Who asks on and does not read is too slow."""
     async with a_site() as site:
         writer, client, _ = await taken(site)
-        writer._protocol.close_timeout = 0.05
+        site.shared.close_s = 0.05
         page = Frame(b"p" * 60_000)
         for _ in range(30):
             writer.answer(page)
             await asyncio.sleep(0)
-        await until(lambda: writer._protocol.disconnected)
+        await until(lambda: writer._is_closed and site.ends.is_set())
         assert site.closes == [CloseCode.TOO_SLOW]
         client.close()
 
 
-async def test_others_have_their_turn_in_a_large_fan_out() -> None:
-    """After so many writes the event loop runs what waits."""
-    order: list[str] = []
-
-    class Note:
-        def flush(self) -> None:
-            order.append("flush")
-
-    flushes = Flushes()
-    for _ in range(2 * WRITES_AT_ONCE + 1):
-        flushes.add(Note())  # type: ignore[arg-type]
-    asyncio.get_running_loop().call_soon(order.append, "other")
-    await until(lambda: len(order) == 2 * WRITES_AT_ONCE + 2)
-    assert order.index("other") == WRITES_AT_ONCE
-
-
 async def test_what_is_relied_upon_is_there() -> None:
     """The names of uvicorn's class that ours reads; a new version must keep them."""
-    async with a_site() as site, connect(f"ws://127.0.0.1:{site.port}"):
-        protocol = (await site.writer())._protocol
-        assert protocol.handshake_complete
+    seen: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        seen.append(scope["extensions"][EXTENSION])
+        await receive()
+
+    async with a_site(application) as site, connect(f"ws://127.0.0.1:{site.port}"):
+        await until(lambda: seen)
+        (protocol,) = seen
         assert (protocol.close_sent, protocol.disconnected) == (False, False)
-        assert (protocol.close_timer, protocol.close_timeout) == (None, 10.0)
-        assert protocol.writable.is_set()
-        assert (protocol.read_paused, protocol.queue.qsize()) == (False, 0)
-        assert protocol.loop is asyncio.get_running_loop()
-        assert protocol.scope["extensions"]
+        assert protocol.queue.empty()
+        assert (protocol.frames, protocol.curr_msg_data_type) == ([], "bytes")
         assert protocol.conn.extensions == []
-        assert protocol.conn.data_to_send() == []
-    overridden = (
-        *("connection_made", "run_asgi", "pause_writing", "resume_writing"),
-        *("keepalive_timeout", "handle_close", "shutdown"),
-    )
-    for name in overridden:
+        assert protocol in protocol.connections
+        assert protocol.transport.get_protocol() is protocol
+        assert protocol.ping_timer is not None
+        protocol.stop_keepalive()
+        assert protocol.ping_timer is None
+    for name in ("connection_made", "run_asgi"):
         assert name in vars(FanoutProtocol.__base__), name
+
+
+async def test_uvicorn_lets_go_of_an_adopted_connection() -> None:
+    """Its object is freed, and the application's call is over."""
+    async with a_site() as site, connect(f"ws://127.0.0.1:{site.port}") as client:
+        connection = await site.connection()
+        await until(site.returned.is_set)
+        site.raw = None
+        gc.collect()
+        assert not [one for one in gc.get_objects() if type(one) is FanoutProtocol]
+        connection.write(DELTA)
+        assert await asyncio.wait_for(client.recv(), PATIENCE_S) == DELTA.text
 
 
 async def test_another_servers_sockets_do_as_well() -> None:
@@ -377,12 +291,13 @@ ON_UVLOOP = (
     test_a_burst_in_one_turn_is_bounded_and_goes_on_after_it,
     test_a_close_comes_after_what_was_written,
     test_who_never_reads_again_is_cut_off,
-    test_who_sends_no_pong_is_gone_although_bytes_wait,
+    test_who_gives_no_sign_of_life_is_cut_off,
     test_who_closes_and_does_not_read_is_cut_off,
     test_a_stop_does_not_wait_for_who_does_not_read,
     test_a_defect_costs_one_connection_and_no_other,
     test_answers_are_taken_up_to_a_bound,
     test_what_is_relied_upon_is_there,
+    test_uvicorn_lets_go_of_an_adopted_connection,
 )
 
 

@@ -30,6 +30,7 @@ class PageWriter:
         self.frames: list[Frame] = []
         self.stalled = False
         self.closed: int | None = None
+        self.pings = 0
 
     @property
     def writable(self) -> bool:
@@ -40,6 +41,9 @@ class PageWriter:
         self.page.append(msgspec.json.decode(frame.payload))
 
     answer = write
+
+    def ping(self) -> None:
+        self.pings += 1
 
     def close(self, code: int, last: Frame | None = None) -> None:
         if last is not None:

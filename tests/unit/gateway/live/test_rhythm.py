@@ -69,6 +69,7 @@ def test_every_watcher_has_its_turn_for_a_heartbeat() -> None:
         rhythm.tick(NOW)
         assert sum(len(writer.page) for writer in writers) == before + 2
     assert all(writer.page[-1]["t"] == "heartbeat" for writer in writers)
+    assert all(writer.pings == 1 for writer in writers)
 
 
 def test_a_token_that_is_over_closes_with_4005() -> None:

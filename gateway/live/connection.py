@@ -1,0 +1,388 @@
+"""One live connection after its handshake: small, without a task, and a ``Writer``.
+
+uvicorn's connection and the application's calls are thirty kilobytes, for they are made
+for anything that can be said over a socket. Once hands are shaken a watcher needs the
+transport, a row of finished frames, and somebody who hears what it says. So the
+transport is given to this class (fanout.py), and everything else is let go.
+
+A frame of ours is finished when it is made (frames.py) and goes straight to the
+transport; all that concerns one connection in one turn of the event loop leaves in one
+write, which is most of what a message costs. What makes that safe: a whole,
+unfragmented, uncompressed data frame changes no state of the connection, and is valid
+whether or not compression was agreed (RFC 7692, section 6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+from typing import Protocol as Interface
+
+import structlog
+from websockets.frames import Close, CloseCode, Opcode
+from websockets.frames import Frame as WireFrame
+from websockets.protocol import Protocol
+
+from gateway.live.flushes import Flushes
+from gateway.live.frames import Frame
+from gateway.live.incoming import Incoming, is_data, is_one_pong
+from gateway.problems import CloseCode as OurCode
+
+JOINED_MAX: Final = 32 * 1024
+"""Bytes for one connection in one turn, give or take the last frame; what comes on top
+is owed (watcher.py)."""
+ANSWERS_BYTES_MAX: Final = 1024 * 1024
+"""Answers that wait; who asks on and does not read is closed as too slow. One message
+may name 256 topics, and have an answer and a snapshot for each."""
+CLOSE_S: Final = 10.0
+"""For the closing handshake; who does not answer is cut off."""
+SHUTDOWN_S: Final = 0.5
+"""What the last bytes may take when the server has stopped."""
+
+_PING: Final = b"\x89\x00"
+
+log = structlog.get_logger("slotcast.live")
+
+
+class Listener(Interface):
+    """Whose connection it is."""
+
+    def heard(self, text: str | None) -> None:
+        """A message came in; None: one that is no text."""
+        ...
+
+    def relieved(self) -> None:
+        """The connection takes bytes again: what is owed is due."""
+        ...
+
+    def closed(self, code: int) -> None:
+        """We close the connection with this code."""
+        ...
+
+    def ended(self) -> None:
+        """The connection is gone."""
+        ...
+
+
+class Switchboard:
+    """What the connections of one process share."""
+
+    __slots__ = ("close_s", "flushes", "incoming")
+
+    def __init__(self, message_bytes_max: int) -> None:
+        self.flushes = Flushes()
+        self.incoming = Incoming(message_bytes_max)
+        self.close_s = CLOSE_S
+
+
+class LiveConnection(asyncio.Protocol):
+    """A transport, a row of frames, and who listens."""
+
+    __slots__ = (
+        "_bytes",
+        "_close_timer",
+        "_closing",
+        "_connections",
+        "_flushes",
+        "_fragments",
+        "_inbox",
+        "_is_alive",
+        "_is_closed",
+        "_is_paused",
+        "_listener",
+        "_parser",
+        "_row",
+        "_shared",
+        "_transport",
+        "_was_full",
+        "writable",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        shared: Switchboard,
+        connections: set[Any],
+        parser: Protocol | None = None,
+        early: list[str | None] | None = None,
+    ) -> None:
+        """Nobody hears anything before ``begin``.
+
+        ``connections`` is the server's set of all it has; ``parser`` one that has begun
+        to read, or that undoes an agreed compression; ``early`` messages that came with
+        the handshake.
+        """
+        self.writable = True
+        """Whether a frame may be written now; a plain attribute, for it is looked at
+        once for each watcher and frame."""
+        self._transport = transport
+        self._shared = shared
+        self._flushes = shared.flushes
+        self._connections = connections
+        self._listener: Listener | None = None
+        self._parser = parser
+        self._fragments: list[bytes] | None = None
+        self._inbox = early
+        self._row: list[bytes] = []
+        self._bytes = 0
+        self._was_full = False
+        self._is_paused = False
+        self._is_alive = True
+        self._closing: int | None = None
+        self._is_closed = False
+        self._close_timer: asyncio.TimerHandle | None = None
+
+    def continue_message(self, parts: Sequence[bytes], kind: str) -> None:
+        """The first frames of a message had been read before we were here.
+
+        ``kind`` is "text" or "bytes".
+        """
+        if parts:
+            self._fragments = [kind.encode(), *parts]
+
+    def begin(self, listener: Listener) -> None:
+        """From now on somebody listens."""
+        self._listener = listener
+        if self._inbox is not None:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    # --- what we say ---------------------------------------------------------------
+
+    def write(self, frame: Frame) -> None:
+        """Send a topic's frame at the end of this turn."""
+        row = self._row
+        wire = frame.wire
+        if not row:
+            self._flushes.add(self, frame)
+        row.append(wire)
+        self._bytes += len(wire)
+        if self._bytes > JOINED_MAX:
+            self._full()
+
+    def answer(self, frame: Frame) -> None:
+        """Send an answer, even to one who reads slowly; bounded."""
+        if self._closing is not None:
+            return
+        if not self._row:
+            self._flushes.add_urgent(self)
+        self._row.append(frame.wire)
+        self._bytes += len(frame.wire)
+        if self._bytes > JOINED_MAX:
+            self._full()
+        if self._transport.get_write_buffer_size() + self._bytes > ANSWERS_BYTES_MAX:
+            self.close(OurCode.TOO_SLOW)
+
+    def ping(self) -> None:
+        """Ask for a sign of life; who gave none since the last time is cut off."""
+        if not self._is_alive:
+            self.cut_off()
+            return
+        self._is_alive = False
+        if self.writable:
+            if not self._row:
+                self._flushes.add(self, _PING)
+            self._row.append(_PING)
+
+    def close(self, code: int, last: Frame | None = None) -> None:
+        """End the connection after what is in the row; too slow a client gets less."""
+        if self._closing is not None:
+            return
+        if code == OurCode.TOO_SLOW:
+            self._row.clear()
+        if last is not None:
+            self._row.append(last.wire)
+        self._closing = code
+        self.writable = False
+        self._flushes.add_urgent(self)
+
+    def flush(self) -> None:
+        """Everything of this turn in one write."""
+        row = self._row
+        if row:
+            joined = b"".join(row)
+            row.clear()
+            self._bytes = 0
+            if not self._is_closed:
+                self._transport.write(joined)
+        if self._closing is not None:
+            self._say_close()
+        elif self._was_full:
+            self._relieve()
+
+    def cut_off(self) -> None:
+        """Let go of the connection at once."""
+        self.writable = False
+        self._is_closed = True
+        self._row.clear()
+        self._transport.abort()
+
+    def shutdown(self) -> None:
+        """The server stops; its watchers were sent away before (rhythm.py)."""
+        if not self._is_closed:
+            self._closing = self._closing or CloseCode.SERVICE_RESTART
+            self._say_close()
+        self._end_soon(SHUTDOWN_S)
+
+    def _say_close(self) -> None:
+        if self._is_closed:
+            return
+        code = self._closing or CloseCode.NORMAL_CLOSURE
+        self._is_closed = True
+        self.writable = False
+        if self._listener is not None:
+            self._listener.closed(code)
+        close = WireFrame(Opcode.CLOSE, Close(code, "").serialize())
+        self._transport.write(close.serialize(mask=False))
+        self._cut_off_in(self._shared.close_s)
+
+    def _end_soon(self, seconds: float) -> None:
+        """Close the transport; what is not taken in this time is thrown away.
+
+        As little as the kernel takes, as much waits here: a transport that closes in
+        good order would wait for a client who may never read again.
+        """
+        self._is_closed = True
+        self.writable = False
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._cut_off_in(seconds)
+
+    def _cut_off_in(self, seconds: float) -> None:
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._close_timer = loop.call_later(seconds, self._transport.abort)
+
+    # --- what the transport says -----------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """No more bytes for now: what comes is owed."""
+        self._is_paused = True
+        self._full()
+
+    def resume_writing(self) -> None:
+        """The transport takes bytes; what was owed is due."""
+        self._is_paused = False
+        self._is_alive = True
+        self._relieve()
+
+    def _full(self) -> None:
+        self.writable = False
+        self._was_full = True
+
+    def _relieve(self) -> None:
+        if self._is_paused or self._closing is not None or self._row:
+            return
+        self._was_full = False
+        self.writable = not self._is_closed
+        if self._listener is not None and self.writable:
+            self._listener.relieved()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over, whoever ended it."""
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._connections.discard(self)
+        self._is_closed = True
+        self.writable = False
+        self._closing = self._closing or CloseCode.ABNORMAL_CLOSURE
+        self._row.clear()
+        self._parser = self._inbox = self._fragments = None
+        if self._listener is not None:
+            self._listener.ended()
+
+    # --- what the client says --------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        self._is_alive = True
+        if self._parser is None and is_one_pong(data):
+            return
+        parser = self._parser or self._shared.incoming.borrow()
+        parser.receive_data(data)
+        for frame in parser.events_received():
+            assert isinstance(frame, WireFrame)
+            if is_data(frame) and not self._is_closed:
+                self._take(frame)
+        ours = b"".join(parser.data_to_send())
+        if parser.close_rcvd is not None or parser.parser_exc is not None:
+            self._client_closed(ours)
+            return
+        if ours and not self._is_closed:
+            self._pong(ours)
+        is_idle = self._fragments is None and self._shared.incoming.give_back(parser)
+        self._parser = None if is_idle else parser
+
+    def _client_closed(self, echo: bytes) -> None:
+        """The client closes, or answers our close, or says what nobody can read."""
+        if not self._is_closed:
+            self._closing = self._closing or CloseCode.NORMAL_CLOSURE
+            self._transport.write(b"".join(self._row) + echo)
+            self._row.clear()
+        self._end_soon(self._shared.close_s)
+
+    def _pong(self, pong: bytes) -> None:
+        if self._transport.get_write_buffer_size() > ANSWERS_BYTES_MAX:
+            self.cut_off()  # pings on, and does not read
+        else:
+            self._transport.write(pong)
+
+    def _take(self, frame: WireFrame) -> None:
+        """Put the frames of a message together."""
+        if frame.opcode is Opcode.CONT and self._fragments is not None:
+            self._fragments.append(bytes(frame.data))
+            if not frame.fin:
+                return
+            kind, *parts = self._fragments
+            self._fragments = None
+            self._receive(b"".join(parts), is_text=kind == b"text")
+        elif frame.fin:
+            self._receive(bytes(frame.data), is_text=frame.opcode is Opcode.TEXT)
+        else:
+            kind = b"text" if frame.opcode is Opcode.TEXT else b"bytes"
+            self._fragments = [kind, bytes(frame.data)]
+
+    def _receive(self, message: bytes, *, is_text: bool) -> None:
+        try:
+            text = message.decode() if is_text else None
+        except UnicodeDecodeError:
+            self._row.clear()
+            self.close(CloseCode.INVALID_DATA)
+            return
+        self.receive(text)
+
+    def receive(self, text: str | None) -> None:
+        """Hear a message: one in a turn.
+
+        So answers leave between them, and nobody keeps the others waiting. Those that
+        came with it wait, and reading with them.
+        """
+        if self._inbox is not None or self._listener is None:
+            self._inbox = self._inbox or []
+            self._inbox.append(text)
+            self._transport.pause_reading()
+            return
+        self._inbox = []
+        asyncio.get_running_loop().call_soon(self._go_on)
+        self._hear(text)
+
+    def _go_on(self) -> None:
+        inbox = self._inbox
+        if inbox and not self._is_closed:
+            text = inbox.pop(0)
+            asyncio.get_running_loop().call_soon(self._go_on)
+            self._hear(text)
+            return
+        self._inbox = None
+        if not self._is_closed:
+            self._transport.resume_reading()
+
+    def _hear(self, text: str | None) -> None:
+        assert self._listener is not None
+        try:
+            self._listener.heard(text)
+        except Exception:
+            # As in a flush: a defect of ours costs this connection, and no other.
+            log.exception("a connection is cut off")
+            self.cut_off()

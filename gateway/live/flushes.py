@@ -1,0 +1,132 @@
+"""Connections with something to send, in the order in which they get their turn.
+
+A topic with ten thousand watchers must not keep one with ten waiting: each frame's
+receivers stand in a lane of their own, and the lanes take turns. Answers, which
+somebody waits for, go first. After some writes whatever else waits on the event loop
+has its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final, Protocol
+
+import structlog
+
+WRITES_AT_ONCE: Final = 250
+"""Then others on the event loop have a turn; about two milliseconds."""
+LANE_WRITES: Final = 50
+"""Then the next lane has its turn."""
+_LEARNING: Final = 0.1
+_NO_FRAME: Final = object()
+
+log = structlog.get_logger("slotcast.live")
+
+
+class Flushable(Protocol):
+    """A connection with a row of frames."""
+
+    def flush(self) -> None:
+        """Write the row."""
+        ...
+
+    def cut_off(self) -> None:
+        """Let go of the connection at once."""
+        ...
+
+
+class Flushes:
+    """Whose rows are due. ``waiting`` is their number, ``write_s`` what one took."""
+
+    __slots__ = (
+        "_frame",
+        "_is_due",
+        "_lanes",
+        "_last",
+        "_loop",
+        "_urgent",
+        "waiting",
+        "write_s",
+    )
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.write_s = 1e-5
+        """Seconds of one flush, lately, with all that went on beside it."""
+        self._lanes: deque[deque[Flushable]] = deque()
+        self._frame: object = _NO_FRAME
+        self._last: tuple[float, int] | None = None
+        self._urgent: deque[Flushable] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_due = False
+
+    @property
+    def backlog_s(self) -> float:
+        """How long all that waits will take, about."""
+        return self.waiting * self.write_s
+
+    def add(self, writer: Flushable, frame: object) -> None:
+        """Flush this one in its turn: it stands with the frame's other receivers."""
+        if frame is not self._frame:
+            self._frame = frame
+            self._lanes.append(deque())
+        self._lanes[-1].append(writer)
+        self.waiting += 1
+        if not self._is_due:
+            self._wake()
+
+    def add_urgent(self, writer: Flushable) -> None:
+        """Flush this one before those who only watch."""
+        self._urgent.append(writer)
+        self.waiting += 1
+        if not self._is_due:
+            self._wake()
+
+    def _wake(self) -> None:
+        self._is_due = True
+        self._loop = self._loop or asyncio.get_running_loop()
+        self._loop.call_soon(self._run)
+
+    def _run(self) -> None:
+        assert self._loop is not None
+        now = self._loop.time()
+        if self._last is not None:
+            # From turn to turn, for a loop may write only when a turn has ended.
+            began, count = self._last
+            self.write_s += _LEARNING * ((now - began) / count - self.write_s)
+        done = self._flush_some()
+        self.waiting -= done
+        if self.waiting:
+            self._last = (now, done)
+            self._loop.call_soon(self._run)
+        else:
+            self._last = None
+            self._is_due = False
+
+    def _flush_some(self) -> int:
+        """One turn's writes; how many it were."""
+        room = WRITES_AT_ONCE
+        room -= _flush(self._urgent, room)
+        self._frame = _NO_FRAME
+        lanes = self._lanes
+        while room > 0 and lanes:
+            lane = lanes.popleft()
+            room -= _flush(lane, min(room, LANE_WRITES))
+            if lane:
+                lanes.append(lane)
+        return WRITES_AT_ONCE - room
+
+
+def _flush(lane: deque[Flushable], room: int) -> int:
+    """Flush so many of a lane at most; how many it were."""
+    count = min(len(lane), room)
+    for _ in range(count):
+        writer = lane.popleft()
+        try:
+            writer.flush()
+        except Exception:
+            # A defect of ours costs this connection, and no other.
+            log.exception("a connection is cut off")
+            writer.cut_off()
+    return count

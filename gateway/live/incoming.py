@@ -1,0 +1,85 @@
+"""Reading what clients send, without a parser for each connection.
+
+A watcher says something now and then, and a parser that waits for it is kilobytes. One
+that stands between two messages knows nothing of its connection, so a few serve all:
+a connection borrows one for the bytes that came, and keeps it only in the middle of a
+frame or of a fragmented message.
+"""
+
+from __future__ import annotations
+
+import logging
+from types import GeneratorType
+from typing import Final, cast
+
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, Side, State
+from websockets.streams import StreamReader
+
+IDLE_MAX: Final = 16
+"""Parsers that wait to be borrowed."""
+
+_PONG: Final = 0x8A
+_MASK_BYTES: Final = 6
+"""Header and mask of a short frame."""
+
+_QUIET: Final = logging.getLogger("slotcast.live.frames")
+_QUIET.setLevel(logging.CRITICAL)  # what a client gets wrong is told to the client
+
+
+class Incoming:
+    """The parsers of one process. ``message_bytes_max``: of one message, else 1009."""
+
+    def __init__(self, message_bytes_max: int) -> None:
+        self._message_bytes_max = message_bytes_max
+        self._idle: list[Protocol] = []
+
+    def borrow(self) -> Protocol:
+        """A parser at the beginning of a frame."""
+        if self._idle:
+            return self._idle.pop()
+        return Protocol(
+            Side.SERVER,
+            state=State.OPEN,
+            max_size=self._message_bytes_max,
+            logger=_QUIET,
+        )
+
+    def give_back(self, parser: Protocol) -> bool:
+        """Take a parser that is between two messages; False if it is not."""
+        if parser.extensions or not is_between_messages(parser):
+            return False
+        if len(self._idle) < IDLE_MAX:
+            self._idle.append(parser)
+        return True
+
+
+def is_between_messages(parser: Protocol) -> bool:
+    """Whether a parser could as well be a new one."""
+    return (
+        parser.state is State.OPEN
+        and parser.parser_exc is None
+        and parser.current_size is None
+        and _is_at_a_frame(parser)
+    )
+
+
+def _is_at_a_frame(parser: Protocol) -> bool:
+    """Whether it waits for a frame's first byte; in the middle it waits elsewhere."""
+    waits = cast("GeneratorType[None, None, None]", parser.parser).gi_yieldfrom
+    code = getattr(waits, "gi_code", None)
+    return code is StreamReader.at_eof.__code__ and not parser.reader.buffer
+
+
+def is_one_pong(data: bytes) -> bool:
+    """Whether these bytes are one pong and no more: most of what watchers send."""
+    return (
+        len(data) >= _MASK_BYTES
+        and data[0] == _PONG
+        and len(data) == _MASK_BYTES + (data[1] & 127)
+    )
+
+
+def is_data(frame: Frame) -> bool:
+    """Whether a frame belongs to a message."""
+    return frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)

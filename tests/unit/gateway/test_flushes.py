@@ -1,0 +1,53 @@
+"""Whose turn it is: answers first, then every topic's watchers in turns."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.live.flushes import LANE_WRITES, WRITES_AT_ONCE, Flushes
+from gateway.live.frames import Frame
+from tests.fakes.adopting_site import until
+
+DELTA = Frame(b"delta")
+
+
+class Note:
+    """Notes its flushes."""
+
+    def __init__(self, name: str, order: list[str]) -> None:
+        self._name, self._order = name, order
+
+    def flush(self) -> None:
+        self._order.append(self._name)
+
+    def cut_off(self) -> None:
+        raise AssertionError
+
+
+async def test_others_have_their_turn_in_a_large_fan_out() -> None:
+    """After so many writes the event loop runs what waits."""
+    order: list[str] = []
+    flushes = Flushes()
+    for _ in range(2 * WRITES_AT_ONCE + 1):
+        flushes.add(Note("flush", order), DELTA)
+    assert flushes.waiting == 2 * WRITES_AT_ONCE + 1
+    asyncio.get_running_loop().call_soon(order.append, "other")
+    await until(lambda: len(order) == 2 * WRITES_AT_ONCE + 2)
+    assert order.index("other") == WRITES_AT_ONCE
+    assert (flushes.waiting, flushes.backlog_s) == (0, 0)
+
+
+async def test_a_small_topic_does_not_wait_for_a_large_one() -> None:
+    """Each frame's receivers have a lane; answers go before all of them."""
+    order: list[str] = []
+    flushes = Flushes()
+    for _ in range(10 * WRITES_AT_ONCE):
+        flushes.add(Note("large", order), DELTA)
+    small = Frame(b"small")
+    for _ in range(10):
+        flushes.add(Note("small", order), small)
+    flushes.add_urgent(Note("answer", order))
+    await until(lambda: not flushes.waiting)
+    assert order[0] == "answer"
+    assert order[1 : 1 + LANE_WRITES] == ["large"] * LANE_WRITES
+    assert order[1 + LANE_WRITES :][:10] == ["small"] * 10

@@ -1,0 +1,266 @@
+"""What clients send, in any pieces: heard whole, in order, or refused by the book."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.frames import Opcode
+from websockets.protocol import Protocol, Side
+
+from gateway.live.connection import ANSWERS_BYTES_MAX, LiveConnection, Switchboard
+from gateway.live.incoming import IDLE_MAX, Incoming
+from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
+
+BYTES_MAX = 2_000
+
+
+class Wire:
+    """A transport that keeps what is written, and what was asked of it."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.is_reading = True
+        self.is_open = True
+        self.unsent = 0
+
+    def write(self, data: bytes) -> None:
+        assert self.is_open
+        self.written += data
+
+    def pause_reading(self) -> None:
+        self.is_reading = False
+
+    def resume_reading(self) -> None:
+        self.is_reading = True
+
+    def close(self) -> None:
+        self.is_open = False
+
+    abort = close
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+
+class Ear:
+    """Listens."""
+
+    def __init__(self) -> None:
+        self.texts: list[str | None] = []
+        self.codes: list[int] = []
+
+    def heard(self, text: str | None) -> None:
+        self.texts.append(text)
+
+    def relieved(self) -> None:
+        raise AssertionError
+
+    def closed(self, code: int) -> None:
+        self.codes.append(code)
+
+    def ended(self) -> None:
+        raise AssertionError
+
+
+def a_connection(
+    shared: Switchboard | None = None,
+) -> tuple[LiveConnection, Wire, Ear]:
+    wire, ear = Wire(), Ear()
+    transport: Any = wire
+    connection = LiveConnection(transport, shared or Switchboard(BYTES_MAX), set())
+    connection.begin(ear)
+    return connection, wire, ear
+
+
+def reading(wire: Wire) -> Protocol:
+    """A client that has read all that was written."""
+    client = Protocol(Side.CLIENT)
+    client.receive_data(wire.written)
+    return client
+
+
+async def turns(count: int) -> None:
+    """Let the event loop go round so often."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+PART = st.text(max_size=40)
+MESSAGE = st.lists(PART, min_size=1, max_size=4)
+SAID = st.lists(st.one_of(MESSAGE, st.binary(max_size=20), st.just(None)), max_size=8)
+"""A text in parts, a message of bytes, or a ping."""
+
+
+def spoken(said: list[list[str] | bytes | None]) -> tuple[bytes, list[str | None]]:
+    """The bytes in which websockets' own client says it, and what is to be heard."""
+    client = Protocol(Side.CLIENT)
+    heard: list[str | None] = []
+    for message in said:
+        if message is None:
+            client.send_ping(b"are you there")
+        elif isinstance(message, bytes):
+            client.send_binary(message)
+            heard.append(None)
+        else:
+            first, *rest = message
+            client.send_text(first.encode(), fin=not rest)
+            for number, part in enumerate(rest):
+                client.send_ping(b"in between")
+                client.send_continuation(part.encode(), fin=number == len(rest) - 1)
+            heard.append("".join(message))
+    return b"".join(client.data_to_send()), heard
+
+
+def _pings(message: list[str] | bytes | None) -> int:
+    if message is None:
+        return 1
+    return 0 if isinstance(message, bytes) else len(message) - 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(SAID, st.lists(st.integers(1, 30), min_size=1))
+def test_messages_in_any_pieces_are_heard_whole(
+    said: list[list[str] | bytes | None], sizes: list[int]
+) -> None:
+    """Against websockets' own client; every ping has its pong."""
+
+    async def scene() -> None:
+        data, heard = spoken(said)
+        connection, wire, ear = a_connection()
+        at = turn = 0
+        while at < len(data):
+            size = sizes[turn % len(sizes)]
+            connection.data_received(data[at : at + size])
+            at, turn = at + size, turn + 1
+            if turn % 3 == 0:
+                await asyncio.sleep(0)
+        await turns(len(heard) + 2)
+        assert ear.texts == heard
+        assert wire.is_open
+        assert wire.is_reading
+        assert connection._parser is None
+        assert connection._inbox is None
+        frames: list[Any] = reading(wire).events_received()
+        pongs = [frame.opcode for frame in frames]
+        pings = sum(_pings(message) for message in said)
+        assert pongs == [Opcode.PONG] * pings
+
+    asyncio.run(scene())
+
+
+async def test_one_message_is_heard_in_a_turn_and_reading_waits() -> None:
+    """So that answers leave between them, and others have their turn."""
+    data, heard = spoken([["a"], ["b"], ["c"]])
+    connection, wire, ear = a_connection()
+    connection.data_received(data)
+    assert ear.texts == ["a"]
+    assert not wire.is_reading
+    await turns(1)
+    assert ear.texts == ["a", "b"]
+    await turns(2)
+    assert ear.texts == heard
+    await turns(1)
+    assert wire.is_reading
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"\x81\x02hi", 1002),  # no mask
+        (b"\xc1\x80\0\0\0\0", 1002),  # compressed, which was not agreed
+        (b"\x80\x80\0\0\0\0", 1002),  # goes on with nothing
+        (b"\x83\x80\0\0\0\0", 1002),  # no such kind
+        (b"\x81\x82\0\0\0\0\xff\xfe", 1007),
+        (b"\x81\xfe\xff\xff\0\0\0\0", 1009),
+    ],
+)
+async def test_what_nobody_can_read_closes(data: bytes, code: int) -> None:
+    """With the code of RFC 6455; nothing is heard after it."""
+    connection, wire, ear = a_connection()
+    connection.data_received(data)
+    await turns(3)
+    close = reading(wire).close_rcvd
+    assert close is not None
+    assert close.code == code
+    assert ear.texts == []
+    assert not connection.writable
+
+
+async def test_a_parser_that_waits_for_more_is_lent_to_nobody_else() -> None:
+    """Two connections, each in the middle of a message, hear their own."""
+    shared = Switchboard(BYTES_MAX)
+    one, other = a_connection(shared), a_connection(shared)
+    first, _ = spoken([["one of ", "the first"]])
+    second, _ = spoken([["the other's"]])
+    for at in range(max(len(first), len(second))):
+        for (connection, *_), data in ((one, first), (other, second)):
+            if at < len(data):
+                connection.data_received(data[at : at + 1])
+    await turns(3)
+    assert one[2].texts == ["one of the first"]
+    assert other[2].texts == ["the other's"]
+
+
+def test_idle_parsers_are_few() -> None:
+    """However many were lent at once."""
+    incoming = Incoming(BYTES_MAX)
+    lent = [incoming.borrow() for _ in range(3 * IDLE_MAX)]
+    assert all(incoming.give_back(parser) for parser in lent)
+    for piece in (b"\x81", b"\x81\x82", b"\x81\x82\0\0\0\0h", b"\x01\x80\0\0\0\0"):
+        parser = incoming.borrow()
+        parser.receive_data(piece)
+        assert not incoming.give_back(parser), piece
+        incoming._idle.append(lent[0])
+    assert len(incoming._idle) == IDLE_MAX
+    assert incoming.borrow() in lent
+
+
+async def test_who_closes_is_answered_and_let_go() -> None:
+    """Its own code comes back, after what was written in this turn."""
+    connection, wire, ear = a_connection()
+    client = Protocol(Side.CLIENT)
+    client.send_close(1001, "away")
+    connection.data_received(b"".join(client.data_to_send()))
+    client.receive_data(wire.written)
+    assert client.close_rcvd is not None
+    assert client.close_rcvd.code == 1001
+    assert not wire.is_open
+    assert ear.codes == []
+    connection.close(4012)
+    await turns(2)
+    assert ear.codes == []
+
+
+async def test_who_pings_on_and_does_not_read_is_cut_off() -> None:
+    """Pongs wait in the transport, up to a bound."""
+    connection, wire, _ = a_connection()
+    ping, _ = spoken([None])
+    wire.unsent = ANSWERS_BYTES_MAX
+    connection.data_received(ping)
+    assert wire.written
+    wire.unsent = ANSWERS_BYTES_MAX + 1
+    connection.data_received(ping)
+    assert not wire.is_open
+
+
+@pytest.mark.parametrize("missing", [0, 3, 14])
+async def test_what_comes_before_the_adoption_is_heard(missing: int) -> None:
+    """Whole messages and the half of one are handed on; reading goes on."""
+    data, heard = spoken([["early"], ["two ", "parts"], ["late"]])
+    loop = asyncio.get_running_loop()
+    async with a_site() as site:
+        site.gate.clear()
+        client = await stalled(site.port)
+        cut = len(data) - missing
+        await loop.sock_sendall(client, data[:cut])
+        await until(lambda: site.raw is not None and site.raw.queue.qsize())
+        site.gate.set()
+        await asyncio.wait_for(site.connection(), PATIENCE_S)
+        await loop.sock_sendall(client, data[cut:])
+        await until(lambda: len(site.texts) == len(heard))
+        assert site.texts == heard
+        client.close()
