@@ -72,10 +72,13 @@ class Board:
         "loaded",
         "name",
         "need",
+        "pending",
+        "pending_version",
         "read_at",
         "reading",
         "ring",
         "rows",
+        "spoke_at",
         "version",
         "waiting",
         "watchers",
@@ -96,6 +99,10 @@ class Board:
         self.again = False
         self.need = NOWHERE
         self.held: list[Held] = []
+        self.pending: Rows = {}
+        """Changes that the content knows of and nobody was told yet (pace.py)."""
+        self.pending_version = 0
+        self.spoke_at = Millis(-(1 << 62))
         self.idle_since: Millis | None = None
         self.read_at = Millis(0)
         self._snapshot: Frame | None = None
@@ -133,6 +140,7 @@ class Board:
         self.floor = position.version
         self.rows = rows
         self.ring.clear()
+        self.pending = {}
         self.loaded = True
         self._forget_frames()
 
@@ -164,6 +172,25 @@ class Board:
         if self.name.kind is Kind.SLOTS:
             changed |= dict.fromkeys(self.rows.keys() - fresh.keys(), GONE)
         return changed
+
+    def pend(self, version: int, rows: Rows) -> None:
+        """Hold a change back; of two about the same thing the newer one counts."""
+        pending = self.pending
+        for key, row in rows.items():
+            old = pending.get(key)
+            if not (
+                isinstance(old, BookingView)
+                and isinstance(row, BookingView)
+                and row.version < old.version
+            ):
+                pending[key] = row
+        self.pending_version = max(self.pending_version, version)
+
+    def take_pending(self) -> tuple[int, Rows]:
+        """What was held back, and up to which version; from now on it is nothing."""
+        rows, self.pending = self.pending, {}
+        version, self.pending_version = self.pending_version, 0
+        return version, rows
 
     def advance(self, version: int, rows: Rows, now: Millis) -> Frame:
         """Apply news, and make the delta that tells it."""
@@ -216,7 +243,9 @@ class Board:
             # At the floor the page is ours. In between and beyond it somebody may have
             # seen what we have not, undone since: our next delta would not mention it,
             # so they start from our page again. Positions of "me" are ours alone.
-            return () if stands.version in (self.version, self.floor) else None
+            # What is held back is such a thing too.
+            ours = self.version if self.pending else self.floor
+            return () if stands.version in (self.version, ours) else None
         missing = self.ring.after(stands.version)
         if missing is None:
             return None

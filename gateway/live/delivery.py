@@ -6,12 +6,18 @@ notes that a watcher is owed. Writers must not call back into the hub from ``wri
 
 from __future__ import annotations
 
+from typing import Final
+
 from actors.domain.ids import Millis
 from gateway.live.board import Board
 from gateway.live.frames import NOWHERE, Frame, Position, Rows, heartbeat_frame
+from gateway.live.pace import Pace
 from gateway.live.tally import LiveTally
 from gateway.live.topics import Kind
 from gateway.live.watcher import Watcher
+
+RELEASED_AT_ONCE: Final = 10_000
+"""Frames given to watchers, then others on the event loop have a turn."""
 
 
 class Delivery:
@@ -19,6 +25,7 @@ class Delivery:
 
     def __init__(self, tally: LiveTally) -> None:
         self.tally = tally
+        self.pace = Pace()
         self.paused: set[Watcher] = set()
         self._me_version = 0
 
@@ -34,15 +41,46 @@ class Delivery:
         )
 
     def tell(self, board: Board, rows: Rows, version: int, now: Millis) -> None:
+        """Take a change in, and send it now or when the topic's window is over."""
+        board.floor = max(board.floor, version)
+        if board.pending:
+            board.pend(version, rows)
+        elif self.pace.is_open(board, now):
+            self._send(board, rows, version, now)
+        elif news := board.news(rows):
+            board.pend(version, news)
+            self.pace.wait(board)
+
+    def settle(self, board: Board, now: Millis) -> None:
+        """Send what a topic holds back, window or not."""
+        if board.pending:
+            version, rows = board.take_pending()
+            self._send(board, rows, version, now)
+
+    def release(self, now: Millis) -> Millis | None:
+        """Send what was held back and is due; when to come back, None: not needed.
+
+        After a good deal of work it stops, so that others have their turn, and is to be
+        called again at once.
+        """
+        written = 0
+        for board in self.pace.take_due(now):
+            self.settle(board, now)
+            written += 1 + len(board.watchers)
+            if written >= RELEASED_AT_ONCE:
+                break
+        return self.pace.next_due
+
+    def _send(self, board: Board, rows: Rows, version: int, now: Millis) -> None:
         """Apply a change, and send what is new in it to everybody who watches."""
         news = board.news(rows)
-        board.floor = max(board.floor, version)
         if not news:
             return
         if board.name.kind is Kind.ME:
             version = self.next_me_version()
         before = board.position
         frame = board.advance(version, news, now)
+        board.spoke_at = now
         self.broadcast(board, frame, before, now)
 
     def broadcast(

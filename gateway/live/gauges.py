@@ -38,6 +38,12 @@ class LiveGauges(Collector):
                 sum(len(board.watchers) + len(board.waiting) for board in boards),
             ),
             ("watchers_paused", "Watchers owed a state.", len(hub.delivery.paused)),
+            ("topics_held", "Topics in their window.", len(hub.delivery.pace)),
+            (
+                "write_backlog_seconds",
+                "What all frames that wait will take to write.",
+                hub.delivery.pace.load.backlog_s,
+            ),
         ):
             yield GaugeMetricFamily(f"slotcast_live_{name}", text, value)
         silence = GaugeMetricFamily(

@@ -308,6 +308,7 @@ class Hub:
 
     def _reconcile(self, board: Board, version: int, rows: Rows, now: Millis) -> None:
         """Within one epoch, whoever watches is told the difference as one delta."""
+        self.delivery.settle(board, now)
         changed = board.difference(rows)
         if board.name.kind is Kind.ME:
             self.delivery.tell(board, changed, 0, now)

@@ -19,6 +19,9 @@ from gateway.live.reader import TopicReader
 from gateway.live.watcher import Watcher
 from gateway.problems import CloseCode
 
+_LOOK_S: Final = 0.005
+"""While something is held back, for a window that ends sooner than the others may be
+opened any time."""
 _PAUSE_S_MAX: Final = 0.02
 """Few watchers need not be spread over the whole time."""
 
@@ -47,6 +50,18 @@ class Rhythm:
         while True:
             self.tick(self._house.clock.now())
             await asyncio.sleep(1.0)
+
+    async def release(self) -> None:
+        """Send what topics hold back, as their windows end."""
+        delivery, clock = self._house.hub.delivery, self._house.clock
+        held = asyncio.Event()
+        delivery.pace.wake = held.set
+        while True:
+            await held.wait()
+            held.clear()
+            while (due := delivery.release(clock.now())) is not None:
+                wait_s = (due - clock.now()) / 1000
+                await asyncio.sleep(min(_LOOK_S, max(0.0, wait_s)))
 
     async def verify(self) -> None:
         """Compare positions with the shards, every twenty seconds or so."""

@@ -80,6 +80,7 @@ class LiveService:
             persons={},
         )
         self._door = LiveDoor(house, needs.limits, config.allowed_origins, self._random)
+        self.hub.delivery.pace.load = self._door.switchboard.flushes
         self._feeds: dict[ShardId, ShardFeed] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.rhythm = Rhythm(house, self._reader, self._random, self._keep_feeds)
@@ -159,6 +160,7 @@ class LiveService:
                 if self._reader.painter is not None:
                     tasks.create_task(self._reader.painter.run())
                 tasks.create_task(self.rhythm.run())
+                tasks.create_task(self.rhythm.release())
                 tasks.create_task(self.rhythm.verify())
                 ready.set()
                 await self._until_stopped()

@@ -43,6 +43,7 @@ from gateway.live.topics import (
     slots_topic,
 )
 from gateway.live.watcher import Watcher
+from tests.properties.live_client import TopicCopy
 from tests.properties.live_shards import (
     CONSULT,
     FIRST,
@@ -68,6 +69,19 @@ def slot_text(minute: int) -> str:
 WORDS = {"f": "free", "h": "held", "b": "booked"}
 
 
+class Busy:
+    """A load that is never the same."""
+
+    backlog_s = 0.0
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    @property
+    def write_s(self) -> float:
+        return self._random.choice([0.0, 0.001, 0.01, 0.1])
+
+
 class LiveWorld:
     """Everything around one hub, driven by a seed."""
 
@@ -80,6 +94,7 @@ class LiveWorld:
         }
         self.encoder = FrameEncoder(booking_body)
         self.hub = make_hub(self.encoder, lambda p: SHARDS[p], me_epoch=77)
+        self.hub.delivery.pace.load = Busy(self.random)
         self.watchers: list[tuple[Watcher, TestWriter]] = []
         self.begun: list[Board] = []
         self.answered: list[tuple[Board, TopicView]] = []
@@ -113,6 +128,7 @@ class LiveWorld:
             (3, self.stall),
             (4, self.resume),
             (3, self.pass_time),
+            (8, self.breathe),
             (1, self.verify),
             (2, self.heartbeat),
         ]
@@ -278,11 +294,20 @@ class LiveWorld:
         self._subscribe(watcher, writer, name)
 
     def _subscribe(self, watcher: Watcher, writer: TestWriter, name: TopicName) -> None:
+        if name.kind is Kind.SLOTS and self.random.random() < 0.2:
+            self._look_elsewhere(writer, name)
         stands = writer.client.since(name.wire)
         since = None if stands is None else Position(*stands)
         if since is None:
             writer.client.copies.pop(name.wire, None)
         self.hub.subscribe(watcher, name, since, self.now)
+
+    def _look_elsewhere(self, writer: TestWriter, name: TopicName) -> None:
+        """Another gateway showed the page: our hub may know less, or hold it back."""
+        view = self.view(name)
+        assert isinstance(view, SlotsView)
+        page = TopicCopy(view.epoch, view.version, self.truth(name))
+        writer.client.copies[name.wire] = page
 
     def unsubscribe(self) -> None:
         found = self._anyone()
@@ -331,6 +356,11 @@ class LiveWorld:
 
     # --- time --------------------------------------------------------------------
 
+    def breathe(self) -> None:
+        """A moment passes, and windows may be over."""
+        self.now = Millis(self.now + self.random.choice([0, 1, 20, 300]))
+        self.hub.delivery.release(self.now)
+
     def pass_time(self) -> None:
         self.now = Millis(self.now + self.random.choice([100, 1_000, 5_000, 70_000]))
         self.hub.tick(self.now)
@@ -358,6 +388,7 @@ class LiveWorld:
             self.verify()
             self.now = Millis(self.now + (301_000 if turn == 4 else 2_500))
             self.hub.tick(self.now)
+            self.hub.delivery.release(self.now)
 
     # --- judgement ---------------------------------------------------------------
 

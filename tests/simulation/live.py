@@ -25,6 +25,20 @@ VERIFY_MS = 10_000
 TICK_MS = 3_000
 
 
+class Busy:
+    """Writing costs something now and then, so that topics have windows."""
+
+    backlog_s = 0.0
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    @property
+    def write_s(self) -> float:
+        """Seconds."""
+        return self._kernel.rng.choice((0.0, 0.0, 0.01, 0.1))
+
+
 class SimLive:
     """The live half of one gateway process."""
 
@@ -46,7 +60,10 @@ class SimLive:
             me_epoch=1,
             wake=self._wake,
         )
+        self.hub.delivery.pace.load = Busy(self._kernel)
         birth = self._birth
+        self._is_releasing = False
+        self.hub.delivery.pace.wake = self._hold
         for shard in self._world.folders:
             self._kernel.after(1, self._poll, birth, shard, 0)
         self._kernel.after(VERIFY_MS, self._verify, birth)
@@ -76,6 +93,20 @@ class SimLive:
 
         self._world.carry_poll(shard, asked.epoch, asked.version, replied)
         self._kernel.after(POLL_MS, replied, None)
+
+    def _hold(self) -> None:
+        if not self._is_releasing:
+            self._is_releasing = True
+            self._kernel.after(1, self._release, self._birth)
+
+    def _release(self, birth: int) -> None:
+        if birth != self._birth:
+            return
+        due = self.hub.delivery.release(self.now())
+        self._is_releasing = due is not None
+        if due is not None:
+            wait = max(1, due - self.now())
+            self._kernel.after(min(wait, TICK_MS), self._release, birth)
 
     def _wake(self) -> None:
         self._kernel.after(1, self._read_wanted, self._birth)
