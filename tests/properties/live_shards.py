@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from random import Random
+
+import msgspec
+
 from actors.domain.answers import BookingView
 from actors.domain.changes import CalendarChange, FeedBatch
 from actors.domain.ids import PatientId, ProviderId, ShardId, VisitTypeId
@@ -16,6 +21,18 @@ FIRST = 29_934_000
 """A minute; the topic's week need not be its own."""
 RING = 12
 """Changes a shard's feed remembers; few, so that resets happen."""
+
+
+def booking_body(view: BookingView) -> bytes:
+    return msgspec.json.encode({"booking_id": view.booking_id, "status": view.status})
+
+
+def slot_text(minute: int) -> str:
+    """An instant, written in the oracle's own way."""
+    return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+WORDS = {"f": "free", "h": "held", "b": "booked"}
 
 
 class CalendarModel:
@@ -57,6 +74,19 @@ class ShardModel:
         self.number = 0
         self.recent = []
         self.mute = False
+
+
+class Busy:
+    """A load that is never the same."""
+
+    backlog_s = 0.0
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    @property
+    def write_s(self) -> float:
+        return self._random.choice([0.0, 0.001, 0.01, 0.1])
 
 
 class TestWriter:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -51,35 +50,14 @@ from tests.properties.live_shards import (
     PROVIDERS,
     SHARDS,
     WEEK,
+    WORDS,
+    Busy,
     CalendarModel,
     ShardModel,
     TestWriter,
+    booking_body,
+    slot_text,
 )
-
-
-def booking_body(view: BookingView) -> bytes:
-    return msgspec.json.encode({"booking_id": view.booking_id, "status": view.status})
-
-
-def slot_text(minute: int) -> str:
-    """An instant, written in the oracle's own way."""
-    return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-WORDS = {"f": "free", "h": "held", "b": "booked"}
-
-
-class Busy:
-    """A load that is never the same."""
-
-    backlog_s = 0.0
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-
-    @property
-    def write_s(self) -> float:
-        return self._random.choice([0.0, 0.001, 0.01, 0.1])
 
 
 class LiveWorld:
