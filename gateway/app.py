@@ -98,6 +98,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     system = pages(health, accounts, ports.registry, documents)
     app.router.routes.extend(_system_routes(system, config))
     lanes = Lanes(operations, app.behind)
+    app.live = live.socket
     app.front = _doors(app, lanes, ports, config, made)
     _add_problem_handlers(app, made)
     return app

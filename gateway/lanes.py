@@ -46,16 +46,22 @@ class Lanes:
 class GatewayApp(FastAPI):
     """FastAPI for documents and ordinary routes, with a door of our own before it.
 
-    ``front`` takes every HTTP request; sockets and the lifespan go to FastAPI.
+    ``front`` takes every HTTP request, ``live`` the live socket, whose thousands may
+    all come at once; other sockets and the lifespan go to FastAPI.
     """
 
     front: ASGIApp
+    live: ASGIApp
+    live_path = "/v1/live"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or serve one connection."""
         if scope["type"] == "http":
             scope["app"] = self
             await self.front(scope, receive, send)
+        elif scope["type"] == "websocket" and scope["path"] == self.live_path:
+            scope["app"] = self
+            await self.live(scope, receive, send)
         else:
             await self.behind(scope, receive, send)
 

@@ -1,7 +1,8 @@
 """The live side of a gateway, put together: routes, feeds, reader, rhythm.
 
-The app mounts ``routes``, awaits ``start`` before it serves, ``drain`` while the server
-still serves (so that watchers leave one by one), and ``stop`` at the end.
+The app mounts ``routes`` and ``socket``, awaits ``start`` before it serves, ``drain``
+while the server still serves (so that watchers leave one by one), and ``stop`` at the
+end.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from random import Random
 
 import structlog
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from actors.domain.answers import BookingView
 from actors.domain.ids import ShardId
@@ -88,8 +90,8 @@ class LiveService:
         self._running: asyncio.Future[None] | None = None
         self._begun = asyncio.Event()
         self._stopping = asyncio.Event()
+        self.socket: ASGIApp = LiveSocket(self._door).serve
         self.routes: Sequence[BaseRoute] = (
-            WebSocketRoute("/v1/live", LiveSocket(self._door).__call__),
             Route("/v1/stream", LiveStream(self._door, self._random).__call__),
         )
         ports.registry.register(LiveGauges(self.hub, self.silences))

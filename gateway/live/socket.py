@@ -12,6 +12,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.live.conversation import Conversation
@@ -31,6 +32,10 @@ class LiveSocket:
 
     def __init__(self, door: LiveDoor) -> None:
         self._door = door
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI, without a framework in between."""
+        await self(WebSocket(scope, receive, send))
 
     async def __call__(self, websocket: WebSocket) -> None:
         """One connection: its handshake, and on another server all of it."""
