@@ -18,7 +18,6 @@ from cluster.web_server import WebServer
 from gateway.app import create_app
 from gateway.batching import Courier
 from gateway.config import GatewayConfig, GatewayPorts
-from gateway.live.fanout import FanoutProtocol
 from gateway.live.settings import LiveSettings
 from persistence.bookings import SqlBookingHistory
 from persistence.directory import SqlDirectory
@@ -68,6 +67,8 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
         live=LiveSettings(
             connections_max=settings.sockets,
             connections_per_address_max=settings.sockets_per_address,
+            connections_per_person_max=settings.sockets_per_person,
+            handshakes_per_s=settings.handshakes_per_second,
             subscriptions_max=settings.topics_per_socket,
             message_bytes_max=settings.ws_frame_bytes_max,
             drain_s=DRAIN_SHARE * settings.drain_seconds,
@@ -104,10 +105,11 @@ def web_server(site: Site, ports: GatewayPorts, version: str) -> WebServer:
     """The server of this gateway, not yet serving."""
     settings = site.settings
     app = create_app(ports, gateway_config(site, version))
+    live = app.state.live
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws=FanoutProtocol,
+        ws=live.protocol,
         ws_max_size=settings.ws_frame_bytes_max,
         ws_per_message_deflate=False,
         backlog=settings.backlog,
@@ -119,7 +121,6 @@ def web_server(site: Site, ports: GatewayPorts, version: str) -> WebServer:
         lifespan="on",
         timeout_graceful_shutdown=max(1, int(settings.drain_seconds)),
     )
-    live = app.state.live
     return WebServer(
         config,
         live.drain,

@@ -155,6 +155,13 @@ class Settings(BaseSettings):
     sockets_per_address: int = Field(1_000, ge=0)
     """Of them from one address: a clinic's whole office may share one. 0 lifts it, as
     for a proxy that does not say whom it speaks for, or a load test."""
+    sockets_per_person: int = Field(32, ge=0)
+    """Of them signed in as the same person, their tabs and devices; one more is closed
+    with 4504. 0 lifts it."""
+    handshakes_per_second: float = Field(500.0, ge=0)
+    """Newcomers on live sockets and streams that one gateway lets in each second even
+    when it is busy; when it is not, it lets in more. Who would wait for more than 8 s
+    at this rate is told 503. 0: all at once."""
     topics_per_socket: int = Field(256, ge=1)
     """Topics that one socket may watch."""
 

@@ -9,6 +9,8 @@ from random import Random
 from gateway.limits import RateLimits
 from gateway.live.connection import Switchboard
 from gateway.live.conversation import House
+from gateway.live.entrance import Entrance
+from gateway.live.turnstile import Turnstile
 from gateway.live.watcher import Watcher, Writer
 
 
@@ -27,6 +29,8 @@ class LiveDoor:
         self.allowed_origins = frozenset(allowed_origins)
         self.switchboard = Switchboard(house.settings.message_bytes_max)
         self.draining = False
+        turnstile = Turnstile(house.settings.handshakes_per_s, random)
+        self.entrance = Entrance(turnstile, self.is_full)
         self._random = random
         self._addresses: Counter[str] = Counter()
         self._count = 0

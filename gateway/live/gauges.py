@@ -9,15 +9,20 @@ from prometheus_client.registry import Collector
 
 from actors.domain.ids import ShardId
 from gateway.live.hub import Hub
+from gateway.live.turnstile import Turnstile
 
 
 class LiveGauges(Collector):
     """Reads the hub when asked; counting costs the hub an addition."""
 
     def __init__(
-        self, hub: Hub, silences: Callable[[], Mapping[ShardId, float]]
+        self,
+        hub: Hub,
+        silences: Callable[[], Mapping[ShardId, float]],
+        turnstile: Turnstile,
     ) -> None:
         self._hub = hub
+        self._turnstile = turnstile
         self._silences = silences
 
     def collect(self) -> Iterable[Metric]:
@@ -44,6 +49,11 @@ class LiveGauges(Collector):
                 "What all frames that wait will take to write.",
                 hub.delivery.pace.load.backlog_s,
             ),
+            (
+                "newcomers_waiting",
+                "Newcomers whose turn has not come.",
+                self._turnstile.waiting,
+            ),
         ):
             yield GaugeMetricFamily(f"slotcast_live_{name}", text, value)
         silence = GaugeMetricFamily(
@@ -67,6 +77,12 @@ class LiveGauges(Collector):
             ("rereads", "Topics read again.", tally.rereads),
             ("feed_batches", "Replies of feeds.", tally.feed_batches),
             ("feed_resets", "Feeds that began anew.", tally.feed_resets),
+            ("newcomers", "Newcomers let in.", self._turnstile.tally.entered),
+            (
+                "newcomers_refused",
+                "Newcomers told 503, to come again later.",
+                self._turnstile.tally.refused,
+            ),
         ):
             yield CounterMetricFamily(f"slotcast_live_{name}", text, value)
 

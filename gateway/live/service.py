@@ -27,6 +27,7 @@ from gateway.limits import RateLimits
 from gateway.live.commands import SocketCommands
 from gateway.live.conversation import House
 from gateway.live.door import LiveDoor
+from gateway.live.entrance import LiveProtocol, protocol_of
 from gateway.live.feed import ShardFeed
 from gateway.live.frames import FrameEncoder
 from gateway.live.gauges import LiveGauges
@@ -83,6 +84,8 @@ class LiveService:
         )
         self._door = LiveDoor(house, needs.limits, config.allowed_origins, self._random)
         self.hub.delivery.pace.load = self._door.switchboard.flushes
+        self.entrance = self._door.entrance
+        self.protocol: type[LiveProtocol] = protocol_of(self.entrance)
         self._feeds: dict[ShardId, ShardFeed] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.rhythm = Rhythm(house, self._reader, self._random, self._keep_feeds)
@@ -94,7 +97,9 @@ class LiveService:
         self.routes: Sequence[BaseRoute] = (
             Route("/v1/stream", LiveStream(self._door, self._random).__call__),
         )
-        ports.registry.register(LiveGauges(self.hub, self.silences))
+        ports.registry.register(
+            LiveGauges(self.hub, self.silences, self.entrance.turnstile)
+        )
 
     def _make_hub(self, needs: LiveNeeds) -> Hub:
         # Another process, or this one started again, must never have the same epoch.

@@ -17,6 +17,8 @@ class LiveSettings:
     """What a client says at once; more closes the connection with 1009."""
     commands_in_flight_max: int = 64
     """Commands of one connection that wait for an answer."""
+    handshakes_per_s: float = 500.0
+    """Newcomers let in each second however busy this process is; see turnstile.py."""
     connections_max: int = 20_000
     """Of this process; the next one is told 503 before its handshake."""
     connections_per_address_max: int = 1_000

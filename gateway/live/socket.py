@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.live.conversation import Conversation
 from gateway.live.door import LiveDoor
+from gateway.live.entrance import LiveProtocol
 from gateway.live.fanout import EXTENSION, FanoutProtocol
 from gateway.live.frames import Frame, bye_frame
 from gateway.live.outbox import RowWriter
@@ -40,7 +41,7 @@ class LiveSocket:
     async def __call__(self, websocket: WebSocket) -> None:
         """One connection: its handshake, and on another server all of it."""
         offered = websocket.scope.get("subprotocols") or []
-        denied = self._denied(offered)
+        denied = self._denied(offered) or await self._waits(websocket)
         if denied is not None:
             await websocket.send_denial_response(denied)
             return
@@ -87,10 +88,16 @@ class LiveSocket:
         if offered and SUBPROTOCOL not in offered:
             return PlainTextResponse(f"The subprotocol is {SUBPROTOCOL}.", 400)
         if self._door.is_full():
-            return PlainTextResponse(
-                "Full or stopping; come back soon.", 503, headers={"Retry-After": "2"}
-            )
+            return _full(2)
         return None
+
+    async def _waits(self, websocket: WebSocket) -> PlainTextResponse | None:
+        """Let a newcomer of another server's socket wait here; ours have waited."""
+        raw = websocket.scope.get("extensions", {}).get(EXTENSION)
+        if isinstance(raw, LiveProtocol):
+            return None
+        seconds = await self._door.entrance.pass_through()
+        return _full(seconds) if seconds else None
 
     def _is_ours(self, websocket: WebSocket, origin: str) -> bool:
         if origin in self._door.allowed_origins:
@@ -150,6 +157,14 @@ class LiveSocket:
         except (WebSocketDisconnect, RuntimeError):
             # The client is gone; its reader hears of it and ends the connection.
             return
+
+
+def _full(seconds: int) -> PlainTextResponse:
+    return PlainTextResponse(
+        "Full or stopping; come back soon.",
+        503,
+        headers={"Retry-After": str(seconds)},
+    )
 
 
 class _Ended(Exception):

@@ -50,7 +50,10 @@ class LiveStream:
         address = request.client.host if request.client else ""
         try:
             if self._door.is_full():
-                return _refusal("unavailable")
+                return _refusal("unavailable", 2)
+            seconds = await self._door.entrance.pass_through()
+            if seconds:
+                return _refusal("unavailable", seconds)
             self._door.limits.admit(None, address)
             house = self._door.house
             caller = house.authenticator.caller(request.headers.get("authorization"))
@@ -59,7 +62,7 @@ class LiveStream:
         except Exception as error:  # noqa: BLE001 - the last word is always a problem
             return _response(error)
         if not self._door.enter(address):
-            return _refusal("too_many_requests")
+            return _refusal("too_many_requests", 2)
         events = self._events(names, since, caller, address)
         return StreamingResponse(
             events, media_type="text/event-stream", headers=_HEADERS
@@ -143,8 +146,8 @@ def _since(cursor: str | None) -> dict[str, Position]:
         return {}
 
 
-def _refusal(code: str) -> Response:
-    headers = ((b"retry-after", b"2"),)
+def _refusal(code: str, seconds: int) -> Response:
+    headers = ((b"retry-after", b"%d" % seconds),)
     reply = problem_reply(problem(code, CODES[code][1] + ".", headers=headers))
     return _plain(reply.status, reply.body, reply.headers)
 

@@ -20,7 +20,6 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.config import GatewayConfig
-from gateway.live.fanout import FanoutProtocol
 from gateway.live.settings import LiveSettings
 from tests.fakes.house import KEY, open_house
 
@@ -50,7 +49,7 @@ async def gateway(port: int) -> None:
         await house.add_provider(1)
         sys.stdout.write(house.token("patient", "pat_1", ttl_s=86_400) + "\n")
         sys.stdout.flush()
-        await serve(house.app, port, FanoutProtocol)
+        await serve(house.app, port, house.app.state.live.protocol)
 
 
 async def plain(port: int) -> None:

@@ -10,7 +10,6 @@ import sys
 
 import uvicorn
 
-from gateway.live.fanout import FanoutProtocol
 from tests.fakes.house import open_house
 
 
@@ -23,7 +22,7 @@ async def serve(port: int) -> None:
             host="127.0.0.1",
             port=port,
             http="httptools",
-            ws=FanoutProtocol,
+            ws=house.app.state.live.protocol,
             log_config=None,
             access_log=False,
             proxy_headers=True,

@@ -15,7 +15,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from gateway.live.asyncapi import document
-from gateway.live.fanout import FanoutProtocol
 from gateway.live.service import LiveService
 from tests.fakes.house import House, open_house
 from tests.fakes.live_schemas import LiveSchemas
@@ -117,11 +116,11 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def open_live_house(
-    *, ws: Any = FanoutProtocol, **changes: Any
+    *, ws: Any = None, **changes: Any
 ) -> AsyncIterator[LiveHouse]:
     """A gateway on a free port, with one provider who is open 9 to 5 UTC.
 
-    ``ws`` is uvicorn's class of sockets.
+    ``ws`` is uvicorn's class of sockets; the gateway's own by default.
     """
     async with open_house(**changes) as house:
         await house.add_provider()
@@ -130,7 +129,7 @@ async def open_live_house(
                 house.app,
                 host="127.0.0.1",
                 port=0,
-                ws=ws,
+                ws=ws or house.app.state.live.protocol,
                 ws_per_message_deflate=False,
                 ws_max_size=128 * 1024,
                 log_config=None,

@@ -1,0 +1,205 @@
+"""Newcomers wait or are refused before anything is spent on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from gateway.live.entrance import Entrance
+from gateway.live.settings import LiveSettings
+from gateway.live.turnstile import Turnstile, Verdict
+from tests.fakes.live_house import LiveHouse, open_live_house
+
+PATIENCE_S = 10.0
+WEEK = "slots/prv_1/consult/2026-W33"
+
+
+class _Stuck(Turnstile):
+    """Lets nobody in until told; ``room`` as given."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__(1.0, Random(1))
+        self.places = room
+        self.is_open = False
+
+    @property
+    def room(self) -> int:
+        return self.places
+
+    def arrive(self, now: float) -> Verdict:
+        if self.is_open:
+            return super().arrive(now)
+        if self.waiting >= self.room:
+            self.tally.refused += 1
+            return Verdict.REFUSE
+        self.waiting += 1
+        return Verdict.WAIT
+
+    def let_in(self, now: float) -> int:
+        return super().let_in(now) if self.is_open else 0
+
+
+def stuck(house: LiveHouse, room: int) -> _Stuck:
+    """Hold up the entrance of a gateway."""
+    turnstile = _Stuck(room)
+    house.live.entrance.turnstile = turnstile
+    return turnstile
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - a condition, with a deadline
+            await asyncio.sleep(0.005)
+
+
+async def test_a_newcomer_waits_and_goes_in_in_its_turn() -> None:
+    """Its handshake is answered when the turnstile lets it in, and works as ever."""
+    async with open_live_house() as house:
+        turnstile = stuck(house, 5)
+
+        async def comes() -> str:
+            async with house.client() as client:
+                await client.send("subscribe", topics=[WEEK])
+                return str((await client.until("snapshot"))["topic"])
+
+        async with asyncio.TaskGroup() as tasks:
+            coming = tasks.create_task(comes())
+            await until(lambda: turnstile.waiting == 1)
+            assert not house.live.hub.watchers
+            assert not coming.done()
+            turnstile.is_open = True
+        assert coming.result() == WEEK
+        assert turnstile.waiting == 0
+
+
+async def test_beyond_the_room_it_is_503_with_a_time() -> None:
+    """A socket and a stream are told when to come again, in whole seconds."""
+    async with open_live_house() as house:
+        turnstile = stuck(house, 0)
+        with pytest.raises(InvalidStatus) as found:
+            async with house.client():
+                pass
+        response = found.value.response
+        assert response.status_code == 503
+        assert 1 <= int(response.headers["Retry-After"]) <= 8
+        assert response.body == b"Full or stopping; come back soon."
+        async with httpx.AsyncClient(base_url=house.url) as rest:
+            answer = await rest.get(f"/v1/stream?topics={WEEK}")
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+            assert 1 <= int(answer.headers["Retry-After"]) <= 8
+            assert (await rest.get("/v1/providers")).status_code == 200
+            shown = (await rest.get("/metrics")).text
+        assert turnstile.tally.refused == 2
+        assert "slotcast_live_newcomers_waiting 0.0" in shown
+
+
+async def test_who_goes_away_while_waiting_costs_nothing() -> None:
+    """The place is free again, and no handshake is made for nobody."""
+    async with open_live_house() as house:
+        turnstile = stuck(house, 5)
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        writer.write(_handshake())
+        await until(lambda: turnstile.waiting == 1)
+        writer.close()
+        await until(lambda: turnstile.waiting == 0)
+        turnstile.is_open = True
+        async with house.client() as client:
+            assert (await client.ask("ping"))["t"] == "pong"
+        assert turnstile.tally.entered == 1
+        assert await reader.read() == b""
+
+
+async def test_who_talks_while_waiting_is_bounded() -> None:
+    """Some bytes are kept for after the handshake; a flood is cut off."""
+    async with open_live_house() as house:
+        turnstile = stuck(house, 5)
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        writer.write(_handshake())
+        await until(lambda: turnstile.waiting == 1)
+        writer.write(b"x" * 64 * 1024)
+        async with asyncio.timeout(PATIENCE_S):
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                await reader.readexactly(1)
+        await until(lambda: turnstile.waiting == 0)
+        writer.close()
+
+
+async def test_a_draining_gateway_refuses_who_waits() -> None:
+    """They are let in only to be told 503."""
+    async with open_live_house() as house:
+        turnstile = stuck(house, 5)
+        coming = asyncio.ensure_future(connect(_address(house)).__aenter__())
+        await until(lambda: turnstile.waiting == 1)
+        await house.live.drain()
+        turnstile.is_open = True
+        with pytest.raises(InvalidStatus) as found:
+            await coming
+        assert found.value.response.status_code == 503
+
+
+async def test_another_servers_sockets_wait_too() -> None:
+    """Without our class the denial goes by ASGI."""
+    async with open_live_house(ws="websockets-sansio") as house:
+        stuck(house, 0)
+        with pytest.raises(InvalidStatus) as found:
+            async with house.client():
+                pass
+        assert found.value.response.status_code == 503
+        assert 1 <= int(found.value.response.headers["Retry-After"]) <= 8
+
+
+async def test_control_without_a_rate_nobody_waits() -> None:
+    """A hundred at once all go in at once, where a small rate makes most wait."""
+    for rate, waits in ((0.0, False), (20.0, True)):
+        live = LiveSettings(handshakes_per_s=rate)
+        async with open_live_house(live=live) as house, asyncio.TaskGroup() as tasks:
+
+            async def comes(house: LiveHouse = house) -> None:
+                async with house.client() as client:
+                    assert (await client.ask("ping"))["t"] == "pong"
+
+            for _ in range(100):
+                tasks.create_task(comes())
+        assert bool(house.live.entrance.turnstile.tally.waited) == waits
+
+
+async def test_others_have_their_turn_between_newcomers() -> None:
+    """A storm goes in sixteen at a turn, and what else is due runs in between."""
+    order: list[Any] = []
+    entrance = Entrance(Turnstile(1.0, Random(1), 1e6), lambda: False, lambda: 0.0)
+    for number in range(49):
+        assert entrance.knock(lambda number=number: order.append(number))
+    loop = asyncio.get_running_loop()
+    turns = 0
+
+    def tick() -> None:
+        nonlocal turns
+        turns += 1
+        order.append("other")
+        if turns < 3:
+            loop.call_soon(tick)
+
+    loop.call_soon(tick)
+    await until(lambda: len(order) == 52)
+    assert [n for n in order if n != "other"] == list(range(49))
+    assert [order.index(n) for n in (1, 17, 33)] == [1, 18, 35]
+    assert [order[at] for at in (0, 17, 34, 51)] == [0, "other", "other", "other"]
+
+
+def _address(house: LiveHouse) -> str:
+    return f"ws://127.0.0.1:{house.port}/v1/live"
+
+
+def _handshake() -> bytes:
+    return (
+        b"GET /v1/live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        b"Sec-WebSocket-Version: 13\r\n\r\n"
+    )
