@@ -48,7 +48,7 @@ class Entrance:
         now: Callable[[], float] = monotonic,
     ) -> None:
         self.turnstile = turnstile
-        self._is_shut = is_shut
+        self.is_shut = is_shut
         self._now = now
         self._row: deque[Newcomer] = deque()
         self._is_due = False
@@ -56,7 +56,7 @@ class Entrance:
     def knock(self, enter: Callable[[], None]) -> Newcomer | None:
         """Let ``enter`` be called now or later; None if it never will be."""
         verdict = Verdict.REFUSE
-        if not self._is_shut():
+        if not self.is_shut():
             verdict = self.turnstile.arrive(self._now())
         if verdict is Verdict.REFUSE:
             return None
@@ -146,7 +146,10 @@ class LiveProtocol(FanoutProtocol):
 
     def _enter(self) -> None:
         data, self._early, self._knocked = self._early, None, None
-        if data and not self.transport.is_closing():
+        assert self.entrance is not None
+        if self.entrance.is_shut():
+            self._refuse(self.entrance.turnstile.come_again_s())
+        elif data and not self.transport.is_closing():
             super().data_received(data)
 
     def _refuse(self, seconds: int) -> None:

@@ -44,6 +44,9 @@ class LiveSocket:
         denied = self._denied(offered) or await self._waits(websocket)
         if denied is not None:
             await websocket.send_denial_response(denied)
+            raw = websocket.scope.get("extensions", {}).get(EXTENSION)
+            if isinstance(raw, FanoutProtocol):
+                raw.handshake_complete = True  # or each denial is logged as our error
             return
         try:
             await websocket.accept(subprotocol=SUBPROTOCOL if offered else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -175,7 +176,7 @@ async def test_others_have_their_turn_between_newcomers() -> None:
     order: list[Any] = []
     entrance = Entrance(Turnstile(1.0, Random(1), 1e6), lambda: False, lambda: 0.0)
     for number in range(49):
-        assert entrance.knock(lambda number=number: order.append(number))
+        assert entrance.knock(partial(order.append, number))
     loop = asyncio.get_running_loop()
     turns = 0
 
