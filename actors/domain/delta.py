@@ -52,7 +52,7 @@ def change_of(
     reread = (
         calendar.trail_from > since
         or any(type(event) in _REREAD for event in happened)
-        or calendar.zone_moved >= since
+        or calendar.clinic_moved >= since
     )
     window = _window_before(calendar, happened)
     if reread or window is None:

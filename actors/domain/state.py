@@ -57,6 +57,7 @@ class CalendarState(Occupancy):
         "advances",
         "answers",
         "availability",
+        "clinic_moved",
         "epoch",
         "expired",
         "free_memo",
@@ -70,7 +71,6 @@ class CalendarState(Occupancy):
         "time_off",
         "version",
         "window",
-        "zone_moved",
     )
 
     def __init__(self, provider_id: ProviderId, policy: Policy) -> None:
@@ -97,8 +97,8 @@ class CalendarState(Occupancy):
         # What the last batch changed, for delta.py:
         self.advances: dict[int, Minute] = {}
         """Version of an advance, window before it."""
-        self.zone_moved = 0
-        """The version at which the clinic's zone last changed."""
+        self.clinic_moved = 0
+        """The version at which clinic or zone last became another."""
         # Memos, which change no answer:
         self._openings: Openings | None = None
         self.quiet_until = Minute(0)
@@ -224,9 +224,12 @@ class CalendarState(Occupancy):
         self.quiet_until = self.window
 
     def _on_registered(self, event: ev.ProviderRegistered) -> None:
-        zone = event.profile.clinic.time_zone
-        if self.profile is not None and self.profile.clinic.time_zone != zone:
-            self.zone_moved = event.version
+        clinic = event.profile.clinic
+        if self.profile is not None:
+            was = self.profile.clinic
+            # Another zone shows other days; another clinic has other readers.
+            if (was.time_zone, was.clinic_id) != (clinic.time_zone, clinic.clinic_id):
+                self.clinic_moved = event.version
         self.profile = event.profile
         self.registered = True
 

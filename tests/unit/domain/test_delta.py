@@ -120,6 +120,7 @@ def test_slots_of_two_batches_of_time_are_told_together() -> None:
         f.register(
             2, profile=f.a_profile(clinic=f.a_clinic(time_zone="Europe/Berlin"))
         ),
+        f.register(2, profile=f.a_profile(clinic=f.a_clinic(clinic_id="cln_2"))),
     ],
 )
 def test_changed_rules_are_read_anew(command: Command) -> None:
