@@ -58,6 +58,7 @@ class Hub:
         self._me_epoch = me_epoch
         self._wanted: dict[Board, None] = {}
         self._wake = wake
+        self.doubt: Callable[[Board], None] = lambda _board: None
 
     # --- watchers ----------------------------------------------------------------
 
@@ -215,6 +216,7 @@ class Hub:
             self._read_again(board, NOWHERE)
 
     def _read_again(self, board: Board, need: Position) -> None:
+        self.doubt(board)
         if not board.is_watched and board.loaded:
             self._forget(board)
             return
@@ -222,6 +224,7 @@ class Hub:
         self._want(board)
 
     def _catch_up(self, board: Board, at: Position) -> None:
+        self.doubt(board)
         if board.reading:
             board.need = max(board.need, at)  # no older answer is believed
         elif not board.loaded or Position(board.epoch, board.floor) < at:
