@@ -58,6 +58,10 @@ class Caller:
     issued: Millis = _EVER
     token_id: str = ""
 
+    def is_same_person(self, other: Caller) -> bool:
+        """Whether two tokens name the same person in the same role."""
+        return (self.role, self.subject) == (other.role, other.subject)
+
     @property
     def is_staff(self) -> bool:
         """Whether they act for others."""
@@ -134,7 +138,7 @@ class Authenticator:
         if min(map(len, config.token_keys)) < KEY_BYTES_MIN:
             raise ValueError(f"every token key needs {KEY_BYTES_MIN} bytes or more")
         self._keys = config.token_keys
-        self._leeway_ms = config.token_leeway_s * 1000
+        self.leeway_ms = config.token_leeway_s * 1000
         self._clock = clock
         self.revoked = RevokedTokens(clock) if revoked is None else revoked
         self._known: OrderedDict[str, Caller] = OrderedDict()
@@ -164,7 +168,7 @@ class Authenticator:
             self._known[token] = caller
             if len(self._known) > _REMEMBERED_MAX:
                 self._known.popitem(last=False)
-        if self._clock.now() >= caller.expires + self._leeway_ms:
+        if self._clock.now() >= caller.expires + self.leeway_ms:
             self._known.pop(token, None)
             raise Unauthenticated("The token has expired; ask for a new one.")
         self.check_holds(caller)
@@ -215,7 +219,7 @@ class Authenticator:
             or type(expires) is not int
             or not 0 < len(claims["jti"]) <= TOKEN_ID_CHARACTERS_MAX
             or not 0 < expires - issued <= LIFE_MAX_S
-            or issued > now_s + self._leeway_ms // 1000
+            or issued > now_s + self.leeway_ms // 1000
         ):
             raise Unauthenticated(_BAD_TOKEN)
         return Caller(

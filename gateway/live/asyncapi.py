@@ -24,6 +24,7 @@ _REF: Final = "#/components/schemas/{name}"
 
 CLIENT_MESSAGES: Final = (
     models.Auth,
+    models.Logout,
     models.Subscribe,
     models.Unsubscribe,
     models.Ping,
@@ -177,7 +178,8 @@ def _channel(messages: dict[str, Any]) -> dict[str, Any]:
 
 def _operations(commands: dict[str, Operation]) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "auth": _asks("Auth", "Sign in, or stay signed in", ("Result", "Error")),
+        "auth": _asks("Auth", "Sign in, or go on", ("Result", "Error")),
+        "logout": _asks("Logout", "Sign out, and stay connected", ("Result", "Error")),
         "subscribe": _asks(
             "Subscribe",
             "Watch topics",

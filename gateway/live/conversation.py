@@ -14,14 +14,15 @@ from typing import Final
 import structlog
 from msgspec import MsgspecError, json
 
-from actors.errors import Overloaded
+from actors.domain.ids import Millis
+from actors.errors import Overloaded, Unavailable
 from actors.ports import Clock
-from gateway.access import Access, Action, signed_in
+from actors.shared import Revocation, RevocationKind, Revocations
+from gateway.access import Access
 from gateway.auth import Authenticator, Caller
 from gateway.endpoint import decode
 from gateway.errors import (
     FieldError,
-    Forbidden,
     InvalidRequest,
     TooManyRequests,
     Unauthenticated,
@@ -39,17 +40,22 @@ from gateway.live.models import (
     TEXT_BYTES_MAX,
     Auth,
     Envelope,
+    Logout,
     Subscribe,
     Unsubscribe,
 )
+from gateway.live.permits import allow_topic
+from gateway.live.sessions import Persons, Sessions
 from gateway.live.settings import LiveSettings
 from gateway.live.topics import BadTopic, Kind, TopicName, parse_topic
 from gateway.live.watcher import Watcher
 from gateway.problems import CloseCode, of_error
+from gateway.reply import Reply
 from gateway.wire import millis_text
 
 _ENVELOPE: Final = json.Decoder(Envelope)
 _AUTH: Final = json.Decoder(Auth)
+_LOGOUT: Final = json.Decoder(Logout)
 _SUBSCRIBE: Final = json.Decoder(Subscribe)
 _UNSUBSCRIBE: Final = json.Decoder(Unsubscribe)
 
@@ -69,8 +75,9 @@ class House:
     commands: SocketCommands
     clock: Clock
     settings: LiveSettings
-    persons: dict[str, int]
-    """Live connections of each signed-in person."""
+    persons: Persons
+    revocations: Revocations | None = None
+    """Where a token is revoked when its owner signs out."""
 
 
 def find_room(house: House, name: TopicName) -> None:
@@ -84,18 +91,6 @@ def find_room(house: House, name: TopicName) -> None:
         raise Overloaded
 
 
-async def allow_topic(access: Access, caller: Caller | None, name: TopicName) -> None:
-    """Let a caller watch a topic.
-
-    Raises:
-        Unauthenticated, Forbidden, NotFound, Unavailable: they may not, or not now.
-    """
-    if name.kind is Kind.ME:
-        signed_in(caller)
-    elif name.kind is Kind.SCHEDULE:
-        await access.to_provider(caller, Action.READ_SCHEDULE, name.provider_id)
-
-
 class Conversation:
     """One client's messages and their answers."""
 
@@ -105,6 +100,7 @@ class Conversation:
         self._house = house
         self._watcher = watcher
         self._address = address
+        self._sessions = Sessions(house.hub, house.persons, watcher)
         self._in_flight = 0
 
     def hear(self, text: str | None) -> Later | None:
@@ -144,6 +140,8 @@ class Conversation:
                 self._watcher.writer.answer(pong_frame(envelope.id))
             case "auth":
                 self._authenticate(decode(_AUTH, text.encode()))
+            case "logout":
+                return self._log_out(decode(_LOGOUT, text.encode()))
             case "subscribe":
                 self._house.commands.admit(self._watcher.caller, self._address)
                 return self._subscribe(decode(_SUBSCRIBE, text.encode()))
@@ -152,7 +150,7 @@ class Conversation:
             case op if self._house.commands.knows(op):
                 return self._command(envelope, text)
             case _:
-                words = ["auth", "subscribe", "unsubscribe", "ping"]
+                words = ["auth", "logout", "subscribe", "unsubscribe", "ping"]
                 known = ", ".join([*words, *self._house.commands.operations])
                 raise InvalidRequest("", FieldError("op", f"must be one of {known}"))
         return None
@@ -160,22 +158,20 @@ class Conversation:
     # --- who -------------------------------------------------------------------
 
     def _authenticate(self, message: Auth) -> None:
-        watcher = self._watcher
+        watcher, house = self._watcher, self._house
+        if watcher.caller is not None:
+            house.commands.admit(watcher.caller, self._address)
         try:
-            caller = self._house.authenticator.verify(message.token)
+            caller = house.authenticator.verify(message.token)
         except Unauthenticated as error:
             self._refuse(message.id, error)
-            if watcher.strike():
+            # Who is signed in loses nothing by it; their own token has an end.
+            if watcher.caller is None and watcher.strike():
                 self._end(CloseCode.UNAUTHENTICATED)
             return
-        known = watcher.caller
-        if known is None:
-            if not self._let_in(caller):
-                self._end(CloseCode.TOO_MANY_CONNECTIONS)
-                return
-        elif (known.role, known.subject) != (caller.role, caller.subject):
-            raise Forbidden("This connection is somebody else's; open another one.")
-        watcher.caller = caller
+        if not self._sessions.sign_in(caller, house.clock.now()):
+            self._end(CloseCode.TOO_MANY_CONNECTIONS)
+            return
         body = {
             "role": caller.role,
             "subject": caller.subject,
@@ -183,25 +179,38 @@ class Conversation:
         }
         self._result(message.id, 200, json.encode(body))
 
-    def _let_in(self, caller: Caller) -> bool:
-        persons, limit = self._house.persons, self._house.settings
-        count = persons.get(caller.subject, 0)
-        if 0 < limit.connections_per_person_max <= count:
-            return False
-        persons[caller.subject] = count + 1
-        return True
+    def _log_out(self, message: Logout) -> Later | None:
+        house, caller = self._house, self._watcher.caller
+        if caller is None:
+            raise Unauthenticated("Nobody is signed in.")
+        house.commands.admit(caller, self._address)
+        if message.revoke and house.revocations is None:
+            raise InvalidRequest(
+                "", FieldError("revoke", "is not possible on this server")
+            )
+        self._sessions.sign_out(house.clock.now())
+        if message.revoke:
+            return self._revoke(message, caller)
+        self._result(message.id, 200, b"{}")
+        return None
+
+    async def _revoke(self, message: Logout, caller: Caller) -> None:
+        house, now = self._house, self._house.clock.now()
+        assert house.revocations is not None
+        # It is believed for a while after its end: clocks differ.
+        until = Millis(caller.expires + house.authenticator.leeway_ms)
+        gone = Revocation(RevocationKind.TOKEN, caller.token_id, now, until)
+        try:
+            await house.revocations.add(gone)
+        except Unavailable as error:
+            self._refuse(message.id, error)
+            return
+        house.authenticator.revoked.learn([gone])
+        self._result(message.id, 200, b"{}")
 
     def ended(self) -> None:
         """The connection is gone: count it off."""
-        caller = self._watcher.caller
-        if caller is None:
-            return
-        persons = self._house.persons
-        left = persons.get(caller.subject, 1) - 1
-        if left:
-            persons[caller.subject] = left
-        else:
-            persons.pop(caller.subject, None)
+        self._sessions.ended()
 
     # --- topics ----------------------------------------------------------------
 
@@ -218,22 +227,33 @@ class Conversation:
             else:
                 names.append(name)
         if any(name.kind is not Kind.SLOTS for name in names):
-            return self._subscribe_allowed(message, names)
+            session = self._sessions.number
+            return self._subscribe_allowed(
+                message, names, self._watcher.caller, session
+            )
         self._watch(message, names)
         return None
 
     async def _subscribe_allowed(
-        self, message: Subscribe, names: Iterable[TopicName]
+        self,
+        message: Subscribe,
+        names: Iterable[TopicName],
+        caller: Caller | None,
+        session: int,
     ) -> None:
-        allowed = []
+        refused: dict[TopicName, Exception] = {}
         for name in names:
             try:
-                await allow_topic(self._house.access, self._watcher.caller, name)
+                await allow_topic(self._house.access, caller, name)
             except Exception as error:  # noqa: BLE001 - one topic's, not the others'
-                self._refuse(message.id, error, name.wire)
-            else:
-                allowed.append(name)
-        self._watch(message, allowed)
+                refused[name] = error
+        if self._sessions.number != session:
+            # Whoever asked has gone: what was theirs to see is not the next one's.
+            over = Unauthenticated("You signed out before this was answered.")
+            refused |= {name: over for name in names if name.kind is not Kind.SLOTS}
+        for name, reason in refused.items():
+            self._refuse(message.id, reason, name.wire)
+        self._watch(message, [name for name in names if name not in refused])
 
     def _watch(self, message: Subscribe, names: list[TopicName]) -> None:
         watcher, house = self._watcher, self._house
@@ -262,19 +282,30 @@ class Conversation:
         if self._in_flight >= self._house.settings.commands_in_flight_max:
             raise TooManyRequests(1.0)
         self._in_flight += 1
-        return self._perform(envelope, text)
+        session = self._sessions.number
+        return self._perform(envelope, text, self._watcher.caller, session)
 
-    async def _perform(self, envelope: Envelope, text: str) -> None:
+    async def _perform(
+        self, envelope: Envelope, text: str, caller: Caller | None, session: int
+    ) -> None:
+        reply: Reply | Exception
         try:
             reply = await self._house.commands.perform(
-                envelope.op, self._watcher.caller, self._address, envelope.key, text
+                envelope.op, caller, self._address, envelope.key, text
             )
         except Exception as error:  # noqa: BLE001 - the client always gets an answer
-            self._refuse(envelope.id, error)
-        else:
-            self._result(envelope.id, reply.status, reply.body)
+            reply = error
         finally:
             self._in_flight -= 1
+        if self._sessions.number != session:
+            reply = Unauthenticated(
+                "You signed out before the answer came, which may have been a yes: "
+                "sign in and ask again with the same key."
+            )
+        if isinstance(reply, Exception):
+            self._refuse(envelope.id, reply)
+        else:
+            self._result(envelope.id, reply.status, reply.body)
 
     # --- answers ---------------------------------------------------------------
 

@@ -41,10 +41,20 @@ class Envelope(Struct, frozen=True):
 
 
 class Auth(Struct, frozen=True, tag_field="op", tag="auth"):
-    """Sign in, or stay signed in with a fresher token of the same person."""
+    """Sign in, stay signed in with a fresher token, or become somebody else."""
 
     token: Annotated[str, Meta(max_length=4096)]
     id: MessageId = None
+
+
+class Logout(Struct, frozen=True, tag_field="op", tag="logout"):
+    """Sign out: private topics end, the connection stays.
+
+    ``revoke``: the token holds no more, here and wherever else it is used.
+    """
+
+    id: MessageId = None
+    revoke: bool = False
 
 
 class Subscribe(Struct, frozen=True, tag_field="op", tag="subscribe"):

@@ -15,6 +15,7 @@ from typing import Final
 from actors.domain.ids import Millis
 from gateway.live.conversation import House
 from gateway.live.frames import bye_frame
+from gateway.live.permits import Permits
 from gateway.live.reader import TopicReader
 from gateway.live.watcher import Watcher
 from gateway.problems import CloseCode
@@ -38,11 +39,13 @@ class Rhythm:
         reader: TopicReader,
         random: Random,
         keep_feeds: Callable[[], None],
+        permits: Permits,
     ) -> None:
         self._house = house
         self._reader = reader
         self._random = random
         self._keep_feeds = keep_feeds
+        self._permits = permits
         self._turn = 0
 
     async def run(self) -> None:
@@ -69,6 +72,13 @@ class Rhythm:
         while True:
             await asyncio.sleep(interval * self._random.uniform(0.8, 1.2))
             await self._reader.verify()
+
+    async def review(self) -> None:
+        """Ask once a minute whether those who watch still may."""
+        interval = self._house.settings.review_s
+        while True:
+            await asyncio.sleep(interval * self._random.uniform(0.8, 1.2))
+            await self._permits.review()
 
     def tick(self, now: Millis) -> None:
         """One second: the hub's, and each watcher's."""

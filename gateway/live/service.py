@@ -32,8 +32,10 @@ from gateway.live.feed import ShardFeed
 from gateway.live.frames import FrameEncoder
 from gateway.live.gauges import LiveGauges
 from gateway.live.hub import Hub
+from gateway.live.permits import Permits
 from gateway.live.reader import TopicReader
 from gateway.live.rhythm import Rhythm
+from gateway.live.sessions import Persons
 from gateway.live.settings import LiveSettings
 from gateway.live.socket import LiveSocket
 from gateway.live.sse import LiveStream
@@ -73,14 +75,16 @@ class LiveService:
         # Jitter needs no secret; a test passes a seeded one.
         self._random = random or Random()  # noqa: S311
         self.hub = self._make_hub(needs)
-        house = House(
+        self.persons = Persons(self._settings.connections_per_person_max)
+        self.house = house = House(
             hub=self.hub,
             authenticator=needs.authenticator,
             access=needs.access,
             commands=SocketCommands(needs.operations, needs.limits),
             clock=ports.clock,
             settings=self._settings,
-            persons={},
+            persons=self.persons,
+            revocations=ports.revocations,
         )
         self._door = LiveDoor(house, needs.limits, config.allowed_origins, self._random)
         self.hub.delivery.pace.load = self._door.switchboard.flushes
@@ -88,7 +92,11 @@ class LiveService:
         self.protocol: type[LiveProtocol] = protocol_of(self.entrance)
         self._feeds: dict[ShardId, ShardFeed] = {}
         self._tasks: asyncio.TaskGroup | None = None
-        self.rhythm = Rhythm(house, self._reader, self._random, self._keep_feeds)
+        self.permits = Permits(self.hub, needs.access, ports.clock, self._random)
+        self.hub.doubt = self.permits.doubt
+        self.rhythm = Rhythm(
+            house, self._reader, self._random, self._keep_feeds, self.permits
+        )
         needs.authenticator.revoked.heard.append(self.rhythm.send_away_revoked)
         self._running: asyncio.Future[None] | None = None
         self._begun = asyncio.Event()
@@ -169,6 +177,8 @@ class LiveService:
                 tasks.create_task(self.rhythm.run())
                 tasks.create_task(self.rhythm.release())
                 tasks.create_task(self.rhythm.verify())
+                tasks.create_task(self.rhythm.review())
+                tasks.create_task(self.permits.run())
                 ready.set()
                 await self._until_stopped()
         except* _Stopped:

@@ -41,6 +41,8 @@ class LiveSettings:
     deaf_s: float = 30.0
     """A feed without a successful poll for this long makes us not ready."""
     verify_s: float = 20.0
+    review_s: float = 60.0
+    """How often it is asked whether clinic staff may still read what they watch."""
     reads_in_flight_max: int = 256
     me_retry_s: float = 5.0
     """How soon a patient's bookings are read again when the read model was behind."""

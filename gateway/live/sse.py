@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from random import Random
 from typing import Final
 
 from msgspec import MsgspecError, json
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from gateway.auth import Caller
 from gateway.errors import FieldError, InvalidRequest
-from gateway.live.conversation import allow_topic, find_room
+from gateway.live.conversation import find_room
 from gateway.live.door import LiveDoor
 from gateway.live.frames import NOWHERE, Frame, Position
 from gateway.live.outbox import RowWriter
+from gateway.live.permits import allow_topic
 from gateway.live.topics import BadTopic, TopicName, parse_topic
 from gateway.problems import CODES, of_error, problem
 from gateway.reply import problem_reply
@@ -61,12 +63,26 @@ class LiveStream:
             since = _since(request.headers.get("last-event-id"))
         except Exception as error:  # noqa: BLE001 - the last word is always a problem
             return _response(error)
-        if not self._door.enter(address):
+        leave = self._enter(address, caller)
+        if leave is None:
             return _refusal("too_many_requests", 2)
-        events = self._events(names, since, caller, address)
-        return StreamingResponse(
-            events, media_type="text/event-stream", headers=_HEADERS
-        )
+        return _Stream(self._events(names, since, caller), leave)
+
+    def _enter(self, address: str, caller: Caller | None) -> Callable[[], None] | None:
+        """Count a stream in, and say how to count it off; None: there are too many."""
+        door, persons = self._door, self._door.house.persons
+        if not door.enter(address):
+            return None
+        if caller is not None and not persons.enter(caller.subject):
+            door.leave(address)
+            return None
+
+        def leave() -> None:
+            door.leave(address)
+            if caller is not None:
+                persons.leave(caller.subject)
+
+        return leave
 
     async def _names(self, request: Request, caller: Caller | None) -> list[TopicName]:
         texts = ",".join(request.query_params.getlist("topics")).split(",")
@@ -92,7 +108,6 @@ class LiveStream:
         names: list[TopicName],
         since: dict[str, Position],
         caller: Caller | None,
-        address: str,
     ) -> AsyncIterator[bytes]:
         house = self._door.house
         writer = RowWriter()
@@ -116,7 +131,6 @@ class LiveStream:
                     house.hub.writable(watcher, house.clock.now())
         finally:
             house.hub.dropped(watcher, house.clock.now())
-            self._door.leave(address)
 
     async def _next(self, writer: RowWriter) -> Frame | None:
         try:
@@ -124,6 +138,20 @@ class LiveStream:
                 return await writer.next()
         except TimeoutError:
             return None
+
+
+class _Stream(StreamingResponse):
+    """Counts itself off at its end; a stream that never began has none of its own."""
+
+    def __init__(self, events: AsyncIterator[bytes], leave: Callable[[], None]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=_HEADERS)
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
 
 
 def _event(frame: Frame, stands: dict[str, Position]) -> bytes:

@@ -266,8 +266,6 @@ async def test_a_token_that_expires_ends_the_connection(house: LiveHouse) -> Non
         house.house.clock.step(3599)
         token = house.house.token("patient", "pat_2")
         assert (await renewed.ask("auth", token=token))["status"] == 200
-        other = house.house.token("patient", "pat_9")
-        assert (await renewed.ask("auth", token=other))["status"] == 403
         house.house.clock.step(2)
         house.live.rhythm.tick(house.house.clock.now())
         assert await lapsed.closed() == 4005

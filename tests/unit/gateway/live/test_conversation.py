@@ -13,6 +13,7 @@ from gateway.auth import Authenticator, Caller, Role
 from gateway.errors import Unauthenticated
 from gateway.live.commands import SocketCommands
 from gateway.live.conversation import Conversation, House
+from gateway.live.sessions import Persons
 from gateway.live.settings import LiveSettings
 from gateway.live.watcher import Watcher
 from gateway.reply import Reply
@@ -59,7 +60,7 @@ class _Stage:
             commands=cast("SocketCommands", self.commands),
             clock=SteppedClock(NOW),
             settings=LiveSettings(**settings),
-            persons={},
+            persons=Persons(LiveSettings(**settings).connections_per_person_max),
         )
 
     def client(self) -> tuple[Conversation, PageWriter]:
@@ -99,7 +100,7 @@ def test_connections_of_a_person_are_bounded() -> None:
     assert [writer.closed for _, writer in clients] == [None, None, 4504]
     for conversation, _ in clients:
         conversation.ended()
-    assert stage.house.persons == {}
+    assert stage.house.persons.counts == {}
     conversation, writer = stage.client()
     say(conversation, "auth", token="pat_1")
     assert writer.closed is None
@@ -111,7 +112,7 @@ def test_signing_in_again_counts_once() -> None:
     conversation, _ = stage.client()
     for _ in range(3):
         say(conversation, "auth", token="pat_1")
-    assert stage.house.persons == {"pat_1": 1}
+    assert stage.house.persons.counts == {"pat_1": 1}
 
 
 def test_three_bad_tokens_close() -> None:

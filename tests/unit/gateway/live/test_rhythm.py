@@ -10,8 +10,10 @@ from gateway.access import Access
 from gateway.auth import Authenticator, Caller, Role
 from gateway.live.commands import SocketCommands
 from gateway.live.conversation import House
+from gateway.live.permits import Permits
 from gateway.live.reader import TopicReader
 from gateway.live.rhythm import Rhythm
+from gateway.live.sessions import Persons
 from gateway.live.settings import LiveSettings
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.house import CONFIG
@@ -35,10 +37,11 @@ def a_rhythm(**settings: float) -> tuple[Rhythm, House]:
         commands=cast("SocketCommands", None),
         clock=clock,
         settings=LiveSettings(**settings),  # type: ignore[arg-type]
-        persons={},
+        persons=Persons(0),
     )
     reader = cast("TopicReader", None)
-    return Rhythm(house, reader, Random(1), lambda: None), house
+    permits = cast("Permits", None)
+    return Rhythm(house, reader, Random(1), lambda: None, permits), house
 
 
 def test_a_watcher_paused_for_too_long_is_closed() -> None:
