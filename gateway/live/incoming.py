@@ -67,6 +67,9 @@ def is_between_messages(parser: Protocol) -> bool:
 def _is_at_a_frame(parser: Protocol) -> bool:
     """Whether it waits for a frame's first byte; in the middle it waits elsewhere."""
     waits = cast("GeneratorType[None, None, None]", parser.parser).gi_yieldfrom
+    if getattr(waits, "gi_code", None) is Protocol.parse.__code__:
+        # A server's parser has read a handshake, and reads on as any other does.
+        waits = cast("GeneratorType[None, None, None]", waits).gi_yieldfrom
     code = getattr(waits, "gi_code", None)
     return code is StreamReader.at_eof.__code__ and not parser.reader.buffer
 

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Opcode
+from websockets.http11 import Request
 from websockets.protocol import Protocol, Side
+from websockets.server import ServerProtocol
 
 from gateway.live.connection import ANSWERS_BYTES_MAX, LiveConnection, Switchboard
-from gateway.live.incoming import IDLE_MAX, Incoming
+from gateway.live.incoming import IDLE_MAX, Incoming, is_between_messages
 from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
 
 BYTES_MAX = 2_000
@@ -264,3 +266,22 @@ async def test_what_comes_before_the_adoption_is_heard(missing: int) -> None:
         await until(lambda: len(site.texts) == len(heard))
         assert site.texts == heard
         client.close()
+
+
+def test_a_parser_that_has_read_a_handshake_is_let_go_as_well() -> None:
+    """Every connection begins with one; kept, it would be most of its memory."""
+    parser = ServerProtocol()
+    parser.receive_data(
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        b"Sec-WebSocket-Version: 13\r\n\r\n"
+    )
+    (request,) = parser.events_received()
+    assert isinstance(request, Request)
+    assert not is_between_messages(parser)
+    parser.send_response(parser.accept(request))
+    assert is_between_messages(parser)
+    parser.receive_data(b"\x81\x84\0\0\0\0ab")
+    assert not is_between_messages(parser)
+    parser.receive_data(b"cd")
+    assert is_between_messages(parser)
