@@ -68,6 +68,7 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
             connections_max=settings.sockets,
             connections_per_address_max=settings.sockets_per_address,
             connections_per_person_max=settings.sockets_per_person,
+            deflate=settings.live_deflate,
             handshakes_per_s=settings.handshakes_per_second,
             subscriptions_max=settings.topics_per_socket,
             message_bytes_max=settings.ws_frame_bytes_max,

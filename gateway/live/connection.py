@@ -133,6 +133,11 @@ class LiveConnection(asyncio.Protocol):
         self._is_closed = False
         self._close_timer: asyncio.TimerHandle | None = None
 
+    @classmethod
+    def reads_with(cls, extensions: Sequence[object]) -> bool:
+        """Whether the parsers that we share do for one that agreed to this."""
+        return not extensions
+
     def continue_message(self, parts: Sequence[bytes], kind: str) -> None:
         """The first frames of a message had been read before we were here.
 

@@ -45,7 +45,7 @@ from gateway.live.models import (
     Unsubscribe,
 )
 from gateway.live.permits import allow_topic
-from gateway.live.sessions import Persons, Sessions
+from gateway.live.persons import Owner, Persons
 from gateway.live.settings import LiveSettings
 from gateway.live.topics import BadTopic, Kind, TopicName, parse_topic
 from gateway.live.watcher import Watcher
@@ -94,13 +94,13 @@ def find_room(house: House, name: TopicName) -> None:
 class Conversation:
     """One client's messages and their answers."""
 
-    __slots__ = ("_address", "_house", "_in_flight", "_watcher")
+    __slots__ = ("_address", "_house", "_in_flight", "_owner", "_watcher")
 
     def __init__(self, house: House, watcher: Watcher, address: str) -> None:
         self._house = house
         self._watcher = watcher
         self._address = address
-        self._sessions = Sessions(house.hub, house.persons, watcher)
+        self._owner = Owner(house.hub, house.persons, watcher)
         self._in_flight = 0
 
     def hear(self, text: str | None) -> Later | None:
@@ -169,7 +169,7 @@ class Conversation:
             if watcher.caller is None and watcher.strike():
                 self._end(CloseCode.UNAUTHENTICATED)
             return
-        if not self._sessions.sign_in(caller, house.clock.now()):
+        if not self._owner.sign_in(caller, house.clock.now()):
             self._end(CloseCode.TOO_MANY_CONNECTIONS)
             return
         body = {
@@ -188,7 +188,7 @@ class Conversation:
             raise InvalidRequest(
                 "", FieldError("revoke", "is not possible on this server")
             )
-        self._sessions.sign_out(house.clock.now())
+        self._owner.sign_out(house.clock.now())
         if message.revoke:
             return self._revoke(message, caller)
         self._result(message.id, 200, b"{}")
@@ -210,7 +210,7 @@ class Conversation:
 
     def ended(self) -> None:
         """The connection is gone: count it off."""
-        self._sessions.ended()
+        self._owner.ended()
 
     # --- topics ----------------------------------------------------------------
 
@@ -227,7 +227,7 @@ class Conversation:
             else:
                 names.append(name)
         if any(name.kind is not Kind.SLOTS for name in names):
-            session = self._sessions.number
+            session = self._owner.number
             return self._subscribe_allowed(
                 message, names, self._watcher.caller, session
             )
@@ -247,7 +247,7 @@ class Conversation:
                 await allow_topic(self._house.access, caller, name)
             except Exception as error:  # noqa: BLE001 - one topic's, not the others'
                 refused[name] = error
-        if self._sessions.number != session:
+        if self._owner.number != session:
             # Whoever asked has gone: what was theirs to see is not the next one's.
             over = Unauthenticated("You signed out before this was answered.")
             refused |= {name: over for name in names if name.kind is not Kind.SLOTS}
@@ -282,7 +282,7 @@ class Conversation:
         if self._in_flight >= self._house.settings.commands_in_flight_max:
             raise TooManyRequests(1.0)
         self._in_flight += 1
-        session = self._sessions.number
+        session = self._owner.number
         return self._perform(envelope, text, self._watcher.caller, session)
 
     async def _perform(
@@ -297,7 +297,7 @@ class Conversation:
             reply = error
         finally:
             self._in_flight -= 1
-        if self._sessions.number != session:
+        if self._owner.number != session:
             reply = Unauthenticated(
                 "You signed out before the answer came, which may have been a yes: "
                 "sign in and ask again with the same key."

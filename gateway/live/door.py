@@ -9,6 +9,7 @@ from random import Random
 from gateway.limits import RateLimits
 from gateway.live.connection import Switchboard
 from gateway.live.conversation import House
+from gateway.live.deflate import DeflatedSwitchboard
 from gateway.live.entrance import Entrance
 from gateway.live.turnstile import Turnstile
 from gateway.live.watcher import Watcher, Writer
@@ -28,12 +29,19 @@ class LiveDoor:
         self.limits = limits
         self.allowed_origins = frozenset(allowed_origins)
         self.switchboard = Switchboard(house.settings.message_bytes_max)
+        self.deflating = self._deflating()
         self.draining = False
         turnstile = Turnstile(house.settings.handshakes_per_s, random)
         self.entrance = Entrance(turnstile, self.is_full)
         self._random = random
         self._addresses: Counter[str] = Counter()
         self._count = 0
+
+    def _deflating(self) -> Switchboard | None:
+        settings = self.house.settings
+        if settings.deflate != "shared":
+            return None
+        return DeflatedSwitchboard(self.switchboard, settings.message_bytes_max)
 
     def is_full(self) -> bool:
         """Whether a newcomer is turned away before anything is spent on it."""

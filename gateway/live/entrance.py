@@ -13,6 +13,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, ClassVar, Final
 
+from gateway.live.connection import LiveConnection, Switchboard
+from gateway.live.deflate import DeflatedConnection, is_shared, offer
 from gateway.live.fanout import FanoutProtocol
 from gateway.live.turnstile import Turnstile, Verdict
 
@@ -113,22 +115,26 @@ class LiveProtocol(FanoutProtocol):
 
     entrance: ClassVar[Entrance | None] = None
     """Shared by all connections of a class: see ``protocol_of``."""
+    deflating: ClassVar[Switchboard | None] = None
+    """What those share who agreed to shared compression; None: nobody is asked."""
 
-    __slots__ = ("_early", "_knocked")
+    __slots__ = ("_handshake", "_knocked")
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
+        if self.deflating is not None:
+            self.conn.available_extensions = [offer()]
         self._knocked: Newcomer | None = None
-        self._early: bytes | None = None if self.entrance is None else b""
+        self._handshake: bytes | None = None if self.entrance is None else b""
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client; the first of them are its handshake."""
-        if self._early is None:
+        if self._handshake is None:
             super().data_received(data)
             return
-        self._early += data
+        self._handshake += data
         if self._knocked is not None:
-            if len(self._early) > EARLY_BYTES_MAX:
+            if len(self._handshake) > EARLY_BYTES_MAX:
                 self.transport.abort()
             return
         assert self.entrance is not None
@@ -144,8 +150,14 @@ class LiveProtocol(FanoutProtocol):
             self.entrance.give_up(self._knocked)
         super().connection_lost(exc)
 
+    def heir(self, shared: Switchboard) -> tuple[type[LiveConnection], Switchboard]:
+        """Who agreed to shared compression is served with it."""
+        if self.deflating is not None and is_shared(self.conn.extensions):
+            return DeflatedConnection, self.deflating
+        return super().heir(shared)
+
     def _enter(self) -> None:
-        data, self._early, self._knocked = self._early, None, None
+        data, self._handshake, self._knocked = self._handshake, None, None
         assert self.entrance is not None
         if self.entrance.is_shut():
             self._refuse(self.entrance.turnstile.come_again_s())
@@ -153,13 +165,15 @@ class LiveProtocol(FanoutProtocol):
             super().data_received(data)
 
     def _refuse(self, seconds: int) -> None:
-        self._early = None
+        self._handshake = None
         self.handshake_complete = self.close_sent = True
         self.transport.write(_REFUSAL % seconds)
         self.transport.close()
 
 
-def protocol_of(entrance: Entrance) -> type[LiveProtocol]:
+def protocol_of(
+    entrance: Entrance, deflating: Switchboard | None = None
+) -> type[LiveProtocol]:
     """The class of sockets to give uvicorn as ``ws``, for one gateway."""
-    space = {"entrance": entrance, "__slots__": ()}
+    space = {"entrance": entrance, "deflating": deflating, "__slots__": ()}
     return type("LiveProtocolOfGateway", (LiveProtocol,), space)

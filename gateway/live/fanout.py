@@ -60,8 +60,10 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
         self.stop_keepalive()
         # The server ends what is in its set; whatever can shut down may be there.
         connections = cast("set[Any]", self.connections)
-        needs_parser = self.conn.extensions or not is_between_messages(self.conn)
-        connection = LiveConnection(
+        kind, shared = self.heir(shared)
+        is_alike = kind.reads_with(self.conn.extensions)
+        needs_parser = not is_alike or not is_between_messages(self.conn)
+        connection = kind(
             transport,
             shared,
             connections,
@@ -74,6 +76,10 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
         transport.set_protocol(connection)
         self.transport = cast("asyncio.Transport", _Gone())
         return connection
+
+    def heir(self, shared: Switchboard) -> tuple[type[LiveConnection], Switchboard]:
+        """The class of connections that this one is given to, and what they share."""
+        return LiveConnection, shared
 
     def _early(self) -> list[str | None] | None:
         """Messages that came with the handshake; reading has paused for them."""

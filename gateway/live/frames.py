@@ -57,7 +57,7 @@ class Frame:
     transports that take bytes, ``text`` for those that take text; made at most once.
     """
 
-    __slots__ = ("_text", "_wire", "payload", "position", "topic")
+    __slots__ = ("_text", "_wire", "deflated", "payload", "position", "topic")
 
     def __init__(
         self, payload: bytes, topic: str = "", position: Position = NOWHERE
@@ -65,6 +65,8 @@ class Frame:
         self.payload = payload
         self.topic = topic
         self.position = position
+        self.deflated: bytes | None = None
+        """The frame for connections that share compression; see deflate.py."""
         self._text: str | None = None
         self._wire: bytes | None = None
 
@@ -72,7 +74,7 @@ class Frame:
     def wire(self) -> bytes:
         """Header and payload: final, unmasked, uncompressed (RFC 6455, section 5.2)."""
         if self._wire is None:
-            self._wire = _header(len(self.payload)) + self.payload
+            self._wire = header_of(len(self.payload)) + self.payload
         return self._wire
 
     @property
@@ -83,7 +85,8 @@ class Frame:
         return self._text
 
 
-def _header(length: int) -> bytes:
+def header_of(length: int) -> bytes:
+    """The header of a whole, unmasked text frame with a payload of this length."""
     if length < _SHORT:
         return bytes((_TEXT, length))
     if length < _LONG:

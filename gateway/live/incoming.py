@@ -38,6 +38,9 @@ class Incoming:
         """A parser at the beginning of a frame."""
         if self._idle:
             return self._idle.pop()
+        return self._fresh()
+
+    def _fresh(self) -> Protocol:
         return Protocol(
             Side.SERVER,
             state=State.OPEN,
@@ -47,11 +50,14 @@ class Incoming:
 
     def give_back(self, parser: Protocol) -> bool:
         """Take a parser that is between two messages; False if it is not."""
-        if parser.extensions or not is_between_messages(parser):
+        if not self._may_serve_others(parser):
             return False
         if len(self._idle) < IDLE_MAX:
             self._idle.append(parser)
         return True
+
+    def _may_serve_others(self, parser: Protocol) -> bool:
+        return not parser.extensions and is_between_messages(parser)
 
 
 def is_between_messages(parser: Protocol) -> bool:

@@ -42,8 +42,8 @@ class Persons:
             self.counts.pop(subject, None)
 
 
-class Sessions:
-    """The sessions of one connection, one after another."""
+class Owner:
+    """Whose one connection is: one session after another."""
 
     __slots__ = ("_hub", "_persons", "_watcher", "number")
 

@@ -33,9 +33,9 @@ from gateway.live.frames import FrameEncoder
 from gateway.live.gauges import LiveGauges
 from gateway.live.hub import Hub
 from gateway.live.permits import Permits
+from gateway.live.persons import Persons
 from gateway.live.reader import TopicReader
 from gateway.live.rhythm import Rhythm
-from gateway.live.sessions import Persons
 from gateway.live.settings import LiveSettings
 from gateway.live.socket import LiveSocket
 from gateway.live.sse import LiveStream
@@ -89,7 +89,9 @@ class LiveService:
         self._door = LiveDoor(house, needs.limits, config.allowed_origins, self._random)
         self.hub.delivery.pace.load = self._door.switchboard.flushes
         self.entrance = self._door.entrance
-        self.protocol: type[LiveProtocol] = protocol_of(self.entrance)
+        self.protocol: type[LiveProtocol] = protocol_of(
+            self.entrance, self._door.deflating
+        )
         self._feeds: dict[ShardId, ShardFeed] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.permits = Permits(self.hub, needs.access, ports.clock, self._random)

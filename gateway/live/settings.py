@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +16,8 @@ class LiveSettings:
     """Topics that one process keeps current; each costs a few kilobytes."""
     message_bytes_max: int = 128 * 1024
     """What a client says at once; more closes the connection with 1009."""
+    deflate: Literal["off", "shared"] = "off"
+    """Whether frames of public topics are compressed, once for all; see deflate.py."""
     commands_in_flight_max: int = 64
     """Commands of one connection that wait for an answer."""
     handshakes_per_s: float = 500.0

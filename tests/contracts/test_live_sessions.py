@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.live.sessions import Sessions
+from gateway.live.persons import Owner
 from gateway.live.settings import LiveSettings
 from persistence.shared_memory import MemoryRevocations
 from tests import factories as make
@@ -132,7 +132,7 @@ async def test_control_without_the_end_of_a_session_the_next_one_reads_on(
     house: LiveHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The guard taken away, a stranger is sent the bookings of who was there before."""
-    monkeypatch.setattr(Sessions, "_end", lambda *_args: None)
+    monkeypatch.setattr(Owner, "_end", lambda *_args: None)
     async with house.client("doctor", "prv_1") as client:
         await watch(client, WEEK, SCHEDULE)
         await become(client, house, "patient", "pat_1")

@@ -91,9 +91,10 @@ class LiveHouse:
         self, role: str = "", subject: str = "", **options: Any
     ) -> AsyncIterator[LiveClient]:
         """A connection, signed in if a role is given."""
+        options.setdefault("compression", None)
         options.setdefault("subprotocols", [Subprotocol("slotcast.v1")])
         address = f"ws://127.0.0.1:{self.port}/v1/live"
-        async with connect(address, compression=None, **options) as connection:
+        async with connect(address, **options) as connection:
             client = LiveClient(connection, self.schemas)
             if role:
                 token = self.house.token(role, subject)

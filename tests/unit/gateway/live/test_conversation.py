@@ -13,7 +13,7 @@ from gateway.auth import Authenticator, Caller, Role
 from gateway.errors import Unauthenticated
 from gateway.live.commands import SocketCommands
 from gateway.live.conversation import Conversation, House
-from gateway.live.sessions import Persons
+from gateway.live.persons import Persons
 from gateway.live.settings import LiveSettings
 from gateway.live.watcher import Watcher
 from gateway.reply import Reply

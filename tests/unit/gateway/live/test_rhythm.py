@@ -11,9 +11,9 @@ from gateway.auth import Authenticator, Caller, Role
 from gateway.live.commands import SocketCommands
 from gateway.live.conversation import House
 from gateway.live.permits import Permits
+from gateway.live.persons import Persons
 from gateway.live.reader import TopicReader
 from gateway.live.rhythm import Rhythm
-from gateway.live.sessions import Persons
 from gateway.live.settings import LiveSettings
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.house import CONFIG
