@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     with 4504. 0 lifts it."""
     handshakes_per_second: float = Field(500.0, ge=0)
     """Newcomers on live sockets and streams that one gateway lets in each second even
-    when it is busy; when it is not, it lets in more. Who would wait for more than 8 s
+    when it is busy; when it is not, it lets in more. Who would wait for more than 20 s
     at this rate is told 503. 0: all at once."""
     live_deflate: Literal["off", "shared"] = "off"
     """``shared``: large frames of public topics are compressed, once for all watchers

@@ -10,8 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
 from gateway.live.connection import LiveConnection, Switchboard
 from gateway.live.deflate import DeflatedConnection, is_shared, offer
@@ -31,8 +35,8 @@ _REFUSAL: Final = (
 )
 
 
-class Newcomer:
-    """Somebody who waits: ``enter`` is called when it is their turn."""
+class Ticket:
+    """Somebody's place in the row: ``enter`` is called when it is their turn."""
 
     __slots__ = ("enter",)
 
@@ -52,51 +56,54 @@ class Entrance:
         self.turnstile = turnstile
         self.is_shut = is_shut
         self._now = now
-        self._row: deque[Newcomer] = deque()
+        self._row: deque[Ticket] = deque()
         self._is_due = False
 
-    def knock(self, enter: Callable[[], None]) -> Newcomer | None:
-        """Let ``enter`` be called now or later; None if it never will be."""
+    def knock(self, enter: Callable[[], None]) -> Ticket | None:
+        """Let ``enter`` be called in a later turn; None if it never will be."""
         verdict = Verdict.REFUSE
         if not self.is_shut():
             verdict = self.turnstile.arrive(self._now())
         if verdict is Verdict.REFUSE:
             return None
-        newcomer = Newcomer(enter)
+        ticket = Ticket(enter)
+        loop = asyncio.get_running_loop()
         if verdict is Verdict.ENTER:
-            self._admit(newcomer)
-            return newcomer
-        self._row.append(newcomer)
+            ticket.enter = None
+            loop.call_soon(enter)
+            return ticket
+        self._row.append(ticket)
         if not self._is_due:
             self._is_due = True
-            asyncio.get_running_loop().call_soon(self._turn)
-        return newcomer
+            loop.call_soon(self._turn)
+        return ticket
 
-    def give_up(self, newcomer: Newcomer) -> None:
-        """They have gone; nothing happens if they are in already."""
-        if newcomer.enter is not None:
-            newcomer.enter = None
+    def give_up(self, ticket: Ticket) -> None:
+        """They have gone; nothing happens if their turn has come already."""
+        if ticket.enter is not None:
+            ticket.enter = None
             self.turnstile.gave_up()
 
     async def pass_through(self) -> int:
         """Wait one's turn: 0 when it has come, else when to come again, in seconds."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        newcomer = self.knock(lambda: None if turn.done() else turn.set_result(None))
-        if newcomer is None:
+        ticket = self.knock(lambda: None if turn.done() else turn.set_result(None))
+        if ticket is None:
             return self.turnstile.come_again_s()
         try:
             await turn
         finally:
-            self.give_up(newcomer)
+            self.give_up(ticket)
         return 0
 
     def _turn(self) -> None:
         left, row = self.turnstile.let_in(self._now()), self._row
         while left and row:
-            newcomer = row.popleft()
-            if newcomer.enter is not None:
+            ticket = row.popleft()
+            if ticket.enter is not None:
                 left -= 1
-                self._admit(newcomer)
+                enter, ticket.enter = ticket.enter, None
+                enter()
         while row and row[0].enter is None:
             row.popleft()
         if row:
@@ -104,51 +111,93 @@ class Entrance:
         else:
             self._is_due = False
 
-    def _admit(self, newcomer: Newcomer) -> None:
-        enter, newcomer.enter = newcomer.enter, None
-        assert enter is not None
-        enter()
+
+class Newcomer(asyncio.Protocol):
+    """A transport and the bytes of a handshake: all that somebody who waits costs.
+
+    Given to uvicorn as its ``ws``. In its turn it makes uvicorn's connection of what
+    uvicorn gave us, and that takes the transport over.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_connections",
+        "_entrance",
+        "_make",
+        "_ticket",
+        "_transport",
+    )
+
+    def __init__(
+        self,
+        entrance: Entrance,
+        kind: type[LiveProtocol],
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+    ) -> None:
+        self._entrance = entrance
+        self._make = partial(kind, config, server_state, app_state)
+        # The server ends what is in its set; whatever can shut down may be there.
+        self._connections = cast("set[Any]", server_state.connections)
+        self._transport: asyncio.Transport | None = None
+        self._bytes = b""
+        self._ticket: Ticket | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The transport is ours for now."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client; the first of them are its whole handshake."""
+        assert self._transport is not None
+        self._bytes += data
+        if len(self._bytes) > EARLY_BYTES_MAX:
+            self._transport.abort()
+        elif self._ticket is None:
+            self._ticket = self._entrance.knock(self._enter)
+            if self._ticket is None:
+                self.shutdown()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody waits for somebody who has gone."""
+        self._connections.discard(self)
+        self._transport = None
+        if self._ticket is not None:
+            self._entrance.give_up(self._ticket)
+
+    def shutdown(self) -> None:
+        """Refuse: there is no room, or the server stops."""
+        if self._transport is not None and not self._transport.is_closing():
+            seconds = self._entrance.turnstile.come_again_s()
+            self._transport.write(_REFUSAL % seconds)
+            self._transport.close()
+
+    def _enter(self) -> None:
+        transport = self._transport
+        if self._entrance.is_shut():
+            self.shutdown()
+        elif transport is not None and not transport.is_closing():
+            self._connections.discard(self)
+            connection = self._make()
+            connection.connection_made(transport)
+            connection.data_received(self._bytes)
+            transport.set_protocol(connection)
 
 
 class LiveProtocol(FanoutProtocol):
-    """A connection that passes the entrance before its handshake is read."""
+    """A connection that has waited its turn, and may have compression in common."""
 
-    entrance: ClassVar[Entrance | None] = None
-    """Shared by all connections of a class: see ``protocol_of``."""
+    __slots__ = ()
+
     deflating: ClassVar[Switchboard | None] = None
     """What those share who agreed to shared compression; None: nobody is asked."""
-
-    __slots__ = ("_handshake", "_knocked")
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         if self.deflating is not None:
             self.conn.available_extensions = [offer()]
-        self._knocked: Newcomer | None = None
-        self._handshake: bytes | None = None if self.entrance is None else b""
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes of the client; the first of them are its handshake."""
-        if self._handshake is None:
-            super().data_received(data)
-            return
-        self._handshake += data
-        if self._knocked is not None:
-            if len(self._handshake) > EARLY_BYTES_MAX:
-                self.transport.abort()
-            return
-        assert self.entrance is not None
-        newcomer = self.entrance.knock(self._enter)
-        if newcomer is None:
-            self._refuse(self.entrance.turnstile.come_again_s())
-        elif newcomer.enter is not None:
-            self._knocked = newcomer
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody waits for somebody who has gone."""
-        if self._knocked is not None and self.entrance is not None:
-            self.entrance.give_up(self._knocked)
-        super().connection_lost(exc)
 
     def heir(self, shared: Switchboard) -> tuple[type[LiveConnection], Switchboard]:
         """Who agreed to shared compression is served with it."""
@@ -156,24 +205,11 @@ class LiveProtocol(FanoutProtocol):
             return DeflatedConnection, self.deflating
         return super().heir(shared)
 
-    def _enter(self) -> None:
-        data, self._handshake, self._knocked = self._handshake, None, None
-        assert self.entrance is not None
-        if self.entrance.is_shut():
-            self._refuse(self.entrance.turnstile.come_again_s())
-        elif data and not self.transport.is_closing():
-            super().data_received(data)
-
-    def _refuse(self, seconds: int) -> None:
-        self._handshake = None
-        self.handshake_complete = self.close_sent = True
-        self.transport.write(_REFUSAL % seconds)
-        self.transport.close()
-
 
 def protocol_of(
     entrance: Entrance, deflating: Switchboard | None = None
-) -> type[LiveProtocol]:
-    """The class of sockets to give uvicorn as ``ws``, for one gateway."""
-    space = {"entrance": entrance, "deflating": deflating, "__slots__": ()}
-    return type("LiveProtocolOfGateway", (LiveProtocol,), space)
+) -> Callable[..., Newcomer]:
+    """What to give uvicorn as ``ws``, for one gateway."""
+    space = {"deflating": deflating, "__slots__": ()}
+    kind = type("LiveProtocolOfGateway", (LiveProtocol,), space)
+    return partial(Newcomer, entrance, kind)

@@ -27,7 +27,7 @@ from gateway.limits import RateLimits
 from gateway.live.commands import SocketCommands
 from gateway.live.conversation import House
 from gateway.live.door import LiveDoor
-from gateway.live.entrance import LiveProtocol, protocol_of
+from gateway.live.entrance import protocol_of
 from gateway.live.feed import ShardFeed
 from gateway.live.frames import FrameEncoder
 from gateway.live.gauges import LiveGauges
@@ -89,9 +89,7 @@ class LiveService:
         self._door = LiveDoor(house, needs.limits, config.allowed_origins, self._random)
         self.hub.delivery.pace.load = self._door.switchboard.flushes
         self.entrance = self._door.entrance
-        self.protocol: type[LiveProtocol] = protocol_of(
-            self.entrance, self._door.deflating
-        )
+        self.protocol = protocol_of(self.entrance, self._door.deflating)
         self._feeds: dict[ShardId, ShardFeed] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.permits = Permits(self.hub, needs.access, ports.clock, self._random)

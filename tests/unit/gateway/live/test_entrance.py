@@ -145,6 +145,18 @@ async def test_a_draining_gateway_refuses_who_waits() -> None:
         assert found.value.response.status_code == 503
 
 
+async def test_a_stop_refuses_who_waits() -> None:
+    """A server that ends does not leave them waiting."""
+    async with open_live_house() as house:
+        turnstile = stuck(house, 5)
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        writer.write(_handshake())
+        await until(lambda: turnstile.waiting == 1)
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+    writer.close()
+
+
 async def test_another_servers_sockets_wait_too() -> None:
     """Without our class the denial goes by ASGI."""
     async with open_live_house(ws="websockets-sansio") as house:
