@@ -1,0 +1,113 @@
+"""What doctors and patients are told of their own: as soon as anybody sees a slot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from actors.domain.changes import FeedBatch
+from gateway.live.hub import Hub
+from tests.fakes.live_house import LiveClient, LiveHouse, open_live_house
+
+WEEK = "slots/prv_1/consult/2026-W33"
+SCHEDULE = "schedule/prv_1"
+SLOT = {
+    "provider_id": "prv_1",
+    "visit_type": "consult",
+    "start": "2026-08-10T09:00:00Z",
+}
+
+
+async def watch(client: LiveClient, *topics: str) -> None:
+    await client.send("subscribe", topics=list(topics))
+    for _ in topics:
+        await client.until("snapshot")
+
+
+async def deltas(client: LiveClient, *topics: str) -> dict[str, dict[str, Any]]:
+    """The next delta of each of these topics."""
+    found: dict[str, dict[str, Any]] = {}
+    while found.keys() != set(topics):
+        frame = await client.until("delta")
+        found.setdefault(frame["topic"], frame)
+    return found
+
+
+async def cancel(house: LiveHouse, headers: dict[str, str], booking_id: str) -> None:
+    async with httpx.AsyncClient(base_url=house.url, headers=headers) as rest:
+        answer = await rest.post(
+            f"/v1/bookings/{booking_id}/cancel", json={"reason": "the doctor is ill"}
+        )
+        assert answer.is_success, answer.text
+
+
+async def test_one_booking_is_one_batch_for_everybody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Slots, schedule and the patient's own: the same change, in the same breath."""
+    told: list[set[str]] = []
+    inner = Hub.on_feed
+
+    def on_feed(hub: Hub, shard: Any, asked: Any, batch: FeedBatch, now: Any) -> bool:
+        before = {key: board.position for key, board in hub.index.boards.items()}
+        believed = inner(hub, shard, asked, batch, now)
+        boards = hub.index.boards
+        moved = {key for key, at in before.items() if boards[key].position != at}
+        if moved:
+            told.append(moved)
+        return believed
+
+    monkeypatch.setattr(Hub, "on_feed", on_feed)
+    async with (
+        open_live_house() as house,
+        house.client("doctor", "prv_1") as doctor,
+        house.client("patient", "pat_7") as patient,
+        house.client() as stranger,
+    ):
+        await watch(doctor, SCHEDULE, WEEK)
+        await watch(patient, "me")
+        await watch(stranger, WEEK)
+        told.clear()
+        booked = (await patient.ask("book", **SLOT))["body"]
+        day = await deltas(doctor, SCHEDULE, WEEK)
+        await deltas(stranger, WEEK)
+        assert told == [{SCHEDULE, WEEK, "me/pat_7"}]
+        versions = {frame["version"] for frame in day.values()}
+        assert versions == {booked["version"]}
+        assert day[SCHEDULE]["bookings"] == [booked]
+        assert day[WEEK]["slots"] == [[SLOT["start"], "booked"]]
+
+
+@pytest.mark.parametrize(
+    ("role", "subject"), [("clinic_admin", "cln_1"), ("doctor", "prv_1")]
+)
+async def test_a_patient_hears_that_the_clinic_cancelled(
+    role: str, subject: str
+) -> None:
+    """With the reason; the doctor's day and the public week change with it."""
+    async with (
+        open_live_house() as house,
+        house.client("patient", "pat_7") as patient,
+        house.client("patient", "pat_8") as another,
+        house.client("doctor", "prv_1") as doctor,
+    ):
+        booked = (await patient.ask("book", **SLOT))["body"]
+        await house.house.project()
+        await watch(patient, "me")
+        await watch(another, "me", WEEK)
+        await watch(doctor, SCHEDULE)
+        staff = house.house.auth(role, subject)
+        await cancel(house, staff, booked["booking_id"])
+        (mine,) = (await deltas(patient, "me"))["me"]["bookings"]
+        assert (mine["booking_id"], mine["status"]) == (
+            booked["booking_id"],
+            "cancelled",
+        )
+        assert mine["cancel_reason"] == "the doctor is ill"
+        (seen,) = (await deltas(doctor, SCHEDULE))[SCHEDULE]["bookings"]
+        assert seen["status"] == "cancelled"
+        free = (await deltas(another, WEEK))[WEEK]
+        assert free["slots"] == [[SLOT["start"], "free"]]
+        assert "pat_7" not in str(another.frames)
