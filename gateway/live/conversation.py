@@ -7,8 +7,9 @@ had, then the ``result`` that lists the others, then what each of those lacks.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -78,6 +79,28 @@ class House:
     persons: Persons
     revocations: Revocations | None = None
     """Where a token is revoked when its owner signs out."""
+    revoking: set[asyncio.Future[None]] = field(default_factory=set)
+
+    def revoke(self, caller: Caller) -> asyncio.Future[None]:
+        """Let a token hold no more: here from now on, elsewhere once this is done.
+
+        It is done whether or not anybody waits for it; Unavailable if it cannot be.
+        """
+        assert self.revocations is not None
+        # A token is believed for a while after its end: clocks differ.
+        until = Millis(caller.expires + self.authenticator.leeway_ms)
+        now = self.clock.now()
+        gone = Revocation(RevocationKind.TOKEN, caller.token_id, now, until)
+        self.authenticator.revoked.learn([gone])
+        task = asyncio.ensure_future(self.revocations.add(gone))
+        self.revoking.add(task)
+        task.add_done_callback(self._was_revoked)
+        return task
+
+    def _was_revoked(self, task: asyncio.Future[None]) -> None:
+        self.revoking.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.warning("a token is revoked here only", exc_info=task.exception())
 
 
 def find_room(house: House, name: TopicName) -> None:
@@ -190,23 +213,18 @@ class Conversation:
             )
         self._owner.sign_out(house.clock.now())
         if message.revoke:
-            return self._revoke(message, caller)
+            return self._revoked(message, house.revoke(caller))
         self._result(message.id, 200, b"{}")
         return None
 
-    async def _revoke(self, message: Logout, caller: Caller) -> None:
-        house, now = self._house, self._house.clock.now()
-        assert house.revocations is not None
-        # It is believed for a while after its end: clocks differ.
-        until = Millis(caller.expires + house.authenticator.leeway_ms)
-        gone = Revocation(RevocationKind.TOKEN, caller.token_id, now, until)
+    async def _revoked(self, message: Logout, revoking: asyncio.Future[None]) -> None:
         try:
-            await house.revocations.add(gone)
+            # Who signs out often leaves at once; it must be done nevertheless.
+            await asyncio.shield(revoking)
         except Unavailable as error:
             self._refuse(message.id, error)
-            return
-        house.authenticator.revoked.learn([gone])
-        self._result(message.id, 200, b"{}")
+        else:
+            self._result(message.id, 200, b"{}")
 
     def ended(self) -> None:
         """The connection is gone: count it off."""

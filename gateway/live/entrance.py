@@ -61,9 +61,10 @@ class Entrance:
 
     def knock(self, enter: Callable[[], None]) -> Ticket | None:
         """Let ``enter`` be called in a later turn; None if it never will be."""
-        verdict = Verdict.REFUSE
-        if not self.is_shut():
-            verdict = self.turnstile.arrive(self._now())
+        if self.is_shut():
+            self.turnstile.tally.shut_out += 1
+            return None
+        verdict = self.turnstile.arrive(self._now())
         if verdict is Verdict.REFUSE:
             return None
         ticket = Ticket(enter)

@@ -80,8 +80,13 @@ class LiveGauges(Collector):
             ("newcomers", "Newcomers let in.", self._turnstile.tally.entered),
             (
                 "newcomers_refused",
-                "Newcomers told 503, to come again later.",
+                "Newcomers told 503: too many were waiting.",
                 self._turnstile.tally.refused,
+            ),
+            (
+                "newcomers_shut_out",
+                "Newcomers told 503: full, or stopping.",
+                self._turnstile.tally.shut_out,
             ),
         ):
             yield CounterMetricFamily(f"slotcast_live_{name}", text, value)

@@ -46,6 +46,8 @@ class TurnstileTally(Struct):
     entered: int = 0
     waited: int = 0
     refused: int = 0
+    shut_out: int = 0
+    """Who came when the door was shut for all: full, or stopping."""
 
 
 class Turnstile:

@@ -172,6 +172,26 @@ async def test_a_log_out_can_revoke_the_token() -> None:
             assert (await fresh.ask("hold", **slot(9)))["status"] == 201
 
 
+async def test_who_revokes_and_leaves_at_once_has_revoked() -> None:
+    """The connection is gone before the store has answered; it is done all the same."""
+    store = MemoryRevocations(SteppedClock(make.NOW))
+    gate = _Gate(store.add)
+    store.add = gate  # type: ignore[method-assign]
+    async with open_live_house(shared={"revocations": store}) as house:
+        token = house.house.token("patient", "pat_1", jti="stolen")
+        async with house.client() as client:
+            await client.ask("auth", token=token)
+            await client.send("logout", revoke=True)
+            await gate.asked.wait()
+        while house.live.hub.watchers:  # noqa: ASYNC110 - sockets that close
+            await asyncio.sleep(0.005)
+        (revoking,) = house.live.house.revoking
+        gate.opened.set()
+        await revoking
+        async with house.client() as client:
+            assert (await client.ask("auth", token=token))["status"] == 401
+
+
 async def test_a_log_out_that_cannot_revoke_says_so(house: LiveHouse) -> None:
     """Without a store it is refused before anything happens."""
     async with house.client("patient", "pat_1") as client:
