@@ -20,6 +20,7 @@ COPY actors /opt/slotcast/actors
 COPY gateway /opt/slotcast/gateway
 COPY persistence /opt/slotcast/persistence
 COPY cluster /opt/slotcast/cluster
+COPY slotcast /opt/slotcast/slotcast
 COPY --chmod=0755 cluster/container-entrypoint.sh /usr/local/bin/slotcast
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/slotcast \

@@ -11,7 +11,7 @@ from tests.architecture.sources import ROOT, documents, shown
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _TARGET = re.compile(
-    r"`((?:tests|docs|actors|gateway|persistence|cluster|loadtests)/[\w./-]+)`"
+    r"`((?:tests|docs|actors|gateway|persistence|cluster|slotcast|loadtests)/[\w./-]+)`"
 )
 _MAKE = re.compile(r"`make ([a-z-]+)")
 _HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)

@@ -1,0 +1,1 @@
+"""What people who use Slotcast from Python import. So far: the live client."""

@@ -1,0 +1,1 @@
+"""Slotcast's live topics from Python: docs/client.md shows how."""

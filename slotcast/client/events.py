@@ -1,0 +1,181 @@
+"""What a client is told while it is connected, one type for each thing.
+
+Made by the session from what the server says; the last two by whoever holds the socket.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from slotcast.client.frames import FieldNote, Position
+from slotcast.client.view import Change
+
+
+class SignedIn(Struct, frozen=True, tag=True):
+    """The token holds; until ``expires_at`` this connection is that person's."""
+
+    role: str
+    subject: str
+    expires_at: str
+
+
+class SignInRefused(Struct, frozen=True, tag=True):
+    """The token does not hold, and is not sent again: authenticate with another."""
+
+    detail: str
+
+
+class TokenEnding(Struct, frozen=True, tag=True):
+    """The token ends so soon that a fresh one should be sent now."""
+
+    seconds: float
+
+
+class Subscribed(Struct, frozen=True, tag=True):
+    """These topics are ours; what we lack of them follows."""
+
+    topics: tuple[str, ...]
+
+
+class TopicRefused(Struct, frozen=True, tag=True):
+    """There is no subscription to this topic (any more).
+
+    With ``comes_again`` the session asks again by itself: later, or when somebody
+    has signed in. Without it the topic's view is gone.
+    """
+
+    topic: str
+    status: int
+    code: str
+    detail: str
+    comes_again: bool = False
+
+
+class SnapshotSeen(Struct, frozen=True, tag=True):
+    """A topic's whole content; ``changes`` against what we had, if we had any."""
+
+    topic: str
+    position: Position
+    before: Position | None
+    changes: tuple[Change, ...] = ()
+
+
+class DeltaSeen(Struct, frozen=True, tag=True):
+    """A topic moved from one position to the next."""
+
+    topic: str
+    position: Position
+    before: Position | None
+    changes: tuple[Change, ...] = ()
+
+
+class DeltaSkipped(Struct, frozen=True, tag=True):
+    """A delta that the view had already."""
+
+    topic: str
+    position: Position
+
+
+class GapSeen(Struct, frozen=True, tag=True):
+    """Something of a topic is missing; it has been asked for."""
+
+    topic: str
+    stands: Position | None
+    wanted: Position
+    by_heartbeat: bool = False
+
+
+class GapHealed(Struct, frozen=True, tag=True):
+    """What was missing has come."""
+
+    topic: str
+    position: Position
+
+
+class Problem(Struct, frozen=True):
+    """Why a command was refused; ``code`` is for programs, ``detail`` for people."""
+
+    code: str
+    detail: str
+    errors: tuple[FieldNote, ...] = ()
+    retry_ms: int = 0
+    """Not 0: nothing has happened, and the same command may come again after this."""
+
+
+class Answered(Struct, frozen=True, tag=True):
+    """A command's answer: status and body as in REST, or a problem."""
+
+    id: int
+    status: int
+    body: Any = None
+    problem: Problem | None = None
+
+
+class HeartbeatSeen(Struct, frozen=True, tag=True):
+    """The server lives; ``now`` is its time. ``behind``: topics that were asked for."""
+
+    now: str
+    behind: tuple[str, ...] = ()
+
+
+class PongSeen(Struct, frozen=True, tag=True):
+    """The answer to a ping."""
+
+    id: int | str | None
+
+
+class ByeSeen(Struct, frozen=True, tag=True):
+    """The server is about to close the connection with this code."""
+
+    code: int
+    retry_ms: tuple[int, int] | None = None
+
+
+class MessageUnreadable(Struct, frozen=True, tag=True):
+    """A message that is not as the wire says; if news was in it, a gap will show."""
+
+    reason: str
+
+
+class Connected(Struct, frozen=True, tag=True):
+    """A connection is there; ``again`` says that it is not the first."""
+
+    again: bool
+
+
+class Lost(Struct, frozen=True, tag=True):
+    """There is no connection; the next try is in ``wait_s`` seconds."""
+
+    reason: str
+    wait_s: float
+    code: int | None = None
+
+
+class EventsDropped(Struct, frozen=True, tag=True):
+    """Nobody took events for so long that the oldest were dropped; views are right."""
+
+    count: int
+
+
+Event = (
+    SignedIn
+    | SignInRefused
+    | TokenEnding
+    | Subscribed
+    | TopicRefused
+    | SnapshotSeen
+    | DeltaSeen
+    | DeltaSkipped
+    | GapSeen
+    | GapHealed
+    | Answered
+    | HeartbeatSeen
+    | PongSeen
+    | ByeSeen
+    | MessageUnreadable
+    | Connected
+    | Lost
+    | EventsDropped
+)

@@ -1,0 +1,70 @@
+"""The server's messages as values. Fields and kinds that nobody knows are ignored.
+
+One type holds the fields of all kinds: reading is one pass, and a kind that a newer
+server has invented is an ordinary frame that nobody acts on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import MsgspecError, Struct, field, json
+
+Position = tuple[int, int]
+"""``(epoch, version)``: where somebody stands on a topic."""
+
+
+class Unreadable(ValueError):
+    """A message that is not as the wire says: a defect of the server, or no Slotcast.
+
+    Nothing of it can be used. Positions tell later what was in it, if anything was.
+    """
+
+
+class FieldNote(Struct, frozen=True):
+    """One field that was not accepted."""
+
+    field: str = ""
+    message: str = ""
+
+
+class Frame(Struct, frozen=True):
+    """One message of the server; ``t`` says which fields mean something."""
+
+    t: str = ""
+    topic: str = ""
+    epoch: int = 0
+    before: int = field(name="from", default=0)
+    """A delta's ``from``: the version that it goes on from."""
+    version: int = 0
+    slots: tuple[tuple[str, str], ...] = ()
+    bookings: tuple[dict[str, Any], ...] = ()
+    time_off: tuple[dict[str, Any], ...] | None = None
+    id: int | str | None = None
+    status: int = 0
+    body: Any = None
+    code: int | str = ""
+    """A bye's close code, or the code of an error."""
+    detail: str = ""
+    errors: tuple[FieldNote, ...] = ()
+    retry_ms: int | tuple[int, int] = 0
+    """A bye's range, or how long an error asks to wait."""
+    now: str = ""
+    positions: Mapping[str, Position] = {}
+
+    @property
+    def position(self) -> Position:
+        """Where a snapshot or delta brings its topic."""
+        return self.epoch, self.version
+
+
+_DECODER: Final = json.Decoder(Frame)
+
+
+def read_frame(text: str | bytes) -> Frame:
+    """A message of the server. Raises Unreadable."""
+    try:
+        return _DECODER.decode(text)
+    except (MsgspecError, UnicodeError, RecursionError) as error:
+        raise Unreadable(str(error)) from None

@@ -1,0 +1,249 @@
+"""A client's side of the live socket, without a socket: texts in, texts out.
+
+Whoever holds the connection calls ``connected`` and sends what it returns, hands every
+message to ``heard`` and sends what that returns, and calls ``lost`` when the connection
+ends, to learn when to come back. ``now`` is in seconds on a clock that never jumps.
+This module cannot wait, read a clock, draw a number of its own, or reach out: asyncio,
+gevent and tests share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, json
+
+from slotcast.client.backoff import Backoff
+from slotcast.client.errors import TooManyOpenCommands
+from slotcast.client.events import (
+    Answered,
+    ByeSeen,
+    Event,
+    HeartbeatSeen,
+    MessageUnreadable,
+    PongSeen,
+    Problem,
+    SignedIn,
+    SignInRefused,
+    TokenEnding,
+)
+from slotcast.client.frames import Frame, Unreadable, read_frame
+from slotcast.client.subscriptions import COMES_AGAIN, UNAUTHENTICATED, Subscriptions
+from slotcast.client.view import TopicView
+
+if TYPE_CHECKING:
+    from random import Random
+
+SUBPROTOCOL: Final = "slotcast.v1"
+DEAF_S: Final = 45.0
+"""The server says something every 20 s: two silences and a bit are a dead line."""
+COMMANDS_OPEN_MAX: Final = 64
+"""Commands without an answer; the server refuses the next one."""
+TOKEN_ENDS_S: Final = 60.0
+"""Three heartbeats before its end a token should be replaced."""
+STAY_AWAY: Final = range(4500, 5000)
+"""Close codes that mean: do not come back."""
+
+
+class Heard(Struct, frozen=True):
+    """What a message was, and what you must send because of it."""
+
+    events: list[Event]
+    send: list[str]
+
+
+class LiveSession:
+    """Topics, commands and sign-in of one client, over any number of connections."""
+
+    def __init__(
+        self,
+        topics: Iterable[str] = (),
+        *,
+        token: str = "",
+        random: Random,
+        reconnect: Backoff | None = None,
+    ) -> None:
+        self.reconnect = reconnect or Backoff(random)
+        self.is_connected = False
+        self.hears_until = 0.0
+        """When the connection is dead unless something is heard before."""
+        self._subscriptions = Subscriptions(topics, self._message)
+        self._token = token
+        self._ids = 0
+        self._signing_in: int | None = None
+        self._token_ends: datetime | None = None
+        self._bye: int | None = None
+        self._open: dict[int, str] = {}
+        """Commands without an answer: they are sent again on the next connection."""
+
+    @property
+    def views(self) -> dict[str, TopicView]:
+        """What we have of each topic that we want."""
+        return self._subscriptions.views
+
+    # --- the connection ----------------------------------------------------------
+
+    def connected(self, now: float) -> list[str]:
+        """A connection is there: send these, in this order.
+
+        The token first, then the topics from where we stand, then every command that
+        has no answer yet: the same text with the same key, so it has one effect.
+        """
+        self.is_connected = True
+        self.hears_until = now + DEAF_S
+        self._bye = None
+        self.reconnect.connected(now)
+        signing_in = [self._auth()] if self._token else []
+        return [*signing_in, *self._subscriptions.begin(), *self._open.values()]
+
+    def lost(
+        self, code: int | None, now: float, *, at_least_s: float = 0.0
+    ) -> float | None:
+        """The connection ended (or was not made): seconds until the next try.
+
+        Args:
+            code: how it was closed; None if it broke or was never there.
+            now: the time.
+            at_least_s: the Retry-After of a handshake that was refused.
+
+        Returns:
+            None if the server does not want to see us again: see the code.
+        """
+        self.is_connected = False
+        told, self._bye = self._bye, None
+        if code in STAY_AWAY or told in STAY_AWAY:
+            return None
+        return self.reconnect.lost(now, at_least_s=at_least_s)
+
+    def deaf_at(self, now: float) -> bool:
+        """Whether so long nothing was heard that the connection is dead: close it."""
+        return self.is_connected and now >= self.hears_until
+
+    # --- what we say -------------------------------------------------------------
+
+    def subscribe(self, topics: Iterable[str]) -> list[str]:
+        """Watch these too: what to send, nothing while there is no connection."""
+        return self._if_connected(self._subscriptions.want(topics))
+
+    def unsubscribe(self, topics: Iterable[str]) -> list[str]:
+        """Watch these no more: what to send, nothing while there is no connection."""
+        return self._if_connected(self._subscriptions.leave(topics))
+
+    def authenticate(self, token: str) -> list[str]:
+        """From now on with this token: what to send."""
+        self._token = token
+        return [self._auth()] if self.is_connected and token else []
+
+    def command(self, op: str, *, key: str, **fields: Any) -> tuple[int, str]:
+        """A command's id and text: send it now, or let ``connected`` do so.
+
+        ``key`` is its idempotency key, new for each wish and the same for each try.
+
+        Raises:
+            TooManyOpenCommands: wait for an answer first.
+        """
+        if len(self._open) >= COMMANDS_OPEN_MAX:
+            raise TooManyOpenCommands(COMMANDS_OPEN_MAX)
+        identifier, text = self._message(op, key=key, **fields)
+        self._open[identifier] = text
+        return identifier, text
+
+    def forget(self, identifier: int) -> None:
+        """Nobody waits for this command any more: it is not sent again."""
+        self._open.pop(identifier, None)
+
+    def ping(self) -> tuple[int, str]:
+        """A question that only asks for a sign of life: its id and text."""
+        return self._message("ping")
+
+    def _message(self, op: str, **fields: Any) -> tuple[int, str]:
+        self._ids += 1
+        message = {**fields, "op": op, "id": self._ids}
+        return self._ids, json.encode(message).decode()
+
+    def _auth(self) -> str:
+        self._signing_in, text = self._message("auth", token=self._token)
+        return text
+
+    def _if_connected(self, texts: list[str]) -> list[str]:
+        return texts if self.is_connected else []
+
+    # --- what the server says ----------------------------------------------------
+
+    def heard(self, text: str | bytes, now: float) -> Heard:
+        """Take a message. You must send what this returns, in order."""
+        self.hears_until = now + DEAF_S
+        try:
+            frame = read_frame(text)
+        except Unreadable as error:
+            return Heard([MessageUnreadable(str(error))], [])
+        match frame.t:
+            case "delta" | "snapshot":
+                return Heard(*self._subscriptions.news(frame))
+            case "result" | "error":
+                return self._answer(frame)
+            case "heartbeat":
+                return self._heartbeat(frame)
+            case "bye":
+                return Heard([self._goodbye(frame)], [])
+            case "pong":
+                return Heard([PongSeen(frame.id)], [])
+            case _:
+                return Heard([], [])  # newer than this client
+
+    def _answer(self, frame: Frame) -> Heard:
+        concerned = self._subscriptions.answered(frame)
+        if concerned is not None:
+            return Heard(concerned, [])
+        if frame.id is not None and frame.id == self._signing_in:
+            return self._signed_in(frame)
+        if not isinstance(frame.id, int) or self._open.pop(frame.id, None) is None:
+            return Heard([], [])
+        problem = None
+        if frame.t == "error":
+            wait = frame.retry_ms if isinstance(frame.retry_ms, int) else 0
+            problem = Problem(str(frame.code), frame.detail, frame.errors, wait)
+        return Heard([Answered(frame.id, frame.status, frame.body, problem)], [])
+
+    def _signed_in(self, frame: Frame) -> Heard:
+        self._signing_in = None
+        if frame.t == "error" or not isinstance(frame.body, dict):
+            # Sent a third time, it would close the connection for good.
+            self._token = ""
+            self._token_ends = None
+            return Heard([SignInRefused(frame.detail)], [])
+        told = {
+            name: str(frame.body.get(name, "")) for name in SignedIn.__struct_fields__
+        }
+        self._token_ends = _instant(told["expires_at"])
+        again = self._subscriptions.again([UNAUTHENTICATED])
+        return Heard([SignedIn(**told)], again)
+
+    def _heartbeat(self, frame: Frame) -> Heard:
+        events, send, behind = self._subscriptions.compare(frame)
+        events.append(HeartbeatSeen(frame.now, tuple(behind)))
+        now = _instant(frame.now)
+        if self._token_ends is not None and now is not None:
+            left = (self._token_ends - now).total_seconds()
+            if left < TOKEN_ENDS_S:
+                self._token_ends = None  # told once for each token
+                events.append(TokenEnding(left))
+        return Heard(events, [*send, *self._subscriptions.again(COMES_AGAIN)])
+
+    def _goodbye(self, frame: Frame) -> ByeSeen:
+        code = frame.code if isinstance(frame.code, int) else 0
+        self._bye = code
+        retry_ms = frame.retry_ms if isinstance(frame.retry_ms, tuple) else None
+        if retry_ms is not None:
+            self.reconnect.told(retry_ms)
+        return ByeSeen(code, retry_ms)
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None

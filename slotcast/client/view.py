@@ -1,0 +1,160 @@
+"""What a client has of one topic: content at a position, brought on by frames.
+
+The rule of the wire, and all of it: a snapshot replaces everything. A delta is applied
+if its epoch is ours and ``from <= mine < version``; it is old news if
+``version <= mine``; else something is missing between it and us, and the topic must be
+subscribed to again from where we stand. States are absolute, so nothing can be counted
+twice. This module cannot wait, read a clock, or reach out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from slotcast.client.frames import Frame, Position
+
+GONE: Final = "gone"
+"""In a delta: the slot is no longer offered."""
+UNKNOWN: Final = -1
+"""The version of a view that has never seen a snapshot."""
+
+
+class Change(Struct, frozen=True):
+    """A slot (by its start) or a booking (by its id), and what became of it.
+
+    ``old`` and ``new`` are states or statuses; ``""`` stands for not there.
+    """
+
+    key: str
+    old: str
+    new: str
+    booking: Mapping[str, Any] | None = None
+    """The booking as it is now; None for a slot."""
+
+
+class Applied(Struct, frozen=True):
+    """The view moved; ``changes`` is what is different in it."""
+
+    before: Position | None
+    changes: tuple[Change, ...]
+
+
+class Skipped(Struct, frozen=True):
+    """Old news: the view has it already."""
+
+
+class Gap(Struct, frozen=True):
+    """Something is missing before this frame; the view has not moved."""
+
+    stands: Position | None
+    wanted: Position
+
+
+class TopicView:
+    """One topic. ``slots`` for slots topics; bookings and leave for the others."""
+
+    __slots__ = ("bookings", "epoch", "slots", "time_off", "topic", "version")
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.epoch = 0
+        self.version = UNKNOWN
+        self.slots: dict[str, str] = {}
+        """Start -> ``free``, ``held`` or ``booked``."""
+        self.bookings: dict[str, dict[str, Any]] = {}
+        """Booking id -> the booking as REST shows it."""
+        self.time_off: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def position(self) -> Position | None:
+        """Where the view stands; None before its first snapshot."""
+        return None if self.version == UNKNOWN else (self.epoch, self.version)
+
+    def is_behind(self, position: Position) -> bool:
+        """Whether somebody who stands there has seen what this view has not."""
+        epoch, version = position
+        return epoch != self.epoch or self.version < version
+
+    def apply(self, frame: Frame) -> Applied | Skipped | Gap:
+        """Take a snapshot or a delta of this topic.
+
+        On a ``Gap`` you must subscribe again with ``since`` at ``position``.
+        """
+        if frame.t == "snapshot":
+            return self._replace(frame)
+        if self.version == UNKNOWN or frame.epoch != self.epoch:
+            return Gap(self.position, frame.position)
+        if frame.version <= self.version:
+            return Skipped()
+        if frame.before > self.version:
+            return Gap(self.position, frame.position)
+        before = self.position
+        changes = (*self._slots(frame), *self._bookings(frame))
+        if frame.time_off is not None:
+            self.time_off = frame.time_off
+        self.version = frame.version
+        return Applied(before, changes)
+
+    def _replace(self, frame: Frame) -> Applied:
+        before, slots, bookings = self.position, self.slots, self.bookings
+        self.slots = dict(frame.slots)
+        self.bookings = {str(row.get("booking_id")): row for row in frame.bookings}
+        self.time_off = frame.time_off or ()
+        self.epoch, self.version = frame.position
+        if before is None:
+            return Applied(None, ())
+        changes = (
+            *_different(slots, self.slots),
+            *_rewritten(bookings, self.bookings),
+        )
+        return Applied(before, changes)
+
+    def _slots(self, frame: Frame) -> list[Change]:
+        slots, changes = self.slots, []
+        for start, state in frame.slots:
+            if state == GONE:
+                old, new = slots.pop(start, ""), ""
+            else:
+                old, new = slots.get(start, ""), state
+                slots[start] = state
+            if old != new:
+                changes.append(Change(start, old, new))
+        return changes
+
+    def _bookings(self, frame: Frame) -> list[Change]:
+        changes = []
+        for row in frame.bookings:
+            key = str(row.get("booking_id"))
+            old = self.bookings.get(key)
+            self.bookings[key] = row
+            # A booking that was moved keeps its status: it is news all the same.
+            if old != row:
+                changes.append(Change(key, _status(old), _status(row), row))
+        return changes
+
+
+def _status(row: Mapping[str, Any] | None) -> str:
+    return "" if row is None else str(row.get("status", ""))
+
+
+def _different(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
+    keys = sorted(old.keys() | new.keys())
+    return [
+        Change(key, old.get(key, ""), new.get(key, ""))
+        for key in keys
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _rewritten(
+    old: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]]
+) -> list[Change]:
+    keys = sorted(old.keys() | new.keys())
+    return [
+        Change(key, _status(old.get(key)), _status(new.get(key)), new.get(key))
+        for key in keys
+        if old.get(key) != new.get(key)
+    ]
