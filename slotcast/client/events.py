@@ -1,6 +1,7 @@
 """What a client is told while it is connected, one type for each thing.
 
-Made by the session from what the server says; the last two by whoever holds the socket.
+Made by the session from what the server says, and from ``Connected`` on by whoever
+holds the socket.
 """
 
 from __future__ import annotations
@@ -153,6 +154,12 @@ class Lost(Struct, frozen=True, tag=True):
     code: int | None = None
 
 
+class TokenUnavailable(Struct, frozen=True, tag=True):
+    """No fresh token could be had; ``reason`` is what its source said."""
+
+    reason: str
+
+
 class EventsDropped(Struct, frozen=True, tag=True):
     """Nobody took events for so long that the oldest were dropped; views are right."""
 
@@ -177,5 +184,6 @@ Event = (
     | MessageUnreadable
     | Connected
     | Lost
+    | TokenUnavailable
     | EventsDropped
 )

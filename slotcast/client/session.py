@@ -69,6 +69,8 @@ class LiveSession:
         self.is_connected = False
         self.hears_until = 0.0
         """When the connection is dead unless something is heard before."""
+        self.ended_with: int | None = None
+        """The code of the last connection's end, or of its bye; None: it broke."""
         self._subscriptions = Subscriptions(topics, self._message)
         self._token = token
         self._ids = 0
@@ -113,6 +115,7 @@ class LiveSession:
         """
         self.is_connected = False
         told, self._bye = self._bye, None
+        self.ended_with = told if code is None else code
         if code in STAY_AWAY or told in STAY_AWAY:
             return None
         return self.reconnect.lost(now, at_least_s=at_least_s)

@@ -37,8 +37,9 @@ Ask = Callable[..., tuple[int, str]]
 
 
 class Missing(Struct):
-    """A gap that is being healed."""
+    """A gap that is being healed: until the view is where ``wanted`` says."""
 
+    wanted: Position
     tries: int = 0
     asked: int | None = None
     """The question that will heal it; None when it has been answered."""
@@ -161,9 +162,19 @@ class Subscriptions:
             return [DeltaSkipped(topic, frame.position)], []
         kind = SnapshotSeen if frame.t == "snapshot" else DeltaSeen
         events: list[Event] = [kind(topic, frame.position, found.before, found.changes)]
-        if self._missing.pop(topic, None) is not None:
+        if self._is_healed(topic, frame):
             events.append(GapHealed(topic, frame.position))
         return events, []
+
+    def _is_healed(self, topic: str, frame: Frame) -> bool:
+        missing = self._missing.get(topic)
+        if missing is None:
+            return False
+        epoch, version = missing.wanted
+        if frame.t == "delta" and frame.epoch == epoch and frame.version < version:
+            return False
+        del self._missing[topic]
+        return True
 
     def compare(self, frame: Frame) -> tuple[list[Event], list[str], list[str]]:
         """A heartbeat's positions: events, what to send, and the topics behind."""
@@ -185,8 +196,9 @@ class Subscriptions:
     ) -> tuple[list[Event], list[str]]:
         missing = self._missing.get(topic)
         if missing is not None:
+            missing.wanted = max(missing.wanted, wanted)
             return [], [] if missing.asked is not None else self._subscribe([topic])
-        self._missing[topic] = Missing()
+        self._missing[topic] = Missing(wanted)
         gap = GapSeen(topic, self.views[topic].position, wanted, by_heartbeat)
         return [gap], self._subscribe([topic])
 
