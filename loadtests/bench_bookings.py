@@ -25,9 +25,9 @@ import websockets
 
 from loadtests.bench_server import Server, plain_server, slotcast_server
 from loadtests.http_client import HttpClient
-from loadtests.live_client import SUBPROTOCOL
 from loadtests.region import run_slotcast, tokens
 from loadtests.replay_report import percentiles
+from slotcast.client.session import SUBPROTOCOL
 
 PROVIDERS = 64
 PATIENTS = 512

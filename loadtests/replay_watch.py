@@ -44,7 +44,7 @@ class Watch:
     async def __aenter__(self) -> Watch:
         self._tasks = [asyncio.ensure_future(w.run()) for w in self.watchers]
         for watcher in self.watchers:
-            await asyncio.wait_for(watcher.ready.wait(), 60)
+            await asyncio.wait_for(watcher.ready(), 60)
         return self
 
     async def __aexit__(
@@ -61,13 +61,12 @@ class Watch:
         """What the watchers saw."""
         if not self.enabled:
             return {}
-        views = [v for w in self.watchers for v in w.watched.topics.values()]
         return {
             "sockets": len(self.watchers),
-            "topics": len(views),
-            "frames": sum(w.watched.frames for w in self.watchers),
-            "deltas": sum(view.deltas for view in views),
-            "gaps": sum(view.gaps for view in views),
+            "topics": sum(len(w.watched.topics) for w in self.watchers),
+            "frames": sum(w.frames for w in self.watchers),
+            "deltas": sum(w.watched.deltas for w in self.watchers),
+            "gaps": sum(w.watched.gaps for w in self.watchers),
             "reconnects": sum(w.watched.reconnects for w in self.watchers),
             "errors": sum(len(w.watched.errors) for w in self.watchers),
         }

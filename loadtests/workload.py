@@ -329,7 +329,7 @@ class Watchers:
         """Connect, and wait until each has seen every topic."""
         self._tasks = [asyncio.ensure_future(one.run()) for one in self.watchers]
         for one in self.watchers:
-            await asyncio.wait_for(one.ready.wait(), patience_s)
+            await asyncio.wait_for(one.ready(), patience_s)
 
     async def stop(self) -> None:
         """Hang up."""
@@ -345,8 +345,7 @@ class Watchers:
     @property
     def deltas(self) -> int:
         """Deltas applied, all topics of all watchers."""
-        views = [view for one in self.watchers for view in one.watched.topics.values()]
-        return sum(view.deltas for view in views)
+        return sum(one.watched.deltas for one in self.watchers)
 
 
 async def _run(options: argparse.Namespace) -> dict[str, Any]:

@@ -112,9 +112,13 @@ class LiveClient:
     ) -> None:
         await self.close()
 
+    def stop(self) -> None:
+        """End the iteration and all waiting; the context's end closes the socket."""
+        self._finish(ClientClosed())
+
     async def close(self) -> None:
         """Say goodbye; whoever still waits hears that the client is closed."""
-        self._finish(ClientClosed())
+        self.stop()
         tasks = [one for one in (self._running, self._refreshing) if one is not None]
         for task in tasks:
             task.cancel()

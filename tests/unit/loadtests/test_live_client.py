@@ -1,61 +1,50 @@
-"""The watcher of the load tests follows the wire's rule for deltas."""
+"""A watcher of the load tests notes what it met, and ends when it is told to."""
 
-import pytest
+from __future__ import annotations
 
-from loadtests.live_client import TopicView, apply_frame
+import asyncio
 
-NINE, TEN = "2026-12-01T09:00:00Z", "2026-12-01T10:00:00Z"
+from loadtests.live_client import LiveWatcher
+from tests.fakes.live_house import open_live_house
+from tests.fakes.live_relay import open_relay
 
-
-def a_view() -> TopicView:
-    return TopicView(epoch=7, version=101, slots={NINE: "free", TEN: "free"})
-
-
-def a_delta(
-    epoch: int, first: int, version: int, *slots: list[str]
-) -> dict[str, object]:
-    return {
-        "t": "delta",
-        "epoch": epoch,
-        "from": first,
-        "version": version,
-        "slots": list(slots),
-    }
+WEEK = "slots/prv_1/consult/2026-W33"
+NINE = "2026-08-10T09:00:00Z"
+SLOT = {"provider_id": "prv_1", "visit_type": "consult", "start": NINE}
 
 
-@pytest.mark.parametrize(
-    ("epoch", "first", "version", "applied", "at"),
-    [
-        (7, 101, 105, True, 105),
-        (7, 99, 105, True, 105),
-        (7, 90, 101, True, 101),
-        (7, 90, 100, True, 101),
-        (7, 102, 105, False, 101),
-        (8, 101, 105, False, 101),
-    ],
-)
-def test_a_delta_is_applied_skipped_or_a_gap(
-    epoch: int, first: int, version: int, applied: bool, at: int
-) -> None:
-    """Apply when the epoch is equal and from <= mine < version, skip when
-    version <= mine, else subscribe again."""
-    view = a_view()
-    assert apply_frame(view, a_delta(epoch, first, version, [NINE, "held"])) is applied
-    assert view.version == at
-    assert view.slots[NINE] == ("held" if at == 105 else "free")
+async def test_a_watcher_counts_what_it_met() -> None:
+    """Deltas, byes, reconnects and refused topics; its view follows by deltas alone."""
+    async with (
+        open_live_house() as house,
+        open_relay(f"ws://127.0.0.1:{house.port}/v1/live") as relay,
+        house.client("patient", "pat_1") as patient,
+    ):
+        watcher = LiveWatcher(relay.url, [WEEK, "slots/nonsense"], seed=1)
+        running = asyncio.ensure_future(watcher.run())
+        await watcher.ready()
+        view = watcher.watched.topics[WEEK]
+        assert view.slots[NINE] == "free"
+        await relay.until(lambda it: len(it.said) == 1)
+        relay.cut()
+        held = await patient.ask("hold", key="k1", **SLOT)
+        assert held["status"] == 201
+        await relay.until(lambda it: len(it.said) == 2)
+        await watcher._client.when(lambda _: view.slots[NINE] == "held")
+        watcher.stop()
+        await running
+    watched = watcher.watched
+    assert (watched.deltas, watched.gaps, watched.reconnects) == (1, 0, 1)
+    assert len(watched.errors) == 1
+    assert watched.errors[0].startswith("invalid_request: ")
+    assert watcher.frames >= 4
 
 
-def test_a_slot_that_is_gone_leaves_the_view_and_may_be_unknown() -> None:
-    """Removal is absolute too: an unknown slot that goes does no harm."""
-    view = a_view()
-    delta = a_delta(7, 101, 102, [NINE, "gone"], ["2026-12-02T09:00:00Z", "gone"])
-    assert apply_frame(view, delta)
-    assert view.slots == {TEN: "free"}
-
-
-def test_a_snapshot_replaces_everything() -> None:
-    """A snapshot of another epoch is taken whole."""
-    view = a_view()
-    frame = {"t": "snapshot", "epoch": 9, "version": 3, "slots": [[TEN, "booked"]]}
-    assert apply_frame(view, frame)
-    assert (view.epoch, view.version, view.slots) == (9, 3, {TEN: "booked"})
+async def test_a_watcher_survives_a_server_that_is_not_there() -> None:
+    """It tries until it is stopped, and raises nothing."""
+    watcher = LiveWatcher("ws://127.0.0.1:9/v1/live", [WEEK], seed=1)
+    running = asyncio.ensure_future(watcher.run())
+    await asyncio.sleep(0)
+    watcher.stop()
+    await running
+    assert watcher.watched.topics[WEEK].position is None
