@@ -28,6 +28,7 @@ from cluster.commands.serving import serve
 from cluster.commands.statuses import status
 from cluster.commands.tokens import token
 from cluster.commands.verifying import verify
+from cluster.commands.watching import watch
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.terminal import Terminal
 from cluster.version import version_text
@@ -48,6 +49,7 @@ app.add_typer(importing, name="import")
 app.command()(project)
 app.command()(migrate)
 app.command()(status)
+app.command()(watch)
 app.add_typer(journal, name="journal")
 cluster.command()(isolate)
 cluster.command()(drain)

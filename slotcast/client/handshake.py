@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -63,6 +64,19 @@ def _seconds(headers: Headers) -> float:
         return max(0.0, float(headers.get("Retry-After", "0")))
     except ValueError:
         return 0.0  # a date: our own wait is long enough
+
+
+def reason_of(error: Exception) -> str:
+    """Why there is no connection, in words."""
+    if isinstance(error, ConnectionClosed):
+        if error.rcvd is None:
+            return "the line broke"
+        return f"closed with {error.rcvd.code} {error.rcvd.reason}".strip()
+    if isinstance(error, InvalidStatus):
+        return f"it answered {error.response.status_code}"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__
 
 
 def close_code(error: ConnectionClosed) -> int | None:

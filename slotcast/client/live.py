@@ -41,7 +41,12 @@ from slotcast.client.events import (
     TokenEnding,
     TokenUnavailable,
 )
-from slotcast.client.handshake import close_code, live_address, retry_after_s
+from slotcast.client.handshake import (
+    close_code,
+    live_address,
+    reason_of,
+    retry_after_s,
+)
 from slotcast.client.session import COMMANDS_OPEN_MAX, SUBPROTOCOL, LiveSession
 from slotcast.client.view import TopicView
 
@@ -267,7 +272,7 @@ class LiveClient:
                 code, reason = await self._converse(socket)
         except (OSError, TimeoutError, EOFError, WebSocketException) as error:
             at_least_s = retry_after_s(error, self.url)
-            reason = str(error) or type(error).__name__
+            reason = reason_of(error)
         finally:
             self._socket = None
         wait_s = self._session.lost(code, now(), at_least_s=at_least_s)
@@ -293,7 +298,7 @@ class LiveClient:
             except TimeoutError:
                 return None, "nothing was heard for too long"
             except ConnectionClosed as end:
-                return close_code(end), str(end)
+                return close_code(end), reason_of(end)
             heard = session.heard(text, now())
             self.messages += 1
             self._tell(heard.events)

@@ -1,0 +1,129 @@
+"""``slotcast watch``: live topics in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.text import Text
+
+from cluster.commands.options import DataOption
+from cluster.obstacle import Obstacle
+from cluster.run_file import read_record
+from cluster.terminal import Terminal
+
+TOKEN: Final = "SLOTCAST_TOKEN"  # noqa: S105 - a variable's name
+EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+"""Where to find who listens on all addresses."""
+PARTS_WITHOUT_WEEK: Final = 3
+
+
+def watch(
+    topics: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TOPIC",
+            help="slots/PROVIDER/VISIT_TYPE/2026-W49 (without the week: this one), "
+            "schedule/PROVIDER, or me.",
+            show_default=False,
+        ),
+    ],
+    *,
+    url: Annotated[
+        str, typer.Option(help="The server; else the one of the data folder.")
+    ] = "",
+    token: Annotated[
+        str,
+        typer.Option(
+            help="Who watches, for schedule/… and me; better: --token-file or "
+            f"{TOKEN}, which no list of processes shows.",
+            show_default=False,
+        ),
+    ] = "",
+    token_file: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="A file with the token; - is standard input."
+        ),
+    ] = "",
+    data: DataOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a line for programs.")
+    ] = False,
+) -> None:
+    """Print live topics: what they show, then each change as it happens."""
+    from cluster.clock import SystemClock
+    from cluster.watch_lines import JsonLines, PlainLines, Writing
+    from cluster.watching import watch_topics
+    from slotcast.client import LiveClient, NotServed
+
+    clock = SystemClock()
+    named = [_whole(topic, clock.today()) for topic in dict.fromkeys(topics)]
+    signed = _token(token, token_file)
+    try:
+        client = LiveClient(url or _address(data), named, token=signed)
+    except NotServed as error:
+        raise Obstacle(error.wrong, error.mend) from error
+    writing: Writing = JsonLines()
+    if not as_json:
+        writing = PlainLines(None, names_topics=len(named) > 1)
+    out = Terminal().out
+
+    def show(line: Text) -> None:
+        if as_json:
+            sys.stdout.write(line.plain + "\n")
+            sys.stdout.flush()
+        else:
+            out.print(line)
+
+    try:
+        asyncio.run(watch_topics(client, named, writing, clock, show))
+    except KeyboardInterrupt:
+        return  # before there was anything to stop
+    except (BrokenPipeError, SystemExit):
+        # Whoever read has read enough (rich makes that an exit with 1). What is still
+        # buffered would be complained about when Python flushes it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _whole(topic: str, today: date) -> str:
+    """The topic's full name: slots without a week are those of this one."""
+    parts = topic.strip("/").split("/")
+    if parts[0] == "slots" and len(parts) == PARTS_WITHOUT_WEEK:
+        year, week, _ = today.isocalendar()
+        return "/".join([*parts, f"{year}-W{week:02}"])
+    return topic
+
+
+def _token(token: str, token_file: str) -> str:
+    """The token, from wherever it is; empty if there is none. Raises Obstacle."""
+    if token and token_file:
+        raise Obstacle("Give either --token or --token-file.")
+    if not token_file:
+        return (token or os.environ.get(TOKEN, "")).strip()
+    try:
+        if token_file == "-":  # noqa: S105 - standard input
+            return sys.stdin.read().strip()
+        return Path(token_file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Obstacle(f"The token in {token_file} cannot be read: {error}.") from error
+
+
+def _address(data: Path | None) -> str:
+    """The server at work on this data folder; else where one would serve."""
+    from cluster.data_folder import DataFolder
+    from cluster.settings import read_settings
+
+    settings = read_settings(data=data)
+    folder = DataFolder(settings.data)
+    host, port = settings.host, settings.port
+    record = read_record(folder.run_file) if folder.is_locked() else None
+    if record is not None and record.port:
+        host, port = record.host, record.port
+    host = EVERYWHERE.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
