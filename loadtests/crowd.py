@@ -2,221 +2,235 @@
 
     python -m loadtests.crowd ws://127.0.0.1:8000/v1/live --count 5000
         --say '{"op":"subscribe","id":1,"topics":["slots/…"]}' [--first-source 1]
+    python -m loadtests.crowd ws://127.0.0.1:8000/v1/live --count 5000 --plan FILE
 
 Holds the connections from several loopback addresses, and answers commands on standard
-input with a line of JSON each: ``report``, ``reset``, ``quit``. Frames that begin with
-``--counts`` are counted by how many a connection had before, so with one such frame for
-each change ``at[n]`` is when the last connection had the n-th, on the monotonic clock
-that all processes of a machine share. It parses headers and no content, so that as
-little of the machine as can be is the driver's.
+input with a line of JSON each (below). It parses headers and the heads of frames and no
+content, so that as little of the machine as can be is the driver's.
+
+With ``--say`` every connection says that. Frames that begin with ``--counts`` are
+counted by how many a connection had before, so with one such frame for each change
+``at[n]`` is when the last connection had the n-th, on the monotonic clock that all
+processes of a machine share.
+
+With ``--plan``, a JSON list of lists of topics, the n-th listener watches the n-th list
+(from the beginning again when they end; ``--first`` is the number of this process's
+first). Every delivery is kept: see ``deliveries``.
+
+Commands, a line each:
+
+- ``report``: counts, and how many stand at each version of each topic.
+- ``reset``: the same, and counts from here.
+- ``deliveries FILE``: write each delta and snapshot, a line of JSON each, with when the
+  first listener had it and how many microseconds later each one.
+- ``stall N`` / ``read N``: of every N listeners the last reads no more / reads again;
+  their deliveries are not kept. ``--small N`` gives them a small receive buffer.
+- ``drop``: cut all connections off at once.
+- ``rejoin {"since":"last","jitter_s":0,"at_once":64}``: all come back, from where each
+  stood (``last``), from before what can be remembered (``old``), or from nowhere
+  (``none``). Answered when all are there again.
+- ``quit``.
+
+A handshake that is answered with 503 is asked again after its Retry-After, and a half
+of it more at most; connections that fail are tried again until ``--patience`` is over.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
 import json
-import os
+import random
+import socket
 import sys
 import time
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import uvloop
+
+from loadtests.crowd_listener import Crowd, Listener, Refused
+from loadtests.crowd_wire import request_of
 
 PER_SOURCE = 900
 """Connections from one address, below a gateway's cap for each."""
 AT_ONCE = 64
 """Handshakes in flight."""
-PONG, PING, CLOSE = 10, 9, 8
-_TWO, _EIGHT = 126, 127
+RETRY_S = 0.25
+"""A connection that failed is tried again after about so long."""
+SMALL_BYTES = 4096
+"""Receive buffer of those who will stall: a phone's network holds little more."""
 
 
-class Crowd:
-    """What all connections of this process saw."""
+class Gathering:
+    """Brings the listeners of a crowd to their server, once and again."""
 
-    def __init__(self, request: bytes, say: bytes, counts: bytes) -> None:
-        self.request = request
-        self.say = say
-        self.counts = counts
-        self.joined = 0
-        self.lost = 0
-        self.ready = 0
-        """Connections that had at least one frame after they joined."""
-        self.reset()
+    def __init__(self, crowd: Crowd, chosen: argparse.Namespace) -> None:
+        self.crowd = crowd
+        self._host, self._port, _ = request_of(chosen.url)
+        self._first_source: int = chosen.first_source
+        self._small: int = chosen.small
+        self._first: int = chosen.first
+        self._patience_s: float = chosen.patience
+        self._dice = random.Random(chosen.first)
+        self.failed = 0
+        """Connections that failed and were tried again."""
 
-    def reset(self) -> None:
-        """Count from here; every connection starts at its next frame."""
-        self.round = getattr(self, "round", 0) + 1
-        self.at: list[float] = []
-        self.seen: list[int] = []
-
-    def note(self, number: int, now: float) -> None:
-        """A connection had its frame of this number."""
-        if number >= len(self.at):
-            self.at.append(now)
-            self.seen.append(0)
-        self.at[number] = now
-        self.seen[number] += 1
-
-    def report(self) -> dict[str, Any]:
-        """Everything, for whoever asked."""
+    async def all(self, at_once: int, jitter_s: float = 0.0) -> dict[str, Any]:
+        """Connect everybody; how long it took, and how often it failed."""
+        crowd, room = self.crowd, asyncio.Semaphore(at_once)
+        began, failed = time.monotonic(), self.failed
+        refused = crowd.refused.total()
+        outcomes = await asyncio.gather(
+            *(self._bring(one, room, jitter_s, began) for one in crowd.listeners),
+            return_exceptions=True,
+        )
+        absent = [repr(one) for one in outcomes if isinstance(one, BaseException)]
         return {
-            "joined": self.joined,
-            "ready": self.ready,
-            "lost": self.lost,
-            "at": self.at,
-            "seen": self.seen,
+            "connected_s": round(time.monotonic() - began, 3),
+            "began": began,
+            "failed": len(absent),
+            "why": sorted(set(absent))[:3],
+            "again": self.failed - failed,
+            "refused": crowd.refused.total() - refused,
         }
 
-
-class Listener(asyncio.Protocol):
-    """One connection."""
-
-    __slots__ = ("_crowd", "_had", "_is_shaken", "_rest", "_round", "_transport", "up")
-
-    def __init__(self, crowd: Crowd) -> None:
-        self._crowd = crowd
-        self._rest = b""
-        self._is_shaken = False
-        self._had = -1
-        self._round = 0
-        self._transport: Any = None
-        self.up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the upgrade."""
-        self._transport = transport
-        self._transport.write(self._crowd.request)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Count it off."""
-        self._crowd.lost += self._is_shaken
-        if not self.up.done():
-            self.up.set_exception(ConnectionError("no upgrade"))
-
-    def data_received(self, data: bytes) -> None:
-        """Count frames."""
-        if self._rest:
-            data = self._rest + data
-        if not self._is_shaken:
-            head, mark, data = data.partition(b"\r\n\r\n")
-            if not mark:
-                self._rest = head
+    async def _bring(
+        self, one: Listener, room: asyncio.Semaphore, jitter_s: float, began: float
+    ) -> None:
+        if jitter_s:
+            await asyncio.sleep(self._dice.uniform(0, jitter_s))
+        while True:
+            try:
+                async with room:
+                    await self._connect(one)
+            except Refused as no:
+                pause_s = no.retry_s * self._dice.uniform(1.0, 1.5)
+                if not no.retry_s or not self._may_wait(began, pause_s):
+                    raise
+            except OSError:
+                self.failed += 1
+                pause_s = RETRY_S * self._dice.uniform(0.5, 1.5)
+                if not self._may_wait(began, pause_s):
+                    raise
+            else:
                 return
-            self._shaken(head)
-        now = time.monotonic()
-        at = 0
-        while (end := self._frame(data, at, now)) > at:
-            at = end
-        self._rest = data[at:]
+            await asyncio.sleep(pause_s)
 
-    def _shaken(self, head: bytes) -> None:
-        if b" 101 " not in head[:16]:
-            self._transport.abort()
-            return
-        self._is_shaken = True
-        self._crowd.joined += 1
-        if self._crowd.say:
-            self._transport.write(masked(1, self._crowd.say))
-        if not self.up.done():
-            self.up.set_result(None)
+    def _may_wait(self, began: float, pause_s: float) -> bool:
+        return time.monotonic() + pause_s < began + self._patience_s
 
-    def _frame(self, data: bytes, at: int, now: float) -> int:
-        """Take one frame; where it ends, or ``at`` if it is not all there."""
-        if len(data) - at < 2:
-            return at
-        length, body = data[at + 1], at + 2
-        if length == _TWO:
-            body = at + 4
-            length = int.from_bytes(data[at + 2 : body], "big")
-        elif length == _EIGHT:
-            body = at + 10
-            length = int.from_bytes(data[at + 2 : body], "big")
-        end = body + length
-        if end > len(data) or body > len(data):
-            return at
-        crowd, opcode = self._crowd, data[at] & 15
-        if opcode == PING:
-            self._transport.write(masked(PONG, data[body:end]))
-        elif opcode == CLOSE:
-            self._transport.close()
+    async def _connect(self, one: Listener) -> None:
+        one.prepare()
+        up = one.up
+        assert up is not None
+        place = (one.number - self._first) // PER_SOURCE
+        source = f"127.1.{self._first_source}.{1 + place}"
+        loop = asyncio.get_running_loop()
+        if is_of(one, self._small):
+            narrow = await self._narrow(source)
+            await loop.create_connection(lambda: one, sock=narrow)
         else:
-            self._count(now, is_news=data.startswith(crowd.counts, body, end))
-        return end
+            await loop.create_connection(
+                lambda: one, self._host, self._port, local_addr=(source, 0)
+            )
+        async with asyncio.timeout(self._patience_s):
+            await up
 
-    def _count(self, now: float, *, is_news: bool) -> None:
-        crowd = self._crowd
-        if self._had < 0:
-            crowd.ready += 1
-            self._had = 0
-        if not is_news:
-            return
-        if self._round != crowd.round:
-            self._round, self._had = crowd.round, 0
-        crowd.note(self._had, now)
-        self._had += 1
-
-
-def masked(opcode: int, payload: bytes) -> bytes:
-    """A client's frame of up to 64 KiB; the mask is zero, which leaves the payload."""
-    length = len(payload)
-    if length < _TWO:
-        return bytes((128 | opcode, 128 | length)) + bytes(4) + payload
-    return (
-        bytes((128 | opcode, 128 | _TWO))
-        + length.to_bytes(2, "big")
-        + bytes(4)
-        + payload
-    )
+    async def _narrow(self, source: str) -> socket.socket:
+        made = socket.socket()
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BYTES)
+            made.settimeout(0)
+            made.bind((source, 0))
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(made, (self._host, self._port))
+        except BaseException:
+            made.close()
+            raise
+        return made
 
 
-def request_of(url: str) -> tuple[str, int, bytes]:
-    """Host, port and the bytes that ask for the upgrade."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "127.0.0.1", parts.port or 80
-    key = base64.b64encode(os.urandom(16)).decode()
-    lines = (
-        f"GET {parts.path or '/'} HTTP/1.1",
-        f"Host: {host}:{port}",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        f"Sec-WebSocket-Key: {key}",
-        "Sec-WebSocket-Version: 13",
-        "",
-        "",
-    )
-    return host, port, "\r\n".join(lines).encode()
+def is_of(one: Listener, every: int) -> bool:
+    """Whether it is the last of each so many."""
+    return every > 0 and one.number % every == every - 1
+
+
+class Commands:
+    """What can be asked of a crowd; each answer is what is told."""
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+        self._crowd = gathering.crowd
+
+    async def answer(self, line: str) -> dict[str, Any]:
+        """Do as a line says."""
+        word, _, rest = line.partition(" ")
+        match word:
+            case "reset":
+                self._crowd.reset()
+            case "deliveries":
+                return self._deliveries(Path(rest))
+            case "stall" | "read":
+                return self._stall(int(rest), is_over=word == "read")
+            case "drop":
+                for one in self._crowd.listeners:
+                    one.leave()
+                return {"at": time.monotonic()}
+            case "rejoin":
+                return await self._rejoin(**json.loads(rest or "{}"))
+            case _:
+                pass
+        return self._crowd.report()
+
+    def _deliveries(self, path: Path) -> dict[str, Any]:
+        seen = [one for one in self._crowd.heads.values() if one.at]
+        with path.open("w", encoding="ascii") as file:
+            file.writelines(json.dumps(one.told()) + "\n" for one in seen)
+        return {"frames": len(seen), "deliveries": sum(len(one.at) for one in seen)}
+
+    def _stall(self, every: int, *, is_over: bool) -> dict[str, Any]:
+        chosen = [one for one in self._crowd.listeners if is_of(one, every)]
+        for one in chosen:
+            one.is_noted = False
+            if is_over:
+                one.read_on()
+            else:
+                one.stall()
+        return {"stalled": 0 if is_over else len(chosen)}
+
+    async def _rejoin(
+        self, since: str = "last", jitter_s: float = 0.0, at_once: int = AT_ONCE
+    ) -> dict[str, Any]:
+        for one in self._crowd.listeners:
+            stood = one.stands() if since != "none" else None
+            if stood is not None and since == "old":
+                stood = {topic: (epoch, 0) for topic, (epoch, _) in stood.items()}
+            one.since = stood
+        self._crowd.reset()
+        found = await self._gathering.all(at_once, jitter_s)
+        return {**found, "answered_at": self._crowd.answered_at}
 
 
 async def hold(chosen: argparse.Namespace) -> None:
     """Connect, then answer questions until told to quit."""
-    host, port, request = request_of(chosen.url)
+    _, _, request = request_of(chosen.url)
     crowd = Crowd(request, chosen.say.encode(), chosen.counts.encode())
-    loop = asyncio.get_running_loop()
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def one(number: int) -> None:
-        source = f"127.1.{chosen.first_source}.{1 + number // PER_SOURCE}"
-        async with room:
-            _, listener = await loop.create_connection(
-                lambda: Listener(crowd), host, port, local_addr=(source, 0)
-            )
-            await listener.up
-
-    began = time.monotonic()
-    outcomes = await asyncio.gather(
-        *(one(number) for number in range(chosen.count)), return_exceptions=True
-    )
-    failed = sum(isinstance(one, BaseException) for one in outcomes)
-    tell({"connected_s": round(time.monotonic() - began, 2), "failed": failed})
+    plan: list[list[str]] = [[]]
+    if chosen.plan is not None:
+        plan = json.loads(chosen.plan.read_text())
+    topics = [tuple(one) for one in plan]
+    for number in range(chosen.first, chosen.first + chosen.count):
+        listener = Listener(crowd, number, topics[number % len(topics)])
+        listener.is_noted = not is_of(listener, chosen.small)
+        crowd.listeners.append(listener)
+    gathering = Gathering(crowd, chosen)
+    tell(await gathering.all(AT_ONCE))
+    commands = Commands(gathering)
     while (line := await asyncio.to_thread(sys.stdin.readline)).strip() != "quit":
         if not line:
             return
-        if line.strip() == "reset":
-            crowd.reset()
-        tell(crowd.report())
+        tell(await commands.answer(line.strip()))
 
 
 def tell(what: dict[str, Any]) -> None:
@@ -225,15 +239,24 @@ def tell(what: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def main() -> None:
-    """Hold a crowd."""
+def options() -> argparse.ArgumentParser:
+    """What can be chosen."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--say", default="", help="sent once, as text")
     parser.add_argument("--counts", default="", help="only frames that begin so")
+    parser.add_argument("--plan", type=Path, default=None, help="who watches what")
+    parser.add_argument("--first", type=int, default=0, help="the first one's number")
     parser.add_argument("--first-source", type=int, default=1, help="127.1.N.*")
-    uvloop.run(hold(parser.parse_args()))
+    parser.add_argument("--small", type=int, default=0, help="of each N, the last")
+    parser.add_argument("--patience", type=float, default=120.0, help="seconds")
+    return parser
+
+
+def main() -> None:
+    """Hold a crowd."""
+    uvloop.run(hold(options().parse_args()))
 
 
 if __name__ == "__main__":
