@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SEEDS ?= 5000
 MINUTES ?= 20
+WATCHERS ?= 10000
 ARGS ?=
 
 # Stamps: written when a set is installed, older than a changed lock file.
@@ -13,7 +14,7 @@ DEV_READY := $(VENV)/.ready-dev
 SERVICES ?= .services
 SERVICES_READY := $(SERVICES)/.ready
 
-.PHONY: help run check test simulate bench soak lock clean
+.PHONY: help run check test simulate bench soak blink lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -47,6 +48,9 @@ bench: $(DEV_READY)  ## measure; the method stands in docs/benchmarks/
 
 soak: $(DEV_READY)  ## a cluster under load with a fault every 20 s
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
+
+blink: $(RUN_READY)  ## watch ten thousand watchers see a booking
+	@$(BIN)/python -m loadtests.blink --watchers $(WATCHERS) $(ARGS)
 
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
   --no-emit-index-url --no-emit-find-links --no-header pyproject.toml
