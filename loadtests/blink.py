@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -25,7 +26,7 @@ from rich.console import Console
 from rich.live import Live
 
 from loadtests.bench_server import slotcast_server
-from loadtests.blink_crowd import Crowds, TooManyWatchers, crowds
+from loadtests.blink_crowd import Crowds, TooManyWatchers, crowds, room_for
 from loadtests.blink_view import Show, Sight, screen
 from loadtests.http_client import HttpClient
 from loadtests.region import tokens
@@ -147,6 +148,9 @@ async def perform(
 
 async def blink(options: argparse.Namespace, console: Console) -> Show:
     """The whole show."""
+    showing = asyncio.current_task()
+    assert showing is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, showing.cancel)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blink-")))
         console.print("Starting a server on throw-away data …", style="dim")
@@ -196,11 +200,12 @@ def main() -> int:
         parser.error("watchers and changes are at least 1, seconds at least 0")
     console = Console(highlight=False, soft_wrap=True)
     try:
+        room_for(options.watchers)
         show = asyncio.run(blink(options, console))
     except TooManyWatchers as error:
         console.print(str(error))
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Stopped.")
         return 0
     console.print(show.summary())
