@@ -182,9 +182,10 @@ def _screen(show: Show, live: Live) -> Draw:
 def _lines(show: Show, console: Console) -> Draw:
     def draw() -> None:
         if show.sights:
-            console.print(show.sights[-1].line())
+            console.print(show.sights[-1].line(), soft_wrap=True)
         else:
-            console.print(f"{show.heading()}; all in {show.connecting_s:.1f} s")
+            heading = f"{show.heading()}; all in {show.connecting_s:.1f} s"
+            console.print(heading, soft_wrap=True)
 
     return draw
 
@@ -198,7 +199,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.watchers < 1 or options.changes < 1 or not options.every >= 0:
         parser.error("watchers and changes are at least 1, seconds at least 0")
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     try:
         room_for(options.watchers)
         show = asyncio.run(blink(options, console))

@@ -1,0 +1,109 @@
+"""Our client and its token: replaced in time, on the way back, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gateway.live.settings import LiveSettings
+from slotcast.client import SentAway
+from slotcast.client.events import (
+    Lost,
+    SignedIn,
+    SignInRefused,
+    SnapshotSeen,
+    Subscribed,
+    TokenEnding,
+    TokenUnavailable,
+    TopicRefused,
+)
+from tests.fakes.live_clients import a_client, until
+from tests.fakes.live_house import LiveHouse, open_live_house
+
+WEEK = "slots/prv_1/consult/2026-W33"
+SLOT: dict[str, Any] = {
+    "provider_id": "prv_1",
+    "visit_type": "consult",
+    "start": "2026-08-10T09:00:00Z",
+}
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[LiveHouse]:
+    async with open_live_house(live=LiveSettings(heartbeat_s=1)) as opened:
+        yield opened
+
+
+async def test_a_token_is_replaced_before_it_ends(house: LiveHouse) -> None:
+    """The server's clock says when; the socket lives on."""
+    fresh = house.house.token("patient", "pat_1", ttl_s=3_000, jti="fresh")
+
+    async def fresh_token() -> str:
+        return fresh
+
+    token = house.house.token("patient", "pat_1", ttl_s=30)
+    async with a_client(
+        house.url, "me", token=token, fresh_token=fresh_token
+    ) as person:
+        first = await until(person, SignedIn)
+        assert (await until(person, TokenEnding)).seconds <= 30
+        again = await until(person, SignedIn)
+        assert again.expires_at > first.expires_at
+        assert person.connections == 1
+
+
+async def test_an_expired_token_is_replaced_on_the_way_back() -> None:
+    """4005 closes; with a fresh token it comes back to its private topics."""
+    seldom = LiveSettings(heartbeat_s=1_000_000, retry_ms=(1, 5))
+    async with open_live_house(live=seldom) as house:
+        tokens = iter(["no token at all", house.house.token("patient", "pat_1", 9_000)])
+
+        async def fresh_token() -> str:
+            return next(tokens)
+
+        token = house.house.token("patient", "pat_1", ttl_s=3_000)
+        async with a_client(
+            house.url, "me", token=token, fresh_token=fresh_token
+        ) as person:
+            await until(person, SnapshotSeen)
+            house.house.clock.step(3_000)
+            assert (await until(person, Lost)).code == 4005
+            # The first fresh token does not hold, and no other is asked for by itself.
+            await until(person, SignInRefused)
+            refused = await until(person, TopicRefused)
+            assert (refused.topic, refused.comes_again) == ("me", True)
+            await person.authenticate(await fresh_token())
+            await until(person, SignedIn)
+            await until(person, Subscribed)
+            assert person.views["me"].position is not None
+
+
+async def test_who_cannot_get_a_token_is_told(house: LiveHouse) -> None:
+    """Whatever the source of tokens does wrong is an event, not the end."""
+
+    async def fresh_token() -> str:
+        raise OSError("the token server is away")
+
+    async with a_client(
+        house.url, WEEK, token="nonsense", fresh_token=fresh_token
+    ) as person:
+        told = await until(person, TokenUnavailable)
+        assert "token server is away" in told.reason
+        await person.shown()
+
+
+async def test_who_is_sent_away_stays_away(house: LiveHouse) -> None:
+    """4501: the iteration, open commands and later ones say so; nothing reconnects."""
+    async with a_client(house.url, WEEK, token="nonsense") as person:
+        await person.shown()
+        for number in (1, 2):
+            await person.authenticate(f"nonsense {number}")
+        with pytest.raises(SentAway) as away:
+            await until(person, Lost)
+        assert (away.value.code, bool(away.value.mend)) == (4501, True)
+        with pytest.raises(SentAway):
+            await person.call("book", key="k1", **SLOT)
+        with pytest.raises(SentAway):
+            await person.when(lambda _: False)
