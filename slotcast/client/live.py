@@ -13,6 +13,7 @@ the next connection, with the same key.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import Random
@@ -58,6 +59,11 @@ OPEN_S: Final = 10.0
 CLOSE_S: Final = 2.0
 """How long the other side may take for its half of a handshake."""
 TOKEN_EXPIRED: Final = 4005
+
+_LOG: Final = logging.getLogger("slotcast.client")
+_LOG.addHandler(logging.NullHandler())
+# At DEBUG websockets writes every message, and some of ours hold tokens.
+_LOG.setLevel(logging.INFO)
 
 FreshToken = Callable[[], Awaitable[str]]
 """Gets a new token for the same person, from wherever tokens come."""
@@ -268,6 +274,7 @@ class LiveClient:
                 max_size=MESSAGE_BYTES_MAX,
                 open_timeout=OPEN_S,
                 close_timeout=CLOSE_S,
+                logger=_LOG,
             ) as socket:
                 code, reason = await self._converse(socket)
         except (OSError, TimeoutError, EOFError, WebSocketException) as error:

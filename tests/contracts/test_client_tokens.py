@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -107,3 +108,14 @@ async def test_who_is_sent_away_stays_away(house: LiveHouse) -> None:
             await person.call("book", key="k1", **SLOT)
         with pytest.raises(SentAway):
             await person.when(lambda _: False)
+
+
+async def test_a_token_is_in_no_log(
+    house: LiveHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even when a program asks for everything that there is to know."""
+    caplog.set_level(logging.DEBUG)
+    token = house.house.token("patient", "pat_1")
+    async with a_client(house.url, "me", token=token) as person:
+        await until(person, SnapshotSeen)
+    assert token not in caplog.text

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -179,8 +179,6 @@ async def test_troubles_are_sentences(
 
 async def test_the_week_may_be_left_out(house: LiveHouse) -> None:
     """Slots without a week are those of the current one."""
-    from datetime import datetime
-
     async with watching("slots/prv_1/consult", "--url", house.url) as shown:
         before = datetime.now(UTC).isocalendar()
         line = await shown.until("slots/prv_1/consult/")
