@@ -209,7 +209,7 @@ def main() -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Stopped.")
         return 0
-    console.print(show.summary())
+    console.print(show.summary(), soft_wrap=not console.is_terminal)
     return 0 if show.went_well else 1
 
 
