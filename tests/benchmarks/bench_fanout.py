@@ -24,8 +24,9 @@ from statistics import median
 from typing import Any
 
 import httpx
-import psutil
 
+from tests.benchmarks.crowds import Crowds
+from tests.benchmarks.gauging import cpu_s, memory
 from tests.deployment.files import program
 from tests.fixtures.server import ROOT, free_port
 from tests.fixtures.waiting import until_listening
@@ -34,7 +35,6 @@ TOPIC = "slots/prv_1/consult/2026-W33"
 CHANGES = 30
 EVERY_S = 0.5
 IDLE_S = 4.0
-CROWDS = 2
 NEWS = '{"t":"delta"'
 MODULE = "ngx_nchan_module.so"
 SLOT = {
@@ -44,60 +44,6 @@ SLOT = {
 }
 
 Change = Callable[[int], None]
-
-
-class Crowds:
-    """Listeners in processes of their own."""
-
-    def __init__(self, url: str, sockets: int, say: str) -> None:
-        self._processes = [
-            subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "loadtests.crowd", url, "--say", say),
-                    *("--counts", NEWS, "--count", str(sockets // CROWDS)),
-                    *("--first-source", str(1 + number)),
-                ],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for number in range(CROWDS)
-        ]
-        self.connected = [self._line(one) for one in self._processes]
-
-    @staticmethod
-    def _line(process: subprocess.Popen[str]) -> dict[str, Any]:
-        assert process.stdout is not None
-        found: dict[str, Any] = json.loads(process.stdout.readline())
-        return found
-
-    def ask(self, command: str) -> list[dict[str, Any]]:
-        """Every process's answer."""
-        for one in self._processes:
-            assert one.stdin is not None
-            one.stdin.write(command + "\n")
-            one.stdin.flush()
-        return [self._line(one) for one in self._processes]
-
-    def close(self) -> None:
-        """End them."""
-        for one in self._processes:
-            one.kill()
-            one.wait(20)
-
-
-def cpu_s(pid: int) -> float:
-    """Processor time of a process and those below it, up to now."""
-    own = psutil.Process(pid)
-    times = [one.cpu_times() for one in (own, *own.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
-
-
-def memory(pid: int) -> int:
-    """Resident bytes of a process and those below it."""
-    own = psutil.Process(pid)
-    return sum(int(p.memory_info().rss) for p in (own, *own.children(recursive=True)))
 
 
 @contextmanager
@@ -221,7 +167,7 @@ def measure(name: str, sockets: int) -> dict[str, Any]:
     """One server with so many sockets."""
     with SERVERS[name]() as (pid, url, say, change):
         before = memory(pid)
-        crowds = Crowds(url, sockets, say)
+        crowds = Crowds(url, sockets, "--say", say, "--counts", NEWS)
         try:
             time.sleep(2.0)
             each = (memory(pid) - before) / sockets
