@@ -75,6 +75,8 @@ class LiveGauges(Collector):
             ("conflations", "Missed frames made one state.", tally.conflations),
             ("gaps_healed", "Topics found wrong by a read.", tally.gaps_healed),
             ("rereads", "Topics read again.", tally.rereads),
+            ("reads", "Topics asked of calendars or SQL.", tally.reads),
+            ("position_reads", "Requests that verify feeds.", tally.position_reads),
             ("feed_batches", "Replies of feeds.", tally.feed_batches),
             ("feed_resets", "Feeds that began anew.", tally.feed_resets),
             ("newcomers", "Newcomers let in.", self._turnstile.tally.entered),

@@ -98,6 +98,7 @@ class TopicReader:
             if providers
             for part in by_shard(links, ReadPositions(providers)).values()
         ]
+        self._hub.tally.position_reads += len(asked)
         for answer in await asyncio.gather(*asked, return_exceptions=True):
             if isinstance(answer, PositionsView):
                 self._hub.verified(answer, self._ports.clock.now())
@@ -117,6 +118,7 @@ class TopicReader:
                 await asyncio.sleep(backoff_s(attempts, self._random))
 
     async def _attempt(self, board: Board) -> bool:
+        self._hub.tally.reads += 1
         try:
             view = await self._ask(board)
         except Unavailable:

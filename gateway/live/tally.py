@@ -16,6 +16,8 @@ class LiveTally:
         "feed_resets",
         "frames_sent",
         "gaps_healed",
+        "position_reads",
+        "reads",
         "refusals",
         "rereads",
         "resumes",
@@ -29,6 +31,10 @@ class LiveTally:
         self.feed_resets = 0
         self.gaps_healed = 0
         self.rereads = 0
+        self.reads = 0
+        """Topics asked of a calendar or the read model; a reconnect asks for none."""
+        self.position_reads = 0
+        """Requests to shards that ask where calendars stand, to verify the feeds."""
         self.resumes: Counter[str] = Counter()
         """How subscriptions with a position began: ring, snapshot or none."""
         self.refusals: Counter[str] = Counter()
