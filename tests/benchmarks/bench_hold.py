@@ -28,6 +28,8 @@ from tests.benchmarks.live_site import live_site
 PROVIDERS = 100
 SETTLE_S = 10.0
 SAMPLE_S = 5.0
+EMPTY_S = 10.0
+"""Before anybody watches, to tell what the watchers cost."""
 HEARTBEAT_S = 20.0
 PARTS = {"one": 1, "two": 2}
 WATCHERS = {"one": 18_000, "two": 30_000}
@@ -50,10 +52,18 @@ def sampled(pids: list[int], seconds: float) -> dict[str, list[Any]]:
     return found
 
 
+def cores_of(series: dict[str, list[Any]]) -> float:
+    """Used by all processes together, on average."""
+    cores = [float(sum(each)) for each in series["cores"]]
+    return sum(cores) / len(cores)
+
+
 def measure(part: str, watchers: int, minutes: float) -> dict[str, Any]:
     """One part of the row."""
     seconds = 60 * minutes
     with live_site(PROVIDERS, gateways=PARTS[part]) as site:
+        time.sleep(SETTLE_S)
+        empty = sampled(site.gateways, min(seconds, EMPTY_S))
         plan = [[topic] for topic in site.topics()]
         with Crowds(site.live, watchers, plan=plan) as crowds:
             say(f"{part}: {watchers} watchers in {crowds.connected_s:.1f} s")
@@ -65,8 +75,7 @@ def measure(part: str, watchers: int, minutes: float) -> dict[str, Any]:
             changer = Changer(site, site.providers)
             changes = asyncio.run(changed(changer, 20.0, PROVIDERS / 20.0))
             calm = until_all_have(crowds, newest(changes))
-    cores = [sum(each) for each in series["cores"]]
-    mean = sum(cores) / len(cores)
+    mean = cores_of(series)
     return {
         "gateways": len(site.gateways),
         "watchers": watchers,
@@ -75,6 +84,7 @@ def measure(part: str, watchers: int, minutes: float) -> dict[str, Any]:
         "open_files": files,
         "crowd": counts,
         "heartbeats_due": round(watchers * seconds / HEARTBEAT_S),
+        "idle_cores_without_watchers": round(cores_of(empty), 4),
         "idle_cores": round(mean, 4),
         "idle_cores_per_10000": round(1e4 * mean / watchers, 4),
         "rss_mib_first": [round(one / 2**20, 1) for one in series["rss"][0]],
