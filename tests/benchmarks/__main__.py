@@ -3,7 +3,8 @@
     python -m tests.benchmarks [--only NAME …] [--record docs/benchmarks/NAME.json]
 
 Prints one JSON document with the machine, the commit and every figure; ``--record``
-also writes it. Run it on a quiet machine: nothing here is asserted.
+also writes it, and draws the rows of the live side beside it (plots.py). Run it on a
+quiet machine: nothing here is asserted.
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ BENCHMARKS = {
     "start": ["loadtests.bench_start", "--json"],
     "shared": ["tests.benchmarks.bench_shared", "--json"],
     "fanout": ["tests.benchmarks.bench_fanout"],
+    "sight": ["tests.benchmarks.bench_sight"],
+    "hot": ["tests.benchmarks.bench_hot"],
+    "memory": ["tests.benchmarks.bench_memory"],
+    "stalled": ["tests.benchmarks.bench_stalled"],
+    "storm": ["tests.benchmarks.bench_storm"],
+    "peak": ["tests.benchmarks.bench_peak"],
+    "growth": ["tests.benchmarks.bench_growth"],
+    "hold": ["tests.benchmarks.bench_hold"],
     "bookings": ["loadtests.bench_bookings"],
     "services": ["tests.benchmarks.bench_services"],
 }
@@ -98,6 +107,9 @@ def main() -> int:
     print(text)
     if options.record is not None:
         options.record.write_text(text + "\n")
+        from tests.benchmarks.plots import draw
+
+        draw(options.record)
     return int(any(isinstance(f, dict) and "failed" in f for f in found.values()))
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.bench_sight import changed
+from tests.benchmarks.bench_sight import changed, warm
 from tests.benchmarks.changing import Changer
 from tests.benchmarks.crowds import Crowds, Plan
 from tests.benchmarks.gauging import say, spent, tell
@@ -38,6 +38,9 @@ PROVIDERS = (100, 1_000, 10_000)
 RATE = 1.0
 SETTLE_S = 3.0
 AXES = ("watchers", "two", "providers")
+
+
+Point = dict[str, Any]
 
 
 @dataclass
@@ -73,7 +76,7 @@ def cost(
     return Cost(idle, used, sum(one.total("frames") for one in crowds))
 
 
-def point(number: int, watchers: int, now: Cost, base: Cost) -> dict[str, Any]:
+def point(number: int, watchers: int, now: Cost, base: Cost) -> Point:
     """A point of the plot."""
     frames = now.frames - base.frames
     return {
@@ -87,32 +90,24 @@ def point(number: int, watchers: int, now: Cost, base: Cost) -> dict[str, Any]:
     }
 
 
-def by_watchers(
-    steps: list[int], gateways: int, effort: Effort
-) -> list[dict[str, Any]]:
+def by_watchers(site: LiveSite, steps: list[int], effort: Effort) -> list[Point]:
     """More and more watchers on one topic."""
     found = []
-    with live_site(1, gateways) as site, ExitStack() as stack:
+    with ExitStack() as stack:
         plan = [[topic] for topic in site.topics()]
         changer = Changer(site, site.providers)
         crowds = [stack.enter_context(Crowds(site.live, FEW, plan=plan))]
-        asyncio.run(changed(changer, RATE, 2.0))
+        warm(changer, RATE)
         base = cost(site, changer, crowds, effort)
         for number, step in enumerate(steps, 1):
             there = sum(one.sockets for one in crowds)
-            made = Crowds(
-                site.live,
-                step - there,
-                plan=plan,
-                first=there,
-                first_source=1 + 10 * number,
-            )
+            place = {"first": there, "first_source": 1 + 10 * number}
+            made = Crowds(site.live, step - there, plan=plan, **place)
             crowds.append(stack.enter_context(made))
             now = cost(site, changer, crowds, effort)
             found.append(point(step, step, now, base))
-            lost = sum(one.total("lost") for one in crowds)
-            joined = sum(one.total("joined") for one in crowds)
-            found[-1] |= {"gateways": gateways, "joined": joined, "lost": lost}
+            for name in ("joined", "lost"):
+                found[-1][name] = sum(one.total(name) for one in crowds)
             say(f"{step} watchers: {found[-1]['us_per_message']} µs a message")
     return found
 
@@ -129,40 +124,43 @@ def half_spread(topics: list[str], watchers: int) -> Plan:
 
 
 def by_providers(
-    steps: list[int], watchers: int, effort: Effort
-) -> list[dict[str, Any]]:
+    site: LiveSite, steps: list[int], watchers: int, effort: Effort
+) -> list[Point]:
     """More and more providers, as many watchers."""
     found = []
-    with live_site(1) as site:
-        changer = Changer(site, site.providers)
-        for step in steps:
-            began = time.monotonic()
-            asyncio.run(site.open(step))
-            say(f"{step} providers in {time.monotonic() - began:.0f} s")
-            hot = [[topic] for topic in site.topics()[:1]]
-            with Crowds(site.live, FEW, plan=hot) as crowd:
-                asyncio.run(changed(changer, RATE, 2.0))
-                base = cost(site, changer, [crowd], effort)
-            plan = half_spread(site.topics(), watchers)
-            with Crowds(site.live, watchers, plan=plan) as crowd:
-                now = cost(site, changer, [crowd], effort)
-                counts = crowd.counts()
-            found.append(point(step, watchers, now, base))
-            found[-1] |= {name: counts[name] for name in ("joined", "lost")}
-            say(f"{step} providers: {found[-1]['us_per_message']} µs a message")
+    changer = Changer(site, site.providers[:1])
+    for step in steps:
+        began = time.monotonic()
+        asyncio.run(site.open(step))
+        say(f"{step} providers in {time.monotonic() - began:.0f} s")
+        with Crowds(site.live, FEW, plan=[site.topics()[:1]]) as crowd:
+            warm(changer, RATE)
+            base = cost(site, changer, [crowd], effort)
+        plan = half_spread(site.topics(), watchers)
+        with Crowds(site.live, watchers, plan=plan) as crowd:
+            now = cost(site, changer, [crowd], effort)
+            counts = crowd.counts()
+        found.append(point(step, watchers, now, base))
+        found[-1] |= {name: counts[name] for name in ("joined", "lost")}
+        say(f"{step} providers: {found[-1]['us_per_message']} µs a message")
     return found
 
 
 def measure(chosen: argparse.Namespace) -> dict[str, Any]:
-    """The axes that were chosen."""
+    """The axes that were chosen, each on a server of its own."""
     effort = Effort(chosen.idle, chosen.seconds)
-    found: dict[str, Any] = {"changes_a_second": RATE, "topics_that_change": 1}
+    found: dict[str, Any] = {"changes_a_second": RATE}
     if "watchers" in chosen.axes:
-        found["watchers"] = by_watchers(chosen.watchers, 1, effort)
+        with live_site(1) as site:
+            found["watchers"] = by_watchers(site, chosen.watchers, effort)
     if "two" in chosen.axes:
-        found["two"] = by_watchers(chosen.two, 2, effort)
+        with live_site(1, gateways=2) as site:
+            found["two"] = by_watchers(site, chosen.two, effort)
     if "providers" in chosen.axes:
-        found["providers"] = by_providers(chosen.providers, chosen.beside, effort)
+        with live_site(1) as site:
+            found["providers"] = by_providers(
+                site, chosen.providers, chosen.beside, effort
+            )
     return found
 
 

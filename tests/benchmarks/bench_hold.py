@@ -23,7 +23,7 @@ from tests.benchmarks.bench_sight import changed
 from tests.benchmarks.changing import Changer
 from tests.benchmarks.crowds import Crowds
 from tests.benchmarks.gauging import own_cpu_s, own_memory, say, tell
-from tests.benchmarks.live_site import live_site
+from tests.benchmarks.live_site import LiveSite, live_site
 
 PROVIDERS = 100
 SETTLE_S = 10.0
@@ -58,23 +58,22 @@ def cores_of(series: dict[str, list[Any]]) -> float:
     return sum(cores) / len(cores)
 
 
-def measure(part: str, watchers: int, minutes: float) -> dict[str, Any]:
+def measure(site: LiveSite, watchers: int, minutes: float) -> dict[str, Any]:
     """One part of the row."""
     seconds = 60 * minutes
-    with live_site(PROVIDERS, gateways=PARTS[part]) as site:
+    time.sleep(SETTLE_S)
+    empty = sampled(site.gateways, min(seconds, EMPTY_S))
+    plan = [[topic] for topic in site.topics()]
+    with Crowds(site.live, watchers, plan=plan) as crowds:
+        say(f"{watchers} watchers in {crowds.connected_s:.1f} s")
         time.sleep(SETTLE_S)
-        empty = sampled(site.gateways, min(seconds, EMPTY_S))
-        plan = [[topic] for topic in site.topics()]
-        with Crowds(site.live, watchers, plan=plan) as crowds:
-            say(f"{part}: {watchers} watchers in {crowds.connected_s:.1f} s")
-            time.sleep(SETTLE_S)
-            crowds.ask("reset")
-            files = [psutil.Process(pid).num_fds() for pid in site.gateways]
-            series = sampled(site.gateways, seconds)
-            counts = crowds.counts()
-            changer = Changer(site, site.providers)
-            changes = asyncio.run(changed(changer, 20.0, PROVIDERS / 20.0))
-            calm = until_all_have(crowds, newest(changes))
+        crowds.ask("reset")
+        files = [psutil.Process(pid).num_fds() for pid in site.gateways]
+        series = sampled(site.gateways, seconds)
+        counts = crowds.counts()
+        changer = Changer(site, site.providers)
+        changes = asyncio.run(changed(changer, 20.0, len(site.providers) / 20))
+        calm = until_all_have(crowds, newest(changes))
     mean = cores_of(series)
     return {
         "gateways": len(site.gateways),
@@ -102,10 +101,11 @@ def main() -> None:
     parser.add_argument("--watchers", type=int, default=0, help="in each part")
     parser.add_argument("--json", type=Path, default=None)
     chosen = parser.parse_args()
-    found = {
-        part: measure(part, chosen.watchers or WATCHERS[part], chosen.minutes)
-        for part in chosen.parts
-    }
+    found = {}
+    for part in chosen.parts:
+        with live_site(PROVIDERS, gateways=PARTS[part]) as site:
+            watchers = chosen.watchers or WATCHERS[part]
+            found[part] = measure(site, watchers, chosen.minutes)
     tell(found, chosen.json)
 
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.bench_sight import answers, changed, spread_over
+from tests.benchmarks.bench_sight import answers, changed, spread_over, warm
 from tests.benchmarks.changing import Change, Changer
 from tests.benchmarks.crowds import Crowds
 from tests.benchmarks.gauging import grown, metrics, say, spent, tell
-from tests.benchmarks.live_site import live_site
+from tests.benchmarks.live_site import LiveSite, live_site
 from tests.benchmarks.sights import joined
 
 CALM_S = 30.0
@@ -72,30 +72,31 @@ def trend(series: list[float | None]) -> dict[str, Any]:
     }
 
 
-def measure(watchers: int, topics: int, rate: float, seconds: float) -> dict[str, Any]:
+def measure(
+    site: LiveSite, watchers: int, rate: float, seconds: float
+) -> dict[str, Any]:
     """The row."""
-    with live_site(topics) as site:
-        plan = [[topic] for topic in site.topics()]
-        with Crowds(site.live, watchers, plan=plan) as crowds:
-            say(f"{watchers} watchers in {crowds.connected_s:.1f} s")
-            changer = Changer(site, site.providers)
-            asyncio.run(changed(changer, rate / 10, 3.0))
-            crowds.ask("reset")
-            before, used = metrics(site.url), spent(site.gateways)
-            began = time.monotonic()
-            changes = asyncio.run(changed(changer, rate, seconds))
-            took = max(one.answered for one in changes) - began
-            used = spent(site.gateways) - used
-            calm = until_all_have(crowds, newest(changes))
-            after = metrics(site.url)
-            delivered = crowds.deliveries()
-            counts = crowds.counts()
+    plan = [[topic] for topic in site.topics()]
+    with Crowds(site.live, watchers, plan=plan) as crowds:
+        say(f"{watchers} watchers in {crowds.connected_s:.1f} s")
+        changer = Changer(site, site.providers)
+        warm(changer, rate / 10)
+        crowds.ask("reset")
+        before, used = metrics(site.url), spent(site.gateways)
+        began = time.monotonic()
+        changes = asyncio.run(changed(changer, rate, seconds))
+        took = max(one.answered for one in changes) - began
+        used = spent(site.gateways) - used
+        calm = until_all_have(crowds, newest(changes))
+        after = metrics(site.url)
+        delivered = crowds.deliveries()
+        counts = crowds.counts()
     sights = joined(changes, delivered, spread_over(site.topics(), watchers))
     series = sights.by_second(began, int(seconds) + 1)
     encoded = grown(before, after, "slotcast_live_deltas_encoded_total")
     return {
         "watchers": watchers,
-        "topics": topics,
+        "topics": len(site.providers),
         "changes_a_second": {"asked": rate, "made": round(len(changes) / took, 1)},
         "seconds": seconds,
         "crowd": counts,
@@ -123,7 +124,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--json", type=Path, default=None)
     chosen = parser.parse_args()
-    found = measure(chosen.watchers, chosen.topics, chosen.rate, chosen.seconds)
+    with live_site(chosen.topics) as site:
+        found = measure(site, chosen.watchers, chosen.rate, chosen.seconds)
     tell(found, chosen.json)
 
 

@@ -27,7 +27,7 @@ from tests.benchmarks.bench_sight import changed
 from tests.benchmarks.changing import Changer
 from tests.benchmarks.crowds import Crowds, Plan
 from tests.benchmarks.gauging import kernel, own_memory, say, tell, tree_memory
-from tests.benchmarks.live_site import live_site
+from tests.benchmarks.live_site import LiveSite, live_site
 
 STEPS = (1_000, 2_500, 5_000, 7_500, 10_000)
 PROVIDERS = 100
@@ -55,18 +55,27 @@ class Subject:
         self.plan = plan
 
 
-@contextmanager
-def slotcast() -> Iterator[Subject]:
+def ours(site: LiveSite) -> Subject:
     """The whole server; the process that serves people."""
-    with live_site(PROVIDERS) as site:
-        changer = Changer(site, site.providers)
+    changer = Changer(site, site.providers)
 
-        def stir() -> None:
-            asyncio.run(changed(changer, PROVIDERS, MESSAGES))
+    def stir() -> None:
+        asyncio.run(changed(changer, len(site.providers), MESSAGES))
 
-        (pid,) = site.gateways
-        plan = [[topic] for topic in site.topics()]
-        yield Subject(site.live, lambda: own_memory(pid), stir, plan)
+    (pid,) = site.gateways
+    plan = [[topic] for topic in site.topics()]
+    return Subject(site.live, lambda: own_memory(pid), stir, plan)
+
+
+@contextmanager
+def subject(name: str) -> Iterator[Subject]:
+    """The server of this name."""
+    if name == "slotcast":
+        with live_site(PROVIDERS) as site:
+            yield ours(site)
+    else:
+        with other(name) as found:
+            yield found
 
 
 @contextmanager
@@ -97,31 +106,27 @@ def slope(samples: list[dict[str, int]], name: str) -> float:
     return round(float(line[0]) / 1024, 2)
 
 
-def measure(name: str, steps: list[int]) -> dict[str, Any]:
+def measure(one: Subject, steps: list[int]) -> dict[str, Any]:
     """One server."""
-    opened = slotcast() if name == "slotcast" else other(name)
-    joined = lost = 0
-    with opened as subject, ExitStack() as stack:
+    with ExitStack() as stack:
         samples = []
         crowds: list[Crowds] = []
         for number, step in enumerate(steps):
-            share = step - sum(one.sockets for one in crowds)
+            share = step - sum(crowd.sockets for crowd in crowds)
             made = Crowds(
-                subject.url,
+                one.url,
                 share,
                 *("--counts", NEWS),
-                plan=subject.plan,
+                plan=one.plan,
                 first_source=1 + 10 * number,
             )
             crowds.append(stack.enter_context(made))
-            samples.append(sample(subject, step))
-            say(f"{name} {step}: {samples[-1]['rss'] / 2**20:.0f} MiB")
-        counts = [one.counts() for one in crowds]
-        joined = sum(one["joined"] for one in counts)
-        lost = sum(one["lost"] for one in counts)
+            samples.append(sample(one, step))
+            say(f"{step}: {samples[-1]['rss'] / 2**20:.0f} MiB")
+        counts = [crowd.counts() for crowd in crowds]
     return {
-        "joined": joined,
-        "lost": lost,
+        "joined": sum(told["joined"] for told in counts),
+        "lost": sum(told["lost"] for told in counts),
         "kib_each": {
             key: slope(samples, key) for key in ("rss", "pss", "buffers", "slab")
         },
@@ -136,7 +141,11 @@ def main() -> None:
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS))
     parser.add_argument("--json", type=Path, default=None)
     chosen = parser.parse_args()
-    found = {name: measure(name, chosen.steps) for name in chosen.servers}
+    found = {}
+    for name in chosen.servers:
+        say(name)
+        with subject(name) as one:
+            found[name] = measure(one, chosen.steps)
     tell(found, chosen.json)
 
 

@@ -20,15 +20,14 @@ from typing import Any
 import numpy as np
 
 from tests.benchmarks.bench_hot import newest, until_all_have
-from tests.benchmarks.bench_sight import answers, changed, spread_over
+from tests.benchmarks.bench_sight import answers, changed, spread_over, warm
 from tests.benchmarks.changing import Change, Changer
 from tests.benchmarks.crowds import Crowds
 from tests.benchmarks.gauging import say, spent, tell
-from tests.benchmarks.live_site import live_site
+from tests.benchmarks.live_site import LiveSite, live_site
 from tests.benchmarks.sights import joined, milliseconds
 
 PROVIDERS = (1_000, 100)
-WARM_S = 3.0
 ON_TIME_S = 2.0
 
 
@@ -47,28 +46,26 @@ def answered(changes: list[Change], began: float, seconds: int) -> dict[str, lis
 
 
 def measure(
-    watchers: int, providers: int, rate: float, seconds: float
+    site: LiveSite, watchers: int, rate: float, seconds: float
 ) -> dict[str, Any]:
-    """So many providers."""
-    with live_site(providers) as site:
-        plan = [[topic] for topic in site.topics()]
-        with Crowds(site.live, watchers, plan=plan) as crowds:
-            say(f"{watchers} watchers in {crowds.connected_s:.1f} s")
-            changer = Changer(site, site.providers, only_books=True)
-            asyncio.run(changed(changer, rate / 4, WARM_S))
-            changer.statuses.clear()
-            crowds.ask("reset")
-            began, used = time.monotonic(), spent(site.gateways)
-            changes = asyncio.run(changed(changer, rate, seconds))
-            used = spent(site.gateways) - used
-            calm = until_all_have(crowds, newest(changes))
-            delivered = crowds.deliveries()
-            counts = crowds.counts()
+    """So many providers as the site has."""
+    plan = [[topic] for topic in site.topics()]
+    with Crowds(site.live, watchers, plan=plan) as crowds:
+        say(f"{watchers} watchers in {crowds.connected_s:.1f} s")
+        changer = Changer(site, site.providers, only_books=True)
+        warm(changer, rate / 4)
+        crowds.ask("reset")
+        began, used = time.monotonic(), spent(site.gateways)
+        changes = asyncio.run(changed(changer, rate, seconds))
+        used = spent(site.gateways) - used
+        calm = until_all_have(crowds, newest(changes))
+        delivered = crowds.deliveries()
+        counts = crowds.counts()
     sights = joined(changes, delivered, spread_over(site.topics(), watchers))
     late = sum(one.answered - one.due > ON_TIME_S for one in changes)
     return {
         "watchers": watchers,
-        "providers": providers,
+        "providers": len(site.providers),
         "bookings_a_second": rate,
         "seconds": seconds,
         "crowd": counts,
@@ -94,12 +91,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--json", type=Path, default=None)
     chosen = parser.parse_args()
-    found = {
-        f"providers_{providers}": measure(
-            chosen.watchers, providers, chosen.rate, chosen.seconds
-        )
-        for providers in chosen.providers
-    }
+    found = {}
+    for providers in chosen.providers:
+        with live_site(providers) as site:
+            found[f"providers_{providers}"] = measure(
+                site, chosen.watchers, chosen.rate, chosen.seconds
+            )
     tell(found, chosen.json)
 
 

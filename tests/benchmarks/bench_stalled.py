@@ -14,7 +14,6 @@ part, when all read, is told beside it and taken off.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import re
 import subprocess
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.benchmarks.bench_hot import newest, until_all_have
-from tests.benchmarks.bench_sight import changed, phase
+from tests.benchmarks.bench_sight import phase, spread_over, warm
 from tests.benchmarks.changing import Change, Changer
 from tests.benchmarks.crowds import Crowds
 from tests.benchmarks.gauging import grown, kernel, metrics, own_memory, say, tell
@@ -81,12 +80,9 @@ class Row:
         self._rate = rate
         self.changer = Changer(site, site.providers)
         # The stalled watch all topics, and what they receive is not kept.
-        topics, ordinary = site.topics(), range(crowds.sockets)
-        self._watchers: dict[str, int] = {}
-        for number in ordinary:
-            if number % EVERY != EVERY - 1:
-                topic = topics[number % EVERY]
-                self._watchers[topic] = self._watchers.get(topic, 0) + 1
+        topics = site.topics()
+        self._watchers = spread_over(topics, crowds.sockets)
+        del self._watchers[topics[-1]]
 
     def part(self, seconds: float) -> tuple[list[Change], Sights, dict[str, int]]:
         """Change for a while; what was seen, and by what the server grew."""
@@ -97,25 +93,26 @@ class Row:
         return changes, sights, difference(before, state(self._site))
 
 
-def measure(watchers: int, rate: float, seconds: float) -> dict[str, Any]:
-    """The row."""
-    with live_site(EVERY) as site:
-        topics = site.topics()
-        plan = [*([one] for one in topics[:-1]), topics]
-        words = ("--small", str(EVERY))
-        with Crowds(site.live, watchers, *words, plan=plan) as crowds:
-            say(f"{watchers} watchers in {crowds.connected_s:.1f} s")
-            row = Row(site, crowds, rate)
-            asyncio.run(changed(row.changer, rate, 3.0))
-            _, before, usual = row.part(seconds)
-            stalled = sum(one["stalled"] for one in crowds.ask(f"stall {EVERY}"))
-            counts = metrics(site.url)
-            changes, during, grew = row.part(seconds)
-            paused = metrics(site.url)["slotcast_live_watchers_paused"]
-            crowds.ask(f"read {EVERY}")
-            calm = until_all_have(crowds, newest(changes))
-            after = metrics(site.url)
-            told = crowds.counts()
+def measure(
+    site: LiveSite, watchers: int, rate: float, seconds: float
+) -> dict[str, Any]:
+    """The row; one in as many stalls as there are providers."""
+    topics = site.topics()
+    every = len(topics)
+    plan = [*([one] for one in topics[:-1]), topics]
+    with Crowds(site.live, watchers, "--small", str(every), plan=plan) as crowds:
+        say(f"{watchers} watchers in {crowds.connected_s:.1f} s")
+        row = Row(site, crowds, rate)
+        warm(row.changer, rate)
+        _, before, usual = row.part(seconds)
+        stalled = sum(one["stalled"] for one in crowds.ask(f"stall {every}"))
+        counts = metrics(site.url)
+        changes, during, grew = row.part(seconds)
+        paused = metrics(site.url)["slotcast_live_watchers_paused"]
+        crowds.ask(f"read {every}")
+        calm = until_all_have(crowds, newest(changes))
+        after = metrics(site.url)
+        told = crowds.counts()
     return {
         "watchers": watchers,
         "stalled": stalled,
@@ -144,7 +141,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=14.0)
     parser.add_argument("--json", type=Path, default=None)
     chosen = parser.parse_args()
-    tell(measure(chosen.watchers, chosen.rate, chosen.seconds), chosen.json)
+    with live_site(EVERY) as site:
+        found = measure(site, chosen.watchers, chosen.rate, chosen.seconds)
+    tell(found, chosen.json)
 
 
 if __name__ == "__main__":

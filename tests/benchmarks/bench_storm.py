@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.bench_hot import newest, until_all_have
-from tests.benchmarks.bench_sight import answers, changed
+from tests.benchmarks.bench_sight import answers, warm
 from tests.benchmarks.changing import Change, Changer
 from tests.benchmarks.crowds import Crowds
 from tests.benchmarks.gauging import grown, metrics, say, spent, tell
@@ -134,20 +134,19 @@ def _positions(site: LiveSite, changes: list[Change]) -> int:
 
 
 def measure(
-    watchers: int, providers: int, rate: float, kinds: list[str]
+    site: LiveSite, watchers: int, rate: float, kinds: list[str]
 ) -> dict[str, Any]:
     """The row."""
-    with live_site(providers) as site:
-        plan = [[topic] for topic in site.topics()]
-        with Crowds(site.live, watchers, plan=plan) as crowds:
-            say(f"{watchers} watchers in {crowds.connected_s:.1f} s")
-            changer = Changer(site, site.providers)
-            asyncio.run(changed(changer, 4 * rate, 3.0))
-            found = {kind: storm(site, crowds, changer, kind, rate) for kind in kinds}
-            counts = crowds.counts()
+    plan = [[topic] for topic in site.topics()]
+    with Crowds(site.live, watchers, plan=plan) as crowds:
+        say(f"{watchers} watchers in {crowds.connected_s:.1f} s")
+        changer = Changer(site, site.providers)
+        warm(changer, 4 * rate)
+        found = {kind: storm(site, crowds, changer, kind, rate) for kind in kinds}
+        counts = crowds.counts()
     return {
         "watchers": watchers,
-        "providers": providers,
+        "providers": len(site.providers),
         "changes_a_second": rate,
         "connected_s": crowds.connected_s,
         "answers": dict(changer.statuses),
@@ -165,7 +164,8 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=STORMS, default=list(STORMS))
     parser.add_argument("--json", type=Path, default=None)
     chosen = parser.parse_args()
-    found = measure(chosen.watchers, chosen.providers, chosen.rate, chosen.kinds)
+    with live_site(chosen.providers) as site:
+        found = measure(site, chosen.watchers, chosen.rate, chosen.kinds)
     tell(found, chosen.json)
 
 

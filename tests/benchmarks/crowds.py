@@ -122,7 +122,8 @@ class Crowds:
             for number in range(len(self._processes))
         ]
         self._ask([f"deliveries {path}" for path in paths])
-        return [json.loads(line) for path in paths for line in path.open()]
+        lines = (line for path in paths for line in path.read_text().splitlines())
+        return [json.loads(line) for line in lines]
 
     def close(self) -> None:
         """End them."""

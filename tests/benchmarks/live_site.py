@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -51,6 +51,10 @@ class LiveSite:
     def live(self) -> str:
         """Where its live socket is."""
         return self.url.replace("http", "ws", 1) + "/v1/live"
+
+    def part(self, first: int, count: int) -> LiveSite:
+        """The same server, and of its providers only these."""
+        return replace(self, providers=self.providers[first : first + count])
 
     def topic(self, provider: str) -> str:
         """The week of a provider that is watched."""
