@@ -106,9 +106,11 @@ class Crowd:
         }
 
     def stands(self) -> dict[str, dict[str, int]]:
-        """How many listeners stand at each version of each topic."""
+        """How many listeners stand at each version of each topic; not who was lost."""
         found: dict[str, Counter[str]] = {}
         for listener in self.listeners:
+            if listener.is_lost:
+                continue
             for topic, (_, version) in listener.stands().items():
                 found.setdefault(topic, Counter())[str(version)] += 1
         return {topic: dict(counts) for topic, counts in found.items()}
@@ -128,6 +130,7 @@ class Listener(asyncio.Protocol):
         "_round",
         "_transport",
         "is_away",
+        "is_lost",
         "is_noted",
         "number",
         "since",
@@ -154,6 +157,7 @@ class Listener(asyncio.Protocol):
     def prepare(self) -> None:
         """Forget the connection, not what was seen on it."""
         self.is_away = False
+        self.is_lost = False
         self._rest = b""
         self._is_shaken = False
         self._has_topic = False
@@ -190,7 +194,8 @@ class Listener(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it off."""
-        self._crowd.lost += self._is_shaken and not self.is_away
+        self.is_lost = self._is_shaken and not self.is_away
+        self._crowd.lost += self.is_lost
         if self.up is not None and not self.up.done():
             self.up.set_exception(ConnectionError("no upgrade"))
 

@@ -186,8 +186,10 @@ async def test_who_was_cut_off_is_not_lost_and_says_where_it_stood() -> None:
     listener.data_received(UPGRADED + RESULT)
     asked = again.written[-1]
     assert json.loads(asked[asked.index(b"{") :])["since"] == {TOPIC: [7, 6]}
+    assert crowd.stands() == {TOPIC: {"6": 1}}
     listener.connection_lost(None)
     assert crowd.lost == 1
+    assert crowd.stands() == {}
 
 
 async def test_who_watches_several_topics_stands_on_each() -> None:
