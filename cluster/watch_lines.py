@@ -124,8 +124,11 @@ class PlainLines:
         start = change.key if booking is None else str(booking.get("start", ""))
         line.append(f"{self._start(start)}  ")
         line.append(change.old or "nothing", style=_STYLES.get(change.old, ""))
-        line.append(" -> ")
-        line.append(change.new or "gone", style=_STYLES.get(change.new, ""))
+        if change.old == change.new:
+            line.append(", changed")  # a booking that was moved, or its reason
+        else:
+            line.append(" -> ")
+            line.append(change.new or "gone", style=_STYLES.get(change.new, ""))
         if booking is not None:
             line.append(f"  {_who(booking)}")
         return line.append(f"  at {at(position)}", style="dim")

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
+from slotcast.client import AnswerUnknown
+from slotcast.client.events import SignedIn
 from slotcast.client.frames import Frame
+from slotcast.client.session import LiveSession
 from slotcast.client.subscriptions import Subscriptions
 from slotcast.client.view import Applied, Gap, Skipped, TopicView
+from tests.fakes.live_clients import patient, until
+from tests.fakes.live_house import open_live_house
+from tests.fakes.live_relay import open_relay
 from tests.properties.client_world import ClientWorld
 
 SEEDS = range(40)
@@ -63,3 +72,40 @@ def test_without_asking_again_views_differ(monkeypatch: pytest.MonkeyPatch) -> N
     """A gap that is only noticed stays a gap."""
     monkeypatch.setattr(Subscriptions, "_lacks", lambda *_, **__: ([], []))
     assert diverging() > 0
+
+
+SLOT: dict[str, Any] = {
+    "provider_id": "prv_1",
+    "visit_type": "consult",
+    "start": "2026-08-10T09:00:00Z",
+}
+
+
+async def test_without_sending_again_a_lost_answer_stays_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The contract's lost answer, with a client that forgets what it asked."""
+    connected = LiveSession.connected
+
+    def forgetful(session: LiveSession, now: float) -> list[str]:
+        texts = connected(session, now)
+        return [text for text in texts if json.loads(text)["op"] != "book"]
+
+    monkeypatch.setattr(LiveSession, "connected", forgetful)
+    async with (
+        open_live_house() as house,
+        open_relay(f"ws://127.0.0.1:{house.port}/v1/live") as relay,
+        patient(house, relay.url) as person,
+    ):
+        await until(person, SignedIn)
+
+        def loses(frame: dict[str, Any]) -> bool:
+            if frame["t"] == "result" and not relay.lost:
+                relay.cut()
+                return True
+            return False
+
+        relay.loses = loses
+        with pytest.raises(AnswerUnknown):
+            await person.call("book", key="k1", timeout_s=2.0, **SLOT)
+        await person.when(lambda it: it.connections == 2)

@@ -107,6 +107,9 @@ def test_a_change_is_a_line() -> None:
         "09:00:00.123  Tue  1 Dec 10:00  nothing -> booked  consult  pat_1  bkg_1"
         "  at 1.2"
     )
+    moved = Change("bkg_1", "booked", "booked", BOOKING)
+    said = people(DeltaSeen("me", (1, 3), (1, 2), (moved,)), {})
+    assert "  Tue  1 Dec 10:00  booked, changed  consult  " in said
 
 
 @pytest.mark.parametrize(
