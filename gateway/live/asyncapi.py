@@ -48,7 +48,7 @@ CLOSE_REASONS: Final = MappingProxyType(
         CloseCode.DRAINING: "This server stops; wait as bye.retry_ms says.",
         CloseCode.OVERLOADED: "Come back later.",
         CloseCode.BAD_FRAME: "Three frames that nobody can read.",
-        CloseCode.UNAUTHENTICATED: "Three tokens that do not hold.",
+        CloseCode.UNAUTHENTICATED: "Three bad tokens, or yours was revoked.",
         CloseCode.FORBIDDEN: "This origin or person may not connect.",
         CloseCode.TOO_MANY_CONNECTIONS: "Close some before you open more.",
         CloseCode.TOO_MANY_TOPICS: "Unsubscribe before you subscribe to more.",

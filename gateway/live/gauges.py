@@ -77,6 +77,11 @@ class LiveGauges(Collector):
             ("rereads", "Topics read again.", tally.rereads),
             ("reads", "Topics asked of calendars or SQL.", tally.reads),
             ("position_reads", "Requests that verify feeds.", tally.position_reads),
+            (
+                "rights_ended",
+                "Readers who may no more.",
+                tally.rights_ended,
+            ),
             ("feed_batches", "Replies of feeds.", tally.feed_batches),
             ("feed_resets", "Feeds that began anew.", tally.feed_resets),
             ("newcomers", "Newcomers let in.", self._turnstile.tally.entered),

@@ -58,8 +58,6 @@ class Permits:
     """Asks after the rights of those who watch. ``doubt`` is the hub's to call."""
 
     def __init__(self, hub: Hub, access: Access, clock: Clock, random: Random) -> None:
-        self.ended = 0
-        """Topics that ended because their reader may not watch them any more."""
         self._hub = hub
         self._access = access
         self._clock = clock
@@ -147,7 +145,7 @@ class Permits:
         )
 
     def _end(self, reader: Reader, error: Exception) -> None:
-        self.ended += 1
+        self._hub.tally.rights_ended += 1
         wire = reader.board.name.wire
         self._hub.unsubscribe(reader.watcher, wire, self._clock.now())
         reader.watcher.writer.answer(error_frame(None, of_error(error), wire))

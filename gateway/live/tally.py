@@ -21,6 +21,7 @@ class LiveTally:
         "refusals",
         "rereads",
         "resumes",
+        "rights_ended",
     )
 
     def __init__(self) -> None:
@@ -35,6 +36,8 @@ class LiveTally:
         """Topics asked of a calendar or the read model; a reconnect asks for none."""
         self.position_reads = 0
         """Requests to shards that ask where calendars stand, to verify the feeds."""
+        self.rights_ended = 0
+        """Topics that ended because their reader may not watch them any more."""
         self.resumes: Counter[str] = Counter()
         """How subscriptions with a position began: ring, snapshot or none."""
         self.refusals: Counter[str] = Counter()

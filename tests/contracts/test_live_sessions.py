@@ -235,6 +235,50 @@ async def test_an_answer_is_not_for_the_next_session(
         assert (again["status"], again["body"]["patient_id"]) == (201, "pat_1")
 
 
+async def test_a_token_that_ends_while_its_command_waits(
+    house: LiveHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4005 with a bye; the command is done once, and told to the same key later."""
+    commands = house.live.house.commands
+    gate = _Gate(commands.perform)
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, "perform", gate)
+        async with house.client("patient", "pat_1") as client:
+            await client.send("book", key="k", **slot(9))
+            await gate.asked.wait()
+            house.house.clock.step(3_600)
+            house.live.rhythm.tick(house.house.clock.now())
+            assert await client.closed() == 4005
+            assert [frame["t"] for frame in client.frames][-1] == "bye"
+    async with house.client("patient", "pat_1") as client:
+        again = await client.ask("book", key="k", **slot(9))
+        assert (again["status"], again["body"]["status"]) == (201, "booked")
+        await client.ask("subscribe", topics=[WEEK])
+        assert (await client.until("snapshot"))["slots"].count(
+            [slot(9)["start"], "booked"]
+        ) == 1
+
+
+async def test_signing_in_and_out_is_limited_like_all_else() -> None:
+    """A flood of it is 429 for that person, and of nobody else's concern."""
+    limits = {"rate_limited": True, "rate_per_s": 0.001, "rate_burst": 20}
+    async with (
+        open_live_house(**limits) as house,
+        house.client("patient", "pat_1") as flood,
+        house.client("patient", "pat_2") as other,
+    ):
+        token = house.house.token("patient", "pat_1")
+        codes = []
+        for _ in range(30):
+            codes.append((await flood.ask("logout")).get("code"))
+            codes.append((await flood.ask("auth", token=token)).get("code"))
+        assert codes[0] is None
+        assert codes[-2:] == ["too_many_requests"] * 2
+        assert codes.count(None) < 45
+        assert (await flood.ask("hold", **slot(9)))["status"] == 429
+        assert (await other.ask("hold", **slot(9)))["status"] == 201
+
+
 async def test_a_topic_is_not_for_the_next_session(
     house: LiveHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,7 +343,7 @@ async def test_a_clinic_that_loses_a_provider_reads_no_more(house: LiveHouse) ->
         assert SCHEDULE not in topics_of([*old.frames[before:], *seen], "delta")
         await watch(new, SCHEDULE)
         await doctor.until("delta")
-    assert house.live.permits.ended == 1
+    assert house.live.hub.tally.rights_ended == 1
 
 
 async def test_a_clinic_that_keeps_a_provider_reads_on(house: LiveHouse) -> None:
@@ -311,7 +355,7 @@ async def test_a_clinic_that_keeps_a_provider_reads_on(house: LiveHouse) -> None
         delta = await admin.until("delta")
         while delta["bookings"] != [booked]:
             delta = await admin.until("delta")
-    assert house.live.permits.ended == 0
+    assert house.live.hub.tally.rights_ended == 0
 
 
 async def test_a_change_that_was_missed_is_found_by_the_review(

@@ -303,14 +303,14 @@ def _client(house: House, world: World) -> tuple[Conversation, JudgingWriter]:
     return Conversation(house, writer.watcher, "10.0.0.1"), writer
 
 
-def _message(random: Random) -> dict[str, Any]:
-    topics = random.sample(["me", SCHEDULE, WEEK.wire], random.randint(1, 3))
-    op = random.choice(
+def _message(dice: Random) -> dict[str, Any]:
+    topics = dice.sample(["me", SCHEDULE, WEEK.wire], dice.randint(1, 3))
+    op = dice.choice(
         ("auth", "auth", "logout", "subscribe", "subscribe", "unsubscribe", "book")
     )
     message: dict[str, Any] = {"op": op, "id": 1}
     if op == "auth":
-        message["token"] = random.choice((*PEOPLE, "nobody"))
+        message["token"] = dice.choice((*PEOPLE, "nobody"))
     elif op.endswith("subscribe"):
         message["topics"] = topics
     return message
