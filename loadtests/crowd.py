@@ -31,6 +31,9 @@ Commands, a line each:
   (``none``). Answered when all are there again.
 - ``quit``.
 
+``--buffer`` bounds what the kernel keeps for a listener that falls behind, so that it
+shows at the server; by default that is hundreds of kilobytes each.
+
 A handshake that is answered with 503 is asked again after its Retry-After, and a half
 of it more at most; connections that fail are tried again until ``--patience`` is over.
 """
@@ -70,6 +73,7 @@ class Gathering:
         self._host, self._port, _ = request_of(chosen.url)
         self._first_source: int = chosen.first_source
         self._small: int = chosen.small
+        self._buffer: int = chosen.buffer
         self._first: int = chosen.first
         self._patience_s: float = chosen.patience
         self._dice = random.Random(chosen.first)
@@ -127,8 +131,9 @@ class Gathering:
         place = (one.number - self._first) // PER_SOURCE
         source = f"127.1.{self._first_source}.{1 + place}"
         loop = asyncio.get_running_loop()
-        if is_of(one, self._small):
-            narrow = await self._narrow(source)
+        size = SMALL_BYTES if is_of(one, self._small) else self._buffer
+        if size:
+            narrow = await self._narrow(source, size)
             await loop.create_connection(lambda: one, sock=narrow)
         else:
             await loop.create_connection(
@@ -137,10 +142,10 @@ class Gathering:
         async with asyncio.timeout(self._patience_s):
             await up
 
-    async def _narrow(self, source: str) -> socket.socket:
+    async def _narrow(self, source: str, size: int) -> socket.socket:
         made = socket.socket()
         try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BYTES)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
             made.settimeout(0)
             made.bind((source, 0))
             loop = asyncio.get_running_loop()
@@ -250,6 +255,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=int, default=0, help="the first one's number")
     parser.add_argument("--first-source", type=int, default=1, help="127.1.N.*")
     parser.add_argument("--small", type=int, default=0, help="of each N, the last")
+    parser.add_argument("--buffer", type=int, default=0, help="receive buffer, bytes")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds")
     return parser
 

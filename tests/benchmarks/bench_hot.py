@@ -7,6 +7,7 @@ than two cores can write, so frames have to bring several changes. Told by the s
 frames delivered, changes they brought, and the age of the newest change of each frame
 as it came; it must not grow. Afterwards everybody has to stand at the newest version.
 Changes are bookings and cancellations over REST; how many a second were made is told.
+The listeners' receive buffers are small, so that no backlog hides in them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from tests.benchmarks.gauging import grown, metrics, say, spent, tell
 from tests.benchmarks.live_site import LiveSite, live_site
 from tests.benchmarks.sights import joined
 
+BUFFER_BYTES = 16 * 1024
+"""Of each listener: where the listening processes cannot keep up, the server sees it
+and brings more changes in a frame, instead of their kernel hoarding old frames."""
 CALM_S = 30.0
 """Within so long after the last change everybody has to have it."""
 
@@ -77,7 +81,8 @@ def measure(
 ) -> dict[str, Any]:
     """The row."""
     plan = [[topic] for topic in site.topics()]
-    with Crowds(site.live, watchers, plan=plan) as crowds:
+    words = ("--buffer", str(BUFFER_BYTES))
+    with Crowds(site.live, watchers, *words, plan=plan) as crowds:
         say(f"{watchers} watchers in {crowds.connected_s:.1f} s")
         changer = Changer(site, site.providers)
         warm(changer, rate / 10)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, cycle
 
@@ -17,6 +17,9 @@ from loadtests.http_client import ConnectionLost, HttpClient, Response
 from tests.benchmarks.live_site import VISIT, LiveSite
 
 CONNECTIONS = 256
+TRIES = 3
+_KEYS = count()
+"""Every write of this process has an idempotency key of its own."""
 
 
 @dataclass(slots=True)
@@ -59,6 +62,8 @@ class Changer:
         self._turns = count()
         self._patients = cycle(site.patients)
         self.changes: list[Change] = []
+        self.asked_again = 0
+        """Writes that were sent again with the same key: their connection was lost."""
         self.statuses: Counter[str] = Counter()
         """Every answer; what is not 200 or 201 was no change."""
 
@@ -101,7 +106,7 @@ class Changer:
             else:
                 answer = await self._book(client, calendar, provider)
         except ConnectionLost:
-            self.statuses["lost"] += 1
+            self.statuses["unanswered"] += 1
             return
         self.statuses[str(answer.status)] += 1
         if answer.status in (200, 201):
@@ -116,8 +121,12 @@ class Changer:
     ) -> Response:
         start = calendar.free.popleft()
         token = next(self._patients)
-        wish = {"provider_id": provider, "visit_type": VISIT, "start": start}
-        answer = await client.ask("POST", "/v1/bookings", wish, token=token)
+        wish: dict[str, object] = {
+            "provider_id": provider,
+            "visit_type": VISIT,
+            "start": start,
+        }
+        answer = await self._ask(client, "/v1/bookings", wish, token)
         if answer.status == 201:
             calendar.booked.append((answer.json()["booking_id"], token, start))
         return answer
@@ -125,7 +134,21 @@ class Changer:
     async def _cancel(self, client: HttpClient, calendar: _Calendar) -> Response:
         booking, token, start = calendar.booked.popleft()
         path = f"/v1/bookings/{booking}/cancel"
-        answer = await client.ask("POST", path, {}, token=token)
+        answer = await self._ask(client, path, {}, token)
         if answer.status == 200:
             calendar.free.append(start)
         return answer
+
+    async def _ask(
+        self, client: HttpClient, path: str, body: Mapping[str, object], token: str
+    ) -> Response:
+        """One write; a lost connection (an idle one is closed) is asked on another."""
+        key = f"bench-{next(_KEYS)}"
+        for attempt in range(TRIES):
+            try:
+                return await client.ask("POST", path, body, token=token, key=key)
+            except ConnectionLost:
+                self.asked_again += 1
+                if attempt == TRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
