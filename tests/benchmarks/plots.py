@@ -21,7 +21,9 @@ mpl.rcParams["font.size"] = 9
 
 from matplotlib import pyplot as plt  # noqa: E402 - only after the backend is chosen
 from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.axis import Axis  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import LogFormatter  # noqa: E402
 
 Row = dict[str, Any]
 P50, P99 = "p50", "p99"
@@ -50,7 +52,14 @@ def distribution(axes: Axes, quantiles: list[list[float]], label: str) -> None:
     shares = [100 * share for share, _ in quantiles]
     axes.plot([at for _, at in quantiles], shares, label=label, drawstyle="default")
     axes.set_xscale("log")
+    plain(axes.xaxis)
     axes.set_ylim(0, 101)
+
+
+def plain(axis: Axis) -> None:
+    """Numbers of a logarithmic axis as people write them."""
+    axis.set_major_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
+    axis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
 
 
 def goal(axes: Axes, at: float, label: str, *, upright: bool = False) -> None:
@@ -176,6 +185,7 @@ def peak(row: Row) -> Figure:
             for name in (P50, P99, "max"):
                 axes.plot(range(len(series[name])), series[name], label=name)
             axes.set_yscale("log")
+            plain(axes.yaxis)
             named(axes, "second", f"{what}, ms")
         goal(above, 100, "goal for 99 %, 100 ms")
         above.set_title(
@@ -200,9 +210,10 @@ def growth(row: Row) -> Figure:
                 axes = found[2 * line + column]
                 axes.plot(numbers, [p[key] for p in points], marker="o", label=label)
                 axes.set_xscale("log")
-                axes.set_ylim(bottom=0)
         named(found[column], x, "µs a message")
         named(found[2 + column], x, "µs a second and watcher, idle")
+    for axes in found:
+        axes.set_ylim(bottom=0)
     return figure
 
 
