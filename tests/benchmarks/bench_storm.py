@@ -2,12 +2,13 @@
 
     python -m tests.benchmarks.bench_storm [--watchers 10000] [--json FILE]
 
-Three times: ``resume`` asks for what follows the last version each had, as fast as the
-server lets them; ``jittered`` is the same with the random wait of a client of ours;
-``snapshot`` asks from a version that nobody remembers any more. Told: when the last was
-answered and when the last had a first frame, handshakes refused on the way, how the
-server resumed them, what it encoded, and what it asked the shards beyond the changes
-and the round that verifies feeds. Afterwards everybody stands at the newest version.
+Three times: ``resume`` asks for what follows the last version each had, all at once, as
+fast as the server lets them; ``jittered`` is the same with a random wait, as a client
+of ours has; ``snapshot`` asks from a version that nobody remembers any more. Told: when
+the last was answered and when the last had a first frame, handshakes refused on the
+way, how the server resumed them, what it encoded, what it asked the shards beyond the
+changes and the round that verifies feeds, and how long those waited who made the
+changes. Afterwards everybody stands at the newest version.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ from tests.benchmarks.live_site import LiveSite, live_site
 
 AWAY_S = 1.0
 """They are away for so long, so that there is something to resume."""
+LONGEST_S = 180.0
+"""Changes end by themselves after so long, whatever happens."""
 AFTER_S = 2.0
 """Changes go on for so long after the last was back."""
+ALL = 1_000_000
 STORMS: dict[str, dict[str, Any]] = {
-    "resume": {"since": "last"},
-    "jittered": {"since": "last", "jitter_s": 5.0},
-    "snapshot": {"since": "old"},
+    "resume": {"since": "last", "at_once": ALL},
+    "jittered": {"since": "last", "at_once": ALL, "jitter_s": 5.0},
+    "snapshot": {"since": "old", "at_once": ALL},
 }
 COUNTS = {
     "deltas_encoded": "slotcast_live_deltas_encoded_total",
@@ -66,8 +70,8 @@ class Changing:
         self._thread.join(60)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            asyncio.run(self.changer.run(self.rate, 1.0))
+        run = self.changer.run(self.rate, LONGEST_S, self._stop.is_set)
+        asyncio.run(run)
 
 
 def storm(

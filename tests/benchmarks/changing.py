@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, cycle
 
@@ -72,22 +72,24 @@ class Changer:
         taken, self.changes = self.changes, []
         return taken
 
-    async def run(self, rate: float, seconds: float) -> None:
-        """Change so many a second for so long, the providers in turn."""
+    async def run(
+        self, rate: float, seconds: float, ends: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Change so many a second for so long, or until ``ends``; providers in turn."""
         client = HttpClient(self._site.url, CONNECTIONS)
         try:
-            await self._spread(client, rate, round(rate * seconds))
+            await self._spread(client, rate, round(rate * seconds), ends)
         finally:
             await client.close()
 
-    async def once_each(self, rate: float = 200.0) -> None:
-        """One change of every provider."""
-        await self.run(rate, len(self._providers) / rate)
-
-    async def _spread(self, client: HttpClient, rate: float, total: int) -> None:
+    async def _spread(
+        self, client: HttpClient, rate: float, total: int, ends: Callable[[], bool]
+    ) -> None:
         began = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             for number in range(total):
+                if ends():
+                    return
                 due = began + number / rate
                 pause = due - time.monotonic()
                 if pause > 0:
