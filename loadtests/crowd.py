@@ -195,7 +195,8 @@ class Commands:
         return {"frames": len(seen), "deliveries": sum(len(one.at) for one in seen)}
 
     def _stall(self, every: int, *, is_over: bool) -> dict[str, Any]:
-        chosen = [one for one in self._crowd.listeners if is_of(one, every)]
+        there = (one for one in self._crowd.listeners if not one.is_lost)
+        chosen = [one for one in there if is_of(one, every)]
         for one in chosen:
             one.is_noted = False
             if is_over:
