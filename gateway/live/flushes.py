@@ -42,6 +42,7 @@ class Flushes:
     __slots__ = (
         "_frame",
         "_is_due",
+        "_lane",
         "_lanes",
         "_last",
         "_loop",
@@ -56,6 +57,8 @@ class Flushes:
         """Seconds of one flush, lately, with all that went on beside it."""
         self._lanes: deque[deque[Flushable]] = deque()
         self._frame: object = _NO_FRAME
+        self._lane: deque[Flushable] = deque()
+        """Of the frame's receivers; out of ``_lanes`` once it is empty."""
         self._last: tuple[float, int] | None = None
         self._urgent: deque[Flushable] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -68,10 +71,13 @@ class Flushes:
 
     def add(self, writer: Flushable, frame: object) -> None:
         """Flush this one in its turn: it stands with the frame's other receivers."""
-        if frame is not self._frame:
+        if frame is not self._frame or not self._lane:
+            # A flush relieves its connection, which may take a frame whose other
+            # receivers had their turn: that lane is gone.
             self._frame = frame
-            self._lanes.append(deque())
-        self._lanes[-1].append(writer)
+            self._lane = deque()
+            self._lanes.append(self._lane)
+        self._lane.append(writer)
         self.waiting += 1
         if not self._is_due:
             self._wake()

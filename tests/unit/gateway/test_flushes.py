@@ -51,3 +51,27 @@ async def test_a_small_topic_does_not_wait_for_a_large_one() -> None:
     assert order[0] == "answer"
     assert order[1 : 1 + LANE_WRITES] == ["large"] * LANE_WRITES
     assert order[1 + LANE_WRITES :][:10] == ["small"] * 10
+
+
+async def test_a_flush_may_make_others_due_with_the_same_frame() -> None:
+    """Two who are owed the same page: the second is relieved after the first left."""
+    order: list[str] = []
+    flushes = Flushes()
+    page = Frame(b"page")
+
+    class Owed(Note):
+        """Is relieved by its first flush, and takes the page."""
+
+        def flush(self) -> None:
+            super().flush()
+            if order.count(self._name) == 1:
+                flushes.add(self, page)
+
+    flushes.add(Owed("one", order), DELTA)
+    await until(lambda: not flushes.waiting)
+    flushes.add(Note("newcomer", order), page)
+    for name in ("two", "three"):
+        flushes.add(Owed(name, order), Frame(name.encode()))
+    await until(lambda: not flushes.waiting)
+    assert order[:3] == ["one", "one", "newcomer"]
+    assert sorted(order[3:]) == ["three", "three", "two", "two"]
