@@ -186,6 +186,10 @@ class Board:
                 pending[key] = row
         self.pending_version = max(self.pending_version, version)
 
+    def end(self) -> None:
+        """The topic is gone: nobody watches it, and nothing is to be told."""
+        self.watchers, self.waiting, self.pending = {}, {}, {}
+
     def take_pending(self) -> tuple[int, Rows]:
         """What was held back, and up to which version; from now on it is nothing."""
         rows, self.pending = self.pending, {}

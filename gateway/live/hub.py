@@ -286,6 +286,8 @@ class Hub:
 
         ``error`` makes the frame from the topic's wire name.
         """
+        if self.index.boards.get(board.name.key) is not board:
+            return  # forgotten in the meantime, and perhaps asked for anew
         frame = error(board.name.wire)
         for watcher in (*board.watchers, *board.waiting):
             watcher.boards.pop(board.name.wire, None)
@@ -388,6 +390,7 @@ class Hub:
 
     def _forget(self, board: Board) -> None:
         self._wanted.pop(board, None)
+        board.end()
         self.index.forget(board)
 
 

@@ -329,3 +329,19 @@ def test_topics_nobody_watches_cost_nothing() -> None:
     feed(hub, a_change(6, "h"))
     assert not hub.index.boards
     assert hub.encoder.deltas == 0
+
+
+def test_a_refusal_of_a_forgotten_topic_touches_nobody() -> None:
+    """Its name may stand for another topic by now, or for none."""
+    hub = a_live_hub()
+    watcher, _ = watch(hub)
+    (old,) = hub.take_wanted()
+    assert hub.begin_read(old)
+    hub.unsubscribe(watcher, WEEK.wire, NOW)
+    hub.tick(Millis(NOW + FORGET_MS))
+    no = problem("not_found", "no such provider")
+    hub.refused(old, lambda wire: error_frame(None, no, wire))
+    _, writer = watch(hub)
+    hub.refused(old, lambda wire: error_frame(None, no, wire))
+    read(hub, a_view(5))
+    assert [frame["t"] for frame in writer.page] == ["snapshot"]

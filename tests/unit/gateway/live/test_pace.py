@@ -6,10 +6,11 @@ from actors.domain.answers import BookingStatus, BookingView
 from actors.domain.changes import CalendarChange
 from actors.domain.ids import BookingId, LocationId, Millis, Minute, PatientId
 from gateway.live.board import MeView
-from gateway.live.frames import NOWHERE, Position, Rows
+from gateway.live.frames import NOWHERE, Position, Rows, error_frame
 from gateway.live.hub import Hub
 from gateway.live.pace import SHARE, WINDOW_MS_MAX
 from gateway.live.topics import me_topic, slots_topic
+from gateway.problems import problem
 from tests.unit.gateway.live.stage import (
     CONSULT,
     NINE,
@@ -198,3 +199,23 @@ def test_of_two_states_of_a_booking_the_newer_one_is_told() -> None:
     assert board.rows == {"bkg_1": cancelled}
     assert [one["t"] for one in writer.page] == ["snapshot", "delta", "delta"]
     assert board.position != NOWHERE
+
+
+def test_who_is_told_that_a_topic_is_gone_is_told_nothing_more() -> None:
+    """Neither what was held back, nor that it is owed."""
+    hub = a_busy_hub()
+    _, writer = watch(hub)
+    slow, stalled = watch(hub)
+    read(hub, a_view(1))
+    feed(hub, a_change(2, "h"))
+    feed(hub, a_change(3, "b"))
+    stalled.stalled = True
+    (board,) = hub.index.boards.values()
+    hub.read_again(board)
+    assert hub.take_wanted() == [board]
+    assert hub.begin_read(board)
+    hub.refused(board, lambda _wire: error_frame(None, problem("not_found", "gone")))
+    hub.delivery.release(later(500))
+    assert writer.page[-1]["t"] == "error"
+    assert not slow.dirty
+    assert slow not in hub.delivery.paused
