@@ -150,8 +150,8 @@ class Painter:
         """The newest position that a topic's content is known to be right at."""
         if board.name.kind is not Kind.SLOTS or not board.is_watched:
             return None
-        if not board.loaded or board.reading:
-            return None
+        if not board.loaded or board.reading or board.pending:
+            return None  # what is held back is not in the page yet
         provider = self._hub.index.providers.get(board.name.provider_id)
         if provider is None or provider.suspect > provider.seen:
             return None

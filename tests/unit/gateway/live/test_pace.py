@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 from actors.domain.answers import BookingStatus, BookingView
 from actors.domain.changes import CalendarChange
 from actors.domain.ids import BookingId, LocationId, Millis, Minute, PatientId
@@ -9,13 +12,17 @@ from gateway.live.board import MeView
 from gateway.live.frames import NOWHERE, Position, Rows, error_frame
 from gateway.live.hub import Hub
 from gateway.live.pace import SHARE, WINDOW_MS_MAX
+from gateway.live.painter import Painter
 from gateway.live.topics import me_topic, slots_topic
 from gateway.problems import problem
+from persistence.shared_memory import MemoryPages
+from tests.fakes.clocks import SteppedClock
 from tests.unit.gateway.live.stage import (
     CONSULT,
     NINE,
     NOW,
     PROVIDER,
+    WEEK,
     PageWriter,
     a_change,
     a_hub,
@@ -219,3 +226,24 @@ def test_who_is_told_that_a_topic_is_gone_is_told_nothing_more() -> None:
     assert writer.page[-1]["t"] == "error"
     assert not slow.dirty
     assert slow not in hub.delivery.paused
+
+
+async def test_a_page_that_lacks_what_is_held_back_is_not_kept_for_others() -> None:
+    """Other gateways would show it as the newest, and never hear of the change."""
+    hub = a_busy_hub()
+    watch(hub)
+    read(hub, a_view(1))
+    feed(hub, a_change(2, "h"))
+    feed(hub, a_change(3, "b"))
+    ports: Any = SimpleNamespace(clock=SteppedClock(NOW))
+    painter = Painter(ports, MemoryPages(), hub)
+
+    async def kept() -> list[tuple[int, str]]:
+        painter.offer()
+        await painter.shelf.flush()
+        pages = await painter.shelf.find([WEEK.key])
+        return [(page.view.version, page.view.states) for page in pages.values()]
+
+    assert await kept() == []
+    hub.delivery.release(later(500))
+    assert await kept() == [(3, "bff")]
