@@ -23,6 +23,7 @@ import structlog
 from websockets.frames import Close, CloseCode, Opcode
 from websockets.frames import Frame as WireFrame
 from websockets.protocol import Protocol
+from websockets.typing import BytesLike
 
 from gateway.live.flushes import Flushes
 from gateway.live.frames import Frame
@@ -122,7 +123,7 @@ class LiveConnection(asyncio.Protocol):
         self._connections = connections
         self._listener: Listener | None = None
         self._parser = parser
-        self._fragments: list[bytes] | None = None
+        self._fragments: tuple[bool, bytearray] | None = None
         self._inbox = early
         self._row: list[bytes] = []
         self._bytes = 0
@@ -144,7 +145,7 @@ class LiveConnection(asyncio.Protocol):
         ``kind`` is "text" or "bytes".
         """
         if parts:
-            self._fragments = [kind.encode(), *parts]
+            self._fragments = kind == "text", bytearray(b"".join(parts))
 
     def begin(self, listener: Listener) -> None:
         """From now on somebody listens."""
@@ -184,7 +185,7 @@ class LiveConnection(asyncio.Protocol):
             self.cut_off()
             return
         self._is_alive = False
-        if self.writable:
+        if self._closing is None and not self._is_paused:
             if not self._row:
                 self._flushes.add(self, _PING)
             self._row.append(_PING)
@@ -218,6 +219,7 @@ class LiveConnection(asyncio.Protocol):
     def cut_off(self) -> None:
         """Let go of the connection at once."""
         self.writable = False
+        self._closing = self._closing or CloseCode.ABNORMAL_CLOSURE
         self._is_closed = True
         self._row.clear()
         self._transport.abort()
@@ -294,8 +296,10 @@ class LiveConnection(asyncio.Protocol):
         self._closing = self._closing or CloseCode.ABNORMAL_CLOSURE
         self._row.clear()
         self._parser = self._inbox = self._fragments = None
-        if self._listener is not None:
-            self._listener.ended()
+        # Who listens knows us: without a circle both are freed at once.
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.ended()
 
     # --- what the client says --------------------------------------------------------
 
@@ -308,7 +312,7 @@ class LiveConnection(asyncio.Protocol):
         parser.receive_data(data)
         for frame in parser.events_received():
             assert isinstance(frame, WireFrame)
-            if is_data(frame) and not self._is_closed:
+            if is_data(frame) and self._closing is None:
                 self._take(frame)
         ours = b"".join(parser.data_to_send())
         if parser.close_rcvd is not None or parser.parser_exc is not None:
@@ -335,22 +339,22 @@ class LiveConnection(asyncio.Protocol):
 
     def _take(self, frame: WireFrame) -> None:
         """Put the frames of a message together."""
+        is_text = frame.opcode is Opcode.TEXT
         if frame.opcode is Opcode.CONT and self._fragments is not None:
-            self._fragments.append(bytes(frame.data))
-            if not frame.fin:
-                return
-            kind, *parts = self._fragments
-            self._fragments = None
-            self._receive(b"".join(parts), is_text=kind == b"text")
+            # Only bytes are counted, so only they are kept: a part may be empty.
+            is_text, whole = self._fragments
+            whole += frame.data
+            if frame.fin:
+                self._fragments = None
+                self._receive(whole, is_text=is_text)
         elif frame.fin:
-            self._receive(bytes(frame.data), is_text=frame.opcode is Opcode.TEXT)
+            self._receive(frame.data, is_text=is_text)
         else:
-            kind = b"text" if frame.opcode is Opcode.TEXT else b"bytes"
-            self._fragments = [kind, bytes(frame.data)]
+            self._fragments = is_text, bytearray(frame.data)
 
-    def _receive(self, message: bytes, *, is_text: bool) -> None:
+    def _receive(self, message: BytesLike, *, is_text: bool) -> None:
         try:
-            text = message.decode() if is_text else None
+            text = str(message, "utf-8") if is_text else None
         except UnicodeDecodeError:
             self._row.clear()
             self.close(CloseCode.INVALID_DATA)
@@ -374,13 +378,14 @@ class LiveConnection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         inbox = self._inbox
-        if inbox and not self._is_closed:
+        if inbox and self._closing is None:
             text = inbox.pop(0)
             asyncio.get_running_loop().call_soon(self._go_on)
             self._hear(text)
             return
         self._inbox = None
-        if not self._is_closed:
+        # Who was told of our close answers it, behind what is not heard any more.
+        if inbox is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def _hear(self, text: str | None) -> None:

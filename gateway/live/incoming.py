@@ -52,7 +52,8 @@ class Incoming:
         """Take a parser that is between two messages; False if it is not."""
         if not self._may_serve_others(parser):
             return False
-        if len(self._idle) < IDLE_MAX:
+        # One that has shaken hands knows its connection, and is not lent on.
+        if len(self._idle) < IDLE_MAX and type(parser) is Protocol:
             self._idle.append(parser)
         return True
 

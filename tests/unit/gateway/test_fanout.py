@@ -12,6 +12,8 @@ import pytest
 import uvloop
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import Protocol, Side
+from websockets.server import ServerProtocol
 
 from gateway.live import fanout
 from gateway.live.connection import JOINED_MAX, LiveConnection
@@ -232,6 +234,40 @@ async def test_answers_are_taken_up_to_a_bound() -> None:
         client.close()
 
 
+async def test_who_is_closed_with_messages_waiting_answers_the_close() -> None:
+    """The rest is heard no more, but reading goes on: else it would be cut off."""
+    async with a_site() as site, connect(f"ws://127.0.0.1:{site.port}") as client:
+        site.shared.close_s = 2 * PATIENCE_S
+        connection = await site.connection()
+
+        def hears(text: str | None) -> None:
+            site.texts.append(text)
+            connection.close(CloseCode.BAD_FRAME)
+
+        site.hears = hears
+        said = Protocol(Side.CLIENT)
+        for number in range(10):
+            said.send_text(b"%d" % number)
+        client.transport.write(b"".join(said.data_to_send()))
+        await until(site.ends.is_set)
+        assert site.closes == [CloseCode.BAD_FRAME]
+        assert site.texts == ["0"]
+        assert client.close_code == CloseCode.BAD_FRAME
+
+
+async def test_who_is_pinged_behind_a_full_row_lives_on() -> None:
+    """Not writable for a turn is not the same as a client who takes nothing."""
+    async with a_site() as site, connect(f"ws://127.0.0.1:{site.port}") as client:
+        connection = await site.connection()
+        for _ in range(3):
+            connection.write(Frame(b"h" * JOINED_MAX))
+            assert not connection.writable
+            connection.ping()
+            await client.recv()
+            await until(lambda: connection._is_alive)
+        assert not connection._is_closed
+
+
 async def test_what_is_relied_upon_is_there() -> None:
     """The names of uvicorn's class that ours reads; a new version must keep them."""
     seen: list[Any] = []
@@ -259,13 +295,14 @@ async def test_what_is_relied_upon_is_there() -> None:
 
 
 async def test_uvicorn_lets_go_of_an_adopted_connection() -> None:
-    """Its object is freed, and the application's call is over."""
+    """Its object and its parser are freed, and the application's call is over."""
     async with a_site() as site, connect(f"ws://127.0.0.1:{site.port}") as client:
         connection = await site.connection()
         await until(site.returned.is_set)
         site.raw = None
         gc.collect()
-        assert not [one for one in gc.get_objects() if type(one) is FanoutProtocol]
+        kinds = FanoutProtocol, ServerProtocol
+        assert not [one for one in gc.get_objects() if type(one) in kinds]
         connection.write(DELTA)
         assert await asyncio.wait_for(client.recv(), PATIENCE_S) == DELTA.text
 
@@ -296,6 +333,8 @@ ON_UVLOOP = (
     test_a_stop_does_not_wait_for_who_does_not_read,
     test_a_defect_costs_one_connection_and_no_other,
     test_answers_are_taken_up_to_a_bound,
+    test_who_is_closed_with_messages_waiting_answers_the_close,
+    test_who_is_pinged_behind_a_full_row_lives_on,
     test_what_is_relied_upon_is_there,
     test_uvicorn_lets_go_of_an_adopted_connection,
 )

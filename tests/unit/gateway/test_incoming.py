@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -43,6 +44,9 @@ class Wire:
         self.is_open = False
 
     abort = close
+
+    def is_closing(self) -> bool:
+        return not self.is_open
 
     def get_write_buffer_size(self) -> int:
         return self.unsent
@@ -205,6 +209,26 @@ async def test_a_parser_that_waits_for_more_is_lent_to_nobody_else() -> None:
     await turns(3)
     assert one[2].texts == ["one of the first"]
     assert other[2].texts == ["the other's"]
+
+
+@pytest.mark.parametrize(("part", "count"), [(b"", 20_000), (b"a", 1_900)])
+async def test_a_message_in_very_many_parts_takes_little_more_than_its_bytes(
+    part: bytes, count: int
+) -> None:
+    """Parts may be empty, and are not counted then: they must not be kept."""
+    connection, wire, ear = a_connection()
+    frame = b"\x00%b\0\0\0\0%b" % (bytes((0x80 + len(part),)), part)
+    connection.data_received(b"\x01\x81\0\0\0\0<")
+    connection.data_received(frame)
+    tracemalloc.start()
+    for _ in range(count):
+        connection.data_received(frame)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 2 * BYTES_MAX + 1_000
+    connection.data_received(b"\x80\x81\0\0\0\0>")
+    assert ear.texts == [f"<{part.decode() * (count + 1)}>"]
+    assert wire.is_open
 
 
 def test_idle_parsers_are_few() -> None:
