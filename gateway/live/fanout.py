@@ -61,13 +61,16 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
         # The server ends what is in its set; whatever can shut down may be there.
         connections = cast("set[Any]", self.connections)
         kind, shared = self.heir(shared)
-        is_alike = kind.reads_with(self.conn.extensions)
-        needs_parser = not is_alike or not is_between_messages(self.conn)
+        needs_parser = (
+            not kind.reads_with(self.conn.extensions)
+            or bool(self.frames)
+            or not is_between_messages(self.conn)
+        )
         connection = kind(
             transport,
             shared,
             connections,
-            self.conn if needs_parser or self.frames else None,
+            self.conn if needs_parser else None,
             self._early(),
         )
         connection.continue_message(self.frames, self.curr_msg_data_type)
@@ -75,11 +78,18 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
         connections.add(connection)
         transport.set_protocol(connection)
         self.transport = cast("asyncio.Transport", _Gone())
+        self._break_circles(needs_parser=needs_parser)
         return connection
 
     def heir(self, shared: Switchboard) -> tuple[type[LiveConnection], Switchboard]:
         """The class of connections that this one is given to, and what they share."""
         return LiveConnection, shared
+
+    def _break_circles(self, *, needs_parser: bool) -> None:
+        """What is let go is freed at once, and not when the collector comes by."""
+        cast("dict[str, Any]", self.scope["extensions"]).pop(EXTENSION, None)
+        if not needs_parser:
+            self.conn.parser.close()
 
     def _early(self) -> list[str | None] | None:
         """Messages that came with the handshake; reading has paused for them."""
