@@ -27,7 +27,7 @@ from websockets.typing import BytesLike
 
 from gateway.live.flushes import Flushes
 from gateway.live.frames import Frame
-from gateway.live.incoming import Incoming, is_data, is_one_pong
+from gateway.live.incoming import Incoming, is_data, is_flood, is_one_pong
 from gateway.problems import CloseCode as OurCode
 
 JOINED_MAX: Final = 32 * 1024
@@ -310,10 +310,14 @@ class LiveConnection(asyncio.Protocol):
             return
         parser = self._parser or self._shared.incoming.borrow()
         parser.receive_data(data)
-        for frame in parser.events_received():
+        said = parser.events_received()
+        for frame in said:
             assert isinstance(frame, WireFrame)
             if is_data(frame) and self._closing is None:
                 self._take(frame)
+        if is_flood(said):
+            self.cut_off()
+            return
         ours = b"".join(parser.data_to_send())
         if parser.close_rcvd is not None or parser.parser_exc is not None:
             self._client_closed(ours)

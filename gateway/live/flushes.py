@@ -19,6 +19,8 @@ WRITES_AT_ONCE: Final = 250
 LANE_WRITES: Final = 50
 """Then the next lane has its turn."""
 _LEARNING: Final = 0.1
+_WRITE_S: Final = 1e-5
+"""Of one write, as long as nothing else is known."""
 _NO_FRAME: Final = object()
 
 log = structlog.get_logger("slotcast.live")
@@ -53,7 +55,7 @@ class Flushes:
 
     def __init__(self) -> None:
         self.waiting = 0
-        self.write_s = 1e-5
+        self.write_s = _WRITE_S
         """Seconds of one flush, lately, with all that went on beside it."""
         self._lanes: deque[deque[Flushable]] = deque()
         self._frame: object = _NO_FRAME
@@ -107,8 +109,15 @@ class Flushes:
             self._last = (now, done)
             self._loop.call_soon(self._run)
         else:
+            if self._last is None:
+                self._forget(done)
             self._last = None
             self._is_due = False
+
+    def _forget(self, count: int) -> None:
+        """So few at once cannot be measured: what a storm has taught grows old."""
+        share = _LEARNING * count / WRITES_AT_ONCE
+        self.write_s += share * (min(self.write_s, _WRITE_S) - self.write_s)
 
     def _flush_some(self) -> int:
         """One turn's writes; how many it were."""

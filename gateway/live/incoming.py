@@ -9,6 +9,7 @@ frame or of a fragmented message.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from types import GeneratorType
 from typing import Final, cast
 
@@ -18,6 +19,8 @@ from websockets.streams import StreamReader
 
 IDLE_MAX: Final = 16
 """Parsers that wait to be borrowed."""
+CONTROLS_AT_ONCE_MAX: Final = 1_000
+"""Pings and pongs that come in one piece; reading them takes milliseconds."""
 
 _PONG: Final = 0x8A
 _MASK_BYTES: Final = 6
@@ -93,3 +96,11 @@ def is_one_pong(data: bytes) -> bool:
 def is_data(frame: Frame) -> bool:
     """Whether a frame belongs to a message."""
     return frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+
+
+def is_flood(said: Sequence[object]) -> bool:
+    """Whether there are more pings and pongs in it than anybody needs."""
+    if len(said) <= CONTROLS_AT_ONCE_MAX:
+        return False
+    controls = sum(isinstance(one, Frame) and not is_data(one) for one in said)
+    return controls > CONTROLS_AT_ONCE_MAX

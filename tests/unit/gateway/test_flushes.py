@@ -75,3 +75,16 @@ async def test_a_flush_may_make_others_due_with_the_same_frame() -> None:
     await until(lambda: not flushes.waiting)
     assert order[:3] == ["one", "one", "newcomer"]
     assert sorted(order[3:]) == ["three", "three", "two", "two"]
+
+
+async def test_what_a_write_cost_in_a_storm_is_forgotten_in_the_calm() -> None:
+    """Few writes cannot be measured, and must not keep topics slow for ever."""
+    order: list[str] = []
+    flushes = Flushes()
+    first = flushes.write_s
+    flushes.write_s = 1000 * first
+    for _ in range(150):
+        for _ in range(WRITES_AT_ONCE):
+            flushes.add(Note("flush", order), DELTA)
+        await until(lambda: not flushes.waiting)
+    assert first <= flushes.write_s < 2 * first

@@ -15,7 +15,12 @@ from websockets.protocol import Protocol, Side
 from websockets.server import ServerProtocol
 
 from gateway.live.connection import ANSWERS_BYTES_MAX, LiveConnection, Switchboard
-from gateway.live.incoming import IDLE_MAX, Incoming, is_between_messages
+from gateway.live.incoming import (
+    CONTROLS_AT_ONCE_MAX,
+    IDLE_MAX,
+    Incoming,
+    is_between_messages,
+)
 from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
 
 BYTES_MAX = 2_000
@@ -271,6 +276,17 @@ async def test_who_pings_on_and_does_not_read_is_cut_off() -> None:
     wire.unsent = ANSWERS_BYTES_MAX + 1
     connection.data_received(ping)
     assert not wire.is_open
+
+
+async def test_a_flood_of_pings_and_pongs_is_cut_off() -> None:
+    """Nobody needs so many at once, and reading them keeps the others waiting."""
+    for control in (b"\x89\x80\0\0\0\0", b"\x8a\x80\0\0\0\0"):
+        connection, wire, _ = a_connection()
+        connection.data_received(CONTROLS_AT_ONCE_MAX * control)
+        assert wire.is_open
+        connection.data_received((CONTROLS_AT_ONCE_MAX + 1) * control)
+        assert not wire.is_open
+        assert not connection.writable
 
 
 @pytest.mark.parametrize("missing", [0, 3, 14])
