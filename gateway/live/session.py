@@ -9,11 +9,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import structlog
+from websockets.frames import CloseCode
+
 from gateway.live.connection import LiveConnection
 from gateway.live.conversation import Conversation, Later
 
 if TYPE_CHECKING:
     from gateway.live.door import LiveDoor
+
+log = structlog.get_logger("slotcast.live")
 
 
 class LiveSession:
@@ -46,7 +51,16 @@ class LiveSession:
         if self._running is None:
             self._running = set()
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ran)
+
+    def _ran(self, task: asyncio.Future[None]) -> None:
+        assert self._running is not None
+        self._running.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            # A defect of ours costs this connection, and no other.
+            log.error("a connection is closed", exc_info=error)
+            self._watcher.writer.close(CloseCode.INTERNAL_ERROR)
 
     def relieved(self) -> None:
         """The connection takes bytes again."""

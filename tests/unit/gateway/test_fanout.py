@@ -332,6 +332,20 @@ async def test_a_closed_connection_is_freed_at_once() -> None:
             gc.enable()
 
 
+async def test_a_defect_in_what_waited_closes_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client without an answer would wait for ever."""
+    async with open_live_house() as live, live.client("patient", "pat_1") as client:
+
+        def fails(*_: object) -> None:
+            raise RuntimeError("a defect")
+
+        monkeypatch.setattr(live.live.hub, "subscribe", fails)
+        await client.send("subscribe", topics=["me"])
+        assert await client.closed() == 1011
+
+
 async def test_another_servers_sockets_do_as_well() -> None:
     """Without the extension frames go by ASGI's ``send``; nothing else differs."""
     async with open_live_house(ws="websockets-sansio") as live, live.client() as client:
