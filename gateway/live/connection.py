@@ -170,8 +170,7 @@ class LiveConnection(asyncio.Protocol):
         """Send an answer, even to one who reads slowly; bounded."""
         if self._closing is not None:
             return
-        if not self._row:
-            self._flushes.add_urgent(self)
+        self._flushes.add_urgent(self)
         self._row.append(frame.wire)
         self._bytes += len(frame.wire)
         if self._bytes > JOINED_MAX:

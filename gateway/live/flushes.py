@@ -9,7 +9,7 @@ has its turn.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Final, Protocol
 
 import structlog
@@ -62,7 +62,7 @@ class Flushes:
         self._lane: deque[Flushable] = deque()
         """Of the frame's receivers; out of ``_lanes`` once it is empty."""
         self._last: tuple[float, int] | None = None
-        self._urgent: deque[Flushable] = deque()
+        self._urgent: OrderedDict[Flushable, None] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_due = False
 
@@ -85,8 +85,10 @@ class Flushes:
             self._wake()
 
     def add_urgent(self, writer: Flushable) -> None:
-        """Flush this one before those who only watch."""
-        self._urgent.append(writer)
+        """Flush this one before those who only watch, though it may be one of them."""
+        if writer in self._urgent:
+            return
+        self._urgent[writer] = None
         self.waiting += 1
         if not self._is_due:
             self._wake()
@@ -122,7 +124,9 @@ class Flushes:
     def _flush_some(self) -> int:
         """One turn's writes; how many it were."""
         room = WRITES_AT_ONCE
-        room -= _flush(self._urgent, room)
+        while room > 0 and self._urgent:
+            _flush_one(self._urgent.popitem(last=False)[0])
+            room -= 1
         self._frame = _NO_FRAME
         lanes = self._lanes
         while room > 0 and lanes:
@@ -137,11 +141,14 @@ def _flush(lane: deque[Flushable], room: int) -> int:
     """Flush so many of a lane at most; how many it were."""
     count = min(len(lane), room)
     for _ in range(count):
-        writer = lane.popleft()
-        try:
-            writer.flush()
-        except Exception:
-            # A defect of ours costs this connection, and no other.
-            log.exception("a connection is cut off")
-            writer.cut_off()
+        _flush_one(lane.popleft())
     return count
+
+
+def _flush_one(writer: Flushable) -> None:
+    try:
+        writer.flush()
+    except Exception:
+        # A defect of ours costs this connection, and no other.
+        log.exception("a connection is cut off")
+        writer.cut_off()

@@ -15,6 +15,8 @@ from websockets.protocol import Protocol, Side
 from websockets.server import ServerProtocol
 
 from gateway.live.connection import ANSWERS_BYTES_MAX, LiveConnection, Switchboard
+from gateway.live.flushes import WRITES_AT_ONCE
+from gateway.live.frames import Frame
 from gateway.live.incoming import (
     CONTROLS_AT_ONCE_MAX,
     IDLE_MAX,
@@ -248,6 +250,23 @@ def test_idle_parsers_are_few() -> None:
         incoming._idle.append(lent[0])
     assert len(incoming._idle) == IDLE_MAX
     assert incoming.borrow() in lent
+
+
+async def test_an_answer_does_not_wait_in_a_topics_lane() -> None:
+    """What came before it leaves with it, and the others' lanes wait."""
+    shared = Switchboard(BYTES_MAX)
+    delta, answer = Frame(b"delta"), Frame(b"answer")
+    crowd = [a_connection(shared) for _ in range(WRITES_AT_ONCE + 1)]
+    for connection, *_ in crowd:
+        connection.write(delta)
+    connection, wire, _ = crowd[-1]
+    connection.answer(answer)
+    connection.answer(answer)
+    await turns(1)
+    assert wire.written == delta.wire + 2 * answer.wire
+    await turns(1)
+    assert not shared.flushes.waiting
+    assert crowd[-2][1].written == delta.wire
 
 
 async def test_who_closes_is_answered_and_let_go() -> None:
