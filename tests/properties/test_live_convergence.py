@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from tests.properties.live_world import run_world
+from gateway.live.painter import Painter
+from persistence.shared_memory import MemoryPages
+from tests.fakes.clocks import SteppedClock
+from tests.properties.live_world import LiveWorld, run_world
 
 
 @pytest.mark.parametrize("block", range(8))
@@ -29,3 +35,27 @@ def test_the_worlds_see_everything_that_can_go_wrong() -> None:
         healed += tally.gaps_healed
         resets += tally.feed_resets
     assert min(*seen.values(), conflations, healed, resets) > 0
+
+
+def test_pages_for_other_gateways_are_what_their_position_says() -> None:
+    """Whatever is held back, read or suspected when they are taken."""
+    looked = held = 0
+    for seed in range(20):
+        world = LiveWorld(seed)
+        ports: Any = SimpleNamespace(clock=SteppedClock(world.now))
+        painter = Painter(ports, MemoryPages(), world.hub)
+        pages: dict[tuple[object, ...], dict[int, str]] = {}
+        for _ in range(250):
+            world.step()
+            for shard in world.shards.values():
+                for provider, calendar in shard.calendars.items():
+                    at = provider, shard.epoch, calendar.version
+                    pages[at] = dict(calendar.slots)
+            for board in world.hub.index.boards.values():
+                held += bool(board.pending)
+                stands = painter._stands(board)
+                if stands is not None:
+                    looked += 1
+                    name = board.name.provider_id, stands.epoch, stands.version
+                    assert board.rows == pages[name], f"seed {seed}: {name}"
+    assert min(looked, held) > 0
