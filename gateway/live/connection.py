@@ -295,8 +295,7 @@ class LiveConnection(asyncio.Protocol):
         self._closing = self._closing or CloseCode.ABNORMAL_CLOSURE
         self._row.clear()
         self._parser = self._inbox = self._fragments = None
-        # Who listens knows us: without a circle both are freed at once.
-        listener, self._listener = self._listener, None
+        listener, self._listener = self._listener, None  # no circle: freed at once
         if listener is not None:
             listener.ended()
 

@@ -390,7 +390,6 @@ class Hub:
 
     def _forget(self, board: Board) -> None:
         self._wanted.pop(board, None)
-        board.end()
         self.index.forget(board)
 
 

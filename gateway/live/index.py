@@ -82,7 +82,8 @@ class TopicIndex:
         return board
 
     def forget(self, board: Board) -> None:
-        """Take a topic out; asked for again, it begins anew."""
+        """End a topic and take it out; asked for again, it begins anew."""
+        board.end()
         name = board.name
         self.boards.pop(name.key, None)
         if name.kind is Kind.ME:
