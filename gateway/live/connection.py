@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
-from typing import Protocol as Interface
 
 import structlog
 from websockets.frames import Close, CloseCode, Opcode
@@ -25,9 +24,9 @@ from websockets.frames import Frame as WireFrame
 from websockets.protocol import Protocol
 from websockets.typing import BytesLike
 
-from gateway.live.flushes import Flushes
 from gateway.live.frames import Frame
-from gateway.live.incoming import Incoming, is_data, is_flood, is_one_pong
+from gateway.live.incoming import is_data, is_flood, is_one_pong
+from gateway.live.switchboard import Listener, Switchboard
 from gateway.problems import CloseCode as OurCode
 
 JOINED_MAX: Final = 32 * 1024
@@ -36,45 +35,12 @@ is owed (watcher.py)."""
 ANSWERS_BYTES_MAX: Final = 1024 * 1024
 """Answers that wait; who asks on and does not read is closed as too slow. One message
 may name 256 topics, and have an answer and a snapshot for each."""
-CLOSE_S: Final = 10.0
-"""For the closing handshake; who does not answer is cut off."""
 SHUTDOWN_S: Final = 0.5
 """What the last bytes may take when the server has stopped."""
 
 _PING: Final = b"\x89\x00"
 
 log = structlog.get_logger("slotcast.live")
-
-
-class Listener(Interface):
-    """Whose connection it is."""
-
-    def heard(self, text: str | None) -> None:
-        """A message came in; None: one that is no text."""
-        ...
-
-    def relieved(self) -> None:
-        """The connection takes bytes again: what is owed is due."""
-        ...
-
-    def closed(self, code: int) -> None:
-        """We close the connection with this code."""
-        ...
-
-    def ended(self) -> None:
-        """The connection is gone."""
-        ...
-
-
-class Switchboard:
-    """What the connections of one process share."""
-
-    __slots__ = ("close_s", "flushes", "incoming")
-
-    def __init__(self, message_bytes_max: int) -> None:
-        self.flushes = Flushes()
-        self.incoming = Incoming(message_bytes_max)
-        self.close_s = CLOSE_S
 
 
 class LiveConnection(asyncio.Protocol):
@@ -175,8 +141,13 @@ class LiveConnection(asyncio.Protocol):
         self._bytes += len(frame.wire)
         if self._bytes > JOINED_MAX:
             self._full()
-        if self._transport.get_write_buffer_size() + self._bytes > ANSWERS_BYTES_MAX:
+        if self.unsent > ANSWERS_BYTES_MAX:
             self.close(OurCode.TOO_SLOW)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait outside the kernel."""
+        return self._transport.get_write_buffer_size() + self._bytes
 
     def ping(self) -> None:
         """Ask for a sign of life; who gave none since the last time is cut off."""

@@ -27,9 +27,10 @@ from websockets.extensions.permessage_deflate import (
 from websockets.protocol import Protocol
 from websockets.typing import ExtensionParameter
 
-from gateway.live.connection import JOINED_MAX, LiveConnection, Switchboard
+from gateway.live.connection import JOINED_MAX, LiveConnection
 from gateway.live.frames import Frame, header_of
 from gateway.live.incoming import Incoming, is_between_messages
+from gateway.live.switchboard import Switchboard
 
 WINDOW_BITS: Final = 12
 """Four kilobytes, about a week of slots; a client needs as much to read it."""

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from random import Random
 
 from gateway.limits import RateLimits
-from gateway.live.connection import Switchboard
 from gateway.live.conversation import House
 from gateway.live.deflate import DeflatedSwitchboard
 from gateway.live.entrance import Entrance
+from gateway.live.switchboard import Switchboard
 from gateway.live.turnstile import Turnstile
 from gateway.live.watcher import Watcher, Writer
 

@@ -17,9 +17,10 @@ from typing import Any, ClassVar, Final, cast
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from gateway.live.connection import LiveConnection, Switchboard
+from gateway.live.connection import LiveConnection
 from gateway.live.deflate import DeflatedConnection, is_shared, offer
 from gateway.live.fanout import FanoutProtocol
+from gateway.live.switchboard import Switchboard
 from gateway.live.turnstile import Turnstile, Verdict
 
 EARLY_BYTES_MAX: Final = 16 * 1024

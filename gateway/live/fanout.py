@@ -16,8 +16,9 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from gateway.live.connection import LiveConnection, Switchboard
+from gateway.live.connection import LiveConnection
 from gateway.live.incoming import is_between_messages
+from gateway.live.switchboard import Switchboard
 
 EXTENSION: Final = "slotcast.fanout"
 """Where the application finds the connection, in its scope's ``extensions``."""

@@ -49,6 +49,11 @@ class RowWriter:
         return False
 
     @property
+    def unsent(self) -> int:
+        """Bytes in the row."""
+        return self._bytes
+
+    @property
     def closing(self) -> int | None:
         """The code that the connection is being closed with."""
         return self._closing

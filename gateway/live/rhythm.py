@@ -108,6 +108,9 @@ class Rhythm:
     def _close_slow(self, now: Millis) -> None:
         slow_ms = self._house.settings.slow_s * 1000
         for watcher in list(self._house.hub.delivery.paused):
+            before, watcher.unsent = watcher.unsent, watcher.writer.unsent
+            if watcher.unsent < before and watcher.paused_since is not None:
+                watcher.paused_since = now  # slowly is not the same as not at all
             since = watcher.paused_since
             if since is not None and watcher.dirty and now - since >= slow_ms:
                 self._send_away(watcher, CloseCode.TOO_SLOW)

@@ -31,6 +31,11 @@ class Writer(Protocol):
         """Whether a frame may be written now; once False, the hub is told later."""
         ...
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the client; fewer than before: it takes some."""
+        ...
+
     def write(self, frame: Frame) -> None:
         """Send a topic's frame, now or next; only while ``writable``."""
         ...
@@ -63,6 +68,7 @@ class Watcher:
         "paused_since",
         "strikes",
         "turn",
+        "unsent",
         "writer",
     )
 
@@ -73,6 +79,8 @@ class Watcher:
         self.boards: dict[str, Board] = {}
         self.dirty: dict[Board, Position] = {}
         self.paused_since: Millis | None = None
+        self.unsent = 0
+        """As it was when the writer was last looked at."""
         self.strikes = 0
 
     @property

@@ -134,6 +134,8 @@ async def revocations(url: str) -> dict[str, float]:
 class Screen:
     """Counts what is shown."""
 
+    unsent = 0
+
     writable = True
 
     def __init__(self) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import uvicorn
 
-from gateway.live.connection import LiveConnection, Switchboard
+from gateway.live.connection import LiveConnection
 from gateway.live.fanout import EXTENSION, FanoutProtocol
+from gateway.live.switchboard import Switchboard
 
 PATIENCE_S = 10.0
 

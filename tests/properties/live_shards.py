@@ -92,6 +92,8 @@ class Busy:
 class TestWriter:
     """A connection that takes frames while it is open, and stalls now and then."""
 
+    unsent = 0
+
     __test__ = False
 
     def __init__(self, patient_id: PatientId) -> None:

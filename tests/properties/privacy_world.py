@@ -181,6 +181,8 @@ class Tokens:
 class JudgingWriter:
     """Looks at every frame when it is written."""
 
+    unsent = 0
+
     def __init__(self, world: World) -> None:
         self.watcher: Watcher | None = None
         self.writable = True

@@ -268,6 +268,8 @@ class SimWatcher:
 class _Socket:
     """The writer of a watcher's connection."""
 
+    unsent = 0
+
     def __init__(self, client: SimWatcher) -> None:
         self._client = client
 

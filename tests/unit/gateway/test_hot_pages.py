@@ -149,6 +149,8 @@ async def test_with_the_store_away_all_is_as_without_one(
 class Screen:
     """A watcher's writer that keeps what it shows."""
 
+    unsent = 0
+
     writable = True
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from websockets.http11 import Request
 from websockets.protocol import Protocol, Side
 from websockets.server import ServerProtocol
 
-from gateway.live.connection import ANSWERS_BYTES_MAX, LiveConnection, Switchboard
+from gateway.live.connection import ANSWERS_BYTES_MAX, LiveConnection
 from gateway.live.flushes import WRITES_AT_ONCE
 from gateway.live.frames import Frame
 from gateway.live.incoming import (
@@ -23,6 +23,7 @@ from gateway.live.incoming import (
     Incoming,
     is_between_messages,
 )
+from gateway.live.switchboard import Switchboard
 from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
 
 BYTES_MAX = 2_000

@@ -25,6 +25,8 @@ WEEK: TopicName = slots_topic(PROVIDER, CONSULT, "2026-W49")
 class PageWriter:
     """A ``Writer`` that writes on a page; ``stalled`` stops topics' frames."""
 
+    unsent = 0
+
     def __init__(self) -> None:
         self.page: list[dict[str, Any]] = []
         self.frames: list[Frame] = []

@@ -10,6 +10,7 @@ from gateway.access import Access
 from gateway.auth import Authenticator, Caller, Role
 from gateway.live.commands import SocketCommands
 from gateway.live.conversation import House
+from gateway.live.frames import NOWHERE
 from gateway.live.permits import Permits
 from gateway.live.persons import Persons
 from gateway.live.reader import TopicReader
@@ -19,6 +20,7 @@ from tests.fakes.clocks import SteppedClock
 from tests.fakes.house import CONFIG
 from tests.unit.gateway.live.stage import (
     NOW,
+    WEEK,
     a_change,
     a_hub,
     a_view,
@@ -57,6 +59,21 @@ def test_a_watcher_paused_for_too_long_is_closed() -> None:
     rhythm.tick(Millis(NOW + 15_000))
     assert writer.closed == 4008
     assert writer.page[-1] == {"t": "bye", "code": 4008, "retry_ms": [500, 15_000]}
+
+
+def test_who_takes_a_few_bytes_now_and_then_is_not_too_slow() -> None:
+    """Too few for the writer to be writable again; the control stands still."""
+    rhythm, house = a_rhythm()
+    pairs = [watch(house.hub) for _ in range(2)]
+    for watcher, writer in pairs:
+        writer.stalled = True
+        writer.unsent = 10_000
+        house.hub.delivery.owe(watcher, house.hub.index.board(WEEK), NOWHERE, NOW)
+    taking = pairs[0][1]
+    for second in range(40):
+        taking.unsent -= 100
+        rhythm.tick(Millis(NOW + 1_000 * second))
+    assert [writer.closed for _, writer in pairs] == [None, 4008]
 
 
 def test_every_watcher_has_its_turn_for_a_heartbeat() -> None:
