@@ -1,0 +1,130 @@
+"""How many people there are at each moment of a run: pure, as shares of a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+SPAWNED_PER_SECOND_MAX = 1_000.0
+"""Users that Locust starts in a second at most: a rise is never a wall."""
+
+
+class Curve(Protocol):
+    """A shape in time."""
+
+    def share(self, at: float) -> float:
+        """Share of all people who are there at ``at``, from 0 to 1 of the run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau:
+    """Everybody comes within ``rise`` of the run, and stays."""
+
+    rise: float
+
+    def share(self, at: float) -> float:
+        """Rising in a line, then all."""
+        return 1.0 if at >= self.rise else max(at, 0.0) / self.rise
+
+
+@dataclass(frozen=True, slots=True)
+class National:
+    """The quarter of an hour after an announcement on television.
+
+    Doctolib counted half a million to 2.1 million visitors in 15 minutes on 12 July
+    2021 and 20,000 bookings a minute. What is known is the wall at the beginning and
+    the slow decline; the points between are ours.
+    """
+
+    points: tuple[tuple[float, float], ...] = (
+        (0.0, 0.05),
+        (0.08, 0.25),
+        (0.2, 1.0),
+        (0.45, 0.9),
+        (0.7, 0.65),
+        (1.0, 0.45),
+    )
+
+    def share(self, at: float) -> float:
+        """In straight lines between the points."""
+        for (before, low), (after, high) in pairwise(self.points):
+            if at <= after:
+                way = (max(at, before) - before) / (after - before)
+                return low + (high - low) * way
+        return self.points[-1][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What Locust is told: so many people, started or ended at so many a second."""
+
+    users: int
+    per_second: float
+
+
+def step(
+    curve: Curve, users: int, seconds: float, now: float, ahead: float = 1.0
+) -> Step | None:
+    """Where the crowd shall be ``ahead`` seconds from ``now``; None when it is over."""
+    if now >= seconds:
+        return None
+    then = max(1, round(users * curve.share(min(1.0, (now + ahead) / seconds))))
+    before = users * curve.share(now / seconds)
+    per_second = min(SPAWNED_PER_SECOND_MAX, max(1.0, abs(then - before) / ahead))
+    return Step(then, per_second)
+
+
+class SlowClock:
+    """The time of a run as its curve counts it: no step is longer than ``step_max``.
+
+    Where starting people takes longer than planned, the run becomes longer, not
+    emptier: what is to happen after the rise still does.
+    """
+
+    def __init__(self, step_max: float) -> None:
+        self._step_max = step_max
+        self._asked = self._now = 0.0
+
+    def at(self, elapsed: float, *, held: bool = False) -> float:
+        """The run's time when ``elapsed`` seconds have passed on the wall.
+
+        ``held``: it stood still since it was asked last.
+        """
+        if elapsed < self._asked:  # the shape was told to begin anew
+            self._asked = self._now = 0.0
+        if not held:
+            self._now += min(self._step_max, elapsed - self._asked)
+        self._asked = elapsed
+        return self._now
+
+
+PEAK_VISITORS = 2_100_000
+PEAK_MINUTES = 15
+PEAK_BOOKINGS_PER_MINUTE = 20_000
+"""The evening that ``National`` is scaled from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How large a run was beside that evening."""
+
+    visitors: int
+    bookings_per_minute: float
+    seconds: float
+
+    def sentence(self) -> str:
+        """For the report."""
+        visitors = self.visitors / PEAK_VISITORS
+        bookings = self.bookings_per_minute / PEAK_BOOKINGS_PER_MINUTE
+        faster = PEAK_MINUTES * 60 / self.seconds
+        return (
+            f"Scale: {self.visitors:,} visitors are 1 in {1 / visitors:,.0f} of "
+            f"{PEAK_VISITORS:,}; the quarter of an hour took {self.seconds:,.0f} s, "
+            f"{faster:.1f} times as fast; in its best minute "
+            f"{self.bookings_per_minute:,.0f} bookings a minute, "
+            f"{100 * bookings:.1f} % of {PEAK_BOOKINGS_PER_MINUTE:,}."
+            if self.visitors
+            else "Scale: nobody came."
+        )

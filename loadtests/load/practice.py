@@ -1,0 +1,126 @@
+"""The practice that a run books: its doctors, their hours, and everybody's tokens."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from loadtests.http_client import HttpClient
+from loadtests.load.plan import Doctor, Plan
+from loadtests.load.scenarios import Scenario
+from loadtests.region import tokens
+
+PER_CLINIC = 10
+VISIT_TYPE = "consult"
+MINUTES = 15
+"""Length of a visit; of those that are released it is a third."""
+RELEASED_MINUTES = 5
+HORIZON_DAYS = 60
+OPENS, OPENS_RELEASED = "09:00", 8 * 60
+WORKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
+WEEKS = 2
+
+
+class PracticeRefused(Exception):
+    """The server did not take the practice that the run needs."""
+
+
+def rules(visit_type: str, monday: date, slots: int | None = None) -> dict[str, Any]:
+    """Opening rules: nine to five on workdays; or so many slots on one day alone."""
+    weekly, exceptions, minutes = {}, {}, MINUTES
+    if slots is None:
+        weekly = {day: [{"opens": OPENS, "closes": "17:00"}] for day in WORKDAYS}
+    else:
+        minutes = RELEASED_MINUTES
+        end = OPENS_RELEASED + slots * minutes
+        hours = [{"opens": _clock(OPENS_RELEASED), "closes": _clock(end)}]
+        exceptions = {str(monday): hours} if slots else {}
+    place = {"location_id": "loc_load", "time_zone": "UTC", "weekly": weekly}
+    kind = {"visit_type": visit_type, "title": "Consultation", "minutes": minutes}
+    kind |= {"alignment": minutes, "horizon_days": HORIZON_DAYS, "notice_minutes": 0}
+    return {
+        "locations": [{**place, "exceptions": exceptions}],
+        "visit_types": [kind],
+    }
+
+
+def opened_starts(plan: Plan) -> list[str]:
+    """The starts that a release opens."""
+    first = datetime.combine(plan.first_day, datetime.min.time(), UTC)
+    minutes = (
+        OPENS_RELEASED + number * RELEASED_MINUTES for number in range(plan.slots)
+    )
+    return [
+        (first + timedelta(minutes=minute)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for minute in minutes
+    ]
+
+
+def _clock(minute: int) -> str:
+    if minute > 24 * 60:
+        raise ValueError("so many slots are more than a day")
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def next_monday(today: date) -> date:
+    """The first Monday that is at least two days away."""
+    ahead = today + timedelta(days=2)
+    return ahead + timedelta(days=-ahead.weekday() % 7)
+
+
+async def prepare(url: str, scenario: Scenario, wanted: dict[str, Any]) -> Plan:
+    """Make the practice on the server, and the plan for it.
+
+    ``wanted`` has users, seconds, processes, slots and seed. Safe to repeat on a
+    server: ids carry the seed.
+
+    Raises:
+        PracticeRefused: the server did not take a provider.
+    """
+    monday = next_monday(datetime.now(UTC).date())
+    mark = f"load{wanted['seed']}"
+    providers = [f"prv_{mark}_{n:04d}" for n in range(scenario.providers)]
+    clinics = [f"cln_{mark}_{n // PER_CLINIC:03d}" for n in range(scenario.providers)]
+    people = [f"pat_{mark}_{n:06d}" for n in range(wanted["users"])]
+    admin = (await tokens("admin", ["adm_load"]))["adm_load"]
+    doctors = await tokens("doctor", providers)
+    staff = await tokens("clinic_admin", sorted(set(clinics)))
+    patients = await tokens("patient", people)
+    slots = 0 if scenario.slots else None
+    hours = rules(VISIT_TYPE, monday, slots)
+    client = HttpClient(url, 16)
+    try:
+        await asyncio.gather(
+            *(
+                _register(client, admin, provider, clinic, hours)
+                for provider, clinic in zip(providers, clinics, strict=True)
+            )
+        )
+    finally:
+        await client.close()
+    return Plan(
+        scenario=scenario.name,
+        url=url,
+        doctors=tuple(
+            Doctor(provider, clinic, doctors[provider], staff[clinic])
+            for provider, clinic in zip(providers, clinics, strict=True)
+        ),
+        patients=patients,
+        visit_type=VISIT_TYPE,
+        monday=str(monday),
+        weeks=1 if scenario.slots else WEEKS,
+        **wanted,
+    )
+
+
+async def _register(
+    client: HttpClient, admin: str, provider: str, clinic: str, hours: dict[str, Any]
+) -> None:
+    place = {"clinic_id": clinic, "name": clinic, "time_zone": "UTC"}
+    profile = {"name": provider, "specialty": "general practice", "clinic": place}
+    path = f"/v1/providers/{provider}"
+    for where, what in ((path, profile), (f"{path}/availability", hours)):
+        answer = await client.ask("PUT", where, what, token=admin)
+        if answer.status not in (200, 201):
+            raise PracticeRefused(f"PUT {where}: {answer.status} {answer.body!r}")

@@ -1,0 +1,150 @@
+"""One run from the server's start to Locust's end; everything it started is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtests.bench_server import Server, free_port, slotcast_server
+from loadtests.load.plan import FACTS_VARIABLE, PLAN_VARIABLE, Plan
+from loadtests.load.watching import Watching
+
+ROOT = Path(__file__).parents[2]
+GRACE_S = 180.0
+"""Longest time from the end of the curve to Locust's own end."""
+STOP_S = 20.0
+
+
+class LocustFailed(Exception):
+    """Locust ended without facts; ``said`` is the end of what it logged."""
+
+    def __init__(self, code: int | None, said: str) -> None:
+        super().__init__(f"Locust ended with {code}")
+        self.said = said
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The server that is loaded."""
+
+    url: str
+    pid: int
+    """0: not ours, nobody here may look at it."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this run started it."""
+        return self.pid != 0
+
+
+@asynccontextmanager
+async def target(url: str) -> AsyncIterator[Target]:
+    """The server at ``url``, or one of our own with a throw-away data folder."""
+    if url:
+        yield Target(url.rstrip("/"), 0)
+        return
+    with tempfile.TemporaryDirectory(prefix="slotcast-load-") as folder:
+        data = Path(folder) / "data"
+        os.environ |= {"SLOTCAST_DATA": str(data), "SLOTCAST_SEED": "none"}
+        caps = {"SLOTCAST_SOCKETS_PER_ADDRESS": "0"}
+        async with slotcast_server(data, **caps) as server:
+            yield _ours(server)
+
+
+def _ours(server: Server) -> Target:
+    return Target(server.url, server.process.pid)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How Locust runs."""
+
+    web: bool = False
+    """With its own page, which starts the run."""
+    elsewhere: bool = False
+    """Workers are started by hand, on other machines maybe."""
+    bind: str = "127.0.0.1"
+    """Where the master listens for them."""
+    plan: Path | None = None
+    """Where the plan is kept for them; else it is gone with the run."""
+
+
+def command(plan: Plan, folder: Path, manner: Manner) -> list[str]:
+    """Locust's command line."""
+    words = [sys.executable, "-m", "locust"]
+    words += ["-f", str(ROOT / "loadtests" / "swarm" / "locustfile.py")]
+    words += ["--host", plan.url, "--loglevel", "ERROR", "--exit-code-on-error", "0"]
+    words += ["--csv", str(folder / "locust"), "--csv-full-history"]
+    words += ["--html", str(folder / "locust.html")]
+    if manner.elsewhere:
+        words += ["--master", "--expect-workers", str(plan.processes)]
+        words += ["--master-bind-host", manner.bind]
+    elif plan.processes > 1:
+        # A port of its own, so that two runs of one machine do not meet.
+        port = str(free_port())
+        words += ["--processes", str(plan.processes), "--master-port", port]
+        words += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
+    return [*words, *([] if manner.web else ["--headless", "--only-summary"])]
+
+
+async def swarm(
+    plan: Plan, folder: Path, watching: Watching, manner: Manner
+) -> dict[str, Any]:
+    """Run Locust; what its master wrote down. Raises LocustFailed."""
+    facts, log = folder / "facts.json", folder / "locust.log"
+    with tempfile.TemporaryDirectory(prefix="slotcast-plan-") as private:
+        written = manner.plan or Path(private) / "plan.json"
+        plan.write(written)
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        told = {
+            PLAN_VARIABLE: str(written.resolve()),
+            FACTS_VARIABLE: str(facts),
+            "PYTHONPATH": path,
+        }
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *command(plan, folder, manner),
+                env=os.environ | told,
+                cwd=ROOT,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is ours to hand on
+            )
+            watching.locust = process.pid
+            try:
+                by_hand = manner.web or manner.elsewhere
+                limit = None if by_hand else plan.seconds + GRACE_S
+                await asyncio.wait_for(process.wait(), limit)
+            except TimeoutError:
+                pass
+            finally:
+                await _end(process)
+    if not facts.exists():
+        raise LocustFailed(process.returncode, log.read_text("utf-8")[-2000:])
+    found: dict[str, Any] = json.loads(facts.read_text("utf-8"))
+    return found
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End Locust and its workers, which are a group of their own."""
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,44 @@
+"""Doctors who watch their day while patients book it."""
+
+from __future__ import annotations
+
+from locust import between, task
+
+from loadtests.load.plan import days_of
+from loadtests.swarm.bookers import Booker
+from loadtests.swarm.live import Live
+from loadtests.swarm.people import Person
+
+
+class Physician(Person):
+    """A doctor with the schedule open, signed in as that doctor."""
+
+    weight = 3
+    wait_time = between(4, 8)
+
+    def on_start(self) -> None:
+        """Open the schedule."""
+        doctors = self.plan.doctors
+        self.doctor = doctors[self.number % len(doctors)]
+        topic = f"schedule/{self.doctor.provider_id}"
+        self.live = Live(self.number, [topic], self.doctor.token)
+        self.live.connect()
+        self.live.paint()
+
+    @task
+    def read_the_week(self) -> None:
+        """The week by REST, as a page that is printed."""
+        week = self.plan.topics(self.doctor.provider_id)[0].rsplit("/", 1)[1]
+        first, after = days_of(week)
+        path = f"/v1/providers/{self.doctor.provider_id}/schedule"
+        query = f"?from={first}&to={after}"
+        self.ask("schedule", "GET", path + query, token=self.doctor.token)
+
+
+class Booking(Booker):
+    """Patients who fill and empty those days."""
+
+    weight = 2
+
+
+PEOPLE = (Physician, Booking)

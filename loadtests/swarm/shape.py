@@ -1,0 +1,46 @@
+"""The scenario's curve as Locust wants it, and the closing after its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from locust import LoadTestShape
+
+from loadtests.load.curves import SlowClock, step
+from loadtests.swarm.closing import Closing
+from loadtests.swarm.shift import SHIFT
+
+TICK_MAX_S = 2.0
+"""Locust asks once a second, unless it is behind with starting people."""
+
+
+class ScenarioShape(LoadTestShape):
+    """Asked about once a second by the master, or by the only process."""
+
+    closing: Closing | None = None
+    """Set when Locust is ready."""
+    conductor: Callable[[float], bool] | None = None
+    """What a scenario does once for everybody: called with the time of the run, and
+    says whether the run has to wait for it."""
+
+    def __init__(self) -> None:
+        cast(Any, super()).__init__()
+        self._last: tuple[int, float] = (1, 1.0)
+        self._clock = SlowClock(TICK_MAX_S)
+        self._is_held = False
+
+    def tick(self) -> Any:
+        """So many people now, at such a rate; None ends the run."""
+        plan, now = (
+            SHIFT.plan,
+            self._clock.at(cast(Any, self).get_run_time(), held=self._is_held),
+        )
+        wanted = step(plan.kind.curve, plan.users, plan.seconds, now)
+        if wanted is not None:
+            conductor = type(self).conductor
+            self._is_held = conductor is not None and conductor(now)
+            self._last = (wanted.users, wanted.per_second)
+            return self._last
+        closing = type(self).closing
+        return None if closing is None or closing.is_over() else self._last

@@ -1,0 +1,87 @@
+"""WebSocket's bytes for a client that reads short texts: pure, and cheap."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+SOCKETS_PER_SOURCE = 900
+"""Below a server's cap for one address."""
+_TWO, _EIGHT = 126, 127
+_NO_MASK = bytes(4)
+"""A mask of zeros leaves the payload as it is, and costs nothing to apply."""
+
+
+def upgrade(host: str, path: str, nonce: bytes, protocol: str) -> bytes:
+    """The request that asks for a WebSocket."""
+    lines = (
+        f"GET {path} HTTP/1.1",
+        f"Host: {host}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {base64.b64encode(nonce).decode()}",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Protocol: {protocol}",
+        "",
+        "",
+    )
+    return "\r\n".join(lines).encode()
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """A client's frame of at most 64 KiB."""
+    length = len(payload)
+    head = bytes((128 | opcode, 128 | min(length, _TWO)))
+    if length >= _TWO:
+        head += length.to_bytes(2, "big")
+    return head + _NO_MASK + payload
+
+
+def closing(code: int) -> bytes:
+    """A close frame."""
+    return frame(CLOSE, code.to_bytes(2, "big"))
+
+
+def close_code(payload: bytes) -> int | None:
+    """The code in a close frame's payload, if there is one."""
+    return int.from_bytes(payload[:2], "big") if len(payload) >= 2 else None
+
+
+def source_of(url: str, process: int, number: int) -> str:
+    """The loopback address that a person's socket comes from; empty elsewhere.
+
+    An address has some 28,000 ports, and a server lets only so many of its sockets in.
+    """
+    if "//127." not in url:
+        return ""
+    return f"127.1.{1 + process % 200}.{1 + number // SOCKETS_PER_SOURCE % 250}"
+
+
+class Frames:
+    """Cuts a server's bytes into frames; a message comes in one."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """The frames that are whole now: opcode and payload."""
+        if self._rest:
+            data = self._rest + data
+        at, size = 0, len(data)
+        while size - at >= 2:
+            length, body = data[at + 1] & 127, at + 2
+            if length == _TWO:
+                body = at + 4
+                length = int.from_bytes(data[at + 2 : body], "big")
+            elif length == _EIGHT:
+                body = at + 10
+                length = int.from_bytes(data[at + 2 : body], "big")
+            end = body + length
+            if body > size or end > size:
+                break
+            opcode, payload = data[at] & 15, data[body:end]
+            at = end
+            self._rest = data[at:]  # a caller may stop between two frames
+            yield opcode, payload
+        self._rest = data[at:]
