@@ -10,6 +10,10 @@ SPAWNED_PER_SECOND_MAX = 1_000.0
 """Users that Locust starts in a second at most: a rise is never a wall."""
 
 
+AHEAD_S = 1.0
+"""Locust asks about once a second."""
+
+
 class Curve(Protocol):
     """A shape in time."""
 
@@ -64,15 +68,24 @@ class Step:
     per_second: float
 
 
-def step(
-    curve: Curve, users: int, seconds: float, now: float, ahead: float = 1.0
-) -> Step | None:
-    """Where the crowd shall be ``ahead`` seconds from ``now``; None when it is over."""
-    if now >= seconds:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a run is."""
+
+    users: int
+    seconds: float
+
+
+def step(curve: Curve, size: Size, now: float, have: int) -> Step | None:
+    """Where the crowd shall be a second from ``now``; None when it is over.
+
+    The way there is from the ``have`` people of the last step, however late that was.
+    """
+    if now >= size.seconds:
         return None
-    then = max(1, round(users * curve.share(min(1.0, (now + ahead) / seconds))))
-    before = users * curve.share(now / seconds)
-    per_second = min(SPAWNED_PER_SECOND_MAX, max(1.0, abs(then - before) / ahead))
+    share = curve.share(min(1.0, (now + AHEAD_S) / size.seconds))
+    then = max(1, round(size.users * share))
+    per_second = min(SPAWNED_PER_SECOND_MAX, max(1.0, abs(then - have) / AHEAD_S))
     return Step(then, per_second)
 
 

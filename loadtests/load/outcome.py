@@ -118,7 +118,13 @@ class Outcome:
                 ),
                 "metrics": self.metrics,
             },
-            "locust": {"cores_mean": _mean([used for _, used in locust])},
+            "locust": {
+                "cores_mean": _mean([used for _, used in locust]),
+                "cores_max": _rounded(max((used for _, used in locust), default=0.0)),
+                "rss_max_mib": round(
+                    max((s.locust_rss for s in self.samples), default=0) / 2**20
+                ),
+            },
         }
 
     def text(self, folder: Path) -> str:

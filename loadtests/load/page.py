@@ -115,8 +115,11 @@ def _tiles(outcome: Outcome) -> str:
     if outcome.samples:
         used = f"{server['cores_mean']:g}, {server['cores_max']:g}"
         tiles.append(("server's cores, mean and most", used))
-        tiles.append(("Locust's cores, mean", f"{document['locust']['cores_mean']:g}"))
-        tiles.append(("server's memory", f"{server['rss_max_mib']:,} MiB"))
+        theirs = document["locust"]
+        used = f"{theirs['cores_mean']:g}, {theirs['cores_max']:g}"
+        tiles.append(("Locust's cores, mean and most", used))
+        both = f"{server['rss_max_mib']:,}, {theirs['rss_max_mib']:,} MiB"
+        tiles.append(("memory, server's and Locust's", both))
     shown = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
         for name, value in tiles

@@ -22,6 +22,7 @@ class Sample:
     server_cpu_s: float
     server_rss: int
     locust_cpu_s: float
+    locust_rss: int
 
 
 @dataclass(slots=True)
@@ -51,8 +52,8 @@ class Watching:
 
     def _look(self) -> None:
         while not self._stop.wait(EVERY_S):
-            cpu_s, rss = tree(self.server)
-            self.samples.append(Sample(time.time(), cpu_s, rss, tree(self.locust)[0]))
+            looked = (*tree(self.server), *tree(self.locust))
+            self.samples.append(Sample(time.time(), *looked))
 
 
 def tree(pid: int) -> tuple[float, int]:

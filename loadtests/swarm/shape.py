@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from locust import LoadTestShape
 
-from loadtests.load.curves import SlowClock, step
+from loadtests.load.curves import Size, SlowClock, step
 from loadtests.swarm.closing import Closing
 from loadtests.swarm.shift import SHIFT
 
@@ -36,7 +36,8 @@ class ScenarioShape(LoadTestShape):
             SHIFT.plan,
             self._clock.at(cast(Any, self).get_run_time(), held=self._is_held),
         )
-        wanted = step(plan.kind.curve, plan.users, plan.seconds, now)
+        size = Size(plan.users, plan.seconds)
+        wanted = step(plan.kind.curve, size, now, have=self._last[0])
         if wanted is not None:
             conductor = type(self).conductor
             self._is_held = conductor is not None and conductor(now)

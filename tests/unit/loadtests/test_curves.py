@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtests.load.curves import National, Plateau, Scale, SlowClock, step
+from loadtests.load.curves import National, Plateau, Scale, Size, SlowClock, step
 from loadtests.load.scenarios import SCENARIOS
 
 
@@ -25,24 +25,32 @@ def test_the_national_evening_is_a_wall_and_a_slow_decline() -> None:
 def test_every_scenario_reaches_all_its_people(scenario: object) -> None:
     """And never more."""
     chosen = SCENARIOS[scenario.name]  # type: ignore[attr-defined]
+    size = Size(chosen.users, chosen.seconds)
     most = [
         found.users
         for second in range(int(chosen.seconds))
-        if (found := step(chosen.curve, chosen.users, chosen.seconds, second))
+        if (found := step(chosen.curve, size, second, have=0))
     ]
     assert max(most) == chosen.users
     assert min(most) >= 1
 
 
 def test_a_step_goes_as_fast_as_the_curve() -> None:
-    found = step(Plateau(rise=0.5), 1_000, 20, now=2.0)
+    found = step(Plateau(rise=0.5), Size(1_000, 20), now=2.0, have=200)
     assert found is not None
     assert found.users == 300
     assert found.per_second == pytest.approx(100.0)
 
 
 def test_after_the_end_there_is_no_step() -> None:
-    assert step(Plateau(rise=0.5), 10, 20, now=20.0) is None
+    assert step(Plateau(rise=0.5), Size(10, 20), now=20.0, have=10) is None
+
+
+def test_who_is_behind_catches_up_within_a_second() -> None:
+    """The last step of a rise is small by the clock, and may be most of the crowd."""
+    found = step(Plateau(rise=0.5), Size(1_000, 20), now=9.99, have=400)
+    assert found is not None
+    assert found.per_second == pytest.approx(600.0)
 
 
 def test_a_slow_start_makes_the_run_longer_not_emptier() -> None:

@@ -58,7 +58,7 @@ def an_outcome(scenario: str = "release", *, is_good: bool = True) -> Outcome:
         tally=tally,
         verdicts=judge(scenario, budgets, tally),
         findings=[make("no slot given twice", "10 visits <none overlap>")],
-        samples=[Sample(BEGAN + n, 0.5 * n, 10**8, 0.2 * n) for n in range(10)],
+        samples=[Sample(BEGAN + n, 0.5 * n, 10**8, 0.2 * n, 10**8) for n in range(10)],
         metrics={"slotcast_live_frames_sent": 1_234.0},
     )
 
@@ -146,7 +146,7 @@ def test_the_scale_of_a_national_run_is_in_its_page() -> None:
 
 def test_cores_are_used_seconds_per_second() -> None:
     """A process that ended takes its time with it, which is no negative use."""
-    samples = [Sample(0, 1.0, 0, 0), Sample(2, 4.0, 0, 0), Sample(3, 3.5, 0, 0)]
+    samples = [Sample(*one, 0, 0.0, 0) for one in ((0, 1.0), (2, 4.0), (3, 3.5))]
     assert cores(samples, "server_cpu_s") == [(2, 1.5), (3, 0.0)]
 
 
