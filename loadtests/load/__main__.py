@@ -126,7 +126,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=0, help="of everybody's chances")
     made.add_argument("--budgets", type=Path, default=PATH)
     made.add_argument("--results", type=Path, default=Path("results"))
-    made.add_argument("--web", action="store_true", help="Locust's page, port 8089")
+    made.add_argument(
+        "--web", action="store_true", help="Locust's page on 8089 meanwhile"
+    )
     made.add_argument(
         "--workers", type=int, default=0, help="started by hand elsewhere"
     )

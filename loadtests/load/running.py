@@ -69,11 +69,11 @@ class Manner:
     """How Locust runs."""
 
     web: bool = False
-    """With its own page, which starts the run."""
+    """With its own page while it runs."""
     elsewhere: bool = False
     """Workers are started by hand, on other machines maybe."""
     bind: str = "127.0.0.1"
-    """Where the master listens for them."""
+    """Where the master listens for them, and the page for browsers."""
     plan: Path | None = None
     """Where the plan is kept for them; else it is gone with the run."""
 
@@ -93,7 +93,9 @@ def command(plan: Plan, folder: Path, manner: Manner) -> list[str]:
         port = str(free_port())
         words += ["--processes", str(plan.processes), "--master-port", port]
         words += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
-    return [*words, *([] if manner.web else ["--headless", "--only-summary"])]
+    if manner.web:
+        return [*words, "--autostart", "--autoquit", "1", "--web-host", manner.bind]
+    return [*words, "--headless", "--only-summary"]
 
 
 async def swarm(
@@ -122,8 +124,7 @@ async def swarm(
             )
             watching.locust = process.pid
             try:
-                by_hand = manner.web or manner.elsewhere
-                limit = None if by_hand else plan.seconds + GRACE_S
+                limit = None if manner.elsewhere else plan.seconds + GRACE_S
                 await asyncio.wait_for(process.wait(), limit)
             except TimeoutError:
                 pass
