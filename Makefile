@@ -7,6 +7,7 @@ SEEDS ?= 5000
 MINUTES ?= 20
 WATCHERS ?= 10000
 ARGS ?=
+SCENARIO ?= release
 
 # Stamps: written when a set is installed, older than a changed lock file.
 RUN_READY := $(VENV)/.ready-run
@@ -14,7 +15,7 @@ DEV_READY := $(VENV)/.ready-dev
 SERVICES ?= .services
 SERVICES_READY := $(SERVICES)/.ready
 
-.PHONY: help run check test simulate bench soak blink lock clean
+.PHONY: help run check test simulate bench load soak blink lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -45,6 +46,11 @@ simulate: $(DEV_READY)  ## the simulator: make simulate SEEDS=50000
 
 bench: $(DEV_READY)  ## measure; the method stands in docs/benchmarks/
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+load: $(DEV_READY)  ## people, by Locust: make load SCENARIO=release USERS=5000
+	@$(BIN)/python -m loadtests.load $(SCENARIO) $(if $(USERS),--users $(USERS)) \
+	  $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(PROCESSES),--processes $(PROCESSES)) $(ARGS)
 
 soak: $(DEV_READY)  ## a cluster under load with a fault every 20 s
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)

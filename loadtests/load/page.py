@@ -113,13 +113,14 @@ def _tiles(outcome: Outcome) -> str:
         conflated = metrics.get("slotcast_live_conflations", 0)
         tiles.append(("conflations by the server", f"{conflated:,.0f}"))
     if outcome.samples:
-        used = f"{server['cores_mean']:g}, {server['cores_max']:g}"
-        tiles.append(("server's cores, mean and most", used))
+        if server["rss_max_mib"]:
+            used = f"{server['cores_mean']:g}, {server['cores_max']:g}"
+            tiles.append(("server's cores, mean and most", used))
+            tiles.append(("server's memory", f"{server['rss_max_mib']:,} MiB"))
         theirs = document["locust"]
         used = f"{theirs['cores_mean']:g}, {theirs['cores_max']:g}"
         tiles.append(("Locust's cores, mean and most", used))
-        both = f"{server['rss_max_mib']:,}, {theirs['rss_max_mib']:,} MiB"
-        tiles.append(("memory, server's and Locust's", both))
+        tiles.append(("Locust's memory", f"{theirs['rss_max_mib']:,} MiB"))
     shown = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
         for name, value in tiles

@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from loadtests.load.budgets import ms as spoken
 from loadtests.load.outcome import Outcome
@@ -41,6 +42,7 @@ Draw = Callable[[Axes, Outcome], None]
 
 def plots(outcome: Outcome) -> list[tuple[str, str]]:
     """Title and SVG of each plot that the run has data for."""
+    is_ours = any(sample.server_rss for sample in outcome.samples)
     wanted: list[tuple[str, Draw, bool]] = [
         ("Requests a second", _throughput, bool(_asked(outcome))),
         ("Latency, p50 and p99 of each second", _latency, bool(_asked(outcome))),
@@ -48,7 +50,7 @@ def plots(outcome: Outcome) -> list[tuple[str, str]]:
         ("Bookings", _bookings, bool(outcome.bookings_per_second)),
         ("What watchers were sent", _live, bool(_events(outcome))),
         ("Processor time", _cpu, len(outcome.samples) > 1),
-        ("The server's memory", _memory, len(outcome.samples) > 1),
+        ("The server's memory", _memory, is_ours and len(outcome.samples) > 1),
     ]
     return [(title, svg(draw, outcome)) for title, draw, has in wanted if has]
 
@@ -133,6 +135,7 @@ def _latency(axes: Axes, outcome: Outcome) -> None:
             )
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     _timeline(axes, outcome, "ms (p50 whole, p99 dotted)")
 
 
@@ -149,6 +152,7 @@ def _sights(axes: Axes, outcome: Outcome) -> None:
     axes.bar(left, shares, width, align="edge", color=BLUE, alpha=0.75)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     for p, colour in ((50, GREEN), (99, ORANGE)):
         ms = whole.percentile(p) or 0.0
         axes.axvline(ms, color=colour, label=f"p{p} {spoken(ms)}")
@@ -191,6 +195,8 @@ def _cpu(axes: Axes, outcome: Outcome) -> None:
     first, _ = _run(outcome)
     for whose, name in (("server_cpu_s", "server"), ("locust_cpu_s", "Locust")):
         used = cores(outcome.samples, whose)
+        if not any(use for _, use in used):
+            continue  # a server that is not ours cannot be looked at
         axes.plot([at - first for at, _ in used], [use for _, use in used], label=name)
     _timeline(axes, outcome, "cores")
     axes.set_ylim(bottom=0)

@@ -135,6 +135,15 @@ def test_the_summary_is_json_without_secrets() -> None:
     assert document["figures"][1]["name"] == "booking"
 
 
+def test_of_a_server_elsewhere_nothing_is_claimed() -> None:
+    """Its processor time and memory are not known, which is not nothing."""
+    outcome = an_outcome()
+    outcome.samples = [Sample(BEGAN + n, 0.0, 0, 0.2 * n, 10**8) for n in range(10)]
+    text = page(outcome)
+    assert "server&#x27;s" not in text
+    assert "Locust&#x27;s memory" in text
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_the_scale_of_a_national_run_is_in_its_page() -> None:
     outcome = an_outcome("national")
