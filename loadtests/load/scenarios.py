@@ -52,7 +52,6 @@ _ALL: Final = (
         seconds=45,
         providers=1,
         curve=Plateau(rise=0.4),
-        processes=2,
         slots=100,
     ),
     Scenario(
