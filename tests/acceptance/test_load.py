@@ -157,6 +157,6 @@ def test_ctrl_c_stops_everything_that_was_started(tmp_path: Path) -> None:
         left = list(tmp_path.glob("slotcast-*"))
         assert left == [], "the plan and the data are gone"
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        if process.poll() is None:  # a failed test leaves nothing behind either
+            process.terminate()
+            process.wait(WITHIN_S)
