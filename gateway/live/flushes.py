@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
+from time import thread_time
 from typing import Final, Protocol
 
 import structlog
@@ -56,7 +57,8 @@ class Flushes:
     def __init__(self) -> None:
         self.waiting = 0
         self.write_s = _WRITE_S
-        """Seconds of one flush, lately, with all that went on beside it."""
+        """Seconds of the processor for one flush, lately, with all else that this
+        thread did meanwhile; not what other processes took of its time."""
         self._lanes: deque[deque[Flushable]] = deque()
         self._frame: object = _NO_FRAME
         self._lane: deque[Flushable] = deque()
@@ -100,7 +102,7 @@ class Flushes:
 
     def _run(self) -> None:
         assert self._loop is not None
-        now = self._loop.time()
+        now = thread_time()
         if self._last is not None:
             # From turn to turn, for a loop may write only when a turn has ended.
             began, count = self._last

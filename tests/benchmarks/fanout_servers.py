@@ -21,6 +21,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.config import GatewayConfig
 from gateway.live.settings import LiveSettings
+from tests.factories import NOW
+from tests.fakes.clocks import RunningClock
 from tests.fakes.house import KEY, open_house
 
 
@@ -45,7 +47,8 @@ async def gateway(port: int) -> None:
     config = GatewayConfig(
         token_keys=(KEY,), rate_limited=False, log_requests=False, live=live
     )
-    async with open_house(config) as house:
+    clock = RunningClock(NOW)
+    async with open_house(config, clock=clock) as house:
         await house.add_provider(1)
         sys.stdout.write(house.token("patient", "pat_1", ttl_s=86_400) + "\n")
         sys.stdout.flush()

@@ -1,6 +1,8 @@
-"""A clock that stands still until it is told to move."""
+"""Clocks that begin when a test says: one stands still until it is told to move."""
 
 from __future__ import annotations
+
+import time
 
 from actors.domain.ids import Millis
 
@@ -16,3 +18,14 @@ class SteppedClock:
 
     def step(self, seconds: float) -> None:
         self._now += int(seconds * 1000)
+
+
+class RunningClock(SteppedClock):
+    """The same, but it goes: for benchmarks, where windows have to end."""
+
+    def __init__(self, now: int) -> None:
+        super().__init__(now)
+        self._began = time.monotonic()
+
+    def now(self) -> Millis:
+        return Millis(self._now + int(1000 * (time.monotonic() - self._began)))

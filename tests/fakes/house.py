@@ -93,13 +93,14 @@ async def open_house(
     config: GatewayConfig = CONFIG,
     calendars: Any = None,
     shared: Mapping[str, Any] | None = None,
+    clock: SteppedClock | None = None,
     **changes: Any,
 ) -> AsyncIterator[House]:
     """A gateway over two shards; ``calendars`` may stand in for the courier.
 
     ``shared``: the ports that gateways share, by their names in GatewayPorts.
     """
-    clock = SteppedClock(make.NOW)
+    clock = clock or SteppedClock(make.NOW)
     journal, snapshots = MemoryJournal(), MemorySnapshots()
     shards = [shard_name(0), shard_name(1)]
     links = LocalLinks(
