@@ -29,7 +29,7 @@ from gateway.live.incoming import is_data, is_flood, is_one_pong
 from gateway.live.switchboard import Listener, Switchboard
 from gateway.problems import CloseCode as OurCode
 
-JOINED_MAX: Final = 32 * 1024
+JOINED_MAX: Final = 16 * 1024
 """Bytes for one connection in one turn, give or take the last frame; what comes on top
 is owed (watcher.py)."""
 ANSWERS_BYTES_MAX: Final = 1024 * 1024

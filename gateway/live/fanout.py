@@ -25,7 +25,7 @@ EXTENSION: Final = "slotcast.fanout"
 UNSENT_BYTES: Final = 16 * 1024
 """What the kernel may hold unsent. By default it takes four megabytes from a client who
 does not read: thousands of frames that are old before they leave."""
-BUFFER_HIGH, BUFFER_LOW = 16 * 1024, 4 * 1024
+BUFFER_HIGH, BUFFER_LOW = 8 * 1024, 2 * 1024
 """Bytes that wait outside the kernel when writing pauses, and when it goes on."""
 
 _NOTSENT_LOWAT: Final = 25
