@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks import (
+    bench_fanout,
     bench_growth,
     bench_hold,
     bench_hot,
@@ -183,6 +184,22 @@ def test_growth_counts_every_message(site: LiveSite, found: dict[str, Any]) -> N
     assert [one["messages"] for one in few] == [2 * 30, 2 * WATCHERS]
     assert [one["messages"] for one in more] == [2 * WATCHERS / 2]
     assert all(one["lost"] == 0 for one in (*few, *more))
+
+
+def test_a_change_to_all_is_delivered_to_all(
+    found: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours and the plain way; every message is counted."""
+    for name, value in (("CHANGES", 3), ("EVERY_S", 0.6), ("IDLE_S", 0.2)):
+        monkeypatch.setattr(bench_fanout, name, value)
+    servers = {
+        f"{name}_{WATCHERS}": bench_fanout.measure(name, WATCHERS)
+        for name in ("slotcast", "starlette")
+    }
+    found["fanout"] = servers
+    for one in servers.values():
+        told = (one["joined"], one["lost"], one["delivered"])
+        assert told == (WATCHERS, 0, 3 * WATCHERS)
 
 
 def test_every_row_has_a_plot(found: dict[str, Any], tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ def _process(*words: str) -> Iterator[tuple[subprocess.Popen[bytes], int, str]]:
         finally:
             process.kill()
             process.wait(20)
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 @contextmanager

@@ -68,6 +68,26 @@ def goal(axes: Axes, at: float, label: str, *, upright: bool = False) -> None:
     draw(at, color="tab:red", linestyle=":", linewidth=1, label=label)
 
 
+def fanout(row: Row) -> Figure:
+    """Three servers beside each other: the processor's time, and the last watcher."""
+    figure, (cost, last) = panels(1, 2)
+    for number, server in enumerate(("slotcast", "nchan", "starlette")):
+        found = {
+            int(name.rpartition("_")[2]): one
+            for name, one in row.items()
+            if name.startswith(server)
+        }
+        at = [place + 0.27 * (number - 1) for place in range(len(found))]
+        costs = [one["cpu_us_per_message"] for one in found.values()]
+        times = [one["last_received_ms"][P50] for one in found.values()]
+        for axes, heights in ((cost, costs), (last, times)):
+            axes.bar(at, heights, 0.25, label=server, color=COLOURS[number])
+            axes.set_xticks(range(len(found)), [f"{count:,}" for count in found])
+    named(cost, "sockets", "µs of the processor a message")
+    named(last, "sockets", "ms until the last has it (p50)")
+    return figure
+
+
 def sight(row: Row) -> Figure:
     """The distribution of change to sight."""
     figure, (axes,) = panels(1)
@@ -218,6 +238,7 @@ def growth(row: Row) -> Figure:
 
 
 ROWS: dict[str, Callable[[Row], Figure]] = {
+    "fanout": fanout,
     "sight": sight,
     "hot": hot,
     "memory": memory,
