@@ -54,9 +54,8 @@ import uvloop
 
 from loadtests.crowd_listener import Crowd, Listener, Refused
 from loadtests.crowd_wire import request_of
+from loadtests.wire import SOCKETS_PER_SOURCE
 
-PER_SOURCE = 900
-"""Connections from one address, below a gateway's cap for each."""
 AT_ONCE = 64
 """Handshakes in flight."""
 RETRY_S = 0.25
@@ -128,7 +127,7 @@ class Gathering:
         one.prepare()
         up = one.up
         assert up is not None
-        place = (one.number - self._first) // PER_SOURCE
+        place = (one.number - self._first) // SOCKETS_PER_SOURCE
         source = f"127.1.{self._first_source}.{1 + place}"
         loop = asyncio.get_running_loop()
         size = SMALL_BYTES if is_of(one, self._small) else self._buffer

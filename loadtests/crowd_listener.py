@@ -12,19 +12,8 @@ import time
 from collections import Counter
 from typing import Any
 
-from loadtests.crowd_wire import (
-    CLOSE,
-    CONTINUED,
-    HEAD_END,
-    KIND_AT,
-    PING,
-    PONG,
-    TEXT,
-    Sighting,
-    frame_at,
-    masked,
-    refusal_of,
-)
+from loadtests.crowd_wire import HEAD_END, KIND_AT, Sighting, refusal_of
+from loadtests.wire import CLOSE, CONTINUED, PING, PONG, TEXT, frame_at, masked
 
 DELTA, SNAPSHOT, RESULT, HEARTBEAT = b"dsrh"
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import gevent
 from gevent import socket
 
-from loadtests.swarm import wire
+from loadtests import wire
 
 READ, WRITE = 1, 2
 CHUNK = 64 * 1024
@@ -77,7 +77,7 @@ class LiveSocket:
     def send(self, text: str) -> None:
         """Send a message, now or when there is room; nothing after the end."""
         if self._socket is not None:
-            self._write(wire.frame(wire.TEXT, text.encode()))
+            self._write(wire.masked(wire.TEXT, text.encode()))
 
     def vanish(self) -> None:
         """Be gone without a word, as a phone in a tunnel: no close frame, a reset."""
@@ -108,9 +108,9 @@ class LiveSocket:
             if opcode == wire.TEXT:
                 self._on_text(payload)
             elif opcode == wire.PING:
-                self._write(wire.frame(wire.PONG, payload))
+                self._write(wire.masked(wire.PONG, payload))
             elif opcode == wire.CLOSE:
-                self._write(wire.frame(wire.CLOSE, payload[:2]))
+                self._write(wire.masked(wire.CLOSE, payload[:2]))
                 self._ended(wire.close_code(payload))
             if self._socket is None:
                 return  # what came last made us leave

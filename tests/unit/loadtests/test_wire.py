@@ -4,8 +4,8 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.protocol import SERVER, Protocol
 
-from loadtests.swarm import wire
-from loadtests.swarm.wire import Frames, source_of
+from loadtests import wire
+from loadtests.wire import Frames, source_of
 
 
 def of_a_server(*payloads: bytes) -> bytes:
@@ -19,7 +19,7 @@ def of_a_server(*payloads: bytes) -> bytes:
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535])
 def test_a_server_reads_what_we_write(size: int) -> None:
     server = Protocol(SERVER)
-    server.receive_data(wire.frame(wire.TEXT, b"x" * size))
+    server.receive_data(wire.masked(wire.TEXT, b"x" * size))
     [read] = server.events_received()
     assert isinstance(read, Frame)
     assert (read.opcode, read.data) == (Opcode.TEXT, b"x" * size)

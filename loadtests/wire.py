@@ -1,11 +1,11 @@
-"""WebSocket's bytes for a client that reads short texts: pure, and cheap."""
+"""WebSocket's bytes for clients that count frames rather than use them: pure, cheap."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
 
-TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+CONTINUED, TEXT, CLOSE, PING, PONG = 0, 1, 8, 9, 10
 SOCKETS_PER_SOURCE = 900
 """Below a server's cap for one address."""
 _TWO, _EIGHT = 126, 127
@@ -13,23 +13,22 @@ _NO_MASK = bytes(4)
 """A mask of zeros leaves the payload as it is, and costs nothing to apply."""
 
 
-def upgrade(host: str, path: str, nonce: bytes, protocol: str) -> bytes:
-    """The request that asks for a WebSocket."""
-    lines = (
+def upgrade(host: str, path: str, nonce: bytes, protocol: str = "") -> bytes:
+    """The request that asks for a WebSocket; ``protocol`` is the subprotocol."""
+    lines = [
         f"GET {path} HTTP/1.1",
         f"Host: {host}",
         "Upgrade: websocket",
         "Connection: Upgrade",
         f"Sec-WebSocket-Key: {base64.b64encode(nonce).decode()}",
         "Sec-WebSocket-Version: 13",
-        f"Sec-WebSocket-Protocol: {protocol}",
-        "",
-        "",
-    )
-    return "\r\n".join(lines).encode()
+    ]
+    if protocol:
+        lines.append(f"Sec-WebSocket-Protocol: {protocol}")
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
-def frame(opcode: int, payload: bytes) -> bytes:
+def masked(opcode: int, payload: bytes) -> bytes:
     """A client's frame of at most 64 KiB."""
     length = len(payload)
     head = bytes((128 | opcode, 128 | min(length, _TWO)))
@@ -40,7 +39,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 def closing(code: int) -> bytes:
     """A close frame."""
-    return frame(CLOSE, code.to_bytes(2, "big"))
+    return masked(CLOSE, code.to_bytes(2, "big"))
 
 
 def close_code(payload: bytes) -> int | None:
@@ -58,6 +57,25 @@ def source_of(url: str, process: int, number: int) -> str:
     return f"127.1.{1 + process % 200}.{1 + number // SOCKETS_PER_SOURCE % 250}"
 
 
+def frame_at(data: bytes, at: int) -> tuple[int, int]:
+    """Where the payload of the frame at ``at`` begins and ends.
+
+    (0, 0) if not all of it is there. Servers do not mask.
+    """
+    size = len(data)
+    if size - at < 2:
+        return 0, 0
+    length, body = data[at + 1] & 127, at + 2
+    if length == _TWO:
+        body = at + 4
+        length = int.from_bytes(data[at + 2 : body], "big")
+    elif length == _EIGHT:
+        body = at + 10
+        length = int.from_bytes(data[at + 2 : body], "big")
+    end = body + length
+    return (0, 0) if body > size or end > size else (body, end)
+
+
 class Frames:
     """Cuts a server's bytes into frames; a message comes in one."""
 
@@ -68,17 +86,10 @@ class Frames:
         """The frames that are whole now: opcode and payload."""
         if self._rest:
             data = self._rest + data
-        at, size = 0, len(data)
-        while size - at >= 2:
-            length, body = data[at + 1] & 127, at + 2
-            if length == _TWO:
-                body = at + 4
-                length = int.from_bytes(data[at + 2 : body], "big")
-            elif length == _EIGHT:
-                body = at + 10
-                length = int.from_bytes(data[at + 2 : body], "big")
-            end = body + length
-            if body > size or end > size:
+        at = 0
+        while True:
+            body, end = frame_at(data, at)
+            if not end:
                 break
             opcode, payload = data[at] & 15, data[body:end]
             at = end
