@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.architecture.sources import ROOT, documents, shown
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -26,27 +24,30 @@ def _anchors(path: Path) -> set[str]:
     return {_anchor(text) for text in _HEADING.findall(path.read_text("utf-8"))}
 
 
-@pytest.mark.parametrize("page", documents(), ids=[shown(p) for p in documents()])
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_lead_somewhere() -> None:
     """Every relative link of a page leads to a file, and to a heading in it."""
     lost = []
-    for link in _LINK.findall(page.read_text("utf-8")):
-        if re.match(r"[a-z]+:", link):
-            continue
-        target, _, anchor = link.partition("#")
-        path = (page.parent / target) if target else page
-        if not path.exists() or (
-            anchor and path.suffix == ".md" and anchor not in _anchors(path)
-        ):
-            lost.append(link)
+    for page in documents():
+        for link in _LINK.findall(page.read_text("utf-8")):
+            if re.match(r"[a-z]+:", link):
+                continue
+            target, _, anchor = link.partition("#")
+            path = (page.parent / target) if target else page
+            if not path.exists() or (
+                anchor and path.suffix == ".md" and anchor not in _anchors(path)
+            ):
+                lost.append(f"{shown(page)}: {link}")
     assert not lost
 
 
-@pytest.mark.parametrize("page", documents(), ids=[shown(p) for p in documents()])
-def test_named_files_exist(page: Path) -> None:
+def test_named_files_exist() -> None:
     """A file or folder that a page names in code style exists."""
-    named = {name.rstrip("/.") for name in _TARGET.findall(page.read_text("utf-8"))}
-    lost = [name for name in sorted(named) if not (ROOT / name).exists()]
+    lost = [
+        f"{shown(page)}: {name}"
+        for page in documents()
+        for name in sorted(set(_TARGET.findall(page.read_text("utf-8"))))
+        if not (ROOT / name.rstrip("/.")).exists()
+    ]
     assert not lost
 
 

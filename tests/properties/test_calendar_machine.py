@@ -3,6 +3,8 @@
 After every step: what watchers see equals the oracle's books; an old view with the
 published change equals the fresh view; replay of the events and a snapshot behave as
 the calendar does; no two visits share a minute, buffers included.
+
+One file because it is one state machine with one oracle.
 """
 
 from __future__ import annotations

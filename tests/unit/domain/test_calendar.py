@@ -1,4 +1,7 @@
-"""What a calendar decides, by example: the boundaries, one sentence each."""
+"""What a calendar decides, by example: the boundaries, one sentence each.
+
+One file because it is the table of one calendar's decisions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Providers over REST: search, slots, rules, leave and schedule."""
+"""Providers over REST: search, slots, rules, leave and schedule.
+
+One file because it is the table of one router's answers.
+"""
 
 from __future__ import annotations
 
