@@ -248,6 +248,8 @@ class ShardStatus(Struct, frozen=True):
     append_seconds: list[int] = []
     """Journal appends by duration, likewise."""
     append_seconds_sum: float = 0.0
+    tzdata: str = ""
+    """The edition of the time zone database that its process computes with."""
 
 
 class ShardLinks(Feed, Protocol):

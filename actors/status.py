@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from actors.domain.ids import Millis
+from actors.domain.zone_data import EDITION
 from actors.ports import ShardStatus
 from actors.shard import Shard
 
@@ -36,6 +37,7 @@ def status_of(shard: Shard, state: str, waiting: int, opened_at: Millis) -> Shar
         batch_sizes=list(tally.batch_sizes.counts),
         append_seconds=list(tally.append_seconds.counts),
         append_seconds_sum=tally.append_seconds.total,
+        tzdata=EDITION,
     )
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from msgspec.structs import replace
 
+from actors.domain.zone_data import EDITION
 from actors.errors import SchedulingError
 from cluster.bootstrap import folder_taken
 from cluster.clock import SystemClock
@@ -72,7 +73,7 @@ def serve(settings: Settings, terminal: Terminal, version: str) -> int:
         site, listener = _prepared(settings, terminal, held)
         log_to(site.folder.logs / "server.log", settings.log_level)
         held.enter_context(terminal.apart(site.folder.logs / "server.out"))
-        log.info("server begins", extra={"port": settings.port})
+        log.info("server begins", extra={"port": settings.port, "tzdata": EDITION})
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from actors.domain.answers import ProviderView
 from actors.domain.ids import ProviderId
 from actors.domain.reads import ReadProvider
+from actors.domain.zones import date_text, zone_or_utc
 from actors.errors import Unavailable
 from actors.ports import Calendars
 from actors.readmodel import Directory, ProviderQuery
@@ -79,7 +78,6 @@ async def _example(
             return None
         if isinstance(view, ProviderView) and view.next_free:
             visit_type, start = next(iter(view.next_free.items()))
-            zone = ZoneInfo(view.availability.locations[0].time_zone)
-            local = datetime.fromtimestamp(start * 60, UTC).astimezone(zone)
-            return provider, visit_type, local.date().isoformat()
+            zone = zone_or_utc(view.availability.locations[0].time_zone)
+            return provider, visit_type, date_text(zone.day_of(start))
     return None

@@ -8,15 +8,15 @@ minutes of a day are a table.
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo
 
 from msgspec import Meta, json
 
 from actors.domain.answers import SlotsView
 from actors.domain.ids import Millis, Minute
+from actors.domain.zones import date_text, zone_or_utc
 from gateway.errors import FieldError
 
 DAY: Final = 24 * 60
@@ -147,17 +147,7 @@ def later(bound: str | Minute, days: int) -> str | Minute:
 
 def today(now: Millis, time_zone: str) -> str:
     """The date that a clock on the wall of this zone shows."""
-    return (
-        datetime.fromtimestamp(now / 1000, UTC)
-        .astimezone(_zone(time_zone))
-        .date()
-        .isoformat()
-    )
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+    return date_text(zone_or_utc(time_zone).day_of(now // 60_000))
 
 
 @lru_cache(maxsize=65_536)

@@ -30,6 +30,8 @@ class GatewayLine(Struct, frozen=True):
     url: str
     watchers: int
     at: Millis
+    tzdata: str = ""
+    """The edition of its time zone database; empty for an older version."""
 
 
 class RedisPresence:

@@ -22,7 +22,7 @@ from actors.domain.paint import PageView
 from actors.domain.refusals import NO_PROVIDER, NO_VISIT_TYPE, invalid
 from actors.domain.rules import Availability
 from actors.domain.state import CalendarState
-from actors.domain.zones import Zone, day_named, week_named, zone_named
+from actors.domain.zones import Zone, day_named, week_named, zone_or_utc
 
 DAY = 24 * 60
 SLOTS_DAYS_MAX = 62
@@ -38,9 +38,7 @@ def zone_of(state: CalendarState) -> Zone:
         name = state.availability.locations[0].time_zone
     else:
         name = state.profile.clinic.time_zone
-    zone = zone_named(name) or zone_named("UTC")
-    assert zone is not None, "tzdata is missing"
-    return zone
+    return zone_or_utc(name)
 
 
 def shown(state: CalendarState, offer: Offer) -> tuple[int, int]:

@@ -5,18 +5,18 @@ at the first instant at which the clock shows at least its opening, and *ends* a
 the last instant at which the clock shows less than its closing. So an opening inside
 a gap moves to the end of the gap, and a span over a repeated hour covers both passes.
 
-This is the one module that reads tzdata. Seconds inside, since a few historic
-offsets are not whole minutes.
+Zones come from zone_data.py alone. Seconds inside, since a few historic offsets are
+not whole minutes.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from actors.domain.ids import Minute
+from actors.domain.zone_data import zone_info
 
 DAY_S = 86_400
 _BLOCK_S = 512 * DAY_S
@@ -38,9 +38,9 @@ class Zone:
 
     __slots__ = ("_blocks", "_info", "name")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, info: tzinfo) -> None:
         self.name = name
-        self._info = ZoneInfo(name)
+        self._info = info
         self._blocks: dict[int, list[Segment]] = {}
 
     def segments(self, first_s: int, last_s: int) -> list[Segment]:
@@ -123,10 +123,15 @@ def end_of(segments: list[Segment], wall_s: int) -> int:
 @lru_cache(maxsize=1024)
 def zone_named(name: str) -> Zone | None:
     """The zone of an IANA name; None if tzdata does not have it."""
-    try:
-        return Zone(name) if name else None
-    except (KeyError, ValueError, OSError):
-        return None
+    info = zone_info(name)
+    return None if info is None else Zone(name, info)
+
+
+def zone_or_utc(name: str) -> Zone:
+    """The zone of a stored name; UTC for one that tzdata does not have any more."""
+    zone = zone_named(name) or zone_named("UTC")
+    assert zone is not None, "tzdata is missing"
+    return zone
 
 
 def day_named(text: str) -> int | None:
@@ -159,6 +164,11 @@ def week_of_day(day: int) -> tuple[str, int]:
     """The ISO week of a day: its name, ``2026-W49``, and its Monday."""
     iso = date.fromordinal(day + _EPOCH_ORDINAL).isocalendar()
     return f"{iso.year:04d}-W{iso.week:02d}", day - iso.weekday + 1
+
+
+def date_text(day: int) -> str:
+    """A day (days since 1970-01-01) as ``2026-12-01``."""
+    return date.fromordinal(day + _EPOCH_ORDINAL).isoformat()
 
 
 def weekday(day: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -35,12 +36,12 @@ def status(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         terminal.json(
             {
-                **_server_facts(site, record),
+                **_server_facts(site, record, shards),
                 "shards": [msgspec.to_builtins(one) for one in shards],
             }
         )
     else:
-        terminal.facts(_server_facts(site, record))
+        terminal.facts(_server_facts(site, record, shards))
         terminal.table("", COLUMNS, [_row(one) for one in shards])
     if any(one.state != "open" for one in shards):
         raise typer.Exit(FOUND_A_PROBLEM)
@@ -60,13 +61,16 @@ async def _statuses(site: Site) -> list[ShardStatus]:
         return found
 
 
-def _server_facts(site: Site, record: RunRecord) -> dict[str, Any]:
+def _server_facts(
+    site: Site, record: RunRecord, shards: Sequence[ShardStatus]
+) -> dict[str, Any]:
     return {
         "running": True,
         "pid": record.owner.pid,
         "address": f"http://{record.host}:{record.port}",
         "data": str(site.folder.path),
         "placement": site.settings.placement.value,
+        "tzdata": ", ".join(sorted({one.tzdata for one in shards} - {""})),
     }
 
 

@@ -15,6 +15,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from actors.domain.zone_data import EDITION
 from actors.ports import ShardLinks
 from cluster.bootstrap import Registered, fixed_shards, shard_spec, site_placing
 from cluster.clock import SystemClock
@@ -85,7 +86,7 @@ async def _serve(site: Site, port: int, index: int, raylet: Path, version: str) 
                 alongside(server.until_deaf()) as deaf,
                 alongside(_be_present(site, port, index, server)),
             ):
-                log.info("gateway begins", extra={"port": port})
+                log.info("gateway begins", extra={"port": port, "tzdata": EDITION})
                 gc.collect()
                 gc.freeze()
                 asked = asyncio.ensure_future(stop.wait())
@@ -125,6 +126,7 @@ async def _be_present(site: Site, port: int, index: int, server: WebServer) -> N
                 *(settings.node_name, index, os.getpid(), url),
                 watchers=server.watchers(),
                 at=clock.now(),
+                tzdata=EDITION,
             )
             with suppress(RedisAway):
                 await presence.tell(line)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actors.domain.ids import ShardId
+from actors.domain.zone_data import EDITION
 from cluster.bootstrap import fixed_shards, shard_spec
 from cluster.keeping.access import turn_of
 from cluster.keeping.keeper import Keeper
@@ -35,7 +36,7 @@ async def _keep(site: Site, raylet: Path) -> int:
     loop = asyncio.get_running_loop()
     for kind in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(kind, stop.set)
-    log.info("keeper begins")
+    log.info("keeper begins", extra={"tzdata": EDITION})
     async with (
         alongside(_work(site, stop)) as working,
         alongside(until_gone(raylet)) as lost,

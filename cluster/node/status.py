@@ -8,7 +8,7 @@ under ``troubles``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -47,6 +47,16 @@ class ClusterStatus(Struct):
     lags: Sequence[ShardLag] = ()
     troubles: list[str] = []
 
+    def editions(self) -> dict[str, set[str]]:
+        """The edition of the time zone database that each node computes with."""
+        told = [(one.node, one.tzdata) for one in self.shards]
+        told += [(line.node, line.tzdata) for line in self.gateways]
+        found: dict[str, set[str]] = {}
+        for node, edition in told:
+            if edition:
+                found.setdefault(node, set()).add(edition)
+        return found
+
     @property
     def is_well(self) -> bool:
         """Whether everything answered, every shard is open, and can be written to."""
@@ -64,7 +74,23 @@ async def cluster_status(site: Site) -> ClusterStatus:
         _ask(found, "journal", _from_journal(site, found)),
         _ask(found, "journal and read model", _from_stores(site, found)),
     )
+    found.troubles += edition_troubles(found.editions())
     return found
+
+
+def edition_troubles(editions: Mapping[str, set[str]]) -> list[str]:
+    """What is wrong where nodes compute with different time zone databases."""
+    if len(set().union(*editions.values())) < 2:  # noqa: PLR2004 - two differ
+        return []
+    told = ", ".join(
+        f"{node or 'unnamed'}: {' and '.join(sorted(editions[node]))}"
+        for node in sorted(editions)
+    )
+    return [
+        f"nodes have different editions of the time zone database ({told}), so that "
+        "opening hours may mean different instants; install the same tzdata package "
+        "on all of them"
+    ]
 
 
 async def _ask(found: ClusterStatus, what: str, work: Awaitable[None]) -> None:

@@ -10,7 +10,10 @@ from cluster.clock import SystemClock
 from cluster.node.status import ClusterStatus
 from cluster.terminal import Terminal
 
-NODES = ("node", "address", "state", "weight", "shards", "gateways", "watchers")
+NODES = (
+    *("node", "address", "state", "weight", "shards", "gateways", "watchers"),
+    "tzdata",
+)
 SHARDS = (
     *("shard", "node", "pid", "state", "epoch", "seq", "calendars", "lag_events"),
     "lag_seconds",
@@ -60,6 +63,7 @@ def _nodes(found: ClusterStatus) -> list[tuple[object, ...]]:
     """Nodes that Ray knows; without Ray, those whose gateways speak."""
     known = found.survey.nodes if found.survey else {}
     names = sorted({*known, *(line.node for line in found.gateways)})
+    editions = found.editions()
     rows: list[tuple[object, ...]] = []
     for name in names:
         node = known.get(name)
@@ -74,6 +78,7 @@ def _nodes(found: ClusterStatus) -> list[tuple[object, ...]]:
                 sum(one.node == name for one in found.shards),
                 len(lines),
                 sum(line.watchers for line in lines),
+                ", ".join(sorted(editions.get(name, ()))),
             )
         )
     return rows

@@ -10,13 +10,13 @@ import re
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
 from actors.domain.answers import ProviderView
 from actors.domain.ids import LocationId, VisitTypeId
 from actors.domain.rules import Availability, Hours, Location, VisitType
+from actors.domain.zone_data import zone_info
 from gateway.errors import FieldError, InvalidRequest
 from gateway.words import LINE_PATTERN, VisitTypeRef
 
@@ -136,18 +136,6 @@ def availability_of(request: AvailabilityRequest) -> Availability:
     return Availability(locations=locations, visit_types=kinds)
 
 
-def is_zone(name: str) -> bool:
-    """Whether this is an IANA time zone that we know."""
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError):
-        # ZoneInfoNotFoundError is a KeyError since a missing name is a missing key.
-        return False
-    except KeyError:
-        return False
-    return True
-
-
 def _check_names(
     locations: tuple[Location, ...],
     kinds: tuple[VisitType, ...],
@@ -166,7 +154,7 @@ def _check_names(
 
 
 def _location(body: LocationBody, field: str, errors: list[FieldError]) -> Location:
-    if not is_zone(body.time_zone):
+    if zone_info(body.time_zone) is None:
         hint = "must be an IANA time zone, as Europe/Berlin"
         errors.append(FieldError(f"{field}.time_zone", hint))
     weekly = tuple(

@@ -32,6 +32,7 @@ from actors.domain.ids import (
     time_off_id,
 )
 from actors.domain.reads import ReadProvider, ReadSchedule, ReadSlots
+from actors.domain.zone_data import zone_info
 from actors.ports import Calendars, Clock
 from gateway.access import Access, Action
 from gateway.auth import Caller
@@ -43,7 +44,6 @@ from gateway.providers.availability import (
     AvailabilityRequest,
     availability_body,
     availability_of,
-    is_zone,
 )
 from gateway.providers.schemas import (
     ProfileRequest,
@@ -195,7 +195,7 @@ class ProviderService:
         caller = await self._access.to_provider(
             caller, Action.REGISTER_PROVIDER, provider_id
         )
-        if not is_zone(request.clinic.time_zone):
+        if zone_info(request.clinic.time_zone) is None:
             hint = "must be an IANA time zone, as Europe/Berlin"
             raise InvalidRequest("", FieldError("clinic.time_zone", hint))
         profile = profile_of(request)

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
 from tests.fixtures.server import ROOT, ServerProcess, clean_environment
+from tests.wall_clock import packaged_zone
 
 pytestmark = pytest.mark.acceptance
 
@@ -70,6 +70,6 @@ def _next_of(kind: str, lines: Iterator[dict[str, str]]) -> dict[str, str]:
 
 def _week(start: str, time_zone: str) -> str:
     """The week in which the provider's own calendar has this instant."""
-    local = datetime.fromisoformat(start).astimezone(ZoneInfo(time_zone))
+    local = datetime.fromisoformat(start).astimezone(packaged_zone(time_zone))
     year, week, _ = local.isocalendar()
     return f"{year}-W{week:02}"

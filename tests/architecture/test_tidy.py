@@ -94,6 +94,28 @@ def test_a_module_says_what_it_is() -> None:
     assert not silent
 
 
+def test_zones_are_of_the_packaged_edition() -> None:
+    """One module of the product and one of the tests make zones; no other names a
+    library that reads the machine's zone files."""
+    makers = {"actors/domain/zone_data.py", "tests/wall_clock.py"}
+    readers = {"zoneinfo", "pytz", "dateutil", "tzlocal", "pendulum", "arrow"}
+    found = [
+        f"{shown(path)}:{node.lineno}"
+        for path in (*product_files(), *written_tests())
+        if shown(path) not in makers
+        for node in ast.walk(_parsed(path))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and readers.intersection(_top_modules(node))
+    ]
+    assert not found
+
+
+def _top_modules(node: ast.Import | ast.ImportFrom) -> list[str]:
+    names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+    names += [alias.name for alias in node.names]
+    return [name.split(".")[0] for name in names]
+
+
 def test_classes_have_telling_names() -> None:
     """No class is called Manager, Helper, Utils or Info."""
     vague = [

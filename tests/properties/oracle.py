@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+
+from tests.wall_clock import packaged_zone
 
 CELL = 5
 
@@ -53,9 +54,7 @@ class Rules:
     def is_open(self, place: str, minute: int) -> bool:
         known = self._open.get((place, minute))
         if known is None:
-            local = datetime.fromtimestamp(minute * 60, UTC).astimezone(
-                ZoneInfo(self.zone)
-            )
+            local = self.local(minute)
             of_day = local.hour * 60 + local.minute
             spans = self.special.get(place, {}).get(local.date().isoformat())
             if spans is None:
@@ -64,12 +63,16 @@ class Rules:
             self._open[(place, minute)] = known
         return known
 
+    def local(self, minute: int) -> datetime:
+        zone = packaged_zone(self.zone)
+        return datetime.fromtimestamp(minute * 60, UTC).astimezone(zone)
+
     def local_minute(self, minute: int) -> int:
-        local = datetime.fromtimestamp(minute * 60, UTC).astimezone(ZoneInfo(self.zone))
+        local = self.local(minute)
         return local.hour * 60 + local.minute
 
     def week(self, minute: int) -> str:
-        local = datetime.fromtimestamp(minute * 60, UTC).astimezone(ZoneInfo(self.zone))
+        local = self.local(minute)
         iso = (local - timedelta(0)).isocalendar()
         return f"{iso.year}-W{iso.week:02d}"
 

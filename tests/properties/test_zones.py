@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, example, given, settings
@@ -20,6 +19,7 @@ from actors.domain.ids import LocationId, Minute, TimeOffId
 from actors.domain.rules import Availability, Hours, TimeOff
 from actors.domain.zones import day_named, week_of_day, zone_named
 from tests.factories import DAY, a_location, a_visit_type
+from tests.wall_clock import packaged_zone
 
 CELL = 5
 ZONES = [
@@ -42,7 +42,7 @@ EPOCH = date(1970, 1, 1)
 
 def local(zone: str, minute: int) -> datetime:
     """What the clock on the wall shows, without its offset."""
-    there = datetime.fromtimestamp(minute * 60, UTC).astimezone(ZoneInfo(zone))
+    there = datetime.fromtimestamp(minute * 60, UTC).astimezone(packaged_zone(zone))
     return there.replace(tzinfo=None)
 
 
@@ -52,7 +52,7 @@ def changes(zone: str) -> tuple[date, ...]:
     found = []
     offset = None
     for day in range(366 * 20, 366 * 68):
-        at = datetime.fromtimestamp(day * 86_400, UTC).astimezone(ZoneInfo(zone))
+        at = datetime.fromtimestamp(day * 86_400, UTC).astimezone(packaged_zone(zone))
         if offset is not None and at.utcoffset() != offset:
             found.append(EPOCH + timedelta(days=day - 1))
         offset = at.utcoffset()

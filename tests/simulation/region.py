@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import random
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from actors.domain.ids import ClinicId, LocationId, ProviderId, VisitTypeId
 from actors.domain.rules import (
@@ -20,6 +19,7 @@ from actors.domain.rules import (
     Profile,
     VisitType,
 )
+from tests.wall_clock import packaged_zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -92,7 +92,7 @@ def rules(zone: str, variant: int) -> Availability:
 @functools.lru_cache(maxsize=4096)
 def _wall(zone: str, minute: int) -> tuple[str, int]:
     """The local date and minutes since local midnight at an instant."""
-    local = (_EPOCH + timedelta(minutes=minute)).astimezone(ZoneInfo(zone))
+    local = (_EPOCH + timedelta(minutes=minute)).astimezone(packaged_zone(zone))
     return local.date().isoformat(), local.hour * 60 + local.minute
 
 
@@ -147,7 +147,7 @@ def wanted_starts(
 
 def week_of(zone: str, minute: int) -> str:
     """The ISO week of an instant's local date."""
-    local = (_EPOCH + timedelta(minutes=minute)).astimezone(ZoneInfo(zone))
+    local = (_EPOCH + timedelta(minutes=minute)).astimezone(packaged_zone(zone))
     year, week, _ = local.isocalendar()
     return f"{year}-W{week:02d}"
 

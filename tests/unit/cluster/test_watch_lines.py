@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -27,11 +26,12 @@ from slotcast.client.events import (
     TopicRefused,
 )
 from slotcast.client.frames import read_frame
+from tests.wall_clock import packaged_zone
 
 WEEK = "slots/prv_1/consult/2026-W49"
 NINE, TEN = "2026-12-01T09:00:00Z", "2026-12-01T10:00:00Z"
 NOW = 1_796_112_000_123  # 2026-12-01T08:00:00.123Z
-ZURICH = ZoneInfo("Europe/Zurich")
+ZURICH = packaged_zone("Europe/Zurich")
 BOOKING = {
     "booking_id": "bkg_1",
     "status": "booked",
