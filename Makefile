@@ -15,7 +15,7 @@ DEV_READY := $(VENV)/.ready-dev
 SERVICES ?= .services
 SERVICES_READY := $(SERVICES)/.ready
 
-.PHONY: help run check test simulate bench load soak blink lock clean
+.PHONY: help run check test simulate bench load soak blink attack lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -57,6 +57,9 @@ soak: $(DEV_READY)  ## a cluster under load with a fault every 20 s
 
 blink: $(RUN_READY)  ## watch ten thousand watchers see a booking
 	@$(BIN)/python -m loadtests.blink --watchers $(WATCHERS) $(ARGS)
+
+attack: $(DEV_READY)  ## hostile connections, and what a polite client feels of them
+	@$(BIN)/python -m tests.attacks $(ARGS)
 
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
   --no-emit-index-url --no-emit-find-links --no-header pyproject.toml

@@ -12,12 +12,14 @@ import uvicorn
 
 from actors.ports import ShardLinks
 from cluster.clock import SystemClock
+from cluster.settings import Settings
 from cluster.sharing import shared_ports
 from cluster.site import Site
 from cluster.web_server import WebServer
 from gateway.app import create_app
 from gateway.batching import Courier
 from gateway.config import GatewayConfig, GatewayPorts
+from gateway.lanes import GatewayApp
 from gateway.live.settings import LiveSettings
 from persistence.bookings import SqlBookingHistory
 from persistence.directory import SqlDirectory
@@ -53,9 +55,13 @@ class Tokens:
 
 def gateway_config(site: Site, version: str) -> GatewayConfig:
     """The gateway's settings from the site's. Raises Obstacle: the key is not safe."""
-    settings = site.settings
+    return config_of(site.settings, site.token_key(), version)
+
+
+def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConfig:
+    """The gateway's settings from the server's."""
     return GatewayConfig(
-        token_keys=(site.token_key(),),
+        token_keys=(token_key,),
         allowed_origins=settings.allowed_origins,
         rate_limited=settings.rate_limits,
         rate_per_s=settings.rate_per_second,
@@ -104,8 +110,11 @@ async def gateway_ports(site: Site, links: ShardLinks) -> AsyncIterator[GatewayP
 
 def web_server(site: Site, ports: GatewayPorts, version: str) -> WebServer:
     """The server of this gateway, not yet serving."""
-    settings = site.settings
-    app = create_app(ports, gateway_config(site, version))
+    return server_of(create_app(ports, gateway_config(site, version)), site.settings)
+
+
+def server_of(app: GatewayApp, settings: Settings) -> WebServer:
+    """The server of an application, not yet serving."""
     live = app.state.live
     config = uvicorn.Config(
         app,

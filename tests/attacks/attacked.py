@@ -1,0 +1,69 @@
+"""The attacked server from outside: its process, its port, its memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+PATIENCE_S = 60.0
+"""Far longer than anything takes, on a busy machine too."""
+
+
+class Attacked:
+    """A running server."""
+
+    def __init__(self, pid: int, port: int, token: str) -> None:
+        self.pid = pid
+        self.port = port
+        self.token = token
+
+    def resident_mib(self) -> float:
+        """Memory of the server now."""
+        return self._status("VmRSS:")
+
+    def forget_peak(self) -> None:
+        """Begin to look for the highest memory again."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def peak_mib(self) -> float:
+        """The highest memory since then, as the kernel counted it."""
+        return self._status("VmHWM:")
+
+    def _status(self, name: str) -> float:
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1]) / 1024
+        raise AssertionError(f"no {name} of process {self.pid}")
+
+
+@asynccontextmanager
+async def attacked(
+    without: Sequence[str] = (), **settings: Any
+) -> AsyncIterator[Attacked]:
+    """A server for the time of the block; ``without`` guards of site.GUARDS."""
+    options = json.dumps({"without": list(without), "settings": settings})
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.attacks.site", options),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            line = await process.stdout.readline()
+        told = json.loads(line)
+        yield Attacked(process.pid, told["port"], told["token"])
+    finally:
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()

@@ -1,0 +1,63 @@
+"""The attacked server: the gateway and its web server, shards in memory, without Ray.
+
+Usage: python -m tests.attacks.site '{"without": ["http"], "settings": {…}}'
+
+Prints its port and a patient's token once it serves; ends when its input does.
+``without`` names guards that are taken away, for controls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import uvloop
+
+from cluster.gateway_wiring import config_of, server_of
+from cluster.settings import read_settings
+from cluster.web_server import WebServer
+from gateway.lanes import GatewayApp
+from tests import factories as make
+from tests.fakes.clocks import RunningClock
+from tests.fakes.house import KEY, open_house
+
+
+def _plain_http(server: WebServer) -> None:
+    server.config.http = "httptools"
+
+
+GUARDS: Final[dict[str, Callable[[WebServer], None]]] = {"http": _plain_http}
+"""Name -> what takes this guard away from a server that does not run yet."""
+
+
+async def serve(without: list[str], settings: dict[str, Any]) -> None:
+    """Serve until the input ends."""
+    chosen = read_settings(log_requests=False, drain_seconds=1.0, **settings)
+    config = config_of(chosen, KEY, "0")
+    async with open_house(config=config, clock=RunningClock(make.NOW)) as house:
+        await house.add_provider()
+        await house.project()
+        assert isinstance(house.app, GatewayApp)
+        server = server_of(house.app, chosen)
+        for guard in without:
+            GUARDS[guard](server)
+        listener = socket.create_server(("127.0.0.1", 0))
+        serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+        await server.listening.wait()
+        told = {
+            "port": listener.getsockname()[1],
+            "token": house.token("patient", "pat_1"),
+        }
+        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.flush()
+        await asyncio.to_thread(sys.stdin.read)
+        server.stop()
+        await serving
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(**json.loads(sys.argv[1])))
