@@ -9,19 +9,17 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import ray
 
 from actors.remote import NAMESPACE
 from cluster.ray_environment import QUIET
-
-_PATH_MAX = 40
-"""Ray adds about 60 characters for its sockets, and AF_UNIX allows 107."""
+from cluster.ray_folder import new_ray_folder, ray_temp
 
 
 class RayConfig(msgspec.Struct, frozen=True):
@@ -29,36 +27,36 @@ class RayConfig(msgspec.Struct, frozen=True):
 
     num_cpus: int = 4
     object_store_bytes: int = 80 * 1024 * 1024
-    temp_dir: str = ""
-    """Where Ray keeps sockets and logs; empty means a folder of its own."""
+    folder: str = ""
+    """From ``new_ray_folder``, for sockets and logs; empty: one that ``stop_ray``
+    removes."""
 
 
-_own_folders: list[str] = []
+_own_folders: list[Path] = []
 
 
 def start_ray(config: RayConfig | None = None) -> str:
     """Start a private local Ray, light and quiet; the address for ``connect_ray``.
 
     The handlers of SIGTERM and SIGINT stay those of the caller. Blocks for about
-    two seconds. Raises ValueError if ``temp_dir`` is too long.
+    two seconds. Raises ValueError if the folder's path is too long.
     """
     config = config or RayConfig()
-    folder = config.temp_dir
-    if not folder:
-        folder = tempfile.mkdtemp(prefix="slotcast-")
+    folder = Path(config.folder) if config.folder else new_ray_folder()
+    if not config.folder:
         _own_folders.append(folder)
-    if len(folder) > _PATH_MAX:
-        raise ValueError(f"Ray needs a shorter folder than {folder}")
+    temporary = ray_temp(folder)
     _prepare_environment()
     with _own_signals():
         context = ray.init(
+            "local",  # whatever RAY_ADDRESS says
             num_cpus=config.num_cpus,
             object_store_memory=config.object_store_bytes,
             namespace=NAMESPACE,
             include_dashboard=False,
             log_to_driver=False,
             logging_level="ERROR",
-            _temp_dir=folder,
+            _temp_dir=str(temporary),
         )
     return str(context.address_info["gcs_address"])
 

@@ -11,6 +11,8 @@ import os
 import secrets
 import sys
 
+from cluster.ray_environment import QUIET, forget_foreign
+
 
 def new_ray_token() -> str:
     """A secret for one start of Ray."""
@@ -21,9 +23,10 @@ def show_ray_token(token: str) -> None:
     """Use this token in this process and its children; before Ray is imported."""
     if "ray" in sys.modules and os.environ.get("RAY_AUTH_TOKEN") != token:
         raise RuntimeError("Ray was imported before it could learn its token")
+    forget_foreign()
     # Ray's word for "this machine is all there is": without it, it takes the address
     # of the network and listens on every interface, on Linux at least.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    os.environ.update(QUIET)
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN"] = token
-    os.environ.pop("RAY_AUTH_TOKEN_PATH", None)

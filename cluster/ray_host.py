@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
@@ -16,7 +15,6 @@ from cluster.bootstrap import Registered, fixed_shards, shard_spec, site_placing
 from cluster.clock import SystemClock
 from cluster.local_ray import RayConfig, start_ray, stop_ray
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
-from cluster.run_file import RAY_FOLDER_PREFIX
 from cluster.site import Site
 
 log = logging.getLogger(__name__)
@@ -26,11 +24,6 @@ OPEN_S = 60.0
 LOOK_AGAIN_S = 0.02
 CLOSE_S = 10.0
 """How long shards may take to store what changed at a stop."""
-
-
-def new_ray_folder() -> Path:
-    """A folder for Ray's sockets and logs, with the short path that sockets need."""
-    return Path(tempfile.mkdtemp(prefix=RAY_FOLDER_PREFIX, dir="/tmp"))
 
 
 class RayHost:
@@ -57,7 +50,7 @@ class RayHost:
             Obstacle: Ray does not start here; says why.
         """
         try:
-            self.address = start_ray(RayConfig(temp_dir=str(self._folder)))
+            self.address = start_ray(RayConfig(folder=str(self._folder)))
         except Exception as error:
             log.exception("Ray does not start")
             raise Obstacle(

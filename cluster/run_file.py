@@ -16,6 +16,8 @@ import msgspec
 import psutil
 from msgspec import Struct
 
+from cluster.addresses import http_url
+
 RAY_FOLDER_PREFIX = "slotcast-ray-"
 """How a server names the folder of its Ray, so that no other is ever removed."""
 STOP_SECONDS = 3.0
@@ -86,7 +88,7 @@ def describe_owner(path: Path) -> str:
     record = read_record(path)
     if record is None or living(record.owner) is None:
         return "another process"
-    where = f", at http://{record.host}:{record.port}" if record.port else ""
+    where = f", at {http_url(record.host, record.port)}" if record.port else ""
     return f"{record.command}, pid {record.owner.pid}{where}"
 
 

@@ -35,6 +35,7 @@ from cluster.preflight import (
     raise_open_files_limit,
 )
 from cluster.ray_access import new_ray_token, show_ray_token
+from cluster.ray_environment import forget_foreign
 from cluster.run_file import (
     RunRecord,
     mark_of_self,
@@ -86,6 +87,12 @@ def _prepared(
     """Look at everything, then take the port and the folder; ``held`` gives back."""
     check_python()
     raise_open_files_limit()
+    ignored = forget_foreign()
+    if ignored:
+        terminal.note(
+            f"Ignored: {', '.join(ignored)}. The server has a Ray of its own.",
+            style="yellow",
+        )
     folder = DataFolder(settings.data)
     made = folder.examine()
     if made is not None and folder.is_locked():
@@ -197,7 +204,8 @@ class _Server:
         """Run the rest with Ray and the shards."""
         token = new_ray_token()
         show_ray_token(token)
-        from cluster.ray_host import RayHost, new_ray_folder
+        from cluster.ray_folder import new_ray_folder
+        from cluster.ray_host import RayHost
 
         ray_folder = new_ray_folder()
         host = RayHost(self._site, ray_folder)

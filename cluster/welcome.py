@@ -11,8 +11,8 @@ from actors.domain.zones import date_text, zone_or_utc
 from actors.errors import Unavailable
 from actors.ports import Calendars
 from actors.readmodel import Directory, ProviderQuery
+from cluster.addresses import local_url
 from cluster.clock import SystemClock
-from cluster.settings import Settings
 from cluster.site import Site
 from cluster.terminal import Terminal
 from gateway.auth import Role, issue_token
@@ -21,17 +21,11 @@ LOOKED_AT_MAX = 20
 """Providers that are asked for a free slot to show."""
 
 
-def address_of(settings: Settings) -> str:
-    """Where a person on this machine finds the server."""
-    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
-    return f"http://[{host}]" if ":" in host else f"http://{host}:{settings.port}"
-
-
 async def welcome(
     terminal: Terminal, site: Site, calendars: Calendars, directory: Directory
 ) -> None:
     """Print the address, three tokens, a line to try, and where the data is."""
-    base = address_of(site.settings)
+    base = local_url(site.settings.host, site.settings.port)
     example = await _example(calendars, directory)
     provider = example[0] if example else ProviderId("prv_1")
     key, clock = site.token_key(), SystemClock()

@@ -11,6 +11,7 @@ import typer
 
 from actors.errors import Unavailable
 from actors.ports import ShardStatus
+from cluster.addresses import http_url
 from cluster.commands.options import DataOption, JsonOption
 from cluster.obstacle import FOUND_A_PROBLEM
 from cluster.run_file import RunRecord, read_record
@@ -67,7 +68,7 @@ def _server_facts(
     return {
         "running": True,
         "pid": record.owner.pid,
-        "address": f"http://{record.host}:{record.port}",
+        "address": http_url(record.host, record.port),
         "data": str(site.folder.path),
         "placement": site.settings.placement.value,
         "tzdata": ", ".join(sorted({one.tzdata for one in shards} - {""})),

@@ -12,13 +12,13 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
+from cluster.addresses import local_url
 from cluster.commands.options import DataOption
 from cluster.obstacle import Obstacle
 from cluster.run_file import read_record
 from cluster.terminal import Terminal
 
 TOKEN: Final = "SLOTCAST_TOKEN"  # noqa: S105 - a variable's name
-EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 """Where to find who listens on all addresses."""
 PARTS_WITHOUT_WEEK: Final = 3
 
@@ -125,5 +125,4 @@ def _address(data: Path | None) -> str:
     record = read_record(folder.run_file) if folder.is_locked() else None
     if record is not None and record.port:
         host, port = record.host, record.port
-    host = EVERYWHERE.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return local_url(host, port)

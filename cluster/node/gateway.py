@@ -17,11 +17,13 @@ from pathlib import Path
 
 from actors.domain.zone_data import EDITION
 from actors.ports import ShardLinks
+from cluster.addresses import http_url
 from cluster.bootstrap import Registered, fixed_shards, shard_spec, site_placing
 from cluster.clock import SystemClock
-from cluster.node.raylet import LEAVE_S, end_soon, joined, raylet_socket, until_gone
+from cluster.node.raylet import LEAVE_S, end_soon, joined, until_gone
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.preflight import raise_open_files_limit
+from cluster.ray_folder import raylet_socket
 from cluster.serve import alongside
 from cluster.site import Site
 from cluster.web_server import WebServer
@@ -119,7 +121,7 @@ async def _be_present(site: Site, port: int, index: int, server: WebServer) -> N
     await server.listening.wait()
     presence = RedisPresence(settings.shared_redis, settings.site)
     clock = SystemClock()
-    url = f"http://{settings.host}:{port}"
+    url = http_url(settings.host, port)
     try:
         while True:
             line = GatewayLine(

@@ -17,8 +17,9 @@ from actors.domain.zone_data import EDITION
 from cluster.bootstrap import fixed_shards, shard_spec
 from cluster.keeping.access import turn_of
 from cluster.keeping.keeper import Keeper
-from cluster.node.raylet import end_soon, joined, raylet_socket, until_gone
+from cluster.node.raylet import end_soon, joined, until_gone
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.ray_folder import raylet_socket
 from cluster.serve import alongside
 from cluster.site import Site, existing_site
 

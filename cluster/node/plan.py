@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from msgspec import Struct
 
 from cluster.node.children import Start
 from cluster.ray_environment import cluster_environment
-from cluster.run_file import RAY_FOLDER_PREFIX
+from cluster.ray_folder import ray_temp
 from cluster.shard_wiring import JOURNAL_VARIABLE, LOGS_VARIABLE
 from cluster.site import Site, derived
 
@@ -43,11 +42,6 @@ class NodePlan(Struct, frozen=True):
         return derived(self.site.cluster_secret(), "ray").hex()
 
 
-def new_ray_folder() -> Path:
-    """A folder for one start of Ray: the path must be short, for sockets are in it."""
-    return Path(tempfile.mkdtemp(prefix=RAY_FOLDER_PREFIX, dir="/tmp"))
-
-
 def ray_start(plan: NodePlan, folder: Path) -> Start:
     """Ray of this node, in the foreground."""
     settings, site_folder = plan.site.settings, plan.site.folder
@@ -59,7 +53,7 @@ def ray_start(plan: NodePlan, folder: Path) -> Start:
         environment[JOURNAL_VARIABLE] = settings.journal
     command = [
         *(str(Path(sys.executable).with_name("ray")), "start", "--block"),
-        *("--node-ip-address", plan.host, "--temp-dir", str(folder)),
+        *("--node-ip-address", plan.host, "--temp-dir", str(ray_temp(folder))),
         *("--num-cpus", str(cpus), "--num-gpus", "0"),
         *("--object-store-memory", str(OBJECT_STORE_BYTES)),
         *("--labels", f"{NODE_LABEL}={plan.name},{WEIGHT_LABEL}={weight}"),

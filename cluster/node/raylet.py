@@ -34,11 +34,6 @@ GONE_AFTER = 2
 """Looks in a row at a raylet that does not answer, until it is held to be gone."""
 
 
-def raylet_socket(folder: Path) -> Path:
-    """Where the raylet of this start of Ray listens for its node's processes."""
-    return folder / "session_latest" / "sockets" / "raylet"
-
-
 def is_listening(place: Path) -> bool:
     """Whether a living process listens on this socket of a file system."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -117,6 +112,7 @@ def end_soon(seconds: float = LEAVE_S) -> None:
 async def head_answers(address: str) -> bool:
     """Whether somebody accepts connections at ``host:port`` of the head's Ray."""
     host, _, port = address.rpartition(":")
+    host = host.strip("[]")
     try:
         async with asyncio.timeout(HEAD_S):
             _, writer = await asyncio.open_connection(host, int(port))

@@ -17,10 +17,13 @@ from shutil import rmtree
 import httpx
 from msgspec.structs import replace
 
+from cluster.addresses import ANYWHERE, http_url
 from cluster.node.children import Child, Start
 from cluster.node.leaving import HAND_OVER_S, hand_over
-from cluster.node.plan import NodePlan, new_ray_folder, own_start, ray_start
-from cluster.node.raylet import is_listening, raylet_socket
+from cluster.node.plan import NodePlan, own_start, ray_start
+from cluster.node.raylet import is_listening
+from cluster.ray_environment import forget_redirections
+from cluster.ray_folder import new_ray_folder, raylet_socket
 from cluster.run_file import (
     RunRecord,
     mark_of_self,
@@ -49,6 +52,7 @@ class NodeSupervisor:
     """One running node."""
 
     def __init__(self, plan: NodePlan, terminal: Terminal, command: str) -> None:
+        forget_redirections()  # the children inherit what is left
         self._plan = plan
         self._terminal = terminal
         self._signals = StopSignals(terminal)
@@ -199,10 +203,8 @@ def _secret_of(plan: NodePlan) -> str:
 
 def gateway_urls(plan: NodePlan) -> list[str]:
     """Where this node's gateways serve."""
-    anywhere = plan.http_host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
-    host = plan.host if anywhere else plan.http_host
-    host = f"[{host}]" if ":" in host else host
-    return [f"http://{host}:{port}" for port in dict.fromkeys(plan.ports)]
+    host = plan.host if plan.http_host in ANYWHERE else plan.http_host
+    return [http_url(host, port) for port in dict.fromkeys(plan.ports)]
 
 
 async def _answers(client: httpx.AsyncClient, url: str) -> bool:

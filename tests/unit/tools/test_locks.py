@@ -37,10 +37,9 @@ def asked_for(*extras: str) -> list[Requirement]:
 
 def needed(asked: list[Requirement], python: str) -> Iterator[Requirement]:
     """Every requirement below ``asked`` that counts for this Python."""
-    environment = default_environment() | {
-        "python_full_version": python,
-        "python_version": python.rpartition(".")[0],
-    }
+    here = {name: str(value) for name, value in default_environment().items()}
+    minor = python.rpartition(".")[0]
+    environment = here | {"python_full_version": python, "python_version": minor}
     waiting, seen = list(asked), set[tuple[str, frozenset[str]]]()
     while waiting:
         one = waiting.pop()
