@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from types import MappingProxyType
+from typing import Final
 
 from msgspec import Struct, json
 
@@ -67,11 +68,30 @@ class CloseCode(IntEnum):
     FORBIDDEN = 4503
     TOO_MANY_CONNECTIONS = 4504
     TOO_MANY_TOPICS = 4505
+    TOO_LARGE = 4509
 
     @property
     def comes_back(self) -> bool:
         """Whether the client should connect again."""
         return self < CloseCode.BAD_FRAME
+
+
+CLOSE_REASONS: Final = MappingProxyType[int, str](
+    {
+        CloseCode.RESYNC: "Connect again and subscribe with since.",
+        CloseCode.TOKEN_EXPIRED: "Get a new token, connect again.",
+        CloseCode.TOO_SLOW: "Took no bytes for 15 s, or read no answers.",
+        CloseCode.DRAINING: "This server stops; wait as bye.retry_ms says.",
+        CloseCode.OVERLOADED: "Come back later.",
+        CloseCode.BAD_FRAME: "Three unreadable frames, or an empty part of a message.",
+        CloseCode.UNAUTHENTICATED: "Three bad tokens, or yours was revoked.",
+        CloseCode.FORBIDDEN: "This origin or person may not connect.",
+        CloseCode.TOO_MANY_CONNECTIONS: "Close some before you open more.",
+        CloseCode.TOO_MANY_TOPICS: "Unsubscribe before you subscribe to more.",
+        CloseCode.TOO_LARGE: "A message is larger than the server reads.",
+    }
+)
+"""What a close frame says beside its code, and the AsyncAPI document of the code."""
 
 
 class ProblemField(Struct, frozen=True):

@@ -8,7 +8,6 @@ frames against it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +17,7 @@ from gateway.live import models
 from gateway.live.commands import COMMANDS
 from gateway.live.models import TEXT_BYTES_MAX
 from gateway.live.socket import SUBPROTOCOL
-from gateway.problems import CODES, CloseCode
+from gateway.problems import CLOSE_REASONS, CODES, CloseCode
 
 _REF: Final = "#/components/schemas/{name}"
 
@@ -39,20 +38,6 @@ SERVER_MESSAGES: Final = (
     models.Pong,
     models.Heartbeat,
     models.Bye,
-)
-CLOSE_REASONS: Final = MappingProxyType(
-    {
-        CloseCode.RESYNC: "Connect again and subscribe with since.",
-        CloseCode.TOKEN_EXPIRED: "Get a new token, connect again.",
-        CloseCode.TOO_SLOW: "Took no bytes for 15 s, or read no answers.",
-        CloseCode.DRAINING: "This server stops; wait as bye.retry_ms says.",
-        CloseCode.OVERLOADED: "Come back later.",
-        CloseCode.BAD_FRAME: "Three frames that nobody can read.",
-        CloseCode.UNAUTHENTICATED: "Three bad tokens, or yours was revoked.",
-        CloseCode.FORBIDDEN: "This origin or person may not connect.",
-        CloseCode.TOO_MANY_CONNECTIONS: "Close some before you open more.",
-        CloseCode.TOO_MANY_TOPICS: "Unsubscribe before you subscribe to more.",
-    }
 )
 _INTRODUCTION: Final = """\
 Watch slots and schedules change, and send commands, over one WebSocket. Apply a delta
@@ -93,9 +78,9 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
                 "code": int(code),
                 "name": code.name.lower(),
                 "comes_back": code.comes_back,
-                "meaning": meaning,
+                "meaning": CLOSE_REASONS[code],
             }
-            for code, meaning in CLOSE_REASONS.items()
+            for code in CloseCode
         ],
         "x-error-codes": [
             {"code": code, "status": status, "title": title}

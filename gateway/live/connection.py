@@ -10,6 +10,9 @@ transport; all that concerns one connection in one turn of the event loop leaves
 write, which is most of what a message costs. What makes that safe: a whole,
 unfragmented, uncompressed data frame changes no state of the connection, and is valid
 whether or not compression was agreed (RFC 7692, section 6).
+
+One file because what is said, heard and closed on a connection are states of the same
+few fields: an object for each would cost memory once per watcher.
 """
 
 from __future__ import annotations
@@ -19,14 +22,22 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
+from websockets.exceptions import PayloadTooBig
 from websockets.frames import Close, CloseCode, Opcode
 from websockets.frames import Frame as WireFrame
 from websockets.protocol import Protocol
 from websockets.typing import BytesLike
 
-from gateway.live.frames import Frame
-from gateway.live.incoming import is_data, is_flood, is_one_pong
+from gateway.live.frames import Frame, bye_frame
+from gateway.live.incoming import (
+    FRAMES_A_TURN,
+    PIECE_BYTES,
+    Allowance,
+    is_data,
+    is_one_pong,
+)
 from gateway.live.switchboard import Listener, Switchboard
+from gateway.problems import CLOSE_REASONS
 from gateway.problems import CloseCode as OurCode
 
 JOINED_MAX: Final = 16 * 1024
@@ -43,10 +54,16 @@ _PING: Final = b"\x89\x00"
 log = structlog.get_logger("slotcast.live")
 
 
-class LiveConnection(asyncio.Protocol):
-    """A transport, a row of frames, and who listens."""
+class LiveConnection(asyncio.BufferedProtocol):
+    """A transport, a row of frames, and who listens.
+
+    Bytes are received into a buffer that all connections share, so that no client has
+    more read at once than it holds. What was read and not yet parsed is ``_unread``;
+    while there is any, or the client has used up its allowance, reading is paused.
+    """
 
     __slots__ = (
+        "_allowance",
         "_bytes",
         "_close_timer",
         "_closing",
@@ -56,12 +73,16 @@ class LiveConnection(asyncio.Protocol):
         "_inbox",
         "_is_alive",
         "_is_closed",
+        "_is_deaf",
         "_is_paused",
         "_listener",
         "_parser",
+        "_reading_on",
+        "_reason",
         "_row",
         "_shared",
         "_transport",
+        "_unread",
         "_was_full",
         "writable",
     )
@@ -72,13 +93,12 @@ class LiveConnection(asyncio.Protocol):
         shared: Switchboard,
         connections: set[Any],
         parser: Protocol | None = None,
-        early: list[str | None] | None = None,
+        early: bytes = b"",
     ) -> None:
         """Nobody hears anything before ``begin``.
 
-        ``connections`` is the server's set of all it has; ``parser`` one that has begun
-        to read, or that undoes an agreed compression; ``early`` messages that came with
-        the handshake.
+        ``connections`` is the server's set of all it has; ``parser`` one that undoes an
+        agreed compression; ``early`` the bytes that came behind the handshake.
         """
         self.writable = True
         """Whether a frame may be written now; a plain attribute, for it is looked at
@@ -90,7 +110,11 @@ class LiveConnection(asyncio.Protocol):
         self._listener: Listener | None = None
         self._parser = parser
         self._fragments: tuple[bool, bytearray] | None = None
-        self._inbox = early
+        self._inbox: list[str | None] | None = None
+        self._unread: bytes | None = early or None
+        self._reading_on: asyncio.Handle | None = None
+        self._allowance = Allowance()
+        self._reason = ""
         self._row: list[bytes] = []
         self._bytes = 0
         self._was_full = False
@@ -98,6 +122,7 @@ class LiveConnection(asyncio.Protocol):
         self._is_alive = True
         self._closing: int | None = None
         self._is_closed = False
+        self._is_deaf = False
         self._close_timer: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -105,19 +130,12 @@ class LiveConnection(asyncio.Protocol):
         """Whether the parsers that we share do for one that agreed to this."""
         return not extensions
 
-    def continue_message(self, parts: Sequence[bytes], kind: str) -> None:
-        """The first frames of a message had been read before we were here.
-
-        ``kind`` is "text" or "bytes".
-        """
-        if parts:
-            self._fragments = kind == "text", bytearray(b"".join(parts))
-
-    def begin(self, listener: Listener) -> None:
-        """From now on somebody listens."""
+    def begin(self, listener: Listener | None) -> None:
+        """From now on ``listener`` hears; None: the connection is only closed."""
         self._listener = listener
-        if self._inbox is not None:
-            asyncio.get_running_loop().call_soon(self._go_on)
+        if self._unread is not None and self._reading_on is None:
+            loop = asyncio.get_running_loop()
+            self._reading_on = loop.call_soon(self._read_on)
 
     # --- what we say ---------------------------------------------------------------
 
@@ -160,10 +178,11 @@ class LiveConnection(asyncio.Protocol):
                 self._flushes.add(self, _PING)
             self._row.append(_PING)
 
-    def close(self, code: int, last: Frame | None = None) -> None:
+    def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
         """End the connection after what is in the row; too slow a client gets less."""
         if self._closing is not None:
             return
+        self._reason = reason
         if code == OurCode.TOO_SLOW:
             self._row.clear()
         if last is not None:
@@ -209,7 +228,8 @@ class LiveConnection(asyncio.Protocol):
         self.writable = False
         if self._listener is not None:
             self._listener.closed(code)
-        close = WireFrame(Opcode.CLOSE, Close(code, "").serialize())
+        reason = self._reason or CLOSE_REASONS.get(code, "")
+        close = WireFrame(Opcode.CLOSE, Close(code, reason).serialize())
         self._transport.write(close.serialize(mask=False))
         self._cut_off_in(self._shared.close_s)
 
@@ -265,44 +285,120 @@ class LiveConnection(asyncio.Protocol):
         self.writable = False
         self._closing = self._closing or CloseCode.ABNORMAL_CLOSURE
         self._row.clear()
-        self._parser = self._inbox = self._fragments = None
+        self._parser = self._inbox = self._fragments = self._unread = None
+        if self._reading_on is not None:
+            self._reading_on.cancel()
+            self._reading_on = None
         listener, self._listener = self._listener, None  # no circle: freed at once
         if listener is not None:
             listener.ended()
 
     # --- what the client says --------------------------------------------------------
 
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Where the transport puts what it reads; its bytes are taken at once."""
+        return self._shared.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes of the client are in the buffer."""
+        self.data_received(bytes(memoryview(self._shared.buffer)[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
         self._is_alive = True
-        if self._parser is None and is_one_pong(data):
+        if self._unread is not None:
+            self._unread += data  # read before the pause took effect
             return
+        if self._is_deaf or (self._parser is None and is_one_pong(data)):
+            self._wait(self._spend(1, len(data)), b"")
+            return
+        self._unread = data
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Parse some of what has come: a bounded part of this turn of the loop.
+
+        It ends with the first message, for one is heard in a turn.
+        """
+        self._reading_on = None
+        data, self._unread = self._unread or b"", None
         parser = self._parser or self._shared.incoming.borrow()
-        parser.receive_data(data)
-        said = parser.events_received()
-        for frame in said:
-            assert isinstance(frame, WireFrame)
-            if is_data(frame) and self._closing is None:
-                self._take(frame)
-        if is_flood(said):
-            self.cut_off()
+        at = frames = 0
+        while at < len(data) and frames < FRAMES_A_TURN and self._inbox is None:
+            parser.receive_data(data[at : at + PIECE_BYTES])
+            at += PIECE_BYTES
+            said = parser.events_received()
+            frames += len(said)
+            for frame in said:
+                assert isinstance(frame, WireFrame)
+                if is_data(frame) and self._closing is None:
+                    self._take(frame)
+            if parser.parser_exc is not None:
+                self._unreadable(parser)
+                return
+            if parser.close_rcvd is not None:
+                self._client_closed(b"".join(parser.data_to_send()))
+                return
+        self._keep_or_return(parser)
+        if self._transport.is_closing():
             return
+        self._wait(self._spend(frames, min(at, len(data))), data[at:])
+
+    def _spend(self, frames: int, size: int) -> float:
+        now = asyncio.get_running_loop().time()
+        return self._allowance.spend(now, frames, size)
+
+    def _keep_or_return(self, parser: Protocol) -> None:
         ours = b"".join(parser.data_to_send())
-        if parser.close_rcvd is not None or parser.parser_exc is not None:
-            self._client_closed(ours)
-            return
         if ours and not self._is_closed:
             self._pong(ours)
         is_idle = self._fragments is None and self._shared.incoming.give_back(parser)
         self._parser = None if is_idle else parser
 
+    def _wait(self, seconds: float, rest: bytes) -> None:
+        """Go on with ``rest`` in its turn, and with reading when nothing is left."""
+        if not rest and seconds <= 0:
+            if self._inbox is None and not self._transport.is_closing():
+                self._transport.resume_reading()
+            return
+        self._unread = rest
+        self._transport.pause_reading()
+        loop = asyncio.get_running_loop()
+        if seconds > 0:
+            self._reading_on = loop.call_later(seconds, self._read_on)
+        elif self._inbox is None:
+            self._reading_on = loop.call_soon(self._read_on)
+
     def _client_closed(self, echo: bytes) -> None:
-        """The client closes, or answers our close, or says what nobody can read."""
+        """The client closes, or answers our close."""
         if not self._is_closed:
             self._closing = self._closing or CloseCode.NORMAL_CLOSURE
             self._transport.write(b"".join(self._row) + echo)
             self._row.clear()
         self._end_soon(self._shared.close_s)
+
+    def _unreadable(self, parser: Protocol) -> None:
+        """What the client sends cannot be read on: say why, and hear no more of it."""
+        if isinstance(parser.parser_exc, PayloadTooBig):
+            self._refuse(OurCode.TOO_LARGE)
+            self.flush()
+        elif not self._is_closed:
+            self._closing = self._closing or CloseCode.PROTOCOL_ERROR
+            last = (*self._row, *parser.data_to_send())
+            self._transport.write(b"".join(last))
+            self._row.clear()
+        self._is_closed = self._is_deaf = True
+        self.writable = False
+        if self._transport.can_write_eof():
+            # A transport closed with bytes unread resets the connection, and the
+            # client may lose what says why.
+            self._transport.write_eof()
+            self._cut_off_in(self._shared.close_s)
+        else:
+            self._end_soon(self._shared.close_s)
+
+    def _refuse(self, code: OurCode, reason: str = "") -> None:
+        self.close(code, bye_frame(code, self._shared.retry_ms), reason)
 
     def _pong(self, pong: bytes) -> None:
         if self._transport.get_write_buffer_size() > ANSWERS_BYTES_MAX:
@@ -313,8 +409,12 @@ class LiveConnection(asyncio.Protocol):
     def _take(self, frame: WireFrame) -> None:
         """Put the frames of a message together."""
         is_text = frame.opcode is Opcode.TEXT
+        if not frame.fin and not frame.data:
+            # The bound on a message's bytes does not count these.
+            self._refuse(OurCode.BAD_FRAME, "A part of a message is empty.")
+            return
         if frame.opcode is Opcode.CONT and self._fragments is not None:
-            # Only bytes are counted, so only they are kept: a part may be empty.
+            # Only bytes are counted, so only they are kept.
             is_text, whole = self._fragments
             whole += frame.data
             if frame.fin:
@@ -330,7 +430,7 @@ class LiveConnection(asyncio.Protocol):
             text = str(message, "utf-8") if is_text else None
         except UnicodeDecodeError:
             self._row.clear()
-            self.close(CloseCode.INVALID_DATA)
+            self.close(CloseCode.INVALID_DATA, reason="A text is not UTF-8.")
             return
         self.receive(text)
 
@@ -357,9 +457,13 @@ class LiveConnection(asyncio.Protocol):
             self._hear(text)
             return
         self._inbox = None
-        # Who was told of our close answers it, behind what is not heard any more.
-        if inbox is not None and not self._transport.is_closing():
+        # A client that was told of our close answers it, behind what is not heard.
+        if inbox is None or self._transport.is_closing():
+            return
+        if self._unread is None:
             self._transport.resume_reading()
+        elif self._reading_on is None:
+            self._read_on()
 
     def _hear(self, text: str | None) -> None:
         assert self._listener is not None

@@ -132,6 +132,7 @@ class DeflatedSwitchboard(Switchboard):
         super().__init__(message_bytes_max)
         self.flushes = plain.flushes
         self.close_s = plain.close_s
+        self.retry_ms = plain.retry_ms
         self.incoming = InflatingParsers(message_bytes_max)
 
 

@@ -29,6 +29,7 @@ class LiveDoor:
         self.limits = limits
         self.allowed_origins = frozenset(allowed_origins)
         self.switchboard = Switchboard(house.settings.message_bytes_max)
+        self.switchboard.retry_ms = house.settings.retry_ms
         self.deflating = self._deflating()
         self.draining = False
         turnstile = Turnstile(house.settings.handshakes_per_s, random)

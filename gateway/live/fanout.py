@@ -17,7 +17,6 @@ from typing import Any, Final, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gateway.live.connection import LiveConnection
-from gateway.live.incoming import is_between_messages
 from gateway.live.switchboard import Switchboard
 
 EXTENSION: Final = "slotcast.fanout"
@@ -32,8 +31,27 @@ _NOTSENT_LOWAT: Final = 25
 """TCP_NOTSENT_LOWAT on Linux; the socket module has no name for it in 3.11."""
 
 
+_HEAD_END: Final = b"\r\n\r\n"
+
+
 class FanoutProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's connection, which can be given away."""
+    """uvicorn's connection, which can be given away.
+
+    It parses the handshake alone. Then reading is paused until the connection is
+    adopted, for only there are frames counted; what came with the handshake is held.
+    """
+
+    held = b""
+    """What came behind the handshake."""
+
+    def data_received(self, data: bytes) -> None:
+        """The handshake, which comes whole; hold the rest."""
+        if not self.handshake_initiated:
+            head, end, data = data.partition(_HEAD_END)
+            super().data_received(head + end)
+        self.held += data
+        if self.handshake_initiated:
+            self.transport.pause_reading()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep little of what a client does not read."""
@@ -62,22 +80,19 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
         # The server ends what is in its set; whatever can shut down may be there.
         connections = cast("set[Any]", self.connections)
         kind, shared = self.heir(shared)
-        needs_parser = (
-            not kind.reads_with(self.conn.extensions)
-            or bool(self.frames)
-            or not is_between_messages(self.conn)
-        )
+        needs_parser = not kind.reads_with(self.conn.extensions)
         connection = kind(
             transport,
             shared,
             connections,
             self.conn if needs_parser else None,
-            self._early(),
+            self.held,
         )
-        connection.continue_message(self.frames, self.curr_msg_data_type)
         connections.discard(self)
         connections.add(connection)
         transport.set_protocol(connection)
+        if not self.held:
+            transport.resume_reading()
         self.transport = cast("asyncio.Transport", _Gone())
         self._break_circles(needs_parser=needs_parser)
         return connection
@@ -91,15 +106,6 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
         cast("dict[str, Any]", self.scope["extensions"]).pop(EXTENSION, None)
         if not needs_parser:
             self.conn.parser.close()
-
-    def _early(self) -> list[str | None] | None:
-        """Messages that came with the handshake; reading has paused for them."""
-        early: list[str | None] = []
-        while not self.queue.empty():
-            message = cast("dict[str, Any]", self.queue.get_nowait())
-            if message["type"] == "websocket.receive":
-                early.append(message.get("text"))
-        return early or None
 
 
 class _Gone:

@@ -9,7 +9,6 @@ frame or of a fragmented message.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from types import GeneratorType
 from typing import Final, cast
 
@@ -19,8 +18,18 @@ from websockets.streams import StreamReader
 
 IDLE_MAX: Final = 16
 """Parsers that wait to be borrowed."""
-CONTROLS_AT_ONCE_MAX: Final = 1_000
-"""Pings and pongs that come in one piece; reading them takes milliseconds."""
+READ_BYTES_MAX: Final = 16 * 1024
+"""Read from one connection at a time; others have their turn before more is."""
+PIECE_BYTES: Final = 256
+"""Given to a parser at a time, which stops at no frame: at most 42 of them."""
+FRAMES_A_TURN: Final = 32
+"""Of one connection; after the piece with the last of them others have their turn."""
+FRAMES_PER_S: Final = 2_000
+"""Of one connection, whatever their kind; some 20 microseconds each."""
+FRAMES_BURST_S: Final = 1.0
+"""A connection that was silent may send what it left unused in this time."""
+FRAME_BYTES: Final = 1024
+"""So many bytes count as one frame more."""
 
 _PONG: Final = 0x8A
 _MASK_BYTES: Final = 6
@@ -31,7 +40,7 @@ _QUIET.setLevel(logging.CRITICAL)  # what a client gets wrong is told to the cli
 
 
 class Incoming:
-    """The parsers of one process. ``message_bytes_max``: of one message, else 1009."""
+    """The parsers of one process. ``message_bytes_max``: of one message, else 4509."""
 
     def __init__(self, message_bytes_max: int) -> None:
         self._message_bytes_max = message_bytes_max
@@ -98,9 +107,16 @@ def is_data(frame: Frame) -> bool:
     return frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
-def is_flood(said: Sequence[object]) -> bool:
-    """Whether there are more pings and pongs in it than anybody needs."""
-    if len(said) <= CONTROLS_AT_ONCE_MAX:
-        return False
-    controls = sum(isinstance(one, Frame) and not is_data(one) for one in said)
-    return controls > CONTROLS_AT_ONCE_MAX
+class Allowance:
+    """How much one connection may send: a leaky bucket in one number."""
+
+    __slots__ = ("_empty_at",)
+
+    def __init__(self) -> None:
+        self._empty_at = 0.0
+
+    def spend(self, now: float, frames: int, size: int) -> float:
+        """Count what was read; the seconds to wait before more is, mostly 0."""
+        seconds = (frames + size / FRAME_BYTES) / FRAMES_PER_S
+        self._empty_at = max(self._empty_at, now) + seconds
+        return max(0.0, self._empty_at - now - FRAMES_BURST_S)

@@ -26,7 +26,15 @@ message may name 256 topics, and have an answer for each."""
 class RowWriter:
     """A ``Writer`` over a ``send`` that waits."""
 
-    __slots__ = ("_answers", "_bytes", "_closing", "_news", "_row", "_was_full")
+    __slots__ = (
+        "_answers",
+        "_bytes",
+        "_closing",
+        "_news",
+        "_row",
+        "_was_full",
+        "reason",
+    )
 
     def __init__(self) -> None:
         self._row: deque[Frame] = deque()
@@ -34,6 +42,8 @@ class RowWriter:
         self._answers = 0
         self._was_full = False
         self._closing: int | None = None
+        self.reason = ""
+        """What the close frame says; "" for what its code means."""
         self._news = asyncio.Event()
 
     @property
@@ -77,10 +87,11 @@ class RowWriter:
     def ping(self) -> None:
         """Nothing: the server whose ``send`` this is looks after its connections."""
 
-    def close(self, code: int, last: Frame | None = None) -> None:
+    def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
         """End the connection after what is in the row."""
         if self._closing is not None:
             return
+        self.reason = reason
         if code == CloseCode.TOO_SLOW:
             self._row.clear()
         if last is not None:

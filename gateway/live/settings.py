@@ -15,7 +15,7 @@ class LiveSettings:
     topics_max: int = 100_000
     """Topics that one process keeps current; each costs a few kilobytes."""
     message_bytes_max: int = 128 * 1024
-    """What a client says at once; more closes the connection with 1009."""
+    """What a client says at once; more closes the connection with 4509."""
     deflate: Literal["off", "shared"] = "off"
     """Whether frames of public topics are compressed, once for all; see deflate.py."""
     commands_in_flight_max: int = 64

@@ -23,7 +23,7 @@ from gateway.live.frames import Frame, bye_frame
 from gateway.live.outbox import RowWriter
 from gateway.live.session import LiveSession
 from gateway.live.watcher import Watcher
-from gateway.problems import CloseCode
+from gateway.problems import CLOSE_REASONS, CloseCode
 
 SUBPROTOCOL = "slotcast.v1"
 
@@ -55,11 +55,13 @@ class LiveSocket:
         origin = websocket.headers.get("origin")
         if origin is not None and not self._is_ours(websocket, origin):
             # A page's script sees no status of a handshake, only a close code.
-            await self._turn_away(websocket, CloseCode.FORBIDDEN)
+            reason = "A page of this origin may not connect."
+            await self._turn_away(websocket, CloseCode.FORBIDDEN, reason)
             return
         address = websocket.client.host if websocket.client else ""
         if not self._door.enter(address):
-            await self._turn_away(websocket, CloseCode.TOO_MANY_CONNECTIONS)
+            reason = "This address has too many connections; close some first."
+            await self._turn_away(websocket, CloseCode.TOO_MANY_CONNECTIONS, reason)
             return
         raw = websocket.scope.get("extensions", {}).get(EXTENSION)
         if isinstance(raw, FanoutProtocol):
@@ -77,13 +79,23 @@ class LiveSocket:
         else:
             LiveSession(self._door, address, connection).begin(connection)
 
-    async def _turn_away(self, websocket: WebSocket, code: CloseCode) -> None:
+    async def _turn_away(
+        self, websocket: WebSocket, code: CloseCode, reason: str
+    ) -> None:
         house = self._door.house
         house.hub.tally.closes[code] += 1
         last = bye_frame(code, house.settings.retry_ms)
+        raw = websocket.scope.get("extensions", {}).get(EXTENSION)
+        if isinstance(raw, FanoutProtocol):
+            # Its last frames are counted as everybody's are.
+            connection = raw.adopt(self._door.switchboard)
+            if connection is not None:
+                connection.close(code, last, reason)
+                connection.begin(None)
+            return
         try:
             await websocket.send({"type": "websocket.send", "text": last.text})
-            await websocket.close(code)
+            await websocket.close(code, reason)
         except (WebSocketDisconnect, RuntimeError):
             return
 
@@ -156,7 +168,8 @@ class LiveSocket:
         try:
             code = await writer.run(send, relieved)
             house.hub.tally.closes[code] += 1
-            await websocket.close(code)
+            reason = writer.reason or CLOSE_REASONS.get(code, "")
+            await websocket.close(code, reason)
         except (WebSocketDisconnect, RuntimeError):
             # The client is gone; its reader hears of it and ends the connection.
             return

@@ -6,7 +6,7 @@ from typing import Final
 from typing import Protocol as Interface
 
 from gateway.live.flushes import Flushes
-from gateway.live.incoming import Incoming
+from gateway.live.incoming import READ_BYTES_MAX, Incoming
 
 CLOSE_S: Final = 10.0
 """For the closing handshake; who does not answer is cut off."""
@@ -35,9 +35,13 @@ class Listener(Interface):
 class Switchboard:
     """What the connections of one process share."""
 
-    __slots__ = ("close_s", "flushes", "incoming")
+    __slots__ = ("buffer", "close_s", "flushes", "incoming", "retry_ms")
 
     def __init__(self, message_bytes_max: int) -> None:
         self.flushes = Flushes()
         self.incoming = Incoming(message_bytes_max)
+        self.buffer = bytearray(READ_BYTES_MAX)
+        """What one connection has just received; see LiveConnection."""
         self.close_s = CLOSE_S
+        self.retry_ms = (500, 15_000)
+        """What the last frame says to a client that is sent away."""

@@ -48,8 +48,11 @@ class Writer(Protocol):
         """Find out whether somebody is there; called every 20 s or so."""
         ...
 
-    def close(self, code: int, last: Frame | None = None) -> None:
-        """End the connection, after a last frame if there is one."""
+    def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
+        """End the connection, after a last frame if there is one.
+
+        ``reason`` goes into the close frame, in place of what the code means.
+        """
         ...
 
 

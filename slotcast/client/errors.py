@@ -82,6 +82,7 @@ _MENDS: Final[Mapping[int, str]] = MappingProxyType(
         4503: "This person or origin may not connect.",
         4504: "Close another connection first.",
         4505: "Subscribe to fewer topics.",
+        4509: "Send smaller messages.",
     }
 )
 

@@ -116,5 +116,5 @@ class TestWriter:
     def ping(self) -> None:
         """Nobody is away here."""
 
-    def close(self, code: int, last: Frame | None = None) -> None:
+    def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
         raise AssertionError("the hub closes nobody")

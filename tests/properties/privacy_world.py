@@ -212,7 +212,7 @@ class JudgingWriter:
     def ping(self) -> None:
         return
 
-    def close(self, code: int, last: Frame | None = None) -> None:
+    def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
         assert code == CloseCode.UNAUTHENTICATED
         assert self.watcher is not None
         self.watcher.strikes = 0  # as if it were another connection

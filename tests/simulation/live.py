@@ -288,5 +288,5 @@ class _Socket:
     def ping(self) -> None:
         """Nobody is away here."""
 
-    def close(self, code: int, last: Frame | None = None) -> None:
+    def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
         self._client.disconnect()

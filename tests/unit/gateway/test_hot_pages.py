@@ -165,7 +165,7 @@ class Screen:
     def ping(self) -> None:
         """Nobody is away here."""
 
-    def close(self, code: int, last: Frame | None = None) -> None:
+    def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
         raise AssertionError(code)
 
 

@@ -47,7 +47,7 @@ class PageWriter:
     def ping(self) -> None:
         self.pings += 1
 
-    def close(self, code: int, last: Frame | None = None) -> None:
+    def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
         if last is not None:
             self.write(last)
         self.closed = code

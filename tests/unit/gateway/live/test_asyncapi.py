@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gateway.live.asyncapi import CLOSE_REASONS, document
+from gateway.live.asyncapi import document
 from gateway.live.commands import COMMANDS
-from gateway.problems import CloseCode
+from gateway.problems import CLOSE_REASONS, CloseCode
 from tests.fakes.house import House
 
 
@@ -34,5 +34,6 @@ async def test_the_document_is_whole(house: House) -> None:
 
 
 def test_every_close_code_is_explained() -> None:
-    """The table of close codes covers the codes that there are."""
+    """In words that fit into a close frame."""
     assert set(CLOSE_REASONS) == set(CloseCode)
+    assert all(0 < len(reason.encode()) <= 123 for reason in CLOSE_REASONS.values())
