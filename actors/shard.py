@@ -240,12 +240,13 @@ class Shard:
                 continue
             self._expire(batch, calendar)
             batch.judged = batch.judged or isinstance(read, _OWNERS)
+            # The window of a calendar that was not watched stood still.
+            if isinstance(read, _WINDOWED) or provider not in self._watched:
+                self._advance(batch, calendar)
             if watching and calendar.registered:
                 if not self._watched:
-                    self._tick_at = Millis(now - now % self._cell_ms + self._cell_ms)
+                    self._tick_at = self._after_this_cell(now)
                 self._watched[provider] = now
-            if isinstance(read, _WINDOWED):
-                self._advance(batch, calendar)
 
     def _resident(self, batch: Batch, provider: ProviderId) -> Resident:
         resident = self.residents.get(provider)
@@ -326,11 +327,15 @@ class Shard:
                 self._expire(batch, resident.calendar)
                 self._await_expiry(provider, resident)
 
+    def _after_this_cell(self, now: Millis) -> Millis:
+        """The next instant at which starts pass: a start's own instant is in time."""
+        return Millis(now - (now - 1) % self._cell_ms + self._cell_ms)
+
     def _advance_watched(self, batch: Batch) -> None:
-        """At each new cell the windows of watched calendars move, some per batch."""
+        """Just after a cell begins watched windows move, some per batch."""
         now = batch.now
         if self._watched and now >= self._tick_at:
-            self._tick_at = Millis(now - now % self._cell_ms + self._cell_ms)
+            self._tick_at = self._after_this_cell(now)
             since = now - self.limits.watched_ms
             self._watched = {
                 provider: at for provider, at in self._watched.items() if at >= since

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.domain.answers import ProviderView
+from actors.domain.answers import Done, ProviderView
 from actors.domain.commands import Command, RegisterProvider, SetAvailability
 from actors.domain.errors import Refusal
 from actors.domain.ids import ProviderId
@@ -51,7 +51,7 @@ class Outcome(StrEnum):
 
 
 def keyed(command: Command, purpose: str) -> Command:
-    """The command with a key and fingerprint that follow from its content alone.
+    """The command with a key and fingerprint that follow from content and purpose.
 
     The same wish has the same key on every run, so a run that was interrupted is
     done again without doing anything twice.
@@ -71,6 +71,10 @@ async def register(calendars: Calendars, newcomer: Newcomer) -> Outcome:
     """
     known = await calendars.ask(ReadProvider(newcomer.provider_id))
     there = known if isinstance(known, ProviderView) else None
+    # A wish belongs to the version that it was made at: rules that were replaced by
+    # others since and are wished for again are another wish.
+    version = there.version if there is not None else 0
+    written = False
     wishes: list[Command] = []
     if there is None or there.profile != newcomer.profile:
         wishes.append(
@@ -83,14 +87,15 @@ async def register(calendars: Calendars, newcomer: Newcomer) -> Outcome:
             )
         )
     for wish in wishes:
-        answer = await calendars.ask(keyed(wish, "register"))
+        answer = await calendars.ask(keyed(wish, f"register@{version}"))
         if isinstance(answer, Refusal):
             raise Obstacle(
                 f"The calendar of {newcomer.provider_id} refuses its rules: "
                 f"{answer.code.value} {answer.detail}",
                 code=FOUND_A_PROBLEM,
             )
-    if not wishes:
+        written = written or (isinstance(answer, Done) and answer.version > version)
+    if not written:
         return Outcome.SAME
     return Outcome.NEW if there is None else Outcome.CHANGED
 

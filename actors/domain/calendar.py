@@ -110,7 +110,7 @@ class Calendar(Desk):
     def schedule(
         self, first: str | Minute, last: str | Minute
     ) -> ScheduleView | Refusal:
-        """Bookings of any status that start in a span, and the leaves it meets."""
+        """Bookings of any status with a part in a span, and the leaves it meets."""
         return views.schedule(self, first, last)
 
     def hold(
@@ -243,6 +243,8 @@ class Calendar(Desk):
     ) -> ev.Event | Refusal:
         if problem := self._booking_problem(c.booking_id, c.reason):
             return invalid(problem)
+        if late := self._late(hold, now):
+            return late
         return ev.SlotBooked(
             provider_id=self.provider_id,
             at=now,
@@ -317,7 +319,9 @@ class Calendar(Desk):
 
     def _move_to_hold(
         self, c: cm.RescheduleBooking, hold: Hold, now: Millis, version: int
-    ) -> ev.Event:
+    ) -> ev.Event | Refusal:
+        if late := self._late(hold, now):
+            return late
         return ev.BookingRescheduled(
             provider_id=self.provider_id,
             at=now,

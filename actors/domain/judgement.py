@@ -20,6 +20,7 @@ from actors.domain.ids import (
 from actors.domain.lifecycle import TRANSITIONS
 from actors.domain.occupancy import Booking, Hold
 from actors.domain.refusals import (
+    BEGUN,
     HOLD_EXPIRED,
     NO_BOOKING,
     NO_HOLD,
@@ -60,8 +61,12 @@ class Judgement(CalendarState):
         return False
 
     def _this_cell(self, now: Millis) -> int:
-        """The cell of ``now``; never before the window, whatever the clock does."""
-        return max(now // MINUTE_MS, self.window) // self.cell
+        """The first cell that begins at ``now`` or later, never before the window.
+
+        Starts, notices and horizons are whole cells, so to compare with this cell is
+        to compare with ``now`` itself, to the millisecond.
+        """
+        return max(-(-now // (self.cell * MINUTE_MS)), self.window // self.cell)
 
     def _free_slot(
         self,
@@ -134,6 +139,10 @@ class Judgement(CalendarState):
         if hold is None or (owner is not None and hold.patient_id != owner):
             return self._no_hold(hold_id, owner)
         return hold if hold.expires > now else HOLD_EXPIRED
+
+    def _late(self, hold: Hold, now: Millis) -> Refusal | None:
+        """Why a live hold can be taken up no more."""
+        return BEGUN if now > hold.start * MINUTE_MS else None
 
     def _no_hold(self, hold_id: HoldId, owner: PatientId | None) -> Refusal:
         patient_id = self.expired.get(hold_id)

@@ -26,6 +26,9 @@ from actors.domain.lifecycle import BLOCKING
 NEVER = Millis(1 << 62)
 """Later than any deadline."""
 
+VISIT_MINUTES_MAX = 24 * 60
+"""No visit is longer (validation.py)."""
+
 TRAIL_MAX = 1024
 """Bound on remembered changes of spans: more than one batch makes."""
 
@@ -120,6 +123,11 @@ class Occupancy:
         ]
         found.sort(key=lambda booking: (booking.start, booking.booking_id))
         return found
+
+    def bookings_over(self, first: Minute, last: Minute) -> list[Booking]:
+        """Bookings of any status with a part in ``[first, last)``, by start."""
+        near = self.bookings_from(Minute(first - VISIT_MINUTES_MAX), last)
+        return [booking for booking in near if booking.end > first]
 
     def add_hold(self, hold: Hold) -> None:
         """Take a hold's cells, and wait for its deadline."""

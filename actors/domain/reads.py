@@ -43,7 +43,7 @@ class ReadWeek(Struct, frozen=True, tag="read_week", gc=False):
 
 
 class ReadSchedule(Struct, frozen=True, tag="read_schedule", gc=False):
-    """Bookings that start from ``first`` to ``last`` (as in ReadSlots), any status."""
+    """Bookings with a part between ``first`` and ``last`` (as in ReadSlots)."""
 
     provider_id: ProviderId
     first: str | Minute

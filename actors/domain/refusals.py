@@ -11,6 +11,10 @@ NOT_OFFERED = Refusal(
     RefusalCode.SLOT_NOT_OFFERED,
     "This visit type is not offered at this time. Choose one of the listed slots.",
 )
+BEGUN = Refusal(
+    RefusalCode.SLOT_NOT_OFFERED,
+    "The visit would have begun already. Choose a later slot.",
+)
 NO_VISIT_TYPE = Refusal(
     RefusalCode.VISIT_TYPE_NOT_FOUND, "This provider has no such visit type."
 )

@@ -183,11 +183,10 @@ class CalendarState(Occupancy):
 
     def time_off_view(self, off: TimeOff) -> TimeOffView:
         """A leave, and the live bookings it hits, as they are now."""
-        near = self.bookings_from(Minute(off.start - 24 * 60), off.end)
         hit = [
             self.booking_view(booking)
-            for booking in near
-            if booking.end > off.start and booking.status in LIVE
+            for booking in self.bookings_over(off.start, off.end)
+            if booking.status in LIVE
         ]
         return TimeOffView(
             self.provider_id,

@@ -140,7 +140,7 @@ def _slots(
 def schedule(
     state: CalendarState, first: str | Minute, last: str | Minute
 ) -> ScheduleView | Refusal:
-    """Bookings of any status that start in a span, and the leaves it meets."""
+    """Bookings of any status with a part in a span, and the leaves it meets."""
     if not state.registered:
         return NO_PROVIDER
     span = _span(state, first, last, SCHEDULE_DAYS_MAX)
@@ -153,7 +153,7 @@ def schedule(
         state.epoch,
         state.version,
         zone_of(state).name,
-        [state.booking_view(booking) for booking in state.bookings_from(since, until)],
+        [state.booking_view(booking) for booking in state.bookings_over(since, until)],
         sorted(off, key=lambda t: (t.start, t.time_off_id)),
     )
 

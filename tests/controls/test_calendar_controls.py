@@ -102,6 +102,20 @@ def _expiry_is_late_by_one(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Calendar, "decide", lambda s, c, now: decide(s, c, now - 1))
 
 
+def _now_is_rounded_down(patch: pytest.MonkeyPatch) -> None:
+    """A start can be had until its cell has passed."""
+    patch.setattr(
+        Judgement,
+        "_this_cell",
+        lambda s, now: max(now // 60_000, s.window) // s.cell,
+    )
+
+
+def _begun_holds_are_taken_up(patch: pytest.MonkeyPatch) -> None:
+    """A hold is confirmed after its start."""
+    patch.setattr(Judgement, "_late", lambda *_: None)
+
+
 def _cancelling_frees_nothing(patch: pytest.MonkeyPatch) -> None:
     """A cancelled visit keeps its cells."""
     patch.setattr(occupancy.Occupancy, "free", lambda *_: None)
@@ -146,6 +160,8 @@ def _answers_are_of_now(patch: pytest.MonkeyPatch) -> None:
         _keys_are_not_kept,
         _holds_never_expire,
         _expiry_is_late_by_one,
+        _now_is_rounded_down,
+        _begun_holds_are_taken_up,
         _cancelling_frees_nothing,
         _buffers_are_forgotten,
         _changes_leave_no_trace,

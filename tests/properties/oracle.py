@@ -89,6 +89,7 @@ class Oracle:
         self.expired: dict[str, str] = {}
         self.away: dict[str, tuple[int, int]] = {}
         self.window = 0
+        """The instant, in ms, that watchers see the calendar at."""
         self._fits: dict[tuple[str, int], str] = {}
 
     def set_rules(self, rules: Rules) -> None:
@@ -118,9 +119,10 @@ class Oracle:
                 return place
         return ""
 
-    def is_offered(self, kind: str, start: int, at: int) -> bool:
+    def is_offered(self, kind: str, start: int, at_ms: int) -> bool:
         rule = self.rules.kinds[kind]
-        if not at + rule.notice <= start < at + rule.horizon:
+        ahead_ms = start * 60_000 - at_ms
+        if not rule.notice * 60_000 <= ahead_ms < rule.horizon * 60_000:
             return False
         visit = range(start, start + rule.minutes)
         for since, until in self.away.values():
@@ -143,8 +145,7 @@ class Oracle:
     def slot_refusal(self, kind: str, start: int, now: int, but: Visit | None) -> str:
         if kind not in self.rules.kinds:
             return "visit_type_not_found"
-        at = max(now // 60_000, self.window) // CELL * CELL
-        if not self.is_offered(kind, start, at):
+        if not self.is_offered(kind, start, max(now, self.window)):
             return "slot_not_offered"
         busy = self.busy(kind, start)
         holds = [hold for hold in self.holds.values() if hold.expires > now]
@@ -206,11 +207,15 @@ class Oracle:
         return refusal
 
     def confirm(self, name: str, booking: str, owner: str | None, now: int) -> str:
-        refusal = self.hold_refusal(name, owner, now)
+        refusal = self.hold_refusal(name, owner, now) or self.late(name, now)
         if not refusal:
             self.expire(now)
             self.bookings[booking] = self.holds.pop(name)
         return refusal
+
+    def late(self, name: str, now: int) -> str:
+        """Whether what is held has begun."""
+        return "slot_not_offered" if now > self.holds[name].start * 60_000 else ""
 
     def book(self, name: str, kind: str, start: int, patient: str, now: int) -> str:
         own = self.own_hold(kind, start, patient, now)
@@ -256,7 +261,7 @@ class Oracle:
         if refusal:
             return refusal
         visit = self.bookings[name]
-        refusal = self.hold_refusal(hold, visit.patient, now)
+        refusal = self.hold_refusal(hold, visit.patient, now) or self.late(hold, now)
         if not refusal:
             self.expire(now)
             taken = self.holds.pop(hold)

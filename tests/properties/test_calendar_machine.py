@@ -135,7 +135,7 @@ class CalendarMachine(RuleBasedStateMachine):
         self.oracle = Oracle(RULES[0], POLICY.hold_ms, POLICY.holds_per_patient)
         self.ask(f.register(), "")
         self.rules_change(0)
-        self.oracle.window = self.calendar.window
+        self.oracle.window = self.now
 
     @initialize(choice=st.integers(0, 1))
     def begin(self, choice: int) -> None:
@@ -222,6 +222,24 @@ class CalendarMachine(RuleBasedStateMachine):
         expected = self.oracle.confirm(name, booking, owner, self.now)
         command = f.confirm_hold(hold_id=name, owner=owner, booking_id=booking)
         self.ask(command, expected)
+
+    @rule(late=st.sampled_from([0, 1]), patient=patients)
+    def hold_until_the_start(self, late: int, patient: int) -> None:
+        """A slot is held in the last minute, and taken up as it begins."""
+        free = [start for start, state in self.shown["long"].items() if state == "f"]
+        start = min(free, default=0)
+        if start * 60_000 < self.now:
+            return
+        self.now = Millis(max(self.now, start * 60_000 - 60_000))
+        name, who = f.a_hold_id(self.count * 10), f.a_patient_id(patient)
+        command = f.place_hold(
+            1, start, hold_id=name, visit_type=VisitTypeId("long"), patient_id=who
+        )
+        self.ask(command, self.oracle.hold(name, "long", start, who, self.now))
+        self.now = Millis(start * 60_000 + late)
+        booking = f.a_booking_id(self.count)
+        expected = self.oracle.confirm(name, booking, None, self.now)
+        self.ask(f.confirm_hold(hold_id=name, booking_id=booking), expected)
 
     @rule(kind=kinds, start=starts, patient=patients)
     def book(self, kind: str, start: int, patient: int) -> None:
@@ -375,9 +393,9 @@ class CalendarMachine(RuleBasedStateMachine):
         self.ask(f.advance_window(), "")
         if due:
             assert self.calendar.version > version
-            assert self.calendar.window == self.now // 300_000 * 5
+            assert 0 <= self.calendar.window * 60_000 - self.now < 300_000
         # Whether or not an event was worth while, the view is that of now.
-        self.oracle.window = self.now // 300_000 * 5
+        self.oracle.window = self.now
 
     @rule()
     def to_the_first_slot(self) -> None:

@@ -117,9 +117,7 @@ def is_offered(
     )
     if kind is None or not kind.active or not availability.locations:
         return False
-    # Now is known to the cell: docs/decisions/0004.
-    ahead = start - now_ms // 60_000 // 5 * 5
-    if not kind.notice <= ahead < kind.horizon:
+    if not kind.notice * 60_000 <= start * 60_000 - now_ms < kind.horizon * 60_000:
         return False
     if any(off < start + kind.minutes and start < on for off, on in leaves):
         return False

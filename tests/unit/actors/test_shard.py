@@ -171,6 +171,22 @@ def test_due_holds_end_by_themselves() -> None:
     assert bench.shard.next_wakeup(bench.now) is None
 
 
+def test_a_newly_watched_calendar_stands_where_now_is() -> None:
+    """A page of a position that is asked for never shows slots that have passed."""
+    bench = Bench().practice()
+    bench.ask(p.slots())
+    bench.now = Millis(bench.now + bench.shard.limits.watched_ms + 1)
+    bench.ask()
+    assert not list(bench.shard.watched())
+    bench.now = Millis(p.NINE * 60_000 + 1)
+    (stands,) = bench.ask(ReadPositions((p.ANA,)))
+    (view,) = bench.ask(p.slots())
+    assert isinstance(stands, PositionsView)
+    assert isinstance(view, SlotsView)
+    assert stands.versions[p.ANA] == view.version
+    assert view.starts[0] > p.NINE
+
+
 def test_watched_windows_advance_at_cell_boundaries() -> None:
     """Slots pass for those who watch, without anyone asking; others sleep."""
     bench = Bench()
@@ -179,7 +195,7 @@ def test_watched_windows_advance_at_cell_boundaries() -> None:
     bench.now = Millis((p.NINE - 60) * 60_000 - 1)
     bench.ask(p.slots())
     wakeup = bench.shard.next_wakeup(bench.now)
-    assert wakeup == (p.NINE - 60) * 60_000
+    assert wakeup == (p.NINE - 60) * 60_000 + 1
     before = len(bench.records)
     bench.now = Millis(wakeup + 5 * 60_000)
     bench.ask(p.slots())
@@ -321,4 +337,5 @@ def test_last_room_of_the_journal_is_for_what_people_ask() -> None:
     bench.ask(pressure=0.98)
     assert len(bench.records) == before
     bench.ask()
-    assert isinstance(bench.records[-1].event, HoldExpired)
+    own = [type(record.event) for record in bench.records[before:]]
+    assert own == [HoldExpired, WindowAdvanced]

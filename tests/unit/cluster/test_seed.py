@@ -7,9 +7,10 @@ from datetime import date
 
 from msgspec.structs import replace
 
-from actors.domain.answers import Reply
+from actors.domain.answers import ProviderView, Reply
 from actors.domain.errors import Refusal
 from actors.domain.ids import Millis, ShardId, is_id
+from actors.domain.reads import ReadProvider
 from actors.domain.rules import Policy
 from actors.limits import Limits
 from actors.ports import Request, Trouble
@@ -92,6 +93,25 @@ async def test_the_rules_hold_whatever_the_day() -> None:
             places = one.availability.locations
             if len(places) > 1 or ordinal % 7 == 0:
                 assert await register(calendars, one) is Outcome.NEW
+
+
+async def test_rules_that_were_replaced_can_be_imported_again() -> None:
+    """A, then B, then A within a day ends at A; "changed" means that it was written."""
+    calendars = CalendarsHere()
+    first = newcomers(DAY)[0]
+    kinds = first.availability.visit_types
+    other = replace(
+        first, availability=replace(first.availability, visit_types=kinds[:1])
+    )
+    outcomes = []
+    for wanted in (first, other, first, other, other):
+        before = calendars.events
+        outcomes.append(await register(calendars, wanted))
+        assert (calendars.events > before) == (outcomes[-1] is not Outcome.SAME)
+        found = await calendars.ask(ReadProvider(wanted.provider_id))
+        assert isinstance(found, ProviderView)
+        assert found.availability == wanted.availability
+    assert outcomes == [Outcome.NEW, *[Outcome.CHANGED] * 3, Outcome.SAME]
 
 
 async def test_providers_of_imported_clinics_are_registered_once() -> None:

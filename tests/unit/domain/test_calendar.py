@@ -10,7 +10,13 @@ import pytest
 
 from actors.domain import commands as cm
 from actors.domain import events as ev
-from actors.domain.answers import BookingView, Done, HoldView, TimeOffView
+from actors.domain.answers import (
+    BookingView,
+    Done,
+    HoldView,
+    SlotsView,
+    TimeOffView,
+)
 from actors.domain.calendar import Calendar
 from actors.domain.errors import Refusal
 from actors.domain.ids import Millis
@@ -89,14 +95,48 @@ def test_an_inactive_type_is_not_offered() -> None:
     assert code(calendar, f.book_slot()) == "slot_not_offered"
 
 
-def test_notice_is_kept_to_the_minute_of_the_cell() -> None:
-    """Exactly the notice ahead is early enough; one cell later is not."""
-    calendar = a_calendar(f.an_availability(f.a_visit_type(notice=60)))
-    assert code(calendar, f.place_hold(1, at(9)), millis(at(8, 5))) == (
-        "slot_not_offered"
+@pytest.mark.parametrize("notice", [0, 5, 60])
+def test_notice_is_kept_to_the_millisecond_on_every_path(notice: int) -> None:
+    """Exactly the notice ahead is early enough, a millisecond later is not."""
+    kind = f.a_visit_type(notice=notice)
+    last = Millis(millis(at(9) - notice))
+    moved = f.reschedule_booking(9, start=at(9))
+    for command in (f.place_hold(1), f.book_slot(1), moved):
+        calendar = a_calendar(f.an_availability(kind))
+        play(calendar, f.book_slot(9, at(16)))
+        late = msgspec.structs.replace(command, key="late")
+        assert code(calendar, late, Millis(last + 1)) == "slot_not_offered"
+        assert code(calendar, command, last) == ""
+
+
+@pytest.mark.parametrize("notice", [0, 5, 60])
+def test_what_is_read_can_be_booked_and_nothing_else(notice: int) -> None:
+    """Views and next free starts pass at the same millisecond as bookings."""
+    calendar = a_calendar(f.an_availability(f.a_visit_type(notice=notice)))
+    last = Millis(millis(at(9) - notice))
+    for now, first in ((last, at(9)), (Millis(last + 1), at(9, 30))):
+        if calendar.window_due(now):
+            play(calendar, f.advance_window(), now)
+        found = calendar.slots(f.CONSULT, at(0), at(24))
+        assert isinstance(found, SlotsView)
+        assert found.starts[0] == calendar.next_free() == first
+
+
+def test_a_hold_is_not_taken_up_after_its_start() -> None:
+    """At the start it still is, by confirming, booking or moving to it."""
+    start = millis(at(9))
+    ways = (
+        f.confirm_hold(1),
+        f.book_slot(1),
+        f.reschedule_booking(9, start=at(9), booking_id=f.a_booking_id(9)),
+        f.reschedule_booking(9, hold_id=f.a_hold_id(1)),
     )
-    last = Millis(millis(at(8, 5)) - 1)
-    assert code(calendar, f.place_hold(2, at(9)), last) == ""
+    for command in ways:
+        for late, expected in ((0, ""), (1, "slot_not_offered")):
+            calendar = a_calendar()
+            play(calendar, f.book_slot(9, at(16), patient_id=f.a_patient_id(1)))
+            assert code(calendar, f.place_hold(1), Millis(start - 10_000)) == ""
+            assert code(calendar, command, Millis(start + late)) == expected
 
 
 def test_the_horizon_is_not_reached_but_almost() -> None:
@@ -449,16 +489,17 @@ def test_the_window_advances_only_when_something_shows() -> None:
     """After rules were set, and whenever a slot passes or comes into reach."""
     calendar = a_calendar(f.an_availability(f.a_visit_type(horizon=12 * 60)))
     assert calendar.window == at(0)
-    assert not calendar.window_due(millis(at(0, 4)))
-    assert calendar.window_due(millis(at(0, 5)))  # noon is within twelve hours
+    assert not calendar.window_due(millis(at(0)))
+    # A moment later noon is within twelve hours.
+    assert calendar.window_due(Millis(millis(at(0)) + 1))
     play(calendar, f.advance_window(), millis(at(4, 35)))
     assert calendar.window == at(4, 35)
     assert calendar.decide(f.advance_window(), millis(at(9))) == ()
-    assert not calendar.window_due(millis(at(9, 4)))
-    assert calendar.window_due(millis(at(9, 5)))
-    play(calendar, f.set_availability(number=2), millis(at(4, 36)))
-    assert not calendar.window_due(millis(at(4, 36)))
-    assert calendar.window_due(millis(at(4, 41)))
+    assert not calendar.window_due(millis(at(9)))
+    assert calendar.window_due(Millis(millis(at(9)) + 1))
+    play(calendar, f.set_availability(number=2), millis(at(4, 35)))
+    assert not calendar.window_due(millis(at(4, 35)))
+    assert calendar.window_due(millis(at(4, 36)))
 
 
 def test_an_event_that_is_missing_is_our_bug() -> None:

@@ -148,6 +148,22 @@ def test_many_weeks_are_painted_within_a_bound(monkeypatch: pytest.MonkeyPatch) 
     assert len(calendar.openings.offers[CONSULT].views) == 1
 
 
+def test_a_visit_over_midnight_is_in_the_schedule_of_both_days() -> None:
+    """Each day shows the visits with a part in it, and no others."""
+    night = f.a_location(weekly=(f.ALL_DAY,) * 7)
+    kind = f.a_visit_type(minutes=120)
+    calendar = a_calendar(f.an_availability(kind, locations=[night]))
+    play(calendar, f.book_slot(1, at(23)))
+    play(calendar, f.book_slot(2, at(22, day=2)))
+    seen = []
+    for day in ("2026-08-10", "2026-08-11", "2026-08-12", "2026-08-13"):
+        found = calendar.schedule(day, day)
+        assert isinstance(found, ScheduleView)
+        seen.append([booking.booking_id for booking in found.bookings])
+    first, second = f.a_booking_id(1), f.a_booking_id(2)
+    assert seen == [[first], [first], [second], []]
+
+
 def test_the_schedule_lists_visits_and_leaves() -> None:
     """Any status, by start; leaves that the span meets."""
     calendar = a_calendar()
