@@ -241,7 +241,8 @@ class Shard:
             self._expire(batch, calendar)
             batch.judged = batch.judged or isinstance(read, _OWNERS)
             # The window of a calendar that was not watched stood still.
-            if isinstance(read, _WINDOWED) or provider not in self._watched:
+            is_new = watching and provider not in self._watched
+            if is_new or isinstance(read, _WINDOWED):
                 self._advance(batch, calendar)
             if watching and calendar.registered:
                 if not self._watched:

@@ -8,7 +8,7 @@ Rule 4: expiry is a predicate: a hold whose deadline has come blocks nobody, whe
         or not its ``HoldExpired`` was journaled yet.
 
 A command is judged in this order: its key (known: nothing to do, or reused), its
-deadline, the holds that are due, then what it asks.
+deadline, the holds that are due, then what it asks. One file because of rule 1.
 """
 
 from __future__ import annotations
