@@ -8,7 +8,8 @@
     │   │   └── EpochTooLow         it must begin anew to take a calendar in
     │   ├── JournalUnavailable      no acknowledgement is possible just now
     │   ├── JournalFull             space is short: no new holds, then no bookings
-    │   └── Overloaded              a bounded queue is full
+    │   ├── Overloaded              a bounded queue is full
+    │   └── VersionNotReached       a read of a version that is still to come
     └── OwnershipError              the shard's own trouble, never a client's
         ├── Fenced                  a newer epoch owns the shard: leave for good
         ├── OutcomeUnknown          an append may or may not be durable: crash, recover
@@ -56,6 +57,10 @@ class JournalFull(Unavailable):
 
 class Overloaded(Unavailable):
     """Too much is waiting; try again in a moment."""
+
+
+class VersionNotReached(Unavailable):
+    """The calendar has not reached the version of at_least yet: ask again soon."""
 
 
 class OwnershipError(SchedulingError):

@@ -66,9 +66,11 @@ class Directory(Protocol):
         ...
 
     async def listings(
-        self, provider_ids: Sequence[ProviderId]
+        self,
+        provider_ids: Sequence[ProviderId],
+        near: tuple[float, float] | None = None,
     ) -> Mapping[ProviderId, ProviderListing]:
-        """These providers, those that exist."""
+        """These providers, those that exist; how far away, when ``near`` is given."""
         ...
 
     async def clinic_count(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from actors.domain.ids import ProviderId, ShardId, is_id
+from actors.domain.ids import ProviderId, ShardId, is_provider_id
 from actors.placement import Placement, isolated_shard, placing
 from actors.ports import ShardLinks
 from cluster.calendar_moves import (
@@ -74,7 +74,7 @@ async def isolate(
 
 def check_can_isolate(site: Site, provider: str) -> None:
     """Raises Obstacle: this provider cannot have a shard of its own."""
-    if not is_id(provider, "prv"):
+    if not is_provider_id(provider):
         raise Obstacle(
             f"{provider!r} is no provider's id.", "An id looks like prv_0042."
         )

@@ -204,7 +204,9 @@ def _add_problem_handlers(app: FastAPI, made: Services) -> None:
     async def invalid(_request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         fields = [
-            FieldError(".".join(str(part) for part in found["loc"]), found["msg"])
+            FieldError(
+                ".".join(str(part) for part in found["loc"][1:]) or "body", found["msg"]
+            )
             for found in error.errors()
         ]
         return answer(of_error(InvalidRequest("", *fields)))

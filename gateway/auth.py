@@ -14,7 +14,14 @@ from typing import Any, Final
 
 import jwt
 
-from actors.domain.ids import ClinicId, Millis, PatientId, ProviderId, is_id
+from actors.domain.ids import (
+    ClinicId,
+    Millis,
+    PatientId,
+    ProviderId,
+    is_id,
+    is_provider_id,
+)
 from actors.ports import Clock
 from gateway.config import GatewayConfig
 from gateway.errors import Unauthenticated
@@ -85,6 +92,8 @@ class Caller:
 
 def subject_fits(role: Role, subject: str) -> bool:
     """Whether a subject can have this role: patients are ``pat_…``, and so on."""
+    if role is Role.DOCTOR:
+        return is_provider_id(subject)
     prefix = _PREFIXES.get(role)
     if prefix is not None:
         return is_id(subject, prefix)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -20,12 +20,14 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.access import PUBLIC, Action
 from gateway.auth import Authenticator, Caller
+from gateway.bodies import decode, unknown
 from gateway.errors import (
     FieldError,
     InvalidRequest,
     MethodNotAllowed,
     TooLarge,
     Unauthenticated,
+    UnsupportedMedia,
 )
 from gateway.limits import RateLimits
 from gateway.problems import of_error
@@ -35,6 +37,7 @@ T = TypeVar("T")
 
 _KEY_CHARACTERS_MAX: Final = 128
 _QUERY_FIELDS_MAX: Final = 32
+_EMPTY_BODIES: Final = (b"", b"{}", b"null")
 
 log = structlog.get_logger("slotcast.gateway")
 
@@ -94,6 +97,21 @@ class Call:
             self._query = _parse_query(self._scope["query_string"])
         return self._query.get(name) or None
 
+    def check_query(self, known: frozenset[str]) -> None:
+        """Refuse parameters that nothing reads: a typo must not widen an answer.
+
+        Raises:
+            InvalidRequest: some are not ``known``; names the nearest that are.
+        """
+        if self._query is None:
+            self._query = _parse_query(self._scope["query_string"])
+        if self._query.keys() <= known:
+            return
+        strange = [name for name in self._query if name not in known]
+        raise InvalidRequest(
+            "", *(unknown(name, known, "query parameter") for name in strange)
+        )
+
     def query_int(self, name: str, default: int, lowest: int, highest: int) -> int:
         """A whole number within bounds. Raises InvalidRequest."""
         text = self.query(name)
@@ -120,30 +138,6 @@ class Call:
     def decode(self, decoder: msgspec.json.Decoder[T], *, optional: bool = False) -> T:
         """The body; an ``optional`` one may be missing. Raises InvalidRequest."""
         return decode(decoder, self.body if self.body or not optional else b"{}")
-
-
-def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Read a JSON body, or say in plain words which field is wrong.
-
-    Raises:
-        InvalidRequest: it is no JSON, or not what the decoder expects.
-    """
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        place = path.rstrip("`").lstrip(".") or "body"
-        raise InvalidRequest("", FieldError(place, _plain(message))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidRequest("The body is not valid JSON in UTF-8.") from None
-
-
-def _plain(message: str) -> str:
-    if message.startswith("Object missing required field"):
-        return "needs the field " + message.rpartition(" ")[2].strip("`")
-    words = message.replace("`", "").replace("Expected str", "must be a string")
-    words = words.replace("Expected ", "must be ").replace("object | null", "object")
-    return words[:1].lower() + words[1:]
 
 
 @lru_cache(maxsize=1024)
@@ -193,10 +187,32 @@ class Operation:
         """Whether it needs no token."""
         return self.action is None or self.action in PUBLIC
 
+    @cached_property
+    def query_names(self) -> frozenset[str]:
+        """The query parameters that it reads."""
+        return frozenset(query.name for query in self.query)
+
     @property
     def writes(self) -> bool:
         """Whether it is a command, with an idempotency key."""
         return self.method != "GET"
+
+
+def check_media(call: Call) -> None:
+    """Raises UnsupportedMedia: the body says that it is no JSON in UTF-8."""
+    kind = call.header(b"content-type")
+    if not call.body or kind is None or kind == "application/json":
+        return
+    media, _, parameters = kind.lower().partition(";")
+    charset = parameters.strip().removeprefix("charset=").strip('"')
+    if media.strip() != "application/json" or charset not in ("", "utf-8", "utf8"):
+        raise UnsupportedMedia
+
+
+def check_taken(operation: Operation, call: Call) -> None:
+    """Raises InvalidRequest: a body where none is read."""
+    if operation.body is None and call.body.strip() not in _EMPTY_BODIES:
+        raise InvalidRequest("This operation takes no body.")
 
 
 @dataclass(frozen=True)
@@ -243,8 +259,12 @@ class Endpoint:
             raise MethodNotAllowed(self._allow)
         call = Call(scope, dict(scope["headers"]))
         call.caller = self._let_in(call, operation)
+        if scope["query_string"]:
+            call.check_query(operation.query_names)
         if operation.writes:
             call.body = await self._read(call, receive)
+            check_media(call)
+            check_taken(operation, call)
         return await operation.handler(call)
 
     def _let_in(self, call: Call, operation: Operation) -> Caller | None:

@@ -9,6 +9,7 @@
     ├── NotFound                no such path or object, or not yours to know of
     ├── MethodNotAllowed        the path exists, the method does not
     ├── TooLarge                body, address or headers beyond the limit
+    ├── UnsupportedMedia        the body is no JSON
     ├── KeyReused               the idempotency key belongs to another request
     └── TooManyRequests         slow down; says for how long
 
@@ -21,16 +22,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from actors.domain.errors import Refusal
+from actors.domain.errors import Refusal, RefusalCode
 
 T = TypeVar("T")
 
 
 class FieldError(Exception):
-    """One field that cannot be accepted; raised by parsers, gathered by callers."""
+    """One field that cannot be accepted; raised by parsers, gathered by callers.
+
+    ``message`` goes on where the field's name ends: "must be …", "is missing".
+    """
 
     def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
+        super().__init__(f"{field} {message}")
         self.field = field
         self.message = message
 
@@ -63,7 +67,7 @@ class InvalidRequest(RequestError):
     code = "invalid_request"
 
     def __init__(self, detail: str = "", *errors: FieldError) -> None:
-        super().__init__(detail or "; ".join(str(error) for error in errors))
+        super().__init__(detail or "; ".join(str(error) for error in errors) + ".")
         self._fields = tuple((error.field, error.message) for error in errors)
 
     @property
@@ -88,13 +92,16 @@ class Forbidden(RequestError):
 
 
 class NotFound(RequestError):
-    """There is nothing at this address."""
+    """There is nothing at this address, or no object with this id: ``code`` says."""
 
-    code = "not_found"
-
-    def __init__(self, detail: str = "", *, code: str = "not_found") -> None:
-        super().__init__(detail)
+    def __init__(self, *, code: str = "not_found") -> None:
+        super().__init__()
         self.code = code
+
+    @property
+    def detail(self) -> str:
+        """Empty: every reason to hide an object reads as the code's one sentence."""
+        return ""
 
 
 class MethodNotAllowed(RequestError):
@@ -117,6 +124,12 @@ class TooLarge(RequestError):
     def __init__(self, detail: str = "", *, code: str = "payload_too_large") -> None:
         super().__init__(detail)
         self.code = code
+
+
+class UnsupportedMedia(RequestError):
+    """Bodies are JSON in UTF-8: send Content-Type: application/json."""
+
+    code = "unsupported_media_type"
 
 
 class KeyReused(RequestError):
@@ -144,8 +157,11 @@ class Refused(Exception):
         self.refusal = refusal
 
 
-def accepted(reply: object, kind: type[T]) -> T:
+def accepted(reply: object, kind: type[T], *, absent: RefusalCode | None = None) -> T:
     """The reply as what it must be.
+
+    ``absent``: the code for an object whose calendar does not exist; the client
+    asked for a hold or a booking, not for a provider.
 
     Raises:
         Refused: the calendar says no.
@@ -153,5 +169,7 @@ def accepted(reply: object, kind: type[T]) -> T:
     if isinstance(reply, kind):
         return reply
     if isinstance(reply, Refusal):
+        if absent is not None and reply.code is RefusalCode.PROVIDER_NOT_FOUND:
+            reply = Refusal(absent)
         raise Refused(reply)
     raise TypeError(f"a calendar answered {type(reply).__name__}, not {kind.__name__}")

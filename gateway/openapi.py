@@ -29,7 +29,11 @@ _EVERYWHERE: Final = (
     "unavailable",
 )
 _SIGNED_IN: Final = ("forbidden",)
-_WRITES: Final = ("payload_too_large", "idempotency_key_reused")
+_WRITES: Final = (
+    "payload_too_large",
+    "unsupported_media_type",
+    "idempotency_key_reused",
+)
 _INTRODUCTION: Final = """\
 Live scheduling for medical care. Instants are RFC 3339 in UTC, any offset is accepted;
 dates are in the clinic's zone. Errors are `application/problem+json`; programs switch

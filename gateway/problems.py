@@ -15,7 +15,8 @@ from typing import Final
 from msgspec import Struct, json
 
 from actors.domain.errors import Refusal, RefusalCode
-from actors.errors import SchedulingError, Unavailable
+from actors.domain.refusals import SENTENCES
+from actors.errors import SchedulingError, Unavailable, VersionNotReached
 from gateway.errors import FieldError, Refused, RequestError
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -37,6 +38,7 @@ CODES = MappingProxyType(
         "forbidden": (403, "Not allowed"),
         "method_not_allowed": (405, "Method not allowed"),
         "payload_too_large": (413, "The body is too large"),
+        "unsupported_media_type": (415, "The body must be JSON"),
         "uri_too_long": (414, "The address is too long"),
         "headers_too_large": (431, "The headers are too large"),
         "invalid_request": (422, "The request is not valid"),
@@ -53,6 +55,19 @@ _REFUSAL_CODES = MappingProxyType(
     | {RefusalCode.DEADLINE_PASSED: "unavailable"}
 )
 """A deadline that passed is no fault of the client: the same key may come again."""
+
+_SENTENCES = MappingProxyType(
+    {refusal.code.value: refusal.detail for refusal in SENTENCES}
+    | {"not_found": "There is nothing at this address."}
+)
+"""Code -> its detail where none is given: the calendar's own sentence."""
+
+
+_AGAIN = (
+    "Nothing is lost; send the same request again, a write with the same "
+    "Idempotency-Key."
+)
+_BEHIND = "The calendar has not reached the version of at_least yet: ask again soon."
 
 
 class CloseCode(IntEnum):
@@ -147,9 +162,10 @@ def problem(
     fields: Sequence[tuple[str, str]] = (),
     headers: Sequence[tuple[bytes, bytes]] = (),
 ) -> Problem:
-    """A no with this code; without a ``detail`` the title says it all."""
+    """An error with this code; without a ``detail`` the code's own sentence."""
     status, title = CODES[code]
-    return Problem(status, code, detail or title + ".", tuple(fields), tuple(headers))
+    detail = detail or _SENTENCES.get(code) or title + "."
+    return Problem(status, code, detail, tuple(fields), tuple(headers))
 
 
 def of_refusal(refusal: Refusal) -> Problem:
@@ -174,7 +190,7 @@ def of_error(error: Exception) -> Problem:
         seconds = max(1, round(error.retry_after_s))
         return problem(
             "unavailable",
-            "Nothing is lost; send the same request with the same key again.",
+            _BEHIND if isinstance(error, VersionNotReached) else _AGAIN,
             headers=((b"retry-after", str(seconds).encode()),),
         )
     if isinstance(error, SchedulingError):

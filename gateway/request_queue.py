@@ -14,8 +14,14 @@ from msgspec import Struct
 from actors.domain.answers import Reply
 from actors.domain.commands import AdoptCalendar, RegisterProvider, SetAvailability
 from actors.domain.errors import Refusal, RefusalCode
-from actors.domain.reads import ReadNextFree, ReadPositions
-from actors.errors import CalendarRecovering, JournalFull, Overloaded, Unavailable
+from actors.domain.reads import ReadNextFree, ReadPositions, ReadSlots
+from actors.errors import (
+    CalendarRecovering,
+    JournalFull,
+    Overloaded,
+    Unavailable,
+    VersionNotReached,
+)
 from actors.ports import Request, ShardReply, Trouble, TroubleCode
 
 _RETRIED = frozenset({TroubleCode.RECOVERING, TroubleCode.UNKNOWN})
@@ -185,7 +191,8 @@ def _settle(ticket: Ticket, reply: ShardReply, now: int) -> bool:
             return False
         ticket.future.set_exception(_error_of(reply))
     elif isinstance(reply, Refusal) and reply.code is RefusalCode.DEADLINE_PASSED:
-        ticket.future.set_exception(Unavailable("too late; retry with the same key"))
+        behind = isinstance(ticket.request, ReadSlots)
+        ticket.future.set_exception(VersionNotReached() if behind else Unavailable())
     else:
         ticket.future.set_result(reply)
     return True

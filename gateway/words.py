@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from actors.domain.ids import VisitTypeId
+from actors.domain.ids import PROVIDER_PATTERN, VisitTypeId
+from gateway.bodies import shaped
 from gateway.errors import FieldError, InvalidRequest
 
 REASON_CHARACTERS_MAX: Final = 500
 
 # ``$`` alone would let a newline pass at the end, in Python but not in JavaScript.
-LINE_PATTERN: Final = r"^[^\x00-\x1f\x7f]*$(?!\n)"
-"""Text of one line: control characters would break lists, mails and terminals."""
+_LINE_PATTERN: Final = (
+    r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$(?!\n)"
+)
+_LINE_SENTENCE: Final = "one line, without control characters and direction overrides"
+
+
+def line(**more: Any) -> Meta:
+    """Text of one line, such as a name.
+
+    Control characters would break lists, mails and terminals; direction overrides
+    would show a name, and what follows it, in another order than it is stored.
+    """
+    return shaped(_LINE_PATTERN, _LINE_SENTENCE, **more)
+
 
 ProviderRef = Annotated[
     str,
-    Meta(
-        pattern=r"^prv_[A-Za-z0-9_\-]{1,64}$(?!\n)",
+    shaped(
+        PROVIDER_PATTERN + r"(?!\n)",
+        "a provider's id: prv_ and 1 to 64 letters, digits, - and _",
         description="A provider's id.",
         examples=["prv_1"],
     ),
 ]
 PatientRef = Annotated[
     str,
-    Meta(
-        pattern=r"^pat_[A-Za-z0-9_.\-]{1,96}$(?!\n)",
+    shaped(
+        r"^pat_[A-Za-z0-9_.\-]{1,96}$(?!\n)",
+        "a patient's id: pat_ and 1 to 96 letters, digits, . - and _",
         description="A patient's id.",
         examples=["pat_1"],
+    ),
+]
+ClinicRef = Annotated[
+    str,
+    shaped(
+        r"^cln_[A-Za-z0-9_.\-]{1,96}$(?!\n)",
+        "a clinic's id: cln_ and 1 to 96 letters, digits, . - and _",
+        description="A clinic's id.",
+        examples=["cln_1"],
     ),
 ]
 HoldRef = Annotated[
@@ -45,8 +69,9 @@ TimeOffRef = Annotated[
 ]
 VisitTypeRef = Annotated[
     str,
-    Meta(
-        pattern=r"^[A-Za-z0-9_.\-]{1,64}$(?!\n)",
+    shaped(
+        r"^[A-Za-z0-9_.\-]{1,64}$(?!\n)",
+        "a visit type's id: 1 to 64 letters, digits, . - and _",
         description="A visit type's id.",
         examples=["consult"],
     ),

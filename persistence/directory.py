@@ -33,6 +33,7 @@ from persistence.search import (
     after_prefix,
     box,
     distance_km,
+    placed,
     query_words,
     read_cursor,
     sort_key,
@@ -78,11 +79,12 @@ class SqlDirectory:
         return [provider_id for provider_id, _ in found[:limit]]
 
     async def listings(
-        self, provider_ids: Sequence[ProviderId]
+        self, provider_ids: Sequence[ProviderId], near: Point | None = None
     ) -> Mapping[ProviderId, ProviderListing]:
-        """These providers, those that exist."""
+        """These providers, those that exist; how far away, when ``near`` is given."""
         async with reading(self._readers) as connection:
-            return await _listings(connection, provider_ids)
+            found = await _listings(connection, provider_ids)
+        return {key: placed(listing, near) for key, listing in found.items()}
 
     async def clinic_count(self) -> int:
         """How many clinics there are."""

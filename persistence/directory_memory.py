@@ -13,8 +13,10 @@ from actors.readmodel import ProviderListing, ProviderQuery
 from persistence.operations import PutProvider
 from persistence.search import (
     UNKNOWN_KM,
+    Point,
     clinic_words,
     distance_km,
+    placed,
     provider_words,
     query_words,
     read_cursor,
@@ -57,10 +59,14 @@ class MemoryDirectory:
         return [ProviderId(i) for _, i in sorted(self._matching(query))[:limit]]
 
     async def listings(
-        self, provider_ids: Sequence[ProviderId]
+        self, provider_ids: Sequence[ProviderId], near: Point | None = None
     ) -> Mapping[ProviderId, ProviderListing]:
-        """These providers, those that exist."""
-        return {i: self._listing(i, "") for i in provider_ids if i in self.providers}
+        """These providers, those that exist; how far away, when ``near`` is given."""
+        return {
+            i: placed(self._listing(i, ""), near)
+            for i in provider_ids
+            if i in self.providers
+        }
 
     async def clinic_count(self) -> int:
         """How many clinics there are."""

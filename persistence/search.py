@@ -13,8 +13,10 @@ import unicodedata
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import structs
 
 from actors.domain.rules import Clinic, Profile
+from actors.readmodel import ProviderListing
 
 WORD_MAX = 40
 """Characters of a search word that count; longer words match by this beginning."""
@@ -97,6 +99,15 @@ def distance_km(here: Point, there: Point) -> float:
         + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
     )
     return 2 * EARTH_KM * math.asin(min(1.0, math.sqrt(a)))
+
+
+def placed(listing: ProviderListing, near: Point | None) -> ProviderListing:
+    """The listing with its distance from ``near``, if both places are known."""
+    clinic = listing.profile.clinic
+    if near is None or clinic.latitude is None or clinic.longitude is None:
+        return listing
+    away = distance_km(near, (clinic.latitude, clinic.longitude))
+    return structs.replace(listing, distance_km=away)
 
 
 def box(here: Point, within_km: float) -> tuple[float, float, float, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from actors.domain import commands as cm
 from actors.domain import events as ev
 from actors.domain.errors import Refusal
-from actors.domain.ids import Millis
+from actors.domain.ids import Millis, is_provider_id
 from actors.domain.judgement import Judgement
 from actors.domain.refusals import NO_TIME_OFF, invalid
 from actors.domain.rules import TimeOff
@@ -32,6 +32,8 @@ class Desk(Judgement):
     def _register(
         self, c: cm.RegisterProvider, now: Millis, version: int
     ) -> ev.Event | Refusal:
+        if not is_provider_id(self.provider_id):
+            return invalid("provider_id must be prv_ and 1 to 64 of A-Z a-z 0-9 _ -")
         if problem := profile_problem(c.profile):
             return invalid(problem)
         return ev.ProviderRegistered(

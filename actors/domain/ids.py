@@ -29,12 +29,20 @@ Minute = NewType("Minute", int)
 
 ID_PATTERN = r"^(prv|pat|cln|hld|bkg|off|loc)_[A-Za-z0-9_.\-]{1,96}$"
 _ID = re.compile(ID_PATTERN)  # matched whole: `$` alone lets a newline pass
+PROVIDER_PATTERN = r"^prv_[A-Za-z0-9_\-]{1,64}$"
+"""Narrower than other ids: holds, bookings and leaves carry it, then a dot."""
+_PROVIDER = re.compile(PROVIDER_PATTERN)
 _OWNED = re.compile(r"^(?:hld|bkg|off)_([A-Za-z0-9_\-]{1,64})\.[A-Za-z0-9_\-]{1,32}$")
 
 
 def is_id(text: str, prefix: str) -> bool:
     """Whether ``text`` is a well-formed id that starts with ``prefix`` and ``_``."""
     return text.startswith(prefix + "_") and _ID.fullmatch(text) is not None
+
+
+def is_provider_id(text: str) -> bool:
+    """Whether ``text`` can name a provider: the one rule, for all who ask."""
+    return _PROVIDER.fullmatch(text) is not None
 
 
 def hold_id(provider_id: ProviderId, token: str) -> HoldId:

@@ -35,6 +35,18 @@ KEY_REUSED = Refusal(
 TOO_LATE = Refusal(
     RefusalCode.DEADLINE_PASSED, "The request came too late. Retry with the same key."
 )
+SENTENCES = (
+    UNAVAILABLE,
+    NOT_OFFERED,
+    NO_VISIT_TYPE,
+    NO_PROVIDER,
+    NO_BOOKING,
+    NO_HOLD,
+    HOLD_EXPIRED,
+    NO_TIME_OFF,
+    KEY_REUSED,
+)
+"""Refusals that are always said in the same words."""
 
 
 def invalid(detail: str) -> Refusal:

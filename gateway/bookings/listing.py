@@ -179,4 +179,4 @@ def _read_cursor(cursor: str) -> tuple[Place, str]:
 
 
 def _bad_cursor() -> InvalidRequest:
-    return InvalidRequest("", FieldError("cursor", "is not one that we gave"))
+    return InvalidRequest("", FieldError("cursor", "is not valid; begin without it"))

@@ -49,6 +49,7 @@ _LIST_QUERY: Final = (
         "Only bookings of this status.",
         {"type": "string", "enum": [status.value for status in BookingStatus]},
     ),
+    Query("patient_id", "The caller's own id; anything else is refused."),
     limit_query(_PAGE, _PAGE_MAX),
     CURSOR_QUERY,
 )

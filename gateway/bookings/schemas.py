@@ -18,7 +18,7 @@ from gateway.words import (
 )
 
 
-class BookingRequest(Struct, frozen=True):
+class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Book: either ``hold_id`` alone, or ``provider_id``, ``visit_type`` and ``start``.
 
     ``patient_id`` is for staff, who book for a patient.
@@ -32,13 +32,13 @@ class BookingRequest(Struct, frozen=True):
     patient_id: PatientRef | None = None
 
 
-class CancelRequest(Struct, frozen=True):
+class CancelRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Why a visit is called off; may be left out."""
 
     reason: Reason = ""
 
 
-class RescheduleRequest(Struct, frozen=True):
+class RescheduleRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Where to: either a ``start`` of the same visit type, or the slot of a hold."""
 
     start: Instant | None = None

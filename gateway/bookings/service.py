@@ -112,7 +112,8 @@ class BookingService:
                 key=stamp.key,
                 fingerprint=stamp.fingerprint,
                 deadline=stamp.deadline,
-            )
+            ),
+            absent=RefusalCode.HOLD_NOT_FOUND,
         )
 
     async def _book_slot(
@@ -125,7 +126,7 @@ class BookingService:
         patient_id = acting_patient(caller, request.patient_id)
         if patient_id is None:
             raise InvalidRequest(
-                "", FieldError("patient_id", "staff must say for which patient")
+                "", FieldError("patient_id", "is missing: staff name the patient")
             )
         start = parse_minute(request.start, "start")
         reason = checked_text(request.reason, "reason")
@@ -184,7 +185,8 @@ class BookingService:
                 key=stamp.key,
                 fingerprint=stamp.fingerprint,
                 deadline=stamp.deadline,
-            )
+            ),
+            absent=RefusalCode.BOOKING_NOT_FOUND,
         )
 
     async def reschedule(
@@ -218,7 +220,8 @@ class BookingService:
                 key=stamp.key,
                 fingerprint=stamp.fingerprint,
                 deadline=stamp.deadline,
-            )
+            ),
+            absent=RefusalCode.BOOKING_NOT_FOUND,
         )
 
     async def follow_up(
@@ -236,8 +239,12 @@ class BookingService:
                 key=stamp.key,
                 fingerprint=stamp.fingerprint,
                 deadline=stamp.deadline,
-            )
+            ),
+            absent=RefusalCode.BOOKING_NOT_FOUND,
         )
 
-    async def _ask(self, command: Command) -> BookingBody:
-        return booking_body(accepted(await self._desk.ask(command), BookingView))
+    async def _ask(
+        self, command: Command, *, absent: RefusalCode | None = None
+    ) -> BookingBody:
+        reply = await self._desk.ask(command)
+        return booking_body(accepted(reply, BookingView, absent=absent))

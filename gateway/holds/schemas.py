@@ -16,7 +16,7 @@ from gateway.words import (
 )
 
 
-class HoldRequest(Struct, frozen=True):
+class HoldRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Reserve a slot. ``patient_id`` is for staff, who hold for a patient."""
 
     provider_id: ProviderRef

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from actors.domain.answers import Done, HoldView
 from actors.domain.commands import ExtendHold, PlaceHold, ReleaseHold
+from actors.domain.errors import RefusalCode
 from actors.domain.ids import HoldId, ProviderId, VisitTypeId, hold_id
 from actors.domain.reads import ReadHold
 from actors.ports import Calendars
@@ -13,6 +16,8 @@ from gateway.desk import Desk
 from gateway.errors import FieldError, InvalidRequest, accepted
 from gateway.holds.schemas import HoldBody, HoldRequest, hold_body
 from gateway.wire import parse_minute
+
+T = TypeVar("T")
 
 
 class HoldService:
@@ -35,7 +40,7 @@ class HoldService:
         patient_id = acting_patient(caller, request.patient_id)
         if patient_id is None:
             raise InvalidRequest(
-                "", FieldError("patient_id", "staff must say for which patient")
+                "", FieldError("patient_id", "is missing: staff name the patient")
             )
         start = parse_minute(request.start, "start")
         visit_type = VisitTypeId(request.visit_type)
@@ -60,7 +65,7 @@ class HoldService:
             caller, Action.READ_HOLD, "hld", held
         )
         read = ReadHold(provider_id, HoldId(held), caller.patient_id)
-        return hold_body(accepted(await self._calendars.ask(read), HoldView))
+        return hold_body(_accepted(await self._calendars.ask(read), HoldView))
 
     async def extend(
         self, caller: Caller | None, key: str | None, held: str
@@ -78,7 +83,7 @@ class HoldService:
             fingerprint=stamp.fingerprint,
             deadline=stamp.deadline,
         )
-        return hold_body(accepted(await self._desk.ask(command), HoldView))
+        return hold_body(_accepted(await self._desk.ask(command), HoldView))
 
     async def release(self, caller: Caller | None, key: str | None, held: str) -> Done:
         """Give the slot back."""
@@ -94,4 +99,8 @@ class HoldService:
             fingerprint=stamp.fingerprint,
             deadline=stamp.deadline,
         )
-        return accepted(await self._desk.ask(command), Done)
+        return _accepted(await self._desk.ask(command), Done)
+
+
+def _accepted(reply: object, kind: type[T]) -> T:
+    return accepted(reply, kind, absent=RefusalCode.HOLD_NOT_FOUND)

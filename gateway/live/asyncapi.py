@@ -137,6 +137,7 @@ def _command(
         "type": "object",
         "properties": properties,
         "required": required,
+        "additionalProperties": False,
     }
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Raw, Struct, json
 
 from gateway.auth import Caller
+from gateway.bodies import unknown
 from gateway.endpoint import Call, Operation
 from gateway.errors import FieldError, InvalidRequest, Unauthenticated
 from gateway.limits import RateLimits
@@ -85,8 +86,13 @@ class SocketCommands:
         headers = {} if key is None else {b"idempotency-key": _latin(key)}
         call = Call({"path_params": path, "query_string": b""}, headers)
         call.caller = caller
-        call.body = json.encode(fields)
-        return await self.operations[op].handler(call)
+        operation = self.operations[op]
+        if operation.body is not None:
+            call.body = json.encode(fields)
+        elif fields:
+            known = ("op", "id", "key", name)
+            raise InvalidRequest("", *(unknown(one, known, "field") for one in fields))
+        return await operation.handler(call)
 
 
 def _path_field(raw: Raw | None, name: str) -> str:

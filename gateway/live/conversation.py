@@ -21,7 +21,7 @@ from actors.ports import Clock
 from actors.shared import Revocation, RevocationKind, Revocations
 from gateway.access import Access
 from gateway.auth import Authenticator, Caller
-from gateway.endpoint import decode
+from gateway.bodies import decode
 from gateway.errors import (
     FieldError,
     InvalidRequest,
@@ -42,6 +42,7 @@ from gateway.live.models import (
     Auth,
     Envelope,
     Logout,
+    Ping,
     Subscribe,
     Unsubscribe,
 )
@@ -57,6 +58,7 @@ from gateway.wire import millis_text
 _ENVELOPE: Final = json.Decoder(Envelope)
 _AUTH: Final = json.Decoder(Auth)
 _LOGOUT: Final = json.Decoder(Logout)
+_PING: Final = json.Decoder(Ping)
 _SUBSCRIBE: Final = json.Decoder(Subscribe)
 _UNSUBSCRIBE: Final = json.Decoder(Unsubscribe)
 
@@ -160,6 +162,7 @@ class Conversation:
             self._house.authenticator.check_holds(self._watcher.caller)
         match envelope.op:
             case "ping":
+                decode(_PING, text.encode())
                 self._watcher.writer.answer(pong_frame(envelope.id))
             case "auth":
                 self._authenticate(decode(_AUTH, text.encode()))

@@ -40,14 +40,16 @@ class Envelope(Struct, frozen=True):
     key: str | None = None
 
 
-class Auth(Struct, frozen=True, tag_field="op", tag="auth"):
+class Auth(Struct, frozen=True, tag_field="op", tag="auth", forbid_unknown_fields=True):
     """Sign in, stay signed in with a fresher token, or become somebody else."""
 
     token: Annotated[str, Meta(max_length=4096)]
     id: MessageId = None
 
 
-class Logout(Struct, frozen=True, tag_field="op", tag="logout"):
+class Logout(
+    Struct, frozen=True, tag_field="op", tag="logout", forbid_unknown_fields=True
+):
     """Sign out: private topics end, the connection stays.
 
     ``revoke``: the token holds no more, here and wherever else it is used.
@@ -57,7 +59,9 @@ class Logout(Struct, frozen=True, tag_field="op", tag="logout"):
     revoke: bool = False
 
 
-class Subscribe(Struct, frozen=True, tag_field="op", tag="subscribe"):
+class Subscribe(
+    Struct, frozen=True, tag_field="op", tag="subscribe", forbid_unknown_fields=True
+):
     """Watch topics; ``since`` says where the client stands: ``[epoch, version]``."""
 
     topics: Annotated[
@@ -67,7 +71,9 @@ class Subscribe(Struct, frozen=True, tag_field="op", tag="subscribe"):
     since: dict[str, Position] = {}
 
 
-class Unsubscribe(Struct, frozen=True, tag_field="op", tag="unsubscribe"):
+class Unsubscribe(
+    Struct, frozen=True, tag_field="op", tag="unsubscribe", forbid_unknown_fields=True
+):
     """Watch these topics no more."""
 
     topics: Annotated[
@@ -76,7 +82,7 @@ class Unsubscribe(Struct, frozen=True, tag_field="op", tag="unsubscribe"):
     id: MessageId = None
 
 
-class Ping(Struct, frozen=True, tag_field="op", tag="ping"):
+class Ping(Struct, frozen=True, tag_field="op", tag="ping", forbid_unknown_fields=True):
     """Are you there?"""
 
     id: MessageId = None

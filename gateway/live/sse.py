@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from gateway.auth import Caller
+from gateway.bodies import unknown
 from gateway.errors import FieldError, InvalidRequest
 from gateway.live.conversation import find_room
 from gateway.live.door import LiveDoor
@@ -85,6 +86,12 @@ class LiveStream:
         return leave
 
     async def _names(self, request: Request, caller: Caller | None) -> list[TopicName]:
+        strange = [name for name in request.query_params if name != "topics"]
+        if strange:
+            known = ("topics",)
+            raise InvalidRequest(
+                "", *(unknown(name, known, "query parameter") for name in strange)
+            )
         texts = ",".join(request.query_params.getlist("topics")).split(",")
         wanted = dict.fromkeys(text for text in texts if text)
         limit = self._door.house.settings.subscriptions_max

@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from actors.domain.ids import PatientId, ProviderId, VisitTypeId, is_id
+from actors.domain.ids import PatientId, ProviderId, VisitTypeId, is_provider_id
 
 _WEEK = re.compile(r"(\d{4})-W(\d{2})", re.ASCII)
 _VISIT_TYPE = re.compile(r"[A-Za-z0-9_.\-]{1,64}", re.ASCII)
@@ -88,12 +88,12 @@ def parse_topic(text: str, subject: str) -> TopicName:
     parts = text.split("/") if len(text) <= _CHARACTERS_MAX else []
     match parts:
         case ["slots", provider, visit_type, week]:
-            _check(is_id(provider, "prv"), "the provider's id is malformed")
+            _check(is_provider_id(provider), "the provider's id is malformed")
             _check(bool(_VISIT_TYPE.fullmatch(visit_type)), "no such visit type name")
             _check(is_week(week), "the week must be an ISO week such as 2026-W49")
             return slots_topic(ProviderId(provider), VisitTypeId(visit_type), week)
         case ["schedule", provider]:
-            _check(is_id(provider, "prv"), "the provider's id is malformed")
+            _check(is_provider_id(provider), "the provider's id is malformed")
             return schedule_topic(ProviderId(provider))
         case ["me"]:
             return me_topic(subject)

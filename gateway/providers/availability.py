@@ -17,8 +17,9 @@ from actors.domain.answers import ProviderView
 from actors.domain.ids import LocationId, VisitTypeId
 from actors.domain.rules import Availability, Hours, Location, VisitType
 from actors.domain.zone_data import zone_info
+from gateway.bodies import shaped
 from gateway.errors import FieldError, InvalidRequest
-from gateway.words import LINE_PATTERN, VisitTypeRef
+from gateway.words import VisitTypeRef, line
 
 DAYS: Final = (
     "monday",
@@ -35,10 +36,19 @@ _DAY_MINUTES: Final = 24 * 60
 
 TimeOfDay = Annotated[
     str,
-    Meta(
-        pattern=_TIME_PATTERN,
+    shaped(
+        _TIME_PATTERN,
+        "a time of day with two digits each, as 09:00; 24:00 ends the day",
         description="A time of day on the clinic's wall clock; 24:00 ends the day.",
         examples=["09:00"],
+    ),
+]
+LocationRef = Annotated[
+    str,
+    shaped(
+        r"^loc_[A-Za-z0-9_.\-]{1,96}$(?!\n)",
+        "a place's id: loc_ and 1 to 96 letters, digits, . - and _",
+        examples=["loc_1"],
     ),
 ]
 Length = Annotated[int, Meta(ge=0, le=_DAY_MINUTES)]
@@ -71,18 +81,16 @@ class LocationBody(Struct, frozen=True, forbid_unknown_fields=True):
 
     time_zone: Annotated[str, Meta(max_length=64, examples=["Europe/Berlin"])]
     weekly: WeeklyBody
-    location_id: Annotated[str, Meta(pattern=r"^loc_[A-Za-z0-9_.\-]{1,96}$(?!\n)")] = (
-        "loc_1"
-    )
+    location_id: LocationRef = "loc_1"
     exceptions: dict[str, DayHours] = {}
-    name: Annotated[str, Meta(max_length=200, pattern=LINE_PATTERN)] = ""
+    name: Annotated[str, line(max_length=200)] = ""
 
 
 class VisitTypeRules(Struct, frozen=True, forbid_unknown_fields=True):
     """What can be booked, and under which rules. Lengths are minutes."""
 
     visit_type: VisitTypeRef
-    title: Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE_PATTERN)]
+    title: Annotated[str, line(min_length=1, max_length=200)]
     minutes: Annotated[int, Meta(ge=1, le=_DAY_MINUTES)]
     buffer_before: Length = 0
     buffer_after: Length = 0

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import json
 
 from actors.domain.errors import Refusal, RefusalCode
-from actors.domain.ids import ProviderId, is_id
+from actors.domain.ids import ProviderId, is_provider_id
 from actors.readmodel import ProviderQuery
 from gateway.access import Action
 from gateway.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
@@ -48,7 +48,7 @@ _SPAN: Final = (
 def provider_id_in(call: Call) -> ProviderId:
     """The provider in the path. Raises Refused: no provider has such an id."""
     text = call.path("provider_id")
-    if not is_id(text, "prv") or not text.isprintable():
+    if not is_provider_id(text):
         raise Refused(Refusal(RefusalCode.PROVIDER_NOT_FOUND))
     return ProviderId(text)
 
@@ -153,7 +153,7 @@ def _query_in(call: Call) -> ProviderQuery:
     near = _near_in(call)
     within = call.query("within_km")
     if within is not None and near is None:
-        raise InvalidRequest("", FieldError("within_km", "needs near as well"))
+        raise InvalidRequest("", FieldError("within_km", "requires near"))
     return ProviderQuery(
         words=words,
         specialty=specialty,

@@ -10,10 +10,11 @@ from msgspec import Meta, Struct
 from actors.domain.answers import Done, ProviderView, ScheduleView, TimeOffView
 from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
 from actors.readmodel import ProviderListing
+from gateway.bodies import shaped
 from gateway.bookings.schemas import BookingBody, booking_body
 from gateway.wire import Instant, minute_text
 from gateway.words import (
-    LINE_PATTERN,
+    ClinicRef,
     Epoch,
     ProviderRef,
     Reason,
@@ -21,6 +22,7 @@ from gateway.words import (
     Version,
     VisitTypeRef,
     checked_text,
+    line,
 )
 
 
@@ -48,7 +50,10 @@ class VisitTypeBody(Struct, frozen=True):
 
 
 class ProviderItem(Struct, frozen=True, omit_defaults=True):
-    """A provider as lists show them; ``next_free`` is the soonest free start."""
+    """A provider as lists show them; ``next_free`` is the soonest free start.
+
+    With ``near``: how far away the clinic is, to the metre, if its place is known.
+    """
 
     provider_id: ProviderRef
     name: str
@@ -56,6 +61,7 @@ class ProviderItem(Struct, frozen=True, omit_defaults=True):
     clinic: ClinicBody
     visit_types: list[VisitTypeBody]
     next_free: Instant | None
+    distance_m: int | None = None
     distance_km: float | None = None
 
 
@@ -154,7 +160,7 @@ class TimeOffList(Struct, frozen=True):
     items: list[TimeOffBody]
 
 
-class TimeOffRequest(Struct, frozen=True):
+class TimeOffRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Take leave from ``start`` to ``end``."""
 
     start: Instant
@@ -173,20 +179,29 @@ class ScheduleBody(Struct, frozen=True):
     time_off: list[TimeOffBody]
 
 
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE_PATTERN)]
-Line = Annotated[str, Meta(max_length=200, pattern=LINE_PATTERN)]
+Name = Annotated[str, line(min_length=1, max_length=200)]
+Line = Annotated[str, line(max_length=200)]
+
+Country = Annotated[
+    str,
+    shaped(
+        r"^([A-Z]{2})?$(?!\n)",
+        "two capital letters of ISO 3166-1, as DE, or empty",
+        examples=["DE"],
+    ),
+]
 
 
 class ClinicRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The clinic of a provider."""
 
-    clinic_id: Annotated[str, Meta(pattern=r"^cln_[A-Za-z0-9_.\-]{1,96}$(?!\n)")]
+    clinic_id: ClinicRef
     name: Name
     time_zone: Annotated[str, Meta(max_length=64, examples=["Europe/Berlin"])]
     address: Line = ""
     city: Line = ""
     postcode: Line = ""
-    country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?$(?!\n)")] = ""
+    country: Country = ""
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     phone: Line = ""
@@ -250,6 +265,8 @@ def _instant(minute: int | None) -> str | None:
 
 def provider_item(listing: ProviderListing, next_free: int | None) -> ProviderItem:
     """A provider for a list."""
+    away = listing.distance_km
+    metres = None if away is None else round(away * 1000)
     return ProviderItem(
         provider_id=listing.provider_id,
         name=listing.profile.name,
@@ -260,7 +277,8 @@ def provider_item(listing: ProviderListing, next_free: int | None) -> ProviderIt
             for kind in listing.visit_types
         ],
         next_free=_instant(next_free),
-        distance_km=listing.distance_km,
+        distance_m=metres,
+        distance_km=None if metres is None else metres / 1000,
     )
 
 

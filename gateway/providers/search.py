@@ -89,7 +89,9 @@ class ProviderSearch:
             if place > shown
         )
         page = order[:limit]
-        listings = await self._directory.listings([provider for _, provider in page])
+        listings = await self._directory.listings(
+            [provider for _, provider in page], query.near
+        )
         items: list[ProviderItem] = [
             provider_item(listings[provider], starts.get(provider))
             for _, provider in page
@@ -144,4 +146,4 @@ def _read_cursor(cursor: str) -> tuple[int, str]:
 
 
 def _bad_cursor() -> InvalidRequest:
-    return InvalidRequest("", FieldError("cursor", "is not one that we gave"))
+    return InvalidRequest("", FieldError("cursor", "is not valid; begin without it"))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from msgspec import json
 
+from actors.domain.ids import ProviderId, is_provider_id
 from gateway.access import Action
 from gateway.endpoint import Call, Operation, Query
+from gateway.errors import FieldError, InvalidRequest
 from gateway.providers.availability import AvailabilityBody, AvailabilityRequest
 from gateway.providers.routes import provider_id_in, span_in
 from gateway.providers.schemas import (
@@ -40,7 +42,7 @@ def _register(providers: ProviderService) -> Operation:
 
     async def register(call: Call) -> Reply:
         request = call.decode(decoder)
-        key, provider_id = call.idempotency_key(), provider_id_in(call)
+        key, provider_id = call.idempotency_key(), _new_provider_id(call)
         body = await providers.register(call.caller, key, provider_id, request)
         return Reply(200, json.encode(body))
 
@@ -56,6 +58,14 @@ def _register(providers: ProviderService) -> Operation:
         answers={200: RegisteredBody},
         refusals=("provider_not_found",),
     )
+
+
+def _new_provider_id(call: Call) -> ProviderId:
+    text = call.path("provider_id")
+    if not is_provider_id(text):
+        message = "must be prv_ and 1 to 64 letters, digits, - and _"
+        raise InvalidRequest("", FieldError("provider_id", message))
+    return ProviderId(text)
 
 
 def _schedule(providers: ProviderService) -> Operation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -240,6 +241,21 @@ async def test_an_unknown_op_is_an_error(house: LiveHouse) -> None:
         answer = await client.ask("dance")
         assert (answer["status"], answer["code"]) == (422, "invalid_request")
         assert "subscribe" in answer["detail"]
+
+
+async def test_fields_that_nobody_reads_are_refused(house: LiveHouse) -> None:
+    """In commands and in the socket's own messages, with the nearest known name."""
+    async with house.client("patient", "pat_1") as client:
+        for op, fields, nearest in (
+            ("hold", {**SLOT, "visittype": "x"}, "visit_type"),
+            ("extend", {"hold_id": "hld_1.x", "kye": "k"}, "key"),
+            ("subscribe", {"topics": [WEEK], "sinc": {}}, "since"),
+            ("ping", {"i": 1}, "id"),
+        ):
+            await client.connection.send(json.dumps({"op": op, "id": 7, **fields}))
+            answer = await client.until("error")
+            assert (answer["id"], answer["status"]) == (7, 422)
+            assert nearest in answer["errors"][0]["message"]
 
 
 async def test_doors_that_stay_shut(house: LiveHouse) -> None:

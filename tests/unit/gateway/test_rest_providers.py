@@ -75,6 +75,8 @@ async def test_a_reader_sees_their_own_write(house: House) -> None:
     ahead = await house.client.get(f"{SLOTS}&at_least={version + 1000}")
     assert (ahead.status_code, ahead.json()["code"]) == (503, "unavailable")
     assert ahead.headers["retry-after"]
+    assert "at_least" in ahead.json()["detail"]
+    assert "key" not in ahead.json()["detail"].lower()
 
 
 @pytest.mark.parametrize(
@@ -157,6 +159,16 @@ async def test_providers_are_found_by_words_specialty_and_distance(
     assert near[0]["clinic"]["latitude"] == 52.0
     assert near[0]["distance_km"] == pytest.approx(0, abs=0.1)
     assert all(item["next_free"] for item in near)
+
+
+async def test_the_soonest_near_a_place_tell_their_distance(house: House) -> None:
+    """Whatever the order: how far away each is, in whole metres."""
+    await _town(house)
+    for sort in ("name", "soonest"):
+        items = await _all(house, f"near=52,8&within_km=300&sort={sort}")
+        assert items
+        assert all(isinstance(item["distance_m"], int) for item in items)
+        assert all(item["distance_km"] == item["distance_m"] / 1000 for item in items)
 
 
 async def test_soonest_first(house: House) -> None:
@@ -273,9 +285,9 @@ def _open(opens: str, closes: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("rules", "field"),
     [
-        ({}, "body"),
-        ({"locations": [_PLACE]}, "body"),
-        ({"locations": [{"weekly": {}}], "visit_types": []}, "locations[0]"),
+        ({}, "locations"),
+        ({"locations": [_PLACE]}, "visit_types"),
+        ({"locations": [{"weekly": {}}], "visit_types": []}, "locations[0].time_zone"),
         (
             {"locations": [_PLACE | {"time_zone": "Mars/Base"}], "visit_types": []},
             "locations[0].time_zone",
@@ -319,7 +331,7 @@ def _open(opens: str, closes: str) -> dict[str, Any]:
         ),
         (
             {"locations": [_PLACE], "visit_types": [_KIND | {"buffer": 5}]},
-            "visit_types[0]",
+            "visit_types[0].buffer",
         ),
         (
             {"locations": [_PLACE], "visit_types": [_KIND | {"visit_type": "a b"}]},
@@ -409,7 +421,7 @@ async def test_an_admin_registers_a_provider() -> None:
         odd = await house.client.put(
             "/v1/providers/prv_9%0A", json=profile, headers=house.admin()
         )
-        assert odd.json()["code"] == "provider_not_found"
+        assert odd.json()["errors"][0]["field"] == "provider_id"
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ async def test_log_lines_have_nothing_personal() -> None:
     requests = [line for line in lines if line["event"] == "request"]
     assert [(line["route"], line["status"]) for line in requests] == [
         ("/v1/bookings", 201),
-        ("/v1/bookings/{booking_id}", 200),
+        ("/v1/bookings/{booking_id}", 422),
         ("unknown", 404),
     ]
     text = str(lines)
