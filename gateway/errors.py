@@ -94,14 +94,15 @@ class Forbidden(RequestError):
 class NotFound(RequestError):
     """There is nothing at this address, or no object with this id: ``code`` says."""
 
-    def __init__(self, *, code: str = "not_found") -> None:
-        super().__init__()
+    def __init__(self, detail: str = "", *, code: str = "not_found") -> None:
+        super().__init__(detail)
         self.code = code
+        self._detail = detail
 
     @property
     def detail(self) -> str:
-        """Empty: every reason to hide an object reads as the code's one sentence."""
-        return ""
+        """Mostly empty: what is hidden reads as what is missing, by its code."""
+        return self._detail
 
 
 class MethodNotAllowed(RequestError):
