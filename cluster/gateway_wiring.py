@@ -68,6 +68,7 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
         rate_burst=settings.rate_burst,
         anonymous_rate_per_s=2 * settings.rate_per_second,
         anonymous_rate_burst=2 * settings.rate_burst,
+        cell_minutes=settings.cell_minutes,
         version=version,
         log_requests=settings.log_requests,
         live=LiveSettings(

@@ -55,6 +55,9 @@ class GatewayConfig:
     access_cache_s: float = 60.0
     """How long a provider's clinic is believed before it is asked again."""
 
+    cell_minutes: int = 5
+    """The cell of the site's grid, which lengths in rules are multiples of."""
+
     soonest_providers_max: int = 1_000
     """``sort=soonest`` considers this many matches, in the directory's order."""
 

@@ -62,7 +62,12 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         bookings=BookingService(desk, ports.calendars, access, ports.history),
         own_bookings=Bookings(ports.history, desk.recent, access.zone_of),
         providers=ProviderService(
-            desk, ports.calendars, access, ports.clock, shared.last_shown
+            desk,
+            ports.calendars,
+            access,
+            ports.clock,
+            shared.last_shown,
+            cell_minutes=config.cell_minutes,
         ),
         search=ProviderSearch(
             ports.directory,

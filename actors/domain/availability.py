@@ -2,7 +2,8 @@
 
 Weekly hours and exceptions of each location, in its zone, become cells; a visit fits
 where all its cells are open at one location and none is time off, and where its start
-is aligned to the local clock. Who is already there is not asked here.
+is aligned, by the local clock, to the opening or to midnight. Who is already there is
+not asked here.
 
 Expansion is lazy, a week page at a time, for all visit types at once, and is only a
 memo: dropping it changes no answer.
@@ -10,23 +11,24 @@ memo: dropping it changes no answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from math import lcm
 
-from actors.domain.grid import PAGE_MINUTES, all_of, any_of, ones
+from actors.domain.grid import PAGE_MINUTES, all_of, any_of, every, ones
 from actors.domain.ids import LocationId, VisitTypeId
 from actors.domain.paint import PageView
-from actors.domain.rules import Availability, Hours, Location, TimeOff, VisitType
-from actors.domain.zones import (
-    DAY_S,
-    Segment,
-    Zone,
-    begin_of,
-    day_named,
-    end_of,
-    weekday,
-    zone_named,
+from actors.domain.rules import (
+    AlignedFrom,
+    Availability,
+    Hours,
+    Location,
+    TimeOff,
+    VisitType,
 )
+from actors.domain.zones import DAY_S, Segment, Zone, date_text, weekday, zone_named
+
+DAY_MINUTES = 24 * 60
 
 PAGES_MAX = 128
 """Bound on expanded pages of one calendar: more than any horizon has weeks. When it is
@@ -137,12 +139,19 @@ class Openings:
             if place.zone is None or (only and place.location_id not in only):
                 continue
             starts = all_of(cells, offer.length) & ones(self._size) & free
-            starts &= aligned(place.zone, offer.rule.alignment, self._cell, page)
+            if starts:
+                starts &= self._aligned(place, offer.rule, page)
             starts &= ~total
             if starts:
                 total |= starts
                 offer.where[page].append((place.location_id, starts))
         offer.pages[page] = total
+
+    def _aligned(self, place: Place, rule: VisitType, page: int) -> int:
+        if rule.aligned_from is AlignedFrom.OPENING:
+            return place.start_cells(page * self._size, self._size, rule.alignment)
+        assert place.zone is not None, "nothing is open there"
+        return aligned(place.zone, rule.alignment, self._cell, page)
 
     def _away_cells(self, first: int, count: int) -> int:
         found = 0
@@ -153,44 +162,126 @@ class Openings:
         return found
 
 
-class Place:
-    """A location's hours, ready to expand."""
+class Days:
+    """Cells of local days, each from its midnight on.
 
-    __slots__ = ("_cell", "_exceptions", "_weekly", "location_id", "zone")
+    A day's cells are what ``make`` gives for its spans of hours, put together; those
+    of hours over midnight reach into the next day.
+    """
+
+    __slots__ = ("_exceptions", "_made", "_make", "_weekly")
+
+    def __init__(self, location: Location, make: Callable[[Hours], int]) -> None:
+        self._make = make
+        self._exceptions = location.exceptions
+        self._weekly = [self._of(hours) for hours in location.weekly]
+        self._made: dict[str, int] = {}
+
+    def cells(self, day: int) -> int:
+        """The cells of a day (days since 1970-01-01), bit 0 for its midnight."""
+        if self._exceptions:
+            text = date_text(day)
+            hours = self._exceptions.get(text)
+            if hours is not None:
+                made = self._made.get(text)
+                if made is None:
+                    made = self._made[text] = self._of(hours)
+                return made
+        return self._weekly[weekday(day)]
+
+    def _of(self, hours: tuple[Hours, ...]) -> int:
+        found = 0
+        for span in hours:
+            found |= self._make(span)
+        return found
+
+
+class Place:
+    """A location's hours, ready to expand.
+
+    A cell is open where the clock on the wall shows open minutes all through it. So a
+    repeated hour is open in each of its passes as the hours say, and the wall-clock
+    times that a change skips do not exist. A cell in which the clock changes is
+    closed; there has been none since 2011.
+    """
+
+    __slots__ = (
+        "_cell",
+        "_last",
+        "_location",
+        "_open",
+        "_starts",
+        "location_id",
+        "zone",
+    )
 
     def __init__(self, location: Location, cell: int) -> None:
         self._cell = cell
+        self._location = location
         self.location_id = location.location_id
         self.zone = zone_named(location.time_zone)
-        self._weekly = location.weekly
-        self._exceptions: dict[int | None, tuple[Hours, ...]] = {
-            day_named(text): hours for text, hours in location.exceptions.items()
-        }
+        self._open = Days(location, self._inside)
+        self._starts: dict[int, Days] = {}
+        self._last: dict[int, tuple[tuple[int, int] | None, int]] = {}
 
     def open_cells(self, first: int, count: int) -> int:
-        """Which of ``count`` cells from ``first`` on are wholly open.
+        """Which of ``count`` cells from ``first`` on are wholly open."""
+        return self._shown(self._open, first, count)
+
+    def start_cells(self, first: int, count: int, alignment: int) -> int:
+        """The open ones that lie a multiple of ``alignment`` after an opening.
+
+        An opening inside a cell counts from the next cell on. The last answer of each
+        alignment is kept, since all visit types ask for one page after the other.
+        """
+        span, cells = self._last.get(alignment, (None, 0))
+        if span != (first, count):
+            cells = self._shown(self._stepping(alignment), first, count)
+            self._last[alignment] = (first, count), cells
+        return cells
+
+    def _stepping(self, alignment: int) -> Days:
+        days = self._starts.get(alignment)
+        if days is None:
+            step = lcm(alignment, self._cell) // self._cell
+            days = Days(self._location, lambda span: self._inside(span, step))
+            self._starts[alignment] = days
+        return days
+
+    def _inside(self, span: Hours, step: int = 1) -> int:
+        """Every ``step``-th whole cell of a span, from its first on."""
+        opens, closes = -(-span.opens // self._cell), span.closes // self._cell
+        return every(step, closes - opens) << opens if opens < closes else 0
+
+    def _shown(self, days: Days, first: int, count: int) -> int:
+        """What the wall clock shows of ``days`` in ``count`` cells from ``first`` on.
 
         A zone that tzdata has lost since the rules were set is closed.
         """
         if self.zone is None:
             return 0
         cell_s = self._cell * 60
-        first_s = first * cell_s
-        last_s = first_s + count * cell_s
-        segments = self.zone.segments(first_s - 4 * DAY_S, last_s + 4 * DAY_S)
+        first_s, last_s = first * cell_s, (first + count) * cell_s
         found = 0
-        for day in range(first_s // DAY_S - 2, last_s // DAY_S + 3):
-            hours = self._exceptions.get(day)
-            if hours is None:
-                hours = self._weekly[weekday(day)]
-            for span in hours:
-                opens = begin_of(segments, day * DAY_S + span.opens * 60)
-                closes = end_of(segments, day * DAY_S + span.closes * 60)
-                low = max(-(-opens // cell_s) - first, 0)
-                high = min(closes // cell_s - first, count)
-                if low < high:
-                    found |= ones(high - low) << low
+        for since, until, offset in self.zone.segments(first_s, last_s):
+            low = -(-max(since, first_s) // cell_s)
+            high = min(until, last_s) // cell_s
+            if low < high and offset % cell_s == 0:
+                found |= self._wall(days, low + offset // cell_s, high - low) << (
+                    low - first
+                )
         return found
+
+    def _wall(self, days: Days, first: int, count: int) -> int:
+        """``count`` cells of the wall clock, from its ``first`` since 1970 on."""
+        per_day = DAY_MINUTES // self._cell
+        found = 0
+        for day in range(first // per_day - 1, (first + count - 1) // per_day + 1):
+            cells = days.cells(day)
+            if cells:
+                place = day * per_day - first
+                found |= cells << place if place >= 0 else cells >> -place
+        return found & ones(count)
 
 
 @lru_cache(maxsize=8192)

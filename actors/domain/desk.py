@@ -48,7 +48,7 @@ class Desk(Judgement):
     def _set_availability(
         self, c: cm.SetAvailability, now: Millis, version: int
     ) -> ev.Event | Refusal:
-        if problem := availability_problem(c.availability, self.policy, now):
+        if problem := availability_problem(c.availability, self.policy):
             return invalid(problem)
         return ev.AvailabilitySet(
             provider_id=self.provider_id,

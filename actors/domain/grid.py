@@ -9,6 +9,7 @@ a few hundred bytes. Spans are half-open, ``[first, last)``, in cells.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 PAGE_MINUTES = 7 * 24 * 60
 """A page is a week: longer than any visit with its buffers, so that such a span
@@ -21,6 +22,13 @@ CELL_MINUTES = (1, 3, 5, 15)
 def ones(count: int) -> int:
     """``count`` set bits, lowest first."""
     return (1 << count) - 1
+
+
+@lru_cache(maxsize=4096)
+def every(step: int, count: int) -> int:
+    """Each ``step``-th of ``count`` bits, from the lowest on."""
+    marks = -(-count // step)
+    return ones(step * marks) // ones(step)
 
 
 def bits(mask: int) -> list[int]:

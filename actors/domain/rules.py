@@ -7,6 +7,8 @@ into instants, and only it does.
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from msgspec import Struct
 
 from actors.domain.ids import ClinicId, LocationId, Minute, TimeOffId, VisitTypeId
@@ -37,13 +39,21 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     about: str = ""
 
 
+class AlignedFrom(StrEnum):
+    """From where the steps of an alignment are counted."""
+
+    MIDNIGHT = "midnight"
+    OPENING = "opening"
+
+
 class VisitType(Struct, frozen=True, omit_defaults=True):
     """What can be booked. All lengths in minutes, whole multiples of the cell.
 
-    ``alignment``: starts fall where local minutes since midnight are a multiple
-    of it. ``notice``: the least time between now and a start. ``horizon``: the
-    greatest. Buffers keep others away but need not lie inside opening hours.
-    ``locations``: where it is offered; empty means everywhere.
+    ``alignment``: starts fall where local minutes since midnight, or since the
+    opening, are a multiple of it. Rules from before there was a choice mean midnight.
+    ``notice``: the least time between now and a start. ``horizon``: the greatest.
+    Buffers keep others away but need not lie inside opening hours. ``locations``:
+    where it is offered; empty means everywhere.
     """
 
     visit_type: VisitTypeId
@@ -56,12 +66,14 @@ class VisitType(Struct, frozen=True, omit_defaults=True):
     horizon: int = 60 * 24 * 90
     active: bool = True
     locations: tuple[LocationId, ...] = ()
+    aligned_from: AlignedFrom = AlignedFrom.MIDNIGHT
 
 
 class Hours(Struct, frozen=True, array_like=True):
-    """Open from ``opens`` to ``closes``, local minutes since midnight, 0..1440.
+    """Open from ``opens`` to ``closes``, local minutes since a date's midnight.
 
-    ``opens < closes``; a night shift is two of these, one on each date.
+    ``opens < closes``; ``closes`` beyond 1440 is on the next date, so that a night
+    shift belongs to the date on which it begins.
     """
 
     opens: int

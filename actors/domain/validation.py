@@ -20,7 +20,7 @@ from actors.domain.rules import (
 )
 from actors.domain.zones import day_named, instant_text, zone_named
 
-LOCATIONS_MAX = VISIT_TYPES_MAX = 32
+LOCATIONS_MAX, VISIT_TYPES_MAX = 20, 32
 EXCEPTIONS_MAX = 1_000
 """Three years of a different day each."""
 SPANS_MAX = 24
@@ -62,16 +62,17 @@ def profile_problem(profile: Profile) -> str:
     return ""
 
 
-def availability_problem(rules: Availability, policy: Policy, now: Millis) -> str:
-    """What is wrong with opening rules and visit types."""
+def availability_problem(rules: Availability, policy: Policy) -> str:
+    """What is wrong with opening rules and visit types, in one pass over them.
+
+    Whether two locations are open at once is not asked: see ``overlap_problem``.
+    """
     if len(rules.locations) > LOCATIONS_MAX:
         return f"at most {LOCATIONS_MAX} locations"
     if len(rules.visit_types) > VISIT_TYPES_MAX:
         return f"at most {VISIT_TYPES_MAX} visit types"
     problems = _problems(rules, policy.cell_minutes)
-    return next((text for text in problems if text), "") or _overlap(
-        rules, policy.cell_minutes, now
-    )
+    return next((text for text in problems if text), "")
 
 
 def time_off_problem(start: Minute, end: Minute, reason: str) -> str:
@@ -129,10 +130,10 @@ def _hours_problem(spans: tuple[Hours, ...]) -> str:
         return f"at most {SPANS_MAX} opening spans a day"
     closed = 0
     for span in spans:
-        if not 0 <= span.opens < span.closes <= DAY:
+        if not 0 <= span.opens < DAY or not 0 < span.closes - span.opens <= DAY:
             return (
                 f"hours {span.opens} to {span.closes} must be minutes since midnight, "
-                "0 <= opens < closes <= 1440"
+                "0 <= opens < 1440, and close after that within a day"
             )
         if span.opens < closed:
             return (
@@ -151,19 +152,24 @@ def _visit_type_problem(rule: VisitType, cell: int) -> str:
         ("minutes", rule.minutes, cell, DAY),
         ("buffer_before", rule.buffer_before, 0, DAY),
         ("buffer_after", rule.buffer_after, 0, DAY),
+        ("alignment", rule.alignment, cell, DAY),
         ("notice", rule.notice, 0, HORIZON_MAX),
         ("horizon", rule.horizon, 0, HORIZON_MAX),
     )
     for name, value, least, most in bounds:
         if not least <= value <= most or value % cell:
             return f"{name} must be {least} to {most} minutes, in steps of {cell}"
-    if not 1 <= rule.alignment <= DAY:
-        return f"alignment must be 1 to {DAY} minutes"
+    if rule.notice >= rule.horizon:
+        return "notice must be less than horizon; else nothing is ever offered"
     return ""
 
 
-def _overlap(rules: Availability, cell: int, now: Millis) -> str:
-    """Two locations that are open at the same instant: where would the visit be?"""
+def overlap_problem(rules: Availability, cell: int, now: Millis) -> str:
+    """Two locations that are open at the same instant: where would the visit be?
+
+    For those who take rules from a person. It expands ``OVERLAP_WEEKS`` of each
+    location, too much for a shard; there the first of two open locations counts.
+    """
     places = [Place(location, cell) for location in rules.locations]
     if not places[1:]:
         return ""

@@ -1,9 +1,7 @@
 """Wall clocks: a zone's offsets as a timeline, and local days and weeks as instants.
 
-The rule for a wall-clock time that a clock change skips or repeats: a span *begins*
-at the first instant at which the clock shows at least its opening, and *ends* after
-the last instant at which the clock shows less than its closing. So an opening inside
-a gap moves to the end of the gap, and a span over a repeated hour covers both passes.
+A local day begins at the first instant at which the clock shows at least its midnight.
+What hours mean when the clocks change is in availability.py.
 
 Zones come from zone_data.py alone. Seconds inside, since a few historic offsets are
 not whole minutes.
@@ -112,14 +110,6 @@ def begin_of(segments: list[Segment], wall_s: int) -> int:
     raise AssertionError("the segments end before the wall time")  # pragma: no cover
 
 
-def end_of(segments: list[Segment], wall_s: int) -> int:
-    """The instant after the last at which the clock shows less than ``wall_s``."""
-    for first, last, offset in reversed(segments):
-        if first + offset < wall_s:
-            return min(last, wall_s - offset)
-    raise AssertionError("the segments begin after the wall time")  # pragma: no cover
-
-
 @lru_cache(maxsize=1024)
 def zone_named(name: str) -> Zone | None:
     """The zone of an IANA name; None if tzdata does not have it."""
@@ -166,6 +156,7 @@ def week_of_day(day: int) -> tuple[str, int]:
     return f"{iso.year:04d}-W{iso.week:02d}", day - iso.weekday + 1
 
 
+@lru_cache(maxsize=4096)
 def date_text(day: int) -> str:
     """A day (days since 1970-01-01) as ``2026-12-01``."""
     return date.fromordinal(day + _EPOCH_ORDINAL).isoformat()

@@ -1,22 +1,41 @@
 """Opening rules as clients write and read them, and their way into the domain.
 
-Times of day are ``HH:MM`` on the clinic's wall clock, ``24:00`` closes a day. A missing
-weekday is closed. What GET answers can be sent back with PUT unchanged.
+Times of day are ``HH:MM`` on the clinic's wall clock, ``24:00`` closes a day, and hours
+that close before they open last until the next morning. A missing weekday is closed.
+What GET answers can be sent back with PUT unchanged.
+
+Limits are those of actors/domain/validation.py: the document and the answers have one
+source.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from itertools import pairwise
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
 from actors.domain.answers import ProviderView
-from actors.domain.ids import LocationId, VisitTypeId
-from actors.domain.rules import Availability, Hours, Location, VisitType
+from actors.domain.ids import LocationId, Millis, VisitTypeId
+from actors.domain.rules import (
+    AlignedFrom,
+    Availability,
+    Hours,
+    Location,
+    VisitType,
+)
+from actors.domain.validation import (
+    DAY,
+    EXCEPTIONS_MAX,
+    HORIZON_MAX,
+    LOCATIONS_MAX,
+    NAME_MAX,
+    SPANS_MAX,
+    VISIT_TYPES_MAX,
+    overlap_problem,
+)
 from actors.domain.zone_data import zone_info
+from actors.domain.zones import day_named
 from gateway.bodies import shaped
 from gateway.errors import FieldError, InvalidRequest
 from gateway.words import VisitTypeRef, line
@@ -30,14 +49,13 @@ DAYS: Final = (
     "saturday",
     "sunday",
 )
-_TIME_PATTERN: Final = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$(?!\n)"
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_DAY_MINUTES: Final = 24 * 60
+NIGHT_MAX: Final = 16 * 60
+"""Hours over midnight are at most so long: longer ones are two times swapped."""
 
 TimeOfDay = Annotated[
     str,
     shaped(
-        _TIME_PATTERN,
+        r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$(?!\n)",
         "a time of day with two digits each, as 09:00; 24:00 ends the day",
         description="A time of day on the clinic's wall clock; 24:00 ends the day.",
         examples=["09:00"],
@@ -51,17 +69,22 @@ LocationRef = Annotated[
         examples=["loc_1"],
     ),
 ]
-Length = Annotated[int, Meta(ge=0, le=_DAY_MINUTES)]
+_STEPS: Final = "Minutes, a multiple of the site's cell (5 unless it is set)"
+Length = Annotated[int, Meta(ge=0, le=DAY, description=f"{_STEPS}.")]
 
 
 class HoursBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Open from ``opens`` to ``closes`` on one day."""
+    """Open from ``opens`` to ``closes``.
+
+    Hours that close before they open, as 22:00 to 06:00, last over midnight, at most
+    16 hours, and belong to the day on which they begin.
+    """
 
     opens: TimeOfDay
     closes: TimeOfDay
 
 
-DayHours = Annotated[list[HoursBody], Meta(max_length=24)]
+DayHours = Annotated[list[HoursBody], Meta(max_length=SPANS_MAX)]
 
 
 class WeeklyBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,23 +105,42 @@ class LocationBody(Struct, frozen=True, forbid_unknown_fields=True):
     time_zone: Annotated[str, Meta(max_length=64, examples=["Europe/Berlin"])]
     weekly: WeeklyBody
     location_id: LocationRef = "loc_1"
-    exceptions: dict[str, DayHours] = {}
-    name: Annotated[str, line(max_length=200)] = ""
+    exceptions: Annotated[dict[str, DayHours], Meta(max_length=EXCEPTIONS_MAX)] = {}
+    name: Annotated[str, line(max_length=NAME_MAX)] = ""
 
 
 class VisitTypeRules(Struct, frozen=True, forbid_unknown_fields=True):
     """What can be booked, and under which rules. Lengths are minutes."""
 
     visit_type: VisitTypeRef
-    title: Annotated[str, line(min_length=1, max_length=200)]
-    minutes: Annotated[int, Meta(ge=1, le=_DAY_MINUTES)]
+    title: Annotated[str, line(min_length=1, max_length=NAME_MAX)]
+    minutes: Annotated[int, Meta(ge=1, le=DAY, description=f"{_STEPS}.")]
     buffer_before: Length = 0
     buffer_after: Length = 0
-    alignment: Annotated[int, Meta(ge=1, le=_DAY_MINUTES)] = 15
-    notice_minutes: Annotated[int, Meta(ge=0, le=366 * _DAY_MINUTES)] = 60
-    horizon_days: Annotated[int, Meta(ge=1, le=730)] = 90
+    alignment: Annotated[
+        int,
+        Meta(ge=1, le=DAY, description=f"{_STEPS}: from one start to the next."),
+    ] = 15
+    notice_minutes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=HORIZON_MAX,
+            description=f"{_STEPS}: from now to the first start that is offered. "
+            "Less than the horizon.",
+        ),
+    ] = 60
+    horizon_days: Annotated[int, Meta(ge=1, le=HORIZON_MAX // DAY)] = 90
     active: bool = True
-    locations: Annotated[list[str], Meta(max_length=50)] = []
+    locations: Annotated[list[str], Meta(max_length=LOCATIONS_MAX)] = []
+    alignment_from: Annotated[
+        Literal["opening", "midnight"],
+        Meta(
+            description="From where the alignment counts: the opening of the hours "
+            "in which a visit starts, or midnight. Rules from before there was this "
+            "choice have midnight."
+        ),
+    ] = "opening"
 
 
 class AvailabilityRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,8 +150,8 @@ class AvailabilityRequest(Struct, frozen=True, forbid_unknown_fields=True):
     looked at.
     """
 
-    locations: Annotated[list[LocationBody], Meta(max_length=20)]
-    visit_types: Annotated[list[VisitTypeRules], Meta(max_length=50)]
+    locations: Annotated[list[LocationBody], Meta(max_length=LOCATIONS_MAX)]
+    visit_types: Annotated[list[VisitTypeRules], Meta(max_length=VISIT_TYPES_MAX)]
     provider_id: str = ""
     epoch: int = 0
     version: int = 0
@@ -125,23 +167,46 @@ class AvailabilityBody(Struct, frozen=True):
     visit_types: list[VisitTypeRules]
 
 
-def availability_of(request: AvailabilityRequest) -> Availability:
-    """The domain's rules.
+def availability_of(
+    request: AvailabilityRequest, cell: int, now: Millis
+) -> Availability:
+    """The domain's rules. Tens of milliseconds for a full body: see rule_checks.py.
 
     Raises:
-        InvalidRequest: unknown zones, dates that do not exist, hours that end before
-            they begin, names used twice.
+        InvalidRequest: unknown zones, dates that do not exist, hours that overlap,
+            lengths off the grid, names used twice, two places open at once.
     """
     errors: list[FieldError] = []
     locations = tuple(
         _location(body, f"locations[{index}]", errors)
         for index, body in enumerate(request.locations)
     )
+    for index, body in enumerate(request.visit_types):
+        _check_lengths(body, f"visit_types[{index}]", cell, errors)
     kinds = tuple(_visit_type(body) for body in request.visit_types)
     _check_names(locations, kinds, errors)
     if errors:
         raise InvalidRequest("", *errors)
-    return Availability(locations=locations, visit_types=kinds)
+    rules = Availability(locations=locations, visit_types=kinds)
+    if problem := overlap_problem(rules, cell, now):
+        raise InvalidRequest("", FieldError("locations", problem))
+    return rules
+
+
+def _check_lengths(
+    body: VisitTypeRules, field: str, cell: int, errors: list[FieldError]
+) -> None:
+    names = ("minutes", "buffer_before", "buffer_after", "alignment", "notice_minutes")
+    for name in names:
+        if getattr(body, name) % cell:
+            hint = f"must be a multiple of {cell}, the cell of this site's grid"
+            errors.append(FieldError(f"{field}.{name}", hint))
+    if body.notice_minutes >= body.horizon_days * DAY:
+        hint = (
+            "must be less than horizon_days, which are "
+            f"{body.horizon_days * DAY} minutes; else nothing is ever offered"
+        )
+        errors.append(FieldError(f"{field}.notice_minutes", hint))
 
 
 def _check_names(
@@ -172,8 +237,9 @@ def _location(body: LocationBody, field: str, errors: list[FieldError]) -> Locat
     exceptions = {}
     for day, hours in body.exceptions.items():
         place = f"{field}.exceptions.{day[:20]}"
-        if not _is_date(day):
-            errors.append(FieldError(place, "must be a date, as 2026-12-24"))
+        if day_named(day) is None:
+            hint = "must be a date from 1970 to 2199, as 2026-12-24"
+            errors.append(FieldError(place, hint))
         exceptions[day] = _hours(hours, place, errors)
     return Location(
         location_id=LocationId(body.location_id),
@@ -184,26 +250,39 @@ def _location(body: LocationBody, field: str, errors: list[FieldError]) -> Locat
     )
 
 
-def _is_date(text: str) -> bool:
-    if not _DATE.fullmatch(text):
-        return False
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _hours(
     bodies: list[HoursBody], field: str, errors: list[FieldError]
 ) -> tuple[Hours, ...]:
-    spans = sorted((_minutes(body.opens), _minutes(body.closes)) for body in bodies)
-    for opens, closes in spans:
-        if opens >= closes:
-            errors.append(FieldError(field, "opens must be before closes"))
-    if any(before[1] > after[0] for before, after in pairwise(spans)):
+    known = len(errors)
+    spans = sorted(
+        _span(body, f"{field}[{index}]", errors) for index, body in enumerate(bodies)
+    )
+    if len(errors) == known and any(one[1] > two[0] for one, two in pairwise(spans)):
         errors.append(FieldError(field, "spans must not overlap"))
     return tuple(Hours(opens, closes) for opens, closes in spans)
+
+
+def _span(body: HoursBody, field: str, errors: list[FieldError]) -> tuple[int, int]:
+    opens, closes = _minutes(body.opens), _minutes(body.closes)
+    if opens == DAY:
+        hint = "must be before 24:00; the next day begins at 00:00"
+        errors.append(FieldError(f"{field}.opens", hint))
+    elif opens == closes:
+        hint = "must not equal opens; a whole day is 00:00 to 24:00"
+        errors.append(FieldError(f"{field}.closes", hint))
+    elif closes < opens:
+        closes += DAY
+        if closes - opens > NIGHT_MAX:
+            hint = (
+                "is before opens; hours over midnight are at most "
+                f"{NIGHT_MAX // 60} hours long"
+            )
+            errors.append(FieldError(f"{field}.closes", hint))
+    return opens, closes
+
+
+def _minutes(text: str) -> int:
+    return int(text[:2]) * 60 + int(text[3:5])
 
 
 def _visit_type(body: VisitTypeRules) -> VisitType:
@@ -215,17 +294,16 @@ def _visit_type(body: VisitTypeRules) -> VisitType:
         buffer_after=body.buffer_after,
         alignment=body.alignment,
         notice=body.notice_minutes,
-        horizon=body.horizon_days * _DAY_MINUTES,
+        horizon=body.horizon_days * DAY,
         active=body.active,
         locations=tuple(LocationId(place) for place in body.locations),
+        aligned_from=AlignedFrom(body.alignment_from),
     )
 
 
-def _minutes(text: str) -> int:
-    return int(text[:2]) * 60 + int(text[3:5])
-
-
 def _text(minutes: int) -> str:
+    if minutes > DAY:
+        minutes -= DAY
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
@@ -268,7 +346,8 @@ def _rules_body(kind: VisitType) -> VisitTypeRules:
         buffer_after=kind.buffer_after,
         alignment=kind.alignment,
         notice_minutes=kind.notice,
-        horizon_days=kind.horizon // _DAY_MINUTES,
+        horizon_days=kind.horizon // DAY,
         active=kind.active,
         locations=list(kind.locations),
+        alignment_from=kind.aligned_from.value,
     )

@@ -43,8 +43,8 @@ from gateway.providers.availability import (
     AvailabilityBody,
     AvailabilityRequest,
     availability_body,
-    availability_of,
 )
+from gateway.providers.rule_checks import RuleChecks
 from gateway.providers.schemas import (
     ProfileRequest,
     ProviderBody,
@@ -102,12 +102,15 @@ class ProviderService:
         access: Access,
         clock: Clock,
         last_shown: LastShown | None = None,
+        *,
+        cell_minutes: int = 5,
     ) -> None:
         self._desk = desk
         self._calendars = calendars
         self._access = access
         self._clock = clock
         self._last_shown = last_shown
+        self._checks = RuleChecks(cell_minutes)
 
     async def show(self, provider_id: ProviderId) -> ProviderBody:
         """The provider, whole."""
@@ -163,7 +166,7 @@ class ProviderService:
         caller = await self._access.to_provider(
             caller, Action.SET_AVAILABILITY, provider_id
         )
-        rules = availability_of(request)
+        rules = await self._checks.rules_of(request, self._clock.now())
         stamp = self._desk.stamp(caller, key, "availability", provider_id, rules)
         answer = await self._desk.ask(
             SetAvailability(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from actors.domain import availability
 from actors.domain.availability import Openings
 from actors.domain.grid import PAGE_MINUTES, bits
-from actors.domain.rules import Availability, Hours
+from actors.domain.rules import AlignedFrom, Availability, Hours, VisitType
 from tests.factories import (
     ALL_DAY,
     CONSULT,
@@ -40,6 +41,35 @@ def test_hours_that_touch_over_midnight_are_one() -> None:
     kind = a_visit_type(minutes=60, alignment=30)
     rules = an_availability(kind, locations=[place])
     assert starts(rules, at(20), at(27)) == [at(23), at(23, 30), at(24)]
+
+
+def test_a_night_shift_belongs_to_the_date_on_which_it_begins() -> None:
+    """Hours from 22 to 6 on Monday alone: a closed Tuesday does not shorten them."""
+    night = (Hours(22 * 60, 30 * 60),)
+    place = a_location(weekly=(night, *((),) * 6), exceptions={"2026-08-11": ()})
+    kind = a_visit_type(minutes=120, alignment=120)
+    rules = an_availability(kind, locations=[place])
+    assert starts(rules, at(0), at(0, day=4)) == [at(22), at(24), at(26), at(28)]
+
+
+def test_steps_count_from_the_opening_or_from_midnight() -> None:
+    """Visits of 50 minutes fill a morning from its opening; other rules keep theirs."""
+    place = a_location(weekly=((Hours(540, 740), Hours(790, 890)),) * 7)
+    opening = a_visit_type(minutes=50, alignment=50, aligned_from=AlignedFrom.OPENING)
+    rules = an_availability(opening, locations=[place])
+    assert starts(rules, at(0), at(24)) == [
+        *(at(9), at(9, 50), at(10, 40), at(11, 30)),
+        *(at(13, 10), at(14)),
+    ]
+    rules = an_availability(a_visit_type(minutes=50, alignment=50), locations=[place])
+    assert starts(rules, at(0), at(12)) == [at(9, 10), at(10), at(10, 50)]
+
+
+def test_stored_rules_keep_counting_from_midnight() -> None:
+    """A visit type journaled before there was a choice decodes to what it did."""
+    stored = {"visit_type": "a", "title": "A", "minutes": 50, "alignment": 50}
+    kind = msgspec.msgpack.decode(msgspec.msgpack.encode(stored), type=VisitType)
+    assert kind.aligned_from is AlignedFrom.MIDNIGHT
 
 
 def test_a_page_joins_the_next() -> None:

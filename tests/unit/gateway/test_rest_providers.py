@@ -302,7 +302,7 @@ def _open(opens: str, closes: str) -> dict[str, Any]:
         ),
         (
             {"locations": [_open("12:00", "09:00")], "visit_types": []},
-            "locations[0].weekly.monday",
+            "locations[0].weekly.monday[0].closes",
         ),
         (
             {"locations": [_open("9", "10")], "visit_types": []},
