@@ -19,6 +19,7 @@ from cluster.web_server import WebServer
 from gateway.app import create_app
 from gateway.batching import Courier
 from gateway.config import GatewayConfig, GatewayPorts
+from gateway.http_limits import HttpLimits
 from gateway.lanes import GatewayApp
 from gateway.live.settings import LiveSettings
 from persistence.bookings import SqlBookingHistory
@@ -71,6 +72,11 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
         cell_minutes=settings.cell_minutes,
         version=version,
         log_requests=settings.log_requests,
+        behind_proxy=settings.behind_proxy,
+        http=HttpLimits(
+            connections_max=settings.connections,
+            connections_per_address_max=settings.connections_per_address,
+        ),
         live=LiveSettings(
             connections_max=settings.sockets,
             connections_per_address_max=settings.sockets_per_address,
@@ -119,7 +125,7 @@ def server_of(app: GatewayApp, settings: Settings) -> WebServer:
     live = app.state.live
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=app.state.http_protocol,
         ws=live.protocol,
         ws_max_size=settings.ws_frame_bytes_max,
         ws_per_message_deflate=False,

@@ -150,6 +150,13 @@ class Settings(BaseSettings):
     token_hours: float = Field(12.0, gt=0, le=24)
     """Life of tokens that the command line gives out, in hours: one working day."""
 
+    connections: int = Field(20_000, ge=0)
+    """HTTP connections of one gateway, live sockets not counted, 0 for no cap; one
+    more is told 503."""
+    connections_per_address: int = Field(1_000, ge=0)
+    """Of them from one address, or one /64 of IPv6; one more is told 429. Not counted
+    with ``behind_proxy``, where all of them are the proxy's. 0 lifts it, as for a load
+    test."""
     sockets: int = Field(20_000, ge=0)
     """Live sockets and streams of one gateway, 0 for no cap; one more is told 503."""
     sockets_per_address: int = Field(1_000, ge=0)

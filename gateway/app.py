@@ -29,6 +29,7 @@ from actors.errors import Unavailable
 from gateway.bookings.routes import operations as booking_operations
 from gateway.bookings.schemas import booking_body
 from gateway.config import GatewayConfig, GatewayPorts
+from gateway.connections import HttpConnections
 from gateway.endpoint import Door, Endpoint, Operation
 from gateway.errors import (
     FieldError,
@@ -39,6 +40,7 @@ from gateway.errors import (
     RequestError,
 )
 from gateway.holds.routes import operations as hold_operations
+from gateway.http_protocol import http_protocol_of
 from gateway.lanes import GatewayApp, Lanes
 from gateway.limits import Bounds
 from gateway.live.asyncapi import document as asyncapi_document
@@ -61,7 +63,8 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     """The ASGI application of one gateway process.
 
     ``app.state.services`` are the services, ``app.state.live`` is the live side; its
-    ``drain()`` must be awaited before the server closes sockets.
+    ``drain()`` must be awaited before the server closes sockets. ``app.state.
+    http_protocol`` is for uvicorn, as ``http``.
     """
     made = services(ports, config)
     declared = all_operations(made)
@@ -84,6 +87,14 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     )
     app.state.services = made
     app.state.live = live
+    app.state.http_protocol = http_protocol_of(
+        HttpConnections(
+            config.http,
+            ports.registry,
+            config.allowed_origins,
+            by_address=not config.behind_proxy,
+        )
+    )
     described = openapi_document(declared, config.version)
     app.openapi = lambda: described  # type: ignore[method-assign]
     operations = _operation_routes(made, config, declared)

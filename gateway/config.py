@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from actors.ports import Calendars, Clock, ShardLinks
 from actors.readmodel import BookingHistory, Directory, ProjectionProgress
 from actors.shared import HotPages, RateBudgets, Revocations
+from gateway.http_limits import HttpLimits
 from gateway.live.settings import LiveSettings
 
 
@@ -68,6 +69,10 @@ class GatewayConfig:
 
     stale_after_s: float = 0.5
     """How long a calendar may be silent until a hot page is shown, marked as old."""
+    http: HttpLimits = field(default_factory=HttpLimits)
+    """Limits and deadlines of HTTP connections."""
+    behind_proxy: bool = False
+    """Whether all connections come from a proxy, which then limits them."""
     live: LiveSettings = field(default_factory=LiveSettings)
     """Limits and rhythms of the live side."""
 

@@ -20,6 +20,9 @@ _REF: Final = "#/components/schemas/{name}"
 _PROBLEM: Final = {"$ref": "#/components/schemas/ProblemBody"}
 _PATH_PARAMETER = re.compile(r"{(\w+)}")
 _EVERYWHERE: Final = (
+    "bad_request",
+    "request_timeout",
+    "misdirected",
     "unauthenticated",
     "uri_too_long",
     "headers_too_large",

@@ -55,7 +55,10 @@ async def target(url: str) -> AsyncIterator[Target]:
     with tempfile.TemporaryDirectory(prefix="slotcast-load-") as folder:
         data = Path(folder) / "data"
         os.environ |= {"SLOTCAST_DATA": str(data), "SLOTCAST_SEED": "none"}
-        caps = {"SLOTCAST_SOCKETS_PER_ADDRESS": "0"}
+        caps = {
+            "SLOTCAST_SOCKETS_PER_ADDRESS": "0",
+            "SLOTCAST_CONNECTIONS_PER_ADDRESS": "0",
+        }
         async with slotcast_server(data, **caps) as server:
             yield _ours(server)
 
