@@ -59,6 +59,10 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
     return config_of(site.settings, site.token_key(), version)
 
 
+TOPICS_PER_SOCKET = 10
+"""Of those of one address, that nobody else watches, on average."""
+
+
 def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConfig:
     """The gateway's settings from the server's."""
     return GatewayConfig(
@@ -81,6 +85,10 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
             connections_max=settings.sockets,
             connections_per_address_max=settings.sockets_per_address,
             connections_per_person_max=settings.sockets_per_person,
+            topics_per_address_max=TOPICS_PER_SOCKET * settings.sockets_per_address,
+            topics_per_person_max=(
+                settings.topics_per_socket * settings.sockets_per_person
+            ),
             deflate=settings.live_deflate,
             handshakes_per_s=settings.handshakes_per_second,
             subscriptions_max=settings.topics_per_socket,

@@ -68,8 +68,8 @@ class TokenBuckets:
         self._due = due
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
-    def take(self, key: str) -> float:
-        """Take one token: 0.0 if there was one, else the seconds until there is."""
+    def take(self, key: str, count: int = 1) -> float:
+        """Take tokens: 0.0 if there were enough, else the seconds until there are."""
         now = self._now()
         bucket = self._buckets.get(key)
         if bucket is None:
@@ -79,9 +79,9 @@ class TokenBuckets:
         filled = bucket.tokens + (now - bucket.since) * self.rate_per_s
         bucket.tokens = filled if filled < self.burst else self.burst
         bucket.since = now
-        if bucket.tokens < 1.0:
-            return (1.0 - bucket.tokens) / self.rate_per_s
-        bucket.tokens -= 1.0
+        if bucket.tokens < count:
+            return (count - bucket.tokens) / self.rate_per_s
+        bucket.tokens -= count
         if self._due is not None:
             if not bucket.spent:
                 bucket.first = now

@@ -47,6 +47,10 @@ class GatewayConfig:
     anonymous_rate_per_s: float = 100.0
     """Of one address without a token: a clinic's whole office may share it."""
     anonymous_rate_burst: int = 400
+    topic_rate_per_s: float = 500.0
+    """Subscriptions to live topics of one person, or of one address, sustained."""
+    topic_burst: int = 10_000
+    """An office whose connections all come back at once."""
     concurrency_max: int = 8_192
     """Requests in the house at a time; more are answered 503 at once."""
 

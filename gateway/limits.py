@@ -39,6 +39,7 @@ class RateLimits:
             config.anonymous_rate_burst,
             now,
         )
+        self._topics = TokenBuckets(config.topic_rate_per_s, config.topic_burst, now)
 
     def admit(self, caller: Caller | None, address: str) -> None:
         """Count one request.
@@ -52,6 +53,19 @@ class RateLimits:
             wait_s = self._addresses.take(address)
         else:
             wait_s = self._people.take(f"{caller.role}:{caller.subject}")
+        if wait_s > 0:
+            raise TooManyRequests(wait_s)
+
+    def admit_topics(self, caller: Caller | None, address: str, count: int) -> None:
+        """Count so many subscriptions to topics, a token each.
+
+        Raises:
+            TooManyRequests: the caller subscribes more often than they may.
+        """
+        if not self._on:
+            return
+        key = address if caller is None else f"{caller.role}:{caller.subject}"
+        wait_s = self._topics.take(key, count)
         if wait_s > 0:
             raise TooManyRequests(wait_s)
 

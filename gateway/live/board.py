@@ -11,7 +11,7 @@ too old, or that was overtaken by a reset, is thrown away and asked again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -31,6 +31,7 @@ from gateway.live.topics import Kind, TopicName
 
 if TYPE_CHECKING:
     from gateway.live.watcher import Watcher
+    from gateway.problems import Problem
 
 
 class MeView(Struct, frozen=True):
@@ -64,6 +65,7 @@ class Board:
         "_ready",
         "_snapshot",
         "again",
+        "asked",
         "encoder",
         "epoch",
         "floor",
@@ -72,6 +74,7 @@ class Board:
         "loaded",
         "name",
         "need",
+        "payers",
         "pending",
         "pending_version",
         "read_at",
@@ -95,6 +98,10 @@ class Board:
         self.ring = Ring()
         self.watchers: dict[Watcher, None] = {}
         self.waiting: dict[Watcher, Position] = {}
+        self.asked: dict[Callable[[Problem | None], None], None] = {}
+        """Told once whether the topic exists."""
+        self.payers: tuple[str, ...] = ()
+        """To whom the topic is charged; see room.py."""
         self.reading = False
         self.again = False
         self.need = NOWHERE
@@ -118,6 +125,11 @@ class Board:
     def is_watched(self) -> bool:
         """Whether anybody watches, or waits for the first content."""
         return bool(self.watchers or self.waiting)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody watches, or waits to hear whether it exists."""
+        return self.is_watched or bool(self.asked)
 
     # --- content ---------------------------------------------------------------
 

@@ -65,6 +65,11 @@ class SocketCommands:
         """Count one request, as REST does. Raises TooManyRequests."""
         self._limits.admit(caller, address)
 
+    def admit_topics(self, caller: Caller | None, address: str, count: int) -> None:
+        """Count one request, and its topics. Raises TooManyRequests."""
+        self._limits.admit(caller, address)
+        self._limits.admit_topics(caller, address, count)
+
     async def perform(
         self, op: str, caller: Caller | None, address: str, key: str | None, text: str
     ) -> Reply:

@@ -3,6 +3,9 @@
 Every message has one answer, ``result`` or ``error`` (``pong`` for a ping), with the
 client's ``id``. For ``subscribe`` the order is: one ``error`` per topic that cannot be
 had, then the ``result`` that lists the others, then what each of those lacks.
+
+One file because what a message may do depends on who the connection is, which other
+messages change while it waits.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from gateway.errors import (
     TooManyRequests,
     Unauthenticated,
 )
+from gateway.live.board import Board
 from gateway.live.commands import SocketCommands
 from gateway.live.frames import (
     Identifier,
@@ -48,10 +52,11 @@ from gateway.live.models import (
 )
 from gateway.live.permits import allow_topic
 from gateway.live.persons import Owner, Persons
+from gateway.live.room import TopicRoom, check_week
 from gateway.live.settings import LiveSettings
 from gateway.live.topics import BadTopic, Kind, TopicName, parse_topic
 from gateway.live.watcher import Watcher
-from gateway.problems import CloseCode, of_error
+from gateway.problems import CloseCode, Problem, of_error
 from gateway.reply import Reply
 from gateway.wire import millis_text
 
@@ -79,6 +84,7 @@ class House:
     clock: Clock
     settings: LiveSettings
     persons: Persons
+    room: TopicRoom
     revocations: Revocations | None = None
     """Where a token is revoked when its owner signs out."""
     revoking: set[asyncio.Future[None]] = field(default_factory=set)
@@ -105,21 +111,14 @@ class House:
             log.warning("a token is revoked here only", exc_info=task.exception())
 
 
-def find_room(house: House, name: TopicName) -> None:
-    """Let a topic be kept current in this process.
-
-    Raises:
-        Overloaded: it is not kept yet, and there are too many.
-    """
-    boards, limit = house.hub.index.boards, house.settings.topics_max
-    if 0 < limit <= len(boards) and name.key not in boards:
-        raise Overloaded
-
-
 class Conversation:
-    """One client's messages and their answers."""
+    """One client's messages and their answers.
 
-    __slots__ = ("_address", "_house", "_in_flight", "_owner", "_watcher")
+    A new private topic is asked about twice: whoever may not watch must not have it
+    read, and a right may end while it is read.
+    """
+
+    __slots__ = ("_address", "_asking", "_house", "_in_flight", "_owner", "_watcher")
 
     def __init__(self, house: House, watcher: Watcher, address: str) -> None:
         self._house = house
@@ -127,6 +126,8 @@ class Conversation:
         self._address = address
         self._owner = Owner(house.hub, house.persons, watcher)
         self._in_flight = 0
+        self._asking: dict[str, int] | None = None
+        """Topics whose first read is waited for, and by how many messages."""
 
     def hear(self, text: str | None) -> Later | None:
         """A message came in; ``None`` for one that is no text.
@@ -169,8 +170,11 @@ class Conversation:
             case "logout":
                 return self._log_out(decode(_LOGOUT, text.encode()))
             case "subscribe":
-                self._house.commands.admit(self._watcher.caller, self._address)
-                return self._subscribe(decode(_SUBSCRIBE, text.encode()))
+                message = decode(_SUBSCRIBE, text.encode())
+                self._house.commands.admit_topics(
+                    self._watcher.caller, self._address, len(message.topics)
+                )
+                return self._subscribe(message)
             case "unsubscribe":
                 self._unsubscribe(decode(_UNSUBSCRIBE, text.encode()))
             case op if self._house.commands.knows(op):
@@ -237,14 +241,13 @@ class Conversation:
 
     def _subscribe(self, message: Subscribe) -> Later | None:
         names: list[TopicName] = []
+        now = self._house.clock.now()
         for text in dict.fromkeys(message.topics):
             try:
                 name = parse_topic(text, self._watcher.subject)
-                find_room(self._house, name)
+                check_week(name, now)
             except BadTopic as error:
                 self._refuse(message.id, InvalidRequest(str(error)), text)
-            except Overloaded as error:
-                self._refuse(message.id, error, text)
             else:
                 names.append(name)
         if any(name.kind is not Kind.SLOTS for name in names):
@@ -252,16 +255,28 @@ class Conversation:
             return self._subscribe_allowed(
                 message, names, self._watcher.caller, session
             )
-        self._watch(message, names)
-        return None
+        return self._keep(message, names, self._owner.number)
 
     async def _subscribe_allowed(
+        self,
+        message: Subscribe,
+        names: list[TopicName],
+        caller: Caller | None,
+        session: int,
+    ) -> None:
+        allowed = await self._allowed(message, names, caller, session)
+        later = self._keep(message, allowed, session)
+        if later is not None:
+            await later
+
+    async def _allowed(
         self,
         message: Subscribe,
         names: Iterable[TopicName],
         caller: Caller | None,
         session: int,
-    ) -> None:
+    ) -> list[TopicName]:
+        """What this person may watch, in their session; the rest is refused."""
         refused: dict[TopicName, Exception] = {}
         for name in names:
             try:
@@ -274,18 +289,70 @@ class Conversation:
             refused |= {name: over for name in names if name.kind is not Kind.SLOTS}
         for name, reason in refused.items():
             self._refuse(message.id, reason, name.wire)
-        self._watch(message, [name for name in names if name not in refused])
+        return [name for name in names if name not in refused]
 
-    def _watch(self, message: Subscribe, names: list[TopicName]) -> None:
-        watcher, house = self._watcher, self._house
-        wires = [name.wire for name in names]
-        limit = house.settings.subscriptions_max
-        if 0 < limit < len(watcher.boards.keys() | wires):
+    def _keep(
+        self, message: Subscribe, names: list[TopicName], session: int
+    ) -> Later | None:
+        """Find room for the topics; those that were never read are waited for."""
+        asking = {} if self._asking is None else self._asking
+        limit = self._house.settings.subscriptions_max
+        wires = self._watcher.boards.keys() | asking.keys()
+        if 0 < limit < len(wires.union(name.wire for name in names)):
             self._refuse(
                 message.id, InvalidRequest(f"At most {limit} topics per connection.")
             )
             self._end(CloseCode.TOO_MANY_TOPICS)
-            return
+            return None
+        boards: dict[TopicName, Board] = {}
+        for name in names:
+            try:
+                boards[name] = self._house.room.take(
+                    name, self._watcher.caller, self._address
+                )
+            except (Overloaded, TooManyRequests) as error:
+                self._refuse(message.id, error, name.wire)
+        if all(board.loaded or name.kind is Kind.ME for name, board in boards.items()):
+            self._watch(message, list(boards))
+            return None
+        for name in boards:
+            asking[name.wire] = asking.get(name.wire, 0) + 1
+        self._asking = asking
+        return self._watch_known(message, boards, self._watcher.caller, session)
+
+    async def _watch_known(
+        self,
+        message: Subscribe,
+        boards: dict[TopicName, Board],
+        caller: Caller | None,
+        session: int,
+    ) -> None:
+        waited = [board for board in boards.values() if board.name.kind is not Kind.ME]
+        unknown = await self._house.room.unknown(waited)
+        names: list[TopicName] = []
+        for name, board in boards.items():
+            if not self._is_still_asked(name.wire):
+                continue  # unsubscribed while it was waited for
+            problem = unknown.get(board)
+            if problem is None:
+                names.append(name)
+            else:
+                self._refuse_as(message.id, problem, name.wire)
+        self._watch(message, await self._allowed(message, names, caller, session))
+
+    def _is_still_asked(self, wire: str) -> bool:
+        asking = self._asking
+        if asking is None or wire not in asking:
+            return False
+        asking[wire] -= 1
+        if not asking[wire]:
+            del asking[wire]
+            self._asking = asking or None
+        return True
+
+    def _watch(self, message: Subscribe, names: list[TopicName]) -> None:
+        watcher, house = self._watcher, self._house
+        wires = [name.wire for name in names]
         self._result(message.id, 200, json.encode({"topics": wires}))
         now = house.clock.now()
         for name in names:
@@ -294,7 +361,12 @@ class Conversation:
     def _unsubscribe(self, message: Unsubscribe) -> None:
         now = self._house.clock.now()
         hub, watcher = self._house.hub, self._watcher
-        left = [wire for wire in message.topics if hub.unsubscribe(watcher, wire, now)]
+        asking = {} if self._asking is None else self._asking
+        left = [
+            wire
+            for wire in message.topics
+            if hub.unsubscribe(watcher, wire, now) | (asking.pop(wire, 0) > 0)
+        ]
         self._result(message.id, 200, json.encode({"topics": left}))
 
     # --- commands --------------------------------------------------------------
@@ -339,6 +411,11 @@ class Conversation:
         found = of_error(error)
         if found.code == "internal":
             log.error("message failed", exc_info=error)
+        self._refuse_as(identifier, found, topic)
+
+    def _refuse_as(
+        self, identifier: Identifier, found: Problem, topic: str = ""
+    ) -> None:
         self._house.hub.tally.refusals[found.code] += 1
         self._watcher.writer.answer(error_frame(identifier, found, topic))
 

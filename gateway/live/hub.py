@@ -7,6 +7,9 @@ watcher's ``Writer``, and says which topics it wants read (``take_wanted``). Rul
 1. No delta is sent across a gap: who cannot chain is read again, or sent a snapshot.
 2. A read that began before a reset says nothing about what the reset hid.
 3. A frame is encoded once; the loop over watchers only writes.
+
+One file because these rules hold over all of it: each call may change what the next one
+is allowed to send.
 """
 
 from __future__ import annotations
@@ -20,11 +23,18 @@ from actors.domain.changes import CalendarChange, FeedBatch
 from actors.domain.ids import Millis, ProviderId, ShardId
 from gateway.live.board import Board, MeView, TopicView, schedule_rows
 from gateway.live.delivery import Delivery
-from gateway.live.frames import NOWHERE, Frame, FrameEncoder, Position, Rows
+from gateway.live.frames import (
+    NOWHERE,
+    FrameEncoder,
+    Position,
+    Rows,
+    error_frame,
+)
 from gateway.live.index import ProviderTopics, ShardTopics, TopicIndex
 from gateway.live.tally import LiveTally
 from gateway.live.topics import Kind, TopicName
 from gateway.live.watcher import Watcher
+from gateway.problems import Problem
 
 FORGET_MS: Final = 60_000
 """A topic that nobody watches is kept this long, so that reconnects can resume."""
@@ -59,6 +69,10 @@ class Hub:
         self._wanted: dict[Board, None] = {}
         self._wake = wake
         self.doubt: Callable[[Board], None] = lambda _board: None
+        self.forgotten: Callable[[Board], None] = lambda _board: None
+        """Told of each topic that is kept no more."""
+        self._idle: dict[Board, None] = {}
+        """Topics that nobody watches, since longest first."""
 
     # --- watchers ----------------------------------------------------------------
 
@@ -82,7 +96,7 @@ class Hub:
         again for a topic is how a client mends a gap.
         """
         board = self.index.board(name)
-        board.idle_since = None
+        self._use(board)
         watcher.boards[name.wire] = board
         watcher.settle(board)
         if not board.loaded:
@@ -100,9 +114,49 @@ class Hub:
         board.watchers.pop(watcher, None)
         board.waiting.pop(watcher, None)
         watcher.settle(board)
-        if not board.is_watched:
-            board.idle_since = now
+        self.rest(board, now)
         return True
+
+    # --- topics that somebody may watch soon --------------------------------------
+
+    def keep(self, name: TopicName, now: Millis) -> Board:
+        """The topic of this name, read if it is new; who watches it may come later."""
+        board = self.index.board(name)
+        if not board.loaded and not board.reading:
+            self._want(board)
+        self.rest(board, now)
+        return board
+
+    def ask(self, board: Board, tell: Callable[[Problem | None], None]) -> None:
+        """Say once, when the topic's first read is done, why it does not exist."""
+        self._use(board)
+        board.asked[tell] = None
+
+    def ask_no_more(
+        self, board: Board, tell: Callable[[Problem | None], None], now: Millis
+    ) -> None:
+        """It was said, or it is not waited for any more."""
+        board.asked.pop(tell, None)
+        self.rest(board, now)
+
+    def rest(self, board: Board, now: Millis) -> None:
+        """Let a topic be forgotten after a while, if it is one that nobody watches."""
+        is_kept = self.index.boards.get(board.name.key) is board
+        if is_kept and not board.is_wanted and board.idle_since is None:
+            board.idle_since = now
+            self._idle[board] = None
+
+    def forget_oldest(self) -> bool:
+        """Make room for another topic; False if all are watched."""
+        board = next(iter(self._idle), None)
+        if board is None:
+            return False
+        self._forget(board)
+        return True
+
+    def _use(self, board: Board) -> None:
+        board.idle_since = None
+        self._idle.pop(board, None)
 
     def writable(self, watcher: Watcher, now: Millis) -> None:
         """A connection takes bytes again: send what is newest of what it missed."""
@@ -276,24 +330,28 @@ class Hub:
             self.delivery.show_all(board, now)
         for held in board.take_held():
             self._change(board, held.position, held.rows, now)
+        self._say(board, None)
         waiting, board.waiting = board.waiting, {}
         for watcher, since in waiting.items():
             self.delivery.serve(board, watcher, since, now)
         return True
 
-    def refused(self, board: Board, error: Callable[[str], Frame]) -> None:
-        """A topic does not exist (any more): its watchers are told, and it is gone.
-
-        ``error`` makes the frame from the topic's wire name.
-        """
+    def refused(self, board: Board, problem: Problem) -> None:
+        """A topic does not exist (any more): its watchers are told, and it is gone."""
         if self.index.boards.get(board.name.key) is not board:
-            return  # forgotten in the meantime, and perhaps asked for anew
-        frame = error(board.name.wire)
+            return  # forgotten in the meantime, and perhaps another by now
+        self._say(board, problem)
+        frame = error_frame(None, problem, board.name.wire)
         for watcher in (*board.watchers, *board.waiting):
             watcher.boards.pop(board.name.wire, None)
             watcher.settle(board)
             watcher.writer.answer(frame)
         self._forget(board)
+
+    def _say(self, board: Board, problem: Problem | None) -> None:
+        asked, board.asked = board.asked, {}
+        for tell in asked:
+            tell(problem)
 
     def _content(self, board: Board, view: TopicView) -> tuple[Position, Rows]:
         if isinstance(view, MeView):
@@ -365,10 +423,12 @@ class Hub:
 
     def tick(self, now: Millis) -> None:
         """A second has passed: forget, expire, and follow up suspicions."""
+        for board in list(self._idle):
+            assert board.idle_since is not None
+            if now - board.idle_since < FORGET_MS:
+                break
+            self._forget(board)
         for board in list(self.index.boards.values()):
-            if board.idle_since is not None and now - board.idle_since >= FORGET_MS:
-                self._forget(board)
-                continue
             board.ring.expire(now)
             lasts_ms = READ_AGAIN_MS.get(board.name.kind)
             is_old = lasts_ms is not None and now - board.read_at >= lasts_ms
@@ -390,7 +450,9 @@ class Hub:
 
     def _forget(self, board: Board) -> None:
         self._wanted.pop(board, None)
+        self._use(board)
         self.index.forget(board)
+        self.forgotten(board)
 
 
 def _merge(

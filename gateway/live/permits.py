@@ -79,8 +79,7 @@ class Permits:
             board.watchers.pop(reader.watcher, None)
             board.waiting.pop(reader.watcher, None)
             reader.watcher.settle(board)
-        if not board.is_watched:
-            board.idle_since = self._clock.now()
+        self._hub.rest(board, self._clock.now())
         self._doubted += found
         self._news.set()
 

@@ -23,7 +23,6 @@ from gateway.batching import by_shard
 from gateway.config import GatewayPorts
 from gateway.live.board import Board, MeView, TopicView
 from gateway.live.feed import backoff_s
-from gateway.live.frames import Frame, error_frame
 from gateway.live.hub import Hub
 from gateway.live.painter import WORTH, Painter
 from gateway.live.settings import LiveSettings
@@ -134,12 +133,7 @@ class TopicReader:
     def _refused(self, board: Board, refusal: Refusal) -> bool:
         if refusal.code is RefusalCode.DEADLINE_PASSED:
             return False
-        problem = of_refusal(refusal)
-
-        def frame(wire: str) -> Frame:
-            return error_frame(None, problem, wire)
-
-        self._hub.refused(board, frame)
+        self._hub.refused(board, of_refusal(refusal))
         return True
 
     async def _ask(self, board: Board) -> TopicView | Refusal:

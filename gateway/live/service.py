@@ -36,6 +36,7 @@ from gateway.live.permits import Permits
 from gateway.live.persons import Persons
 from gateway.live.reader import TopicReader
 from gateway.live.rhythm import Rhythm
+from gateway.live.room import TopicRoom
 from gateway.live.settings import LiveSettings
 from gateway.live.socket import LiveSocket
 from gateway.live.sse import LiveStream
@@ -84,6 +85,7 @@ class LiveService:
             clock=ports.clock,
             settings=self._settings,
             persons=self.persons,
+            room=TopicRoom(self.hub, self._settings, ports.clock),
             revocations=ports.revocations,
         )
         self._door = LiveDoor(house, needs.limits, config.allowed_origins, self._random)

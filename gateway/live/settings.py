@@ -14,6 +14,10 @@ class LiveSettings:
     """Topics of one connection; one more closes it with 4505."""
     topics_max: int = 100_000
     """Topics that one process keeps current; each costs a few kilobytes."""
+    topics_per_address_max: int = 10_000
+    """Of these, those that were first asked for from one address."""
+    topics_per_person_max: int = 8_192
+    """Or by one signed-in person."""
     message_bytes_max: int = 128 * 1024
     """What a client says at once; more closes the connection with 4509."""
     deflate: Literal["off", "shared"] = "off"

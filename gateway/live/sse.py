@@ -20,11 +20,11 @@ from starlette.types import Receive, Scope, Send
 from gateway.auth import Caller
 from gateway.bodies import unknown
 from gateway.errors import FieldError, InvalidRequest
-from gateway.live.conversation import find_room
 from gateway.live.door import LiveDoor
 from gateway.live.frames import NOWHERE, Frame, Position
 from gateway.live.outbox import RowWriter
 from gateway.live.permits import allow_topic
+from gateway.live.room import check_week
 from gateway.live.topics import BadTopic, TopicName, parse_topic
 from gateway.problems import CODES, of_error, problem
 from gateway.reply import problem_reply
@@ -60,7 +60,7 @@ class LiveStream:
             self._door.limits.admit(None, address)
             house = self._door.house
             caller = house.authenticator.caller(request.headers.get("authorization"))
-            names = await self._names(request, caller)
+            names = await self._names(request, caller, address)
             since = _since(request.headers.get("last-event-id"))
         except Exception as error:  # noqa: BLE001 - the last word is always a problem
             return _response(error)
@@ -85,7 +85,9 @@ class LiveStream:
 
         return leave
 
-    async def _names(self, request: Request, caller: Caller | None) -> list[TopicName]:
+    async def _names(
+        self, request: Request, caller: Caller | None, address: str
+    ) -> list[TopicName]:
         strange = [name for name in request.query_params if name != "topics"]
         if strange:
             known = ("topics",)
@@ -99,14 +101,17 @@ class LiveStream:
             raise InvalidRequest(
                 "", FieldError("topics", f"must name 1 to {limit} topics")
             )
+        house = self._door.house
+        self._door.limits.admit_topics(caller, address, len(wanted))
         names = []
         for text in wanted:
             try:
                 name = parse_topic(text, caller.subject if caller else "")
+                check_week(name, house.clock.now())
             except BadTopic as error:
                 raise InvalidRequest("", FieldError("topics", str(error))) from None
-            find_room(self._door.house, name)
-            await allow_topic(self._door.house.access, caller, name)
+            await allow_topic(house.access, caller, name)
+            house.room.take(name, caller, address)
             names.append(name)
         return names
 

@@ -43,7 +43,9 @@ async def serve(app: Any, port: int, ws: Any) -> None:
 
 async def gateway(port: int) -> None:
     """Ours."""
-    live = LiveSettings(connections_max=0, connections_per_address_max=0)
+    live = LiveSettings(
+        connections_max=0, connections_per_address_max=0, topics_per_address_max=0
+    )
     config = GatewayConfig(
         token_keys=(KEY,), rate_limited=False, log_requests=False, live=live
     )

@@ -13,6 +13,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from actors.domain.ids import ProviderId
+from gateway.live.settings import LiveSettings
 from tests.fakes.live_house import LiveClient, LiveHouse, open_live_house
 
 WEEK = "slots/prv_1/consult/2026-W33"
@@ -207,10 +208,14 @@ async def test_bad_topics_are_named(house: LiveHouse) -> None:
         error = await client.next()
         assert (error["status"], error["code"]) == (422, "invalid_request")
         assert error["topic"] == "slots/prv_1/consult/2026-W60"
-        lost = "slots/prv_404/consult/2026-W33"
-        await client.ask("subscribe", topics=[lost])
-        error = await client.until("error")
+        assert (await client.next())["body"] == {"topics": []}
+        lost, good = "slots/prv_404/consult/2026-W33", "slots/prv_1/consult/2026-W33"
+        asked = await client.send("subscribe", topics=[lost, good])
+        error = await client.next()
         assert (error["status"], error["topic"]) == (404, lost)
+        assert error["id"] == asked, "an answer, before what could be had is confirmed"
+        assert (await client.next())["body"] == {"topics": [good]}
+        assert (await client.next())["t"] == "snapshot"
 
 
 async def test_commands_need_a_token(house: LiveHouse) -> None:
@@ -222,7 +227,7 @@ async def test_commands_need_a_token(house: LiveHouse) -> None:
         assert (bad["status"], bad["code"]) == (401, "unauthenticated")
 
 
-@pytest.mark.parametrize("frame", ["{", "[]", '{"id":1}', b"bytes"])
+@pytest.mark.parametrize("frame", ["{", "[]", '{"op":7}', '{"id":[]}', b"bytes"])
 async def test_unreadable_frames_end_the_connection(
     house: LiveHouse, frame: str | bytes
 ) -> None:
@@ -334,12 +339,13 @@ async def test_a_change_is_encoded_once(house: LiveHouse) -> None:
     assert (encoder.snapshots, encoder.deltas) == (before[0], before[1] + 1)
 
 
-async def test_too_many_topics(house: LiveHouse) -> None:
+async def test_too_many_topics() -> None:
     """One topic more than the cap closes with 4505."""
-    async with house.client() as client:
-        topics = [f"slots/prv_{n}/consult/2026-W33" for n in range(1, 258)]
-        await client.ask("subscribe", topics=topics[:200])
-        await client.send("subscribe", topics=topics[200:])
+    live = LiveSettings(subscriptions_max=2)
+    async with open_live_house(live=live) as house, house.client() as client:
+        topics = [f"slots/prv_1/consult/2026-W{n}" for n in (33, 34, 35)]
+        await client.ask("subscribe", topics=topics[:2])
+        await client.send("subscribe", topics=topics[2:])
         assert await client.closed() == 4505
         assert (client.frames[-1]["t"], client.frames[-1]["code"]) == ("bye", 4505)
 

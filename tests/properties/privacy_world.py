@@ -32,13 +32,14 @@ from gateway.live.frames import Frame, FrameEncoder
 from gateway.live.hub import Hub
 from gateway.live.permits import Permits
 from gateway.live.persons import Persons
+from gateway.live.room import TopicRoom
 from gateway.live.settings import LiveSettings
 from gateway.live.topics import Kind
 from gateway.live.watcher import Watcher
 from gateway.problems import CloseCode
 from gateway.reply import Reply
 from tests.fakes.clocks import SteppedClock
-from tests.unit.gateway.live.stage import CONSULT, NINE, NOW, PROVIDER, SHARD, WEEK
+from tests.unit.gateway.live.stage import CONSULT, NINE, PROVIDER, SHARD, TODAY, WEEK
 
 SCHEDULE = f"schedule/{PROVIDER}"
 PEOPLE = (
@@ -81,7 +82,7 @@ class World:
             start=Minute(NINE),
             end=Minute(NINE + 30),
             location_id=LocationId("loc_1"),
-            booked_at=NOW,
+            booked_at=TODAY,
         )
         self.bookings[view.booking_id] = view
         state = "b" if number % 2 else "f"
@@ -155,6 +156,9 @@ class SlowCommands:
     def knows(self, op: str) -> bool:
         return op in self.operations
 
+    def admit_topics(self, *_who: object) -> None:
+        return
+
     def admit(self, *_who: object) -> None:
         return
 
@@ -172,7 +176,7 @@ class Tokens:
         if token not in PEOPLE:
             raise Unauthenticated
         role, _, subject = token.partition(":")
-        return Caller(Role(role), subject, Millis(NOW + 10**9))
+        return Caller(Role(role), subject, Millis(TODAY + 10**9))
 
     def check_holds(self, _caller: Caller) -> None:
         return
@@ -231,7 +235,7 @@ class Play:
         self.random = random = Random(seed)
         self.world, self.gates = World(random), Gates(random)
         self.hub = Hub(FrameEncoder(body_of), lambda _provider: SHARD, me_epoch=7)
-        clock = SteppedClock(NOW)
+        clock = SteppedClock(TODAY)
         access = cast("Access", SlowAccess(self.world, self.gates))
         self.permits = Permits(self.hub, access, clock, random)
         self.hub.doubt = self.permits.doubt
@@ -243,6 +247,7 @@ class Play:
             clock=clock,
             settings=LiveSettings(),
             persons=Persons(0),
+            room=TopicRoom(self.hub, LiveSettings(), clock),
         )
         self.clients = [_client(house, self.world) for _ in range(3)]
         self.tasks: set[asyncio.Future[None]] = set()
@@ -276,21 +281,22 @@ class Play:
         elif chance < 0.85:
             writer.writable = not writer.writable
             if writer.writable and writer.watcher is not None:
-                self.hub.writable(writer.watcher, NOW)
+                self.hub.writable(writer.watcher, TODAY)
         else:
-            self.gates.open_one()
+            for _ in range(2):  # a topic that is new is asked about twice
+                self.gates.open_one()
 
     def _change(self) -> None:
         self._number = number = self._number + 1
         is_move = self.random.random() < 0.2
         change = self.world.moves() if is_move else self.world.books()
         batch = FeedBatch(1, number, number, [change], reset=number == 1)
-        assert self.hub.on_feed(SHARD, self.hub.cursor(SHARD), batch, NOW)
+        assert self.hub.on_feed(SHARD, self.hub.cursor(SHARD), batch, TODAY)
 
     def _read(self) -> None:
         for board in self.hub.take_wanted():
             if self.hub.begin_read(board):
-                self.hub.loaded(board, self.world.view(board), NOW)
+                self.hub.loaded(board, self.world.view(board), TODAY)
 
 
 async def run_world(seed: int, steps: int = 200) -> int:

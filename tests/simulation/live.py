@@ -18,6 +18,7 @@ from gateway.live.frames import Frame, FrameEncoder, Position
 from gateway.live.hub import Hub
 from gateway.live.topics import parse_topic
 from gateway.live.watcher import Watcher
+from gateway.problems import problem
 from tests.simulation.kernel import Kernel, Violation
 
 POLL_MS = 9_000
@@ -125,7 +126,7 @@ class SimLive:
             if birth != self._birth:
                 return
             if isinstance(view, Refusal):
-                self.hub.refused(board, lambda wire: Frame(b'{"t":"error"}', wire))
+                self.hub.refused(board, problem("not_found"))
             elif not isinstance(view, SlotsView) or not self.hub.loaded(
                 board, view, self.now()
             ):

@@ -19,6 +19,7 @@ SHARD = ShardId("s0000")
 NOW = Millis(1_000_000)
 NINE = 29_934_000
 """2026-11-30T12:00Z; the name says what a clinic would call it."""
+TODAY = Millis(NINE * 60_000)
 WEEK: TopicName = slots_topic(PROVIDER, CONSULT, "2026-W49")
 
 

@@ -14,11 +14,19 @@ from gateway.errors import Unauthenticated
 from gateway.live.commands import SocketCommands
 from gateway.live.conversation import Conversation, House
 from gateway.live.persons import Persons
+from gateway.live.room import TopicRoom
 from gateway.live.settings import LiveSettings
 from gateway.live.watcher import Watcher
 from gateway.reply import Reply
 from tests.fakes.clocks import SteppedClock
-from tests.unit.gateway.live.stage import NOW, WEEK, PageWriter, a_hub
+from tests.unit.gateway.live.stage import (
+    TODAY,
+    WEEK,
+    PageWriter,
+    a_hub,
+    a_view,
+    read,
+)
 
 
 class _Commands:
@@ -34,6 +42,8 @@ class _Commands:
     def admit(self, *_args: object) -> None:
         return
 
+    admit_topics = admit
+
     async def perform(self, *_args: object) -> Reply:
         await self.gate.wait()
         return Reply(201, b'{"hold_id":"hld_1.a"}')
@@ -45,7 +55,7 @@ class _Authenticator:
     def verify(self, token: str) -> Caller:
         if not token.startswith("pat_"):
             raise Unauthenticated
-        return Caller(Role.PATIENT, token, NOW)
+        return Caller(Role.PATIENT, token, TODAY)
 
 
 class _Stage:
@@ -53,14 +63,16 @@ class _Stage:
 
     def __init__(self, **settings: Any) -> None:
         self.commands = _Commands()
+        hub, clock, chosen = a_hub(), SteppedClock(TODAY), LiveSettings(**settings)
         self.house = House(
-            hub=a_hub(),
+            hub=hub,
             authenticator=cast("Authenticator", _Authenticator()),
             access=cast("Access", None),
             commands=cast("SocketCommands", self.commands),
-            clock=SteppedClock(NOW),
-            settings=LiveSettings(**settings),
-            persons=Persons(LiveSettings(**settings).connections_per_person_max),
+            clock=clock,
+            settings=chosen,
+            persons=Persons(chosen.connections_per_person_max),
+            room=TopicRoom(hub, chosen, clock),
         )
 
     def client(self) -> tuple[Conversation, PageWriter]:
@@ -68,6 +80,15 @@ class _Stage:
         watcher = Watcher(writer)
         self.house.hub.joined(watcher)
         return Conversation(self.house, watcher, "10.0.0.1"), writer
+
+    async def watch(self, conversation: Conversation, *topics: str) -> None:
+        """Subscribe, and let every topic that is new be read."""
+        later = say(conversation, "subscribe", topics=topics)
+        if later is not None:
+            answering = asyncio.ensure_future(later)
+            await asyncio.sleep(0)
+            read(self.house.hub, a_view(5))
+            await answering
 
 
 def say(conversation: Conversation, op: str, **fields: Any) -> Any:
@@ -126,20 +147,6 @@ def test_three_bad_tokens_close() -> None:
     assert (bye["t"], bye["code"]) == ("bye", 4501)
 
 
-def test_topics_of_the_process_are_bounded() -> None:
-    """Beyond the cap new topics are refused for now, known ones are not."""
-    stage = _Stage(topics_max=1)
-    conversation, writer = stage.client()
-    say(conversation, "subscribe", topics=[WEEK.wire])
-    say(conversation, "subscribe", topics=["slots/prv_2/consult/2026-W49"])
-    error, result = writer.page[1], writer.page[2]
-    assert (error["status"], error["topic"][:11]) == (503, "slots/prv_2")
-    assert result["body"] == {"topics": []}
-    other, page = stage.client()
-    say(other, "subscribe", topics=[WEEK.wire])
-    assert page.page[0]["body"] == {"topics": [WEEK.wire]}
-
-
 @pytest.mark.parametrize("text", ["", "nul", "{}", '{"op":1}', "[" * 2_000, None])
 def test_what_nobody_can_read_is_an_error(text: str | None) -> None:
     """It has no id, and the connection lives on for now."""
@@ -176,9 +183,41 @@ def test_malformed_subscriptions_say_what_is_wrong(fields: dict[str, Any]) -> No
     assert error["errors"]
 
 
-def test_unsubscribing_answers_with_what_was_left() -> None:
+async def test_unsubscribing_answers_with_what_was_left() -> None:
     """Topics that were not watched are not in the answer."""
-    conversation, writer = _Stage().client()
-    say(conversation, "subscribe", topics=[WEEK.wire, WEEK.wire])
+    stage = _Stage()
+    conversation, writer = stage.client()
+    await stage.watch(conversation, WEEK.wire, WEEK.wire)
     say(conversation, "unsubscribe", topics=[WEEK.wire, "me"])
-    assert [frame["body"] for frame in writer.page] == [{"topics": [WEEK.wire]}] * 2
+    results = [frame for frame in writer.page if frame["t"] == "result"]
+    assert [frame["body"] for frame in results] == [{"topics": [WEEK.wire]}] * 2
+
+
+async def test_a_topic_given_up_before_it_was_read_is_not_watched() -> None:
+    """It is left at once, and the answer to the subscription does not list it."""
+    stage = _Stage()
+    conversation, writer = stage.client()
+    asked = asyncio.ensure_future(say(conversation, "subscribe", topics=[WEEK.wire]))
+    await asyncio.sleep(0)
+    assert writer.page == []
+    say(conversation, "unsubscribe", topics=[WEEK.wire])
+    read(stage.house.hub, a_view(5))
+    await asked
+    assert [frame["body"] for frame in writer.page] == [
+        {"topics": [WEEK.wire]},
+        {"topics": []},
+    ]
+    (board,) = stage.house.hub.index.boards.values()
+    assert not board.is_watched
+
+
+async def test_topics_that_are_still_read_count_among_a_connections_topics() -> None:
+    """Or a client that does not wait for answers would have any number."""
+    stage = _Stage(subscriptions_max=2)
+    conversation, writer = stage.client()
+    weeks = [f"slots/prv_1/consult/2026-W{week}" for week in (49, 50, 51)]
+    waiting = [say(conversation, "subscribe", topics=[week]) for week in weeks[:2]]
+    assert say(conversation, "subscribe", topics=weeks[2:]) is None
+    assert writer.closed == 4505
+    for later in waiting:
+        later.close()

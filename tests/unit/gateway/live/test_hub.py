@@ -5,7 +5,7 @@ from __future__ import annotations
 from actors.domain.answers import PositionsView
 from actors.domain.changes import CalendarChange, FeedBatch
 from actors.domain.ids import Millis
-from gateway.live.frames import Position, error_frame
+from gateway.live.frames import Position
 from gateway.live.hub import FORGET_MS, SUSPECT_MS, Hub
 from gateway.problems import problem
 from tests.unit.gateway.live.stage import (
@@ -299,7 +299,7 @@ def test_a_refused_topic_ends_its_subscriptions() -> None:
     watcher, writer = watch(hub)
     board = hub.take_wanted()[0]
     no = problem("visit_type_not_found")
-    hub.refused(board, lambda wire: error_frame(None, no, wire))
+    hub.refused(board, no)
     assert writer.page[-1]["topic"] == WEEK.wire
     assert not watcher.boards
     assert not hub.begin_read(board)
@@ -340,8 +340,8 @@ def test_a_refusal_of_a_forgotten_topic_touches_nobody() -> None:
     hub.unsubscribe(watcher, WEEK.wire, NOW)
     hub.tick(Millis(NOW + FORGET_MS))
     no = problem("not_found", "no such provider")
-    hub.refused(old, lambda wire: error_frame(None, no, wire))
+    hub.refused(old, no)
     _, writer = watch(hub)
-    hub.refused(old, lambda wire: error_frame(None, no, wire))
+    hub.refused(old, no)
     read(hub, a_view(5))
     assert [frame["t"] for frame in writer.page] == ["snapshot"]

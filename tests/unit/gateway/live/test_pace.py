@@ -9,7 +9,7 @@ from actors.domain.answers import BookingStatus, BookingView
 from actors.domain.changes import CalendarChange
 from actors.domain.ids import BookingId, LocationId, Millis, Minute, PatientId
 from gateway.live.board import MeView
-from gateway.live.frames import NOWHERE, Position, Rows, error_frame
+from gateway.live.frames import NOWHERE, Position, Rows
 from gateway.live.hub import Hub
 from gateway.live.pace import SHARE, WINDOW_MS_MAX
 from gateway.live.painter import Painter
@@ -221,7 +221,7 @@ def test_who_is_told_that_a_topic_is_gone_is_told_nothing_more() -> None:
     hub.read_again(board)
     assert hub.take_wanted() == [board]
     assert hub.begin_read(board)
-    hub.refused(board, lambda _wire: error_frame(None, problem("not_found", "gone")))
+    hub.refused(board, problem("not_found", "gone"))
     hub.delivery.release(later(500))
     assert writer.page[-1]["t"] == "error"
     assert not slow.dirty

@@ -15,6 +15,7 @@ from gateway.live.permits import Permits
 from gateway.live.persons import Persons
 from gateway.live.reader import TopicReader
 from gateway.live.rhythm import Rhythm
+from gateway.live.room import TopicRoom
 from gateway.live.settings import LiveSettings
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.house import CONFIG
@@ -32,14 +33,16 @@ from tests.unit.gateway.live.stage import (
 
 def a_rhythm(**settings: float) -> tuple[Rhythm, House]:
     clock = SteppedClock(NOW)
+    hub, chosen = a_hub(), LiveSettings(**settings)  # type: ignore[arg-type]
     house = House(
-        hub=a_hub(),
+        hub=hub,
         authenticator=Authenticator(CONFIG, clock),
         access=cast("Access", None),
         commands=cast("SocketCommands", None),
         clock=clock,
-        settings=LiveSettings(**settings),  # type: ignore[arg-type]
+        settings=chosen,
         persons=Persons(0),
+        room=TopicRoom(hub, chosen, clock),
     )
     reader = cast("TopicReader", None)
     permits = cast("Permits", None)
