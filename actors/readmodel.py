@@ -73,12 +73,35 @@ class Directory(Protocol):
         """These providers, those that exist; how far away, when ``near`` is given."""
         ...
 
+    async def clinics(
+        self, clinic_ids: Sequence[ClinicId]
+    ) -> Mapping[ClinicId, Clinic]:
+        """These clinics, those that exist."""
+        ...
+
+    async def find_clinics(
+        self, words: str, *, after: str, limit: int
+    ) -> tuple[Sequence[Clinic], str | None]:
+        """A page by name, then id, of those that have all words; as ``find``."""
+        ...
+
+    async def keep_clinic(self, clinic: Clinic) -> Clinic:
+        """The clinic of this id as it is known; added if it was not.
+
+        Never changes one that exists: that is ``put_clinics``' part.
+        """
+        ...
+
     async def clinic_count(self) -> int:
         """How many clinics there are."""
         ...
 
     async def put_clinics(self, clinics: Sequence[Clinic]) -> tuple[int, int, int]:
-        """Add or update clinics: how many were (new, changed, the same)."""
+        """Add or update clinic records: how many were (new, changed, the same).
+
+        A record stands, whatever providers are registered with, and survives a
+        rebuild of the read model.
+        """
         ...
 
 

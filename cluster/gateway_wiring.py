@@ -103,13 +103,14 @@ async def gateway_ports(site: Site, links: ShardLinks) -> AsyncIterator[GatewayP
     """The gateway's ports over real adapters; closed afterwards."""
     clock = SystemClock()
     readers = open_engine(site.reader_url, "reader", fallback=site.database_url)
+    writer = open_engine(site.database_url, "writer")
     courier = Courier(links, clock)
     try:
         async with shared_ports(site, clock) as shared:
             yield GatewayPorts(
                 calendars=courier,
                 links=links,
-                directory=SqlDirectory(readers),
+                directory=SqlDirectory(readers, writer),
                 history=SqlBookingHistory(readers),
                 progress=SqlProgress(readers),
                 clock=clock,
@@ -121,6 +122,7 @@ async def gateway_ports(site: Site, links: ShardLinks) -> AsyncIterator[GatewayP
     finally:
         await courier.close()
         await readers.dispose()
+        await writer.dispose()
 
 
 def web_server(site: Site, ports: GatewayPorts, version: str) -> WebServer:

@@ -52,6 +52,8 @@ class Action(StrEnum):
     ADD_TIME_OFF = "add_time_off"
     REMOVE_TIME_OFF = "remove_time_off"
     REGISTER_PROVIDER = "register_provider"
+    READ_CLINIC = "read_clinic"
+    PUT_CLINIC = "put_clinic"
 
 
 class Relation(StrEnum):
@@ -94,9 +96,11 @@ read_time_off          no    no     yes   no     yes   no      yes
 add_time_off           no    no     yes   no     yes   no      yes
 remove_time_off        no    no     yes   no     yes   no      yes
 register_provider      no    no     no    no     no    no      yes
+read_clinic            yes   yes    yes   yes    yes   yes     yes
+put_clinic             no    no     no    no     yes   no      yes
 """
 
-PUBLIC: Final = frozenset({Action.READ_PROVIDER, Action.READ_SLOTS})
+PUBLIC: Final = frozenset({Action.READ_PROVIDER, Action.READ_SLOTS, Action.READ_CLINIC})
 """What anybody may do without a token."""
 
 _COLUMNS: Final = (
@@ -193,6 +197,21 @@ class Access:
         if verdict is Verdict.HIDE or provider_id is None or relation is None:
             raise NotFound(code=HIDDEN_AS[kind])
         return caller, provider_id
+
+    def to_clinic(
+        self, caller: Caller | None, action: Action, clinic_id: ClinicId
+    ) -> Caller:
+        """Let a caller act on a clinic.
+
+        Raises:
+            Unauthenticated, Forbidden: they may not.
+        """
+        caller = signed_in(caller)
+        own = caller.role is Role.ADMIN or caller.clinic_id == clinic_id
+        relation = Relation.OWN if own else Relation.OTHER
+        if VERDICTS[action, caller.role, relation] is not Verdict.YES:
+            raise Forbidden
+        return caller
 
     async def zone_of(self, provider_id: ProviderId) -> str:
         """The zone of a provider's clinic; UTC if there is no such provider."""

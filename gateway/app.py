@@ -28,6 +28,7 @@ from starlette.types import ASGIApp
 from actors.errors import Unavailable
 from gateway.bookings.routes import operations as booking_operations
 from gateway.bookings.schemas import booking_body
+from gateway.clinics.routes import operations as clinic_operations
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.connections import HttpConnections
 from gateway.endpoint import Door, Endpoint, Operation
@@ -144,6 +145,7 @@ def all_operations(made: Services) -> list[Operation]:
         *hold_operations(made.holds),
         *provider_operations(made.search, made.providers),
         *staff_operations(made.providers),
+        *clinic_operations(made.clinics),
     ]
 
 

@@ -29,6 +29,7 @@ CODES = MappingProxyType(
         "wrong_status": (409, "The booking's status does not allow this"),
         "hold_expired": (410, "The hold has expired"),
         "provider_not_found": (404, "No such provider"),
+        "clinic_not_found": (404, "No such clinic"),
         "hold_not_found": (404, "No such hold"),
         "booking_not_found": (404, "No such booking"),
         "visit_type_not_found": (404, "No such visit type"),
@@ -62,7 +63,10 @@ _REFUSAL_CODES = MappingProxyType(
 
 _SENTENCES = MappingProxyType(
     {refusal.code.value: refusal.detail for refusal in SENTENCES}
-    | {"not_found": "There is nothing at this address."}
+    | {
+        "not_found": "There is nothing at this address.",
+        "clinic_not_found": "There is no such clinic.",
+    }
 )
 """Code -> its detail where none is given: the calendar's own sentence."""
 

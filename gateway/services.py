@@ -12,6 +12,7 @@ from gateway.access import Access
 from gateway.auth import Authenticator
 from gateway.bookings.listing import Bookings
 from gateway.bookings.service import BookingService
+from gateway.clinics.service import ClinicService
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.desk import Desk
 from gateway.holds.service import HoldService
@@ -35,6 +36,7 @@ class Services:
     holds: HoldService
     bookings: BookingService
     own_bookings: Bookings
+    clinics: ClinicService
     providers: ProviderService
     search: ProviderSearch
 
@@ -51,6 +53,7 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         observe=metrics.command,
     )
     shared = Shared(ports, config)
+    clinics = ClinicService(ports.directory, access)
     return Services(
         metrics=metrics,
         authenticator=Authenticator(config, ports.clock, shared.revoked),
@@ -61,11 +64,13 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         holds=HoldService(desk, ports.calendars, access),
         bookings=BookingService(desk, ports.calendars, access, ports.history),
         own_bookings=Bookings(ports.history, desk.recent, access.zone_of),
+        clinics=clinics,
         providers=ProviderService(
             desk,
             ports.calendars,
             access,
             ports.clock,
+            clinics,
             shared.last_shown,
             cell_minutes=config.cell_minutes,
         ),

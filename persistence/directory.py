@@ -7,18 +7,20 @@ ordered by exact distance here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from heapq import nsmallest
+from itertools import chain
 from typing import Any
 
 from msgspec import structs
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from actors.domain.ids import ProviderId, VisitTypeId
+from actors.domain.ids import ClinicId, ProviderId, VisitTypeId
 from actors.domain.rules import Clinic, Profile, VisitType
 from actors.readmodel import ProviderListing, ProviderQuery
 from persistence import tables as t
-from persistence.engine import reading
+from persistence.engine import reading, writing
 from persistence.projection_profiles import (
     IDS_PER_QUERY,
     Stamped,
@@ -42,6 +44,13 @@ from persistence.search import (
 
 RARE_MAX = 500
 """Hits of a word in the tables of words, below which it is rare."""
+ROWS_AT_ONCE = 2_000
+"""Rows of a search near a place that are in memory at a time."""
+PLACES_MAX = 10_000
+"""Places whose distance is remembered during one search."""
+
+_RECORD: dict[str, Any] = {"imported": True, "registered_at": 0, "registered_by": ""}
+"""The stamp of a clinic that is a record of its own; see tables.clinic."""
 
 Found = list[tuple[ProviderId, float | str]]
 """Ids with what they are ordered by: a distance or a name."""
@@ -86,6 +95,53 @@ class SqlDirectory:
             found = await _listings(connection, provider_ids)
         return {key: placed(listing, near) for key, listing in found.items()}
 
+    async def clinics(
+        self, clinic_ids: Sequence[ClinicId]
+    ) -> Mapping[ClinicId, Clinic]:
+        """These clinics, those that exist."""
+        mine = t.clinic.c.clinic_id
+        async with reading(self._readers) as connection:
+            query = select(t.clinic).where(mine.in_(clinic_ids))
+            rows = (await connection.execute(query)).mappings().all()
+        return {ClinicId(row["clinic_id"]): clinic_of(row) for row in rows}
+
+    async def find_clinics(
+        self, words: str, *, after: str, limit: int
+    ) -> tuple[Sequence[Clinic], str | None]:
+        """A page by name, then id, and the cursor of the next; see the port."""
+        start = read_cursor("c", after, (str, str)) if after else None
+        name, clinic_id, word = t.clinic.c.name, t.clinic.c.clinic_id, t.clinic_word.c
+        wanted = query_words(words)
+        if words.strip() and not wanted:
+            return [], None
+        query = select(t.clinic).where(
+            *(
+                clinic_id.in_(select(word.clinic_id).where(_begins(word.word, one)))
+                for one in wanted
+            )
+        )
+        if start is not None:
+            later = or_(name > start[0], clinic_id > start[1])
+            query = query.where(and_(name >= start[0], later))
+        query = query.order_by(name, clinic_id).limit(limit + 1)
+        async with reading(self._readers) as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        page = [clinic_of(row) for row in rows[:limit]]
+        more = len(rows) > limit and bool(page)
+        cursor = write_cursor("c", page[-1].name, page[-1].clinic_id) if more else None
+        return page, cursor
+
+    async def keep_clinic(self, clinic: Clinic) -> Clinic:
+        """The clinic of this id as it is known; added if it was not."""
+        assert self._writer is not None, "this directory was opened for reading"
+        async with writing(self._writer) as connection:
+            rows = await clinic_rows(connection, [clinic.clinic_id])
+            row = rows.get(clinic.clinic_id)
+            if row is not None:
+                return clinic_of(row)
+            await save_clinics(connection, [(clinic, _RECORD)], [])
+        return clinic
+
     async def clinic_count(self) -> int:
         """How many clinics there are."""
         async with reading(self._readers) as connection:
@@ -93,15 +149,15 @@ class SqlDirectory:
             return int(await connection.scalar(query) or 0)
 
     async def put_clinics(self, clinics: Sequence[Clinic]) -> tuple[int, int, int]:
-        """Add or update imported clinics: how many were (new, changed, the same).
+        """Add or update clinic records: how many were (new, changed, the same).
 
-        An imported clinic's words win over those that providers registered.
+        A record's words win over those that providers registered.
         """
         assert self._writer is not None, "this directory was opened for reading"
         new = changed = 0
         for start in range(0, len(clinics), IDS_PER_QUERY):
             some = clinics[start : start + IDS_PER_QUERY]
-            async with self._writer.begin() as connection:
+            async with writing(self._writer) as connection:
                 added, altered = await _put(connection, some)
             new, changed = new + added, changed + altered
         return new, changed, len(clinics) - new - changed
@@ -124,8 +180,7 @@ async def _put(
     for clinic_id, clinic in now.items():
         row = rows.get(clinic_id)
         if row is None:
-            stamp = {"imported": True, "registered_at": 0, "registered_by": ""}
-            inserts.append((clinic, stamp))
+            inserts.append((clinic, _RECORD))
         elif clinic != before[clinic_id] or not row["imported"]:
             stamp = {key: row[key] for key in ("registered_at", "registered_by")}
             updates.append((clinic, {**stamp, "imported": True}))
@@ -216,11 +271,31 @@ async def _nearest(
     found: Found = []
     wanted = await _conditions(connection, query)
     for ring in _rings(query.within_km):
-        rows = await connection.execute(_within(wanted, query.near, ring))
-        found = _measured(query.near, rows.all(), ring, start)
+        asked = _within(wanted, query.near, ring)
+        async with connection.stream(asked) as rows:
+            parts = rows.partitions(ROWS_AT_ONCE)
+            found = await closest(query.near, parts, ring, start, limit)
         if len(found) >= limit:
             break
-    return found[:limit]
+    return found
+
+
+async def closest(
+    near: Point,
+    parts: AsyncIterator[Sequence[Any]],
+    ring: float | None,
+    start: tuple[Any, ...] | None,
+    limit: int,
+) -> Found:
+    """The closest ``limit`` of all rows, of which few are in memory at a time."""
+    best: list[tuple[float, str]] = []
+    known: dict[Point, float] = {}  # many providers share a clinic
+    async for part in parts:
+        if len(known) > PLACES_MAX:
+            known.clear()
+        measured = _measured(near, part, ring, start, known)
+        best = nsmallest(limit, chain(best, measured))
+    return [(ProviderId(provider_id), away) for away, provider_id in best]
 
 
 def _rings(within_km: float | None) -> list[float | None]:
@@ -251,9 +326,9 @@ def _measured(
     rows: Sequence[Any],
     ring: float | None,
     start: tuple[Any, ...] | None,
-) -> Found:
+    known: dict[Point, float],
+) -> list[tuple[float, str]]:
     found: list[tuple[float, str]] = []
-    known: dict[Point, float] = {}  # many providers share a clinic
     for provider_id, latitude, longitude in rows:
         if latitude is None or longitude is None:
             found.append((UNKNOWN_KM, provider_id))
@@ -264,10 +339,7 @@ def _measured(
             away = known[there] = distance_km(near, there)
         if ring is None or away <= ring:
             found.append((away, provider_id))
-    if start is not None:
-        found = [one for one in found if one > start]
-    found.sort()
-    return [(ProviderId(provider_id), away) for away, provider_id in found]
+    return found if start is None else [one for one in found if one > start]
 
 
 def _placed(listing: ProviderListing, key: float | str) -> ProviderListing:

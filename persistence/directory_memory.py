@@ -37,7 +37,7 @@ class ClinicRow(Struct, frozen=True):
 class MemoryDirectory:
     """``Directory`` over the rows of the twin."""
 
-    clinics: dict[ClinicId, ClinicRow]
+    clinic_table: dict[ClinicId, ClinicRow]
     providers: dict[ProviderId, PutProvider]
     visit_types: dict[ProviderId, tuple[VisitType, ...]]
 
@@ -68,24 +68,61 @@ class MemoryDirectory:
             if i in self.providers
         }
 
+    async def clinics(
+        self, clinic_ids: Sequence[ClinicId]
+    ) -> Mapping[ClinicId, Clinic]:
+        """These clinics, those that exist."""
+        return {
+            i: self.clinic_table[i].clinic for i in clinic_ids if i in self.clinic_table
+        }
+
+    async def find_clinics(
+        self, words: str, *, after: str, limit: int
+    ) -> tuple[Sequence[Clinic], str | None]:
+        """A page by name, then id, and the cursor of the next; see the port."""
+        asked = query_words(words)
+        found = sorted(
+            (row.clinic.name, clinic_id)
+            for clinic_id, row in self.clinic_table.items()
+            if (asked or not words.strip())
+            and all(
+                any(word.startswith(one) for word in clinic_words(row.clinic))
+                for one in asked
+            )
+        )
+        if after:
+            start = read_cursor("c", after, (str, str))
+            found = [one for one in found if one > start]
+        page, more = found[:limit], len(found) > limit
+        clinics = [self.clinic_table[clinic_id].clinic for _, clinic_id in page]
+        return clinics, write_cursor("c", *page[-1]) if more and page else None
+
+    async def keep_clinic(self, clinic: Clinic) -> Clinic:
+        """The clinic of this id as it is known; added if it was not."""
+        if clinic.clinic_id not in self.clinic_table:
+            await self.put_clinics([clinic])
+        return self.clinic_table[clinic.clinic_id].clinic
+
     async def clinic_count(self) -> int:
         """How many clinics there are."""
-        return len(self.clinics)
+        return len(self.clinic_table)
 
     async def put_clinics(self, clinics: Sequence[Clinic]) -> tuple[int, int, int]:
-        """Add or update imported clinics: how many were (new, changed, the same)."""
+        """Add or update clinic records: how many were (new, changed, the same)."""
         new = changed = 0
         for clinic in clinics:
-            row = self.clinics.get(clinic.clinic_id)
+            row = self.clinic_table.get(clinic.clinic_id)
             new += row is None
             changed += row is not None and row.clinic != clinic
             at, by = (row.at, row.by) if row else (Millis(0), "")
             imported = ClinicRow(clinic, imported=True, at=at, by=by)
-            self.clinics[clinic.clinic_id] = imported
+            self.clinic_table[clinic.clinic_id] = imported
         return new, changed, len(clinics) - new - changed
 
     def _clinic_of(self, provider_id: ProviderId) -> Clinic:
-        return self.clinics[self.providers[provider_id].profile.clinic.clinic_id].clinic
+        return self.clinic_table[
+            self.providers[provider_id].profile.clinic.clinic_id
+        ].clinic
 
     def _listing(self, provider_id: ProviderId, key: float | str) -> ProviderListing:
         profile = self.providers[provider_id].profile

@@ -226,6 +226,21 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         raise Unavailable(message) from error
 
 
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction for a change; whatever ails the database is ``Unavailable``.
+
+    Raises:
+        Unavailable: the read model takes no change just now.
+    """
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except (DBAPIError, OSError, PoolTimeout) as error:
+        message = "the read model does not answer; try again in a moment"
+        raise Unavailable(message) from error
+
+
 async def migrate(url: str) -> None:
     """Bring the tables to the newest revision; see persistence/migrating.py."""
     # Imported here: readers and projectors need neither it nor Alembic.

@@ -37,7 +37,7 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
     """All ports of the read model, in memory."""
 
     def __init__(self) -> None:
-        self.clinics: dict[ClinicId, ClinicRow] = {}
+        self.clinic_table: dict[ClinicId, ClinicRow] = {}
         self.providers: dict[ProviderId, p.PutProvider] = {}
         self.visit_types: dict[ProviderId, tuple[VisitType, ...]] = {}
         self.appointments: dict[BookingId, p.PutAppointment] = {}
@@ -98,7 +98,9 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
 
     def reset(self) -> None:
         """Throw projected rows away, as before a rebuild; imported clinics stay."""
-        self.clinics = {k: row for k, row in self.clinics.items() if row.imported}
+        self.clinic_table = {
+            k: row for k, row in self.clinic_table.items() if row.imported
+        }
         tables: tuple[dict[Any, Any], ...] = (
             self.providers,
             self.visit_types,
@@ -152,10 +154,10 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
             self._undo.append(lambda: table.__setitem__(key, before))
 
     def _clinic(self, shard: ShardId, put: p.PutClinic) -> None:
-        row = self.clinics.get(put.clinic.clinic_id)
+        row = self.clinic_table.get(put.clinic.clinic_id)
         if row is None or (not row.imported and p.newer(put, row.at, row.by)):
             new = ClinicRow(put.clinic, imported=False, at=put.at, by=put.provider_id)
-            self._put(self.clinics, put.clinic.clinic_id, new)
+            self._put(self.clinic_table, put.clinic.clinic_id, new)
 
     def _provider(self, shard: ShardId, put: p.PutProvider) -> None:
         self._put(self.providers, put.provider_id, put)

@@ -87,7 +87,7 @@ clinic = _table(
     Column("latitude", Double),
     Column("longitude", Double),
     Column("phone", words(64), nullable=False),
-    # Imported clinics are the operator's word: registrations leave them alone.
+    # A record of its own (put or imported): registrations leave it alone.
     Column("imported", Boolean, nullable=False),
     Column("registered_at", BigInteger, nullable=False),
     Column("registered_by", key(), nullable=False),

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from actors.domain.answers import Done, ProviderView, ScheduleView, TimeOffView
 from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
 from actors.readmodel import ProviderListing
-from gateway.bodies import shaped
 from gateway.bookings.schemas import BookingBody, booking_body
+from gateway.clinics.schemas import (
+    ClinicBody,
+    ClinicRequest,
+    Line,
+    Name,
+    clinic_body,
+)
 from gateway.wire import Instant, minute_text
 from gateway.words import (
     ClinicRef,
@@ -22,23 +27,7 @@ from gateway.words import (
     Version,
     VisitTypeRef,
     checked_text,
-    line,
 )
-
-
-class ClinicBody(Struct, frozen=True):
-    """Where patients are received."""
-
-    clinic_id: str
-    name: str
-    time_zone: str
-    address: str
-    city: str
-    postcode: str
-    country: str
-    latitude: float | None
-    longitude: float | None
-    phone: str
 
 
 class VisitTypeBody(Struct, frozen=True):
@@ -179,63 +168,22 @@ class ScheduleBody(Struct, frozen=True):
     time_off: list[TimeOffBody]
 
 
-Name = Annotated[str, line(min_length=1, max_length=200)]
-Line = Annotated[str, line(max_length=200)]
-
-Country = Annotated[
-    str,
-    shaped(
-        r"^([A-Z]{2})?$(?!\n)",
-        "two capital letters of ISO 3166-1, as DE, or empty",
-        examples=["DE"],
-    ),
-]
-
-
-class ClinicRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """The clinic of a provider."""
-
-    clinic_id: ClinicRef
-    name: Name
-    time_zone: Annotated[str, Meta(max_length=64, examples=["Europe/Berlin"])]
-    address: Line = ""
-    city: Line = ""
-    postcode: Line = ""
-    country: Country = ""
-    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
-    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
-    phone: Line = ""
-
-
 class ProfileRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who a provider is."""
+    """Who a provider is, and at which clinic: by id, or whole if it may be new.
+
+    A clinic that exists stays as it is; ``PUT /v1/clinics/{clinic_id}`` changes it.
+    """
 
     name: Name
     specialty: Name
-    clinic: ClinicRequest
+    clinic_id: ClinicRef | None = None
+    clinic: ClinicRequest | None = None
     languages: Annotated[list[Line], Meta(max_length=20)] = []
     about: Annotated[str, Meta(max_length=4000)] = ""
 
 
-def clinic_body(clinic: Clinic) -> ClinicBody:
-    """A clinic, as the wire has it."""
-    return ClinicBody(
-        clinic_id=clinic.clinic_id,
-        name=clinic.name,
-        time_zone=clinic.time_zone,
-        address=clinic.address,
-        city=clinic.city,
-        postcode=clinic.postcode,
-        country=clinic.country,
-        latitude=clinic.latitude,
-        longitude=clinic.longitude,
-        phone=clinic.phone,
-    )
-
-
-def profile_of(request: ProfileRequest) -> Profile:
+def profile_of(request: ProfileRequest, clinic: Clinic) -> Profile:
     """The domain's profile."""
-    clinic = msgspec.convert(request.clinic, Clinic, from_attributes=True)
     return Profile(
         name=request.name.strip(),
         specialty=request.specialty.strip(),
@@ -296,13 +244,13 @@ def _detail(kind: VisitType, next_free: int | None) -> VisitTypeDetail:
     )
 
 
-def provider_body(view: ProviderView) -> ProviderBody:
-    """A provider, whole, from their calendar."""
+def provider_body(view: ProviderView, clinic: Clinic) -> ProviderBody:
+    """A provider, whole, from their calendar and their clinic's record."""
     return ProviderBody(
         provider_id=view.provider_id,
         name=view.profile.name,
         specialty=view.profile.specialty,
-        clinic=clinic_body(view.profile.clinic),
+        clinic=clinic_body(clinic),
         visit_types=[
             _detail(kind, view.next_free.get(kind.visit_type))
             for kind in view.availability.visit_types

@@ -24,6 +24,7 @@ from actors.domain.commands import (
 )
 from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import (
+    ClinicId,
     Minute,
     ProviderId,
     TimeOffId,
@@ -32,10 +33,11 @@ from actors.domain.ids import (
     time_off_id,
 )
 from actors.domain.reads import ReadProvider, ReadSchedule, ReadSlots
-from actors.domain.zone_data import zone_info
+from actors.domain.rules import Clinic
 from actors.ports import Calendars, Clock
 from gateway.access import Access, Action
 from gateway.auth import Caller
+from gateway.clinics.service import ClinicService
 from gateway.desk import Desk
 from gateway.errors import FieldError, InvalidRequest, Refused, accepted
 from gateway.hot_pages import LastShown, OldPage
@@ -101,6 +103,7 @@ class ProviderService:
         calendars: Calendars,
         access: Access,
         clock: Clock,
+        clinics: ClinicService,
         last_shown: LastShown | None = None,
         *,
         cell_minutes: int = 5,
@@ -109,12 +112,14 @@ class ProviderService:
         self._calendars = calendars
         self._access = access
         self._clock = clock
+        self._clinics = clinics
         self._last_shown = last_shown
         self._checks = RuleChecks(cell_minutes)
 
     async def show(self, provider_id: ProviderId) -> ProviderBody:
         """The provider, whole."""
-        return provider_body(await self._read(provider_id))
+        view = await self._read(provider_id)
+        return provider_body(view, await self._clinics.shown(view.profile.clinic))
 
     async def slots(
         self,
@@ -198,11 +203,9 @@ class ProviderService:
         caller = await self._access.to_provider(
             caller, Action.REGISTER_PROVIDER, provider_id
         )
-        if zone_info(request.clinic.time_zone) is None:
-            hint = "must be an IANA time zone, as Europe/Berlin"
-            raise InvalidRequest("", FieldError("clinic.time_zone", hint))
-        profile = profile_of(request)
-        stamp = self._desk.stamp(caller, key, "register", provider_id, profile)
+        profile = profile_of(request, await self._clinic_of(request))
+        # By the request: a retry is the same though its clinic may have changed.
+        stamp = self._desk.stamp(caller, key, "register", provider_id, request)
         answer = await self._desk.ask(
             RegisterProvider(
                 provider_id=provider_id,
@@ -282,6 +285,13 @@ class ProviderService:
             )
         )
         return accepted(answer, Done)
+
+    async def _clinic_of(self, request: ProfileRequest) -> Clinic:
+        if (request.clinic_id is None) == (request.clinic is None):
+            raise InvalidRequest("Send either clinic_id or clinic.")
+        if request.clinic is not None:
+            return await self._clinics.kept(request.clinic)
+        return await self._clinics.record(ClinicId(request.clinic_id or ""))
 
     async def _read_slots(self, question: ReadSlots) -> Reply | OldPage:
         if self._last_shown is None:

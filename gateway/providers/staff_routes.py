@@ -56,7 +56,7 @@ def _register(providers: ProviderService) -> Operation:
         tag="staff",
         body=ProfileRequest,
         answers={200: RegisteredBody},
-        refusals=("provider_not_found",),
+        refusals=("provider_not_found", "clinic_not_found"),
     )
 
 

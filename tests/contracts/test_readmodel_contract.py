@@ -21,7 +21,7 @@ from actors.domain.ids import (
     ShardId,
     VisitTypeId,
 )
-from actors.domain.rules import VisitType
+from actors.domain.rules import Clinic, VisitType
 from actors.readmodel import (
     BookingHistory,
     Directory,
@@ -167,6 +167,25 @@ async def test_the_nearest_come_first_and_the_placeless_last(model: Model) -> No
     assert await model.directory.ids(few, limit=10) == ["prv_5"]
 
 
+async def test_a_search_from_far_away_finds_the_nearest_in_order(model: Model) -> None:
+    """Beyond every ring, and over several pages: the order is by distance alone."""
+    rng = random.Random(5)
+    stories = []
+    for number in range(40):
+        place = {"latitude": rng.uniform(50, 58), "longitude": rng.uniform(-6, 1)}
+        stories.append(Story(number, a_clinic(number, **place)))
+    await model.tell(*((story, [story.registered()]) for story in stories))
+    query = ProviderQuery(near=(-40.0, 170.0))
+    seen: list[float] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page, cursor = await model.directory.find(query, after=cursor, limit=7)
+        seen += [one.distance_km or 0.0 for one in page]
+    assert len(seen) == 40
+    assert seen == sorted(seen)
+    assert seen[0] > 15_000
+
+
 async def test_filters_by_specialty_and_clinic(model: Model) -> None:
     """A specialty is compared without case and accents; a clinic by its id."""
     await region(model)
@@ -261,6 +280,34 @@ async def test_clinics_are_counted_as_new_changed_or_same(model: Model) -> None:
     assert await model.directory.clinic_count() == 1_204
     twice = [a_clinic(7_000), a_clinic(7_000), a_clinic(7_000, city="Hull")]
     assert await model.directory.put_clinics(twice) == (1, 1, 1)
+
+
+async def test_clinics_are_found_and_kept(model: Model) -> None:
+    """By id and by words, in pages by name; one that exists is kept as it is."""
+    clinics = [a_clinic(n, name=f"Haus {n}", city="Leeds") for n in range(5)]
+    await model.directory.put_clinics([*clinics, a_clinic(9, name="Ort", city="Hull")])
+    ids = [clinic.clinic_id for clinic in clinics]
+    assert await model.directory.clinics([*ids, ClinicId("cln_none")]) == dict(
+        zip(ids, clinics, strict=True)
+    )
+    seen: list[Clinic] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page, cursor = await model.directory.find_clinics(
+            "haus leed", after=cursor, limit=2
+        )
+        seen += page
+    assert seen == clinics
+    assert await model.directory.find_clinics("!", after="", limit=2) == ([], None)
+    with pytest.raises(ValueError, match="cursor"):
+        await model.directory.find_clinics("", after="x", limit=2)
+    other = a_clinic(1, name="Other")
+    assert await model.directory.keep_clinic(other) == clinics[1]
+    new = a_clinic(70, name="New")
+    assert await model.directory.keep_clinic(new) == new
+    story = Story(1, a_clinic(70, name="Poorer"))
+    await model.tell((story, [story.registered()]))
+    assert (await model.directory.clinics([new.clinic_id]))[new.clinic_id] == new
 
 
 @pytest.mark.parametrize("import_first", [True, False])

@@ -22,6 +22,7 @@ _PROFILE = {
     "specialty": "general practice",
     "clinic": {"clinic_id": "cln_1", "name": "Clinic 1", "time_zone": "UTC"},
 }
+_CLINIC = {"name": "Clinic 1", "time_zone": "UTC"}
 _LEAVE = {"start": "2026-08-12T00:00:00Z", "end": "2026-08-13T00:00:00Z"}
 Ask = Callable[[House, dict[str, str], "Things"], Awaitable[httpx.Response]]
 
@@ -90,6 +91,8 @@ _ASKS: dict[Action, Ask] = {
     Action.ADD_TIME_OFF: _post(f"{_ONE}/time-off", _LEAVE),
     Action.REMOVE_TIME_OFF: _request("DELETE", _ONE + "/time-off/{leave}"),
     Action.REGISTER_PROVIDER: _request("PUT", _ONE, _PROFILE),
+    Action.READ_CLINIC: _request("GET", "/v1/clinics/cln_1"),
+    Action.PUT_CLINIC: _request("PUT", "/v1/clinics/cln_1", _CLINIC),
 }
 _SUBJECTS = {
     (Role.PATIENT, Relation.OWN): "pat_1",
@@ -116,6 +119,7 @@ async def street() -> AsyncIterator[tuple[House, Things]]:
         leave = await house.client.post(
             "/v1/providers/prv_1/time-off", json=_LEAVE, headers=house.admin()
         )
+        await house.project()
         yield (
             house,
             Things(
@@ -152,6 +156,7 @@ _STAFF_ONLY = {
     "add_time_off",
     "remove_time_off",
     "register_provider",
+    "put_clinic",
 }
 
 

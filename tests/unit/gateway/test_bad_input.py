@@ -57,6 +57,7 @@ _WRITES = st.sampled_from(
         ("POST", "/v1/bookings/{id}/check-in"),
         ("PUT", "/v1/providers/{id}"),
         ("PUT", "/v1/providers/{id}/availability"),
+        ("PUT", "/v1/clinics/{id}"),
         ("POST", "/v1/providers/{id}/time-off"),
         ("DELETE", "/v1/providers/{id}/time-off/{id}"),
     ]
@@ -65,6 +66,7 @@ _IDS = st.sampled_from(
     [
         "prv_1",
         "prv_404",
+        "cln_1",
         "hld_1.x",
         "bkg_1.x",
         "off_1.x",
@@ -83,6 +85,8 @@ _READS = st.sampled_from(
     [
         "/v1/providers",
         "/v1/providers/{id}",
+        "/v1/clinics",
+        "/v1/clinics/{id}",
         "/v1/providers/{id}/slots",
         "/v1/providers/{id}/schedule",
         "/v1/providers/{id}/time-off",

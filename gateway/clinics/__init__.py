@@ -1,0 +1,1 @@
+"""Clinics: records of their own, which providers name."""

@@ -1,0 +1,97 @@
+"""Clinics over REST."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import json
+
+from actors.domain.ids import ClinicId, is_id
+from gateway.access import Action
+from gateway.clinics.schemas import ClinicBody, ClinicDetails, ClinicList
+from gateway.clinics.service import ClinicService
+from gateway.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
+from gateway.errors import FieldError, InvalidRequest, NotFound
+from gateway.reply import JSON, REVALIDATE, Reply
+
+_PAGE: Final = 20
+_PAGE_MAX: Final = 100
+_WORDS_MAX: Final = 200
+
+
+def operations(clinics: ClinicService) -> list[Operation]:
+    """What can be asked about clinics."""
+    return [_find(clinics), _show(clinics), _put(clinics)]
+
+
+def _find(clinics: ClinicService) -> Operation:
+    async def find(call: Call) -> Reply:
+        words = call.query("query") or ""
+        if len(words) > _WORDS_MAX or "\0" in words:
+            message = f"must be at most {_WORDS_MAX} characters of text"
+            raise InvalidRequest("", FieldError("query", message))
+        limit = call.query_int("limit", _PAGE, 1, _PAGE_MAX)
+        page = await clinics.find(words, call.query("cursor") or "", limit)
+        return Reply(200, json.encode(page), (JSON, REVALIDATE))
+
+    return Operation(
+        method="GET",
+        path="/v1/clinics",
+        action=Action.READ_CLINIC,
+        name="list_clinics",
+        summary="Find clinics",
+        handler=find,
+        tag="clinics",
+        query=(
+            Query("query", "Beginnings of words in names and cities; all must match."),
+            limit_query(_PAGE, _PAGE_MAX),
+            CURSOR_QUERY,
+        ),
+        answers={200: ClinicList},
+    )
+
+
+def _show(clinics: ClinicService) -> Operation:
+    async def show(call: Call) -> Reply:
+        text = call.path("clinic_id")
+        if not is_id(text, "cln"):
+            raise NotFound(code="clinic_not_found")
+        body = await clinics.show(ClinicId(text))
+        return Reply(200, json.encode(body), (JSON, REVALIDATE))
+
+    return Operation(
+        method="GET",
+        path="/v1/clinics/{clinic_id}",
+        action=Action.READ_CLINIC,
+        name="read_clinic",
+        summary="One clinic",
+        handler=show,
+        tag="clinics",
+        answers={200: ClinicBody},
+        refusals=("clinic_not_found",),
+    )
+
+
+def _put(clinics: ClinicService) -> Operation:
+    decoder = json.Decoder(ClinicDetails)
+
+    async def put(call: Call) -> Reply:
+        details = call.decode(decoder)
+        text = call.path("clinic_id")
+        if not is_id(text, "cln"):
+            message = "must be cln_ and 1 to 96 letters, digits, . - and _"
+            raise InvalidRequest("", FieldError("clinic_id", message))
+        body = await clinics.put(call.caller, ClinicId(text), details)
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="PUT",
+        path="/v1/clinics/{clinic_id}",
+        action=Action.PUT_CLINIC,
+        name="put_clinic",
+        summary="Add a clinic, or replace all that is known of it",
+        handler=put,
+        tag="clinics",
+        body=ClinicDetails,
+        answers={200: ClinicBody},
+    )

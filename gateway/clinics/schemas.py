@@ -1,0 +1,96 @@
+"""What clients send and receive about clinics."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from actors.domain.ids import ClinicId
+from actors.domain.rules import Clinic
+from gateway.bodies import shaped
+from gateway.words import ClinicRef, line
+
+Name = Annotated[str, line(min_length=1, max_length=200)]
+Line = Annotated[str, line(max_length=200)]
+
+Country = Annotated[
+    str,
+    shaped(
+        r"^([A-Z]{2})?$(?!\n)",
+        "two capital letters of ISO 3166-1, as DE, or empty",
+        examples=["DE"],
+    ),
+]
+
+
+class ClinicBody(Struct, frozen=True):
+    """Where patients are received."""
+
+    clinic_id: str
+    name: str
+    time_zone: str
+    address: str
+    city: str
+    postcode: str
+    country: str
+    latitude: float | None
+    longitude: float | None
+    phone: str
+
+
+class ClinicList(Struct, frozen=True):
+    """A page of clinics, by name."""
+
+    items: list[ClinicBody]
+    next_cursor: str | None
+
+
+class ClinicDetails(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All there is to know of a clinic; what is left out becomes empty.
+
+    ``clinic_id`` may come along from a GET; the address says which clinic it is.
+    """
+
+    name: Name
+    time_zone: Annotated[str, Meta(max_length=64, examples=["Europe/Berlin"])]
+    address: Line = ""
+    city: Line = ""
+    postcode: Line = ""
+    country: Country = ""
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    phone: Line = ""
+    clinic_id: ClinicRef | None = None
+
+
+class ClinicRequest(ClinicDetails, frozen=True, kw_only=True):
+    """The clinic of a provider who is registered."""
+
+    clinic_id: ClinicRef
+
+
+def clinic_of(clinic_id: str, details: ClinicDetails) -> Clinic:
+    """The domain's clinic."""
+    given = msgspec.structs.asdict(details) | {
+        "clinic_id": ClinicId(clinic_id),
+        "name": details.name.strip(),
+    }
+    return Clinic(**given)
+
+
+def clinic_body(clinic: Clinic) -> ClinicBody:
+    """A clinic, as the wire has it."""
+    return ClinicBody(
+        clinic_id=clinic.clinic_id,
+        name=clinic.name,
+        time_zone=clinic.time_zone,
+        address=clinic.address,
+        city=clinic.city,
+        postcode=clinic.postcode,
+        country=clinic.country,
+        latitude=clinic.latitude,
+        longitude=clinic.longitude,
+        phone=clinic.phone,
+    )

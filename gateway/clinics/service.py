@@ -1,0 +1,139 @@
+"""Clinics: find, show and keep their records.
+
+A clinic is a row of the directory. Calendars carry a copy from when their provider was
+registered; what is shown is the record, so that every doctor of a clinic and every
+search show the same.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
+
+from actors.domain.ids import ClinicId
+from actors.domain.rules import Clinic
+from actors.domain.zone_data import zone_info
+from actors.errors import Unavailable
+from actors.readmodel import Directory, ProviderQuery
+from gateway.access import Access, Action
+from gateway.auth import Caller
+from gateway.clinics.schemas import (
+    ClinicBody,
+    ClinicDetails,
+    ClinicList,
+    ClinicRequest,
+    clinic_body,
+    clinic_of,
+)
+from gateway.errors import FieldError, InvalidRequest, NotFound
+
+BELIEVED_S: Final = 5.0
+"""How long a record is shown until it is read again: another gateway may change it."""
+_KNOWN_MAX: Final = 5_000
+
+
+class ClinicService:
+    """What callers do with clinics.
+
+    Every method may raise the errors of gateway/errors.py, and Unavailable.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        access: Access,
+        monotonic_s: Callable[[], float] = monotonic,
+    ) -> None:
+        self._directory = directory
+        self._access = access
+        self._now = monotonic_s
+        self._known: OrderedDict[ClinicId, tuple[float, Clinic]] = OrderedDict()
+
+    async def show(self, clinic_id: ClinicId) -> ClinicBody:
+        """One clinic. Raises NotFound."""
+        return clinic_body(await self.record(clinic_id))
+
+    async def find(self, words: str, cursor: str, limit: int) -> ClinicList:
+        """A page of clinics that have all words, by name."""
+        try:
+            clinics, following = await self._directory.find_clinics(
+                words, after=cursor, limit=limit
+            )
+        except ValueError:
+            raise InvalidRequest(
+                "", FieldError("cursor", "is not valid; begin without it")
+            ) from None
+        return ClinicList([clinic_body(clinic) for clinic in clinics], following)
+
+    async def put(
+        self, caller: Caller | None, clinic_id: ClinicId, details: ClinicDetails
+    ) -> ClinicBody:
+        """Add a clinic, or replace all that is known of it."""
+        self._access.to_clinic(caller, Action.PUT_CLINIC, clinic_id)
+        if details.clinic_id not in (None, clinic_id):
+            raise InvalidRequest(
+                "", FieldError("clinic_id", "must be the one in the address")
+            )
+        check_zone(details.time_zone, "time_zone")
+        clinic = clinic_of(clinic_id, details)
+        await self._check_zone_stays(clinic)
+        await self._directory.put_clinics([clinic])
+        self._remember(clinic)
+        return clinic_body(clinic)
+
+    async def record(self, clinic_id: ClinicId) -> Clinic:
+        """The clinic as it is now. Raises NotFound."""
+        clinics = await self._directory.clinics([clinic_id])
+        if clinic_id not in clinics:
+            raise NotFound(code="clinic_not_found")
+        self._remember(clinics[clinic_id])
+        return clinics[clinic_id]
+
+    async def kept(self, request: ClinicRequest) -> Clinic:
+        """The record of a clinic that a provider is registered with; made if new.
+
+        One that exists stays as it is, whatever the request leaves out or says.
+        """
+        check_zone(request.time_zone, "clinic.time_zone")
+        clinic = clinic_of(request.clinic_id, request)
+        return await self._directory.keep_clinic(clinic)
+
+    async def shown(self, copy: Clinic) -> Clinic:
+        """The record of a clinic, ``BELIEVED_S`` old at most, or else this copy."""
+        known = self._known.get(copy.clinic_id)
+        if known is not None and self._now() - known[0] < BELIEVED_S:
+            return known[1]
+        try:
+            found = await self._directory.clinics([copy.clinic_id])
+        except Unavailable:
+            return copy
+        clinic = found.get(copy.clinic_id, copy)
+        self._remember(clinic)
+        return clinic
+
+    def _remember(self, clinic: Clinic) -> None:
+        self._known[clinic.clinic_id] = (self._now(), clinic)
+        self._known.move_to_end(clinic.clinic_id)
+        if len(self._known) > _KNOWN_MAX:
+            self._known.popitem(last=False)
+
+    async def _check_zone_stays(self, clinic: Clinic) -> None:
+        """Calendars count their days in the zone that they were begun with."""
+        known = (await self._directory.clinics([clinic.clinic_id])).get(
+            clinic.clinic_id
+        )
+        if known is None or known.time_zone == clinic.time_zone:
+            return
+        query = ProviderQuery(clinic_id=clinic.clinic_id)
+        if await self._directory.ids(query, limit=1):
+            message = f"must stay {known.time_zone} while the clinic has providers"
+            raise InvalidRequest("", FieldError("time_zone", message))
+
+
+def check_zone(name: str, field: str) -> None:
+    """Raises InvalidRequest: no zone has this name."""
+    if zone_info(name) is None:
+        hint = "must be an IANA time zone, as Europe/Berlin"
+        raise InvalidRequest("", FieldError(field, hint))

@@ -1,0 +1,136 @@
+"""Clinics are records of their own, and every page shows the same of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.fakes.house import House
+
+CLINIC = {
+    "name": "Praxis am Park",
+    "time_zone": "UTC",
+    "address": "Parkweg 1",
+    "city": "Berlin",
+    "country": "DE",
+    "latitude": 52.5,
+    "longitude": 13.4,
+}
+WHO = {"name": "Dr. New", "specialty": "GP"}
+
+
+async def put(house: House, path: str, body: Any, auth: Any = None) -> Any:
+    response = await house.client.put(path, json=body, headers=auth or house.admin())
+    return response.json() | {"status_code": response.status_code}
+
+
+async def shown(house: House, provider: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The clinic on a doctor's page, and the one in the search."""
+    await house.project()
+    page = await house.client.get(f"/v1/providers/{provider}")
+    found = (await house.client.get("/v1/providers?limit=100")).json()["items"]
+    (item,) = [one for one in found if one["provider_id"] == provider]
+    return page.json()["clinic"], item["clinic"]
+
+
+async def test_a_clinic_is_put_read_and_found(house: House) -> None:
+    """By its id and by words of its name and city; replaced as a whole."""
+    made = await put(house, "/v1/clinics/cln_7", CLINIC)
+    assert made["status_code"] == 200
+    read = (await house.client.get("/v1/clinics/cln_7")).json()
+    assert read == {"clinic_id": "cln_7", "postcode": "", "phone": ""} | CLINIC
+    for words, expected in (("park berl", ["cln_7"]), ("hull", []), ("!", [])):
+        found = await house.client.get(f"/v1/clinics?query={words}")
+        assert [one["clinic_id"] for one in found.json()["items"]] == expected
+    await put(house, "/v1/clinics/cln_7", {"name": "B", "time_zone": "UTC"})
+    assert (await house.client.get("/v1/clinics/cln_7")).json()["city"] == ""
+
+
+async def test_clinics_come_in_pages(house: House) -> None:
+    """By name; the pages hold each clinic once."""
+    for number in range(5):
+        body = CLINIC | {"name": f"Praxis {5 - number}"}
+        await put(house, f"/v1/clinics/cln_p{number}", body)
+    seen, cursor = [], ""
+    while True:
+        page = await house.client.get(
+            f"/v1/clinics?query=praxis&limit=2&cursor={cursor}"
+        )
+        seen += [one["clinic_id"] for one in page.json()["items"]]
+        cursor = page.json()["next_cursor"]
+        if not cursor:
+            break
+    assert seen == ["cln_p4", "cln_p3", "cln_p2", "cln_p1", "cln_p0"]
+    bad = await house.client.get("/v1/clinics?cursor=x")
+    assert bad.json()["errors"][0]["field"] == "cursor"
+
+
+async def test_registering_a_provider_takes_nothing_from_a_clinic(
+    house: House,
+) -> None:
+    """Partial details of a known clinic change neither search nor any page."""
+    await put(house, "/v1/clinics/cln_7", CLINIC)
+    first = await put(house, "/v1/providers/prv_7", WHO | {"clinic_id": "cln_7"})
+    partial = {"clinic_id": "cln_7", "name": "Other", "time_zone": "Europe/Berlin"}
+    second = await put(house, "/v1/providers/prv_8", WHO | {"clinic": partial})
+    assert first["clinic"] == second["clinic"]
+    for provider in ("prv_7", "prv_8"):
+        page, item = await shown(house, provider)
+        assert page == item == first["clinic"]
+        assert page["city"] == "Berlin"
+
+
+async def test_a_change_of_a_clinic_is_on_every_page(house: House) -> None:
+    """Each doctor's page and the search show the record, old copies never."""
+    new = {"clinic_id": "cln_7", **CLINIC}
+    for provider in ("prv_7", "prv_8"):
+        await put(house, f"/v1/providers/{provider}", WHO | {"clinic": new})
+        await shown(house, provider)
+    moved = CLINIC | {"address": "Neue Straße 2", "city": "Potsdam"}
+    await put(house, "/v1/clinics/cln_7", moved, house.clinic_admin("cln_7"))
+    for provider in ("prv_7", "prv_8"):
+        page, item = await shown(house, provider)
+        assert page == item
+        assert page["city"] == "Potsdam"
+    house.read_model.reset()
+    assert (await house.client.get("/v1/clinics/cln_7")).json()["city"] == "Potsdam"
+
+
+async def test_a_clinic_keeps_its_zone_while_it_has_providers(house: House) -> None:
+    """Calendars count days in it; an empty clinic may change it."""
+    await put(house, "/v1/clinics/cln_7", CLINIC)
+    berlin = CLINIC | {"time_zone": "Europe/Berlin"}
+    assert (await put(house, "/v1/clinics/cln_7", berlin))["status_code"] == 200
+    await put(house, "/v1/providers/prv_7", WHO | {"clinic_id": "cln_7"})
+    await house.project()
+    refused = await put(house, "/v1/clinics/cln_7", CLINIC)
+    assert refused["errors"][0]["field"] == "time_zone"
+
+
+async def test_what_is_wrong_with_a_clinic_is_said(house: House) -> None:
+    """Unknown zones, other ids, unknown clinics, and both ways of naming at once."""
+    nowhere = await put(house, "/v1/clinics/cln_7", CLINIC | {"time_zone": "Mars"})
+    assert nowhere["errors"][0]["field"] == "time_zone"
+    other = await put(house, "/v1/clinics/cln_7", CLINIC | {"clinic_id": "cln_8"})
+    assert other["errors"][0]["field"] == "clinic_id"
+    unknown = await put(house, "/v1/providers/prv_7", WHO | {"clinic_id": "cln_9"})
+    assert (unknown["status_code"], unknown["code"]) == (404, "clinic_not_found")
+    both = WHO | {"clinic_id": "cln_1", "clinic": CLINIC | {"clinic_id": "cln_1"}}
+    for body in (both, WHO):
+        assert (await put(house, "/v1/providers/prv_7", body))["status_code"] == 422
+    for path in ("/v1/clinics/cln_9", "/v1/clinics/nonsense"):
+        missing = await house.client.get(path)
+        assert missing.json()["code"] == "clinic_not_found"
+
+
+async def test_pages_are_shown_while_the_directory_is_away(house: House) -> None:
+    """A doctor's page then has the copy that their calendar carries."""
+    house.read_model.available = False
+
+    async def away(_ids: object) -> Any:
+        from actors.errors import Unavailable
+
+        raise Unavailable
+
+    house.read_model.clinics = away  # type: ignore[method-assign]
+    page = await house.client.get("/v1/providers/prv_1")
+    assert (page.status_code, page.json()["clinic"]["clinic_id"]) == (200, "cln_1")
