@@ -85,6 +85,10 @@ class Desk:
             self._fingerprints.popitem(last=False)
         return Stamp(key, fingerprint, deadline)
 
+    def now(self) -> Millis:
+        """The instant that commands are stamped with."""
+        return self._clock.now()
+
     async def ask(self, command: Command) -> Reply:
         """The calendar's answer to a command. Raises Unavailable."""
         began = perf_counter()

@@ -69,7 +69,6 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
             desk,
             ports.calendars,
             access,
-            ports.clock,
             clinics,
             shared.last_shown,
             cell_minutes=config.cell_minutes,

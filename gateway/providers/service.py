@@ -34,7 +34,7 @@ from actors.domain.ids import (
 )
 from actors.domain.reads import ReadProvider, ReadSchedule, ReadSlots
 from actors.domain.rules import Clinic
-from actors.ports import Calendars, Clock
+from actors.ports import Calendars
 from gateway.access import Access, Action
 from gateway.auth import Caller
 from gateway.clinics.service import ClinicService
@@ -102,7 +102,6 @@ class ProviderService:
         desk: Desk,
         calendars: Calendars,
         access: Access,
-        clock: Clock,
         clinics: ClinicService,
         last_shown: LastShown | None = None,
         *,
@@ -111,7 +110,6 @@ class ProviderService:
         self._desk = desk
         self._calendars = calendars
         self._access = access
-        self._clock = clock
         self._clinics = clinics
         self._last_shown = last_shown
         self._checks = RuleChecks(cell_minutes)
@@ -171,7 +169,7 @@ class ProviderService:
         caller = await self._access.to_provider(
             caller, Action.SET_AVAILABILITY, provider_id
         )
-        rules = await self._checks.rules_of(request, self._clock.now())
+        rules = await self._checks.rules_of(request, self._desk.now())
         stamp = self._desk.stamp(caller, key, "availability", provider_id, rules)
         answer = await self._desk.ask(
             SetAvailability(
@@ -315,7 +313,7 @@ class ProviderService:
             facts = await self._access.facts(provider_id)
             if facts is None:
                 raise Refused(Refusal(RefusalCode.PROVIDER_NOT_FOUND))
-            first = today(self._clock.now(), facts.time_zone)
+            first = today(self._desk.now(), facts.time_zone)
         if bounds[1] is not None:
             last = parse_bound(bounds[1], "to")
         else:
