@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from actors.errors import Unavailable
 from tests.fakes.house import House
 
 CLINIC = {
@@ -122,15 +125,14 @@ async def test_what_is_wrong_with_a_clinic_is_said(house: House) -> None:
         assert missing.json()["code"] == "clinic_not_found"
 
 
-async def test_pages_are_shown_while_the_directory_is_away(house: House) -> None:
+async def test_pages_are_shown_while_the_directory_is_away(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A doctor's page then has the copy that their calendar carries."""
-    house.read_model.available = False
 
     async def away(_ids: object) -> Any:
-        from actors.errors import Unavailable
-
         raise Unavailable
 
-    house.read_model.clinics = away  # type: ignore[method-assign]
+    monkeypatch.setattr(house.read_model, "clinics", away)
     page = await house.client.get("/v1/providers/prv_1")
     assert (page.status_code, page.json()["clinic"]["clinic_id"]) == (200, "cln_1")
