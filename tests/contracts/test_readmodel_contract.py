@@ -1,4 +1,7 @@
-"""Directory, booking history and progress answer alike: memory, SQLite, MariaDB."""
+"""Directory, booking history and progress answer alike: memory, SQLite, MariaDB.
+
+One file because each test runs against the same four read models.
+"""
 
 from __future__ import annotations
 
