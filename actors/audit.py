@@ -18,6 +18,7 @@ from actors.domain.events import (
     BookingRescheduled,
     CalendarMovedIn,
     CalendarMovedOut,
+    ClockTrusted,
     CommandRefused,
     Event,
     HoldExpired,
@@ -38,7 +39,7 @@ __all__ = ["PROBLEMS_MAX", "Audit", "AuditedBooking"]
 PROBLEMS_MAX = 100
 """Problems named at most: a broken journal would name millions."""
 
-_UNCOUNTED = (CommandRefused, CalendarMovedOut)
+_UNCOUNTED = (CommandRefused, ClockTrusted, CalendarMovedOut)
 """Events that leave the version as it is."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from actors.clock_watch import Reading
 from actors.domain.commands import (
     BookSlot,
     Command,
@@ -12,10 +13,12 @@ from actors.domain.commands import (
     RescheduleBooking,
 )
 from actors.domain.events import Event
-from actors.domain.ids import Millis, ProviderId
+from actors.domain.ids import ProviderId
 from actors.domain.reads import ReadNextFree, ReadPositions
 from actors.limits import Limits
 from actors.ports import Request, ShardReply, Trouble, TroubleCode
+
+CLOCK_RETRY_S = 10.0
 
 SHARED = (ReadNextFree, ReadPositions)
 """Questions about several calendars."""
@@ -34,10 +37,12 @@ class Batch:
     """Requests decided together. Nothing of it may be told before ``commit``."""
 
     def __init__(
-        self, requests: Sequence[Request], now: Millis, pressure: float
+        self, requests: Sequence[Request], time: Reading, pressure: float
     ) -> None:
         self.requests = requests
-        self.now = now
+        self.time = time
+        self.now = time.now
+        """The shard's time, with which this batch is decided."""
         self.pressure = pressure
         self.events: list[Event] = []
         """What the journal must make durable, in this order."""
@@ -52,6 +57,10 @@ class Batch:
     def must_check(self) -> bool:
         """Whether the journal must be asked who owns the shard."""
         return self.judged and not self.events
+
+    def not_now(self) -> Trouble:
+        """What a command hears while the clock is not believed."""
+        return Trouble(TroubleCode.CLOCK, self.time.doubt, CLOCK_RETRY_S)
 
     def is_full_for(self, command: Command, limits: Limits) -> bool:
         """Whether the journal's room is too short for what it asks."""

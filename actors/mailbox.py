@@ -6,7 +6,7 @@ the journal writes one, the next collects. A batch is decided and applied withou
 the shard runs in one task, ``_drive``, on one event loop.
 
 When the journal does not say "durable", all memory is dropped and read again: only
-the journal knows what happened.
+the journal knows what happened. One file because that task is one thing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from time import perf_counter
 
+from msgspec.structs import replace
+
 from actors.calls import (
     CLOSED,
     DOWN,
@@ -28,6 +30,7 @@ from actors.calls import (
     UNKNOWN,
     Call,
 )
+from actors.clock_watch import ClockWatch, Reading
 from actors.domain.changes import FeedBatch
 from actors.domain.events import Event
 from actors.domain.ids import Millis, ShardId
@@ -42,12 +45,12 @@ from actors.errors import (
 )
 from actors.limits import Limits
 from actors.ports import (
-    Clock,
     Journal,
     Request,
     ShardReply,
     ShardStatus,
     SnapshotStore,
+    SteadyClock,
     Trouble,
 )
 from actors.shard import Shard
@@ -57,6 +60,10 @@ from actors.store_calls import StoreCalls
 
 _LOG = logging.getLogger("slotcast.shard")
 
+JOURNAL_AHEAD = (
+    "the journal is ahead of the machine's clock: set the clock right, or if it is "
+    "right run slotcast journal trust-clock"
+)
 _FLUSHES = 3
 """Rounds of snapshots in a flush: each has less to store than the one before."""
 _TICK_S = 1.0
@@ -75,7 +82,7 @@ class Mailbox:
         shard: ShardId,
         journal: Journal,
         snapshots: SnapshotStore,
-        clock: Clock,
+        clock: SteadyClock,
         policy: Policy,
         limits: Limits | None = None,
     ) -> None:
@@ -86,6 +93,9 @@ class Mailbox:
         self.on_fenced: Callable[[], None] | None = None
         self._stores = StoreCalls(self.shard, journal, snapshots, clock, self._unknown)
         self._clock = clock
+        self._watch = ClockWatch()
+        self._alarm = ""
+        self._may_lower = False
         self._calls: deque[Call] = deque()
         self._waiting = 0
         self._flying: Sequence[Call] = ()
@@ -158,7 +168,14 @@ class Mailbox:
 
     def status(self) -> ShardStatus:
         """The shard's own account."""
-        return status_of(self.shard, self.state, self._waiting, self._opened_at)
+        status = status_of(self.shard, self.state, self._waiting, self._opened_at)
+        watch = self._watch
+        return replace(
+            status,
+            clock_doubted=watch.doubts,
+            clock_doubt=self._alarm if watch.doubts else "",
+            clock_ahead_ms=watch.ahead_ms if watch.is_behind_journal else 0,
+        )
 
     async def warm(self) -> None:
         """Connect to the stores, before ``start``; never fails."""
@@ -274,7 +291,11 @@ class Mailbox:
     async def _open(self) -> None:
         now = await self._stores.open()
         self._snapshotter = Snapshotter(
-            self.shard, self._stores.snapshots, self._stores.load, self._wake.set, now
+            self.shard,
+            self._stores.snapshots,
+            self._stores.load,
+            self._wake.set,
+            self._clock.steady(),
         )
         self._opened_at = now
         self.state = "open"
@@ -289,15 +310,38 @@ class Mailbox:
             if not self._calls and not snapshotter.has_work:
                 await self._sleep()
             await self._turn(self._take())
-            await snapshotter.step(self._clock.now())
-        await snapshotter.finish(self._clock.now(), everything=self._storing)
+            await snapshotter.step(self._clock.steady(), self._time().now)
+        await snapshotter.finish(self._clock.steady(), everything=self._storing)
+
+    def _time(self) -> Reading:
+        """What time it is; what is wrong with the clock is logged when it changes."""
+        wall = self._clock.now()
+        floor = self.shard.residents.floor(wall)
+        time = self._watch.see(wall, self._clock.steady(), floor)
+        self._may_lower = time.may_lower
+        alarm = time.doubt
+        if not alarm and self._watch.is_behind_journal:
+            alarm = JOURNAL_AHEAD
+        if alarm != self._alarm:
+            self._alarm = alarm
+            shard, ahead_s = self.shard.shard, self._watch.ahead_ms // 1000
+            if time.doubt:
+                _LOG.error("shard %s decides nothing: %s", shard, alarm)
+            elif alarm:
+                _LOG.error("shard %s: %s (by %d s)", shard, alarm, ahead_s)
+            else:
+                _LOG.warning("shard %s goes by the machine's clock again", shard)
+        return time
 
     async def _sleep(self) -> None:
         """Until somebody asks, or something is due."""
-        now = self._clock.now()
+        time = self._time()
+        now = time.now
         wakeup = self.shard.next_wakeup(now)
         pause_s = _TICK_S
-        if self._stores.journal.pressure() >= self.limits.full_for_bookings:
+        if time.doubt or self._watch.is_behind_journal:
+            pause_s = _TICK_S  # the clock may be right at any moment
+        elif self._stores.journal.pressure() >= self.limits.full_for_bookings:
             pause_s = _TICK_S  # nothing of the shard's own is written just now
         elif wakeup is not None:
             pause_s = min(max(wakeup - now, 0) / 1000, _TICK_S)
@@ -330,11 +374,12 @@ class Mailbox:
         for call in calls:  # whoever gives up from now on will not be left out
             call.begun = True
         requests = [request for call in calls for request in call.requests]
-        await self._stores.load(shard.missing(requests))
-        now = self._clock.now()
+        missing = shard.missing(requests, may_lower=self._may_lower)
+        await self._stores.load(missing)
+        time = self._time()
         if requests:
-            self._used_at = now
-        batch = shard.begin(requests, now, self._stores.journal.pressure())
+            self._used_at = time.wall
+        batch = shard.begin(requests, time, self._stores.journal.pressure())
         seq = shard.last_seq
         if batch.events:
             seq = await self._append(batch.events)

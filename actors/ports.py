@@ -14,12 +14,12 @@ from msgspec import Struct
 
 from actors.domain.answers import Reply
 from actors.domain.changes import FeedBatch
-from actors.domain.commands import Command, Transfer
+from actors.domain.commands import Command, Transfer, TrustClock
 from actors.domain.events import Event
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.reads import Read
 
-Request = Command | Transfer | Read
+Request = Command | Transfer | TrustClock | Read
 """Anything a shard can be asked."""
 
 
@@ -32,6 +32,7 @@ class TroubleCode(StrEnum):
     JOURNAL_DOWN = "journal_down"  # it may have been done; come back later
     JOURNAL_FULL = "journal_full"  # nothing was done; the operator must act
     MOVED = "moved"  # nothing was done; ask the shard that ``detail`` names
+    CLOCK = "clock"  # nothing was done; the machine's clock is not believed now
     FAULT = "fault"  # nothing was done; a defect of ours, in the log
 
 
@@ -58,6 +59,14 @@ class Clock(Protocol):
 
     def now(self) -> Millis:
         """The current instant."""
+        ...
+
+
+class SteadyClock(Clock, Protocol):
+    """A clock that also tells a time which nobody can set."""
+
+    def steady(self) -> Millis:
+        """Time since some fixed moment; it only goes forward, at the pace of time."""
         ...
 
 
@@ -250,6 +259,11 @@ class ShardStatus(Struct, frozen=True):
     append_seconds_sum: float = 0.0
     tzdata: str = ""
     """The edition of the time zone database that its process computes with."""
+    clock_doubt: str = ""
+    """Why nothing is decided now: the machine's clock made a step."""
+    clock_doubted: bool = False
+    clock_ahead_ms: int = 0
+    """How far the journal is ahead of the machine's clock."""
 
 
 class ShardLinks(Feed, Protocol):

@@ -12,12 +12,18 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from actors.domain.calendar import Calendar
-from actors.domain.events import HoldPlaced
+from actors.domain.events import CommandRefused, Event, HoldPlaced
 from actors.domain.ids import Millis, ProviderId
 from actors.domain.rules import Policy
 from actors.domain.snapshot import SnapshotUnreadable, decode, encode
 from actors.errors import JournalCorrupt
 from actors.ports import Record, StoredCalendar
+
+REFUSAL_LIFTS_MS = 60_000
+"""Longer than the life of any command from a gateway."""
+REFUSAL_ALONE_MS = 600_000
+"""Where nothing but a refusal was read of the journal, it counts if it is not further
+ahead of the clock than this."""
 
 
 class Resident:
@@ -44,8 +50,9 @@ class Residents:
         self._loaded: dict[ProviderId, Resident] = {}
         self._tails: dict[ProviderId, list[Record]] = {}
         self._dirty: set[ProviderId] = set()
-        self.journaled_at = Millis(0)
-        """The newest instant in the journal, as far as it was read."""
+        self.last_provider: ProviderId | None = None
+        """Whose event is the last in the journal."""
+        self._decided_at = self._refused_at = Millis(0)
         self._round: deque[ProviderId] | None = None
         self._round_seq = 0
 
@@ -55,8 +62,28 @@ class Residents:
     def keep_tail(self, records: Iterable[Record]) -> None:
         """Records after the position: applied when their calendar is adopted."""
         for record in records:
-            self.journaled_at = max(self.journaled_at, record.event.at)
+            self.note_time(record.event)
             self._tails.setdefault(record.event.provider_id, []).append(record)
+
+    def note_time(self, event: Event) -> None:
+        """An event is in the journal. Only ClockTrusted lets time go back."""
+        self.last_provider = event.provider_id
+        if type(event) is CommandRefused:
+            self._refused_at = event.at
+        else:
+            self._decided_at = event.at
+
+    def floor(self, wall: Millis) -> Millis:
+        """The instant that the shard's time must not go back behind.
+
+        It is that of the newest event. A refusal counts for as much as keeps late
+        commands from acting: what was refused while the clock was wrong must not
+        carry the shard's time into the future.
+        """
+        decided, refused = self._decided_at, self._refused_at
+        if decided:
+            return max(decided, Millis(min(refused, decided + REFUSAL_LIFTS_MS)))
+        return refused if refused <= wall + REFUSAL_ALONE_MS else Millis(0)
 
     def lately_held(self, since: Millis) -> list[ProviderId]:
         """Calendars of the tail that may have live holds; someone must end them."""

@@ -14,17 +14,21 @@ Obligations of whoever drives it (actors/mailbox.py, the simulator):
 - if the journal did not answer "durable", ``abandon``, then open anew;
 - one batch at a time; snapshots are encoded between batches.
 
-No clock, no I/O, no waiting: it can be stopped between any two steps.
+No clock, no I/O, no waiting: it can be stopped between any two steps. One file because
+all of a batch's steps share the state between ``begin`` and ``commit``.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec.structs import replace
 
 from actors.batch import SHARED, Batch, providers_of
-from actors.domain.answers import NextFreeView, PositionsView, Reply
+from actors.clock_watch import STEP_MS, Reading
+from actors.domain.answers import Done, NextFreeView, PositionsView, Reply
 from actors.domain.calendar import Calendar
 from actors.domain.changes import CalendarChange
 from actors.domain.commands import (
@@ -33,12 +37,14 @@ from actors.domain.commands import (
     CommandBase,
     ExpireHolds,
     Transfer,
+    TrustClock,
     postponed,
 )
 from actors.domain.errors import NOT_REMEMBERED, Refusal, RefusalCode
 from actors.domain.events import (
     CalendarMovedIn,
     CalendarMovedOut,
+    ClockTrusted,
     CommandRefused,
     Event,
 )
@@ -78,6 +84,9 @@ _OWNERS = (ReadHold, ReadBooking, ReadSchedule, ReadPositions)
 """Questions that a former owner must not answer: it would tell somebody that their
 booking is not there, or a gateway that its stale page is the newest."""
 
+_UNSEEN = (CommandRefused, ClockTrusted)
+"""Events that are no change for those who follow a calendar."""
+
 
 class Shard:
     """Many calendars, one writer; see the obligations above."""
@@ -116,11 +125,16 @@ class Shard:
         """Nothing in memory can be trusted any more."""
         self._forget_all(0, 0, 0)
 
-    def missing(self, requests: Iterable[Request]) -> set[ProviderId]:
+    def missing(
+        self, requests: Iterable[Request], *, may_lower: bool = False
+    ) -> set[ProviderId]:
         """Calendars to load and adopt before these requests can begin."""
-        return self.residents.missing(
+        needed = [
             provider for request in requests for provider in providers_of(request)
-        )
+        ]
+        if may_lower and self.residents.last_provider is not None:
+            needed.append(self.residents.last_provider)
+        return self.residents.missing(needed)
 
     def adopt(self, provider: ProviderId, stored: StoredCalendar | None) -> None:
         """Take a calendar in; None if it was never stored."""
@@ -129,28 +143,35 @@ class Shard:
     # --- the batch -------------------------------------------------------------
 
     def begin(
-        self, requests: Sequence[Request], now: Millis, pressure: float = 0.0
+        self,
+        requests: Sequence[Request],
+        now: Millis | Reading,
+        pressure: float = 0.0,
     ) -> Batch:
         """Decide all requests in order, and apply what follows in memory at once.
 
         Also looks after holds that are due and windows that are watched, so an
-        empty ``requests`` makes sense. ``pressure`` is the journal's.
+        empty ``requests`` makes sense. ``pressure`` is the journal's. ``now`` is what
+        a ClockWatch read, or just an instant that is to be believed.
 
         Raises:
             EpochTooLow: nothing was done; the shard must be opened anew.
         """
         assert self._batch is None, "one batch at a time"
         self._rise_for(requests)
-        # A clock set back journals no earlier time, for forgotten keys rely on it.
-        # Deadlines were set by that clock: they move along.
-        behind = max(0, self.residents.journaled_at - now)
-        batch = self._batch = Batch(requests, Millis(now + behind), pressure)
+        batch = self._batch = Batch(requests, self._time(now), pressure)
+        if batch.time.may_lower:
+            self._lower(batch, self.residents.last_provider)
         for place, request in enumerate(requests):
-            if isinstance(request, CommandBase):
-                batch.replies[place] = self._judge(batch, postponed(request, behind))
-            else:
+            if not isinstance(request, CommandBase):
                 self._prepare(batch, place, request)
-        if not self._is_scarce(batch):
+            elif batch.time.doubt:
+                batch.replies[place] = batch.not_now()
+            else:
+                # Deadlines were set by the machine's clock: they move along.
+                apart = batch.now - batch.time.wall
+                batch.replies[place] = self._judge(batch, postponed(request, apart))
+        if not self._is_at_rest(batch):
             self._expire_due(batch)
             self._advance_watched(batch)
         return batch
@@ -173,8 +194,37 @@ class Shard:
             self.tally.count(replies, batch.replies.count(None), batch.events)
         return replies
 
-    def _judge(self, batch: Batch, command: Command | Transfer) -> ShardReply:
+    def _time(self, now: Millis | Reading) -> Reading:
+        """A clock set back journals no earlier time: forgotten keys rely on it."""
+        time = now if isinstance(now, Reading) else Reading(now, now)
+        floor = self.residents.floor(time.wall)
+        return time if time.now >= floor else replace(time, now=floor)
+
+    def _lower(self, batch: Batch, provider: ProviderId | None) -> None:
+        """Go by the clock though the journal is ahead of it, and journal that."""
+        resident = self.residents.get(provider) if provider else None
+        floor, wall = self.residents.floor(batch.time.wall), batch.time.wall
+        if resident is None or floor - wall <= STEP_MS:
+            return
+        batch.now = wall
+        calendar = resident.calendar
+        event = ClockTrusted(
+            provider_id=calendar.provider_id,
+            at=wall,
+            version=calendar.version,
+            ahead_of=floor,
+        )
+        self._apply(batch, calendar, (event,))
+        self._tick_at = Millis(0)
+
+    def _judge(
+        self, batch: Batch, command: Command | Transfer | TrustClock
+    ) -> ShardReply:
         calendar = self._resident(batch, command.provider_id).calendar
+        if isinstance(command, TrustClock):
+            self._lower(batch, command.provider_id)
+            batch.judged = True
+            return Done(command.provider_id, self.epoch, calendar.version)
         if isinstance(command, Transfer):
             return self._transfer(batch, calendar, command)
         trouble = away(calendar, self.shard)
@@ -221,6 +271,7 @@ class Shard:
         if (
             command.key
             and refusal.code not in NOT_REMEMBERED
+            and not self._is_scarce(batch)  # the room is for what is done
             and calendar.registered  # strangers leave no trace
         ):
             event = calendar.refused(command, refusal, batch.now)
@@ -257,9 +308,9 @@ class Shard:
 
     def _apply(self, batch: Batch, calendar: Calendar, events: Sequence[Event]) -> None:
         batch.events.extend(events)
-        self.residents.journaled_at = batch.now
         batch.changed.setdefault(calendar.provider_id, []).extend(events)
         for event in events:
+            self.residents.note_time(event)
             calendar.apply(event, self.epoch)
 
     # --- time ------------------------------------------------------------------
@@ -278,28 +329,37 @@ class Shard:
         return self._watched
 
     def _expire(self, batch: Batch, calendar: Calendar) -> None:
-        if calendar.left or not calendar.holds_due(batch.now):
-            return
-        if self._is_scarce(batch):
-            return
-        command = ExpireHolds(provider_id=calendar.provider_id)
-        outcome = calendar.decide(command, batch.now)
-        assert not isinstance(outcome, Refusal)
-        self._apply(batch, calendar, outcome)
+        self._of_its_own(batch, calendar, ExpireHolds, Calendar.holds_due)
 
     def _advance(self, batch: Batch, calendar: Calendar) -> None:
-        command = AdvanceWindow(provider_id=calendar.provider_id)
+        self._of_its_own(batch, calendar, AdvanceWindow, Calendar.window_due)
+
+    def _of_its_own(
+        self,
+        batch: Batch,
+        calendar: Calendar,
+        kind: type[ExpireHolds | AdvanceWindow],
+        is_due: Callable[[Calendar, Millis], bool],
+    ) -> None:
+        """What a calendar does because time passes; a defect in it stops only itself.
+
+        Else one calendar would fail every batch of its shard.
+        """
         try:
-            if calendar.left or self._is_scarce(batch):
+            if calendar.left or self._is_at_rest(batch):
                 return
-            if not calendar.window_due(batch.now):
+            if not is_due(calendar, batch.now):
                 return
-            outcome = calendar.decide(command, batch.now)
+            outcome = calendar.decide(kind(provider_id=calendar.provider_id), batch.now)
         except Exception as fault:  # noqa: BLE001 - neither changes anything
             batch.faults.append(fault)
             return
         assert not isinstance(outcome, Refusal)
         self._apply(batch, calendar, outcome)
+
+    def _is_at_rest(self, batch: Batch) -> bool:
+        """Whether the shard does nothing of its own in this batch."""
+        return bool(batch.time.doubt) or self._is_scarce(batch)
 
     def _is_scarce(self, batch: Batch) -> bool:
         """Whether the journal's last room is kept for what people ask.
@@ -335,7 +395,8 @@ class Shard:
     def _advance_watched(self, batch: Batch) -> None:
         """Just after a cell begins watched windows move, some per batch."""
         now = batch.now
-        if self._watched and now >= self._tick_at:
+        is_due = not 0 < self._tick_at - now <= self._cell_ms
+        if self._watched and is_due:
             self._tick_at = self._after_this_cell(now)
             since = now - self.limits.watched_ms
             self._watched = {
@@ -356,7 +417,7 @@ class Shard:
             resident = self.residents.get(provider)
             assert resident is not None
             self._await_expiry(provider, resident)
-            seen = [event for event in events if type(event) is not CommandRefused]
+            seen = [event for event in events if type(event) not in _UNSEEN]
             if seen:
                 calendar = resident.calendar
                 changes.append(change_after(calendar, seen, seq))

@@ -25,7 +25,7 @@ class Snapshotter:
         snapshots: SnapshotStore,
         load: Loading,
         wake: Callable[[], None],
-        now: Millis,
+        steady: Millis,
     ) -> None:
         self._shard = shard
         self._snapshots = snapshots
@@ -33,8 +33,8 @@ class Snapshotter:
         self._wake = wake
         self._writing: asyncio.Task[None] | None = None
         self._chunk: Mapping[ProviderId, StoredCalendar] = {}
-        self._quiet_since = now
-        self._passivated_at = now
+        self._quiet_since = steady
+        self._passivated_at = steady
         self._hurried = False
         self._ended = asyncio.Event()
 
@@ -60,22 +60,25 @@ class Snapshotter:
         ended, self._ended = self._ended, asyncio.Event()
         ended.set()
 
-    async def step(self, now: Millis) -> None:
-        """Store a few calendars, if it is time. Raises Fenced."""
+    async def step(self, steady: Millis, now: Millis) -> None:
+        """Store a few calendars, if it is time. Raises Fenced.
+
+        Rounds go by ``steady`` time: a clock that is set stops none of them.
+        """
         if self._writing is not None:
             if not self._writing.done():
                 return
-            self._settle(now)
+            self._settle(steady)
         residents = self._shard.residents
         if residents.is_saving:
             await self._go_on()
-        elif self._is_due(now):
+        elif self._is_due(steady):
             residents.begin_round(self._shard.last_seq)
             await self._go_on()
         else:
-            self._passivate(now)
+            self._passivate(steady, now)
 
-    async def finish(self, now: Millis, *, everything: bool = True) -> None:
+    async def finish(self, steady: Millis, *, everything: bool = True) -> None:
         """Store all that is not stored yet, before closing. Raises Fenced.
 
         Or only end the write in flight: a successor should not meet it.
@@ -88,24 +91,24 @@ class Snapshotter:
         while residents.unsaved or residents.is_saving:
             if self._writing is not None:
                 await asyncio.wait({self._writing})
-                if not self._settle(now):
+                if not self._settle(steady):
                     return
             elif residents.is_saving:
                 await self._go_on()
             else:
                 residents.begin_round(self._shard.last_seq)
 
-    def _is_due(self, now: Millis) -> bool:
+    def _is_due(self, steady: Millis) -> bool:
         limits, shard = self._shard.limits, self._shard
         hurried, self._hurried = self._hurried, False
         if not shard.residents.unsaved:
-            self._quiet_since = now
+            self._quiet_since = steady
             if hurried:
                 self._tell_flushers()
             return False
         if hurried:
             return True
-        waited = now - self._quiet_since
+        waited = steady - self._quiet_since
         if waited >= limits.snapshot_ms:
             return True
         events = shard.last_seq - shard.residents.position
@@ -132,7 +135,7 @@ class Snapshotter:
             writing.exception()  # seen, even if the shard was abandoned meanwhile
         self._wake()
 
-    def _settle(self, now: Millis) -> bool:
+    def _settle(self, steady: Millis) -> bool:
         """Take note of a finished write; False if it failed."""
         writing, self._writing = self._writing, None
         chunk, self._chunk = self._chunk, {}
@@ -144,7 +147,7 @@ class Snapshotter:
         if fault is not None:
             _LOG.error("snapshot of shard %s failed: %r", self._shard.shard, fault)
             self._end_round(residents.position)
-            self._quiet_since = now
+            self._quiet_since = steady
             return False
         if chunk:
             residents.saved(chunk)
@@ -153,13 +156,13 @@ class Snapshotter:
             position = residents.round_position()
             assert position is not None
             self._end_round(position)
-            self._quiet_since = now
+            self._quiet_since = steady
         return True
 
-    def _passivate(self, now: Millis) -> None:
+    def _passivate(self, steady: Millis, now: Millis) -> None:
         limits = self._shard.limits
-        if now - self._passivated_at >= limits.passivate_ms // 20:
-            self._passivated_at = now
+        if steady - self._passivated_at >= limits.passivate_ms // 20:
+            self._passivated_at = steady
             before = Millis(now - limits.passivate_ms)
             self._shard.residents.passivate(before, self._shard.watched())
 

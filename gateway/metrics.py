@@ -199,6 +199,8 @@ _SHARD_GAUGES: Final = {
     "calendars": "Calendars in memory.",
     "mailbox": "Requests waiting in the shard.",
     "memory_bytes": "Memory of the shard's process.",
+    "clock_doubted": "1 while nothing is decided: the machine's clock made a step.",
+    "clock_ahead_ms": "How far the journal is ahead of the machine's clock.",
     "fsync_p50_ms": "Journal append with sync, median.",
     "fsync_p99_ms": "Journal append with sync, 99th percentile.",
 }

@@ -59,6 +59,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "from_epoch": "E",
         "from_seq": "J",
         "state": "S",
+        "ahead_of": "g",
     }
 )
 """A field's name in the journal; ``t`` is the tag."""
@@ -83,6 +84,7 @@ TAGS: Mapping[str, int] = MappingProxyType(
         "CommandRefused": 16,
         "CalendarMovedOut": 17,
         "CalendarMovedIn": 18,
+        "ClockTrusted": 19,
     }
 )
 """An event type's number in the journal."""

@@ -293,6 +293,7 @@ _NOT_PROJECTED = frozenset(
         ev.HoldExpired,
         ev.WindowAdvanced,
         ev.CommandRefused,
+        ev.ClockTrusted,
         ev.CalendarMovedOut,
     }
 )

@@ -68,6 +68,8 @@ class Kept(Struct, array_like=True):
 
 class _Left(Kept, array_like=True):
     left: Leave | None = None
+    passed: Minute = Minute(0)
+    """Only where it is not the window; a program that does not know it skips it."""
 
 
 _K = TypeVar("_K", bound=Kept)
@@ -78,16 +80,24 @@ _decoder = msgspec.msgpack.Decoder(_Left)
 def pack(calendar: CalendarState) -> bytes:
     """The calendar's state as bytes, where it went included."""
     if calendar.left is None:
-        return _encoder.encode(_kept(Kept, FORMAT, calendar, calendar.epoch))
-    kept = _kept(_Left, FORMAT_LEFT, calendar, calendar.epoch)
-    kept.left = calendar.left
-    return _encoder.encode(kept)
+        return _encoded(FORMAT, calendar, calendar.epoch)
+    return _encoded(FORMAT_LEFT, calendar, calendar.epoch, calendar.left)
 
 
 def pack_for_new_shard(calendar: CalendarState) -> bytes:
     """What a calendar that left takes along: the same bytes whenever it is asked."""
     assert calendar.left is not None, "it did not leave"
-    return _encoder.encode(_kept(Kept, FORMAT, calendar, calendar.left.epoch))
+    return _encoded(FORMAT, calendar, calendar.left.epoch)
+
+
+def _encoded(
+    number: int, calendar: CalendarState, epoch: int, left: Leave | None = None
+) -> bytes:
+    if left is None and calendar.passed == calendar.window:
+        return _encoder.encode(_kept(Kept, number, calendar, epoch))
+    kept = _kept(_Left, number, calendar, epoch)
+    kept.left, kept.passed = left, calendar.passed
+    return _encoder.encode(kept)
 
 
 def _kept(kind: type[_K], number: int, calendar: CalendarState, epoch: int) -> _K:
@@ -108,7 +118,7 @@ def _kept(kind: type[_K], number: int, calendar: CalendarState, epoch: int) -> _
     )
 
 
-def unpack(blob: bytes) -> tuple[Kept, Leave | None]:
+def unpack(blob: bytes) -> tuple[_Left, Leave | None]:
     """The state in a snapshot, and where its calendar went, if it did.
 
     Raises:
@@ -123,7 +133,7 @@ def unpack(blob: bytes) -> tuple[Kept, Leave | None]:
     return kept, kept.left
 
 
-def restore(calendar: CalendarState, kept: Kept) -> None:
+def restore(calendar: CalendarState, kept: _Left) -> None:
     """Fill an empty calendar."""
     calendar.version = kept.version
     calendar.epoch = kept.epoch
@@ -132,6 +142,7 @@ def restore(calendar: CalendarState, kept: Kept) -> None:
     calendar.availability = kept.availability
     calendar.time_off = {off.time_off_id: off for off in kept.time_off}
     calendar.window = kept.window
+    calendar.passed = kept.passed or kept.window
     calendar.fresh = kept.fresh
     calendar.expired = kept.expired
     calendar.answers.restore(kept.answers)

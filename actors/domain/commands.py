@@ -184,6 +184,13 @@ class AdoptCalendar(CommandBase, frozen=True, kw_only=True, tag="adopt"):
     state: bytes
 
 
+class TrustClock(CommandBase, frozen=True, kw_only=True, tag="trust_clock"):
+    """The machine's clock is right, and the journal of this calendar's shard is ahead.
+
+    From an operator's tool. Done already if the journal is not ahead. Carries no key.
+    """
+
+
 Transfer = MoveCalendarOut | AdoptCalendar
 """What moves a calendar between shards: the shard decides it (actors/moving.py)."""
 
@@ -210,7 +217,7 @@ _C = TypeVar("_C", bound=CommandBase)
 
 
 def postponed(command: _C, by_ms: int) -> _C:
-    """The command with its deadline, if it has one, so much later."""
+    """The command with its deadline, if it has one, so much later (or sooner)."""
     if not by_ms or not command.deadline:
         return command
-    return replace(command, deadline=Millis(command.deadline + by_ms))
+    return replace(command, deadline=Millis(max(1, command.deadline + by_ms)))

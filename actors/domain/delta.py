@@ -24,7 +24,7 @@ Spans = list[tuple[int, int]]
 _REREAD = frozenset(
     {ev.AvailabilitySet, ev.TimeOffAdded, ev.TimeOffRemoved, ev.CalendarMovedIn}
 )
-_UNSEEN = frozenset({ev.CommandRefused, ev.CalendarMovedOut})
+_UNSEEN = frozenset({ev.CommandRefused, ev.ClockTrusted, ev.CalendarMovedOut})
 
 
 def change_of(
@@ -74,14 +74,14 @@ _BOOKING_EVENTS = (
 def _window_before(
     calendar: CalendarState, happened: Sequence[ev.Event]
 ) -> Minute | None:
-    """The window before the batch; None if it is unknown or more than a week back.
+    """The window before the batch; None if unknown, more than a week back, or later.
 
     After so long a pause, reading anew costs less than all the slots in between.
     """
     for event in happened:
         if type(event) is ev.WindowAdvanced:
             before = calendar.advances.get(event.version)
-            if not before or calendar.window - before > 7 * 24 * 60:
+            if not before or not 0 <= calendar.window - before <= 7 * 24 * 60:
                 return None
             return before
     return calendar.window

@@ -168,6 +168,16 @@ class CommandRefused(EventBase, frozen=True, kw_only=True, tag="refused"):
     detail: str = ""
 
 
+class ClockTrusted(EventBase, frozen=True, kw_only=True, tag="clock"):
+    """The journal was ahead of the clock, and the clock was right: time goes back.
+
+    ``at`` is the clock's time, before that of earlier events; ``ahead_of`` the newest
+    instant that the journal had. Changes nothing else, and leaves the version.
+    """
+
+    ahead_of: Millis
+
+
 class CalendarMovedOut(EventBase, frozen=True, kw_only=True, tag="left"):
     """The calendar is another shard's from now on: the last record of it here.
 
@@ -208,6 +218,7 @@ Event = (
     | NoShowMarked
     | WindowAdvanced
     | CommandRefused
+    | ClockTrusted
     | CalendarMovedOut
     | CalendarMovedIn
 )

@@ -33,6 +33,8 @@ from actors.domain.rules import VisitType
 from actors.domain.state import CalendarState
 
 MINUTE_MS = 60_000
+WINDOW_AHEAD = 5
+"""Minutes. A window further ahead of now was moved by a clock that was wrong."""
 
 
 class Judgement(CalendarState):
@@ -43,6 +45,9 @@ class Judgement(CalendarState):
     def window_due(self, now: Millis) -> bool:
         """Whether AdvanceWindow at ``now`` would change what watchers see."""
         to = self._this_cell(now) * self.cell
+        if self.window > to + WINDOW_AHEAD:
+            return True  # back to where the clock is
+        self.quiet_until = min(self.quiet_until, Minute(to + WINDOW_AHEAD))
         if to <= self.quiet_until:
             return False
         if self.fresh:
@@ -64,9 +69,12 @@ class Judgement(CalendarState):
         """The first cell that begins at ``now`` or later, never before the window.
 
         Starts, notices and horizons are whole cells, so to compare with this cell is
-        to compare with ``now`` itself, to the millisecond.
+        to compare with ``now`` itself, to the millisecond. A window far ahead was
+        moved by a clock that was wrong, and does not count.
         """
-        return max(-(-now // (self.cell * MINUTE_MS)), self.window // self.cell)
+        cell = -(-now // (self.cell * MINUTE_MS))
+        window = self.window // self.cell
+        return cell if (window - cell) * self.cell > WINDOW_AHEAD else max(cell, window)
 
     def _free_slot(
         self,

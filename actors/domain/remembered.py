@@ -15,6 +15,9 @@ Entry = tuple[int, Millis, Answer]
 """Fingerprint of the command, instant of its event, answer."""
 
 
+_WENT_BACK_MS = 60_000
+
+
 class Remembered:
     """Keys and answers of one calendar, oldest first.
 
@@ -36,9 +39,20 @@ class Remembered:
         entries = self.entries
         if not entries:
             self._sweep_at = entry[1] + self._keep + self._stride
+        newest = next(reversed(entries.values()), entry)
+        if newest[1] > entry[1] + _WENT_BACK_MS:
+            self._rise_no_later_than(entry[1])
         entries[key] = entry
         if entry[1] >= self._sweep_at or len(entries) > self._max:
             self._sweep(entry[1])
+
+    def _rise_no_later_than(self, at: Millis) -> None:
+        """Time was put right (ClockTrusted): what has a later time counts as of now."""
+        self.entries = {
+            key: (print_, min(was, at), answer)
+            for key, (print_, was, answer) in self.entries.items()
+        }
+        self._schedule()
 
     def restore(self, entries: dict[str, Entry]) -> None:
         """Take over the entries of a snapshot."""

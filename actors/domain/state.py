@@ -4,6 +4,8 @@ Rule 1: ``apply`` never refuses, and reads neither clock nor rules nor tzdata.
 Rule 2: holds and blocking bookings never share a cell, buffers included; ``apply``
         relies on it when it gives cells back.
 Rule 3: everything here is in the snapshot or follows from what is; memos aside.
+
+One file because every event's effect must be seen beside the state that it changes.
 """
 
 from __future__ import annotations
@@ -45,6 +47,9 @@ and not ``hold_not_found``: a busy calendar's last quarter of an hour."""
 KEPT_DAYS = 400
 """Bookings that ended longer ago are forgotten (the read model keeps them)."""
 
+USUAL_PAUSE_DAYS = 35
+"""A window that advances by more in one go may follow a wrong clock."""
+
 ADVANCES_MAX = 8
 """Bound on remembered advances of the window: a batch has one."""
 
@@ -63,6 +68,7 @@ class CalendarState(Occupancy):
         "free_memo",
         "fresh",
         "left",
+        "passed",
         "policy",
         "profile",
         "provider_id",
@@ -88,6 +94,9 @@ class CalendarState(Occupancy):
         self.time_off: dict[TimeOffId, TimeOff] = {}
         self.window = Minute(0)
         """``until`` of the last WindowAdvanced."""
+        self.passed = Minute(0)
+        """How much time has passed for sure: the window, or short of it after a jump,
+        then a day more with each advance. Visits are forgotten by it."""
         self.fresh = False
         """Rules were set after the window's last advance."""
         self.left: Leave | None = None
@@ -205,6 +214,9 @@ class CalendarState(Occupancy):
     def _on_refused(self, event: ev.CommandRefused) -> None:
         refusal = Refusal(RefusalCode(event.code), event.detail)
         self.answers.put(event.key, (event.fingerprint, event.at, refusal))
+
+    def _on_clock(self, _event: ev.ClockTrusted) -> None:
+        self.quiet_until = self.window
 
     def _on_moved_out(self, event: ev.CalendarMovedOut) -> None:
         assert event.version == self.version, "an event is missing"
@@ -344,7 +356,13 @@ class CalendarState(Occupancy):
             del self.advances[next(iter(self.advances))]
         self.window = self.quiet_until = event.until
         self.fresh = False
-        self._forget(Minute(event.until - KEPT_DAYS * 24 * 60))
+        # A window that went ahead with a wrong clock must not take bookings with it.
+        ahead = event.until - self.passed
+        if self.passed and ahead > USUAL_PAUSE_DAYS * 24 * 60:
+            self.passed = Minute(self.passed + 24 * 60)
+        else:
+            self.passed = event.until
+        self._forget(Minute(self.passed - KEPT_DAYS * 24 * 60))
 
     def _forget(self, before: Minute) -> None:
         """Forget whole weeks of bookings, and leaves, that ended before."""
@@ -381,6 +399,7 @@ _APPLIERS: dict[type, Callable[[CalendarState, Any], Any]] = {
 
 _UNCOUNTED: dict[type, Callable[[CalendarState, Any], None]] = {
     ev.CommandRefused: CalendarState._on_refused,
+    ev.ClockTrusted: CalendarState._on_clock,
     ev.CalendarMovedOut: CalendarState._on_moved_out,
     ev.CalendarMovedIn: CalendarState._on_moved_in,
 }

@@ -1,4 +1,4 @@
-"""``slotcast journal verify | show``: looking at the truth without touching it."""
+"""``slotcast journal verify | show | trust-clock``: looking at the journal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 
 from actors.domain.ids import ProviderId, ShardId
 from cluster.commands.options import DataOption, JsonOption
-from cluster.obstacle import FOUND_A_PROBLEM
+from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.site import Site, existing_site
 from cluster.stores import open_journal
 from cluster.terminal import Terminal
@@ -93,6 +93,44 @@ def show(  # noqa: PLR0913 - each is an option
             terminal.say(_line(record))
 
     _each_record(existing_site(data), wanted, tell)
+
+
+@journal.command("trust-clock")
+def trust_clock(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The machine's clock is right: go by it, though the journal is ahead of it.
+
+    For the alarm "the journal is ahead of the machine's clock". Look at the clock
+    first (timedatectl). What is done is recorded in the journal.
+    """
+    from actors.errors import Unavailable
+    from cluster.clock import SystemClock
+    from cluster.clock_trust import trust_clock as trust
+
+    site, terminal, now = existing_site(data), Terminal(), SystemClock().now()
+    try:
+        found = asyncio.run(trust(site, now, dry_run=dry_run))
+    except Unavailable as error:
+        raise Obstacle(
+            f"Not every shard goes by the clock: {error}",
+            "Run it again; what was done stays done.",
+            code=FOUND_A_PROBLEM,
+        ) from error
+    if as_json:
+        terminal.json({shard: one.ahead_ms for shard, one in found.items()})
+        return
+    does = "would go" if dry_run else "goes"
+    for shard, one in found.items():
+        seconds = one.ahead_ms // 1000
+        terminal.say(f"{shard} was {seconds:,} s ahead; it {does} by the clock.")
+    if not found:
+        terminal.say("No journal is ahead of the clock.")
 
 
 def _reports(site: Site) -> Sequence[ShardReport]:

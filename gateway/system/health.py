@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -46,6 +46,7 @@ class Health:
         """The state of all checks, at most a second old."""
         await self._accounts.refresh()
         checks = dict([self._shards(), self._journal(), self._projection()])
+        checks.update(self._clock())
         checks.update(check() for check in self._more)
         ready = all(check.ok for check in checks.values() if check.required)
         return Readiness(ready, checks)
@@ -59,6 +60,24 @@ class Health:
         closed = [s.shard for s in self._accounts.statuses.values() if s.epoch < 1]
         detail = f"not open in: {', '.join(closed)}" if closed else ""
         return "journal", Check(not closed, required=True, detail=detail)
+
+    def _clock(self) -> Iterator[NamedCheck]:
+        """Only told where a shard's clock is wrong, or was."""
+        statuses = self._accounts.statuses.values()
+        doubts = [one for one in statuses if one.clock_doubted]
+        ahead = [one for one in statuses if one.clock_ahead_ms]
+        if doubts:
+            names = ", ".join(one.shard for one in doubts)
+            detail = f"nothing is decided in {names}: {doubts[0].clock_doubt}"
+            yield "clock", Check(ok=False, required=True, detail=detail)
+        elif ahead:
+            names = ", ".join(one.shard for one in ahead)
+            seconds = max(one.clock_ahead_ms for one in ahead) // 1000
+            detail = (
+                f"the journal of {names} is {seconds} s ahead of the machine's clock: "
+                "set the clock right, or run slotcast journal trust-clock"
+            )
+            yield "clock", Check(ok=False, required=False, detail=detail)
 
     def _projection(self) -> NamedCheck:
         # SQL is behind, never in the way: bookings go on without it.

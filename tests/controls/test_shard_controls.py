@@ -27,6 +27,9 @@ class FixedClock:
     def now(self) -> Millis:
         return p.NOW
 
+    def steady(self) -> Millis:
+        return self.now()
+
 
 class HastyMailbox(Mailbox):
     """Answers while the append is still in flight."""

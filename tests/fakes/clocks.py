@@ -12,12 +12,20 @@ class SteppedClock:
 
     def __init__(self, now: int) -> None:
         self._now = now
+        self._wrong = 0
 
     def now(self) -> Millis:
-        return Millis(self._now)
+        return Millis(self._now + self._wrong)
+
+    def steady(self) -> Millis:
+        return Millis(self.now() - self._wrong)
 
     def step(self, seconds: float) -> None:
         self._now += int(seconds * 1000)
+
+    def set_wrong(self, seconds: float) -> None:
+        """What ``now`` shows is so much ahead of (or behind) what it should be."""
+        self._wrong = int(seconds * 1000)
 
 
 class RunningClock(SteppedClock):
@@ -28,4 +36,5 @@ class RunningClock(SteppedClock):
         self._began = time.monotonic()
 
     def now(self) -> Millis:
-        return Millis(self._now + int(1000 * (time.monotonic() - self._began)))
+        ran = int(1000 * (time.monotonic() - self._began))
+        return Millis(super().now() + ran)

@@ -32,6 +32,9 @@ class FixedClock:
     def now(self) -> Millis:
         return practice.NOW
 
+    def steady(self) -> Millis:
+        return self.now()
+
 
 class FakeProcess(ShardHost):
     """One process; what it would do to itself it tells the cluster."""

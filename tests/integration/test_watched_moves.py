@@ -46,6 +46,9 @@ class Running:
     def now(self) -> Millis:
         return Millis(p.NOW + int((monotonic() - self._began) * 1000))
 
+    def steady(self) -> Millis:
+        return self.now()
+
 
 class Region:
     """Stores and shards; each gateway has a road of its own to them."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors.batch import Batch
+from actors.clock_watch import ClockWatch, Reading
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.errors import (
     Fenced,
@@ -29,6 +30,8 @@ from tests.simulation.kernel import Violation
 from tests.simulation.machine import Killed, ProcessDisk
 from tests.simulation.sim_disk import PowerCut
 
+CONFIRM_MS = 30_000
+"""Longer than an attempt of a person lives, and than a clock is wrong in a run."""
 WAL_LIMITS = WalLimits(segment_bytes=3 * 1024, grow_bytes=1024, lock_wait_s=0.0)
 """Small, so that a short run rotates segments and trims them."""
 LIMITS = ShardLimits(
@@ -56,6 +59,8 @@ class Activation:
         self.wal = Wal(self.disk, folder, shard_id, limits=WAL_LIMITS)  # type: ignore[arg-type]
         self.shelf = world.shelves[shard_id]
         self.shard = Shard(shard_id, world.policy, LIMITS)
+        self.watch = ClockWatch(confirm_ms=CONFIRM_MS)
+        self.watch.see(Millis(world.now()), Millis(self.kernel.now), Millis(0))
         self.calls: deque[tuple[Sequence[Any], Replied]] = deque()
         self.polls: list[tuple[int, int, Replied]] = []
         self.busy = True
@@ -169,16 +174,21 @@ class Activation:
             room -= len(self.flying[-1][0])
         requests = [one for call in self.flying for one in call[0]]
         self._load(self.shard.missing(requests))
-        now = self.world.now()
-        batch = self.shard.begin(requests, Millis(now))
-        self._later(self._journal, batch, now)
+        batch = self.shard.begin(requests, self._time())
+        self._later(self._journal, batch, self.world.now(), self.world.right_now())
 
-    def _journal(self, batch: Batch, decided_at: int) -> None:
+    def _time(self) -> Reading:
+        wall = Millis(self.world.now())
+        floor = self.shard.residents.floor(wall)
+        return self.watch.see(wall, Millis(self.kernel.now), floor)
+
+    def _journal(self, batch: Batch, decided_at: int, rightly_at: int) -> None:
         seq = self.shard.last_seq
         if batch.events:
             for place in range(seq + 1, seq + 1 + len(batch.events)):
                 name = (self.shard_id, self.shard.epoch, place)
                 self.world.decided_at[name] = decided_at
+                self.world.rightly_at[name] = rightly_at
             seq = self.wal.append(self.shard.epoch, seq, batch.events)
             self.kernel.note(self.name, "journaled", seq, batch.events)
             self.world.journaled()
@@ -212,11 +222,13 @@ class Activation:
 
     def _sleep(self) -> None:
         """Wake when a hold is due or a window moves; the clock may be set meanwhile."""
-        now = self.world.now()
-        wakeup = self.shard.next_wakeup(Millis(now))
-        if wakeup is not None:
+        time = self._time()
+        wakeup = self.shard.next_wakeup(time.now)
+        if wakeup is not None or time.doubt:
             self._wakeup += 1
-            pause = min(max(wakeup - now, 1), 3_000)
+            pause = 3_000
+            if wakeup is not None and not time.doubt:
+                pause = min(max(wakeup - time.now, 1), 3_000)
             self.kernel.after(pause, self._wake, self._wakeup)
 
     def _wake(self, number: int) -> None:

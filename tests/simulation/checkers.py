@@ -41,6 +41,8 @@ EFFECTS: Mapping[str, tuple[type, ...]] = {
     "complete": (ev.VisitCompleted,),
     "no_show": (ev.NoShowMarked,),
 }
+TIME_APART_MS = 600_000
+"""More than all small steps of the clock in a run come to."""
 KEYLESS = (ev.HoldExpired, ev.WindowAdvanced)
 
 
@@ -171,6 +173,13 @@ def _same_words(answer: Any, record: Record, operation: Operation) -> None:
         told, logged = (answer.time_off,), (event.time_off,)
     if told != logged:
         raise Violation(f"told {told}, but the log has {logged}: {operation}")
+
+
+def check_time(record: Record, epoch: int, clock: int) -> None:
+    """No event was decided with the time of a clock that was wrong for a moment."""
+    apart = record.event.at - clock
+    if record.epoch == epoch and abs(apart) > TIME_APART_MS:
+        raise Violation(f"{apart} ms off: seq {record.seq}: {record.event}")
 
 
 def check_reads(judge: LogJudge, history: History, records: Iterable[Record]) -> None:

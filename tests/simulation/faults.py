@@ -29,6 +29,7 @@ class Weather:
     sync_error: float = 0.0
     disk_full: float = 0.0
     clock: float = 0.0
+    wrong_clock: float = 0.0
     gateway: float = 0.0
     projector: float = 0.0
     watcher: float = 0.0
@@ -46,6 +47,7 @@ _SECONDS = {
     "sync_error": 9.0,
     "disk_full": 12.0,
     "clock": 10.0,
+    "wrong_clock": 15.0,
     "gateway": 12.0,
     "projector": 6.0,
     "watcher": 2.0,
@@ -131,6 +133,12 @@ class Nemesis:
         rng = self._kernel.rng
         step = rng.choice((-40_000, -3_000, -500, 500, 4_000, 20_000))
         self._world.step_clock(step)
+
+    def _wrong_clock(self) -> None:
+        """For some seconds the machine shows another hour, day or year."""
+        rng = self._kernel.rng
+        hours = rng.choice((-24 * 30, -1, 1, 3 * 24, 400 * 24))
+        self._world.show_wrong_time(hours * 3_600_000, rng.randrange(100, 15_000))
 
     def _gateway(self) -> None:
         self._world.crash_gateway(self._kernel.rng.choice(self._world.gateways))

@@ -11,7 +11,12 @@ from typing import Any
 
 from actors.domain.calendar import Calendar
 from actors.domain.ids import PatientId, ProviderId, ShardId
-from tests.simulation.checkers import Verdict, check_calendar, check_reads
+from tests.simulation.checkers import (
+    Verdict,
+    check_calendar,
+    check_reads,
+    check_time,
+)
 from tests.simulation.kernel import Violation
 from tests.simulation.linearizability import check_linearizable
 from tests.simulation.oracle import Agenda, LogJudge
@@ -74,6 +79,9 @@ def _check_log(world: World) -> dict[ShardId, LogJudge]:
             and records[seq - 1].epoch == epoch
         }
         Verdict(log, world.history, clocks).check(records, mine)
+        for (where, epoch, seq), clock in world.rightly_at.items():
+            if where == shard and seq <= len(records):
+                check_time(records[seq - 1], epoch, clock)
         check_reads(log, world.history, records)
     for provider in world.providers:
         theirs = [o for o in world.history.operations if o.provider == provider]

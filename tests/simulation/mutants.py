@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from actors.batch import Batch
+from actors.clock_watch import ClockWatch, Reading
 from actors.domain.calendar import Calendar
 from actors.domain.ids import Millis
 from actors.residents import Residents
@@ -155,14 +156,16 @@ def _no_watermark() -> list[Patch]:
 def _no_clock_floor() -> list[Patch]:
     """Time may go back behind the last event."""
 
-    class Forgetful:
-        def __get__(self, owner: Any, kind: Any = None) -> int:
-            return 0
+    return [(Residents, "floor", lambda self, wall: Millis(0))]
 
-        def __set__(self, owner: Any, value: int) -> None:
-            pass
 
-    return [(Residents, "journaled_at", Forgetful())]
+def _no_clock_watch() -> list[Patch]:
+    """Whatever the machine's clock shows is believed at once."""
+
+    def see(self: Any, wall: Any, steady: Any, floor: Any) -> Reading:
+        return Reading(wall, max(wall, floor))
+
+    return [(ClockWatch, "see", see)]
 
 
 MUTANTS: dict[str, Callable[[], list[Patch]]] = {
@@ -179,6 +182,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "delta_chain": _no_delta_chain,
     "watermark": _no_watermark,
     "clock_floor": _no_clock_floor,
+    "clock_watch": _no_clock_watch,
 }
 """Name of a guard -> how to take it out."""
 

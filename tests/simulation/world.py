@@ -2,7 +2,7 @@
 
 Gateways call shards over a line that loses, delays and doubles. Several activations
 of one shard may live at once; a gateway reaches any of them. One clock, which may be
-set, is the whole machine's.
+set, is the whole machine's. One file because everything here shares that machine.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class World:
         self.kernel = kernel = Kernel(seed, start_ms)
         self.policy = POLICY
         self.skew = 0
+        self._wrong = 0
         self._forward = FORWARD_MS
         self.disk: Any = SimDisk(random.Random(seed ^ 0xD15C))
         shards = rng.choice((1, 1, 2))
@@ -92,6 +93,8 @@ class World:
         self.decided_at: dict[tuple[ShardId, int, int], int] = {}
         """What the clock showed when (shard, epoch, seq) was decided: an event never
         says a time before the last one, so after the clock was set back it differs."""
+        self.rightly_at: dict[tuple[ShardId, int, int], int] = {}
+        """What it should have shown."""
         self.activations: dict[ShardId, list[Activation]] = {one: [] for one in names}
         self._born = 0
 
@@ -198,6 +201,10 @@ class World:
 
     def now(self) -> int:
         """The machine's clock."""
+        return self.right_now() + self._wrong
+
+    def right_now(self) -> int:
+        """The same, while it is not wrong for a moment."""
         return self.kernel.now + self.skew
 
     def shard_of(self, provider: str) -> ShardId:
@@ -267,7 +274,11 @@ class World:
         return [one for many in self.activations.values() for one in many if one.alive]
 
     def take_over(self, shard: ShardId) -> None:
-        """A new activation, whatever the old ones do."""
+        """A new activation, whatever the old ones do.
+
+        It begins under a clock that is right: under a wrong one it could not know.
+        """
+        self._wrong = 0
         self._born += 1
         activation = Activation(self._born, shard, self)
         self.activations[shard].append(activation)
@@ -338,6 +349,17 @@ class World:
             self._forward -= step_ms
         self.kernel.note("clock steps", step_ms)
         self.skew += step_ms
+
+    def show_wrong_time(self, step_ms: int, lasts_ms: int) -> None:
+        """The machine's clock is wrong for a while."""
+        if not self._wrong:
+            self.kernel.note("clock is wrong by", step_ms, "for", lasts_ms)
+            self._wrong = step_ms
+            self.kernel.after(lasts_ms, self._show_right_time)
+
+    def _show_right_time(self) -> None:
+        self.kernel.note("clock is right")
+        self._wrong = 0
 
     # --- the journal, as the judges see it -----------------------------------------
 

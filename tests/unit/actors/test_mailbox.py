@@ -34,6 +34,9 @@ class ManualClock:
     def now(self) -> Millis:
         return self.time
 
+    def steady(self) -> Millis:
+        return self.now()
+
 
 class Desk:
     """A mailbox over stores that a test can break."""

@@ -36,6 +36,30 @@ async def test_calendar_whose_window_cannot_move_does_not_end_the_shard(
         assert one.mailbox.status().epoch == epoch, "the shard did not begin anew"
 
 
+async def test_calendar_whose_holds_cannot_end_does_not_end_the_shard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A defect while a hold expires stops neither its batch nor another calendar."""
+    real = Calendar.holds_due
+
+    def holds_due(self: Calendar, now: Millis) -> bool:
+        if self.provider_id == p.ANA:
+            raise RuntimeError("a defect")
+        return real(self, now)
+
+    async with desk() as one:
+        await one.mailbox.execute([*p.opened(p.BEN), p.hold("a")])
+        epoch = one.mailbox.status().epoch
+        monkeypatch.setattr(Calendar, "holds_due", holds_due)
+        one.clock.time = Millis(one.clock.time + 200_000)
+        replies: list[Any] = await one.mailbox.execute(
+            [p.slots(p.ANA), p.slots(p.BEN), p.book("b", provider=p.BEN)]
+        )
+        assert isinstance(replies[1], SlotsView)
+        assert isinstance(replies[2], BookingView)
+        assert one.mailbox.status().epoch == epoch, "the shard did not begin anew"
+
+
 async def test_snapshot_of_a_newer_program_ends_the_shard_and_says_why() -> None:
     """Opening again and again would not help: a person must run the right program."""
     async with desk() as one:

@@ -42,6 +42,9 @@ class Ticking(SteppedClock):
         self.step(0.1)
         return super().now()
 
+    def steady(self) -> Millis:
+        return self.now()
+
 
 class House:
     """Stores that outlive the processes, and a clock."""

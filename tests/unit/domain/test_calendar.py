@@ -21,6 +21,7 @@ from actors.domain.calendar import Calendar
 from actors.domain.errors import Refusal
 from actors.domain.ids import Millis
 from actors.domain.rules import Policy
+from actors.domain.snapshot import decode, encode
 from tests import factories as f
 from tests.factories import NOW, a_calendar, at, millis, play
 
@@ -149,8 +150,29 @@ def test_the_horizon_is_not_reached_but_almost() -> None:
 def test_a_clock_that_goes_back_does_not_reopen_the_past() -> None:
     """Once the window has passed, its slots stay gone."""
     calendar = a_calendar()
-    play(calendar, f.advance_window(), millis(at(10)))
-    assert code(calendar, f.book_slot(1, at(9)), millis(at(8))) == "slot_not_offered"
+    play(calendar, f.advance_window(), millis(at(9, 5)))
+    assert code(calendar, f.book_slot(1, at(9)), millis(at(9))) == "slot_not_offered"
+
+
+def test_a_window_that_a_wrong_clock_moved_closes_nothing() -> None:
+    """A shard's time that is put right takes the windows of its calendars back."""
+    calendar = a_calendar()
+    play(calendar, f.advance_window(), millis(at(9, day=400)))
+    assert code(calendar, f.book_slot(1, at(9)), millis(at(8))) == ""
+    assert calendar.window_due(millis(at(8)))
+    play(calendar, f.advance_window(), millis(at(8)))
+    assert calendar.window == at(8)
+    assert not calendar.window_due(millis(at(8)))
+
+
+def test_a_window_that_a_wrong_clock_moved_forgets_no_bookings() -> None:
+    """Ten years ahead for some minutes, a visit of next week is still booked."""
+    calendar = a_calendar()
+    play(calendar, f.book_slot(1, at(9)), millis(at(8)))
+    for minutes in range(0, 30, 5):
+        play(calendar, f.advance_window(), millis(at(8, minutes, day=3_650)))
+    calendar = decode(encode(calendar), calendar.policy)
+    assert code(calendar, f.book_slot(2, at(9)), millis(at(8))) == "slot_unavailable"
 
 
 # --- holds ---

@@ -231,6 +231,8 @@ def test_old_bookings_and_leaves_are_forgotten_after_a_year() -> None:
         play(calendar, f.book_slot(number, at(hour)))
     play(calendar, f.cancel_booking(3))
     play(calendar, f.add_time_off(1, at(20), at(21)))
+    for day in range(30, 401, 30):
+        play(calendar, f.advance_window(), f.millis(at(0, day=day)))
     play(calendar, f.advance_window(), f.millis(at(0, day=400)))
     assert len(calendar.bookings) == 3
     play(calendar, f.book_slot(4, at(9, day=401)), f.millis(at(0, day=400)))
