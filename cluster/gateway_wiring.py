@@ -68,6 +68,7 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
     return GatewayConfig(
         token_keys=(token_key,),
         allowed_origins=settings.allowed_origins,
+        public_url=settings.public_url,
         rate_limited=settings.rate_limits,
         rate_per_s=settings.rate_per_second,
         rate_burst=settings.rate_burst,

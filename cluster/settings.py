@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -43,6 +44,11 @@ class Settings(BaseSettings):
     """Address to listen on. Loopback by default: TLS is the business of a proxy."""
     port: int = Field(8000, ge=1, le=65535)
     """TCP port of REST, live socket, docs and metrics."""
+    public_url: str = ""
+    """Where people find this site, for instance ``https://slots.example.org``. Requests
+    to another name are then answered 421, those to a name of this machine (localhost,
+    127.0.0.0/8, ::1) excepted, and /healthz, /readyz and /metrics, which are asked for
+    by address. Empty: every name is taken."""
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of web pages that may call and watch, comma separated; the server's
     own origin always may."""
@@ -188,6 +194,16 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _a_public_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and not (parts.scheme in {"http", "https"} and parts.hostname):
+            raise ValueError("must be empty, or begin with https:// or http://")
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("must name a scheme and a host only, without a path")
         return value
 
     @field_validator("journal")

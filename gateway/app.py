@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -30,7 +30,7 @@ from gateway.bookings.routes import operations as booking_operations
 from gateway.bookings.schemas import booking_body
 from gateway.clinics.routes import operations as clinic_operations
 from gateway.config import GatewayConfig, GatewayPorts
-from gateway.connections import HttpConnections
+from gateway.connections import EXPOSED, HttpConnections
 from gateway.endpoint import Door, Endpoint, Operation
 from gateway.errors import (
     FieldError,
@@ -41,12 +41,13 @@ from gateway.errors import (
     RequestError,
 )
 from gateway.holds.routes import operations as hold_operations
+from gateway.hosts import AllowedHosts, HostGuard
 from gateway.http_protocol import http_protocol_of
 from gateway.lanes import GatewayApp, Lanes
 from gateway.limits import Bounds
 from gateway.live.asyncapi import document as asyncapi_document
 from gateway.live.service import LiveNeeds, LiveService
-from gateway.logs import RequestLog
+from gateway.logs import Farewell, RequestLog
 from gateway.metrics import Batching, CourierCollector, ShardAccounts, ShardCollector
 from gateway.openapi import document as openapi_document
 from gateway.problems import Problem, of_error
@@ -57,7 +58,18 @@ from gateway.services import Services, services
 from gateway.shared import Shared
 from gateway.system.health import Check, Health, NamedCheck
 from gateway.system.pages import docs_page, landing_page
-from gateway.system.routes import Documents, pages
+from gateway.system.routes import Documents, Upgrade, pages
+
+CLIENTS_SEND: Final = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Last-Event-ID",
+    "X-Request-Id",
+)
+"""Headers that a page of an allowed origin may send."""
 
 
 def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
@@ -100,6 +112,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     app.openapi = lambda: described  # type: ignore[method-assign]
     operations = _operation_routes(made, config, declared)
     app.router.routes.extend(live.routes)
+    app.router.routes.append(Route(app.live_path, Upgrade()))
     health = Health(accounts, [lambda: _live_check(live), *_shared_checks(made)])
     documents = Documents(
         openapi=described,
@@ -180,19 +193,25 @@ def _doors(
     config: GatewayConfig,
     made: Services,
 ) -> ASGIApp:
-    """What every request passes on its way in, the log outermost."""
+    """What every request passes on its way in, the log outermost.
+
+    What refuses is inside of CORS, so that a page of another origin can read why.
+    """
+    inner = Farewell(
+        HostGuard(Bounds(inner, config=config), AllowedHosts(config.public_url))
+    )
     if config.allowed_origins:
         inner = CORSMiddleware(
             inner,
             allow_origins=list(config.allowed_origins),
             allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
-            expose_headers=["ETag", "Retry-After", "X-Request-Id"],
+            allow_headers=CLIENTS_SEND,
+            expose_headers=EXPOSED,
             max_age=600,
         )
     fixed = (getattr(route, "path", "{") for route in app.router.routes)
     return RequestLog(
-        Bounds(inner, config=config),
+        inner,
         metrics=made.metrics,
         tokens=ports.tokens,
         write_lines=config.log_requests,

@@ -7,6 +7,7 @@ costs one dictionary look-up per request.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,6 +38,9 @@ TOKEN_ID_CHARACTERS_MAX: Final = 128
 _TOKEN_CHARACTERS_MAX: Final = 2048
 _REMEMBERED_MAX: Final = 20_000
 _SUBJECT_CHARACTERS_MAX: Final = 100
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")
+"""RFC 7515, section 2: base64url without padding. The library would take padding, and
+one token would have several spellings."""
 _BAD_TOKEN: Final = "The token is not valid; ask for a new one."  # noqa: S105 - a text
 
 
@@ -193,7 +197,7 @@ class Authenticator:
             raise Unauthenticated("The token was revoked; sign in again.")
 
     def _decode(self, token: str) -> Caller:
-        if len(token) > _TOKEN_CHARACTERS_MAX:
+        if len(token) > _TOKEN_CHARACTERS_MAX or not _TOKEN.fullmatch(token):
             raise Unauthenticated(_BAD_TOKEN)
         for key in self._keys:
             try:
@@ -218,6 +222,7 @@ class Authenticator:
 
     def _caller_of(self, claims: dict[str, Any]) -> Caller:
         issued, expires = claims["iat"], claims["exp"]
+        begins = claims.get("nbf", issued)
         role = Role.__members__.get(str(claims.get("role", "")).upper())
         now_s = self._clock.now() // 1000
         if (
@@ -226,9 +231,10 @@ class Authenticator:
             or not subject_fits(role, claims["sub"])
             or type(issued) is not int
             or type(expires) is not int
+            or type(begins) is not int
             or not 0 < len(claims["jti"]) <= TOKEN_ID_CHARACTERS_MAX
             or not 0 < expires - issued <= LIFE_MAX_S
-            or issued > now_s + self.leeway_ms // 1000
+            or max(issued, begins) > now_s + self.leeway_ms // 1000
         ):
             raise Unauthenticated(_BAD_TOKEN)
         return Caller(

@@ -35,6 +35,9 @@ class GatewayConfig:
     """Origins whose pages may call us (CORS, and the Origin of live sockets);
     the server's own origin is always one of them."""
 
+    public_url: str = ""
+    """Where people find this site; other names are then refused (hosts.py)."""
+
     body_bytes_max: int = 64 * 1024
     url_bytes_max: int = 8 * 1024
     header_bytes_max: int = 16 * 1024

@@ -26,7 +26,7 @@ FILES_RESERVED: Final = 256
 """Open files that no connection takes: the journal, the read model and the shards'
 channels need some. A connection beyond is told 503; without the reserve the kernel's
 limit would reset it, and nobody would hear of it."""
-EXPOSED: Final = "ETag, Retry-After, X-Request-Id"
+EXPOSED: Final = ("ETag", "Retry-After", "X-Request-Id")
 """What a page of another origin may read of an answer, besides its body."""
 
 log = structlog.get_logger("slotcast.http")
@@ -129,7 +129,7 @@ class HttpConnections:
             return ()
         return (
             (b"access-control-allow-origin", origin),
-            (b"access-control-expose-headers", EXPOSED.encode()),
+            (b"access-control-expose-headers", ", ".join(EXPOSED).encode()),
             (b"vary", b"Origin"),
         )
 

@@ -1,9 +1,9 @@
 """Limits at the door: how often one caller may ask, and how much. All bounded.
 
-A token bucket per signed-in person, or per address without a token: ``rate`` tokens
-flow in each second up to ``burst``, each request takes one. TokenBuckets of callers who
-have been away longest are forgotten first; a forgotten bucket is a full one. How
-several gateways share them is in budgets.py.
+A token bucket per signed-in person, or without a token per address, per /64 of IPv6:
+``rate`` tokens flow in each second up to ``burst``, each request takes one. Buckets of
+callers who have been away longest are forgotten first; a forgotten bucket is a full
+one. How several gateways share them is in budgets.py.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from time import monotonic
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.addresses import network_of
 from gateway.auth import Caller
 from gateway.budgets import Settlement, TokenBuckets
 from gateway.config import GatewayConfig
@@ -50,7 +51,7 @@ class RateLimits:
         if not self._on:
             return
         if caller is None:
-            wait_s = self._addresses.take(address)
+            wait_s = self._addresses.take(network_of(address))
         else:
             wait_s = self._people.take(f"{caller.role}:{caller.subject}")
         if wait_s > 0:

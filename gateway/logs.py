@@ -38,6 +38,33 @@ _STOPPING: Final = problem(
 )
 
 
+class Farewell:
+    """ASGI middleware: 503 for a request that the server's end cuts off."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and answer it if it is cancelled before its answer."""
+        begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except asyncio.CancelledError:
+            # The server stops, and waits no longer. Whether it was done is not known
+            # to us, but it is to the journal: the same key will be told.
+            task = asyncio.current_task()
+            if begun or task is None:
+                raise
+            task.uncancel()
+            await send_reply(scope, send, problem_reply(_STOPPING))
+
+
 class RequestLog:
     """ASGI middleware: request ids, security headers, timing, one line per request."""
 
@@ -66,12 +93,10 @@ class RequestLog:
         request_id = self._request_id(scope)
         extra = [*_SECURITY, (b"x-request-id", request_id)]
         status = 500
-        begun = False
 
         async def answer(message: Message) -> None:
-            nonlocal status, begun
+            nonlocal status
             if message["type"] == "http.response.start":
-                begun = True
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *extra]
             await send(message)
@@ -79,14 +104,6 @@ class RequestLog:
         self._metrics.in_house.inc()
         try:
             await self._app(scope, receive, answer)
-        except asyncio.CancelledError:
-            # The server stops, and waits no longer. Whether it was done is not known
-            # to us, but it is to the journal: the same key will be told.
-            task = asyncio.current_task()
-            if begun or task is None:
-                raise
-            task.uncancel()
-            await send_reply(scope, answer, problem_reply(_STOPPING))
         finally:
             self._metrics.in_house.dec()
             self._note(scope, request_id, status, perf_counter() - began)

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Collection
 from random import Random
 
+from gateway.addresses import network_of
+from gateway.hosts import AllowedHosts
 from gateway.limits import RateLimits
 from gateway.live.conversation import House
 from gateway.live.deflate import DeflatedSwitchboard
@@ -24,10 +26,12 @@ class LiveDoor:
         limits: RateLimits,
         allowed_origins: Collection[str],
         random: Random,
+        hosts: AllowedHosts | None = None,
     ) -> None:
         self.house = house
         self.limits = limits
         self.allowed_origins = frozenset(allowed_origins)
+        self.hosts = hosts or AllowedHosts()
         self.switchboard = Switchboard(house.settings.message_bytes_max)
         self.switchboard.retry_ms = house.settings.retry_ms
         self.deflating = self._deflating()
@@ -51,6 +55,7 @@ class LiveDoor:
 
     def enter(self, address: str) -> bool:
         """Count a connection in; False if its address has too many."""
+        address = network_of(address)
         limit = self.house.settings.connections_per_address_max
         if 0 < limit <= self._addresses[address]:
             return False
@@ -60,6 +65,7 @@ class LiveDoor:
 
     def leave(self, address: str) -> None:
         """Count a connection off."""
+        address = network_of(address)
         self._count -= 1
         self._addresses[address] -= 1
         if not self._addresses[address]:

@@ -22,6 +22,7 @@ from gateway.access import Access
 from gateway.auth import Authenticator
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.endpoint import Operation
+from gateway.hosts import AllowedHosts
 from gateway.hot_pages import PageShelf
 from gateway.limits import RateLimits
 from gateway.live.commands import SocketCommands
@@ -88,7 +89,13 @@ class LiveService:
             room=TopicRoom(self.hub, self._settings, ports.clock),
             revocations=ports.revocations,
         )
-        self._door = LiveDoor(house, needs.limits, config.allowed_origins, self._random)
+        self._door = LiveDoor(
+            house,
+            needs.limits,
+            config.allowed_origins,
+            self._random,
+            AllowedHosts(config.public_url),
+        )
         self.hub.delivery.pace.load = self._door.switchboard.flushes
         self.entrance = self._door.entrance
         self.protocol = protocol_of(self.entrance, self._door.deflating)

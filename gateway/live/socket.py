@@ -41,7 +41,7 @@ class LiveSocket:
     async def __call__(self, websocket: WebSocket) -> None:
         """One connection: its handshake, and on another server all of it."""
         offered = websocket.scope.get("subprotocols") or []
-        denied = self._denied(offered) or await self._waits(websocket)
+        denied = self._denied(websocket, offered) or await self._waits(websocket)
         if denied is not None:
             await websocket.send_denial_response(denied)
             raw = websocket.scope.get("extensions", {}).get(EXTENSION)
@@ -99,7 +99,11 @@ class LiveSocket:
         except (WebSocketDisconnect, RuntimeError):
             return
 
-    def _denied(self, offered: list[str]) -> PlainTextResponse | None:
+    def _denied(
+        self, websocket: WebSocket, offered: list[str]
+    ) -> PlainTextResponse | None:
+        if not self._door.hosts.allows(websocket.headers.get("host")):
+            return PlainTextResponse("This server is called otherwise.", 421)
         if offered and SUBPROTOCOL not in offered:
             return PlainTextResponse(f"The subprotocol is {SUBPROTOCOL}.", 400)
         if self._door.is_full():

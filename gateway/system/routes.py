@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.errors import MethodNotAllowed
 from gateway.metrics import ShardAccounts
-from gateway.problems import of_error
+from gateway.problems import of_error, problem
 from gateway.reply import (
     HTML,
     JSON,
@@ -44,6 +44,21 @@ class Page:
         else:
             reply = problem_reply(of_error(MethodNotAllowed("GET, HEAD, OPTIONS")))
         await send_reply(scope, send, reply)
+
+
+class Upgrade:
+    """The ASGI application of the live socket's address for those who only ask."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say how it is meant, and where events come without a socket."""
+        del receive
+        found = problem(
+            "upgrade_required",
+            "Connect here with a WebSocket, subprotocol slotcast.v1 (see "
+            "/asyncapi.json), or read /v1/stream as server-sent events.",
+            headers=((b"upgrade", b"websocket"), (b"connection", b"upgrade")),
+        )
+        await send_reply(scope, send, problem_reply(found))
 
 
 @dataclass(frozen=True, kw_only=True)

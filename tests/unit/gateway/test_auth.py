@@ -99,12 +99,26 @@ def test_a_token_ends_by_our_clock_also_when_remembered() -> None:
         _signed(exp=NOW // 1000 - 60, iat=NOW // 1000 - 90),
         _signed(iat=NOW // 1000 + 30),
         _signed(exp="soon"),
+        _signed(nbf=NOW // 1000 + 30),
+        _signed(nbf="now"),
+        _signed(nbf=True),
+        _signed() + "=",
+        _signed() + "==",
+        _signed().replace(".", "=.", 1),
+        _signed() + "\n",
+        " " + _signed(),
     ],
 )
 def test_what_is_not_quite_a_token_is_refused(token: str) -> None:
     """Other keys, algorithms, issuers, lives, roles and subjects are not believed."""
     with pytest.raises(Unauthenticated):
         _authenticator().verify(token)
+
+
+def test_a_token_may_say_since_when_it_holds() -> None:
+    """``nbf`` in the past, or within what clocks may differ by, is no obstacle."""
+    for begins in (NOW // 1000 - 10, NOW // 1000 + 5):
+        assert _authenticator().verify(_signed(nbf=begins)).subject == "pat_1"
 
 
 def test_an_old_key_still_verifies_while_a_new_one_signs() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
 from gateway.budgets import TokenBuckets
-from tests.fakes.house import open_house, slot
+from gateway.config import GatewayConfig
+from gateway.errors import TooManyRequests
+from gateway.limits import RateLimits
+from tests.fakes.house import KEY, open_house, slot
 
 
 def test_a_bucket_lets_a_burst_through_and_then_the_rate() -> None:
@@ -56,6 +60,22 @@ async def test_guessing_tokens_is_slowed_by_address() -> None:
             await house.client.get("/v1/providers/prv_1", headers=bad) for _ in range(3)
         ]
         assert [a.status_code for a in answers] == [401, 401, 429]
+
+
+def test_addresses_of_one_network_are_one_caller() -> None:
+    """Seven hundred addresses of a /64 have one burst; the next /64 its own."""
+    config = GatewayConfig(
+        token_keys=(KEY,), anonymous_rate_per_s=0.001, anonymous_rate_burst=5
+    )
+    limits = RateLimits(config, lambda: 0.0)
+    passed = 0
+    for number in range(700):
+        with contextlib.suppress(TooManyRequests):
+            limits.admit(None, f"2001:db8:1:2::{number:x}")
+            passed += 1
+    assert passed == 5
+    limits.admit(None, "2001:db8:1:3::1")
+    limits.admit(None, "192.0.2.1")
 
 
 @pytest.mark.parametrize("declared", [True, False])

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.logs import RequestLog
+from gateway.logs import Farewell, RequestLog
 from gateway.metrics import GatewayMetrics
 
 SCOPE: Scope = {
@@ -46,7 +46,7 @@ async def cut_off(app: Waiting) -> tuple[asyncio.Task[None], list[Message]]:
         said.append(message)
 
     log = RequestLog(
-        app,
+        Farewell(app),
         metrics=GatewayMetrics(CollectorRegistry()),
         tokens=lambda: "request",
         write_lines=False,

@@ -293,7 +293,58 @@ async def test_other_origins_are_let_in_only_when_allowed() -> None:
             headers={
                 "Origin": "https://app.test",
                 "Access-Control-Request-Method": "POST",
-                "Access-Control-Request-Headers": "idempotency-key,authorization",
+                "Access-Control-Request-Headers": "idempotency-key,authorization,"
+                "content-type,if-match,if-none-match,last-event-id,x-request-id",
             },
         )
         assert preflight.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/v1/providers?query=" + "x" * 9000, {}, 414),
+        ("/healthz", {"X-Wide": "x" * 20_000}, 431),
+        ("/v1/bookings", {}, 401),
+        ("/nowhere", {}, 404),
+        ("/v1/live", {}, 426),
+        ("/v1/providers", {"Host": "evil.test"}, 421),
+    ],
+)
+async def test_a_page_of_an_allowed_origin_can_read_every_refusal(
+    path: str, headers: dict[str, str], status: int
+) -> None:
+    """Whatever refuses, a script sees status and code, not a network error."""
+    origin = "https://app.test"
+    async with open_house(
+        allowed_origins=(origin,), public_url="http://clinic.test"
+    ) as house:
+        response = await house.client.get(path, headers={"Origin": origin, **headers})
+        assert response.status_code == status
+        assert response.json()["status"] == status
+        assert response.headers["access-control-allow-origin"] == origin
+
+
+async def test_a_full_house_can_be_read_by_a_page_too() -> None:
+    """503 of overload has the same headers as any answer."""
+    origin = "https://app.test"
+    async with open_house(allowed_origins=(origin,), concurrency_max=0) as house:
+        response = await house.client.get("/healthz", headers={"Origin": origin})
+        assert response.status_code == 503
+        assert response.headers["access-control-allow-origin"] == origin
+
+
+async def test_asking_the_live_socket_without_one_is_explained(house: House) -> None:
+    """426 names the protocol, and what there is for those who cannot speak it."""
+    response = await house.client.get("/v1/live")
+    assert response.status_code == 426
+    assert response.headers["upgrade"] == "websocket"
+    assert "/v1/stream" in response.json()["detail"]
+
+
+async def test_probes_ask_by_address_where_names_are_checked() -> None:
+    """Health and metrics answer under any name, everything else under the site's."""
+    async with open_house(public_url="https://slots.example.org") as house:
+        for path, status in (("/healthz", 200), ("/metrics", 200), ("/docs", 421)):
+            response = await house.client.get(path, headers={"Host": "10.0.0.7:8000"})
+            assert response.status_code == status
