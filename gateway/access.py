@@ -226,10 +226,7 @@ class Access:
         view = await self._calendars.ask(ReadProvider(provider_id))
         if not isinstance(view, ProviderView):
             return None
-        locations = view.availability.locations
-        clinic = view.profile.clinic
-        zone = locations[0].time_zone if locations else clinic.time_zone
-        facts = ProviderFacts(clinic.clinic_id, zone)
+        facts = ProviderFacts(view.profile.clinic.clinic_id, zone_name_of(view))
         self._facts[provider_id] = (self._now(), facts)
         if len(self._facts) > _FACTS_MAX:
             self._facts.popitem(last=False)
@@ -252,6 +249,12 @@ class Access:
                 return None
             own = caller.subject == facts.clinic_id
         return Relation.OWN if own else Relation.OTHER
+
+
+def zone_name_of(view: ProviderView) -> str:
+    """The zone of a provider's dates: of the first location, else of the clinic."""
+    locations = view.availability.locations
+    return locations[0].time_zone if locations else view.profile.clinic.time_zone
 
 
 def signed_in(caller: Caller | None) -> Caller:

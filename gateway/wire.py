@@ -44,6 +44,17 @@ Instant = Annotated[
 ]
 """An instant in a schema."""
 
+DateOrInstant = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        description="A date (a whole day on the clinic's calendar), or an RFC 3339 "
+        "instant with an offset.",
+        examples=["2026-12-25", "2026-12-25T12:00:00Z"],
+    ),
+]
+"""A bound of a span in a schema."""
+
 
 @lru_cache(maxsize=4096)
 def _day(days: int) -> str:
@@ -133,9 +144,39 @@ def parse_bound(text: str, field: str) -> str | Minute:
         raise FieldError(field, hint) from None
 
 
+def parse_exact_bound(text: str, field: str) -> str | Minute:
+    """As ``parse_bound``, but an instant must be a whole minute. Raises FieldError."""
+    bound = parse_bound(text, field)
+    return bound if isinstance(bound, str) else parse_minute(text, field)
+
+
+def begin_of_bound(bound: str | Minute, time_zone: str) -> Minute:
+    """An instant itself; of a date the begin of that local day."""
+    if isinstance(bound, str):
+        return zone_or_utc(time_zone).midnight(_days_of(bound))
+    return bound
+
+
+def end_of_bound(bound: str | Minute, time_zone: str) -> Minute:
+    """An instant itself; of a date the end of that local day."""
+    if isinstance(bound, str):
+        return zone_or_utc(time_zone).midnight(_days_of(bound) + 1)
+    return bound
+
+
 def bound_minute(bound: str | Minute) -> int:
     """A bound as a minute; a date as its midnight in UTC, so up to a day off."""
     return _days_of(bound) * DAY if isinstance(bound, str) else bound
+
+
+def is_backwards(first: str | Minute, last: str | Minute) -> bool:
+    """Whether a span ends before it begins, dates being whole days.
+
+    Of a date beside an instant that is only known to a day and a half, by which a
+    local day may lie off UTC's.
+    """
+    slack = 36 * 60 if isinstance(first, str) != isinstance(last, str) else 0
+    return bound_minute(last) < bound_minute(first) - slack
 
 
 def later(bound: str | Minute, days: int) -> str | Minute:

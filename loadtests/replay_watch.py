@@ -90,10 +90,10 @@ async def fresh(client: HttpClient, topic: str) -> dict[str, str]:
     _, provider, visit_type, week = topic.split("/")
     year, number = week.split("-W")
     first = date.fromisocalendar(int(year), int(number), 1)
-    after = date.fromordinal(first.toordinal() + 7)
+    last = date.fromordinal(first.toordinal() + 6)
     answer = await client.ask(
         "GET",
-        f"/v1/providers/{provider}/slots?visit_type={visit_type}&from={first}&to={after}",
+        f"/v1/providers/{provider}/slots?visit_type={visit_type}&from={first}&to={last}",
     )
     if answer.status != 200:
         return {}

@@ -22,7 +22,8 @@ class ReadSlots(Struct, frozen=True, tag="read_slots", gc=False):
     """Slots of a visit type from ``first`` to ``last``.
 
     Each bound is a local date ``YYYY-MM-DD`` (in the zone of the calendar's first
-    location) or an instant as a Minute. Half-open; two equal dates mean that day.
+    location) or an instant as a Minute. Dates are whole local days, the last one
+    included; an instant is exclusive.
     An empty ``visit_type`` means the first active one. ``at_least`` is the version
     that the reader must see: a calendar that is behind answers ``deadline_passed``.
     """

@@ -212,15 +212,19 @@ def _offer(state: CalendarState, visit_type: VisitTypeId) -> Offer | None:
 def _span(
     state: CalendarState, first: str | Minute, last: str | Minute, days_max: int
 ) -> tuple[Minute, Minute] | Refusal:
-    """A span's instants: local dates begin at their midnight."""
+    """A span's instants: a date is a whole local day, an instant is exclusive."""
     zone = zone_of(state)
     since = _bound(zone, first, 0)
-    until = _bound(zone, last, 1 if first == last else 0)
+    until = _bound(zone, last, 1)
     if since is None or until is None:
         return invalid("dates must be YYYY-MM-DD, from 1970 to 2199")
+    # The day before another ends where that begins: no span, although not negative.
+    if isinstance(first, str) and isinstance(last, str) and last < first:
+        since = Minute(until + 1)
     if since > until:
         return invalid("the span must not end before it begins")
-    if until - since > days_max * DAY + 2 * 60:  # a clock change makes days longer
+    most = days_max + isinstance(last, str)  # the last day comes on top
+    if until - since > most * DAY + 2 * 60:  # a clock change makes days longer
         return invalid(f"ask for at most {days_max} days at a time")
     return since, until
 

@@ -101,11 +101,11 @@ def visit_kinds() -> tuple[VisitTypeId, ...]:
 
 
 def booked_days(day: date) -> tuple[str, str]:
-    """The local dates between which bookings are made, half-open."""
+    """The first and the last local date of which bookings are made."""
     first, last = BOOKED_DAYS
     return (
         (day + timedelta(days=first)).isoformat(),
-        (day + timedelta(days=last)).isoformat(),
+        (day + timedelta(days=last - 1)).isoformat(),
     )
 
 

@@ -28,7 +28,7 @@ from gateway.bookings.service import BookingService
 from gateway.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
 from gateway.errors import FieldError, Forbidden, InvalidRequest
 from gateway.reply import Reply
-from gateway.wire import parse_bound
+from gateway.wire import is_backwards, later, parse_bound
 
 _PAGE: Final = 50
 _PAGE_MAX: Final = 200
@@ -42,8 +42,8 @@ _BOOK_REFUSALS: Final = (
     "visit_type_not_found",
 )
 _LIST_QUERY: Final = (
-    Query("from", "Not before this instant, or date in the zone of each clinic."),
-    Query("to", "Before this instant or date."),
+    Query("from", "From this date on each clinic's calendar, or this instant, on."),
+    Query("to", "Until this date, its whole day included, or before this instant."),
     Query(
         "status",
         "Only bookings of this status.",
@@ -104,7 +104,12 @@ def _wanted(call: Call) -> Wanted:
         raise InvalidRequest(
             "", FieldError("status", f"must be one of {words}")
         ) from None
-    return Wanted(bounds["from"], bounds["to"], status)
+    first, last = bounds["from"], bounds["to"]
+    if first is not None and last is not None and is_backwards(first, last):
+        raise InvalidRequest("", FieldError("to", "must not be before from"))
+    if isinstance(last, str):
+        last = later(last, 1)  # the whole day
+    return Wanted(first, last, status)
 
 
 def _list(bookings: Bookings) -> Operation:

@@ -41,7 +41,11 @@ _SEARCH_QUERY: Final = (
 )
 _SPAN: Final = (
     Query("from", "A date in the clinic's zone, or an instant; today if missing."),
-    Query("to", "Until before this date or instant; from plus 7 days if missing."),
+    Query(
+        "to",
+        "Until this date, its whole day included, or before this instant; at most 62 "
+        "days after from. Seven days in all if missing.",
+    ),
 )
 
 

@@ -17,7 +17,7 @@ from gateway.clinics.schemas import (
     Name,
     clinic_body,
 )
-from gateway.wire import Instant, minute_text
+from gateway.wire import DateOrInstant, Instant, minute_text
 from gateway.words import (
     ClinicRef,
     Epoch,
@@ -150,10 +150,14 @@ class TimeOffList(Struct, frozen=True):
 
 
 class TimeOffRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Take leave from ``start`` to ``end``."""
+    """Take leave from ``start`` to ``end``.
 
-    start: Instant
-    end: Instant
+    Dates are whole days on the clinic's calendar, the last one included; an instant
+    as ``end`` is the first that is free again.
+    """
+
+    start: DateOrInstant
+    end: DateOrInstant
     reason: Reason = ""
 
 

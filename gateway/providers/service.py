@@ -35,7 +35,7 @@ from actors.domain.ids import (
 from actors.domain.reads import ReadProvider, ReadSchedule, ReadSlots
 from actors.domain.rules import Clinic
 from actors.ports import Calendars
-from gateway.access import Access, Action
+from gateway.access import Access, Action, zone_name_of
 from gateway.auth import Caller
 from gateway.clinics.service import ClinicService
 from gateway.desk import Desk
@@ -64,10 +64,13 @@ from gateway.providers.schemas import (
 )
 from gateway.wire import (
     DAY,
+    begin_of_bound,
     bound_minute,
+    end_of_bound,
+    is_backwards,
     later,
     parse_bound,
-    parse_minute,
+    parse_exact_bound,
     today,
 )
 from gateway.words import checked_text
@@ -237,10 +240,7 @@ class ProviderService:
         caller = await self._access.to_provider(
             caller, Action.ADD_TIME_OFF, provider_id
         )
-        start = parse_minute(request.start, "start")
-        end = parse_minute(request.end, "end")
-        if end <= start:
-            raise InvalidRequest("", FieldError("end", "must be after start"))
+        start, end = await self._leave_span(provider_id, request)
         reason = checked_text(request.reason, "reason")
         stamp = self._desk.stamp(
             caller, key, "time_off", provider_id, start, end, reason
@@ -291,6 +291,20 @@ class ProviderService:
             return await self._clinics.kept(request.clinic)
         return await self._clinics.record(ClinicId(request.clinic_id or ""))
 
+    async def _leave_span(
+        self, provider_id: ProviderId, request: TimeOffRequest
+    ) -> tuple[Minute, Minute]:
+        """From when until when; dates are whole days on the clinic's calendar."""
+        first = parse_exact_bound(request.start, "start")
+        last = parse_exact_bound(request.end, "end")
+        zone = "UTC"
+        if isinstance(first, str) or isinstance(last, str):
+            zone = zone_name_of(await self._read(provider_id))
+        start, end = begin_of_bound(first, zone), end_of_bound(last, zone)
+        if end <= start:
+            raise InvalidRequest("", FieldError("end", "must be after start"))
+        return start, end
+
     async def _read_slots(self, question: ReadSlots) -> Reply | OldPage:
         if self._last_shown is None:
             return await self._calendars.ask(question)
@@ -306,7 +320,7 @@ class ProviderService:
     async def _span(
         self, provider_id: ProviderId, bounds: tuple[str | None, str | None]
     ) -> Span:
-        """From and to; without them the coming week, by the clinic's calendar."""
+        """From and to; without them seven days, today first, by the clinic's zone."""
         if bounds[0] is not None:
             first = parse_bound(bounds[0], "from")
         else:
@@ -317,18 +331,17 @@ class ProviderService:
         if bounds[1] is not None:
             last = parse_bound(bounds[1], "to")
         else:
-            last = later(first, _DAYS_DEFAULT)
+            last = later(first, _DAYS_DEFAULT - isinstance(first, str))
         _check_span(first, last)
         return first, last
 
 
 def _check_span(first: str | Minute, last: str | Minute) -> None:
-    length = bound_minute(last) - bound_minute(first)
+    if is_backwards(first, last):
+        raise InvalidRequest("", FieldError("to", "must not be before from"))
     # A date beside an instant is only known to a day or so without its zone.
     slack = DAY if isinstance(first, str) != isinstance(last, str) else 0
-    if length < -slack:
-        raise InvalidRequest("", FieldError("to", "must not be before from"))
-    if length > DAYS_MAX * DAY + slack:
+    if bound_minute(last) - bound_minute(first) > DAYS_MAX * DAY + slack:
         raise InvalidRequest(
             "", FieldError("to", f"must be at most {DAYS_MAX} days after from")
         )

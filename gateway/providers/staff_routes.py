@@ -85,7 +85,11 @@ def _schedule(providers: ProviderService) -> Operation:
         tag="staff",
         query=(
             Query("from", "A date in the clinic's zone, or an instant; else today."),
-            Query("to", "Until before this; from plus 7 days if missing."),
+            Query(
+                "to",
+                "Until this date, its whole day included, or before this instant; "
+                "seven days in all if missing.",
+            ),
         ),
         answers={200: ScheduleBody},
         refusals=("provider_not_found",),

@@ -89,7 +89,7 @@ def iso_week(day: date) -> str:
 
 
 def days_of(week: str) -> tuple[date, date]:
-    """Its Monday, and the Monday after."""
+    """Its Monday and its Sunday."""
     year, number = week.split("-W")
     first = date.fromisocalendar(int(year), int(number), 1)
-    return first, date.fromordinal(first.toordinal() + 7)
+    return first, date.fromordinal(first.toordinal() + 6)

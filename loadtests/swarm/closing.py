@@ -37,8 +37,8 @@ def fresh(topic: str) -> Rows:
     parts = topic.split("/")
     if parts[0] == "slots":
         _, provider, visit_type, week = parts
-        first, after = days_of(week)
-        query = f"visit_type={visit_type}&from={first}&to={after}"
+        first, last = days_of(week)
+        query = f"visit_type={visit_type}&from={first}&to={last}"
         return of_slots(_get(f"/v1/providers/{provider}/slots?{query}", ""))
     token = next(d.token for d in SHIFT.plan.doctors if d.provider_id == parts[1])
     path = "/v1/providers/{}/schedule?from={}&to={}".format(parts[1], *_weeks())
@@ -47,17 +47,17 @@ def fresh(topic: str) -> Rows:
 
 def _weeks() -> tuple[str, str]:
     first = SHIFT.plan.first_day
-    after = type(first).fromordinal(first.toordinal() + 7 * SHIFT.plan.weeks)
-    return str(first), str(after)
+    last = type(first).fromordinal(first.toordinal() + 7 * SHIFT.plan.weeks - 1)
+    return str(first), str(last)
 
 
 def seen(view: TopicView) -> Rows:
     """The topic as a watcher has it."""
     if view.topic.startswith("slots/"):
         return view.slots
-    first, after = _weeks()
+    first, last = _weeks()
     return of_bookings(
-        b for b in view.bookings.values() if first <= b["start"] and b["start"] < after
+        b for b in view.bookings.values() if first <= b["start"][:10] <= last
     )
 
 

@@ -29,9 +29,9 @@ class Physician(Person):
     def read_the_week(self) -> None:
         """The week by REST, as a page that is printed."""
         week = self.plan.topics(self.doctor.provider_id)[0].rsplit("/", 1)[1]
-        first, after = days_of(week)
+        first, last = days_of(week)
         path = f"/v1/providers/{self.doctor.provider_id}/schedule"
-        query = f"?from={first}&to={after}"
+        query = f"?from={first}&to={last}"
         self.ask("schedule", "GET", path + query, token=self.doctor.token)
 
 

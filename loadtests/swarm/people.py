@@ -142,12 +142,12 @@ class Person(User):
 
     def week(self, doctor: Doctor, topic: str) -> list[str]:
         """The free starts of a provider's week, by REST."""
-        first, after = days_of(topic.rsplit("/", 1)[1])
+        first, last = days_of(topic.rsplit("/", 1)[1])
         answer = self.ask(
             "week",
             "GET",
             f"/v1/providers/{doctor.provider_id}/slots"
-            f"?visit_type={self.plan.visit_type}&from={first}&to={after}",
+            f"?visit_type={self.plan.visit_type}&from={first}&to={last}",
         )
         slots = answer.body["slots"] if answer.is_done else []
         return [slot["start"] for slot in slots if slot["state"] == "free"]

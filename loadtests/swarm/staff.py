@@ -62,7 +62,7 @@ class Receptionist(Person):
     def _schedule(self, doctor: Doctor) -> list[dict[str, Any]]:
         first = SHIFT.plan.first_day
         path = f"/v1/providers/{doctor.provider_id}/schedule"
-        query = f"?from={first}&to={first + timedelta(days=7)}"
+        query = f"?from={first}&to={first + timedelta(days=6)}"
         answer = self.ask("schedule", "GET", path + query, token=doctor.staff_token)
         return list(answer.body["bookings"]) if answer.is_done else []
 

@@ -44,12 +44,14 @@ def test_a_day_of_slots_with_their_states() -> None:
     assert (found.time_zone, found.minutes, found.version) == ("UTC", 30, 5)
 
 
-def test_bounds_are_half_open_and_may_be_instants_or_dates() -> None:
+def test_dates_are_whole_days_and_instants_are_half_open() -> None:
     calendar = a_calendar()
     assert view(calendar, at(9), at(10)).starts == [at(9), at(9, 30)]
     assert view(calendar, at(9, 1), at(9, 31)).starts == [at(9, 30)]
-    assert len(view(calendar, "2026-08-10", "2026-08-12").starts) == 32
+    assert len(view(calendar, "2026-08-10", "2026-08-10").starts) == 16
+    assert len(view(calendar, "2026-08-10", "2026-08-12").starts) == 48
     assert len(view(calendar, "2026-08-10", at(9, 30)).starts) == 1
+    assert len(view(calendar, at(16, 30), "2026-08-11").starts) == 17
     assert view(calendar, at(9), at(9)).starts == []
 
 
@@ -71,6 +73,7 @@ def test_dates_are_those_of_the_first_location() -> None:
         ("2026-08-10", "never"),
         ("2026-08-10", "2026-10-12"),
         (at(9), at(8)),
+        (at(1, day=1), "2026-08-10"),
     ],
 )
 def test_spans_that_cannot_be(first: str | Minute, last: str | Minute) -> None:

@@ -322,8 +322,9 @@ async def test_dates_are_those_of_the_clinic(
     for projected in (False, True):
         if projected:
             await house.project()
-        assert await own(house, query="from=2026-08-11&to=2026-08-12") == mine
-        assert await own(house, query="from=2026-08-10&to=2026-08-11") == []
+        assert await own(house, query="from=2026-08-11&to=2026-08-11") == mine
+        assert await own(house, query="from=2026-08-10&to=2026-08-11") == mine
+        assert await own(house, query="from=2026-08-10&to=2026-08-10") == []
         assert await own(house, query="from=2026-08-12&to=2026-08-13") == []
         assert await own(house, query=f"from={start}") == mine
         assert await own(house, query=f"to={start}") == []

@@ -103,6 +103,80 @@ async def test_bad_bounds_name_their_field(
     assert response.json()["errors"][0]["field"] == field
 
 
+@pytest.mark.parametrize("path", [SLOTS, f"{ONE}/schedule?", "/v1/bookings?"])
+async def test_dates_are_whole_days_to_the_last_everywhere(
+    house: House, path: str
+) -> None:
+    """The same two dates mean the same days of slots, schedule and own bookings."""
+    who = house.doctor() if "schedule" in path else house.patient()
+    for day in (10, 11, 12):
+        await house.client.post(
+            "/v1/bookings",
+            json=slot(start=f"2026-08-{day}T09:00:00Z"),
+            headers=house.patient(),
+        )
+
+    async def booked(first: str, last: str) -> list[str]:
+        answer = await house.client.get(f"{path}&from={first}&to={last}", headers=who)
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        rows = body.get("slots") or body.get("bookings") or body.get("items") or []
+        return [
+            row["start"][8:10]
+            for row in rows
+            if row.get("state", row.get("status")) == "booked"
+        ]
+
+    assert await booked("2026-08-10", "2026-08-10") == ["10"]
+    assert await booked("2026-08-10", "2026-08-12") == ["10", "11", "12"]
+    assert await booked("2026-08-10T00:00:00Z", "2026-08-11") == ["10", "11"]
+    assert await booked("2026-08-10", "2026-08-11T09:00:00Z") == ["10"]
+    for first, last in (
+        ("2026-08-11", "2026-08-10"),
+        ("2026-08-11T09:00:00Z", "2026-08-11T08:00:00Z"),
+        ("2026-08-14T09:00:00Z", "2026-08-11"),
+    ):
+        answer = await house.client.get(f"{path}&from={first}&to={last}", headers=who)
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["errors"][0]["field"] == "to"
+
+
+async def test_leave_in_dates_is_whole_days_of_the_clinic(house: House) -> None:
+    """The 25th in Auckland, whoever enters it wherever; also with an instant."""
+    clinic = make.a_clinic(time_zone="Pacific/Auckland")
+    await house.add_provider(2, clinic=clinic)
+    rules = {
+        "locations": [{"time_zone": "Pacific/Auckland", "weekly": {}}],
+        "visit_types": [],
+    }
+    path, staff = "/v1/providers/prv_2", house.doctor("prv_2")
+    await house.client.put(f"{path}/availability", json=rules, headers=staff)
+
+    async def leave(start: str, end: str) -> Any:
+        body = {"start": start, "end": end}
+        answer = await house.client.post(f"{path}/time-off", json=body, headers=staff)
+        return answer.status_code, answer.json()
+
+    status, body = await leave("2026-12-25", "2026-12-25")
+    assert (status, body["start"], body["end"]) == (
+        *(201, "2026-12-24T11:00:00Z"),
+        "2026-12-25T11:00:00Z",
+    )
+    status, body = await leave("2026-09-26", "2026-09-27")
+    assert (body["start"], body["end"]) == (
+        "2026-09-25T12:00:00Z",
+        "2026-09-27T11:00:00Z",  # of 47 hours: the clocks go forward
+    )
+    status, body = await leave("2026-12-31T10:00:00Z", "2026-12-31")
+    assert (body["start"], body["end"]) == (
+        "2026-12-31T10:00:00Z",
+        "2026-12-31T11:00:00Z",
+    )
+    for start, end in (("2026-12-26", "2026-12-25"), ("2026-12-25", "tomorrow")):
+        status, body = await leave(start, end)
+        assert (status, body["errors"][0]["field"]) == (422, "end")
+
+
 async def test_sixty_two_days_are_allowed(house: House) -> None:
     """The bound itself is within."""
     response = await house.client.get(f"{SLOTS}&from=2026-08-10&to=2026-10-11")
@@ -265,7 +339,7 @@ async def test_new_rules_change_what_is_offered(house: House) -> None:
         f"{ONE}/availability", json=rules, headers=house.clinic_admin()
     )
     assert put.status_code == 200, put.text
-    response = await house.client.get(f"{ONE}/slots?from=2026-08-10&to=2026-08-24")
+    response = await house.client.get(f"{ONE}/slots?from=2026-08-10&to=2026-08-23")
     assert [s["start"] for s in response.json()["slots"]] == [
         "2026-08-10T20:00:00Z",
         "2026-08-10T21:00:00Z",

@@ -169,11 +169,11 @@ def test_a_plan_is_read_as_it_was_written_by_its_owner_alone(tmp_path: Path) -> 
 def test_weeks_are_as_topics_spell_them() -> None:
     plan = a_plan()
     assert plan.topics("prv_1") == ["slots/prv_1/consult/2026-W49"]
-    first, after = days_of("2026-W49")
-    assert (iso_week(first), str(first), str(after)) == (
+    first, last = days_of("2026-W49")
+    assert (iso_week(first), str(first), str(last)) == (
         "2026-W49",
         "2026-11-30",
-        "2026-12-07",
+        "2026-12-06",
     )
 
 
