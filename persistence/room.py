@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actors.errors import JournalFull
 from persistence.disk import Disk
+from persistence.wal_format import segment_bases, segment_name
 
 MIB = 1024 * 1024
 KEEP_FREE = 64 * MIB
@@ -11,6 +12,9 @@ KEEP_FREE = 64 * MIB
 PRESSURE_FLOOR = 512 * MIB
 """A small journal counts as this big, so that pressure rises while there is still
 room for cancellations: with 57 MiB left it is 0.90, with 16 MiB left 0.97."""
+
+COUNT_FROM = 0.9
+"""Share of the budget from which each append counts anew: other shards write, too."""
 
 
 class Room:
@@ -24,16 +28,36 @@ class Room:
         self._root = root
         self._budget = budget
         self._keep_free = keep_free
+        self._settled: dict[str, dict[str, int]] = {}
+        self._counted = budget
+        """What was in use at the last count; before it, as if all were."""
+        self._demanded = 0
 
     def used(self) -> int:
-        """Bytes of all files of all shards."""
-        total = 0
-        for shard in self._disk.names(self._root):
-            folder = f"{self._root}/{shard}"
-            total += sum(
-                self._size(f"{folder}/{name}") for name in self._disk.names(folder)
-            )
-        return total
+        """Bytes of all files of all shards. Only what may have grown is looked at."""
+        shards = self._disk.names(self._root)
+        for gone in self._settled.keys() - set(shards):
+            self._settled.pop(gone, None)
+        self._counted = sum(self._used_by(shard) for shard in shards)
+        self._demanded = 0
+        return self._counted
+
+    def _used_by(self, shard: str) -> int:
+        """The newest segment grows; all else keeps the size that was seen once."""
+        folder = f"{self._root}/{shard}"
+        names = self._disk.names(folder)
+        bases = segment_bases(names)
+        newest = segment_name(bases[-1]) if bases else ""
+        known = self._settled.get(shard, {})
+        settled = {
+            name: known[name] if name in known else self._size(f"{folder}/{name}")
+            for name in names
+            if name != newest
+        }
+        self._settled[shard] = settled
+        return sum(settled.values()) + (
+            self._size(f"{folder}/{newest}") if newest else 0
+        )
 
     def pressure(self) -> float:
         """How full it is, 0 to 1."""
@@ -56,12 +80,17 @@ class Room:
                 f"{self._keep_free // MIB} MiB must stay free: make room",
                 retry_after_s=10.0,
             )
-        if self._budget and self.used() + length > self._budget:
+        self._demanded += length
+        if self._budget and self._may_be_over() and self.used() + length > self._budget:
             raise JournalFull(
                 f"the journal under {self._root} has reached its budget of "
                 f"{self._budget // MIB} MiB: raise it, or let the projection catch up",
                 retry_after_s=10.0,
             )
+
+    def _may_be_over(self) -> bool:
+        """Far from the budget the last count and what came since are enough."""
+        return self._counted + self._demanded > self._budget * COUNT_FROM
 
     def _size(self, path: str) -> int:
         try:

@@ -12,12 +12,18 @@ import pytest
 
 from actors.domain.ids import ShardId
 from actors.errors import Fenced, JournalFull, OutcomeUnknown
+from persistence.disk import SystemDisk
 from persistence.journal_file import FileJournal
 from persistence.room import KEEP_FREE, MIB, Room
+from persistence.wal import Limits
 from tests.fixtures.events import tiny
 from tests.simulation.sim_disk import SimDisk
 
 SHARD = ShardId("s0000")
+
+
+def _sizes(folder: Path) -> list[int]:
+    return [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
 
 
 async def test_a_restart_goes_on(tmp_path: Path) -> None:
@@ -105,6 +111,40 @@ def test_pressure_rises_as_the_disk_fills() -> None:
     assert found[100] < 0.90 < found[56] < 0.97 < found[15] < found[0] == 1.0
     with pytest.raises(JournalFull, match="must stay free"):
         room.demand(1)
+
+
+async def test_room_is_counted_without_opening_old_segments(tmp_path: Path) -> None:
+    """Each count opens one file of a shard, however many there are, and is exact."""
+
+    class CountingDisk(SystemDisk):
+        opened = 0
+
+        def open(self, path: str, *, create: bool = False, write: bool = False) -> int:
+            self.opened += 1
+            return super().open(path, create=create, write=write)
+
+    limits = Limits(segment_bytes=2_000, grow_bytes=500)
+    journal = FileJournal(tmp_path, limits=limits)
+    shards = [ShardId("s0000"), ShardId("s0001")]
+    disk = CountingDisk()
+    room = Room(disk, str(tmp_path), budget=100 * MIB)
+    for shard in shards:
+        await journal.seal(shard)
+    for number in range(1, 300):
+        for shard in shards:
+            await journal.append(shard, 1, number - 1, [tiny(number)])
+        if number % 50 == 49:
+            assert room.used() == sum(_sizes(tmp_path))
+    assert len(_sizes(tmp_path)) > 20
+    disk.opened = 0
+    room.used()
+    assert disk.opened == len(shards)
+    disk.opened = 0
+    room.demand(100)
+    assert disk.opened == 0, "far from the budget an append counts nothing"
+    await journal.trim(shards[0], 250)
+    assert room.used() == sum(_sizes(tmp_path))
+    await journal.close()
 
 
 async def test_closing_twice_and_unused(tmp_path: Path) -> None:
