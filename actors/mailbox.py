@@ -172,6 +172,7 @@ class Mailbox:
         watch = self._watch
         return replace(
             status,
+            journal_pressure=self._stores.journal.pressure(),
             clock_doubted=watch.doubts,
             clock_doubt=self._alarm if watch.doubts else "",
             clock_ahead_ms=watch.ahead_ms if watch.is_behind_journal else 0,

@@ -259,6 +259,8 @@ class ShardStatus(Struct, frozen=True):
     append_seconds_sum: float = 0.0
     tzdata: str = ""
     """The edition of the time zone database that its process computes with."""
+    journal_pressure: float = 0.0
+    """How full the journal's room is, 0 to 1."""
     clock_doubt: str = ""
     """Why nothing is decided now: the machine's clock made a step."""
     clock_doubted: bool = False

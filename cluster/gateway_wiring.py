@@ -67,6 +67,7 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
     """The gateway's settings from the server's."""
     return GatewayConfig(
         token_keys=(token_key,),
+        metrics_token=settings.metrics_token,
         allowed_origins=settings.allowed_origins,
         public_url=settings.public_url,
         rate_limited=settings.rate_limits,

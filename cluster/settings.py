@@ -23,7 +23,14 @@ from cluster.obstacle import Obstacle
 ENV_PREFIX = "SLOTCAST_"
 CELL_CHOICES = (1, 3, 5, 15)
 """Cell lengths in minutes: they divide the quarter hours that zones differ by."""
-SECRETS = ("journal", "database", "database_reader", "redis", "cluster_secret")
+SECRETS = (
+    "journal",
+    "database",
+    "database_reader",
+    "redis",
+    "cluster_secret",
+    "metrics_token",
+)
 """Settings that hold passwords: never shown, and each may come from a file that
 ``SLOTCAST_<NAME>_FILE`` names."""
 
@@ -118,6 +125,10 @@ class Settings(BaseSettings):
     """``host:port`` of the head's Ray, for nodes that join."""
     gateways: int = Field(1, ge=0, le=64)
     """Gateway processes on this node: about one for each core."""
+
+    metrics_token: str = Field("", pattern=r"^[\x21-\x7e]{0,256}$", repr=False)
+    """Opens ``/metrics`` to other machines, as ``Authorization: Bearer …``; empty: only
+    programs on the gateway's own machine may read it."""
 
     # --- the calendars -----------------------------------------------------------
     shards: int = Field(4, ge=1, le=4096)

@@ -58,6 +58,7 @@ from gateway.services import Services, services
 from gateway.shared import Shared
 from gateway.system.health import Check, Health, NamedCheck
 from gateway.system.pages import docs_page, landing_page
+from gateway.system.probes import Probes
 from gateway.system.routes import Documents, Upgrade, pages
 
 CLIENTS_SEND: Final = (
@@ -120,7 +121,8 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
         docs=docs_page(declared, config.version),
         landing=landing_page(config.version),
     )
-    system = pages(health, accounts, ports.registry, documents)
+    probes = Probes(config.metrics_token)
+    system = pages(health, accounts, ports.registry, documents, probes)
     app.router.routes.extend(_system_routes(system, config))
     lanes = Lanes(operations, app.behind)
     app.live = live.socket

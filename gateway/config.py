@@ -42,6 +42,9 @@ class GatewayConfig:
     url_bytes_max: int = 8 * 1024
     header_bytes_max: int = 16 * 1024
 
+    metrics_token: str = ""
+    """Opens ``/metrics`` to other machines; without it only this one may ask."""
+
     rate_limited: bool = True
     """False for load tests from one address."""
     rate_per_s: float = 50.0

@@ -199,6 +199,7 @@ _SHARD_GAUGES: Final = {
     "calendars": "Calendars in memory.",
     "mailbox": "Requests waiting in the shard.",
     "memory_bytes": "Memory of the shard's process.",
+    "journal_pressure": "How full the journal's room is, 0 to 1.",
     "clock_doubted": "1 while nothing is decided: the machine's clock made a step.",
     "clock_ahead_ms": "How far the journal is ahead of the machine's clock.",
     "fsync_p50_ms": "Journal append with sync, median.",

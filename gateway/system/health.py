@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
+from actors.limits import Limits
 from gateway.lag import ProjectionLag
 from gateway.metrics import ShardAccounts
 
 BEHIND_S = 10.0
 """A lag that an operator should know of: what is projected waits a tenth of that."""
+
+
+BOUNDS = Limits()
+"""From which pressure on shards refuse."""
 
 
 class Check(Struct, frozen=True, omit_defaults=True):
@@ -47,6 +52,7 @@ class Health:
         await self._accounts.refresh()
         checks = dict([self._shards(), self._journal(), self._projection()])
         checks.update(self._clock())
+        checks.update(self._room())
         checks.update(check() for check in self._more)
         ready = all(check.ok for check in checks.values() if check.required)
         return Readiness(ready, checks)
@@ -78,6 +84,26 @@ class Health:
                 "set the clock right, or run slotcast journal trust-clock"
             )
             yield "clock", Check(ok=False, required=False, detail=detail)
+
+    def _room(self) -> Iterator[NamedCheck]:
+        """Only told where the journal's room comes to an end."""
+        statuses = self._accounts.statuses.values()
+        pressure = max((one.journal_pressure for one in statuses), default=0.0)
+        if pressure >= BOUNDS.full_for_bookings:
+            detail = "holds and bookings are refused"
+        elif pressure >= BOUNDS.full_for_holds:
+            detail = "new holds are refused"
+        else:
+            return
+        yield (
+            "room",
+            Check(
+                ok=False,
+                required=pressure >= BOUNDS.full_for_bookings,
+                detail=f"the journal's room is {pressure:.0%} full, {detail}: make "
+                "room on its disk, or raise its budget",
+            ),
+        )
 
     def _projection(self) -> NamedCheck:
         # SQL is behind, never in the way: bookings go on without it.

@@ -11,7 +11,7 @@ from msgspec import json
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.types import Receive, Scope, Send
 
-from gateway.errors import MethodNotAllowed
+from gateway.errors import MethodNotAllowed, RequestError
 from gateway.metrics import ShardAccounts
 from gateway.problems import of_error, problem
 from gateway.reply import (
@@ -24,26 +24,37 @@ from gateway.reply import (
     send_reply,
 )
 from gateway.system.health import Health
+from gateway.system.probes import Check, Probes
 
 Answer = Callable[[], Awaitable[Reply]]
 
 
 class Page:
-    """The ASGI application of an address that is only read, by anybody."""
+    """The ASGI application of an address that is only read."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, admit: Check | None = None) -> None:
+        """``admit`` raises a RequestError if this request is not to be answered."""
         self._answer = answer
+        self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer GET and HEAD."""
         del receive
         if scope["method"] in ("GET", "HEAD"):
-            reply = await self._answer()
+            reply = await self._admitted(scope)
         elif scope["method"] == "OPTIONS":
             reply = Reply(204, headers=((b"allow", b"GET, HEAD, OPTIONS"),))
         else:
             reply = problem_reply(of_error(MethodNotAllowed("GET, HEAD, OPTIONS")))
         await send_reply(scope, send, reply)
+
+    async def _admitted(self, scope: Scope) -> Reply:
+        try:
+            if self._admit is not None:
+                self._admit(scope)
+        except RequestError as error:
+            return problem_reply(of_error(error))
+        return await self._answer()
 
 
 class Upgrade:
@@ -76,6 +87,7 @@ def pages(
     accounts: ShardAccounts,
     registry: CollectorRegistry,
     documents: Documents,
+    probes: Probes,
 ) -> Sequence[tuple[str, Page]]:
     """Path and page, in the order of the docs."""
 
@@ -93,8 +105,8 @@ def pages(
 
     return [
         ("/healthz", Page(healthz)),
-        ("/readyz", Page(readyz)),
-        ("/metrics", Page(metrics)),
+        ("/readyz", Page(readyz, probes.admit_ready)),
+        ("/metrics", Page(metrics, probes.admit_metrics)),
         ("/openapi.json", Page(_fixed(json.encode(documents.openapi), JSON))),
         ("/asyncapi.json", Page(_fixed(json.encode(documents.asyncapi), JSON))),
         ("/docs", Page(_fixed(documents.docs, HTML))),

@@ -76,9 +76,13 @@ async def test_the_dashboard_shows_what_the_metrics_say(exposed: set[str]) -> No
 def test_every_expression_is_promql() -> None:
     """Prometheus itself accepts the rules and the configuration."""
     promtool = program("promtool")
-    for words in (("rules", "alerts.yml"), ("config", "prometheus.yml")):
+    # The file with the token is there only where it runs.
+    for words, name in (
+        (("rules",), "alerts.yml"),
+        (("config", "--syntax-only"), "prometheus.yml"),
+    ):
         done = subprocess.run(
-            [promtool, "check", words[0], CLUSTER / words[1]],
+            [promtool, "check", *words, CLUSTER / name],
             capture_output=True,
             text=True,
             check=False,

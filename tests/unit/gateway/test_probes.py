@@ -1,0 +1,108 @@
+"""Metrics and readiness: for whom they are, how often, and what they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from tests.fakes.house import House, open_house
+
+TOKEN = "a-token-for-metrics"
+
+
+def client(house: House, address: str) -> httpx.AsyncClient:
+    """Somebody who asks from ``address``."""
+    transport = httpx.ASGITransport(app=house.app, client=(address, 40_000))
+    return httpx.AsyncClient(transport=transport, base_url="http://clinic.test")
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("127.0.0.1", {}, 200),
+        ("127.0.0.2", {}, 200),
+        ("::1", {}, 200),
+        ("::ffff:127.0.0.1", {}, 200),
+        ("10.0.0.7", {}, 403),
+        ("2001:db8::1", {}, 403),
+        ("", {}, 403),
+        ("127.0.0.1", {"X-Forwarded-For": "10.0.0.7"}, 403),
+        ("10.0.0.7", {"Authorization": f"Bearer {TOKEN}"}, 200),
+        ("10.0.0.7", {"Authorization": f"Bearer {TOKEN}x"}, 403),
+        ("10.0.0.7", {"Authorization": "Bearer "}, 403),
+    ],
+)
+async def test_metrics_are_for_this_machine_or_with_the_token(
+    address: str, headers: dict[str, str], status: int
+) -> None:
+    """Who is elsewhere, or behind a proxy, needs the token of the settings."""
+    async with open_house(metrics_token=TOKEN) as house:
+        async with client(house, address) as asking:
+            answer = await asking.get("/metrics", headers=headers)
+        assert answer.status_code == status
+        assert ("slotcast_" in answer.text) == (status == 200)
+
+
+async def test_without_a_token_in_the_settings_none_opens_metrics() -> None:
+    """An empty token is no token."""
+    async with open_house() as house, client(house, "10.0.0.7") as asking:
+        for shown in ("Bearer ", "Bearer", ""):
+            answer = await asking.get("/metrics", headers={"Authorization": shown})
+            assert answer.status_code == 403
+            assert answer.json()["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/readyz"])
+async def test_one_address_may_not_ask_without_end(path: str) -> None:
+    """429 with Retry-After; another address is answered as before."""
+    async with open_house() as house:
+        async with client(house, "127.0.0.1") as asking:
+            answer = await asking.get(path)
+            for _ in range(1_000):
+                if answer.status_code == 429:
+                    break
+                answer = await asking.get(path)
+        assert answer.status_code == 429
+        assert int(answer.headers["Retry-After"]) >= 1
+        async with client(house, "127.0.0.9") as other:
+            assert (await other.get(path)).status_code != 429
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "is_ready", "says"),
+    [
+        ({"journal_pressure": 0.98}, "room", False, "bookings are refused"),
+        ({"journal_pressure": 0.91}, "room", True, "new holds are refused"),
+        (
+            {"clock_doubted": True, "clock_doubt": "set 400 days ahead"},
+            "clock",
+            False,
+            "set 400 days ahead",
+        ),
+        ({"clock_ahead_ms": 90_000}, "clock", True, "slotcast journal trust-clock"),
+    ],
+)
+async def test_readiness_says_why_bookings_are_refused(
+    changed: dict[str, Any],
+    name: str,
+    is_ready: bool,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A full disk or a wrong clock of one shard is named, with what to do."""
+    async with open_house() as house:
+        status = house.links.status
+
+        async def told(shard: Any) -> Any:
+            return replace(await status(shard), **changed)
+
+        monkeypatch.setattr(house.links, "status", told)
+        async with house.app.router.lifespan_context(house.app):
+            answer = await house.client.get("/readyz")
+        check = answer.json()["checks"][name]
+        assert says in check["detail"]
+        assert (answer.status_code == 200) == is_ready
+        assert not check["ok"]
