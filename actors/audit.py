@@ -25,6 +25,7 @@ from actors.domain.events import (
     HoldPlaced,
     HoldReleased,
     NoShowMarked,
+    OutcomeUndone,
     PatientArrived,
     SlotBooked,
     VisitCompleted,
@@ -305,6 +306,9 @@ class Audit:
     def _noshow(self, tenure: Tenure, event: NoShowMarked) -> None:
         self._status(tenure, event.booking_id, BookingStatus.NOSHOW)
 
+    def _undone(self, tenure: Tenure, event: OutcomeUndone) -> None:
+        self._status(tenure, event.booking_id, event.status)
+
 
 _Booked = SlotBooked | BookingRescheduled
 
@@ -318,5 +322,6 @@ _STEPS: dict[type, Callable[[Audit, Tenure, Any], None]] = {
     PatientArrived: Audit._arrived,
     VisitCompleted: Audit._fulfilled,
     NoShowMarked: Audit._noshow,
+    OutcomeUndone: Audit._undone,
     CalendarMovedOut: Audit._moved_out,
 }

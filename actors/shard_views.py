@@ -15,6 +15,7 @@ from actors.domain.events import (
     HoldExtended,
     HoldPlaced,
     NoShowMarked,
+    OutcomeUndone,
     PatientArrived,
     SlotBooked,
     TimeOffAdded,
@@ -37,6 +38,7 @@ _OF_BOOKINGS = (
     PatientArrived,
     VisitCompleted,
     NoShowMarked,
+    OutcomeUndone,
 )
 OneRead = ReadSlots | ReadWeek | ReadSchedule | ReadHold | ReadBooking | ReadProvider
 """Questions about one calendar."""

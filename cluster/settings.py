@@ -144,6 +144,9 @@ class Settings(BaseSettings):
     enough to fill in a form, short enough not to starve others."""
     holds_per_patient: int = Field(3, ge=1, le=100)
     """Live holds of one patient on one calendar: enough to compare, not to hoard."""
+    early_outcomes: bool = False
+    """Whether staff may record check-ins, completions and no-shows before their time:
+    for replays of a trace and for training, never for a clinic at work."""
     key_retention_hours: int = Field(24, ge=1, le=24 * 31)
     """How long the answer to an idempotency key is kept: longer than any client
     retries."""
@@ -260,6 +263,7 @@ class Settings(BaseSettings):
             cell_minutes=self.cell_minutes,
             hold_ms=self.hold_seconds * 1000,
             holds_per_patient=self.holds_per_patient,
+            early_outcomes=self.early_outcomes,
             key_retention_ms=self.key_retention_hours * 3_600_000,
         )
 

@@ -45,6 +45,7 @@ class Action(StrEnum):
     CHECK_IN = "check_in"
     COMPLETE = "complete"
     MARK_NO_SHOW = "mark_no_show"
+    UNDO = "undo"
     READ_SCHEDULE = "read_schedule"
     READ_AVAILABILITY = "read_availability"
     SET_AVAILABILITY = "set_availability"
@@ -89,6 +90,7 @@ reschedule_booking     yes   hide   yes   hide   yes   hide    yes
 check_in               no    no     yes   hide   yes   hide    yes
 complete               no    no     yes   hide   yes   hide    yes
 mark_no_show           no    no     yes   hide   yes   hide    yes
+undo                   no    no     yes   hide   yes   hide    yes
 read_schedule          no    no     yes   no     yes   no      yes
 read_availability      no    no     yes   no     yes   no      yes
 set_availability       no    no     yes   no     yes   no      yes

@@ -27,6 +27,8 @@ CODES = MappingProxyType(
         "slot_not_offered": (409, "This slot is not offered"),
         "hold_limit": (409, "Too many holds"),
         "wrong_status": (409, "The booking's status does not allow this"),
+        "too_early": (409, "The visit's time has not come"),
+        "too_late": (409, "It is too late for this"),
         "hold_expired": (410, "The hold has expired"),
         "provider_not_found": (404, "No such provider"),
         "clinic_not_found": (404, "No such clinic"),

@@ -60,6 +60,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "from_seq": "J",
         "state": "S",
         "ahead_of": "g",
+        "status": "U",
     }
 )
 """A field's name in the journal; ``t`` is the tag."""
@@ -85,6 +86,7 @@ TAGS: Mapping[str, int] = MappingProxyType(
         "CalendarMovedOut": 17,
         "CalendarMovedIn": 18,
         "ClockTrusted": 19,
+        "OutcomeUndone": 20,
     }
 )
 """An event type's number in the journal."""

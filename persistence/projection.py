@@ -170,6 +170,15 @@ def _status(status: BookingStatus) -> _Handler:
     return handler
 
 
+def _undone(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.OutcomeUndone", record.event)
+    return (
+        _change(record, {"status": event.status}),
+        _history(record, "undone"),
+        _notice(shard, record, "undone", status=event.status.value),
+    )
+
+
 def _came(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
     event = cast("ev.CalendarMovedIn", record.event)
     kept = unpack(event.state)[0]
@@ -280,6 +289,7 @@ _HANDLERS: dict[type, _Handler] = {
     ev.PatientArrived: _status(BookingStatus.ARRIVED),
     ev.VisitCompleted: _status(BookingStatus.FULFILLED),
     ev.NoShowMarked: _status(BookingStatus.NOSHOW),
+    ev.OutcomeUndone: _undone,
     ev.CalendarMovedIn: _came,
 }
 

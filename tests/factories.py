@@ -238,6 +238,12 @@ def mark_no_show(number: int = 1, **changes: object) -> cm.MarkNoShow:
     return cm.MarkNoShow(**(given | changes))  # type: ignore[arg-type]
 
 
+def undo_outcome(number: int = 1, **changes: object) -> cm.UndoOutcome:
+    given = {"provider_id": PROVIDER, "key": f"undo-{number}"}
+    given |= {"booking_id": a_booking_id(number)}
+    return cm.UndoOutcome(**(given | changes))  # type: ignore[arg-type]
+
+
 def advance_window() -> cm.AdvanceWindow:
     return cm.AdvanceWindow(provider_id=PROVIDER)
 

@@ -301,7 +301,7 @@ class Calendar(Desk):
     def _reschedule(
         self, c: cm.RescheduleBooking, now: Millis, version: int
     ) -> ev.Event | Refusal:
-        booking = self._own_booking(c.booking_id, c.owner, cm.RescheduleBooking)
+        booking = self._changeable(c.booking_id, c.owner, cm.RescheduleBooking, now)
         if isinstance(booking, Refusal):
             return booking
         if (c.start is None) == (c.hold_id is None):
@@ -399,6 +399,7 @@ _DECIDERS: dict[type, _Decider] = {
     cm.CheckIn: Calendar._check_in,
     cm.CompleteVisit: Calendar._complete,
     cm.MarkNoShow: Calendar._no_show,
+    cm.UndoOutcome: Calendar._undo,
     cm.ExpireHolds: Calendar._expire_holds,
     cm.AdvanceWindow: Calendar._advance_window,
 }

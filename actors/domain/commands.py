@@ -149,6 +149,12 @@ class MarkNoShow(CommandBase, frozen=True, kw_only=True, tag="no_show"):
     booking_id: BookingId
 
 
+class UndoOutcome(CommandBase, frozen=True, kw_only=True, tag="undo"):
+    """The last check-in, completion or no-show was a mistake: the status before it."""
+
+    booking_id: BookingId
+
+
 class ExpireHolds(CommandBase, frozen=True, kw_only=True, tag="expire"):
     """End the holds whose deadline has passed. Comes from the shard, not a person."""
 
@@ -209,6 +215,7 @@ Command = (
     | CheckIn
     | CompleteVisit
     | MarkNoShow
+    | UndoOutcome
     | ExpireHolds
     | AdvanceWindow
 )

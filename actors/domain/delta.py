@@ -68,6 +68,7 @@ _BOOKING_EVENTS = (
     ev.PatientArrived,
     ev.VisitCompleted,
     ev.NoShowMarked,
+    ev.OutcomeUndone,
 )
 
 

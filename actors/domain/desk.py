@@ -1,7 +1,8 @@
 """Decisions in which nobody competes: profile, rules, leaves, and a visit's course.
 
 Cancelling, checking in, completing and marking no-shows follow the table in
-lifecycle.py. Who gets a slot is decided in calendar.py.
+lifecycle.py, each in its time (decision 0033). Who gets a slot is decided in
+calendar.py.
 """
 
 from __future__ import annotations
@@ -10,8 +11,17 @@ from actors.domain import commands as cm
 from actors.domain import events as ev
 from actors.domain.errors import Refusal
 from actors.domain.ids import Millis, is_provider_id
-from actors.domain.judgement import Judgement
-from actors.domain.refusals import NO_TIME_OFF, invalid
+from actors.domain.judgement import MINUTE_MS, Judgement
+from actors.domain.lifecycle import UNDO_MS, UNDOABLE
+from actors.domain.occupancy import Booking
+from actors.domain.refusals import (
+    FINAL,
+    NO_BOOKING,
+    NO_TIME_OFF,
+    NOTHING_TO_UNDO,
+    invalid,
+    too_early,
+)
 from actors.domain.rules import TimeOff
 from actors.domain.validation import (
     TIME_OFF_MAX,
@@ -95,7 +105,7 @@ class Desk(Judgement):
     def _cancel(
         self, c: cm.CancelBooking, now: Millis, version: int
     ) -> ev.Event | Refusal:
-        booking = self._own_booking(c.booking_id, c.owner, cm.CancelBooking)
+        booking = self._changeable(c.booking_id, c.owner, cm.CancelBooking, now)
         if isinstance(booking, Refusal):
             return booking
         if problem := reason_problem(c.reason):
@@ -109,6 +119,39 @@ class Desk(Judgement):
             booking_id=c.booking_id,
             by_patient=c.owner is not None,
             reason=c.reason,
+        )
+
+    def _too_early(
+        self,
+        c: cm.CheckIn | cm.CompleteVisit | cm.MarkNoShow,
+        booking: Booking,
+        now: Millis,
+    ) -> Refusal | None:
+        """Whether the time of this outcome has not come."""
+        if self.policy.early_outcomes or now >= booking.start * MINUTE_MS:
+            return None
+        if isinstance(c, cm.MarkNoShow):
+            return too_early(booking.start)
+        opens = self._day_of(booking)
+        return too_early(opens) if now < opens * MINUTE_MS else None
+
+    def _undo(self, c: cm.UndoOutcome, now: Millis, version: int) -> ev.Event | Refusal:
+        booking = self.bookings.get(c.booking_id)
+        if booking is None:
+            return NO_BOOKING
+        if booking.status not in UNDOABLE or not booking.past:
+            return NOTHING_TO_UNDO
+        status, at = booking.past[-1]
+        if now - at > UNDO_MS:
+            return FINAL
+        return ev.OutcomeUndone(
+            provider_id=self.provider_id,
+            at=now,
+            version=version,
+            key=c.key,
+            fingerprint=c.fingerprint,
+            booking_id=c.booking_id,
+            status=status,
         )
 
     def _check_in(self, c: cm.CheckIn, now: Millis, version: int) -> ev.Event | Refusal:
@@ -134,6 +177,8 @@ class Desk(Judgement):
         booking = self._own_booking(c.booking_id, None, type(c))
         if isinstance(booking, Refusal):
             return booking
+        if early := self._too_early(c, booking, now):
+            return early
         return event(
             provider_id=self.provider_id,
             at=now,

@@ -10,6 +10,10 @@
     ├── hold_expired              the hold is gone          hold again
     ├── wrong_status              the booking's status      read it again
     │                             forbids this
+    ├── too_early                 the visit's time has not  wait until then
+    │                             come
+    ├── too_late                  the visit has begun, or   call the clinic
+    │                             what was done is final
     ├── provider_not_found  hold_not_found  booking_not_found
     │   visit_type_not_found  time_off_not_found
     ├── invalid_request           the client's fault        mend the request
@@ -32,6 +36,8 @@ class RefusalCode(StrEnum):
     HOLD_LIMIT = "hold_limit"
     HOLD_EXPIRED = "hold_expired"
     WRONG_STATUS = "wrong_status"
+    TOO_EARLY = "too_early"
+    TOO_LATE = "too_late"
     PROVIDER_NOT_FOUND = "provider_not_found"
     HOLD_NOT_FOUND = "hold_not_found"
     BOOKING_NOT_FOUND = "booking_not_found"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from actors.domain.answers import BookingStatus
 from actors.domain.ids import (
     BookingId,
     HoldId,
@@ -152,6 +153,13 @@ class NoShowMarked(EventBase, frozen=True, kw_only=True, tag="noshow"):
     booking_id: BookingId
 
 
+class OutcomeUndone(EventBase, frozen=True, kw_only=True, tag="undone"):
+    """An outcome was taken back; ``status`` is the one before it."""
+
+    booking_id: BookingId
+    status: BookingStatus
+
+
 class WindowAdvanced(EventBase, frozen=True, kw_only=True, tag="window"):
     """Time passed as far as the calendar's watchers can see; ``until`` is its now."""
 
@@ -216,9 +224,13 @@ Event = (
     | PatientArrived
     | VisitCompleted
     | NoShowMarked
+    | OutcomeUndone
     | WindowAdvanced
     | CommandRefused
     | ClockTrusted
     | CalendarMovedOut
     | CalendarMovedIn
 )
+
+Outcome = PatientArrived | VisitCompleted | NoShowMarked
+"""What became of a visit, as staff recorded it."""

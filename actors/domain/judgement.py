@@ -27,10 +27,13 @@ from actors.domain.refusals import (
     NO_VISIT_TYPE,
     NOT_OFFERED,
     UNAVAILABLE,
+    too_late_for_patients,
     wrong_status,
 )
 from actors.domain.rules import VisitType
 from actors.domain.state import CalendarState
+from actors.domain.views import zone_of
+from actors.domain.zones import zone_named
 
 MINUTE_MS = 60_000
 WINDOW_AHEAD = 5
@@ -147,6 +150,25 @@ class Judgement(CalendarState):
         if hold is None or (owner is not None and hold.patient_id != owner):
             return self._no_hold(hold_id, owner)
         return hold if hold.expires > now else HOLD_EXPIRED
+
+    def _changeable(
+        self, booking_id: BookingId, owner: PatientId | None, kind: type, now: Millis
+    ) -> Booking | Refusal:
+        """The booking, if its patient or staff may still cancel or move it."""
+        booking = self._own_booking(booking_id, owner, kind)
+        if isinstance(booking, Refusal) or owner is None:
+            return booking
+        before = self.availability.change_notice if self.availability else 0
+        if now > (booking.start - before) * MINUTE_MS:
+            return too_late_for_patients(before)
+        return booking
+
+    def _day_of(self, booking: Booking) -> Minute:
+        """When the booking's day began, by the clock of its place."""
+        places = self.availability.locations if self.availability else ()
+        names = [p.time_zone for p in places if p.location_id == booking.location_id]
+        zone = (zone_named(names[0]) if names else None) or zone_of(self)
+        return zone.midnight(zone.day_of(booking.start))
 
     def _late(self, hold: Hold, now: Millis) -> Refusal | None:
         """Why a live hold can be taken up no more."""

@@ -29,8 +29,15 @@ TRANSITIONS: dict[type, dict[BookingStatus, BookingStatus]] = {
 }
 """Command, status before, status after. What is missing is ``wrong_status``.
 
-There is no rule of time: staff judge when somebody has arrived or stayed away.
+When each is possible is in desk.py: staff check in and complete from the local day of
+the visit on, and mark a no-show from its start on.
 """
+
+UNDOABLE = frozenset({ARRIVED, FULFILLED, NOSHOW})
+"""Statuses that staff can take back, one after another, each for ``UNDO_MS``."""
+
+UNDO_MS = 24 * 3_600_000
+"""How long after it was set a status can be taken back."""
 
 BLOCKING = frozenset({BOOKED, ARRIVED, FULFILLED, NOSHOW})
 """Statuses in which a booking's time is taken."""

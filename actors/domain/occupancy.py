@@ -63,6 +63,8 @@ class Booking(Struct, array_like=True, gc=False):
     reason: str
     status: BookingStatus = BookingStatus.BOOKED
     cancel_reason: str = ""
+    past: tuple[tuple[BookingStatus, Millis], ...] = ()
+    """Statuses before, and when each was left: what can be undone, the last first."""
 
 
 class Occupancy:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from actors.domain.errors import Refusal, RefusalCode
+from actors.domain.ids import Minute
+from actors.domain.zones import instant_text
 
 UNAVAILABLE = Refusal(
     RefusalCode.SLOT_UNAVAILABLE, "Somebody else has this time. Choose another slot."
@@ -60,6 +62,33 @@ def wrong_status(status: str) -> Refusal:
         RefusalCode.WRONG_STATUS,
         f"The booking is {status}, which does not allow this. Read it again.",
     )
+
+
+def too_late_for_patients(before: int) -> Refusal:
+    """The visit is too near for its patient to change it; staff still may."""
+    until = f"until {before} minutes before its start" if before else "until it begins"
+    return Refusal(
+        RefusalCode.TOO_LATE,
+        f"Patients can cancel or move a visit {until}. Call the clinic.",
+    )
+
+
+def too_early(opens: Minute) -> Refusal:
+    """An outcome of a visit whose time has not come."""
+    return Refusal(
+        RefusalCode.TOO_EARLY,
+        f"This can be recorded from {instant_text(opens)} on. Try again then.",
+    )
+
+
+NOTHING_TO_UNDO = Refusal(
+    RefusalCode.WRONG_STATUS,
+    "Only a check-in, a completion or a no-show can be taken back. Read it again.",
+)
+FINAL = Refusal(
+    RefusalCode.TOO_LATE,
+    "What was recorded more than a day ago is final. Note the correction elsewhere.",
+)
 
 
 def hold_limit(limit: int) -> Refusal:

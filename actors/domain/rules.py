@@ -95,10 +95,15 @@ class Location(Struct, frozen=True, omit_defaults=True):
 
 
 class Availability(Struct, frozen=True, omit_defaults=True):
-    """All opening rules and visit types of one provider, set as a whole."""
+    """All opening rules and visit types of one provider, set as a whole.
+
+    ``change_notice``: until so many minutes before its start a patient may cancel or
+    move a visit; staff always may.
+    """
 
     locations: tuple[Location, ...] = ()
     visit_types: tuple[VisitType, ...] = ()
+    change_notice: int = 0
 
 
 class TimeOff(Struct, frozen=True, omit_defaults=True):
@@ -118,6 +123,9 @@ class Policy(Struct, frozen=True):
     """How long a hold lasts, and by how much its one extension lengthens it."""
     holds_per_patient: int = 3
     """Live holds of one patient on one calendar at a time."""
+    early_outcomes: bool = False
+    """Whether staff may record outcomes of visits whose time has not come: for replays
+    of what happened, and for training."""
     key_retention_ms: int = 24 * 3_600_000
     """How long a key's answer is kept: longer than any client retries."""
     keys_max: int = 20_000

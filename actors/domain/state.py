@@ -27,7 +27,6 @@ from actors.domain.availability import Openings
 from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.grid import CELL_MINUTES, PAGE_MINUTES
 from actors.domain.ids import (
-    BookingId,
     HoldId,
     Minute,
     PatientId,
@@ -317,6 +316,7 @@ class CalendarState(Occupancy):
         self.free(booking)
         booking.status = BookingStatus.CANCELLED
         booking.cancel_reason = event.reason
+        booking.past = ()
         self.mark(event.version, booking.busy_start, booking.busy_end)
         return booking
 
@@ -337,17 +337,24 @@ class CalendarState(Occupancy):
         return booking
 
     def _on_arrived(self, event: ev.PatientArrived) -> Booking:
-        return self._set_status(event.booking_id, BookingStatus.ARRIVED)
+        return self._set_status(event, BookingStatus.ARRIVED)
 
     def _on_fulfilled(self, event: ev.VisitCompleted) -> Booking:
-        return self._set_status(event.booking_id, BookingStatus.FULFILLED)
+        return self._set_status(event, BookingStatus.FULFILLED)
 
     def _on_noshow(self, event: ev.NoShowMarked) -> Booking:
-        return self._set_status(event.booking_id, BookingStatus.NOSHOW)
+        return self._set_status(event, BookingStatus.NOSHOW)
 
-    def _set_status(self, booking_id: BookingId, status: BookingStatus) -> Booking:
-        booking = self.bookings[booking_id]
+    def _set_status(self, event: ev.Outcome, status: BookingStatus) -> Booking:
+        booking = self.bookings[event.booking_id]
+        booking.past = (*booking.past, (booking.status, event.at))
         booking.status = status
+        return booking
+
+    def _on_undone(self, event: ev.OutcomeUndone) -> Booking:
+        booking = self.bookings[event.booking_id]
+        booking.past = booking.past[:-1]
+        booking.status = event.status
         return booking
 
     def _on_window(self, event: ev.WindowAdvanced) -> None:
@@ -394,6 +401,7 @@ _APPLIERS: dict[type, Callable[[CalendarState, Any], Any]] = {
     ev.PatientArrived: CalendarState._on_arrived,
     ev.VisitCompleted: CalendarState._on_fulfilled,
     ev.NoShowMarked: CalendarState._on_noshow,
+    ev.OutcomeUndone: CalendarState._on_undone,
     ev.WindowAdvanced: CalendarState._on_window,
 }
 

@@ -71,6 +71,8 @@ def availability_problem(rules: Availability, policy: Policy) -> str:
         return f"at most {LOCATIONS_MAX} locations"
     if len(rules.visit_types) > VISIT_TYPES_MAX:
         return f"at most {VISIT_TYPES_MAX} visit types"
+    if not 0 <= rules.change_notice <= HORIZON_MAX:
+        return f"change_notice must be 0 to {HORIZON_MAX} minutes"
     problems = _problems(rules, policy.cell_minutes)
     return next((text for text in problems if text), "")
 

@@ -66,6 +66,7 @@ def operations(service: BookingService, bookings: Bookings) -> list[Operation]:
         _follow_up(service, Action.CHECK_IN, "check-in", "The patient has arrived"),
         _follow_up(service, Action.COMPLETE, "complete", "The visit took place"),
         _follow_up(service, Action.MARK_NO_SHOW, "no-show", "The patient stayed away"),
+        _undo(service),
     ]
 
 
@@ -177,7 +178,7 @@ def _cancel(service: BookingService) -> Operation:
         body=CancelRequest,
         body_required=False,
         answers={200: BookingBody},
-        refusals=("booking_not_found", "wrong_status"),
+        refusals=("booking_not_found", "wrong_status", "too_late"),
     )
 
 
@@ -201,12 +202,26 @@ def _reschedule(service: BookingService) -> Operation:
         tag="bookings",
         body=RescheduleRequest,
         answers={200: BookingBody},
-        refusals=("booking_not_found", "wrong_status", *_BOOK_REFUSALS),
+        refusals=("booking_not_found", "wrong_status", "too_late", *_BOOK_REFUSALS),
+    )
+
+
+def _undo(service: BookingService) -> Operation:
+    return _follow_up(
+        service,
+        Action.UNDO,
+        "undo",
+        "The last check-in, completion or no-show was a mistake",
+        timing="too_late",
     )
 
 
 def _follow_up(
-    service: BookingService, action: Action, verb: str, summary: str
+    service: BookingService,
+    action: Action,
+    verb: str,
+    summary: str,
+    timing: str = "too_early",
 ) -> Operation:
     async def follow_up(call: Call) -> Reply:
         key = call.idempotency_key()
@@ -223,5 +238,5 @@ def _follow_up(
         handler=follow_up,
         tag="bookings",
         answers={200: BookingBody},
-        refusals=("booking_not_found", "wrong_status"),
+        refusals=("booking_not_found", "wrong_status", timing),
     )

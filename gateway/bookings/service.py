@@ -14,6 +14,7 @@ from actors.domain.commands import (
     ConfirmHold,
     MarkNoShow,
     RescheduleBooking,
+    UndoOutcome,
 )
 from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import (
@@ -42,11 +43,15 @@ from gateway.wire import parse_minute
 from gateway.words import checked_text
 
 _FOLLOW_UPS: Final[
-    dict[Action, type[CheckIn] | type[CompleteVisit] | type[MarkNoShow]]
+    dict[
+        Action,
+        type[CheckIn] | type[CompleteVisit] | type[MarkNoShow] | type[UndoOutcome],
+    ]
 ] = {
     Action.CHECK_IN: CheckIn,
     Action.COMPLETE: CompleteVisit,
     Action.MARK_NO_SHOW: MarkNoShow,
+    Action.UNDO: UndoOutcome,
 }
 _NOT_HERE: Final = frozenset(
     {RefusalCode.BOOKING_NOT_FOUND, RefusalCode.PROVIDER_NOT_FOUND}
@@ -227,7 +232,7 @@ class BookingService:
     async def follow_up(
         self, caller: Caller | None, key: str | None, action: Action, booked: str
     ) -> BookingBody:
-        """Staff's record of what became of a visit: check in, complete, no-show."""
+        """Staff's record of what became of a visit, or that it was a mistake."""
         caller, provider_id = await self._access.to_object(
             caller, action, "bkg", booked
         )

@@ -146,12 +146,15 @@ class VisitTypeRules(Struct, frozen=True, forbid_unknown_fields=True):
 class AvailabilityRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """All rules of a provider, set as a whole.
 
+    ``change_notice_minutes``: until so long before its start a patient may cancel or
+    move a visit, 0 until it begins; staff always may.
     ``provider_id``, ``epoch`` and ``version`` may come along from a GET; they are not
     looked at.
     """
 
     locations: Annotated[list[LocationBody], Meta(max_length=LOCATIONS_MAX)]
     visit_types: Annotated[list[VisitTypeRules], Meta(max_length=VISIT_TYPES_MAX)]
+    change_notice_minutes: Annotated[int, Meta(ge=0, le=HORIZON_MAX)] = 0
     provider_id: str = ""
     epoch: int = 0
     version: int = 0
@@ -165,6 +168,7 @@ class AvailabilityBody(Struct, frozen=True):
     version: int
     locations: list[LocationBody]
     visit_types: list[VisitTypeRules]
+    change_notice_minutes: int = 0
 
 
 def availability_of(
@@ -187,7 +191,7 @@ def availability_of(
     _check_names(locations, kinds, errors)
     if errors:
         raise InvalidRequest("", *errors)
-    rules = Availability(locations=locations, visit_types=kinds)
+    rules = Availability(locations, kinds, request.change_notice_minutes)
     if problem := overlap_problem(rules, cell, now):
         raise InvalidRequest("", FieldError("locations", problem))
     return rules
@@ -319,6 +323,7 @@ def availability_body(view: ProviderView) -> AvailabilityBody:
         version=view.version,
         locations=[_location_body(place) for place in view.availability.locations],
         visit_types=[_rules_body(kind) for kind in view.availability.visit_types],
+        change_notice_minutes=view.availability.change_notice,
     )
 
 

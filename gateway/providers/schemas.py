@@ -76,7 +76,11 @@ class VisitTypeDetail(Struct, frozen=True):
 
 
 class ProviderBody(Struct, frozen=True):
-    """A provider, whole."""
+    """A provider, whole.
+
+    ``change_notice_minutes``: until so long before its start patients may cancel or
+    move a visit.
+    """
 
     provider_id: ProviderRef
     name: str
@@ -88,6 +92,7 @@ class ProviderBody(Struct, frozen=True):
     about: str
     epoch: Epoch
     version: Version
+    change_notice_minutes: int
 
 
 class RegisteredBody(Struct, frozen=True):
@@ -265,6 +270,7 @@ def provider_body(view: ProviderView, clinic: Clinic) -> ProviderBody:
         about=view.profile.about,
         epoch=view.epoch,
         version=view.version,
+        change_notice_minutes=view.availability.change_notice,
     )
 
 

@@ -191,6 +191,7 @@ class ProviderService:
             version=done.version,
             locations=request.locations,
             visit_types=request.visit_types,
+            change_notice_minutes=request.change_notice_minutes,
         )
 
     async def register(

@@ -23,6 +23,8 @@ REFUSALS = frozenset(
         "hold_limit",
         "hold_expired",
         "wrong_status",
+        "too_early",
+        "too_late",
     }
 )
 """The calendar's noes: an answer, no failure."""

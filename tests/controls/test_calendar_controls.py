@@ -21,6 +21,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from actors.domain import availability, delta, occupancy, state
 from actors.domain.answers import Done
 from actors.domain.calendar import Calendar
+from actors.domain.desk import Desk
 from actors.domain.grid import Bitmap
 from actors.domain.judgement import Judgement
 from actors.domain.remembered import Remembered
@@ -116,6 +117,22 @@ def _begun_holds_are_taken_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Judgement, "_late", lambda *_: None)
 
 
+def _outcomes_wait_for_no_time(patch: pytest.MonkeyPatch) -> None:
+    """A no-show is marked before its visit."""
+    patch.setattr(Desk, "_too_early", lambda *_: None)
+
+
+def _patients_change_the_past(patch: pytest.MonkeyPatch) -> None:
+    """A patient cancels a visit that has begun."""
+    patch.setattr(
+        Judgement,
+        "_changeable",
+        lambda s, booking_id, owner, kind, _now: s._own_booking(
+            booking_id, owner, kind
+        ),
+    )
+
+
 def _cancelling_frees_nothing(patch: pytest.MonkeyPatch) -> None:
     """A cancelled visit keeps its cells."""
     patch.setattr(occupancy.Occupancy, "free", lambda *_: None)
@@ -162,6 +179,8 @@ def _answers_are_of_now(patch: pytest.MonkeyPatch) -> None:
         _expiry_is_late_by_one,
         _now_is_rounded_down,
         _begun_holds_are_taken_up,
+        _outcomes_wait_for_no_time,
+        _patients_change_the_past,
         _cancelling_frees_nothing,
         _buffers_are_forgotten,
         _changes_leave_no_trace,

@@ -49,8 +49,8 @@ class House:
     def token(self, role: str, subject: str, ttl_s: int = 3600, jti: str = "t") -> str:
         return issue_token(KEY, Role(role), subject, ttl_s, self.clock.now(), jti)
 
-    def auth(self, role: str, subject: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token(role, subject)}"}
+    def auth(self, role: str, subject: str, ttl_s: int = 3600) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(role, subject, ttl_s)}"}
 
     def patient(self, number: int = 1) -> dict[str, str]:
         return self.auth("patient", f"pat_{number}")

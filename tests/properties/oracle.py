@@ -39,6 +39,7 @@ class Visit:
     status: str = "booked"
     expires: int = 0
     extended: bool = False
+    past: list[tuple[str, int]] = field(default_factory=list)
 
 
 @dataclass
@@ -49,6 +50,7 @@ class Rules:
     hours: dict[str, list[list[tuple[int, int]]]]
     special: dict[str, dict[str, list[tuple[int, int]]]]
     kinds: dict[str, Kind]
+    change_notice: int = 0
     _open: dict[tuple[str, int], bool] = field(default_factory=dict)
 
     def is_open(self, place: str, minute: int) -> bool:
@@ -233,10 +235,51 @@ class Oracle:
             return "booking_not_found"
         return "" if visit.status in allowed.split() else "wrong_status"
 
+    def too_early(self, name: str, opens: int, now: int) -> str:
+        """Whether an outcome comes before a minute, or before the visit's local day."""
+        visit = self.bookings.get(name)
+        if visit is None:
+            return ""
+        if opens < 0:
+            here, there = self.rules.local(now // 60_000), self.rules.local(visit.start)
+            return "too_early" if here.date() < there.date() else ""
+        return "too_early" if now < visit.start * 60_000 else ""
+
+    def outcome(self, name: str, allowed: str, status: str, now: int) -> str:
+        """Staff record what became of a visit."""
+        opens = 0 if status == "noshow" else -1
+        refusal = self.booking_refusal(name, None, allowed)
+        refusal = refusal or self.too_early(name, opens, now)
+        if not refusal:
+            visit = self.bookings[name]
+            visit.past.append((visit.status, now))
+            self.mark(name, None, allowed, status, now)
+        return refusal
+
+    def undo(self, name: str, now: int) -> str:
+        """The last outcome is taken back, within a day."""
+        visit = self.bookings.get(name)
+        if visit is None:
+            return "booking_not_found"
+        if visit.status == "cancelled" or not visit.past:
+            return "wrong_status"
+        if now - visit.past[-1][1] > 24 * 3_600_000:
+            return "too_late"
+        self.expire(now)
+        visit.status = visit.past.pop()[0]
+        return ""
+
+    def begun(self, name: str, owner: str | None, now: int) -> str:
+        """Whether a patient comes too late to change a visit."""
+        latest = self.bookings[name].start - self.rules.change_notice
+        return "too_late" if owner is not None and now > latest * 60_000 else ""
+
     def mark(
         self, name: str, owner: str | None, allowed: str, status: str, now: int
     ) -> str:
         refusal = self.booking_refusal(name, owner, allowed)
+        if not refusal and status == "cancelled":
+            refusal = self.begun(name, owner, now)
         if not refusal:
             self.expire(now)
             self.bookings[name].status = status
@@ -244,6 +287,7 @@ class Oracle:
 
     def move(self, name: str, owner: str | None, start: int, now: int) -> str:
         refusal = self.booking_refusal(name, owner, "booked")
+        refusal = refusal or self.begun(name, owner, now)
         if refusal:
             return refusal
         visit = self.bookings[name]
@@ -258,6 +302,7 @@ class Oracle:
 
     def move_to_hold(self, name: str, owner: str | None, hold: str, now: int) -> str:
         refusal = self.booking_refusal(name, owner, "booked")
+        refusal = refusal or self.begun(name, owner, now)
         if refusal:
             return refusal
         visit = self.bookings[name]

@@ -63,6 +63,7 @@ RULES = [
             "consult": Kind(20, 5, 0, 10, 0, 4 * DAY, ("loc_1",)),
             "long": Kind(60, 0, 20, 20, 120, 3 * DAY, ("loc_1",)),
         },
+        change_notice=90,
     ),
 ]
 
@@ -95,7 +96,7 @@ def the_availability(rules: Rules) -> Availability:
         )
         for name, kind in rules.kinds.items()
     )
-    return Availability(locations, kinds)
+    return Availability(locations, kinds, rules.change_notice)
 
 
 STARTS = [
@@ -301,21 +302,34 @@ class CalendarMachine(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 9))
     def check_in(self, pick: int) -> None:
         name = self.some_booking(pick)
-        expected = self.oracle.mark(name, None, "booked noshow", "arrived", self.now)
+        expected = self.oracle.outcome(name, "booked noshow", "arrived", self.now)
         self.ask(f.check_in(booking_id=name), expected)
 
     @rule(pick=st.integers(0, 9))
     def complete(self, pick: int) -> None:
         name = self.some_booking(pick)
         allowed = "booked arrived"
-        expected = self.oracle.mark(name, None, allowed, "fulfilled", self.now)
+        expected = self.oracle.outcome(name, allowed, "fulfilled", self.now)
         self.ask(f.complete_visit(booking_id=name), expected)
 
     @rule(pick=st.integers(0, 9))
     def no_show(self, pick: int) -> None:
         name = self.some_booking(pick)
-        expected = self.oracle.mark(name, None, "booked", "noshow", self.now)
+        expected = self.oracle.outcome(name, "booked", "noshow", self.now)
         self.ask(f.mark_no_show(booking_id=name), expected)
+
+    @rule(pick=st.integers(0, 9))
+    def undo(self, pick: int) -> None:
+        name = self.some_booking(pick)
+        expected = self.oracle.undo(name, self.now)
+        self.ask(f.undo_outcome(booking_id=name), expected)
+
+    @rule(pick=st.integers(0, 9), ms=st.sampled_from([-30_000, 0, 1]))
+    def to_the_visit(self, pick: int, ms: int) -> None:
+        """Time passes until a visit is about to begin, begins, or has begun."""
+        visit = self.oracle.bookings.get(self.some_booking(pick))
+        if visit is not None:
+            self.now = Millis(max(self.now, visit.start * 60_000 + ms))
 
     @rule(
         start=starts,

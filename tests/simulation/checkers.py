@@ -40,6 +40,7 @@ EFFECTS: Mapping[str, tuple[type, ...]] = {
     "check_in": (ev.PatientArrived,),
     "complete": (ev.VisitCompleted,),
     "no_show": (ev.NoShowMarked,),
+    "undo": (ev.OutcomeUndone,),
 }
 TIME_APART_MS = 600_000
 """More than all small steps of the clock in a run come to."""
@@ -230,7 +231,7 @@ def _statuses(records: Iterable[Record]) -> dict[str, list[tuple[int, str]]]:
     found: dict[str, list[tuple[int, str]]] = {}
     for record in records:
         event: Any = record.event
-        status = _STATUS.get(type(event))
+        status = _STATUS.get(type(event)) or getattr(event, "status", None)
         if status is not None:
             found.setdefault(event.booking_id, []).append((event.version, status))
     return found

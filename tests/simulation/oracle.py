@@ -57,6 +57,8 @@ class Booked:
     reason: str = ""
     cancel_reason: str = ""
     history: list[tuple[int, str]] = field(default_factory=list)
+    outcomes: list[tuple[str, int]] = field(default_factory=list)
+    """Statuses that outcomes replaced, and when."""
 
 
 @dataclass
@@ -234,6 +236,7 @@ class LogJudge:
             self._offered(agenda, event, record)
         else:
             hold = self._live_hold(agenda, event.hold_id, event.at, record)
+            self._expect(event.at <= hold.start * 60_000, record, "it had begun")
             same = (hold.patient, hold.start, hold.end) == (
                 event.patient_id,
                 event.start,
@@ -263,14 +266,37 @@ class LogJudge:
         booking = agenda.bookings.get(booking_id)
         if booking is None or booking.status not in STATUSES_BEFORE[status]:
             raise Violation(f"log: status at seq {record.seq}: {record.event}")
+        event = record.event
+        if status == "cancelled":
+            booking.outcomes = []
+        else:
+            # UTC days here are no later than local ones are early: half a day off.
+            opens = booking.start - (0 if status == "noshow" else 36 * 60)
+            self._expect(event.at >= opens * 60_000, record, "before its time")
+            booking.outcomes.append((booking.status, event.at))
         booking.status = status
         booking.history.append((record.seq, status))
         return booking
+
+    def _undone(self, agenda: Agenda, event: ev.OutcomeUndone, record: Record) -> None:
+        booking = agenda.bookings.get(event.booking_id)
+        if booking is None or not booking.outcomes:
+            raise Violation(f"log: nothing to undo at seq {record.seq}: {event}")
+        before, at = booking.outcomes.pop()
+        self._expect(event.status == before, record, "not the status before")
+        self._expect(event.at - at <= 24 * 3_600_000, record, "undone too late")
+        booking.status = before
+        booking.history.append((record.seq, "undone"))
+
+    def _in_time(self, booking: Booked, by_patient: bool, record: Record) -> None:
+        in_time = record.event.at <= booking.start * 60_000
+        self._expect(in_time or not by_patient, record, "the visit had begun")
 
     def _cancelled(
         self, agenda: Agenda, event: ev.BookingCancelled, record: Record
     ) -> None:
         booking = self._status(agenda, event.booking_id, "cancelled", record)
+        self._in_time(booking, event.by_patient, record)
         booking.cancel_reason = event.reason
         self._free(agenda, booking.busy, ("booking", event.booking_id))
 
@@ -281,6 +307,7 @@ class LogJudge:
         if booking is None or booking.status != "booked":
             raise Violation(f"log: moved at seq {record.seq}: {record.event}")
         owner = ("booking", event.booking_id)
+        self._in_time(booking, True, record)  # here only patients move visits
         if event.hold_id is None:
             self._offered(agenda, event, record)
         else:
@@ -321,4 +348,5 @@ _READERS: dict[type, Callable[[LogJudge, Agenda, Any, Record], None]] = {
     ev.PatientArrived: LogJudge._arrived,
     ev.VisitCompleted: LogJudge._fulfilled,
     ev.NoShowMarked: LogJudge._noshow,
+    ev.OutcomeUndone: LogJudge._undone,
 }

@@ -113,6 +113,7 @@ _OUTCOMES: tuple[tuple[str, Any], ...] = (
         lambda booking, common: cm.CompleteVisit(booking_id=booking, **common),
     ),
     ("no_show", lambda booking, common: cm.MarkNoShow(booking_id=booking, **common)),
+    ("undo", lambda booking, common: cm.UndoOutcome(booking_id=booking, **common)),
     (
         "call_off",
         lambda booking, common: cm.CancelBooking(

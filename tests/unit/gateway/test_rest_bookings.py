@@ -150,13 +150,52 @@ async def test_a_visit_runs_its_course(house: House) -> None:
     assert (late.status_code, late.json()["code"]) == (409, "wrong_status")
 
 
-async def test_a_no_show_is_marked(house: House) -> None:
-    """Status noshow, by clinic staff."""
+async def test_a_no_show_is_marked_from_the_start_on_and_undone(house: House) -> None:
+    """Before it is 409 too_early; a mistake is taken back, twice is wrong_status."""
     booked = (await book(house)).json()
-    response = await house.client.post(
-        f"/v1/bookings/{booked['booking_id']}/no-show", headers=house.clinic_admin()
-    )
-    assert response.json()["status"] == "noshow"
+    path = f"/v1/bookings/{booked['booking_id']}"
+    heard = []
+    house.clock.step(9 * 3600 - 1)
+    for verb, later in (("no-show", 1), ("no-show", 0), ("undo", 0), ("undo", 0)):
+        staff = house.clinic_admin()
+        answer = await house.client.post(f"{path}/{verb}", headers=staff)
+        body = answer.json()
+        heard.append((answer.status_code, body.get("code") or body["status"]))
+        house.clock.step(later)
+    assert heard == [
+        (409, "too_early"),
+        (200, "noshow"),
+        (200, "booked"),
+        (409, "wrong_status"),
+    ]
+
+
+@pytest.mark.parametrize("minutes", [0, 120])
+async def test_patients_change_a_visit_until_the_clinic_says(
+    house: House, minutes: int
+) -> None:
+    """Then cancelling and moving are 409 too_late for them, and not for staff."""
+    rules = "/v1/providers/prv_1/availability"
+    body = (await house.client.get(rules, headers=house.doctor())).json()
+    body["change_notice_minutes"] = minutes
+    answer = await house.client.put(rules, json=body, headers=house.doctor())
+    assert answer.json()["change_notice_minutes"] == minutes
+    shown = (await house.client.get("/v1/providers/prv_1")).json()
+    assert shown["change_notice_minutes"] == minutes
+    booked = (await book(house)).json()
+    path = f"/v1/bookings/{booked['booking_id']}"
+    house.clock.step((9 * 60 - minutes) * 60 + 1)
+    to = {"start": "2026-08-10T15:00:00Z"}
+    for verb, sent in (("cancel", None), ("reschedule", to)):
+        late = await house.client.post(
+            f"{path}/{verb}", json=sent, headers=house.patient()
+        )
+        assert (late.status_code, late.json()["code"]) == (409, "too_late")
+    for verb, sent in (("reschedule", to), ("cancel", None)):
+        done = await house.client.post(
+            f"{path}/{verb}", json=sent, headers=house.doctor()
+        )
+        assert done.status_code == 200, done.text
 
 
 async def test_a_cancelled_slot_is_free_again(house: House) -> None:

@@ -92,6 +92,23 @@ def test_changes_fold_into_a_new_row() -> None:
     assert (row.start, row.status, row.seq) == (NINE + 60, BookingStatus.ARRIVED, 3)
 
 
+def test_an_outcome_that_was_undone_is_in_the_history_and_not_in_the_row() -> None:
+    """The row has the status before; history and notice say that it was undone."""
+    story = Story()
+    booked, arrived = story.booked(1), story.arrived(1)
+    events = booked, arrived, story.undone(1, BookingStatus.BOOKED)
+    found = operations(*events)
+    (row,) = Plan(found).appointments.values()
+    assert (row.status, row.seq) == (BookingStatus.BOOKED, 3)
+    assert [one.kind for one in found if isinstance(one, o.AddHistory)] == [
+        "booked",
+        "arrived",
+        "undone",
+    ]
+    notice = [one for one in found if isinstance(one, o.AddOutbox)][-1]
+    assert (notice.kind, notice.payload["status"]) == ("booking.undone", "booked")
+
+
 def test_changes_of_one_booking_are_one_update() -> None:
     """Later changes win; earlier ones of other columns stay."""
     story = Story()
