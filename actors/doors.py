@@ -121,6 +121,7 @@ class Lines:
         self._checking: dict[str, asyncio.Task[None]] = {}
         self._without: dict[str, float] = {}
         self._connecting: dict[str, asyncio.Task[Line | None]] = {}
+        self._closed = False
 
     async def to(
         self, who: str, ask_address: Callable[[], Awaitable[str]]
@@ -134,7 +135,7 @@ class Lines:
         if line is not None and not line.is_lost:
             return line
         now = asyncio.get_running_loop().time()
-        if now < self._without.get(who, 0.0):
+        if self._closed or now < self._without.get(who, 0.0):
             return None
         task = self._connecting.get(who)
         if task is None:
@@ -166,7 +167,8 @@ class Lines:
         self._without.pop(who, None)
 
     def close(self) -> None:
-        """Break all lines."""
+        """Break all lines, and those that are being opened as soon as they are."""
+        self._closed = True
         for who in tuple(self._lines):
             self.drop(who)
         for task in self._checking.values():
@@ -199,6 +201,9 @@ class Lines:
             _LOG.info("no line to %s: %r", who, error)
             loop = asyncio.get_running_loop()
             self._without[who] = loop.time() + WITHOUT_S
+            return None
+        if self._closed:
+            line.hang_up()
             return None
         _notice_silence(line)
         self._lines[who] = line

@@ -43,6 +43,10 @@ class CalendarRecovering(Unavailable):
     """The calendar is being recovered; try again in a moment."""
 
 
+class ShardAsleep(CalendarRecovering):
+    """The shard is passive: nothing happens there until somebody asks it something."""
+
+
 class EpochTooLow(CalendarRecovering):
     """The calendar comes from a shard with a higher epoch; try again in a moment."""
 

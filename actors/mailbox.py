@@ -283,6 +283,7 @@ class Mailbox:
         self._refusing = trouble
         self._answer_all((*self._flying, *self._calls), trouble)
         self._calls.clear()
+        self._waiting, self._flying = 0, ()
         self._tell_news()
 
     def _answer_all(self, calls: Iterable[Call], trouble: Trouble) -> None:

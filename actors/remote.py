@@ -23,7 +23,7 @@ from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.reads import ReadNextFree, ReadPositions
 from actors.domain.refusals import NO_PROVIDER
 from actors.doors import EXECUTE, POLL, STATUS, Lines, poll_payload
-from actors.errors import CalendarRecovering, Unavailable
+from actors.errors import CalendarRecovering, ShardAsleep, Unavailable
 from actors.hosting import ELSEWHERE, ShardSpec
 from actors.line import LineFailed, LineLost
 from actors.placement import Places, Placing
@@ -151,8 +151,7 @@ class RayLinks:
         self, shard: ShardId, epoch: int, number: int, wait_ms: int
     ) -> FeedBatch:
         """Changes after the cursor; see ``Feed.poll``. Wakes no passive shard."""
-        if self._spec and not self._fixed and shard not in self._seats:
-            raise CalendarRecovering(f"shard {shard} is passive")
+        self._check_awake(shard)
         question = Question(
             POLL,
             poll_payload(epoch, number, wait_ms),
@@ -164,14 +163,18 @@ class RayLinks:
         return _FEED.decode(blob)
 
     async def status(self, shard: ShardId) -> ShardStatus:
-        """The shard's own account."""
-        if await self._is_strange(shard):
-            raise CalendarRecovering(f"there is no shard {shard}")
+        """The shard's own account. Wakes no passive shard."""
+        self._check_awake(shard)
         question = Question(STATUS, b"", lambda one: one.status.remote())
         blob = await self._call(shard, question, RESOLVE_S)
         if not blob:
             raise CalendarRecovering
         return _STATUS.decode(blob)
+
+    def _check_awake(self, shard: ShardId) -> None:
+        """Raises ShardAsleep for one that this process knows no actor of."""
+        if self._spec and not self._fixed and shard not in self._seats:
+            raise ShardAsleep(f"shard {shard} is passive")
 
     async def _is_strange(self, shard: ShardId) -> bool:
         """Whether nobody registered this shard's provider. Raises Unavailable."""
@@ -212,7 +215,9 @@ class RayLinks:
         closing = Question(0, b"", lambda one: one.close.remote())
         await self._call(shard, closing, timeout_s)
         seat = self._seats.pop(shard, None)
+        self._looked_at.pop(shard, None)
         if seat is not None:
+            self._lines.drop(seat.name)
             await asyncio.to_thread(ray.kill, seat.handle, no_restart=True)
 
     async def _call(self, shard: ShardId, question: Question, timeout_s: float) -> Any:

@@ -16,6 +16,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -36,6 +37,8 @@ from gateway.request_queue import BatchingLimits, RequestQueue, Ticket
 _CHANCE = random.SystemRandom()
 HOPS_MAX = 4
 """So many shards may send one request on; more means that a move is under way."""
+
+log = structlog.get_logger("slotcast.gateway")
 
 
 class _MovedMeanwhile(CalendarRecovering):
@@ -186,6 +189,9 @@ class Courier:
             raise
         finally:
             del self._senders[shard]
+            if not len(queue):
+                # Whoever invents ids must not leave a queue behind for each.
+                del self._queues[shard]
 
     async def _call(
         self, shard: ShardId, queue: RequestQueue, batch: Sequence[Ticket]
@@ -199,6 +205,10 @@ class Courier:
             )
         except Unavailable:
             replies = ()
+        except Exception:
+            # A reply that cannot be read says nothing of what was done: ask again.
+            log.exception("a shard's reply cannot be read", shard=shard)
+            replies = ()
         if len(replies) == len(batch):
             for ticket, trouble in queue.replied(replies, self._clock.now()):
                 self._send_on(ticket, trouble)
@@ -211,7 +221,7 @@ class Courier:
         self._sweeper = None
         now = self._clock.now()
         for queue in self._queues.values():
-            queue.expire(now)
+            queue.expire(now)  # removes none: its sender does, in a turn of its own
         if self._senders:
             loop = asyncio.get_running_loop()
             self._sweeper = loop.call_later(0.05, self._sweep)

@@ -120,7 +120,11 @@ class ShardAccounts:
             self.statuses = {
                 status.shard: status for status in found if status is not None
             }
-            self.missing = tuple(s for s in shards if s not in self.statuses)
+            # One that went to sleep meanwhile is not missed.
+            active = self._links.shards()
+            self.missing = tuple(
+                s for s in shards if s in active and s not in self.statuses
+            )
             await self._ask_projection()
             self._at = monotonic()
             ends = {shard: one.last_seq for shard, one in self.statuses.items()}

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from time import monotonic
-from typing import Final
 
 import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -18,10 +16,9 @@ from prometheus_client.registry import Collector
 from actors.shared import Standing
 from gateway.budgets import Settlement
 from gateway.config import GatewayConfig, GatewayPorts
+from gateway.endless import kept_going
 from gateway.hot_pages import LastShown, PageShelf
 from gateway.revocations import RevokedTokens
-
-AGAIN_S: Final = 1.0
 
 log = structlog.get_logger("slotcast.gateway")
 
@@ -58,7 +55,7 @@ class Shared(Collector):
             jobs.append(("hot_pages", self.last_shown.run))
         async with asyncio.TaskGroup() as tasks:
             for name, job in jobs:
-                tasks.create_task(_again_and_again(name, job))
+                tasks.create_task(kept_going(name, job))
 
     def standings(self) -> dict[str, Standing]:
         """How each shared part is doing; only parts that others share with us."""
@@ -118,16 +115,3 @@ def _explained(standing: Standing, meanwhile: str) -> Standing:
     if standing.ok:
         return standing
     return Standing(ok=False, detail=f"{standing.detail}; meanwhile {meanwhile}")
-
-
-async def _again_and_again(name: str, job: Callable[[], Awaitable[None]]) -> None:
-    complained_at = float("-inf")
-    while True:
-        try:
-            await job()
-        except Exception:
-            now = monotonic()
-            if now - complained_at > 60 * AGAIN_S:
-                complained_at = now
-                log.exception("work in the background begins again", part=name)
-        await asyncio.sleep(AGAIN_S)

@@ -14,6 +14,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, ClassVar, Final, cast
 
+import structlog
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
@@ -34,6 +35,8 @@ _REFUSAL: Final = (
     b"Connection: close\r\n\r\n"
     b"Full or stopping; come back soon."
 )
+
+log = structlog.get_logger("slotcast.live")
 
 
 class Ticket:
@@ -72,7 +75,7 @@ class Entrance:
         loop = asyncio.get_running_loop()
         if verdict is Verdict.ENTER:
             ticket.enter = None
-            loop.call_soon(enter)
+            loop.call_soon(_let_in, enter)
             return ticket
         self._row.append(ticket)
         if not self._is_due:
@@ -105,13 +108,21 @@ class Entrance:
             if ticket.enter is not None:
                 left -= 1
                 enter, ticket.enter = ticket.enter, None
-                enter()
+                _let_in(enter)
         while row and row[0].enter is None:
             row.popleft()
         if row:
             asyncio.get_running_loop().call_soon(self._turn)
         else:
             self._is_due = False
+
+
+def _let_in(enter: Callable[[], None]) -> None:
+    try:
+        enter()
+    except Exception:
+        # A defect of ours costs this newcomer, and not those behind it.
+        log.exception("a newcomer is not let in")
 
 
 class Newcomer(asyncio.Protocol):
@@ -181,11 +192,18 @@ class Newcomer(asyncio.Protocol):
         if self._entrance.is_shut():
             self.shutdown()
         elif transport is not None and not transport.is_closing():
-            self._connections.discard(self)
-            connection = self._make()
-            connection.connection_made(transport)
-            connection.data_received(self._bytes)
-            transport.set_protocol(connection)
+            try:
+                self._become_connection(transport)
+            except Exception:
+                transport.abort()
+                raise
+
+    def _become_connection(self, transport: asyncio.Transport) -> None:
+        self._connections.discard(self)
+        connection = self._make()
+        connection.connection_made(transport)
+        connection.data_received(self._bytes)
+        transport.set_protocol(connection)
 
 
 class LiveProtocol(FanoutProtocol):

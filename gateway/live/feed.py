@@ -2,7 +2,8 @@
 
 While the hub fans out, changes gather at the shard and travel in the next reply. The
 wait is random around ten seconds, so that polls of many gateways do not march in step.
-A failed poll loses nothing: the cursor has not moved.
+A failed poll loses nothing: the cursor has not moved. A reply that cannot be read, from
+a shard of another version perhaps, is skipped: what it told of is read instead.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from random import Random
 from time import monotonic
 from typing import Final
 
+import structlog
+
 from actors.domain.ids import ShardId
-from actors.errors import SchedulingError
+from actors.errors import SchedulingError, ShardAsleep
 from actors.ports import Clock, Feed
+from gateway.live.frames import Position
 from gateway.live.hub import Hub
 from gateway.live.settings import LiveSettings
 
@@ -28,6 +32,10 @@ costs the shard and us as much as a call that carries many commands."""
 _LOOK_S: Final = 0.02
 """How soon after the first subscription polling goes on; a topic is read first, so
 what happened meanwhile is not missed."""
+_NO_EPOCH: Final = Position(0, 0)
+"""A cursor of no shard: it is answered with a reset, which says where the shard is."""
+
+log = structlog.get_logger("slotcast.live")
 
 
 def backoff_s(failures: int, random: Random) -> float:
@@ -37,7 +45,7 @@ def backoff_s(failures: int, random: Random) -> float:
 
 
 class ShardFeed:
-    """Polls one shard for ever. ``heard_at`` is when it last answered (monotonic)."""
+    """Polls one shard. ``heard_at`` is when it last answered (monotonic)."""
 
     def __init__(
         self,
@@ -56,15 +64,29 @@ class ShardFeed:
         self._settings = settings
         self._random = random
         self._failures = 0
+        self._skips = False
+        """The next reply is to say where the shard is, and that something is missed."""
 
     def silent_s(self) -> float:
         """For how long no poll has succeeded."""
         return monotonic() - self.heard_at
 
     async def run(self) -> None:
-        """Poll until cancelled."""
+        """Poll until cancelled, or until the shard is passive and has no topics."""
         while True:
-            pause_s = await self._poll_once()
+            try:
+                pause_s = await self._poll_once()
+            except ShardAsleep:
+                # Nothing happens there, and whoever wakes it starts a feed again.
+                if not self._hub.has_topics(self.shard):
+                    return
+                pause_s = self._failed()
+            except (SchedulingError, TimeoutError):
+                pause_s = self._failed()
+            except Exception:
+                log.exception("changes cannot be read", shard=self.shard)
+                self._skips = True
+                pause_s = self._failed()
             if pause_s > 0:
                 await asyncio.sleep(pause_s)
             else:
@@ -81,15 +103,14 @@ class ShardFeed:
         asked = self._hub.cursor(self.shard)
         wait_s = settings.poll_wait_s + settings.poll_jitter_s * random.uniform(-1, 1)
         began = monotonic()
-        try:
-            async with asyncio.timeout(wait_s + _GRACE_S):
-                batch = await self._link.poll(
-                    self.shard, asked.epoch, asked.version, int(wait_s * 1000)
-                )
-        except (SchedulingError, TimeoutError):
-            return self._failed()
+        at = _NO_EPOCH if self._skips else asked
+        async with asyncio.timeout(wait_s + _GRACE_S):
+            batch = await self._link.poll(
+                self.shard, at.epoch, at.version, int(wait_s * 1000)
+            )
         if not self._hub.on_feed(self.shard, asked, batch, self._clock.now()):
             return self._failed()
+        self._skips = False
         self._failures = 0
         self.heard_at = monotonic()
         is_empty = not (batch.changes or batch.reset or batch.more)

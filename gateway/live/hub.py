@@ -305,6 +305,12 @@ class Hub:
         wanted, self._wanted = list(self._wanted), {}
         return wanted
 
+    def want_again(self) -> None:
+        """All reads were broken off: those that had begun are wanted as before."""
+        for board in self.index.boards.values():
+            if board.reading:
+                self._wanted[board] = None
+
     def begin_read(self, board: Board) -> bool:
         """A read of this topic starts now; False if nobody needs it any more."""
         board.again = False
@@ -391,6 +397,10 @@ class Hub:
     def is_watched(self, shard: ShardId) -> bool:
         """Whether anybody could be told of a change on this shard."""
         return bool(self.index.patients or self.index.shard(shard).providers)
+
+    def has_topics(self, shard: ShardId) -> bool:
+        """Whether a topic of one of its calendars is kept."""
+        return bool(self.index.shard(shard).providers)
 
     def watched_shards(self) -> list[ShardId]:
         """Shards with calendars that somebody watches."""

@@ -61,6 +61,11 @@ class TopicIndex:
             state = self.shards[shard] = ShardTopics()
         return state
 
+    def drop_shard(self, shard: ShardId) -> None:
+        """Nobody follows this shard any more; followed again, it begins anew."""
+        if not self.shard(shard).providers:
+            del self.shards[shard]
+
     def board(self, name: TopicName) -> Board:
         """The topic of this name, made if nobody asked for it before."""
         board = self.boards.get(name.key)

@@ -61,6 +61,17 @@ class Painter:
     ) -> None:
         """Show what can be shown; ``read`` is told of every other topic."""
         try:
+            await self._paint_all(boards, read)
+        except Exception:
+            log.exception("hot pages are not shown")
+            for board in boards:
+                if not board.loaded:
+                    read(board)
+
+    async def _paint_all(
+        self, boards: Sequence[Board], read: Callable[[Board], object]
+    ) -> None:
+        try:
             pages = await self.shelf.find([board.name.key for board in boards])
         except Exception:
             # Whatever a store says, the topics must be read.

@@ -13,6 +13,7 @@ import asyncio
 from random import Random
 from typing import Final
 
+import structlog
 from msgspec import Struct
 
 from actors.ports import Clock
@@ -31,6 +32,8 @@ ASKED_AT_ONCE: Final = 64
 """Readers that are asked after at a time; the others wait, off their topics."""
 ATTEMPTS_MAX: Final = 10
 """While nobody can say whether they may; about half a minute."""
+
+log = structlog.get_logger("slotcast.live")
 
 
 async def allow_topic(access: Access, caller: Caller | None, name: TopicName) -> None:
@@ -110,6 +113,14 @@ class Permits:
                 self._end(reader, error)
 
     async def _let_on_again(self, reader: Reader) -> None:
+        try:
+            await self._ask_after(reader)
+        except Exception as error:
+            # Not on the topic, and not told so, they would wait for ever.
+            log.exception("a reader is taken off its topic")
+            self._end(reader, error)
+
+    async def _ask_after(self, reader: Reader) -> None:
         attempts = 0
         while (error := await self._why_not(reader)) is not None:
             attempts += 1

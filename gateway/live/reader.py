@@ -63,6 +63,8 @@ class TopicReader:
 
     async def run(self) -> None:
         """Read until cancelled."""
+        self._hub.want_again()
+        self._wanted.set()
         async with asyncio.TaskGroup() as reads:
             while True:
                 await self._wanted.wait()
@@ -120,15 +122,15 @@ class TopicReader:
         self._hub.tally.reads += 1
         try:
             view = await self._ask(board)
+            if isinstance(view, Refusal):
+                return self._refused(board, view)
+            return self._hub.loaded(board, view, self._ports.clock.now())
         except Unavailable:
             return False
         except Exception:
-            # The read model may fail in any way; the topic stays as it was.
+            # Whatever fails costs this topic's read, and not those of others.
             log.warning("topic not read", kind=board.name.kind, exc_info=True)
             return False
-        if isinstance(view, Refusal):
-            return self._refused(board, view)
-        return self._hub.loaded(board, view, self._ports.clock.now())
 
     def _refused(self, board: Board, refusal: Refusal) -> bool:
         if refusal.code is RefusalCode.DEADLINE_PASSED:

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Final
+
+import structlog
+from websockets.frames import CloseCode as WireCode
 
 from actors.domain.ids import Millis
 from gateway.live.conversation import House
@@ -28,6 +32,8 @@ _PAUSE_S_MAX: Final = 0.02
 
 _GOODBYE_S: Final = 1.0
 """How long the last closing handshakes may take."""
+
+log = structlog.get_logger("slotcast.live")
 
 
 class Rhythm:
@@ -82,19 +88,36 @@ class Rhythm:
 
     def tick(self, now: Millis) -> None:
         """One second: the hub's, and each watcher's."""
-        self._keep_feeds()
-        hub = self._house.hub
-        hub.tick(now)
+        steps: tuple[Callable[[], None], ...] = (
+            self._keep_feeds,
+            partial(self._house.hub.tick, now),
+            partial(self._beat, now),
+            self.send_away_revoked,
+            partial(self._close_slow, now),
+        )
+        for step in steps:
+            try:
+                step()
+            except Exception:
+                # The next second comes, and the other steps have nothing to do with it.
+                log.exception("a part of the live side's second failed")
+
+    def _beat(self, now: Millis) -> None:
         self._turn = (self._turn + 1) % self._house.settings.heartbeat_s
-        for watcher in list(hub.watchers):
-            if watcher.turn == self._turn:
-                if watcher.writer.writable:
-                    watcher.writer.write(hub.delivery.heartbeat(watcher, now))
-                watcher.writer.ping()
-            if watcher.caller is not None and watcher.caller.expires <= now:
-                self._send_away(watcher, CloseCode.TOKEN_EXPIRED)
-        self.send_away_revoked()
-        self._close_slow(now)
+        for watcher in list(self._house.hub.watchers):
+            try:
+                self._look_after(watcher, now)
+            except Exception:
+                log.exception("a connection is closed")
+                watcher.writer.close(WireCode.INTERNAL_ERROR)
+
+    def _look_after(self, watcher: Watcher, now: Millis) -> None:
+        if watcher.turn == self._turn:
+            if watcher.writer.writable:
+                watcher.writer.write(self._house.hub.delivery.heartbeat(watcher, now))
+            watcher.writer.ping()
+        if watcher.caller is not None and watcher.caller.expires <= now:
+            self._send_away(watcher, CloseCode.TOKEN_EXPIRED)
 
     def send_away_revoked(self) -> None:
         """Close connections whose token holds no more; they must sign in anew."""

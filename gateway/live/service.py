@@ -8,7 +8,7 @@ end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -21,6 +21,7 @@ from actors.domain.ids import ShardId
 from gateway.access import Access
 from gateway.auth import Authenticator
 from gateway.config import GatewayConfig, GatewayPorts
+from gateway.endless import kept_going
 from gateway.endpoint import Operation
 from gateway.hosts import AllowedHosts
 from gateway.hot_pages import PageShelf
@@ -180,14 +181,8 @@ class LiveService:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 self._keep_feeds()
-                tasks.create_task(self._reader.run())
-                if self._reader.painter is not None:
-                    tasks.create_task(self._reader.painter.run())
-                tasks.create_task(self.rhythm.run())
-                tasks.create_task(self.rhythm.release())
-                tasks.create_task(self.rhythm.verify())
-                tasks.create_task(self.rhythm.review())
-                tasks.create_task(self.permits.run())
+                for name, job in self._jobs():
+                    tasks.create_task(kept_going(name, job))
                 ready.set()
                 await self._until_stopped()
         except* _Stopped:
@@ -199,6 +194,19 @@ class LiveService:
         finally:
             self._tasks = None
             ready.set()
+
+    def _jobs(self) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
+        """What goes on until we stop, whatever fails in one of them."""
+        painter, rhythm = self._reader.painter, self.rhythm
+        return (
+            ("live reads", self._reader.run),
+            *((("live pages", painter.run),) if painter is not None else ()),
+            ("live rhythm", rhythm.run),
+            ("live release", rhythm.release),
+            ("live verification", rhythm.verify),
+            ("live review", rhythm.review),
+            ("live permits", self.permits.run),
+        )
 
     async def _until_stopped(self) -> None:
         await self._stopping.wait()
@@ -225,7 +233,15 @@ class LiveService:
                     self._random,
                 )
                 self._feeds[shard] = feed
-                tasks.create_task(feed.run())
+                tasks.create_task(self._follow(feed))
+
+    async def _follow(self, feed: ShardFeed) -> None:
+        """Follow a shard for as long as it is active or somebody watches it."""
+        try:
+            await feed.run()
+        finally:
+            del self._feeds[feed.shard]
+            self.hub.index.drop_shard(feed.shard)
 
 
 class _Stopped(Exception):

@@ -204,3 +204,25 @@ async def test_a_process_that_never_says_where_holds_nobody_up(
         line = await lines.to("shard-s0000", process.where)
         assert line is not None
         assert await line.call(STATUS, b"") == b"well"
+
+
+async def test_a_line_that_opens_while_all_are_closed_is_closed_too(
+    process: Process,
+) -> None:
+    """Nobody would close it later."""
+    lines = Lines()
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> str:
+        asked.set()
+        await answer.wait()
+        return await process.where()
+
+    async with asyncio.timeout(10):
+        coming = asyncio.ensure_future(lines.to("shard-s0000", slowly))
+        await asked.wait()
+        lines.close()
+        answer.set()
+        assert await coming is None
+    assert not lines._lines
+    assert await lines.to("shard-s0000", process.where) is None

@@ -221,12 +221,15 @@ async def test_full_mailbox_says_so_at_once() -> None:
 
 
 async def test_waiting_for_recovery_is_bounded() -> None:
-    """A shard that does not open in time answers that it is recovering."""
+    """A shard that does not open in time answers that it is recovering; closed, it has
+    nothing that waits."""
     one = Desk(Limits(answer_ms=10, retry_ms=60_000))
     one.journal.down = OutcomeUnknown()
     one.mailbox.start()
     assert codes(await one.mailbox.execute([p.slots()])) == [TroubleCode.RECOVERING]
+    assert one.mailbox.status().waiting == 1
     await one.mailbox.close()
+    assert one.mailbox.status().waiting == 0
 
 
 async def test_cancelled_caller_changes_nothing_for_others() -> None:

@@ -8,7 +8,7 @@ from actors.domain.commands import RegisterProvider
 from actors.domain.ids import ShardId
 from actors.domain.reads import ReadNextFree, ReadPositions
 from actors.domain.refusals import NO_PROVIDER
-from actors.errors import CalendarRecovering, Unavailable
+from actors.errors import CalendarRecovering, ShardAsleep, Unavailable
 from actors.placement import Placement, placing
 from actors.ports import Request
 from tests.unit.actors import practice as p
@@ -74,3 +74,28 @@ async def test_known_provider_is_activated_by_a_question(
     with pytest.raises(CalendarRecovering):
         await links({p.ANA}).execute(ShardId(p.ANA), [p.slots()], 1)
     assert created == [ShardId(p.ANA)]
+
+
+async def test_looking_at_a_passive_shard_does_not_wake_it(
+    created: list[ShardId],
+) -> None:
+    """Its feed and its account say that it sleeps, and nothing is kept for it."""
+    asleep = links({p.ANA})
+    for looking in (
+        asleep.poll(ShardId(p.ANA), 1, 1, 10),
+        asleep.status(ShardId(p.ANA)),
+    ):
+        with pytest.raises(ShardAsleep):
+            await looking
+    assert created == []
+    assert not asleep.shards()
+
+
+async def test_questions_about_strangers_leave_nothing_in_the_links() -> None:
+    """However many ids somebody invents."""
+    strange = links(set())
+    for number in range(100):
+        await strange.execute(ShardId(f"prv_{number}"), [p.slots()], 1)
+    kept = (strange._seats, strange._doubted, strange._looked_at, strange._resolving)
+    assert not any(kept)
+    assert not strange.shards()

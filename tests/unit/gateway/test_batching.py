@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+from msgspec import ValidationError
 
 from actors.domain.answers import Done, NextFreeView, PositionsView
 from actors.domain.changes import FeedBatch
@@ -339,3 +340,42 @@ async def test_a_clock_set_back_does_not_lengthen_the_pause() -> None:
     queue.lost(3_600_000)
     assert queue.next_batch(3_600_019) == ()
     assert queue.next_batch(7)
+
+
+async def test_an_idle_queue_is_not_kept() -> None:
+    """With a shard for each provider, invented ids would each leave one behind."""
+
+    async def nobody(
+        shard: ShardId, requests: Sequence[Request]
+    ) -> Sequence[ShardReply]:
+        return [Refusal(RefusalCode.PROVIDER_NOT_FOUND)] * len(requests)
+
+    links = ScriptedLinks(nobody)
+    links.places = Places(placing(Placement.PROVIDER, 1))
+    asking = courier(links, SteppingClock())
+    for number in range(50):
+        await asking.ask(ReadPositions((ProviderId(f"prv_{number}"),)))
+    assert len(links.calls) == 50
+    assert not asking._queues
+    assert not asking._senders
+    await asking.close()
+
+
+async def test_a_reply_that_cannot_be_read_is_a_lost_call() -> None:
+    """A shard of another version may send one: nobody else loses an answer by it."""
+    clock = SteppingClock()
+
+    async def garbled(
+        shard: ShardId, requests: Sequence[Request]
+    ) -> Sequence[ShardReply]:
+        clock.time += 10
+        if len(links.calls) < 3:
+            raise ValidationError("a field that nobody knows")
+        return done(requests)
+
+    links = ScriptedLinks(garbled)
+    asking = courier(links, clock)
+    answers = await asyncio.gather(*(asking.ask(check_in(n)) for n in range(3)))
+    assert len(answers) == 3
+    assert asking.tally.lost_calls == 2
+    await asking.close()

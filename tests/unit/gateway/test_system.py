@@ -9,7 +9,8 @@ import pytest
 from openapi_spec_validator import validate
 from structlog.testing import capture_logs
 
-from actors.errors import Unavailable
+from actors.domain.ids import ShardId
+from actors.errors import ShardAsleep, Unavailable
 from gateway.app import all_operations
 from gateway.openapi import codes_of
 from gateway.problems import CODES
@@ -348,3 +349,24 @@ async def test_probes_ask_by_address_where_names_are_checked() -> None:
         for path, status in (("/healthz", 200), ("/metrics", 200), ("/docs", 421)):
             response = await house.client.get(path, headers={"Host": "10.0.0.7:8000"})
             assert response.status_code == status
+
+
+async def test_a_shard_that_goes_to_sleep_is_not_missed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for its account it was asleep already: it is none of the active ones."""
+    status, shards = house.links.status, house.links.shards
+    asleep: list[str] = []
+
+    async def sleepy(shard: ShardId) -> Any:
+        if shard == "s0001":
+            asleep.append(shard)
+            raise ShardAsleep
+        return await status(shard)
+
+    monkeypatch.setattr(house.links, "status", sleepy)
+    monkeypatch.setattr(
+        house.links, "shards", lambda: [s for s in shards() if s not in asleep]
+    )
+    response = await house.client.get("/readyz")
+    assert response.json()["checks"]["shards"] == {"ok": True, "required": True}

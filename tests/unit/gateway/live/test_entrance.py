@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidMessage, InvalidStatus
 
-from gateway.live.entrance import Entrance
+from gateway.live.entrance import Entrance, LiveProtocol
 from gateway.live.settings import LiveSettings
 from gateway.live.turnstile import Turnstile, Verdict
 from tests.fakes.live_house import LiveHouse, open_live_house
@@ -216,3 +216,37 @@ def _handshake() -> bytes:
         b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         b"Sec-WebSocket-Version: 13\r\n\r\n"
     )
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+async def test_a_defect_costs_one_newcomer(
+    waiting: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is cut off; those who wait behind it, and later ones, go in."""
+    async with open_live_house() as house:
+        turnstile = stuck(house, 9)
+        turnstile.is_open = not waiting
+        made = LiveProtocol.connection_made
+        faults = iter([RuntimeError("a defect")])
+
+        def once(protocol: LiveProtocol, transport: Any) -> None:
+            for fault in faults:
+                raise fault
+            made(protocol, transport)
+
+        monkeypatch.setattr(LiveProtocol, "connection_made", once)
+
+        async def comes() -> bool:
+            try:
+                async with house.client() as client:
+                    return bool((await client.ask("ping"))["t"] == "pong")
+            except (OSError, EOFError, InvalidMessage):
+                return False
+
+        coming = [asyncio.ensure_future(comes()) for _ in range(4)]
+        if waiting:
+            await until(lambda: turnstile.waiting == 4)
+            turnstile.is_open = True
+        async with asyncio.timeout(PATIENCE_S):
+            assert sorted(await asyncio.gather(*coming)) == [False, True, True, True]
+            assert await comes()

@@ -6,17 +6,19 @@ import asyncio
 from random import Random
 
 import pytest
+from msgspec import ValidationError
 
 from actors.domain.changes import FeedBatch
-from actors.domain.ids import ShardId
-from actors.errors import Unavailable
+from actors.domain.ids import Millis, ShardId
+from actors.errors import ShardAsleep, Unavailable
 from gateway.live.feed import ShardFeed, backoff_s
-from gateway.live.hub import Hub
+from gateway.live.hub import FORGET_MS, Hub
 from gateway.live.settings import LiveSettings
 from tests.fakes.clocks import SteppedClock
 from tests.unit.gateway.live.stage import (
     NOW,
     SHARD,
+    WEEK,
     a_change,
     a_hub,
     a_view,
@@ -127,3 +129,75 @@ def test_backoff_is_bounded(failures: int) -> None:
     pauses = [backoff_s(failures, random) for _ in range(50)]
     assert len(set(pauses)) > 10
     assert 0.05 <= min(pauses) <= max(pauses) <= 5.0
+
+
+async def _until_it_ends(link: _Link, hub: Hub) -> None:
+    feed = ShardFeed(SHARD, link, hub, SteppedClock(NOW), LiveSettings(), Random(1))
+    async with asyncio.timeout(5):
+        await feed.run()
+
+
+async def test_the_feed_of_a_shard_that_went_to_sleep_ends() -> None:
+    """Nothing happens there, so nothing is missed, and nobody is deaf."""
+    link = _Link(FeedBatch(1, 0, 0, reset=True), ShardAsleep())
+    await _until_it_ends(link, a_hub())
+    assert len(link.asked) == 2
+
+
+async def test_a_watched_shard_that_sleeps_is_asked_on() -> None:
+    """Somebody watches it: whoever wakes it is heard, and if nobody can, it is deaf."""
+    hub = a_hub()
+    watcher, _ = watch(hub)
+    link = _Link(ShardAsleep(), ShardAsleep(), FeedBatch(1, 1, 1), ShardAsleep())
+    feeding = asyncio.ensure_future(_until_it_ends(link, hub))
+    async with asyncio.timeout(5):
+        while hub.seqs() != {SHARD: 1}:  # noqa: ASYNC110 - a condition
+            await asyncio.sleep(0.005)
+    hub.unsubscribe(watcher, WEEK.wire, NOW)
+    hub.tick(Millis(NOW + FORGET_MS))
+    await feeding
+    assert not link.replies
+
+
+async def test_a_reply_that_cannot_be_read_is_skipped_and_made_good() -> None:
+    """The feed goes on behind it, and what it may have told of is read again."""
+    hub = a_hub()
+    _, writer = watch(hub)
+    link = _Link(
+        FeedBatch(1, 0, 0, reset=True),
+        FeedBatch(1, 1, 1, [a_change(6, "h")]),
+        ValidationError("a change of a kind that nobody knows"),
+        FeedBatch(1, 3, 3, reset=True),
+    )
+    read(hub, a_view(5))
+    await _run(link, hub)
+    assert [asked[:2] for asked in link.asked] == [
+        (0, 0),
+        (1, 0),
+        (1, 1),
+        (0, 0),
+        (1, 3),
+    ]
+    read(hub, a_view(8, "bb"))
+    assert writer.page[-1]["version"] == 8
+
+
+async def test_a_change_that_the_hub_cannot_take_is_made_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A defect of ours in one change: the feed goes on, and topics are read again."""
+    hub = a_hub()
+    watch(hub)
+    link = _Link(
+        FeedBatch(1, 0, 0, reset=True),
+        FeedBatch(1, 1, 1, [a_change(6, "h")]),
+        FeedBatch(1, 1, 1, reset=True),
+    )
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(hub, "_changes", fails)
+    await _run(link, hub)
+    assert [asked[:2] for asked in link.asked][2:] == [(0, 0), (1, 1)]
+    assert hub.tally.feed_resets == 2

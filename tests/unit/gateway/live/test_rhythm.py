@@ -5,18 +5,21 @@ from __future__ import annotations
 from random import Random
 from typing import cast
 
+import pytest
+
 from actors.domain.ids import Millis
 from gateway.access import Access
 from gateway.auth import Authenticator, Caller, Role
 from gateway.live.commands import SocketCommands
 from gateway.live.conversation import House
-from gateway.live.frames import NOWHERE
+from gateway.live.frames import NOWHERE, Frame
 from gateway.live.permits import Permits
 from gateway.live.persons import Persons
 from gateway.live.reader import TopicReader
 from gateway.live.rhythm import Rhythm
 from gateway.live.room import TopicRoom
 from gateway.live.settings import LiveSettings
+from gateway.live.watcher import Watcher
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.house import CONFIG
 from tests.unit.gateway.live.stage import (
@@ -113,3 +116,28 @@ async def test_draining_says_bye_to_everybody() -> None:
     await rhythm.drain()
     assert [writer.closed for writer in writers] == [4012] * 10
     assert all(writer.page[-1]["t"] == "bye" for writer in writers)
+
+
+def test_a_defect_in_one_second_costs_one_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is closed; all others have their heartbeats, and every other step is done."""
+    rhythm, house = a_rhythm(heartbeat_s=1)
+    pairs = [watch(house.hub) for _ in range(5)]
+    heartbeat = house.hub.delivery.heartbeat
+
+    def fails(watcher: Watcher, now: Millis) -> Frame:
+        if watcher is pairs[2][0]:
+            raise RuntimeError("a defect")
+        return heartbeat(watcher, now)
+
+    def tick(_now: Millis) -> None:
+        raise RuntimeError("another")
+
+    monkeypatch.setattr(house.hub.delivery, "heartbeat", fails)
+    monkeypatch.setattr(house.hub, "tick", tick)
+    rhythm.tick(NOW)
+    closed = [writer.closed for _, writer in pairs]
+    assert closed == [None, None, 1011, None, None]
+    beats = [[frame["t"] for frame in writer.page] for _, writer in pairs]
+    assert [one == ["heartbeat"] for one in beats] == [True, True, False, True, True]
