@@ -227,9 +227,9 @@ async def test_waiting_for_recovery_is_bounded() -> None:
     one.journal.down = OutcomeUnknown()
     one.mailbox.start()
     assert codes(await one.mailbox.execute([p.slots()])) == [TroubleCode.RECOVERING]
-    assert one.mailbox.status().waiting == 1
+    assert one.mailbox.status().mailbox == 1
     await one.mailbox.close()
-    assert one.mailbox.status().waiting == 0
+    assert one.mailbox.status().mailbox == 0
 
 
 async def test_cancelled_caller_changes_nothing_for_others() -> None:
