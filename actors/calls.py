@@ -13,6 +13,12 @@ UNKNOWN = Trouble(TroubleCode.UNKNOWN, "the outcome is not known; use the same k
 OPENING = Trouble(TroubleCode.RECOVERING, "the shard is being recovered")
 DOWN = Trouble(TroubleCode.JOURNAL_DOWN, "the journal does not answer", 2.0)
 FULL = Trouble(TroubleCode.JOURNAL_FULL, "the journal is full", 30.0)
+DAMAGED = Trouble(
+    TroubleCode.JOURNAL_DOWN,
+    "the journal of this shard is damaged and must be restored by an operator; other "
+    "calendars go on",
+    60.0,
+)
 OVERLOADED = Trouble(TroubleCode.OVERLOADED, "too much is waiting")
 
 

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from actors.calls import (
     CLOSED,
+    DAMAGED,
     DOWN,
     FULL,
     LEFT,
@@ -258,7 +259,10 @@ class Mailbox:
             self._fault = fault
             _LOG.error("shard %s ends: %r", self.shard.shard, fault)
             self._answer_all(flying, UNKNOWN)
-            self._stop("left" if isinstance(fault, Fenced) else "corrupt", LEFT)
+            if isinstance(fault, Fenced):
+                self._stop("left", LEFT)
+            else:
+                self._stop("corrupt", DAMAGED)
             if isinstance(fault, Fenced) and self.on_fenced is not None:
                 self.on_fenced()
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import rmtree
 
@@ -60,41 +60,47 @@ class RayHost:
             ) from error
         create_shards(self._fixed, self._spec)
 
-    async def opened(self, stopping: Callable[[], bool]) -> None:
+    async def opened(self, stopping: Callable[[], bool]) -> Sequence[ShardId]:
         """Return when every shard answers, or a stop is asked for.
 
+        Shards whose journal is damaged are named: the others go on without them.
+
         Raises:
-            Obstacle: a shard's journal is damaged, or it takes too long.
+            Obstacle: all shards are damaged, or it takes too long.
         """
+        damaged: list[ShardId] = []
         try:
             async with asyncio.timeout(OPEN_S):
                 for shard in self._fixed:
-                    while not stopping():
+                    state = ""
+                    while not stopping() and state not in ("open", "corrupt"):
                         state = await self._state(shard)
-                        if state == "open":
-                            break
-                        await asyncio.sleep(LOOK_AGAIN_S)
+                        if not state or state == "opening":
+                            await asyncio.sleep(LOOK_AGAIN_S)
+                    if state == "corrupt":
+                        log.error("the journal of shard %s is damaged", shard)
+                        damaged.append(shard)
         except TimeoutError:
             raise Obstacle(
                 f"The shards did not open in {OPEN_S:.0f} s.",
                 f"See {self._site.folder.logs}, and: slotcast journal verify",
                 code=FOUND_A_PROBLEM,
             ) from None
-
-    async def _state(self, shard: ShardId) -> str:
-        try:
-            status = await self.links.status(shard)
-        except Unavailable:
-            return ""
-        if status.state == "corrupt":
+        if damaged and len(damaged) == len(self._fixed):
             raise Obstacle(
-                f"The journal of shard {shard} is damaged; see "
-                f"{self._site.folder.logs / f'shard-{shard}.log'}.",
-                "Find the place with: slotcast journal verify; then put the journal "
+                "The journals of all shards are damaged; see "
+                f"{self._site.folder.logs}.",
+                "Find the places with: slotcast journal verify; then put the journal "
                 "back from a backup.",
                 code=FOUND_A_PROBLEM,
             )
-        return status.state
+        return damaged
+
+    async def _state(self, shard: ShardId) -> str:
+        try:
+            return (await self.links.status(shard)).state
+        except Unavailable:
+            return ""
 
     async def passivate(self) -> int:
         """End shards of one provider that nobody has asked for long; how many."""

@@ -13,7 +13,7 @@ import contextlib
 import gc
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,7 @@ from cluster.terminal import Terminal
 from persistence.migrating import migrate
 
 if TYPE_CHECKING:
+    from actors.domain.ids import ShardId
     from cluster.ray_host import RayHost
     from gateway.config import GatewayPorts
 
@@ -219,13 +220,23 @@ class _Server:
                 self._note(ray_address=host.address)
                 self._go_on()
                 with self._terminal.step("Shards"):
-                    await host.opened(lambda: self._signals.is_asked)
+                    damaged = await host.opened(lambda: self._signals.is_asked)
+                self._say_damaged(damaged)
                 self._go_on()
                 await prepared
             await self._with_gateway(host)
         finally:
             await host.close_shards()
             host.stop()
+
+    def _say_damaged(self, damaged: Sequence[ShardId]) -> None:
+        if damaged:
+            self._terminal.note(
+                f"The journal of {', '.join(damaged)} is damaged: its calendars cannot "
+                "be booked, the others go on. Find the place with: slotcast journal "
+                "verify; see docs/operations/failures.md.",
+                style="red",
+            )
 
     async def _with_gateway(self, host: RayHost) -> None:
         """Serve, until a stop is asked for and everybody has been answered."""

@@ -17,6 +17,7 @@ from cluster.site import Site
 from cluster.terminal import Terminal
 from gateway.auth import Role, issue_token
 
+FAILURES_MAX = 3
 LOOKED_AT_MAX = 20
 """Providers that are asked for a free slot to show."""
 
@@ -65,11 +66,19 @@ async def _example(
     calendars: Calendars, directory: Directory
 ) -> tuple[ProviderId, str, str] | None:
     """A provider, a visit type and a local day with a free slot; None if none."""
-    for provider in await directory.ids(ProviderQuery(), limit=LOOKED_AT_MAX):
+    try:
+        known = await directory.ids(ProviderQuery(), limit=LOOKED_AT_MAX)
+    except Unavailable:  # the read model: bookings go on without it
+        return None
+    failures = 0
+    for provider in known:
+        if failures == FAILURES_MAX:
+            break
         try:
             view = await calendars.ask(ReadProvider(provider))
-        except Unavailable:
-            return None
+        except Unavailable:  # maybe only its shard
+            failures += 1
+            continue
         if isinstance(view, ProviderView) and view.next_free:
             visit_type, start = next(iter(view.next_free.items()))
             zone = zone_or_utc(view.availability.locations[0].time_zone)

@@ -114,7 +114,9 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     operations = _operation_routes(made, config, declared)
     app.router.routes.extend(live.routes)
     app.router.routes.append(Route(app.live_path, Upgrade()))
-    health = Health(accounts, [lambda: _live_check(live), *_shared_checks(made)])
+    health = Health(
+        accounts, [lambda: _live_check(live, accounts), *_shared_checks(made)]
+    )
     documents = Documents(
         openapi=described,
         asyncapi=asyncapi_document(declared, config.version),
@@ -280,8 +282,8 @@ def _live(
     return LiveService(ports, config, needs)
 
 
-def _live_check(live: LiveService) -> NamedCheck:
-    wrong = live.health()
+def _live_check(live: LiveService, accounts: ShardAccounts) -> NamedCheck:
+    wrong = live.health(accounts.damaged())
     return "live", Check(ok=not wrong, required=True, detail="; ".join(wrong))
 
 

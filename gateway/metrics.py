@@ -130,6 +130,10 @@ class ShardAccounts:
             ends = {shard: one.last_seq for shard, one in self.statuses.items()}
             self.lag.note(self._at, ends, self.projected)
 
+    def damaged(self) -> Sequence[ShardId]:
+        """Shards that say that their journal is damaged."""
+        return [one.shard for one in self.statuses.values() if one.state == "corrupt"]
+
     async def follow(self) -> None:
         """Look now and then though nobody asks, until cancelled.
 

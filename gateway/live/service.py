@@ -8,7 +8,7 @@ end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -156,14 +156,17 @@ class LiveService:
         assert self._running is not None
         await asyncio.wait({self._running})
 
-    def health(self) -> Sequence[str]:
-        """What is wrong, a sentence each; empty means that all feeds are heard."""
+    def health(self, damaged: Collection[ShardId] = ()) -> Sequence[str]:
+        """What is wrong, a sentence each; empty means that all feeds are heard.
+
+        From ``damaged`` shards nothing is expected.
+        """
         if self._running is None or self._running.done():
             return ("the live side is not running",)
         return [
             f"nothing heard from shard {shard} for {seconds:.0f} s"
             for shard, seconds in self.silences().items()
-            if seconds > self._settings.deaf_s
+            if seconds > self._settings.deaf_s and shard not in damaged
         ]
 
     @property

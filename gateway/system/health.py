@@ -63,7 +63,12 @@ class Health:
         return "shards", Check(not missing, required=True, detail=detail)
 
     def _journal(self) -> NamedCheck:
-        closed = [s.shard for s in self._accounts.statuses.values() if s.epoch < 1]
+        statuses, damaged = self._accounts.statuses, self._accounts.damaged()
+        closed = [s.shard for s in statuses.values() if s.epoch < 1]
+        if damaged and len(damaged) < len(statuses) and set(closed) <= set(damaged):
+            # One damaged shard stops itself only.
+            detail = f"damaged in: {', '.join(damaged)}; the others go on"
+            return "journal", Check(ok=False, required=False, detail=detail)
         detail = f"not open in: {', '.join(closed)}" if closed else ""
         return "journal", Check(not closed, required=True, detail=detail)
 

@@ -201,7 +201,10 @@ async def test_corrupt_journal_refuses_to_open() -> None:
     one.journal.down = JournalCorrupt("s0000: segment 1, offset 12")
     with pytest.raises(JournalCorrupt):
         await one.mailbox.open()
-    assert codes(await one.mailbox.execute([p.slots()])) == [TroubleCode.RECOVERING]
+    (reply,) = await one.mailbox.execute([p.slots()])
+    assert isinstance(reply, Trouble)
+    assert reply.code is TroubleCode.JOURNAL_DOWN, "answered at once, not retried"
+    assert "damaged" in reply.detail
     await one.mailbox.close()
 
 

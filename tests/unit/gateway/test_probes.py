@@ -71,6 +71,33 @@ async def test_one_address_may_not_ask_without_end(path: str) -> None:
             assert (await other.get(path)).status_code != 429
 
 
+@pytest.mark.parametrize(("damaged", "status"), [(1, 200), (2, 503)])
+async def test_one_damaged_shard_stops_only_itself(
+    damaged: int, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway goes on serving the others, and says which one is damaged."""
+    async with open_house() as house:
+        real = house.links.status
+        bad = [f"s000{number}" for number in range(damaged)]
+
+        async def told(shard: Any) -> Any:
+            found = await real(shard)
+            if shard in bad:
+                return replace(found, state="corrupt", epoch=0)
+            return found
+
+        monkeypatch.setattr(house.links, "status", told)
+        async with house.app.router.lifespan_context(house.app):
+            live = house.app.state.live
+            for shard, feed in live._feeds.items():
+                feed.heard_at = -1e9 if shard in bad else feed.heard_at
+            answer = await house.client.get("/readyz")
+        assert answer.status_code == status
+        journal = answer.json()["checks"]["journal"]
+        assert "s0000" in journal["detail"]
+        assert not journal["ok"]
+
+
 @pytest.mark.parametrize(
     ("changed", "name", "is_ready", "says"),
     [
