@@ -48,7 +48,9 @@ def view_of(calendar: Calendar, read: OneRead) -> Reply:
     """The calendar's answer to a question about it alone."""
     match read:
         case ReadSlots():
-            return calendar.slots(read.visit_type, read.first, read.last)
+            return calendar.slots(
+                read.visit_type, read.first, read.last, read.location_id
+            )
         case ReadWeek():
             return calendar.week(read.visit_type, read.week)
         case ReadSchedule():

@@ -12,7 +12,7 @@ and per command. A generated test walks every cell.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from time import monotonic
@@ -139,6 +139,8 @@ class ProviderFacts:
 
     clinic_id: ClinicId
     time_zone: str
+    zones: Mapping[str, str]
+    """Location to its zone."""
 
 
 class Access:
@@ -228,7 +230,11 @@ class Access:
         view = await self._calendars.ask(ReadProvider(provider_id))
         if not isinstance(view, ProviderView):
             return None
-        facts = ProviderFacts(view.profile.clinic.clinic_id, zone_name_of(view))
+        zones = {
+            str(place.location_id): place.time_zone
+            for place in view.availability.locations
+        }
+        facts = ProviderFacts(view.profile.clinic.clinic_id, zone_name_of(view), zones)
         self._facts[provider_id] = (self._now(), facts)
         if len(self._facts) > _FACTS_MAX:
             self._facts.popitem(last=False)

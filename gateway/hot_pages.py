@@ -179,6 +179,5 @@ class LastShown:
 
 
 def _name(question: ReadSlots) -> str:
-    return (
-        f"{question.provider_id}/{question.visit_type}/{question.first}/{question.last}"
-    )
+    span = f"{question.first}/{question.last}/{question.location_id}"
+    return f"{question.provider_id}/{question.visit_type}/{span}"

@@ -202,20 +202,44 @@ def _slot(start: int, minutes: int) -> str:
 def slots_json(view: SlotsView) -> bytes:
     """The answer of GET slots."""
     minutes = view.minutes
-    words = _STATES
-    rows = ",".join(
-        [
-            _slot(start, minutes) + words[state] + '"}'
+    ends = [_ends(place.location_id) for place in view.places] or [_ends("")]
+    if view.where:
+        rows = [
+            _slot(start, minutes) + ends[place][state]
+            for start, state, place in zip(
+                view.starts, view.states, view.where, strict=True
+            )
+        ]
+    else:
+        words = ends[0]
+        rows = [
+            _slot(start, minutes) + words[state]
             for start, state in zip(view.starts, view.states, strict=True)
         ]
-    )
     head = json.encode(
         {
             "provider_id": view.provider_id,
             "visit_type": view.visit_type,
             "time_zone": view.time_zone,
+            "locations": [
+                {
+                    "location_id": place.location_id,
+                    "name": place.name,
+                    "time_zone": place.time_zone,
+                }
+                for place in view.places
+            ],
             "epoch": view.epoch,
             "version": view.version,
         }
     )
-    return b'%b,"slots":[%b]}' % (head[:-1], rows.encode())
+    return b'%b,"slots":[%b]}' % (head[:-1], ",".join(rows).encode())
+
+
+@lru_cache(maxsize=4096)
+def _ends(location_id: str) -> dict[str, str]:
+    """State -> the end of a slot's row."""
+    where = json.encode(location_id).decode()
+    return {
+        state: f'{word}","location_id":{where}}}' for state, word in _STATES.items()
+    }

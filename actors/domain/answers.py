@@ -100,10 +100,19 @@ FREE, HELD, BOOKED, GONE = "f", "h", "b", "g"
 """A slot's state in one letter; ``GONE`` occurs in deltas only."""
 
 
+class SlotPlace(Struct, frozen=True, array_like=True, gc=False):
+    """A location as readers of slots need it."""
+
+    location_id: LocationId
+    name: str
+    time_zone: str
+
+
 class SlotsView(Struct, frozen=True, tag="slots"):
     """Slots of one visit type: ``starts[i]`` has the state ``states[i]``.
 
-    Starts ascend; ``minutes`` is the length of each. The letters are above.
+    Starts ascend; ``minutes`` is the length of each. The letters are above. The slot
+    is at ``places[where[i]]``; an empty ``where`` means that all are at the first.
     """
 
     provider_id: ProviderId
@@ -114,6 +123,8 @@ class SlotsView(Struct, frozen=True, tag="slots"):
     minutes: int
     starts: list[int]
     states: str
+    places: tuple[SlotPlace, ...] = ()
+    where: list[int] = []
 
 
 class ScheduleView(Struct, frozen=True, tag="schedule"):
@@ -199,6 +210,7 @@ __all__ = [
     "Refusal",
     "Reply",
     "ScheduleView",
+    "SlotPlace",
     "SlotsView",
     "TimeOffId",
     "TimeOffView",

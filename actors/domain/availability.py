@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from math import lcm
 
-from actors.domain.grid import PAGE_MINUTES, all_of, any_of, every, ones
+from actors.domain.answers import SlotPlace
+from actors.domain.grid import PAGE_MINUTES, all_of, any_of, bits, every, ones
 from actors.domain.ids import LocationId, VisitTypeId
 from actors.domain.paint import PageView
 from actors.domain.rules import (
@@ -70,7 +71,7 @@ class Offer:
 class Openings:
     """The expanded rules of one calendar."""
 
-    __slots__ = ("_away", "_cell", "_places", "_size", "offers")
+    __slots__ = ("_away", "_cell", "_places", "_size", "offers", "places")
 
     def __init__(
         self, rules: Availability, time_off: Iterable[TimeOff], cell: int
@@ -79,6 +80,10 @@ class Openings:
         self._size = PAGE_MINUTES // cell
         self._away = [(off.start // cell, -(-off.end // cell)) for off in time_off]
         self._places = [Place(location, cell) for location in rules.locations]
+        self.places = tuple(
+            SlotPlace(location.location_id, location.name, location.time_zone)
+            for location in rules.locations
+        )
         self.offers: dict[VisitTypeId, Offer] = {
             rule.visit_type: Offer(rule, cell) for rule in rules.visit_types
         }
@@ -103,6 +108,17 @@ class Openings:
             if mask >> offset & 1:
                 return location_id
         raise AssertionError("offered, but nowhere")  # pragma: no cover
+
+    def where(self, offer: Offer, page: int) -> list[int]:
+        """The place in ``places`` of each start of a page, in their order."""
+        self.page(offer, page)
+        numbers = {place.location_id: n for n, place in enumerate(self.places)}
+        found = {
+            start: numbers[location_id]
+            for location_id, mask in offer.where[page]
+            for start in bits(mask)
+        }
+        return [found[start] for start in sorted(found)]
 
     def cut(self, offer: Offer, first: int, last: int) -> int:
         """The starts offered in ``[first, last)``, bit 0 for ``first``."""

@@ -31,6 +31,7 @@ from actors.domain.errors import Refusal
 from actors.domain.ids import (
     BookingId,
     HoldId,
+    LocationId,
     Millis,
     Minute,
     PatientId,
@@ -47,6 +48,7 @@ from actors.domain.refusals import (
     invalid,
 )
 from actors.domain.validation import reason_problem
+from actors.domain.views import ANYWHERE
 
 
 class Calendar(Desk):
@@ -98,10 +100,14 @@ class Calendar(Desk):
     # --- views: functions of the state (and tzdata) ----------------------------
 
     def slots(
-        self, visit_type: VisitTypeId, first: str | Minute, last: str | Minute
+        self,
+        visit_type: VisitTypeId,
+        first: str | Minute,
+        last: str | Minute,
+        location_id: LocationId = ANYWHERE,
     ) -> SlotsView | Refusal:
         """Slots of a visit type; bounds as in reads.ReadSlots."""
-        return views.slots(self, visit_type, first, last)
+        return views.slots(self, visit_type, first, last, location_id)
 
     def week(self, visit_type: VisitTypeId, week: str) -> SlotsView | Refusal:
         """Slots of a visit type that start in an ISO week of local days."""

@@ -17,12 +17,14 @@ _MIXED = bytes(_BASE) + (FREE + BOOKED + HELD + BOOKED).encode() + bytes(252 - _
 class PageView:
     """The slots of one visit type in one week page, ready to hand out."""
 
-    __slots__ = ("_pick", "seen", "starts", "states")
+    __slots__ = ("_pick", "seen", "starts", "states", "where")
 
     def __init__(self, offered: int, origin: int, cell: int) -> None:
         places = bits(offered)
         self.starts = [(origin + place) * cell for place in places]
         self.states = FREE * len(places)
+        self.where: list[int] = []
+        """The place of each start, where there are several: see answers.SlotsView."""
         self.seen: tuple[int | None, ...] = ()
         """The cells that ``states`` was made from."""
         self._pick: Callable[[str], tuple[str, ...] | str] = (

@@ -11,6 +11,7 @@ from msgspec import Struct
 from actors.domain.ids import (
     BookingId,
     HoldId,
+    LocationId,
     Minute,
     PatientId,
     ProviderId,
@@ -24,8 +25,10 @@ class ReadSlots(Struct, frozen=True, tag="read_slots", gc=False):
     Each bound is a local date ``YYYY-MM-DD`` (in the zone of the calendar's first
     location) or an instant as a Minute. Dates are whole local days, the last one
     included; an instant is exclusive.
-    An empty ``visit_type`` means the first active one. ``at_least`` is the version
-    that the reader must see: a calendar that is behind answers ``deadline_passed``.
+    An empty ``visit_type`` means the first active one. With a ``location_id`` only
+    slots of that location are meant, and dates are those of its zone. ``at_least``
+    is the version that the reader must see: a calendar that is behind answers
+    ``deadline_passed``.
     """
 
     provider_id: ProviderId
@@ -33,6 +36,7 @@ class ReadSlots(Struct, frozen=True, tag="read_slots", gc=False):
     first: str | Minute
     last: str | Minute
     at_least: int = 0
+    location_id: LocationId = LocationId("")
 
 
 class ReadWeek(Struct, frozen=True, tag="read_week", gc=False):

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from msgspec.structs import replace
+
 from actors.domain.answers import (
     ProviderView,
     ScheduleView,
@@ -17,13 +19,14 @@ from actors.domain.answers import (
 from actors.domain.availability import Offer
 from actors.domain.errors import Refusal
 from actors.domain.grid import Bitmap, any_of, ones
-from actors.domain.ids import Minute, VisitTypeId
+from actors.domain.ids import LocationId, Minute, VisitTypeId
 from actors.domain.paint import PageView
 from actors.domain.refusals import NO_PROVIDER, NO_VISIT_TYPE, invalid
 from actors.domain.rules import Availability
 from actors.domain.state import CalendarState
 from actors.domain.zones import Zone, day_named, week_named, zone_or_utc
 
+ANYWHERE = LocationId("")
 DAY = 24 * 60
 SLOTS_DAYS_MAX = 62
 SCHEDULE_DAYS_MAX = 400
@@ -65,6 +68,8 @@ def page_view(state: CalendarState, offer: Offer, page: int) -> PageView:
             views.clear()
         offered = state.openings.page(offer, page)
         view = views[page] = PageView(offered, page * size, state.cell)
+        if len(state.openings.places) > 1:
+            view.where = state.openings.where(offer, page)
     booked, held = state.booked.pages.get, state.held.pages.get
     seen = (
         booked(page - 1),
@@ -87,12 +92,24 @@ def slots(
     visit_type: VisitTypeId,
     first: str | Minute,
     last: str | Minute,
+    location_id: LocationId = ANYWHERE,
 ) -> SlotsView | Refusal:
-    """Slots that start in a span of local dates or instants."""
+    """Slots that start in a span of local dates or instants, maybe at one location."""
     if not state.registered:
         return NO_PROVIDER
-    span = _span(state, first, last, SLOTS_DAYS_MAX)
-    return span if isinstance(span, Refusal) else _slots(state, visit_type, *span)
+    zone = zone_of(state)
+    if location_id:
+        places = [p for p in state.openings.places if p.location_id == location_id]
+        if not places:
+            return invalid("location_id must name a location of this provider")
+        zone = zone_or_utc(places[0].time_zone)
+    span = _span(zone, first, last, SLOTS_DAYS_MAX)
+    if isinstance(span, Refusal):
+        return span
+    found = _slots(state, visit_type, *span)
+    if isinstance(found, Refusal) or not location_id:
+        return found
+    return _only_at(found, location_id, zone.name)
 
 
 def week(
@@ -119,12 +136,14 @@ def _slots(
     low, high = max(-(-first // cell), opens), min(-(-last // cell), closes)
     starts: list[int] = []
     states: list[str] = []
+    where: list[int] = []
     for page in range(low // size, -(-high // size)):
         view = page_view(state, offer, page)
         a = bisect_left(view.starts, low * cell)
         b = bisect_left(view.starts, high * cell)
         starts += view.starts[a:b]
         states.append(view.states[a:b])
+        where += view.where[a:b]
     return SlotsView(
         state.provider_id,
         state.epoch,
@@ -134,6 +153,23 @@ def _slots(
         offer.rule.minutes,
         starts,
         "".join(states),
+        state.openings.places,
+        where,
+    )
+
+
+def _only_at(view: SlotsView, location_id: LocationId, time_zone: str) -> SlotsView:
+    """The slots at one location, in its zone."""
+    number = [place.location_id for place in view.places].index(location_id)
+    where = view.where or [0] * len(view.starts)
+    kept = [slot for slot, place in enumerate(where) if place == number]
+    return replace(
+        view,
+        time_zone=time_zone,
+        starts=[view.starts[slot] for slot in kept],
+        states="".join(view.states[slot] for slot in kept),
+        places=(view.places[number],),
+        where=[],
     )
 
 
@@ -143,7 +179,7 @@ def schedule(
     """Bookings of any status with a part in a span, and the leaves it meets."""
     if not state.registered:
         return NO_PROVIDER
-    span = _span(state, first, last, SCHEDULE_DAYS_MAX)
+    span = _span(zone_of(state), first, last, SCHEDULE_DAYS_MAX)
     if isinstance(span, Refusal):
         return span
     since, until = span
@@ -210,10 +246,9 @@ def _offer(state: CalendarState, visit_type: VisitTypeId) -> Offer | None:
 
 
 def _span(
-    state: CalendarState, first: str | Minute, last: str | Minute, days_max: int
+    zone: Zone, first: str | Minute, last: str | Minute, days_max: int
 ) -> tuple[Minute, Minute] | Refusal:
     """A span's instants: a date is a whole local day, an instant is exclusive."""
-    zone = zone_of(state)
     since = _bound(zone, first, 0)
     until = _bound(zone, last, 1)
     if since is None or until is None:

@@ -74,6 +74,7 @@ def _slots(providers: ProviderService) -> Operation:
             call.query("visit_type") or "",
             span_in(call),
             call.query_int("at_least", 0, 0, _VERSION_MAX),
+            call.query("location_id") or "",
         )
         if found.age_s is not None:
             return Reply(200, slots_json(found.view), _old(found.age_s))
@@ -92,6 +93,10 @@ def _slots(providers: ProviderService) -> Operation:
         tag="providers",
         query=(
             Query("visit_type", "Which; the first active one if missing."),
+            Query(
+                "location_id",
+                "Only slots at this place; dates are then those of its zone.",
+            ),
             *_SPAN,
             Query(
                 "at_least",

@@ -90,6 +90,7 @@ class ProviderBody(Struct, frozen=True):
     next_free: Instant | None
     languages: list[str]
     about: str
+    locations: list[LocationItem]
     epoch: Epoch
     version: Version
     change_notice_minutes: int
@@ -114,14 +115,29 @@ class SlotBody(Struct, frozen=True):
     start: Instant
     end: Instant
     state: Literal["free", "held", "booked"]
+    location_id: str
+
+
+class LocationItem(Struct, frozen=True):
+    """A place at which the provider works, and the zone of its clocks."""
+
+    location_id: str
+    name: str
+    time_zone: str
 
 
 class SlotsBody(Struct, frozen=True):
-    """Slots of one visit type. Rendered by wire.slots_json; this is its schema."""
+    """Slots of one visit type, and the places where they are.
 
+    ``time_zone`` is the zone of the dates that were asked for: of the location asked
+    for, else of the provider's first.
+    """
+
+    # Rendered by wire.slots_json; this is its schema.
     provider_id: ProviderRef
     visit_type: VisitTypeRef
     time_zone: str
+    locations: list[LocationItem]
     epoch: Epoch
     version: Version
     slots: list[SlotBody]
@@ -268,6 +284,10 @@ def provider_body(view: ProviderView, clinic: Clinic) -> ProviderBody:
         next_free=_instant(min(view.next_free.values(), default=None)),
         languages=list(view.profile.languages),
         about=view.profile.about,
+        locations=[
+            LocationItem(place.location_id, place.name, place.time_zone)
+            for place in view.availability.locations
+        ],
         epoch=view.epoch,
         version=view.version,
         change_notice_minutes=view.availability.change_notice,

@@ -25,6 +25,7 @@ from actors.domain.commands import (
 from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import (
     ClinicId,
+    LocationId,
     Minute,
     ProviderId,
     TimeOffId,
@@ -128,17 +129,26 @@ class ProviderService:
         visit_type: str,
         bounds: tuple[str | None, str | None],
         at_least: int,
+        location_id: str = "",
     ) -> Slots:
-        """Slots of a visit type, the first active one if ``visit_type`` is empty."""
-        first, last = await self._span(provider_id, bounds)
+        """Slots of a visit type, the first active one if ``visit_type`` is empty.
+
+        With a ``location_id`` only those there, in dates of its zone.
+        """
+        first, last = await self._span(provider_id, bounds, location_id)
         question = ReadSlots(
-            provider_id, VisitTypeId(visit_type), first, last, at_least
+            provider_id,
+            VisitTypeId(visit_type),
+            first,
+            last,
+            at_least,
+            LocationId(location_id),
         )
         reply = await self._read_slots(question)
         if isinstance(reply, OldPage):
             return Slots(reply.view, "", reply.age_s)
         view = accepted(reply, SlotsView)
-        asked = msgpack.encode((provider_id, visit_type, first, last))
+        asked = msgpack.encode((provider_id, visit_type, first, last, location_id))
         digest = blake2b(asked, digest_size=6).hexdigest()
         return Slots(view, f'"{view.epoch}.{view.version}.{digest}"')
 
@@ -319,7 +329,10 @@ class ProviderService:
         )
 
     async def _span(
-        self, provider_id: ProviderId, bounds: tuple[str | None, str | None]
+        self,
+        provider_id: ProviderId,
+        bounds: tuple[str | None, str | None],
+        location_id: str = "",
     ) -> Span:
         """From and to; without them seven days, today first, by the clinic's zone."""
         if bounds[0] is not None:
@@ -328,7 +341,8 @@ class ProviderService:
             facts = await self._access.facts(provider_id)
             if facts is None:
                 raise Refused(Refusal(RefusalCode.PROVIDER_NOT_FOUND))
-            first = today(self._desk.now(), facts.time_zone)
+            zone = facts.zones.get(location_id, facts.time_zone)
+            first = today(self._desk.now(), zone)
         if bounds[1] is not None:
             last = parse_bound(bounds[1], "to")
         else:

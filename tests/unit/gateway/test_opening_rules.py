@@ -144,6 +144,71 @@ async def test_places_that_are_open_at_once_are_refused(house: House) -> None:
     assert error["message"].endswith("both open at 2026-10-25T09:00Z")
 
 
+async def test_a_doctor_at_places_in_two_zones(house: House) -> None:
+    """Each slot says its place, which is on the public page; a filter shows one place.
+
+    Then dates are those of its own zone.
+    """
+    berlin = a_place(("09:00", "10:00"), number=1, zone="Europe/Berlin", name="Mitte")
+    tokyo = a_place(("06:00", "07:00"), number=2, zone="Asia/Tokyo", name="Ginza")
+    await put(house, rules(berlin, tokyo, kind=a_kind(alignment=30)))
+    places = [
+        {"location_id": "loc_1", "name": "Mitte", "time_zone": "Europe/Berlin"},
+        {"location_id": "loc_2", "name": "Ginza", "time_zone": "Asia/Tokyo"},
+    ]
+    assert (await house.client.get(ONE)).json()["locations"] == places
+
+    async def shown(where: str) -> tuple[Any, list[tuple[str, str]]]:
+        day = "from=2026-08-11&to=2026-08-11"
+        answer = await house.client.get(f"{ONE}/slots?{day}{where}")
+        body = answer.json()
+        rows = [(slot["start"][8:16], slot["location_id"]) for slot in body["slots"]]
+        return (body["time_zone"], body["locations"]), rows
+
+    both, rows = await shown("")
+    assert both == ("Europe/Berlin", places)
+    assert rows == [
+        *(("11T07:00", "loc_1"), ("11T07:30", "loc_1")),
+        # The morning of the 12th in Tokyo is the night of the 11th in Berlin.
+        *(("11T21:00", "loc_2"), ("11T21:30", "loc_2")),
+    ]
+    there, rows = await shown("&location_id=loc_2")
+    assert there == ("Asia/Tokyo", places[1:])
+    assert rows == [("10T21:00", "loc_2"), ("10T21:30", "loc_2")]
+    here, rows = await shown("&location_id=loc_1")
+    assert here == ("Europe/Berlin", places[:1])
+    assert [row[1] for row in rows] == ["loc_1", "loc_1"]
+    unknown = await house.client.get(f"{ONE}/slots?location_id=loc_9")
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "invalid_request")
+
+
+async def test_the_place_of_a_slot_is_where_its_hold_is(house: House) -> None:
+    """Of every slot that is shown, with the same day's slots of two places mixed."""
+    await put(
+        house,
+        rules(
+            a_place(("09:00", "10:00"), ("11:00", "11:30"), number=1),
+            a_place(("10:00", "11:00"), number=2),
+            kind=a_kind(alignment=30),
+        ),
+    )
+    path = f"{ONE}/slots?from=2026-08-10&to=2026-08-10"
+    slots = (await house.client.get(path)).json()["slots"]
+    assert [slot["location_id"][-1] for slot in slots] == ["1", "1", "2", "2", "1"]
+    for number, slot in enumerate(slots, 1):
+        body = {
+            "provider_id": "prv_1",
+            "visit_type": "consult",
+            "start": slot["start"],
+        }
+        held = await house.client.post(
+            "/v1/holds", json=body, headers=house.patient(number)
+        )
+        assert held.json()["location_id"] == slot["location_id"]
+    there = (await house.client.get(f"{path}&location_id=loc_2")).json()["slots"]
+    assert [slot["state"] for slot in there] == ["held", "held"]
+
+
 async def test_steps_count_from_the_opening_unless_midnight_is_chosen(
     house: House,
 ) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.domain.answers import SlotsView
-from actors.domain.ids import Minute, ProviderId, VisitTypeId
+from actors.domain.answers import SlotPlace, SlotsView
+from actors.domain.ids import LocationId, Minute, ProviderId, VisitTypeId
 from gateway.errors import FieldError
 from gateway.wire import (
     later,
@@ -135,15 +135,33 @@ def test_slots_are_written_as_json_that_any_reader_reads() -> None:
         30,
         [29_772_000, 29_772_030, 29_772_060],
         "fhb",
+        (
+            SlotPlace(LocationId('l"1'), "Nord", "Europe/Berlin"),
+            SlotPlace(LocationId("loc_2"), "", "Asia/Tokyo"),
+        ),
+        [1, 0, 1],
     )
     assert json.loads(slots_json(view)) == {
         "provider_id": "prv_1",
         "visit_type": 'od"d',
         "time_zone": "Europe/Berlin",
+        "locations": [
+            {"location_id": 'l"1', "name": "Nord", "time_zone": "Europe/Berlin"},
+            {"location_id": "loc_2", "name": "", "time_zone": "Asia/Tokyo"},
+        ],
         "epoch": 7,
         "version": 101,
         "slots": [
-            {"start": minute_text(start), "end": minute_text(start + 30), "state": s}
-            for start, s in zip(view.starts, ("free", "held", "booked"), strict=True)
+            {
+                "start": minute_text(start),
+                "end": minute_text(start + 30),
+                "state": state,
+                "location_id": place,
+            }
+            for start, state, place in (
+                (29_772_000, "free", "loc_2"),
+                (29_772_030, "held", 'l"1'),
+                (29_772_060, "booked", "loc_2"),
+            )
         ],
     }
