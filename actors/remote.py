@@ -117,6 +117,8 @@ class RayLinks:
         self._doubted: dict[ShardId, str] = {}
         self._looked_at: dict[ShardId, float] = {}
         self._resolving: dict[ShardId, asyncio.Task[Seat]] = {}
+        self._calls: set[asyncio.Timeout] = set()
+        self._is_away = False
         # Not the loop's own threads: while Ray's head is away these hang.
         self._threads = ThreadPoolExecutor(_LOOK_UPS_MAX, "shard-names")
         self._activations = asyncio.Semaphore(ACTIVATIONS_MAX)
@@ -200,6 +202,32 @@ class RayLinks:
                 continue
         return ended
 
+    def suspend(self) -> Sequence[ShardId]:
+        """Ray is away with every shard: all calls are told so until ``resume``.
+
+        Calls under way end with an unknown outcome. Returns the shards that were in
+        use: with placement "provider" nobody else remembers them.
+        """
+        self._is_away = True
+        in_use = tuple(self._seats)
+        now = asyncio.get_running_loop().time()
+        for patience in self._calls:
+            if not patience.expired():
+                patience.reschedule(now)
+        self._resolving.clear()  # their callers have just been told
+        self._lines.close()
+        self._lines = Lines()
+        self._seats.clear()
+        self._doubted.clear()
+        self._looked_at.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        return in_use
+
+    def resume(self) -> None:
+        """Another Ray runs: shards are looked for in it."""
+        self._threads = ThreadPoolExecutor(_LOOK_UPS_MAX, "shard-names")
+        self._is_away = False
+
     async def close_shards(self, timeout_s: float) -> None:
         """Let every active shard store what changed, and end; for a full stop."""
         closing = (self._end(shard, timeout_s) for shard in self.shards())
@@ -222,8 +250,12 @@ class RayLinks:
 
     async def _call(self, shard: ShardId, question: Question, timeout_s: float) -> Any:
         """One bounded call. Whatever goes wrong, the outcome is unknown."""
+        if self._is_away:
+            raise CalendarRecovering("the shards are being started")
+        patience = asyncio.timeout(timeout_s)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with patience:
+                self._calls.add(patience)
                 return await self._answer(shard, question)
         except TimeoutError:
             self._look_around(shard)
@@ -239,6 +271,8 @@ class RayLinks:
             _LOG.debug("a call to shard %s failed: %r", shard, error)
             self._look_around(shard)
             raise Unavailable("the shard's process cannot be reached") from None
+        finally:
+            self._calls.discard(patience)
 
     async def _answer(self, shard: ShardId, question: Question) -> Any:
         """Ask under one name and the other until somebody serves the shard.
@@ -293,8 +327,7 @@ class RayLinks:
         silent = self._seats[shard]
         self._doubted[shard] = silent.name
         self._lines.check(silent.name, silent.handle.door.remote)
-        looking = self._resolving_task(shard)
-        looking.add_done_callback(lambda one: one.cancelled() or one.exception())
+        self._resolving_task(shard)
 
     async def _resolve(self, shard: ShardId) -> Seat:
         """Where the shard is; asked for once, off the loop, for Ray blocks."""
@@ -304,11 +337,20 @@ class RayLinks:
     def _resolving_task(self, shard: ShardId) -> asyncio.Task[Seat]:
         task = asyncio.get_running_loop().create_task(self._found(shard))
         self._resolving[shard] = task
-        task.add_done_callback(lambda _: self._resolving.pop(shard, None))
+
+        def done(task: asyncio.Task[Seat]) -> None:
+            if self._resolving.get(shard) is task:
+                del self._resolving[shard]
+            task.cancelled() or task.exception()  # there may be no caller any more
+
+        task.add_done_callback(done)
         return task
 
     async def _found(self, shard: ShardId) -> Seat:
+        threads = self._threads
         seats = await self._look_up(shard)
+        if self._is_away or threads is not self._threads:
+            raise CalendarRecovering(f"shard {shard} was lost with its Ray")
         if not seats:
             raise CalendarRecovering(f"shard {shard} is not there yet")
         doubted = self._doubted.pop(shard, "")

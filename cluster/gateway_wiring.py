@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -101,7 +101,9 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
 
 
 @asynccontextmanager
-async def gateway_ports(site: Site, links: ShardLinks) -> AsyncIterator[GatewayPorts]:
+async def gateway_ports(
+    site: Site, links: ShardLinks, hosting: Callable[[], str] = lambda: ""
+) -> AsyncIterator[GatewayPorts]:
     """The gateway's ports over real adapters; closed afterwards."""
     clock = SystemClock()
     readers = open_engine(site.reader_url, "reader", fallback=site.database_url)
@@ -112,6 +114,7 @@ async def gateway_ports(site: Site, links: ShardLinks) -> AsyncIterator[GatewayP
             yield GatewayPorts(
                 calendars=courier,
                 links=links,
+                hosting=hosting,
                 directory=SqlDirectory(readers, writer),
                 history=SqlBookingHistory(readers),
                 progress=SqlProgress(readers),

@@ -90,16 +90,24 @@ def bind_port(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
-        _refuse_a_listener(listener)
     except OSError as error:
         listener.close()
         raise _port_obstacle(error, host, port) from error
     return listener
 
 
-def _refuse_a_listener(listener: socket.socket) -> None:
-    """Two sockets may be bound with SO_REUSEADDR, but only one may listen."""
-    listener.listen(1)
+def begin_to_listen(listener: socket.socket, settings: Settings) -> None:
+    """Take connections from now on; until now they were refused at once.
+
+    Two sockets may be bound with SO_REUSEADDR, but only one may listen.
+
+    Raises:
+        Obstacle: a server that was started at the same time has the port.
+    """
+    try:
+        listener.listen(settings.backlog)
+    except OSError as error:
+        raise _port_obstacle(error, settings.host, settings.port) from error
 
 
 def _port_obstacle(error: OSError, host: str, port: int) -> Obstacle:

@@ -1,9 +1,10 @@
 """``slotcast serve``: the life of a server, from the first check to the last process.
 
 Checks come first and change nothing. Then, in order: lock, folder, seed (the first
-time), projector, Ray, shards, gateway. The stop goes the other way: watchers are told,
-answers in flight go out, shards store what changed, the projector catches up, Ray
-ends. Each step of the stop is bounded, and none is left out because another failed.
+time), projector; then Ray with its shards and the gateway, side by side. The stop goes
+the other way: watchers are told, answers in flight go out, shards store what changed,
+Ray ends, the projector catches up. Each step of the stop is bounded, and none is left
+out because another failed.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import contextlib
 import gc
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Awaitable
+from contextlib import ExitStack
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,15 @@ from msgspec.structs import replace
 
 from actors.domain.zone_data import EDITION
 from actors.errors import SchedulingError
+from cluster.addresses import local_url
+from cluster.alongside import alongside
 from cluster.bootstrap import folder_taken
 from cluster.clock import SystemClock
 from cluster.data_folder import DataFolder
 from cluster.logs import log_to
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.preflight import (
+    begin_to_listen,
     bind_port,
     check_disk,
     check_python,
@@ -52,7 +56,6 @@ from cluster.terminal import Terminal
 from persistence.migrating import migrate
 
 if TYPE_CHECKING:
-    from actors.domain.ids import ShardId
     from cluster.ray_host import RayHost
     from gateway.config import GatewayPorts
 
@@ -197,60 +200,68 @@ class _Server:
         )
         async with alongside(supervisor.run()):
             try:
-                await self._with_shards()
+                await self._with_ray()
             finally:
                 await supervisor.stop()
 
-    async def _with_shards(self) -> None:
-        """Run the rest with Ray and the shards."""
+    async def _with_ray(self) -> None:
+        """Run the rest beside Ray and the shards; what needs neither does not wait."""
         token = new_ray_token()
         show_ray_token(token)
-        from cluster.ray_folder import new_ray_folder
+        self._note(ray_token=token)
         from cluster.ray_host import RayHost
 
-        ray_folder = new_ray_folder()
-        host = RayHost(self._site, ray_folder)
-        self._note(ray_folder=str(ray_folder), ray_token=token)
-        preparing = asyncio.to_thread(_prepare_gateway, self._site)
+        host = RayHost(
+            self._site,
+            lambda text: self._terminal.note(text, style="yellow"),
+            lambda: self._note_ray(host),
+        )
         try:
-            async with alongside(preparing) as prepared:
-                with self._terminal.step("Ray"):
-                    await asyncio.sleep(0)  # the other thread begins
-                    host.start()
-                self._note(ray_address=host.address)
+            async with alongside(host.run()) as hosting:
+                await asyncio.to_thread(_prepare_gateway, self._site)
                 self._go_on()
-                with self._terminal.step("Shards"):
-                    damaged = await host.opened(lambda: self._signals.is_asked)
-                self._say_damaged(damaged)
-                self._go_on()
-                await prepared
-            await self._with_gateway(host)
+                await self._with_gateway(host, hosting)
         finally:
-            await host.close_shards()
-            host.stop()
+            await host.end()
 
-    def _say_damaged(self, damaged: Sequence[ShardId]) -> None:
-        if damaged:
-            self._terminal.note(
-                f"The journal of {', '.join(damaged)} is damaged: its calendars cannot "
-                "be booked, the others go on. Find the place with: slotcast journal "
-                "verify; see docs/operations/failures.md.",
-                style="red",
-            )
+    async def _with_gateway(self, host: RayHost, hosting: asyncio.Task[None]) -> None:
+        """Serve, until a stop is asked for and everybody has been answered.
 
-    async def _with_gateway(self, host: RayHost) -> None:
-        """Serve, until a stop is asked for and everybody has been answered."""
+        From the beginning: until the shards are open, whoever needs one is told to come
+        again, and readiness says what is missing.
+        """
         from cluster.gateway_wiring import gateway_ports, web_server
 
-        async with gateway_ports(self._site, host.links) as ports:
+        settings = self._site.settings
+        async with gateway_ports(self._site, host.links, host.missing) as ports:
             server = web_server(self._site, ports, self._version)
+            begin_to_listen(self._listener, settings)
             async with alongside(server.serve(sockets=[self._listener])) as serving:
-                await self._first_of(server.listening.wait(), serving)
-                await self._say_welcome(ports)
-                async with alongside(self._keep_house(host)):
-                    await self._first_of(self._signals.asked.wait(), serving)
-                server.stop()
+                work = (serving, hosting)
+                try:
+                    await self._first_of(server.listening.wait(), *work)
+                    await self._until_open(host, work)
+                    await self._say_welcome(ports)
+                    async with alongside(self._keep_house(host)):
+                        await self._first_of(self._signals.asked.wait(), *work)
+                finally:
+                    server.stop()
+                    await asyncio.wait({serving})
                 await serving
+
+    async def _until_open(
+        self, host: RayHost, work: tuple[asyncio.Task[None], ...]
+    ) -> None:
+        settings = self._site.settings
+        if not host.opened.is_set():
+            url = local_url(settings.host, settings.port)
+            self._terminal.note(f"Listening at {url}; {host.missing()}")
+        with self._terminal.step("Ray"):
+            await self._first_of(host.started.wait(), *work)
+        self._go_on()
+        with self._terminal.step("Shards"):
+            await self._first_of(host.opened.wait(), *work)
+        self._go_on()
 
     async def _say_welcome(self, ports: GatewayPorts) -> None:
         """Tell the person at the terminal that it is ready."""
@@ -273,22 +284,45 @@ class _Server:
         while True:
             await asyncio.sleep(KEEP_HOUSE_S)
             self._note(children=marks_of_descendants())
+            host.look_around()
             await host.passivate()
 
     async def _first_of(
-        self, event: Awaitable[object], serving: asyncio.Task[None]
+        self, event: Awaitable[object], *work: asyncio.Task[None]
     ) -> None:
-        """Wait for an event; raises Obstacle if the web server ends before it."""
+        """Wait for an event, or for the wish to stop.
+
+        Raises:
+            Obstacle: a part of the work has ended by itself before that.
+        """
         waiting = asyncio.ensure_future(event)
-        await asyncio.wait({waiting, serving}, return_when=asyncio.FIRST_COMPLETED)
-        if waiting.done():
-            return
-        waiting.cancel()
-        cause = None if serving.cancelled() else serving.exception()
-        raise Obstacle(
-            f"The web server ended by itself{f': {cause}' if cause else ''}.",
+        asked = asyncio.ensure_future(self._signals.asked.wait())
+        try:
+            await asyncio.wait(
+                {waiting, asked, *work}, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            asked.cancel()
+            waiting.cancel()
+        for task in work:
+            if task.done():
+                raise self._ended_by_itself(task)
+
+    def _ended_by_itself(self, task: asyncio.Task[None]) -> Obstacle:
+        cause = None if task.cancelled() else task.exception()
+        if isinstance(cause, Obstacle):
+            return cause
+        return Obstacle(
+            f"The server ended by itself{f': {cause}' if cause else ''}.",
             f"See {self._site.folder.logs / 'server.log'}.",
             code=FOUND_A_PROBLEM,
+        )
+
+    def _note_ray(self, host: RayHost) -> None:
+        self._note(
+            ray_folder=str(host.folder or ""),
+            ray_address=host.address,
+            children=marks_of_descendants(),
         )
 
     def _note(self, **changed: Any) -> None:
@@ -298,19 +332,6 @@ class _Server:
     def _go_on(self) -> None:
         if self._signals.is_asked:
             raise _StopAsked
-
-
-@asynccontextmanager
-async def alongside(
-    work: Coroutine[Any, Any, None],
-) -> AsyncIterator[asyncio.Task[None]]:
-    """Run ``work`` beside the block, and no longer than it."""
-    task = asyncio.get_running_loop().create_task(work)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _caught_up(ports: GatewayPorts) -> None:

@@ -115,7 +115,12 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     app.router.routes.extend(live.routes)
     app.router.routes.append(Route(app.live_path, Upgrade()))
     health = Health(
-        accounts, [lambda: _live_check(live, accounts), *_shared_checks(made)]
+        accounts,
+        [
+            lambda: _hosting_check(ports),
+            lambda: _live_check(live, accounts),
+            *_shared_checks(made),
+        ],
     )
     documents = Documents(
         openapi=described,
@@ -280,6 +285,11 @@ def _live(
         booking_body=lambda view: json.encode(booking_body(view)),
     )
     return LiveService(ports, config, needs)
+
+
+def _hosting_check(ports: GatewayPorts) -> NamedCheck:
+    missing = ports.hosting()
+    return "hosting", Check(ok=not missing, required=True, detail=missing)
 
 
 def _live_check(live: LiveService, accounts: ShardAccounts) -> NamedCheck:

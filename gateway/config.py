@@ -102,6 +102,8 @@ class GatewayPorts:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     """Where every part of this gateway registers its metrics."""
 
+    hosting: Callable[[], str] = lambda: ""
+    """What is missing to run the shards, in words; empty: nothing is."""
     budgets: RateBudgets | None = None
     """Rate limits that all gateways share; without it each limits by itself."""
     revocations: Revocations | None = None

@@ -18,13 +18,13 @@ from pathlib import Path
 from actors.domain.zone_data import EDITION
 from actors.ports import ShardLinks
 from cluster.addresses import http_url
+from cluster.alongside import alongside
 from cluster.bootstrap import Registered, fixed_shards, shard_spec, site_placing
 from cluster.clock import SystemClock
 from cluster.node.raylet import LEAVE_S, end_soon, joined, until_gone
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.preflight import raise_open_files_limit
 from cluster.ray_folder import raylet_socket
-from cluster.serve import alongside
 from cluster.site import Site
 from cluster.web_server import WebServer
 from persistence.presence_redis import TELL_S, GatewayLine, RedisPresence

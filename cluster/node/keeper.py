@@ -14,13 +14,13 @@ from pathlib import Path
 
 from actors.domain.ids import ShardId
 from actors.domain.zone_data import EDITION
+from cluster.alongside import alongside
 from cluster.bootstrap import fixed_shards, shard_spec
 from cluster.keeping.access import turn_of
 from cluster.keeping.keeper import Keeper
 from cluster.node.raylet import end_soon, joined, until_gone
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.ray_folder import raylet_socket
-from cluster.serve import alongside
 from cluster.site import Site, existing_site
 
 log = logging.getLogger(__name__)

@@ -18,6 +18,7 @@ import httpx
 from msgspec.structs import replace
 
 from cluster.addresses import ANYWHERE, http_url
+from cluster.alongside import alongside
 from cluster.node.children import Child, Start
 from cluster.node.leaving import HAND_OVER_S, hand_over
 from cluster.node.plan import NodePlan, own_start, ray_start
@@ -31,7 +32,6 @@ from cluster.run_file import (
     stop_processes,
     write_record,
 )
-from cluster.serve import alongside
 from cluster.stopping import StopSignals
 from cluster.terminal import Terminal
 

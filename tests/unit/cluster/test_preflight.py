@@ -11,6 +11,7 @@ import pytest
 from cluster import preflight
 from cluster.obstacle import Obstacle
 from cluster.settings import read_settings
+from tests.fixtures.server import free_port
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -31,6 +32,26 @@ def test_a_free_port_is_bound() -> None:
         port = other.getsockname()[1]
     with preflight.bind_port(read_settings(port=port)) as listener:
         assert listener.getsockname() == ("127.0.0.1", port)
+
+
+def test_until_the_server_serves_connections_are_refused_at_once() -> None:
+    """No client hangs in a queue of a server that is still starting."""
+    with preflight.bind_port(read_settings(port=free_port())) as listener:
+        address = listener.getsockname()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=10)
+        preflight.begin_to_listen(listener, read_settings(port=address[1]))
+        with socket.create_connection(address, timeout=10):
+            pass
+
+
+def test_of_two_servers_that_start_at_once_one_gets_the_port() -> None:
+    """Both may have bound it; the second to listen is told that it is taken."""
+    settings = read_settings(port=free_port())
+    with preflight.bind_port(settings) as one, preflight.bind_port(settings) as two:
+        preflight.begin_to_listen(one, settings)
+        with pytest.raises(Obstacle, match=f"Port {settings.port}"):
+            preflight.begin_to_listen(two, settings)
 
 
 def test_an_unknown_host_is_told() -> None:

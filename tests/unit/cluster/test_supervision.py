@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from cluster.serve import alongside
+from cluster.alongside import alongside
 from cluster.supervision import Supervisor
 
 UNTIL_STDIN_CLOSES = [sys.executable, "-c", "import sys; sys.stdin.read()"]

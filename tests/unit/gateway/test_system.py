@@ -30,6 +30,7 @@ async def test_ready_when_all_shards_answer_and_the_live_side_runs() -> None:
         assert response.status_code == 200, response.text
         assert set(response.json()["checks"]) == {
             "shards",
+            "hosting",
             "journal",
             "projection",
             "live",
@@ -57,6 +58,18 @@ async def test_readiness_names_the_shard_that_is_missing(
         "ok": False,
         "required": False,
         "detail": "the read model does not answer",
+    }
+
+
+async def test_readiness_says_what_is_missing_to_run_the_shards(house: House) -> None:
+    """503 with the sentence of whoever runs them, though each shard answers still."""
+    object.__setattr__(house.ports, "hosting", lambda: "Ray's raylet has ended")
+    response = await house.client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["checks"]["hosting"] == {
+        "ok": False,
+        "required": True,
+        "detail": "Ray's raylet has ended",
     }
 
 
