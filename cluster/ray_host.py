@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from shutil import rmtree
+from signal import SIGHUP, SIGINT, SIGTERM
 
 from actors.domain.ids import ShardId
 from actors.errors import SchedulingError, Unavailable
@@ -40,6 +42,8 @@ CLOSE_S = 10.0
 """How long shards may take to store what changed at a stop."""
 HANG_S = 90.0
 """How long Ray may take to start or to end; two seconds, where there is room."""
+SIGNALS_S = 0.02
+"""How soon a handler of a signal is put back."""
 LEAVE_S = 30.0
 """What the server may take to end when Ray hangs, and with it the thread it is in."""
 STARTS_MAX = 3
@@ -233,16 +237,23 @@ class RayHost:
         self._drop_folder()
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
-        """Do blocking work of Ray's in its thread.
+        """Do blocking work of Ray's in its thread; the loop must be the main thread's.
+
+        Ray's C++ takes the handlers of signals away, at its start and at its end, and
+        from another thread they cannot be put back: so that is done here, meanwhile.
 
         Raises:
             Obstacle: it hangs; then the process ends soon, whatever hangs.
         """
         loop = asyncio.get_running_loop()
+        handlers = {kind: signal.getsignal(kind) for kind in (SIGTERM, SIGINT, SIGHUP)}
         doing = loop.run_in_executor(self._thread, work)
         try:
             async with asyncio.timeout(HANG_S):
-                await asyncio.shield(doing)
+                while not doing.done():
+                    await asyncio.wait({doing}, timeout=SIGNALS_S)
+                    for kind, handler in handlers.items():
+                        signal.signal(kind, handler)
         except TimeoutError:
             self._failures = STARTS_MAX
             end_soon(LEAVE_S)
@@ -251,6 +262,7 @@ class RayHost:
                 f"Its logs are in {self.folder}. Start the server again.",
                 code=FOUND_A_PROBLEM,
             ) from None
+        doing.result()
 
     async def passivate(self) -> int:
         """End shards of one provider that nobody has asked for long; how many."""

@@ -253,9 +253,9 @@ class _Server:
         self, host: RayHost, work: tuple[asyncio.Task[None], ...]
     ) -> None:
         settings = self._site.settings
-        if not host.opened.is_set():
-            url = local_url(settings.host, settings.port)
-            self._terminal.note(f"Listening at {url}; {host.missing()}")
+        missing = f"; {host.missing()}" if host.missing() else ""
+        url = local_url(settings.host, settings.port)
+        self._terminal.note(f"Listening at {url}{missing}")
         with self._terminal.step("Ray"):
             await self._first_of(host.started.wait(), *work)
         self._go_on()

@@ -155,10 +155,11 @@ def test_placement_provider_serves_and_takes_imports(tmp_path: Path) -> None:
         assert server.survivors() == []
 
 
-def test_a_stop_while_starting_is_a_stop(server: ServerProcess) -> None:
+@pytest.mark.parametrize("moment", ["Demo region", "Listening at"])
+def test_a_stop_while_starting_is_a_stop(server: ServerProcess, moment: str) -> None:
     """SIGTERM before it is ready: exit code 0, nothing left, and it starts again."""
     server.start(wait=False)
-    server.wait_for("Demo region")
+    server.wait_for(moment)
     assert server.stop(signal.SIGTERM) == 0
     assert server.survivors() == []
     server.start()
