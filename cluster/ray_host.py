@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 OPEN_S = 60.0
 """How long shards may take to open: a long journal is read at a start."""
-_SETTLED = ("open", "corrupt")
 LOOK_AGAIN_S = 0.02
 CLOSE_S = 10.0
 """How long shards may take to store what changed at a stop."""
@@ -123,7 +122,7 @@ class RayHost:
         with closing(RayWatch()) as watch:
             watch.add(self.look_around())
             async with alongside(self._first_needed(watch)) as ended:
-                async with alongside(self._open()) as opening:
+                async with alongside(self.open_shards()) as opening:
                     await asyncio.wait(
                         {ended, opening}, return_when=asyncio.FIRST_COMPLETED
                     )
@@ -180,7 +179,7 @@ class RayHost:
         self._processes = {*before, *(part.mark for part in found)}
         return found
 
-    async def _open(self) -> None:
+    async def open_shards(self) -> None:
         """Return when every shard answers.
 
         Shards whose journal is damaged are named: the others go on without them.
@@ -191,21 +190,16 @@ class RayHost:
         for shard in self._in_use:  # with placement "provider": those that somebody
             with suppress(SchedulingError):  # may be watching
                 await self.links.status(shard)
-        damaged: list[ShardId] = []
         try:
             async with asyncio.timeout(OPEN_S):
-                for shard in self._fixed:
-                    while (state := await self._state(shard)) not in _SETTLED:
-                        await asyncio.sleep(LOOK_AGAIN_S)
-                    if state == "corrupt":
-                        log.error("the journal of shard %s is damaged", shard)
-                        damaged.append(shard)
+                states = {shard: await self._settled(shard) for shard in self._fixed}
         except TimeoutError:
             raise Obstacle(
                 f"The shards did not open in {OPEN_S:.0f} s.",
                 f"See {self._site.folder.logs}, and: slotcast journal verify",
                 code=FOUND_A_PROBLEM,
             ) from None
+        damaged = [shard for shard, state in states.items() if state == "corrupt"]
         if damaged and len(damaged) == len(self._fixed):
             raise Obstacle(
                 "The journals of all shards are damaged; see "
@@ -215,17 +209,21 @@ class RayHost:
                 code=FOUND_A_PROBLEM,
             )
         if damaged:
+            log.error("damaged: the journal of %s", ", ".join(damaged))
             self._told(
                 f"The journal of {', '.join(damaged)} is damaged: its calendars cannot "
                 "be booked, the others go on. Find the place with: slotcast journal "
                 "verify; see docs/operations/failures.md."
             )
 
-    async def _state(self, shard: ShardId) -> str:
-        try:
-            return (await self.links.status(shard)).state
-        except Unavailable:
-            return ""
+    async def _settled(self, shard: ShardId) -> str:
+        """The shard's state once it is open, or will never be."""
+        while True:
+            with suppress(Unavailable):
+                state = (await self.links.status(shard)).state
+                if state in {"open", "corrupt"}:
+                    return state
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _clear(self) -> None:
         """End what is left of this Ray, its shards first of all."""
