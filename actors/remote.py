@@ -2,6 +2,9 @@
 
 An error of a call never means "not executed". A shard may be handed over at any time,
 to an actor under its other name: the old one says so, and the same call goes there.
+
+One file because every call passes the same seats, lines and look-ups, and so does what
+suspends them.
 """
 
 from __future__ import annotations
