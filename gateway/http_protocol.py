@@ -400,14 +400,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     # --- what is said without the application ------------------------------------
 
     def _refuse(self, found: Problem, reason: str) -> None:
-        """Answer, unless an answer has begun, and end the connection."""
+        """Answer, unless that has been done or has begun, and end the connection."""
         self._shared.refused(reason)
         asked = self._unanswered
         if asked is not None:
             asked.disconnected = True
             asked.message_event.set()
         self.pipeline.clear()
-        if asked is None or not asked.response_started:
+        is_answered = asked is None and self._stage is _Stage.BODY
+        if not is_answered and (asked is None or not asked.response_started):
             self.transport.write(self._written(found))
         self._let_go()
         self._linger(reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,17 @@ class Attacked:
 
 @asynccontextmanager
 async def attacked(
-    without: Sequence[str] = (), **settings: Any
+    without: Sequence[str] = (),
+    limits: Mapping[str, float] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Attacked]:
-    """A server for the time of the block; ``without`` guards of site.GUARDS."""
-    options = json.dumps({"without": list(without), "settings": settings})
+    """A server for the time of the block.
+
+    ``without`` names guards of site.GUARDS; ``limits`` are of HttpLimits.
+    """
+    options = json.dumps(
+        {"without": list(without), "limits": limits or {}, "settings": settings}
+    )
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.attacks.site", options),
         stdin=asyncio.subprocess.PIPE,

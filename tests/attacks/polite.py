@@ -40,7 +40,7 @@ class Polite:
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self.served = Served()
 
-    async def run(self, done: asyncio.Event, answers_min: int = 20) -> Served:
+    async def run(self, done: asyncio.Event, answers_min: int) -> Served:
         """Ask until ``done``, but so many times at least."""
         served = self.served
         while not done.is_set() or served.right + len(served.wrong) < answers_min:

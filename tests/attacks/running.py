@@ -11,8 +11,9 @@ from tests.attacks.polite import Polite, Served
 from tests.attacks.registry import Aim, Outcome
 
 MIB = 1024 * 1024
-WARM_UP = 20
-"""Answers before memory is looked at: by then all code has been used once."""
+ANSWERS_MIN = 20
+"""Polite answers before memory is looked at, for by then all code has been used once,
+and beside an attack."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ async def run(
     warm_up = Polite(server.port)
     done = asyncio.Event()
     done.set()
-    await warm_up.run(done, WARM_UP)
+    await warm_up.run(done, ANSWERS_MIN)
     before = server.resident_mib()
     server.forget_peak()
     done.clear()
-    polite = asyncio.ensure_future(Polite(server.port).run(done))
+    polite = asyncio.ensure_future(Polite(server.port).run(done, ANSWERS_MIN))
     aim = Aim(server.port, int(mebibytes * MIB), seconds, server.token)
     try:
         outcome = await attack_from_outside(name, aim)

@@ -1,9 +1,10 @@
 """The attacked server: the gateway and its web server, shards in memory, without Ray.
 
-Usage: python -m tests.attacks.site '{"without": ["http"], "settings": {…}}'
+Usage: python -m tests.attacks.site '{"without": […], "limits": {…}, "settings": {…}}'
 
 Prints its port and a patient's token once it serves; ends when its input does.
-``without`` names guards that are taken away, for controls.
+``without`` names guards that are taken away, for controls: see GUARDS;
+``limits`` are of HttpLimits.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import uvloop
@@ -34,10 +36,13 @@ GUARDS: Final[dict[str, Callable[[WebServer], None]]] = {"http": _plain_http}
 """Name -> what takes this guard away from a server that does not run yet."""
 
 
-async def serve(without: list[str], settings: dict[str, Any]) -> None:
+async def serve(
+    without: list[str], limits: dict[str, Any], settings: dict[str, Any]
+) -> None:
     """Serve until the input ends."""
     chosen = read_settings(log_requests=False, drain_seconds=1.0, **settings)
     config = config_of(chosen, KEY, "0")
+    config = replace(config, http=replace(config.http, **limits))
     async with open_house(config=config, clock=RunningClock(make.NOW)) as house:
         await house.add_provider()
         await house.project()

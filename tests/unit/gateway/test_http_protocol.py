@@ -476,6 +476,25 @@ async def test_a_body_that_still_comes_when_all_is_said_is_bounded() -> None:
         writer.close()
 
 
+async def test_an_answered_request_is_not_answered_again() -> None:
+    """Trailers without end behind it close the connection without a word."""
+
+    async def answers(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 401, "headers": headers})
+        await send({"type": "http.response.body", "body": b"no"})
+
+    shared = HttpConnections(PATIENT, CollectorRegistry())
+    async with a_site(answers, http=http_protocol_of(shared)) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(get("/", "Transfer-Encoding: chunked") + b"0\r\nx: ")
+        async with asyncio.timeout(PATIENCE_S):
+            await reader.readuntil(b"no")
+            writer.write(b"t" * 60_000)
+            assert await reader.read() == b""
+        writer.close()
+
+
 # --- how many ----------------------------------------------------------------------
 
 
