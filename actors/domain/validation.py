@@ -37,8 +37,8 @@ ID_MAX = 128
 NAME_MAX = 200
 TEXT_MAX = 4_000
 REASON_MAX = 1_000
-OVERLAP_WEEKS = 60
-"""How far ahead two locations are compared: a year of clock changes and more."""
+OVERLAP_WEEKS = HORIZON_MAX // (DAYS_A_WEEK * DAY) + 2
+"""How far ahead two locations are compared: as far as anything can be booked."""
 
 
 def profile_problem(profile: Profile) -> str:

@@ -8,12 +8,12 @@ from msgspec import Meta, Struct
 
 from actors.domain.answers import Done, ProviderView, ScheduleView, TimeOffView
 from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
+from actors.domain.validation import LANGUAGE_MAX, LANGUAGES_MAX, TEXT_MAX
 from actors.readmodel import ProviderListing
 from gateway.bookings.schemas import BookingBody, booking_body
 from gateway.clinics.schemas import (
     ClinicBody,
     ClinicRequest,
-    Line,
     Name,
     clinic_body,
 )
@@ -27,6 +27,7 @@ from gateway.words import (
     Version,
     VisitTypeRef,
     checked_text,
+    line,
 )
 
 
@@ -193,6 +194,13 @@ class ScheduleBody(Struct, frozen=True):
     time_off: list[TimeOffBody]
 
 
+Language = Annotated[
+    str,
+    line(min_length=1, max_length=LANGUAGE_MAX),
+    Meta(description="A language tag of BCP 47.", examples=["de-CH"]),
+]
+
+
 class ProfileRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Who a provider is, and at which clinic: by id, or whole if it may be new.
 
@@ -203,8 +211,8 @@ class ProfileRequest(Struct, frozen=True, forbid_unknown_fields=True):
     specialty: Name
     clinic_id: ClinicRef | None = None
     clinic: ClinicRequest | None = None
-    languages: Annotated[list[Line], Meta(max_length=20)] = []
-    about: Annotated[str, Meta(max_length=4000)] = ""
+    languages: Annotated[list[Language], Meta(max_length=LANGUAGES_MAX)] = []
+    about: Annotated[str, Meta(max_length=TEXT_MAX)] = ""
 
 
 def profile_of(request: ProfileRequest, clinic: Clinic) -> Profile:

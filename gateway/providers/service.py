@@ -35,6 +35,7 @@ from actors.domain.ids import (
 )
 from actors.domain.reads import ReadProvider, ReadSchedule, ReadSlots
 from actors.domain.rules import Clinic
+from actors.domain.validation import TIME_OFF_MINUTES_MAX
 from actors.ports import Calendars
 from gateway.access import Access, Action, zone_name_of
 from gateway.auth import Caller
@@ -314,6 +315,9 @@ class ProviderService:
         start, end = begin_of_bound(first, zone), end_of_bound(last, zone)
         if end <= start:
             raise InvalidRequest("", FieldError("end", "must be after start"))
+        if end - start > TIME_OFF_MINUTES_MAX:
+            hint = "must be at most two years after start; add another for the rest"
+            raise InvalidRequest("", FieldError("end", hint))
         return start, end
 
     async def _read_slots(self, question: ReadSlots) -> Reply | OldPage:

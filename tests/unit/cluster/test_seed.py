@@ -12,6 +12,7 @@ from actors.domain.errors import Refusal
 from actors.domain.ids import Millis, ShardId, is_id
 from actors.domain.reads import ReadProvider
 from actors.domain.rules import Policy
+from actors.domain.validation import overlap_problem
 from actors.limits import Limits
 from actors.ports import Request, Trouble
 from actors.shard import Shard
@@ -124,3 +125,9 @@ async def test_providers_of_imported_clinics_are_registered_once() -> None:
     (moved,) = providers_of([replace(house, address="2 New Street")], 1)
     assert await register(calendars, moved) is Outcome.CHANGED
     assert len(list(providers_of(clinics(), 3))) == 36
+
+
+def test_nobody_in_the_region_is_at_two_places_at_once() -> None:
+    """The calendar does not look; whoever makes rules does."""
+    for one in newcomers(DAY):
+        assert overlap_problem(one.availability, Policy().cell_minutes, NOON) == ""

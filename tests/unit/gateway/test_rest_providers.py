@@ -172,7 +172,10 @@ async def test_leave_in_dates_is_whole_days_of_the_clinic(house: House) -> None:
         "2026-12-31T10:00:00Z",
         "2026-12-31T11:00:00Z",
     )
-    for start, end in (("2026-12-26", "2026-12-25"), ("2026-12-25", "tomorrow")):
+    for start, end in (
+        *(("2026-12-26", "2026-12-25"), ("2026-12-25", "tomorrow")),
+        ("2026-12-25", "2028-12-31"),
+    ):
         status, body = await leave(start, end)
         assert (status, body["errors"][0]["field"]) == (422, "end")
 
@@ -534,15 +537,18 @@ async def test_names_are_one_line_without_control_characters(
         ("name", "Dr\0"),
         ("specialty", "Skin\x07"),
         ("about", "a\0b"),
+        ("about", "a" * 4_001),
+        ("languages", ["x" * 36]),
+        ("languages", ["de"] * 33),
         ("clinic.clinic_id", "cln_1\n"),
         ("clinic.country", "DE\n"),
         ("clinic.city", "Berlin\n"),
     ],
 )
-async def test_profiles_have_no_control_characters(
-    house: House, field: str, value: str
+async def test_profiles_have_no_control_characters_and_bounds(
+    house: House, field: str, value: Any
 ) -> None:
-    """What would break lists, mails and terminals is 422."""
+    """What would break lists, mails and terminals is 422; so is what is too long."""
     clinic = {"clinic_id": "cln_1", "name": "C", "time_zone": "UTC"}
     profile: Any = {"name": "N", "specialty": "S", "clinic": clinic}
     place, _, name = field.rpartition(".")
@@ -551,6 +557,23 @@ async def test_profiles_have_no_control_characters(
         "/v1/providers/prv_9", json=profile, headers=house.admin()
     )
     assert (put.status_code, put.json()["code"]) == (422, "invalid_request")
+    assert put.json()["errors"][0]["field"].startswith(field)
+
+
+async def test_a_profile_may_be_as_long_as_the_document_says(house: House) -> None:
+    """The calendar takes what is just within the documented limits."""
+    clinic = {"clinic_id": "cln_1", "name": "C", "time_zone": "UTC"}
+    profile = {
+        "name": "N" * 200,
+        "specialty": "S" * 200,
+        "clinic": clinic,
+        "languages": ["x" * 35] * 32,
+        "about": "a" * 4_000,
+    }
+    put = await house.client.put(
+        "/v1/providers/prv_9", json=profile, headers=house.admin()
+    )
+    assert put.status_code == 200, put.text
 
 
 async def test_a_patient_id_ends_where_it_ends(house: House) -> None:
