@@ -34,7 +34,7 @@ class ProviderListing(Struct, frozen=True):
 
 
 class ProviderQuery(Struct, frozen=True):
-    """What to look for.
+    """What to look for; retired providers are never found.
 
     Words match the beginnings of words in names, specialties, clinics and cities,
     whatever their case and accents; all words must match.

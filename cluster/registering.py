@@ -76,7 +76,10 @@ async def register(calendars: Calendars, newcomer: Newcomer) -> Outcome:
     version = there.version if there is not None else 0
     written = False
     wishes: list[Command] = []
-    if there is None or there.profile != newcomer.profile:
+    # A retired provider stays so: that is no difference.
+    retired = there is not None and there.profile.retired
+    profile = replace(newcomer.profile, retired=retired)
+    if there is None or there.profile != profile:
         wishes.append(
             RegisterProvider(provider_id=newcomer.provider_id, profile=newcomer.profile)
         )

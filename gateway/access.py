@@ -53,6 +53,8 @@ class Action(StrEnum):
     ADD_TIME_OFF = "add_time_off"
     REMOVE_TIME_OFF = "remove_time_off"
     REGISTER_PROVIDER = "register_provider"
+    RETIRE_PROVIDER = "retire_provider"
+    REINSTATE_PROVIDER = "reinstate_provider"
     READ_CLINIC = "read_clinic"
     PUT_CLINIC = "put_clinic"
 
@@ -98,6 +100,8 @@ read_time_off          no    no     yes   no     yes   no      yes
 add_time_off           no    no     yes   no     yes   no      yes
 remove_time_off        no    no     yes   no     yes   no      yes
 register_provider      no    no     no    no     no    no      yes
+retire_provider        no    no     no    no     yes   no      yes
+reinstate_provider     no    no     no    no     yes   no      yes
 read_clinic            yes   yes    yes   yes    yes   yes     yes
 put_clinic             no    no     no    no     yes   no      yes
 """

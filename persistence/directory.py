@@ -192,7 +192,7 @@ async def _conditions(
     connection: AsyncConnection, query: ProviderQuery
 ) -> list[ColumnElement[bool]]:
     words = query_words(query.words)
-    wanted = []
+    wanted: list[ColumnElement[bool]] = [t.provider.c.retired.is_(False)]
     for word in words:
         rare = await _is_rare(connection, word)
         wanted.append(_is_listed(word) if rare else _has_word(word))
@@ -358,7 +358,7 @@ async def _listings(
         mine = t.provider.c
         columns = (mine.provider_id, mine.specialty, mine.languages, mine.about)
         name = mine.name.label("provider_name")
-        query = select(*columns, name, t.clinic).select_from(_FROM)
+        query = select(*columns, mine.retired, name, t.clinic).select_from(_FROM)
         rows = await connection.execute(query.where(mine.provider_id.in_(some)))
         for row in rows.mappings():
             profile = Profile(
@@ -367,6 +367,7 @@ async def _listings(
                 clinic=clinic_of(row),
                 languages=tuple(row["languages"]),
                 about=row["about"],
+                retired=bool(row["retired"]),
             )
             provider_id = ProviderId(row["provider_id"])
             offered = tuple(types.get(provider_id, ()))

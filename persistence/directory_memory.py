@@ -151,6 +151,8 @@ class MemoryDirectory:
 
 
 def _fits(query: ProviderQuery, put: PutProvider, clinic: Clinic) -> bool:
+    if put.profile.retired:
+        return False
     words = provider_words(put.profile) | clinic_words(clinic)
     asked = query_words(query.words)
     if query.words.strip() and not asked:

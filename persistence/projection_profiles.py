@@ -67,6 +67,7 @@ def provider_row(shard: ShardId, put: PutProvider) -> dict[str, Any]:
         "clinic_id": profile.clinic.clinic_id,
         "languages": list(profile.languages),
         "about": profile.about,
+        "retired": profile.retired,
     }
 
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
@@ -115,6 +116,7 @@ provider = _table(
     Column("clinic_id", key(), nullable=False),
     Column("languages", JSON, nullable=False),
     Column("about", prose(), nullable=False),
+    Column("retired", Boolean, nullable=False, server_default=false()),
     Index("ix_provider_name", "sort_name", "provider_id"),
     Index("ix_provider_clinic", "clinic_id", "provider_id"),
 )

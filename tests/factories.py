@@ -220,6 +220,11 @@ def remove_time_off(number: int = 1, **changes: object) -> cm.RemoveTimeOff:
     return cm.RemoveTimeOff(**(given | changes))  # type: ignore[arg-type]
 
 
+def set_retired(**changes: object) -> cm.SetRetired:
+    given = {"provider_id": PROVIDER, "key": f"retired-{changes['retired']}"}
+    return cm.SetRetired(**(given | changes))  # type: ignore[arg-type]
+
+
 def check_in(number: int = 1, **changes: object) -> cm.CheckIn:
     given = {"provider_id": PROVIDER, "key": f"check-in-{number}"}
     given |= {"booking_id": a_booking_id(number)}

@@ -392,6 +392,7 @@ _OWN = frozenset({cm.ExpireHolds, cm.AdvanceWindow})
 _Decider = Callable[[Calendar, Any, Millis, int], ev.Event | Refusal | None]
 _DECIDERS: dict[type, _Decider] = {
     cm.RegisterProvider: Calendar._register,
+    cm.SetRetired: Calendar._set_retired,
     cm.SetAvailability: Calendar._set_availability,
     cm.AddTimeOff: Calendar._add_time_off,
     cm.RemoveTimeOff: Calendar._remove_time_off,

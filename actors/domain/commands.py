@@ -47,6 +47,12 @@ class RegisterProvider(CommandBase, frozen=True, kw_only=True, tag="register"):
     profile: Profile
 
 
+class SetRetired(CommandBase, frozen=True, kw_only=True, tag="set_retired"):
+    """Let a provider offer nothing any more, or again. Bookings and holds stay."""
+
+    retired: bool
+
+
 class SetAvailability(CommandBase, frozen=True, kw_only=True, tag="availability"):
     """Replace opening rules and visit types. Bookings and holds stay as they are."""
 
@@ -202,6 +208,7 @@ Transfer = MoveCalendarOut | AdoptCalendar
 
 Command = (
     RegisterProvider
+    | SetRetired
     | SetAvailability
     | AddTimeOff
     | RemoveTimeOff

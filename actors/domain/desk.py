@@ -7,6 +7,8 @@ calendar.py.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from actors.domain import commands as cm
 from actors.domain import events as ev
 from actors.domain.errors import Refusal
@@ -52,7 +54,19 @@ class Desk(Judgement):
             version=version,
             key=c.key,
             fingerprint=c.fingerprint,
-            profile=c.profile,
+            # A change of the profile is no reinstatement.
+            profile=replace(c.profile, retired=self.retired),
+        )
+
+    def _set_retired(self, c: cm.SetRetired, now: Millis, version: int) -> ev.Event:
+        assert self.profile is not None, "only registered calendars decide"
+        return ev.ProviderRegistered(
+            provider_id=self.provider_id,
+            at=now,
+            version=version,
+            key=c.key,
+            fingerprint=c.fingerprint,
+            profile=replace(self.profile, retired=c.retired),
         )
 
     def _set_availability(

@@ -43,7 +43,7 @@ class EventBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
 
 
 class ProviderRegistered(EventBase, frozen=True, kw_only=True, tag="registered"):
-    """The calendar began, or its provider's profile changed."""
+    """The calendar began, or its provider's profile changed, retirement included."""
 
     profile: Profile
 

@@ -37,6 +37,8 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     clinic: Clinic
     languages: tuple[str, ...] = ()
     about: str = ""
+    retired: bool = False
+    """Offers nothing any more, and no search finds them; bookings stay."""
 
 
 class AlignedFrom(StrEnum):

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from actors.domain import events as ev
 from actors.domain.answers import (
     Answer,
@@ -106,7 +108,7 @@ class CalendarState(Occupancy):
         self.advances: dict[int, Minute] = {}
         """Version of an advance, window before it."""
         self.clinic_moved = 0
-        """The version at which clinic or zone last became another."""
+        """The version at which clinic, zone or retirement last became another."""
         # Memos, which change no answer:
         self._openings: Openings | None = None
         self.quiet_until = Minute(0)
@@ -116,10 +118,17 @@ class CalendarState(Occupancy):
     # --- what others may ask ---------------------------------------------------
 
     @property
+    def retired(self) -> bool:
+        """Whether nothing is offered, whatever the rules say."""
+        return self.profile is not None and self.profile.retired
+
+    @property
     def openings(self) -> Openings:
         """The rules and leaves, ready to expand."""
         if self._openings is None:
             rules = self.availability or Availability()
+            if self.retired:
+                rules = replace(rules, locations=())
             self._openings = Openings(rules, self.time_off.values(), self.cell)
         return self._openings
 
@@ -240,6 +249,9 @@ class CalendarState(Occupancy):
             # Another zone shows other days; another clinic has other readers.
             if (was.time_zone, was.clinic_id) != (clinic.time_zone, clinic.clinic_id):
                 self.clinic_moved = event.version
+            if self.profile.retired != event.profile.retired:
+                self.clinic_moved = event.version
+                self._rules_changed()
         self.profile = event.profile
         self.registered = True
 

@@ -92,6 +92,7 @@ class ProviderBody(Struct, frozen=True):
     languages: list[str]
     about: str
     locations: list[LocationItem]
+    retired: bool
     epoch: Epoch
     version: Version
     change_notice_minutes: int
@@ -106,6 +107,16 @@ class RegisteredBody(Struct, frozen=True):
     clinic: ClinicBody
     languages: list[str]
     about: str
+    epoch: Epoch
+    version: Version
+
+
+class RetiredBody(Struct, frozen=True):
+    """Whether a provider is retired, and the visits to come, which stay booked."""
+
+    provider_id: ProviderRef
+    retired: bool
+    affected: list[BookingBody]
     epoch: Epoch
     version: Version
 
@@ -296,6 +307,7 @@ def provider_body(view: ProviderView, clinic: Clinic) -> ProviderBody:
             LocationItem(place.location_id, place.name, place.time_zone)
             for place in view.availability.locations
         ],
+        retired=view.profile.retired,
         epoch=view.epoch,
         version=view.version,
         change_notice_minutes=view.availability.change_notice,

@@ -21,6 +21,7 @@ from actors.domain.commands import (
     RegisterProvider,
     RemoveTimeOff,
     SetAvailability,
+    SetRetired,
 )
 from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import (
@@ -33,12 +34,14 @@ from actors.domain.ids import (
     provider_of,
     time_off_id,
 )
+from actors.domain.lifecycle import LIVE
 from actors.domain.reads import ReadProvider, ReadSchedule, ReadSlots
 from actors.domain.rules import Clinic
 from actors.domain.validation import TIME_OFF_MINUTES_MAX
 from actors.ports import Calendars
 from gateway.access import Access, Action, zone_name_of
 from gateway.auth import Caller
+from gateway.bookings.schemas import booking_body
 from gateway.clinics.service import ClinicService
 from gateway.desk import Desk
 from gateway.errors import FieldError, InvalidRequest, Refused, accepted
@@ -53,6 +56,7 @@ from gateway.providers.schemas import (
     ProfileRequest,
     ProviderBody,
     RegisteredBody,
+    RetiredBody,
     ScheduleBody,
     TimeOffAnswer,
     TimeOffList,
@@ -79,6 +83,8 @@ from gateway.words import checked_text
 
 DAYS_MAX: Final = 62
 _DAYS_DEFAULT: Final = 7
+_TO_COME_DAYS: Final = 400
+"""Farther than any horizon: all visits to come of a provider who retires."""
 
 Span = tuple[str | Minute, str | Minute]
 
@@ -231,6 +237,40 @@ class ProviderService:
         done = accepted(answer, Done)
         self._access.forget(provider_id)
         return registered_body(done, profile)
+
+    async def set_retired(
+        self,
+        caller: Caller | None,
+        key: str | None,
+        provider_id: ProviderId,
+        *,
+        retired: bool,
+    ) -> RetiredBody:
+        """Offer nothing any more, or again; answers with the visits to come."""
+        action = Action.RETIRE_PROVIDER if retired else Action.REINSTATE_PROVIDER
+        caller = await self._access.to_provider(caller, action, provider_id)
+        stamp = self._desk.stamp(caller, key, action, provider_id)
+        answer = await self._desk.ask(
+            SetRetired(
+                provider_id=provider_id,
+                retired=retired,
+                key=stamp.key,
+                fingerprint=stamp.fingerprint,
+                deadline=stamp.deadline,
+            )
+        )
+        done = accepted(answer, Done)
+        now = Minute(self._desk.now() // 60_000)
+        to_come = ReadSchedule(provider_id, now, Minute(now + _TO_COME_DAYS * DAY))
+        found = accepted(await self._calendars.ask(to_come), ScheduleView)
+        affected = [one for one in found.bookings if one.status in LIVE]
+        return RetiredBody(
+            provider_id=provider_id,
+            retired=retired,
+            affected=[booking_body(booking) for booking in affected],
+            epoch=done.epoch,
+            version=done.version,
+        )
 
     async def time_off(
         self, caller: Caller | None, provider_id: ProviderId

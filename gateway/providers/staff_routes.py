@@ -13,6 +13,7 @@ from gateway.providers.routes import provider_id_in, span_in
 from gateway.providers.schemas import (
     ProfileRequest,
     RegisteredBody,
+    RetiredBody,
     ScheduleBody,
     TimeOffAnswer,
     TimeOffList,
@@ -28,6 +29,8 @@ def operations(providers: ProviderService) -> list[Operation]:
     """What staff can ask about a provider."""
     return [
         _register(providers),
+        _retire(providers, retired=True),
+        _retire(providers, retired=False),
         _schedule(providers),
         _availability(providers),
         _set_availability(providers),
@@ -66,6 +69,34 @@ def _new_provider_id(call: Call) -> ProviderId:
         message = "must be prv_ and 1 to 64 letters, digits, - and _"
         raise InvalidRequest("", FieldError("provider_id", message))
     return ProviderId(text)
+
+
+def _retire(providers: ProviderService, *, retired: bool) -> Operation:
+    async def retire(call: Call) -> Reply:
+        key, provider_id = call.idempotency_key(), provider_id_in(call)
+        body = await providers.set_retired(
+            call.caller, key, provider_id, retired=retired
+        )
+        return Reply(200, json.encode(body))
+
+    verb, action = (
+        ("retire", Action.RETIRE_PROVIDER)
+        if retired
+        else ("reinstate", Action.REINSTATE_PROVIDER)
+    )
+    return Operation(
+        method="POST",
+        path=f"{_PROVIDER}/{verb}",
+        action=action,
+        name=action.value,
+        summary="Offer nothing any more; bookings stay, those to come are listed"
+        if retired
+        else "Offer again what the rules say",
+        handler=retire,
+        tag="staff",
+        answers={200: RetiredBody},
+        refusals=("provider_not_found",),
+    )
 
 
 def _schedule(providers: ProviderService) -> Operation:

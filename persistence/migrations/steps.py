@@ -37,6 +37,14 @@ def create_index(name: str, table: str, columns: list[str]) -> None:
     op.create_index(name, table, columns)
 
 
+def add_column(table: str, column: sa.Column[Any]) -> None:
+    """Add a column, which needs a default of the server, unless it is there."""
+    known = sa.inspect(op.get_bind()).get_columns(table)
+    if any(one["name"] == column.name for one in known):
+        return
+    op.add_column(table, column)
+
+
 def widen_text(table: str, column: str) -> None:
     """Let a text be 16 MiB long; SQLite has no bound, and may do it twice."""
     if op.get_bind().dialect.name == "sqlite":

@@ -106,6 +106,8 @@ _ASKS: dict[Action, Ask] = {
     Action.ADD_TIME_OFF: _post(f"{_ONE}/time-off", _LEAVE),
     Action.REMOVE_TIME_OFF: _request("DELETE", _ONE + "/time-off/{leave}"),
     Action.REGISTER_PROVIDER: _request("PUT", _ONE, _PROFILE),
+    Action.RETIRE_PROVIDER: _post(f"{_ONE}/retire"),
+    Action.REINSTATE_PROVIDER: _post(f"{_ONE}/reinstate"),
     Action.READ_CLINIC: _request("GET", "/v1/clinics/cln_1"),
     Action.PUT_CLINIC: _request("PUT", "/v1/clinics/cln_1", _CLINIC),
 }
@@ -173,6 +175,8 @@ _STAFF_ONLY = {
     "remove_time_off",
     "register_provider",
     "put_clinic",
+    "retire_provider",
+    "reinstate_provider",
 }
 
 
