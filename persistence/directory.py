@@ -56,7 +56,8 @@ Found = list[tuple[ProviderId, float | str]]
 """Ids with what they are ordered by: a distance or a name."""
 
 _FROM = t.provider.join(t.clinic, t.provider.c.clinic_id == t.clinic.c.clinic_id)
-_VISIT_TYPE_FIELDS = VisitType.__struct_fields__
+# Rules without a column are the calendar's alone: lists show none of them.
+_VISIT_TYPE_FIELDS = [f for f in VisitType.__struct_fields__ if f in t.visit_type.c]
 
 
 class SqlDirectory:

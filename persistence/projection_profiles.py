@@ -82,7 +82,11 @@ async def _write_visit_types(
         {
             "provider_id": put.provider_id,
             "position": position,
-            **structs.asdict(visit_type),
+            **{
+                field: value
+                for field, value in structs.asdict(visit_type).items()
+                if field in table.c
+            },
             "locations": list(visit_type.locations),
         }
         for put in puts
