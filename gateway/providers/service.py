@@ -1,4 +1,7 @@
-"""One provider: profile, slots, schedule, rules and leave."""
+"""One provider: profile, slots, schedule, rules and leave.
+
+One file because each method is one operation on the same calendar, and short.
+"""
 
 from __future__ import annotations
 
