@@ -65,7 +65,9 @@ class RateLimits:
         """
         if not self._on:
             return
-        key = address if caller is None else f"{caller.role}:{caller.subject}"
+        key = (
+            network_of(address) if caller is None else f"{caller.role}:{caller.subject}"
+        )
         wait_s = self._topics.take(key, count)
         if wait_s > 0:
             raise TooManyRequests(wait_s)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from actors.domain.answers import HoldView
+from actors.domain.ids import Millis
 from gateway.wire import Instant, millis_text, minute_text
 from gateway.words import (
     Epoch,
@@ -26,7 +29,10 @@ class HoldRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HoldBody(Struct, frozen=True):
-    """A hold: the slot is kept until ``expires_at``."""
+    """A hold: the slot is kept until ``expires_at``, for so long when it was answered.
+
+    A device whose clock is wrong counts ``expires_in_ms`` down.
+    """
 
     hold_id: HoldRef
     provider_id: ProviderRef
@@ -35,13 +41,14 @@ class HoldBody(Struct, frozen=True):
     start: Instant
     end: Instant
     expires_at: Instant
+    expires_in_ms: Annotated[int, Meta(ge=0)]
     extended: bool
     location_id: str
     epoch: Epoch
     version: Version
 
 
-def hold_body(view: HoldView) -> HoldBody:
+def hold_body(view: HoldView, now: Millis) -> HoldBody:
     """A calendar's view of a hold, as the wire has it."""
     return HoldBody(
         hold_id=view.hold_id,
@@ -51,6 +58,7 @@ def hold_body(view: HoldView) -> HoldBody:
         start=minute_text(view.start),
         end=minute_text(view.end),
         expires_at=millis_text(view.expires),
+        expires_in_ms=max(0, view.expires - now),
         extended=view.extended,
         location_id=view.location_id,
         epoch=view.epoch,

@@ -57,7 +57,9 @@ class HoldService:
             fingerprint=stamp.fingerprint,
             deadline=stamp.deadline,
         )
-        return hold_body(accepted(await self._desk.ask(command), HoldView))
+        return hold_body(
+            accepted(await self._desk.ask(command), HoldView), self._desk.now()
+        )
 
     async def show(self, caller: Caller | None, held: str) -> HoldBody:
         """One live hold."""
@@ -65,7 +67,9 @@ class HoldService:
             caller, Action.READ_HOLD, "hld", held
         )
         read = ReadHold(provider_id, HoldId(held), caller.patient_id)
-        return hold_body(_accepted(await self._calendars.ask(read), HoldView))
+        return hold_body(
+            _accepted(await self._calendars.ask(read), HoldView), self._desk.now()
+        )
 
     async def extend(
         self, caller: Caller | None, key: str | None, held: str
@@ -83,7 +87,9 @@ class HoldService:
             fingerprint=stamp.fingerprint,
             deadline=stamp.deadline,
         )
-        return hold_body(_accepted(await self._desk.ask(command), HoldView))
+        return hold_body(
+            _accepted(await self._desk.ask(command), HoldView), self._desk.now()
+        )
 
     async def release(self, caller: Caller | None, key: str | None, held: str) -> Done:
         """Give the slot back."""

@@ -45,6 +45,7 @@ from gateway.live.models import (
     TEXT_BYTES_MAX,
     Auth,
     Envelope,
+    Identified,
     Logout,
     Ping,
     Subscribe,
@@ -61,6 +62,7 @@ from gateway.reply import Reply
 from gateway.wire import millis_text
 
 _ENVELOPE: Final = json.Decoder(Envelope)
+_IDENTIFIED: Final = json.Decoder(Identified)
 _AUTH: Final = json.Decoder(Auth)
 _LOGOUT: Final = json.Decoder(Logout)
 _PING: Final = json.Decoder(Ping)
@@ -137,7 +139,7 @@ class Conversation:
         try:
             envelope = self._envelope(text)
         except InvalidRequest as error:
-            self._strike(error)
+            self._strike(error, text)
             return None
         assert text is not None
         try:
@@ -197,10 +199,11 @@ class Conversation:
             self._refuse(message.id, error)
             # Who is signed in loses nothing by it; their own token has an end.
             if watcher.caller is None and watcher.strike():
-                self._end(CloseCode.UNAUTHENTICATED)
+                self._end(CloseCode.UNAUTHENTICATED, "Three tokens did not hold.")
             return
         if not self._owner.sign_in(caller, house.clock.now()):
-            self._end(CloseCode.TOO_MANY_CONNECTIONS)
+            reason = "This person has too many connections; close some first."
+            self._end(CloseCode.TOO_MANY_CONNECTIONS, reason)
             return
         body = {
             "role": caller.role,
@@ -419,11 +422,21 @@ class Conversation:
         self._house.hub.tally.refusals[found.code] += 1
         self._watcher.writer.answer(error_frame(identifier, found, topic))
 
-    def _strike(self, error: InvalidRequest) -> None:
-        self._refuse(None, error)
-        if self._watcher.strike():
-            self._end(CloseCode.BAD_FRAME)
+    def _strike(self, error: InvalidRequest, text: str | None) -> None:
+        """Refuse a frame; three that not even an id can be read of are too many."""
+        identifier = _id_of(text)
+        self._refuse(identifier, error)
+        if identifier is None and self._watcher.strike():
+            self._end(CloseCode.BAD_FRAME, "Three frames could not be read.")
 
-    def _end(self, code: CloseCode) -> None:
+    def _end(self, code: CloseCode, reason: str = "") -> None:
         retry_ms = self._house.settings.retry_ms
-        self._watcher.writer.close(code, bye_frame(code, retry_ms))
+        self._watcher.writer.close(code, bye_frame(code, retry_ms), reason)
+
+
+def _id_of(text: str | None) -> Identifier:
+    """The id of a message that is wrong in some other way; None if it has none."""
+    try:
+        return _IDENTIFIED.decode(text or "").id
+    except (MsgspecError, UnicodeError, RecursionError):
+        return None

@@ -40,6 +40,12 @@ class Envelope(Struct, frozen=True):
     key: str | None = None
 
 
+class Identified(Struct, frozen=True):
+    """What a message still has whose other fields are wrong."""
+
+    id: MessageId = None
+
+
 class Auth(Struct, frozen=True, tag_field="op", tag="auth", forbid_unknown_fields=True):
     """Sign in, stay signed in with a fresher token, or become somebody else."""
 

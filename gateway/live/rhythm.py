@@ -126,7 +126,8 @@ class Rhythm:
             return
         for watcher in list(self._house.hub.watchers):
             if watcher.caller is not None and revoked.covers(watcher.caller):
-                self._send_away(watcher, CloseCode.UNAUTHENTICATED)
+                reason = "Your token was revoked; sign in anew."
+                self._send_away(watcher, CloseCode.UNAUTHENTICATED, reason)
 
     def _close_slow(self, now: Millis) -> None:
         slow_ms = self._house.settings.slow_s * 1000
@@ -138,9 +139,9 @@ class Rhythm:
             if since is not None and watcher.dirty and now - since >= slow_ms:
                 self._send_away(watcher, CloseCode.TOO_SLOW)
 
-    def _send_away(self, watcher: Watcher, code: CloseCode) -> None:
+    def _send_away(self, watcher: Watcher, code: CloseCode, reason: str = "") -> None:
         retry_ms = self._house.settings.retry_ms
-        watcher.writer.close(code, bye_frame(code, retry_ms))
+        watcher.writer.close(code, bye_frame(code, retry_ms), reason)
 
     async def drain(self) -> None:
         """Send everybody away, one by one, over the configured time."""

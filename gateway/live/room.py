@@ -24,6 +24,7 @@ from actors.domain.validation import HORIZON_MAX
 from actors.domain.zones import week_of_day
 from actors.errors import Overloaded
 from actors.ports import Clock
+from gateway.addresses import network_of
 from gateway.auth import Caller
 from gateway.errors import TooManyRequests
 from gateway.live.board import Board
@@ -114,7 +115,7 @@ class TopicRoom:
         if name.kind is not Kind.SLOTS:
             return ()  # one for each person, or where a right is checked
         settings = self._settings
-        caps = [(f"address {address}", settings.topics_per_address_max)]
+        caps = [(f"address {network_of(address)}", settings.topics_per_address_max)]
         if caller is not None:
             caps.append((f"person {caller.subject}", settings.topics_per_person_max))
         for payer, most in caps:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Final
 
-KINDS: Final = ("tests.attacks.on_http",)
+KINDS: Final = ("tests.attacks.on_http", "tests.attacks.on_socket")
 """Modules with attacks."""
 
 

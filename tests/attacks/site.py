@@ -23,6 +23,7 @@ from cluster.gateway_wiring import config_of, server_of
 from cluster.settings import read_settings
 from cluster.web_server import WebServer
 from gateway.lanes import GatewayApp
+from gateway.live import connection, incoming
 from tests import factories as make
 from tests.fakes.clocks import RunningClock
 from tests.fakes.house import KEY, open_house
@@ -32,7 +33,16 @@ def _plain_http(server: WebServer) -> None:
     server.config.http = "httptools"
 
 
-GUARDS: Final[dict[str, Callable[[WebServer], None]]] = {"http": _plain_http}
+def _any_frames(_server: WebServer) -> None:
+    for name in ("FRAMES_A_TURN", "PIECE_BYTES"):
+        setattr(connection, name, 1 << 30)
+    setattr(incoming, "FRAMES_PER_S", 1 << 30)  # noqa: B010 - it is Final
+
+
+GUARDS: Final[dict[str, Callable[[WebServer], None]]] = {
+    "http": _plain_http,
+    "frames": _any_frames,
+}
 """Name -> what takes this guard away from a server that does not run yet."""
 
 

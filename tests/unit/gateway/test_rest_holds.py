@@ -14,6 +14,7 @@ async def test_a_hold_says_what_it_keeps_and_until_when(house: House) -> None:
     )
     assert response.status_code == 201
     body = response.json()
+    assert body["expires_in_ms"] == 120_000, "for devices whose clock is wrong"
     assert {k: body[k] for k in ("start", "end", "expires_at", "patient_id")} == {
         "start": "2026-08-10T09:00:00Z",
         "end": "2026-08-10T09:30:00Z",

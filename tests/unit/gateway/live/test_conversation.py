@@ -16,7 +16,7 @@ from gateway.live.conversation import Conversation, House
 from gateway.live.persons import Persons
 from gateway.live.room import TopicRoom
 from gateway.live.settings import LiveSettings
-from gateway.live.watcher import Watcher
+from gateway.live.watcher import STRIKES_MAX, Watcher
 from gateway.reply import Reply
 from tests.fakes.clocks import SteppedClock
 from tests.unit.gateway.live.stage import (
@@ -156,11 +156,24 @@ def test_what_nobody_can_read_is_an_error(text: str | None) -> None:
     assert writer.closed is None
 
 
+@pytest.mark.parametrize(
+    "fields", ['"op":1', '"key":[]', '"pad":"' + "x" * 70_000 + '"']
+)
+def test_a_frame_whose_id_can_be_read_keeps_it(fields: str) -> None:
+    """Whatever else is wrong: its author is told which, and is not sent away."""
+    conversation, writer = _Stage().client()
+    for number in range(2 * STRIKES_MAX):
+        conversation.hear(f'{{"id":{number},{fields}}}')
+    answers = [(frame["id"], frame["status"]) for frame in writer.page]
+    assert answers == [(number, 422) for number in range(2 * STRIKES_MAX)]
+    assert writer.closed is None
+
+
 def test_a_frame_that_is_too_long_is_an_error() -> None:
     """The bound is in bytes, not in characters."""
     conversation, writer = _Stage().client()
-    conversation.hear('{"op":"ping","id":"' + "ä" * 40_000 + '"}')
-    assert writer.page[0]["code"] == "invalid_request"
+    conversation.hear('{"op":"ping","id":1,"pad":"' + "ä" * 40_000 + '"}')
+    assert (writer.page[0]["id"], writer.page[0]["code"]) == (1, "invalid_request")
 
 
 @pytest.mark.parametrize(
