@@ -31,6 +31,8 @@ FIELD_CHARACTERS_MAX = 200
 """Longest value that is believed; the longest in the real list has 47."""
 LINE_BYTES_MAX = 16 * 1024
 """Longest line that is read; a longer one is a broken file, not a practice."""
+GIVEN_UP_AFTER = 20
+"""Bad rows at the beginning, and no other, that show the file to be another one."""
 _CODE = re.compile(r"[A-Z0-9]{3,8}")
 _POSTCODE = re.compile(r"[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}")
 _PHONE = re.compile(r"[0-9+() /.-]{0,30}")
@@ -44,6 +46,10 @@ class Status(StrEnum):
     CLOSED = "C"
     DORMANT = "D"
     PROPOSED = "P"
+
+
+class OtherFile(Exception):
+    """The file is no list of practices: nothing at its beginning is one."""
 
 
 class BadRow(ValueError):
@@ -83,7 +89,11 @@ class Reading:
 def read_practices(
     lines: Iterable[bytes], day: date, reading: Reading
 ) -> Iterator[Clinic]:
-    """The clinics open on ``day``, in the file's order; ``reading`` keeps count."""
+    """The clinics open on ``day``, in the file's order; ``reading`` keeps count.
+
+    Raises:
+        OtherFile: the first rows are all bad; says why the first of them is.
+    """
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -94,6 +104,9 @@ def read_practices(
             _check_new(practice.clinic.clinic_id, seen, number)
         except BadRow as bad:
             reading.bad.append((number, str(bad)))
+            if reading.rows == len(reading.bad) == GIVEN_UP_AFTER:
+                first, reason = reading.bad[0]
+                raise OtherFile(f"line {first}: {reason}") from None
             continue
         why = practice.why_skipped(day)
         if why:

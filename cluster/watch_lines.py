@@ -72,7 +72,7 @@ class PlainLines:
         """The lines to print for an event; maybe none."""
         match event:
             case SnapshotSeen(before=None) if event.topic in views:
-                yield from self._content(views[event.topic])
+                yield from self._content(views[event.topic], now)
             case SnapshotSeen() | DeltaSeen():
                 for change in event.changes:
                     yield self._change(event.topic, event.position, change, now)
@@ -81,7 +81,7 @@ class PlainLines:
                 if told:
                     yield Text(f"{self._clock(now)}  {told}", style="dim")
 
-    def _content(self, view: TopicView) -> Iterator[Text]:
+    def _content(self, view: TopicView, now: int) -> Iterator[Text]:
         head = Text(view.topic, style="bold")
         rows = [*view.slots.values(), *(r["status"] for r in view.bookings.values())]
         counts = Counter(rows)
@@ -89,7 +89,11 @@ class PlainLines:
         told = ", ".join(
             f"{counts[state]} {state}" for state in states if counts[state]
         )
-        head.append(f"  {told or 'nothing'}, at {at(view.position)}", style="not bold")
+        zone = datetime.fromtimestamp(now / 1000, UTC).astimezone(self._zone).tzname()
+        head.append(
+            f"  {told or 'nothing'}, at {at(view.position)}, times in {zone}",
+            style="not bold",
+        )
         yield head
         yield from self._days(view.slots)
         for row in sorted(view.bookings.values(), key=lambda row: str(row["start"])):

@@ -15,7 +15,7 @@ from cluster.clock import SystemClock
 from cluster.commands.options import DataOption, JsonOption
 from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.practice_providers import providers_of
-from cluster.practices import Reading, read_practices
+from cluster.practices import GIVEN_UP_AFTER, OtherFile, Reading, read_practices
 from cluster.registering import register, several
 from cluster.settings import read_settings
 from cluster.site import Site, site_made_if_needed
@@ -23,6 +23,8 @@ from cluster.terminal import Progressing, Terminal
 
 CLINICS_AT_ONCE = 500
 """Clinics in one transaction: quick, and the projector is not kept waiting."""
+BAD_SHOWN_MAX = 20
+"""Bad rows that are told one by one; of the others the number."""
 FILE_BYTES_MAX = 64 * 1024 * 1024
 """Twenty times the real list; anything larger is another kind of file."""
 
@@ -53,7 +55,15 @@ def practices(
     settings = read_settings(data=data)
     site = site_made_if_needed(settings, clock.today())
     reading = Reading()
-    clinics = list(read_practices(lines, clock.today(), reading))
+    try:
+        clinics = list(read_practices(lines, clock.today(), reading))
+    except OtherFile as error:
+        raise Obstacle(
+            f"{file} is no list of practices: its first {GIVEN_UP_AFTER} rows are all "
+            f"bad ({error}). Nothing was imported.",
+            "Give a file in the format of epraccur; see docs/import.md.",
+            code=FOUND_A_PROBLEM,
+        ) from error
     if limit:
         clinics = clinics[:limit]
     with terminal.progress() as progress:
@@ -124,8 +134,11 @@ def _report(
         summary["providers"] = dict(counts["providers"])
         terminal.json(summary)
         return
-    for line, reason in reading.bad:
+    for line, reason in reading.bad[:BAD_SHOWN_MAX]:
         terminal.note(f"line {line}: {reason}", style="yellow")
+    more = len(reading.bad) - BAD_SHOWN_MAX
+    if more > 0:
+        terminal.note(f"and {more:,} more bad rows: --json lists all", style="yellow")
     terminal.facts(summary)
     if reading.skipped:
         whys = ", ".join(f"{count:,} {why}" for why, count in reading.skipped.items())

@@ -42,7 +42,9 @@ def status(*, data: DataOption = None, as_json: JsonOption = False) -> None:
             }
         )
     else:
-        terminal.facts(_server_facts(site, record, shards))
+        facts = _server_facts(site, record, shards)
+        # A pid is a word to copy, no quantity.
+        terminal.facts(facts | {"pid": str(record.owner.pid)})
         terminal.table("", COLUMNS, [_row(one) for one in shards])
     if any(one.state != "open" for one in shards):
         raise typer.Exit(FOUND_A_PROBLEM)
@@ -77,7 +79,7 @@ def _server_facts(
 
 def _row(one: ShardStatus) -> tuple[object, ...]:
     return (
-        *(one.shard, one.pid, one.state, one.epoch, one.last_seq),
+        *(one.shard, str(one.pid), one.state, one.epoch, one.last_seq),
         *(one.snapshot_position, one.calendars, one.mailbox, one.commands),
         *(one.batches, one.fsync_p50_ms, one.fsync_p99_ms),
         one.memory_bytes / 2**20,

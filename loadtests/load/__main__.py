@@ -32,6 +32,7 @@ from loadtests.load.tally import Tally
 from loadtests.load.watching import Watching
 
 CUT_SHORT, UNUSABLE = 130, 2
+DAY_S = 86_400.0
 METRICS = (
     "slotcast_live_frames_sent",
     "slotcast_live_deltas_encoded",
@@ -105,6 +106,24 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def positive(text: str) -> int:
+    """A whole number from 1. Raises ArgumentTypeError, which argparse shows."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+    return int(text)
+
+
+def positive_seconds(text: str) -> float:
+    """A length of time. Raises ArgumentTypeError, which argparse shows."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= DAY_S:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return seconds
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(
@@ -114,12 +133,10 @@ def parser() -> argparse.ArgumentParser:
         epilog="\n".join(f"  {s.name:<11}{s.about}" for s in SCENARIOS.values()),
     )
     made.add_argument("scenario", choices=SCENARIOS, metavar="SCENARIO")
-    made.add_argument("--users", type=int, default=0)
-    made.add_argument("--seconds", type=float, default=0)
-    made.add_argument(
-        "--processes", type=int, default=0, help="of Locust, on this machine"
-    )
-    made.add_argument("--slots", type=int, default=0, help="that a release opens")
+    made.add_argument("--users", type=positive)
+    made.add_argument("--seconds", type=positive_seconds)
+    made.add_argument("--processes", type=positive, help="of Locust, on this machine")
+    made.add_argument("--slots", type=positive, help="that a release opens")
     made.add_argument(
         "--url", default="", help="a running server; SLOTCAST_DATA is its"
     )
@@ -129,9 +146,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--web", action="store_true", help="Locust's page on 8089 meanwhile"
     )
-    made.add_argument(
-        "--workers", type=int, default=0, help="started by hand elsewhere"
-    )
+    made.add_argument("--workers", type=positive, help="started by hand elsewhere")
     made.add_argument("--bind", default="127.0.0.1", help="where they find the master")
     made.add_argument("--plan", type=Path, help="a file to keep for them; private")
     return made

@@ -51,6 +51,12 @@ class Outcome:
         return not self.complaints
 
     @property
+    def ran_s(self) -> int:
+        """How many seconds anything was counted: a run may end before its time."""
+        first, last = self.tally.span
+        return last - first + 1
+
+    @property
     def bookings_per_second(self) -> dict[int, int]:
         """Bookings that were acknowledged, second by second."""
         return {s: t.count for s, t in self.tally.seconds.get("booked", {}).items()}
@@ -68,7 +74,7 @@ class Outcome:
             default=0,
         )
         visits = self.tally.whole("visit").count
-        return Scale(visits, best * 60 / window, self.plan.seconds)
+        return Scale(visits, best * 60 / window, self.ran_s)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each name that was counted."""
@@ -97,6 +103,7 @@ class Outcome:
             "began": self.began,
             "users": plan.users,
             "seconds": plan.seconds,
+            "ran_s": self.ran_s,
             "processes": plan.processes,
             "slots": plan.slots,
             "seed": plan.seed,
@@ -132,7 +139,8 @@ class Outcome:
         plan = self.plan
         lines = [
             "",
-            f"{plan.scenario}: {plan.users:,} users, {plan.seconds:g} s, "
+            f"{plan.scenario}: {plan.users:,} users, {self.ran_s} s "
+            f"(at most {plan.seconds:g}), "
             f"{plan.processes} of Locust",
             f"{'':<24}{'count':>10}{'failed':>8}{'p50':>12}{'p99':>12}{'max':>12}",
         ]

@@ -101,7 +101,8 @@ def _tiles(outcome: Outcome) -> str:
     server, metrics = document["server"], document["server"]["metrics"]
     sight = outcome.tally.whole("live: change to sight")
     tiles = [
-        ("people, seconds", f"{outcome.plan.users:,}, {outcome.plan.seconds:g}"),
+        ("people", f"{outcome.plan.users:,}"),
+        ("seconds, of at most", f"{outcome.ran_s}, {outcome.plan.seconds:g}"),
         ("processes of Locust", f"{outcome.plan.processes}"),
         ("bookings", f"{outcome.tally.whole('booked').count:,}"),
     ]
@@ -111,7 +112,7 @@ def _tiles(outcome: Outcome) -> str:
     if frames := metrics.get("slotcast_live_frames_sent"):
         tiles.append(("frames the server sent", f"{frames:,.0f}"))
         conflated = metrics.get("slotcast_live_conflations", 0)
-        tiles.append(("conflations by the server", f"{conflated:,.0f}"))
+        tiles.append(("missed frames made one state", f"{conflated:,.0f}"))
     if outcome.samples:
         if server["rss_max_mib"]:
             used = f"{server['cores_mean']:g}, {server['cores_max']:g}"

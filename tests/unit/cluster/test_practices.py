@@ -3,8 +3,16 @@
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from actors.domain.rules import Clinic
-from cluster.practices import COLUMNS, Reading, read_practices
+from cluster.practices import (
+    COLUMNS,
+    GIVEN_UP_AFTER,
+    OtherFile,
+    Reading,
+    read_practices,
+)
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 DAY = date(2026, 12, 1)
@@ -90,3 +98,21 @@ def test_an_open_date_to_come_is_not_open_yet() -> None:
     assert list(read_practices([line], DAY, early)) == []
     assert early.skipped["not open yet"] == 1
     assert len(list(read_practices([line], date(2027, 1, 1), late))) == 1
+
+
+def test_another_file_is_given_up_at_its_beginning() -> None:
+    """Twenty bad rows and no good one: it stops there and says what is wrong first."""
+    reading = Reading()
+    lines = iter([b"a,b,c\n"] * 39_597)
+    with pytest.raises(OtherFile, match=f"line 1: 3 columns instead of {COLUMNS}"):
+        list(read_practices(lines, DAY, reading))
+    assert reading.rows == GIVEN_UP_AFTER
+    assert len(list(lines)) == 39_597 - GIVEN_UP_AFTER
+
+
+def test_bad_rows_after_a_good_one_stop_nothing() -> None:
+    """A list with many bad rows is still a list: each is counted."""
+    good = (SAMPLES / "practices_good.csv").read_bytes().splitlines()[0]
+    reading = Reading()
+    list(read_practices([good, *[b"a,b,c"] * 100], DAY, reading))
+    assert (reading.rows, len(reading.bad)) == (101, 100)

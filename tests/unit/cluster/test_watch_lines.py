@@ -63,7 +63,7 @@ def test_content_is_shown_by_day_and_state_in_local_time() -> None:
         WEEK, slots=[[NINE, "booked"], [TEN, "free"], ["2026-12-02T23:30:00Z", "held"]]
     )
     assert people(SnapshotSeen(WEEK, (7, 101), None), views).splitlines() == [
-        f"{WEEK}  1 free, 1 held, 1 booked, at 7.101",
+        f"{WEEK}  1 free, 1 held, 1 booked, at 7.101, times in CET",
         "  Tue  1 Dec free   11:00",
         "             booked 10:00",
         "  Thu  3 Dec held   00:30",
@@ -73,7 +73,7 @@ def test_content_is_shown_by_day_and_state_in_local_time() -> None:
 def test_an_empty_topic_is_said_to_be_empty() -> None:
     """No slot is also an answer."""
     text = people(SnapshotSeen(WEEK, (7, 101), None), shown(WEEK, slots=[]))
-    assert text == f"{WEEK}  nothing, at 7.101"
+    assert text == f"{WEEK}  nothing, at 7.101, times in CET"
 
 
 def test_bookings_are_shown_with_who_and_leave() -> None:

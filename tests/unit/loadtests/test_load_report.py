@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from loadtests.load.__main__ import parser
 from loadtests.load.budgets import Budgets, judge
 from loadtests.load.checks import broken, kept
 from loadtests.load.outcome import Outcome
@@ -199,3 +200,24 @@ def test_the_booked_monday_is_at_least_two_days_away() -> None:
         monday = next_monday(today)
         assert monday.weekday() == 0
         assert 2 <= (monday - today).days <= 8
+
+
+@pytest.mark.parametrize(
+    "words", [["--users", "0"], ["--users", "-3"], ["--seconds", "0"], ["--slots", "x"]]
+)
+def test_a_run_of_nobody_is_refused_at_once(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not taken for the default, and nothing is started."""
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(["release", *words])
+    assert ended.value.code == 2
+    assert words[1] in capsys.readouterr().err
+
+
+def test_the_length_of_a_run_is_what_was_measured() -> None:
+    """A run that ends before its time says how long it was, and of how much."""
+    outcome = an_outcome()
+    first, last = outcome.tally.span
+    assert outcome.document()["ran_s"] == last - first + 1
+    assert f"{outcome.ran_s} s (at most" in outcome.text(Path("results"))
