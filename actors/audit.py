@@ -234,7 +234,8 @@ class Audit:
         tenure.version = event.version
 
     def _take(self, tenure: Tenure, event: HoldPlaced | _Booked, owner: str) -> None:
-        rival = tenure.take(owner, event.busy_start, event.busy_end)
+        moving = event.moving if isinstance(event, HoldPlaced) else None
+        rival = tenure.take(owner, event.busy_start, event.busy_end, moving or "")
         if rival is not None:
             self._problem(
                 f"{event.provider_id}: {owner} was given time that {rival} has"

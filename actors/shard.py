@@ -28,7 +28,7 @@ from msgspec.structs import replace
 
 from actors.batch import SHARED, Batch, providers_of
 from actors.clock_watch import STEP_MS, Reading
-from actors.domain.answers import Done, NextFreeView, PositionsView, Reply
+from actors.domain.answers import Done, PositionsView, Reply
 from actors.domain.calendar import Calendar
 from actors.domain.changes import CalendarChange
 from actors.domain.commands import (
@@ -75,7 +75,7 @@ from actors.ports import (
     TroubleCode,
 )
 from actors.residents import Resident, Residents
-from actors.shard_views import change_after, view_after, view_of
+from actors.shard_views import change_after, next_free_of, view_after, view_of
 from actors.tally import Tally
 
 _WINDOWED = (ReadSlots, ReadWeek, ReadProvider, ReadNextFree)
@@ -439,7 +439,7 @@ class Shard:
                 and resident.calendar.registered
             ]
             if isinstance(read, ReadNextFree):
-                return NextFreeView({one.provider_id: one.next_free() for one in known})
+                return next_free_of(known)
             return PositionsView(
                 self.epoch, {one.provider_id: one.version for one in known}
             )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from actors.domain.answers import Answer, Done, Reply
+from actors.domain.answers import Answer, Done, NextFreeView, Reply
 from actors.domain.calendar import Calendar
 from actors.domain.changes import CalendarChange
 from actors.domain.delta import change_of
@@ -21,7 +21,7 @@ from actors.domain.events import (
     TimeOffAdded,
     VisitCompleted,
 )
-from actors.domain.ids import ShardId
+from actors.domain.ids import Minute, ProviderId, ShardId, VisitTypeId
 from actors.domain.reads import (
     ReadBooking,
     ReadHold,
@@ -89,3 +89,15 @@ def change_after(
         reread or left is not None,
         ShardId("") if left is None else left.to_shard,
     )
+
+
+def next_free_of(calendars: Iterable[Calendar]) -> NextFreeView:
+    """The soonest free start of each calendar, and of which visit type it is."""
+    starts: dict[ProviderId, Minute | None] = {}
+    kinds: dict[ProviderId, VisitTypeId] = {}
+    for calendar in calendars:
+        starts[calendar.provider_id] = calendar.next_free()
+        kind = calendar.next_free_visit_type()
+        if kind is not None:
+            kinds[calendar.provider_id] = kind
+    return NextFreeView(starts, kinds)

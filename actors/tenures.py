@@ -38,19 +38,39 @@ class Tenure:
     """Records up to here are in it already."""
     spans: list[tuple[int, int, str]] = field(default_factory=list)
     by_owner: dict[str, tuple[int, int]] = field(default_factory=dict)
+    beside: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    """Holds that are to move a booking: their spans, and whose time they may meet."""
     bookings: dict[BookingId, AuditedBooking] = field(default_factory=dict)
 
-    def take(self, owner: str, start: int, end: int) -> str | None:
-        """Note that ``owner`` has [start, end); the name of who has it already."""
-        at = bisect_left(self.spans, (start, end, owner))
-        near = self.spans[max(0, at - 1) : at + 1]
-        rival = next((s[2] for s in near if s[0] < end and start < s[1]), None)
-        insort(self.spans, (start, end, owner))
-        self.by_owner[owner] = (start, end)
+    def take(self, owner: str, start: int, end: int, moving: str = "") -> str | None:
+        """Note that ``owner`` has [start, end); the name of who has it already.
+
+        A hold that is ``moving`` a booking may have time of that booking.
+        """
+        rival = self._rival(owner, start, end, moving)
+        if moving:
+            self.beside[owner] = (start, end, moving)
+        else:
+            insort(self.spans, (start, end, owner))
+            self.by_owner[owner] = (start, end)
         return rival
+
+    def _rival(self, owner: str, start: int, end: int, moving: str) -> str | None:
+        at = bisect_left(self.spans, (start, end, owner))
+        for since, until, other in self.spans[max(0, at - 1) :]:
+            if since >= end:
+                break
+            if start < until and other != moving:
+                return other
+        for other, (since, until, moved) in self.beside.items():
+            if since < end and start < until and moved != owner:
+                return other
+        return None
 
     def give_back(self, owner: str) -> bool:
         """Free what ``owner`` has; False if it had nothing."""
+        if self.beside.pop(owner, None) is not None:
+            return True
         span = self.by_owner.pop(owner, None)
         if span is None:
             return False
@@ -68,7 +88,8 @@ class Tenure:
             return "with other bookings"
         forgotten = self.bookings.keys() - later.bookings.keys()
         kept = [span for span in self.spans if span[2] not in forgotten]
-        return "" if kept == later.spans else "with other time taken"
+        same = kept == later.spans and self.beside == later.beside
+        return "" if same else "with other time taken"
 
 
 def tenure_of(calendar: CalendarState | Kept, seq: int) -> tuple[Tenure, list[str]]:
@@ -76,7 +97,9 @@ def tenure_of(calendar: CalendarState | Kept, seq: int) -> tuple[Tenure, list[st
     tenure, problems = Tenure(calendar.version, seq), []
     holds, bookings = calendar.holds, calendar.bookings
     for hold in holds.values() if isinstance(holds, dict) else holds:
-        rival = tenure.take(hold.hold_id, hold.busy_start, hold.busy_end)
+        rival = tenure.take(
+            hold.hold_id, hold.busy_start, hold.busy_end, hold.moving or ""
+        )
         if rival is not None:
             problems.append(f"{hold.hold_id} has time that {rival} has")
     for one in bookings.values() if isinstance(bookings, dict) else bookings:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from actors.domain.rules import Policy
+from actors.domain.rules import BookingLimits, Policy
 from actors.placement import Placement
 from cluster.obstacle import Obstacle
 
@@ -140,8 +140,19 @@ class Settings(BaseSettings):
     cell_minutes: int = 5
     """Smallest piece of a calendar's grid in minutes, for the life of the folder."""
     hold_seconds: int = Field(120, ge=5, le=3600)
-    """How long a hold lasts, and by how much its one extension lengthens it: time
-    enough to fill in a form, short enough not to starve others."""
+    """How long a hold lasts, from its placing and from each extension on: time enough
+    to fill in a form, short enough not to starve others."""
+    hold_extensions: int = Field(10, ge=0, le=1_000)
+    """How often a hold may be extended while its holder answers: WCAG 2.2.1 asks for
+    ten times at least."""
+    hold_minutes_total: int = Field(20, ge=1, le=24 * 60)
+    """How long a hold lasts at most in minutes, all extensions included."""
+    upcoming_per_patient: int = Field(3, ge=0, le=1_000)
+    """Visits ahead that one patient may have with one provider, 0 for no limit; a
+    provider's own rules may say otherwise. Staff may book beyond it."""
+    renewals_per_slot: int = Field(2, ge=0, le=1_000)
+    """How often one patient may hold the same time again within an hour without booking
+    it, 0 for no limit; a provider's own rules may say otherwise."""
     holds_per_patient: int = Field(3, ge=1, le=100)
     """Live holds of one patient on one calendar: enough to compare, not to hoard."""
     early_outcomes: bool = False
@@ -262,6 +273,11 @@ class Settings(BaseSettings):
         return Policy(
             cell_minutes=self.cell_minutes,
             hold_ms=self.hold_seconds * 1000,
+            hold_extensions=self.hold_extensions,
+            hold_total_ms=self.hold_minutes_total * 60_000,
+            booking_limits=BookingLimits(
+                self.upcoming_per_patient, self.renewals_per_slot
+            ),
             holds_per_patient=self.holds_per_patient,
             early_outcomes=self.early_outcomes,
             key_retention_ms=self.key_retention_hours * 3_600_000,

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.refusals import SENTENCES
@@ -26,6 +27,9 @@ CODES = MappingProxyType(
         "slot_unavailable": (409, "Somebody else has this slot"),
         "slot_not_offered": (409, "This slot is not offered"),
         "hold_limit": (409, "Too many holds"),
+        "booking_limit": (409, "Too many visits ahead"),
+        "overlap": (409, "You have another visit at this time"),
+        "hold_confirmed": (409, "The hold has been booked"),
         "wrong_status": (409, "The booking's status does not allow this"),
         "too_early": (409, "The visit's time has not come"),
         "too_late": (409, "It is too late for this"),
@@ -119,6 +123,9 @@ CLOSE_REASONS: Final = MappingProxyType[int, str](
 """What a close frame says beside its code, and the AsyncAPI document of the code."""
 
 
+_ABOUT: Final = MappingProxyType({"hld": "hold_id", "bkg": "booking_id"})
+
+
 class ProblemField(Struct, frozen=True):
     """One field that was not accepted."""
 
@@ -135,6 +142,10 @@ class ProblemBody(Struct, frozen=True, omit_defaults=True):
     detail: str
     code: str
     errors: tuple[ProblemField, ...] = ()
+    hold_id: str | None = None
+    """The caller's own hold that is the reason."""
+    booking_id: str | None = None
+    """The caller's own booking that is the reason."""
 
 
 class Problem(Struct, frozen=True):
@@ -145,6 +156,14 @@ class Problem(Struct, frozen=True):
     detail: str
     fields: tuple[tuple[str, str], ...] = ()
     headers: Headers = ()
+    about: str = ""
+    """The id of the caller's own hold or booking that is the reason."""
+
+    @property
+    def reason(self) -> dict[str, str]:
+        """That id under its name: ``hold_id`` or ``booking_id``; empty without one."""
+        name = _ABOUT.get(self.about.partition("_")[0])
+        return {} if name is None else {name: self.about}
 
     def body(self) -> bytes:
         """The problem+json document."""
@@ -156,6 +175,7 @@ class Problem(Struct, frozen=True):
                 detail=self.detail,
                 code=self.code,
                 errors=tuple(ProblemField(*pair) for pair in self.fields),
+                **self.reason,
             )
         )
 
@@ -182,7 +202,8 @@ def of_refusal(refusal: Refusal) -> Problem:
     """What a calendar's refusal becomes."""
     code = _REFUSAL_CODES[refusal.code]
     headers = ((b"retry-after", b"1"),) if code == "unavailable" else ()
-    return problem(code, refusal.detail, headers=headers)
+    found = problem(code, refusal.detail, headers=headers)
+    return replace(found, about=refusal.about) if refusal.about else found
 
 
 def of_error(error: Exception) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
+from unicodedata import category
 
 from msgspec import Meta
 
@@ -11,6 +12,8 @@ from gateway.bodies import shaped
 from gateway.errors import FieldError, InvalidRequest
 
 REASON_CHARACTERS_MAX: Final = 500
+OF_ANOTHER: Final = "is with another provider; a visit moves within one calendar"
+"""Of a booking and a hold that should move it."""
 
 # ``$`` alone would let a newline pass at the end, in Python but not in JavaScript.
 _LINE_PATTERN: Final = (
@@ -94,12 +97,14 @@ Reason = Annotated[
 
 
 def checked_text(text: str, field: str) -> str:
-    """Free text without control characters, trimmed.
+    """Free text, trimmed, each line end one newline whatever the client's system.
 
     Raises:
-        InvalidRequest: it has some; they would break lists, mails and terminals.
+        InvalidRequest: it has other control characters, which would break lists, mails
+            and terminals.
     """
-    if any((char < " " and char not in "\n\t") or char == "\x7f" for char in text):
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if any(category(char) == "Cc" and char not in "\n\t" for char in text):
         raise InvalidRequest("", FieldError(field, "must not have control characters"))
     return text.strip()
 

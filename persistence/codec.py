@@ -53,6 +53,8 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "until": "u",
         "code": "q",
         "detail": "d",
+        "about": "i",
+        "moving": "M",
         "to_shard": "T",
         "seq": "j",
         "from_shard": "F",

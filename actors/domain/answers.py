@@ -51,6 +51,9 @@ class HoldView(Struct, frozen=True, tag="hold", gc=False):
     expires: Millis
     extended: bool
     location_id: LocationId
+    extensions_left: int = 0
+    """How often it may still be extended."""
+    moving: BookingId | None = None
 
 
 class BookingView(Struct, frozen=True, tag="booking", gc=False):
@@ -153,10 +156,12 @@ class ProviderView(Struct, frozen=True, tag="provider"):
 class NextFreeView(Struct, frozen=True, tag="next_free"):
     """The soonest free start over all active visit types; None where there is none.
 
-    Providers whose calendar does not exist are missing.
+    Providers whose calendar does not exist are missing. ``visit_types`` says which
+    type each start is of, the first in the rules' order if several start then.
     """
 
     starts: dict[ProviderId, Minute | None]
+    visit_types: dict[ProviderId, VisitTypeId] = {}
 
 
 class PositionsView(Struct, frozen=True, tag="positions"):

@@ -6,7 +6,7 @@ Also for readers that trust no calendar (actors/audit.py). What follows from the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +22,7 @@ from actors.domain.ids import (
     ShardId,
 )
 from actors.domain.occupancy import Booking, Hold
+from actors.domain.renewals import Entries
 from actors.domain.rules import Availability, Profile, TimeOff
 
 if TYPE_CHECKING:
@@ -64,44 +65,32 @@ class Kept(Struct, array_like=True):
     fresh: bool
     expired: dict[HoldId, PatientId]
     answers: dict[str, tuple[int, Millis, _Answer]]
-
-
-class _Left(Kept, array_like=True):
     left: Leave | None = None
     passed: Minute = Minute(0)
     """Only where it is not the window; a program that does not know it skips it."""
+    lately_held: Entries = {}
 
 
-_K = TypeVar("_K", bound=Kept)
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Left)
+_decoder = msgspec.msgpack.Decoder(Kept)
 
 
 def pack(calendar: CalendarState) -> bytes:
     """The calendar's state as bytes, where it went included."""
-    if calendar.left is None:
-        return _encoded(FORMAT, calendar, calendar.epoch)
-    return _encoded(FORMAT_LEFT, calendar, calendar.epoch, calendar.left)
+    number = FORMAT if calendar.left is None else FORMAT_LEFT
+    kept = _kept(number, calendar, calendar.epoch)
+    kept.left = calendar.left
+    return _encoder.encode(kept)
 
 
 def pack_for_new_shard(calendar: CalendarState) -> bytes:
     """What a calendar that left takes along: the same bytes whenever it is asked."""
     assert calendar.left is not None, "it did not leave"
-    return _encoded(FORMAT, calendar, calendar.left.epoch)
+    return _encoder.encode(_kept(FORMAT, calendar, calendar.left.epoch))
 
 
-def _encoded(
-    number: int, calendar: CalendarState, epoch: int, left: Leave | None = None
-) -> bytes:
-    if left is None and calendar.passed == calendar.window:
-        return _encoder.encode(_kept(Kept, number, calendar, epoch))
-    kept = _kept(_Left, number, calendar, epoch)
-    kept.left, kept.passed = left, calendar.passed
-    return _encoder.encode(kept)
-
-
-def _kept(kind: type[_K], number: int, calendar: CalendarState, epoch: int) -> _K:
-    return kind(
+def _kept(number: int, calendar: CalendarState, epoch: int) -> Kept:
+    return Kept(
         number,
         calendar.provider_id,
         calendar.version,
@@ -115,10 +104,12 @@ def _kept(kind: type[_K], number: int, calendar: CalendarState, epoch: int) -> _
         calendar.fresh,
         calendar.expired,
         calendar.answers.entries,
+        passed=Minute(0) if calendar.passed == calendar.window else calendar.passed,
+        lately_held=calendar.renewals.entries,
     )
 
 
-def unpack(blob: bytes) -> tuple[_Left, Leave | None]:
+def unpack(blob: bytes) -> tuple[Kept, Leave | None]:
     """The state in a snapshot, and where its calendar went, if it did.
 
     Raises:
@@ -133,7 +124,7 @@ def unpack(blob: bytes) -> tuple[_Left, Leave | None]:
     return kept, kept.left
 
 
-def restore(calendar: CalendarState, kept: _Left) -> None:
+def restore(calendar: CalendarState, kept: Kept) -> None:
     """Fill an empty calendar."""
     calendar.version = kept.version
     calendar.epoch = kept.epoch
@@ -146,7 +137,12 @@ def restore(calendar: CalendarState, kept: _Left) -> None:
     calendar.fresh = kept.fresh
     calendar.expired = kept.expired
     calendar.answers.restore(kept.answers)
+    calendar.renewals.entries = kept.lately_held
     for hold in kept.holds:
+        if not hold.placed:  # kept by a program that did not count extensions
+            hold.extensions = int(hold.extended)
+            lasts = calendar.policy.hold_ms * (1 + hold.extensions)
+            hold.placed = Millis(hold.expires - lasts)
         calendar.add_hold(hold)
     for booking in kept.bookings:
         calendar.add_booking(booking)

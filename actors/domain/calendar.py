@@ -39,12 +39,13 @@ from actors.domain.ids import (
 )
 from actors.domain.occupancy import Booking, Hold
 from actors.domain.refusals import (
-    EXTENDED_ALREADY,
     KEY_REUSED,
     NO_BOOKING,
     NO_PROVIDER,
     TOO_LATE,
-    hold_limit,
+    UNAVAILABLE,
+    extension_limit,
+    hold_is_for_moving,
     invalid,
 )
 from actors.domain.validation import reason_problem
@@ -95,6 +96,7 @@ class Calendar(Desk):
             fingerprint=command.fingerprint,
             code=refusal.code.value,
             detail=refusal.detail,
+            about=refusal.about,
         )
 
     # --- views: functions of the state (and tzdata) ----------------------------
@@ -141,6 +143,11 @@ class Calendar(Desk):
         """The soonest free start over all active visit types."""
         return min(views.next_free(self).values(), default=None)
 
+    def next_free_visit_type(self) -> VisitTypeId | None:
+        """Of which visit type the soonest free start is."""
+        starts = views.next_free(self)
+        return min(starts, key=starts.__getitem__, default=None)
+
     def _decide_after_expiry(
         self, command: cm.Command, now: Millis
     ) -> tuple[ev.Event, ...] | Refusal:
@@ -171,18 +178,19 @@ class Calendar(Desk):
     ) -> ev.Event | Refusal:
         if c.hold_id in self.holds or c.hold_id in self.expired:
             return invalid("this hold_id is already in use")
-        found = self._free_slot(c.visit_type, c.start, now)
+        moving: Booking | Refusal | None = None
+        if c.moving is not None:
+            moving = self._own_booking(c.moving, c.patient_id, cm.RescheduleBooking)
+        if isinstance(moving, Refusal):
+            return moving
+        found = self._free_slot(c.visit_type, c.start, now, moving)
+        if found is UNAVAILABLE:
+            return self._whose(c.patient_id, c.visit_type, c.start, now)
         if isinstance(found, Refusal):
             return found
         rule, location_id = found
-        limit = self.policy.holds_per_patient
-        mine = self.holds_of.get(c.patient_id)
-        if (
-            mine is not None
-            and len(mine) >= limit
-            and len(self._holds_live(c.patient_id, now)) >= limit
-        ):
-            return hold_limit(limit)
+        if not c.by_staff and (problem := self._hold_problem(c, now)):
+            return problem
         end = Minute(c.start + rule.minutes)
         return ev.HoldPlaced(
             provider_id=self.provider_id,
@@ -199,7 +207,15 @@ class Calendar(Desk):
             busy_end=Minute(end + rule.buffer_after),
             expires=Millis(now + self.policy.hold_ms),
             location_id=location_id,
+            moving=c.moving,
         )
+
+    def _hold_problem(self, c: cm.PlaceHold, now: Millis) -> Refusal | None:
+        """The limit that this hold would exceed; a move needs no further visit."""
+        found = self._too_many_holds(c.patient_id, c.visit_type, c.start, now)
+        if found is None and c.moving is None:
+            found = self._too_many_visits(c.patient_id, now)
+        return found
 
     def _extend_hold(
         self, c: cm.ExtendHold, now: Millis, version: int
@@ -207,8 +223,11 @@ class Calendar(Desk):
         hold = self._live_hold(c.hold_id, c.owner, now)
         if isinstance(hold, Refusal):
             return hold
-        if hold.extended:
-            return EXTENDED_ALREADY
+        policy = self.policy
+        if not self.extensions_left(hold):
+            minutes = policy.hold_total_ms // 60_000
+            return extension_limit(policy.hold_extensions, minutes)
+        until = min(now + policy.hold_ms, hold.placed + policy.hold_total_ms)
         return ev.HoldExtended(
             provider_id=self.provider_id,
             at=now,
@@ -216,7 +235,7 @@ class Calendar(Desk):
             key=c.key,
             fingerprint=c.fingerprint,
             hold_id=c.hold_id,
-            expires=Millis(hold.expires + self.policy.hold_ms),
+            expires=Millis(max(hold.expires, until)),
         )
 
     def _release_hold(
@@ -251,6 +270,12 @@ class Calendar(Desk):
             return invalid(problem)
         if late := self._late(hold, now):
             return late
+        if hold.moving is not None and self.booked.hits(
+            hold.busy_start // self.cell, hold.busy_end // self.cell
+        ):
+            return hold_is_for_moving(hold.moving)
+        if not c.by_staff and (full := self._too_many_visits(hold.patient_id, now)):
+            return full
         return ev.SlotBooked(
             provider_id=self.provider_id,
             at=now,
@@ -282,10 +307,12 @@ class Calendar(Desk):
             return self._book_held(c, hold, now, version)
         if problem := self._booking_problem(c.booking_id, c.reason):
             return invalid(problem)
-        found = self._free_slot(c.visit_type, c.start, now)
+        found = self._slot_for(c.patient_id, c.visit_type, c.start, now)
         if isinstance(found, Refusal):
             return found
-        rule, location_id = found
+        rule, location_id, over = found
+        if not c.by_staff and (full := self._too_many_visits(c.patient_id, now)):
+            return full
         end = Minute(c.start + rule.minutes)
         return ev.SlotBooked(
             provider_id=self.provider_id,
@@ -301,6 +328,7 @@ class Calendar(Desk):
             busy_start=Minute(c.start - rule.buffer_before),
             busy_end=Minute(end + rule.buffer_after),
             location_id=location_id,
+            hold_id=over.hold_id if over is not None else None,
             reason=c.reason,
         )
 
@@ -316,18 +344,26 @@ class Calendar(Desk):
             hold = self._live_hold(c.hold_id, booking.patient_id, now)
             if isinstance(hold, Refusal):
                 return hold
-            return self._move_to_hold(c, hold, now, version)
+            return self._move_to_hold(c, booking, hold, now, version)
         assert c.start is not None
         own = self._own_hold(booking.patient_id, booking.visit_type, c.start, now)
         if own is not None:
-            return self._move_to_hold(c, own, now, version)
+            return self._move_to_hold(c, booking, own, now, version)
         return self._move_to_start(c, booking, now, version)
 
     def _move_to_hold(
-        self, c: cm.RescheduleBooking, hold: Hold, now: Millis, version: int
+        self,
+        c: cm.RescheduleBooking,
+        booking: Booking,
+        hold: Hold,
+        now: Millis,
+        version: int,
     ) -> ev.Event | Refusal:
         if late := self._late(hold, now):
             return late
+        first, last = hold.busy_start // self.cell, hold.busy_end // self.cell
+        if hold.moving is not None and self._is_booked_by_others(first, last, booking):
+            return hold_is_for_moving(hold.moving)
         return ev.BookingRescheduled(
             provider_id=self.provider_id,
             at=now,
@@ -348,10 +384,12 @@ class Calendar(Desk):
         self, c: cm.RescheduleBooking, booking: Booking, now: Millis, version: int
     ) -> ev.Event | Refusal:
         assert c.start is not None
-        found = self._free_slot(booking.visit_type, c.start, now, booking)
+        found = self._slot_for(
+            booking.patient_id, booking.visit_type, c.start, now, booking
+        )
         if isinstance(found, Refusal):
             return found
-        rule, location_id = found
+        rule, location_id, over = found
         end = Minute(c.start + rule.minutes)
         return ev.BookingRescheduled(
             provider_id=self.provider_id,
@@ -366,6 +404,7 @@ class Calendar(Desk):
             busy_start=Minute(c.start - rule.buffer_before),
             busy_end=Minute(end + rule.buffer_after),
             location_id=location_id,
+            hold_id=over.hold_id if over is not None else None,
         )
 
     # --- the calendar's own ----------------------------------------------------

@@ -75,16 +75,22 @@ class RemoveTimeOff(CommandBase, frozen=True, kw_only=True, tag="time_on"):
 
 
 class PlaceHold(CommandBase, frozen=True, kw_only=True, tag="hold"):
-    """Reserve a slot for a short while."""
+    """Reserve a slot for a short while.
+
+    ``moving``: to move this visit of the patient's own, whose time is then free to it.
+    ``by_staff``: limits of patients do not apply.
+    """
 
     hold_id: HoldId
     patient_id: PatientId
     visit_type: VisitTypeId
     start: Minute
+    moving: BookingId | None = None
+    by_staff: bool = False
 
 
 class ExtendHold(CommandBase, frozen=True, kw_only=True, tag="extend"):
-    """Lengthen a hold, once."""
+    """Let a hold last as long again from now, a bounded number of times."""
 
     hold_id: HoldId
     owner: PatientId | None
@@ -98,22 +104,27 @@ class ReleaseHold(CommandBase, frozen=True, kw_only=True, tag="release"):
 
 
 class ConfirmHold(CommandBase, frozen=True, kw_only=True, tag="confirm"):
-    """Turn a hold into a booking."""
+    """Turn a hold into a booking. ``by_staff``: limits do not apply."""
 
     hold_id: HoldId
     booking_id: BookingId
     owner: PatientId | None
     reason: str = ""
+    by_staff: bool = False
 
 
 class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
-    """Book a free slot at once, or the patient's own hold of just that slot."""
+    """Book a slot that is free, or free but for one hold of the patient's own.
+
+    ``by_staff``: limits of patients do not apply.
+    """
 
     booking_id: BookingId
     patient_id: PatientId
     visit_type: VisitTypeId
     start: Minute
     reason: str = ""
+    by_staff: bool = False
 
 
 class CancelBooking(CommandBase, frozen=True, kw_only=True, tag="cancel"):

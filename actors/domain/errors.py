@@ -7,6 +7,10 @@
     ├── slot_not_offered          outside hours, notice or  choose another slot
     │                             horizon
     ├── hold_limit                the patient's too many    release one
+    ├── booking_limit             the patient's too many    cancel one, or call
+    ├── overlap                   the patient has another   choose another slot, or
+    │                             visit then                say allow_overlap
+    ├── hold_confirmed            the hold is a booking     read the booking
     ├── hold_expired              the hold is gone          hold again
     ├── wrong_status              the booking's status      read it again
     │                             forbids this
@@ -34,7 +38,10 @@ class RefusalCode(StrEnum):
     SLOT_UNAVAILABLE = "slot_unavailable"
     SLOT_NOT_OFFERED = "slot_not_offered"
     HOLD_LIMIT = "hold_limit"
+    BOOKING_LIMIT = "booking_limit"
+    OVERLAP = "overlap"
     HOLD_EXPIRED = "hold_expired"
+    HOLD_CONFIRMED = "hold_confirmed"
     WRONG_STATUS = "wrong_status"
     TOO_EARLY = "too_early"
     TOO_LATE = "too_late"
@@ -56,7 +63,11 @@ command's key, the second must not stop the same key's later attempt."""
 
 
 class Refusal(Struct, frozen=True, tag="refusal", gc=False):
-    """An expected no. ``detail`` is a sentence for a person, without personal data."""
+    """An expected no. ``detail`` is a sentence for a person, without personal data.
+
+    ``about`` is the id of the asker's own hold or booking that is the reason.
+    """
 
     code: RefusalCode
     detail: str = ""
+    about: str = ""

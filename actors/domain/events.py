@@ -67,7 +67,10 @@ class TimeOffRemoved(EventBase, frozen=True, kw_only=True, tag="on"):
 
 
 class HoldPlaced(EventBase, frozen=True, kw_only=True, tag="held"):
-    """A slot is reserved until ``expires``."""
+    """A slot is reserved until ``expires``.
+
+    ``moving`` names the patient's own visit that it is to move, whose time it may meet.
+    """
 
     hold_id: HoldId
     patient_id: PatientId
@@ -78,6 +81,7 @@ class HoldPlaced(EventBase, frozen=True, kw_only=True, tag="held"):
     busy_end: Minute
     expires: Millis
     location_id: LocationId
+    moving: BookingId | None = None
 
 
 class HoldExtended(EventBase, frozen=True, kw_only=True, tag="extended"):
@@ -100,7 +104,10 @@ class HoldExpired(EventBase, frozen=True, kw_only=True, tag="expired"):
 
 
 class SlotBooked(EventBase, frozen=True, kw_only=True, tag="booked"):
-    """A visit is booked; ``hold_id`` names the hold it came from, if any."""
+    """A visit is booked; ``hold_id`` names the patient's own hold that ends, if any.
+
+    Its slot is that hold's, or one that only this hold stood in the way of.
+    """
 
     booking_id: BookingId
     patient_id: PatientId
@@ -174,6 +181,7 @@ class CommandRefused(EventBase, frozen=True, kw_only=True, tag="refused"):
 
     code: str
     detail: str = ""
+    about: str = ""
 
 
 class ClockTrusted(EventBase, frozen=True, kw_only=True, tag="clock"):

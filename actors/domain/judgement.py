@@ -6,6 +6,7 @@ counts for nothing, whether or not its HoldExpired was journaled yet.
 
 from __future__ import annotations
 
+from actors.domain.answers import BookingStatus
 from actors.domain.errors import Refusal
 from actors.domain.grid import ones
 from actors.domain.ids import (
@@ -17,7 +18,7 @@ from actors.domain.ids import (
     PatientId,
     VisitTypeId,
 )
-from actors.domain.lifecycle import TRANSITIONS
+from actors.domain.lifecycle import BLOCKING, TRANSITIONS
 from actors.domain.occupancy import Booking, Hold
 from actors.domain.refusals import (
     BEGUN,
@@ -27,10 +28,16 @@ from actors.domain.refusals import (
     NO_VISIT_TYPE,
     NOT_OFFERED,
     UNAVAILABLE,
+    booked_by_you,
+    booking_limit,
+    held_by_you,
+    hold_confirmed,
+    hold_limit,
+    renewal_limit,
     too_late_for_patients,
     wrong_status,
 )
-from actors.domain.rules import VisitType
+from actors.domain.rules import BookingLimits, VisitType
 from actors.domain.state import CalendarState
 from actors.domain.views import zone_of
 from actors.domain.zones import zone_named
@@ -85,10 +92,12 @@ class Judgement(CalendarState):
         start: Minute,
         now: Millis,
         moving: Booking | None = None,
+        over: Hold | None = None,
     ) -> tuple[VisitType, LocationId] | Refusal:
         """The rule and the place of a slot that is offered now and free.
 
-        The time of a booking that is ``moving`` does not stand in its way.
+        The times of a booking that is ``moving``, and of a hold that it is booked
+        ``over``, do not stand in its way.
         """
         offer = self.openings.offers.get(visit_type)
         if offer is None:
@@ -101,19 +110,97 @@ class Judgement(CalendarState):
         if location is None:
             return NOT_OFFERED
         first = at - offer.before
-        if self._is_taken(first, first + offer.span, now, moving):
+        if self._is_taken(first, first + offer.span, now, moving, over):
             return UNAVAILABLE
         return offer.rule, location
 
+    def _slot_for(
+        self,
+        patient_id: PatientId,
+        visit_type: VisitTypeId,
+        start: Minute,
+        now: Millis,
+        moving: Booking | None = None,
+    ) -> tuple[VisitType, LocationId, Hold | None] | Refusal:
+        """A slot that is offered and free to this patient.
+
+        If one hold of the patient's own is all that stands in its way, the slot is
+        theirs over that hold, which is the third of the answer.
+        """
+        found = self._free_slot(visit_type, start, now, moving)
+        if not isinstance(found, Refusal):
+            return *found, None
+        if found is not UNAVAILABLE:
+            return found
+        mine = self._holds_meeting(patient_id, visit_type, start, now)
+        if len(mine) == 1:
+            over = self._free_slot(visit_type, start, now, moving, mine[0])
+            if not isinstance(over, Refusal):
+                return *over, mine[0]
+        return self._whose(patient_id, visit_type, start, now)
+
+    def _holds_meeting(
+        self, patient_id: PatientId, visit_type: VisitTypeId, start: Minute, now: Millis
+    ) -> list[Hold]:
+        """The patient's own live holds that a visit at ``start`` would meet."""
+        if patient_id not in self.holds_of:
+            return []
+        busy_start, busy_end = self._busy(visit_type, start)
+        return [
+            hold
+            for hold in self._holds_live(patient_id, now)
+            if hold.busy_start < busy_end and busy_start < hold.busy_end
+        ]
+
+    def _whose(
+        self, patient_id: PatientId, visit_type: VisitTypeId, start: Minute, now: Millis
+    ) -> Refusal:
+        """Why an offered slot is not free: the asker's own time is named."""
+        holds = self._holds_meeting(patient_id, visit_type, start, now)
+        if holds:
+            return held_by_you(holds[0].hold_id)
+        busy_start, busy_end = self._busy(visit_type, start)
+        for booking_id in self.bookings_of.get(patient_id, ()):
+            booking = self.bookings[booking_id]
+            if (
+                booking.status in BLOCKING
+                and booking.busy_start < busy_end
+                and busy_start < booking.busy_end
+            ):
+                return booked_by_you(booking_id)
+        return UNAVAILABLE
+
+    def _busy(self, visit_type: VisitTypeId, start: Minute) -> tuple[int, int]:
+        """A visit's time with its buffers."""
+        offer = self.openings.offers[visit_type]
+        first = start - offer.before * self.cell
+        return first, first + offer.span * self.cell
+
     def _is_taken(
-        self, first: int, last: int, now: Millis, moving: Booking | None
+        self,
+        first: int,
+        last: int,
+        now: Millis,
+        moving: Booking | None,
+        over: Hold | None,
     ) -> bool:
         """Whether a live hold or a blocking booking has any of these cells."""
         if self.booked.hits(first, last) and (
             moving is None or self._is_booked_by_others(first, last, moving)
         ):
             return True
-        return self._is_held(first, last, now)
+        return self._is_held(first, last, now) and (
+            over is None or self._is_held_beside(first, last, now, over)
+        )
+
+    def _is_held_beside(self, first: int, last: int, now: Millis, but: Hold) -> bool:
+        """Whether another live hold than this one has any of these cells."""
+        cell = self.cell
+        return any(
+            hold.busy_start < last * cell and first * cell < hold.busy_end
+            for hold in self.holds.values()
+            if hold.expires > now and hold is not but
+        )
 
     def _is_held(self, first: int, last: int, now: Millis) -> bool:
         """Whether a live hold has any of these cells."""
@@ -127,6 +214,44 @@ class Judgement(CalendarState):
             for hold in self.holds.values()
             if hold.expires > now
         )
+
+    @property
+    def limits(self) -> BookingLimits:
+        """What one patient may take of this calendar."""
+        rules = self.availability
+        own = rules.booking_limits if rules is not None else None
+        return own or self.policy.booking_limits
+
+    def _too_many_visits(self, patient_id: PatientId, now: Millis) -> Refusal | None:
+        """``booking_limit`` if the patient may not book another visit here."""
+        mine = self.bookings_of.get(patient_id)
+        limit = self.limits.upcoming
+        if mine is None or not limit or len(mine) < limit:
+            return None
+        ahead = sum(
+            booking.status is BookingStatus.BOOKED and booking.start * MINUTE_MS > now
+            for booking in map(self.bookings.__getitem__, mine)
+        )
+        return booking_limit(limit) if ahead >= limit else None
+
+    def _too_many_holds(
+        self, patient_id: PatientId, visit_type: VisitTypeId, start: Minute, now: Millis
+    ) -> Refusal | None:
+        """``hold_limit`` if the patient may not hold this slot."""
+        limit = self.policy.holds_per_patient
+        mine = self.holds_of.get(patient_id)
+        if (
+            mine is not None
+            and len(mine) >= limit
+            and len(self._holds_live(patient_id, now)) >= limit
+        ):
+            return hold_limit(limit)
+        renewals = self.limits.renewals
+        if not renewals or patient_id not in self.renewals.entries:
+            return None
+        first, last = self._busy(visit_type, start)
+        held = self.renewals.count(patient_id, now, Minute(first), Minute(last))
+        return renewal_limit(held) if held > renewals else None
 
     def _holds_live(self, patient_id: PatientId, now: Millis) -> list[Hold]:
         mine = (self.holds[hold_id] for hold_id in self.holds_of.get(patient_id, ()))
@@ -175,10 +300,23 @@ class Judgement(CalendarState):
         return BEGUN if now > hold.start * MINUTE_MS else None
 
     def _no_hold(self, hold_id: HoldId, owner: PatientId | None) -> Refusal:
+        booked = self._booked_with(hold_id, owner)
+        if booked is not None:
+            return hold_confirmed(booked)
         patient_id = self.expired.get(hold_id)
         if patient_id is None or (owner is not None and patient_id != owner):
             return NO_HOLD
         return HOLD_EXPIRED
+
+    def _booked_with(
+        self, hold_id: HoldId, owner: PatientId | None
+    ) -> BookingId | None:
+        """The booking that took the slot of a hold."""
+        known = self.bookings if owner is None else self.bookings_of.get(owner, ())
+        for booking_id in known:
+            if self.bookings[booking_id].hold_id == hold_id:
+                return booking_id
+        return None
 
     def _own_booking(
         self, booking_id: BookingId, owner: PatientId | None, kind: type

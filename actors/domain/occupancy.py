@@ -1,7 +1,8 @@
 """Who has which time: holds and bookings, and the cells they take.
 
-Holds and blocking bookings never share a cell, buffers included (``calendar.py`` sees
-to it); giving cells back relies on that.
+Two holds never share a cell, nor do two blocking bookings, buffers included
+(``calendar.py`` sees to it); giving cells back relies on that. A hold and a booking
+share cells only if the hold is to move that very booking.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from actors.domain.ids import (
     VisitTypeId,
 )
 from actors.domain.lifecycle import BLOCKING
+from actors.domain.renewals import Renewals
 
 NEVER = Millis(1 << 62)
 """Later than any deadline."""
@@ -46,6 +48,10 @@ class Hold(Struct, array_like=True, gc=False):
     expires: Millis
     location_id: LocationId
     extended: bool = False
+    extensions: int = 0
+    placed: Millis = Millis(0)
+    moving: BookingId | None = None
+    """The patient's own visit that this hold is to move: it may meet its time."""
 
 
 class Booking(Struct, array_like=True, gc=False):
@@ -65,6 +71,8 @@ class Booking(Struct, array_like=True, gc=False):
     cancel_reason: str = ""
     past: tuple[tuple[BookingStatus, Millis], ...] = ()
     """Statuses before, and when each was left: what can be undone, the last first."""
+    hold_id: HoldId | None = None
+    """The hold that it, or its last move, took the slot of."""
 
 
 class Occupancy:
@@ -74,10 +82,12 @@ class Occupancy:
         "_expiries",
         "booked",
         "bookings",
+        "bookings_of",
         "cell",
         "held",
         "holds",
         "holds_of",
+        "renewals",
         "soonest",
         "starting",
         "trail",
@@ -89,10 +99,13 @@ class Occupancy:
         self.cell = cell
         self.holds: dict[HoldId, Hold] = {}
         self.bookings: dict[BookingId, Booking] = {}
+        self.renewals = Renewals()
         # What follows from the above:
         self.booked = Bitmap(PAGE_MINUTES // cell)
         self.held = Bitmap(PAGE_MINUTES // cell)
         self.holds_of: dict[PatientId, list[HoldId]] = {}
+        self.bookings_of: dict[PatientId, tuple[BookingId, ...]] = {}
+        """Bookings of any status; tuples, for most patients have one."""
         self.starting: dict[int, list[BookingId]] = {}
         """Bookings by the week page of their start."""
         self.soonest = NEVER
@@ -178,6 +191,8 @@ class Occupancy:
         """File a booking, and take its cells unless it was cancelled."""
         cell = self.cell
         self.bookings[booking.booking_id] = booking
+        mine = self.bookings_of.get(booking.patient_id, ())
+        self.bookings_of[booking.patient_id] = (*mine, booking.booking_id)
         if booking.status in BLOCKING:
             self.booked.add(booking.busy_start // cell, booking.busy_end // cell)
         page = booking.start // PAGE_MINUTES
@@ -197,6 +212,12 @@ class Occupancy:
         if booking.status in BLOCKING:
             self.free(booking)
         del self.bookings[booking.booking_id]
+        mine = self.bookings_of[booking.patient_id]
+        if len(mine) == 1:
+            del self.bookings_of[booking.patient_id]
+        else:
+            left = tuple(one for one in mine if one != booking.booking_id)
+            self.bookings_of[booking.patient_id] = left
 
     def free(self, booking: Booking) -> None:
         """Give a booking's cells back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.domain.errors import Refusal, RefusalCode
-from actors.domain.ids import Minute
+from actors.domain.ids import BookingId, HoldId, Minute
 from actors.domain.zones import instant_text
 
 UNAVAILABLE = Refusal(
@@ -25,9 +25,6 @@ NO_BOOKING = Refusal(RefusalCode.BOOKING_NOT_FOUND, "There is no such booking.")
 NO_HOLD = Refusal(RefusalCode.HOLD_NOT_FOUND, "There is no such hold.")
 HOLD_EXPIRED = Refusal(
     RefusalCode.HOLD_EXPIRED, "The hold has expired. Hold the slot again."
-)
-EXTENDED_ALREADY = Refusal(
-    RefusalCode.WRONG_STATUS, "A hold can be extended once, and this one has been."
 )
 NO_TIME_OFF = Refusal(RefusalCode.TIME_OFF_NOT_FOUND, "There is no such time off.")
 KEY_REUSED = Refusal(
@@ -92,7 +89,71 @@ FINAL = Refusal(
 
 
 def hold_limit(limit: int) -> Refusal:
-    """The patient's holds on this calendar are too many."""
+    """The patient's holds are too many."""
     return Refusal(
         RefusalCode.HOLD_LIMIT, f"You already hold {limit} slots. Release one first."
+    )
+
+
+def renewal_limit(holds: int) -> Refusal:
+    """The patient has held this time too often without booking it."""
+    return Refusal(
+        RefusalCode.HOLD_LIMIT,
+        f"You have held this time {holds} times within an hour. "
+        "Book it when it is free, or choose another.",
+    )
+
+
+def extension_limit(extensions: int, minutes: int) -> Refusal:
+    """The hold cannot last any longer."""
+    return Refusal(
+        RefusalCode.WRONG_STATUS,
+        f"A hold can be extended {extensions} times and lasts {minutes} minutes at "
+        "most. Book the slot, or hold it again once it has expired.",
+    )
+
+
+def booking_limit(limit: int) -> Refusal:
+    """The patient's visits ahead with this provider are too many."""
+    return Refusal(
+        RefusalCode.BOOKING_LIMIT,
+        f"A patient may have {limit} visits ahead with this provider, and you have. "
+        "Cancel one, or ask the clinic to book for you.",
+    )
+
+
+def held_by_you(hold_id: HoldId) -> Refusal:
+    """The slot is taken by the patient's own hold."""
+    return Refusal(
+        RefusalCode.SLOT_UNAVAILABLE,
+        "You hold this time yourself. Book that hold, or release it first.",
+        hold_id,
+    )
+
+
+def booked_by_you(booking_id: BookingId) -> Refusal:
+    """The slot meets the patient's own visit."""
+    return Refusal(
+        RefusalCode.SLOT_UNAVAILABLE,
+        "Your own visit takes this time. Move that visit, or choose another slot.",
+        booking_id,
+    )
+
+
+def hold_is_for_moving(booking_id: BookingId) -> Refusal:
+    """The hold lies over the visit that it was placed to move."""
+    return Refusal(
+        RefusalCode.SLOT_UNAVAILABLE,
+        "This hold is for moving your visit, whose time it meets. "
+        "Reschedule that visit with it.",
+        booking_id,
+    )
+
+
+def hold_confirmed(booking_id: BookingId) -> Refusal:
+    """The hold has become a booking."""
+    return Refusal(
+        RefusalCode.HOLD_CONFIRMED,
+        "This hold has been booked already. Read the booking.",
+        booking_id,
     )

@@ -96,16 +96,31 @@ class Location(Struct, frozen=True, omit_defaults=True):
     name: str = ""
 
 
+class BookingLimits(Struct, frozen=True, omit_defaults=True):
+    """How much of one provider's time one patient may take; 0 lifts a limit.
+
+    Staff are exempt: they may book for a patient beyond all of them.
+    """
+
+    upcoming: int = 3
+    """Visits of one patient that are still ahead."""
+    renewals: int = 2
+    """Times that one patient may hold the same time again within an hour without
+    booking it."""
+
+
 class Availability(Struct, frozen=True, omit_defaults=True):
     """All opening rules and visit types of one provider, set as a whole.
 
     ``change_notice``: until so many minutes before its start a patient may cancel or
-    move a visit; staff always may.
+    move a visit; staff always may. Without ``booking_limits`` those of the
+    site hold.
     """
 
     locations: tuple[Location, ...] = ()
     visit_types: tuple[VisitType, ...] = ()
     change_notice: int = 0
+    booking_limits: BookingLimits | None = None
 
 
 class TimeOff(Struct, frozen=True, omit_defaults=True):
@@ -122,7 +137,13 @@ class Policy(Struct, frozen=True):
 
     cell_minutes: int = 5
     hold_ms: int = 120_000
-    """How long a hold lasts, and by how much its one extension lengthens it."""
+    """How long a hold lasts, from its placing and from each extension on."""
+    hold_extensions: int = 10
+    """How often a hold may be extended: WCAG 2.2.1 asks for ten times."""
+    hold_total_ms: int = 20 * 60_000
+    """How long a hold lasts at most, all extensions included."""
+    booking_limits: BookingLimits = BookingLimits()
+    """Of calendars whose rules set none."""
     holds_per_patient: int = 3
     """Live holds of one patient on one calendar at a time."""
     early_outcomes: bool = False

@@ -1,8 +1,8 @@
 """What is: the state of one provider's calendar, and how events change it.
 
 Rule 1: ``apply`` never refuses, and reads neither clock nor rules nor tzdata.
-Rule 2: holds and blocking bookings never share a cell, buffers included; ``apply``
-        relies on it when it gives cells back.
+Rule 2: two holds never share a cell, nor do two blocking bookings, buffers included;
+        ``apply`` relies on it when it gives cells back.
 Rule 3: everything here is in the snapshot or follows from what is; memos aside.
 
 One file because every event's effect must be seen beside the state that it changes.
@@ -39,6 +39,7 @@ from actors.domain.ids import (
 from actors.domain.lifecycle import LIVE
 from actors.domain.occupancy import Booking, Hold, Occupancy
 from actors.domain.remembered import Remembered
+from actors.domain.renewals import LatelyHeld
 from actors.domain.rules import Availability, Policy, Profile, TimeOff
 
 EXPIRED_MAX = 512
@@ -151,7 +152,15 @@ class CalendarState(Occupancy):
             hold.expires,
             hold.extended,
             hold.location_id,
+            self.extensions_left(hold),
+            hold.moving,
         )
+
+    def extensions_left(self, hold: Hold) -> int:
+        """How often a hold may still be extended; 0 once its whole time is used."""
+        if hold.expires >= hold.placed + self.policy.hold_total_ms:
+            return 0
+        return max(0, self.policy.hold_extensions - hold.extensions)
 
     def booking_view(self, booking: Booking) -> BookingView:
         """A booking as its patient sees it now."""
@@ -220,7 +229,7 @@ class CalendarState(Occupancy):
         self.trail_from = self.version + 1
 
     def _on_refused(self, event: ev.CommandRefused) -> None:
-        refusal = Refusal(RefusalCode(event.code), event.detail)
+        refusal = Refusal(RefusalCode(event.code), event.detail, event.about)
         self.answers.put(event.key, (event.fingerprint, event.at, refusal))
 
     def _on_clock(self, _event: ev.ClockTrusted) -> None:
@@ -280,8 +289,12 @@ class CalendarState(Occupancy):
             event.busy_end,
             event.expires,
             event.location_id,
+            placed=event.at,
+            moving=event.moving,
         )
         self.add_hold(hold)
+        held = LatelyHeld(event.at, hold.busy_start, hold.busy_end)
+        self.renewals.note(hold.patient_id, held)
         self.mark(event.version, hold.busy_start, hold.busy_end)
         return hold
 
@@ -289,6 +302,7 @@ class CalendarState(Occupancy):
         hold = self.holds[event.hold_id]
         hold.expires = event.expires
         hold.extended = True
+        hold.extensions += 1
         self.wait_for(hold)
         self.wait()
         return hold
@@ -318,8 +332,10 @@ class CalendarState(Occupancy):
             event.location_id,
             event.at,
             event.reason,
+            hold_id=event.hold_id,
         )
         self.add_booking(booking)
+        self.renewals.booked(booking.patient_id, booking.busy_start, booking.busy_end)
         self.mark(event.version, booking.busy_start, booking.busy_end)
         return booking
 
@@ -336,6 +352,7 @@ class CalendarState(Occupancy):
         booking = self.bookings[event.booking_id]
         if event.hold_id is not None:
             self.end_hold(event.hold_id, event.version)
+            booking.hold_id = event.hold_id
         self.remove_booking(booking)
         self.mark(event.version, booking.busy_start, booking.busy_end)
         booking.visit_type = event.visit_type
@@ -346,6 +363,7 @@ class CalendarState(Occupancy):
         booking.location_id = event.location_id
         self.add_booking(booking)
         self.mark(event.version, booking.busy_start, booking.busy_end)
+        self.renewals.booked(booking.patient_id, booking.busy_start, booking.busy_end)
         return booking
 
     def _on_arrived(self, event: ev.PatientArrived) -> Booking:

@@ -37,6 +37,7 @@ ID_MAX = 128
 NAME_MAX = 200
 TEXT_MAX = 4_000
 REASON_MAX = 1_000
+BOOKING_LIMIT_MAX = 1_000
 OVERLAP_WEEKS = HORIZON_MAX // (DAYS_A_WEEK * DAY) + 2
 """How far ahead two locations are compared: as far as anything can be booked."""
 
@@ -98,6 +99,11 @@ def _problems(rules: Availability, cell: int) -> Iterator[str]:
     kinds = [rule.visit_type for rule in rules.visit_types]
     if len(set(kinds)) != len(kinds):
         yield "visit_type must be unique"
+    limits = rules.booking_limits
+    if limits is not None and not all(
+        0 <= limit <= BOOKING_LIMIT_MAX for limit in (limits.upcoming, limits.renewals)
+    ):
+        yield f"booking limits must be 0 to {BOOKING_LIMIT_MAX}; 0 lifts one"
     for location in rules.locations:
         yield _location_problem(location)
     for rule in rules.visit_types:

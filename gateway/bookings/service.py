@@ -40,7 +40,7 @@ from gateway.bookings.schemas import (
 from gateway.desk import Desk
 from gateway.errors import FieldError, InvalidRequest, Refused, accepted
 from gateway.wire import parse_minute
-from gateway.words import checked_text
+from gateway.words import OF_ANOTHER, checked_text
 
 _FOLLOW_UPS: Final[
     dict[
@@ -114,6 +114,7 @@ class BookingService:
                 booking_id=booking_id(provider_id, self._desk.tokens()),
                 owner=owner,
                 reason=reason,
+                by_staff=caller.patient_id is None,
                 key=stamp.key,
                 fingerprint=stamp.fingerprint,
                 deadline=stamp.deadline,
@@ -146,6 +147,7 @@ class BookingService:
                 visit_type=visit_type,
                 start=start,
                 reason=reason,
+                by_staff=caller.patient_id is None,
                 key=stamp.key,
                 fingerprint=stamp.fingerprint,
                 deadline=stamp.deadline,
@@ -213,7 +215,7 @@ class BookingService:
         if request.hold_id is not None:
             held = HoldId(request.hold_id)
             if provider_of(held) != provider_id:
-                raise Refused(Refusal(RefusalCode.HOLD_NOT_FOUND))
+                raise InvalidRequest("", FieldError("hold_id", OF_ANOTHER))
         stamp = self._desk.stamp(caller, key, "reschedule", booked, start, held)
         return await self._ask(
             RescheduleBooking(

@@ -14,9 +14,14 @@ _SLOT_REFUSALS = (
     "slot_unavailable",
     "slot_not_offered",
     "hold_limit",
+    "booking_limit",
+    "booking_not_found",
+    "wrong_status",
     "provider_not_found",
     "visit_type_not_found",
 )
+
+_HOLD_REFUSALS = ("hold_not_found", "hold_expired", "hold_confirmed")
 
 
 def operations(holds: HoldService) -> list[Operation]:
@@ -65,7 +70,7 @@ def operations(holds: HoldService) -> list[Operation]:
             handler=show,
             tag="holds",
             answers={200: HoldBody},
-            refusals=("hold_not_found", "hold_expired"),
+            refusals=_HOLD_REFUSALS,
         ),
         Operation(
             method="DELETE",
@@ -76,17 +81,17 @@ def operations(holds: HoldService) -> list[Operation]:
             handler=release,
             tag="holds",
             answers={204: None},
-            refusals=("hold_not_found", "hold_expired"),
+            refusals=_HOLD_REFUSALS,
         ),
         Operation(
             method="POST",
             path="/v1/holds/{hold_id}/extend",
             action=Action.EXTEND_HOLD,
             name="extend_hold",
-            summary="Lengthen a hold, once",
+            summary="Let a hold last as long again; says how often it still can",
             handler=extend,
             tag="holds",
             answers={200: HoldBody},
-            refusals=("hold_not_found", "hold_expired", "hold_limit", "wrong_status"),
+            refusals=(*_HOLD_REFUSALS, "hold_limit", "wrong_status"),
         ),
     ]

@@ -10,6 +10,7 @@ from actors.domain.answers import HoldView
 from actors.domain.ids import Millis
 from gateway.wire import Instant, millis_text, minute_text
 from gateway.words import (
+    BookingRef,
     Epoch,
     HoldRef,
     PatientRef,
@@ -20,18 +21,23 @@ from gateway.words import (
 
 
 class HoldRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Reserve a slot. ``patient_id`` is for staff, who hold for a patient."""
+    """Reserve a slot. ``patient_id`` is for staff, who hold for a patient.
+
+    ``moving``: the patient's own booking that is to move there; its time is free to it.
+    """
 
     provider_id: ProviderRef
     visit_type: VisitTypeRef
     start: Instant
     patient_id: PatientRef | None = None
+    moving: BookingRef | None = None
 
 
-class HoldBody(Struct, frozen=True):
+class HoldBody(Struct, frozen=True, omit_defaults=True):
     """A hold: the slot is kept until ``expires_at``, for so long when it was answered.
 
     A device whose clock is wrong counts ``expires_in_ms`` down.
+    ``extensions_left``: how often it can still be extended, each time from then on.
     """
 
     hold_id: HoldRef
@@ -43,9 +49,11 @@ class HoldBody(Struct, frozen=True):
     expires_at: Instant
     expires_in_ms: Annotated[int, Meta(ge=0)]
     extended: bool
+    extensions_left: int
     location_id: str
     epoch: Epoch
     version: Version
+    moving: BookingRef | None = None
 
 
 def hold_body(view: HoldView, now: Millis) -> HoldBody:
@@ -60,7 +68,9 @@ def hold_body(view: HoldView, now: Millis) -> HoldBody:
         expires_at=millis_text(view.expires),
         expires_in_ms=max(0, view.expires - now),
         extended=view.extended,
+        extensions_left=view.extensions_left,
         location_id=view.location_id,
         epoch=view.epoch,
         version=view.version,
+        moving=view.moving,
     )

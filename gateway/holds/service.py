@@ -7,7 +7,14 @@ from typing import TypeVar
 from actors.domain.answers import Done, HoldView
 from actors.domain.commands import ExtendHold, PlaceHold, ReleaseHold
 from actors.domain.errors import RefusalCode
-from actors.domain.ids import HoldId, ProviderId, VisitTypeId, hold_id
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    ProviderId,
+    VisitTypeId,
+    hold_id,
+    provider_of,
+)
 from actors.domain.reads import ReadHold
 from actors.ports import Calendars
 from gateway.access import Access, Action, acting_patient
@@ -16,6 +23,7 @@ from gateway.desk import Desk
 from gateway.errors import FieldError, InvalidRequest, accepted
 from gateway.holds.schemas import HoldBody, HoldRequest, hold_body
 from gateway.wire import parse_minute
+from gateway.words import OF_ANOTHER
 
 T = TypeVar("T")
 
@@ -44,15 +52,23 @@ class HoldService:
             )
         start = parse_minute(request.start, "start")
         visit_type = VisitTypeId(request.visit_type)
-        stamp = self._desk.stamp(
-            caller, key, "hold", provider_id, patient_id, visit_type, start
-        )
+        moving = None
+        if request.moving is not None:
+            moving = BookingId(request.moving)
+            if provider_of(moving) != provider_id:
+                raise InvalidRequest("", FieldError("moving", OF_ANOTHER))
+        content: tuple[object, ...] = (provider_id, patient_id, visit_type, start)
+        if moving is not None:
+            content += (moving,)
+        stamp = self._desk.stamp(caller, key, "hold", *content)
         command = PlaceHold(
             provider_id=provider_id,
             hold_id=hold_id(provider_id, self._desk.tokens()),
             patient_id=patient_id,
             visit_type=visit_type,
             start=start,
+            moving=moving,
+            by_staff=caller.patient_id is None,
             key=stamp.key,
             fingerprint=stamp.fingerprint,
             deadline=stamp.deadline,
@@ -74,7 +90,7 @@ class HoldService:
     async def extend(
         self, caller: Caller | None, key: str | None, held: str
     ) -> HoldBody:
-        """Lengthen a hold, once."""
+        """Let a hold last as long again from now on."""
         caller, provider_id = await self._access.to_object(
             caller, Action.EXTEND_HOLD, "hld", held
         )

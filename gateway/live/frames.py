@@ -202,6 +202,7 @@ def error_frame(identifier: Identifier, problem: Problem, topic: str = "") -> Fr
     }
     if topic:
         content["topic"] = topic
+    content |= problem.reason
     if problem.fields:
         content["errors"] = [{"field": f, "message": m} for f, m in problem.fields]
     for name, value in problem.headers:

@@ -179,6 +179,8 @@ class Error(Struct, frozen=True, tag_field="t", tag="error"):
     topic: str = ""
     errors: list[FieldNote] = []
     retry_ms: int = 0
+    hold_id: str | None = None
+    booking_id: str | None = None
 
 
 class Pong(Struct, frozen=True, tag_field="t", tag="pong"):

@@ -20,11 +20,13 @@ from actors.domain.ids import LocationId, Millis, VisitTypeId
 from actors.domain.rules import (
     AlignedFrom,
     Availability,
+    BookingLimits,
     Hours,
     Location,
     VisitType,
 )
 from actors.domain.validation import (
+    BOOKING_LIMIT_MAX,
     DAY,
     EXCEPTIONS_MAX,
     HORIZON_MAX,
@@ -143,11 +145,24 @@ class VisitTypeRules(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "opening"
 
 
+class BookingLimitsBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of this provider's time one patient may take; 0 lifts a limit.
+
+    ``upcoming``: visits that are still ahead. ``renewals``: how often the same time may
+    be held again within an hour without booking it. Staff are exempt.
+    """
+
+    upcoming: Annotated[int, Meta(ge=0, le=BOOKING_LIMIT_MAX)] = 3
+    renewals: Annotated[int, Meta(ge=0, le=BOOKING_LIMIT_MAX)] = 2
+
+
 class AvailabilityRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """All rules of a provider, set as a whole.
 
     ``change_notice_minutes``: until so long before its start a patient may cancel or
     move a visit, 0 until it begins; staff always may.
+    Without ``booking_limits`` those of the site hold.
+
     ``provider_id``, ``epoch`` and ``version`` may come along from a GET; they are not
     looked at.
     """
@@ -155,6 +170,7 @@ class AvailabilityRequest(Struct, frozen=True, forbid_unknown_fields=True):
     locations: Annotated[list[LocationBody], Meta(max_length=LOCATIONS_MAX)]
     visit_types: Annotated[list[VisitTypeRules], Meta(max_length=VISIT_TYPES_MAX)]
     change_notice_minutes: Annotated[int, Meta(ge=0, le=HORIZON_MAX)] = 0
+    booking_limits: BookingLimitsBody | None = None
     provider_id: str = ""
     epoch: int = 0
     version: int = 0
@@ -169,6 +185,7 @@ class AvailabilityBody(Struct, frozen=True):
     locations: list[LocationBody]
     visit_types: list[VisitTypeRules]
     change_notice_minutes: int = 0
+    booking_limits: BookingLimitsBody | None = None
 
 
 def availability_of(
@@ -191,7 +208,9 @@ def availability_of(
     _check_names(locations, kinds, errors)
     if errors:
         raise InvalidRequest("", *errors)
-    rules = Availability(locations, kinds, request.change_notice_minutes)
+    wanted = request.booking_limits
+    limits = None if wanted is None else BookingLimits(wanted.upcoming, wanted.renewals)
+    rules = Availability(locations, kinds, request.change_notice_minutes, limits)
     if problem := overlap_problem(rules, cell, now):
         raise InvalidRequest("", FieldError("locations", problem))
     return rules
@@ -317,6 +336,7 @@ def _day_body(hours: tuple[Hours, ...]) -> list[HoursBody]:
 
 def availability_body(view: ProviderView) -> AvailabilityBody:
     """The rules of a calendar, as the wire has them."""
+    limits = view.availability.booking_limits
     return AvailabilityBody(
         provider_id=view.provider_id,
         epoch=view.epoch,
@@ -324,6 +344,9 @@ def availability_body(view: ProviderView) -> AvailabilityBody:
         locations=[_location_body(place) for place in view.availability.locations],
         visit_types=[_rules_body(kind) for kind in view.availability.visit_types],
         change_notice_minutes=view.availability.change_notice,
+        booking_limits=None
+        if limits is None
+        else BookingLimitsBody(limits.upcoming, limits.renewals),
     )
 
 

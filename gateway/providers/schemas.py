@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from actors.domain.answers import Done, ProviderView, ScheduleView, TimeOffView
+from actors.domain.ids import VisitTypeId
 from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
 from actors.domain.validation import LANGUAGE_MAX, LANGUAGES_MAX, TEXT_MAX
 from actors.readmodel import ProviderListing
@@ -51,6 +52,7 @@ class ProviderItem(Struct, frozen=True, omit_defaults=True):
     clinic: ClinicBody
     visit_types: list[VisitTypeBody]
     next_free: Instant | None
+    next_free_visit_type: VisitTypeRef | None = None
     distance_m: int | None = None
     distance_km: float | None = None
 
@@ -89,6 +91,7 @@ class ProviderBody(Struct, frozen=True):
     clinic: ClinicBody
     visit_types: list[VisitTypeDetail]
     next_free: Instant | None
+    next_free_visit_type: VisitTypeRef | None
     languages: list[str]
     about: str
     locations: list[LocationItem]
@@ -255,8 +258,12 @@ def _instant(minute: int | None) -> str | None:
     return None if minute is None else minute_text(minute)
 
 
-def provider_item(listing: ProviderListing, next_free: int | None) -> ProviderItem:
-    """A provider for a list."""
+def provider_item(
+    listing: ProviderListing,
+    next_free: int | None,
+    visit_type: VisitTypeId | None = None,
+) -> ProviderItem:
+    """A provider for a list; ``visit_type`` is that of the next free start."""
     away = listing.distance_km
     metres = None if away is None else round(away * 1000)
     return ProviderItem(
@@ -269,6 +276,7 @@ def provider_item(listing: ProviderListing, next_free: int | None) -> ProviderIt
             for kind in listing.visit_types
         ],
         next_free=_instant(next_free),
+        next_free_visit_type=visit_type,
         distance_m=metres,
         distance_km=None if metres is None else metres / 1000,
     )
@@ -301,6 +309,9 @@ def provider_body(view: ProviderView, clinic: Clinic) -> ProviderBody:
             if kind.active
         ],
         next_free=_instant(min(view.next_free.values(), default=None)),
+        next_free_visit_type=min(
+            view.next_free, key=view.next_free.__getitem__, default=None
+        ),
         languages=list(view.profile.languages),
         about=view.profile.about,
         locations=[

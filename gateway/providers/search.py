@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from actors.domain.answers import NextFreeView
-from actors.domain.ids import Minute, ProviderId, ShardId
+from actors.domain.ids import Minute, ProviderId, ShardId, VisitTypeId
 from actors.domain.reads import ReadNextFree
 from actors.errors import Unavailable
 from actors.ports import Calendars, ShardLinks
@@ -29,7 +29,9 @@ _ASKED_AT_ONCE: Final = 250
 """Providers per question: the shard answers between batches and must not stall."""
 _CURSOR: Final = msgspec.json.Decoder(tuple[int, str])
 
-Starts = Mapping[ProviderId, Minute | None]
+Starts = Mapping[ProviderId, tuple[Minute | None, VisitTypeId | None]]
+"""The soonest free start of each provider, and of which visit type it is."""
+_NOTHING: Final = (None, None)
 
 
 class ProviderSearch:
@@ -66,7 +68,7 @@ class ProviderSearch:
         ids = [listing.provider_id for listing in listings]
         starts = await self._next_free(ids, forgive=True)
         items = [
-            provider_item(listing, starts.get(listing.provider_id))
+            provider_item(listing, *starts.get(listing.provider_id, _NOTHING))
             for listing in listings
         ]
         return ProviderList(items, following)
@@ -93,7 +95,7 @@ class ProviderSearch:
             [provider for _, provider in page], query.near
         )
         items: list[ProviderItem] = [
-            provider_item(listings[provider], starts.get(provider))
+            provider_item(listings[provider], *starts.get(provider, _NOTHING))
             for _, provider in page
             if provider in listings
         ]
@@ -124,11 +126,13 @@ class ProviderSearch:
             if forgive:
                 return {}
             raise
-        return accepted(reply, NextFreeView).starts
+        view = accepted(reply, NextFreeView)
+        kinds = view.visit_types
+        return {one: (start, kinds.get(one)) for one, start in view.starts.items()}
 
 
 def _start(starts: Starts, provider: ProviderId) -> int:
-    start = starts.get(provider)
+    start = starts.get(provider, _NOTHING)[0]
     return _NEVER if start is None else start
 
 

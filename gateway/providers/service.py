@@ -212,6 +212,7 @@ class ProviderService:
             locations=request.locations,
             visit_types=request.visit_types,
             change_notice_minutes=request.change_notice_minutes,
+            booking_limits=request.booking_limits,
         )
 
     async def register(

@@ -46,6 +46,8 @@ class CommandRefused(LiveError):
         self.code = problem.code
         self.detail = problem.detail
         self.fields = problem.errors
+        self.hold_id = problem.hold_id
+        self.booking_id = problem.booking_id
         self.retry_s = retry_s
 
     @property

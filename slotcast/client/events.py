@@ -103,6 +103,9 @@ class Problem(Struct, frozen=True):
     errors: tuple[FieldNote, ...] = ()
     retry_ms: int = 0
     """Not 0: nothing has happened, and the same command may come again after this."""
+    hold_id: str | None = None
+    booking_id: str | None = None
+    """The caller's own hold or booking that is the reason, if one is."""
 
 
 class Answered(Struct, frozen=True, tag=True):

@@ -17,15 +17,19 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.internal import constants_ast
 from hypothesis.internal.conjecture import providers
 from hypothesis.stateful import run_state_machine_as_test
+from msgspec.structs import replace
 
 from actors.domain import availability, delta, occupancy, state
 from actors.domain.answers import Done
 from actors.domain.calendar import Calendar
 from actors.domain.desk import Desk
+from actors.domain.events import HoldPlaced
 from actors.domain.grid import Bitmap
 from actors.domain.judgement import Judgement
 from actors.domain.remembered import Remembered
+from actors.domain.renewals import Renewals
 from tests.properties.test_calendar_machine import CalendarMachine
+from tests.unit.domain import test_holding
 
 SETTINGS = settings(
     max_examples=2_000,  # a bound on the search: the first that turns red ends it
@@ -51,7 +55,9 @@ def _same_days_whatever_is_loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 def _no_booking_blocks(patch: pytest.MonkeyPatch) -> None:
     """The conflict check against bookings is gone."""
-    patch.setattr(Judgement, "_is_taken", lambda s, a, b, now, m: s._is_held(a, b, now))
+    patch.setattr(
+        Judgement, "_is_taken", lambda s, a, b, now, m, o: s._is_held(a, b, now)
+    )
 
 
 def _no_hold_blocks(patch: pytest.MonkeyPatch) -> None:
@@ -62,6 +68,36 @@ def _no_hold_blocks(patch: pytest.MonkeyPatch) -> None:
 def _own_time_blocks(patch: pytest.MonkeyPatch) -> None:
     """A booking stands in the way of its own move."""
     patch.setattr(Judgement, "_is_booked_by_others", lambda *_: True)
+
+
+def _holds_to_move_are_as_others(patch: pytest.MonkeyPatch) -> None:
+    """A hold to move a visit is confirmed although it lies over that visit."""
+    on_held = state.CalendarState._on_held
+
+    def forgetful(self: Calendar, event: HoldPlaced) -> object:
+        return on_held(self, replace(event, moving=None))
+
+    patch.setitem(state._APPLIERS, HoldPlaced, forgetful)
+
+
+def _own_holds_hide_those_of_others(patch: pytest.MonkeyPatch) -> None:
+    """What is booked over an own hold may meet other holds."""
+    patch.setattr(Judgement, "_is_held_beside", lambda *_: False)
+
+
+def _visits_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    """A patient may have any number of visits ahead."""
+    patch.setattr(Judgement, "_too_many_visits", lambda *_: None)
+
+
+def _renewals_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    """A patient may hold one slot again and again."""
+    patch.setattr(Renewals, "count", lambda *_: 0)
+
+
+def _holds_last_for_ever(patch: pytest.MonkeyPatch) -> None:
+    """A hold may be extended any number of times."""
+    patch.setattr(state.CalendarState, "extensions_left", lambda *_: 1)
 
 
 def _keys_are_not_kept(patch: pytest.MonkeyPatch) -> None:
@@ -174,6 +210,9 @@ def _answers_are_of_now(patch: pytest.MonkeyPatch) -> None:
         _no_booking_blocks,
         _no_hold_blocks,
         _own_time_blocks,
+        _visits_are_not_counted,
+        _renewals_are_not_counted,
+        _holds_last_for_ever,
         _keys_are_not_kept,
         _holds_never_expire,
         _expiry_is_late_by_one,
@@ -196,3 +235,25 @@ def test_random_days_find_a_missing_guard(
     remove(monkeypatch)
     with pytest.raises((AssertionError, KeyError)):
         run_state_machine_as_test(CalendarMachine, settings=SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("remove", "example"),
+    [
+        (
+            _holds_to_move_are_as_others,
+            test_holding.test_a_hold_to_move_books_nothing_over_the_visit,
+        ),
+        (
+            _own_holds_hide_those_of_others,
+            test_holding.test_a_hold_of_others_is_never_booked_over,
+        ),
+    ],
+)
+def test_the_examples_find_a_missing_guard(
+    remove: Patch, example: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards that random days need too many of: the examples turn red at once."""
+    remove(monkeypatch)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        example()

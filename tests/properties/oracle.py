@@ -3,6 +3,7 @@
 It imports nothing of ours. Instants are minutes since the Unix epoch, ``now`` is in
 ms; a visit type is a plain tuple of numbers. Every method says the code of the
 refusal that must come, or "" if the command must be accepted, and keeps books.
+One file because it is one set of books, kept by hand.
 """
 
 from __future__ import annotations
@@ -38,8 +39,24 @@ class Visit:
     patient: str
     status: str = "booked"
     expires: int = 0
-    extended: bool = False
     past: list[tuple[str, int]] = field(default_factory=list)
+    extensions: int = 0
+    placed: int = 0
+    moving: str | None = None
+    hold: str = ""
+    """Of a booking: the hold whose time it took."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the site lets one patient have."""
+
+    hold_ms: int
+    extensions: int
+    total_ms: int
+    holds: int
+    upcoming: int
+    renewals: int
 
 
 @dataclass
@@ -82,10 +99,10 @@ class Rules:
 class Oracle:
     """The books of one provider."""
 
-    def __init__(self, rules: Rules, hold_ms: int, holds_max: int) -> None:
+    def __init__(self, rules: Rules, limits: Limits) -> None:
         self.rules = rules
-        self.hold_ms = hold_ms
-        self.holds_max = holds_max
+        self.limits = limits
+        self.lately: list[tuple[int, str, set[int]]] = []
         self.holds: dict[str, Visit] = {}
         self.bookings: dict[str, Visit] = {}
         self.expired: dict[str, str] = {}
@@ -144,14 +161,14 @@ class Oracle:
     def blocking(self) -> list[Visit]:
         return [v for v in self.bookings.values() if v.status != "cancelled"]
 
-    def slot_refusal(self, kind: str, start: int, now: int, but: Visit | None) -> str:
+    def slot_refusal(self, kind: str, start: int, now: int, *but: Visit | None) -> str:
         if kind not in self.rules.kinds:
             return "visit_type_not_found"
         if not self.is_offered(kind, start, max(now, self.window)):
             return "slot_not_offered"
         busy = self.busy(kind, start)
         holds = [hold for hold in self.holds.values() if hold.expires > now]
-        others = [visit for visit in (*self.blocking(), *holds) if visit is not but]
+        others = [v for v in (*self.blocking(), *holds) if not any(v is x for x in but)]
         return "slot_unavailable" if any(v.busy & busy for v in others) else ""
 
     # --- time ---
@@ -170,20 +187,95 @@ class Oracle:
                 return name if hold.expires > now else None
         return None
 
-    def hold(self, name: str, kind: str, start: int, patient: str, now: int) -> str:
-        refusal = self.slot_refusal(kind, start, now, None)
-        live = [h for h in self.holds.values() if h.patient == patient]
-        live = [h for h in live if h.expires > now]
-        if not refusal and len(live) >= self.holds_max:
-            refusal = "hold_limit"
+    def own_holds_meeting(
+        self, kind: str, start: int, patient: str, now: int
+    ) -> list[str]:
+        busy = self.busy(kind, start)
+        return [
+            name
+            for name, hold in self.holds.items()
+            if hold.patient == patient and hold.expires > now and hold.busy & busy
+        ]
+
+    def hold(
+        self,
+        name: str,
+        kind: str,
+        start: int,
+        patient: str,
+        now: int,
+        *,
+        moving: str | None = None,
+        staff: bool = False,
+    ) -> str:
+        if moving is not None:
+            refusal = self.booking_refusal(moving, patient, "booked")
+            if refusal:
+                return refusal
+        moved = None if moving is None else self.bookings[moving]
+        refusal = self.slot_refusal(kind, start, now, moved)
+        if not refusal and not staff:
+            refusal = self.hold_problem(kind, start, patient, now)
+            if not refusal and moving is None:
+                refusal = self.visit_problem(patient, now)
         if not refusal:
             self.expire(now)
             busy = self.busy(kind, start)
-            self.holds[name] = Visit(kind, start, busy, patient)
-            self.holds[name].expires = now + self.hold_ms
+            self.holds[name] = Visit(
+                kind,
+                start,
+                busy,
+                patient,
+                expires=now + self.limits.hold_ms,
+                placed=now,
+                moving=moving,
+            )
+            self.lately.append((now, patient, busy))
         return refusal
 
+    def hold_problem(self, kind: str, start: int, patient: str, now: int) -> str:
+        live = [h for h in self.holds.values() if h.patient == patient]
+        live = [h for h in live if h.expires > now]
+        if len(live) >= self.limits.holds:
+            return "hold_limit"
+        busy = self.busy(kind, start)
+        same = [
+            at
+            for at, who, span in self.lately
+            if who == patient and span & busy and now - at < 3_600_000
+        ]
+        return "hold_limit" if len(same) > self.limits.renewals else ""
+
+    def visit_problem(self, patient: str, now: int) -> str:
+        ahead = [
+            visit
+            for visit in self.bookings.values()
+            if visit.patient == patient
+            and visit.status == "booked"
+            and visit.start * 60_000 > now
+        ]
+        return "booking_limit" if len(ahead) >= self.limits.upcoming else ""
+
+    def booked(self, visit: Visit) -> None:
+        """The patient has this time: holds that met it count no more."""
+        self.lately = [
+            one
+            for one in self.lately
+            if one[1] != visit.patient or not one[2] & visit.busy
+        ]
+
+    def meets_others(self, hold: Visit, *but: Visit) -> bool:
+        """Whether a hold that is to move a visit meets another than that."""
+        return any(
+            visit.busy & hold.busy
+            for visit in self.blocking()
+            if not any(visit is one for one in but)
+        )
+
     def hold_refusal(self, name: str, owner: str | None, now: int) -> str:
+        for visit in self.bookings.values():
+            if visit.hold == name and owner in (None, visit.patient):
+                return "hold_confirmed"
         patient = self.holds[name].patient if name in self.holds else None
         patient = patient or self.expired.get(name)
         if patient is None or (owner is not None and owner != patient):
@@ -193,13 +285,16 @@ class Oracle:
 
     def extend(self, name: str, owner: str | None, now: int) -> str:
         refusal = self.hold_refusal(name, owner, now)
-        if not refusal and self.holds[name].extended:
+        if refusal:
+            return refusal
+        hold, limits = self.holds[name], self.limits
+        last = hold.placed + limits.total_ms
+        if hold.extensions >= limits.extensions or hold.expires >= last:
             return "wrong_status"
-        if not refusal:
-            self.expire(now)
-            self.holds[name].extended = True
-            self.holds[name].expires += self.hold_ms
-        return refusal
+        self.expire(now)
+        hold.extensions += 1
+        hold.expires = max(hold.expires, min(now + limits.hold_ms, last))
+        return ""
 
     def release(self, name: str, owner: str | None, now: int) -> str:
         refusal = self.hold_refusal(name, owner, now)
@@ -208,26 +303,72 @@ class Oracle:
             del self.holds[name]
         return refusal
 
-    def confirm(self, name: str, booking: str, owner: str | None, now: int) -> str:
+    def confirm(
+        self,
+        name: str,
+        booking: str,
+        owner: str | None,
+        now: int,
+        *,
+        staff: bool = False,
+    ) -> str:
         refusal = self.hold_refusal(name, owner, now) or self.late(name, now)
-        if not refusal:
-            self.expire(now)
-            self.bookings[booking] = self.holds.pop(name)
-        return refusal
+        if refusal:
+            return refusal
+        hold = self.holds[name]
+        if hold.moving is not None and self.meets_others(hold):
+            return "slot_unavailable"
+        if not staff and (refusal := self.visit_problem(hold.patient, now)):
+            return refusal
+        self.expire(now)
+        del self.holds[name]
+        self.take(booking, Visit(hold.kind, hold.start, hold.busy, hold.patient), name)
+        return ""
 
     def late(self, name: str, now: int) -> str:
         """Whether what is held has begun."""
         return "slot_not_offered" if now > self.holds[name].start * 60_000 else ""
 
-    def book(self, name: str, kind: str, start: int, patient: str, now: int) -> str:
+    def take(self, booking: str, visit: Visit, hold: str) -> None:
+        visit.hold = hold
+        self.bookings[booking] = visit
+        self.booked(visit)
+
+    def book(
+        self,
+        name: str,
+        kind: str,
+        start: int,
+        patient: str,
+        now: int,
+        *,
+        staff: bool = False,
+    ) -> str:
         own = self.own_hold(kind, start, patient, now)
         if own is not None:
-            return self.confirm(own, name, patient, now)
-        refusal = self.slot_refusal(kind, start, now, None)
+            return self.confirm(own, name, patient, now, staff=staff)
+        over, refusal = self.over(kind, start, patient, now, None)
+        if not refusal and not staff:
+            refusal = self.visit_problem(patient, now)
         if not refusal:
             self.expire(now)
-            self.bookings[name] = Visit(kind, start, self.busy(kind, start), patient)
+            self.holds.pop(over, None)
+            busy = self.busy(kind, start)
+            self.take(name, Visit(kind, start, busy, patient), over)
         return refusal
+
+    def over(
+        self, kind: str, start: int, patient: str, now: int, but: Visit | None
+    ) -> tuple[str, str]:
+        """The one own hold that a visit takes the place of, and why it cannot."""
+        refusal = self.slot_refusal(kind, start, now, but)
+        if refusal == "slot_unavailable":
+            mine = self.own_holds_meeting(kind, start, patient, now)
+            if len(mine) == 1:
+                hold = self.holds[mine[0]]
+                if not self.slot_refusal(kind, start, now, but, hold):
+                    return mine[0], ""
+        return "", refusal
 
     def booking_refusal(self, name: str, owner: str | None, allowed: str) -> str:
         visit = self.bookings.get(name)
@@ -294,10 +435,13 @@ class Oracle:
         own = self.own_hold(visit.kind, start, visit.patient, now)
         if own is not None:
             return self.move_to_hold(name, owner, own, now)
-        refusal = self.slot_refusal(visit.kind, start, now, visit)
+        over, refusal = self.over(visit.kind, start, visit.patient, now, visit)
         if not refusal:
             self.expire(now)
+            self.holds.pop(over, None)
+            visit.hold = over or visit.hold
             visit.start, visit.busy = start, self.busy(visit.kind, start)
+            self.booked(visit)
         return refusal
 
     def move_to_hold(self, name: str, owner: str | None, hold: str, now: int) -> str:
@@ -307,8 +451,14 @@ class Oracle:
             return refusal
         visit = self.bookings[name]
         refusal = self.hold_refusal(hold, visit.patient, now) or self.late(hold, now)
-        if not refusal:
-            self.expire(now)
-            taken = self.holds.pop(hold)
-            visit.kind, visit.start, visit.busy = taken.kind, taken.start, taken.busy
-        return refusal
+        if refusal:
+            return refusal
+        taken = self.holds[hold]
+        if taken.moving is not None and self.meets_others(taken, visit):
+            return "slot_unavailable"
+        self.expire(now)
+        del self.holds[hold]
+        visit.kind, visit.start, visit.busy = taken.kind, taken.start, taken.busy
+        visit.hold = hold
+        self.booked(visit)
+        return ""

@@ -30,17 +30,32 @@ from actors.domain.ids import (
     TimeOffId,
     VisitTypeId,
 )
-from actors.domain.rules import Availability, Hours, Location, Policy, VisitType
+from actors.domain.rules import (
+    Availability,
+    BookingLimits,
+    Hours,
+    Location,
+    Policy,
+    VisitType,
+)
 from actors.domain.snapshot import decode, encode
 from tests import factories as f
-from tests.properties.oracle import Kind, Oracle, Rules
+from tests.properties.oracle import Kind, Limits, Oracle, Rules
 
 FRIDAY = 29_878_560
 """2026-10-23T00:00Z; the clocks of Berlin go back on the Sunday after."""
 DAY = 24 * 60
 BERLIN = "Europe/Berlin"
 POLICY = Policy(
-    holds_per_patient=2, hold_ms=120_000, key_retention_ms=90 * 24 * 3_600_000
+    holds_per_patient=2,
+    hold_ms=120_000,
+    hold_extensions=2,
+    hold_total_ms=300_000,
+    booking_limits=BookingLimits(upcoming=3, renewals=2),
+    key_retention_ms=90 * 24 * 3_600_000,
+)
+LIMITS = Limits(
+    hold_ms=120_000, extensions=2, total_ms=300_000, holds=2, upcoming=3, renewals=2
 )
 """Keys outlive the random days; forgetting is in tests/unit/domain/test_remembered."""
 MORNING, NOON, LATE = [(480, 600)], [(720, 790)], [(1380, 1440)]
@@ -116,6 +131,7 @@ patients = st.integers(1, 3)
 starts = st.integers(0, 10_000)
 """Which start: see ``some_start``."""
 owners = st.sampled_from([None, None, 1, 2])
+staff = st.sampled_from([False, False, True])
 kinds = st.sampled_from(["consult", "consult", "long", "none"])
 
 
@@ -133,7 +149,7 @@ class CalendarMachine(RuleBasedStateMachine):
         self.count = 0
         self.epoch = 1
         self.shown: dict[str, dict[int, str]] = {}
-        self.oracle = Oracle(RULES[0], POLICY.hold_ms, POLICY.holds_per_patient)
+        self.oracle = Oracle(RULES[0], LIMITS)
         self.ask(f.register(), "")
         self.rules_change(0)
         self.oracle.window = self.now
@@ -194,15 +210,55 @@ class CalendarMachine(RuleBasedStateMachine):
 
     # --- what people do ---
 
-    @rule(number=numbers, kind=kinds, start=starts, patient=patients)
-    def hold(self, number: int, kind: str, start: int, patient: int) -> None:
+    @rule(number=numbers, kind=kinds, start=starts, patient=patients, by_staff=staff)
+    def hold(
+        self, number: int, kind: str, start: int, patient: int, by_staff: bool
+    ) -> None:
         start = self.some_start(kind, start)
         name = f.a_hold_id(self.count * 10 + number)
-        who = f.a_patient_id(patient)
+        self.hold_at(name, kind, start, f.a_patient_id(patient), None, by_staff)
+
+    def hold_at(
+        self,
+        name: HoldId,
+        kind: str,
+        start: int,
+        who: PatientId,
+        moving: BookingId | None,
+        by_staff: bool = False,
+    ) -> None:
         command = f.place_hold(
-            1, start, hold_id=name, visit_type=VisitTypeId(kind), patient_id=who
+            1,
+            start,
+            hold_id=name,
+            visit_type=VisitTypeId(kind),
+            patient_id=who,
+            moving=moving,
+            by_staff=by_staff,
         )
-        self.ask(command, self.oracle.hold(name, kind, start, who, self.now))
+        expected = self.oracle.hold(
+            name, kind, start, who, self.now, moving=moving, staff=by_staff
+        )
+        self.ask(command, expected)
+
+    @rule(pick=st.integers(0, 9), near=st.sampled_from([-20, 0, 10, 15, 20, 30]))
+    def hold_to_move(self, pick: int, near: int) -> None:
+        name = self.some_booking(pick)
+        visit = self.oracle.bookings.get(name)
+        if visit is not None and visit.kind in self.oracle.rules.kinds:
+            held = f.a_hold_id(self.count * 10)
+            who = PatientId(visit.patient)
+            self.hold_at(held, visit.kind, visit.start + near, who, name)
+
+    @rule(pick=st.integers(0, 9))
+    def hold_again(self, pick: int) -> None:
+        """Another time a hold was given back: the same slot, the same patient."""
+        name = self.some_hold(pick)
+        held = self.oracle.holds.get(name)
+        if held is not None and held.kind in self.oracle.rules.kinds:
+            self.release(pick, None)
+            again = f.a_hold_id(self.count * 10)
+            self.hold_at(again, held.kind, held.start, PatientId(held.patient), None)
 
     @rule(pick=st.integers(0, 9), number=owners)
     def extend(self, pick: int, number: int | None) -> None:
@@ -216,12 +272,14 @@ class CalendarMachine(RuleBasedStateMachine):
         expected = self.oracle.release(name, owner, self.now)
         self.ask(f.release_hold(hold_id=name, owner=owner), expected)
 
-    @rule(pick=st.integers(0, 9), number=owners)
-    def confirm(self, pick: int, number: int | None) -> None:
+    @rule(pick=st.integers(0, 9), number=owners, by_staff=staff)
+    def confirm(self, pick: int, number: int | None, by_staff: bool) -> None:
         name, owner = self.some_hold(pick), _owner(number)
         booking = f.a_booking_id(self.count)
-        expected = self.oracle.confirm(name, booking, owner, self.now)
-        command = f.confirm_hold(hold_id=name, owner=owner, booking_id=booking)
+        expected = self.oracle.confirm(name, booking, owner, self.now, staff=by_staff)
+        command = f.confirm_hold(
+            hold_id=name, owner=owner, booking_id=booking, by_staff=by_staff
+        )
         self.ask(command, expected)
 
     @rule(late=st.sampled_from([0, 1]), patient=patients)
@@ -242,22 +300,37 @@ class CalendarMachine(RuleBasedStateMachine):
         expected = self.oracle.confirm(name, booking, None, self.now)
         self.ask(f.confirm_hold(hold_id=name, booking_id=booking), expected)
 
-    @rule(kind=kinds, start=starts, patient=patients)
-    def book(self, kind: str, start: int, patient: int) -> None:
-        self.book_at(kind, self.some_start(kind, start), patient)
+    @rule(kind=kinds, start=starts, patient=patients, by_staff=staff)
+    def book(self, kind: str, start: int, patient: int, by_staff: bool) -> None:
+        self.book_at(kind, self.some_start(kind, start), patient, by_staff)
 
-    def book_at(self, kind: str, start: int, patient: int) -> None:
+    def book_at(
+        self, kind: str, start: int, patient: int, by_staff: bool = False
+    ) -> None:
         name, who = f.a_booking_id(self.count), f.a_patient_id(patient)
         command = f.book_slot(
-            1, start, booking_id=name, visit_type=VisitTypeId(kind), patient_id=who
+            1,
+            start,
+            booking_id=name,
+            visit_type=VisitTypeId(kind),
+            patient_id=who,
+            by_staff=by_staff,
         )
-        self.ask(command, self.oracle.book(name, kind, start, who, self.now))
+        expected = self.oracle.book(name, kind, start, who, self.now, staff=by_staff)
+        self.ask(command, expected)
 
     @rule(pick=st.integers(0, 9))
     def book_own_hold(self, pick: int) -> None:
         held = self.oracle.holds.get(self.some_hold(pick))
         if held is not None:
             self.book_at(held.kind, held.start, int(held.patient[4:]))
+
+    @rule(pick=st.integers(0, 9), near=st.sampled_from([-15, 0, 0, 10]))
+    def book_another_type_over_own_hold(self, pick: int, near: int) -> None:
+        held = self.oracle.holds.get(self.some_hold(pick))
+        if held is not None:
+            kind = "long" if held.kind == "consult" else "consult"
+            self.book_at(kind, held.start + near, int(held.patient[4:]))
 
     @rule(pick=st.integers(0, 9), number=owners)
     def cancel(self, pick: int, number: int | None) -> None:
@@ -470,6 +543,8 @@ class CalendarMachine(RuleBasedStateMachine):
 
     def some_hold(self, pick: int) -> HoldId:
         names = [*self.oracle.holds, *self.oracle.holds, *self.oracle.expired]
+        booked = [visit.hold for visit in self.oracle.bookings.values() if visit.hold]
+        names += booked[-2:]
         names.append(f.a_hold_id(10**6))
         return HoldId(names[pick % len(names)])
 
@@ -502,7 +577,10 @@ class CalendarMachine(RuleBasedStateMachine):
         for name, hold in self.oracle.holds.items():
             held = self.calendar.hold(HoldId(name))
             assert isinstance(held, HoldView)
-            assert (held.expires, held.extended) == (hold.expires, hold.extended)
+            assert (held.expires, held.extended) == (
+                hold.expires,
+                hold.extensions > 0,
+            )
         assert len(self.calendar.holds) == len(self.oracle.holds)
 
     @invariant()
@@ -510,7 +588,9 @@ class CalendarMachine(RuleBasedStateMachine):
         seen: set[int] = set()
         blocking = self.oracle.blocking()
         for visit in (*blocking, *self.oracle.holds.values()):
-            assert not seen & visit.busy
+            own = self.oracle.bookings.get(visit.moving or "")
+            shared = own.busy if own in blocking else set()
+            assert not seen & (visit.busy - shared)
             seen |= visit.busy
 
     @invariant()

@@ -243,11 +243,11 @@ def check_calendar(judge: LogJudge, provider: str, calendar: Any) -> None:
     if calendar.version != agenda.version:
         raise Violation(f"{provider} at {calendar.version}, log at {agenda.version}")
     holds = {
-        hold_id: (h.patient_id, h.start, h.end, h.expires, h.extended)
+        hold_id: (h.patient_id, h.start, h.end, h.expires, h.extensions)
         for hold_id, h in calendar.holds.items()
     }
     told = {
-        hold_id: (h.patient, h.start, h.end, h.expires, h.extended)
+        hold_id: (h.patient, h.start, h.end, h.expires, h.extensions)
         for hold_id, h in agenda.holds.items()
     }
     if holds != told:

@@ -63,7 +63,7 @@ def _check_log(world: World) -> dict[ShardId, LogJudge]:
     judges = {}
     for shard in world.folders:
         records = world.collect(shard)
-        log = LogJudge(POLICY.holds_per_patient)
+        log = LogJudge(POLICY)
         log.replay(records)
         judges[shard] = log
         mine = [

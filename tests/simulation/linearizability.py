@@ -35,6 +35,8 @@ class Step:
     span: Span
     certain: bool
     instead_of: str = ""
+    beside: str = ""
+    """The visit that a hold is to move: it may meet its time."""
 
 
 def _busy(view: HoldView | BookingView) -> Span:
@@ -70,7 +72,15 @@ def _accepted(operation: Operation, heard: int) -> Step | None:
     answer = operation.answer
     asked = operation.invoked
     if operation.kind == "hold":
-        return Step(asked, heard, "hold", answer.hold_id, _busy(answer), True)
+        return Step(
+            asked,
+            heard,
+            "hold",
+            answer.hold_id,
+            _busy(answer),
+            True,
+            beside=answer.moving or "",
+        )
     if operation.kind in ("book", "confirm"):
         held = operation.subject if operation.kind == "confirm" else ""
         return Step(asked, heard, "book", answer.booking_id, _busy(answer), True, held)
@@ -107,7 +117,11 @@ def _after(state: State, step: Step) -> State | None:
     if step.effect == "give":
         kept = frozenset(owned for owned in state if owned[0] != step.name)
         return kept if len(kept) < len(state) or not step.certain else None
-    meeting = [owned for owned in state if _meet(owned[1], step.span)]
+    meeting = [
+        owned
+        for owned in state
+        if _meet(owned[1], step.span) and not (step.beside and owned[0] == step.beside)
+    ]
     if step.effect == "taken":
         return state if meeting else None
     # What it replaces gives way, and so does any hold: it may have expired.

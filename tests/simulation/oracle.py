@@ -3,15 +3,18 @@
 It replays events with rules of its own and says when the log itself breaks a promise:
 two owners at one minute, a cancelled visit that lives again, a hold that ended before
 its time, a version or a key used twice. It never calls the code under test.
+
+One file because it is one reading of one log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from actors.domain import events as ev
+from actors.domain.rules import Policy
 from actors.ports import Record
 from tests.simulation.kernel import Violation
 from tests.simulation.region import is_offered
@@ -39,7 +42,9 @@ class Held:
     busy: range
     expires: int
     location: str
-    extended: bool = False
+    placed: int
+    moving: str | None = None
+    extensions: int = 0
 
 
 @dataclass
@@ -71,6 +76,8 @@ class Agenda:
     availability: Any = None
     profile: Any = None
     taken: dict[int, Owner] = field(default_factory=dict)
+    shared: dict[int, Owner] = field(default_factory=dict)
+    """Minutes of a visit that a hold, which is to move that visit, has as well."""
     holds: dict[str, Held] = field(default_factory=dict)
     bookings: dict[str, Booked] = field(default_factory=dict)
     time_off: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -84,13 +91,15 @@ class LogJudge:
     each booking and hold the seqs that touched it.
     """
 
-    def __init__(self, holds_per_patient: int) -> None:
+    def __init__(self, policy: Policy) -> None:
         self.agendas: dict[str, Agenda] = {}
         self.keys: dict[tuple[str, str], list[Record]] = {}
         self.seq = 0
         self.epoch = 0
         self.at = 0
-        self._holds_per_patient = holds_per_patient
+        self._policy = policy
+        self._lately: list[tuple[int, str, str, range]] = []
+        """When who held what of whom: provider, patient, busy minutes."""
 
     def replay(self, records: Iterable[Record]) -> None:
         """Read on; raises Violation at the first impossible record."""
@@ -153,24 +162,32 @@ class LogJudge:
         agenda.until = event.until
 
     def _claim(
-        self, agenda: Agenda, span: range, owner: Owner, instead_of: Sequence[Owner]
+        self, agenda: Agenda, span: range, owner: Owner, beside: Owner | None = None
     ) -> Owner | None:
-        """Take minutes for an owner; who has one of them already, if anybody."""
+        """Take minutes for an owner; who has one of them already, if anybody.
+
+        What the owner ``beside`` has stays theirs, and is shared.
+        """
         taken = agenda.taken
         for minute in span:
             other = taken.get(minute)
-            if other is not None and other not in instead_of:
+            if other is not None and other != beside:
                 return other
         for minute in span:
-            taken[minute] = owner
+            books = agenda.shared if minute in taken else taken
+            books[minute] = owner
         return None
 
     @staticmethod
     def _free(agenda: Agenda, span: range, owner: Owner) -> None:
-        taken = agenda.taken
+        taken, shared = agenda.taken, agenda.shared
         for minute in span:
+            if shared.get(minute) == owner:
+                del shared[minute]
             if taken.get(minute) == owner:
                 del taken[minute]
+                if minute in shared:
+                    taken[minute] = shared.pop(minute)
 
     def _offered(self, agenda: Agenda, event: Any, record: Record) -> None:
         offered = is_offered(
@@ -187,11 +204,16 @@ class LogJudge:
         self._expect(event.hold_id not in agenda.holds, record, "hold id twice")
         self._expect(event.hold_id not in agenda.spent_holds, record, "hold id again")
         busy = range(event.busy_start, event.busy_end)
-        other = self._claim(agenda, busy, ("hold", event.hold_id), ())
+        beside: Owner | None = None
+        if event.moving is not None:
+            moved = agenda.bookings.get(event.moving)
+            is_own = moved is not None and moved.patient == event.patient_id
+            self._expect(is_own, record, "to move another's visit")
+            beside = ("booking", event.moving)
+        other = self._claim(agenda, busy, ("hold", event.hold_id), beside)
         self._expect(other is None, record, f"double: {other} has it")
         self._expect(event.expires > event.at, record, "expired at birth")
-        mine = sum(h.patient == event.patient_id for h in agenda.holds.values())
-        self._expect(mine < self._holds_per_patient, record, "too many holds")
+        self._counted(agenda, event, busy, record)
         agenda.holds[event.hold_id] = Held(
             event.patient_id,
             event.visit_type,
@@ -200,13 +222,60 @@ class LogJudge:
             busy,
             event.expires,
             event.location_id,
+            event.at,
+            event.moving,
         )
+
+    def _counted(
+        self, agenda: Agenda, event: ev.HoldPlaced, busy: range, record: Record
+    ) -> None:
+        """Simulated people are patients: the limits hold for all of them."""
+        mine = sum(h.patient == event.patient_id for h in agenda.holds.values())
+        most = self._policy.holds_per_patient
+        self._expect(mine < most, record, "too many holds")
+        before = sum(
+            (provider, patient) == (agenda.provider, event.patient_id)
+            and event.at - at < 3_600_000
+            and span.start < busy.stop
+            and busy.start < span.stop
+            for at, provider, patient, span in self._lately
+        )
+        renewals = self._policy.booking_limits.renewals
+        self._expect(before <= renewals, record, "held again and again")
+        name = (event.at, agenda.provider, event.patient_id, busy)
+        self._lately.append(name)
+        if event.moving is None:
+            self._visits_ahead(agenda, event, record)
+
+    def _visits_ahead(self, agenda: Agenda, event: Any, record: Record) -> None:
+        ahead = sum(
+            visit.patient == event.patient_id
+            and visit.status == "booked"
+            and visit.start * 60_000 > event.at
+            for visit in agenda.bookings.values()
+        )
+        most = self._policy.booking_limits.upcoming
+        self._expect(ahead < most, record, "too many visits")
+
+    def _settled(self, agenda: Agenda, booking: Booked) -> None:
+        """Who has booked a time has not held it in vain."""
+        self._lately = [
+            one
+            for one in self._lately
+            if one[1:3] != (agenda.provider, booking.patient)
+            or one[3].stop <= booking.busy.start
+            or booking.busy.stop <= one[3].start
+        ]
 
     def _extended(self, agenda: Agenda, event: ev.HoldExtended, record: Record) -> None:
         hold = self._live_hold(agenda, event.hold_id, event.at, record)
-        self._expect(not hold.extended, record, "extended twice")
-        self._expect(event.expires > hold.expires, record, "shortened")
-        hold.expires, hold.extended = event.expires, True
+        hold.extensions += 1
+        most = self._policy.hold_extensions
+        self._expect(hold.extensions <= most, record, "extended too often")
+        self._expect(event.expires >= hold.expires, record, "shortened")
+        lasts = event.expires - hold.placed
+        self._expect(lasts <= self._policy.hold_total_ms, record, "lasts too long")
+        hold.expires = event.expires
 
     def _live_hold(self, agenda: Agenda, hold_id: str, at: int, record: Record) -> Held:
         hold = agenda.holds.get(hold_id)
@@ -236,16 +305,19 @@ class LogJudge:
             self._offered(agenda, event, record)
         else:
             hold = self._live_hold(agenda, event.hold_id, event.at, record)
-            self._expect(event.at <= hold.start * 60_000, record, "it had begun")
-            same = (hold.patient, hold.start, hold.end) == (
-                event.patient_id,
-                event.start,
-                event.end,
-            )
-            self._expect(same, record, "not what was held")
+            self._expect(hold.patient == event.patient_id, record, "another's hold")
+            if (hold.start, hold.end) != (event.start, event.end):
+                meets = hold.busy.start < event.busy_end
+                meets = meets and event.busy_start < hold.busy.stop
+                self._expect(meets, record, "not what was held")
+                self._offered(agenda, event, record)
+            else:
+                begun = event.at > hold.start * 60_000
+                self._expect(not begun, record, "it had begun")
             self._end_hold(agenda, event.hold_id, "confirmed")
+        self._visits_ahead(agenda, event, record)
         busy = range(event.busy_start, event.busy_end)
-        other = self._claim(agenda, busy, ("booking", event.booking_id), ())
+        other = self._claim(agenda, busy, ("booking", event.booking_id))
         self._expect(other is None, record, f"double: {other} has it")
         agenda.bookings[event.booking_id] = Booked(
             event.patient_id,
@@ -259,6 +331,7 @@ class LogJudge:
             event.reason,
             history=[(record.seq, "booked")],
         )
+        self._settled(agenda, agenda.bookings[event.booking_id])
 
     def _status(
         self, agenda: Agenda, booking_id: str, status: str, record: Record
@@ -316,11 +389,12 @@ class LogJudge:
             self._end_hold(agenda, event.hold_id, "confirmed")
         self._free(agenda, booking.busy, owner)
         busy = range(event.busy_start, event.busy_end)
-        other = self._claim(agenda, busy, owner, ())
+        other = self._claim(agenda, busy, owner)
         self._expect(other is None, record, f"double: {other} has it")
         booking.visit_type, booking.location = event.visit_type, event.location_id
         booking.start, booking.end, booking.busy = event.start, event.end, busy
         booking.history.append((record.seq, "rescheduled"))
+        self._settled(agenda, booking)
 
     def _arrived(self, agenda: Agenda, event: Any, record: Record) -> None:
         self._status(agenda, event.booking_id, "arrived", record)

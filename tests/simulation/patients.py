@@ -66,7 +66,12 @@ class Patient(Person):
         return self._book(provider, visit_type, start, key)
 
     def _hold(
-        self, provider: ProviderId, visit_type: VisitTypeId, start: Minute, key: str
+        self,
+        provider: ProviderId,
+        visit_type: VisitTypeId,
+        start: Minute,
+        key: str,
+        moving: BookingId | None = None,
     ) -> bool:
         def build(token: str, common: dict[str, Any]) -> cm.Command:
             return cm.PlaceHold(
@@ -74,10 +79,12 @@ class Patient(Person):
                 patient_id=self.patient,
                 visit_type=visit_type,
                 start=start,
+                moving=moving,
                 **common,
             )
 
-        return self.want("hold", provider, (start, visit_type), build, key=key)
+        content = (start, visit_type) if moving is None else (start, visit_type, moving)
+        return self.want("hold", provider, content, build, key=key)
 
     def _book(
         self, provider: ProviderId, visit_type: VisitTypeId, start: Minute, key: str
@@ -95,13 +102,24 @@ class Patient(Person):
 
     def _with_hold(self, hold: HoldView) -> bool:
         choice = self.kernel.rng.random()
-        if choice < 0.6:
+        if hold.moving in self.bookings and choice < 0.5:
+            return self._move(self._to_move(hold), None, hold.hold_id)
+        if choice < 0.5:
             return self._confirm(hold)
+        if choice < 0.6:
+            # Another visit type at the same time: it takes the place of the hold.
+            kind = LONG if hold.visit_type == SHORT else SHORT
+            return self._book(hold.provider_id, kind, hold.start, "")
         if choice < 0.75:
             return self._on_hold("extend", cm.ExtendHold, hold)
         if choice < 0.9 or not self.bookings:
             return self._on_hold("release", cm.ReleaseHold, hold)
-        return self._move(self._some_booking(), None, hold.hold_id)
+        return self._move(self._to_move(hold), None, hold.hold_id)
+
+    def _to_move(self, hold: HoldView) -> BookingView:
+        """The visit that a hold was placed to move, or any other."""
+        known = self.bookings.get(hold.moving) if hold.moving is not None else None
+        return known or self._some_booking()
 
     def _confirm(self, hold: HoldView) -> bool:
         provider = hold.provider_id
@@ -135,6 +153,10 @@ class Patient(Person):
         if choice < 0.65:
             start = Minute(self.kernel.rng.choice(self.starts))
             return self._move(booking, start, None)
+        if choice < 0.75:
+            near = Minute(booking.start + self.kernel.rng.choice((-30, 0, 30)))
+            kind, name = booking.visit_type, booking.booking_id
+            return self._hold(booking.provider_id, kind, near, "", name)
         return self._look(booking.provider_id, booking.booking_id)
 
     def _cancel(self, booking: BookingView) -> bool:

@@ -40,7 +40,12 @@ from tests.simulation.snapshot_shelf import SnapshotShelf
 from tests.simulation.staff import Registrar, Staff
 
 POLICY = Policy(
-    hold_ms=8_000, holds_per_patient=2, key_retention_ms=80_000, keys_max=4_000
+    hold_ms=8_000,
+    hold_extensions=3,
+    hold_total_ms=20_000,
+    holds_per_patient=2,
+    key_retention_ms=80_000,
+    keys_max=4_000,
 )
 FORWARD_MS = 40_000
 """The clock is set forward by no more than this over a run, so that a person who

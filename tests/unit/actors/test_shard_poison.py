@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.domain.answers import BookingView, SlotsView
@@ -66,7 +67,8 @@ async def test_snapshot_of_a_newer_program_ends_the_shard_and_says_why() -> None
         await one.mailbox.execute([p.book("a")])
         await one.mailbox.close()
         for provider, stored in one.snapshots.calendars.items():
-            newer = b"\x9d\x63" + stored.blob[2:]
+            fields = msgspec.msgpack.decode(stored.blob)
+            newer = msgspec.msgpack.encode([99, *fields[1:]])
             one.snapshots.calendars[provider] = StoredCalendar(stored.seq, newer)
         again = one.make()
         await again.open()

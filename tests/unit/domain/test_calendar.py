@@ -10,13 +10,7 @@ import pytest
 
 from actors.domain import commands as cm
 from actors.domain import events as ev
-from actors.domain.answers import (
-    BookingView,
-    Done,
-    HoldView,
-    SlotsView,
-    TimeOffView,
-)
+from actors.domain.answers import BookingView, Done, SlotsView, TimeOffView
 from actors.domain.calendar import Calendar
 from actors.domain.errors import Refusal
 from actors.domain.ids import Millis
@@ -231,19 +225,6 @@ def test_the_next_deadline_stays_when_a_later_hold_ends() -> None:
     assert calendar.next_expiry() == NOW + HOLD_MS
 
 
-def test_a_hold_can_be_extended_once() -> None:
-    calendar = a_calendar()
-    play(calendar, f.place_hold(1))
-    assert code(calendar, f.extend_hold(1)) == ""
-    answer = calendar.answer("extend-1")
-    assert isinstance(answer, HoldView)
-    assert (answer.expires, answer.extended) == (NOW + 2 * HOLD_MS, True)
-    assert calendar.next_expiry() == NOW + 2 * HOLD_MS
-    assert code(calendar, f.extend_hold(1, key="again")) == "wrong_status"
-    late = Millis(NOW + 2 * HOLD_MS)
-    assert code(calendar, f.extend_hold(1, key="late"), late) == "hold_expired"
-
-
 def test_a_patient_may_hold_only_so_much() -> None:
     """Three at a time; those that are due do not count."""
     calendar = a_calendar()
@@ -271,7 +252,7 @@ def test_somebody_elses_hold_is_not_found() -> None:
     assert code(calendar, f.release_hold(1, owner=f.a_patient_id(1))) == "hold_expired"
 
 
-def test_what_was_released_or_confirmed_is_not_found() -> None:
+def test_what_was_released_or_confirmed_is_no_hold() -> None:
     calendar = a_calendar()
     play(calendar, f.place_hold(1))
     play(calendar, f.place_hold(2, at(10)))
@@ -279,7 +260,7 @@ def test_what_was_released_or_confirmed_is_not_found() -> None:
     assert calendar.answer("release-1") == Done(f.PROVIDER, 1, 6)
     assert code(calendar, f.confirm_hold(2)) == ""
     assert code(calendar, f.release_hold(1, key="again")) == "hold_not_found"
-    assert code(calendar, f.release_hold(2)) == "hold_not_found"
+    assert code(calendar, f.release_hold(2)) == "hold_confirmed"
 
 
 def test_only_recent_expiries_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,14 +43,20 @@ async def test_a_held_slot_is_unavailable_to_others(house: House) -> None:
         assert (other.status_code, other.json()["code"]) == (409, "slot_unavailable")
 
 
-async def test_a_hold_is_extended_once_and_released(house: House) -> None:
-    """The countdown grows once; after release the slot is free and the hold gone."""
+async def test_a_hold_is_extended_and_released(house: House) -> None:
+    """It lasts two minutes again from then on, and says how often it still can."""
     me = house.patient()
     held = (await house.client.post("/v1/holds", json=slot(), headers=me)).json()
+    assert held["extensions_left"] == 10
     path = f"/v1/holds/{held['hold_id']}"
-    extended = await house.client.post(f"{path}/extend", headers=me)
-    assert extended.json()["expires_at"] > held["expires_at"]
-    assert (await house.client.post(f"{path}/extend", headers=me)).status_code >= 400
+    extended = held
+    for left in range(9, -1, -1):
+        house.clock.step(100)
+        extended = (await house.client.post(f"{path}/extend", headers=me)).json()
+        assert extended["extensions_left"] == left
+    assert extended["expires_at"] == "2026-08-10T00:18:40Z"
+    more = await house.client.post(f"{path}/extend", headers=me)
+    assert (more.status_code, more.json()["code"]) == (409, "wrong_status")
     assert (await house.client.delete(path, headers=me)).status_code == 204
     gone = await house.client.get(path, headers=me)
     assert gone.status_code in (404, 410)

@@ -1,0 +1,188 @@
+"""A patient's own time over REST: named, used, moved, and limited."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import factories as make
+from tests.fakes.house import House, slot
+
+NINE, HALF = "2026-08-10T09:00:00Z", "2026-08-10T09:30:00Z"
+
+
+async def put_rules(house: House, **changes: object) -> None:
+    """Half-hour consultations and hour-long ones, on the half hours."""
+    kinds = [
+        {"visit_type": "consult", "title": "Consult", "minutes": 30},
+        {"visit_type": "long", "title": "Long", "minutes": 60},
+    ]
+    for kind in kinds:
+        kind |= {"alignment": 30, "notice_minutes": 0}
+    rules = {
+        "locations": [
+            {
+                "time_zone": "UTC",
+                "weekly": {"monday": [{"opens": "09:00", "closes": "17:00"}]},
+            }
+        ],
+        "visit_types": kinds,
+    }
+    answer = await house.client.put(
+        "/v1/providers/prv_1/availability",
+        json=rules | changes,
+        headers=house.doctor(),
+    )
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_second_click_hears_that_the_hold_is_theirs(house: House) -> None:
+    """409 with the hold_id, for another visit type too; a stranger is told nothing."""
+    await put_rules(house)
+    me = house.patient()
+    held = (await house.client.post("/v1/holds", json=slot(), headers=me)).json()
+    for body in (slot(), slot() | {"visit_type": "long"}):
+        again = await house.client.post("/v1/holds", json=body, headers=me)
+        problem = again.json()
+        assert (again.status_code, problem["code"]) == (409, "slot_unavailable")
+        assert problem["hold_id"] == held["hold_id"]
+        assert "yourself" in problem["detail"]
+    other = await house.client.post("/v1/holds", json=slot(), headers=house.patient(2))
+    assert "hold_id" not in other.json()
+
+
+async def test_another_visit_type_is_booked_over_the_own_hold(house: House) -> None:
+    """201, and the hold has become that booking."""
+    await put_rules(house)
+    me = house.patient()
+    held = (await house.client.post("/v1/holds", json=slot(), headers=me)).json()
+    booked = await house.client.post(
+        "/v1/bookings", json=slot() | {"visit_type": "long"}, headers=me
+    )
+    assert booked.status_code == 201
+    gone = await house.client.get(f"/v1/holds/{held['hold_id']}", headers=me)
+    assert (gone.status_code, gone.json()["booking_id"]) == (
+        409,
+        booked.json()["booking_id"],
+    )
+
+
+async def test_a_visit_moves_half_an_hour_with_a_hold(house: House) -> None:
+    """Its own time does not stand in the way of a hold that is to move it."""
+    await put_rules(house)
+    me = house.patient()
+    booked = await house.client.post(
+        "/v1/bookings", json=slot() | {"visit_type": "long"}, headers=me
+    )
+    number = booked.json()["booking_id"]
+    wanted = slot(start=HALF) | {"visit_type": "long"}
+    refused = await house.client.post("/v1/holds", json=wanted, headers=me)
+    assert refused.json()["booking_id"] == number
+    held = await house.client.post(
+        "/v1/holds", json=wanted | {"moving": number}, headers=me
+    )
+    assert (held.status_code, held.json()["moving"]) == (201, number)
+    moved = await house.client.post(
+        f"/v1/bookings/{number}/reschedule",
+        json={"hold_id": held.json()["hold_id"]},
+        headers=me,
+    )
+    assert (moved.status_code, moved.json()["start"]) == (200, HALF)
+
+
+async def test_a_hold_with_another_doctor_cannot_move_a_visit(house: House) -> None:
+    """422 that says so, and not "no such hold"."""
+    await house.add_provider(2)
+    me = house.patient()
+    booked = (await house.client.post("/v1/bookings", json=slot(), headers=me)).json()
+    held = await house.client.post("/v1/holds", json=slot("prv_2"), headers=me)
+    path = f"/v1/bookings/{booked['booking_id']}/reschedule"
+    body = {"hold_id": held.json()["hold_id"]}
+    answer = await house.client.post(path, json=body, headers=me)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "another provider" in answer.json()["detail"]
+    body = slot("prv_2") | {"moving": booked["booking_id"]}
+    answer = await house.client.post("/v1/holds", json=body, headers=me)
+    assert answer.json()["errors"][0]["field"] == "moving"
+
+
+@pytest.mark.parametrize("limits", [None, {"upcoming": 1}, {"upcoming": 0}])
+async def test_a_clinic_says_how_many_visits_a_patient_has(
+    house: House, limits: dict[str, int] | None
+) -> None:
+    """409 booking_limit beyond; the clinic itself may book more."""
+    changes = {} if limits is None else {"booking_limits": limits}
+    await put_rules(house, **changes)
+    starts = [f"2026-08-10T{hour:02}:00:00Z" for hour in range(9, 14)]
+    codes = []
+    for start in starts:
+        body = slot(start=start)
+        answer = await house.client.post(
+            "/v1/bookings", json=body, headers=house.patient()
+        )
+        codes.append(answer.json().get("code"))
+    allowed = {None: 3, 1: 1, 0: 5}[limits["upcoming"] if limits else None]
+    assert codes == [None] * allowed + ["booking_limit"] * (5 - allowed)
+    more = await house.client.post(
+        "/v1/bookings",
+        json=slot(start="2026-08-10T16:00:00Z") | {"patient_id": "pat_1"},
+        headers=house.doctor(),
+    )
+    assert more.status_code == 201
+    rules = await house.client.get(
+        "/v1/providers/prv_1/availability", headers=house.doctor()
+    )
+    expected = None if limits is None else {"renewals": 2} | limits
+    assert rules.json()["booking_limits"] == expected
+
+
+async def test_line_ends_of_any_system_become_newlines(house: House) -> None:
+    """In reasons, when cancelling, and in what doctors say about themselves."""
+    me = house.patient()
+    body = slot() | {"reason": "a\r\nb\rc\n\td"}
+    booked = await house.client.post("/v1/bookings", json=body, headers=me)
+    assert booked.json()["reason"] == "a\nb\nc\n\td"
+    path = f"/v1/bookings/{booked.json()['booking_id']}/cancel"
+    cancelled = await house.client.post(path, json={"reason": "x\r\ny"}, headers=me)
+    assert cancelled.json()["cancel_reason"] == "x\ny"
+    profile = {
+        "name": "Dr. One",
+        "specialty": "general practice",
+        "clinic": {"clinic_id": "cln_1", "name": "One", "time_zone": "UTC"},
+        "about": "one\r\ntwo",
+    }
+    shown = await house.client.put(
+        "/v1/providers/prv_1", json=profile, headers=house.admin()
+    )
+    assert shown.json()["about"] == "one\ntwo"
+
+
+@pytest.mark.parametrize("character", ["\0", "\x08", "\x1b", "\x7f", "\x85", "\x9b"])
+async def test_other_control_characters_are_refused(
+    house: House, character: str
+) -> None:
+    """C0 and C1 alike: they would break lists, mails and terminals."""
+    body = slot() | {"reason": f"a{character}b"}
+    answer = await house.client.post("/v1/bookings", json=body, headers=house.patient())
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+async def test_the_next_free_start_says_of_which_visit_type(house: House) -> None:
+    """In lists and on the provider's page; none if there is none."""
+    await put_rules(house)
+    taken = slot(start=NINE) | {"visit_type": "long"}
+    await house.client.post("/v1/bookings", json=taken, headers=house.patient())
+    half = slot(start="2026-08-10T10:30:00Z")
+    await house.client.post("/v1/bookings", json=half, headers=house.patient(2))
+    await house.project()
+    items = (await house.client.get("/v1/providers")).json()["items"]
+    (listed,) = [item for item in items if item["provider_id"] == "prv_1"]
+    page = (await house.client.get("/v1/providers/prv_1")).json()
+    for found in (listed, page):
+        assert (found["next_free"], found["next_free_visit_type"]) == (
+            "2026-08-10T10:00:00Z",
+            "consult",
+        )
+    for command in (make.add_time_off(1, make.at(0), make.at(0, day=200)),):
+        await house.ports.calendars.ask(command)
+    page = (await house.client.get("/v1/providers/prv_1")).json()
+    assert page["next_free_visit_type"] is None
