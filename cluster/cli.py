@@ -103,6 +103,7 @@ def _database_trouble(error: Exception) -> Obstacle | None:
     known = sys.modules.get("sqlalchemy.exc")
     if known is None:  # whoever never asked a database has no trouble with it
         return None
+    from persistence.damage import is_damaged
     from persistence.engine import is_data_error, reason_of
     from persistence.projection_store import StoreUnavailable
 
@@ -110,6 +111,14 @@ def _database_trouble(error: Exception) -> Obstacle | None:
         return None
     if not isinstance(error, known.DBAPIError | known.TimeoutError | StoreUnavailable):
         return None
+    if is_damaged(error):
+        return Obstacle(
+            f"The read model is damaged: {reason_of(error)}",
+            "It is made from the journal, and nothing is lost. A running server puts "
+            "it aside and makes it anew by itself; without one: slotcast projection "
+            "rebuild",
+            code=FOUND_A_PROBLEM,
+        )
     return Obstacle(
         f"The read model's database does not do as asked: {reason_of(error)}",
         "Start it, or check SLOTCAST_DATABASE (address, name, password, rights). "

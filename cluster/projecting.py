@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from sqlalchemy.exc import DBAPIError
 
@@ -23,14 +24,25 @@ from cluster.sharing import wakeups_of
 from cluster.site import Site
 from cluster.stores import open_journal, open_snapshots
 from persistence.claim_purge import ClaimPurge
-from persistence.engine import open_engine
+from persistence.damage import SqliteFile
+from persistence.engine import open_engine, sqlite_file
 from persistence.migrating import migrate
 from persistence.projection_sql import SqlProjectionStore
 from persistence.projection_store import StoreUnavailable
 from persistence.projector import Projector
+from persistence.rebuild import rebuild
+from persistence.seeding import RebuildImpossible, SnapshotSeeds
 
 log = logging.getLogger(__name__)
 
+
+class Damaged(Exception):
+    """The read model's file is damaged, and must be put aside."""
+
+
+LOOK_FOR_DAMAGE_S = 1.0
+DAMAGED_AGAIN_S = 1.0
+"""Pause before a new file is made, for a bad disk may damage that one, too."""
 TRIM_EVERY_S = 60.0
 """How often the journal gives back what snapshots and read model both have."""
 PRESSED = 0.8
@@ -57,10 +69,29 @@ async def follow_journal(site: Site, *, until_stdin_closes: bool) -> None:
 
 
 async def project_until(site: Site, stop: asyncio.Event) -> None:
-    """Project until told to stop."""
+    """Project until told to stop; a read model that is damaged is made anew."""
+    file = sqlite_file(site.database_url)
+    while not stop.is_set():
+        if file is not None and file.is_marked:
+            aside = file.put_aside(SystemClock().now())
+            log.error("ALARM: the read model is damaged; it is now %s", aside)
+        try:
+            await _project(site, file, stop)
+        except* Damaged:
+            await _pause(stop, DAMAGED_AGAIN_S)
+
+
+async def _project(site: Site, file: SqliteFile | None, stop: asyncio.Event) -> None:
+    """Project until told to stop, or until the read model is found to be damaged.
+
+    Raises:
+        Damaged: alone, or in a group.
+    """
     url = site.database_url
-    if not await migrated(url, stop):
+    if not await migrated(url, stop, file):
         return
+    if file is not None and file.is_to_be_made_anew:
+        await _make_anew(site, file, stop)
     engine = open_engine(url, "projector")
     journal = open_journal(site.stores)
     snapshots = open_snapshots(site.stores)
@@ -77,7 +108,9 @@ async def project_until(site: Site, stop: asyncio.Event) -> None:
         keep_ms = site.settings.journal_retention_hours * 3_600_000
         trimmer = Trimmer(journal, snapshots, SqlProjectionStore(engine), keep_ms)
         purge = ClaimPurge(engine, site.settings.cell_minutes)
-        beside: list[Trimmer | ClaimPurge] = [purge]
+        beside: list[Chore] = [purge]
+        if file is not None:
+            beside.append(DamageWatch(file))
         if site.settings.trim_journal:
             beside.append(trimmer)
         await _follow(site, projector, beside, stop)
@@ -91,7 +124,7 @@ async def project_until(site: Site, stop: asyncio.Event) -> None:
 async def _follow(
     site: Site,
     projector: Projector,
-    beside: Sequence[Trimmer | ClaimPurge],
+    beside: Sequence[Chore],
     stop: asyncio.Event,
 ) -> None:
     async with wakeups_of(site) as wakeups:
@@ -103,21 +136,72 @@ async def _follow(
         await _catch_up(projector)
 
 
-async def migrated(url: str, stop: asyncio.Event) -> bool:
-    """Migrate as soon as the database answers; False if told to stop before."""
+async def migrated(
+    url: str, stop: asyncio.Event, file: SqliteFile | None = None
+) -> bool:
+    """Migrate as soon as the database answers; False if told to stop before.
+
+    Raises:
+        Damaged: the read model's file is.
+    """
     pause_s = MIGRATE_AGAIN_LEAST_S
     while not stop.is_set():
         try:
             await migrate(url)
         except (Unavailable, DBAPIError, OSError, TimeoutError) as error:
+            if file is not None and file.is_marked:
+                raise Damaged from error
             log.warning("the tables wait %.1f s for the database: %r", pause_s, error)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await stop.wait()
+            await _pause(stop, pause_s)
             pause_s = min(2 * pause_s, MIGRATE_AGAIN_MOST_S)
         else:
             return True
     return False
+
+
+async def _make_anew(site: Site, file: SqliteFile, stop: asyncio.Event) -> None:
+    """Fill the new file from journal and snapshots; told to stop, leave it for later.
+
+    Notices are not sent again: the rebuild marks them as told.
+    """
+    engine = open_engine(site.database_url, "upkeep")
+    journal, snapshots = open_journal(site.stores), open_snapshots(site.stores)
+    try:
+        work = rebuild(
+            journal,
+            engine,
+            SystemClock(),
+            seeds=SnapshotSeeds(snapshots, site.settings.policy),
+            cell_minutes=site.settings.cell_minutes,
+        )
+        making = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({making, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if making.done():
+            making.result()
+            file.is_anew()
+            log.warning("the read model is made anew")
+        else:
+            making.cancel()
+            await asyncio.gather(making, return_exceptions=True)
+    except RebuildImpossible:
+        file.is_anew()
+        log.exception("ALARM: the read model cannot be made anew")
+    except (StoreUnavailable, DBAPIError) as error:
+        if file.is_marked:
+            raise Damaged from error
+        raise
+    finally:
+        await journal.close()
+        await snapshots.close()
+        await engine.dispose()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
 
 
 def _notice_end(stop: asyncio.Event) -> None:
@@ -134,6 +218,28 @@ async def _catch_up(projector: Projector) -> None:
                 pass
     except (TimeoutError, StoreUnavailable, SchedulingError) as error:
         log.info("stops before it has caught up: %r", error)
+
+
+class Chore(Protocol):
+    """What is done beside projecting."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Do it now and then, until told to stop."""
+        ...
+
+
+class DamageWatch:
+    """Looks for the mark that somebody met damage in the read model."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Raises Damaged."""
+        while not stop.is_set():
+            if self._file.is_marked:
+                raise Damaged
+            await _pause(stop, LOOK_FOR_DAMAGE_S)
 
 
 class Trimmer:

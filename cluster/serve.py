@@ -14,6 +14,7 @@ import contextlib
 import gc
 import logging
 import socket
+import time
 from collections.abc import Awaitable
 from contextlib import ExitStack
 from importlib import import_module
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 from msgspec.structs import replace
+from sqlalchemy.exc import DBAPIError
 
 from actors.domain.zone_data import EDITION
 from actors.errors import SchedulingError
@@ -53,6 +55,7 @@ from cluster.site import Site, make_site
 from cluster.stopping import StopSignals
 from cluster.supervision import Supervisor, projector_command
 from cluster.terminal import Terminal
+from persistence.damage import is_damaged
 from persistence.migrating import migrate
 
 if TYPE_CHECKING:
@@ -61,6 +64,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MIGRATE_TRIES, MIGRATE_AGAIN_S = 60, 0.5
+"""How often, and after which pause, a damaged read model is looked at again."""
 CATCH_UP_S = 30.0
 """How long the first start waits for the read model of what was just seeded."""
 KEEP_HOUSE_S = 10.0
@@ -130,8 +135,28 @@ def _prepare_gateway(site: Site) -> None:
     The tables of a database server are the projector's business: it may be away.
     """
     if not site.settings.database:
-        asyncio.run(migrate(site.database_url))
+        _migrate_file(site.database_url)
     import_module("cluster.gateway_wiring")
+
+
+def _migrate_file(url: str) -> None:
+    """Make the tables; a damaged file is first put aside by the projector."""
+    for _ in range(MIGRATE_TRIES):
+        try:
+            asyncio.run(migrate(url))
+        except DBAPIError as error:
+            if not is_damaged(error):
+                raise
+            log.warning("the read model is damaged; the projector puts it aside")
+            time.sleep(MIGRATE_AGAIN_S)
+        else:
+            return
+    raise Obstacle(
+        "The read model is damaged, and could not be put aside.",
+        "Bookings are in the journal. Move the database file away; the server makes "
+        "it anew from the journal.",
+        code=FOUND_A_PROBLEM,
+    )
 
 
 class _StopAsked(Exception):

@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from actors.errors import Unavailable
-from persistence import server_drivers
+from persistence import damage, server_drivers
 from persistence.server_fallback import RECYCLE_S, ReplicaOrPrimary
 
 Role = Literal["reader", "writer", "projector", "upkeep"]
@@ -81,6 +81,14 @@ def read_model_url(url: str) -> URL:
         known = " or ".join(_DRIVERS[family])
         raise ValueError(f"driver {driver!r} for {family}: use {known}, or name none")
     return parsed
+
+
+def sqlite_file(url: str) -> damage.SqliteFile | None:
+    """The file of a read model in SQLite; None if it is elsewhere."""
+    target = read_model_url(url)
+    if not target.drivername.startswith("sqlite") or not target.database:
+        return None
+    return damage.SqliteFile(Path(target.database))
 
 
 def open_engine(url: str, role: Role, *, fallback: str = "") -> AsyncEngine:
@@ -171,6 +179,7 @@ def _prepare_sqlite(engine: AsyncEngine, role: Role) -> None:
     def start(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
+    damage.notice_damage(engine.sync_engine)
     event.listen(engine.sync_engine, "connect", connect)
     event.listen(engine.sync_engine, "begin", start)
 
@@ -223,6 +232,8 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
     except (DBAPIError, OSError, PoolTimeout) as error:
         message = "the read model does not answer; try again in a moment"
+        if damage.is_damaged(error):
+            message = "the read model is damaged; it is made anew, bookings go on"
         raise Unavailable(message) from error
 
 

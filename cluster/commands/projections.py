@@ -119,6 +119,27 @@ async def _ends(site: Site) -> dict[ShardId, int]:
 
 
 async def _rebuild(site: Site, progress: Progressing) -> None:
+    """Make it anew; without a server a damaged file is put aside first."""
+    from sqlalchemy.exc import DBAPIError
+
+    from persistence.damage import is_damaged
+    from persistence.engine import sqlite_file
+    from persistence.projection_store import StoreUnavailable
+
+    file = sqlite_file(site.database_url)
+    try:
+        await _rebuild_rows(site, progress)
+    except (DBAPIError, StoreUnavailable) as error:
+        if file is None or not is_damaged(error) or site.folder.is_locked():
+            raise
+        aside = file.put_aside(SystemClock().now())
+        Terminal().note(f"The read model was damaged; it is now {aside}.")
+        await _rebuild_rows(site, progress)
+    if file is not None:
+        file.is_anew()
+
+
+async def _rebuild_rows(site: Site, progress: Progressing) -> None:
     from persistence.rebuild import rebuild as rebuild_read_model
     from persistence.seeding import SnapshotSeeds
 
