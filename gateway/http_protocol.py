@@ -216,6 +216,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Look at what waits, in a turn of its own: others are to have theirs."""
         super().on_response_complete()
+        if self._stage is _Stage.BODY and not self.transport.is_closing():
+            # What is left of its body is for nobody, and must not take long.
+            self._expect(self._limits.head_s)
         if self._pending and not self.transport.is_closing():
             self._unset_keepalive_if_required()
             self.loop.call_soon(self._go_on)
@@ -331,7 +334,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._has_finished = True
         if self._body_left:
             self._body_left -= len(body)
-        if self._deadline is not None:
+        if self._deadline is not None and not self.cycle.response_complete:
             self._deadline += len(body) / self._limits.body_bytes_per_s
 
     def on_message_complete(self) -> None:

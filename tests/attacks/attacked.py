@@ -22,6 +22,16 @@ class Attacked:
         self.port = port
         self.token = token
 
+    async def metric(self, series: str) -> float:
+        """The value of a series, as /metrics shows it; 0 if it is not there yet."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
+        async with asyncio.timeout(PATIENCE_S):
+            page = (await reader.read()).decode()
+        writer.close()
+        found = [line for line in page.splitlines() if line.startswith(f"{series} ")]
+        return float(found[0].split()[1]) if found else 0.0
+
     def resident_mib(self) -> float:
         """Memory of the server now."""
         return self._status("VmRSS:")
@@ -45,17 +55,22 @@ class Attacked:
 async def attacked(
     without: Sequence[str] = (),
     limits: Mapping[str, float] | None = None,
+    files: int = 0,
     **settings: Any,
 ) -> AsyncIterator[Attacked]:
     """A server for the time of the block.
 
-    ``without`` names guards of site.GUARDS; ``limits`` are of HttpLimits.
+    ``without`` names guards of site.GUARDS; ``limits`` are of HttpLimits; ``files``
+    may be open, 0 for as many as here.
     """
-    options = json.dumps(
-        {"without": list(without), "limits": limits or {}, "settings": settings}
-    )
+    options = {
+        "without": list(without),
+        "files": files,
+        "limits": limits or {},
+        "settings": settings,
+    }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.attacks.site", options),
+        *(sys.executable, "-m", "tests.attacks.site", json.dumps(options)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

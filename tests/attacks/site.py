@@ -1,16 +1,17 @@
 """The attacked server: the gateway and its web server, shards in memory, without Ray.
 
-Usage: python -m tests.attacks.site '{"without": […], "limits": {…}, "settings": {…}}'
+Usage: python -m tests.attacks.site JSON, an object with ``serve``'s parameters.
 
 Prints its port and a patient's token once it serves; ends when its input does.
 ``without`` names guards that are taken away, for controls: see GUARDS;
-``limits`` are of HttpLimits.
+``files`` limits open files if it is not 0; ``limits`` are of HttpLimits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -47,9 +48,12 @@ GUARDS: Final[dict[str, Callable[[WebServer], None]]] = {
 
 
 async def serve(
-    without: list[str], limits: dict[str, Any], settings: dict[str, Any]
+    without: list[str], files: int, limits: dict[str, Any], settings: dict[str, Any]
 ) -> None:
     """Serve until the input ends."""
+    if files:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     chosen = read_settings(log_requests=False, drain_seconds=1.0, **settings)
     config = config_of(chosen, KEY, "0")
     config = replace(config, http=replace(config.http, **limits))

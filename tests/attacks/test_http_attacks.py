@@ -100,6 +100,17 @@ async def test_a_slow_crowd_is_sent_away(
     assert set(report.outcome.statuses) <= {429, *statuses}
 
 
+async def test_at_the_limit_of_open_files_newcomers_are_told() -> None:
+    """503 and a metric, where the kernel would reset them without a trace."""
+    async with attacked(limits=QUICK, files=110) as small:
+        report = await run(small, "silent crowd", mebibytes=1)
+        await check(report, small)
+        assert report.outcome.closed == CROWD
+        assert report.outcome.statuses[503] > 0
+        counted = 'slotcast_http_refused_early_total{reason="open_files"}'
+        assert await small.metric(counted) > 0
+
+
 @pytest.mark.parametrize("name", ["endless head", "endless pipeline"])
 async def test_without_the_protocol_of_ours_memory_grows(name: str) -> None:
     """The control: uvicorn's own connection keeps all that comes."""

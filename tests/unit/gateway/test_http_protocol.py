@@ -460,11 +460,6 @@ async def test_a_body_that_still_comes_when_all_is_said_is_bounded() -> None:
     """Answered before its body, a request does not upload for ever."""
     limits = replace(PATIENT, unread_body_bytes_max=100_000)
 
-    async def refuses(scope: Any, receive: Any, send: Any) -> None:
-        headers = [(b"content-length", b"2")]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": b"no"})
-
     shared = HttpConnections(limits, CollectorRegistry())
     async with a_site(refuses, http=http_protocol_of(shared)) as site:
         reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
@@ -476,22 +471,39 @@ async def test_a_body_that_still_comes_when_all_is_said_is_bounded() -> None:
         writer.close()
 
 
+async def refuses(scope: Any, receive: Any, send: Any) -> None:
+    """An application that answers without a look at the body."""
+    headers = [(b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 401, "headers": headers})
+    await send({"type": "http.response.body", "body": b"no"})
+
+
 async def test_an_answered_request_is_not_answered_again() -> None:
     """Trailers without end behind it close the connection without a word."""
-
-    async def answers(scope: Any, receive: Any, send: Any) -> None:
-        headers = [(b"content-length", b"2")]
-        await send({"type": "http.response.start", "status": 401, "headers": headers})
-        await send({"type": "http.response.body", "body": b"no"})
-
     shared = HttpConnections(PATIENT, CollectorRegistry())
-    async with a_site(answers, http=http_protocol_of(shared)) as site:
+    async with a_site(refuses, http=http_protocol_of(shared)) as site:
         reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
         writer.write(get("/", "Transfer-Encoding: chunked") + b"0\r\nx: ")
         async with asyncio.timeout(PATIENCE_S):
             await reader.readuntil(b"no")
             writer.write(b"t" * 60_000)
             assert await reader.read() == b""
+        writer.close()
+
+
+async def test_the_rest_of_a_body_must_not_take_long_once_all_is_said() -> None:
+    """An answered request does not keep its connection by a drop now and then."""
+    shared = HttpConnections(replace(PATIENT, head_s=0.5), CollectorRegistry())
+    async with a_site(refuses, http=http_protocol_of(shared)) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(get("/", "Content-Length: 100000"))
+        async with asyncio.timeout(PATIENCE_S):
+            await reader.readuntil(b"no")
+            heard = asyncio.ensure_future(reader.read())
+            while not heard.done():
+                writer.write(b"b")
+                await asyncio.sleep(0.001)
+            assert heard.result() == b""
         writer.close()
 
 
