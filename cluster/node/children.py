@@ -35,7 +35,8 @@ class Child:
     """Keeps one process alive until told otherwise.
 
     ``start`` is asked anew each time, for what it says may have changed; None means
-    that the process cannot begin yet.
+    that the process cannot begin yet. ``told`` hears of an end that nobody asked for,
+    the first time of several in a row.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Child:
         output: Path,
         *,
         finish_s: float,
+        told: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self.name = name
         self.restarts = 0
@@ -52,6 +54,7 @@ class Child:
         self._start = start
         self._output = output
         self._finish_s = finish_s
+        self._told = told
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
 
@@ -78,6 +81,8 @@ class Child:
                 back_off = BACK_OFF_LEAST_S
             self.restarts += 1
             log.error("%s ended with %s; again in %.1f s", self.name, code, back_off)
+            if back_off == BACK_OFF_LEAST_S:
+                self._told(f"{self.name} ended with status {code}; it is started again")
             await self._pause(back_off)
             back_off = min(back_off * 2, BACK_OFF_MOST_S)
 

@@ -69,7 +69,11 @@ class NodeSupervisor:
         logs = plan.site.folder.logs
         drain_s = plan.site.settings.drain_seconds + GATEWAY_SLACK_S
         self._ray = Child(
-            "ray", self._start_ray, logs / "ray.out", finish_s=RAY_FINISH_S
+            "ray",
+            self._start_ray,
+            logs / "ray.out",
+            finish_s=RAY_FINISH_S,
+            told=self._tell,
         )
         self._gateways = [
             Child(
@@ -79,6 +83,7 @@ class NodeSupervisor:
                 ),
                 logs / f"gateway-{index}.out",
                 finish_s=drain_s,
+                told=self._tell,
             )
             for index, port in enumerate(plan.ports)
         ]
@@ -88,6 +93,7 @@ class NodeSupervisor:
                 lambda: own_start(plan, "project", "--in-turn"),
                 logs / "projector.out",
                 finish_s=PROJECTOR_FINISH_S,
+                told=self._tell,
             )
         ]
         if plan.is_head:
@@ -97,6 +103,7 @@ class NodeSupervisor:
                     lambda: self._start_beside("keep"),
                     logs / "keeper.out",
                     finish_s=KEEPER_FINISH_S,
+                    told=self._tell,
                 )
             )
 
@@ -115,6 +122,9 @@ class NodeSupervisor:
                 self._drop_ray_folder()
         self._terminal.note("stopped")
         return 0
+
+    def _tell(self, text: str) -> None:
+        self._terminal.note(text, style="yellow")
 
     async def _stop(self) -> None:
         """Shards first, while people are served; then gateways; Ray at the end."""

@@ -7,11 +7,13 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
 from redis import Redis
 
+from cluster.ray_parts import kind_of
 from persistence.lease_redis import RENEW_S, TTL_S
 from tests.fixtures.cluster import (
     ClusterOnOneMachine,
@@ -202,6 +204,40 @@ def test_bookings_never_stop_while_the_control_service_starts_again(
         rush.more(10)
     assert rush.longest_s < PAUSE_S
     assert cluster.pids("shard") == shards
+
+
+@pytest.mark.parametrize("kind", ["raylet", "runtime-environment agent"])
+def test_a_nodes_ray_is_back_whatever_part_of_it_dies(
+    cluster: ClusterOnOneMachine, patients: Patients, kind: str
+) -> None:
+    """Its supervisor says so and starts Ray again, the gateways with it; the node's
+    shards open elsewhere meanwhile, and nothing acknowledged is lost."""
+    n2, n3 = cluster.nodes["n2"], cluster.nodes["n3"]
+    before = n2.pids("raylet")
+    gateways = {pid for _, pid in listening(n2)}
+    with patients.booking(n3.url) as rush:
+        rush.more(3)
+        part_of(n2, kind).kill()
+        wait_until(lambda: n2.pids("raylet") not in ([], before), 60, cluster.story)
+        wait_until(
+            lambda: len({pid for _, pid in listening(n2)} - gateways) == 2,
+            60,
+            cluster.story,
+        )
+        rush.more(6)
+    assert "ray ended with status" in n2.output
+    patients.all_there(n3.url)
+    cluster.wait_ready()
+    even_again(cluster)
+
+
+def part_of(node: NodeProcess, kind: str) -> psutil.Process:
+    """The process of a node's Ray that does this."""
+    for process in node.tree():
+        with suppress(psutil.Error):
+            if kind_of(process.name(), " ".join(process.cmdline())) == kind:
+                return process
+    raise AssertionError(f"{node.name} has no {kind}: {node.story()}")
 
 
 def test_a_gateway_lost_while_the_head_is_away_is_back_with_it(
