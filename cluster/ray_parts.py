@@ -61,17 +61,16 @@ def ray_processes(folder: Path) -> list[RayPart]:
 
     Those that this process started know the folder; the others are below them.
     """
-    found = []
-    for child in psutil.Process().children():
+    found: dict[int, RayPart] = {}
+    own = os.getpid()
+    # One look at all processes of the machine, parents before their children.
+    for process in psutil.Process(own).children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if any(str(folder) in word for word in child.cmdline()):
-                found += [child, *child.children(recursive=True)]
-    parts = []
-    for process in found:
-        with contextlib.suppress(psutil.Error):
-            kind = kind_of(process.name(), " ".join(process.cmdline()))
-            parts.append(RayPart(kind, mark_of(process)))
-    return parts
+            parent, command = process.ppid(), " ".join(process.cmdline())
+            if parent in found or (parent == own and str(folder) in command):
+                kind = kind_of(process.name(), command)
+                found[process.pid] = RayPart(kind, mark_of(process))
+    return list(found.values())
 
 
 class RayWatch:

@@ -308,8 +308,9 @@ class _Server:
         """Write down who works for us, and let idle shards of one provider go."""
         while True:
             await asyncio.sleep(KEEP_HOUSE_S)
-            self._note(children=marks_of_descendants())
-            host.look_around()
+            # All processes of the machine are looked at: not on the loop.
+            self._note(children=await asyncio.to_thread(marks_of_descendants))
+            await asyncio.to_thread(host.look_around)
             await host.passivate()
 
     async def _first_of(
