@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from shutil import rmtree
 
@@ -25,6 +25,7 @@ from cluster.node.plan import NodePlan, own_start, ray_start
 from cluster.node.raylet import is_listening
 from cluster.ray_environment import forget_redirections
 from cluster.ray_folder import new_ray_folder, raylet_socket
+from cluster.ray_parts import RayWatch, ray_processes
 from cluster.run_file import (
     RunRecord,
     mark_of_self,
@@ -115,6 +116,7 @@ class NodeSupervisor:
                     for child in (self._ray, *self._others, *self._gateways):
                         await running.enter_async_context(alongside(child.run()))
                     await running.enter_async_context(alongside(self._keep_house()))
+                    await running.enter_async_context(alongside(self._watch_ray()))
                     async with alongside(self._say_when_ready()):
                         await self._signals.asked.wait()
                     await self._stop()
@@ -142,6 +144,29 @@ class NodeSupervisor:
         self._ray_folder = new_ray_folder()
         self._note()
         return ray_start(self._plan, self._ray_folder)
+
+    async def _watch_ray(self) -> None:
+        """End what is left of Ray when a part of it has ended; then it begins again.
+
+        ``ray start --block`` does that itself, but not when the raylet ends in order,
+        as it does when one of its agents has died.
+        """
+        while True:
+            folder = self._ray_folder
+            if folder is None or not is_listening(raylet_socket(folder)):
+                await asyncio.sleep(LOOK_AGAIN_S)
+                continue
+            with closing(RayWatch()) as watch:
+                watch.add(await asyncio.to_thread(ray_processes, folder))
+                while (part := await watch.ended()).is_spare:
+                    log.warning("Ray's %s has ended", part.kind)
+            if self._signals.is_asked:
+                return
+            log.error("Ray's %s has ended; Ray is started again", part.kind)
+            self._tell(f"Ray's {part.kind} has ended; Ray is started again")
+            left = await asyncio.to_thread(ray_processes, folder)
+            marks = [one.mark for one in left]
+            await asyncio.to_thread(stop_processes, marks, 0.0)
 
     def _start_beside(self, *words: str) -> Start | None:
         """A process that needs this node's Ray; None as long as there is none."""
