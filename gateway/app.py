@@ -50,6 +50,7 @@ from gateway.live.service import LiveNeeds, LiveService
 from gateway.logs import Farewell, RequestLog
 from gateway.metrics import Batching, CourierCollector, ShardAccounts, ShardCollector
 from gateway.openapi import document as openapi_document
+from gateway.openapi_beside import with_routes_of
 from gateway.problems import Problem, of_error
 from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
@@ -109,8 +110,8 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
             by_address=not config.behind_proxy,
         )
     )
-    described = openapi_document(declared, config.version)
-    app.openapi = lambda: described  # type: ignore[method-assign]
+    described = openapi_document(declared, config.version, config.public_url)
+    app.openapi = lambda: with_routes_of(app, described)  # type: ignore[method-assign]
     operations = _operation_routes(made, config, declared)
     app.router.routes.extend(live.routes)
     app.router.routes.append(Route(app.live_path, Upgrade()))
@@ -123,8 +124,8 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
         ],
     )
     documents = Documents(
-        openapi=described,
-        asyncapi=asyncapi_document(declared, config.version),
+        openapi=app.openapi,
+        asyncapi=asyncapi_document(declared, config.version, config.public_url),
         docs=docs_page(declared, config.version),
         landing=landing_page(config.version),
     )

@@ -31,7 +31,7 @@ from gateway.errors import (
 )
 from gateway.limits import RateLimits
 from gateway.problems import of_error
-from gateway.reply import Reply, problem_reply, send_reply
+from gateway.reply import Reply, problem_reply, send_reply, squeezed
 
 T = TypeVar("T")
 
@@ -179,6 +179,8 @@ class Operation:
     body: Any = None
     body_required: bool = True
     query: Sequence[Query] = ()
+    example: Any = None
+    """A body for the document, where the schema alone would not show a useful one."""
     refusals: Sequence[str] = ()
     """Codes beyond those that everything of its kind can answer with."""
 
@@ -191,6 +193,11 @@ class Operation:
     def query_names(self) -> frozenset[str]:
         """The query parameters that it reads."""
         return frozenset(query.name for query in self.query)
+
+    @cached_property
+    def squeezes(self) -> bool:
+        """Whether long answers are packed: those that hold nobody's secrets."""
+        return self.method == "GET" and self.action in PUBLIC
 
     @property
     def writes(self) -> bool:
@@ -242,7 +249,10 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever happens, the client hears a clean answer."""
         try:
-            reply = await self._answer(scope, receive)
+            operation = self._operations.get(scope["method"])
+            reply = await self._answer(operation, scope, receive)
+            if operation is not None and operation.squeezes:
+                reply = squeezed(scope, reply)
         except Exception as error:
             found = of_error(error)
             if found.code == "internal":
@@ -251,8 +261,9 @@ class Endpoint:
             self._door.refused(found.code)
         await send_reply(scope, send, reply)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
-        operation = self._operations.get(scope["method"])
+    async def _answer(
+        self, operation: Operation | None, scope: Scope, receive: Receive
+    ) -> Reply:
         if operation is None:
             if scope["method"] == "OPTIONS":
                 return Reply(204, headers=((b"allow", self._allow.encode()),))

@@ -90,6 +90,7 @@ def _book(service: BookingService) -> Operation:
         handler=book,
         tag="bookings",
         body=BookingRequest,
+        example={"hold_id": "hld_1.Xa8k2LqPz0", "reason": "Follow-up"},
         answers={201: BookingBody},
         refusals=_BOOK_REFUSALS,
     )
@@ -179,6 +180,7 @@ def _cancel(service: BookingService) -> Operation:
         handler=cancel,
         tag="bookings",
         body=CancelRequest,
+        example={"reason": "Away that day"},
         body_required=False,
         answers={200: BookingBody},
         refusals=("booking_not_found", "wrong_status", "too_late"),
@@ -204,6 +206,7 @@ def _reschedule(service: BookingService) -> Operation:
         handler=reschedule,
         tag="bookings",
         body=RescheduleRequest,
+        example={"start": "2026-12-01T09:00:00Z"},
         answers={200: BookingBody},
         refusals=("booking_not_found", "wrong_status", "too_late", *_BOOK_REFUSALS),
     )

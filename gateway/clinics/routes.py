@@ -93,5 +93,11 @@ def _put(clinics: ClinicService) -> Operation:
         handler=put,
         tag="clinics",
         body=ClinicDetails,
+        example={
+            "name": "Praxis am Park",
+            "time_zone": "Europe/Berlin",
+            "address": "Parkweg 1",
+            "city": "Berlin",
+        },
         answers={200: ClinicBody},
     )

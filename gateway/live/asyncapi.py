@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -48,8 +49,10 @@ mean do not.
 """
 
 
-def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
-    """The whole document; ``operations`` are those of REST."""
+def document(
+    operations: Sequence[Operation], version: str, url: str = ""
+) -> dict[str, Any]:
+    """The whole document, of REST's ``operations``; ``url`` is the public one."""
     by_name = {operation.name: operation for operation in operations}
     commands = {
         op: by_name[spelling.operation]
@@ -69,6 +72,7 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
             "description": _INTRODUCTION,
             "license": {"name": "Apache-2.0"},
         },
+        "servers": {"this": _server(url)},
         "defaultContentType": "application/json",
         "channels": {"live": _channel(messages)},
         "operations": _operations(commands),
@@ -86,6 +90,23 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
             {"code": code, "status": status, "title": title}
             for code, (status, title) in CODES.items()
         ],
+    }
+
+
+def _server(url: str) -> dict[str, Any]:
+    """Where the socket is; without a public URL, wherever this document came from."""
+    parts = urlsplit(url)
+    if not parts.netloc:
+        return {
+            "host": "{host}",
+            "protocol": "ws",
+            "description": "The server that this document came from (wss under https).",
+            "variables": {"host": {"default": "127.0.0.1:8000"}},
+        }
+    return {
+        "host": parts.netloc,
+        "protocol": "wss" if parts.scheme == "https" else "ws",
+        "description": "This server",
     }
 
 

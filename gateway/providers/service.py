@@ -160,7 +160,7 @@ class ProviderService:
         view = accepted(reply, SlotsView)
         asked = msgpack.encode((provider_id, visit_type, first, last, location_id))
         digest = blake2b(asked, digest_size=6).hexdigest()
-        return Slots(view, f'"{view.epoch}.{view.version}.{digest}"')
+        return Slots(view, f'W/"{view.epoch}.{view.version}.{digest}"')
 
     async def schedule(
         self,

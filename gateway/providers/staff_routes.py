@@ -23,6 +23,15 @@ from gateway.providers.service import ProviderService
 from gateway.reply import NO_CONTENT, Reply
 
 _PROVIDER = "/v1/providers/{provider_id}"
+_RULES_EXAMPLE = {
+    "locations": [
+        {
+            "time_zone": "Europe/Berlin",
+            "weekly": {"monday": [{"opens": "09:00", "closes": "12:00"}]},
+        }
+    ],
+    "visit_types": [{"visit_type": "consult", "title": "Consultation", "minutes": 30}],
+}
 
 
 def operations(providers: ProviderService) -> list[Operation]:
@@ -58,6 +67,11 @@ def _register(providers: ProviderService) -> Operation:
         handler=register,
         tag="staff",
         body=ProfileRequest,
+        example={
+            "name": "Dr. Ada Weiß",
+            "specialty": "Cardiology",
+            "clinic_id": "cln_1",
+        },
         answers={200: RegisteredBody},
         refusals=("provider_not_found", "clinic_not_found"),
     )
@@ -163,6 +177,7 @@ def _set_availability(providers: ProviderService) -> Operation:
         handler=set_availability,
         tag="staff",
         body=AvailabilityRequest,
+        example=_RULES_EXAMPLE,
         answers={200: AvailabilityBody},
         refusals=("provider_not_found",),
     )

@@ -22,6 +22,7 @@ from gateway.reply import (
     Reply,
     problem_reply,
     send_reply,
+    squeezed,
 )
 from gateway.system.health import Health
 from gateway.system.probes import Check, Probes
@@ -54,7 +55,7 @@ class Page:
                 self._admit(scope)
         except RequestError as error:
             return problem_reply(of_error(error))
-        return await self._answer()
+        return squeezed(scope, await self._answer())
 
 
 class Upgrade:
@@ -74,9 +75,9 @@ class Upgrade:
 
 @dataclass(frozen=True, kw_only=True)
 class Documents:
-    """What can be said once and for all."""
+    """What can be said once and for all; routes may still be added to ``openapi``."""
 
-    openapi: dict[str, Any]
+    openapi: Callable[[], dict[str, Any]]
     asyncapi: dict[str, Any]
     docs: bytes
     landing: bytes
@@ -103,11 +104,14 @@ def pages(
         kind = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
         return Reply(200, generate_latest(registry), (kind, NO_STORE))
 
+    async def openapi() -> Reply:
+        return Reply(200, json.encode(documents.openapi()), (JSON, REVALIDATE))
+
     return [
         ("/healthz", Page(healthz)),
         ("/readyz", Page(readyz, probes.admit_ready)),
         ("/metrics", Page(metrics, probes.admit_metrics)),
-        ("/openapi.json", Page(_fixed(json.encode(documents.openapi), JSON))),
+        ("/openapi.json", Page(openapi)),
         ("/asyncapi.json", Page(_fixed(json.encode(documents.asyncapi), JSON))),
         ("/docs", Page(_fixed(documents.docs, HTML))),
         ("/", Page(_fixed(documents.landing, HTML))),

@@ -53,7 +53,7 @@ async def test_slots_that_have_not_changed_are_304(house: House) -> None:
     """An ETag per content and query; a change makes a new one."""
     path = f"{SLOTS}&from=2026-08-10&to=2026-08-11"
     tag = (await house.client.get(path)).headers["etag"]
-    for header in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+    for header in (tag, tag.removeprefix("W/"), f'"x", {tag}', "*"):
         same = await house.client.get(path, headers={"If-None-Match": header})
         assert (same.status_code, same.content) == (304, b"")
         assert same.headers["etag"] == tag

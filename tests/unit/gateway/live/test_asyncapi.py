@@ -37,3 +37,10 @@ def test_every_close_code_is_explained() -> None:
     """In words that fit into a close frame."""
     assert set(CLOSE_REASONS) == set(CloseCode)
     assert all(0 < len(reason.encode()) <= 123 for reason in CLOSE_REASONS.values())
+
+
+def test_the_document_says_where_the_socket_is() -> None:
+    """The public URL's host, wss under https; else the host it came from."""
+    there = document([], "1.0", "https://clinic.example:8443")["servers"]["this"]
+    assert (there["host"], there["protocol"]) == ("clinic.example:8443", "wss")
+    assert document([], "1.0")["servers"]["this"]["variables"]["host"]["default"]
