@@ -14,6 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from actors.domain.zone_data import EDITION
 from tests.fixtures.server import ROOT, ServerProcess, free_port, run_command
 
 pytestmark = pytest.mark.acceptance
@@ -124,6 +125,7 @@ def test_tools_work_beside_a_running_server(server: ServerProcess) -> None:
     status = server.json("status")
     assert status["running"]
     assert [shard["state"] for shard in status["shards"]] == ["open"] * 4
+    assert status["tzdata"] == EDITION  # of every process that computes
     epochs = [shard["epoch"] for shard in status["shards"]]
     sample = str(SAMPLES / "practices_good.csv")
     first = server.json("import", "practices", sample, "--providers-per-clinic", "2")
