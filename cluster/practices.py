@@ -36,7 +36,8 @@ GIVEN_UP_AFTER = 20
 _CODE = re.compile(r"[A-Z0-9]{3,8}")
 _POSTCODE = re.compile(r"[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}")
 _PHONE = re.compile(r"[0-9+() /.-]{0,30}")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Controls, line separators, and marks that turn the text after them around."""
 
 
 class Status(StrEnum):
@@ -190,7 +191,7 @@ def _check_texts(row: list[str]) -> None:
                 f"more than {FIELD_CHARACTERS_MAX}"
             )
         if _UNPRINTABLE.search(value):
-            raise BadRow(f"column {column} contains a control character")
+            raise BadRow(f"column {column} contains a control or direction character")
 
 
 def _date(text: str, what: str) -> date:

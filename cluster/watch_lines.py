@@ -7,6 +7,7 @@ JSON object a line, whose ``event`` says what it is. Tokens are in neither.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
@@ -47,6 +48,14 @@ _LEAVING: Final = {
     4012: "the server stops",
     4013: "the server is overloaded",
 }
+
+
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def isolated(text: str) -> str:
+    """Free text that cannot turn around what follows it on the line."""
+    return f"\u2068{text}\u2069" if _TURNING.search(text) else text
 
 
 class Writing(Protocol):
@@ -104,7 +113,8 @@ class PlainLines:
             yield line.append(f"  {_who(row)}")
         for leave in view.time_off:
             first, last = (self._start(str(leave[end])) for end in ("start", "end"))
-            yield Text(f"  off from {first} to {last}  {leave['reason']}", style="dim")
+            reason = isolated(str(leave["reason"]))
+            yield Text(f"  off from {first} to {last}  {reason}", style="dim")
 
     def _days(self, slots: Mapping[str, str]) -> Iterator[Text]:
         """A line for each day and state, with its times."""

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -132,6 +132,9 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     probes = Probes(config.metrics_token)
     system = pages(health, accounts, ports.registry, documents, probes)
     app.router.routes.extend(_system_routes(system, config))
+    if config.web_dir is not None:
+        # Not a route: those that are added later must still come before it.
+        app.router.default = StaticFiles(directory=config.web_dir, html=True)
     lanes = Lanes(operations, app.behind)
     app.live = live.socket
     app.front = _doors(app, lanes, ports, config, made)
@@ -189,11 +192,7 @@ def _system_routes(
 ) -> list[BaseRoute]:
     if config.web_dir is None:
         return [Route(path, page) for path, page in system]
-    web = StaticFiles(directory=config.web_dir, html=True)
-    routes: list[BaseRoute] = [
-        Route(path, page) for path, page in system if path != "/"
-    ]
-    return [*routes, Mount("/", web)]
+    return [Route(path, page) for path, page in system if path != "/"]
 
 
 def _doors(

@@ -11,6 +11,7 @@ import asyncio
 import shutil
 from contextlib import suppress
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -201,10 +202,7 @@ def database_silent(error: BaseException) -> Obstacle:
     )
 
 
-def _remove(entry: object) -> None:
-    from pathlib import Path
-
-    assert isinstance(entry, Path)
+def _remove(entry: Path) -> None:
     if entry.is_dir() and not entry.is_symlink():
         shutil.rmtree(entry)
     else:

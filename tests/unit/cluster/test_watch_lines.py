@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cluster.watch_lines import JsonLines, PlainLines
+from cluster.watch_lines import JsonLines, PlainLines, isolated
 from slotcast.client import Change, TopicView
 from slotcast.client.events import (
     ByeSeen,
@@ -177,3 +177,9 @@ def test_programs_get_content_and_changes_as_objects() -> None:
         DeltaSeen("me", (1, 2), None, (Change("bkg_1", "", "booked", BOOKING),)), {}
     )
     assert (me["booking_id"], me["booking"]) == ("bkg_1", BOOKING)
+
+
+def test_free_text_cannot_turn_the_line_around() -> None:
+    """A direction override ends with the text it is in; other text stays as it is."""
+    assert isolated("on a course") == "on a course"
+    assert isolated("a\u202eb") == "\u2068a\u202eb\u2069"

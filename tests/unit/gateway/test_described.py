@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from tests.fakes.house import House, slot
+from tests.fakes.house import House, open_house, slot
 
 
 async def test_the_document_leaves_nothing_to_guess(house: House) -> None:
@@ -54,8 +56,6 @@ async def test_routes_beside_the_operations_are_described_too(house: House) -> N
         """Twice the number."""
         return {"twice": 2 * number}
 
-    # Before the page at the root, which takes every address that nothing else does.
-    house.app.router.routes.insert(0, house.app.router.routes.pop())
     document = (await house.client.get("/openapi.json")).json()
     validate(document)
     described = document["paths"]["/v1/extra/{number}"]["get"]
@@ -63,6 +63,23 @@ async def test_routes_beside_the_operations_are_described_too(house: House) -> N
     assert "/v1/bookings" in document["paths"]
     answered = await house.client.get("/v1/extra/4")
     assert answered.json() == {"twice": 8}
+
+
+async def test_routes_that_are_added_later_come_before_the_web_app(
+    tmp_path: Path,
+) -> None:
+    """The web app takes what nothing else does, and nothing more."""
+    (tmp_path / "index.html").write_text("<p>app</p>")
+    async with open_house(web_dir=tmp_path) as house:
+
+        @house.app.get("/v1/extra")
+        async def extra() -> dict[str, int]:
+            return {"extra": 1}
+
+        assert (await house.client.get("/v1/extra")).json() == {"extra": 1}
+        assert (await house.client.get("/")).text == "<p>app</p>"
+        missing = await house.client.get("/v1/nothing")
+        assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
