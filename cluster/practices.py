@@ -191,7 +191,7 @@ def _check_texts(row: list[str]) -> None:
                 f"more than {FIELD_CHARACTERS_MAX}"
             )
         if _UNPRINTABLE.search(value):
-            raise BadRow(f"column {column} contains a control or direction character")
+            raise BadRow(f"column {column} contains a direction or control character")
 
 
 def _date(text: str, what: str) -> date:
