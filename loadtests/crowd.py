@@ -52,6 +52,7 @@ from typing import Any
 
 import uvloop
 
+from loadtests.arguments import positive
 from loadtests.crowd_listener import Crowd, Listener, Refused
 from loadtests.crowd_wire import request_of
 from loadtests.wire import SOCKETS_PER_SOURCE
@@ -248,7 +249,7 @@ def options() -> argparse.ArgumentParser:
     """What can be chosen."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
-    parser.add_argument("--count", type=int, default=1_000)
+    parser.add_argument("--count", type=positive, default=1_000)
     parser.add_argument("--say", default="", help="sent once, as text")
     parser.add_argument("--counts", default="", help="only frames that begin so")
     parser.add_argument("--plan", type=Path, default=None, help="who watches what")

@@ -32,6 +32,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from loadtests.arguments import positive
 from loadtests.http_client import ConnectionLost, HttpClient, Response
 from loadtests.region import Provider, Region, RegionUnusable, discover, tokens
 from loadtests.replay_checks import check_everything
@@ -313,8 +314,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--data", default="", help="the server's data folder")
     parser.add_argument("--speed-up", type=float, default=0.0)
-    parser.add_argument("--workers", type=int, default=32)
-    parser.add_argument("--limit", type=int, default=None, help="rows at most")
+    parser.add_argument("--workers", type=positive, default=32)
+    parser.add_argument("--limit", type=positive, default=None, help="rows at most")
     parser.add_argument("--first-day", type=date.fromisoformat, default=None)
     parser.add_argument("--run", default="", help="prefix of keys; repeat it to retry")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds")

@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from loadtests.arguments import positive, positive_seconds
 from loadtests.history import FAIL, INFO, OK, History, Operation, Sample
 from loadtests.http_client import ConnectionLost, HttpClient, Response
 from loadtests.live_client import LiveWatcher
@@ -377,9 +378,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", action="append", required=True, help="a gateway")
     parser.add_argument("--data", default="", help="the data folder, for tokens")
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=positive_seconds, default=60.0)
     parser.add_argument("--rate", type=float, default=150.0)
-    parser.add_argument("--patients", type=int, default=24)
+    parser.add_argument("--patients", type=positive, default=24)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--history", type=Path, default=None, help="append to this")
     options = parser.parse_args()

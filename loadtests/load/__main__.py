@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from loadtests.arguments import positive, positive_seconds
 from loadtests.http_client import ConnectionLost, HttpClient
 from loadtests.load.budgets import PATH, BudgetUnreadable, judge, read_budgets
 from loadtests.load.checks import Finding, broken, check
@@ -32,7 +33,6 @@ from loadtests.load.tally import Tally
 from loadtests.load.watching import Watching
 
 CUT_SHORT, UNUSABLE = 130, 2
-DAY_S = 86_400.0
 METRICS = (
     "slotcast_live_frames_sent",
     "slotcast_live_deltas_encoded",
@@ -104,24 +104,6 @@ async def _metrics(url: str) -> dict[str, float]:
 def say(text: str) -> None:
     """A line for the person who waits."""
     print(text, flush=True)
-
-
-def positive(text: str) -> int:
-    """A whole number from 1. Raises ArgumentTypeError, which argparse shows."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
-    return int(text)
-
-
-def positive_seconds(text: str) -> float:
-    """A length of time. Raises ArgumentTypeError, which argparse shows."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= DAY_S:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
-    return seconds
 
 
 def parser() -> argparse.ArgumentParser:
