@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from actors.domain.answers import Answer, Done, NextFreeView, Reply
+from actors.domain.answers import Answer, Done, NextFreeView, Reply, SlotsView
 from actors.domain.calendar import Calendar
 from actors.domain.changes import CalendarChange
 from actors.domain.delta import change_of
@@ -48,9 +48,12 @@ def view_of(calendar: Calendar, read: OneRead) -> Reply:
     """The calendar's answer to a question about it alone."""
     match read:
         case ReadSlots():
-            return calendar.slots(
+            found = calendar.slots(
                 read.visit_type, read.first, read.last, read.location_id
             )
+            if read.moving is None or not isinstance(found, SlotsView):
+                return found
+            return calendar.slots_to_move(found, read.moving, read.owner)
         case ReadWeek():
             return calendar.week(read.visit_type, read.week)
         case ReadSchedule():

@@ -71,6 +71,11 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
         allowed_origins=settings.allowed_origins,
         public_url=settings.public_url,
         rate_limited=settings.rate_limits,
+        holds_per_person=settings.holds_per_person if settings.patient_limits else 0,
+        visits_per_person=settings.upcoming_per_person
+        if settings.patient_limits
+        else 0,
+        refuse_overlaps=settings.patient_limits,
         rate_per_s=settings.rate_per_second,
         rate_burst=settings.rate_burst,
         anonymous_rate_per_s=2 * settings.rate_per_second,

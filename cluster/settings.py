@@ -150,6 +150,15 @@ class Settings(BaseSettings):
     upcoming_per_patient: int = Field(3, ge=0, le=1_000)
     """Visits ahead that one patient may have with one provider, 0 for no limit; a
     provider's own rules may say otherwise. Staff may book beyond it."""
+    holds_per_person: int = Field(3, ge=0, le=1_000)
+    """Live holds of one patient over all calendars, as far as a gateway sees; 0 for no
+    limit."""
+    upcoming_per_person: int = Field(20, ge=0, le=150)
+    """Visits ahead of one patient over all providers, 0 for no limit. Staff may book
+    beyond it."""
+    patient_limits: bool = True
+    """Whether the site limits what one patient takes, and refuses overlapping visits;
+    load tests turn it off. Limits in a provider's own rules hold all the same."""
     renewals_per_slot: int = Field(2, ge=0, le=1_000)
     """How often one patient may hold the same time again within an hour without booking
     it, 0 for no limit; a provider's own rules may say otherwise."""
@@ -277,7 +286,9 @@ class Settings(BaseSettings):
             hold_total_ms=self.hold_minutes_total * 60_000,
             booking_limits=BookingLimits(
                 self.upcoming_per_patient, self.renewals_per_slot
-            ),
+            )
+            if self.patient_limits
+            else BookingLimits(0, 0),
             holds_per_patient=self.holds_per_patient,
             early_outcomes=self.early_outcomes,
             key_retention_ms=self.key_retention_hours * 3_600_000,

@@ -33,6 +33,7 @@ class Action(StrEnum):
     READ_PROVIDER = "read_provider"
     READ_SLOTS = "read_slots"
     PLACE_HOLD = "place_hold"
+    LIST_HOLDS = "list_holds"
     READ_HOLD = "read_hold"
     EXTEND_HOLD = "extend_hold"
     RELEASE_HOLD = "release_hold"
@@ -80,6 +81,7 @@ _TABLE: Final = """
 read_provider          yes   yes    yes   yes    yes   yes     yes
 read_slots             yes   yes    yes   yes    yes   yes     yes
 place_hold             yes   no     yes   no     yes   no      yes
+list_holds             yes   yes    no    no     no    no      no
 read_hold              yes   hide   yes   hide   yes   hide    yes
 extend_hold            yes   hide   yes   hide   yes   hide    yes
 release_hold           yes   hide   yes   hide   yes   hide    yes

@@ -57,6 +57,12 @@ class GatewayConfig:
     """Subscriptions to live topics of one person, or of one address, sustained."""
     topic_burst: int = 10_000
     """An office whose connections all come back at once."""
+    holds_per_person: int = 3
+    """Live holds of one patient over all calendars; 0 lifts it."""
+    visits_per_person: int = 20
+    """Visits ahead of one patient over all calendars; 0 lifts it."""
+    refuse_overlaps: bool = True
+    """Whether a patient's visits may not overlap unless the request says so."""
     concurrency_max: int = 8_192
     """Requests in the house at a time; more are answered 503 at once."""
 

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from actors.domain.answers import BookingView, Reply
+from actors.domain.answers import BookingView, HoldView, Reply
 from actors.domain.commands import Command
 from actors.domain.ids import Millis
 from actors.ports import Calendars, Clock
@@ -52,6 +52,8 @@ class Desk:
     ) -> None:
         self.tokens = tokens
         self.recent = RecentBookings()
+        self.heard_of_visit: Callable[[BookingView], None] = lambda _view: None
+        self.heard_of_hold: Callable[[HoldView], None] = lambda _view: None
         self._calendars = calendars
         self._clock = clock
         self._timeout_ms = int(timeout_s * 1000)
@@ -98,4 +100,7 @@ class Desk:
             self._observe(type(command).__name__, perf_counter() - began)
         if isinstance(answer, BookingView):
             self.recent.note(answer)
+            self.heard_of_visit(answer)
+        elif isinstance(answer, HoldView):
+            self.heard_of_hold(answer)
         return answer

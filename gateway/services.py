@@ -13,6 +13,7 @@ from gateway.auth import Authenticator
 from gateway.bookings.listing import Bookings
 from gateway.bookings.service import BookingService
 from gateway.clinics.service import ClinicService
+from gateway.commitments import Commitments
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.desk import Desk
 from gateway.holds.service import HoldService
@@ -52,6 +53,9 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         timeout_s=config.command_timeout_s,
         observe=metrics.command,
     )
+    commitments = Commitments(ports, config, desk.recent)
+    desk.heard_of_visit = commitments.note_visit
+    desk.heard_of_hold = commitments.note_hold
     shared = Shared(ports, config)
     clinics = ClinicService(ports.directory, access)
     return Services(
@@ -61,8 +65,10 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         access=access,
         shared=shared,
         desk=desk,
-        holds=HoldService(desk, ports.calendars, access),
-        bookings=BookingService(desk, ports.calendars, access, ports.history),
+        holds=HoldService(desk, ports.calendars, access, commitments),
+        bookings=BookingService(
+            desk, ports.calendars, access, ports.history, commitments
+        ),
         own_bookings=Bookings(ports.history, desk.recent, access.zone_of),
         clinics=clinics,
         providers=ProviderService(

@@ -80,6 +80,7 @@ async def slotcast_server(
         "SLOTCAST_DATA": str(folder),
         "SLOTCAST_SEED": "none",
         "SLOTCAST_RATE_LIMITS": "false",
+        "SLOTCAST_PATIENT_LIMITS": "false",
         **env,
     }
     began = time.monotonic()

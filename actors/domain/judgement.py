@@ -6,7 +6,10 @@ counts for nothing, whether or not its HoldExpired was journaled yet.
 
 from __future__ import annotations
 
-from actors.domain.answers import BookingStatus
+from msgspec.structs import replace
+
+from actors.domain.answers import BOOKED, FREE, HELD, BookingStatus, SlotsView
+from actors.domain.commands import RescheduleBooking
 from actors.domain.errors import Refusal
 from actors.domain.grid import ones
 from actors.domain.ids import (
@@ -113,6 +116,24 @@ class Judgement(CalendarState):
         if self._is_taken(first, first + offer.span, now, moving, over):
             return UNAVAILABLE
         return offer.rule, location
+
+    def slots_to_move(
+        self, view: SlotsView, booking_id: BookingId, owner: PatientId | None
+    ) -> SlotsView | Refusal:
+        """Slots as they are to a booking that may move: its own time is free to it."""
+        own = self._own_booking(booking_id, owner, RescheduleBooking)
+        if isinstance(own, Refusal):
+            return own
+        offer = self.openings.offers[view.visit_type]
+        states = list(view.states)
+        for place, start in enumerate(view.starts):
+            first = start // self.cell - offer.before
+            last = first + offer.span
+            if states[place] == BOOKED and not self._is_booked_by_others(
+                first, last, own
+            ):
+                states[place] = HELD if self.held.hits(first, last) else FREE
+        return replace(view, states="".join(states))
 
     def _slot_for(
         self,

@@ -28,7 +28,8 @@ class ReadSlots(Struct, frozen=True, tag="read_slots", gc=False):
     An empty ``visit_type`` means the first active one. With a ``location_id`` only
     slots of that location are meant, and dates are those of its zone. ``at_least``
     is the version that the reader must see: a calendar that is behind answers
-    ``deadline_passed``.
+    ``deadline_passed``. With ``moving`` the time of that booking, which must be the
+    ``owner``'s if there is one, is shown as free if nothing else takes it.
     """
 
     provider_id: ProviderId
@@ -37,6 +38,8 @@ class ReadSlots(Struct, frozen=True, tag="read_slots", gc=False):
     last: str | Minute
     at_least: int = 0
     location_id: LocationId = LocationId("")
+    moving: BookingId | None = None
+    owner: PatientId | None = None
 
 
 class ReadWeek(Struct, frozen=True, tag="read_week", gc=False):

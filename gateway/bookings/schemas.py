@@ -21,7 +21,8 @@ from gateway.words import (
 class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Book: either ``hold_id`` alone, or ``provider_id``, ``visit_type`` and ``start``.
 
-    ``patient_id`` is for staff, who book for a patient.
+    ``patient_id`` is for staff, who book for a patient. ``allow_overlap``: although the
+    patient has another visit at that time.
     """
 
     hold_id: HoldRef | None = None
@@ -30,6 +31,7 @@ class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):
     start: Instant | None = None
     reason: Reason = ""
     patient_id: PatientRef | None = None
+    allow_overlap: bool = False
 
 
 class CancelRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +45,7 @@ class RescheduleRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     start: Instant | None = None
     hold_id: HoldRef | None = None
+    allow_overlap: bool = False
 
 
 class BookingBody(Struct, frozen=True):

@@ -20,6 +20,7 @@ from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import (
     BookingId,
     HoldId,
+    PatientId,
     ProviderId,
     VisitTypeId,
     booking_id,
@@ -37,6 +38,7 @@ from gateway.bookings.schemas import (
     RescheduleRequest,
     booking_body,
 )
+from gateway.commitments import Commitments, Slot
 from gateway.desk import Desk
 from gateway.errors import FieldError, InvalidRequest, Refused, accepted
 from gateway.wire import parse_minute
@@ -70,7 +72,9 @@ class BookingService:
         calendars: Calendars,
         access: Access,
         history: BookingHistory,
+        commitments: Commitments,
     ) -> None:
+        self._commitments = commitments
         self._desk = desk
         self._calendars = calendars
         self._access = access
@@ -107,6 +111,12 @@ class BookingService:
         owner = acting_patient(caller, request.patient_id)
         reason = checked_text(request.reason, "reason")
         stamp = self._desk.stamp(caller, key, "confirm", held, owner, reason)
+        if caller.patient_id is not None:
+            taken = await self._commitments.slot_of(caller.patient_id, HoldId(held))
+            if taken is not None:
+                await self._commitments.check_visit(
+                    caller.patient_id, taken, allow_overlap=request.allow_overlap
+                )
         return await self._ask(
             ConfirmHold(
                 provider_id=provider_id,
@@ -139,6 +149,12 @@ class BookingService:
         stamp = self._desk.stamp(
             caller, key, "book", provider_id, patient_id, visit_type, start, reason
         )
+        if caller.patient_id is not None:
+            await self._commitments.check_visit(
+                patient_id,
+                Slot(provider_id, visit_type, start),
+                allow_overlap=request.allow_overlap,
+            )
         return await self._ask(
             BookSlot(
                 provider_id=provider_id,
@@ -217,6 +233,8 @@ class BookingService:
             if provider_of(held) != provider_id:
                 raise InvalidRequest("", FieldError("hold_id", OF_ANOTHER))
         stamp = self._desk.stamp(caller, key, "reschedule", booked, start, held)
+        if caller.patient_id is not None:
+            await self._check_move(caller.patient_id, BookingId(booked), request)
         return await self._ask(
             RescheduleBooking(
                 provider_id=provider_id,
@@ -230,6 +248,27 @@ class BookingService:
             ),
             absent=RefusalCode.BOOKING_NOT_FOUND,
         )
+
+    async def _check_move(
+        self, patient_id: PatientId, booked: BookingId, request: RescheduleRequest
+    ) -> None:
+        wanted: Slot | None
+        if request.hold_id is not None:
+            wanted = await self._commitments.slot_of(
+                patient_id, HoldId(request.hold_id)
+            )
+        else:
+            provider_id = provider_of(booked)
+            assert provider_id is not None
+            start = parse_minute(request.start or "", "start")
+            wanted = Slot(provider_id, VisitTypeId(""), start)
+        if wanted is not None:
+            await self._commitments.check_visit(
+                patient_id,
+                wanted,
+                moving=booked,
+                allow_overlap=request.allow_overlap,
+            )
 
     async def follow_up(
         self, caller: Caller | None, key: str | None, action: Action, booked: str

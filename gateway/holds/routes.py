@@ -6,7 +6,7 @@ from msgspec import json
 
 from gateway.access import Action
 from gateway.endpoint import Call, Operation
-from gateway.holds.schemas import HoldBody, HoldRequest
+from gateway.holds.schemas import HoldBody, HoldList, HoldRequest
 from gateway.holds.service import HoldService
 from gateway.reply import NO_CONTENT, Reply
 
@@ -32,6 +32,9 @@ def operations(holds: HoldService) -> list[Operation]:
         request = call.decode(decoder)
         key = call.idempotency_key()
         return Reply(201, json.encode(await holds.place(call.caller, key, request)))
+
+    async def live(call: Call) -> Reply:
+        return Reply(200, json.encode(await holds.live(call.caller)))
 
     async def show(call: Call) -> Reply:
         return Reply(
@@ -60,6 +63,16 @@ def operations(holds: HoldService) -> list[Operation]:
             body=HoldRequest,
             answers={201: HoldBody},
             refusals=_SLOT_REFUSALS,
+        ),
+        Operation(
+            method="GET",
+            path="/v1/holds",
+            action=Action.LIST_HOLDS,
+            name="list_holds",
+            summary="The caller's own live holds, as placed",
+            handler=live,
+            tag="holds",
+            answers={200: HoldList},
         ),
         Operation(
             method="GET",

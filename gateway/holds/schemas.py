@@ -56,6 +56,12 @@ class HoldBody(Struct, frozen=True, omit_defaults=True):
     moving: BookingRef | None = None
 
 
+class HoldList(Struct, frozen=True):
+    """Live holds, as placed."""
+
+    items: list[HoldBody]
+
+
 def hold_body(view: HoldView, now: Millis) -> HoldBody:
     """A calendar's view of a hold, as the wire has it."""
     return HoldBody(

@@ -17,11 +17,20 @@ from actors.domain.ids import (
 )
 from actors.domain.reads import ReadHold
 from actors.ports import Calendars
-from gateway.access import Access, Action, acting_patient
+from gateway.access import (
+    VERDICTS,
+    Access,
+    Action,
+    Relation,
+    Verdict,
+    acting_patient,
+    signed_in,
+)
 from gateway.auth import Caller
+from gateway.commitments import Commitments, Slot
 from gateway.desk import Desk
-from gateway.errors import FieldError, InvalidRequest, accepted
-from gateway.holds.schemas import HoldBody, HoldRequest, hold_body
+from gateway.errors import FieldError, Forbidden, InvalidRequest, accepted
+from gateway.holds.schemas import HoldBody, HoldList, HoldRequest, hold_body
 from gateway.wire import parse_minute
 from gateway.words import OF_ANOTHER
 
@@ -34,7 +43,14 @@ class HoldService:
     Every method may raise Refused, the errors of gateway/errors.py, and Unavailable.
     """
 
-    def __init__(self, desk: Desk, calendars: Calendars, access: Access) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        calendars: Calendars,
+        access: Access,
+        commitments: Commitments,
+    ) -> None:
+        self._commitments = commitments
         self._desk = desk
         self._calendars = calendars
         self._access = access
@@ -61,6 +77,9 @@ class HoldService:
         if moving is not None:
             content += (moving,)
         stamp = self._desk.stamp(caller, key, "hold", *content)
+        if caller.patient_id is not None:
+            wanted = Slot(provider_id, visit_type, start)
+            await self._commitments.check_hold(patient_id, wanted)
         command = PlaceHold(
             provider_id=provider_id,
             hold_id=hold_id(provider_id, self._desk.tokens()),
@@ -76,6 +95,15 @@ class HoldService:
         return hold_body(
             accepted(await self._desk.ask(command), HoldView), self._desk.now()
         )
+
+    async def live(self, caller: Caller | None) -> HoldList:
+        """The caller's live holds, as placed."""
+        caller = signed_in(caller)
+        verdict = VERDICTS[Action.LIST_HOLDS, caller.role, Relation.OWN]
+        if verdict is not Verdict.YES or caller.patient_id is None:
+            raise Forbidden("Staff see holds by their ids.")
+        found = await self._commitments.live_holds(caller.patient_id)
+        return HoldList([hold_body(view, self._desk.now()) for view in found])
 
     async def show(self, caller: Caller | None, held: str) -> HoldBody:
         """One live hold."""

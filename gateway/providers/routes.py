@@ -16,7 +16,7 @@ from gateway.errors import FieldError, InvalidRequest, Refused
 from gateway.problems import Headers
 from gateway.providers.schemas import ProviderBody, ProviderList, SlotsBody
 from gateway.providers.search import ProviderSearch
-from gateway.providers.service import ProviderService
+from gateway.providers.service import Moving, ProviderService
 from gateway.reply import JSON, NO_STORE, REVALIDATE, Reply
 from gateway.wire import slots_json
 
@@ -69,13 +69,17 @@ def operations(search: ProviderSearch, providers: ProviderService) -> list[Opera
 
 def _slots(providers: ProviderService) -> Operation:
     async def slots(call: Call) -> Reply:
+        moving = call.query("moving")
         found = await providers.slots(
             provider_id_in(call),
             call.query("visit_type") or "",
             span_in(call),
             call.query_int("at_least", 0, 0, _VERSION_MAX),
             call.query("location_id") or "",
+            None if moving is None else Moving(moving, call.caller),
         )
+        if moving is not None:  # for the caller alone
+            return Reply(200, slots_json(found.view), (JSON, NO_STORE))
         if found.age_s is not None:
             return Reply(200, slots_json(found.view), _old(found.age_s))
         headers = (REVALIDATE, (b"etag", found.etag.encode()))
@@ -103,9 +107,18 @@ def _slots(providers: ProviderService) -> Operation:
                 "The version that the answer must have reached: read your write.",
                 {"type": "integer", "minimum": 0},
             ),
+            Query(
+                "moving",
+                "A booking of the caller's own: times that it alone takes are free.",
+            ),
         ),
         answers={200: SlotsBody, 304: None},
-        refusals=("provider_not_found", "visit_type_not_found"),
+        refusals=(
+            "provider_not_found",
+            "visit_type_not_found",
+            "booking_not_found",
+            "wrong_status",
+        ),
     )
 
 

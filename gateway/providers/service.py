@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Final
 
 from msgspec import msgpack
+from msgspec.structs import replace
 
 from actors.domain.answers import (
     Done,
@@ -28,6 +29,7 @@ from actors.domain.commands import (
 )
 from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import (
+    BookingId,
     ClinicId,
     LocationId,
     Minute,
@@ -82,7 +84,7 @@ from gateway.wire import (
     parse_exact_bound,
     today,
 )
-from gateway.words import checked_text
+from gateway.words import OF_ANOTHER, checked_text
 
 DAYS_MAX: Final = 62
 _DAYS_DEFAULT: Final = 7
@@ -103,6 +105,14 @@ class Slots:
     view: SlotsView
     etag: str
     age_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """Whoever asks for slots wants to move this booking."""
+
+    booking_id: str
+    caller: Caller | None
 
 
 class ProviderService:
@@ -140,10 +150,12 @@ class ProviderService:
         bounds: tuple[str | None, str | None],
         at_least: int,
         location_id: str = "",
+        moving: Moving | None = None,
     ) -> Slots:
         """Slots of a visit type, the first active one if ``visit_type`` is empty.
 
-        With a ``location_id`` only those there, in dates of its zone.
+        With a ``location_id`` only those there, in dates of its zone. ``moving``: as
+        they are to a booking of the caller's that may move.
         """
         first, last = await self._span(provider_id, bounds, location_id)
         question = ReadSlots(
@@ -154,6 +166,8 @@ class ProviderService:
             at_least,
             LocationId(location_id),
         )
+        if moving is not None:
+            return await self._slots_to_move(question, moving)
         reply = await self._read_slots(question)
         if isinstance(reply, OldPage):
             return Slots(reply.view, "", reply.age_s)
@@ -161,6 +175,21 @@ class ProviderService:
         asked = msgpack.encode((provider_id, visit_type, first, last, location_id))
         digest = blake2b(asked, digest_size=6).hexdigest()
         return Slots(view, f'W/"{view.epoch}.{view.version}.{digest}"')
+
+    async def _slots_to_move(self, question: ReadSlots, moving: Moving) -> Slots:
+        caller, provider_id = await self._access.to_object(
+            moving.caller, Action.RESCHEDULE_BOOKING, "bkg", moving.booking_id
+        )
+        if provider_id != question.provider_id:
+            raise InvalidRequest("", FieldError("moving", OF_ANOTHER))
+        reply = await self._calendars.ask(
+            replace(
+                question,
+                moving=BookingId(moving.booking_id),
+                owner=caller.patient_id,
+            )
+        )
+        return Slots(accepted(reply, SlotsView), "")
 
     async def schedule(
         self,

@@ -27,6 +27,7 @@ DATABASE = "slotcast"
 SETTINGS = {
     "SLOTCAST_SEED": "none",
     "SLOTCAST_RATE_LIMITS": "false",
+    "SLOTCAST_PATIENT_LIMITS": "false",
     "SLOTCAST_HOLD_SECONDS": "20",
     "SLOTCAST_SNAPSHOT_EVENTS": "500",  # snapshots and trims while things break
     "SLOTCAST_SNAPSHOT_SECONDS": "3",

@@ -90,6 +90,7 @@ _ASKS: dict[Action, Ask] = {
     Action.BOOK: _for_patient("/v1/bookings"),
     Action.CONFIRM_HOLD: _confirm,
     Action.READ_BOOKING: _request("GET", "/v1/bookings/{booking}"),
+    Action.LIST_HOLDS: _request("GET", "/v1/holds"),
     Action.LIST_BOOKINGS: _request("GET", "/v1/bookings?patient_id=pat_1"),
     Action.CANCEL_BOOKING: _post("/v1/bookings/{booking}/cancel"),
     Action.RESCHEDULE_BOOKING: _post(

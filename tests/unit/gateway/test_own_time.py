@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests import factories as make
-from tests.fakes.house import House, slot
+from tests.fakes.house import House, open_house, slot
 
 NINE, HALF = "2026-08-10T09:00:00Z", "2026-08-10T09:30:00Z"
 
@@ -186,3 +186,152 @@ async def test_the_next_free_start_says_of_which_visit_type(house: House) -> Non
         await house.ports.calendars.ask(command)
     page = (await house.client.get("/v1/providers/prv_1")).json()
     assert page["next_free_visit_type"] is None
+
+
+async def test_a_patient_holds_three_slots_over_all_calendars(house: House) -> None:
+    """409 hold_limit beyond; released ones do not count, and staff may hold more."""
+    for number in range(2, 6):
+        await house.add_provider(number)
+    me, held = house.patient(), []
+    for number in range(1, 4):
+        body = slot(f"prv_{number}", start=f"2026-08-10T{8 + number:02}:00:00Z")
+        answer = await house.client.post("/v1/holds", json=body, headers=me)
+        held.append(answer.json()["hold_id"])
+    more = slot("prv_4", start="2026-08-10T14:00:00Z")
+    refused = await house.client.post("/v1/holds", json=more, headers=me)
+    assert (refused.status_code, refused.json()["code"]) == (409, "hold_limit")
+    by_staff = await house.client.post(
+        "/v1/holds", json=more | {"patient_id": "pat_1"}, headers=house.doctor("prv_4")
+    )
+    assert by_staff.status_code == 201
+    for hold_id in (held[0], by_staff.json()["hold_id"]):
+        await house.client.delete(f"/v1/holds/{hold_id}", headers=me)
+    again = await house.client.post("/v1/holds", json=more, headers=me)
+    assert again.status_code == 201
+
+
+async def test_a_retry_at_the_limit_hears_the_first_answer(house: House) -> None:
+    """The limit over calendars does not hide what was already answered."""
+    me = house.patient()
+    answers = []
+    for hour in (9, 10, 11, 11):
+        headers = me | {"Idempotency-Key": f"hold-{hour}"}
+        body = slot(start=f"2026-08-10T{hour:02}:00:00Z")
+        answers.append(await house.client.post("/v1/holds", json=body, headers=headers))
+    assert answers[3].json()["hold_id"] == answers[2].json()["hold_id"]
+
+
+async def test_live_holds_are_listed_as_placed(house: House) -> None:
+    """Of all calendars, the caller's own alone; released and booked ones are gone."""
+    await house.add_provider(2)
+    me = house.patient()
+    first = await house.client.post("/v1/holds", json=slot(), headers=me)
+    second = await house.client.post(
+        "/v1/holds", json=slot("prv_2", start=HALF), headers=me
+    )
+    await house.client.post("/v1/holds", json=slot("prv_2"), headers=house.patient(2))
+    listed = (await house.client.get("/v1/holds", headers=me)).json()["items"]
+    expected = [first.json()["hold_id"], second.json()["hold_id"]]
+    assert [hold["hold_id"] for hold in listed] == expected
+    body = {"hold_id": expected[0]}
+    await house.client.post("/v1/bookings", json=body, headers=me)
+    await house.client.delete(f"/v1/holds/{expected[1]}", headers=me)
+    assert (await house.client.get("/v1/holds", headers=me)).json() == {"items": []}
+    staff = await house.client.get("/v1/holds", headers=house.doctor())
+    assert staff.status_code == 403
+
+
+async def test_two_visits_at_the_same_time_are_meant_or_refused(house: House) -> None:
+    """409 overlap with the other visit, whether booked, confirmed or moved."""
+    await house.add_provider(2)
+    me = house.patient()
+    first = (await house.client.post("/v1/bookings", json=slot(), headers=me)).json()
+    same = slot("prv_2")
+    for projected in (False, True):
+        if projected:
+            await house.project()
+        refused = await house.client.post("/v1/bookings", json=same, headers=me)
+        assert (refused.status_code, refused.json()["code"]) == (409, "overlap")
+        assert refused.json()["booking_id"] == first["booking_id"]
+    held = (await house.client.post("/v1/holds", json=same, headers=me)).json()
+    confirm = {"hold_id": held["hold_id"]}
+    refused = await house.client.post("/v1/bookings", json=confirm, headers=me)
+    assert refused.json()["code"] == "overlap"
+    later = slot("prv_2", start="2026-08-10T12:00:00Z")
+    other = (await house.client.post("/v1/bookings", json=later, headers=me)).json()
+    path = f"/v1/bookings/{other['booking_id']}/reschedule"
+    refused = await house.client.post(path, json=confirm, headers=me)
+    assert refused.json()["code"] == "overlap"
+    meant = confirm | {"allow_overlap": True}
+    assert (
+        await house.client.post("/v1/bookings", json=meant, headers=me)
+    ).status_code == 201
+    await house.client.post(f"/v1/bookings/{first['booking_id']}/cancel", headers=me)
+    back = await house.client.post(path, json={"start": HALF}, headers=me)
+    assert back.status_code == 200
+
+
+async def test_visits_ahead_are_counted_over_all_providers() -> None:
+    """As many as the site says; a cancelled one counts no more, at once."""
+    async with open_house(visits_per_person=2) as house:
+        for number in range(1, 5):
+            await house.add_provider(number)
+        me, answers = house.patient(), []
+        for number in range(1, 4):
+            body = slot(f"prv_{number}", start=f"2026-08-10T{8 + number:02}:00:00Z")
+            answers.append(
+                await house.client.post("/v1/bookings", json=body, headers=me)
+            )
+        assert [a.status_code for a in answers] == [201, 201, 409]
+        assert answers[2].json()["code"] == "booking_limit"
+        number = answers[0].json()["booking_id"]
+        await house.client.post(f"/v1/bookings/{number}/cancel", headers=me)
+        body = slot("prv_4", start="2026-08-10T15:00:00Z")
+        again = await house.client.post("/v1/bookings", json=body, headers=me)
+        assert again.status_code == 201
+
+
+class _NoReadModel:
+    """A read model that is away."""
+
+    async def of_patient(self, *_: object, **__: object) -> object:
+        raise ConnectionError
+
+
+async def test_bookings_go_on_without_the_read_model() -> None:
+    """The limit over calendars then counts what this gateway has just seen."""
+    async with open_house(visits_per_person=2) as house:
+        commitments = house.app.state.services.holds._commitments
+        commitments._history = _NoReadModel()
+        await house.add_provider(1)
+        for hour, status in ((9, 201), (10, 201), (11, 409)):
+            body = slot(start=f"2026-08-10T{hour:02}:00:00Z")
+            answer = await house.client.post(
+                "/v1/bookings", json=body, headers=house.patient()
+            )
+            assert answer.status_code == status
+
+
+async def test_slots_for_a_move_leave_the_own_visit_out(house: House) -> None:
+    """Times that only the own visit takes are free; a stranger may not ask."""
+    await put_rules(house)
+    me = house.patient()
+    long = {"visit_type": "long"}
+    booked = await house.client.post("/v1/bookings", json=slot() | long, headers=me)
+    other = slot(start="2026-08-10T10:30:00Z")
+    await house.client.post("/v1/bookings", json=other, headers=house.patient(2))
+    number = booked.json()["booking_id"]
+    path = "/v1/providers/prv_1/slots?visit_type=long&from=2026-08-10&to=2026-08-10"
+
+    async def states(query: str, headers: dict[str, str]) -> list[str]:
+        answer = await house.client.get(path + query, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return [one["state"] for one in answer.json()["slots"]][:4]
+
+    assert await states("", {}) == ["booked", "booked", "booked", "booked"]
+    moving = f"&moving={number}"
+    assert await states(moving, me) == ["free", "free", "booked", "booked"]
+    assert await states(moving, house.doctor()) == ["free", "free", "booked", "booked"]
+    for headers, status in (({}, 401), (house.patient(2), 404)):
+        answer = await house.client.get(path + moving, headers=headers)
+        assert answer.status_code == status

@@ -257,7 +257,7 @@ async def test_soonest_first(house: House) -> None:
             booked = await house.client.post(
                 "/v1/bookings",
                 json=slot(f"prv_{number}", start),
-                headers=house.patient(),
+                headers=house.patient(100 * number + minutes),
             )
             assert booked.status_code == 201
     closed: dict[str, list[Any]] = {"locations": [], "visit_types": []}
