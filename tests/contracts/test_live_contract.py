@@ -239,6 +239,7 @@ async def test_unreadable_frames_end_the_connection(
         assert await client.closed() == 4500
         assert [f["code"] for f in client.frames] == ["invalid_request"] * 3 + [4500]
         assert client.frames[-1]["t"] == "bye"
+        assert client.connection.close_reason == "Three frames could not be read."
 
 
 async def test_an_unknown_op_is_an_error(house: LiveHouse) -> None:
@@ -270,6 +271,9 @@ async def test_doors_that_stay_shut(house: LiveHouse) -> None:
         async with house.client(origin=origin) as stranger:
             assert await stranger.closed() == 4503
             assert [(f["t"], f["code"]) for f in stranger.frames] == [("bye", 4503)]
+            assert stranger.connection.close_reason == (
+                "A page of this origin may not connect."
+            )
     with pytest.raises(InvalidStatus) as found:
         async with house.client(subprotocols=[Subprotocol("other.v1")]):
             pass

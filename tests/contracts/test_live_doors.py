@@ -75,3 +75,14 @@ async def test_a_gateway_that_has_gone_deaf_is_not_ready() -> None:
         await client.until("delta")
         silent = [shard for shard, s in house.live.silences().items() if s > 30]
         assert len(silent) == len(feeds) - 1
+
+
+async def test_a_message_that_is_too_large_ends_the_connection() -> None:
+    """4509 and why, though the client is still sending; it must not come back."""
+    async with open_live_house() as house, house.client() as client:
+        await client.connection.send("x" * 300_000)
+        assert await client.closed() == 4509
+        assert client.frames[-1]["t"] == "bye"
+        assert client.connection.close_reason == (
+            "A message is larger than the server reads."
+        )
