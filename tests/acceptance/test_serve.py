@@ -162,6 +162,14 @@ def test_a_stop_while_starting_is_a_stop(server: ServerProcess, moment: str) -> 
     """SIGTERM before it is ready: exit code 0, nothing left, and it starts again."""
     server.start(wait=False)
     server.wait_for(moment)
+    if (
+        moment == "Listening at"
+    ):  # who comes early is answered, and told what is missing
+        answer = httpx.get(f"{server.url}/readyz", timeout=30)
+        required = [one for one in answer.json()["checks"].values() if one["required"]]
+        missing = [one for one in required if not one["ok"]]
+        assert answer.status_code == (503 if missing else 200)
+        assert all(one["detail"] for one in missing)
     assert server.stop(signal.SIGTERM) == 0
     assert server.survivors() == []
     server.start()
