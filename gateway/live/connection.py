@@ -31,8 +31,9 @@ from websockets.typing import BytesLike
 from gateway.live.frames import Frame, bye_frame
 from gateway.live.incoming import (
     FRAMES_A_TURN,
+    FRAMES_BURST_S,
     PIECE_BYTES,
-    Allowance,
+    emptied_at,
     is_data,
     is_one_pong,
 )
@@ -63,11 +64,11 @@ class LiveConnection(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
-        "_allowance",
         "_bytes",
         "_close_timer",
         "_closing",
         "_connections",
+        "_empty_at",
         "_flushes",
         "_fragments",
         "_inbox",
@@ -113,7 +114,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._inbox: list[str | None] | None = None
         self._unread: bytes | None = early or None
         self._reading_on: asyncio.Handle | None = None
-        self._allowance = Allowance()
+        self._empty_at = 0.0
         self._reason = ""
         self._row: list[bytes] = []
         self._bytes = 0
@@ -345,8 +346,10 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._wait(self._spend(frames, min(at, len(data))), data[at:])
 
     def _spend(self, frames: int, size: int) -> float:
+        """Count what was read; the seconds to wait before more is, mostly 0."""
         now = asyncio.get_running_loop().time()
-        return self._allowance.spend(now, frames, size)
+        self._empty_at = emptied_at(self._empty_at, now, frames, size)
+        return max(0.0, self._empty_at - now - FRAMES_BURST_S)
 
     def _keep_or_return(self, parser: Protocol) -> None:
         ours = b"".join(parser.data_to_send())

@@ -107,16 +107,10 @@ def is_data(frame: Frame) -> bool:
     return frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
-class Allowance:
-    """How much one connection may send: a leaky bucket in one number."""
+def emptied_at(full_until: float, now: float, frames: int, size: int) -> float:
+    """When a connection's leaky bucket will be empty, once this much was read.
 
-    __slots__ = ("_empty_at",)
-
-    def __init__(self) -> None:
-        self._empty_at = 0.0
-
-    def spend(self, now: float, frames: int, size: int) -> float:
-        """Count what was read; the seconds to wait before more is, mostly 0."""
-        seconds = (frames + size / FRAME_BYTES) / FRAMES_PER_S
-        self._empty_at = max(self._empty_at, now) + seconds
-        return max(0.0, self._empty_at - now - FRAMES_BURST_S)
+    ``full_until`` is when it would have been before; one number is all that is kept.
+    """
+    seconds = (frames + size / FRAME_BYTES) / FRAMES_PER_S
+    return max(full_until, now) + seconds

@@ -14,7 +14,7 @@ from gateway.live.incoming import (
     FRAMES_PER_S,
     PIECE_BYTES,
     READ_BYTES_MAX,
-    Allowance,
+    emptied_at,
 )
 from gateway.live.switchboard import Switchboard
 from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
@@ -110,11 +110,8 @@ async def test_a_read_is_bounded_by_the_buffer_that_all_share() -> None:
         client.close()
 
 
-def test_an_allowance_fills_again() -> None:
-    """A burst is free, then so many a second; bytes count as frames."""
-    one = Allowance()
-    assert one.spend(10.0, int(FRAMES_PER_S * FRAMES_BURST_S), 0) == 0
-    assert one.spend(10.0, FRAMES_PER_S // 2, 0) == pytest.approx(0.5)
-    assert one.spend(11.5, 0, 0) == 0
-    assert one.spend(100.0, 0, 1024 * FRAMES_PER_S) == pytest.approx(0)
-    assert one.spend(100.0, 0, 1024 * FRAMES_PER_S) == pytest.approx(1)
+def test_a_bucket_empties_again() -> None:
+    """So many frames a second leave it, and bytes count as frames."""
+    assert emptied_at(0.0, 10.0, FRAMES_PER_S, 0) == pytest.approx(11)
+    assert emptied_at(11.0, 10.5, FRAMES_PER_S // 2, 0) == pytest.approx(11.5)
+    assert emptied_at(11.5, 100.0, 0, 1024 * FRAMES_PER_S) == pytest.approx(101)
