@@ -131,6 +131,7 @@ def issue_token(
         "sub": subject,
         "role": role.value,
         "iat": issued,
+        "iat_ms": now,
         "exp": issued + ttl_s,
         "jti": jti,
     }
@@ -222,6 +223,7 @@ class Authenticator:
 
     def _caller_of(self, claims: dict[str, Any]) -> Caller:
         issued, expires = claims["iat"], claims["exp"]
+        issued_ms = claims.get("iat_ms", issued * 1000 if type(issued) is int else 0)
         begins = claims.get("nbf", issued)
         role = Role.__members__.get(str(claims.get("role", "")).upper())
         now_s = self._clock.now() // 1000
@@ -231,6 +233,8 @@ class Authenticator:
             or not subject_fits(role, claims["sub"])
             or type(issued) is not int
             or type(expires) is not int
+            or type(issued_ms) is not int
+            or issued_ms // 1000 != issued
             or type(begins) is not int
             or not 0 < len(claims["jti"]) <= TOKEN_ID_CHARACTERS_MAX
             or not 0 < expires - issued <= LIFE_MAX_S
@@ -241,6 +245,6 @@ class Authenticator:
             role,
             claims["sub"],
             Millis(expires * 1000),
-            Millis(issued * 1000),
+            Millis(issued_ms),
             claims["jti"],
         )

@@ -37,7 +37,7 @@ class Token(Protocol):
 
     @property
     def issued(self) -> Millis:
-        """When it was signed; whole seconds."""
+        """When it was signed; whole seconds in tokens of older programs."""
         ...
 
 

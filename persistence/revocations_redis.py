@@ -2,7 +2,11 @@
 
 A gateway learns of a new one from the channel at once, reads all of them whenever its
 subscription begins anew, and compares a stamp every few seconds in case a word was
-lost. What it knows and Redis has lost (a restart without a disk, a fail-over) it puts
+lost. The stamp is a number that each new one raises; a list by that number says what
+is new, so a comparison costs what changed. A list that does not hold what we know
+under our number is another one (a fail-over): then all are read.
+
+What a gateway knows and Redis has lost (a restart without a disk, a fail-over) it puts
 back: a revocation is never forgotten while a gateway remembers it. A copy in the node's
 data folder is what a gateway goes by that starts while Redis is away.
 """
@@ -45,15 +49,20 @@ if redis.call('ZCARD', KEYS[1]) + (#ARGV - 4) / 2 > tonumber(ARGV[2]) then
   return redis.error_reply('FULL')
 end
 local new = 0
+local number = tonumber(redis.call('ZREVRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2] or '0')
 for i = 5, #ARGV, 2 do
-  new = new + redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 1])
+  if redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 1]) == 1 then
+    new, number = new + 1, number + 1
+    redis.call('ZADD', KEYS[3], number, ARGV[i + 1])
+  end
 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 if new > 0 then
-  local time = redis.call('TIME')
-  redis.call('SET', KEYS[2], time[1] .. '.' .. time[2])
+  redis.call('SET', KEYS[2], 'n' .. string.format('%d', number))
+  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -10001)
 end
 redis.call('EXPIRE', KEYS[2], ARGV[3])
+redis.call('EXPIRE', KEYS[3], ARGV[3])
 for i = 6, #ARGV, 2 do redis.call('PUBLISH', ARGV[4], ARGV[i]) end
 return new
 """
@@ -71,8 +80,13 @@ class RedisRevocations:
         self._clock = clock
         self._held, self._stamped = f"{site}:revoked", f"{site}:revoked:stamp"
         self._news = f"{site}:revoked:news"
+        self._list = f"{site}:revoked:list"
         self._known: dict[bytes, Millis] = {}
         self._stamp: bytes | None = None
+        self._newest: tuple[int, bytes] | None = None
+        """Number and word of the newest one that we have for sure."""
+        self.read_in_full = 0
+        """How often all of them were read."""
         self._heard = False
         self._changed = asyncio.Event()
 
@@ -84,7 +98,6 @@ class RedisRevocations:
         """See Revocations.follow."""
 
         def heard(_channel: str, word: bytes) -> None:
-            self._stamp = None
             self._tell([word], learn)
 
         async def began() -> None:
@@ -123,19 +136,27 @@ class RedisRevocations:
 
         async def ask(redis: Redis) -> None:
             script = redis.register_script(_ADD)
-            await script(keys=[self._held, self._stamped], args=arguments)
+            await script(keys=[self._held, self._stamped, self._list], args=arguments)
 
         await self._link.call(ask)
 
     async def _read_all(self, learn: Learn) -> None:
         now = self._clock.now()
 
-        async def ask(redis: Redis) -> tuple[Any, list[Any]]:
+        async def ask(redis: Redis) -> tuple[Any, list[Any], list[Any]]:
             # The stamp first: whatever is added meanwhile makes it differ again.
             stamp = await redis.get(self._stamped) or b""
-            return stamp, list(await redis.zrangebyscore(self._held, now, "+inf"))
+            number = _number_of(stamp)
+            newest = await redis.zrangebyscore(self._list, number, number)
+            return (
+                stamp,
+                list(newest),
+                list(await redis.zrangebyscore(self._held, now, "+inf")),
+            )
 
-        self._stamp, words = await self._link.call(ask)
+        self._stamp, newest, words = await self._link.call(ask)
+        self._newest = (_number_of(self._stamp), newest[0]) if newest else None
+        self.read_in_full += 1
         there = set(words)
         lost = [
             (until, word)
@@ -151,6 +172,25 @@ class RedisRevocations:
             log.warning("%d revocations were lost in Redis and are put back", len(lost))
             for at in range(0, len(lost), _AT_ONCE):
                 await self._put(lost[at : at + _AT_ONCE])
+
+    async def _read_new(self, learn: Learn) -> bool:
+        """Read what came after the newest that we know; False if that is not there."""
+        if self._newest is None:
+            return False
+        number, known = self._newest
+
+        async def ask(redis: Redis) -> list[Any]:
+            return list(
+                await redis.zrangebyscore(self._list, number, "+inf", withscores=True)
+            )
+
+        found = await self._link.call(ask)
+        if not found or (int(found[0][1]), found[0][0]) != (number, known):
+            return False
+        self._tell([word for word, _ in found[1:]], learn)
+        self._newest = int(found[-1][1]), found[-1][0]
+        self._stamp = b"n%d" % self._newest[0]
+        return True
 
     async def _keep_copy(self, copy: FileRevocations, learn: Learn) -> None:
         """Go by the node's copy, and add to it what is not there yet."""
@@ -178,7 +218,9 @@ class RedisRevocations:
                 continue
             try:
                 stamp = await self._link.call(lambda redis: redis.get(self._stamped))
-                if (stamp or b"") != self._stamp:
+                if (stamp or b"") == self._stamp:
+                    continue
+                if not _number_of(stamp) or not await self._read_new(learn):
                     await self._read_all(learn)
             except RedisAway:
                 continue
@@ -197,3 +239,9 @@ class RedisRevocations:
         if found:
             self._changed.set()
             learn(found)
+
+
+def _number_of(stamp: Any) -> int:
+    """The number in a stamp; 0 for one of an older program, or none."""
+    text = bytes(stamp or b"")
+    return int(text[1:]) if text[:1] == b"n" and text[1:].isdigit() else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 
 from actors.domain.ids import Millis
@@ -14,6 +15,7 @@ from gateway.revocations import RevokedTokens
 from persistence.shared_memory import MemoryRevocations
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
+from tests.fakes.house import KEY
 from tests.fakes.live_house import open_live_house
 
 LATER = Millis(make.NOW + 3_600_000)
@@ -59,6 +61,46 @@ async def test_all_tokens_of_a_subject_until_now() -> None:
         for headers, status in ((old, 401), (fresh, 200), (house.patient(2), 200)):
             answer = await house.client.get("/v1/bookings", headers=headers)
             assert answer.status_code == status
+
+
+async def test_a_log_in_in_the_second_of_a_revocation_holds() -> None:
+    """What was issued a tenth of a second before is gone, a tenth later is good."""
+    store = MemoryRevocations(SteppedClock(make.NOW))
+    async with live_house(store) as live:
+        house = live.house
+        house.clock.step(0.1)
+        old = house.patient(1)
+        house.clock.step(0.1)
+        await store.add(all_of("pat_1", house.clock.now()))
+        house.clock.step(0.1)
+        fresh = house.patient(1)
+        assert house.clock.now() // 1000 == make.NOW // 1000
+        for headers, status in ((old, 401), (fresh, 200)):
+            answer = await house.client.get("/v1/bookings", headers=headers)
+            assert answer.status_code == status
+
+
+async def test_tokens_of_an_older_program_hold_until_they_are_revoked() -> None:
+    """They say whole seconds: revoked in that second, they are refused, to be safe."""
+    store = MemoryRevocations(SteppedClock(make.NOW))
+    async with live_house(store) as live:
+        house = live.house
+        second = make.NOW // 1000
+        claims = {
+            "iss": "slotcast",
+            "aud": "slotcast",
+            "sub": "pat_1",
+            "role": "patient",
+            "iat": second,
+            "exp": second + 60,
+            "jti": "old",
+        }
+        signed = jwt.encode(claims, KEY, algorithm="HS256")
+        headers = {"Authorization": f"Bearer {signed}"}
+        for status in (200, 401):
+            answer = await house.client.get("/v1/bookings", headers=headers)
+            assert answer.status_code == status
+            await store.add(all_of("pat_1", Millis(make.NOW + 1)))
 
 
 async def test_a_living_socket_is_closed_with_its_token() -> None:

@@ -1,0 +1,139 @@
+"""Following revocations in Redis costs what changed, and misses none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+
+import msgspec
+import pytest
+
+from actors.domain.ids import Millis
+from actors.shared import Revocation, RevocationKind
+from persistence.revocations_redis import RedisRevocations
+from tests import factories as make
+from tests.fakes.clocks import SteppedClock
+from tests.fixtures.redis_server import RedisServer
+
+SITES = (f"news{number}" for number in count())
+LATER = Millis(make.NOW + 3_600_000)
+
+
+def token(number: int) -> Revocation:
+    return Revocation(RevocationKind.TOKEN, f"t{number}", make.NOW, LATER)
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 - a condition, with a deadline
+            await asyncio.sleep(0.01)
+
+
+class Follower:
+    """A gateway's knowledge, and where it has it from."""
+
+    def __init__(self, url: str, site: str) -> None:
+        self.store = RedisRevocations(url, site, SteppedClock(make.NOW))
+        self.known: set[str] = set()
+        self.heard = 0
+
+    def learn(self, news: Sequence[Revocation]) -> None:
+        self.known.update(one.value for one in news)
+        self.heard += len(news)
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        task = asyncio.ensure_future(self.store.follow(self.learn))
+        await until(lambda: self.store.read_in_full)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self.store.close()
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr("persistence.revocations_redis.COMPARE_S", 0.02)
+    return next(SITES)
+
+
+async def test_steady_revoking_is_read_once_each(
+    redis_server: RedisServer, site: str
+) -> None:
+    """However many there are already, a new one costs one, by channel and list."""
+    one = Follower(redis_server.url, site)
+    adder = RedisRevocations(redis_server.url, site, SteppedClock(make.NOW))
+    for number in range(300):
+        await adder.add(token(number))
+    async with one.following():
+        await until(lambda: len(one.known) == 300)
+        for number in range(300, 340):
+            await adder.add(token(number))
+            await asyncio.sleep(0.005)
+        await until(lambda: len(one.known) == 340)
+        newest = one.store._newest
+        await until(lambda: (one.store._newest or newest or (0,))[0] == 340)
+        assert one.store.read_in_full == 1
+        assert one.heard <= 300 + 2 * 40
+    await adder.close()
+
+
+async def test_a_word_lost_on_the_channel_is_found_in_the_list(
+    redis_server: RedisServer, site: str
+) -> None:
+    """It is not heard at once, but with the next comparison, and alone."""
+    one = Follower(redis_server.url, site)
+    mute = RedisRevocations(redis_server.url, site, SteppedClock(make.NOW))
+    mute._news = "nobody listens here"
+    await mute.add(token(1))
+    async with one.following():
+        await mute.add(token(2))
+        await until(lambda: one.known == {"t1", "t2"})
+        assert one.store.read_in_full == 1
+        assert one.heard == 2
+    await mute.close()
+
+
+async def test_a_list_that_is_another_one_is_read_in_full(
+    redis_server: RedisServer, site: str
+) -> None:
+    """After a fail-over to a copy that was behind, equal numbers mean other words."""
+    one = Follower(redis_server.url, site)
+    mute = RedisRevocations(redis_server.url, site, SteppedClock(make.NOW))
+    mute._news = "nobody listens here"
+    await mute.add(token(1))
+    await mute.add(token(2))
+    async with one.following():
+        async with asyncio.timeout(20):
+            await mute._link.call(
+                lambda redis: redis.delete(*(f"{site}:revoked:{x}" for x in ("list",)))
+            )
+        for number in (11, 12, 13):
+            await mute.add(token(number))
+        await until(lambda: one.known == {"t1", "t2", "t11", "t12", "t13"})
+        assert one.store.read_in_full > 1
+    await mute.close()
+
+
+async def test_a_stamp_of_an_older_program_is_read_in_full(
+    redis_server: RedisServer, site: str
+) -> None:
+    """Nodes are upgraded one by one: what an old one adds is found."""
+    one = Follower(redis_server.url, site)
+    async with one.following():
+        old = RedisRevocations(redis_server.url, site, SteppedClock(make.NOW))
+        await old._link.call(
+            lambda redis: redis.zadd(
+                f"{site}:revoked",
+                {msgspec.json.encode(token(9)): LATER},
+            )
+        )
+        await old._link.call(
+            lambda redis: redis.set(f"{site}:revoked:stamp", "1795988392.4821")
+        )
+        await until(lambda: one.known == {"t9"})
+        await old.close()
