@@ -92,6 +92,7 @@ def wanted(view: SlotsView, day: date) -> Iterator[BookSlot]:
             visit_type=view.visit_type,
             start=Minute(start),
             reason=pick(_REASONS, *label, "why"),
+            by_staff=True,  # a demo's patients have as many visits as the dice say
         )
 
 
