@@ -322,10 +322,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             raise _Refused("There is no header Host.")
         length = seen.get(b"content-length", b"0")
         self._body_left = int(length) if length.isdigit() else 0
-        has_body = self._body_left or any(
-            name == b"transfer-encoding" for name, _ in self.headers
-        )
-        if has_body and self.parser.should_upgrade():
+        if self.parser.should_upgrade() and (
+            self._body_left or any(n == b"transfer-encoding" for n, _ in self.headers)
+        ):
             raise _Refused("A request that asks for an upgrade has no body.")
 
     def on_body(self, body: bytes) -> None:
