@@ -9,8 +9,9 @@ server runs, the versions its shards have in memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -73,7 +74,10 @@ class Verification:
         snapshots: Seedbed,
         engine: AsyncEngine,
         policy: Policy,
+        told: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
+        """``told`` hears how many events were read, and of how many."""
+        self._told = told
         self._journal = journal
         self._snapshots = snapshots
         self._engine = engine
@@ -83,6 +87,7 @@ class Verification:
         self._ends: dict[ShardId, int] = {}
         self._begun: dict[ProviderId, int] = {}
         self._newest_at = 0
+        self._read = self._total = 0
         self._bookings: Mapping[BookingId, AuditedBooking] = {}
         self._versions: Mapping[ProviderId, int] = {}
         self.verdict = Verdict()
@@ -91,7 +96,9 @@ class Verification:
         self, progress: ProjectionProgress, links: ShardLinks | None
     ) -> Verdict:
         """All comparisons, in order. ``links`` only where a server runs."""
-        for shard in await self._journal.shards():
+        shards = await self._journal.shards()
+        self._total = sum([await self._journal.last_seq(shard) for shard in shards])
+        for shard in shards:
             await self._replay(shard)
         verdict, audit = self.verdict, self._audit
         audit.close()
@@ -100,8 +107,10 @@ class Verification:
         verdict.bookings = len(self._bookings)
         for problem in audit.problems:
             verdict.note(f"journal: {problem}")
+        until = monotonic() + PROJECTION_WAIT_S  # for all shards together
         for shard, seq in self._ends.items():
-            if not await progress.reached(shard, seq, timeout_s=PROJECTION_WAIT_S):
+            left_s = max(0.1, until - monotonic())
+            if not await progress.reached(shard, seq, timeout_s=left_s):
                 verdict.note(f"projection of {shard} has not reached seq {seq}")
         self._compare_bookings(await projected_bookings(self._engine))
         self._compare_claims(await projected_claims(self._engine))
@@ -132,6 +141,8 @@ class Verification:
             for record in records:
                 self._step(record, stored)
             seq = records[-1].seq
+            self._read += len(records)
+            self._told(self._read, max(self._total, self._read))
         for provider, snapshot in stored.items():
             if snapshot.seq <= end:  # a later one was taken while this was read
                 self._compare_snapshot(provider, snapshot)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
+from actors.errors import Unavailable
 from cluster.commands.options import DataOption, JsonOption
-from cluster.obstacle import FOUND_A_PROBLEM
+from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.site import Site, existing_site
 from cluster.stores import open_journal, open_snapshots
-from cluster.terminal import Terminal
+from cluster.terminal import Progressing, Terminal
 from cluster.verification import Verdict, Verification
+
+if TYPE_CHECKING:
+    from actors.ports import Journal
+    from persistence.progress import SqlProgress
 
 ATTEMPTS = 3
 """A server at work moves on while it is read; a quiet one agrees at once."""
@@ -25,8 +31,9 @@ def verify(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     differences that go away by themselves are looked at again, three times at most.
     """
     site = existing_site(data)
-    verdict = asyncio.run(_verified(site))
     terminal = Terminal()
+    with terminal.progress() as progress:
+        verdict = asyncio.run(_verified(site, progress))
     if as_json:
         terminal.json(asdict(verdict) | {"agree": not verdict.problems})
     else:
@@ -35,7 +42,7 @@ def verify(*, data: DataOption = None, as_json: JsonOption = False) -> None:
         raise typer.Exit(FOUND_A_PROBLEM)
 
 
-async def _verified(site: Site) -> Verdict:
+async def _verified(site: Site, progress: Progressing) -> Verdict:
     from cluster.bootstrap import open_links
     from persistence.engine import open_engine
     from persistence.progress import SqlProgress
@@ -46,9 +53,12 @@ async def _verified(site: Site) -> Verdict:
     try:
         verdict = Verdict()
         running = site.folder.is_locked()
+        if not running and not site.settings.database:
+            await _must_be_projected(journal, SqlProgress(engine))
         for _ in range(ATTEMPTS):
             verification = Verification(
-                journal, snapshots, engine, site.settings.policy
+                *(journal, snapshots, engine, site.settings.policy),
+                lambda done, total: progress("events", done, total),
             )
             if running:
                 async with open_links(site, "verify") as links:
@@ -62,6 +72,27 @@ async def _verified(site: Site) -> Verdict:
         await engine.dispose()
         await snapshots.close()
         await journal.close()
+
+
+async def _must_be_projected(journal: Journal, progress: SqlProgress) -> None:
+    """Return if the read model has all of the journal: nobody brings the rest now.
+
+    Raises:
+        Obstacle: it has not; says by how many events, and the command.
+    """
+    try:
+        reached = await progress.offsets()
+    except Unavailable:  # the file has no tables yet, or is damaged
+        reached = {}
+    ends = {shard: await journal.last_seq(shard) for shard in await journal.shards()}
+    waiting = sum(max(0, end - reached.get(one, 0)) for one, end in ends.items())
+    if waiting:
+        raise Obstacle(
+            f"The read model is {waiting:,} events behind the journal, and no server "
+            "runs that would bring them.",
+            "Start the server and verify again, or run: slotcast projection rebuild",
+            code=FOUND_A_PROBLEM,
+        )
 
 
 def _tell(terminal: Terminal, verdict: Verdict) -> None:
