@@ -31,6 +31,7 @@ from actors.domain.ids import (
 )
 from actors.domain.reads import ReadHold, ReadProvider
 from actors.domain.refusals import hold_limit
+from actors.errors import Unavailable
 from gateway.bookings.recent import RecentBookings
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.errors import Refused
@@ -100,7 +101,10 @@ class Commitments:
     # --- holds -------------------------------------------------------------------
 
     async def live_holds(self, patient_id: PatientId) -> list[HoldView]:
-        """The patient's live holds, as placed; each is asked of its calendar."""
+        """The patient's live holds, as placed; each is asked of its calendar.
+
+        One whose calendar does not answer just now is told as it was seen last.
+        """
         mine = self._holds.get(patient_id)
         if mine is None:
             return []
@@ -114,14 +118,20 @@ class Commitments:
                     ReadHold(view.provider_id, view.hold_id, patient_id)
                 )
                 for view in asked
-            )
+            ),
+            return_exceptions=True,
         )
+        live = []
         for view, reply in zip(asked, replies, strict=True):
-            if not isinstance(reply, HoldView):
+            if isinstance(reply, Unavailable):
+                live.append(view)  # as it was seen: other calendars are not to wait
+            elif isinstance(reply, HoldView):
+                live.append(reply)
+            else:
                 mine.pop(view.hold_id, None)
         if not mine:
             self._holds.pop(patient_id, None)
-        return [reply for reply in replies if isinstance(reply, HoldView)]
+        return live
 
     async def check_hold(self, patient_id: PatientId, wanted: Slot) -> None:
         """Let a patient place a hold.

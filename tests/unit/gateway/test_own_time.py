@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from actors.errors import Unavailable
 from tests import factories as make
 from tests.fakes.house import House, open_house, slot
 
@@ -335,3 +336,21 @@ async def test_slots_for_a_move_leave_the_own_visit_out(house: House) -> None:
     for headers, status in (({}, 401), (house.patient(2), 404)):
         answer = await house.client.get(path + moving, headers=headers)
         assert answer.status_code == status
+
+
+class _Silent:
+    """Calendars that do not answer."""
+
+    async def ask(self, _request: object) -> object:
+        raise Unavailable("away")
+
+
+async def test_a_silent_calendar_does_not_hide_the_other_holds(house: House) -> None:
+    """A hold whose calendar is away is listed as it was seen last, until it ends."""
+    me = house.patient()
+    held = (await house.client.post("/v1/holds", json=slot(), headers=me)).json()
+    house.app.state.services.holds._commitments._calendars = _Silent()
+    listed = (await house.client.get("/v1/holds", headers=me)).json()["items"]
+    assert [hold["hold_id"] for hold in listed] == [held["hold_id"]]
+    house.clock.step(121)
+    assert (await house.client.get("/v1/holds", headers=me)).json() == {"items": []}
