@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from actors.domain.answers import Answer, Done, NextFreeView, Reply, SlotsView
 from actors.domain.calendar import Calendar
 from actors.domain.changes import CalendarChange
-from actors.domain.delta import change_of
+from actors.domain.delta import change_of, stranded_holds
 from actors.domain.events import (
+    AvailabilitySet,
     BookingCancelled,
     BookingRescheduled,
     Event,
@@ -24,6 +25,7 @@ from actors.domain.events import (
 from actors.domain.ids import Minute, ProviderId, ShardId, VisitTypeId
 from actors.domain.reads import (
     ReadBooking,
+    ReadEffect,
     ReadHold,
     ReadProvider,
     ReadSchedule,
@@ -40,7 +42,15 @@ _OF_BOOKINGS = (
     NoShowMarked,
     OutcomeUndone,
 )
-OneRead = ReadSlots | ReadWeek | ReadSchedule | ReadHold | ReadBooking | ReadProvider
+OneRead = (
+    ReadSlots
+    | ReadWeek
+    | ReadSchedule
+    | ReadHold
+    | ReadBooking
+    | ReadProvider
+    | ReadEffect
+)
 """Questions about one calendar."""
 
 
@@ -64,6 +74,8 @@ def view_of(calendar: Calendar, read: OneRead) -> Reply:
             return calendar.booking(read.booking_id)
         case ReadProvider():
             return calendar.provider()
+        case ReadEffect():
+            return calendar.effect(read)
 
 
 def view_after(calendar: Calendar, event: Event | None) -> Answer:
@@ -74,6 +86,8 @@ def view_after(calendar: Calendar, event: Event | None) -> Answer:
         return calendar.booking(event.booking_id)
     if isinstance(event, TimeOffAdded):
         return calendar.time_off_view(event.time_off)
+    if isinstance(event, AvailabilitySet):
+        return calendar.rules_view(event.at)
     return Done(calendar.provider_id, calendar.epoch, calendar.version)
 
 
@@ -91,6 +105,7 @@ def change_after(
         bookings,
         reread or left is not None,
         ShardId("") if left is None else left.to_shard,
+        stranded_holds(calendar, events),
     )
 
 

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.domain.answers import Done, ProviderView
+from actors.domain.answers import Affected, Done, ProviderView
 from actors.domain.commands import Command, RegisterProvider, SetAvailability
 from actors.domain.errors import Refusal
 from actors.domain.ids import ProviderId
@@ -97,7 +97,9 @@ async def register(calendars: Calendars, newcomer: Newcomer) -> Outcome:
                 f"{answer.code.value} {answer.detail}",
                 code=FOUND_A_PROBLEM,
             )
-        written = written or (isinstance(answer, Done) and answer.version > version)
+        written = written or (
+            isinstance(answer, Done | Affected) and answer.version > version
+        )
     if not written:
         return Outcome.SAME
     return Outcome.NEW if there is None else Outcome.CHANGED

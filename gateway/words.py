@@ -95,6 +95,15 @@ Reason = Annotated[
     ),
 ]
 
+Stranded = Annotated[
+    str,
+    Meta(
+        description="Why the visit cannot take place as booked or held, until it is "
+        "moved, cancelled or covered again: leave, hours, place or visit_type.",
+        examples=["", "leave"],
+    ),
+]
+
 
 def checked_text(text: str, field: str) -> str:
     """Free text, trimmed, each line end one newline whatever the client's system.

@@ -126,4 +126,5 @@ def view_of(row: RowMapping) -> BookingView:
         booked_at=Millis(row["booked_at"]),
         reason=row["reason"],
         cancel_reason=row["cancel_reason"],
+        stranded=row["stranded"],
     )

@@ -63,6 +63,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "state": "S",
         "ahead_of": "g",
         "status": "U",
+        "stranded": "D",
     }
 )
 """A field's name in the journal; ``t`` is the tag."""
@@ -96,12 +97,18 @@ TAGS: Mapping[str, int] = MappingProxyType(
 EVENT_TYPES: tuple[type[Struct], ...] = get_args(Event)
 
 
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is msgspec.NODEFAULT:
+        return field.default
+    return msgspec.field(default_factory=field.default_factory)
+
+
 def _recorded(event_type: type[Struct]) -> type[Struct]:
     """The event type's twin with the journal's names; same fields and defaults."""
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
         (field.name, field.type)
         if field.required
-        else (field.name, field.type, field.default)
+        else (field.name, field.type, _default(field))
         for field in msgspec.structs.fields(event_type)
     ]
     return msgspec.defstruct(

@@ -71,6 +71,7 @@ class PutAppointment(Struct, frozen=True, gc=False):
     booked_at: Millis
     reason: str = ""
     cancel_reason: str = ""
+    stranded: str = ""
 
 
 class ChangeAppointment(Struct, frozen=True, gc=False):

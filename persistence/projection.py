@@ -16,8 +16,8 @@ import msgspec
 from actors.domain import events as ev
 from actors.domain.answers import BookingStatus
 from actors.domain.at_rest import Kept, unpack
-from actors.domain.ids import Millis, ShardId
-from actors.domain.lifecycle import BLOCKING
+from actors.domain.ids import BookingId, Millis, ShardId
+from actors.domain.lifecycle import BLOCKING, LIVE
 from actors.domain.occupancy import Booking
 from actors.domain.rules import Policy
 from actors.ports import Record
@@ -38,6 +38,8 @@ from persistence.operations import (
 )
 
 CELL_MINUTES = Policy().cell_minutes
+_BOOKING = "bkg_"
+"""How ids of bookings begin."""
 OUTBOX_VERSION = 1
 """Version of a notice's payload; a sender refuses one that it does not know."""
 
@@ -97,7 +99,24 @@ def _registered(shard: ShardId, record: Record, cell: int) -> Sequence[Operation
 
 def _availability(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
     event = cast("ev.AvailabilitySet", record.event)
-    return (PutVisitTypes(event.provider_id, event.availability.visit_types),)
+    put = PutVisitTypes(event.provider_id, event.availability.visit_types)
+    return (put, *_marks(shard, record, cell))
+
+
+def _marks(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    """Visits that lost their ground, or have it again; holds have no rows."""
+    event = cast("ev.AvailabilitySet | ev.TimeOffAdded", record.event)
+    return tuple(
+        ChangeAppointment(
+            BookingId(name),
+            record.seq,
+            record.epoch,
+            event.version,
+            {"stranded": reason},
+        )
+        for name, reason in event.stranded.items()
+        if name.startswith(_BOOKING)
+    )
 
 
 def _booked(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
@@ -137,6 +156,7 @@ def _moved(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
         "busy_start": event.busy_start,
         "busy_end": event.busy_end,
         "location_id": event.location_id,
+        "stranded": "",
     }
     return (
         _change(record, changes),
@@ -149,7 +169,11 @@ def _moved(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
 
 def _cancelled(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
     event = cast("ev.BookingCancelled", record.event)
-    changes = {"status": BookingStatus.CANCELLED, "cancel_reason": event.reason}
+    changes = {
+        "status": BookingStatus.CANCELLED,
+        "cancel_reason": event.reason,
+        "stranded": "",
+    }
     return (
         _change(record, changes),
         DropClaims(event.provider_id, event.booking_id),
@@ -160,9 +184,11 @@ def _cancelled(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]
 
 def _status(status: BookingStatus) -> _Handler:
     # The time stays taken: an arrived or missed visit still fills its cells.
+    over: dict[str, Any] = {} if status in LIVE else {"stranded": ""}
+
     def handler(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
         return (
-            _change(record, {"status": status}),
+            _change(record, {"status": status, **over}),
             _history(record, status.value),
             _notice(shard, record, status.value),
         )
@@ -236,6 +262,7 @@ def _resting(kept: Kept, booking: Booking, seq: int, epoch: int) -> PutAppointme
         booked_at=booking.booked_at,
         reason=booking.reason,
         cancel_reason=booking.cancel_reason,
+        stranded=booking.stranded,
     )
 
 
@@ -283,6 +310,8 @@ _Handler = Callable[[ShardId, Record, int], Sequence[Operation]]
 _HANDLERS: dict[type, _Handler] = {
     ev.ProviderRegistered: _registered,
     ev.AvailabilitySet: _availability,
+    ev.TimeOffAdded: _marks,
+    ev.TimeOffRemoved: _marks,
     ev.SlotBooked: _booked,
     ev.BookingRescheduled: _moved,
     ev.BookingCancelled: _cancelled,
@@ -295,8 +324,6 @@ _HANDLERS: dict[type, _Handler] = {
 
 _NOT_PROJECTED = frozenset(
     {
-        ev.TimeOffAdded,
-        ev.TimeOffRemoved,
         ev.HoldPlaced,
         ev.HoldExtended,
         ev.HoldReleased,

@@ -138,6 +138,7 @@ def _appointment(seed: Seed, booking: Booking) -> PutAppointment:
         booked_at=booking.booked_at,
         reason=booking.reason,
         cancel_reason=booking.cancel_reason,
+        stranded=booking.stranded,
     )
 
 

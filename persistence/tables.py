@@ -165,6 +165,7 @@ appointment = _table(
     Column("booked_at", BigInteger, nullable=False),
     Column("reason", prose(), nullable=False),
     Column("cancel_reason", prose(), nullable=False),
+    Column("stranded", key(16), nullable=False, server_default=""),
     Index("ix_appointment_patient", "patient_id", "start_minute", "booking_id"),
     Index("ix_appointment_provider", "provider_id", "start_minute"),
 )

@@ -54,6 +54,8 @@ class HoldView(Struct, frozen=True, tag="hold", gc=False):
     extensions_left: int = 0
     """How often it may still be extended."""
     moving: BookingId | None = None
+    stranded: str = ""
+    """Why it cannot be booked any more (stranding.py)."""
 
 
 class BookingView(Struct, frozen=True, tag="booking", gc=False):
@@ -72,10 +74,22 @@ class BookingView(Struct, frozen=True, tag="booking", gc=False):
     booked_at: Millis
     reason: str = ""
     cancel_reason: str = ""
+    stranded: str = ""
+    """Why it has no ground any more (stranding.py)."""
+
+
+class Affected(Struct, frozen=True, tag="affected"):
+    """New rules, or what they would do: visits and holds that have no ground."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    bookings: tuple[BookingView, ...] = ()
+    holds: tuple[HoldView, ...] = ()
 
 
 class TimeOffView(Struct, frozen=True, tag="time_off"):
-    """A leave, and the live bookings it hits, by start: their ids, and as they were."""
+    """A leave, and what it hits, by start: live bookings (and their ids), and holds."""
 
     provider_id: ProviderId
     epoch: int
@@ -83,17 +97,18 @@ class TimeOffView(Struct, frozen=True, tag="time_off"):
     time_off: TimeOff
     affected: tuple[BookingId, ...]
     bookings: tuple[BookingView, ...] = ()
+    holds: tuple[HoldView, ...] = ()
 
 
 class Done(Struct, frozen=True, tag="done", gc=False):
-    """Accepted, and there is nothing to show (release, rules, profile, time on)."""
+    """Accepted, and there is nothing to show (release, profile, time on)."""
 
     provider_id: ProviderId
     epoch: int
     version: int
 
 
-Answer = HoldView | BookingView | TimeOffView | Done | Refusal
+Answer = HoldView | BookingView | TimeOffView | Affected | Done | Refusal
 """What a command is answered with."""
 
 
@@ -151,6 +166,8 @@ class ProviderView(Struct, frozen=True, tag="provider"):
     availability: Availability
     time_off: list[TimeOff]
     next_free: dict[VisitTypeId, Minute]
+    rules_version: int = 0
+    """The version at which the rules were set."""
 
 
 class NextFreeView(Struct, frozen=True, tag="next_free"):
@@ -194,6 +211,7 @@ View = (
     | HoldView
     | BookingView
     | TimeOffView
+    | Affected
 )
 Reply = Answer | View | CalendarLeft
 """What any request to a shard is answered with."""
@@ -203,6 +221,7 @@ __all__ = [
     "FREE",
     "GONE",
     "HELD",
+    "Affected",
     "Answer",
     "BookingStatus",
     "BookingView",

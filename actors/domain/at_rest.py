@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from actors.domain.answers import BookingView, Done, HoldView, TimeOffView
+from actors.domain.answers import (
+    Affected,
+    BookingView,
+    Done,
+    HoldView,
+    TimeOffView,
+)
 from actors.domain.errors import Refusal
 from actors.domain.ids import (
     HoldId,
@@ -34,7 +40,7 @@ FORMAT_LEFT = 2
 """A calendar that moved to another shard: a program that does not know of that must
 not read it, or it would answer for a calendar that it does not own."""
 
-_Answer = HoldView | BookingView | TimeOffView | Done | Refusal
+_Answer = HoldView | BookingView | TimeOffView | Affected | Done | Refusal
 
 
 class SnapshotUnreadable(Exception):
@@ -69,6 +75,7 @@ class Kept(Struct, array_like=True):
     passed: Minute = Minute(0)
     """Only where it is not the window; a program that does not know it skips it."""
     lately_held: Entries = {}
+    rules_version: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -106,6 +113,7 @@ def _kept(number: int, calendar: CalendarState, epoch: int) -> Kept:
         calendar.answers.entries,
         passed=Minute(0) if calendar.passed == calendar.window else calendar.passed,
         lately_held=calendar.renewals.entries,
+        rules_version=calendar.rules_version,
     )
 
 
@@ -131,6 +139,7 @@ def restore(calendar: CalendarState, kept: Kept) -> None:
     calendar.profile = kept.profile
     calendar.registered = kept.profile is not None
     calendar.availability = kept.availability
+    calendar.rules_version = kept.rules_version
     calendar.time_off = {off.time_off_id: off for off in kept.time_off}
     calendar.window = kept.window
     calendar.passed = kept.passed or kept.window

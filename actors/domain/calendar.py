@@ -20,6 +20,7 @@ from actors.domain import commands as cm
 from actors.domain import events as ev
 from actors.domain import views
 from actors.domain.answers import (
+    Affected,
     BookingView,
     HoldView,
     ProviderView,
@@ -38,6 +39,7 @@ from actors.domain.ids import (
     VisitTypeId,
 )
 from actors.domain.occupancy import Booking, Hold
+from actors.domain.reads import ReadEffect
 from actors.domain.refusals import (
     KEY_REUSED,
     NO_BOOKING,
@@ -138,6 +140,10 @@ class Calendar(Desk):
     def provider(self) -> ProviderView | Refusal:
         """The profile, the rules, the leaves, the next free starts."""
         return views.provider(self) or NO_PROVIDER
+
+    def effect(self, read: ReadEffect) -> Affected | Refusal:
+        """What rules or a leave would hit, if they were set at the read's ``now``."""
+        return views.effect(self, read)
 
     def next_free(self) -> Minute | None:
         """The soonest free start over all active visit types."""

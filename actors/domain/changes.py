@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from actors.domain.answers import BookingView
+from actors.domain.answers import BookingView, HoldView
 from actors.domain.ids import ProviderId, ShardId, VisitTypeId
 
 
@@ -33,6 +33,8 @@ class CalendarChange(Struct, frozen=True, omit_defaults=True):
     bookings: list[BookingView] = []
     reread: bool = False
     moved_to: ShardId = ShardId("")
+    holds: list[HoldView] = []
+    """Holds that leave or rules took the ground from, or gave it back to."""
 
 
 class FeedBatch(Struct, frozen=True, omit_defaults=True):

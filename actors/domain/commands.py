@@ -54,9 +54,14 @@ class SetRetired(CommandBase, frozen=True, kw_only=True, tag="set_retired"):
 
 
 class SetAvailability(CommandBase, frozen=True, kw_only=True, tag="availability"):
-    """Replace opening rules and visit types. Bookings and holds stay as they are."""
+    """Replace opening rules and visit types. Bookings and holds stay as they are.
+
+    ``known``: the calendar's version at which the rules were read that these were made
+    from; refused if they have been replaced since. 0: whatever they are.
+    """
 
     availability: Availability
+    known: int = 0
 
 
 class AddTimeOff(CommandBase, frozen=True, kw_only=True, tag="time_off"):

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from actors.domain import events as ev
-from actors.domain.answers import BOOKED, FREE, GONE, HELD, BookingView
+from actors.domain.answers import BOOKED, FREE, GONE, HELD, BookingView, HoldView
 from actors.domain.availability import Offer
 from actors.domain.changes import SlotsChange
 from actors.domain.grid import bits
-from actors.domain.ids import Minute
+from actors.domain.ids import BookingId, HoldId, Minute
 from actors.domain.state import CalendarState
 from actors.domain.views import blocked, shown, zone_of
 from actors.domain.zones import Zone, week_of_day
@@ -38,15 +38,16 @@ def change_of(
     happened = [event for event in events if type(event) not in _UNSEEN]
     if not happened:
         return [], [], False
-    touched = {
-        event.booking_id: None
-        for event in happened
-        if isinstance(event, _BOOKING_EVENTS)
-    }
+    touched: dict[str, None] = {}
+    for event in happened:
+        if isinstance(event, _BOOKING_EVENTS):
+            touched[event.booking_id] = None
+        elif isinstance(event, _MARKING_EVENTS):
+            touched |= dict.fromkeys(event.stranded)
     bookings = [
-        calendar.booking_view(calendar.bookings[booking_id])
-        for booking_id in touched
-        if booking_id in calendar.bookings
+        calendar.booking_view(booking)
+        for name in touched
+        if (booking := calendar.bookings.get(BookingId(name))) is not None
     ]
     since = happened[0].version
     reread = (
@@ -61,6 +62,24 @@ def change_of(
     return list(_slots(calendar, since, window)), bookings, False
 
 
+def stranded_holds(
+    calendar: CalendarState, events: Sequence[ev.Event]
+) -> list[HoldView]:
+    """Live holds that lost their ground in the batch, or have it again."""
+    names = {
+        name: None
+        for event in events
+        if isinstance(event, _MARKING_EVENTS)
+        for name in event.stranded
+    }
+    return [
+        calendar.hold_view(hold)
+        for name in names
+        if (hold := calendar.holds.get(HoldId(name))) is not None
+    ]
+
+
+_MARKING_EVENTS = (ev.AvailabilitySet, ev.TimeOffAdded, ev.TimeOffRemoved)
 _BOOKING_EVENTS = (
     ev.SlotBooked,
     ev.BookingCancelled,

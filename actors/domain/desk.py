@@ -7,6 +7,8 @@ calendar.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from actors.domain import commands as cm
@@ -23,8 +25,10 @@ from actors.domain.refusals import (
     NOTHING_TO_UNDO,
     invalid,
     too_early,
+    version_behind,
 )
-from actors.domain.rules import TimeOff
+from actors.domain.rules import Availability, TimeOff
+from actors.domain.stranding import Marks, marks
 from actors.domain.validation import (
     TIME_OFF_MAX,
     availability_problem,
@@ -72,6 +76,8 @@ class Desk(Judgement):
     def _set_availability(
         self, c: cm.SetAvailability, now: Millis, version: int
     ) -> ev.Event | Refusal:
+        if 0 < c.known < self.rules_version:
+            return version_behind(self.rules_version)
         if problem := availability_problem(c.availability, self.policy):
             return invalid(problem)
         return ev.AvailabilitySet(
@@ -81,6 +87,7 @@ class Desk(Judgement):
             key=c.key,
             fingerprint=c.fingerprint,
             availability=c.availability,
+            stranded=marks(self, c.availability, self.time_off.values(), now),
         )
 
     def _add_time_off(
@@ -93,20 +100,31 @@ class Desk(Judgement):
             problem = f"at most {TIME_OFF_MAX} times off; remove some"
         if problem:
             return invalid(problem)
+        leave = TimeOff(c.time_off_id, c.start, c.end, c.reason)
+        leaves = (*self.time_off.values(), leave)
         return ev.TimeOffAdded(
             provider_id=self.provider_id,
             at=now,
             version=version,
             key=c.key,
             fingerprint=c.fingerprint,
-            time_off=TimeOff(c.time_off_id, c.start, c.end, c.reason),
+            time_off=leave,
+            stranded=self._marks_of_leave(leave, leaves, now),
         )
+
+    def _marks_of_leave(
+        self, leave: TimeOff, leaves: Iterable[TimeOff], now: Millis
+    ) -> Marks:
+        rules = self.availability or Availability()
+        return marks(self, rules, leaves, now, (leave.start, leave.end))
 
     def _remove_time_off(
         self, c: cm.RemoveTimeOff, now: Millis, version: int
     ) -> ev.Event | Refusal:
-        if c.time_off_id not in self.time_off:
+        leave = self.time_off.get(c.time_off_id)
+        if leave is None:
             return NO_TIME_OFF
+        others = [off for off in self.time_off.values() if off is not leave]
         return ev.TimeOffRemoved(
             provider_id=self.provider_id,
             at=now,
@@ -114,6 +132,7 @@ class Desk(Judgement):
             key=c.key,
             fingerprint=c.fingerprint,
             time_off_id=c.time_off_id,
+            stranded=self._marks_of_leave(leave, others, now),
         )
 
     def _cancel(

@@ -14,6 +14,8 @@
     ├── hold_expired              the hold is gone          hold again
     ├── wrong_status              the booking's status      read it again
     │                             forbids this
+    ├── version_behind            the rules were replaced   read them again
+    │                             since they were read
     ├── too_early                 the visit's time has not  wait until then
     │                             come
     ├── too_late                  the visit has begun, or   call the clinic
@@ -43,6 +45,7 @@ class RefusalCode(StrEnum):
     HOLD_EXPIRED = "hold_expired"
     HOLD_CONFIRMED = "hold_confirmed"
     WRONG_STATUS = "wrong_status"
+    VERSION_BEHIND = "version_behind"
     TOO_EARLY = "too_early"
     TOO_LATE = "too_late"
     PROVIDER_NOT_FOUND = "provider_not_found"

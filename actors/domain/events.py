@@ -49,21 +49,24 @@ class ProviderRegistered(EventBase, frozen=True, kw_only=True, tag="registered")
 
 
 class AvailabilitySet(EventBase, frozen=True, kw_only=True, tag="availability"):
-    """Opening rules and visit types were replaced."""
+    """Opening rules and visit types were replaced; see stranding.py for the marks."""
 
     availability: Availability
+    stranded: dict[str, str] = {}
 
 
 class TimeOffAdded(EventBase, frozen=True, kw_only=True, tag="off"):
-    """The provider takes leave."""
+    """The provider takes leave; see stranding.py for the marks."""
 
     time_off: TimeOff
+    stranded: dict[str, str] = {}
 
 
 class TimeOffRemoved(EventBase, frozen=True, kw_only=True, tag="on"):
-    """A leave was given back."""
+    """A leave was given back; see stranding.py for the marks."""
 
     time_off_id: TimeOffId
+    stranded: dict[str, str] = {}
 
 
 class HoldPlaced(EventBase, frozen=True, kw_only=True, tag="held"):

@@ -37,6 +37,7 @@ from actors.domain.refusals import (
     hold_confirmed,
     hold_limit,
     renewal_limit,
+    stranded,
     too_late_for_patients,
     wrong_status,
 )
@@ -318,7 +319,9 @@ class Judgement(CalendarState):
 
     def _late(self, hold: Hold, now: Millis) -> Refusal | None:
         """Why a live hold can be taken up no more."""
-        return BEGUN if now > hold.start * MINUTE_MS else None
+        if now > hold.start * MINUTE_MS:
+            return BEGUN
+        return stranded(hold.stranded) if hold.stranded else None
 
     def _no_hold(self, hold_id: HoldId, owner: PatientId | None) -> Refusal:
         booked = self._booked_with(hold_id, owner)

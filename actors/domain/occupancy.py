@@ -52,6 +52,7 @@ class Hold(Struct, array_like=True, gc=False):
     placed: Millis = Millis(0)
     moving: BookingId | None = None
     """The patient's own visit that this hold is to move: it may meet its time."""
+    stranded: str = ""
 
 
 class Booking(Struct, array_like=True, gc=False):
@@ -73,6 +74,7 @@ class Booking(Struct, array_like=True, gc=False):
     """Statuses before, and when each was left: what can be undone, the last first."""
     hold_id: HoldId | None = None
     """The hold that it, or its last move, took the slot of."""
+    stranded: str = ""
 
 
 class Occupancy:

@@ -12,11 +12,13 @@ from actors.domain.ids import (
     BookingId,
     HoldId,
     LocationId,
+    Millis,
     Minute,
     PatientId,
     ProviderId,
     VisitTypeId,
 )
+from actors.domain.rules import Availability
 
 
 class ReadSlots(Struct, frozen=True, tag="read_slots", gc=False):
@@ -79,6 +81,21 @@ class ReadProvider(Struct, frozen=True, tag="read_provider", gc=False):
     provider_id: ProviderId
 
 
+class ReadEffect(Struct, frozen=True, tag="read_effect"):
+    """What new rules, or a leave from ``start`` to ``end``, would hit at ``now``.
+
+    Answered as these would be (Affected), and nothing changes. Without rules it is
+    the leave that is meant.
+    """
+
+    provider_id: ProviderId
+    now: Millis
+    availability: Availability | None = None
+    start: Minute = Minute(0)
+    end: Minute = Minute(0)
+    known: int = 0
+
+
 class ReadNextFree(Struct, frozen=True, tag="read_next_free"):
     """The soonest free start of each of these providers, all of one shard."""
 
@@ -98,6 +115,7 @@ Read = (
     | ReadHold
     | ReadBooking
     | ReadProvider
+    | ReadEffect
     | ReadNextFree
     | ReadPositions
 )

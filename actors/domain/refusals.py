@@ -61,6 +61,31 @@ def wrong_status(status: str) -> Refusal:
     )
 
 
+_GROUNDS = {
+    "leave": "the provider is away then",
+    "hours": "the provider's hours have changed",
+    "place": "this visit type is not offered at this place any more",
+    "visit_type": "this visit type is not offered any more",
+}
+
+
+def stranded(reason: str) -> Refusal:
+    """What was held is not offered any more; ``reason`` as in stranding.py."""
+    why = _GROUNDS.get(reason, reason)
+    return Refusal(
+        RefusalCode.SLOT_NOT_OFFERED, f"You hold this slot, but {why}. Choose another."
+    )
+
+
+def version_behind(version: int) -> Refusal:
+    """Other rules were set in the meantime."""
+    return Refusal(
+        RefusalCode.VERSION_BEHIND,
+        f"The rules were replaced at version {version}. Read them again, and repeat "
+        "your change on them.",
+    )
+
+
 def too_late_for_patients(before: int) -> Refusal:
     """The visit is too near for its patient to change it; staff still may."""
     until = f"until {before} minutes before its start" if before else "until it begins"

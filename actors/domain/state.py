@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from actors.domain import events as ev
 from actors.domain.answers import (
+    Affected,
     Answer,
     BookingStatus,
     BookingView,
@@ -29,7 +30,9 @@ from actors.domain.availability import Openings
 from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.grid import CELL_MINUTES, PAGE_MINUTES
 from actors.domain.ids import (
+    BookingId,
     HoldId,
+    Millis,
     Minute,
     PatientId,
     ProviderId,
@@ -45,6 +48,9 @@ from actors.domain.rules import Availability, Policy, Profile, TimeOff
 EXPIRED_MAX = 512
 """How many expired holds are remembered, so that their owners hear ``hold_expired``
 and not ``hold_not_found``: a busy calendar's last quarter of an hour."""
+
+LEAVE_MARK = "leave"
+"""The mark of what a leave hits (stranding.py); the others are of the rules."""
 
 KEPT_DAYS = 400
 """Bookings that ended longer ago are forgotten (the read model keeps them)."""
@@ -76,6 +82,7 @@ class CalendarState(Occupancy):
         "provider_id",
         "quiet_until",
         "registered",
+        "rules_version",
         "time_off",
         "version",
         "window",
@@ -87,7 +94,7 @@ class CalendarState(Occupancy):
         super().__init__(policy.cell_minutes)
         self.provider_id = provider_id
         self.policy = policy
-        self.version = 0
+        self.version = self.rules_version = 0  # the latter: when rules were set
         self.epoch = 0
         """The last epoch that ``apply`` saw."""
         self.registered = False
@@ -154,6 +161,7 @@ class CalendarState(Occupancy):
             hold.location_id,
             self.extensions_left(hold),
             hold.moving,
+            hold.stranded,
         )
 
     def extensions_left(self, hold: Hold) -> int:
@@ -178,6 +186,7 @@ class CalendarState(Occupancy):
             booking.booked_at,
             booking.reason,
             booking.cancel_reason,
+            booking.stranded,
         )
 
     # --- apply -----------------------------------------------------------------
@@ -195,16 +204,20 @@ class CalendarState(Occupancy):
         self.version = event.version
         outcome = _APPLIERS[type(event)](self, event)
         if event.key:
-            answer = self._answer_of(outcome)
+            answer = self._answer_of(outcome, event.at)
             self.answers.put(event.key, (event.fingerprint, event.at, answer))
 
-    def _answer_of(self, outcome: Hold | Booking | TimeOff | None) -> Answer:
+    def _answer_of(
+        self, outcome: Hold | Booking | TimeOff | Availability | None, at: Millis
+    ) -> Answer:
         if type(outcome) is Booking:
             return self.booking_view(outcome)
         if type(outcome) is Hold:
             return self.hold_view(outcome)
         if type(outcome) is TimeOff:
             return self.time_off_view(outcome)
+        if type(outcome) is Availability:
+            return self.rules_view(at)
         return Done(self.provider_id, self.epoch, self.version)
 
     def time_off_view(self, off: TimeOff) -> TimeOffView:
@@ -221,6 +234,33 @@ class CalendarState(Occupancy):
             off,
             tuple(view.booking_id for view in hit),
             tuple(hit),
+            tuple(
+                self.hold_view(hold)
+                for hold in sorted(self.holds.values(), key=lambda hold: hold.start)
+                if hold.start < off.end and off.start < hold.end
+            ),
+        )
+
+    def rules_view(self, at: Millis) -> Affected:
+        """The upcoming visits and the holds that have no ground by the rules."""
+        bookings = [
+            booking
+            for booking in self.bookings.values()
+            if booking.stranded not in ("", LEAVE_MARK) and booking.end * 60_000 > at
+        ]
+        holds = [
+            hold
+            for hold in self.holds.values()
+            if hold.stranded not in ("", LEAVE_MARK)
+        ]
+        bookings.sort(key=lambda booking: (booking.start, booking.booking_id))
+        holds.sort(key=lambda hold: (hold.start, hold.hold_id))
+        return Affected(
+            self.provider_id,
+            self.epoch,
+            self.version,
+            tuple(self.booking_view(booking) for booking in bookings),
+            tuple(self.hold_view(hold) for hold in holds),
         )
 
     def restored(self) -> None:
@@ -264,19 +304,30 @@ class CalendarState(Occupancy):
         self.profile = event.profile
         self.registered = True
 
-    def _on_availability(self, event: ev.AvailabilitySet) -> None:
+    def _on_availability(self, event: ev.AvailabilitySet) -> Availability:
         self.availability = event.availability
+        self.rules_version = event.version
         self.fresh = True
         self._rules_changed()
+        self._mark(event.stranded)
+        return event.availability
+
+    def _mark(self, stranded: dict[str, str]) -> None:
+        for name, reason in stranded.items():
+            visit = self.bookings.get(BookingId(name)) or self.holds.get(HoldId(name))
+            if visit is not None:  # a hold may have expired in the same batch
+                visit.stranded = reason
 
     def _on_time_off(self, event: ev.TimeOffAdded) -> TimeOff:
         self.time_off[event.time_off.time_off_id] = event.time_off
         self._rules_changed()
+        self._mark(event.stranded)
         return event.time_off
 
     def _on_time_on(self, event: ev.TimeOffRemoved) -> None:
         self.time_off.pop(event.time_off_id, None)
         self._rules_changed()
+        self._mark(event.stranded)
 
     def _on_held(self, event: ev.HoldPlaced) -> Hold:
         hold = Hold(
@@ -345,6 +396,7 @@ class CalendarState(Occupancy):
         booking.status = BookingStatus.CANCELLED
         booking.cancel_reason = event.reason
         booking.past = ()
+        booking.stranded = ""
         self.mark(event.version, booking.busy_start, booking.busy_end)
         return booking
 
@@ -355,6 +407,7 @@ class CalendarState(Occupancy):
             booking.hold_id = event.hold_id
         self.remove_booking(booking)
         self.mark(event.version, booking.busy_start, booking.busy_end)
+        booking.stranded = ""
         booking.visit_type = event.visit_type
         booking.start = event.start
         booking.end = event.end
@@ -379,6 +432,8 @@ class CalendarState(Occupancy):
         booking = self.bookings[event.booking_id]
         booking.past = (*booking.past, (booking.status, event.at))
         booking.status = status
+        if status not in LIVE:
+            booking.stranded = ""
         return booking
 
     def _on_undone(self, event: ev.OutcomeUndone) -> Booking:

@@ -12,6 +12,9 @@ from bisect import bisect_left
 from msgspec.structs import replace
 
 from actors.domain.answers import (
+    Affected,
+    BookingView,
+    HoldView,
     ProviderView,
     ScheduleView,
     SlotsView,
@@ -19,11 +22,19 @@ from actors.domain.answers import (
 from actors.domain.availability import Offer
 from actors.domain.errors import Refusal
 from actors.domain.grid import Bitmap, any_of, ones
-from actors.domain.ids import LocationId, Minute, VisitTypeId
+from actors.domain.ids import LocationId, Minute, TimeOffId, VisitTypeId
+from actors.domain.occupancy import Booking, Hold
 from actors.domain.paint import PageView
-from actors.domain.refusals import NO_PROVIDER, NO_VISIT_TYPE, invalid
-from actors.domain.rules import Availability
+from actors.domain.reads import ReadEffect
+from actors.domain.refusals import (
+    NO_PROVIDER,
+    NO_VISIT_TYPE,
+    invalid,
+    version_behind,
+)
+from actors.domain.rules import Availability, TimeOff
 from actors.domain.state import CalendarState
+from actors.domain.stranding import LEAVE, Ground, upcoming
 from actors.domain.zones import Zone, day_named, week_named, zone_or_utc
 
 ANYWHERE = LocationId("")
@@ -206,6 +217,34 @@ def provider(state: CalendarState) -> ProviderView | None:
         state.availability or Availability(),
         sorted(state.time_off.values(), key=lambda t: (t.start, t.time_off_id)),
         dict(next_free(state)),
+        state.rules_version,
+    )
+
+
+def effect(state: CalendarState, read: ReadEffect) -> Affected | Refusal:
+    """What rules, or a leave, would hit: as setting them answers, nothing changed."""
+    if not state.registered:
+        return NO_PROVIDER
+    rules = read.availability
+    if rules is not None and 0 < read.known < state.rules_version:
+        return version_behind(state.rules_version)
+    leave = TimeOff(TimeOffId(""), read.start, read.end)
+    ground = Ground(rules or Availability(), () if rules else (leave,), state.cell)
+    bookings: list[BookingView] = []
+    holds: list[HoldView] = []
+    for _, visit in upcoming(state, read.now):
+        if rules is not None:
+            reason = ground.reason(visit)
+        else:
+            reason = LEAVE if ground.is_away(visit) else ""
+        if reason and isinstance(visit, Booking):
+            bookings.append(replace(state.booking_view(visit), stranded=reason))
+        elif reason and isinstance(visit, Hold):
+            holds.append(replace(state.hold_view(visit), stranded=reason))
+    bookings.sort(key=lambda view: (view.start, view.booking_id))
+    holds.sort(key=lambda view: (view.start, view.hold_id))
+    return Affected(
+        state.provider_id, state.epoch, state.version, tuple(bookings), tuple(holds)
     )
 
 

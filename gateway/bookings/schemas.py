@@ -13,6 +13,7 @@ from gateway.words import (
     PatientRef,
     ProviderRef,
     Reason,
+    Stranded,
     Version,
     VisitTypeRef,
 )
@@ -64,6 +65,7 @@ class BookingBody(Struct, frozen=True):
     cancel_reason: str
     epoch: Epoch
     version: Version
+    stranded: Stranded
 
 
 class BookingList(Struct, frozen=True):
@@ -89,4 +91,5 @@ def booking_body(view: BookingView) -> BookingBody:
         cancel_reason=view.cancel_reason,
         epoch=view.epoch,
         version=view.version,
+        stranded=view.stranded,
     )

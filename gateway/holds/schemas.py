@@ -15,6 +15,7 @@ from gateway.words import (
     HoldRef,
     PatientRef,
     ProviderRef,
+    Stranded,
     Version,
     VisitTypeRef,
 )
@@ -54,6 +55,7 @@ class HoldBody(Struct, frozen=True, omit_defaults=True):
     epoch: Epoch
     version: Version
     moving: BookingRef | None = None
+    stranded: Stranded = ""
 
 
 class HoldList(Struct, frozen=True):
@@ -79,4 +81,5 @@ def hold_body(view: HoldView, now: Millis) -> HoldBody:
         epoch=view.epoch,
         version=view.version,
         moving=view.moving,
+        stranded=view.stranded,
     )

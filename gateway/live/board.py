@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from actors.domain.answers import GONE, BookingView, ScheduleView, SlotsView
+from actors.domain.answers import (
+    GONE,
+    BookingView,
+    HoldView,
+    ScheduleView,
+    SlotsView,
+)
 from actors.domain.ids import Millis
 from gateway.live.frames import (
     NOWHERE,
@@ -224,7 +230,7 @@ class Board:
         for key, row in rows.items():
             if row == GONE:
                 shown.pop(key, None)
-            else:
+            elif not isinstance(row, HoldView):  # told, and over within minutes
                 shown[key] = row
 
     # --- frames ----------------------------------------------------------------
@@ -298,6 +304,7 @@ def _visible(booking: BookingView) -> tuple[object, ...]:
         booking.location_id,
         booking.reason,
         booking.cancel_reason,
+        booking.stranded,
     )
 
 

@@ -11,17 +11,19 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from msgspec import Raw, Struct, json
+from msgspec import Raw, Struct, json, to_builtins
 
-from actors.domain.answers import BookingView
+from actors.domain.answers import BookingView, HoldView
 from actors.domain.ids import Millis
 from actors.domain.rules import TimeOff
+from gateway.holds.schemas import hold_body
 from gateway.live.topics import Kind, TopicName
 from gateway.problems import Problem
 from gateway.wire import millis_text, minute_text
 
-Row = str | BookingView | tuple[TimeOff, ...]
-"""A slot's state in one letter, a booking, or (under ``TIME_OFF``) all leave."""
+Row = str | BookingView | HoldView | tuple[TimeOff, ...]
+"""A slot's state in one letter, a booking, a hold that lost its ground or has it again,
+or (under ``TIME_OFF``) all leave."""
 
 Rows = dict[int | str, Row]
 """What a topic shows: start -> state, or booking id -> booking. Absolute."""
@@ -140,6 +142,9 @@ class FrameEncoder:
         body = self._booking_body
         bookings = [body(row) for row in rows.values() if isinstance(row, BookingView)]
         content = b'"bookings":[%b]' % b",".join(bookings)
+        holds = [_held(row) for row in rows.values() if isinstance(row, HoldView)]
+        if holds:
+            content += b',"holds":' + json.encode(holds)
         leave = rows.get(TIME_OFF)
         if isinstance(leave, tuple):
             content += b',"time_off":' + json.encode([_leave(one) for one in leave])
@@ -166,6 +171,13 @@ def _slots(rows: Rows) -> bytes:
         if isinstance(start, int) and isinstance(state, str)
     ]
     return ",".join(pairs).encode()
+
+
+def _held(hold: HoldView) -> dict[str, object]:
+    """A hold for whoever reads the frame, whenever that is: its end is an instant."""
+    body: dict[str, object] = to_builtins(hold_body(hold, hold.expires))
+    del body["expires_in_ms"]
+    return body
 
 
 def _leave(time_off: TimeOff) -> dict[str, str]:

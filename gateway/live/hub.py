@@ -213,7 +213,7 @@ class Hub:
             provider = self.index.providers.get(change.provider_id)
             if provider is not None:
                 self._gather(provider, epoch, change, news)
-            if change.bookings and self.index.patients:
+            if (change.bookings or change.holds) and self.index.patients:
                 self._gather_mine(change, news)
         for board, (version, rows) in news.items():
             self._change(board, Position(epoch, version), rows, now)
@@ -253,6 +253,10 @@ class Hub:
             board = self.index.patients.get(booking.patient_id)
             if board is not None:
                 _merge(news, board, 0, {booking.booking_id: booking})
+        for hold in change.holds:
+            board = self.index.patients.get(hold.patient_id)
+            if board is not None:
+                _merge(news, board, 0, {hold.hold_id: hold})
 
     def _change(self, board: Board, at: Position, rows: Rows, now: Millis) -> None:
         if board.reading or not board.loaded:

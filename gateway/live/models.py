@@ -143,7 +143,8 @@ class BookingsDelta(
 ):
     """Bookings that are different now, whole; by id they replace what was.
 
-    ``time_off``, when it is there, replaces all leave.
+    ``time_off``, when it is there, replaces all leave. ``holds``: the patient's held
+    slots that leave or new hours took the ground from, or gave it back to.
     """
 
     topic: TopicText
@@ -152,6 +153,7 @@ class BookingsDelta(
     version: Count
     bookings: list[dict[str, Any]]
     time_off: list[Leave] | None = None
+    holds: list[dict[str, Any]] = []
 
 
 class Result(Struct, frozen=True, tag_field="t", tag="result"):

@@ -11,11 +11,11 @@ source.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from actors.domain.answers import ProviderView
+from actors.domain.answers import Affected, ProviderView
 from actors.domain.ids import LocationId, Millis, VisitTypeId
 from actors.domain.rules import (
     AlignedFrom,
@@ -39,7 +39,9 @@ from actors.domain.validation import (
 from actors.domain.zone_data import zone_info
 from actors.domain.zones import day_named
 from gateway.bodies import shaped
+from gateway.bookings.schemas import BookingBody, booking_body
 from gateway.errors import FieldError, InvalidRequest
+from gateway.holds.schemas import HoldBody, hold_body
 from gateway.words import VisitTypeRef, line
 
 DAYS: Final = (
@@ -162,9 +164,9 @@ class AvailabilityRequest(Struct, frozen=True, forbid_unknown_fields=True):
     ``change_notice_minutes``: until so long before its start a patient may cancel or
     move a visit, 0 until it begins; staff always may.
     Without ``booking_limits`` those of the site hold.
-
-    ``provider_id``, ``epoch`` and ``version`` may come along from a GET; they are not
-    looked at.
+    ``version`` of a GET says which rules these were made from: if they were replaced
+    since, 412. ``provider_id``, ``epoch`` and what was ``affected`` may come along;
+    they are not looked at.
     """
 
     locations: Annotated[list[LocationBody], Meta(max_length=LOCATIONS_MAX)]
@@ -173,7 +175,9 @@ class AvailabilityRequest(Struct, frozen=True, forbid_unknown_fields=True):
     booking_limits: BookingLimitsBody | None = None
     provider_id: str = ""
     epoch: int = 0
-    version: int = 0
+    version: Annotated[int, Meta(ge=0)] = 0
+    affected: list[dict[str, Any]] = []
+    affected_holds: list[dict[str, Any]] = []
 
 
 class AvailabilityBody(Struct, frozen=True):
@@ -186,6 +190,34 @@ class AvailabilityBody(Struct, frozen=True):
     visit_types: list[VisitTypeRules]
     change_notice_minutes: int = 0
     booking_limits: BookingLimitsBody | None = None
+
+
+class AvailabilityAnswer(AvailabilityBody, frozen=True, kw_only=True):
+    """Rules as they were set, or would be, and what they take the ground from.
+
+    ``affected``: upcoming visits that they do not cover, which stay for a person to
+    resolve. ``affected_holds``: held slots, which cannot be booked any more.
+    """
+
+    affected: list[BookingBody]
+    affected_holds: list[HoldBody]
+
+
+def availability_answer(
+    request: AvailabilityRequest, view: Affected, now: Millis
+) -> AvailabilityAnswer:
+    """The answer to new rules: a function of the calendar's, for retries' sake."""
+    return AvailabilityAnswer(
+        provider_id=view.provider_id,
+        epoch=view.epoch,
+        version=view.version,
+        locations=request.locations,
+        visit_types=request.visit_types,
+        change_notice_minutes=request.change_notice_minutes,
+        booking_limits=request.booking_limits,
+        affected=[booking_body(booking) for booking in view.bookings],
+        affected_holds=[hold_body(hold, now) for hold in view.holds],
+    )
 
 
 def availability_of(

@@ -6,8 +6,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from actors.domain.answers import Done, ProviderView, ScheduleView, TimeOffView
-from actors.domain.ids import VisitTypeId
+from actors.domain.answers import (
+    Affected,
+    Done,
+    ProviderView,
+    ScheduleView,
+    TimeOffView,
+)
+from actors.domain.ids import Millis, Minute, VisitTypeId
 from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
 from actors.domain.validation import LANGUAGE_MAX, LANGUAGES_MAX, TEXT_MAX
 from actors.readmodel import ProviderListing
@@ -18,6 +24,7 @@ from gateway.clinics.schemas import (
     Name,
     clinic_body,
 )
+from gateway.holds.schemas import HoldBody, hold_body
 from gateway.wire import DateOrInstant, Instant, minute_text
 from gateway.words import (
     ClinicRef,
@@ -175,6 +182,18 @@ class TimeOffAnswer(Struct, frozen=True):
     end: Instant
     reason: str
     affected: list[BookingBody]
+    epoch: Epoch
+    version: Version
+    affected_holds: list[HoldBody]
+
+
+class TimeOffEffect(Struct, frozen=True):
+    """What a leave would hit; nothing was changed."""
+
+    start: Instant
+    end: Instant
+    affected: list[BookingBody]
+    affected_holds: list[HoldBody]
     epoch: Epoch
     version: Version
 
@@ -335,7 +354,7 @@ def time_off_body(leave: TimeOff) -> TimeOffBody:
     )
 
 
-def time_off_answer(view: TimeOffView) -> TimeOffAnswer:
+def time_off_answer(view: TimeOffView, now: Millis) -> TimeOffAnswer:
     """A new leave, as the wire has it."""
     leave = time_off_body(view.time_off)
     return TimeOffAnswer(
@@ -344,6 +363,21 @@ def time_off_answer(view: TimeOffView) -> TimeOffAnswer:
         end=leave.end,
         reason=leave.reason,
         affected=[booking_body(booking) for booking in view.bookings],
+        epoch=view.epoch,
+        version=view.version,
+        affected_holds=[hold_body(hold, now) for hold in view.holds],
+    )
+
+
+def time_off_effect(
+    span: tuple[Minute, Minute], view: Affected, now: Millis
+) -> TimeOffEffect:
+    """What a leave would hit, as the wire has it."""
+    return TimeOffEffect(
+        start=minute_text(span[0]),
+        end=minute_text(span[1]),
+        affected=[booking_body(booking) for booking in view.bookings],
+        affected_holds=[hold_body(hold, now) for hold in view.holds],
         epoch=view.epoch,
         version=view.version,
     )

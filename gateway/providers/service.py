@@ -13,6 +13,7 @@ from msgspec import msgpack
 from msgspec.structs import replace
 
 from actors.domain.answers import (
+    Affected,
     Done,
     ProviderView,
     Reply,
@@ -40,7 +41,7 @@ from actors.domain.ids import (
     time_off_id,
 )
 from actors.domain.lifecycle import LIVE
-from actors.domain.reads import ReadProvider, ReadSchedule, ReadSlots
+from actors.domain.reads import ReadEffect, ReadProvider, ReadSchedule, ReadSlots
 from actors.domain.rules import Clinic
 from actors.domain.validation import TIME_OFF_MINUTES_MAX
 from actors.ports import Calendars
@@ -52,8 +53,10 @@ from gateway.desk import Desk
 from gateway.errors import FieldError, InvalidRequest, Refused, accepted
 from gateway.hot_pages import LastShown, OldPage
 from gateway.providers.availability import (
+    AvailabilityAnswer,
     AvailabilityBody,
     AvailabilityRequest,
+    availability_answer,
     availability_body,
 )
 from gateway.providers.rule_checks import RuleChecks
@@ -64,6 +67,7 @@ from gateway.providers.schemas import (
     RetiredBody,
     ScheduleBody,
     TimeOffAnswer,
+    TimeOffEffect,
     TimeOffList,
     TimeOffRequest,
     profile_of,
@@ -72,6 +76,7 @@ from gateway.providers.schemas import (
     schedule_body,
     time_off_answer,
     time_off_body,
+    time_off_effect,
 )
 from gateway.wire import (
     DAY,
@@ -113,6 +118,14 @@ class Moving:
 
     booking_id: str
     caller: Caller | None
+
+
+@dataclass(frozen=True, slots=True)
+class RulesVersion:
+    """Which rules a caller knows, 0 if they do not say; ``dry_run`` sets nothing."""
+
+    known: int = 0
+    dry_run: bool = False
 
 
 class ProviderService:
@@ -205,10 +218,11 @@ class ProviderService:
 
     async def availability(
         self, caller: Caller | None, provider_id: ProviderId
-    ) -> AvailabilityBody:
-        """The rules, in the shape that they are set with."""
+    ) -> tuple[AvailabilityBody, int]:
+        """The rules, in the shape that they are set with, and since which version."""
         await self._access.to_provider(caller, Action.READ_AVAILABILITY, provider_id)
-        return availability_body(await self._read(provider_id))
+        view = await self._read(provider_id)
+        return availability_body(view), view.rules_version
 
     async def set_availability(
         self,
@@ -216,33 +230,36 @@ class ProviderService:
         key: str | None,
         provider_id: ProviderId,
         request: AvailabilityRequest,
-    ) -> AvailabilityBody:
-        """Replace all rules; answers with them, and with the version they made."""
+        version: RulesVersion,
+    ) -> AvailabilityAnswer:
+        """Replace all rules, or try it; answers with them, and with what they hit."""
         caller = await self._access.to_provider(
             caller, Action.SET_AVAILABILITY, provider_id
         )
         rules = await self._checks.rules_of(request, self._desk.now())
-        stamp = self._desk.stamp(caller, key, "availability", provider_id, rules)
+        known = version.known or request.version
+        if version.dry_run:
+            now = self._desk.now()
+            effect = ReadEffect(provider_id, now, rules, known=known)
+            would = accepted(await self._calendars.ask(effect), Affected)
+            return availability_answer(request, would, now)
+        content = (provider_id, rules, known) if known else (provider_id, rules)
+        stamp = self._desk.stamp(caller, key, "availability", *content)
         answer = await self._desk.ask(
             SetAvailability(
                 provider_id=provider_id,
                 availability=rules,
+                known=known,
                 key=stamp.key,
                 fingerprint=stamp.fingerprint,
                 deadline=stamp.deadline,
             )
         )
-        done = accepted(answer, Done)
+        if isinstance(answer, Done):  # remembered by an older version
+            answer = Affected(provider_id, answer.epoch, answer.version)
+        done = accepted(answer, Affected)
         self._access.forget(provider_id)
-        return AvailabilityBody(
-            provider_id=provider_id,
-            epoch=done.epoch,
-            version=done.version,
-            locations=request.locations,
-            visit_types=request.visit_types,
-            change_notice_minutes=request.change_notice_minutes,
-            booking_limits=request.booking_limits,
-        )
+        return availability_answer(request, done, self._desk.now())
 
     async def register(
         self,
@@ -342,7 +359,21 @@ class ProviderService:
                 deadline=stamp.deadline,
             )
         )
-        return time_off_answer(accepted(answer, TimeOffView))
+        return time_off_answer(accepted(answer, TimeOffView), self._desk.now())
+
+    async def try_time_off(
+        self,
+        caller: Caller | None,
+        provider_id: ProviderId,
+        request: TimeOffRequest,
+    ) -> TimeOffEffect:
+        """What a leave would hit; nothing is changed."""
+        await self._access.to_provider(caller, Action.ADD_TIME_OFF, provider_id)
+        start, end = await self._leave_span(provider_id, request)
+        now = self._desk.now()
+        effect = ReadEffect(provider_id, now, start=start, end=end)
+        would = accepted(await self._calendars.ask(effect), Affected)
+        return time_off_effect((start, end), would, now)
 
     async def remove_time_off(
         self,

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import json
 
 from actors.domain.ids import ProviderId, is_provider_id
 from gateway.access import Action
 from gateway.endpoint import Call, Operation, Query
 from gateway.errors import FieldError, InvalidRequest
-from gateway.providers.availability import AvailabilityBody, AvailabilityRequest
+from gateway.providers.availability import (
+    AvailabilityAnswer,
+    AvailabilityBody,
+    AvailabilityRequest,
+)
 from gateway.providers.routes import provider_id_in, span_in
 from gateway.providers.schemas import (
     ProfileRequest,
@@ -16,11 +22,12 @@ from gateway.providers.schemas import (
     RetiredBody,
     ScheduleBody,
     TimeOffAnswer,
+    TimeOffEffect,
     TimeOffList,
     TimeOffRequest,
 )
-from gateway.providers.service import ProviderService
-from gateway.reply import NO_CONTENT, Reply
+from gateway.providers.service import ProviderService, RulesVersion
+from gateway.reply import JSON, NO_CONTENT, NO_STORE, Reply
 
 _PROVIDER = "/v1/providers/{provider_id}"
 _RULES_EXAMPLE = {
@@ -32,6 +39,29 @@ _RULES_EXAMPLE = {
     ],
     "visit_types": [{"visit_type": "consult", "title": "Consultation", "minutes": 30}],
 }
+_DRY_RUN = Query(
+    "dry_run",
+    "true: say what would be affected, and change nothing.",
+    {"type": "string", "enum": ["true", "false"]},
+)
+_RULES_TAG = re.compile(r'"r([0-9]{1,18})"')
+
+
+def _is_dry_run(call: Call) -> bool:
+    text = call.query("dry_run") or "false"
+    if text not in ("true", "false"):
+        raise InvalidRequest("", FieldError("dry_run", "must be true or false"))
+    return text == "true"
+
+
+def _known_in(call: Call) -> int:
+    """The version of the rules that the caller has, by If-Match; 0 if any will do."""
+    text = (call.header(b"if-match") or "*").strip()
+    if text == "*":
+        return 0
+    found = _RULES_TAG.fullmatch(text)
+    # A tag that is not of rules matches none: it is behind all of them.
+    return max(1, int(found[1])) if found else 1
 
 
 def operations(providers: ProviderService) -> list[Operation]:
@@ -143,8 +173,9 @@ def _schedule(providers: ProviderService) -> Operation:
 
 def _availability(providers: ProviderService) -> Operation:
     async def availability(call: Call) -> Reply:
-        body = await providers.availability(call.caller, provider_id_in(call))
-        return Reply(200, json.encode(body))
+        body, version = await providers.availability(call.caller, provider_id_in(call))
+        etag = (b"etag", b'"r%d"' % version)
+        return Reply(200, json.encode(body), (JSON, NO_STORE, etag))
 
     return Operation(
         method="GET",
@@ -165,21 +196,28 @@ def _set_availability(providers: ProviderService) -> Operation:
     async def set_availability(call: Call) -> Reply:
         request = call.decode(decoder)
         key, provider_id = call.idempotency_key(), provider_id_in(call)
-        body = await providers.set_availability(call.caller, key, provider_id, request)
-        return Reply(200, json.encode(body))
+        version = RulesVersion(_known_in(call), _is_dry_run(call))
+        body = await providers.set_availability(
+            call.caller, key, provider_id, request, version
+        )
+        if version.dry_run:
+            return Reply(200, json.encode(body))
+        etag = (b"etag", b'"r%d"' % body.version)
+        return Reply(200, json.encode(body), (JSON, NO_STORE, etag))
 
     return Operation(
         method="PUT",
         path=f"{_PROVIDER}/availability",
         action=Action.SET_AVAILABILITY,
         name="set_availability",
-        summary="Replace opening rules and visit types; bookings stay",
+        summary="Replace opening rules and visit types; bookings stay, and are named",
         handler=set_availability,
         tag="staff",
+        query=(_DRY_RUN,),
         body=AvailabilityRequest,
         example=_RULES_EXAMPLE,
-        answers={200: AvailabilityBody},
-        refusals=("provider_not_found",),
+        answers={200: AvailabilityAnswer},
+        refusals=("provider_not_found", "version_behind"),
     )
 
 
@@ -207,6 +245,9 @@ def _add_time_off(providers: ProviderService) -> Operation:
     async def add(call: Call) -> Reply:
         request = call.decode(decoder)
         key, provider_id = call.idempotency_key(), provider_id_in(call)
+        if _is_dry_run(call):
+            would = await providers.try_time_off(call.caller, provider_id, request)
+            return Reply(200, json.encode(would))
         body = await providers.add_time_off(call.caller, key, provider_id, request)
         return Reply(201, json.encode(body))
 
@@ -218,8 +259,9 @@ def _add_time_off(providers: ProviderService) -> Operation:
         summary="Take leave; tells which bookings it hits",
         handler=add,
         tag="staff",
+        query=(_DRY_RUN,),
         body=TimeOffRequest,
-        answers={201: TimeOffAnswer},
+        answers={201: TimeOffAnswer, 200: TimeOffEffect},
         refusals=("provider_not_found",),
     )
 

@@ -19,7 +19,7 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
-from actors.domain import availability, delta, occupancy, state
+from actors.domain import availability, delta, desk, occupancy, state
 from actors.domain.answers import Done
 from actors.domain.calendar import Calendar
 from actors.domain.desk import Desk
@@ -153,6 +153,11 @@ def _begun_holds_are_taken_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Judgement, "_late", lambda *_: None)
 
 
+def _holds_on_leave_are_taken_up(patch: pytest.MonkeyPatch) -> None:
+    """A held slot is booked although the provider is away."""
+    patch.setattr(desk, "marks", lambda *_: {})
+
+
 def _outcomes_wait_for_no_time(patch: pytest.MonkeyPatch) -> None:
     """A no-show is marked before its visit."""
     patch.setattr(Desk, "_too_early", lambda *_: None)
@@ -218,6 +223,7 @@ def _answers_are_of_now(patch: pytest.MonkeyPatch) -> None:
         _expiry_is_late_by_one,
         _now_is_rounded_down,
         _begun_holds_are_taken_up,
+        _holds_on_leave_are_taken_up,
         _outcomes_wait_for_no_time,
         _patients_change_the_past,
         _cancelling_frees_nothing,

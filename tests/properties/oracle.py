@@ -45,6 +45,8 @@ class Visit:
     moving: str | None = None
     hold: str = ""
     """Of a booking: the hold whose time it took."""
+    minutes: int = 0
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,35 @@ class Oracle:
                 return place
         return ""
 
+    def visit(self, kind: str, start: int, patient: str) -> Visit:
+        visit = Visit(kind, start, self.busy(kind, start), patient)
+        visit.minutes = self.rules.kinds[kind].minutes
+        visit.place = self.place_of(kind, start)
+        return visit
+
+    def is_covered(self, visit: Visit) -> bool:
+        """Whether the rules still let this visit take place, where it is."""
+        rule = self.rules.kinds.get(visit.kind)
+        if rule is None or visit.place not in rule.places:
+            return False
+        span = range(visit.start, visit.start + visit.minutes)
+        return all(self.rules.is_open(visit.place, minute) for minute in span)
+
+    def has_ground(self, visit: Visit) -> bool:
+        """Whether it is covered, and no leave has a part of it."""
+        end = visit.start + visit.minutes
+        away = any(a < end and visit.start < b for a, b in self.away.values())
+        return self.is_covered(visit) and not away
+
+    def upcoming(self, now: int) -> list[tuple[int, str]]:
+        """Live visits that have not ended, by start."""
+        return sorted(
+            (visit.start, name)
+            for name, visit in self.bookings.items()
+            if visit.status in ("booked", "arrived")
+            and (visit.start + visit.minutes) * 60_000 > now
+        )
+
     def is_offered(self, kind: str, start: int, at_ms: int) -> bool:
         rule = self.rules.kinds[kind]
         ahead_ms = start * 60_000 - at_ms
@@ -220,17 +251,10 @@ class Oracle:
                 refusal = self.visit_problem(patient, now)
         if not refusal:
             self.expire(now)
-            busy = self.busy(kind, start)
-            self.holds[name] = Visit(
-                kind,
-                start,
-                busy,
-                patient,
-                expires=now + self.limits.hold_ms,
-                placed=now,
-                moving=moving,
-            )
-            self.lately.append((now, patient, busy))
+            held = self.holds[name] = self.visit(kind, start, patient)
+            held.expires, held.placed = now + self.limits.hold_ms, now
+            held.moving = moving
+            self.lately.append((now, patient, held.busy))
         return refusal
 
     def hold_problem(self, kind: str, start: int, patient: str, now: int) -> str:
@@ -322,12 +346,16 @@ class Oracle:
             return refusal
         self.expire(now)
         del self.holds[name]
-        self.take(booking, Visit(hold.kind, hold.start, hold.busy, hold.patient), name)
+        visit = Visit(hold.kind, hold.start, hold.busy, hold.patient)
+        visit.minutes, visit.place = hold.minutes, hold.place
+        self.take(booking, visit, name)
         return ""
 
     def late(self, name: str, now: int) -> str:
-        """Whether what is held has begun."""
-        return "slot_not_offered" if now > self.holds[name].start * 60_000 else ""
+        """Whether what is held has begun, or lost its ground."""
+        held = self.holds[name]
+        gone = now > held.start * 60_000 or not self.has_ground(held)
+        return "slot_not_offered" if gone else ""
 
     def take(self, booking: str, visit: Visit, hold: str) -> None:
         visit.hold = hold
@@ -353,8 +381,7 @@ class Oracle:
         if not refusal:
             self.expire(now)
             self.holds.pop(over, None)
-            busy = self.busy(kind, start)
-            self.take(name, Visit(kind, start, busy, patient), over)
+            self.take(name, self.visit(kind, start, patient), over)
         return refusal
 
     def over(
@@ -440,7 +467,9 @@ class Oracle:
             self.expire(now)
             self.holds.pop(over, None)
             visit.hold = over or visit.hold
-            visit.start, visit.busy = start, self.busy(visit.kind, start)
+            moved = self.visit(visit.kind, start, visit.patient)
+            visit.start, visit.busy = moved.start, moved.busy
+            visit.minutes, visit.place = moved.minutes, moved.place
             self.booked(visit)
         return refusal
 
@@ -459,6 +488,7 @@ class Oracle:
         self.expire(now)
         del self.holds[hold]
         visit.kind, visit.start, visit.busy = taken.kind, taken.start, taken.busy
+        visit.minutes, visit.place = taken.minutes, taken.place
         visit.hold = hold
         self.booked(visit)
         return ""

@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from actors.domain import commands as cm
-from actors.domain.answers import Answer, BookingView, HoldView, TimeOffView
+from actors.domain.answers import (
+    Affected,
+    Answer,
+    BookingView,
+    HoldView,
+    TimeOffView,
+)
 from actors.domain.calendar import Calendar
 from actors.domain.delta import change_of
 from actors.domain.errors import NOT_REMEMBERED, Refusal, RefusalCode
@@ -30,6 +36,7 @@ from actors.domain.ids import (
     TimeOffId,
     VisitTypeId,
 )
+from actors.domain.reads import ReadEffect
 from actors.domain.rules import (
     Availability,
     BookingLimits,
@@ -427,6 +434,11 @@ class CalendarMachine(RuleBasedStateMachine):
         answer = self.calendar.answer(f"k{self.count}")
         assert isinstance(answer, TimeOffView)
         assert list(answer.affected) == [booking for _, booking in sorted(affected)]
+        assert {view.hold_id for view in answer.holds} == {
+            name
+            for name, hold in self.oracle.holds.items()
+            if hold.start < end and start < hold.start + hold.minutes
+        }
 
     def length(self, booking: str) -> int:
         """The minutes of a booked visit; rules may have changed since."""
@@ -449,7 +461,18 @@ class CalendarMachine(RuleBasedStateMachine):
     def rules_change(self, choice: int) -> None:
         self.oracle.expire(self.now)
         self.oracle.set_rules(RULES[choice])
+        oracle = self.oracle
+        visits = [name for _, name in oracle.upcoming(self.now)]
+        bare = [n for n in visits if not oracle.is_covered(oracle.bookings[n])]
+        held = {n for n, hold in oracle.holds.items() if not oracle.is_covered(hold)}
+        effect = ReadEffect(f.PROVIDER, self.now, the_availability(RULES[choice]))
+        tried = self.calendar.effect(effect)
         self.ask(f.set_availability(the_availability(RULES[choice])), "")
+        answer = self.calendar.answer(f"k{self.count}")
+        for said in (answer, tried if self.calendar.version > 2 else answer):
+            assert isinstance(said, Affected)
+            assert [view.booking_id for view in said.bookings] == bare
+            assert {view.hold_id for view in said.holds} == held
         self.advance()
 
     # --- time, retries, crashes ---
@@ -574,9 +597,15 @@ class CalendarMachine(RuleBasedStateMachine):
             assert isinstance(view, BookingView)
             found = (view.start, view.status.value, view.patient_id, view.visit_type)
             assert found == (visit.start, visit.status, visit.patient, visit.kind)
+        for _, name in self.oracle.upcoming(self.now):
+            view = self.calendar.booking(BookingId(name))
+            assert isinstance(view, BookingView)
+            ground = self.oracle.has_ground(self.oracle.bookings[name])
+            assert (view.stranded == "") == ground
         for name, hold in self.oracle.holds.items():
             held = self.calendar.hold(HoldId(name))
             assert isinstance(held, HoldView)
+            assert (held.stranded == "") == self.oracle.has_ground(hold)
             assert (held.expires, held.extended) == (
                 hold.expires,
                 hold.extensions > 0,

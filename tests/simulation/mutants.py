@@ -14,6 +14,7 @@ import msgspec
 
 from actors.batch import Batch
 from actors.clock_watch import ClockWatch, Reading
+from actors.domain import desk
 from actors.domain.calendar import Calendar
 from actors.domain.ids import Millis
 from actors.residents import Residents
@@ -105,6 +106,11 @@ def _no_conflict_check() -> list[Patch]:
     return [(Calendar, "_is_held", lambda self, first, last, now: False)]
 
 
+def _no_marks() -> list[Patch]:
+    """Held slots do not lose their ground to leave and new rules."""
+    return [(desk, "marks", lambda *_: {})]
+
+
 def _no_expiry() -> list[Patch]:
     """A hold can be confirmed after its deadline."""
 
@@ -178,6 +184,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "refusal_check": _no_refusal_check,
     "conflict": _no_conflict_check,
     "expiry": _no_expiry,
+    "marks": _no_marks,
     "compare_and_set": _no_compare_and_set,
     "delta_chain": _no_delta_chain,
     "watermark": _no_watermark,

@@ -17,7 +17,7 @@ from actors.domain import events as ev
 from actors.domain.rules import Policy
 from actors.ports import Record
 from tests.simulation.kernel import Violation
-from tests.simulation.region import is_offered
+from tests.simulation.region import has_ground, is_offered
 
 Owner = tuple[str, str]
 """("hold" or "booking", id)."""
@@ -312,8 +312,7 @@ class LogJudge:
                 self._expect(meets, record, "not what was held")
                 self._offered(agenda, event, record)
             else:
-                begun = event.at > hold.start * 60_000
-                self._expect(not begun, record, "it had begun")
+                self._taken_up(agenda, hold, record)
             self._end_hold(agenda, event.hold_id, "confirmed")
         self._visits_ahead(agenda, event, record)
         busy = range(event.busy_start, event.busy_end)
@@ -361,6 +360,14 @@ class LogJudge:
         booking.status = before
         booking.history.append((record.seq, "undone"))
 
+    def _taken_up(self, agenda: Agenda, hold: Held, record: Record) -> None:
+        in_time = record.event.at <= hold.start * 60_000
+        self._expect(in_time, record, "it had begun")
+        leaves = tuple(agenda.time_off.values())
+        rules, span = agenda.availability, (hold.start, hold.end)
+        ground = has_ground(rules, leaves, hold.visit_type, *span)
+        self._expect(ground, record, "held, and not offered any more")
+
     def _in_time(self, booking: Booked, by_patient: bool, record: Record) -> None:
         in_time = record.event.at <= booking.start * 60_000
         self._expect(in_time or not by_patient, record, "the visit had begun")
@@ -386,6 +393,7 @@ class LogJudge:
         else:
             hold = self._live_hold(agenda, event.hold_id, event.at, record)
             self._expect(hold.patient == booking.patient, record, "another's hold")
+            self._taken_up(agenda, hold, record)
             self._end_hold(agenda, event.hold_id, "confirmed")
         self._free(agenda, booking.busy, owner)
         busy = range(event.busy_start, event.busy_end)

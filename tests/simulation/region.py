@@ -102,6 +102,23 @@ def _inside(zone: str, hours: tuple[tuple[int, int], ...], minute: int) -> bool:
     return any(opens <= wall < closes for opens, closes in hours)
 
 
+def has_ground(
+    availability: Availability,
+    leaves: tuple[tuple[int, int], ...],
+    visit_type: str,
+    start: int,
+    end: int,
+) -> bool:
+    """Whether a visit that was held or booked can take place by rules and leaves."""
+    if all(kind.visit_type != visit_type for kind in availability.visit_types):
+        return False
+    place = availability.locations[0]
+    hours = tuple((h.opens, h.closes) for h in place.weekly[0])
+    return not any(off < end and start < on for off, on in leaves) and all(
+        _inside(place.time_zone, hours, minute) for minute in range(start, end, 5)
+    )
+
+
 def is_offered(
     availability: Availability | None,
     leaves: tuple[tuple[int, int], ...],

@@ -311,14 +311,16 @@ def test_booking_takes_the_patients_own_hold_of_that_slot() -> None:
     assert code(calendar, f.book_slot(4, at(11), patient_id=f.a_patient_id(1))) == ""
 
 
-def test_a_hold_outlives_the_rules_it_was_made_under() -> None:
-    """Booked instants never move, and what is held can be confirmed."""
+def test_a_visit_outlives_its_rules_and_a_hold_does_not() -> None:
+    """Booked instants never move; what is held cannot be booked, and says why."""
     calendar = a_calendar()
     play(calendar, f.book_slot(1, at(9)))
     play(calendar, f.place_hold(2, at(10)))
     closed = f.an_availability(locations=[f.a_location(weekly=((),) * 7)])
     play(calendar, f.set_availability(closed, 2))
-    assert code(calendar, f.confirm_hold(2)) == ""
+    refusal = play(calendar, f.confirm_hold(2))
+    assert isinstance(refusal, Refusal)
+    assert (refusal.code, "hours" in refusal.detail) == ("slot_not_offered", True)
     booking = calendar.booking(f.a_booking_id(1))
     assert isinstance(booking, BookingView)
     assert booking.start == at(9)
