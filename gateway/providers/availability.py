@@ -5,7 +5,7 @@ that close before they open last until the next morning. A missing weekday is cl
 What GET answers can be sent back with PUT unchanged.
 
 Limits are those of actors/domain/validation.py: the document and the answers have one
-source.
+source. One file because what is read and what is written must stay one shape.
 """
 
 from __future__ import annotations
