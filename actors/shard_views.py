@@ -58,12 +58,7 @@ def view_of(calendar: Calendar, read: OneRead) -> Reply:
     """The calendar's answer to a question about it alone."""
     match read:
         case ReadSlots():
-            found = calendar.slots(
-                read.visit_type, read.first, read.last, read.location_id
-            )
-            if read.moving is None or not isinstance(found, SlotsView):
-                return found
-            return calendar.slots_to_move(found, read.moving, read.owner)
+            return _slots(calendar, read)
         case ReadWeek():
             return calendar.week(read.visit_type, read.week)
         case ReadSchedule():
@@ -76,6 +71,13 @@ def view_of(calendar: Calendar, read: OneRead) -> Reply:
             return calendar.provider()
         case ReadEffect():
             return calendar.effect(read)
+
+
+def _slots(calendar: Calendar, read: ReadSlots) -> Reply:
+    found = calendar.slots(read.visit_type, read.first, read.last, read.location_id)
+    if read.moving is None or not isinstance(found, SlotsView):
+        return found
+    return calendar.slots_to_move(found, read.moving, read.owner)
 
 
 def view_after(calendar: Calendar, event: Event | None) -> Answer:
