@@ -111,3 +111,29 @@ async def test_a_patient_hears_that_the_clinic_cancelled(
         free = (await deltas(another, WEEK))[WEEK]
         assert free["slots"] == [[SLOT["start"], "free"]]
         assert "pat_7" not in str(another.frames)
+
+
+async def test_patients_hear_at_once_of_what_leave_took_the_ground_from() -> None:
+    """Their visits and holds, marked, on ``me``; so does whoever sees the schedule."""
+    leave = {"start": "2026-08-10T00:00:00Z", "end": "2026-08-11T00:00:00Z"}
+    held = SLOT | {"start": "2026-08-10T11:00:00Z"}
+    async with (
+        open_live_house() as house,
+        house.client("doctor", "prv_1") as doctor,
+        house.client("patient", "pat_7") as patient,
+        house.client("patient", "pat_8") as holder,
+    ):
+        await patient.ask("book", key="b", **SLOT)
+        await holder.ask("hold", key="h", **held)
+        await watch(doctor, SCHEDULE)
+        await watch(patient, "me")
+        await watch(holder, "me")
+        headers = house.house.doctor()
+        async with httpx.AsyncClient(base_url=house.url, headers=headers) as rest:
+            answer = await rest.post("/v1/providers/prv_1/time-off", json=leave)
+            assert answer.status_code == 201, answer.text
+        visit = (await deltas(patient, "me"))["me"]["bookings"][0]
+        hold = (await deltas(holder, "me"))["me"]["holds"][0]
+        listed = (await deltas(doctor, SCHEDULE))[SCHEDULE]["bookings"][0]
+        assert {visit["stranded"], hold["stranded"], listed["stranded"]} == {"leave"}
+        assert hold["start"] == held["start"]
