@@ -215,9 +215,6 @@ def _answers_are_of_now(patch: pytest.MonkeyPatch) -> None:
         _no_booking_blocks,
         _no_hold_blocks,
         _own_time_blocks,
-        _visits_are_not_counted,
-        _renewals_are_not_counted,
-        _holds_last_for_ever,
         _keys_are_not_kept,
         _holds_never_expire,
         _expiry_is_late_by_one,
@@ -253,6 +250,18 @@ def test_random_days_find_a_missing_guard(
         (
             _own_holds_hide_those_of_others,
             test_holding.test_a_hold_of_others_is_never_booked_over,
+        ),
+        (
+            _visits_are_not_counted,
+            test_holding.test_a_patient_has_three_visits_ahead_with_one_provider,
+        ),
+        (
+            _renewals_are_not_counted,
+            test_holding.test_a_slot_is_held_three_times_in_an_hour_and_no_more,
+        ),
+        (
+            _holds_last_for_ever,
+            test_holding.test_a_hold_is_extended_ten_times_by_answers_at_the_last_moment,
         ),
     ],
 )
