@@ -21,7 +21,7 @@ COPY gateway /opt/slotcast/gateway
 COPY persistence /opt/slotcast/persistence
 COPY cluster /opt/slotcast/cluster
 COPY slotcast /opt/slotcast/slotcast
-COPY --chmod=0755 cluster/container-entrypoint.sh /usr/local/bin/slotcast
+COPY --chmod=0755 cluster/deploy/container-entrypoint.sh /usr/local/bin/slotcast
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/slotcast \
     PYTHONDONTWRITEBYTECODE=1 \

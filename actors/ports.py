@@ -12,12 +12,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from actors.domain.answers import Reply
-from actors.domain.changes import FeedBatch
-from actors.domain.commands import Command, Transfer, TrustClock
-from actors.domain.events import Event
 from actors.domain.ids import Millis, ProviderId, ShardId
-from actors.domain.reads import Read
+from actors.domain.messages.answers import Reply
+from actors.domain.messages.changes import FeedBatch
+from actors.domain.messages.commands import Command, Transfer, TrustClock
+from actors.domain.messages.events import Event
+from actors.domain.messages.reads import Read
 
 Request = Command | Transfer | TrustClock | Read
 """Anything a shard can be asked."""
@@ -253,7 +253,7 @@ class ShardStatus(Struct, frozen=True):
     refusals: dict[str, int] = {}
     """By code, since the process began; troubles too, under their own codes."""
     batch_sizes: list[int] = []
-    """Batches by size: one count per bound of actors/tally.py, one for more."""
+    """Batches by size: one count per bound of actors/shard/counters.py, one for more."""
     append_seconds: list[int] = []
     """Journal appends by duration, likewise."""
     append_seconds_sum: float = 0.0
@@ -271,7 +271,7 @@ class ShardStatus(Struct, frozen=True):
 class ShardLinks(Feed, Protocol):
     """A road to every shard: batches go in, replies come back in the same order.
 
-    Adapters: actors/local.py (same process) and actors/remote.py (Ray).
+    Adapters: actors/hosting/local.py (same process) and actors/remote/links.py (Ray).
     """
 
     def shards(self) -> Sequence[ShardId]:
@@ -305,7 +305,7 @@ class Calendars(Protocol):
     """All calendars, as the gateway and the tools see them: ask, and be answered.
 
     The adapter gathers requests of one shard into batches and retries unknown
-    outcomes with the same key until the command's deadline (gateway/batching.py).
+    outcomes with the same key until the command's deadline (gateway/calendars/courier.py).
     """
 
     async def ask(self, request: Request) -> Reply:

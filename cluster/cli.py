@@ -29,9 +29,9 @@ from cluster.commands.statuses import status
 from cluster.commands.tokens import token
 from cluster.commands.verifying import verify
 from cluster.commands.watching import watch
-from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
-from cluster.terminal import Terminal
-from cluster.version import version_text
+from cluster.site.version import version_text
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.terminal.terminal import Terminal
 
 INTERRUPTED = 130
 
@@ -103,9 +103,9 @@ def _database_trouble(error: Exception) -> Obstacle | None:
     known = sys.modules.get("sqlalchemy.exc")
     if known is None:  # whoever never asked a database has no trouble with it
         return None
-    from persistence.damage import is_damaged
-    from persistence.engine import is_data_error, reason_of
-    from persistence.projection_store import StoreUnavailable
+    from persistence.readmodel.projection.store import StoreUnavailable
+    from persistence.sql.damage import is_damaged
+    from persistence.sql.engine import is_data_error, reason_of
 
     if isinstance(error, known.DBAPIError) and is_data_error(error):
         return None

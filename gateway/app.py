@@ -30,9 +30,33 @@ from gateway.bookings.routes import operations as booking_operations
 from gateway.bookings.schemas import booking_body
 from gateway.clinics.routes import operations as clinic_operations
 from gateway.config import GatewayConfig, GatewayPorts
-from gateway.connections import EXPOSED, HttpConnections
-from gateway.endpoint import Door, Endpoint, Operation
-from gateway.errors import (
+from gateway.holds.routes import operations as hold_operations
+from gateway.http.endpoint import Door, Endpoint, Operation
+from gateway.http.hosts import AllowedHosts, HostGuard
+from gateway.http.limits import Bounds
+from gateway.http.openapi import document as openapi_document
+from gateway.http.openapi_beside import with_routes_of
+from gateway.http.request_log import Farewell, RequestLog
+from gateway.http.router import GatewayApp, Lanes
+from gateway.live.asyncapi import document as asyncapi_document
+from gateway.live.service import LiveNeeds, LiveService
+from gateway.metrics.metrics import (
+    Batching,
+    CourierCollector,
+    ShardAccounts,
+    ShardCollector,
+)
+from gateway.providers.routes import operations as provider_operations
+from gateway.providers.staff_routes import operations as staff_operations
+from gateway.services import Services, services
+from gateway.shared_state import Shared
+from gateway.system.health import Check, Health, NamedCheck
+from gateway.system.pages import docs_page, landing_page
+from gateway.system.probes import Probes
+from gateway.system.routes import Documents, Upgrade, pages
+from gateway.transport.connections import EXPOSED, HttpConnections
+from gateway.transport.http_protocol import http_protocol_of
+from gateway.wire.errors import (
     FieldError,
     InvalidRequest,
     MethodNotAllowed,
@@ -40,27 +64,8 @@ from gateway.errors import (
     Refused,
     RequestError,
 )
-from gateway.holds.routes import operations as hold_operations
-from gateway.hosts import AllowedHosts, HostGuard
-from gateway.http_protocol import http_protocol_of
-from gateway.lanes import GatewayApp, Lanes
-from gateway.limits import Bounds
-from gateway.live.asyncapi import document as asyncapi_document
-from gateway.live.service import LiveNeeds, LiveService
-from gateway.logs import Farewell, RequestLog
-from gateway.metrics import Batching, CourierCollector, ShardAccounts, ShardCollector
-from gateway.openapi import document as openapi_document
-from gateway.openapi_beside import with_routes_of
-from gateway.problems import Problem, of_error
-from gateway.providers.routes import operations as provider_operations
-from gateway.providers.staff_routes import operations as staff_operations
-from gateway.reply import problem_reply
-from gateway.services import Services, services
-from gateway.shared import Shared
-from gateway.system.health import Check, Health, NamedCheck
-from gateway.system.pages import docs_page, landing_page
-from gateway.system.probes import Probes
-from gateway.system.routes import Documents, Upgrade, pages
+from gateway.wire.problems import Problem, of_error
+from gateway.wire.replies import problem_reply
 
 CLIENTS_SEND: Final = (
     "Authorization",

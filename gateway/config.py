@@ -1,7 +1,7 @@
 """What the gateway is given: its settings, and the ports it speaks to.
 
 Nothing here is global: ``create_app(ports, config)`` takes both, and so does every
-service. Settings are read from the environment by cluster/settings.py only.
+service. Settings are read from the environment by cluster/site/settings.py only.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from actors.ports import Calendars, Clock, ShardLinks
-from actors.readmodel import BookingHistory, Directory, ProjectionProgress
-from actors.shared import HotPages, RateBudgets, Revocations
-from gateway.http_limits import HttpLimits
-from gateway.live.settings import LiveSettings
+from care.readmodel import BookingHistory, Directory, ProjectionProgress
+from care.sharing import HotPages, RateBudgets, Revocations
+from gateway.settings import LiveSettings
+from gateway.transport.limits import HttpLimits
 
 
 @dataclass(frozen=True, kw_only=True)

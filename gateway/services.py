@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.access import Access
-from gateway.auth import Authenticator
+from gateway.access.rights import Access
+from gateway.access.tokens import Authenticator
 from gateway.bookings.listing import Bookings
 from gateway.bookings.service import BookingService
+from gateway.calendars.commands import Desk
+from gateway.calendars.commitments import Commitments
 from gateway.clinics.service import ClinicService
-from gateway.commitments import Commitments
 from gateway.config import GatewayConfig, GatewayPorts
-from gateway.desk import Desk
 from gateway.holds.service import HoldService
-from gateway.limits import RateLimits
-from gateway.metrics import GatewayMetrics
+from gateway.http.limits import RateLimits
+from gateway.metrics.metrics import GatewayMetrics
 from gateway.providers.search import ProviderSearch
 from gateway.providers.service import ProviderService
-from gateway.shared import Shared
+from gateway.shared_state import Shared
 
 
 @dataclass(frozen=True, kw_only=True)

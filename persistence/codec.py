@@ -18,7 +18,7 @@ from typing import Any, cast, get_args
 import msgspec
 from msgspec import Struct
 
-from actors.domain.events import Event
+from actors.domain.messages.events import Event
 from actors.errors import JournalCorrupt
 
 VERSION = 1

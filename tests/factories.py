@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from actors.domain import commands as cm
-from actors.domain.calendar import Calendar
-from actors.domain.errors import Refusal
-from actors.domain.events import Event
+from actors.domain.calendar.calendar import Calendar
 from actors.domain.ids import (
     BookingId,
     ClinicId,
@@ -27,6 +24,9 @@ from actors.domain.ids import (
     hold_id,
     time_off_id,
 )
+from actors.domain.messages import commands as cm
+from actors.domain.messages.errors import Refusal
+from actors.domain.messages.events import Event
 from actors.domain.rules import (
     Availability,
     Clinic,

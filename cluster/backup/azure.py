@@ -27,7 +27,7 @@ from azure.core.exceptions import (
 from azure.storage.blob.aio import ContainerClient
 
 from cluster.backup.places import BEGUN, MANIFEST
-from cluster.obstacle import Obstacle
+from cluster.terminal.obstacle import Obstacle
 
 CONNECTION = "AZURE_STORAGE_CONNECTION_STRING"
 SAS, KEY = "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_KEY"

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from cluster.backup.places import BEGUN, MANIFEST, BackupDamaged, Place
-from cluster.data_folder import Layout
-from cluster.obstacle import Obstacle
+from cluster.site.data_folder import Layout
+from cluster.terminal.obstacle import Obstacle
 
 FORMAT = 1
 """The form of backups that this code writes and reads."""

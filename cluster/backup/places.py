@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-from cluster.obstacle import Obstacle
+from cluster.terminal.obstacle import Obstacle
 
 BEGUN = "begun.json"
 MANIFEST = "manifest.json"

@@ -27,19 +27,19 @@ from cluster.backup.parts import check_section, lines_of
 from cluster.backup.places import BackupDamaged, Place
 from cluster.backup.saving import Say, documents_folder
 from cluster.backup.target import Target, database_silent
+from cluster.checks.verification import Verdict, Verification
 from cluster.clock import SystemClock
-from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
-from cluster.settings import Settings
-from cluster.site import Site
-from cluster.stores import Snapshots, StoresConfig, open_journal, open_snapshots
-from cluster.verification import Verdict, Verification
+from cluster.site.settings import Settings
+from cluster.site.site import Site
+from cluster.site.stores import Snapshots, StoresConfig, open_journal, open_snapshots
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from persistence import codec
-from persistence.engine import open_engine
-from persistence.migrating import migrate
-from persistence.progress import SqlProgress
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projector import Projector
-from persistence.table_dump import newest_revision, put_rows
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.queries.progress import SqlProgress
+from persistence.sql.engine import open_engine
+from persistence.sql.migrating import migrate
+from persistence.sql.table_dump import newest_revision, put_rows
 
 RECORDS_BATCH = 2_000
 CALENDARS_BATCH = 50
@@ -218,7 +218,7 @@ class Restore:
 def open_import(config: StoresConfig) -> JournalImport:
     """Where the journal of an empty site is written."""
     if config.in_redis:
-        from persistence.redis_import import RedisJournalImport
+        from persistence.journal.redis.restore import RedisJournalImport
 
         return RedisJournalImport(
             config.journal,
@@ -226,7 +226,7 @@ def open_import(config: StoresConfig) -> JournalImport:
             generation=config.generation,
             replicas=config.replicas,
         )
-    from persistence.journal_import import FileJournalImport
+    from persistence.journal.files.restore import FileJournalImport
 
     return FileJournalImport(Path(config.journal))
 

@@ -16,10 +16,11 @@ from typing import TypeVar
 import msgspec
 from sqlalchemy.exc import DBAPIError
 
+from actors.domain.calendar.snapshot import decode
 from actors.domain.ids import ShardId
-from actors.domain.snapshot import decode
 from actors.errors import JournalCorrupt, SchedulingError
 from actors.ports import Journal
+from cluster.backup.homes import Whereabouts
 from cluster.backup.lines import CalendarLine, FileLine, RecordLine
 from cluster.backup.manifest import (
     CALENDARS,
@@ -35,16 +36,15 @@ from cluster.backup.manifest import (
 )
 from cluster.backup.parts import SectionWriter
 from cluster.backup.places import Place
-from cluster.backup.whereabouts import Whereabouts
 from cluster.clock import SystemClock
-from cluster.data_folder import DataFolder, Layout
-from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
-from cluster.site import Site, existing_site
-from cluster.stores import Snapshots, open_journal, open_snapshots
-from cluster.version import version_text
+from cluster.site.data_folder import DataFolder, Layout
+from cluster.site.site import Site, existing_site
+from cluster.site.stores import Snapshots, open_journal, open_snapshots
+from cluster.site.version import version_text
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from persistence import codec
-from persistence.engine import open_engine, reason_of
-from persistence.table_dump import (
+from persistence.sql.engine import open_engine, reason_of
+from persistence.sql.table_dump import (
     column_names,
     newest_revision,
     one_instant,

@@ -19,14 +19,14 @@ from msgspec import Struct
 from sqlalchemy.exc import DBAPIError
 
 from actors.errors import SchedulingError
-from cluster.data_folder import DataFolder, Layout, write_atomically
-from cluster.obstacle import Obstacle
-from cluster.settings import Settings
-from persistence.engine import open_engine, reason_of
-from persistence.table_dump import empty_tables, filled_tables
+from cluster.site.data_folder import DataFolder, Layout, write_atomically
+from cluster.site.settings import Settings
+from cluster.terminal.obstacle import Obstacle
+from persistence.sql.engine import open_engine, reason_of
+from persistence.sql.table_dump import empty_tables, filled_tables
 
 if TYPE_CHECKING:
-    from persistence.site_redis import RedisLayout
+    from persistence.redis.layout import RedisLayout
 
 MARK = "restoring.json"
 _NOT_OURS = frozenset({"lock", "run.json", "logs"})
@@ -167,7 +167,7 @@ class Target:
             await engine.dispose()
 
     async def _clear_redis(self) -> None:
-        from persistence.redis_import import forget_site
+        from persistence.journal.redis.restore import forget_site
 
         await forget_site(self.settings.journal, self.settings.site)
 
@@ -185,7 +185,7 @@ class Target:
                 await shelf.close()
 
     def _shelf(self) -> RedisLayout:
-        from persistence.site_redis import RedisLayout
+        from persistence.redis.layout import RedisLayout
 
         return RedisLayout(
             self.settings.journal,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cluster.commands.options import DataOption, JsonOption
-from cluster.obstacle import Obstacle
-from cluster.settings import Settings, read_settings
-from cluster.site import Site, existing_site
-from cluster.terminal import Terminal
+from cluster.site.settings import Settings, read_settings
+from cluster.site.site import Site, existing_site
+from cluster.terminal.obstacle import Obstacle
+from cluster.terminal.terminal import Terminal
 
 if TYPE_CHECKING:
     from cluster.backup.manifest import Manifest
-    from cluster.verification import Verdict
+    from cluster.checks.verification import Verdict
 
 PLACE = (
     "A folder, azure://CONTAINER/PREFIX, or "

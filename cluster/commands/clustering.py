@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cluster.commands.options import DataOption, JsonOption
-from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
-from cluster.settings import Settings, read_settings
-from cluster.terminal import Terminal
+from cluster.site.settings import Settings, read_settings
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.terminal.terminal import Terminal
 
 if TYPE_CHECKING:
     from cluster.node.plan import NodePlan
-    from cluster.site import Site
+    from cluster.site.site import Site
 
 cluster = typer.Typer(
     name="cluster", help="Nodes of a site on several machines.", no_args_is_help=True
@@ -104,7 +104,7 @@ def status(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Show nodes, shards, gateways and lags; exit code 1 if something is not well."""
     from cluster.node.status import cluster_status
     from cluster.node.status_table import as_document, show
-    from cluster.site import existing_site
+    from cluster.site.site import existing_site
 
     terminal = Terminal()
     found = asyncio.run(cluster_status(existing_site(data)))
@@ -119,10 +119,10 @@ def status(*, data: DataOption = None, as_json: JsonOption = False) -> None:
 def _run(
     settings: Settings, head: str, ports: str | None, *, takes_shards: bool = True
 ) -> int:
-    from cluster.data_folder import DataFolder
     from cluster.logs import log_to
     from cluster.node.preparing import check_addresses, node_taken, site_of_node
     from cluster.node.supervisor import NodeSupervisor
+    from cluster.site.data_folder import DataFolder
 
     terminal = Terminal()
     command = "slotcast cluster join" if head else "slotcast cluster up"
@@ -189,8 +189,8 @@ def gateway(
     """Serve people as one gateway of this node; slotcast cluster starts it."""
     from cluster.logs import log_to
     from cluster.node.gateway import serve_people
-    from cluster.site import existing_site
-    from cluster.version import version_text
+    from cluster.site.site import existing_site
+    from cluster.site.version import version_text
 
     site = existing_site(data)
     log_to(site.folder.logs / f"gateway-{index}.log", site.settings.log_level)
@@ -205,7 +205,7 @@ def keep(*, ray_folder: RayFolderOption, data: DataOption = None) -> None:
     """Keep the site's shards in their places; slotcast cluster up starts it."""
     from cluster.logs import log_to
     from cluster.node.keeper import keep_shards
-    from cluster.site import existing_site
+    from cluster.site.site import existing_site
 
     site = existing_site(data)
     log_to(site.folder.logs / "keeper.log", site.settings.log_level)

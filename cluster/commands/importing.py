@@ -13,13 +13,13 @@ import typer
 from actors.domain.rules import Clinic
 from cluster.clock import SystemClock
 from cluster.commands.options import DataOption, JsonOption
-from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
-from cluster.practice_providers import providers_of
-from cluster.practices import GIVEN_UP_AFTER, OtherFile, Reading, read_practices
-from cluster.registering import register, several
-from cluster.settings import read_settings
-from cluster.site import Site, site_made_if_needed
-from cluster.terminal import Progressing, Terminal
+from cluster.filling.practice_providers import providers_of
+from cluster.filling.practices import GIVEN_UP_AFTER, OtherFile, Reading, read_practices
+from cluster.filling.registering import register, several
+from cluster.site.settings import read_settings
+from cluster.site.site import Site, site_made_if_needed
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.terminal.terminal import Progressing, Terminal
 
 CLINICS_AT_ONCE = 500
 """Clinics in one transaction: quick, and the projector is not kept waiting."""
@@ -75,7 +75,7 @@ def practices(
 
 def seed(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Fill the site with the demo region; what is there stays as it is."""
-    from cluster.seeding import sow_demo
+    from cluster.filling.seeding import sow_demo
 
     terminal, clock = Terminal(), SystemClock()
     site = site_made_if_needed(read_settings(data=data), clock.today())
@@ -94,7 +94,7 @@ async def _import(
     site: Site, clinics: Sequence[Clinic], per_clinic: int, progress: Progressing
 ) -> dict[str, Counter[str]]:
     """Put clinics and their providers; how many were new, changed and the same."""
-    from cluster.bootstrap import open_calendars, open_directory
+    from cluster.wiring.calendars import open_calendars, open_directory
 
     counted: Counter[str] = Counter(new=0, changed=0, same=0)
     async with open_directory(site) as directory:

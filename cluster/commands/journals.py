@@ -14,13 +14,13 @@ import typer
 
 from actors.domain.ids import ProviderId, ShardId
 from cluster.commands.options import DataOption, JsonOption
-from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
-from cluster.site import Site, existing_site
-from cluster.stores import open_journal
-from cluster.terminal import Terminal
+from cluster.site.site import Site, existing_site
+from cluster.site.stores import open_journal
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.terminal.terminal import Terminal
 
 if TYPE_CHECKING:
-    from persistence.journal_inspect import ShardReport
+    from persistence.journal.files.inspect import ShardReport
 
 journal = typer.Typer(help="Look at the journal.", no_args_is_help=True)
 
@@ -110,8 +110,8 @@ def trust_clock(
     first (timedatectl). What is done is recorded in the journal.
     """
     from actors.errors import Unavailable
+    from cluster.checks.clock_trust import trust_clock as trust
     from cluster.clock import SystemClock
-    from cluster.clock_trust import trust_clock as trust
 
     site, terminal, now = existing_site(data), Terminal(), SystemClock().now()
     try:
@@ -135,7 +135,8 @@ def trust_clock(
 
 def _reports(site: Site) -> Sequence[ShardReport]:
     """What is found in each shard's journal, by its bytes if it is in files."""
-    from persistence import journal_inspect, journal_scan
+    from persistence.journal import scan as journal_scan
+    from persistence.journal.files import inspect as journal_inspect
 
     if not site.stores.in_redis:
         return journal_inspect.verify(Path(site.stores.journal))
@@ -153,7 +154,8 @@ def _reports(site: Site) -> Sequence[ShardReport]:
 def _each_record(
     site: Site, wanted: dict[str, Any], tell: Callable[[dict[str, Any]], None]
 ) -> None:
-    from persistence import journal_inspect, journal_scan
+    from persistence.journal import scan as journal_scan
+    from persistence.journal.files import inspect as journal_inspect
 
     if not site.stores.in_redis:
         for record in journal_inspect.show(Path(site.stores.journal), **wanted):

@@ -15,9 +15,9 @@ from cluster.commands.options import DataOption, JsonOption
 from cluster.keeping.moves import HandOff
 from cluster.keeping.operations import Operations
 from cluster.keeping.planner import Plan
-from cluster.obstacle import Obstacle
-from cluster.site import Site, existing_site
-from cluster.terminal import Terminal
+from cluster.site.site import Site, existing_site
+from cluster.terminal.obstacle import Obstacle
+from cluster.terminal.terminal import Terminal
 
 COLUMNS = ("shard", "from", "to", "pause_ms", "total_ms", "epoch", "fault")
 NodeArgument = Annotated[str, typer.Argument(help="A node, as `status` names it.")]

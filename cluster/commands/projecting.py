@@ -22,8 +22,8 @@ def project(
 ) -> None:
     """Follow the journal and write the read model, until told to stop."""
     from cluster.logs import log_to
-    from cluster.projecting import follow_journal
-    from cluster.site import existing_site
+    from cluster.server.projector import follow_journal
+    from cluster.site.site import existing_site
 
     site = existing_site(data)
     log_to(site.folder.logs / "projector.log", site.settings.log_level)

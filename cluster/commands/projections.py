@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from actors.domain.ids import ShardId
-from actors.readmodel import ShardLag
+from care.readmodel import ShardLag
 from cluster.clock import SystemClock
 from cluster.commands.options import DataOption, JsonOption
-from cluster.obstacle import FOUND_A_PROBLEM
-from cluster.site import Site, existing_site
-from cluster.stores import open_journal, open_snapshots
-from cluster.terminal import Progressing, Terminal
+from cluster.site.site import Site, existing_site
+from cluster.site.stores import open_journal, open_snapshots
+from cluster.terminal.obstacle import FOUND_A_PROBLEM
+from cluster.terminal.terminal import Progressing, Terminal
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -33,8 +33,8 @@ def status(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     """How far the read model is behind, in events and seconds."""
     from sqlalchemy.exc import DBAPIError
 
-    from persistence.engine import reason_of
-    from persistence.projection_store import StoreUnavailable
+    from persistence.readmodel.projection.store import StoreUnavailable
+    from persistence.sql.engine import reason_of
 
     terminal = Terminal()
     site = existing_site(data)
@@ -67,7 +67,7 @@ def _row(lag: ShardLag) -> tuple[str, int, int | None, int | None, float | None]
 @projection.command()
 def rebuild(*, data: DataOption = None) -> None:
     """Throw the projected rows away and make them anew; safe beside a server."""
-    from persistence.seeding import RebuildImpossible
+    from persistence.readmodel.rebuilding.from_calendars import RebuildImpossible
 
     terminal = Terminal()
     site = existing_site(data)
@@ -97,14 +97,14 @@ def conflicts(*, data: DataOption = None, as_json: JsonOption = False) -> None:
 
 def migrate(*, data: DataOption = None) -> None:
     """Bring the read model's tables to this version."""
-    from persistence.migrating import migrate as migrate_tables
+    from persistence.sql.migrating import migrate as migrate_tables
 
     asyncio.run(migrate_tables(existing_site(data).database_url))
     Terminal().say("The tables are up to date.")
 
 
 async def _lags(site: Site) -> Sequence[ShardLag]:
-    from persistence.rebuild import status as projection_status
+    from persistence.readmodel.rebuilding.rebuild import status as projection_status
 
     async with _opened(site, "reader") as (journal, engine):
         return await projection_status(journal, engine)
@@ -122,9 +122,9 @@ async def _rebuild(site: Site, progress: Progressing) -> None:
     """Make it anew; without a server a damaged file is put aside first."""
     from sqlalchemy.exc import DBAPIError
 
-    from persistence.damage import is_damaged
-    from persistence.engine import sqlite_file
-    from persistence.projection_store import StoreUnavailable
+    from persistence.readmodel.projection.store import StoreUnavailable
+    from persistence.sql.damage import is_damaged
+    from persistence.sql.engine import sqlite_file
 
     file = sqlite_file(site.database_url)
     try:
@@ -140,8 +140,8 @@ async def _rebuild(site: Site, progress: Progressing) -> None:
 
 
 async def _rebuild_rows(site: Site, progress: Progressing) -> None:
-    from persistence.rebuild import rebuild as rebuild_read_model
-    from persistence.seeding import SnapshotSeeds
+    from persistence.readmodel.rebuilding.from_calendars import SnapshotSeeds
+    from persistence.readmodel.rebuilding.rebuild import rebuild as rebuild_read_model
 
     snapshots = open_snapshots(site.stores)
     try:
@@ -159,7 +159,7 @@ async def _rebuild_rows(site: Site, progress: Progressing) -> None:
 
 
 async def _parked(site: Site) -> dict[str, int]:
-    from persistence.progress import SqlProgress
+    from persistence.readmodel.queries.progress import SqlProgress
 
     async with _opened(site, "reader") as (_, engine):
         return dict(await SqlProgress(engine).parked())
@@ -170,8 +170,8 @@ async def _opened(
     site: Site, role: Literal["reader", "upkeep"]
 ) -> AsyncIterator[tuple[Journal, AsyncEngine]]:
     """The site's journal, for reading, and its read model, migrated."""
-    from persistence.engine import open_engine
-    from persistence.migrating import migrate as migrate_tables
+    from persistence.sql.engine import open_engine
+    from persistence.sql.migrating import migrate as migrate_tables
 
     await migrate_tables(site.database_url)
     journal = open_journal(site.stores)

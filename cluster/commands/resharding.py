@@ -13,11 +13,11 @@ from msgspec.structs import asdict
 
 from actors.domain.ids import ProviderId
 from actors.placement import Placement
-from cluster.calendar_moves import MovedCalendar
 from cluster.clock import SystemClock
 from cluster.commands.options import DataOption, JsonOption
-from cluster.site import Site, existing_site
-from cluster.terminal import Progressing, Terminal
+from cluster.moving.calendar_moves import MovedCalendar
+from cluster.site.site import Site, existing_site
+from cluster.terminal.terminal import Progressing, Terminal
 
 
 def isolate(
@@ -30,7 +30,7 @@ def isolate(
 
     Broken off anywhere, run it again: it goes on where it was.
     """
-    from cluster.isolating import check_can_isolate
+    from cluster.moving.isolating import check_can_isolate
 
     site = existing_site(data)
     check_can_isolate(site, provider)
@@ -46,8 +46,8 @@ def isolate(
 
 
 async def _isolated(site: Site, provider: ProviderId) -> MovedCalendar:
-    from cluster.bootstrap import new_shard, open_links
-    from cluster.isolating import isolate as isolate_calendar
+    from cluster.moving.isolating import isolate as isolate_calendar
+    from cluster.wiring.calendars import new_shard, open_links
 
     async with open_links(site, "isolate") as links:
         prepare = new_shard(site, links)
@@ -75,7 +75,7 @@ def reshard(
     New journals are written and then put in force at once; broken off before that,
     nothing has changed. The old ones are kept until --forget-old.
     """
-    from cluster.bootstrap import folder_taken
+    from cluster.wiring.calendars import folder_taken
 
     site = existing_site(data)
     terminal = Terminal()
@@ -95,10 +95,10 @@ def _resharded(
     *,
     forget_old: bool,
 ) -> dict[str, int]:
-    from cluster.resharding import as_wanted
-    from cluster.resharding import reshard as reshard_site
-    from cluster.resharding_leftovers import forget_other_generations
-    from cluster.resharding_readmodel import catch_up, forget_old_offsets
+    from cluster.moving.resharding import as_wanted
+    from cluster.moving.resharding import reshard as reshard_site
+    from cluster.moving.resharding_after import forget_other_generations
+    from cluster.moving.resharding_readmodel import catch_up, forget_old_offsets
 
     clock = SystemClock()
     outcome: dict[str, int] = {}

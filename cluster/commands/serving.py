@@ -8,8 +8,8 @@ import typer
 
 from actors.placement import Placement
 from cluster.commands.options import DataOption
-from cluster.terminal import Terminal
-from cluster.version import version_text
+from cluster.site.version import version_text
+from cluster.terminal.terminal import Terminal
 
 
 def serve(
@@ -29,8 +29,8 @@ def serve(
     data: DataOption = None,
 ) -> None:
     """Serve REST, live sockets and docs; every other setting is SLOTCAST_…."""
-    from cluster.serve import serve as serve_site
-    from cluster.settings import read_settings
+    from cluster.server.serve import serve as serve_site
+    from cluster.site.settings import read_settings
 
     settings = read_settings(
         host=host, port=port, shards=shards, placement=placement, data=data

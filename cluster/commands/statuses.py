@@ -11,12 +11,12 @@ import typer
 
 from actors.errors import Unavailable
 from actors.ports import ShardStatus
-from cluster.addresses import http_url
 from cluster.commands.options import DataOption, JsonOption
-from cluster.obstacle import FOUND_A_PROBLEM
-from cluster.run_file import RunRecord, read_record
-from cluster.site import Site, existing_site
-from cluster.terminal import Terminal
+from cluster.site.run_file import RunRecord, read_record
+from cluster.site.site import Site, existing_site
+from cluster.terminal.addresses import http_url
+from cluster.terminal.obstacle import FOUND_A_PROBLEM
+from cluster.terminal.terminal import Terminal
 
 COLUMNS = (
     *("shard", "pid", "state", "epoch", "seq", "snapshot", "calendars", "waiting"),
@@ -51,7 +51,7 @@ def status(*, data: DataOption = None, as_json: JsonOption = False) -> None:
 
 
 async def _statuses(site: Site) -> list[ShardStatus]:
-    from cluster.bootstrap import open_links
+    from cluster.wiring.calendars import open_links
 
     async with open_links(site, "slotcast status") as links:
         found = []

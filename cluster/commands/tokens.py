@@ -14,16 +14,16 @@ import typer
 
 from actors.domain.ids import Millis
 from actors.errors import Unavailable
-from actors.shared import Revocation, RevocationKind
+from care.sharing import Revocation, RevocationKind
 from cluster.clock import SystemClock
 from cluster.commands.options import DataOption, JsonOption
-from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
-from cluster.sharing import revocations_of
-from cluster.site import Site, existing_site
-from cluster.terminal import Terminal
-from gateway.auth import LIFE_MAX_S, Authenticator, Role, issue_token
+from cluster.site.site import Site, existing_site
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.terminal.terminal import Terminal
+from cluster.wiring.shared import revocations_of
+from gateway.access.tokens import LIFE_MAX_S, Authenticator, Role, issue_token
 from gateway.config import GatewayConfig
-from gateway.errors import Unauthenticated
+from gateway.wire.errors import Unauthenticated
 
 SLACK_MS = 60_000
 """A revocation outlives its token by more than clocks may differ."""

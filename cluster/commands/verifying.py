@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import typer
 
 from actors.errors import Unavailable
+from cluster.checks.verification import Verdict, Verification
 from cluster.commands.options import DataOption, JsonOption
-from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
-from cluster.site import Site, existing_site
-from cluster.stores import open_journal, open_snapshots
-from cluster.terminal import Progressing, Terminal
-from cluster.verification import Verdict, Verification
+from cluster.site.site import Site, existing_site
+from cluster.site.stores import open_journal, open_snapshots
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.terminal.terminal import Progressing, Terminal
 
 if TYPE_CHECKING:
     from actors.ports import Journal
-    from persistence.progress import SqlProgress
+    from persistence.readmodel.queries.progress import SqlProgress
 
 ATTEMPTS = 3
 """A server at work moves on while it is read; a quiet one agrees at once."""
@@ -43,9 +43,9 @@ def verify(*, data: DataOption = None, as_json: JsonOption = False) -> None:
 
 
 async def _verified(site: Site, progress: Progressing) -> Verdict:
-    from cluster.bootstrap import open_links
-    from persistence.engine import open_engine
-    from persistence.progress import SqlProgress
+    from cluster.wiring.calendars import open_links
+    from persistence.readmodel.queries.progress import SqlProgress
+    from persistence.sql.engine import open_engine
 
     journal = open_journal(site.stores)
     snapshots = open_snapshots(site.stores)

@@ -12,11 +12,11 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
-from cluster.addresses import local_url
 from cluster.commands.options import DataOption
-from cluster.obstacle import Obstacle
-from cluster.run_file import read_record
-from cluster.terminal import Terminal
+from cluster.site.run_file import read_record
+from cluster.terminal.addresses import local_url
+from cluster.terminal.obstacle import Obstacle
+from cluster.terminal.terminal import Terminal
 
 TOKEN: Final = "SLOTCAST_TOKEN"  # noqa: S105 - a variable's name
 """Where to find who listens on all addresses."""
@@ -58,8 +58,8 @@ def watch(
 ) -> None:
     """Print live topics: what they show, then each change as it happens."""
     from cluster.clock import SystemClock
-    from cluster.watch_lines import JsonLines, PlainLines, Writing
-    from cluster.watching import watch_topics
+    from cluster.terminal.watch_lines import JsonLines, PlainLines, Writing
+    from cluster.terminal.watching import watch_topics
     from slotcast.client import LiveClient, NotServed
 
     clock = SystemClock()
@@ -116,8 +116,8 @@ def _token(token: str, token_file: str) -> str:
 
 def _address(data: Path | None) -> str:
     """The server at work on this data folder; else where one would serve."""
-    from cluster.data_folder import DataFolder
-    from cluster.settings import read_settings
+    from cluster.site.data_folder import DataFolder
+    from cluster.site.settings import read_settings
 
     settings = read_settings(data=data)
     folder = DataFolder(settings.data)

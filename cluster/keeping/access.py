@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from cluster.bootstrap import joined_ray, shard_spec
 from cluster.keeping.operations import Operations
 from cluster.keeping.turns import FileTurn, Turn
-from cluster.site import Site
+from cluster.site.site import Site
+from cluster.wiring.calendars import joined_ray, shard_spec
 
 if TYPE_CHECKING:
     from cluster.keeping.ray_actors import RayActors

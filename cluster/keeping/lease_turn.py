@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from time import monotonic
 
 from actors.errors import Unavailable
-from persistence.lease_redis import RENEW_S, RedisLease
+from persistence.shared.lease import RENEW_S, RedisLease
 
 NAME = "moving"
 _LOOK_AGAIN_S = 0.5

@@ -18,7 +18,7 @@ from cluster.keeping.moves import HandOff, Mover
 from cluster.keeping.planner import Move, Plan, plan
 from cluster.keeping.survey import ClusterNode, Fleet, Survey
 from cluster.keeping.turns import Turn
-from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 
 ATTEMPTS = 3
 """How often a shard is tried to be moved before it is left and named."""

@@ -24,9 +24,9 @@ from ray.experimental.internal_kv import (
 
 from actors.domain.ids import ShardId
 from actors.errors import Unavailable
-from actors.hosting import ShardSpec
+from actors.hosting.process import ShardSpec
 from actors.ports import ShardStatus
-from actors.remote_actor import (
+from actors.remote.actor import (
     NAMESPACE,
     actor_names,
     create_actor,

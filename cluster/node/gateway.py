@@ -17,18 +17,18 @@ from pathlib import Path
 
 from actors.domain.zone_data import EDITION
 from actors.ports import ShardLinks
-from cluster.addresses import http_url
-from cluster.alongside import alongside
-from cluster.bootstrap import Registered, fixed_shards, shard_spec, site_placing
 from cluster.clock import SystemClock
-from cluster.node.raylet import LEAVE_S, end_soon, joined, until_gone
-from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
-from cluster.preflight import raise_open_files_limit
-from cluster.ray_folder import raylet_socket
-from cluster.site import Site
-from cluster.web_server import WebServer
-from persistence.presence_redis import TELL_S, GatewayLine, RedisPresence
-from persistence.redis_link import RedisAway
+from cluster.own_ray.folder import raylet_socket
+from cluster.own_ray.raylet import LEAVE_S, end_soon, joined, until_gone
+from cluster.server.preflight import raise_open_files_limit
+from cluster.site.site import Site
+from cluster.terminal.addresses import http_url
+from cluster.terminal.alongside import alongside
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.wiring.calendars import Registered, fixed_shards, shard_spec, site_placing
+from cluster.wiring.web_server import WebServer
+from persistence.redis.link import RedisAway
+from persistence.shared.presence import TELL_S, GatewayLine, RedisPresence
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def shared_listener(host: str, port: int) -> socket.socket:
 
 
 async def _serve(site: Site, port: int, index: int, raylet: Path, version: str) -> int:
-    from cluster.gateway_wiring import gateway_ports, web_server
+    from cluster.wiring.gateway import gateway_ports, web_server
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -140,7 +140,7 @@ async def _be_present(site: Site, port: int, index: int, server: WebServer) -> N
 
 
 def _links(site: Site, known: Registered) -> ShardLinks:
-    from actors.remote import RayLinks
+    from actors.remote.links import RayLinks
 
     fixed = fixed_shards(site)
     return RayLinks(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from cluster.site import MIB, Site
-from cluster.stores import open_journal
+from cluster.site.site import MIB, Site
+from cluster.site.stores import open_journal
 
 WELL, REFUSES = "well", "refuses"
 
@@ -38,9 +38,9 @@ async def journal_health(site: Site) -> JournalHealth:
 
 
 async def _of_redis(site: Site) -> JournalHealth:
-    from persistence.redis_room import RedisRoom
-    from persistence.redis_server import inspect_store
-    from persistence.redis_store import RedisStore
+    from persistence.journal.redis.room import RedisRoom
+    from persistence.redis.client import RedisStore
+    from persistence.redis.server import inspect_store
 
     settings = site.settings
     store = RedisStore(settings.journal, replicas=settings.journal_replicas)

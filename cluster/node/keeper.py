@@ -14,14 +14,14 @@ from pathlib import Path
 
 from actors.domain.ids import ShardId
 from actors.domain.zone_data import EDITION
-from cluster.alongside import alongside
-from cluster.bootstrap import fixed_shards, shard_spec
 from cluster.keeping.access import turn_of
 from cluster.keeping.keeper import Keeper
-from cluster.node.raylet import end_soon, joined, until_gone
-from cluster.obstacle import FOUND_A_PROBLEM, Obstacle
-from cluster.ray_folder import raylet_socket
-from cluster.site import Site, existing_site
+from cluster.own_ray.folder import raylet_socket
+from cluster.own_ray.raylet import end_soon, joined, until_gone
+from cluster.site.site import Site, existing_site
+from cluster.terminal.alongside import alongside
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.wiring.calendars import fixed_shards, shard_spec
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ import subprocess
 from contextlib import suppress
 
 from cluster.node.plan import NodePlan, own_start
-from cluster.node.raylet import head_answers
 from cluster.node.tether import tethered
-from cluster.run_file import marks_of_descendants
-from cluster.terminal import Terminal
+from cluster.own_ray.raylet import head_answers
+from cluster.site.run_file import marks_of_descendants
+from cluster.terminal.terminal import Terminal
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from cluster.node.children import Start
-from cluster.ray_environment import cluster_environment
-from cluster.ray_folder import ray_temp
-from cluster.shard_wiring import JOURNAL_VARIABLE, LOGS_VARIABLE
-from cluster.site import Site, derived
+from cluster.own_ray.environment import cluster_environment
+from cluster.own_ray.folder import ray_temp
+from cluster.site.site import Site, derived
+from cluster.wiring.shard import JOURNAL_VARIABLE, LOGS_VARIABLE
 
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 """Next to the least that Ray accepts: nothing of ours goes through it."""

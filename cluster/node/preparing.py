@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cluster.clock import SystemClock
-from cluster.data_folder import DataFolder
 from cluster.node.plan import NodePlan
-from cluster.obstacle import Obstacle
-from cluster.preflight import check_disk, check_python, raise_open_files_limit
-from cluster.run_file import RunRecord, clear_leftovers, mark_of_self, write_record
-from cluster.services import check_services
-from cluster.settings import Settings
-from cluster.shared_layout import agreed_layout
-from cluster.site import Site, make_site
-from cluster.terminal import Terminal
+from cluster.server.preflight import check_disk, check_python, raise_open_files_limit
+from cluster.server.service_checks import check_services
+from cluster.site.data_folder import DataFolder
+from cluster.site.run_file import RunRecord, clear_leftovers, mark_of_self, write_record
+from cluster.site.settings import Settings
+from cluster.site.shared_layout import agreed_layout
+from cluster.site.site import Site, make_site
+from cluster.terminal.obstacle import Obstacle
+from cluster.terminal.terminal import Terminal
 
 SECRET_BYTES = 32
 

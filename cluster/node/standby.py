@@ -12,9 +12,9 @@ import os
 import secrets
 import signal
 
-from cluster.projecting import NICENESS, project_until
-from cluster.site import Site
-from persistence.lease_redis import RedisLease, while_holding
+from cluster.server.projector import NICENESS, project_until
+from cluster.site.site import Site
+from persistence.shared.lease import RedisLease, while_holding
 
 log = logging.getLogger(__name__)
 

@@ -16,20 +16,20 @@ from msgspec import Struct
 from actors.domain.ids import ShardId
 from actors.errors import SchedulingError
 from actors.ports import ShardStatus
-from actors.readmodel import ShardLag
-from cluster.bootstrap import fixed_shards, joined_ray, shard_spec, site_placing
+from care.readmodel import ShardLag
 from cluster.clock import SystemClock
 from cluster.keeping.survey import Survey
 from cluster.node.journal_health import WELL, JournalHealth, journal_health
-from cluster.node.raylet import head_answers
-from cluster.obstacle import Obstacle
-from cluster.run_file import read_record
-from cluster.site import Site
-from cluster.stores import open_journal
-from persistence.engine import open_engine
-from persistence.presence_redis import GatewayLine, RedisPresence
-from persistence.projection_store import StoreUnavailable
-from persistence.rebuild import status as projection_status
+from cluster.own_ray.raylet import head_answers
+from cluster.site.run_file import read_record
+from cluster.site.site import Site
+from cluster.site.stores import open_journal
+from cluster.terminal.obstacle import Obstacle
+from cluster.wiring.calendars import fixed_shards, joined_ray, shard_spec, site_placing
+from persistence.readmodel.projection.store import StoreUnavailable
+from persistence.readmodel.rebuilding.rebuild import status as projection_status
+from persistence.shared.presence import GatewayLine, RedisPresence
+from persistence.sql.engine import open_engine
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ async def _from_ray(site: Site, found: ClusterStatus) -> None:
         )
         return
     async with joined_ray(site):
-        from actors.remote import RayLinks
+        from actors.remote.links import RayLinks
         from cluster.keeping.ray_actors import RayActors
 
         actors = RayActors(shard_spec(site))

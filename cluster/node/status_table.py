@@ -8,7 +8,7 @@ import msgspec
 
 from cluster.clock import SystemClock
 from cluster.node.status import ClusterStatus
-from cluster.terminal import Terminal
+from cluster.terminal.terminal import Terminal
 
 NODES = (
     *("node", "address", "state", "weight", "shards", "gateways", "watchers"),

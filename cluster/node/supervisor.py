@@ -17,24 +17,24 @@ from shutil import rmtree
 import httpx
 from msgspec.structs import replace
 
-from cluster.addresses import ANYWHERE, http_url
-from cluster.alongside import alongside
 from cluster.node.children import Child, Start
 from cluster.node.leaving import HAND_OVER_S, hand_over
 from cluster.node.plan import NodePlan, own_start, ray_start
-from cluster.node.raylet import is_listening
-from cluster.ray_environment import forget_redirections
-from cluster.ray_folder import new_ray_folder, raylet_socket
-from cluster.ray_parts import RayWatch, ray_processes
-from cluster.run_file import (
+from cluster.own_ray.environment import forget_redirections
+from cluster.own_ray.folder import new_ray_folder, raylet_socket
+from cluster.own_ray.parts import RayWatch, ray_processes
+from cluster.own_ray.raylet import is_listening
+from cluster.server.stopping import StopSignals
+from cluster.site.run_file import (
     RunRecord,
     mark_of_self,
     marks_of_descendants,
     stop_processes,
     write_record,
 )
-from cluster.stopping import StopSignals
-from cluster.terminal import Terminal
+from cluster.terminal.addresses import ANYWHERE, http_url
+from cluster.terminal.alongside import alongside
+from cluster.terminal.terminal import Terminal
 
 log = logging.getLogger(__name__)
 

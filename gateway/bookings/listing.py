@@ -17,13 +17,13 @@ from typing import Final
 
 import msgspec
 
-from actors.domain.answers import BookingStatus, BookingView
 from actors.domain.ids import Millis, Minute, PatientId, ProviderId
-from actors.readmodel import BookingHistory
-from gateway.bookings.recent import RecentBookings
+from actors.domain.messages.answers import BookingStatus, BookingView
+from care.readmodel import BookingHistory
 from gateway.bookings.schemas import BookingList, booking_body
-from gateway.errors import FieldError, InvalidRequest
-from gateway.wire import bound_minute, today
+from gateway.calendars.recent import RecentBookings
+from gateway.wire.errors import FieldError, InvalidRequest
+from gateway.wire.formats import bound_minute, today
 
 Place = tuple[int, str]
 _BEFORE_ALL: Final[Place] = (-1, "")

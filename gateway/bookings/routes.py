@@ -6,9 +6,9 @@ from typing import Final
 
 from msgspec import json
 
-from actors.domain.answers import BookingStatus
 from actors.domain.ids import Minute
-from gateway.access import (
+from actors.domain.messages.answers import BookingStatus
+from gateway.access.rights import (
     VERDICTS,
     Action,
     Relation,
@@ -25,10 +25,10 @@ from gateway.bookings.schemas import (
     RescheduleRequest,
 )
 from gateway.bookings.service import BookingService
-from gateway.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
-from gateway.errors import FieldError, Forbidden, InvalidRequest
-from gateway.reply import Reply
-from gateway.wire import is_backwards, later, parse_bound
+from gateway.http.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
+from gateway.wire.errors import FieldError, Forbidden, InvalidRequest
+from gateway.wire.formats import is_backwards, later, parse_bound
+from gateway.wire.replies import Reply
 
 _PAGE: Final = 50
 _PAGE_MAX: Final = 200

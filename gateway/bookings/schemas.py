@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from actors.domain.answers import BookingStatus, BookingView
-from gateway.wire import Instant, millis_text, minute_text
-from gateway.words import (
+from actors.domain.messages.answers import BookingStatus, BookingView
+from gateway.wire.fields import (
     BookingRef,
     Epoch,
     HoldRef,
@@ -17,6 +16,7 @@ from gateway.words import (
     Version,
     VisitTypeRef,
 )
+from gateway.wire.formats import Instant, millis_text, minute_text
 
 
 class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from actors.domain.answers import BookingView
-from actors.domain.commands import (
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    PatientId,
+    ProviderId,
+    VisitTypeId,
+    booking_id,
+    provider_of,
+)
+from actors.domain.messages.answers import BookingView
+from actors.domain.messages.commands import (
     BookSlot,
     CancelBooking,
     CheckIn,
@@ -16,21 +25,12 @@ from actors.domain.commands import (
     RescheduleBooking,
     UndoOutcome,
 )
-from actors.domain.errors import Refusal, RefusalCode
-from actors.domain.ids import (
-    BookingId,
-    HoldId,
-    PatientId,
-    ProviderId,
-    VisitTypeId,
-    booking_id,
-    provider_of,
-)
-from actors.domain.reads import ReadBooking
+from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.reads import ReadBooking
 from actors.ports import Calendars
-from actors.readmodel import BookingHistory
-from gateway.access import Access, Action, acting_patient
-from gateway.auth import Caller
+from care.readmodel import BookingHistory
+from gateway.access.rights import Access, Action, acting_patient
+from gateway.access.tokens import Caller
 from gateway.bookings.schemas import (
     BookingBody,
     BookingRequest,
@@ -38,11 +38,11 @@ from gateway.bookings.schemas import (
     RescheduleRequest,
     booking_body,
 )
-from gateway.commitments import Commitments, Slot
-from gateway.desk import Desk
-from gateway.errors import FieldError, InvalidRequest, Refused, accepted
-from gateway.wire import parse_minute
-from gateway.words import OF_ANOTHER, checked_text
+from gateway.calendars.commands import Desk
+from gateway.calendars.commitments import Commitments, Slot
+from gateway.wire.errors import FieldError, InvalidRequest, Refused, accepted
+from gateway.wire.fields import OF_ANOTHER, checked_text
+from gateway.wire.formats import parse_minute
 
 _FOLLOW_UPS: Final[
     dict[
@@ -63,7 +63,7 @@ _NOT_HERE: Final = frozenset(
 class BookingService:
     """What callers do with bookings.
 
-    Every method may raise Refused, the errors of gateway/errors.py, and Unavailable.
+    Every method may raise Refused, the errors of gateway/wire/errors.py, and Unavailable.
     """
 
     def __init__(

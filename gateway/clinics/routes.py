@@ -7,12 +7,12 @@ from typing import Final
 from msgspec import json
 
 from actors.domain.ids import ClinicId, is_id
-from gateway.access import Action
+from gateway.access.rights import Action
 from gateway.clinics.schemas import ClinicBody, ClinicDetails, ClinicList
 from gateway.clinics.service import ClinicService
-from gateway.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
-from gateway.errors import FieldError, InvalidRequest, NotFound
-from gateway.reply import JSON, REVALIDATE, Reply
+from gateway.http.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
+from gateway.wire.errors import FieldError, InvalidRequest, NotFound
+from gateway.wire.replies import JSON, REVALIDATE, Reply
 
 _PAGE: Final = 20
 _PAGE_MAX: Final = 100

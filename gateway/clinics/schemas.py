@@ -9,8 +9,8 @@ from msgspec import Meta, Struct
 
 from actors.domain.ids import ClinicId
 from actors.domain.rules import Clinic
-from gateway.bodies import shaped
-from gateway.words import ClinicRef, line
+from gateway.wire.bodies import shaped
+from gateway.wire.fields import ClinicRef, line
 
 Name = Annotated[str, line(min_length=1, max_length=200)]
 Line = Annotated[str, line(max_length=200)]

@@ -16,9 +16,9 @@ from actors.domain.ids import ClinicId
 from actors.domain.rules import Clinic
 from actors.domain.zone_data import zone_info
 from actors.errors import Unavailable
-from actors.readmodel import Directory, ProviderQuery
-from gateway.access import Access, Action
-from gateway.auth import Caller
+from care.readmodel import Directory, ProviderQuery
+from gateway.access.rights import Access, Action
+from gateway.access.tokens import Caller
 from gateway.clinics.schemas import (
     ClinicBody,
     ClinicDetails,
@@ -27,7 +27,7 @@ from gateway.clinics.schemas import (
     clinic_body,
     clinic_of,
 )
-from gateway.errors import FieldError, InvalidRequest, NotFound
+from gateway.wire.errors import FieldError, InvalidRequest, NotFound
 
 BELIEVED_S: Final = 5.0
 """How long a record is shown until it is read again: another gateway may change it."""
@@ -37,7 +37,7 @@ _KNOWN_MAX: Final = 5_000
 class ClinicService:
     """What callers do with clinics.
 
-    Every method may raise the errors of gateway/errors.py, and Unavailable.
+    Every method may raise the errors of gateway/wire/errors.py, and Unavailable.
     """
 
     def __init__(

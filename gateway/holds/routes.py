@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from msgspec import json
 
-from gateway.access import Action
-from gateway.endpoint import Call, Operation
+from gateway.access.rights import Action
 from gateway.holds.schemas import HoldBody, HoldList, HoldRequest
 from gateway.holds.service import HoldService
-from gateway.reply import NO_CONTENT, Reply
+from gateway.http.endpoint import Call, Operation
+from gateway.wire.replies import NO_CONTENT, Reply
 
 _SLOT_REFUSALS = (
     "slot_unavailable",

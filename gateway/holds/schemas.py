@@ -6,10 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from actors.domain.answers import HoldView
 from actors.domain.ids import Millis
-from gateway.wire import Instant, millis_text, minute_text
-from gateway.words import (
+from actors.domain.messages.answers import HoldView
+from gateway.wire.fields import (
     BookingRef,
     Epoch,
     HoldRef,
@@ -19,6 +18,7 @@ from gateway.words import (
     Version,
     VisitTypeRef,
 )
+from gateway.wire.formats import Instant, millis_text, minute_text
 
 
 class HoldRequest(Struct, frozen=True, forbid_unknown_fields=True):

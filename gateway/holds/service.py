@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from actors.domain.answers import Done, HoldView
-from actors.domain.commands import ExtendHold, PlaceHold, ReleaseHold
-from actors.domain.errors import RefusalCode
 from actors.domain.ids import (
     BookingId,
     HoldId,
@@ -15,9 +12,12 @@ from actors.domain.ids import (
     hold_id,
     provider_of,
 )
-from actors.domain.reads import ReadHold
+from actors.domain.messages.answers import Done, HoldView
+from actors.domain.messages.commands import ExtendHold, PlaceHold, ReleaseHold
+from actors.domain.messages.errors import RefusalCode
+from actors.domain.messages.reads import ReadHold
 from actors.ports import Calendars
-from gateway.access import (
+from gateway.access.rights import (
     VERDICTS,
     Access,
     Action,
@@ -26,13 +26,13 @@ from gateway.access import (
     acting_patient,
     signed_in,
 )
-from gateway.auth import Caller
-from gateway.commitments import Commitments, Slot
-from gateway.desk import Desk
-from gateway.errors import FieldError, Forbidden, InvalidRequest, accepted
+from gateway.access.tokens import Caller
+from gateway.calendars.commands import Desk
+from gateway.calendars.commitments import Commitments, Slot
 from gateway.holds.schemas import HoldBody, HoldList, HoldRequest, hold_body
-from gateway.wire import parse_minute
-from gateway.words import OF_ANOTHER
+from gateway.wire.errors import FieldError, Forbidden, InvalidRequest, accepted
+from gateway.wire.fields import OF_ANOTHER
+from gateway.wire.formats import parse_minute
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 class HoldService:
     """What callers do with holds.
 
-    Every method may raise Refused, the errors of gateway/errors.py, and Unavailable.
+    Every method may raise Refused, the errors of gateway/wire/errors.py, and Unavailable.
     """
 
     def __init__(

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.endpoint import Operation
-from gateway.live import models
-from gateway.live.commands import COMMANDS
-from gateway.live.models import TEXT_BYTES_MAX
-from gateway.live.socket import SUBPROTOCOL
-from gateway.problems import CLOSE_REASONS, CODES, CloseCode
+from gateway.http.endpoint import Operation
+from gateway.live.core import messages as models
+from gateway.live.core.messages import TEXT_BYTES_MAX
+from gateway.live.sessions.commands import COMMANDS
+from gateway.live.sessions.socket import SUBPROTOCOL
+from gateway.wire.problems import CLOSE_REASONS, CODES, CloseCode
 
 _REF: Final = "#/components/schemas/{name}"
 

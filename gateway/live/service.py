@@ -16,32 +16,32 @@ import structlog
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from actors.domain.answers import BookingView
 from actors.domain.ids import ShardId
-from gateway.access import Access
-from gateway.auth import Authenticator
+from actors.domain.messages.answers import BookingView
+from gateway.access.rights import Access
+from gateway.access.tokens import Authenticator
+from gateway.calendars.hot_pages import PageShelf
 from gateway.config import GatewayConfig, GatewayPorts
-from gateway.endless import kept_going
-from gateway.endpoint import Operation
-from gateway.hosts import AllowedHosts
-from gateway.hot_pages import PageShelf
-from gateway.limits import RateLimits
-from gateway.live.commands import SocketCommands
-from gateway.live.conversation import House
-from gateway.live.door import LiveDoor
-from gateway.live.entrance import protocol_of
-from gateway.live.feed import ShardFeed
-from gateway.live.frames import FrameEncoder
-from gateway.live.gauges import LiveGauges
-from gateway.live.hub import Hub
-from gateway.live.permits import Permits
-from gateway.live.persons import Persons
-from gateway.live.reader import TopicReader
-from gateway.live.rhythm import Rhythm
-from gateway.live.room import TopicRoom
-from gateway.live.settings import LiveSettings
-from gateway.live.socket import LiveSocket
-from gateway.live.sse import LiveStream
+from gateway.http.endpoint import Operation
+from gateway.http.hosts import AllowedHosts
+from gateway.http.limits import RateLimits
+from gateway.live.core.frames import FrameEncoder
+from gateway.live.feeds.feed import ShardFeed
+from gateway.live.feeds.reader import TopicReader
+from gateway.live.metrics import LiveGauges
+from gateway.live.sessions.commands import SocketCommands
+from gateway.live.sessions.connection_limits import LiveDoor
+from gateway.live.sessions.conversation import House
+from gateway.live.sessions.identity import Persons
+from gateway.live.sessions.permits import Permits
+from gateway.live.sessions.socket import LiveSocket
+from gateway.live.sessions.sse import LiveStream
+from gateway.live.sessions.topic_limits import TopicRoom
+from gateway.live.ticker import Rhythm
+from gateway.live.topics.hub import Hub
+from gateway.live.transport.waiting_room import protocol_of
+from gateway.settings import LiveSettings
+from gateway.transport.endless import kept_going
 
 log = structlog.get_logger("slotcast.live")
 

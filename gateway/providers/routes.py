@@ -7,18 +7,18 @@ from typing import Final
 
 from msgspec import json
 
-from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import ProviderId, is_provider_id
-from actors.readmodel import ProviderQuery
-from gateway.access import Action
-from gateway.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
-from gateway.errors import FieldError, InvalidRequest, Refused
-from gateway.problems import Headers
+from actors.domain.messages.errors import Refusal, RefusalCode
+from care.readmodel import ProviderQuery
+from gateway.access.rights import Action
+from gateway.http.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
 from gateway.providers.schemas import ProviderBody, ProviderList, SlotsBody
 from gateway.providers.search import ProviderSearch
 from gateway.providers.service import Moving, ProviderService
-from gateway.reply import JSON, NO_STORE, REVALIDATE, Reply
-from gateway.wire import slots_json
+from gateway.wire.errors import FieldError, InvalidRequest, Refused
+from gateway.wire.formats import slots_json
+from gateway.wire.problems import Headers
+from gateway.wire.replies import JSON, NO_STORE, REVALIDATE, Reply
 
 _PAGE: Final = 20
 _PAGE_MAX: Final = 100

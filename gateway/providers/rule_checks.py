@@ -15,7 +15,7 @@ from typing import Final
 from actors.domain.ids import Millis
 from actors.domain.rules import Availability
 from actors.errors import Overloaded
-from gateway.providers.availability import AvailabilityRequest, availability_of
+from gateway.providers.opening_rules import AvailabilityRequest, availability_of
 
 CHECKS_MAX: Final = 64
 """Rules that are being checked or wait for it in one gateway; a second's work."""

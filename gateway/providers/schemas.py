@@ -6,17 +6,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from actors.domain.answers import (
+from actors.domain.calendar.validation import LANGUAGE_MAX, LANGUAGES_MAX, TEXT_MAX
+from actors.domain.ids import Millis, Minute, VisitTypeId
+from actors.domain.messages.answers import (
     Affected,
     Done,
     ProviderView,
     ScheduleView,
     TimeOffView,
 )
-from actors.domain.ids import Millis, Minute, VisitTypeId
 from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
-from actors.domain.validation import LANGUAGE_MAX, LANGUAGES_MAX, TEXT_MAX
-from actors.readmodel import ProviderListing
+from care.readmodel import ProviderListing
 from gateway.bookings.schemas import BookingBody, booking_body
 from gateway.clinics.schemas import (
     ClinicBody,
@@ -25,8 +25,7 @@ from gateway.clinics.schemas import (
     clinic_body,
 )
 from gateway.holds.schemas import HoldBody, hold_body
-from gateway.wire import DateOrInstant, Instant, minute_text
-from gateway.words import (
+from gateway.wire.fields import (
     ClinicRef,
     Epoch,
     ProviderRef,
@@ -37,6 +36,7 @@ from gateway.words import (
     checked_text,
     line,
 )
+from gateway.wire.formats import DateOrInstant, Instant, minute_text
 
 
 class VisitTypeBody(Struct, frozen=True):

@@ -15,14 +15,14 @@ from typing import Final
 
 import msgspec
 
-from actors.domain.answers import NextFreeView
 from actors.domain.ids import Minute, ProviderId, ShardId, VisitTypeId
-from actors.domain.reads import ReadNextFree
+from actors.domain.messages.answers import NextFreeView
+from actors.domain.messages.reads import ReadNextFree
 from actors.errors import Unavailable
 from actors.ports import Calendars, ShardLinks
-from actors.readmodel import Directory, ProviderQuery
-from gateway.errors import FieldError, InvalidRequest, accepted
+from care.readmodel import Directory, ProviderQuery
 from gateway.providers.schemas import ProviderItem, ProviderList, provider_item
+from gateway.wire.errors import FieldError, InvalidRequest, accepted
 
 _NEVER: Final = 1 << 62
 _ASKED_AT_ONCE: Final = 250

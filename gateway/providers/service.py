@@ -12,23 +12,8 @@ from typing import Final
 from msgspec import msgpack
 from msgspec.structs import replace
 
-from actors.domain.answers import (
-    Affected,
-    Done,
-    ProviderView,
-    Reply,
-    ScheduleView,
-    SlotsView,
-    TimeOffView,
-)
-from actors.domain.commands import (
-    AddTimeOff,
-    RegisterProvider,
-    RemoveTimeOff,
-    SetAvailability,
-    SetRetired,
-)
-from actors.domain.errors import Refusal, RefusalCode
+from actors.domain.calendar.lifecycle import LIVE
+from actors.domain.calendar.validation import TIME_OFF_MINUTES_MAX
 from actors.domain.ids import (
     BookingId,
     ClinicId,
@@ -40,19 +25,38 @@ from actors.domain.ids import (
     provider_of,
     time_off_id,
 )
-from actors.domain.lifecycle import LIVE
-from actors.domain.reads import ReadEffect, ReadProvider, ReadSchedule, ReadSlots
+from actors.domain.messages.answers import (
+    Affected,
+    Done,
+    ProviderView,
+    Reply,
+    ScheduleView,
+    SlotsView,
+    TimeOffView,
+)
+from actors.domain.messages.commands import (
+    AddTimeOff,
+    RegisterProvider,
+    RemoveTimeOff,
+    SetAvailability,
+    SetRetired,
+)
+from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.reads import (
+    ReadEffect,
+    ReadProvider,
+    ReadSchedule,
+    ReadSlots,
+)
 from actors.domain.rules import Clinic
-from actors.domain.validation import TIME_OFF_MINUTES_MAX
 from actors.ports import Calendars
-from gateway.access import Access, Action, zone_name_of
-from gateway.auth import Caller
+from gateway.access.rights import Access, Action, zone_name_of
+from gateway.access.tokens import Caller
 from gateway.bookings.schemas import booking_body
+from gateway.calendars.commands import Desk
+from gateway.calendars.hot_pages import LastShown, OldPage
 from gateway.clinics.service import ClinicService
-from gateway.desk import Desk
-from gateway.errors import FieldError, InvalidRequest, Refused, accepted
-from gateway.hot_pages import LastShown, OldPage
-from gateway.providers.availability import (
+from gateway.providers.opening_rules import (
     AvailabilityAnswer,
     AvailabilityBody,
     AvailabilityRequest,
@@ -78,7 +82,9 @@ from gateway.providers.schemas import (
     time_off_body,
     time_off_effect,
 )
-from gateway.wire import (
+from gateway.wire.errors import FieldError, InvalidRequest, Refused, accepted
+from gateway.wire.fields import OF_ANOTHER, checked_text
+from gateway.wire.formats import (
     DAY,
     begin_of_bound,
     bound_minute,
@@ -89,7 +95,6 @@ from gateway.wire import (
     parse_exact_bound,
     today,
 )
-from gateway.words import OF_ANOTHER, checked_text
 
 DAYS_MAX: Final = 62
 _DAYS_DEFAULT: Final = 7
@@ -131,7 +136,7 @@ class RulesVersion:
 class ProviderService:
     """What callers do with one provider.
 
-    Every method may raise Refused, the errors of gateway/errors.py, and Unavailable.
+    Every method may raise Refused, the errors of gateway/wire/errors.py, and Unavailable.
     """
 
     def __init__(

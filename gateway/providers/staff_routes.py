@@ -7,10 +7,9 @@ import re
 from msgspec import json
 
 from actors.domain.ids import ProviderId, is_provider_id
-from gateway.access import Action
-from gateway.endpoint import Call, Operation, Query
-from gateway.errors import FieldError, InvalidRequest
-from gateway.providers.availability import (
+from gateway.access.rights import Action
+from gateway.http.endpoint import Call, Operation, Query
+from gateway.providers.opening_rules import (
     AvailabilityAnswer,
     AvailabilityBody,
     AvailabilityRequest,
@@ -27,7 +26,8 @@ from gateway.providers.schemas import (
     TimeOffRequest,
 )
 from gateway.providers.service import ProviderService, RulesVersion
-from gateway.reply import JSON, NO_CONTENT, NO_STORE, Reply
+from gateway.wire.errors import FieldError, InvalidRequest
+from gateway.wire.replies import JSON, NO_CONTENT, NO_STORE, Reply
 
 _PROVIDER = "/v1/providers/{provider_id}"
 _RULES_EXAMPLE = {

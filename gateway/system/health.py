@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from actors.limits import Limits
-from gateway.lag import ProjectionLag
-from gateway.metrics import ShardAccounts
+from actors.shard.limits import Limits
+from gateway.metrics.metrics import ShardAccounts
+from gateway.metrics.projection_lag import ProjectionLag
 
 BEHIND_S = 10.0
 """A lag that an operator should know of: what is projected waits a tenth of that."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from gateway.endpoint import Operation
-from gateway.openapi import codes_of
-from gateway.problems import CODES
+from gateway.http.endpoint import Operation
+from gateway.http.openapi import codes_of
+from gateway.wire.problems import CODES
 
 _STYLE: Final = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;

@@ -14,8 +14,8 @@ from typing import Final
 
 from starlette.types import Scope
 
-from gateway.budgets import TokenBuckets
-from gateway.errors import Forbidden, TooManyRequests
+from gateway.access.rate_budgets import TokenBuckets
+from gateway.wire.errors import Forbidden, TooManyRequests
 
 METRICS_PER_S: Final = 5.0
 METRICS_BURST: Final = 60

@@ -11,10 +11,12 @@ from msgspec import json
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.types import Receive, Scope, Send
 
-from gateway.errors import MethodNotAllowed, RequestError
-from gateway.metrics import ShardAccounts
-from gateway.problems import of_error, problem
-from gateway.reply import (
+from gateway.metrics.metrics import ShardAccounts
+from gateway.system.health import Health
+from gateway.system.probes import Check, Probes
+from gateway.wire.errors import MethodNotAllowed, RequestError
+from gateway.wire.problems import of_error, problem
+from gateway.wire.replies import (
     HTML,
     JSON,
     NO_STORE,
@@ -24,8 +26,6 @@ from gateway.reply import (
     send_reply,
     squeezed,
 )
-from gateway.system.health import Health
-from gateway.system.probes import Check, Probes
 
 Answer = Callable[[], Awaitable[Reply]]
 

@@ -19,8 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from loadtests.arguments import positive, positive_seconds
-from loadtests.http_client import ConnectionLost, HttpClient
 from loadtests.load.budgets import PATH, BudgetUnreadable, judge, read_budgets
 from loadtests.load.checks import Finding, broken, check
 from loadtests.load.outcome import Outcome
@@ -31,6 +29,8 @@ from loadtests.load.running import LocustFailed, Manner, Target, swarm, target
 from loadtests.load.scenarios import SCENARIOS
 from loadtests.load.tally import Tally
 from loadtests.load.watching import Watching
+from loadtests.wire.arguments import positive, positive_seconds
+from loadtests.wire.http_client import ConnectionLost, HttpClient
 
 CUT_SHORT, UNUSABLE = 130, 2
 METRICS = (

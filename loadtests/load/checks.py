@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from loadtests.http_client import HttpClient
 from loadtests.load.plan import Plan
-from loadtests.region import run_slotcast
+from loadtests.wire.http_client import HttpClient
+from loadtests.workload.region import run_slotcast
 
 ACKNOWLEDGED = (
     "booking_id",

@@ -6,10 +6,10 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from loadtests.http_client import HttpClient
 from loadtests.load.plan import Doctor, Plan
 from loadtests.load.scenarios import Scenario
-from loadtests.region import tokens
+from loadtests.wire.http_client import HttpClient
+from loadtests.workload.region import tokens
 
 PER_CLINIC = 10
 VISIT_TYPE = "consult"

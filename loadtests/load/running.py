@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtests.bench_server import Server, free_port, slotcast_server
+from loadtests.bench.servers import Server, free_port, slotcast_server
 from loadtests.load.plan import FACTS_VARIABLE, PLAN_VARIABLE, Plan
 from loadtests.load.watching import Watching
 

@@ -12,7 +12,7 @@ from locust.exception import LocustError
 
 from loadtests.swarm.shift import SHIFT
 from loadtests.swarm.socket import LiveSocket, NotLetIn
-from loadtests.wire import source_of
+from loadtests.wire.websocket import source_of
 from slotcast.client.events import (
     Answered,
     DeltaSeen,

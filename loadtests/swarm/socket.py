@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import gevent
 from gevent import socket
 
-from loadtests import wire
+from loadtests.wire import websocket as wire
 
 READ, WRITE = 1, 2
 CHUNK = 64 * 1024

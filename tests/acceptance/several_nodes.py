@@ -19,25 +19,25 @@ import psutil
 import ray
 from ray.cluster_utils import Cluster
 
-from actors.domain.answers import BookingView, ScheduleView
-from actors.domain.reads import ReadSchedule
+from actors.domain.messages.answers import BookingView, ScheduleView
+from actors.domain.messages.reads import ReadSchedule
 from actors.domain.rules import Policy
 from actors.errors import Unavailable
-from actors.limits import Limits
 from actors.placement import Placement, placing, shard_name
 from actors.ports import ShardStatus
-from actors.remote import RayLinks, ShardSpec
-from actors.remote_actor import NAMESPACE, NODE_LABEL
+from actors.remote.actor import NAMESPACE, NODE_LABEL
+from actors.remote.links import RayLinks, ShardSpec
+from actors.shard.limits import Limits
 from cluster.clock import SystemClock
 from cluster.keeping.keeper import Keeper, KeeperLimits
 from cluster.keeping.operations import Operations
 from cluster.keeping.ray_actors import RayActors
 from cluster.keeping.turns import FileTurn
-from cluster.local_ray import _prepare_environment
-from cluster.shard_wiring import ShardConfig
-from cluster.stores import StoresConfig
-from gateway.batching import Courier
-from gateway.request_queue import BatchingLimits
+from cluster.own_ray.local import _prepare_environment
+from cluster.site.stores import StoresConfig
+from cluster.wiring.shard import ShardConfig
+from gateway.calendars.courier import Courier
+from gateway.calendars.request_queue import BatchingLimits
 from tests.acceptance.test_ray_shards import booking, days, free_starts
 from tests.fixtures.ray import RaySite
 from tests.unit.actors import practice as p
@@ -96,7 +96,7 @@ class Story:
         self.nodes = Nodes()
         stores = StoresConfig(str(folder / "journal"), str(folder / "snapshots"))
         config = ShardConfig(stores, Policy(), Limits()).encoded()
-        spec = ShardSpec("cluster.shard_wiring:make_mailbox", config)
+        spec = ShardSpec("cluster.wiring.shard:make_mailbox", config)
         self.actors = RayActors(spec)
         turn = FileTurn(folder / "moving.lock")
         limits = KeeperLimits(look_s=0.5, quiet_s=1.5)

@@ -17,16 +17,16 @@ import msgspec
 import pytest
 import ray
 
-from actors.domain.answers import BookingView, HoldView, ScheduleView
-from actors.domain.commands import ConfirmHold, PlaceHold
-from actors.domain.errors import Refusal
 from actors.domain.ids import Minute, PatientId, ShardId, booking_id, hold_id
-from actors.domain.reads import ReadSchedule
+from actors.domain.messages.answers import BookingView, HoldView, ScheduleView
+from actors.domain.messages.commands import ConfirmHold, PlaceHold
+from actors.domain.messages.errors import Refusal
+from actors.domain.messages.reads import ReadSchedule
 from actors.errors import SchedulingError
-from actors.hosting import ELSEWHERE, Patience
+from actors.hosting.process import ELSEWHERE, Patience
 from actors.placement import Placement
 from actors.ports import ShardReply
-from actors.remote_actor import NAMESPACE
+from actors.remote.actor import NAMESPACE
 from cluster.keeping.moves import HandOff, Mover, Question, Step
 from cluster.keeping.planner import Move
 from cluster.keeping.ray_actors import RayActors

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from cluster.run_file import ProcessMark, living, mark_of
+from cluster.site.run_file import ProcessMark, living, mark_of
 from tests.fixtures.server import ROOT, clean_environment
 
 pytestmark = pytest.mark.acceptance

@@ -13,8 +13,8 @@ import psutil
 import pytest
 from redis import Redis
 
-from cluster.ray_parts import kind_of
-from persistence.lease_redis import RENEW_S, TTL_S
+from cluster.own_ray.parts import kind_of
+from persistence.shared.lease import RENEW_S, TTL_S
 from tests.fixtures.cluster import (
     ClusterOnOneMachine,
     NodeProcess,

@@ -12,9 +12,6 @@ from time import perf_counter
 
 import pytest
 
-from actors.domain.answers import BookingView, HoldView, ScheduleView, SlotsView
-from actors.domain.commands import BookSlot
-from actors.domain.errors import Refusal
 from actors.domain.ids import (
     BookingId,
     Millis,
@@ -23,7 +20,15 @@ from actors.domain.ids import (
     ProviderId,
     booking_id,
 )
-from actors.domain.reads import ReadSchedule, ReadSlots
+from actors.domain.messages.answers import (
+    BookingView,
+    HoldView,
+    ScheduleView,
+    SlotsView,
+)
+from actors.domain.messages.commands import BookSlot
+from actors.domain.messages.errors import Refusal
+from actors.domain.messages.reads import ReadSchedule, ReadSlots
 from actors.placement import Placement
 from tests.fixtures.ray import RaySite, local_ray, ray_site
 from tests.unit.actors import practice as p

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from websockets.sync.client import connect
 
-from cluster.ray_parts import kind_of
+from cluster.own_ray.parts import kind_of
 from tests.fixtures.server import ServerProcess
 
 pytestmark = pytest.mark.acceptance

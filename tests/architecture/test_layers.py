@@ -45,6 +45,10 @@ def test_contracts_are_sentences_about_every_package() -> None:
 def test_a_shard_process_is_slim() -> None:
     """What a shard's process loads has no web framework and no SQL in it."""
     heavy = ("fastapi", "starlette", "sqlalchemy", "uvicorn", "pydantic")
-    for module in ("actors.mailbox", "persistence.journal_file", "persistence.wal"):
+    for module in (
+        "actors.hosting.mailbox",
+        "persistence.journal.files.journal",
+        "persistence.journal.files.wal",
+    ):
         program = _SLIM.format(module=module, heavy=heavy)
         subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

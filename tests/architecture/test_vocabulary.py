@@ -11,26 +11,28 @@ from typing import Any
 import pytest
 
 from actors import errors as actor_errors
-from actors import ports, readmodel, shared
-from actors.domain.answers import Answer
-from actors.domain.errors import Refusal, RefusalCode
-from gateway import errors as gateway_errors
-from gateway import problems
+from actors import ports
+from actors.domain.messages.answers import Answer
+from actors.domain.messages.errors import Refusal, RefusalCode
+from care import readmodel
+from care import sharing as shared
+from gateway.wire import errors as gateway_errors
+from gateway.wire import problems
 from tests.architecture.sources import ROOT
 from tests.faults.recording import OUR_NUMBER, rows
 from tests.simulation.faults import Nemesis, Weather
 
 TWINS = {
-    "Journal": "persistence.journal_memory",
-    "SnapshotStore": "persistence.snapshots_memory",
-    "Directory": "persistence.readmodel_memory",
-    "BookingHistory": "persistence.readmodel_memory",
-    "ProjectionProgress": "persistence.readmodel_memory",
-    "ShardLinks": "actors.local",
-    "RateBudgets": "persistence.shared_memory",
-    "Revocations": "persistence.shared_memory",
-    "HotPages": "persistence.shared_memory",
-    "Wakeups": "persistence.shared_memory",
+    "Journal": "persistence.journal.memory",
+    "SnapshotStore": "persistence.snapshots.memory",
+    "Directory": "persistence.readmodel.memory.readmodel",
+    "BookingHistory": "persistence.readmodel.memory.readmodel",
+    "ProjectionProgress": "persistence.readmodel.memory.readmodel",
+    "ShardLinks": "actors.hosting.local",
+    "RateBudgets": "persistence.shared.memory",
+    "Revocations": "persistence.shared.memory",
+    "HotPages": "persistence.shared.memory",
+    "Wakeups": "persistence.shared.memory",
 }
 """Port -> where its twin in memory lives. Clock and Feed are one method of others."""
 

@@ -20,11 +20,12 @@ from typing import Any, Final
 
 import uvloop
 
-from cluster.gateway_wiring import config_of, server_of
-from cluster.settings import read_settings
-from cluster.web_server import WebServer
-from gateway.lanes import GatewayApp
-from gateway.live import connection, incoming
+from cluster.site.settings import read_settings
+from cluster.wiring.gateway import config_of, server_of
+from cluster.wiring.web_server import WebServer
+from gateway.http.router import GatewayApp
+from gateway.live.transport import connection
+from gateway.live.transport import parsers as incoming
 from tests import factories as make
 from tests.fakes.clocks import RunningClock
 from tests.fakes.house import KEY, open_house

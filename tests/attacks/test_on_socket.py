@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.live.incoming import FRAMES_BURST_S, FRAMES_PER_S
+from gateway.live.transport.parsers import FRAMES_BURST_S, FRAMES_PER_S
 from tests.attacks.attacked import attacked
 from tests.attacks.on_socket import PONG, TEXT
 from tests.attacks.running import Report, run

@@ -29,7 +29,7 @@ BENCHMARKS = {
     "projection": ["tests.benchmarks.bench_projection", "--json"],
     "scale": ["tests.benchmarks.bench_scale", "--json"],
     "redis": ["tests.benchmarks.bench_redis", "--json"],
-    "start": ["loadtests.bench_start", "--json"],
+    "start": ["loadtests.bench.start", "--json"],
     "shared": ["tests.benchmarks.bench_shared", "--json"],
     "fanout": ["tests.benchmarks.bench_fanout"],
     "sight": ["tests.benchmarks.bench_sight"],
@@ -40,7 +40,7 @@ BENCHMARKS = {
     "peak": ["tests.benchmarks.bench_peak"],
     "growth": ["tests.benchmarks.bench_growth"],
     "hold": ["tests.benchmarks.bench_hold"],
-    "bookings": ["loadtests.bench_bookings"],
+    "bookings": ["loadtests.bench.bookings"],
     "services": ["tests.benchmarks.bench_services"],
 }
 

@@ -16,14 +16,14 @@ import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 
-from actors.domain import commands as cm
-from actors.domain.calendar import Calendar
-from actors.domain.delta import change_of
-from actors.domain.errors import Refusal
-from actors.domain.events import SlotBooked
+from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.delta import change_of
+from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.ids import BookingId, Minute
+from actors.domain.messages import commands as cm
+from actors.domain.messages.errors import Refusal
+from actors.domain.messages.events import SlotBooked
 from actors.domain.rules import Hours, Policy
-from actors.domain.snapshot import decode, encode
 from tests.factories import (
     CONSULT,
     DAY,

@@ -18,10 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from actors.domain.ids import ShardId
-from persistence.disk import SystemDisk
-from persistence.journal_file import FileJournal
-from persistence.wal import Wal
-from persistence.wal_reader import WalReader
+from persistence.files.disk import SystemDisk
+from persistence.journal.files.journal import FileJournal
+from persistence.journal.files.reader import WalReader
+from persistence.journal.files.wal import Wal
 from tests.fixtures.events import booked
 
 SHARD = ShardId("s0000")

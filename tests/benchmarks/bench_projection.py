@@ -15,11 +15,11 @@ from pathlib import Path
 import psutil
 
 from actors.domain.ids import ShardId
-from actors.readmodel import ProviderQuery
-from persistence.directory import SqlDirectory
-from persistence.engine import migrate, open_engine
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projector import Projector
+from care.readmodel import ProviderQuery
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.queries.directory import SqlDirectory
+from persistence.sql.engine import migrate, open_engine
 from tests.fixtures.mariadb import MariaDbServer
 from tests.fixtures.read_model import ON_SERVER, empty_database
 from tests.fixtures.story import NINE, FixedClock, Story, StoryJournal, a_clinic

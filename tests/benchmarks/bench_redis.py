@@ -19,7 +19,7 @@ import psutil
 import uvloop
 
 from actors.domain.ids import ShardId
-from persistence.journal_redis import RedisJournal
+from persistence.journal.redis.journal import RedisJournal
 from tests.fixtures.events import booked
 from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.redis_sites import with_layout

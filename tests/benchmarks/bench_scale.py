@@ -22,13 +22,6 @@ from typing import Any
 
 import psutil
 
-from actors.domain.commands import (
-    BookSlot,
-    CancelBooking,
-    Command,
-    RegisterProvider,
-    SetAvailability,
-)
 from actors.domain.ids import (
     BookingId,
     ClinicId,
@@ -39,7 +32,14 @@ from actors.domain.ids import (
     ProviderId,
     VisitTypeId,
 )
-from actors.domain.reads import ReadPositions, ReadWeek
+from actors.domain.messages.commands import (
+    BookSlot,
+    CancelBooking,
+    Command,
+    RegisterProvider,
+    SetAvailability,
+)
+from actors.domain.messages.reads import ReadPositions, ReadWeek
 from actors.domain.rules import (
     Availability,
     Clinic,
@@ -49,12 +49,12 @@ from actors.domain.rules import (
     Profile,
     VisitType,
 )
-from actors.limits import Limits
-from actors.local import LocalLinks
+from actors.hosting.local import LocalLinks
 from actors.placement import Placement, placing, shard_name
+from actors.shard.limits import Limits
 from cluster.clock import SystemClock
-from cluster.shard_wiring import ShardConfig, ShardStores
-from cluster.stores import StoresConfig
+from cluster.site.stores import StoresConfig
+from cluster.wiring.shard import ShardConfig, ShardStores
 
 SHARDS = 4
 MANY = 10_000

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.bench_services [--seconds 5] [--json FILE]
 
 Starts a MariaDB, a Redis and, in processes of their own, lines to both that add half
-a millisecond to each round trip; then runs ``loadtests.bench_services`` on them. The
+a millisecond to each round trip; then runs ``loadtests.bench.services`` on them. The
 plain way and ours use the same MariaDB with the same settings.
 """
 
@@ -84,7 +84,7 @@ def measure(seconds: float) -> dict[str, Any]:
         url = mariadb.url("{}")
         out = folder / "found.json"
         command = [
-            *(sys.executable, "-m", "loadtests.bench_services"),
+            *(sys.executable, "-m", "loadtests.bench.services"),
             *("--redis", redis.url, "--mariadb", url),
             *("--slow-redis", through(redis.url, redis.port, slow_redis)),
             *("--slow-mariadb", through(url, mariadb.port, slow_mariadb)),

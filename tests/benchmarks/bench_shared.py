@@ -18,16 +18,16 @@ from typing import Any
 
 from actors.domain.ids import Millis, ShardId
 from actors.ports import Request, ShardReply
-from actors.shared import Revocation, RevocationKind
+from care.sharing import Revocation, RevocationKind
 from cluster.clock import SystemClock
-from gateway.auth import Authenticator, Role, issue_token
-from gateway.budgets import Settlement, TokenBuckets
-from gateway.live.frames import Frame
-from gateway.live.topics import slots_topic
-from gateway.live.watcher import Watcher
-from persistence.budgets_redis import RedisBudgets
-from persistence.pages_redis import RedisPages
-from persistence.revocations_redis import RedisRevocations
+from gateway.access.rate_budgets import Settlement, TokenBuckets
+from gateway.access.tokens import Authenticator, Role, issue_token
+from gateway.live.core.frames import Frame
+from gateway.live.core.topic_names import slots_topic
+from gateway.live.topics.watcher import Watcher
+from persistence.shared.budgets import RedisBudgets
+from persistence.shared.pages import RedisPages
+from persistence.shared.revocations_redis import RedisRevocations
 from tests import factories as make
 from tests.fakes.house import CONFIG, KEY
 from tests.fakes.live_house import LiveHouse, open_live_house

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, cycle
 
-from loadtests.http_client import ConnectionLost, HttpClient, Response
+from loadtests.wire.http_client import ConnectionLost, HttpClient, Response
 from tests.benchmarks.live_site import VISIT, LiveSite
 
 CONNECTIONS = 256

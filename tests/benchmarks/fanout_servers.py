@@ -20,7 +20,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.config import GatewayConfig
-from gateway.live.settings import LiveSettings
+from gateway.settings import LiveSettings
 from tests.factories import NOW
 from tests.fakes.clocks import RunningClock
 from tests.fakes.house import KEY, open_house

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from loadtests.http_client import HttpClient
+from loadtests.wire.http_client import HttpClient
 from tests.fixtures.cluster import ClusterOnOneMachine
 from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.server import ROOT, ServerProcess, clean_environment

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.live.settings import LiveSettings
+from gateway.settings import LiveSettings
 from slotcast.client import (
     AnswerUnknown,
     ClientClosed,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.live.settings import LiveSettings
+from gateway.settings import LiveSettings
 from slotcast.client import SentAway
 from slotcast.client.events import (
     Lost,

@@ -10,10 +10,10 @@ import pytest
 from actors.domain.ids import Millis, ShardId
 from actors.errors import Fenced, JournalCorrupt, JournalFull
 from actors.ports import Journal
-from persistence.journal_file import FileJournal
-from persistence.journal_memory import MemoryJournal
-from persistence.journal_redis import RedisJournal
-from persistence.wal import Limits
+from persistence.journal.files.journal import FileJournal
+from persistence.journal.files.wal import Limits
+from persistence.journal.memory import MemoryJournal
+from persistence.journal.redis.journal import RedisJournal
 from tests.fixtures.events import booked, one_of_each, tiny
 from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.redis_sites import used_memory, with_layout

@@ -9,10 +9,10 @@ import pytest
 
 from actors.domain.ids import ShardId
 from actors.ports import Journal
-from persistence import journal_scan
-from persistence.journal_file import FileJournal
-from persistence.journal_memory import MemoryJournal
-from persistence.wal import Limits
+from persistence.journal import scan as journal_scan
+from persistence.journal.files.journal import FileJournal
+from persistence.journal.files.wal import Limits
+from persistence.journal.memory import MemoryJournal
 from tests.fixtures.events import booked
 
 SHARD = ShardId("s0000")

@@ -9,18 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from actors.domain.answers import BookingView, Done, HoldView, Refusal, SlotsView
 from actors.domain.ids import Minute, ProviderId, ShardId
-from actors.domain.reads import ReadProvider, ReadSlots
+from actors.domain.messages.answers import (
+    BookingView,
+    Done,
+    HoldView,
+    Refusal,
+    SlotsView,
+)
+from actors.domain.messages.reads import ReadProvider, ReadSlots
 from actors.domain.rules import Policy
 from actors.errors import Unavailable
-from actors.local import LocalLinks
-from actors.mailbox import Mailbox
+from actors.hosting.local import LocalLinks
+from actors.hosting.mailbox import Mailbox
 from actors.placement import Placement, placing, shard_name
 from actors.ports import ShardLinks
 from cluster.clock import SystemClock
-from persistence.journal_memory import MemoryJournal
-from persistence.snapshots_memory import MemorySnapshots
+from persistence.journal.memory import MemoryJournal
+from persistence.snapshots.memory import MemorySnapshots
 from tests.fixtures.ray import local_ray, ray_site
 from tests.unit.actors import practice as p
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from actors.domain.changes import FeedBatch
-from gateway.live.hub import Hub
+from actors.domain.messages.changes import FeedBatch
+from gateway.live.topics.hub import Hub
 from tests.fakes.live_house import LiveClient, LiveHouse, open_live_house
 
 WEEK = "slots/prv_1/consult/2026-W33"

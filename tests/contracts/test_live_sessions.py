@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.live.persons import Owner
-from gateway.live.settings import LiveSettings
-from persistence.shared_memory import MemoryRevocations
+from gateway.live.sessions.identity import Owner
+from gateway.settings import LiveSettings
+from persistence.shared.memory import MemoryRevocations
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.live_house import LiveClient, LiveHouse, open_live_house

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from actors.domain.ids import ShardId
-from persistence.engine import open_engine
-from persistence.projection import project
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projection_store import (
+from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.readmodel.projection.operations_of import project
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.store import (
     Applied,
     Moved,
     Offset,
@@ -21,8 +22,7 @@ from persistence.projection_store import (
     ProjectionStore,
     Refused,
 )
-from persistence.projector import Projector
-from persistence.readmodel_memory import MemoryReadModel
+from persistence.sql.engine import open_engine
 from tests.fixtures.read_model import EVERYWHERE, empty_read_model
 from tests.fixtures.rows import Rows, sql_summary, twin_summary
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal, a_clinic

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from actors.domain.answers import BookingStatus
-from actors.domain.events import Event
 from actors.domain.ids import (
     BookingId,
     ClinicId,
@@ -24,21 +22,23 @@ from actors.domain.ids import (
     ShardId,
     VisitTypeId,
 )
+from actors.domain.messages.answers import BookingStatus
+from actors.domain.messages.events import Event
 from actors.domain.rules import Clinic, VisitType
-from actors.readmodel import (
+from care.readmodel import (
     BookingHistory,
     Directory,
     ProjectionProgress,
     ProviderQuery,
 )
-from persistence.bookings import SqlBookingHistory
-from persistence.directory import SqlDirectory
-from persistence.engine import open_engine
-from persistence.progress import SqlProgress
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projection_store import Offset, ProjectionStore
-from persistence.projector import Projector
-from persistence.readmodel_memory import MemoryReadModel
+from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.store import Offset, ProjectionStore
+from persistence.readmodel.queries.bookings import SqlBookingHistory
+from persistence.readmodel.queries.directory import SqlDirectory
+from persistence.readmodel.queries.progress import SqlProgress
+from persistence.sql.engine import open_engine
 from tests.fixtures.read_model import EVERYWHERE, empty_read_model
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal, a_clinic
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from actors.domain.ids import Millis
-from actors.shared import (
+from care.sharing import (
     HotPages,
     RateBudgets,
     Revocation,
@@ -22,17 +22,17 @@ from actors.shared import (
     Wakeups,
 )
 from cluster.clock import SystemClock
-from persistence.budgets_redis import RedisBudgets
-from persistence.pages_redis import RedisPages
-from persistence.revocations_file import FileRevocations
-from persistence.revocations_redis import RedisRevocations
-from persistence.shared_memory import (
+from persistence.shared.budgets import RedisBudgets
+from persistence.shared.memory import (
     LocalWakeups,
     MemoryBudgets,
     MemoryPages,
     MemoryRevocations,
 )
-from persistence.wakeups_redis import RedisWakeups
+from persistence.shared.pages import RedisPages
+from persistence.shared.revocations_file import FileRevocations
+from persistence.shared.revocations_redis import RedisRevocations
+from persistence.shared.wakeups import RedisWakeups
 
 SITES = (f"shared{number}" for number in count())
 PATIENCE_S = 10.0

@@ -10,9 +10,9 @@ import pytest
 from actors.domain.ids import ProviderId, ShardId
 from actors.errors import Fenced
 from actors.ports import SnapshotStore, StoredCalendar
-from persistence.snapshots import FileSnapshots
-from persistence.snapshots_memory import MemorySnapshots
-from persistence.snapshots_redis import RedisSnapshots
+from persistence.snapshots.files import FileSnapshots
+from persistence.snapshots.memory import MemorySnapshots
+from persistence.snapshots.redis import RedisSnapshots
 from tests.fixtures.redis_sites import new_site
 
 SHARD = ShardId("s0000")

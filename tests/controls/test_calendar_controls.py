@@ -19,15 +19,17 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
-from actors.domain import availability, delta, desk, occupancy, state
-from actors.domain.answers import Done
-from actors.domain.calendar import Calendar
-from actors.domain.desk import Desk
-from actors.domain.events import HoldPlaced
-from actors.domain.grid import Bitmap
-from actors.domain.judgement import Judgement
-from actors.domain.remembered import Remembered
-from actors.domain.renewals import Renewals
+from actors.domain.calendar import delta, occupancy, state
+from actors.domain.calendar import staff as desk
+from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.remembered import Remembered
+from actors.domain.calendar.renewals import Renewals
+from actors.domain.calendar.rulings import Judgement
+from actors.domain.calendar.staff import Desk
+from actors.domain.messages.answers import Done
+from actors.domain.messages.events import HoldPlaced
+from actors.domain.time import openings as availability
+from actors.domain.time.grid import Bitmap
 from tests.properties.test_calendar_machine import CalendarMachine
 from tests.unit.domain import test_holding
 

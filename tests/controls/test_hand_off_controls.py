@@ -7,15 +7,15 @@ import asyncio
 import msgspec
 import pytest
 
-from actors.domain.answers import BookingView
 from actors.domain.ids import ShardId
-from actors.hosting import ELSEWHERE, Patience, ShardHost
+from actors.domain.messages.answers import BookingView
+from actors.hosting.process import ELSEWHERE, Patience, ShardHost
+from actors.hosting.store_calls import StoreCalls
 from actors.placement import shard_name
 from actors.ports import ShardReply
-from actors.store_calls import StoreCalls
 from cluster.keeping.moves import Mover, Question, Step
 from cluster.keeping.planner import Move
-from persistence.journal_memory import MemoryJournal
+from persistence.journal.memory import MemoryJournal
 from tests.fakes.shard_actors import HASTY, FakeActors
 from tests.unit.actors import practice as p
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from actors.errors import JournalCorrupt
-from persistence import wal_format, wal_reader
-from persistence.fence import Fence
-from persistence.wal import Wal
-from persistence.wal_tail import Tail
+from persistence.journal.files import format as wal_format
+from persistence.journal.files import reader as wal_reader
+from persistence.journal.files.fence import Fence
+from persistence.journal.files.tail import Tail
+from persistence.journal.files.wal import Wal
 from tests.crash.model import Run
 from tests.simulation.sim_disk import SimDisk
 

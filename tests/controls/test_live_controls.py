@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from actors.domain.ids import Millis
-from gateway.live.board import Board
-from gateway.live.frames import NOWHERE, Frame, FrameEncoder, Position, Rows
-from gateway.live.hub import Hub
-from gateway.live.topics import TopicName
-from gateway.live.watcher import Watcher
+from gateway.live.core.frames import NOWHERE, Frame, FrameEncoder, Position, Rows
+from gateway.live.core.topic_names import TopicName
+from gateway.live.topics.hub import Hub
+from gateway.live.topics.topic import Board
+from gateway.live.topics.watcher import Watcher
 from tests.properties.live_world import run_world
 
 

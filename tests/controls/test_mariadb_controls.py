@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from persistence import projection_bookings, server_drivers
-from persistence import tables as t
+from persistence.readmodel import tables as t
+from persistence.readmodel.projection import sql_bookings as projection_bookings
+from persistence.sql import drivers as server_drivers
 from tests.fixtures.mariadb import MariaDbServer
 from tests.integration import test_mariadb_faults as faults
 
@@ -48,7 +49,7 @@ async def test_on_duplicate_key_a_booking_vanishes(
     """Why no upsert is used on a table with two unique keys: no error, and one row."""
     from sqlalchemy.dialects.mysql import insert as upsert
 
-    from persistence.engine import open_engine
+    from persistence.sql.engine import open_engine
     from tests.fixtures.read_model import empty_database
 
     engine = open_engine(empty_database(mariadb_server, "vanish"), "writer")

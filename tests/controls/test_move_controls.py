@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from persistence.projector import Projector
-from persistence.readmodel_memory import MemoryReadModel
+from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.readmodel.projection.projector import Projector
 from tests.unit.actors import practice as p
 from tests.unit.cluster import test_calendar_moves as moves
 
@@ -18,19 +18,19 @@ def _nothing(*_given: object) -> None:
 
 GUARDS: dict[str, tuple[str, Any, Any, tuple[Any, ...]]] = {
     "the old shard says that the calendar moved": (
-        "actors.shard.away",
+        "actors.shard.shard.away",
         _nothing,
         moves.test_the_old_shard_refuses_for_ever,
         (),
     ),
     "a shard of its own begins no calendar": (
-        "actors.moving.is_isolated",
+        "actors.shard.moving.is_isolated",
         lambda _shard: False,
         moves.test_an_isolated_shard_begins_no_calendar,
         (),
     ),
     "the new epoch is above the old one": (
-        "actors.shard.epoch_to_beat",
+        "actors.shard.shard.epoch_to_beat",
         lambda _requests: 0,
         moves.test_the_new_epoch_is_above_the_old_one,
         (),
@@ -56,7 +56,9 @@ async def test_rows_wait_for_where_they_come_from(
 ) -> None:
     """A calendar is taken over when its old shard is projected, and not before."""
     if not guarded:
-        monkeypatch.setattr("persistence.projector.origins", lambda _records: {})
+        monkeypatch.setattr(
+            "persistence.readmodel.projection.projector.origins", lambda _records: {}
+        )
     house = moves.House()
     links = await moves.begun(house)
     await house.mover().move(p.ANA, moves.HOME, moves.OWN)

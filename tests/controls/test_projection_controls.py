@@ -11,13 +11,14 @@ from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from actors.domain.ids import ShardId
-from persistence import plan as planning
-from persistence import projection, projection_sql
-from persistence import tables as t
-from persistence.engine import migrate, open_engine
-from persistence.operations import DropClaims
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projection_store import Offset, Refused
+from persistence.readmodel import tables as t
+from persistence.readmodel.projection import operations_of as projection
+from persistence.readmodel.projection import plan as planning
+from persistence.readmodel.projection import sql as projection_sql
+from persistence.readmodel.projection.operations import DropClaims
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.store import Offset, Refused
+from persistence.sql.engine import migrate, open_engine
 from tests.contracts import test_projection_contract as contract
 from tests.fixtures.rows import Rows, sql_summary
 from tests.fixtures.story import SHARD, Story, StoryJournal

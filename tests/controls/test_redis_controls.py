@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from actors.errors import SchedulingError
-from persistence import redis_functions, redis_records
-from persistence.journal_redis import RedisJournal
-from persistence.redis_functions import SOURCE, library_of
-from persistence.redis_store import RedisStore
+from persistence.journal.redis import records as redis_records
+from persistence.journal.redis.journal import RedisJournal
+from persistence.redis import functions as redis_functions
+from persistence.redis.client import RedisStore
+from persistence.redis.functions import SOURCE, library_of
 from tests.contracts import test_journal_contract as contract
 from tests.crash import test_real_redis as crash
 from tests.fixtures.redis_proxy import RedisProxy

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.batch import Batch
-from actors.domain.answers import BookingView
-from actors.domain.events import Event
 from actors.domain.ids import Millis, ShardId
+from actors.domain.messages.answers import BookingView
+from actors.domain.messages.events import Event
 from actors.domain.rules import Policy
 from actors.errors import OutcomeUnknown
-from actors.limits import Limits
-from actors.mailbox import Mailbox
+from actors.hosting.mailbox import Mailbox
 from actors.ports import ShardReply
-from actors.shard import Shard
+from actors.shard.batch import Batch
+from actors.shard.limits import Limits
+from actors.shard.shard import Shard
 from tests.unit.actors import practice as p
 from tests.unit.actors.stores import FaultyJournal, FaultySnapshots
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.domain.availability import Days, Place
-from actors.domain.grid import ones
+from actors.domain.time.grid import ones
+from actors.domain.time.openings import Days, Place
 from tests.properties.test_zones import (
     test_every_zone_offers_what_its_clocks_show_when_they_change as walk_all_changes,
 )

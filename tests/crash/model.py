@@ -9,9 +9,9 @@ import pytest
 
 from actors.errors import Fenced, JournalFull, JournalUnavailable, OutcomeUnknown
 from actors.ports import Record
-from persistence.wal import Limits, Wal
-from persistence.wal_format import segment_name
-from persistence.wal_tail import read_mark
+from persistence.journal.files.format import segment_name
+from persistence.journal.files.tail import read_mark
+from persistence.journal.files.wal import Limits, Wal
 from tests.fixtures.events import tiny
 from tests.simulation.sim_disk import PowerCut, SimDisk
 

@@ -11,8 +11,8 @@ import pytest
 
 from actors.domain.ids import ShardId
 from actors.errors import Fenced, JournalUnavailable, OutcomeUnknown
-from persistence.journal_redis import RedisJournal
-from persistence.redis_server import inspect_server
+from persistence.journal.redis.journal import RedisJournal
+from persistence.redis.server import inspect_server
 from tests.crash.redis_load import Writer, must_be_whole, race
 from tests.fixtures.events import tiny
 from tests.fixtures.redis_proxy import RedisProxy

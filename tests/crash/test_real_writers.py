@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from persistence.disk import SystemDisk
-from persistence.journal_inspect import verify
-from persistence.wal import Wal
-from persistence.wal_reader import WalReader
+from persistence.files.disk import SystemDisk
+from persistence.journal.files.inspect import verify
+from persistence.journal.files.reader import WalReader
+from persistence.journal.files.wal import Wal
 from tests.crash.writer import LIMITS
 from tests.fixtures.events import tiny
 

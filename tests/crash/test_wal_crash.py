@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from actors.errors import Fenced, JournalCorrupt, JournalUnavailable
-from persistence.wal import Wal
-from persistence.wal_format import SLOT_BYTES, SLOT_STRIDE, segment_name
-from persistence.wal_reader import WalReader
+from persistence.journal.files.format import SLOT_BYTES, SLOT_STRIDE, segment_name
+from persistence.journal.files.reader import WalReader
+from persistence.journal.files.wal import Wal
 from tests.crash.model import FOLDER, SHARD, Model, Run, everything, new_wal
 from tests.fixtures.events import tiny
 from tests.simulation.sim_disk import PowerCut, SimDisk

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sys
 
 from actors.errors import SchedulingError
-from persistence.disk import SystemDisk
-from persistence.wal import Limits, Wal
+from persistence.files.disk import SystemDisk
+from persistence.journal.files.wal import Limits, Wal
 from tests.fixtures.events import tiny
 
 LIMITS = Limits(segment_bytes=16 * 1024, grow_bytes=4096, lock_wait_s=2.0)

@@ -13,25 +13,25 @@ import typer
 import yaml
 
 from cluster.cli import app
-from cluster.settings import ENV_PREFIX, SECRETS, Settings
+from cluster.site.settings import ENV_PREFIX, SECRETS, Settings
 from tests.architecture.sources import ROOT
 from tests.fixtures.azurite import needed
 
-CLUSTER = ROOT / "cluster"
+CLUSTER = ROOT / "cluster" / "deploy"
 PLANNED = frozenset({"cluster up", "cluster join", "cluster drain"})
 """Commands that a cluster is made of."""
 
 
 @functools.cache
 def compose() -> dict[str, Any]:
-    """cluster/compose.yaml."""
+    """cluster/deploy/compose.yaml."""
     found: dict[str, Any] = yaml.safe_load((CLUSTER / "compose.yaml").read_text())
     return found
 
 
 @functools.cache
 def manifests() -> list[dict[str, Any]]:
-    """The documents of cluster/kuberay.yaml."""
+    """The documents of cluster/deploy/kuberay.yaml."""
     return list(yaml.safe_load_all((CLUSTER / "kuberay.yaml").read_text()))
 
 
@@ -42,7 +42,7 @@ def of_kind(kind: str) -> dict[str, Any]:
 
 
 def alert_rules() -> list[dict[str, Any]]:
-    """The rules of cluster/alerts.yml."""
+    """The rules of cluster/deploy/alerts.yml."""
     groups = yaml.safe_load((CLUSTER / "alerts.yml").read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 

@@ -14,7 +14,7 @@ from tests.fakes.house import open_house
 
 
 async def serve(port: int) -> None:
-    """Serve as cluster/gateway_wiring.py does, without Ray and without a disk."""
+    """Serve as cluster/wiring/gateway.py does, without Ray and without a disk."""
     async with open_house() as house:
         await house.add_provider(1)
         config = uvicorn.Config(

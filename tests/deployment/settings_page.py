@@ -9,8 +9,8 @@ import ast
 import inspect
 import sys
 
-from cluster import settings as module
-from cluster.settings import ENV_PREFIX, SECRETS, Settings
+from cluster.site import settings as module
+from cluster.site.settings import ENV_PREFIX, SECRETS, Settings
 
 HEAD = """# Settings
 
@@ -18,7 +18,7 @@ Each is an environment variable. Those marked *fixed* are written into a site wh
 is made and cannot be changed later; those marked *secret* are never shown, and with
 `_FILE` at the end of the name the variable names a file with the value (mode 600).
 
-This page is made from `cluster/settings.py`.
+This page is made from `cluster/site/settings.py`.
 """
 FIXED = frozenset({"shards", "placement", "cell_minutes"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cluster.settings import Settings
+from cluster.site.settings import Settings
 from tests.architecture.sources import ROOT
 from tests.deployment.files import commands, setting_variables
 from tests.deployment.settings_page import described, page

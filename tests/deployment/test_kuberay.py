@@ -9,7 +9,7 @@ import pytest
 
 from cluster.node.leaving import HAND_OVER_S
 from cluster.node.supervisor import stop_seconds
-from cluster.settings import Settings, read_settings
+from cluster.site.settings import Settings, read_settings
 from tests.architecture.sources import ROOT
 from tests.deployment.files import (
     PLANNED,

@@ -10,9 +10,9 @@ from typing import Any
 
 import uvicorn
 
-from gateway.live.connection import LiveConnection
-from gateway.live.fanout import EXTENSION, FanoutProtocol
-from gateway.live.switchboard import Switchboard
+from gateway.live.transport.connection import LiveConnection
+from gateway.live.transport.switchboard import Switchboard
+from gateway.live.transport.uvicorn_protocol import EXTENSION, FanoutProtocol
 
 PATIENCE_S = 10.0
 

@@ -13,17 +13,17 @@ from fastapi import FastAPI
 
 from actors.domain.ids import ProviderId
 from actors.domain.rules import Policy
-from actors.local import LocalLinks
-from actors.mailbox import Mailbox
+from actors.hosting.local import LocalLinks
+from actors.hosting.mailbox import Mailbox
 from actors.placement import Placement, placing, shard_name
+from gateway.access.tokens import Role, issue_token
 from gateway.app import create_app
-from gateway.auth import Role, issue_token
-from gateway.batching import Courier
+from gateway.calendars.courier import Courier
 from gateway.config import GatewayConfig, GatewayPorts
-from persistence.journal_memory import MemoryJournal
-from persistence.projector import Projector
-from persistence.readmodel_memory import MemoryReadModel
-from persistence.snapshots_memory import MemorySnapshots
+from persistence.journal.memory import MemoryJournal
+from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.readmodel.projection.projector import Projector
+from persistence.snapshots.memory import MemorySnapshots
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.openapi_checker import OpenApiChecker

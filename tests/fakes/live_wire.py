@@ -7,8 +7,8 @@ from typing import Any
 
 from websockets.protocol import Protocol, Side
 
-from gateway.live.connection import LiveConnection
-from gateway.live.switchboard import Switchboard
+from gateway.live.transport.connection import LiveConnection
+from gateway.live.transport.switchboard import Switchboard
 
 BYTES_MAX = 2_000
 

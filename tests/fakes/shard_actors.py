@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from actors.domain.ids import Millis, ShardId
 from actors.domain.rules import Policy
 from actors.errors import Unavailable
-from actors.hosting import Patience, ShardHost, ShardSpec
-from actors.limits import Limits
-from actors.mailbox import Mailbox
+from actors.hosting.mailbox import Mailbox
+from actors.hosting.process import Patience, ShardHost, ShardSpec
 from actors.ports import ShardStatus
-from actors.remote_actor import actor_names
+from actors.remote.actor import actor_names
+from actors.shard.limits import Limits
 from cluster.keeping.moves import Question
 from cluster.keeping.survey import ClusterNode, Survey
-from persistence.journal_memory import MemoryJournal
-from persistence.snapshots_memory import MemorySnapshots
+from persistence.journal.memory import MemoryJournal
+from persistence.snapshots.memory import MemorySnapshots
 from tests.unit.actors import practice
 
 HASTY = Patience(released_s=0.2, warm_s=0.4, call_s=0.02, start_s=2.0, again_s=0.05)

@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from loadtests.history import FAIL, INFO, OK, History, Operation
-from loadtests.http_client import ConnectionLost, HttpClient
-from loadtests.live_client import LiveWatcher
-from loadtests.replay_watch import fresh
-from loadtests.workload import Watchers, Workload
+from loadtests.wire.http_client import ConnectionLost, HttpClient
+from loadtests.wire.live_client import LiveWatcher
+from loadtests.workload.history import FAIL, INFO, OK, History, Operation
+from loadtests.workload.watchers import fresh
+from loadtests.workload.workload import Watchers, Workload
 from tests.faults.sites import Site
 from tests.simulation.linearizability import NEVER, Step, explained
 

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from loadtests.history import OK, History
-from loadtests.workload import Watchers, Workload
-from loadtests.workload_plan import Plan, register
+from loadtests.workload.history import OK, History
+from loadtests.workload.plan import Plan, register
+from loadtests.workload.workload import Watchers, Workload
 from tests.faults.checking import Findings, check
 from tests.faults.sites import Site
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 
-from loadtests.workload_plan import Plan
+from loadtests.workload.plan import Plan
 from tests.benchmarks.__main__ import commit, machine
 from tests.faults.house import House, a_house
 from tests.faults.loads import Load, World

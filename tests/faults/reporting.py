@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtests.history import FAIL, INFO, OK, History
-from loadtests.replay_report import percentiles
+from loadtests.replay.report import percentiles
+from loadtests.workload.history import FAIL, INFO, OK, History
 
 ON_TIME_S = (1.0, 5.0)
 """A wish answered within so many seconds counts as answered on time."""

@@ -23,9 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from loadtests.history import FAIL, OK, History
-from loadtests.replay_report import percentiles
-from loadtests.workload_plan import Plan
+from loadtests.replay.report import percentiles
+from loadtests.workload.history import FAIL, OK, History
+from loadtests.workload.plan import Plan
 from tests.benchmarks.__main__ import commit, machine
 from tests.faults import menu
 from tests.faults.checking import Findings

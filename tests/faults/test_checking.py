@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.history import FAIL, INFO, OK, History, Operation, read_history
+from loadtests.workload.history import FAIL, INFO, OK, History, Operation, read_history
 from tests.faults.checking import Findings, judge_bookings, judge_order, judge_slots
 
 PRV, NINE, TEN = "prv_1", "2026-12-01T09:00:00Z", "2026-12-01T10:00:00Z"

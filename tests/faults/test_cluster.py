@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from loadtests.workload_plan import Plan
+from loadtests.workload.plan import Plan
 from tests.faults.estate import Estate, an_estate
 from tests.faults.loads import World
 

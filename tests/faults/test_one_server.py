@@ -19,7 +19,7 @@ from functools import partial
 import httpx
 import pytest
 
-from loadtests.workload_plan import Plan
+from loadtests.workload.plan import Plan
 from tests.faults.house import House, a_house
 from tests.faults.loads import Load, World, until
 from tests.faults.proxied import ProxyProcess

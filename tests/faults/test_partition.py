@@ -18,7 +18,7 @@ import pytest
 
 from actors.domain.ids import ProviderId
 from actors.placement import Placement, placing
-from loadtests.workload_plan import Plan
+from loadtests.workload.plan import Plan
 from tests.faults import netns
 from tests.faults.loads import World, until
 from tests.faults.parted import STORES, PartedEstate, a_parted_estate

@@ -18,9 +18,9 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from persistence.engine import migrate, open_engine
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projector import Projector
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.sql.engine import migrate, open_engine
 from tests.benchmarks.bench_projection import visits
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 

@@ -19,14 +19,14 @@ from cluster.backup.manifest import RECORDS, Manifest, read_manifest
 from cluster.backup.places import MANIFEST, FolderPlace, opened_place
 from cluster.backup.restoring import Restore
 from cluster.backup.saving import Backup, documents_folder
-from cluster.obstacle import Obstacle
-from cluster.settings import read_settings
-from cluster.site import Site, existing_site
-from cluster.stores import open_journal, open_snapshots
-from cluster.verification import Verdict, Verification
-from persistence.engine import open_engine
-from persistence.journal_import import FileJournalImport
-from persistence.progress import SqlProgress
+from cluster.checks.verification import Verdict, Verification
+from cluster.site.settings import read_settings
+from cluster.site.site import Site, existing_site
+from cluster.site.stores import open_journal, open_snapshots
+from cluster.terminal.obstacle import Obstacle
+from persistence.journal.files.restore import FileJournalImport
+from persistence.readmodel.queries.progress import SqlProgress
+from persistence.sql.engine import open_engine
 from tests.architecture.sources import ROOT
 from tests.factories import at, book_slot
 from tests.fixtures.server import clean_environment, run_command
@@ -351,7 +351,9 @@ async def test_a_trimmed_journal_still_knows_how_late_it_is(
         await connection.execute(text("DELETE FROM slot_claim"))
     await writer.dispose()
     ten_days = 10 * 24 * 3_600_000
-    monkeypatch.setattr("persistence.claim_purge.KEEP_MS", -ten_days)
+    monkeypatch.setattr(
+        "persistence.readmodel.projection.claim_purge.KEEP_MS", -ten_days
+    )
     journal, snapshots = open_journal(site.stores), open_snapshots(site.stores)
     reader = open_engine(site.database_url, "reader")
     check = Verification(journal, snapshots, reader, site.settings.policy)

@@ -11,8 +11,8 @@ from azure.storage.blob.aio import ContainerClient
 from cluster.backup.azure import CONNECTION, KEY, SAS
 from cluster.backup.manifest import RECORDS, read_manifest
 from cluster.backup.places import MANIFEST, opened_place
-from cluster.obstacle import Obstacle
-from cluster.site import existing_site
+from cluster.site.site import existing_site
+from cluster.terminal.obstacle import Obstacle
 from tests.fixtures.azurite import AzuriteServer
 from tests.fixtures.server import free_port, run_command
 from tests.fixtures.small_site import lived_in, made_site

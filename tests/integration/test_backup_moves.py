@@ -10,12 +10,12 @@ from actors.domain.ids import ShardId
 from actors.placement import isolated_shard
 from cluster.backup.places import MANIFEST
 from cluster.backup.saving import Backup
-from cluster.bootstrap import local_links
-from cluster.calendar_moves import CalendarMover
 from cluster.clock import SystemClock
-from cluster.isolating import isolate
-from cluster.obstacle import Obstacle
-from cluster.site import Site, existing_site
+from cluster.moving.calendar_moves import CalendarMover
+from cluster.moving.isolating import isolate
+from cluster.site.site import Site, existing_site
+from cluster.terminal.obstacle import Obstacle
+from cluster.wiring.calendars import local_links
 from tests.factories import PROVIDER, at, book_slot
 from tests.fixtures.small_site import lived_in, made_site, told, working
 from tests.integration.test_backup import backed_up, restored

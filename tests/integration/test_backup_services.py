@@ -12,11 +12,11 @@ from cluster.backup.places import opened_place
 from cluster.backup.restoring import Restore
 from cluster.backup.saving import Backup
 from cluster.backup.target import Target
-from cluster.obstacle import Obstacle
-from cluster.settings import Settings, read_settings
-from cluster.site import Site
-from cluster.stores import open_journal
-from cluster.verification import Verdict
+from cluster.checks.verification import Verdict
+from cluster.site.settings import Settings, read_settings
+from cluster.site.site import Site
+from cluster.site.stores import open_journal
+from cluster.terminal.obstacle import Obstacle
 from tests.factories import at, book_slot
 from tests.fixtures.small_site import lived_in, made_site, projected, told, working
 

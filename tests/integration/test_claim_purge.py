@@ -9,12 +9,16 @@ from msgspec import structs
 from sqlalchemy import select
 
 from actors.domain.ids import Millis, ShardId
-from persistence import claim_purge
-from persistence import tables as t
-from persistence.claim_purge import KEEP_MS, ClaimPurge, oldest_kept
-from persistence.engine import open_engine
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projector import Projector
+from persistence.readmodel import tables as t
+from persistence.readmodel.projection import claim_purge
+from persistence.readmodel.projection.claim_purge import (
+    KEEP_MS,
+    ClaimPurge,
+    oldest_kept,
+)
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.sql.engine import open_engine
 from tests.fixtures.read_model import empty_read_model
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 

@@ -6,16 +6,16 @@ import asyncio
 from datetime import date
 from pathlib import Path
 
-from actors.domain.answers import HoldView
-from actors.domain.events import ClockTrusted, WindowAdvanced
 from actors.domain.ids import Millis, Minute, ShardId
+from actors.domain.messages.answers import HoldView
+from actors.domain.messages.events import ClockTrusted, WindowAdvanced
 from actors.ports import Record
-from cluster.bootstrap import open_calendars
+from cluster.checks.clock_trust import trust_clock
 from cluster.clock import SystemClock
-from cluster.clock_trust import trust_clock
-from cluster.settings import read_settings
-from cluster.site import Site, site_made_if_needed
-from cluster.stores import open_journal
+from cluster.site.settings import read_settings
+from cluster.site.site import Site, site_made_if_needed
+from cluster.site.stores import open_journal
+from cluster.wiring.calendars import open_calendars
 from tests.unit.actors import practice as p
 
 AHEAD_MS = 400 * 86_400_000

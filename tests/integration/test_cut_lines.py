@@ -11,23 +11,23 @@ from types import SimpleNamespace
 
 import pytest
 
-from actors import doors
-from actors.domain.answers import BookingView, HoldView
-from actors.domain.commands import Command
-from actors.domain.errors import Refusal
-from actors.domain.events import HoldPlaced, SlotBooked
 from actors.domain.ids import Millis, ShardId
+from actors.domain.messages.answers import BookingView, HoldView
+from actors.domain.messages.commands import Command
+from actors.domain.messages.errors import Refusal
+from actors.domain.messages.events import HoldPlaced, SlotBooked
 from actors.domain.rules import Policy
-from actors.doors import EXECUTE, Door
-from actors.hosting import ShardHost, ShardSpec
-from actors.line import HEADER
-from actors.mailbox import Mailbox
+from actors.hosting.mailbox import Mailbox
+from actors.hosting.process import ShardHost, ShardSpec
 from actors.placement import Placement, placing
-from actors.remote import RayLinks, Seat
-from gateway.batching import Courier
-from gateway.request_queue import BatchingLimits
-from persistence.journal_memory import MemoryJournal
-from persistence.snapshots_memory import MemorySnapshots
+from actors.remote import lines as doors
+from actors.remote.line import HEADER
+from actors.remote.lines import EXECUTE, Door
+from actors.remote.links import RayLinks, Seat
+from gateway.calendars.courier import Courier
+from gateway.calendars.request_queue import BatchingLimits
+from persistence.journal.memory import MemoryJournal
+from persistence.snapshots.memory import MemorySnapshots
 from tests.unit.actors import practice as p
 
 SHARD = ShardId("s0000")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from persistence.lease_redis import RedisLease, while_holding
+from persistence.shared.lease import RedisLease, while_holding
 from tests.fixtures.redis_server import RedisServer
 
 

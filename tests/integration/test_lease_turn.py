@@ -9,7 +9,7 @@ import pytest
 
 from actors.errors import Unavailable
 from cluster.keeping.lease_turn import LeaseTurn
-from persistence.lease_redis import RedisLease
+from persistence.shared.lease import RedisLease
 
 if TYPE_CHECKING:
     from tests.fixtures.redis_server import RedisServer

@@ -17,12 +17,12 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.domain.ids import ShardId
-from persistence import engine as engines
-from persistence import projector as projecting
-from persistence.engine import open_engine
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projection_store import Applied, Offset, StoreUnavailable
-from persistence.projector import Projector
+from persistence.readmodel.projection import projector as projecting
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.store import Applied, Offset, StoreUnavailable
+from persistence.sql import engine as engines
+from persistence.sql.engine import open_engine
 from tests.benchmarks.bench_projection import project, visits
 from tests.faults.proxy import Proxy
 from tests.fixtures.mariadb import MariaDbServer

@@ -8,11 +8,11 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import text
 
-from persistence import engine as engines
-from persistence import server_drivers
-from persistence.engine import open_engine
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projection_store import Applied, Offset, StoreUnavailable
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.store import Applied, Offset, StoreUnavailable
+from persistence.sql import drivers as server_drivers
+from persistence.sql import engine as engines
+from persistence.sql.engine import open_engine
 from tests.fixtures.mariadb import MariaDbServer
 from tests.fixtures.read_model import ON_SERVER, empty_database
 from tests.fixtures.story import SHARD

@@ -7,11 +7,11 @@ import asyncio
 from sqlalchemy import text
 
 from actors.domain.ids import PatientId
-from persistence.bookings import SqlBookingHistory
-from persistence.engine import migrate, open_engine
-from persistence.progress import SqlProgress
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projector import Projector
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.queries.bookings import SqlBookingHistory
+from persistence.readmodel.queries.progress import SqlProgress
+from persistence.sql.engine import migrate, open_engine
 from tests.fixtures.mariadb import MariaDbServer
 from tests.fixtures.read_model import empty_database
 from tests.fixtures.rows import all_rows

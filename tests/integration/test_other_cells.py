@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from cluster.clock import SystemClock
-from cluster.site import Site
-from cluster.stores import open_journal, open_snapshots
-from persistence.engine import open_engine
-from persistence.rebuild import rebuild
-from persistence.seeding import SnapshotSeeds
+from cluster.site.site import Site
+from cluster.site.stores import open_journal, open_snapshots
+from persistence.readmodel.rebuilding.from_calendars import SnapshotSeeds
+from persistence.readmodel.rebuilding.rebuild import rebuild
+from persistence.sql.engine import open_engine
 from tests.fixtures.small_site import lived_in, made_site
 from tests.integration.test_backup import backed_up, restored, trimmed_backup
 from tests.integration.test_resharding import resharded, verified

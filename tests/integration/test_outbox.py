@@ -11,11 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.domain.ids import Millis
-from persistence import tables as t
-from persistence.engine import open_engine
-from persistence.outbox import ATTEMPTS_MAX, Outbox, OutboxCounts
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projector import Projector
+from persistence.notices.outbox import ATTEMPTS_MAX, Outbox, OutboxCounts
+from persistence.readmodel import tables as t
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.sql.engine import open_engine
 from tests.fixtures.read_model import SQL, empty_read_model
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 

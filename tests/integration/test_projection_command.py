@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster import cli
-from cluster.site import Site
+from cluster.site.site import Site
 from tests.fixtures.mariadb import MariaDbServer
 from tests.fixtures.read_model import empty_database
 from tests.fixtures.server import free_port

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from actors.domain.ids import Millis
-from actors.shared import Revocation, RevocationKind, Spending
+from care.sharing import Revocation, RevocationKind, Spending
 from cluster.clock import SystemClock
-from persistence.budgets_redis import RedisBudgets
-from persistence.pages_redis import RedisPages
-from persistence.redis_link import RedisAway, RedisLink
-from persistence.revocations_file import FileRevocations
-from persistence.revocations_redis import RedisRevocations
-from persistence.wakeups_redis import RedisWakeups
+from persistence.redis.link import RedisAway, RedisLink
+from persistence.shared.budgets import RedisBudgets
+from persistence.shared.pages import RedisPages
+from persistence.shared.revocations_file import FileRevocations
+from persistence.shared.revocations_redis import RedisRevocations
+from persistence.shared.wakeups import RedisWakeups
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.house import slot
@@ -169,7 +169,7 @@ async def test_what_redis_forgot_gateways_put_back(
     redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Redis that lost its memory hears of the revocations from who remembers."""
-    monkeypatch.setattr("persistence.revocations_redis.COMPARE_S", 0.05)
+    monkeypatch.setattr("persistence.shared.revocations_redis.COMPARE_S", 0.05)
     async with a_gateway(redis) as (live, revocations):
         await revocations.add(all_of("pat_1"))
         revoked = live.house.app.state.services.authenticator.revoked
@@ -182,7 +182,7 @@ async def test_a_gateway_that_starts_while_redis_is_away_goes_by_the_nodes_copy(
     redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tokens that were revoked stay revoked, and it says that it may be behind."""
-    monkeypatch.setattr("persistence.revocations_redis.COPY_GATHER_S", 0.0)
+    monkeypatch.setattr("persistence.shared.revocations_redis.COPY_GATHER_S", 0.0)
     copy = tmp_path / "revocations.jsonl"
     async with a_gateway(redis, copy) as (_, revocations):
         await revocations.add(all_of("pat_1"))

@@ -13,11 +13,11 @@ import pytest
 from actors.domain.ids import ProviderId, ShardId
 from actors.errors import JournalUnavailable, OutcomeUnknown
 from actors.ports import StoredCalendar
-from persistence.journal_redis import RedisJournal
-from persistence.redis_server import inspect_server
-from persistence.redis_store import COPY_MS
-from persistence.site_redis import RedisLayout
-from persistence.snapshots_redis import RedisSnapshots
+from persistence.journal.redis.journal import RedisJournal
+from persistence.redis.client import COPY_MS
+from persistence.redis.layout import RedisLayout
+from persistence.redis.server import inspect_server
+from persistence.snapshots.redis import RedisSnapshots
 from tests.fixtures.events import tiny
 from tests.fixtures.redis_proxy import RedisProxy
 from tests.fixtures.redis_server import RedisServer

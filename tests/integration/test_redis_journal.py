@@ -16,12 +16,12 @@ from actors.errors import (
     JournalUnavailable,
 )
 from actors.ports import Record, StoredCalendar
-from persistence.journal_redis import RedisJournal
-from persistence.redis_keys import SiteKeys
-from persistence.redis_store import RedisStore
-from persistence.site_redis import RedisLayout
-from persistence.snapshots import SnapshotCorrupt
-from persistence.snapshots_redis import RedisSnapshots
+from persistence.journal.redis.journal import RedisJournal
+from persistence.redis.client import RedisStore
+from persistence.redis.keys import SiteKeys
+from persistence.redis.layout import RedisLayout
+from persistence.snapshots.files import SnapshotCorrupt
+from persistence.snapshots.redis import RedisSnapshots
 from tests.fixtures.events import booked, tiny
 from tests.fixtures.redis_proxy import RedisProxy
 from tests.fixtures.redis_server import RedisServer

@@ -10,14 +10,14 @@ import pytest
 from actors.domain.ids import ShardId
 from actors.domain.rules import Policy
 from actors.errors import Fenced, JournalCorrupt
-from actors.limits import Limits
-from actors.mailbox import Mailbox
+from actors.hosting.mailbox import Mailbox
+from actors.shard.limits import Limits
 from cluster.clock import SystemClock
-from persistence.journal_redis import RedisJournal
-from persistence.redis_keys import SiteKeys
-from persistence.redis_store import RedisStore
-from persistence.site_redis import RedisLayout
-from persistence.snapshots_redis import RedisSnapshots
+from persistence.journal.redis.journal import RedisJournal
+from persistence.redis.client import RedisStore
+from persistence.redis.keys import SiteKeys
+from persistence.redis.layout import RedisLayout
+from persistence.snapshots.redis import RedisSnapshots
 from tests.fixtures.events import tiny
 from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.redis_sites import LAYOUT, with_layout

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.errors import JournalUnavailable
-from persistence.redis_server import ServerFacts, findings_of, inspect_server
+from persistence.redis.server import ServerFacts, findings_of, inspect_server
 from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.server import free_port
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from actors.shared import Spending
-from persistence.budgets_redis import RedisBudgets
-from persistence.journal_redis import RedisJournal
-from persistence.pages_redis import RedisPages
-from persistence.projector import Projector
-from persistence.projector_rest import TellsNews
-from persistence.readmodel_memory import MemoryReadModel
-from persistence.redis_link import RedisAway
-from persistence.site_redis import RedisLayout
+from care.sharing import Spending
+from persistence.journal.redis.journal import RedisJournal
+from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.resting import TellsNews
+from persistence.redis.layout import RedisLayout
+from persistence.redis.link import RedisAway
+from persistence.shared.budgets import RedisBudgets
+from persistence.shared.pages import RedisPages
 from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story
 
@@ -27,8 +27,8 @@ async def test_an_idle_projector_is_woken_by_the_journal(
 ) -> None:
     """With polling out of the way an append is projected all the same, and at rest
     hardly anything is asked."""
-    monkeypatch.setattr("persistence.projector_rest.NEWS_S", 30.0)
-    monkeypatch.setattr("persistence.projector_rest.POLL_LEAST_S", 30.0)
+    monkeypatch.setattr("persistence.readmodel.projection.resting.NEWS_S", 30.0)
+    monkeypatch.setattr("persistence.readmodel.projection.resting.POLL_LEAST_S", 30.0)
     layout = RedisLayout(redis_server.url, SITE)
     await layout.create(b"{}")
     await layout.close()

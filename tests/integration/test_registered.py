@@ -11,10 +11,10 @@ import pytest
 from actors.domain.ids import ShardId
 from actors.errors import Unavailable
 from actors.placement import Placement
-from cluster.bootstrap import Registered
-from cluster.settings import read_settings
-from cluster.site import Site, site_made_if_needed
-from persistence.journal_redis import RedisJournal
+from cluster.site.settings import read_settings
+from cluster.site.site import Site, site_made_if_needed
+from cluster.wiring.calendars import Registered
+from persistence.journal.redis.journal import RedisJournal
 from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.redis_sites import new_site
 

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.errors import Unavailable
-from persistence import server_fallback
-from persistence.engine import open_engine, reading
+from persistence.sql import replica as server_fallback
+from persistence.sql.engine import open_engine, reading
 from tests.fixtures.mariadb import MariaDbServer
 
 
@@ -60,7 +60,7 @@ async def test_a_dead_replica(
 ) -> None:
     """Killed: the primary answers, and may not be written either; then it is back."""
     monkeypatch.setattr(server_fallback, "LEFT_ALONE_S", 0.2)
-    monkeypatch.setattr("persistence.engine.RECYCLE_S", 0)
+    monkeypatch.setattr("persistence.sql.engine.RECYCLE_S", 0)
     named(replica, "replica")
     named(mariadb_server, "primary")
     primary = mariadb_server.url(
@@ -85,8 +85,8 @@ async def test_a_frozen_replica_holds_up_one_at_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After the first has waited in vain, all others are answered at once."""
-    monkeypatch.setattr("persistence.engine.ANSWER_S", {"reader": 0.5})
-    monkeypatch.setattr("persistence.server_drivers.CONNECT_S", 0.5)
+    monkeypatch.setattr("persistence.sql.engine.ANSWER_S", {"reader": 0.5})
+    monkeypatch.setattr("persistence.sql.drivers.CONNECT_S", 0.5)
     named(replica, "replica")
     named(mariadb_server, "primary")
     primary = mariadb_server.url("whose")

@@ -8,29 +8,34 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from actors.domain.answers import ProviderView, ScheduleView
 from actors.domain.ids import Millis, ProviderId
-from actors.domain.reads import ReadProvider, ReadSchedule
+from actors.domain.messages.answers import ProviderView, ScheduleView
+from actors.domain.messages.reads import ReadProvider, ReadSchedule
 from actors.placement import generation_of, isolated_shard
-from cluster import resharding
-from cluster.bootstrap import fixed_shards, local_calendars, local_links, site_placing
+from cluster.checks.verification import Verdict, Verification
 from cluster.clock import SystemClock
-from cluster.isolating import isolate
-from cluster.obstacle import Obstacle
-from cluster.resharding import as_wanted, reshard
-from cluster.resharding_leftovers import forget_other_generations
-from cluster.resharding_readmodel import catch_up, forget_old_offsets
-from cluster.site import Site, existing_site
-from cluster.stores import open_journal, open_snapshots
-from cluster.verification import Verdict, Verification
-from persistence.engine import open_engine
-from persistence.presence_redis import STALE_MS, GatewayLine, RedisPresence
-from persistence.progress import SqlProgress
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projection_store import StoreUnavailable
-from persistence.projector import Projector
-from persistence.rebuild import rebuild
-from persistence.seeding import SnapshotSeeds
+from cluster.moving import resharding
+from cluster.moving.isolating import isolate
+from cluster.moving.resharding import as_wanted, reshard
+from cluster.moving.resharding_after import forget_other_generations
+from cluster.moving.resharding_readmodel import catch_up, forget_old_offsets
+from cluster.site.site import Site, existing_site
+from cluster.site.stores import open_journal, open_snapshots
+from cluster.terminal.obstacle import Obstacle
+from cluster.wiring.calendars import (
+    fixed_shards,
+    local_calendars,
+    local_links,
+    site_placing,
+)
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.store import StoreUnavailable
+from persistence.readmodel.queries.progress import SqlProgress
+from persistence.readmodel.rebuilding.from_calendars import SnapshotSeeds
+from persistence.readmodel.rebuilding.rebuild import rebuild
+from persistence.shared.presence import STALE_MS, GatewayLine, RedisPresence
+from persistence.sql.engine import open_engine
 from tests.factories import PROVIDER, a_provider_id
 from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.redis_sites import new_site

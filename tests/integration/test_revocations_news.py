@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from actors.domain.ids import Millis
-from actors.shared import Revocation, RevocationKind
-from persistence.revocations_redis import RedisRevocations
+from care.sharing import Revocation, RevocationKind
+from persistence.shared.revocations_redis import RedisRevocations
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
 from tests.fixtures.redis_server import RedisServer
@@ -57,7 +57,7 @@ class Follower:
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr("persistence.revocations_redis.COMPARE_S", 0.02)
+    monkeypatch.setattr("persistence.shared.revocations_redis.COMPARE_S", 0.02)
     return next(SITES)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from persistence.server_settings import inspect_database, judge
+from persistence.sql.server_settings import inspect_database, judge
 from tests.fixtures.mariadb import MariaDbServer
 from tests.fixtures.server import free_port
 

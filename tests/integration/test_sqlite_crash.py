@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from persistence.engine import migrate, open_engine
+from persistence.sql.engine import migrate, open_engine
 from tests.benchmarks.bench_projection import project, visits
 from tests.fixtures.rows import Rows, all_rows
 

@@ -13,18 +13,18 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from actors.errors import Unavailable
-from actors.readmodel import ProviderQuery
-from cluster import projecting
-from cluster.bootstrap import open_calendars
+from care.readmodel import ProviderQuery
 from cluster.commands.projections import _rebuild
-from cluster.projecting import project_until
-from cluster.settings import read_settings
-from cluster.site import Site, site_made_if_needed
-from persistence.damage import KEPT, is_damaged
-from persistence.directory import SqlDirectory
-from persistence.engine import open_engine, sqlite_file
-from persistence.migrating import migrate
-from persistence.progress import SqlProgress
+from cluster.server import projector as projecting
+from cluster.server.projector import project_until
+from cluster.site.settings import read_settings
+from cluster.site.site import Site, site_made_if_needed
+from cluster.wiring.calendars import open_calendars
+from persistence.readmodel.queries.directory import SqlDirectory
+from persistence.readmodel.queries.progress import SqlProgress
+from persistence.sql.damage import KEPT, is_damaged
+from persistence.sql.engine import open_engine, sqlite_file
+from persistence.sql.migrating import migrate
 from tests.fixtures.rows import all_rows
 from tests.unit.actors import practice as p
 

@@ -17,8 +17,8 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from persistence.engine import MIGRATIONS, migrate, open_engine, read_model_url
-from persistence.tables import metadata
+from persistence.readmodel.tables import metadata
+from persistence.sql.engine import MIGRATIONS, migrate, open_engine, read_model_url
 
 
 def schema(path: Path) -> list[tuple[str, ...]]:
@@ -66,7 +66,7 @@ async def test_each_revision_may_be_run_again(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection)
         with Operations.context(context):
             for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions():
-                name = f"persistence.migrations.versions.v{script.revision}"
+                name = f"persistence.readmodel.migrations.versions.v{script.revision}"
                 importlib.import_module(name).upgrade()
 
     async with engine.begin() as connection:

@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from actors.domain.calendar import Calendar
-from actors.domain.events import Event
+from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.snapshot import encode
 from actors.domain.ids import ProviderId
+from actors.domain.messages.events import Event
 from actors.domain.rules import Policy
-from actors.domain.snapshot import encode
 from actors.ports import StoredCalendar
-from persistence.engine import migrate, open_engine
-from persistence.journal_file import FileJournal
-from persistence.journal_memory import MemoryJournal
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projector import Projector
-from persistence.rebuild import rebuild, status
-from persistence.seeding import SnapshotSeeds
-from persistence.snapshots import FileSnapshots
-from persistence.snapshots_memory import MemorySnapshots
+from persistence.journal.files.journal import FileJournal
+from persistence.journal.memory import MemoryJournal
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.rebuilding.from_calendars import SnapshotSeeds
+from persistence.readmodel.rebuilding.rebuild import rebuild, status
+from persistence.snapshots.files import FileSnapshots
+from persistence.snapshots.memory import MemorySnapshots
+from persistence.sql.engine import migrate, open_engine
 from tests.fixtures.rows import all_rows
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story
 

@@ -9,13 +9,13 @@ import pytest
 
 from actors.domain.ids import BookingId, Millis, Minute
 from actors.errors import Unavailable
-from persistence.bookings import HistoryEntry, SqlBookingHistory
-from persistence.directory import SqlDirectory
-from persistence.engine import migrate, open_engine
-from persistence.progress import SqlProgress
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projection_store import Offset, StoreUnavailable
-from persistence.projector import Projector
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.store import Offset, StoreUnavailable
+from persistence.readmodel.queries.bookings import HistoryEntry, SqlBookingHistory
+from persistence.readmodel.queries.directory import SqlDirectory
+from persistence.readmodel.queries.progress import SqlProgress
+from persistence.sql.engine import migrate, open_engine
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 
 

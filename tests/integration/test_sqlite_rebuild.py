@@ -10,19 +10,19 @@ import pytest
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from actors.domain.calendar import Calendar
+from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.ids import ProviderId, ShardId
 from actors.domain.rules import Policy
-from actors.domain.snapshot import decode, encode
 from actors.errors import JournalCorrupt
-from persistence import rebuild as rebuilding
-from persistence import tables as t
-from persistence.directory import SqlDirectory
-from persistence.engine import migrate, open_engine
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projector import Projector
-from persistence.rebuild import rebuild, status
-from persistence.seeding import RebuildImpossible, Seed
+from persistence.readmodel import tables as t
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.queries.directory import SqlDirectory
+from persistence.readmodel.rebuilding import rebuild as rebuilding
+from persistence.readmodel.rebuilding.from_calendars import RebuildImpossible, Seed
+from persistence.readmodel.rebuilding.rebuild import rebuild, status
+from persistence.sql.engine import migrate, open_engine
 from tests.fixtures.rows import all_rows
 from tests.fixtures.story import NINE, FixedClock, Story, StoryJournal, a_clinic
 
@@ -78,7 +78,7 @@ async def test_a_rebuild_equals_the_projection(
         await connection.execute(text("UPDATE provider SET name = 'damaged'"))
         await connection.execute(text("DELETE FROM clinic_word"))
     progress: list[tuple[int, int]] = []
-    monkeypatch.setattr("persistence.rebuild.BATCH_MAX", 10)
+    monkeypatch.setattr("persistence.readmodel.rebuilding.rebuild.BATCH_MAX", 10)
     await rebuild(journal, engine, FixedClock(), lambda *at: progress.append(at))
     after = await all_rows(engine)
     before.pop("clinic_word")  # imported clinics are not thrown away, nor mended
@@ -129,7 +129,7 @@ async def test_a_rebuild_may_be_broken_off_and_begun_again(
         if not left:
             raise Killed
 
-    monkeypatch.setattr("persistence.rebuild.BATCH_MAX", 9)
+    monkeypatch.setattr("persistence.readmodel.rebuilding.rebuild.BATCH_MAX", 9)
     with pytest.raises(Killed):
         await rebuild(journal, engine, FixedClock(), die)
     monkeypatch.undo()

@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from actors.domain.commands import Command
+from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.ids import ShardId
+from actors.domain.messages.commands import Command
 from actors.domain.rules import Policy
-from actors.domain.snapshot import decode, encode
-from actors.limits import Limits
-from actors.local import LocalLinks
-from actors.mailbox import Mailbox
+from actors.hosting.local import LocalLinks
+from actors.hosting.mailbox import Mailbox
 from actors.placement import Placement, placing
 from actors.ports import StoredCalendar
-from cluster.shard_wiring import ShardConfig, ShardStores
-from cluster.stores import StoresConfig
-from cluster.verification import Verdict, Verification
-from persistence.engine import migrate, open_engine
-from persistence.progress import SqlProgress
-from persistence.projection_sql import SqlProjectionStore
-from persistence.projector import Projector
+from actors.shard.limits import Limits
+from cluster.checks.verification import Verdict, Verification
+from cluster.site.stores import StoresConfig
+from cluster.wiring.shard import ShardConfig, ShardStores
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.queries.progress import SqlProgress
+from persistence.sql.engine import migrate, open_engine
 from tests.factories import (
     NOW,
     at,
@@ -143,7 +143,7 @@ async def test_a_spoiled_read_model_is_named(
     site: Site, statement: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows that were changed, lost or never written are each found."""
-    monkeypatch.setattr("cluster.verification.PROJECTION_WAIT_S", 0.05)
+    monkeypatch.setattr("cluster.checks.verification.PROJECTION_WAIT_S", 0.05)
     await site.spoil(statement)
     assert any(says in problem for problem in (await site.verify()).problems)
 
@@ -153,10 +153,14 @@ async def test_claims_of_visits_long_past_are_not_missed(
 ) -> None:
     """What the purge of old claims lets go is no difference; all else still is one."""
     ten_days = 10 * 24 * 3_600_000
-    monkeypatch.setattr("persistence.claim_purge.KEEP_MS", -ten_days)
+    monkeypatch.setattr(
+        "persistence.readmodel.projection.claim_purge.KEEP_MS", -ten_days
+    )
     await site.spoil("DELETE FROM slot_claim")
     assert (await site.verify()).problems == []
-    monkeypatch.setattr("persistence.claim_purge.KEEP_MS", ten_days)
+    monkeypatch.setattr(
+        "persistence.readmodel.projection.claim_purge.KEEP_MS", ten_days
+    )
     (problem,) = (await site.verify()).problems
     assert "claims missing" in problem
 
@@ -165,7 +169,9 @@ async def test_a_snapshot_that_is_not_its_replay_is_named(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A calendar at rest that differs from its events is found."""
-    monkeypatch.setattr("cluster.verification.encode", lambda _calendar: b"other")
+    monkeypatch.setattr(
+        "cluster.checks.verification.encode", lambda _calendar: b"other"
+    )
     problems = (await site.verify()).problems
     assert problems
     assert all("is not its replay" in problem for problem in problems)
@@ -178,7 +184,7 @@ async def test_a_memory_that_is_behind_is_named(
     async with opened(site.folder) as (links, _):
         assert (await site.verify(links)).problems == []
         ahead = property(lambda audit: dict.fromkeys(audit._at_home, 99))
-        monkeypatch.setattr("actors.audit.Audit.versions", ahead)
+        monkeypatch.setattr("actors.audit.audit.Audit.versions", ahead)
         problems = (await site.verify(links)).problems
     assert any(problem.startswith("memory: ") for problem in problems)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.bootstrap import open_calendars
 from cluster.commands.projections import _rebuild
 from cluster.commands.verifying import _verified
-from cluster.obstacle import Obstacle
-from cluster.settings import read_settings
-from cluster.site import site_made_if_needed
+from cluster.site.settings import read_settings
+from cluster.site.site import site_made_if_needed
+from cluster.terminal.obstacle import Obstacle
+from cluster.wiring.calendars import open_calendars
 from tests.unit.actors import practice as p
 
 

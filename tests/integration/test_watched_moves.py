@@ -9,23 +9,23 @@ from datetime import UTC, datetime
 from itertools import count
 from time import monotonic
 
-from actors.domain.answers import BookingView
 from actors.domain.ids import Millis, PatientId, ShardId
+from actors.domain.messages.answers import BookingView
 from actors.domain.rules import Policy
-from actors.limits import Limits
-from actors.local import LocalLinks
-from actors.mailbox import Mailbox
+from actors.hosting.local import LocalLinks
+from actors.hosting.mailbox import Mailbox
 from actors.placement import Placement, isolated_shard, placing, shard_name
-from cluster.calendar_moves import CalendarMover
+from actors.shard.limits import Limits
+from cluster.moving.calendar_moves import CalendarMover
 from gateway.app import create_app
-from gateway.batching import Courier
+from gateway.calendars.courier import Courier
 from gateway.config import GatewayPorts
+from gateway.live.core.topic_names import slots_topic
 from gateway.live.service import LiveService
-from gateway.live.topics import slots_topic
-from gateway.live.watcher import Watcher
-from persistence.journal_memory import MemoryJournal
-from persistence.readmodel_memory import MemoryReadModel
-from persistence.snapshots_memory import MemorySnapshots
+from gateway.live.topics.watcher import Watcher
+from persistence.journal.memory import MemoryJournal
+from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.snapshots.memory import MemorySnapshots
 from tests.fakes.house import CONFIG
 from tests.properties.live_shards import TestWriter
 from tests.unit.actors import practice as p

@@ -7,10 +7,10 @@ from random import Random
 
 import msgspec
 
-from actors.domain.answers import BookingView
-from actors.domain.changes import CalendarChange, FeedBatch
 from actors.domain.ids import PatientId, ProviderId, ShardId, VisitTypeId
-from gateway.live.frames import Frame, Position
+from actors.domain.messages.answers import BookingView
+from actors.domain.messages.changes import CalendarChange, FeedBatch
+from gateway.live.core.frames import Frame, Position
 from tests.properties.live_client import WireClient
 
 PROVIDERS = [ProviderId(f"prv_{n}") for n in (1, 2, 3)]

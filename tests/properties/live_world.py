@@ -14,14 +14,6 @@ from typing import Any
 
 import msgspec
 
-from actors.domain.answers import (
-    BookingStatus,
-    BookingView,
-    PositionsView,
-    ScheduleView,
-    SlotsView,
-)
-from actors.domain.changes import CalendarChange, FeedBatch, SlotsChange
 from actors.domain.ids import (
     BookingId,
     LocationId,
@@ -31,17 +23,25 @@ from actors.domain.ids import (
     ProviderId,
     ShardId,
 )
-from gateway.live.board import Board, MeView, TopicView
-from gateway.live.frames import FrameEncoder, Position
-from gateway.live.hub import Hub
-from gateway.live.topics import (
+from actors.domain.messages.answers import (
+    BookingStatus,
+    BookingView,
+    PositionsView,
+    ScheduleView,
+    SlotsView,
+)
+from actors.domain.messages.changes import CalendarChange, FeedBatch, SlotsChange
+from gateway.live.core.frames import FrameEncoder, Position
+from gateway.live.core.topic_names import (
     Kind,
     TopicName,
     me_topic,
     schedule_topic,
     slots_topic,
 )
-from gateway.live.watcher import Watcher
+from gateway.live.topics.hub import Hub
+from gateway.live.topics.topic import Board, MeView, TopicView
+from gateway.live.topics.watcher import Watcher
 from tests.properties.live_client import TopicCopy
 from tests.properties.live_shards import (
     CONSULT,

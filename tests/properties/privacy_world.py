@@ -13,8 +13,6 @@ import json
 from random import Random
 from typing import Any, cast
 
-from actors.domain.answers import BookingStatus, BookingView, ScheduleView, SlotsView
-from actors.domain.changes import CalendarChange, FeedBatch, SlotsChange
 from actors.domain.ids import (
     BookingId,
     LocationId,
@@ -22,22 +20,29 @@ from actors.domain.ids import (
     Minute,
     PatientId,
 )
-from gateway.access import Access
-from gateway.auth import Authenticator, Caller, Role
-from gateway.errors import Forbidden, Unauthenticated
-from gateway.live.board import Board, MeView, TopicView
-from gateway.live.commands import SocketCommands
-from gateway.live.conversation import Conversation, House
-from gateway.live.frames import Frame, FrameEncoder
-from gateway.live.hub import Hub
-from gateway.live.permits import Permits
-from gateway.live.persons import Persons
-from gateway.live.room import TopicRoom
-from gateway.live.settings import LiveSettings
-from gateway.live.topics import Kind
-from gateway.live.watcher import Watcher
-from gateway.problems import CloseCode
-from gateway.reply import Reply
+from actors.domain.messages.answers import (
+    BookingStatus,
+    BookingView,
+    ScheduleView,
+    SlotsView,
+)
+from actors.domain.messages.changes import CalendarChange, FeedBatch, SlotsChange
+from gateway.access.rights import Access
+from gateway.access.tokens import Authenticator, Caller, Role
+from gateway.live.core.frames import Frame, FrameEncoder
+from gateway.live.core.topic_names import Kind
+from gateway.live.sessions.commands import SocketCommands
+from gateway.live.sessions.conversation import Conversation, House
+from gateway.live.sessions.identity import Persons
+from gateway.live.sessions.permits import Permits
+from gateway.live.sessions.topic_limits import TopicRoom
+from gateway.live.topics.hub import Hub
+from gateway.live.topics.topic import Board, MeView, TopicView
+from gateway.live.topics.watcher import Watcher
+from gateway.settings import LiveSettings
+from gateway.wire.errors import Forbidden, Unauthenticated
+from gateway.wire.problems import CloseCode
+from gateway.wire.replies import Reply
 from tests.fakes.clocks import SteppedClock
 from tests.unit.gateway.live.stage import CONSULT, NINE, PROVIDER, SHARD, TODAY, WEEK
 

@@ -14,18 +14,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from actors.domain import commands as cm
-from actors.domain.answers import (
-    Affected,
-    Answer,
-    BookingView,
-    HoldView,
-    TimeOffView,
-)
-from actors.domain.calendar import Calendar
-from actors.domain.delta import change_of
-from actors.domain.errors import NOT_REMEMBERED, Refusal, RefusalCode
-from actors.domain.events import Event, HoldExpired
+from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.delta import change_of
+from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.ids import (
     BookingId,
     HoldId,
@@ -36,7 +27,17 @@ from actors.domain.ids import (
     TimeOffId,
     VisitTypeId,
 )
-from actors.domain.reads import ReadEffect
+from actors.domain.messages import commands as cm
+from actors.domain.messages.answers import (
+    Affected,
+    Answer,
+    BookingView,
+    HoldView,
+    TimeOffView,
+)
+from actors.domain.messages.errors import NOT_REMEMBERED, Refusal, RefusalCode
+from actors.domain.messages.events import Event, HoldExpired
+from actors.domain.messages.reads import ReadEffect
 from actors.domain.rules import (
     Availability,
     BookingLimits,
@@ -45,7 +46,6 @@ from actors.domain.rules import (
     Policy,
     VisitType,
 )
-from actors.domain.snapshot import decode, encode
 from tests import factories as f
 from tests.properties.oracle import Kind, Limits, Oracle, Rules
 

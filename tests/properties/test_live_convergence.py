@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.live.painter import Painter
-from persistence.shared_memory import MemoryPages
+from gateway.live.feeds.warm_start import Painter
+from persistence.shared.memory import MemoryPages
 from tests.fakes.clocks import SteppedClock
 from tests.properties.live_world import LiveWorld, run_world
 

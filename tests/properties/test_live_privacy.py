@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gateway.live.hub import Hub
-from gateway.live.permits import Permits
-from gateway.live.persons import Owner
+from gateway.live.sessions.identity import Owner
+from gateway.live.sessions.permits import Permits
+from gateway.live.topics.hub import Hub
 from tests.properties.privacy_world import run_world
 
 SEEDS = 300

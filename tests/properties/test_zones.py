@@ -15,9 +15,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from actors.domain.availability import Offer, Openings, Place
 from actors.domain.ids import LocationId, Minute, TimeOffId
 from actors.domain.rules import AlignedFrom, Availability, Hours, TimeOff
+from actors.domain.time.openings import Offer, Openings, Place
 from actors.domain.zone_data import NAMES
 from actors.domain.zones import day_named, week_of_day, zone_named
 from tests.factories import DAY, a_location, a_visit_type

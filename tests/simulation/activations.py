@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from actors.batch import Batch
-from actors.clock_watch import ClockWatch, Reading
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.errors import (
     Fenced,
@@ -21,11 +19,13 @@ from actors.errors import (
     JournalUnavailable,
     OutcomeUnknown,
 )
-from actors.limits import Limits as ShardLimits
 from actors.ports import StoredCalendar, Trouble, TroubleCode
-from actors.shard import Shard
-from persistence.wal import Limits as WalLimits
-from persistence.wal import Wal
+from actors.shard.batch import Batch
+from actors.shard.clock_watch import ClockWatch, Reading
+from actors.shard.limits import Limits as ShardLimits
+from actors.shard.shard import Shard
+from persistence.journal.files.wal import Limits as WalLimits
+from persistence.journal.files.wal import Wal
 from tests.simulation.kernel import Violation
 from tests.simulation.machine import Killed, ProcessDisk
 from tests.simulation.sim_disk import PowerCut

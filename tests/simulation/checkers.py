@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from actors.domain import events as ev
-from actors.domain.answers import BookingView, HoldView, TimeOffView
-from actors.domain.errors import Refusal, RefusalCode
+from actors.domain.messages import events as ev
+from actors.domain.messages.answers import BookingView, HoldView, TimeOffView
+from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.ports import Record
 from tests.simulation.history import (
     OK,

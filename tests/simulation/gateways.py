@@ -10,9 +10,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from actors.domain.commands import CommandBase
+from actors.domain.messages.commands import CommandBase
 from actors.errors import Overloaded
-from gateway.request_queue import BatchingLimits, RequestQueue, Ticket
+from gateway.calendars.request_queue import BatchingLimits, RequestQueue, Ticket
 from tests.simulation.kernel import Kernel
 
 LIMITS = BatchingLimits(

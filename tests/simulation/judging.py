@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.domain.calendar import Calendar
+from actors.domain.calendar.calendar import Calendar
 from actors.domain.ids import PatientId, ProviderId, ShardId
 from tests.simulation.checkers import (
     Verdict,

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from actors.domain.answers import BookingView, HoldView
-from actors.domain.errors import Refusal, RefusalCode
+from actors.domain.messages.answers import BookingView, HoldView
+from actors.domain.messages.errors import Refusal, RefusalCode
 from tests.simulation.history import OK, REFUSED, UNKNOWN, Operation
 from tests.simulation.kernel import Violation
 

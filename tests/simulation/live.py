@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from actors.domain.answers import PositionsView, SlotsView
-from actors.domain.errors import Refusal
 from actors.domain.ids import Millis, ShardId
-from actors.domain.reads import ReadPositions, ReadWeek
-from gateway.live.board import Board
-from gateway.live.frames import Frame, FrameEncoder, Position
-from gateway.live.hub import Hub
-from gateway.live.topics import parse_topic
-from gateway.live.watcher import Watcher
-from gateway.problems import problem
+from actors.domain.messages.answers import PositionsView, SlotsView
+from actors.domain.messages.errors import Refusal
+from actors.domain.messages.reads import ReadPositions, ReadWeek
+from gateway.live.core.frames import Frame, FrameEncoder, Position
+from gateway.live.core.topic_names import parse_topic
+from gateway.live.topics.hub import Hub
+from gateway.live.topics.topic import Board
+from gateway.live.topics.watcher import Watcher
+from gateway.wire.problems import problem
 from tests.simulation.kernel import Kernel, Violation
 
 POLL_MS = 9_000

@@ -10,7 +10,7 @@ import errno
 from collections.abc import Callable, Generator
 from typing import Any
 
-from persistence.disk import Disk
+from persistence.files.disk import Disk
 from tests.simulation.kernel import Kernel
 from tests.simulation.sim_disk import PowerCut
 

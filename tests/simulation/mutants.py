@@ -12,18 +12,19 @@ from typing import Any
 
 import msgspec
 
-from actors.batch import Batch
-from actors.clock_watch import ClockWatch, Reading
-from actors.domain import desk
-from actors.domain.calendar import Calendar
+from actors.domain.calendar import staff as desk
+from actors.domain.calendar.calendar import Calendar
 from actors.domain.ids import Millis
-from actors.residents import Residents
-from gateway.live.board import Board
-from persistence import wal_format, wal_reader
-from persistence.fence import Fence
-from persistence.readmodel_memory import MemoryReadModel
-from persistence.wal import Wal
-from persistence.wal_reader import WalReader
+from actors.shard.batch import Batch
+from actors.shard.clock_watch import ClockWatch, Reading
+from actors.shard.residents import Residents
+from gateway.live.topics.topic import Board
+from persistence.journal.files import format as wal_format
+from persistence.journal.files import reader as wal_reader
+from persistence.journal.files.fence import Fence
+from persistence.journal.files.reader import WalReader
+from persistence.journal.files.wal import Wal
+from persistence.readmodel.memory.readmodel import MemoryReadModel
 
 Patch = tuple[Any, str, Any]
 

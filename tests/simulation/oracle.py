@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.domain import events as ev
+from actors.domain.messages import events as ev
 from actors.domain.rules import Policy
 from actors.ports import Record
 from tests.simulation.kernel import Violation

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.domain import commands as cm
-from actors.domain.answers import BookingStatus, BookingView, HoldView
-from actors.domain.errors import Refusal
 from actors.domain.ids import (
     BookingId,
     HoldId,
@@ -17,7 +14,10 @@ from actors.domain.ids import (
     booking_id,
     hold_id,
 )
-from actors.domain.reads import ReadBooking
+from actors.domain.messages import commands as cm
+from actors.domain.messages.answers import BookingStatus, BookingView, HoldView
+from actors.domain.messages.errors import Refusal
+from actors.domain.messages.reads import ReadBooking
 from tests.simulation.history import BookingRead, Operation
 from tests.simulation.people import Person
 from tests.simulation.region import LONG, SHORT

@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import Millis, ProviderId
+from actors.domain.messages.errors import Refusal, RefusalCode
 from tests.simulation.history import (
     OK,
     OPEN,

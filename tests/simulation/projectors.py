@@ -12,10 +12,10 @@ from typing import Any
 from actors.domain.ids import Millis, ShardId
 from actors.errors import Unavailable
 from actors.ports import Record
-from persistence.projection_store import Offset, Outcome, StoreUnavailable
-from persistence.projector import Projector
-from persistence.readmodel_memory import MemoryReadModel
-from persistence.wal_reader import WalReader
+from persistence.journal.files.reader import WalReader
+from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.store import Offset, Outcome, StoreUnavailable
 from tests.simulation.kernel import Kernel, Violation
 from tests.simulation.machine import ProcessDisk, Thread, Turn
 from tests.simulation.sim_disk import PowerCut

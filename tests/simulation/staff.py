@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.domain import commands as cm
-from actors.domain.answers import TimeOffView
 from actors.domain.ids import (
     BookingId,
     Minute,
@@ -13,6 +11,8 @@ from actors.domain.ids import (
     TimeOffId,
     time_off_id,
 )
+from actors.domain.messages import commands as cm
+from actors.domain.messages.answers import TimeOffView
 from tests.simulation.history import OK, Operation
 from tests.simulation.people import Person
 from tests.simulation.region import profile, rules

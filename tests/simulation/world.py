@@ -15,8 +15,8 @@ from actors.domain.ids import PatientId, ProviderId, ShardId
 from actors.domain.rules import Policy
 from actors.placement import Placement, placing
 from actors.ports import Record
-from persistence.readmodel_memory import MemoryReadModel
-from persistence.wal_reader import WalReader
+from persistence.journal.files.reader import WalReader
+from persistence.readmodel.memory.readmodel import MemoryReadModel
 from tests.simulation.activations import Activation
 from tests.simulation.faults import Nemesis, Weather, weather_of
 from tests.simulation.gateways import SimGateway

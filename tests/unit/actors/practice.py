@@ -1,14 +1,5 @@
 """Commands of a small practice: open every day, 8 to 18 UTC, visits of 30 minutes."""
 
-from actors.domain.commands import (
-    BookSlot,
-    CancelBooking,
-    Command,
-    ConfirmHold,
-    PlaceHold,
-    RegisterProvider,
-    SetAvailability,
-)
 from actors.domain.ids import (
     ClinicId,
     LocationId,
@@ -20,7 +11,16 @@ from actors.domain.ids import (
     booking_id,
     hold_id,
 )
-from actors.domain.reads import ReadSlots
+from actors.domain.messages.commands import (
+    BookSlot,
+    CancelBooking,
+    Command,
+    ConfirmHold,
+    PlaceHold,
+    RegisterProvider,
+    SetAvailability,
+)
+from actors.domain.messages.reads import ReadSlots
 from actors.domain.rules import (
     Availability,
     Clinic,

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from actors.domain.events import Event
 from actors.domain.ids import Millis, ProviderId, ShardId
+from actors.domain.messages.events import Event
 from actors.errors import Fenced
 from actors.ports import Record, Sealed, StoredCalendar
 

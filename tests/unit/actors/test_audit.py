@@ -2,18 +2,7 @@
 
 import pytest
 
-from actors.audit import Audit
-from actors.domain.answers import BookingStatus
-from actors.domain.events import (
-    BookingCancelled,
-    BookingRescheduled,
-    CommandRefused,
-    Event,
-    HoldExpired,
-    HoldPlaced,
-    NoShowMarked,
-    SlotBooked,
-)
+from actors.audit.audit import Audit
 from actors.domain.ids import (
     BookingId,
     HoldId,
@@ -23,6 +12,17 @@ from actors.domain.ids import (
     PatientId,
     ProviderId,
     VisitTypeId,
+)
+from actors.domain.messages.answers import BookingStatus
+from actors.domain.messages.events import (
+    BookingCancelled,
+    BookingRescheduled,
+    CommandRefused,
+    Event,
+    HoldExpired,
+    HoldPlaced,
+    NoShowMarked,
+    SlotBooked,
 )
 from actors.ports import Record
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from actors.audit import Audit
-from actors.domain.at_rest import FORMAT_LEFT, pack_for_new_shard, unpack
-from actors.domain.calendar import Calendar
-from actors.domain.events import CalendarMovedIn, CalendarMovedOut, Event
+from actors.audit.audit import Audit
+from actors.domain.calendar.at_rest import FORMAT_LEFT, pack_for_new_shard, unpack
+from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.ids import ShardId
+from actors.domain.messages.events import CalendarMovedIn, CalendarMovedOut, Event
 from actors.domain.rules import Policy
-from actors.domain.snapshot import decode, encode
 from actors.ports import Record
 from tests.factories import (
     NOW,

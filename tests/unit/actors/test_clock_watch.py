@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.clock_watch import CONFIRM_MS, STEP_MS, ClockWatch, Reading
 from actors.domain.ids import Millis
+from actors.shard.clock_watch import CONFIRM_MS, STEP_MS, ClockWatch, Reading
 
 START = 1_800_000_000_000
 DAY = 86_400_000

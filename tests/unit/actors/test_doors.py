@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors import doors
-from actors.doors import (
+from actors.hosting.process import ShardHost
+from actors.remote import lines as doors
+from actors.remote.line import LineFailed, LineLost
+from actors.remote.lines import (
     EXECUTE,
     KEY_VARIABLE,
     POLL,
@@ -17,8 +19,6 @@ from actors.doors import (
     Lines,
     poll_payload,
 )
-from actors.hosting import ShardHost
-from actors.line import LineFailed, LineLost
 
 
 class EchoHost(ShardHost):

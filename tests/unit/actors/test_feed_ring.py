@@ -1,8 +1,8 @@
 """The ring answers any cursor with what follows it, or says that something is lost."""
 
-from actors.domain.changes import CalendarChange
 from actors.domain.ids import ProviderId
-from actors.feed_ring import FeedRing, weight_of
+from actors.domain.messages.changes import CalendarChange
+from actors.shard.feed_ring import FeedRing, weight_of
 
 ONE = ProviderId("prv_1")
 

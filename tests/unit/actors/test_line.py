@@ -7,8 +7,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors import line
-from actors.line import HEADER, HELLO, Line, LineFailed, LineLost, LineServer, proof
+from actors.remote import line
+from actors.remote.line import (
+    HEADER,
+    HELLO,
+    Line,
+    LineFailed,
+    LineLost,
+    LineServer,
+    proof,
+)
 
 KEY = b"k" * 32
 ECHO, SLOW, BROKEN = 1, 2, 3

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from actors.domain.answers import BookingView, HoldView, SlotsView
-from actors.domain.errors import Refusal
 from actors.domain.ids import Millis, ShardId
+from actors.domain.messages.answers import BookingView, HoldView, SlotsView
+from actors.domain.messages.errors import Refusal
 from actors.domain.rules import Policy
 from actors.errors import (
     CalendarRecovering,
@@ -18,9 +18,9 @@ from actors.errors import (
     JournalUnavailable,
     OutcomeUnknown,
 )
-from actors.limits import Limits
-from actors.mailbox import Mailbox
+from actors.hosting.mailbox import Mailbox
 from actors.ports import ShardReply, Trouble, TroubleCode
+from actors.shard.limits import Limits
 from tests.unit.actors import practice as p
 from tests.unit.actors.stores import FaultyJournal, FaultySnapshots
 

@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from actors.clock_watch import CONFIRM_MS
-from actors.domain.answers import BookingView, Done, HoldView, SlotsView
-from actors.domain.commands import TrustClock
-from actors.domain.events import ClockTrusted
 from actors.domain.ids import ShardId
+from actors.domain.messages.answers import BookingView, Done, HoldView, SlotsView
+from actors.domain.messages.commands import TrustClock
+from actors.domain.messages.events import ClockTrusted
 from actors.domain.rules import Policy
-from actors.limits import Limits
-from actors.mailbox import Mailbox
+from actors.hosting.mailbox import Mailbox
 from actors.ports import Request, ShardReply, Trouble, TroubleCode
+from actors.shard.clock_watch import CONFIRM_MS
+from actors.shard.limits import Limits
 from tests.fakes.clocks import SteppedClock
 from tests.unit.actors import practice as p
 from tests.unit.actors.stores import FaultyJournal, FaultySnapshots

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from actors.domain.ids import ProviderId, ShardId
 from actors.errors import OutcomeUnknown
-from actors.limits import Limits
 from actors.ports import StoredCalendar, TroubleCode
+from actors.shard.limits import Limits
 from tests.unit.actors import practice as p
 from tests.unit.actors.stores import FaultySnapshots
 from tests.unit.actors.test_mailbox import Desk, codes, desk

@@ -2,15 +2,15 @@
 
 import pytest
 
-from actors import remote
-from actors.domain.answers import NextFreeView, PositionsView
-from actors.domain.commands import RegisterProvider
 from actors.domain.ids import ShardId
-from actors.domain.reads import ReadNextFree, ReadPositions
-from actors.domain.refusals import NO_PROVIDER
+from actors.domain.messages.answers import NextFreeView, PositionsView
+from actors.domain.messages.commands import RegisterProvider
+from actors.domain.messages.reads import ReadNextFree, ReadPositions
+from actors.domain.messages.refusals import NO_PROVIDER
 from actors.errors import CalendarRecovering, ShardAsleep, Unavailable
 from actors.placement import Placement, placing
 from actors.ports import Request
+from actors.remote import links as remote
 from tests.unit.actors import practice as p
 
 SPEC = remote.ShardSpec("nowhere:nothing", b"")

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors import remote
 from actors.errors import CalendarRecovering, Unavailable
 from actors.placement import Placement, placing, shard_name
 from actors.ports import ShardStatus
+from actors.remote import links as remote
 
 SHARD = shard_name(0)
 FOR_EVER = 3600.0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from ray import cloudpickle
 
-from actors.hosting import ShardSpec
-from actors.remote_actor import ShardActor, actor_names, shard_of_name
+from actors.hosting.process import ShardSpec
+from actors.remote.actor import ShardActor, actor_names, shard_of_name
 
 
 def test_class_travels_by_name() -> None:
     """Ray stores where the class is to be imported from, so a new process runs what
     is installed by then: an upgrade is a hand-off of each shard."""
     travelling = cloudpickle.dumps(ShardActor)
-    assert b"actors.remote_actor" in travelling
+    assert b"actors.remote.actor" in travelling
     assert len(travelling) < 200
     assert len(cloudpickle.dumps(ShardSpec("a:b", b""))) < 500
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.domain.answers import (
+from actors.domain.ids import Millis, ProviderId, ShardId
+from actors.domain.messages.answers import (
     BookingStatus,
     BookingView,
     Done,
@@ -13,14 +14,13 @@ from actors.domain.answers import (
     PositionsView,
     SlotsView,
 )
-from actors.domain.errors import Refusal, RefusalCode
-from actors.domain.events import CommandRefused, HoldExpired, WindowAdvanced
-from actors.domain.ids import Millis, ProviderId, ShardId
-from actors.domain.reads import ReadNextFree, ReadPositions, ReadProvider
+from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.events import CommandRefused, HoldExpired, WindowAdvanced
+from actors.domain.messages.reads import ReadNextFree, ReadPositions, ReadProvider
 from actors.domain.rules import Policy
-from actors.limits import Limits
 from actors.ports import Record, Request, ShardReply, StoredCalendar, Trouble
-from actors.shard import Shard
+from actors.shard.limits import Limits
+from actors.shard.shard import Shard
 from tests.unit.actors import practice as p
 
 POLICY = Policy()
@@ -311,7 +311,7 @@ def test_defect_in_one_request_is_no_defect_of_the_shard(
         raise ZeroDivisionError
 
     bench = Bench().practice()
-    monkeypatch.setattr("actors.domain.calendar.Calendar.provider", broken)
+    monkeypatch.setattr("actors.domain.calendar.calendar.Calendar.provider", broken)
     trouble, view = bench.ask(ReadProvider(p.ANA), p.slots())
     assert isinstance(trouble, Trouble)
     assert isinstance(view, SlotsView)

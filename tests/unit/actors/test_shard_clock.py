@@ -1,13 +1,13 @@
 """A clock that is set back stops time for a while, and stops nobody from booking."""
 
-from actors.domain.answers import BookingView
-from actors.domain.errors import Refusal, RefusalCode
-from actors.domain.events import CommandRefused
 from actors.domain.ids import Millis, ShardId
+from actors.domain.messages.answers import BookingView
+from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.events import CommandRefused
 from actors.domain.rules import Policy
-from actors.limits import Limits
 from actors.ports import Record, Request, ShardReply
-from actors.shard import Shard
+from actors.shard.limits import Limits
+from actors.shard.shard import Shard
 from tests.unit.actors import practice as p
 
 HOUR = 3_600_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.domain.reads import (
+from actors.domain.messages.reads import (
     ReadBooking,
     ReadHold,
     ReadNextFree,

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.domain.answers import BookingView, SlotsView
-from actors.domain.calendar import Calendar
+from actors.domain.calendar.calendar import Calendar
 from actors.domain.ids import Millis
+from actors.domain.messages.answers import BookingView, SlotsView
 from actors.errors import JournalCorrupt
 from actors.ports import StoredCalendar, Trouble
 from tests.unit.actors import practice as p

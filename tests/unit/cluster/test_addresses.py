@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cluster.addresses import http_url, local_url
+from cluster.terminal.addresses import http_url, local_url
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "fe80::1", "clinic.example"])

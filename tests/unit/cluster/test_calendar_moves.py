@@ -7,25 +7,30 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.audit import Audit
-from actors.domain.answers import BookingView, CalendarLeft, PositionsView, Reply
-from actors.domain.commands import AdoptCalendar, MoveCalendarOut
-from actors.domain.errors import Refusal, RefusalCode
+from actors.audit.audit import Audit
 from actors.domain.ids import Millis, ProviderId, ShardId
-from actors.domain.reads import ReadNextFree, ReadPositions
+from actors.domain.messages.answers import (
+    BookingView,
+    CalendarLeft,
+    PositionsView,
+    Reply,
+)
+from actors.domain.messages.commands import AdoptCalendar, MoveCalendarOut
+from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.reads import ReadNextFree, ReadPositions
 from actors.domain.rules import Policy
-from actors.limits import Limits
-from actors.local import LocalLinks
-from actors.mailbox import Mailbox
+from actors.hosting.local import LocalLinks
+from actors.hosting.mailbox import Mailbox
 from actors.placement import Placement, isolated_shard, placing, shard_name
 from actors.ports import Request, Trouble, TroubleCode
-from cluster.calendar_moves import CalendarMover, NoSuchProvider
-from gateway.batching import Courier
-from gateway.request_queue import BatchingLimits
-from persistence.journal_memory import MemoryJournal
-from persistence.projector import Projector
-from persistence.readmodel_memory import MemoryReadModel
-from persistence.snapshots_memory import MemorySnapshots
+from actors.shard.limits import Limits
+from cluster.moving.calendar_moves import CalendarMover, NoSuchProvider
+from gateway.calendars.courier import Courier
+from gateway.calendars.request_queue import BatchingLimits
+from persistence.journal.memory import MemoryJournal
+from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.readmodel.projection.projector import Projector
+from persistence.snapshots.memory import MemorySnapshots
 from tests.fakes.clocks import SteppedClock
 from tests.unit.actors import practice as p
 

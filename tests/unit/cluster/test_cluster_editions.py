@@ -6,7 +6,7 @@ from actors.domain.ids import Millis, ShardId
 from actors.ports import ShardStatus
 from cluster.node.status import ClusterStatus, edition_troubles
 from cluster.node.status_table import as_document
-from persistence.presence_redis import GatewayLine
+from persistence.shared.presence import GatewayLine
 
 
 def _status(*editions: tuple[str, str]) -> ClusterStatus:

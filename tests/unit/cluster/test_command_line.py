@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cluster import cli
-from cluster.data_folder import DataFolder
-from cluster.settings import read_settings
+from cluster.site.data_folder import DataFolder
+from cluster.site.settings import read_settings
 
 
 @pytest.fixture

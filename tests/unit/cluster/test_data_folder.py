@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.data_folder import DataFolder
-from cluster.obstacle import Obstacle
-from cluster.run_file import RunRecord, mark_of_self, write_record
-from cluster.settings import Settings, read_settings
+from cluster.site.data_folder import DataFolder
+from cluster.site.run_file import RunRecord, mark_of_self, write_record
+from cluster.site.settings import Settings, read_settings
+from cluster.terminal.obstacle import Obstacle
 
 MADE_ON = "2026-12-01"
 

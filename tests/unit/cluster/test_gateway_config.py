@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cluster.data_folder import DataFolder
-from cluster.gateway_wiring import gateway_config
-from cluster.settings import read_settings
-from cluster.site import Site
+from cluster.site.data_folder import DataFolder
+from cluster.site.settings import read_settings
+from cluster.site.site import Site
+from cluster.wiring.gateway import gateway_config
 
 
 def test_limits_and_the_drain_of_sockets_come_from_the_settings(

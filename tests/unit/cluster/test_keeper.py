@@ -16,7 +16,7 @@ from cluster.keeping.keeper import Keeper, KeeperLimits
 from cluster.keeping.moves import HandOff, Question
 from cluster.keeping.operations import Operations, Patience
 from cluster.keeping.turns import FileTurn
-from cluster.obstacle import Obstacle
+from cluster.terminal.obstacle import Obstacle
 from tests.fakes.shard_actors import FakeActors
 
 SHARDS = [shard_name(n) for n in range(6)]

@@ -12,8 +12,8 @@ import pytest
 from cluster.node import leaving
 from cluster.node.children import Start
 from cluster.node.plan import NodePlan
-from cluster.site import Site
-from cluster.terminal import Terminal
+from cluster.site.site import Site
+from cluster.terminal.terminal import Terminal
 from tests.fixtures.server import free_port
 
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 import pytest
 
-from actors.domain.answers import BookingView
-from actors.hosting import ELSEWHERE
+from actors.domain.messages.answers import BookingView
+from actors.hosting.process import ELSEWHERE
 from actors.placement import shard_name
 from actors.ports import ShardReply, ShardStatus
 from cluster.keeping.moves import MoveLimits, Mover, Question, Step

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors.domain.rules import Clinic
-from cluster.practices import (
+from cluster.filling.practices import (
     COLUMNS,
     GIVEN_UP_AFTER,
     OtherFile,

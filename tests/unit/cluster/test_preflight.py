@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster import preflight
-from cluster.obstacle import Obstacle
-from cluster.settings import read_settings
+from cluster.server import preflight
+from cluster.site.settings import read_settings
+from cluster.terminal.obstacle import Obstacle
 from tests.fixtures.server import free_port
 
 Usage = namedtuple("Usage", "total used free")

@@ -10,8 +10,8 @@ from shutil import rmtree
 
 import pytest
 
-from cluster import ray_environment
-from cluster.ray_folder import new_ray_folder, ray_temp
+from cluster.own_ray import environment as ray_environment
+from cluster.own_ray.folder import new_ray_folder, ray_temp
 
 SESSION = "session_2026-11-29_21-01-31_207334_4194304/sockets/plasma_store"
 """The longest path below its folder that Ray makes for a socket."""

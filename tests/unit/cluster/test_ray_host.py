@@ -17,14 +17,14 @@ import pytest
 
 from actors.domain.ids import ShardId
 from actors.errors import Unavailable
-from cluster import ray_host
-from cluster.alongside import alongside
-from cluster.obstacle import Obstacle
-from cluster.ray_host import STARTS_MAX, RayHost
-from cluster.ray_parts import RayPart
-from cluster.run_file import mark_of
-from cluster.settings import read_settings
-from cluster.site import site_made_if_needed
+from cluster.own_ray.parts import RayPart
+from cluster.server import ray_host
+from cluster.server.ray_host import STARTS_MAX, RayHost
+from cluster.site.run_file import mark_of
+from cluster.site.settings import read_settings
+from cluster.site.site import site_made_if_needed
+from cluster.terminal.alongside import alongside
+from cluster.terminal.obstacle import Obstacle
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 PATIENCE_S = 60

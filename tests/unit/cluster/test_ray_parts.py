@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster.ray_parts import RayPart, RayWatch, kind_of, ray_processes
-from cluster.run_file import mark_of
+from cluster.own_ray.parts import RayPart, RayWatch, kind_of, ray_processes
+from cluster.site.run_file import mark_of
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 PATIENCE_S = 30

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from cluster.run_file import (
+from cluster.site.run_file import (
     ProcessMark,
     RunRecord,
     clear_leftovers,

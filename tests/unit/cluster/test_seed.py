@@ -7,20 +7,20 @@ from datetime import date
 
 from msgspec.structs import replace
 
-from actors.domain.answers import ProviderView, Reply
-from actors.domain.errors import Refusal
+from actors.domain.calendar.validation import overlap_problem
 from actors.domain.ids import Millis, ShardId, is_id
-from actors.domain.reads import ReadProvider
+from actors.domain.messages.answers import ProviderView, Reply
+from actors.domain.messages.errors import Refusal
+from actors.domain.messages.reads import ReadProvider
 from actors.domain.rules import Policy
-from actors.domain.validation import overlap_problem
-from actors.limits import Limits
 from actors.ports import Request, Trouble
-from actors.shard import Shard
-from cluster.practice_providers import providers_of
-from cluster.registering import Outcome, register
-from cluster.seed.places import clinics
-from cluster.seed.region import leaves, newcomers
-from cluster.seed.sow import sow
+from actors.shard.limits import Limits
+from actors.shard.shard import Shard
+from cluster.filling.places import clinics
+from cluster.filling.practice_providers import providers_of
+from cluster.filling.region import leaves, newcomers
+from cluster.filling.registering import Outcome, register
+from cluster.filling.sow import sow
 
 DAY = date(2026, 12, 1)
 NOON = Millis(1_796_126_400_000)  # 2026-12-01T12:00Z

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from actors.placement import Placement
-from cluster.obstacle import CANNOT_WORK, Obstacle
-from cluster.settings import read_settings
+from cluster.site.settings import read_settings
+from cluster.terminal.obstacle import CANNOT_WORK, Obstacle
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psutil
 
-from cluster.alongside import alongside
-from cluster.supervision import Supervisor
+from cluster.server.projector_process import Supervisor
+from cluster.terminal.alongside import alongside
 
 UNTIL_STDIN_CLOSES = [sys.executable, "-c", "import sys; sys.stdin.read()"]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import jwt
 import pytest
 
-from actors.shared import Revocation, RevocationKind
+from care.sharing import Revocation, RevocationKind
 from cluster import cli
 from cluster.clock import SystemClock
-from cluster.data_folder import DataFolder
-from cluster.settings import read_settings
-from persistence.revocations_file import FileRevocations
+from cluster.site.data_folder import DataFolder
+from cluster.site.settings import read_settings
+from persistence.shared.revocations_file import FileRevocations
 
 
 @pytest.fixture

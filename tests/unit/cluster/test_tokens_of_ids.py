@@ -2,8 +2,8 @@
 
 import re
 
-from cluster.gateway_wiring import Tokens
 from cluster.logs import _json
+from cluster.wiring.gateway import Tokens
 
 
 def test_tokens_are_well_formed_and_different() -> None:

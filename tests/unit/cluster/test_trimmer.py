@@ -4,8 +4,8 @@ from typing import Any, cast
 
 from actors.domain.ids import Millis, ShardId
 from actors.errors import JournalCorrupt
-from cluster.projecting import Trimmer
-from persistence.projection_store import Offset
+from cluster.server.projector import Trimmer
+from persistence.readmodel.projection.store import Offset
 
 
 class Stores:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cluster.watch_lines import JsonLines, PlainLines, isolated
+from cluster.terminal.watch_lines import JsonLines, PlainLines, isolated
 from slotcast.client import Change, TopicView
 from slotcast.client.events import (
     ByeSeen,

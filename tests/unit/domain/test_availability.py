@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from actors.domain import availability
-from actors.domain.availability import Openings
-from actors.domain.grid import PAGE_MINUTES, bits
 from actors.domain.rules import AlignedFrom, Availability, Hours, VisitType
+from actors.domain.time import openings as availability
+from actors.domain.time.grid import PAGE_MINUTES, bits
+from actors.domain.time.openings import Openings
 from tests.factories import (
     ALL_DAY,
     CONSULT,

@@ -8,14 +8,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from actors.domain import commands as cm
-from actors.domain import events as ev
-from actors.domain.answers import BookingView, Done, SlotsView, TimeOffView
-from actors.domain.calendar import Calendar
-from actors.domain.errors import Refusal
+from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.ids import Millis
+from actors.domain.messages import commands as cm
+from actors.domain.messages import events as ev
+from actors.domain.messages.answers import BookingView, Done, SlotsView, TimeOffView
+from actors.domain.messages.errors import Refusal
 from actors.domain.rules import Policy
-from actors.domain.snapshot import decode, encode
 from tests import factories as f
 from tests.factories import NOW, a_calendar, at, millis, play
 
@@ -264,7 +264,7 @@ def test_what_was_released_or_confirmed_is_no_hold() -> None:
 
 
 def test_only_recent_expiries_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.domain.state.EXPIRED_MAX", 4)
+    monkeypatch.setattr("actors.domain.calendar.state.EXPIRED_MAX", 4)
     calendar = a_calendar()
     for number in range(6):
         now = Millis(NOW + number * HOLD_MS)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from actors.domain.answers import BookingView
-from actors.domain.calendar import Calendar
-from actors.domain.changes import SlotsChange
-from actors.domain.commands import Command
-from actors.domain.delta import change_of
-from actors.domain.errors import Refusal, RefusalCode
-from actors.domain.events import Event
+from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.delta import change_of
 from actors.domain.ids import Millis, VisitTypeId
+from actors.domain.messages.answers import BookingView
+from actors.domain.messages.changes import SlotsChange
+from actors.domain.messages.commands import Command
+from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.events import Event
 from actors.domain.rules import Policy
 from tests import factories as f
 from tests.factories import CONSULT, NOW, a_calendar, at, millis, play
@@ -147,8 +147,8 @@ def test_a_long_silence_is_read_anew() -> None:
 
 def test_what_was_forgotten_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """The traces of a batch are bounded; so are those of advances."""
-    monkeypatch.setattr("actors.domain.occupancy.TRAIL_MAX", 2)
-    monkeypatch.setattr("actors.domain.state.ADVANCES_MAX", 1)
+    monkeypatch.setattr("actors.domain.calendar.occupancy.TRAIL_MAX", 2)
+    monkeypatch.setattr("actors.domain.calendar.state.ADVANCES_MAX", 1)
     calendar = a_calendar()
     events = happened(calendar, *(f.book_slot(n, at(9 + n)) for n in range(4)))
     assert change_of(calendar, events)[2]

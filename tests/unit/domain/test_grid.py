@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.domain.grid import Bitmap, all_of, any_of, bits, ones
+from actors.domain.time.grid import Bitmap, all_of, any_of, bits, ones
 
 
 def test_bits_lists_the_places_of_set_bits() -> None:

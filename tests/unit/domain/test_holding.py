@@ -5,15 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from actors.domain import commands as cm
-from actors.domain import events as ev
-from actors.domain.answers import HoldView
-from actors.domain.calendar import Calendar
-from actors.domain.errors import Refusal
+from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.occupancy import Hold
+from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.ids import Millis, VisitTypeId
-from actors.domain.occupancy import Hold
+from actors.domain.messages import commands as cm
+from actors.domain.messages import events as ev
+from actors.domain.messages.answers import HoldView
+from actors.domain.messages.errors import Refusal
 from actors.domain.rules import BookingLimits, Policy
-from actors.domain.snapshot import decode, encode
 from tests import factories as f
 from tests.factories import NOW, a_calendar, at, play
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from actors.domain import commands as cm
-from actors.domain.answers import BookingStatus, BookingView
-from actors.domain.errors import Refusal, RefusalCode
-from actors.domain.ids import Millis
-from actors.domain.lifecycle import (
+from actors.domain.calendar.lifecycle import (
     BLOCKING,
     LIVE,
     TRANSITIONS,
     UNDO_MS,
     UNDOABLE,
 )
+from actors.domain.ids import Millis
+from actors.domain.messages import commands as cm
+from actors.domain.messages.answers import BookingStatus, BookingView
+from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.rules import Policy
 from tests import factories as f
 

@@ -1,9 +1,9 @@
 """When too many keys are remembered, refusals make way before bookings do."""
 
-from actors.domain.answers import Done
-from actors.domain.errors import Refusal, RefusalCode
+from actors.domain.calendar.remembered import Remembered
 from actors.domain.ids import Millis, ProviderId
-from actors.domain.remembered import Remembered
+from actors.domain.messages.answers import Done
+from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.rules import Policy
 
 NO = Refusal(RefusalCode.SLOT_UNAVAILABLE)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from actors.domain.delta import change_of
+from actors.domain.calendar.delta import change_of
+from actors.domain.calendar.snapshot import SnapshotUnreadable, decode, encode
 from actors.domain.ids import Millis
 from actors.domain.rules import Policy
-from actors.domain.snapshot import SnapshotUnreadable, decode, encode
 from tests import factories as f
 from tests.factories import NOW, a_calendar, at, play
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from actors.domain import commands as cm
-from actors.domain.calendar import Calendar
-from actors.domain.errors import Refusal, RefusalCode
+from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.validation import overlap_problem
+from actors.domain.messages import commands as cm
+from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.rules import Availability, Hours, Policy
-from actors.domain.validation import overlap_problem
 from tests import factories as f
 
 LONG = "x" * 5_000
@@ -131,7 +131,7 @@ def test_leaves_have_a_bound_and_their_own_ids(monkeypatch: pytest.MonkeyPatch) 
     calendar = f.a_calendar()
     f.play(calendar, f.add_time_off(1))
     assert "already in use" in detail(f.add_time_off(1, key="other"), calendar)
-    monkeypatch.setattr("actors.domain.desk.TIME_OFF_MAX", 1)
+    monkeypatch.setattr("actors.domain.calendar.staff.TIME_OFF_MAX", 1)
     assert "At most 1" in detail(f.add_time_off(2), calendar)
 
 

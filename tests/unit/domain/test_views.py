@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from actors.domain.answers import (
+from actors.domain.calendar.calendar import Calendar
+from actors.domain.ids import HoldId, Millis, Minute, VisitTypeId
+from actors.domain.messages.answers import (
     BookingView,
     HoldView,
     ProviderView,
     ScheduleView,
     SlotsView,
 )
-from actors.domain.calendar import Calendar
-from actors.domain.errors import Refusal
-from actors.domain.ids import HoldId, Millis, Minute, VisitTypeId
+from actors.domain.messages.errors import Refusal
 from actors.domain.rules import Policy
 from tests import factories as f
 from tests.factories import CONSULT, MONDAY, a_calendar, at, play
@@ -144,7 +144,7 @@ def test_many_weeks_are_painted_within_a_bound(monkeypatch: pytest.MonkeyPatch) 
     """Dropping painted weeks changes no view."""
     calendar = a_calendar()
     before = view(calendar, at(0), at(0, day=28))
-    monkeypatch.setattr("actors.domain.views._VIEWS_MAX", 1)
+    monkeypatch.setattr("actors.domain.calendar.views._VIEWS_MAX", 1)
     assert view(calendar, at(0), at(0, day=28)) == before
     calendar.openings.offers[CONSULT].views.clear()
     assert view(calendar, at(0), at(0, day=28)) == before

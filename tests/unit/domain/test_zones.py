@@ -102,7 +102,7 @@ _VANCOUVER = """
 import zoneinfo
 from datetime import datetime, timezone
 from actors.domain.zones import zone_named
-from gateway.wire import parse_millis, today
+from gateway.wire.formats import parse_millis, today
 at = datetime(2026, 12, 2, 12, tzinfo=timezone.utc)
 read = at.astimezone(zoneinfo.ZoneInfo("America/Vancouver")).utcoffset()
 print(int(read.total_seconds()))

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.access import PUBLIC, VERDICTS, Action, Relation, Verdict
-from gateway.auth import Role
+from gateway.access.rights import PUBLIC, VERDICTS, Action, Relation, Verdict
+from gateway.access.tokens import Role
 from tests import factories as make
 from tests.fakes.house import House, open_house, slot
 

@@ -8,9 +8,9 @@ import jwt
 import pytest
 
 from actors.domain.ids import Millis
-from gateway.auth import Authenticator, Role, issue_token
+from gateway.access.tokens import Authenticator, Role, issue_token
 from gateway.config import GatewayConfig
-from gateway.errors import Unauthenticated
+from gateway.wire.errors import Unauthenticated
 from tests.fakes.clocks import SteppedClock
 
 KEY, OTHER = b"k" * 64, b"o" * 64

@@ -6,17 +6,17 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 from msgspec import ValidationError
 
-from actors.domain.answers import Done, NextFreeView, PositionsView
-from actors.domain.changes import FeedBatch
-from actors.domain.commands import CheckIn
-from actors.domain.errors import Refusal, RefusalCode
 from actors.domain.ids import BookingId, Millis, ProviderId, ShardId
-from actors.domain.reads import ReadNextFree, ReadPositions
+from actors.domain.messages.answers import Done, NextFreeView, PositionsView
+from actors.domain.messages.changes import FeedBatch
+from actors.domain.messages.commands import CheckIn
+from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.reads import ReadNextFree, ReadPositions
 from actors.errors import JournalFull, Overloaded, Unavailable
 from actors.placement import Placement, Places, placing
 from actors.ports import Request, ShardReply, ShardStatus, Trouble, TroubleCode
-from gateway.batching import Courier, ask_many
-from gateway.request_queue import BatchingLimits, RequestQueue, Ticket
+from gateway.calendars.courier import Courier, ask_many
+from gateway.calendars.request_queue import BatchingLimits, RequestQueue, Ticket
 
 PLACE = placing(Placement.SHARD, 2)
 ONE = ProviderId("prv_1")

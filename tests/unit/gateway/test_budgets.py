@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from actors.errors import Unavailable
-from actors.shared import Spending, Standing
-from gateway.auth import Caller, Role
-from gateway.budgets import Settlement
-from gateway.errors import TooManyRequests
-from gateway.limits import RateLimits
-from persistence.shared_memory import MemoryBudgets
+from care.sharing import Spending, Standing
+from gateway.access.rate_budgets import Settlement
+from gateway.access.tokens import Caller, Role
+from gateway.http.limits import RateLimits
+from gateway.wire.errors import TooManyRequests
+from persistence.shared.memory import MemoryBudgets
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.house import CONFIG
@@ -156,7 +156,7 @@ async def test_what_waits_to_be_settled_is_bounded(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With too many callers at a time some are kept to this gateway, and counted."""
-    monkeypatch.setattr("gateway.budgets.DUE_MAX", 5)
+    monkeypatch.setattr("gateway.access.rate_budgets.DUE_MAX", 5)
     settlement = Settlement(Away(), b"secret")
     buckets = settlement.buckets(kind, 1.0, 1, lambda: 0.0)
     for number in range(8):

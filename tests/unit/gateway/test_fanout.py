@@ -15,13 +15,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import Protocol, Side
 
-from gateway.live import fanout
-from gateway.live.connection import JOINED_MAX, LiveConnection
-from gateway.live.fanout import EXTENSION, FanoutProtocol
-from gateway.live.frames import Frame
-from gateway.live.session import LiveSession
-from gateway.live.watcher import Watcher
-from gateway.problems import CloseCode
+from gateway.live.core.frames import Frame
+from gateway.live.sessions.session import LiveSession
+from gateway.live.topics.watcher import Watcher
+from gateway.live.transport import uvicorn_protocol as fanout
+from gateway.live.transport.connection import JOINED_MAX, LiveConnection
+from gateway.live.transport.uvicorn_protocol import EXTENSION, FanoutProtocol
+from gateway.wire.problems import CloseCode
 from tests.fakes.adopting_site import PATIENCE_S, Site, a_site, stalled, until
 from tests.fakes.house import slot
 from tests.fakes.live_house import open_live_house

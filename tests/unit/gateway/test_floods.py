@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from websockets.protocol import Protocol
 
-from gateway.live.incoming import (
+from gateway.live.transport.parsers import (
     FRAMES_A_TURN,
     FRAMES_BURST_S,
     FRAMES_PER_S,
@@ -16,7 +16,7 @@ from gateway.live.incoming import (
     READ_BYTES_MAX,
     emptied_at,
 )
-from gateway.live.switchboard import Switchboard
+from gateway.live.transport.switchboard import Switchboard
 from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
 from tests.fakes.live_wire import a_connection, spoken, turns
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.live.flushes import LANE_WRITES, WRITES_AT_ONCE, Flushes
-from gateway.live.frames import Frame
+from gateway.live.core.frames import Frame
+from gateway.live.transport.write_scheduler import LANE_WRITES, WRITES_AT_ONCE, Flushes
 from tests.fakes.adopting_site import until
 
 DELTA = Frame(b"delta")

@@ -11,9 +11,9 @@ import pytest
 from actors.domain.ids import ShardId
 from actors.errors import Unavailable
 from actors.ports import ShardLinks, ShardStatus
-from actors.readmodel import ProjectionProgress
-from gateway import metrics
-from gateway.metrics import ShardAccounts
+from care.readmodel import ProjectionProgress
+from gateway.metrics import metrics
+from gateway.metrics.metrics import ShardAccounts
 
 A = ShardId("s0000")
 

@@ -6,8 +6,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from gateway.addresses import network_of
-from gateway.hosts import AllowedHosts
+from gateway.http.hosts import AllowedHosts
+from gateway.wire.addresses import network_of
 from tests.fakes.live_house import open_live_house
 
 

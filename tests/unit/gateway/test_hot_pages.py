@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from actors.domain.reads import ReadPositions, ReadSlots, ReadWeek
+from actors.domain.messages.reads import ReadPositions, ReadSlots, ReadWeek
 from actors.errors import Unavailable
-from actors.shared import Standing
-from gateway.hot_pages import AT_ONCE_MAX, PageShelf
-from gateway.live.frames import Frame
-from gateway.live.painter import WORTH, Painter
-from gateway.live.topics import slots_topic
-from gateway.live.watcher import Watcher
-from persistence.shared_memory import MemoryPages
+from care.sharing import Standing
+from gateway.calendars.hot_pages import AT_ONCE_MAX, PageShelf
+from gateway.live.core.frames import Frame
+from gateway.live.core.topic_names import slots_topic
+from gateway.live.feeds.warm_start import WORTH, Painter
+from gateway.live.topics.watcher import Watcher
+from persistence.shared.memory import MemoryPages
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.house import House, open_house, slot
@@ -46,8 +46,8 @@ class Silence:
 @pytest.fixture
 def calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are written when a test says so."""
-    monkeypatch.setattr("gateway.hot_pages.FLUSH_S", 3600.0)
-    monkeypatch.setattr("gateway.live.painter.FLUSH_S", 3600.0)
+    monkeypatch.setattr("gateway.calendars.hot_pages.FLUSH_S", 3600.0)
+    monkeypatch.setattr("gateway.live.feeds.warm_start.FLUSH_S", 3600.0)
 
 
 @asynccontextmanager

@@ -18,9 +18,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from websockets.protocol import Protocol, Side
 
-from gateway.connections import HttpConnections, SampledLog
-from gateway.http_limits import HttpLimits
-from gateway.http_protocol import BoundedHttpProtocol, http_protocol_of
+from gateway.transport.connections import HttpConnections, SampledLog
+from gateway.transport.http_protocol import BoundedHttpProtocol, http_protocol_of
+from gateway.transport.limits import HttpLimits
 from tests.fakes.adopting_site import PATIENCE_S, Site, a_site, until
 
 PATIENT = HttpLimits(

@@ -14,16 +14,16 @@ from websockets.http11 import Request
 from websockets.protocol import Protocol, Side
 from websockets.server import ServerProtocol
 
-from gateway.live.connection import ANSWERS_BYTES_MAX
-from gateway.live.flushes import WRITES_AT_ONCE
-from gateway.live.frames import Frame
-from gateway.live.incoming import (
+from gateway.live.core.frames import Frame
+from gateway.live.transport.connection import ANSWERS_BYTES_MAX
+from gateway.live.transport.parsers import (
     IDLE_MAX,
     PIECE_BYTES,
     Incoming,
     is_between_messages,
 )
-from gateway.live.switchboard import Switchboard
+from gateway.live.transport.switchboard import Switchboard
+from gateway.live.transport.write_scheduler import WRITES_AT_ONCE
 from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
 from tests.fakes.live_wire import BYTES_MAX, a_connection, reading, spoken, turns
 

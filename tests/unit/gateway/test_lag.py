@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.domain.ids import ShardId
-from gateway.lag import SAMPLES_MAX, ProjectionLag
+from gateway.metrics.projection_lag import SAMPLES_MAX, ProjectionLag
 
 A, B = ShardId("s0000"), ShardId("s0001")
 

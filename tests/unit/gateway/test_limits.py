@@ -7,10 +7,10 @@ import contextlib
 
 import pytest
 
-from gateway.budgets import TokenBuckets
+from gateway.access.rate_budgets import TokenBuckets
 from gateway.config import GatewayConfig
-from gateway.errors import TooManyRequests
-from gateway.limits import RateLimits
+from gateway.http.limits import RateLimits
+from gateway.wire.errors import TooManyRequests
 from tests.fakes.house import KEY, open_house, slot
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.domain import validation
-from actors.domain.availability import Place
-from actors.domain.errors import Refusal
+from actors.domain.calendar import validation
+from actors.domain.messages.errors import Refusal
+from actors.domain.time.openings import Place
 from gateway.providers import rule_checks
-from gateway.providers.availability import AvailabilityRequest, availability_of
+from gateway.providers.opening_rules import AvailabilityRequest, availability_of
 from tests import factories as make
 from tests.fakes.house import House
 

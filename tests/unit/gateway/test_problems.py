@@ -8,9 +8,9 @@ from typing import TypeVar
 import pytest
 
 from actors import errors as actor_errors
-from actors.domain.errors import Refusal, RefusalCode
-from gateway import errors
-from gateway.problems import CODES, CloseCode, of_error, of_refusal
+from actors.domain.messages.errors import Refusal, RefusalCode
+from gateway.wire import errors
+from gateway.wire.problems import CODES, CloseCode, of_error, of_refusal
 
 T = TypeVar("T")
 

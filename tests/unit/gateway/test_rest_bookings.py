@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from actors.domain.answers import Reply
-from actors.domain.errors import Refusal, RefusalCode
-from actors.domain.reads import ReadBooking
+from actors.domain.messages.answers import Reply
+from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.reads import ReadBooking
 from actors.ports import Calendars, Request
 from tests.fakes.house import House, slot
 

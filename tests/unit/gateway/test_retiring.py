@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.rules import Policy
-from actors.domain.snapshot import decode, encode
 from tests import factories as make
 from tests.fakes.house import House, slot
 
@@ -92,7 +92,7 @@ async def test_who_is_reinstated_offers_what_the_rules_say(house: House) -> None
 
 async def test_watchers_read_anew_when_a_provider_retires(house: House) -> None:
     """Calendar and snapshot alike: a change that no delta can tell is a reread."""
-    from actors.domain.delta import change_of
+    from actors.domain.calendar.delta import change_of
 
     calendar = make.a_calendar()
     calendar = decode(encode(calendar), Policy())

@@ -9,10 +9,10 @@ import jwt
 import pytest
 
 from actors.domain.ids import Millis
-from actors.shared import Revocation, RevocationKind
-from gateway.live.rhythm import Rhythm
-from gateway.revocations import RevokedTokens
-from persistence.shared_memory import MemoryRevocations
+from care.sharing import Revocation, RevocationKind
+from gateway.access.revocations import RevokedTokens
+from gateway.live.ticker import Rhythm
+from persistence.shared.memory import MemoryRevocations
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.house import KEY
@@ -187,7 +187,7 @@ def test_what_has_run_out_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     clock.step(120_000 / 1000)
     known.learn([one_token("c")])
     assert len(known) == 2
-    monkeypatch.setattr("gateway.revocations.KNOWN_MAX", 2)
+    monkeypatch.setattr("gateway.access.revocations.KNOWN_MAX", 2)
     known.learn([one_token("d", Millis(LATER - 1))])
     assert len(known) == 2
     assert not known.covers(_token("d"))

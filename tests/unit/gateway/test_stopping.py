@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.logs import Farewell, RequestLog
-from gateway.metrics import GatewayMetrics
+from gateway.http.request_log import Farewell, RequestLog
+from gateway.metrics.metrics import GatewayMetrics
 
 SCOPE: Scope = {
     "type": "http",

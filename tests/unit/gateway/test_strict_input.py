@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from gateway.app import all_operations
-from gateway.bodies import has_sentence
 from gateway.live.asyncapi import CLIENT_MESSAGES
+from gateway.wire.bodies import has_sentence
 from tests.fakes.house import House, slot
 
 ONE = "/v1/providers/prv_1"

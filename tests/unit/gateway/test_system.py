@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from actors.domain.ids import ShardId
 from actors.errors import ShardAsleep, Unavailable
 from gateway.app import all_operations
-from gateway.openapi import codes_of
-from gateway.problems import CODES
+from gateway.http.openapi import codes_of
+from gateway.wire.problems import CODES
 from tests.fakes.house import House, open_house, slot
 
 
@@ -82,7 +82,7 @@ async def test_the_lag_is_shown_while_the_read_model_is_away(
     async def away() -> Any:
         raise Unavailable
 
-    monkeypatch.setattr("gateway.metrics.monotonic", lambda: now)
+    monkeypatch.setattr("gateway.metrics.metrics.monotonic", lambda: now)
     async with house.app.router.lifespan_context(house.app):
         await house.client.get("/readyz")
         monkeypatch.setattr(house.read_model, "offsets", away)

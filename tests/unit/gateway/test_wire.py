@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.domain.answers import SlotPlace, SlotsView
 from actors.domain.ids import LocationId, Minute, ProviderId, VisitTypeId
-from gateway.errors import FieldError
-from gateway.wire import (
+from actors.domain.messages.answers import SlotPlace, SlotsView
+from gateway.wire.errors import FieldError
+from gateway.wire.formats import (
     later,
     millis_text,
     minute_text,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from loadtests.blink_crowd import GATEWAY_WATCHERS_MAX, TooManyWatchers, room_for
-from loadtests.blink_view import BAR_WIDTH, BARS, Show, Sight, bar, bars, screen
+from loadtests.blink.crowd import GATEWAY_WATCHERS_MAX, TooManyWatchers, room_for
+from loadtests.blink.view import BAR_WIDTH, BARS, Show, Sight, bar, bars, screen
 
 TOPIC = "slots/prv_blink/consult/2026-W49"
 

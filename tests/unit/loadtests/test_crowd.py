@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
-from loadtests.crowd_listener import Crowd, Listener
-from loadtests.crowd_wire import Sighting, refusal_of, request_of
-from loadtests.wire import PONG, TEXT, frame_at, masked
+from loadtests.crowd.listener import Crowd, Listener
+from loadtests.crowd.wire import Sighting, refusal_of, request_of
+from loadtests.wire.websocket import PONG, TEXT, frame_at, masked
 
 TOPIC = "slots/prv_1/consult/2026-W33"
 LENGTHS = st.sampled_from([0, 1, 125, 126, 127, 300, 65_535, 65_536, 70_000])

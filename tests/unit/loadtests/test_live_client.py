@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from loadtests.live_client import LiveWatcher
+from loadtests.wire.live_client import LiveWatcher
 from tests.fakes.live_house import open_live_house
 from tests.fakes.live_relay import open_relay
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.trace import COLUMNS, NotATrace, Visit, generate, read, shift_to
+from loadtests.replay.trace import COLUMNS, NotATrace, Visit, generate, read, shift_to
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "trace_sample.csv"
 REAL = Path(__file__).parents[4] / "shared" / "data" / "noshowappointments.csv"

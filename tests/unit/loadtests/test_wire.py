@@ -4,8 +4,8 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.protocol import SERVER, Protocol
 
-from loadtests import wire
-from loadtests.wire import Frames, source_of
+from loadtests.wire import websocket as wire
+from loadtests.wire.websocket import Frames, source_of
 
 
 def of_a_server(*payloads: bytes) -> bytes:

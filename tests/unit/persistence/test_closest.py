@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from persistence.directory import closest
+from persistence.readmodel.queries.directory import closest
 
 PART = 50
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.domain.events import SlotBooked
+from actors.domain.messages.events import SlotBooked
 from actors.errors import JournalCorrupt
 from persistence import codec
 from persistence.codec import EVENT_TYPES, KEYS, TAGS, VERSION, Codec

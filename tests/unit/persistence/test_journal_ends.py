@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from actors.domain.ids import ShardId
 from actors.errors import JournalCorrupt
-from persistence.journal_ends import TellsEnds, ends_of
-from persistence.projection_store import Offset
-from persistence.projector import Projector, lag
-from persistence.readmodel_memory import MemoryReadModel
+from persistence.journal.journal_ends import TellsEnds, ends_of
+from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.readmodel.projection.projector import Projector, lag
+from persistence.readmodel.projection.store import Offset
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 
 SHARDS = tuple(ShardId(f"s{number:04}") for number in range(64))

@@ -12,10 +12,10 @@ import pytest
 
 from actors.domain.ids import ShardId
 from actors.errors import Fenced, JournalFull, OutcomeUnknown
-from persistence.disk import SystemDisk
-from persistence.journal_file import FileJournal
-from persistence.room import KEEP_FREE, MIB, Room
-from persistence.wal import Limits
+from persistence.files.disk import SystemDisk
+from persistence.journal.files.journal import FileJournal
+from persistence.journal.files.room import KEEP_FREE, MIB, Room
+from persistence.journal.files.wal import Limits
 from tests.fixtures.events import tiny
 from tests.simulation.sim_disk import SimDisk
 

@@ -9,9 +9,9 @@ import pytest
 from actors.domain.ids import ShardId
 from actors.errors import JournalCorrupt
 from actors.ports import Record
-from persistence.journal_file import FileJournal
-from persistence.journal_import import FileJournalImport
-from persistence.journal_inspect import verify
+from persistence.journal.files.inspect import verify
+from persistence.journal.files.journal import FileJournal
+from persistence.journal.files.restore import FileJournalImport
 from tests.fixtures.story import Story
 
 SHARD = ShardId("s0003")

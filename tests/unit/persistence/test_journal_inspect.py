@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from actors.domain.ids import ProviderId, ShardId
-from persistence.disk import SystemDisk
-from persistence.journal_inspect import show, verify
-from persistence.wal import Limits, Wal
+from persistence.files.disk import SystemDisk
+from persistence.journal.files.inspect import show, verify
+from persistence.journal.files.wal import Limits, Wal
 from tests.fixtures.events import PATIENT, PROVIDER, booked, one_of_each, tiny
 
 SHARD = ShardId("s0000")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from actors.domain import events as ev
-from actors.domain.answers import BookingStatus
 from actors.domain.ids import HoldId, Millis, PatientId, ShardId
+from actors.domain.messages import events as ev
+from actors.domain.messages.answers import BookingStatus
 from actors.ports import Record
-from persistence import operations as o
-from persistence import projection as p
-from persistence.plan import Plan
+from persistence.readmodel.projection import operations as o
+from persistence.readmodel.projection import operations_of as p
+from persistence.readmodel.projection.plan import Plan
 from tests.fixtures.story import NINE, SHARD, Story
 
 

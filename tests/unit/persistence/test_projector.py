@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from actors.domain import events as ev
 from actors.domain.ids import ShardId
+from actors.domain.messages import events as ev
 from actors.errors import JournalUnavailable
 from actors.ports import Record
-from persistence import projection, projector_rest
-from persistence import projector as projecting
-from persistence.projection_store import Offset, ParkKind, StoreUnavailable
-from persistence.projector import Projector
-from persistence.readmodel_memory import MemoryReadModel
+from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.readmodel.projection import operations_of as projection
+from persistence.readmodel.projection import projector as projecting
+from persistence.readmodel.projection import resting as projector_rest
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.store import Offset, ParkKind, StoreUnavailable
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 
 

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping
 
 from actors.domain.ids import ShardId
-from actors.shared import OUTBOX
-from persistence.projector import Projector
-from persistence.projector_rest import TellsNews
-from persistence.readmodel_memory import MemoryReadModel
-from persistence.shared_memory import LocalWakeups
+from care.sharing import OUTBOX
+from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.resting import TellsNews
+from persistence.shared.memory import LocalWakeups
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 
 

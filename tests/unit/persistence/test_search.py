@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from persistence import search as s
+from persistence.readmodel import search_words as s
 
 
 def test_words_ignore_case_accents_and_punctuation() -> None:

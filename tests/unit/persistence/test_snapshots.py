@@ -10,7 +10,7 @@ import pytest
 from actors.domain.ids import ProviderId, ShardId
 from actors.errors import JournalUnavailable
 from actors.ports import StoredCalendar
-from persistence.snapshots import FileSnapshots, SnapshotCorrupt
+from persistence.snapshots.files import FileSnapshots, SnapshotCorrupt
 
 SHARD = ShardId("s0000")
 ONE = ProviderId("prv_1")

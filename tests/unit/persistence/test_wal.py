@@ -19,10 +19,10 @@ from actors.errors import (
     JournalUnavailable,
     OutcomeUnknown,
 )
-from persistence.disk import SystemDisk
-from persistence.wal import Limits, Wal
-from persistence.wal_format import SLOT_STRIDE, segment_name
-from persistence.wal_reader import WalReader
+from persistence.files.disk import SystemDisk
+from persistence.journal.files.format import SLOT_STRIDE, segment_name
+from persistence.journal.files.reader import WalReader
+from persistence.journal.files.wal import Limits, Wal
 from tests.crash.model import FOLDER, SHARD, everything, new_wal
 from tests.fixtures.events import booked, tiny
 from tests.simulation.sim_disk import SimDisk

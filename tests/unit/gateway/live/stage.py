@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from actors.domain.answers import BookingView, SlotsView
-from actors.domain.changes import CalendarChange, FeedBatch, SlotsChange
 from actors.domain.ids import Millis, ProviderId, ShardId, VisitTypeId
-from gateway.live.frames import Frame, FrameEncoder, Position
-from gateway.live.hub import Hub
-from gateway.live.topics import TopicName, slots_topic
-from gateway.live.watcher import Watcher
+from actors.domain.messages.answers import BookingView, SlotsView
+from actors.domain.messages.changes import CalendarChange, FeedBatch, SlotsChange
+from gateway.live.core.frames import Frame, FrameEncoder, Position
+from gateway.live.core.topic_names import TopicName, slots_topic
+from gateway.live.topics.hub import Hub
+from gateway.live.topics.watcher import Watcher
 
 PROVIDER, CONSULT = ProviderId("prv_1"), VisitTypeId("consult")
 SHARD = ShardId("s0000")

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from gateway.live.asyncapi import document
-from gateway.live.commands import COMMANDS
-from gateway.problems import CLOSE_REASONS, CloseCode
+from gateway.live.sessions.commands import COMMANDS
+from gateway.wire.problems import CLOSE_REASONS, CloseCode
 from tests.fakes.house import House
 
 

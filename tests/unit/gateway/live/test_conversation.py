@@ -8,16 +8,16 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.access import Access
-from gateway.auth import Authenticator, Caller, Role
-from gateway.errors import Unauthenticated
-from gateway.live.commands import SocketCommands
-from gateway.live.conversation import Conversation, House
-from gateway.live.persons import Persons
-from gateway.live.room import TopicRoom
-from gateway.live.settings import LiveSettings
-from gateway.live.watcher import STRIKES_MAX, Watcher
-from gateway.reply import Reply
+from gateway.access.rights import Access
+from gateway.access.tokens import Authenticator, Caller, Role
+from gateway.live.sessions.commands import SocketCommands
+from gateway.live.sessions.conversation import Conversation, House
+from gateway.live.sessions.identity import Persons
+from gateway.live.sessions.topic_limits import TopicRoom
+from gateway.live.topics.watcher import STRIKES_MAX, Watcher
+from gateway.settings import LiveSettings
+from gateway.wire.errors import Unauthenticated
+from gateway.wire.replies import Reply
 from tests.fakes.clocks import SteppedClock
 from tests.unit.gateway.live.stage import (
     TODAY,

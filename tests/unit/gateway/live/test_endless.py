@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from actors.domain.changes import FeedBatch
 from actors.domain.ids import ShardId
+from actors.domain.messages.changes import FeedBatch
 from actors.errors import ShardAsleep
-from gateway import endless
+from gateway.transport import endless
 from tests.fakes.house import slot
 from tests.fakes.live_house import LiveHouse, open_live_house
 

@@ -8,12 +8,12 @@ from random import Random
 import pytest
 from msgspec import ValidationError
 
-from actors.domain.changes import FeedBatch
 from actors.domain.ids import Millis, ShardId
+from actors.domain.messages.changes import FeedBatch
 from actors.errors import ShardAsleep, Unavailable
-from gateway.live.feed import ShardFeed, backoff_s
-from gateway.live.hub import FORGET_MS, Hub
-from gateway.live.settings import LiveSettings
+from gateway.live.feeds.feed import ShardFeed, backoff_s
+from gateway.live.topics.hub import FORGET_MS, Hub
+from gateway.settings import LiveSettings
 from tests.fakes.clocks import SteppedClock
 from tests.unit.gateway.live.stage import (
     NOW,
@@ -95,7 +95,7 @@ async def test_a_shard_nobody_watches_is_left_in_peace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without watchers its changes gather; the first subscription polls again."""
-    monkeypatch.setattr("gateway.live.feed._UNWATCHED_S", 3600)
+    monkeypatch.setattr("gateway.live.feeds.feed._UNWATCHED_S", 3600)
     looks: list[int] = []
     link = _Link(*(FeedBatch(1, n, n, [a_change(n, "h")]) for n in range(1, 4)))
     hub = a_hub()

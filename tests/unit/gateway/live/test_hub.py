@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from actors.domain.answers import PositionsView
-from actors.domain.changes import CalendarChange, FeedBatch
 from actors.domain.ids import Millis
-from gateway.live.frames import Position
-from gateway.live.hub import FORGET_MS, SUSPECT_MS, Hub
-from gateway.problems import problem
+from actors.domain.messages.answers import PositionsView
+from actors.domain.messages.changes import CalendarChange, FeedBatch
+from gateway.live.core.frames import Position
+from gateway.live.topics.hub import FORGET_MS, SUSPECT_MS, Hub
+from gateway.wire.problems import problem
 from tests.unit.gateway.live.stage import (
     NINE,
     NOW,

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.live.frames import Frame
-from gateway.live.outbox import ANSWERS_MAX, BYTES_MAX, FRAMES_MAX, RowWriter
+from gateway.live.core.frames import Frame
+from gateway.live.transport.asgi_writer import (
+    ANSWERS_MAX,
+    BYTES_MAX,
+    FRAMES_MAX,
+    RowWriter,
+)
 
 
 def a_frame(size: int = 1) -> Frame:

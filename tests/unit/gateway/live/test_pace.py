@@ -5,17 +5,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from actors.domain.answers import BookingStatus, BookingView
-from actors.domain.changes import CalendarChange
 from actors.domain.ids import BookingId, LocationId, Millis, Minute, PatientId
-from gateway.live.board import MeView
-from gateway.live.frames import NOWHERE, Position, Rows
-from gateway.live.hub import Hub
-from gateway.live.pace import SHARE, WINDOW_MS_MAX
-from gateway.live.painter import Painter
-from gateway.live.topics import me_topic, slots_topic
-from gateway.problems import problem
-from persistence.shared_memory import MemoryPages
+from actors.domain.messages.answers import BookingStatus, BookingView
+from actors.domain.messages.changes import CalendarChange
+from gateway.live.core.frames import NOWHERE, Position, Rows
+from gateway.live.core.topic_names import me_topic, slots_topic
+from gateway.live.feeds.warm_start import Painter
+from gateway.live.topics.coalescing import SHARE, WINDOW_MS_MAX
+from gateway.live.topics.hub import Hub
+from gateway.live.topics.topic import MeView
+from gateway.wire.problems import problem
+from persistence.shared.memory import MemoryPages
 from tests.fakes.clocks import SteppedClock
 from tests.unit.gateway.live.stage import (
     CONSULT,

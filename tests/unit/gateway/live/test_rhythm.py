@@ -8,18 +8,18 @@ from typing import cast
 import pytest
 
 from actors.domain.ids import Millis
-from gateway.access import Access
-from gateway.auth import Authenticator, Caller, Role
-from gateway.live.commands import SocketCommands
-from gateway.live.conversation import House
-from gateway.live.frames import NOWHERE, Frame
-from gateway.live.permits import Permits
-from gateway.live.persons import Persons
-from gateway.live.reader import TopicReader
-from gateway.live.rhythm import Rhythm
-from gateway.live.room import TopicRoom
-from gateway.live.settings import LiveSettings
-from gateway.live.watcher import Watcher
+from gateway.access.rights import Access
+from gateway.access.tokens import Authenticator, Caller, Role
+from gateway.live.core.frames import NOWHERE, Frame
+from gateway.live.feeds.reader import TopicReader
+from gateway.live.sessions.commands import SocketCommands
+from gateway.live.sessions.conversation import House
+from gateway.live.sessions.identity import Persons
+from gateway.live.sessions.permits import Permits
+from gateway.live.sessions.topic_limits import TopicRoom
+from gateway.live.ticker import Rhythm
+from gateway.live.topics.watcher import Watcher
+from gateway.settings import LiveSettings
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.house import CONFIG
 from tests.unit.gateway.live.stage import (

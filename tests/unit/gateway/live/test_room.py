@@ -9,23 +9,23 @@ import pytest
 
 from actors.domain.ids import Millis, ProviderId
 from actors.errors import Overloaded
-from gateway.auth import Caller, Role
+from gateway.access.tokens import Caller, Role
 from gateway.config import GatewayConfig
-from gateway.errors import TooManyRequests
-from gateway.limits import RateLimits
-from gateway.live.frames import NOWHERE
-from gateway.live.hub import FORGET_MS, Hub
-from gateway.live.room import PRIVATE_PART, TopicRoom, check_week
-from gateway.live.settings import LiveSettings
-from gateway.live.topics import (
+from gateway.http.limits import RateLimits
+from gateway.live.core.frames import NOWHERE
+from gateway.live.core.topic_names import (
     BadTopic,
     TopicName,
     me_topic,
     schedule_topic,
     slots_topic,
 )
-from gateway.live.watcher import Watcher
-from gateway.problems import problem
+from gateway.live.sessions.topic_limits import PRIVATE_PART, TopicRoom, check_week
+from gateway.live.topics.hub import FORGET_MS, Hub
+from gateway.live.topics.watcher import Watcher
+from gateway.settings import LiveSettings
+from gateway.wire.errors import TooManyRequests
+from gateway.wire.problems import problem
 from tests.fakes.clocks import SteppedClock
 from tests.unit.gateway.live.stage import (
     CONSULT,
@@ -158,7 +158,7 @@ async def test_a_read_that_takes_long_holds_no_answer_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing is known then, and the topic comes when it comes."""
-    monkeypatch.setattr("gateway.live.room.KNOWN_S", 0.01)
+    monkeypatch.setattr("gateway.live.sessions.topic_limits.KNOWN_S", 0.01)
     room, hub, _ = a_room()
     board = room.take(WEEK, None, HERE)
     assert await room.unknown([board]) == {}

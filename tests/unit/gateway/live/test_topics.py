@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.live.topics import BadTopic, Kind, is_week, parse_topic
+from gateway.live.core.topic_names import BadTopic, Kind, is_week, parse_topic
 
 
 def test_names_round_trip() -> None:

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from gateway.live.turnstile import A_TURN, Turnstile, Verdict
+from gateway.live.transport.admission import A_TURN, Turnstile, Verdict
 
 
 def a_turnstile(rate: float = 500.0, patience_s: float = 8.0) -> Turnstile:

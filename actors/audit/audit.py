@@ -1,0 +1,328 @@
+"""An audit of a journal that trusts no calendar: who had which time, and when.
+
+It reads events alone and keeps plain spans (actors/audit/tenures.py). Used by ``slotcast
+verify``. A calendar that moved between shards is followed by its tenures: each shard's
+journal is audited by itself, what came must be what left, and one shard has it now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from actors.audit.tenures import AuditedBooking, Tenure, tenure_of
+from actors.domain.calendar.at_rest import SnapshotUnreadable, unpack
+from actors.domain.calendar.state import CalendarState
+from actors.domain.ids import BookingId, ProviderId, ShardId
+from actors.domain.messages.answers import BookingStatus
+from actors.domain.messages.events import (
+    BookingCancelled,
+    BookingRescheduled,
+    CalendarMovedIn,
+    CalendarMovedOut,
+    ClockTrusted,
+    CommandRefused,
+    Event,
+    HoldExpired,
+    HoldPlaced,
+    HoldReleased,
+    NoShowMarked,
+    OutcomeUndone,
+    PatientArrived,
+    SlotBooked,
+    VisitCompleted,
+)
+from actors.ports import Record
+
+__all__ = ["PROBLEMS_MAX", "Audit", "AuditedBooking"]
+
+PROBLEMS_MAX = 100
+"""Problems named at most: a broken journal would name millions."""
+
+_UNCOUNTED = (CommandRefused, ClockTrusted, CalendarMovedOut)
+"""Events that leave the version as it is."""
+
+
+class _Exit(NamedTuple):
+    """Where a calendar left: its last record in a shard's journal."""
+
+    provider: ProviderId
+    shard: str
+    seq: int
+
+
+class Audit:
+    """Feed it every record of each shard in order; then ``close`` and ask.
+
+    Problems that only all shards together can show are found by ``close``.
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.events = 0
+        self.holds = 0
+        self.is_whole = True
+        """Nothing began before what was read."""
+        self._shard = ShardId("")
+        self._shards: set[str] = set()
+        self._seq = 0
+        self._epoch = 0
+        self._here: dict[ProviderId, Tenure] = {}
+        self._at_home: dict[ProviderId, tuple[ShardId, Tenure]] = {}
+        self._left: dict[_Exit, tuple[Tenure, ShardId]] = {}
+        self._came: dict[_Exit, tuple[Tenure, ShardId]] = {}
+
+    def feed(self, record: Record) -> None:
+        """Take in the next record of one shard."""
+        self._count_seq(record)
+        event = record.event
+        tenure = self._here.get(event.provider_id)
+        if isinstance(event, CalendarMovedIn):
+            self._moved_in(event, record)
+            return
+        if tenure is None:
+            if self._has_left(event.provider_id, record.seq):
+                return
+            tenure = self._here[event.provider_id] = Tenure()
+        if record.seq > tenure.begun_seq:
+            self._count_version(tenure, event)
+            step = _STEPS.get(type(event))
+            if step is not None:
+                step(self, tenure, event)
+
+    def _count_seq(self, record: Record) -> None:
+        if record.seq != self._seq + 1:
+            self._problem(f"seq {record.seq} follows {self._seq}")
+        if record.epoch < self._epoch:
+            self._problem(f"epoch {record.epoch} after {self._epoch}, seq {record.seq}")
+        self._seq, self._epoch = record.seq, record.epoch
+        self.events += 1
+
+    def new_shard(self, after_seq: int = 0, shard: str = "") -> None:
+        """The next record is the one after ``after_seq`` of another shard."""
+        self._settle()
+        self._seq, self._epoch = after_seq, 0
+        self._shard = ShardId(shard)
+        self._shards.add(shard)
+
+    def begin(self, calendar: CalendarState, seq: int) -> None:
+        """Begin a provider with a calendar at rest that holds events up to ``seq``.
+
+        For journals whose first records were trimmed; those records that remain and
+        are in the calendar already are counted, not followed again.
+        """
+        self.is_whole = False
+        provider, left = calendar.provider_id, calendar.left
+        tenure, problems = tenure_of(calendar, seq)
+        for problem in problems:
+            self._problem(f"{provider}: {problem}")
+        if left is None:
+            self._here[provider] = tenure
+        else:
+            place = _Exit(provider, self._shard, left.seq)
+            self._left[place] = tenure, left.to_shard
+
+    def close(self) -> None:
+        """All shards were fed: what they say of calendars that moved must fit."""
+        self._settle()
+        for place, (tenure, to_shard) in self._left.items():
+            if place in self._came:
+                self._compare(place, tenure, to_shard)
+            elif place.provider not in self._at_home:
+                self._problem(
+                    f"{place.provider} left {place.shard} and has not come to "
+                    f"{to_shard}: run `slotcast cluster isolate` again"
+                )
+        for place, (_, shard) in self._came.items():
+            if place not in self._left:
+                self.is_whole = False
+                if place.shard in self._shards:
+                    self._problem(
+                        f"{place.provider} came to {shard}, never left {place.shard}"
+                    )
+
+    def _compare(self, place: _Exit, left: Tenure, to_shard: ShardId) -> None:
+        """What came must be what left, and where it was sent."""
+        came, shard = self._came[place]
+        if shard != to_shard:
+            self._problem(f"{place.provider} came to {shard}, not {to_shard}")
+        if reason := left.problem_with(came):
+            self._problem(f"{place.provider} came to {shard} {reason}")
+
+    @property
+    def bookings(self) -> Mapping[BookingId, AuditedBooking]:
+        """Every booking as it was told last."""
+        found: dict[BookingId, AuditedBooking] = {}
+        for tenure, _ in self._left.values():  # visits of long ago are forgotten
+            found.update(tenure.bookings)
+        for _, tenure in self._at_home.values():
+            found.update(tenure.bookings)
+        for tenure in self._here.values():
+            found.update(tenure.bookings)
+        return found
+
+    @property
+    def versions(self) -> Mapping[ProviderId, int]:
+        """Where each calendar stands after the last record."""
+        home = {name: one.version for name, (_, one) in self._at_home.items()}
+        return home | {name: one.version for name, one in self._here.items()}
+
+    def _settle(self) -> None:
+        """The shard's journal was read: its calendars must be nobody else's."""
+        here, self._here = self._here, {}
+        for provider, tenure in here.items():
+            other = self._at_home.get(provider)
+            if other is not None:
+                self._problem(f"{provider} is at {other[0]} and at {self._shard}")
+            self._at_home[provider] = self._shard, tenure
+
+    def _has_left(self, provider: ProviderId, seq: int) -> bool:
+        """Whether the calendar is gone from here, and up to where that is known."""
+        exits = [
+            place.seq
+            for place in self._left
+            if place.provider == provider and place.shard == self._shard
+        ]
+        if not exits:
+            return False
+        if seq > max(exits):
+            self._problem(f"{provider} left {self._shard} before seq {seq}")
+        return True
+
+    def _moved_out(self, tenure: Tenure, event: CalendarMovedOut) -> None:
+        if event.seq != self._seq:
+            self._problem(f"{event.provider_id} says seq {event.seq} at {self._seq}")
+        del self._here[event.provider_id]
+        place = _Exit(event.provider_id, self._shard, self._seq)
+        self._left[place] = tenure, event.to_shard
+
+    def _moved_in(self, event: CalendarMovedIn, record: Record) -> None:
+        provider = event.provider_id
+        known = self._here.get(provider)
+        if known is not None and record.seq <= known.begun_seq:
+            return
+        if known is not None:
+            self._problem(f"{provider} came to {self._shard}, where it was already")
+        if record.epoch <= event.from_epoch:
+            self._problem(f"{provider} came under an epoch that it had before")
+        try:
+            kept = unpack(event.state)[0]
+        except SnapshotUnreadable as error:
+            self._problem(f"{provider} came to {self._shard} unreadable: {error}")
+            return
+        tenure, problems = tenure_of(kept, 0)
+        for problem in problems:
+            self._problem(f"{provider}: {problem}")
+        if event.version != tenure.version:
+            self._problem(f"{provider} came at version {event.version}, says its event")
+        self._here[provider] = tenure
+        place = _Exit(provider, event.from_shard, event.from_seq)
+        self._came[place] = tenure_of(kept, 0)[0], self._shard
+
+    def _problem(self, text: str) -> None:
+        if len(self.problems) < PROBLEMS_MAX:
+            self.problems.append(text)
+
+    def _count_version(self, tenure: Tenure, event: Event) -> None:
+        before = tenure.version
+        expected = before if isinstance(event, _UNCOUNTED) else before + 1
+        if event.version != expected:
+            self._problem(
+                f"{event.provider_id}: version {event.version} follows {before}"
+            )
+        tenure.version = event.version
+
+    def _take(self, tenure: Tenure, event: HoldPlaced | _Booked, owner: str) -> None:
+        moving = event.moving if isinstance(event, HoldPlaced) else None
+        rival = tenure.take(owner, event.busy_start, event.busy_end, moving or "")
+        if rival is not None:
+            self._problem(
+                f"{event.provider_id}: {owner} was given time that {rival} has"
+            )
+
+    def _give_back(self, tenure: Tenure, event: Event, owner: str) -> None:
+        if not tenure.give_back(owner):
+            self._problem(
+                f"{event.provider_id}: {owner} gave back time it did not have"
+            )
+
+    def _held(self, tenure: Tenure, event: HoldPlaced) -> None:
+        self.holds += 1
+        self._take(tenure, event, event.hold_id)
+
+    def _unheld(self, tenure: Tenure, event: HoldReleased | HoldExpired) -> None:
+        self._give_back(tenure, event, event.hold_id)
+
+    def _booked(self, tenure: Tenure, event: SlotBooked) -> None:
+        if event.hold_id is not None:
+            self._give_back(tenure, event, event.hold_id)
+        if event.booking_id in tenure.bookings:
+            self._problem(f"{event.booking_id} was booked twice")
+        self._take(tenure, event, event.booking_id)
+        tenure.bookings[event.booking_id] = AuditedBooking(
+            provider_id=event.provider_id,
+            patient_id=event.patient_id,
+            status=BookingStatus.BOOKED,
+            start=event.start,
+            end=event.end,
+            busy_start=event.busy_start,
+            busy_end=event.busy_end,
+        )
+
+    def _moved(self, tenure: Tenure, event: BookingRescheduled) -> None:
+        if event.hold_id is not None:
+            self._give_back(tenure, event, event.hold_id)
+        self._give_back(tenure, event, event.booking_id)
+        self._take(tenure, event, event.booking_id)
+        before = tenure.bookings.get(event.booking_id)
+        if before is not None:
+            tenure.bookings[event.booking_id] = replace(
+                before,
+                start=event.start,
+                end=event.end,
+                busy_start=event.busy_start,
+                busy_end=event.busy_end,
+            )
+
+    def _cancelled(self, tenure: Tenure, event: BookingCancelled) -> None:
+        self._give_back(tenure, event, event.booking_id)
+        self._status(tenure, event.booking_id, BookingStatus.CANCELLED)
+
+    def _status(
+        self, tenure: Tenure, booking: BookingId, status: BookingStatus
+    ) -> None:
+        before = tenure.bookings.get(booking)
+        if before is None:
+            self._problem(f"{booking} became {status} but was never booked")
+        else:
+            tenure.bookings[booking] = replace(before, status=status)
+
+    def _arrived(self, tenure: Tenure, event: PatientArrived) -> None:
+        self._status(tenure, event.booking_id, BookingStatus.ARRIVED)
+
+    def _fulfilled(self, tenure: Tenure, event: VisitCompleted) -> None:
+        self._status(tenure, event.booking_id, BookingStatus.FULFILLED)
+
+    def _noshow(self, tenure: Tenure, event: NoShowMarked) -> None:
+        self._status(tenure, event.booking_id, BookingStatus.NOSHOW)
+
+    def _undone(self, tenure: Tenure, event: OutcomeUndone) -> None:
+        self._status(tenure, event.booking_id, event.status)
+
+
+_Booked = SlotBooked | BookingRescheduled
+
+_STEPS: dict[type, Callable[[Audit, Tenure, Any], None]] = {
+    HoldPlaced: Audit._held,
+    HoldReleased: Audit._unheld,
+    HoldExpired: Audit._unheld,
+    SlotBooked: Audit._booked,
+    BookingRescheduled: Audit._moved,
+    BookingCancelled: Audit._cancelled,
+    PatientArrived: Audit._arrived,
+    VisitCompleted: Audit._fulfilled,
+    NoShowMarked: Audit._noshow,
+    OutcomeUndone: Audit._undone,
+    CalendarMovedOut: Audit._moved_out,
+}

@@ -1,0 +1,242 @@
+"""What a calendar says back: answers to commands, and views for readers.
+
+An answer to a command is a function of the event it caused, is remembered under the
+command's key, and is repeated word for word to a retry: the epoch and the version in
+it are those of the first time.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    LocationId,
+    Millis,
+    Minute,
+    PatientId,
+    ProviderId,
+    ShardId,
+    TimeOffId,
+    VisitTypeId,
+)
+from actors.domain.messages.errors import Refusal
+from actors.domain.rules import Availability, Profile, TimeOff
+
+
+class BookingStatus(StrEnum):
+    """FHIR's words where it has one."""
+
+    BOOKED = "booked"
+    ARRIVED = "arrived"
+    FULFILLED = "fulfilled"
+    CANCELLED = "cancelled"
+    NOSHOW = "noshow"
+
+
+class HoldView(Struct, frozen=True, tag="hold", gc=False):
+    """A hold as its owner sees it."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    hold_id: HoldId
+    patient_id: PatientId
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute
+    expires: Millis
+    extended: bool
+    location_id: LocationId
+    extensions_left: int = 0
+    """How often it may still be extended."""
+    moving: BookingId | None = None
+    stranded: str = ""
+    """Why it cannot be booked any more (stranding.py)."""
+
+
+class BookingView(Struct, frozen=True, tag="booking", gc=False):
+    """A booking as its patient and the clinic's staff see it."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    booking_id: BookingId
+    status: BookingStatus
+    patient_id: PatientId
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute
+    location_id: LocationId
+    booked_at: Millis
+    reason: str = ""
+    cancel_reason: str = ""
+    stranded: str = ""
+    """Why it has no ground any more (stranding.py)."""
+
+
+class Affected(Struct, frozen=True, tag="affected"):
+    """New rules, or what they would do: visits and holds that have no ground."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    bookings: tuple[BookingView, ...] = ()
+    holds: tuple[HoldView, ...] = ()
+
+
+class TimeOffView(Struct, frozen=True, tag="time_off"):
+    """A leave, and what it hits, by start: live bookings (and their ids), and holds."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    time_off: TimeOff
+    affected: tuple[BookingId, ...]
+    bookings: tuple[BookingView, ...] = ()
+    holds: tuple[HoldView, ...] = ()
+
+
+class Done(Struct, frozen=True, tag="done", gc=False):
+    """Accepted, and there is nothing to show (release, profile, time on)."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+
+
+Answer = HoldView | BookingView | TimeOffView | Affected | Done | Refusal
+"""What a command is answered with."""
+
+
+# --- views for readers -------------------------------------------------------------
+
+FREE, HELD, BOOKED, GONE = "f", "h", "b", "g"
+"""A slot's state in one letter; ``GONE`` occurs in deltas only."""
+
+
+class SlotPlace(Struct, frozen=True, array_like=True, gc=False):
+    """A location as readers of slots need it."""
+
+    location_id: LocationId
+    name: str
+    time_zone: str
+
+
+class SlotsView(Struct, frozen=True, tag="slots"):
+    """Slots of one visit type: ``starts[i]`` has the state ``states[i]``.
+
+    Starts ascend; ``minutes`` is the length of each. The letters are above. The slot
+    is at ``places[where[i]]``; an empty ``where`` means that all are at the first.
+    """
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    visit_type: VisitTypeId
+    time_zone: str
+    minutes: int
+    starts: list[int]
+    states: str
+    places: tuple[SlotPlace, ...] = ()
+    where: list[int] = []
+
+
+class ScheduleView(Struct, frozen=True, tag="schedule"):
+    """Bookings with patients, by start; staff only."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    time_zone: str
+    bookings: list[BookingView]
+    time_off: list[TimeOff]
+
+
+class ProviderView(Struct, frozen=True, tag="provider"):
+    """A calendar's own account of its provider, with the next free start per type."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    profile: Profile
+    availability: Availability
+    time_off: list[TimeOff]
+    next_free: dict[VisitTypeId, Minute]
+    rules_version: int = 0
+    """The version at which the rules were set."""
+
+
+class NextFreeView(Struct, frozen=True, tag="next_free"):
+    """The soonest free start over all active visit types; None where there is none.
+
+    Providers whose calendar does not exist are missing. ``visit_types`` says which
+    type each start is of, the first in the rules' order if several start then.
+    """
+
+    starts: dict[ProviderId, Minute | None]
+    visit_types: dict[ProviderId, VisitTypeId] = {}
+
+
+class PositionsView(Struct, frozen=True, tag="positions"):
+    """Where calendars stand: provider to version, all in one epoch."""
+
+    epoch: int
+    versions: dict[ProviderId, int]
+
+
+class CalendarLeft(Struct, frozen=True, tag="calendar_left"):
+    """A whole calendar that moved out: for its new shard, and for nobody else.
+
+    ``epoch`` and ``seq`` are those of its last record in the shard that it left.
+    """
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    to_shard: ShardId
+    seq: int
+    state: bytes
+
+
+View = (
+    SlotsView
+    | ScheduleView
+    | ProviderView
+    | NextFreeView
+    | PositionsView
+    | HoldView
+    | BookingView
+    | TimeOffView
+    | Affected
+)
+Reply = Answer | View | CalendarLeft
+"""What any request to a shard is answered with."""
+
+__all__ = [
+    "BOOKED",
+    "FREE",
+    "GONE",
+    "HELD",
+    "Affected",
+    "Answer",
+    "BookingStatus",
+    "BookingView",
+    "CalendarLeft",
+    "Done",
+    "HoldView",
+    "NextFreeView",
+    "PositionsView",
+    "ProviderView",
+    "Refusal",
+    "Reply",
+    "ScheduleView",
+    "SlotPlace",
+    "SlotsView",
+    "TimeOffId",
+    "TimeOffView",
+    "View",
+]

@@ -1,0 +1,54 @@
+"""What a shard publishes after a batch is durable: what watchers must be told."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from actors.domain.ids import ProviderId, ShardId, VisitTypeId
+from actors.domain.messages.answers import BookingView, HoldView
+
+
+class SlotsChange(Struct, frozen=True, array_like=True):
+    """New absolute states of some slots of one visit type in one ISO week."""
+
+    visit_type: VisitTypeId
+    week: str
+    starts: list[int]
+    states: str
+
+
+class CalendarChange(Struct, frozen=True, omit_defaults=True):
+    """One calendar moved to ``version``.
+
+    ``reread`` means that rules changed: whoever shows slots of this provider reads
+    them again and tells its watchers the difference. ``seq`` is the journal position
+    that made it durable. Bookings carry patients: for staff and the patient only.
+    ``moved_to`` is the shard whose feed tells of this calendar from now on.
+    """
+
+    provider_id: ProviderId
+    version: int
+    seq: int
+    slots: list[SlotsChange] = []
+    bookings: list[BookingView] = []
+    reread: bool = False
+    moved_to: ShardId = ShardId("")
+    holds: list[HoldView] = []
+    """Holds that leave or rules took the ground from, or gave it back to."""
+
+
+class FeedBatch(Struct, frozen=True, omit_defaults=True):
+    """What a poll is answered with.
+
+    ``(epoch, number)`` is the cursor to send next. ``reset`` means that changes were
+    missed (new epoch, or a cursor too old): read everything watched again. ``more``
+    means that the reply was cut: poll again at once. ``seq`` is the shard's durable
+    journal position.
+    """
+
+    epoch: int
+    number: int
+    seq: int
+    changes: list[CalendarChange] = []
+    reset: bool = False
+    more: bool = False

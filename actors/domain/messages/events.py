@@ -1,0 +1,247 @@
+"""What happened to a calendar, in the past tense. Events are never refused.
+
+An event carries all that ``apply`` needs, spans of time included, so that a replay
+asks neither the clock nor the rules nor tzdata. ``version`` is the calendar's version
+after it: the count of its events so far, refused commands aside (those leave the
+version as it is). ``key`` and ``fingerprint`` are those of the command, so that a
+retry finds its answer after any crash; several events of one command carry the key
+on the last one only. A calendar that moves between shards is no change of what it
+shows: those two events leave the version as it is, too.
+
+``start``/``end`` is the visit, ``busy_start``/``busy_end`` the visit with its
+buffers; spans are half-open.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    LocationId,
+    Millis,
+    Minute,
+    PatientId,
+    ProviderId,
+    ShardId,
+    TimeOffId,
+    VisitTypeId,
+)
+from actors.domain.messages.answers import BookingStatus
+from actors.domain.rules import Availability, Profile, TimeOff
+
+
+class EventBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What every event carries; ``at`` is the instant of the decision."""
+
+    provider_id: ProviderId
+    at: Millis
+    version: int
+    key: str = ""
+    fingerprint: int = 0
+
+
+class ProviderRegistered(EventBase, frozen=True, kw_only=True, tag="registered"):
+    """The calendar began, or its provider's profile changed, retirement included."""
+
+    profile: Profile
+
+
+class AvailabilitySet(EventBase, frozen=True, kw_only=True, tag="availability"):
+    """Opening rules and visit types were replaced; see stranding.py for the marks."""
+
+    availability: Availability
+    stranded: dict[str, str] = {}
+
+
+class TimeOffAdded(EventBase, frozen=True, kw_only=True, tag="off"):
+    """The provider takes leave; see stranding.py for the marks."""
+
+    time_off: TimeOff
+    stranded: dict[str, str] = {}
+
+
+class TimeOffRemoved(EventBase, frozen=True, kw_only=True, tag="on"):
+    """A leave was given back; see stranding.py for the marks."""
+
+    time_off_id: TimeOffId
+    stranded: dict[str, str] = {}
+
+
+class HoldPlaced(EventBase, frozen=True, kw_only=True, tag="held"):
+    """A slot is reserved until ``expires``.
+
+    ``moving`` names the patient's own visit that it is to move, whose time it may meet.
+    """
+
+    hold_id: HoldId
+    patient_id: PatientId
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute
+    busy_start: Minute
+    busy_end: Minute
+    expires: Millis
+    location_id: LocationId
+    moving: BookingId | None = None
+
+
+class HoldExtended(EventBase, frozen=True, kw_only=True, tag="extended"):
+    """A hold lasts longer."""
+
+    hold_id: HoldId
+    expires: Millis
+
+
+class HoldReleased(EventBase, frozen=True, kw_only=True, tag="released"):
+    """A hold was given back by its owner."""
+
+    hold_id: HoldId
+
+
+class HoldExpired(EventBase, frozen=True, kw_only=True, tag="expired"):
+    """A hold's deadline passed."""
+
+    hold_id: HoldId
+
+
+class SlotBooked(EventBase, frozen=True, kw_only=True, tag="booked"):
+    """A visit is booked; ``hold_id`` names the patient's own hold that ends, if any.
+
+    Its slot is that hold's, or one that only this hold stood in the way of.
+    """
+
+    booking_id: BookingId
+    patient_id: PatientId
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute
+    busy_start: Minute
+    busy_end: Minute
+    location_id: LocationId
+    hold_id: HoldId | None = None
+    reason: str = ""
+
+
+class BookingCancelled(EventBase, frozen=True, kw_only=True, tag="cancelled"):
+    """A visit was called off; ``by_patient`` says by whom."""
+
+    booking_id: BookingId
+    by_patient: bool
+    reason: str = ""
+
+
+class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag="moved"):
+    """A visit moved; ``hold_id`` names the hold whose time it took, if any."""
+
+    booking_id: BookingId
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute
+    busy_start: Minute
+    busy_end: Minute
+    location_id: LocationId
+    hold_id: HoldId | None = None
+
+
+class PatientArrived(EventBase, frozen=True, kw_only=True, tag="arrived"):
+    """The patient checked in."""
+
+    booking_id: BookingId
+
+
+class VisitCompleted(EventBase, frozen=True, kw_only=True, tag="fulfilled"):
+    """The visit took place."""
+
+    booking_id: BookingId
+
+
+class NoShowMarked(EventBase, frozen=True, kw_only=True, tag="noshow"):
+    """The patient did not come."""
+
+    booking_id: BookingId
+
+
+class OutcomeUndone(EventBase, frozen=True, kw_only=True, tag="undone"):
+    """An outcome was taken back; ``status`` is the one before it."""
+
+    booking_id: BookingId
+    status: BookingStatus
+
+
+class WindowAdvanced(EventBase, frozen=True, kw_only=True, tag="window"):
+    """Time passed as far as the calendar's watchers can see; ``until`` is its now."""
+
+    until: Minute
+
+
+class CommandRefused(EventBase, frozen=True, kw_only=True, tag="refused"):
+    """A keyed command was refused; kept so that its retry hears the same.
+
+    Changes nothing else, and leaves the version as it was.
+    """
+
+    code: str
+    detail: str = ""
+    about: str = ""
+
+
+class ClockTrusted(EventBase, frozen=True, kw_only=True, tag="clock"):
+    """The journal was ahead of the clock, and the clock was right: time goes back.
+
+    ``at`` is the clock's time, before that of earlier events; ``ahead_of`` the newest
+    instant that the journal had. Changes nothing else, and leaves the version.
+    """
+
+    ahead_of: Millis
+
+
+class CalendarMovedOut(EventBase, frozen=True, kw_only=True, tag="left"):
+    """The calendar is another shard's from now on: the last record of it here.
+
+    ``seq`` is this record's own place in the journal that it leaves.
+    """
+
+    to_shard: ShardId
+    seq: int
+
+
+class CalendarMovedIn(EventBase, frozen=True, kw_only=True, tag="came"):
+    """The calendar came whole from another journal: the first record of it here.
+
+    ``state`` is all of it as it stood there after ``from_seq`` (snapshot.py), so that
+    this journal needs no other. Its epoch is above ``from_epoch``.
+    """
+
+    from_shard: ShardId
+    from_epoch: int
+    from_seq: int
+    state: bytes
+
+
+Event = (
+    ProviderRegistered
+    | AvailabilitySet
+    | TimeOffAdded
+    | TimeOffRemoved
+    | HoldPlaced
+    | HoldExtended
+    | HoldReleased
+    | HoldExpired
+    | SlotBooked
+    | BookingCancelled
+    | BookingRescheduled
+    | PatientArrived
+    | VisitCompleted
+    | NoShowMarked
+    | OutcomeUndone
+    | WindowAdvanced
+    | CommandRefused
+    | ClockTrusted
+    | CalendarMovedOut
+    | CalendarMovedIn
+)
+
+Outcome = PatientArrived | VisitCompleted | NoShowMarked
+"""What became of a visit, as staff recorded it."""

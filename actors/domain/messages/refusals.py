@@ -1,0 +1,184 @@
+"""The calendar's noes, each with a sentence that says what to do."""
+
+from __future__ import annotations
+
+from actors.domain.ids import BookingId, HoldId, Minute
+from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.zones import instant_text
+
+UNAVAILABLE = Refusal(
+    RefusalCode.SLOT_UNAVAILABLE, "Somebody else has this time. Choose another slot."
+)
+NOT_OFFERED = Refusal(
+    RefusalCode.SLOT_NOT_OFFERED,
+    "This visit type is not offered at this time. Choose one of the listed slots.",
+)
+BEGUN = Refusal(
+    RefusalCode.SLOT_NOT_OFFERED,
+    "The visit would have begun already. Choose a later slot.",
+)
+NO_VISIT_TYPE = Refusal(
+    RefusalCode.VISIT_TYPE_NOT_FOUND, "This provider has no such visit type."
+)
+NO_PROVIDER = Refusal(RefusalCode.PROVIDER_NOT_FOUND, "There is no such provider.")
+NO_BOOKING = Refusal(RefusalCode.BOOKING_NOT_FOUND, "There is no such booking.")
+NO_HOLD = Refusal(RefusalCode.HOLD_NOT_FOUND, "There is no such hold.")
+HOLD_EXPIRED = Refusal(
+    RefusalCode.HOLD_EXPIRED, "The hold has expired. Hold the slot again."
+)
+NO_TIME_OFF = Refusal(RefusalCode.TIME_OFF_NOT_FOUND, "There is no such time off.")
+KEY_REUSED = Refusal(
+    RefusalCode.IDEMPOTENCY_KEY_REUSED,
+    "This Idempotency-Key was used for another request. Use a new one.",
+)
+TOO_LATE = Refusal(
+    RefusalCode.DEADLINE_PASSED, "The request came too late. Retry with the same key."
+)
+SENTENCES = (
+    UNAVAILABLE,
+    NOT_OFFERED,
+    NO_VISIT_TYPE,
+    NO_PROVIDER,
+    NO_BOOKING,
+    NO_HOLD,
+    HOLD_EXPIRED,
+    NO_TIME_OFF,
+    KEY_REUSED,
+)
+"""Refusals that are always said in the same words."""
+
+
+def invalid(detail: str) -> Refusal:
+    """The client's fault: ``detail`` says what to mend."""
+    return Refusal(RefusalCode.INVALID_REQUEST, detail[0].upper() + detail[1:] + ".")
+
+
+def wrong_status(status: str) -> Refusal:
+    """The booking's status forbids what is asked."""
+    return Refusal(
+        RefusalCode.WRONG_STATUS,
+        f"The booking is {status}, which does not allow this. Read it again.",
+    )
+
+
+_GROUNDS = {
+    "leave": "the provider is away then",
+    "hours": "the provider's hours have changed",
+    "place": "this visit type is not offered at this place any more",
+    "visit_type": "this visit type is not offered any more",
+}
+
+
+def stranded(reason: str) -> Refusal:
+    """What was held is not offered any more; ``reason`` as in stranding.py."""
+    why = _GROUNDS.get(reason, reason)
+    return Refusal(
+        RefusalCode.SLOT_NOT_OFFERED, f"You hold this slot, but {why}. Choose another."
+    )
+
+
+def version_behind(version: int) -> Refusal:
+    """Other rules were set in the meantime."""
+    return Refusal(
+        RefusalCode.VERSION_BEHIND,
+        f"The rules were replaced at version {version}. Read them again, and repeat "
+        "your change on them.",
+    )
+
+
+def too_late_for_patients(before: int) -> Refusal:
+    """The visit is too near for its patient to change it; staff still may."""
+    until = f"until {before} minutes before its start" if before else "until it begins"
+    return Refusal(
+        RefusalCode.TOO_LATE,
+        f"Patients can cancel or move a visit {until}. Call the clinic.",
+    )
+
+
+def too_early(opens: Minute) -> Refusal:
+    """An outcome of a visit whose time has not come."""
+    return Refusal(
+        RefusalCode.TOO_EARLY,
+        f"This can be recorded from {instant_text(opens)} on. Try again then.",
+    )
+
+
+NOTHING_TO_UNDO = Refusal(
+    RefusalCode.WRONG_STATUS,
+    "Only a check-in, a completion or a no-show can be taken back. Read it again.",
+)
+FINAL = Refusal(
+    RefusalCode.TOO_LATE,
+    "What was recorded more than a day ago is final. Note the correction elsewhere.",
+)
+
+
+def hold_limit(limit: int) -> Refusal:
+    """The patient's holds are too many."""
+    return Refusal(
+        RefusalCode.HOLD_LIMIT, f"You already hold {limit} slots. Release one first."
+    )
+
+
+def renewal_limit(holds: int) -> Refusal:
+    """The patient has held this time too often without booking it."""
+    return Refusal(
+        RefusalCode.HOLD_LIMIT,
+        f"You have held this time {holds} times within an hour. "
+        "Book it when it is free, or choose another.",
+    )
+
+
+def extension_limit(extensions: int, minutes: int) -> Refusal:
+    """The hold cannot last any longer."""
+    return Refusal(
+        RefusalCode.WRONG_STATUS,
+        f"A hold can be extended {extensions} times and lasts {minutes} minutes at "
+        "most. Book the slot, or hold it again once it has expired.",
+    )
+
+
+def booking_limit(limit: int) -> Refusal:
+    """The patient's visits ahead with this provider are too many."""
+    return Refusal(
+        RefusalCode.BOOKING_LIMIT,
+        f"A patient may have {limit} visits ahead with this provider, and you have. "
+        "Cancel one, or ask the clinic to book for you.",
+    )
+
+
+def held_by_you(hold_id: HoldId) -> Refusal:
+    """The slot is taken by the patient's own hold."""
+    return Refusal(
+        RefusalCode.SLOT_UNAVAILABLE,
+        "You hold this time yourself. Book that hold, or release it first.",
+        hold_id,
+    )
+
+
+def booked_by_you(booking_id: BookingId) -> Refusal:
+    """The slot meets the patient's own visit."""
+    return Refusal(
+        RefusalCode.SLOT_UNAVAILABLE,
+        "Your own visit takes this time. Move that visit, or choose another slot.",
+        booking_id,
+    )
+
+
+def hold_is_for_moving(booking_id: BookingId) -> Refusal:
+    """The hold lies over the visit that it was placed to move."""
+    return Refusal(
+        RefusalCode.SLOT_UNAVAILABLE,
+        "This hold is for moving your visit, whose time it meets. "
+        "Reschedule that visit with it.",
+        booking_id,
+    )
+
+
+def hold_confirmed(booking_id: BookingId) -> Refusal:
+    """The hold has become a booking."""
+    return Refusal(
+        RefusalCode.HOLD_CONFIRMED,
+        "This hold has been booked already. Read the booking.",
+        booking_id,
+    )

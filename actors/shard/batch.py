@@ -1,0 +1,78 @@
+"""Requests that a shard decides together, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actors.domain.ids import ProviderId
+from actors.domain.messages.commands import (
+    BookSlot,
+    Command,
+    ConfirmHold,
+    PlaceHold,
+    RescheduleBooking,
+)
+from actors.domain.messages.events import Event
+from actors.domain.messages.reads import ReadNextFree, ReadPositions
+from actors.ports import Request, ShardReply, Trouble, TroubleCode
+from actors.shard.clock_watch import Reading
+from actors.shard.limits import Limits
+
+CLOCK_RETRY_S = 10.0
+
+SHARED = (ReadNextFree, ReadPositions)
+"""Questions about several calendars."""
+_BOOKINGS = (BookSlot, ConfirmHold, RescheduleBooking)
+"""Commands that fill the journal for good."""
+
+
+def providers_of(request: Request) -> tuple[ProviderId, ...]:
+    """Whose calendars a request needs."""
+    if isinstance(request, SHARED):
+        return request.provider_ids
+    return (request.provider_id,)
+
+
+class Batch:
+    """Requests decided together. Nothing of it may be told before ``commit``."""
+
+    def __init__(
+        self, requests: Sequence[Request], time: Reading, pressure: float
+    ) -> None:
+        self.requests = requests
+        self.time = time
+        self.now = time.now
+        """The shard's time, with which this batch is decided."""
+        self.pressure = pressure
+        self.events: list[Event] = []
+        """What the journal must make durable, in this order."""
+        self.replies: list[ShardReply | None] = [None] * len(requests)
+        self.changed: dict[ProviderId, list[Event]] = {}
+        self.judged = False
+        """It says no, repeats an answer, or tells what only the shard's owner knows."""
+        self.faults: list[Exception] = []
+        """Defects of ours that one request met; for the log."""
+
+    @property
+    def must_check(self) -> bool:
+        """Whether the journal must be asked who owns the shard."""
+        return self.judged and not self.events
+
+    def not_now(self) -> Trouble:
+        """What a command hears while the clock is not believed."""
+        return Trouble(TroubleCode.CLOCK, self.time.doubt, CLOCK_RETRY_S)
+
+    def is_full_for(self, command: Command, limits: Limits) -> bool:
+        """Whether the journal's room is too short for what it asks."""
+        if self.pressure < limits.full_for_holds:
+            return False
+        if isinstance(command, PlaceHold):
+            return True
+        return self.pressure >= limits.full_for_bookings and isinstance(
+            command, _BOOKINGS
+        )
+
+    def faulty(self, fault: Exception) -> Trouble:
+        """What is answered where a defect of ours stands in the way."""
+        self.faults.append(fault)
+        return Trouble(TroubleCode.FAULT, "an error of ours, which has been noted")

@@ -1,0 +1,144 @@
+"""What gateways share with one another, and with jobs in the background, as ports.
+
+None of it decides who gets a slot, and all of it may be away: each port says what
+holds then. Adapters: persistence/shared/memory.py (one process), persistence/*_redis.py
+(all nodes), persistence/shared/revocations_file.py (the data folder).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from actors.domain.ids import Millis
+
+
+class Standing(Struct, frozen=True):
+    """How a port is doing. ``detail`` is a sentence for an operator; no secrets."""
+
+    ok: bool
+    detail: str = ""
+
+
+class Spending(Struct, frozen=True):
+    """What one caller spent at one gateway and nobody else has heard of yet.
+
+    ``key`` names the bucket and nobody's name can be read from it. ``over_ms`` is how
+    long ago the first of these ``tokens`` was spent.
+    """
+
+    key: str
+    tokens: int
+    over_ms: int
+    rate_per_s: float
+    burst: int
+
+
+class RateBudgets(Protocol):
+    """Token buckets that all gateways share: told of what was spent, afterwards.
+
+    A bucket that is in debt stays at ``-burst``, and one that nobody told of for so
+    long that it must be full is forgotten.
+    """
+
+    async def settle(self, spendings: Sequence[Spending]) -> Sequence[float]:
+        """Take what was spent; the tokens that are left in each bucket, in order.
+
+        Raises:
+            Unavailable: not told, or it is unknown; do not tell it again.
+        """
+        ...
+
+    def standing(self) -> Standing:
+        """Whether the others can be told."""
+        ...
+
+
+class RevocationKind(StrEnum):
+    """What is revoked."""
+
+    TOKEN = "token"  # noqa: S105 - a word of the wire
+    SUBJECT = "subject"
+
+
+class Revocation(Struct, frozen=True):
+    """Tokens that hold no more, though their signature does.
+
+    ``value`` is a token's id (``jti``), or a subject: then it is about all tokens
+    issued at ``at`` or before. After ``until`` they have all expired by themselves.
+    """
+
+    kind: RevocationKind
+    value: str
+    at: Millis
+    until: Millis
+
+
+Learn = Callable[[Sequence[Revocation]], None]
+"""Told of revocations; some of them may be known already."""
+
+
+class Revocations(Protocol):
+    """Which tokens were revoked. Nothing is ever taken back; it runs out."""
+
+    async def add(self, revocation: Revocation) -> None:
+        """Revoke; durable once this returned, and heard everywhere soon after.
+
+        Raises:
+            Unavailable: it may not be known everywhere; try again.
+        """
+        ...
+
+    async def follow(self, learn: Learn) -> None:
+        """Tell all that hold, and each new one; runs until cancelled.
+
+        While the store is away nothing is told, and what was told stays true; when it
+        is back everything is told again.
+        """
+        ...
+
+    def standing(self) -> Standing:
+        """Whether new ones would be heard."""
+        ...
+
+
+class HotPages(Protocol):
+    """Pages that were shown a moment ago, as bytes; any of them may be gone."""
+
+    async def find(self, names: Sequence[str]) -> Mapping[str, bytes]:
+        """Those of these pages that are there. Raises Unavailable."""
+        ...
+
+    async def keep(self, pages: Mapping[str, bytes], ttl_s: float) -> None:
+        """Keep pages for a while. Raises Unavailable."""
+        ...
+
+    def standing(self) -> Standing:
+        """Whether pages can be had."""
+        ...
+
+
+OUTBOX: Final = "outbox"
+"""Rung when the projection wrote notices to be sent."""
+
+
+class Wakeups(Protocol):
+    """A bell for jobs that would otherwise poll. It may fail to ring: poll as well."""
+
+    def notify(self, topic: str) -> None:
+        """Ring; never waits and never fails."""
+        ...
+
+    async def wait(self, topic: str, timeout_s: float) -> bool:
+        """Wait until the bell rings; False if it did not in ``timeout_s`` seconds.
+
+        A ring since the last ``wait`` counts, so that none is lost in between.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Ring no more."""
+        ...

@@ -1,0 +1,120 @@
+"""Bringing providers into the world: begin their calendars and set their rules.
+
+Used by the demo seed and by imports. What is already as wanted is left alone, so a
+second run changes nothing, however long after the first it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from enum import StrEnum
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.domain.ids import ProviderId
+from actors.domain.messages.answers import Affected, Done, ProviderView
+from actors.domain.messages.commands import Command, RegisterProvider, SetAvailability
+from actors.domain.messages.errors import Refusal
+from actors.domain.messages.reads import ReadProvider
+from actors.domain.rules import Availability, Profile
+from actors.ports import Calendars
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
+
+AT_ONCE = 512
+"""Requests under way at a time: enough to fill batches, few enough to stay bounded."""
+
+Progress = Callable[[str, int, int], None]
+"""Is told what is being done, how many are done, and of how many."""
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Newcomer(Struct, frozen=True):
+    """A provider as they should be: who they are and when they work."""
+
+    provider_id: ProviderId
+    profile: Profile
+    availability: Availability
+
+
+class Outcome(StrEnum):
+    """What became of a newcomer."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    SAME = "same"
+
+
+def keyed(command: Command, purpose: str) -> Command:
+    """The command with a key and fingerprint that follow from content and purpose.
+
+    The same wish has the same key on every run, so a run that was interrupted is
+    done again without doing anything twice.
+    """
+    content = msgspec.msgpack.encode(command)
+    fingerprint = zlib.crc32(content)
+    key = f"{purpose}:{fingerprint:08x}:{zlib.adler32(content):08x}"
+    return replace(command, key=key, fingerprint=fingerprint)
+
+
+async def register(calendars: Calendars, newcomer: Newcomer) -> Outcome:
+    """Make one provider as wanted.
+
+    Raises:
+        Obstacle: the calendar refuses these rules; says why.
+        Unavailable: no answer in time; the run may be repeated.
+    """
+    known = await calendars.ask(ReadProvider(newcomer.provider_id))
+    there = known if isinstance(known, ProviderView) else None
+    # A wish belongs to the version that it was made at: rules that were replaced by
+    # others since and are wished for again are another wish.
+    version = there.version if there is not None else 0
+    written = False
+    wishes: list[Command] = []
+    # A retired provider stays so: that is no difference.
+    retired = there is not None and there.profile.retired
+    profile = replace(newcomer.profile, retired=retired)
+    if there is None or there.profile != profile:
+        wishes.append(
+            RegisterProvider(provider_id=newcomer.provider_id, profile=newcomer.profile)
+        )
+    if there is None or there.availability != newcomer.availability:
+        wishes.append(
+            SetAvailability(
+                provider_id=newcomer.provider_id, availability=newcomer.availability
+            )
+        )
+    for wish in wishes:
+        answer = await calendars.ask(keyed(wish, f"register@{version}"))
+        if isinstance(answer, Refusal):
+            raise Obstacle(
+                f"The calendar of {newcomer.provider_id} refuses its rules: "
+                f"{answer.code.value} {answer.detail}",
+                code=FOUND_A_PROBLEM,
+            )
+        written = written or (
+            isinstance(answer, Done | Affected) and answer.version > version
+        )
+    if not written:
+        return Outcome.SAME
+    return Outcome.NEW if there is None else Outcome.CHANGED
+
+
+async def several(
+    work: Callable[[T], Awaitable[R]], items: Iterable[T], at_once: int = AT_ONCE
+) -> AsyncIterator[R]:
+    """Do ``work`` on every item, some at a time; the results, in the items' order."""
+    batch: list[T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == at_once:
+            for result in await asyncio.gather(*map(work, batch)):
+                yield result
+            batch.clear()
+    for result in await asyncio.gather(*map(work, batch)):
+        yield result

@@ -1,0 +1,68 @@
+"""Sowing the demo region: calendars are begun, ruled and booked by commands.
+
+Every command's key follows from its content, so a sowing that was interrupted is
+simply done again: what is there answers as the first time, nothing is done twice.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from msgspec import Struct
+
+from actors.domain.messages.answers import BookingView, SlotsView
+from actors.domain.messages.commands import BookSlot
+from actors.domain.messages.reads import ReadSlots
+from actors.ports import Calendars
+from cluster.filling.region import booked_days, leaves, newcomers, visit_kinds, wanted
+from cluster.filling.registering import Newcomer, Progress, keyed, register, several
+
+
+class Sown(Struct, frozen=True):
+    """What there is after a sowing."""
+
+    clinics: int
+    providers: int
+    bookings: int
+
+
+async def sow(calendars: Calendars, day: date, progress: Progress) -> Sown:
+    """Make the demo region as of ``day``, or complete it.
+
+    Raises:
+        Obstacle: a calendar refused its rules.
+        Unavailable: no answer in time; the sowing may be repeated.
+    """
+    people = newcomers(day)
+    done = 0
+    async for _ in several(lambda one: register(calendars, one), people):
+        done += 1
+        progress("providers", done, len(people))
+    for leave in leaves(day):
+        await calendars.ask(keyed(leave, "seed"))
+    done = bookings = 0
+
+    async def book_all(one: Newcomer) -> int:
+        return await _book(calendars, one, day)
+
+    async for booked in several(book_all, people):
+        done += 1
+        bookings += booked
+        progress("bookings", done, len(people))
+    houses = {one.profile.clinic.clinic_id for one in people}
+    return Sown(len(houses), len(people), bookings)
+
+
+async def _book(calendars: Calendars, newcomer: Newcomer, day: date) -> int:
+    """Book what people want with one provider; how many got it."""
+    first, last = booked_days(day)
+    wishes: list[BookSlot] = []
+    for kind in visit_kinds():
+        view = await calendars.ask(ReadSlots(newcomer.provider_id, kind, first, last))
+        if isinstance(view, SlotsView):
+            wishes.extend(wanted(view, day))
+
+    async def ask(wish: BookSlot) -> bool:
+        return isinstance(await calendars.ask(keyed(wish, "seed")), BookingView)
+
+    return sum([booked async for booked in several(ask, wishes, at_once=64)])

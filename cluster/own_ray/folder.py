@@ -1,0 +1,34 @@
+"""The folder of one start of Ray: its sockets and logs, for this user only.
+
+Ray makes its own folder readable and writable for everybody on the machine, and who may
+rename its sockets can stand between it and us. So Ray's folder lies in one of ours.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from cluster.site.run_file import RAY_FOLDER_PREFIX
+
+PATH_MAX = 40
+"""Ray adds up to 66 characters for its sockets, and AF_UNIX allows 107."""
+_INNER = "r"
+
+
+def new_ray_folder() -> Path:
+    """A folder that only this user may enter, short enough for sockets in it."""
+    return Path(tempfile.mkdtemp(prefix=RAY_FOLDER_PREFIX, dir="/tmp"))
+
+
+def ray_temp(folder: Path) -> Path:
+    """What Ray is given of this folder. Raises ValueError if sockets find no room."""
+    inner = folder / _INNER
+    if len(str(inner)) > PATH_MAX:
+        raise ValueError(f"Ray needs a shorter folder than {folder}")
+    return inner
+
+
+def raylet_socket(folder: Path) -> Path:
+    """Where the raylet of this start of Ray listens for its node's processes."""
+    return folder / _INNER / "session_latest" / "sockets" / "raylet"

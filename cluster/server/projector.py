@@ -1,0 +1,285 @@
+"""The projector's process: it writes the read model behind the journal.
+
+It also trims the journal, for it knows best what is projected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from sqlalchemy.exc import DBAPIError
+
+from actors.domain.ids import Millis
+from actors.errors import SchedulingError, Unavailable
+from actors.ports import Journal, SnapshotStore
+from cluster.clock import SystemClock
+from cluster.site.site import Site
+from cluster.site.stores import open_journal, open_snapshots
+from cluster.wiring.shared import wakeups_of
+from persistence.readmodel.projection.claim_purge import ClaimPurge
+from persistence.readmodel.projection.projector import Projector
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.store import StoreUnavailable
+from persistence.readmodel.rebuilding.from_calendars import (
+    RebuildImpossible,
+    SnapshotSeeds,
+)
+from persistence.readmodel.rebuilding.rebuild import rebuild
+from persistence.sql.damage import SqliteFile
+from persistence.sql.engine import open_engine, sqlite_file
+from persistence.sql.migrating import migrate
+
+log = logging.getLogger(__name__)
+
+
+class Damaged(Exception):
+    """The read model's file is damaged, and must be put aside."""
+
+
+LOOK_FOR_DAMAGE_S = 1.0
+DAMAGED_AGAIN_S = 1.0
+"""Pause before a new file is made, for a bad disk may damage that one, too."""
+TRIM_EVERY_S = 60.0
+"""How often the journal gives back what snapshots and read model both have."""
+PRESSED = 0.8
+"""Journal pressure from which records go before their time: room for new bookings
+is worth more than a second way to restore old ones."""
+NICENESS = 5
+MIGRATE_AGAIN_LEAST_S, MIGRATE_AGAIN_MOST_S = 0.5, 10.0
+"""Pause before a database that was away at the start is asked again; doubles."""
+CATCH_UP_S = 4.0
+"""How long a projector that is told to stop goes on catching up."""
+
+
+async def follow_journal(site: Site, *, until_stdin_closes: bool) -> None:
+    """Project until SIGTERM, or until standard input closes if asked to."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if until_stdin_closes:
+        loop.add_reader(sys.stdin.fileno(), _notice_end, stop)
+    if until_stdin_closes:  # beside a server: those who answer people come first
+        os.nice(NICENESS)
+    await project_until(site, stop)
+
+
+async def project_until(site: Site, stop: asyncio.Event) -> None:
+    """Project until told to stop; a read model that is damaged is made anew."""
+    file = sqlite_file(site.database_url)
+    while not stop.is_set():
+        if file is not None and file.is_marked:
+            aside = file.put_aside(SystemClock().now())
+            log.error("ALARM: the read model is damaged; it is now %s", aside)
+        try:
+            await _project(site, file, stop)
+        except* Damaged:
+            await _pause(stop, DAMAGED_AGAIN_S)
+
+
+async def _project(site: Site, file: SqliteFile | None, stop: asyncio.Event) -> None:
+    """Project until told to stop, or until the read model is found to be damaged.
+
+    Raises:
+        Damaged: alone, or in a group.
+    """
+    url = site.database_url
+    if not await migrated(url, stop, file):
+        return
+    if file is not None and file.is_to_be_made_anew:
+        await _make_anew(site, file, stop)
+    engine = open_engine(url, "projector")
+    journal = open_journal(site.stores)
+    snapshots = open_snapshots(site.stores)
+    store = SqlProjectionStore(engine)
+    projector = Projector(
+        journal,
+        store,
+        SystemClock(),
+        cell_minutes=site.settings.cell_minutes,
+        lanes=store.lanes,
+    )
+    log.info("projector begins")
+    try:
+        keep_ms = site.settings.journal_retention_hours * 3_600_000
+        trimmer = Trimmer(journal, snapshots, SqlProjectionStore(engine), keep_ms)
+        purge = ClaimPurge(engine, site.settings.cell_minutes)
+        beside: list[Chore] = [purge]
+        if file is not None:
+            beside.append(DamageWatch(file))
+        if site.settings.trim_journal:
+            beside.append(trimmer)
+        await _follow(site, projector, beside, stop)
+    finally:
+        await journal.close()
+        await snapshots.close()
+        await engine.dispose()
+        log.info("projector ends, %d records projected", projector.projected)
+
+
+async def _follow(
+    site: Site,
+    projector: Projector,
+    beside: Sequence[Chore],
+    stop: asyncio.Event,
+) -> None:
+    async with wakeups_of(site) as wakeups:
+        projector.wakeups = wakeups
+        async with asyncio.TaskGroup() as tasks:
+            for chore in beside:
+                tasks.create_task(chore.run(stop))
+            await projector.run(stop)
+        await _catch_up(projector)
+
+
+async def migrated(
+    url: str, stop: asyncio.Event, file: SqliteFile | None = None
+) -> bool:
+    """Migrate as soon as the database answers; False if told to stop before.
+
+    Raises:
+        Damaged: the read model's file is.
+    """
+    pause_s = MIGRATE_AGAIN_LEAST_S
+    while not stop.is_set():
+        try:
+            await migrate(url)
+        except (Unavailable, DBAPIError, OSError, TimeoutError) as error:
+            if file is not None and file.is_marked:
+                raise Damaged from error
+            log.warning("the tables wait %.1f s for the database: %r", pause_s, error)
+            await _pause(stop, pause_s)
+            pause_s = min(2 * pause_s, MIGRATE_AGAIN_MOST_S)
+        else:
+            return True
+    return False
+
+
+async def _make_anew(site: Site, file: SqliteFile, stop: asyncio.Event) -> None:
+    """Fill the new file from journal and snapshots; told to stop, leave it for later.
+
+    Notices are not sent again: the rebuild marks them as told.
+    """
+    engine = open_engine(site.database_url, "upkeep")
+    journal, snapshots = open_journal(site.stores), open_snapshots(site.stores)
+    try:
+        work = rebuild(
+            journal,
+            engine,
+            SystemClock(),
+            seeds=SnapshotSeeds(snapshots, site.settings.policy),
+            cell_minutes=site.settings.cell_minutes,
+        )
+        making = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({making, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if making.done():
+            making.result()
+            file.is_anew()
+            log.warning("the read model is made anew")
+        else:
+            making.cancel()
+            await asyncio.gather(making, return_exceptions=True)
+    except RebuildImpossible:
+        file.is_anew()
+        log.exception("ALARM: the read model cannot be made anew")
+    except (StoreUnavailable, DBAPIError) as error:
+        if file.is_marked:
+            raise Damaged from error
+        raise
+    finally:
+        await journal.close()
+        await snapshots.close()
+        await engine.dispose()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+def _notice_end(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+async def _catch_up(projector: Projector) -> None:
+    """Project what is already durable, so that the next start finds nothing to do."""
+    try:
+        async with asyncio.timeout(CATCH_UP_S):
+            while await projector.step():
+                pass
+    except (TimeoutError, StoreUnavailable, SchedulingError) as error:
+        log.info("stops before it has caught up: %r", error)
+
+
+class Chore(Protocol):
+    """What is done beside projecting."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Do it now and then, until told to stop."""
+        ...
+
+
+class DamageWatch:
+    """Looks for the mark that somebody met damage in the read model."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Raises Damaged."""
+        while not stop.is_set():
+            if self._file.is_marked:
+                raise Damaged
+            await _pause(stop, LOOK_FOR_DAMAGE_S)
+
+
+class Trimmer:
+    """Forgets journal records that snapshots and read model both have, in time."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        snapshots: SnapshotStore,
+        store: SqlProjectionStore,
+        keep_ms: int,
+    ) -> None:
+        self._journal = journal
+        self._snapshots = snapshots
+        self._store = store
+        self._keep_ms = keep_ms
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Trim now and then, until told to stop."""
+        while not stop.is_set():
+            try:
+                async with asyncio.timeout(TRIM_EVERY_S):
+                    await stop.wait()
+            except TimeoutError:
+                try:
+                    await self.trim(SystemClock().now())
+                except (SchedulingError, StoreUnavailable) as error:
+                    log.warning("nothing trimmed: %s", error)
+
+    async def trim(self, now: Millis) -> None:
+        """Trim every shard up to what both have, if it is old or room is short."""
+        short = self._journal.pressure() >= PRESSED
+        before = None if short else Millis(now - self._keep_ms)
+        for shard, offset in (await self._store.shard_offsets()).items():
+            try:
+                upto = min(offset.seq, await self._snapshots.position(shard))
+                if upto > 0:
+                    await self._journal.trim(shard, upto, before)
+            except SchedulingError as error:  # one shard's trouble is not the others'
+                log.warning("nothing of %s is trimmed: %s", shard, error)

@@ -1,0 +1,368 @@
+"""``slotcast serve``: the life of a server, from the first check to the last process.
+
+Checks come first and change nothing. Then, in order: lock, folder, seed (the first
+time), projector; then Ray with its shards and the gateway, side by side. The stop goes
+the other way: watchers are told, answers in flight go out, shards store what changed,
+Ray ends, the projector catches up. Each step of the stop is bounded, and none is left
+out because another failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import socket
+import time
+from collections.abc import Awaitable
+from contextlib import ExitStack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from msgspec.structs import replace
+from sqlalchemy.exc import DBAPIError
+
+from actors.domain.zone_data import EDITION
+from actors.errors import SchedulingError
+from cluster.clock import SystemClock
+from cluster.logs import log_to
+from cluster.own_ray.environment import forget_foreign
+from cluster.own_ray.ray_access import new_ray_token, show_ray_token
+from cluster.server.preflight import (
+    begin_to_listen,
+    bind_port,
+    check_disk,
+    check_python,
+    raise_open_files_limit,
+)
+from cluster.server.projector_process import Supervisor, projector_command
+from cluster.server.service_checks import check_services
+from cluster.server.stopping import StopSignals
+from cluster.site.data_folder import DataFolder
+from cluster.site.run_file import (
+    RunRecord,
+    mark_of_self,
+    marks_of_descendants,
+    write_record,
+)
+from cluster.site.settings import Settings
+from cluster.site.shared_layout import agreed_layout
+from cluster.site.site import Site, make_site
+from cluster.terminal.addresses import local_url
+from cluster.terminal.alongside import alongside
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
+from cluster.terminal.terminal import Terminal
+from cluster.wiring.calendars import folder_taken
+from persistence.sql.damage import is_damaged
+from persistence.sql.migrating import migrate
+
+if TYPE_CHECKING:
+    from cluster.server.ray_host import RayHost
+    from gateway.config import GatewayPorts
+
+log = logging.getLogger(__name__)
+
+MIGRATE_TRIES, MIGRATE_AGAIN_S = 60, 0.5
+"""How often, and after which pause, a damaged read model is looked at again."""
+CATCH_UP_S = 30.0
+"""How long the first start waits for the read model of what was just seeded."""
+KEEP_HOUSE_S = 10.0
+"""How often the processes below us are written down, for a start after a crash."""
+COMMAND = "slotcast serve"
+
+
+def serve(settings: Settings, terminal: Terminal, version: str) -> int:
+    """Serve until told to stop; the exit code.
+
+    Raises:
+        Obstacle: something is in the way; nothing is left running.
+    """
+    with ExitStack() as held:
+        site, listener = _prepared(settings, terminal, held)
+        log_to(site.folder.logs / "server.log", settings.log_level)
+        held.enter_context(terminal.apart(site.folder.logs / "server.out"))
+        log.info("server begins", extra={"port": settings.port, "tzdata": EDITION})
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_Server(site, listener, terminal, version).live())
+
+
+def _prepared(
+    settings: Settings, terminal: Terminal, held: ExitStack
+) -> tuple[Site, socket.socket]:
+    """Look at everything, then take the port and the folder; ``held`` gives back."""
+    check_python()
+    raise_open_files_limit()
+    ignored = forget_foreign()
+    if ignored:
+        terminal.note(
+            f"Ignored: {', '.join(ignored)}. The server has a Ray of its own.",
+            style="yellow",
+        )
+    folder = DataFolder(settings.data)
+    made = folder.examine()
+    if made is not None and folder.is_locked():
+        raise folder.taken()
+    layout = agreed_layout(folder, settings, made)
+    if layout is not None:
+        settings = folder.check_matches(layout, settings)
+    check_disk(folder.path, settings.disk_free_mib_min)
+    listener = held.enter_context(bind_port(settings))
+    held.enter_context(folder_taken(folder, COMMAND))
+    folder.check_writable()
+    if made is None:
+        layout = make_site(folder, settings, SystemClock().today(), layout)
+        terminal.note(f"A new data folder: {folder.path}")
+    assert layout is not None
+    site = Site(settings, folder, layout)
+    site.token_key()
+    check_services(site, terminal)
+    if not settings.is_loopback:
+        terminal.note(
+            f"Listening on {settings.host}: others can reach this server, and tokens "
+            "travel unencrypted unless a proxy with TLS stands before it.",
+            style="yellow",
+        )
+    return site, listener
+
+
+def _prepare_gateway(site: Site) -> None:
+    """What need not wait for Ray: the tables, and loading the gateway's libraries.
+
+    The tables of a database server are the projector's business: it may be away.
+    """
+    if not site.settings.database:
+        _migrate_file(site.database_url)
+    import_module("cluster.wiring.gateway")
+
+
+def _migrate_file(url: str) -> None:
+    """Make the tables; a damaged file is first put aside by the projector."""
+    for _ in range(MIGRATE_TRIES):
+        try:
+            asyncio.run(migrate(url))
+        except DBAPIError as error:
+            if not is_damaged(error):
+                raise
+            log.warning("the read model is damaged; the projector puts it aside")
+            time.sleep(MIGRATE_AGAIN_S)
+        else:
+            return
+    raise Obstacle(
+        "The read model is damaged, and could not be put aside.",
+        "Bookings are in the journal. Move the database file away; the server makes "
+        "it anew from the journal.",
+        code=FOUND_A_PROBLEM,
+    )
+
+
+class _StopAsked(Exception):
+    """A stop was asked for while the server was still starting."""
+
+
+class _Server:
+    """One running server."""
+
+    def __init__(
+        self, site: Site, listener: socket.socket, terminal: Terminal, version: str
+    ) -> None:
+        self._site = site
+        self._listener = listener
+        self._terminal = terminal
+        self._version = version
+        self._signals = StopSignals(terminal)
+        self._is_first = not site.folder.is_seeded()
+        self._record = RunRecord(
+            mark_of_self(), COMMAND, site.settings.host, site.settings.port
+        )
+
+    async def live(self) -> int:
+        """From the seed to the last process; the exit code."""
+        with self._signals.heard():
+            try:
+                if self._is_first:
+                    await self._seed()
+                await self._with_projector()
+            except _StopAsked:
+                log.info("stopped while starting")
+        log.info("server ends")
+        self._terminal.note("stopped")
+        return 0
+
+    async def _seed(self) -> None:
+        """Fill a new folder, before anything else runs on it."""
+        folder = self._site.folder
+        if self._site.settings.seed == "none":
+            folder.mark_seeded("none")
+            return
+        with self._terminal.step("Demo region"):
+            async with alongside(self._sow()) as sowing:
+                asked = asyncio.ensure_future(self._signals.asked.wait())
+                await asyncio.wait({sowing, asked}, return_when=asyncio.FIRST_COMPLETED)
+                asked.cancel()
+                self._go_on()
+                await sowing
+        folder.mark_seeded("demo")
+
+    async def _sow(self) -> None:
+        from cluster.filling.sow import sow
+        from cluster.wiring.calendars import local_calendars
+
+        async with local_calendars(self._site) as calendars:
+            with self._terminal.progress() as progress:
+                await sow(calendars, self._site.made_on, progress)
+
+    async def _with_projector(self) -> None:
+        """Run the rest with a projector beside it."""
+        folder = self._site.folder
+        supervisor = Supervisor(
+            projector_command(),
+            {"SLOTCAST_DATA": str(folder.path)},
+            folder.logs / "projector.out",
+        )
+        async with alongside(supervisor.run()):
+            try:
+                await self._with_ray()
+            finally:
+                await supervisor.stop()
+
+    async def _with_ray(self) -> None:
+        """Run the rest beside Ray and the shards; what needs neither does not wait."""
+        token = new_ray_token()
+        show_ray_token(token)
+        self._note(ray_token=token)
+        from cluster.server.ray_host import RayHost
+
+        host = RayHost(
+            self._site,
+            lambda text: self._terminal.note(text, style="yellow"),
+            lambda: self._note_ray(host),
+        )
+        try:
+            async with alongside(host.run()) as hosting:
+                await asyncio.to_thread(_prepare_gateway, self._site)
+                self._go_on()
+                await self._with_gateway(host, hosting)
+        finally:
+            await host.end()
+
+    async def _with_gateway(self, host: RayHost, hosting: asyncio.Task[None]) -> None:
+        """Serve, until a stop is asked for and everybody has been answered.
+
+        From the beginning: until the shards are open, whoever needs one is told to come
+        again, and readiness says what is missing.
+        """
+        from cluster.wiring.gateway import gateway_ports, web_server
+
+        settings = self._site.settings
+        async with gateway_ports(self._site, host.links, host.missing) as ports:
+            server = web_server(self._site, ports, self._version)
+            begin_to_listen(self._listener, settings)
+            async with alongside(server.serve(sockets=[self._listener])) as serving:
+                work = (serving, hosting)
+                try:
+                    await self._first_of(server.listening.wait(), *work)
+                    await self._until_open(host, work)
+                    await self._say_welcome(ports)
+                    async with alongside(self._keep_house(host)):
+                        await self._first_of(self._signals.asked.wait(), *work)
+                finally:
+                    server.stop()
+                    await asyncio.wait({serving})
+                await serving
+
+    async def _until_open(
+        self, host: RayHost, work: tuple[asyncio.Task[None], ...]
+    ) -> None:
+        settings = self._site.settings
+        missing = f"; {host.missing()}" if host.missing() else ""
+        url = local_url(settings.host, settings.port)
+        self._terminal.note(f"Listening at {url}{missing}")
+        with self._terminal.step("Ray"):
+            await self._first_of(host.started.wait(), *work)
+        self._go_on()
+        with self._terminal.step("Shards"):
+            await self._first_of(host.opened.wait(), *work)
+        self._go_on()
+
+    async def _say_welcome(self, ports: GatewayPorts) -> None:
+        """Tell the person at the terminal that it is ready."""
+        from cluster.server.welcome import welcome
+
+        self._note(children=marks_of_descendants())
+        if self._is_first:
+            with self._terminal.step("Read model"):
+                await _caught_up(ports)
+        self._go_on()
+        await welcome(self._terminal, self._site, ports.calendars, ports.directory)
+        took = SystemClock().now() / 1000 - psutil.Process().create_time()
+        self._terminal.note(f"ready in {took:.1f} s")
+        log.info("server ready", extra={"seconds": round(took, 2)})
+        gc.collect()
+        gc.freeze()
+
+    async def _keep_house(self, host: RayHost) -> None:
+        """Write down who works for us, and let idle shards of one provider go."""
+        while True:
+            await asyncio.sleep(KEEP_HOUSE_S)
+            # All processes of the machine are looked at: not on the loop.
+            self._note(children=await asyncio.to_thread(marks_of_descendants))
+            await asyncio.to_thread(host.look_around)
+            await host.passivate()
+
+    async def _first_of(
+        self, event: Awaitable[object], *work: asyncio.Task[None]
+    ) -> None:
+        """Wait for an event, or for the wish to stop.
+
+        Raises:
+            Obstacle: a part of the work has ended by itself before that.
+        """
+        waiting = asyncio.ensure_future(event)
+        asked = asyncio.ensure_future(self._signals.asked.wait())
+        try:
+            await asyncio.wait(
+                {waiting, asked, *work}, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            asked.cancel()
+            waiting.cancel()
+        for task in work:
+            if task.done():
+                raise self._ended_by_itself(task)
+
+    def _ended_by_itself(self, task: asyncio.Task[None]) -> Obstacle:
+        cause = None if task.cancelled() else task.exception()
+        if isinstance(cause, Obstacle):
+            return cause
+        return Obstacle(
+            f"The server ended by itself{f': {cause}' if cause else ''}.",
+            f"See {self._site.folder.logs / 'server.log'}.",
+            code=FOUND_A_PROBLEM,
+        )
+
+    def _note_ray(self, host: RayHost) -> None:
+        self._note(
+            ray_folder=str(host.folder or ""),
+            ray_address=host.address,
+            children=marks_of_descendants(),
+        )
+
+    def _note(self, **changed: Any) -> None:
+        self._record = replace(self._record, **changed)
+        write_record(self._site.folder.run_file, self._record)
+
+    def _go_on(self) -> None:
+        if self._signals.is_asked:
+            raise _StopAsked
+
+
+async def _caught_up(ports: GatewayPorts) -> None:
+    """Wait until the read model shows what was seeded; bounded."""
+    for shard in ports.links.shards():
+        with contextlib.suppress(SchedulingError):
+            status = await ports.links.status(shard)
+            await ports.progress.reached(shard, status.last_seq, timeout_s=CATCH_UP_S)

@@ -1,0 +1,382 @@
+"""Every setting of a site, with its unit and the reason for its default.
+
+Each can come from the environment: ``SLOTCAST_`` and the name in capitals. A setting
+that is fixed for the life of a data folder (``shards``, ``placement``,
+``cell_minutes``) is written into the folder when it is made and checked at every
+start; see cluster/site/data_folder.py.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from actors.domain.rules import BookingLimits, Policy
+from actors.placement import Placement
+from cluster.terminal.obstacle import Obstacle
+
+ENV_PREFIX = "SLOTCAST_"
+CELL_CHOICES = (1, 3, 5, 15)
+"""Cell lengths in minutes: they divide the quarter hours that zones differ by."""
+SECRETS = (
+    "journal",
+    "database",
+    "database_reader",
+    "redis",
+    "cluster_secret",
+    "metrics_token",
+)
+"""Settings that hold passwords: never shown, and each may come from a file that
+``SLOTCAST_<NAME>_FILE`` names."""
+
+
+class Settings(BaseSettings):
+    """The settings of one site; immutable once read."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,  # a trace may be logged, and some are secrets
+    )
+
+    # --- where it serves ---------------------------------------------------------
+    host: str = "127.0.0.1"
+    """Address to listen on. Loopback by default: TLS is the business of a proxy."""
+    port: int = Field(8000, ge=1, le=65535)
+    """TCP port of REST, live socket, docs and metrics."""
+    public_url: str = ""
+    """Where people find this site, for instance ``https://slots.example.org``. Requests
+    to another name are then answered 421, those to a name of this machine (localhost,
+    127.0.0.0/8, ::1) excepted, and /healthz, /readyz and /metrics, which are asked for
+    by address. Empty: every name is taken."""
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins of web pages that may call and watch, comma separated; the server's
+    own origin always may."""
+    behind_proxy: bool = False
+    """Whether a proxy speaks for the callers, so that their address is the one in
+    X-Forwarded-For."""
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses or networks of those proxies, comma separated (``10.0.0.0/8``), for
+    proxies on other machines; used only with ``behind_proxy``."""
+    ws_frame_bytes_max: int = Field(64 * 1024, ge=1024)
+    """Largest frame a client may send, in bytes: a subscription to hundreds of
+    topics fits, a flood does not."""
+    backlog: int = Field(4096, ge=128)
+    """Connections that may wait for accept: ten thousand watchers reconnect at once."""
+
+    # --- where it keeps its data -------------------------------------------------
+    data: Path = Path("var/slotcast")
+    """The data folder: journal, snapshots, read model, secrets, logs."""
+    seed: Literal["demo", "none"] = "demo"
+    """What a new data folder is filled with."""
+    disk_free_mib_min: int = Field(512, ge=0)
+    """Free space, in MiB, under which the server refuses to start: the journal
+    needs room for a day of bookings and Ray refuses to work on a full disk."""
+    journal_budget_mib: int = Field(0, ge=0)
+    """Room for the journal in MiB; 0 means as much as the disk has. At 90 % new
+    holds are refused, at 97 % new bookings."""
+    trim_journal: bool = True
+    """Whether the journal gives back whole segments that snapshots and read model
+    both have; turn it off to keep every event for ever."""
+
+    journal_retention_hours: int = Field(72, ge=0)
+    """How long the journal keeps what snapshots and read model both have: long
+    enough to notice a power cut that took back the read model's last transactions,
+    or to restore yesterday's backup. Ignored when the journal's room is 80 % full."""
+
+    # --- services, for a site on more than one machine ---------------------------
+    journal: str = Field("file", repr=False)
+    """Where the journal and the snapshots are: ``file`` (the data folder) or
+    ``redis://…`` (streams in a Redis that syncs every write)."""
+    journal_replicas: int = Field(0, ge=0, le=16)
+    """Replicas of the journal's Redis, all of which must have synced an event before
+    it is acknowledged. Slotcast never lowers this number by itself."""
+    site: str = Field("slotcast", pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    """Prefix of everything this site keeps in Redis: several sites may share one."""
+    database: str = Field("", repr=False)
+    """The read model: empty for SQLite in the data folder, or ``mysql://…`` or
+    ``mariadb://…`` (asyncmy unless the URL names another driver)."""
+    database_reader: str = Field("", repr=False)
+    """A read replica of it for schedules, history and directory; while it is away
+    the database itself is asked. Empty: none."""
+    redis: str = Field("", repr=False)
+    """Redis for shared rate limits, revocations, hot pages and wake-ups; empty: the
+    journal's, if that is a Redis, else everything stays in this process."""
+
+    # --- nodes -------------------------------------------------------------------
+    cluster_secret: str = Field("", repr=False)
+    """Shared by all nodes: Ray's token and the token key are made from it. Empty: the
+    file secrets/cluster.secret of the data folder."""
+    node_name: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,63}$")
+    """How this node is called in ``slotcast cluster status``; empty: the host name."""
+    node_host: str = "127.0.0.2"
+    """This node's address for the other nodes. Ray takes 127.0.0.1 for "no address",
+    so a cluster on one machine begins at 127.0.0.2."""
+    ray_port: int = Field(6380, ge=1, le=65535)
+    """Port of Ray's control service on the head."""
+    head: str = ""
+    """``host:port`` of the head's Ray, for nodes that join."""
+    gateways: int = Field(1, ge=0, le=64)
+    """Gateway processes on this node: about one for each core."""
+
+    metrics_token: str = Field("", pattern=r"^[\x21-\x7e]{0,256}$", repr=False)
+    """Opens ``/metrics`` to other machines, as ``Authorization: Bearer …``; empty: only
+    programs on the gateway's own machine may read it."""
+
+    # --- the calendars -----------------------------------------------------------
+    shards: int = Field(4, ge=1, le=4096)
+    """Number of shards, for the life of the folder. One process each: two per core
+    leave room to grow and start in two seconds."""
+    placement: Placement = Placement.SHARD
+    """``shard``: many providers per process; ``provider``: one process each, for a
+    practice of a few dozen."""
+    cell_minutes: int = 5
+    """Smallest piece of a calendar's grid in minutes, for the life of the folder."""
+    hold_seconds: int = Field(120, ge=5, le=3600)
+    """How long a hold lasts, from its placing and from each extension on: time enough
+    to fill in a form, short enough not to starve others."""
+    hold_extensions: int = Field(10, ge=0, le=1_000)
+    """How often a hold may be extended while its holder answers: WCAG 2.2.1 asks for
+    ten times at least."""
+    hold_minutes_total: int = Field(20, ge=1, le=24 * 60)
+    """How long a hold lasts at most in minutes, all extensions included."""
+    upcoming_per_patient: int = Field(3, ge=0, le=1_000)
+    """Visits ahead that one patient may have with one provider, 0 for no limit; a
+    provider's own rules may say otherwise. Staff may book beyond it."""
+    holds_per_person: int = Field(3, ge=0, le=1_000)
+    """Live holds of one patient over all calendars, as far as a gateway sees; 0 for no
+    limit."""
+    upcoming_per_person: int = Field(20, ge=0, le=150)
+    """Visits ahead of one patient over all providers, 0 for no limit. Staff may book
+    beyond it."""
+    patient_limits: bool = True
+    """Whether the site limits what one patient takes, and refuses overlapping visits;
+    load tests turn it off. Limits in a provider's own rules hold all the same."""
+    renewals_per_slot: int = Field(2, ge=0, le=1_000)
+    """How often one patient may hold the same time again within an hour without booking
+    it, 0 for no limit; a provider's own rules may say otherwise."""
+    holds_per_patient: int = Field(3, ge=1, le=100)
+    """Live holds of one patient on one calendar: enough to compare, not to hoard."""
+    early_outcomes: bool = False
+    """Whether staff may record check-ins, completions and no-shows before their time:
+    for replays of a trace and for training, never for a clinic at work."""
+    key_retention_hours: int = Field(24, ge=1, le=24 * 31)
+    """How long the answer to an idempotency key is kept: longer than any client
+    retries."""
+    snapshot_events: int = Field(10_000, ge=100)
+    """Events of a shard after which it stores snapshots: bounds the replay of a
+    recovery to a fraction of a second."""
+    snapshot_seconds: float = Field(60.0, gt=0)
+    """Longest time from a change to its snapshot, in seconds: a quiet site recovers
+    from snapshots alone."""
+    passivate_minutes: float = Field(10.0, gt=0)
+    """How long a calendar nobody asks for stays in memory, in minutes."""
+
+    # --- who may do how much -----------------------------------------------------
+    rate_limits: bool = True
+    """Whether callers are limited; load tests from one address turn it off."""
+    rate_per_second: float = Field(50.0, gt=0)
+    """Requests a second that one caller may make in the long run: far above a
+    person, far below a flood."""
+    rate_burst: int = Field(200, ge=1)
+    """Requests that one caller may make at once."""
+    token_hours: float = Field(12.0, gt=0, le=24)
+    """Life of tokens that the command line gives out, in hours: one working day."""
+
+    connections: int = Field(20_000, ge=0)
+    """HTTP connections of one gateway, live sockets not counted, 0 for no cap; one
+    more is told 503."""
+    connections_per_address: int = Field(1_000, ge=0)
+    """Of them from one address, or one /64 of IPv6; one more is told 429. Not counted
+    with ``behind_proxy``, where all of them are the proxy's. 0 lifts it, as for a load
+    test."""
+    sockets: int = Field(20_000, ge=0)
+    """Live sockets and streams of one gateway, 0 for no cap; one more is told 503."""
+    sockets_per_address: int = Field(1_000, ge=0)
+    """Of them from one address: a clinic's whole office may share one. 0 lifts it, as
+    for a proxy that does not say whom it speaks for, or a load test."""
+    sockets_per_person: int = Field(32, ge=0)
+    """Of them signed in as the same person, their tabs and devices; one more is closed
+    with 4504. 0 lifts it."""
+    handshakes_per_second: float = Field(500.0, ge=0)
+    """Newcomers on live sockets and streams that one gateway lets in each second even
+    when it is busy; when it is not, it lets in more. Who would wait for more than 20 s
+    at this rate is told 503. 0: all at once."""
+    live_deflate: Literal["off", "shared"] = "off"
+    """``shared``: large frames of public topics are compressed, once for all watchers
+    whose client offers it. Saves bytes where they cost; a processor is spent on it."""
+    topics_per_socket: int = Field(256, ge=1)
+    """Topics that one socket may watch."""
+
+    # --- running and stopping ----------------------------------------------------
+    drain_seconds: float = Field(10.0, ge=0, le=600)
+    """Longest time for sockets and answers in flight to end at a stop, in seconds."""
+    log_requests: bool = True
+    """Whether each request leaves a line in the log, without anything personal."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe line that goes to the log files."""
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _a_public_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and not (parts.scheme in {"http", "https"} and parts.hostname):
+            raise ValueError("must be empty, or begin with https:// or http://")
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("must name a scheme and a host only, without a path")
+        return value
+
+    @field_validator("journal")
+    @classmethod
+    def _a_journal(cls, value: str) -> str:
+        if value != "file" and not value.startswith(("redis://", "rediss://")):
+            raise ValueError("must be file, or begin with redis:// or rediss://")
+        if value != "file":
+            _must_be_understood_redis(value)
+        return value
+
+    @field_validator("redis")
+    @classmethod
+    def _a_redis(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://")):
+            raise ValueError("must be empty, or begin with redis:// or rediss://")
+        if value:
+            _must_be_understood_redis(value)
+        return value
+
+    @field_validator("database", "database_reader")
+    @classmethod
+    def _a_database(cls, value: str) -> str:
+        family = value.partition(":")[0].partition("+")[0]
+        if value and family not in {"mysql", "mariadb", "sqlite"}:
+            raise ValueError("must be empty, or begin with mysql:// or mariadb://")
+        if value:
+            _must_be_understood_database(value)
+        return value
+
+    @field_validator("cell_minutes")
+    @classmethod
+    def _divides_an_hour(cls, value: int) -> int:
+        if value not in CELL_CHOICES:
+            choices = ", ".join(map(str, CELL_CHOICES))
+            raise ValueError(f"must be one of {choices}, to divide a quarter hour")
+        return value
+
+    @property
+    def policy(self) -> Policy:
+        """The rules that hold for every calendar."""
+        return Policy(
+            cell_minutes=self.cell_minutes,
+            hold_ms=self.hold_seconds * 1000,
+            hold_extensions=self.hold_extensions,
+            hold_total_ms=self.hold_minutes_total * 60_000,
+            booking_limits=BookingLimits(
+                self.upcoming_per_patient, self.renewals_per_slot
+            )
+            if self.patient_limits
+            else BookingLimits(0, 0),
+            holds_per_patient=self.holds_per_patient,
+            early_outcomes=self.early_outcomes,
+            key_retention_ms=self.key_retention_hours * 3_600_000,
+        )
+
+    @property
+    def journal_is_redis(self) -> bool:
+        """Whether the journal is in Redis, so that any node can own any shard."""
+        return self.journal != "file"
+
+    @property
+    def shared_redis(self) -> str:
+        """The Redis for all that is not the journal; empty if there is none."""
+        return self.redis or (self.journal if self.journal_is_redis else "")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in {"127.0.0.1", "::1", "localhost"} or self.host.startswith(
+            "127."
+        )
+
+
+def _must_be_understood_redis(url: str) -> None:
+    """Return if all who use this address read the same in it. Raises ValueError."""
+    from persistence.redis.wire import address_of
+
+    address_of(url)
+
+
+def _must_be_understood_database(url: str) -> None:
+    """Likewise; what is wrong is said without any of the address."""
+    from sqlalchemy.exc import ArgumentError
+
+    from persistence.sql.engine import read_model_url
+
+    try:
+        parsed = read_model_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or "@" in (parsed.host or ""):
+        raise ValueError(
+            "it is not understood: it is mysql://user:password@host:port/database, and "
+            "in the password / # ? @ : % are written as %2F %23 %3F %40 %3A %25"
+        )
+
+
+def _secrets_from_files() -> dict[str, str]:
+    """Secrets whose variable ends in ``_FILE`` and names a file only we can read."""
+    found: dict[str, str] = {}
+    for name in SECRETS:
+        variable = f"{ENV_PREFIX}{name.upper()}_FILE"
+        place = os.environ.get(variable, "")
+        if not place:
+            continue
+        try:
+            mode = Path(place).stat().st_mode & 0o777
+            found[name] = Path(place).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Obstacle(
+                f"{variable} names {place}, which cannot be read: {error}.",
+                "Name a file that this user may read, or leave the variable out.",
+            ) from error
+        if mode & 0o007:
+            raise Obstacle(
+                f"The secret in {place} can be read by everybody (mode {mode:o}).",
+                f"chmod 600 {place}",
+            )
+    return found
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings from the environment; what is ``given`` (and not None) wins.
+
+    Raises:
+        Obstacle: a setting does not make sense; says which variable and why.
+    """
+    chosen: dict[str, Any] = dict(_secrets_from_files())
+    chosen.update((name, value) for name, value in given.items() if value is not None)
+    try:
+        return Settings(**chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        shown = "not shown" if name in SECRETS else repr(first["input"])
+        raise Obstacle(
+            f"The setting {ENV_PREFIX}{name.upper()} is {shown}: {reason}.",
+            f"Set {ENV_PREFIX}{name.upper()} (or the option) to a value that fits, "
+            "or leave it out for the default.",
+        ) from error

@@ -1,0 +1,167 @@
+"""The gateway of this process: its ports, its application, its web server."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import uvicorn
+
+from actors.ports import ShardLinks
+from cluster.clock import SystemClock
+from cluster.site.settings import Settings
+from cluster.site.site import Site
+from cluster.wiring.shared import shared_ports
+from cluster.wiring.web_server import WebServer
+from gateway.app import create_app
+from gateway.calendars.courier import Courier
+from gateway.config import GatewayConfig, GatewayPorts
+from gateway.http.router import GatewayApp
+from gateway.settings import LiveSettings
+from gateway.transport.limits import HttpLimits
+from persistence.readmodel.queries.bookings import SqlBookingHistory
+from persistence.readmodel.queries.directory import SqlDirectory
+from persistence.readmodel.queries.progress import SqlProgress
+from persistence.sql.engine import open_engine
+
+DRAIN_SHARE: Final = 0.7
+"""Part of the time for stopping over which watchers are sent away, one by one; the
+rest is for their goodbyes and for answers in flight."""
+
+
+class Tokens:
+    """Fresh random tokens for ids: 16 characters, 96 bits each.
+
+    The system's randomness is drawn for many at a time: a call to the kernel for
+    each costs more than the rest of an id.
+    """
+
+    BYTES = 12
+    DRAWN = 256
+
+    def __init__(self) -> None:
+        self._drawn = b""
+        self._at = 0
+
+    def __call__(self) -> str:
+        """The next one."""
+        if self._at == len(self._drawn):
+            self._drawn, self._at = secrets.token_bytes(self.BYTES * self.DRAWN), 0
+        start, self._at = self._at, self._at + self.BYTES
+        return urlsafe_b64encode(self._drawn[start : self._at]).decode()
+
+
+def gateway_config(site: Site, version: str) -> GatewayConfig:
+    """The gateway's settings from the site's. Raises Obstacle: the key is not safe."""
+    return config_of(site.settings, site.token_key(), version)
+
+
+TOPICS_PER_SOCKET = 10
+"""Of those of one address, that nobody else watches, on average."""
+
+
+def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConfig:
+    """The gateway's settings from the server's."""
+    return GatewayConfig(
+        token_keys=(token_key,),
+        metrics_token=settings.metrics_token,
+        allowed_origins=settings.allowed_origins,
+        public_url=settings.public_url,
+        rate_limited=settings.rate_limits,
+        holds_per_person=settings.holds_per_person if settings.patient_limits else 0,
+        visits_per_person=settings.upcoming_per_person
+        if settings.patient_limits
+        else 0,
+        refuse_overlaps=settings.patient_limits,
+        rate_per_s=settings.rate_per_second,
+        rate_burst=settings.rate_burst,
+        anonymous_rate_per_s=2 * settings.rate_per_second,
+        anonymous_rate_burst=2 * settings.rate_burst,
+        cell_minutes=settings.cell_minutes,
+        version=version,
+        log_requests=settings.log_requests,
+        behind_proxy=settings.behind_proxy,
+        http=HttpLimits(
+            connections_max=settings.connections,
+            connections_per_address_max=settings.connections_per_address,
+        ),
+        live=LiveSettings(
+            connections_max=settings.sockets,
+            connections_per_address_max=settings.sockets_per_address,
+            connections_per_person_max=settings.sockets_per_person,
+            topics_per_address_max=TOPICS_PER_SOCKET * settings.sockets_per_address,
+            topics_per_person_max=(
+                settings.topics_per_socket * settings.sockets_per_person
+            ),
+            deflate=settings.live_deflate,
+            handshakes_per_s=settings.handshakes_per_second,
+            subscriptions_max=settings.topics_per_socket,
+            message_bytes_max=settings.ws_frame_bytes_max,
+            drain_s=DRAIN_SHARE * settings.drain_seconds,
+        ),
+    )
+
+
+@asynccontextmanager
+async def gateway_ports(
+    site: Site, links: ShardLinks, hosting: Callable[[], str] = lambda: ""
+) -> AsyncIterator[GatewayPorts]:
+    """The gateway's ports over real adapters; closed afterwards."""
+    clock = SystemClock()
+    readers = open_engine(site.reader_url, "reader", fallback=site.database_url)
+    writer = open_engine(site.database_url, "writer")
+    courier = Courier(links, clock)
+    try:
+        async with shared_ports(site, clock) as shared:
+            yield GatewayPorts(
+                calendars=courier,
+                links=links,
+                hosting=hosting,
+                directory=SqlDirectory(readers, writer),
+                history=SqlBookingHistory(readers),
+                progress=SqlProgress(readers),
+                clock=clock,
+                tokens=Tokens(),
+                budgets=shared.budgets,
+                revocations=shared.revocations,
+                pages=shared.pages,
+            )
+    finally:
+        await courier.close()
+        await readers.dispose()
+        await writer.dispose()
+
+
+def web_server(site: Site, ports: GatewayPorts, version: str) -> WebServer:
+    """The server of this gateway, not yet serving."""
+    return server_of(create_app(ports, gateway_config(site, version)), site.settings)
+
+
+def server_of(app: GatewayApp, settings: Settings) -> WebServer:
+    """The server of an application, not yet serving."""
+    live = app.state.live
+    config = uvicorn.Config(
+        app,
+        http=app.state.http_protocol,
+        ws=live.protocol,
+        ws_max_size=settings.ws_frame_bytes_max,
+        ws_per_message_deflate=False,
+        backlog=settings.backlog,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=settings.behind_proxy,
+        forwarded_allow_ips=settings.trusted_proxies if settings.behind_proxy else None,
+        lifespan="on",
+        timeout_graceful_shutdown=max(1, int(settings.drain_seconds)),
+    )
+    return WebServer(
+        config,
+        live.drain,
+        settings.drain_seconds,
+        lambda: len(live.hub.watchers),
+        live.until_ended,
+    )

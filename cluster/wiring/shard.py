@@ -1,0 +1,82 @@
+"""How a shard is put together, in whatever process it lives.
+
+A shard's process imports this module by name and gets its settings as bytes, so it
+stays slim: no FastAPI, SQLAlchemy or pydantic comes in from here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.domain.ids import ShardId
+from actors.domain.rules import Policy
+from actors.hosting.mailbox import Mailbox
+from actors.shard.limits import Limits
+from cluster.clock import SystemClock
+from cluster.site.stores import StoresConfig, open_journal, open_snapshots
+
+JOURNAL_VARIABLE = "SLOTCAST_JOURNAL"
+"""Where a shard's process finds the URL of a journal in Redis: with its password it
+must not lie in Ray's storage, so each node gives it to its own processes."""
+LOGS_VARIABLE = "SLOTCAST_NODE_LOGS"
+"""The folder for logs on this node; wins over the configuration's."""
+OF_THE_NODE = "redis://of-the-node"
+"""Stands in a configuration for the URL in ``JOURNAL_VARIABLE``."""
+
+
+class ShardConfig(Struct, frozen=True):
+    """What a shard needs to know; ``logs`` empty means: this process logs already."""
+
+    stores: StoresConfig
+    policy: Policy
+    limits: Limits
+    logs: str = ""
+    log_level: str = "info"
+
+    def encoded(self) -> bytes:
+        """As it travels to another process."""
+        return msgspec.msgpack.encode(self)
+
+
+class ShardStores:
+    """A process's own journal and snapshots, for one shard or many. Must be closed."""
+
+    def __init__(self, config: ShardConfig) -> None:
+        self._config = config
+        self.journal = open_journal(config.stores)
+        self.snapshots = open_snapshots(config.stores)
+
+    def mailbox(self, shard: ShardId) -> Mailbox:
+        """A shard's mailbox on these stores, not yet started."""
+        return Mailbox(
+            shard,
+            self.journal,
+            self.snapshots,
+            SystemClock(),
+            self._config.policy,
+            self._config.limits,
+        )
+
+    async def close(self) -> None:
+        """Give files and locks back; the mailboxes must be closed before."""
+        await self.journal.close()
+        await self.snapshots.close()
+
+
+def make_mailbox(config: bytes, shard: ShardId) -> Mailbox:
+    """The mailbox of the one shard of this process, not yet started."""
+    wanted = msgspec.msgpack.decode(config, type=ShardConfig)
+    logs = os.environ.get(LOGS_VARIABLE) or wanted.logs
+    if wanted.logs and logs:
+        from cluster.logs import log_to
+
+        log_to(Path(logs) / f"shard-{shard}.log", wanted.log_level)
+    if wanted.stores.journal == OF_THE_NODE:
+        here = replace(wanted.stores, journal=os.environ[JOURNAL_VARIABLE])
+        wanted = replace(wanted, stores=here)
+    return ShardStores(wanted).mailbox(shard)

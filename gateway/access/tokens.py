@@ -1,0 +1,250 @@
+"""Who is calling: short-lived signed tokens (JWT, HS256), checked by our own clock.
+
+The algorithm is pinned, issuer and audience must be ours, and no token lives longer
+than a day. A verified token is remembered until it expires, so that a busy caller
+costs one dictionary look-up per request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import jwt
+
+from actors.domain.ids import (
+    ClinicId,
+    Millis,
+    PatientId,
+    ProviderId,
+    is_id,
+    is_provider_id,
+)
+from actors.ports import Clock
+from gateway.access.revocations import RevokedTokens
+from gateway.config import GatewayConfig
+from gateway.wire.errors import Unauthenticated
+
+ISSUER: Final = "slotcast"
+AUDIENCE: Final = "slotcast"
+ALGORITHM: Final = "HS256"
+LIFE_MAX_S: Final = 24 * 3600
+KEY_BYTES_MIN: Final = 32
+"""As long as the hash, RFC 7518 section 3.2."""
+TOKEN_ID_CHARACTERS_MAX: Final = 128
+_TOKEN_CHARACTERS_MAX: Final = 2048
+_REMEMBERED_MAX: Final = 20_000
+_SUBJECT_CHARACTERS_MAX: Final = 100
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")
+"""RFC 7515, section 2: base64url without padding. The library would take padding, and
+one token would have several spellings."""
+_BAD_TOKEN: Final = "The token is not valid; ask for a new one."  # noqa: S105 - a text
+
+
+_EVER: Final = Millis(0)
+
+
+class Role(StrEnum):
+    """What a caller is; ``subject`` says which one."""
+
+    PATIENT = "patient"
+    DOCTOR = "doctor"
+    CLINIC_ADMIN = "clinic_admin"
+    ADMIN = "admin"
+
+
+_PREFIXES: Final = {Role.PATIENT: "pat", Role.DOCTOR: "prv", Role.CLINIC_ADMIN: "cln"}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody with a valid token, which was ``issued`` and ``expires`` at, in ms."""
+
+    role: Role
+    subject: str
+    expires: Millis
+    issued: Millis = _EVER
+    token_id: str = ""
+
+    def is_same_person(self, other: Caller) -> bool:
+        """Whether two tokens name the same person in the same role."""
+        return (self.role, self.subject) == (other.role, other.subject)
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether they act for others."""
+        return self.role is not Role.PATIENT
+
+    @property
+    def patient_id(self) -> PatientId | None:
+        """The patient they are, if they are one."""
+        return PatientId(self.subject) if self.role is Role.PATIENT else None
+
+    @property
+    def provider_id(self) -> ProviderId | None:
+        """The provider they are, if they are one."""
+        return ProviderId(self.subject) if self.role is Role.DOCTOR else None
+
+    @property
+    def clinic_id(self) -> ClinicId | None:
+        """The clinic they administer, if they do."""
+        return ClinicId(self.subject) if self.role is Role.CLINIC_ADMIN else None
+
+
+def subject_fits(role: Role, subject: str) -> bool:
+    """Whether a subject can have this role: patients are ``pat_…``, and so on."""
+    if role is Role.DOCTOR:
+        return is_provider_id(subject)
+    prefix = _PREFIXES.get(role)
+    if prefix is not None:
+        return is_id(subject, prefix)
+    return (
+        0 < len(subject) <= _SUBJECT_CHARACTERS_MAX
+        and subject.isascii()
+        and subject.isprintable()
+    )
+
+
+def issue_token(
+    key: bytes, role: Role, subject: str, ttl_s: int, now: Millis, jti: str
+) -> str:
+    """A signed token that lives ``ttl_s`` seconds from ``now``.
+
+    Raises:
+        ValueError: the subject does not fit the role, the life is not 1 s to 24 h,
+            or the key is shorter than 32 bytes.
+    """
+    if not subject_fits(role, subject):
+        wanted = _PREFIXES.get(role, "any") + "_…"
+        raise ValueError(f"the subject of a {role.value} is {wanted}, not {subject!r}")
+    if not 0 < ttl_s <= LIFE_MAX_S:
+        raise ValueError(f"a token lives 1 to {LIFE_MAX_S} seconds, not {ttl_s}")
+    if len(key) < KEY_BYTES_MIN:
+        raise ValueError(f"the signing key needs {KEY_BYTES_MIN} bytes or more")
+    issued = now // 1000
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": subject,
+        "role": role.value,
+        "iat": issued,
+        "iat_ms": now,
+        "exp": issued + ttl_s,
+        "jti": jti,
+    }
+    return jwt.encode(claims, key, algorithm=ALGORITHM)
+
+
+class Authenticator:
+    """Turns bearer tokens into callers. One per gateway process."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        clock: Clock,
+        revoked: RevokedTokens | None = None,
+    ) -> None:
+        if not config.token_keys:
+            raise ValueError("token_keys must not be empty")
+        if min(map(len, config.token_keys)) < KEY_BYTES_MIN:
+            raise ValueError(f"every token key needs {KEY_BYTES_MIN} bytes or more")
+        self._keys = config.token_keys
+        self.leeway_ms = config.token_leeway_s * 1000
+        self._clock = clock
+        self.revoked = RevokedTokens(clock) if revoked is None else revoked
+        self._known: OrderedDict[str, Caller] = OrderedDict()
+
+    def caller(self, authorization: str | None) -> Caller | None:
+        """Who an Authorization header names; None without one.
+
+        Raises:
+            Unauthenticated: there is one, and it does not hold.
+        """
+        if authorization is None:
+            return None
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated("Send the token as: Authorization: Bearer <token>.")
+        return self.verify(token.strip())
+
+    def verify(self, token: str) -> Caller:
+        """Who a token names.
+
+        Raises:
+            Unauthenticated: it is not ours, damaged, over, or revoked.
+        """
+        caller = self._known.get(token)
+        if caller is None:
+            caller = self._decode(token)
+            self._known[token] = caller
+            if len(self._known) > _REMEMBERED_MAX:
+                self._known.popitem(last=False)
+        if self._clock.now() >= caller.expires + self.leeway_ms:
+            self._known.pop(token, None)
+            raise Unauthenticated("The token has expired; ask for a new one.")
+        self.check_holds(caller)
+        return caller
+
+    def check_holds(self, caller: Caller) -> None:
+        """Return if the token of somebody who was let in has not been revoked since.
+
+        Raises:
+            Unauthenticated: it has.
+        """
+        if self.revoked.covers(caller):
+            raise Unauthenticated("The token was revoked; sign in again.")
+
+    def _decode(self, token: str) -> Caller:
+        if len(token) > _TOKEN_CHARACTERS_MAX or not _TOKEN.fullmatch(token):
+            raise Unauthenticated(_BAD_TOKEN)
+        for key in self._keys:
+            try:
+                claims = jwt.decode(
+                    token,
+                    key,
+                    algorithms=[ALGORITHM],
+                    audience=AUDIENCE,
+                    issuer=ISSUER,
+                    options={
+                        "require": ["iss", "aud", "sub", "iat", "exp", "jti"],
+                        # Time comes from the Clock port: see _caller_of and verify.
+                        "verify_exp": False,
+                        "verify_iat": False,
+                        "verify_nbf": False,
+                    },
+                )
+            except (jwt.PyJWTError, ValueError):
+                continue
+            return self._caller_of(claims)
+        raise Unauthenticated(_BAD_TOKEN)
+
+    def _caller_of(self, claims: dict[str, Any]) -> Caller:
+        issued, expires = claims["iat"], claims["exp"]
+        issued_ms = claims.get("iat_ms", issued * 1000 if type(issued) is int else 0)
+        begins = claims.get("nbf", issued)
+        role = Role.__members__.get(str(claims.get("role", "")).upper())
+        now_s = self._clock.now() // 1000
+        if (
+            role is None
+            or role.value != claims["role"]
+            or not subject_fits(role, claims["sub"])
+            or type(issued) is not int
+            or type(expires) is not int
+            or type(issued_ms) is not int
+            or issued_ms // 1000 != issued
+            or type(begins) is not int
+            or not 0 < len(claims["jti"]) <= TOKEN_ID_CHARACTERS_MAX
+            or not 0 < expires - issued <= LIFE_MAX_S
+            or max(issued, begins) > now_s + self.leeway_ms // 1000
+        ):
+            raise Unauthenticated(_BAD_TOKEN)
+        return Caller(
+            role,
+            claims["sub"],
+            Millis(expires * 1000),
+            Millis(issued_ms),
+            claims["jti"],
+        )

@@ -1,0 +1,106 @@
+"""The desk: where requests become commands, and answers are noted.
+
+A command's key is made of who asks and the client's ``Idempotency-Key``, its
+fingerprint of what is asked. The calendar remembers both durably; the desk remembers
+fingerprints for a while too, so that a key reused on another calendar, which knows
+nothing of it, is refused as well.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from time import perf_counter
+from typing import Final
+
+import msgspec
+
+from actors.domain.ids import Millis
+from actors.domain.messages.answers import BookingView, HoldView, Reply
+from actors.domain.messages.commands import Command
+from actors.ports import Calendars, Clock
+from gateway.access.tokens import Caller
+from gateway.calendars.recent import RecentBookings
+from gateway.wire.errors import KeyReused
+
+_FINGERPRINT_BITS: Final = (1 << 63) - 1
+_KEYS_MAX: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What every command carries beside its content."""
+
+    key: str
+    fingerprint: int
+    deadline: Millis
+
+
+class Desk:
+    """Stamps commands, asks calendars, times them, and notes bookings."""
+
+    def __init__(
+        self,
+        calendars: Calendars,
+        clock: Clock,
+        tokens: Callable[[], str],
+        *,
+        timeout_s: float,
+        observe: Callable[[str, float], None] = lambda _name, _seconds: None,
+    ) -> None:
+        self.tokens = tokens
+        self.recent = RecentBookings()
+        self.heard_of_visit: Callable[[BookingView], None] = lambda _view: None
+        self.heard_of_hold: Callable[[HoldView], None] = lambda _view: None
+        self._calendars = calendars
+        self._clock = clock
+        self._timeout_ms = int(timeout_s * 1000)
+        self._observe = observe
+        self._fingerprints: OrderedDict[str, int] = OrderedDict()
+
+    def stamp(
+        self, caller: Caller, client_key: str | None, operation: str, *content: object
+    ) -> Stamp:
+        """Key, fingerprint and deadline of a command.
+
+        ``content`` is what makes two requests the same, in canonical form. Without a
+        client key the key is random: nobody can repeat it but our own retries.
+
+        Raises:
+            KeyReused: the same person used the same key for something else.
+        """
+        written = msgspec.msgpack.encode((operation, content))
+        digest = blake2b(written, digest_size=8).digest()
+        fingerprint = int.from_bytes(digest, "big") & _FINGERPRINT_BITS
+        deadline = Millis(self._clock.now() + self._timeout_ms)
+        if client_key is None:
+            return Stamp(self.tokens(), fingerprint, deadline)
+        who = f"{caller.role}\0{caller.subject}\0{client_key}".encode()
+        key = blake2b(who, digest_size=16).hexdigest()
+        known = self._fingerprints.setdefault(key, fingerprint)
+        if known != fingerprint:
+            raise KeyReused
+        self._fingerprints.move_to_end(key)
+        if len(self._fingerprints) > _KEYS_MAX:
+            self._fingerprints.popitem(last=False)
+        return Stamp(key, fingerprint, deadline)
+
+    def now(self) -> Millis:
+        """The instant that commands are stamped with."""
+        return self._clock.now()
+
+    async def ask(self, command: Command) -> Reply:
+        """The calendar's answer to a command. Raises Unavailable."""
+        began = perf_counter()
+        try:
+            answer = await self._calendars.ask(command)
+        finally:
+            self._observe(type(command).__name__, perf_counter() - began)
+        if isinstance(answer, BookingView):
+            self.recent.note(answer)
+            self.heard_of_visit(answer)
+        elif isinstance(answer, HoldView):
+            self.heard_of_hold(answer)
+        return answer

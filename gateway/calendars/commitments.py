@@ -1,0 +1,283 @@
+"""What one patient has over all calendars: live holds, and visits ahead.
+
+A calendar knows only itself. Here each gateway keeps the holds that it saw placed, and
+the visits ahead of patients who lately booked, loaded once from the read model and kept
+up with what calendars answer here. Before anything is refused for it, it is asked
+again: holds of their calendars, visits of the read model. So nobody is refused for what
+has ended; what other gateways saw less than ``BELIEVED_MS`` ago can be missed, and
+holds that they placed always are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    Millis,
+    Minute,
+    PatientId,
+    ProviderId,
+    VisitTypeId,
+    provider_of,
+)
+from actors.domain.messages.answers import (
+    BookingStatus,
+    BookingView,
+    HoldView,
+    ProviderView,
+)
+from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.reads import ReadHold, ReadProvider
+from actors.domain.messages.refusals import hold_limit
+from actors.errors import Unavailable
+from gateway.calendars.recent import RecentBookings
+from gateway.config import GatewayConfig, GatewayPorts
+from gateway.wire.errors import Refused
+
+PATIENTS_MAX: Final = 10_000
+"""Of each kind; who has been quiet longest is forgotten first."""
+HOLDS_MAX: Final = 64
+"""Holds that are remembered of one patient, for whom staff may place any number."""
+BELIEVED_MS: Final = 60_000
+"""How long visits that were loaded are believed."""
+VISITS_MAX: Final = 200
+PATIENCE_S: Final = 0.25
+"""How long a booking waits for the read model; without it nothing is refused here."""
+DAY: Final = 24 * 60
+
+
+class Slot(Struct, frozen=True):
+    """What a patient wants: a visit at ``start``, of the type's length."""
+
+    provider_id: ProviderId
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute | None = None
+
+
+class _Loaded(Struct):
+    at: Millis
+    visits: dict[BookingId, BookingView]
+
+
+class Commitments:
+    """One per gateway."""
+
+    def __init__(
+        self, ports: GatewayPorts, config: GatewayConfig, recent: RecentBookings
+    ) -> None:
+        self._calendars = ports.calendars
+        self._history = ports.history
+        self._recent = recent
+        self._now = ports.clock.now
+        self._holds_max = config.holds_per_person
+        self._visits_max = config.visits_per_person
+        self._overlaps = config.refuse_overlaps
+        self._holds: OrderedDict[PatientId, OrderedDict[HoldId, HoldView]] = (
+            OrderedDict()
+        )
+        self._visits: OrderedDict[PatientId, _Loaded] = OrderedDict()
+
+    # --- what calendars answered -------------------------------------------------
+
+    def note_hold(self, view: HoldView) -> None:
+        """A hold was placed or extended."""
+        mine = self._holds.setdefault(view.patient_id, OrderedDict())
+        self._holds.move_to_end(view.patient_id)
+        mine[view.hold_id] = view
+        if len(mine) > HOLDS_MAX:
+            mine.popitem(last=False)
+        if len(self._holds) > PATIENTS_MAX:
+            self._holds.popitem(last=False)
+
+    def note_visit(self, view: BookingView) -> None:
+        """A booking was made or changed."""
+        loaded = self._visits.get(view.patient_id)
+        if loaded is not None:
+            loaded.visits[view.booking_id] = view
+
+    # --- holds -------------------------------------------------------------------
+
+    async def live_holds(self, patient_id: PatientId) -> list[HoldView]:
+        """The patient's live holds, as placed; each is asked of its calendar.
+
+        One whose calendar does not answer just now is told as it was seen last.
+        """
+        mine = self._holds.get(patient_id)
+        if mine is None:
+            return []
+        now = self._now()
+        for hold_id in [one for one, view in mine.items() if view.expires <= now]:
+            del mine[hold_id]
+        asked = list(mine.values())
+        replies = await asyncio.gather(
+            *(
+                self._calendars.ask(
+                    ReadHold(view.provider_id, view.hold_id, patient_id)
+                )
+                for view in asked
+            ),
+            return_exceptions=True,
+        )
+        live = []
+        for view, reply in zip(asked, replies, strict=True):
+            if isinstance(reply, Unavailable):
+                live.append(view)  # as it was seen: other calendars are not to wait
+            elif isinstance(reply, HoldView):
+                live.append(reply)
+            else:
+                mine.pop(view.hold_id, None)
+        if not mine:
+            self._holds.pop(patient_id, None)
+        return live
+
+    async def check_hold(self, patient_id: PatientId, wanted: Slot) -> None:
+        """Let a patient place a hold.
+
+        Raises:
+            Refused: they hold as many slots over all calendars as they may.
+        """
+        limit = self._holds_max
+        mine = self._holds.get(patient_id)
+        if not limit or mine is None or len(mine) < limit:
+            return
+        live = await self.live_holds(patient_id)
+        if len(live) < limit or any(_is_it(hold, wanted) for hold in live):
+            return  # a retry is answered by its calendar
+        raise Refused(hold_limit(limit))
+
+    async def slot_of(self, patient_id: PatientId, hold_id: HoldId) -> Slot | None:
+        """What a hold keeps; None if its calendar knows of no such hold."""
+        mine = self._holds.get(patient_id)
+        view: object = None if mine is None else mine.get(hold_id)
+        provider_id = provider_of(hold_id)
+        if view is None and provider_id is not None:
+            view = await self._calendars.ask(ReadHold(provider_id, hold_id, patient_id))
+        if not isinstance(view, HoldView):
+            return None
+        return Slot(view.provider_id, view.visit_type, view.start, view.end)
+
+    # --- visits ------------------------------------------------------------------
+
+    async def check_visit(
+        self,
+        patient_id: PatientId,
+        wanted: Slot,
+        *,
+        moving: BookingId | None = None,
+        allow_overlap: bool = False,
+    ) -> None:
+        """Let a patient book or move a visit.
+
+        Raises:
+            Refused: they have as many visits ahead as they may, or one at that time.
+        """
+        if not self._visits_max and not self._overlaps:
+            return
+        for fresh in (False, True):
+            ahead = await self._ahead(patient_id, fresh=fresh)
+            others = [view for view in ahead if view.booking_id != moving]
+            for moved in ahead:
+                if moved.booking_id == moving and wanted.end is None:
+                    end = Minute(wanted.start + moved.end - moved.start)
+                    wanted = replace(wanted, end=end)
+            refusal = await self._refusal(
+                others, wanted, counts=moving is None, allow_overlap=allow_overlap
+            )
+            if refusal is None:
+                return
+            if fresh:
+                raise Refused(refusal)
+
+    async def _refusal(
+        self,
+        others: list[BookingView],
+        wanted: Slot,
+        *,
+        counts: bool,
+        allow_overlap: bool,
+    ) -> Refusal | None:
+        if any(_is_it(view, wanted) for view in others):
+            return None  # a retry is answered by its calendar
+        limit = self._visits_max
+        if counts and limit and len(others) >= limit:
+            return Refusal(
+                RefusalCode.BOOKING_LIMIT,
+                f"A patient may have {limit} visits ahead, and you have. "
+                "Cancel one, or ask a clinic to book for you.",
+            )
+        if allow_overlap or not self._overlaps:
+            return None
+        near = [
+            view
+            for view in others
+            if view.provider_id != wanted.provider_id
+            and view.start - DAY < wanted.start < view.end
+        ]
+        end = await self._end_of(wanted) if near else wanted.start
+        for view in near:
+            if view.start < end:
+                return Refusal(
+                    RefusalCode.OVERLAP,
+                    "You have another visit at this time. Choose another slot, or "
+                    "send allow_overlap if you mean it.",
+                    view.booking_id,
+                )
+        return None
+
+    async def _ahead(self, patient_id: PatientId, *, fresh: bool) -> list[BookingView]:
+        now = self._now()
+        loaded = self._visits.get(patient_id)
+        if fresh or loaded is None or now - loaded.at > BELIEVED_MS:
+            loaded = await self._load(patient_id, now)
+        visits = dict(loaded.visits)
+        for view in self._recent.of(patient_id).values():
+            known = visits.get(view.booking_id)
+            if known is None or known.version <= view.version:
+                visits[view.booking_id] = view
+        return [
+            view
+            for view in visits.values()
+            if view.status is BookingStatus.BOOKED and view.end * 60_000 > now
+        ]
+
+    async def _load(self, patient_id: PatientId, now: Millis) -> _Loaded:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                rows, _ = await self._history.of_patient(
+                    patient_id,
+                    first=Minute(now // 60_000 - DAY),
+                    last=None,
+                    status=BookingStatus.BOOKED,
+                    after="",
+                    limit=VISITS_MAX,
+                )
+        except Exception:  # noqa: BLE001 - bookings go on without the read model
+            return _Loaded(now, {})
+        loaded = _Loaded(now, {row.booking_id: row for row in rows})
+        self._visits[patient_id] = loaded
+        self._visits.move_to_end(patient_id)
+        if len(self._visits) > PATIENTS_MAX:
+            self._visits.popitem(last=False)
+        return loaded
+
+    async def _end_of(self, wanted: Slot) -> int:
+        if wanted.end is not None:
+            return wanted.end
+        view = await self._calendars.ask(ReadProvider(wanted.provider_id))
+        if isinstance(view, ProviderView):
+            for kind in view.availability.visit_types:
+                if kind.visit_type == wanted.visit_type:
+                    return wanted.start + kind.minutes
+        return wanted.start  # its calendar will say what is wrong
+
+
+def _is_it(taken: HoldView | BookingView, wanted: Slot) -> bool:
+    return (taken.provider_id, taken.start) == (wanted.provider_id, wanted.start)

@@ -1,0 +1,308 @@
+"""Thin routes: one ASGI endpoint per path, made from declared operations.
+
+FastAPI's dependency machinery and per-request models cost more than a booking itself,
+so an operation is a plain coroutine ``(Call) -> Reply``: the body is decoded by a
+prepared msgspec decoder, the answer is bytes. The same declarations make the OpenAPI
+document (openapi.py), so that there is one source of truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from gateway.access.rights import PUBLIC, Action
+from gateway.access.tokens import Authenticator, Caller
+from gateway.http.limits import RateLimits
+from gateway.wire.bodies import decode, unknown
+from gateway.wire.errors import (
+    FieldError,
+    InvalidRequest,
+    MethodNotAllowed,
+    TooLarge,
+    Unauthenticated,
+    UnsupportedMedia,
+)
+from gateway.wire.problems import of_error
+from gateway.wire.replies import Reply, problem_reply, send_reply, squeezed
+
+T = TypeVar("T")
+
+_KEY_CHARACTERS_MAX: Final = 128
+_QUERY_FIELDS_MAX: Final = 32
+_EMPTY_BODIES: Final = (b"", b"{}", b"null")
+
+log = structlog.get_logger("slotcast.gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query parameter, for parsing's sake and for the document."""
+
+    name: str
+    description: str
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+
+CURSOR_QUERY: Final = Query("cursor", "Where to go on: next_cursor of the page before.")
+
+
+def limit_query(default: int, highest: int) -> Query:
+    """The parameter that sets how long a page is."""
+    schema = {"type": "integer", "minimum": 1, "maximum": highest, "default": default}
+    return Query("limit", "How many at most.", schema)
+
+
+class Call:
+    """One request, as an operation sees it."""
+
+    __slots__ = ("_headers", "_query", "_scope", "body", "caller")
+
+    def __init__(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        self._scope = scope
+        self._headers = headers
+        self._query: dict[str, str] | None = None
+        self.caller: Caller | None = None
+        self.body = b""
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return str(self._scope["path_params"][name])
+
+    def header(self, name: bytes) -> str | None:
+        """A header, by its name in lower case."""
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def address(self) -> str:
+        """Where the request came from; the server resolves trusted proxies."""
+        client = self._scope.get("client")
+        return client[0] if client else ""
+
+    def query(self, name: str) -> str | None:
+        """A query parameter; empty ones count as absent.
+
+        Raises:
+            InvalidRequest: the query cannot be read, or the name occurs twice.
+        """
+        if self._query is None:
+            self._query = _parse_query(self._scope["query_string"])
+        return self._query.get(name) or None
+
+    def check_query(self, known: frozenset[str]) -> None:
+        """Refuse parameters that nothing reads: a typo must not widen an answer.
+
+        Raises:
+            InvalidRequest: some are not ``known``; names the nearest that are.
+        """
+        if self._query is None:
+            self._query = _parse_query(self._scope["query_string"])
+        if self._query.keys() <= known:
+            return
+        strange = [name for name in self._query if name not in known]
+        raise InvalidRequest(
+            "", *(unknown(name, known, "query parameter") for name in strange)
+        )
+
+    def query_int(self, name: str, default: int, lowest: int, highest: int) -> int:
+        """A whole number within bounds. Raises InvalidRequest."""
+        text = self.query(name)
+        if text is None:
+            return default
+        if text.isascii() and text.isdigit() and len(text) <= len(str(highest)):
+            number = int(text)
+            if lowest <= number <= highest:
+                return number
+        message = f"must be a whole number from {lowest} to {highest}"
+        raise InvalidRequest("", FieldError(name, message))
+
+    def idempotency_key(self) -> str | None:
+        """The client's key for this write, if it sent one. Raises InvalidRequest."""
+        key = self.header(b"idempotency-key")
+        if key is None:
+            return None
+        visible = key.isascii() and key.isprintable() and " " not in key
+        if not key or not visible or len(key) > _KEY_CHARACTERS_MAX:
+            message = f"must be 1 to {_KEY_CHARACTERS_MAX} visible ASCII characters"
+            raise InvalidRequest("", FieldError("Idempotency-Key", message))
+        return key
+
+    def decode(self, decoder: msgspec.json.Decoder[T], *, optional: bool = False) -> T:
+        """The body; an ``optional`` one may be missing. Raises InvalidRequest."""
+        return decode(decoder, self.body if self.body or not optional else b"{}")
+
+
+@lru_cache(maxsize=1024)
+def _parse_pairs(raw: bytes) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        parse_qsl(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_QUERY_FIELDS_MAX,
+        )
+    )
+
+
+def _parse_query(raw: bytes) -> dict[str, str]:
+    try:
+        pairs = _parse_pairs(raw)
+    except ValueError:
+        raise InvalidRequest("The query string cannot be read.") from None
+    query = dict(pairs)
+    if len(query) != len(pairs):
+        raise InvalidRequest("A query parameter is given twice.")
+    return query
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One thing a client can ask: how it is asked, answered, refused, and by whom."""
+
+    method: str
+    path: str
+    action: Action | None
+    name: str
+    summary: str
+    handler: Callable[[Call], Awaitable[Reply]]
+    tag: str
+    answers: dict[int, Any]
+    """Status -> type of the body, or None."""
+    body: Any = None
+    body_required: bool = True
+    query: Sequence[Query] = ()
+    example: Any = None
+    """A body for the document, where the schema alone would not show a useful one."""
+    refusals: Sequence[str] = ()
+    """Codes beyond those that everything of its kind can answer with."""
+
+    @property
+    def public(self) -> bool:
+        """Whether it needs no token."""
+        return self.action is None or self.action in PUBLIC
+
+    @cached_property
+    def query_names(self) -> frozenset[str]:
+        """The query parameters that it reads."""
+        return frozenset(query.name for query in self.query)
+
+    @cached_property
+    def squeezes(self) -> bool:
+        """Whether long answers are packed: those that hold nobody's secrets."""
+        return self.method == "GET" and self.action in PUBLIC
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is a command, with an idempotency key."""
+        return self.method != "GET"
+
+
+def check_media(call: Call) -> None:
+    """Raises UnsupportedMedia: the body says that it is no JSON in UTF-8."""
+    kind = call.header(b"content-type")
+    if not call.body or kind is None or kind == "application/json":
+        return
+    media, _, parameters = kind.lower().partition(";")
+    charset = parameters.strip().removeprefix("charset=").strip('"')
+    if media.strip() != "application/json" or charset not in ("", "utf-8", "utf8"):
+        raise UnsupportedMedia
+
+
+def check_taken(operation: Operation, call: Call) -> None:
+    """Raises InvalidRequest: a body where none is read."""
+    if operation.body is None and call.body.strip() not in _EMPTY_BODIES:
+        raise InvalidRequest("This operation takes no body.")
+
+
+@dataclass(frozen=True)
+class Door:
+    """What stands before every operation."""
+
+    authenticator: Authenticator
+    limits: RateLimits
+    body_bytes_max: int
+    refused: Callable[[str], None]
+    """Told the code of every no."""
+
+
+class Endpoint:
+    """The ASGI application of one path; ``path`` is its template, for the logs."""
+
+    def __init__(self, door: Door, operations: Sequence[Operation]) -> None:
+        self.path = operations[0].path
+        self._door = door
+        self._operations = {op.method: op for op in operations}
+        methods = set(self._operations) | {"OPTIONS"}
+        if "GET" in methods:
+            self._operations["HEAD"] = self._operations["GET"]
+            methods.add("HEAD")
+        self._allow = ", ".join(sorted(methods))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever happens, the client hears a clean answer."""
+        try:
+            operation = self._operations.get(scope["method"])
+            reply = await self._answer(operation, scope, receive)
+            if operation is not None and operation.squeezes:
+                reply = squeezed(scope, reply)
+        except Exception as error:
+            found = of_error(error)
+            if found.code == "internal":
+                log.exception("request failed")
+            reply = problem_reply(found)
+            self._door.refused(found.code)
+        await send_reply(scope, send, reply)
+
+    async def _answer(
+        self, operation: Operation | None, scope: Scope, receive: Receive
+    ) -> Reply:
+        if operation is None:
+            if scope["method"] == "OPTIONS":
+                return Reply(204, headers=((b"allow", self._allow.encode()),))
+            raise MethodNotAllowed(self._allow)
+        call = Call(scope, dict(scope["headers"]))
+        call.caller = self._let_in(call, operation)
+        if scope["query_string"]:
+            call.check_query(operation.query_names)
+        if operation.writes:
+            call.body = await self._read(call, receive)
+            check_media(call)
+            check_taken(operation, call)
+        return await operation.handler(call)
+
+    def _let_in(self, call: Call, operation: Operation) -> Caller | None:
+        door = self._door
+        try:
+            caller = door.authenticator.caller(call.header(b"authorization"))
+        except Unauthenticated:
+            door.limits.admit(None, call.address)
+            raise
+        door.limits.admit(caller, call.address)
+        if caller is None and not operation.public:
+            raise Unauthenticated
+        return caller
+
+    async def _read(self, call: Call, receive: Receive) -> bytes:
+        limit = self._door.body_bytes_max
+        declared = call.header(b"content-length") or "0"
+        if not declared.isdigit() or int(declared[:12]) > limit:
+            raise TooLarge(f"The body must be at most {limit} bytes.")
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequest("The body is incomplete.")
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > limit:
+                raise TooLarge(f"The body must be at most {limit} bytes.")
+        return body

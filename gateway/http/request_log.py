@@ -1,0 +1,142 @@
+"""Requests in the log: one JSON line each, with an id, and nothing personal.
+
+A line has the route's template, not the path or the query: those carry ids of
+bookings, and through them of patients. Tokens, reasons and bodies are never logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from time import perf_counter
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.metrics.metrics import GatewayMetrics
+from gateway.wire.problems import problem
+from gateway.wire.replies import problem_reply, send_reply
+
+_SANE_ID = re.compile(rb"[A-Za-z0-9_.\-]{1,64}")
+_SECURITY: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; style-src 'self' 'unsafe-inline'; "
+        b"img-src 'self' data:; connect-src 'self' ws: wss:; "
+        b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    ),
+)
+_STOPPING: Final = problem(
+    "unavailable",
+    "This gateway stops; ask again with the same key.",
+    headers=((b"retry-after", b"1"),),
+)
+
+
+class Farewell:
+    """ASGI middleware: 503 for a request that the server's end cuts off."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and answer it if it is cancelled before its answer."""
+        begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except asyncio.CancelledError:
+            # The server stops, and waits no longer. Whether it was done is not known
+            # to us, but it is to the journal: the same key will be told.
+            task = asyncio.current_task()
+            if begun or task is None:
+                raise
+            task.uncancel()
+            await send_reply(scope, send, problem_reply(_STOPPING))
+
+
+class RequestLog:
+    """ASGI middleware: request ids, security headers, timing, one line per request."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: GatewayMetrics,
+        tokens: Callable[[], str],
+        write_lines: bool = True,
+        fixed_paths: frozenset[str] = frozenset(),
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._tokens = tokens
+        self._write_lines = write_lines
+        self._fixed_paths = fixed_paths
+        self._log = structlog.get_logger("slotcast.requests")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and note how it went."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = perf_counter()
+        request_id = self._request_id(scope)
+        extra = [*_SECURITY, (b"x-request-id", request_id)]
+        status = 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *extra]
+            await send(message)
+
+        self._metrics.in_house.inc()
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            self._metrics.in_house.dec()
+            self._note(scope, request_id, status, perf_counter() - began)
+
+    def _request_id(self, scope: Scope) -> bytes:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                return value if _SANE_ID.fullmatch(value) else self._tokens().encode()
+        return self._tokens().encode()
+
+    def _route(self, scope: Scope) -> str:
+        if scope["path"] in self._fixed_paths:
+            return str(scope["path"])
+        return str(getattr(scope.get("endpoint"), "path", "unknown"))
+
+    def _note(
+        self, scope: Scope, request_id: bytes, status: int, seconds: float
+    ) -> None:
+        route = self._route(scope)
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        self._metrics.request(method, route, status, seconds)
+        if self._write_lines:
+            self._log.info(
+                "request",
+                request_id=request_id.decode(),
+                method=method,
+                route=route,
+                status=status,
+                ms=round(seconds * 1000, 2),
+            )
+
+
+_METHODS: Final = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
+)
+"""Anything else is one word in the metrics, or a client could fill them."""

@@ -1,0 +1,240 @@
+"""Messages of the server as bytes: each one is encoded once, whoever receives it.
+
+A frame is complete when it is made. Writers put the same object on every socket; no
+frame carries anything that belongs to one watcher. Answers to one watcher's own
+requests are the exception, and are made here too.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import Raw, Struct, json, to_builtins
+
+from actors.domain.ids import Millis
+from actors.domain.messages.answers import BookingView, HoldView
+from actors.domain.rules import TimeOff
+from gateway.holds.schemas import hold_body
+from gateway.live.core.topic_names import Kind, TopicName
+from gateway.wire.formats import millis_text, minute_text
+from gateway.wire.problems import Problem
+
+Row = str | BookingView | HoldView | tuple[TimeOff, ...]
+"""A slot's state in one letter, a booking, a hold that lost its ground or has it again,
+or (under ``TIME_OFF``) all leave."""
+
+Rows = dict[int | str, Row]
+"""What a topic shows: start -> state, or booking id -> booking. Absolute."""
+
+TIME_OFF: Final = ""
+"""The key of a schedule's leave among its bookings, whose ids are never empty."""
+
+Identifier = int | str | None
+"""What a client calls its message; answers repeat it."""
+
+_TEXT: Final = 0x81
+"""A text frame, and the last of its message."""
+_SHORT, _LONG = 126, 1 << 16
+"""Payloads from these lengths on say their length in two more bytes, or in eight."""
+_WORDS: Final = {"f": "free", "h": "held", "b": "booked", "g": "gone"}
+
+
+class Position(Struct, frozen=True, array_like=True, order=True):
+    """Where a watcher stands on a topic."""
+
+    epoch: int
+    version: int
+
+
+NOWHERE: Final = Position(-1, -1)
+"""The position of somebody who has seen nothing: a snapshot is due."""
+
+
+class Frame:
+    """One finished message. ``topic`` and ``position`` say what it brings up to date.
+
+    ``payload`` is the JSON text in UTF-8; ``wire`` is the whole WebSocket frame for
+    transports that take bytes, ``text`` for those that take text; made at most once.
+    """
+
+    __slots__ = ("_text", "_wire", "deflated", "payload", "position", "topic")
+
+    def __init__(
+        self, payload: bytes, topic: str = "", position: Position = NOWHERE
+    ) -> None:
+        self.payload = payload
+        self.topic = topic
+        self.position = position
+        self.deflated: bytes | None = None
+        """The frame for connections that share compression; see deflate.py."""
+        self._text: str | None = None
+        self._wire: bytes | None = None
+
+    @property
+    def wire(self) -> bytes:
+        """Header and payload: final, unmasked, uncompressed (RFC 6455, section 5.2)."""
+        if self._wire is None:
+            self._wire = header_of(len(self.payload)) + self.payload
+        return self._wire
+
+    @property
+    def text(self) -> str:
+        """The payload as text."""
+        if self._text is None:
+            self._text = self.payload.decode()
+        return self._text
+
+
+def header_of(length: int) -> bytes:
+    """The header of a whole, unmasked text frame with a payload of this length."""
+    if length < _SHORT:
+        return bytes((_TEXT, length))
+    if length < _LONG:
+        return struct.pack(">BBH", _TEXT, _SHORT, length)
+    return struct.pack(">BBQ", _TEXT, _SHORT + 1, length)
+
+
+class FrameEncoder:
+    """Makes the frames of topics, and counts them.
+
+    ``booking_body`` is the body of GET /bookings/{id}, so that both transports say
+    the same. ``encoded`` proves that a change is encoded once, not once per watcher.
+    """
+
+    def __init__(self, booking_body: Callable[[BookingView], bytes]) -> None:
+        self._booking_body = booking_body
+        self.deltas = 0
+        self.snapshots = 0
+
+    def snapshot(self, name: TopicName, position: Position, rows: Rows) -> Frame:
+        """All that a topic shows, at a position."""
+        self.snapshots += 1
+        return self.snapshot_of(name, position, self._content(name.kind, rows))
+
+    def snapshot_of(self, name: TopicName, position: Position, content: bytes) -> Frame:
+        """The same, of content that was encoded before: see ``content_of``."""
+        payload = b'{"t":"snapshot",%b"version":%d,%b}' % (
+            _head(name.wire, position),
+            position.version,
+            content,
+        )
+        return Frame(payload, name.wire, position)
+
+    def delta(
+        self, name: TopicName, before: int, position: Position, rows: Rows
+    ) -> Frame:
+        """What became different between two versions of one epoch."""
+        self.deltas += 1
+        content = self._content(name.kind, rows)
+        payload = b'{"t":"delta",%b"from":%d,"version":%d,%b}' % (
+            _head(name.wire, position),
+            before,
+            position.version,
+            content,
+        )
+        return Frame(payload, name.wire, position)
+
+    def _content(self, kind: Kind, rows: Rows) -> bytes:
+        if kind is Kind.SLOTS:
+            return b'"slots":[%b]' % _slots(rows)
+        body = self._booking_body
+        bookings = [body(row) for row in rows.values() if isinstance(row, BookingView)]
+        content = b'"bookings":[%b]' % b",".join(bookings)
+        holds = [_held(row) for row in rows.values() if isinstance(row, HoldView)]
+        if holds:
+            content += b',"holds":' + json.encode(holds)
+        leave = rows.get(TIME_OFF)
+        if isinstance(leave, tuple):
+            content += b',"time_off":' + json.encode([_leave(one) for one in leave])
+        return content
+
+
+def content_of(snapshot: Frame) -> bytes:
+    """The part of a snapshot of slots that does not name topic or position."""
+    payload = snapshot.payload
+    # No topic's name has a quotation mark in it.
+    return payload[payload.index(b'"slots":[') : -1]
+
+
+def _head(wire: str, position: Position) -> bytes:
+    # A topic's name has been checked: it holds nothing that JSON must escape.
+    return b'"topic":"%b","epoch":%d,' % (wire.encode(), position.epoch)
+
+
+def _slots(rows: Rows) -> bytes:
+    words = _WORDS
+    pairs = [
+        f'["{minute_text(start)}","{words[state]}"]'
+        for start, state in sorted(rows.items())
+        if isinstance(start, int) and isinstance(state, str)
+    ]
+    return ",".join(pairs).encode()
+
+
+def _held(hold: HoldView) -> dict[str, object]:
+    """A hold for whoever reads the frame, whenever that is: its end is an instant."""
+    body: dict[str, object] = to_builtins(hold_body(hold, hold.expires))
+    del body["expires_in_ms"]
+    return body
+
+
+def _leave(time_off: TimeOff) -> dict[str, str]:
+    return {
+        "time_off_id": time_off.time_off_id,
+        "start": minute_text(time_off.start),
+        "end": minute_text(time_off.end),
+        "reason": time_off.reason,
+    }
+
+
+def result_frame(identifier: Identifier, status: int, body: bytes) -> Frame:
+    """The answer to a client's message; the body is that of REST."""
+    return Frame(
+        json.encode(
+            {
+                "t": "result",
+                "id": identifier,
+                "status": status,
+                "body": Raw(body or b"null"),
+            }
+        )
+    )
+
+
+def error_frame(identifier: Identifier, problem: Problem, topic: str = "") -> Frame:
+    """A no; with a ``topic`` it means that the subscription to it is not there."""
+    content: dict[str, object] = {
+        "t": "error",
+        "id": identifier,
+        "status": problem.status,
+        "code": problem.code,
+        "detail": problem.detail,
+    }
+    if topic:
+        content["topic"] = topic
+    content |= problem.reason
+    if problem.fields:
+        content["errors"] = [{"field": f, "message": m} for f, m in problem.fields]
+    for name, value in problem.headers:
+        if name == b"retry-after":
+            content["retry_ms"] = int(value) * 1000
+    return Frame(json.encode(content))
+
+
+def pong_frame(identifier: Identifier) -> Frame:
+    """The answer to a ping."""
+    return Frame(json.encode({"t": "pong", "id": identifier}))
+
+
+def heartbeat_frame(now: Millis, positions: Mapping[str, Position]) -> Frame:
+    """We live, and this is where your topics stand."""
+    return Frame(
+        json.encode({"t": "heartbeat", "now": millis_text(now), "positions": positions})
+    )
+
+
+def bye_frame(code: int, retry_ms: tuple[int, int]) -> Frame:
+    """The connection is about to be closed; come back in between these times."""
+    return Frame(json.encode({"t": "bye", "code": code, "retry_ms": retry_ms}))

@@ -1,0 +1,208 @@
+"""What clients say on the live socket, and what the server says: one set of types.
+
+The decoders of the socket and the AsyncAPI document are made from these; the server's
+frames, which are written by hand for speed (frames.py), are checked against them.
+Commands carry the fields of the REST request of the same operation.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta, Struct
+
+from gateway.live.core.frames import Position
+from gateway.wire.formats import Instant
+
+TEXT_BYTES_MAX: Final = 64 * 1024
+TOPICS_PER_MESSAGE_MAX: Final = 256
+
+MessageId = Annotated[
+    int | str | None, Meta(description="Chosen by the client; answers repeat it.")
+]
+TopicText = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        description="slots/<provider_id>/<visit_type>/<ISO week>, "
+        "schedule/<provider_id> or me.",
+        examples=["slots/prv_1/consult/2026-W49"],
+    ),
+]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Envelope(Struct, frozen=True):
+    """What every message of a client has."""
+
+    op: str
+    id: MessageId = None
+    key: str | None = None
+
+
+class Identified(Struct, frozen=True):
+    """What a message still has whose other fields are wrong."""
+
+    id: MessageId = None
+
+
+class Auth(Struct, frozen=True, tag_field="op", tag="auth", forbid_unknown_fields=True):
+    """Sign in, stay signed in with a fresher token, or become somebody else."""
+
+    token: Annotated[str, Meta(max_length=4096)]
+    id: MessageId = None
+
+
+class Logout(
+    Struct, frozen=True, tag_field="op", tag="logout", forbid_unknown_fields=True
+):
+    """Sign out: private topics end, the connection stays.
+
+    ``revoke``: the token holds no more, here and wherever else it is used.
+    """
+
+    id: MessageId = None
+    revoke: bool = False
+
+
+class Subscribe(
+    Struct, frozen=True, tag_field="op", tag="subscribe", forbid_unknown_fields=True
+):
+    """Watch topics; ``since`` says where the client stands: ``[epoch, version]``."""
+
+    topics: Annotated[
+        list[TopicText], Meta(min_length=1, max_length=TOPICS_PER_MESSAGE_MAX)
+    ]
+    id: MessageId = None
+    since: dict[str, Position] = {}
+
+
+class Unsubscribe(
+    Struct, frozen=True, tag_field="op", tag="unsubscribe", forbid_unknown_fields=True
+):
+    """Watch these topics no more."""
+
+    topics: Annotated[
+        list[TopicText], Meta(min_length=1, max_length=TOPICS_PER_MESSAGE_MAX)
+    ]
+    id: MessageId = None
+
+
+class Ping(Struct, frozen=True, tag_field="op", tag="ping", forbid_unknown_fields=True):
+    """Are you there?"""
+
+    id: MessageId = None
+
+
+SlotPair = tuple[Instant, Literal["free", "held", "booked"]]
+SlotChange = tuple[Instant, Literal["free", "held", "booked", "gone"]]
+
+
+class Leave(Struct, frozen=True):
+    """A stretch of time in which a provider offers nothing."""
+
+    time_off_id: str
+    start: Instant
+    end: Instant
+    reason: str
+
+
+class SlotsSnapshot(Struct, frozen=True, tag_field="t", tag="snapshot"):
+    """All slots of a topic at a position; replaces what the client has."""
+
+    topic: TopicText
+    epoch: Count
+    version: Count
+    slots: list[SlotPair]
+
+
+class SlotsDelta(
+    Struct, frozen=True, tag_field="t", tag="delta", rename={"before": "from"}
+):
+    """Slots that are different now. States are absolute; ``gone`` removes."""
+
+    topic: TopicText
+    epoch: Count
+    before: Count
+    version: Count
+    slots: list[SlotChange]
+
+
+class BookingsSnapshot(Struct, frozen=True, tag_field="t", tag="snapshot"):
+    """All bookings of a topic at a position; replaces what the client has."""
+
+    topic: TopicText
+    epoch: Count
+    version: Count
+    bookings: list[dict[str, Any]]
+    time_off: list[Leave] = []
+
+
+class BookingsDelta(
+    Struct, frozen=True, tag_field="t", tag="delta", rename={"before": "from"}
+):
+    """Bookings that are different now, whole; by id they replace what was.
+
+    ``time_off``, when it is there, replaces all leave. ``holds``: the patient's held
+    slots that leave or new hours took the ground from, or gave it back to.
+    """
+
+    topic: TopicText
+    epoch: Count
+    before: Count
+    version: Count
+    bookings: list[dict[str, Any]]
+    time_off: list[Leave] | None = None
+    holds: list[dict[str, Any]] = []
+
+
+class Result(Struct, frozen=True, tag_field="t", tag="result"):
+    """What a message of the client came to; the body is that of REST."""
+
+    id: MessageId
+    status: Annotated[int, Meta(ge=200, le=299)]
+    body: Any
+
+
+class FieldNote(Struct, frozen=True):
+    """One field that was not accepted."""
+
+    field: str
+    message: str
+
+
+class Error(Struct, frozen=True, tag_field="t", tag="error"):
+    """A no. With a ``topic``: there is no subscription to it (any more)."""
+
+    id: MessageId
+    status: Annotated[int, Meta(ge=400, le=599)]
+    code: str
+    detail: str
+    topic: str = ""
+    errors: list[FieldNote] = []
+    retry_ms: int = 0
+    hold_id: str | None = None
+    booking_id: str | None = None
+
+
+class Pong(Struct, frozen=True, tag_field="t", tag="pong"):
+    """The answer to a ping."""
+
+    id: MessageId
+
+
+class Heartbeat(Struct, frozen=True, tag_field="t", tag="heartbeat"):
+    """Every 20 s: the server's time, and where the client's topics stand."""
+
+    now: Instant
+    positions: dict[str, Position]
+
+
+class Bye(Struct, frozen=True, tag_field="t", tag="bye"):
+    """The connection is about to be closed with this code.
+
+    A client that comes back waits a random time between the two of ``retry_ms``.
+    """
+
+    code: int
+    retry_ms: tuple[int, int]

@@ -1,0 +1,123 @@
+"""One shard's changes, by long poll: one call in flight, and its reply to the hub.
+
+While the hub fans out, changes gather at the shard and travel in the next reply. The
+wait is random around ten seconds, so that polls of many gateways do not march in step.
+A failed poll loses nothing: the cursor has not moved. A reply that cannot be read, from
+a shard of another version perhaps, is skipped: what it told of is read instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from actors.domain.ids import ShardId
+from actors.errors import SchedulingError, ShardAsleep
+from actors.ports import Clock, Feed
+from gateway.live.core.frames import Position
+from gateway.live.topics.hub import Hub
+from gateway.settings import LiveSettings
+
+_GRACE_S: Final = 5.0
+_BACKOFF_S: Final = (0.05, 5.0)
+_EMPTY_S: Final = 0.05
+"""A shard that answers at once with nothing is not asked again sooner."""
+_UNWATCHED_S: Final = 2.0
+"""While nobody here watches a shard, its changes may gather for so long: each poll
+costs the shard and us as much as a call that carries many commands."""
+_LOOK_S: Final = 0.02
+"""How soon after the first subscription polling goes on; a topic is read first, so
+what happened meanwhile is not missed."""
+_NO_EPOCH: Final = Position(0, 0)
+"""A cursor of no shard: it is answered with a reset, which says where the shard is."""
+
+log = structlog.get_logger("slotcast.live")
+
+
+def backoff_s(failures: int, random: Random) -> float:
+    """A random pause that doubles its reach with each failure in a row."""
+    low, high = _BACKOFF_S
+    return random.uniform(low, min(high, low * 2 ** min(failures, 10)))
+
+
+class ShardFeed:
+    """Polls one shard. ``heard_at`` is when it last answered (monotonic)."""
+
+    def __init__(
+        self,
+        shard: ShardId,
+        link: Feed,
+        hub: Hub,
+        clock: Clock,
+        settings: LiveSettings,
+        random: Random,
+    ) -> None:
+        self.shard = shard
+        self.heard_at = monotonic()
+        self._link = link
+        self._hub = hub
+        self._clock = clock
+        self._settings = settings
+        self._random = random
+        self._failures = 0
+        self._skips = False
+        """The next reply is to say where the shard is, and that something is missed."""
+
+    def silent_s(self) -> float:
+        """For how long no poll has succeeded."""
+        return monotonic() - self.heard_at
+
+    async def run(self) -> None:
+        """Poll until cancelled, or until the shard is passive and has no topics."""
+        while True:
+            try:
+                pause_s = await self._poll_once()
+            except ShardAsleep:
+                # Nothing happens there, and whoever wakes it starts a feed again.
+                if not self._hub.has_topics(self.shard):
+                    return
+                pause_s = self._failed()
+            except (SchedulingError, TimeoutError):
+                pause_s = self._failed()
+            except Exception:
+                log.exception("changes cannot be read", shard=self.shard)
+                self._skips = True
+                pause_s = self._failed()
+            if pause_s > 0:
+                await asyncio.sleep(pause_s)
+            else:
+                await self._until_watched()
+
+    async def _until_watched(self) -> None:
+        patience = monotonic() + _UNWATCHED_S
+        # The hub is pure and wakes nobody, so it is looked at.
+        while not self._hub.is_watched(self.shard) and monotonic() < patience:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_S)
+
+    async def _poll_once(self) -> float:
+        settings, random = self._settings, self._random
+        asked = self._hub.cursor(self.shard)
+        wait_s = settings.poll_wait_s + settings.poll_jitter_s * random.uniform(-1, 1)
+        began = monotonic()
+        at = _NO_EPOCH if self._skips else asked
+        async with asyncio.timeout(wait_s + _GRACE_S):
+            batch = await self._link.poll(
+                self.shard, at.epoch, at.version, int(wait_s * 1000)
+            )
+        if not self._hub.on_feed(self.shard, asked, batch, self._clock.now()):
+            return self._failed()
+        self._skips = False
+        self._failures = 0
+        self.heard_at = monotonic()
+        is_empty = not (batch.changes or batch.reset or batch.more)
+        if is_empty and self.heard_at - began < min(_EMPTY_S, wait_s / 2):
+            return _EMPTY_S
+        return 0.0
+
+    def _failed(self) -> float:
+        self._failures += 1
+        return backoff_s(self._failures, self._random)

@@ -1,0 +1,188 @@
+"""Reads topics: what the hub wants to know, asked of calendars and the read model.
+
+One read per topic is in flight (the hub sees to it), and a bounded number over all;
+calendars get them in batches (gateway/calendars/courier.py). A read that fails is tried again
+for as long as somebody watches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+from typing import Final
+
+import structlog
+
+from actors.domain.ids import Minute, ShardId
+from actors.domain.messages.answers import PositionsView, ScheduleView, SlotsView
+from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.reads import ReadPositions, ReadSchedule, ReadWeek
+from actors.errors import Unavailable
+from gateway.calendars.courier import by_shard
+from gateway.config import GatewayPorts
+from gateway.live.core.topic_names import Kind, TopicName
+from gateway.live.feeds.feed import backoff_s
+from gateway.live.feeds.warm_start import WORTH, Painter
+from gateway.live.topics.hub import Hub
+from gateway.live.topics.topic import Board, MeView, TopicView
+from gateway.settings import LiveSettings
+from gateway.wire.problems import of_refusal
+
+_DAY: Final = 24 * 60
+SCHEDULE_DAYS_BACK: Final = 1
+SCHEDULE_DAYS_AHEAD: Final = 62
+_PROJECTION_WAIT_S: Final = 0.25
+"""A patient waits no longer for a read model that is behind: what it has is shown, and
+read again later."""
+
+log = structlog.get_logger("slotcast.live")
+
+
+class TopicReader:
+    """Brings the hub what it wants to read."""
+
+    def __init__(
+        self, ports: GatewayPorts, hub: Hub, settings: LiveSettings, random: Random
+    ) -> None:
+        self.painter = (
+            Painter(ports, ports.pages, hub) if ports.pages is not None else None
+        )
+        self._ports = ports
+        self._hub = hub
+        self._settings = settings
+        self._random = random
+        self._wanted = asyncio.Event()
+        # Patients' topics wait for the read model; calendars must not wait with them.
+        self._room = asyncio.Semaphore(settings.reads_in_flight_max)
+        self._room_of_me = asyncio.Semaphore(settings.reads_in_flight_max)
+
+    def wake(self) -> None:
+        """There is something to read."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        self._hub.want_again()
+        self._wanted.set()
+        async with asyncio.TaskGroup() as reads:
+            while True:
+                await self._wanted.wait()
+                self._wanted.clear()
+                wanted = self._hub.take_wanted()
+                for board in self._painted(wanted, reads):
+                    reads.create_task(self._read(board))
+
+    def _painted(
+        self, wanted: Sequence[Board], reads: asyncio.TaskGroup
+    ) -> Sequence[Board]:
+        """Begin the first paint of what is worth it; what is left to be read."""
+        painter = self.painter
+        if painter is None or len(wanted) < WORTH:
+            return wanted
+        fresh = [board for board in wanted if painter.fits(board)]
+        if len(fresh) < WORTH:
+            return wanted
+
+        def read(board: Board) -> None:
+            reads.create_task(self._read(board))
+
+        reads.create_task(painter.paint(fresh, read))
+        return [board for board in wanted if not painter.fits(board)]
+
+    async def verify(self) -> None:
+        """Ask where all watched calendars stand, and let the hub compare."""
+        links, calendars = self._ports.links, self._ports.calendars
+        asked = [
+            calendars.ask(part)
+            for providers in self._hub.watched_providers().values()
+            if providers
+            for part in by_shard(links, ReadPositions(providers)).values()
+        ]
+        self._hub.tally.position_reads += len(asked)
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(answer, PositionsView):
+                self._hub.verified(answer, self._ports.clock.now())
+
+    async def _read(self, board: Board) -> None:
+        attempts = 0
+        room = self._room_of_me if board.name.kind is Kind.ME else self._room
+        while True:
+            async with room:
+                if not self._hub.begin_read(board):
+                    return
+                done = await self._attempt(board)
+            if done:
+                return
+            attempts += 1
+            if attempts > 1:
+                await asyncio.sleep(backoff_s(attempts, self._random))
+
+    async def _attempt(self, board: Board) -> bool:
+        self._hub.tally.reads += 1
+        try:
+            view = await self._ask(board)
+            if isinstance(view, Refusal):
+                return self._refused(board, view)
+            return self._hub.loaded(board, view, self._ports.clock.now())
+        except Unavailable:
+            return False
+        except Exception:
+            # Whatever fails costs this topic's read, and not those of others.
+            log.warning("topic not read", kind=board.name.kind, exc_info=True)
+            return False
+
+    def _refused(self, board: Board, refusal: Refusal) -> bool:
+        if refusal.code is RefusalCode.DEADLINE_PASSED:
+            return False
+        self._hub.refused(board, of_refusal(refusal))
+        return True
+
+    async def _ask(self, board: Board) -> TopicView | Refusal:
+        name = board.name
+        if name.kind is Kind.ME:
+            return await self._mine(board)
+        calendars = self._ports.calendars
+        if name.kind is Kind.SLOTS:
+            answer = await calendars.ask(
+                ReadWeek(name.provider_id, name.visit_type, name.week)
+            )
+        else:
+            answer = await calendars.ask(self._schedule(name))
+        if isinstance(answer, SlotsView | ScheduleView | Refusal):
+            return answer
+        raise Unavailable(f"not an answer to a read: {type(answer).__name__}")
+
+    def _schedule(self, name: TopicName) -> ReadSchedule:
+        midnight = self._ports.clock.now() // 60_000 // _DAY * _DAY
+        first = midnight - SCHEDULE_DAYS_BACK * _DAY
+        last = midnight + SCHEDULE_DAYS_AHEAD * _DAY
+        return ReadSchedule(name.provider_id, Minute(first), Minute(last))
+
+    async def _mine(self, board: Board) -> MeView:
+        """The patient's bookings, from a read model that has seen what we have seen."""
+        up_to_date = await self._projected(self._hub.seqs())
+        midnight = self._ports.clock.now() // 60_000 // _DAY * _DAY
+        rows, _ = await self._ports.history.of_patient(
+            board.name.patient_id,
+            first=Minute(midnight - SCHEDULE_DAYS_BACK * _DAY),
+            last=None,
+            status=None,
+            after="",
+            limit=self._settings.me_bookings_max,
+        )
+        if not up_to_date:
+            asyncio.get_running_loop().call_later(
+                self._settings.me_retry_s, self._hub.read_again, board
+            )
+        return MeView(rows)
+
+    async def _projected(self, seqs: dict[ShardId, int]) -> bool:
+        progress = self._ports.progress
+        offsets = await progress.offsets()
+        behind = [
+            progress.reached(shard, seq, timeout_s=_PROJECTION_WAIT_S)
+            for shard, seq in seqs.items()
+            if offsets.get(shard, 0) < seq
+        ]
+        return all(await asyncio.gather(*behind))

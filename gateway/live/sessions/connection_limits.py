@@ -1,0 +1,76 @@
+"""Who may connect at all: caps on live connections, and what all of them share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from random import Random
+
+from gateway.http.hosts import AllowedHosts
+from gateway.http.limits import RateLimits
+from gateway.live.sessions.conversation import House
+from gateway.live.topics.watcher import Watcher, Writer
+from gateway.live.transport.admission import Turnstile
+from gateway.live.transport.compression import DeflatedSwitchboard
+from gateway.live.transport.switchboard import Switchboard
+from gateway.live.transport.waiting_room import Entrance
+from gateway.wire.addresses import network_of
+
+
+class LiveDoor:
+    """Counts connections in and out."""
+
+    def __init__(
+        self,
+        house: House,
+        limits: RateLimits,
+        allowed_origins: Collection[str],
+        random: Random,
+        hosts: AllowedHosts | None = None,
+    ) -> None:
+        self.house = house
+        self.limits = limits
+        self.allowed_origins = frozenset(allowed_origins)
+        self.hosts = hosts or AllowedHosts()
+        self.switchboard = Switchboard(house.settings.message_bytes_max)
+        self.switchboard.retry_ms = house.settings.retry_ms
+        self.deflating = self._deflating()
+        self.draining = False
+        turnstile = Turnstile(house.settings.handshakes_per_s, random)
+        self.entrance = Entrance(turnstile, self.is_full)
+        self._random = random
+        self._addresses: Counter[str] = Counter()
+        self._count = 0
+
+    def _deflating(self) -> Switchboard | None:
+        settings = self.house.settings
+        if settings.deflate != "shared":
+            return None
+        return DeflatedSwitchboard(self.switchboard, settings.message_bytes_max)
+
+    def is_full(self) -> bool:
+        """Whether a newcomer is turned away before anything is spent on it."""
+        limit = self.house.settings.connections_max
+        return self.draining or 0 < limit <= self._count
+
+    def enter(self, address: str) -> bool:
+        """Count a connection in; False if its address has too many."""
+        address = network_of(address)
+        limit = self.house.settings.connections_per_address_max
+        if 0 < limit <= self._addresses[address]:
+            return False
+        self._addresses[address] += 1
+        self._count += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """Count a connection off."""
+        address = network_of(address)
+        self._count -= 1
+        self._addresses[address] -= 1
+        if not self._addresses[address]:
+            del self._addresses[address]
+
+    def watcher(self, writer: Writer) -> Watcher:
+        """A new connection's watcher, with a random turn for its heartbeats."""
+        return Watcher(writer, self._random.randrange(self.house.settings.heartbeat_s))

@@ -1,0 +1,442 @@
+"""What one client says on the live socket, and what it is answered.
+
+Every message has one answer, ``result`` or ``error`` (``pong`` for a ping), with the
+client's ``id``. For ``subscribe`` the order is: one ``error`` per topic that cannot be
+had, then the ``result`` that lists the others, then what each of those lacks.
+
+One file because what a message may do depends on who the connection is, which other
+messages change while it waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from msgspec import MsgspecError, json
+
+from actors.domain.ids import Millis
+from actors.errors import Overloaded, Unavailable
+from actors.ports import Clock
+from care.sharing import Revocation, RevocationKind, Revocations
+from gateway.access.rights import Access
+from gateway.access.tokens import Authenticator, Caller
+from gateway.live.core.frames import (
+    Identifier,
+    bye_frame,
+    error_frame,
+    pong_frame,
+    result_frame,
+)
+from gateway.live.core.messages import (
+    TEXT_BYTES_MAX,
+    Auth,
+    Envelope,
+    Identified,
+    Logout,
+    Ping,
+    Subscribe,
+    Unsubscribe,
+)
+from gateway.live.core.topic_names import BadTopic, Kind, TopicName, parse_topic
+from gateway.live.sessions.commands import SocketCommands
+from gateway.live.sessions.identity import Owner, Persons
+from gateway.live.sessions.permits import allow_topic
+from gateway.live.sessions.topic_limits import TopicRoom, check_week
+from gateway.live.topics.hub import Hub
+from gateway.live.topics.topic import Board
+from gateway.live.topics.watcher import Watcher
+from gateway.settings import LiveSettings
+from gateway.wire.bodies import decode
+from gateway.wire.errors import (
+    FieldError,
+    InvalidRequest,
+    TooManyRequests,
+    Unauthenticated,
+)
+from gateway.wire.formats import millis_text
+from gateway.wire.problems import CloseCode, Problem, of_error
+from gateway.wire.replies import Reply
+
+_ENVELOPE: Final = json.Decoder(Envelope)
+_IDENTIFIED: Final = json.Decoder(Identified)
+_AUTH: Final = json.Decoder(Auth)
+_LOGOUT: Final = json.Decoder(Logout)
+_PING: Final = json.Decoder(Ping)
+_SUBSCRIBE: Final = json.Decoder(Subscribe)
+_UNSUBSCRIBE: Final = json.Decoder(Unsubscribe)
+
+Later = Coroutine[None, None, None]
+"""The rest of an answer that has to wait for somebody; the caller runs it."""
+
+log = structlog.get_logger("slotcast.live")
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """What every connection of this process shares."""
+
+    hub: Hub
+    authenticator: Authenticator
+    access: Access
+    commands: SocketCommands
+    clock: Clock
+    settings: LiveSettings
+    persons: Persons
+    room: TopicRoom
+    revocations: Revocations | None = None
+    """Where a token is revoked when its owner signs out."""
+    revoking: set[asyncio.Future[None]] = field(default_factory=set)
+
+    def revoke(self, caller: Caller) -> asyncio.Future[None]:
+        """Let a token hold no more: here from now on, elsewhere once this is done.
+
+        It is done whether or not anybody waits for it; Unavailable if it cannot be.
+        """
+        assert self.revocations is not None
+        # A token is believed for a while after its end: clocks differ.
+        until = Millis(caller.expires + self.authenticator.leeway_ms)
+        now = self.clock.now()
+        gone = Revocation(RevocationKind.TOKEN, caller.token_id, now, until)
+        self.authenticator.revoked.learn([gone])
+        task = asyncio.ensure_future(self.revocations.add(gone))
+        self.revoking.add(task)
+        task.add_done_callback(self._was_revoked)
+        return task
+
+    def _was_revoked(self, task: asyncio.Future[None]) -> None:
+        self.revoking.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.warning("a token is revoked here only", exc_info=task.exception())
+
+
+class Conversation:
+    """One client's messages and their answers.
+
+    A new private topic is asked about twice: whoever may not watch must not have it
+    read, and a right may end while it is read.
+    """
+
+    __slots__ = ("_address", "_asking", "_house", "_in_flight", "_owner", "_watcher")
+
+    def __init__(self, house: House, watcher: Watcher, address: str) -> None:
+        self._house = house
+        self._watcher = watcher
+        self._address = address
+        self._owner = Owner(house.hub, house.persons, watcher)
+        self._in_flight = 0
+        self._asking: dict[str, int] | None = None
+        """Topics whose first read is waited for, and by how many messages."""
+
+    def hear(self, text: str | None) -> Later | None:
+        """A message came in; ``None`` for one that is no text.
+
+        What can be answered at once is; the rest comes back to be run beside others.
+        """
+        try:
+            envelope = self._envelope(text)
+        except InvalidRequest as error:
+            self._strike(error, text)
+            return None
+        assert text is not None
+        try:
+            return self._dispatch(envelope, text)
+        except Exception as error:  # noqa: BLE001 - the client always gets an answer
+            self._refuse(envelope.id, error)
+            return None
+
+    def _envelope(self, text: str | None) -> Envelope:
+        if text is None:
+            raise InvalidRequest("Frames are JSON in text, not bytes.")
+        if len(text) > TEXT_BYTES_MAX or len(text.encode()) > TEXT_BYTES_MAX:
+            raise InvalidRequest(f"A frame is at most {TEXT_BYTES_MAX} bytes.")
+        try:
+            return _ENVELOPE.decode(text)
+        except (MsgspecError, UnicodeError, RecursionError):
+            raise InvalidRequest(
+                'A frame is a JSON object with "op" (and "id"), both short.'
+            ) from None
+
+    def _dispatch(self, envelope: Envelope, text: str) -> Later | None:
+        if self._watcher.caller is not None and envelope.op != "auth":
+            self._house.authenticator.check_holds(self._watcher.caller)
+        match envelope.op:
+            case "ping":
+                decode(_PING, text.encode())
+                self._watcher.writer.answer(pong_frame(envelope.id))
+            case "auth":
+                self._authenticate(decode(_AUTH, text.encode()))
+            case "logout":
+                return self._log_out(decode(_LOGOUT, text.encode()))
+            case "subscribe":
+                message = decode(_SUBSCRIBE, text.encode())
+                self._house.commands.admit_topics(
+                    self._watcher.caller, self._address, len(message.topics)
+                )
+                return self._subscribe(message)
+            case "unsubscribe":
+                self._unsubscribe(decode(_UNSUBSCRIBE, text.encode()))
+            case op if self._house.commands.knows(op):
+                return self._command(envelope, text)
+            case _:
+                words = ["auth", "logout", "subscribe", "unsubscribe", "ping"]
+                known = ", ".join([*words, *self._house.commands.operations])
+                raise InvalidRequest("", FieldError("op", f"must be one of {known}"))
+        return None
+
+    # --- who -------------------------------------------------------------------
+
+    def _authenticate(self, message: Auth) -> None:
+        watcher, house = self._watcher, self._house
+        if watcher.caller is not None:
+            house.commands.admit(watcher.caller, self._address)
+        try:
+            caller = house.authenticator.verify(message.token)
+        except Unauthenticated as error:
+            self._refuse(message.id, error)
+            # Who is signed in loses nothing by it; their own token has an end.
+            if watcher.caller is None and watcher.strike():
+                self._end(CloseCode.UNAUTHENTICATED, "Three tokens did not hold.")
+            return
+        if not self._owner.sign_in(caller, house.clock.now()):
+            reason = "This person has too many connections; close some first."
+            self._end(CloseCode.TOO_MANY_CONNECTIONS, reason)
+            return
+        body = {
+            "role": caller.role,
+            "subject": caller.subject,
+            "expires_at": millis_text(caller.expires),
+        }
+        self._result(message.id, 200, json.encode(body))
+
+    def _log_out(self, message: Logout) -> Later | None:
+        house, caller = self._house, self._watcher.caller
+        if caller is None:
+            raise Unauthenticated("Nobody is signed in.")
+        house.commands.admit(caller, self._address)
+        if message.revoke and house.revocations is None:
+            raise InvalidRequest(
+                "", FieldError("revoke", "is not possible on this server")
+            )
+        self._owner.sign_out(house.clock.now())
+        if message.revoke:
+            return self._revoked(message, house.revoke(caller))
+        self._result(message.id, 200, b"{}")
+        return None
+
+    async def _revoked(self, message: Logout, revoking: asyncio.Future[None]) -> None:
+        try:
+            # Who signs out often leaves at once; it must be done nevertheless.
+            await asyncio.shield(revoking)
+        except Unavailable as error:
+            self._refuse(message.id, error)
+        else:
+            self._result(message.id, 200, b"{}")
+
+    def ended(self) -> None:
+        """The connection is gone: count it off."""
+        self._owner.ended()
+
+    # --- topics ----------------------------------------------------------------
+
+    def _subscribe(self, message: Subscribe) -> Later | None:
+        names: list[TopicName] = []
+        now = self._house.clock.now()
+        for text in dict.fromkeys(message.topics):
+            try:
+                name = parse_topic(text, self._watcher.subject)
+                check_week(name, now)
+            except BadTopic as error:
+                self._refuse(message.id, InvalidRequest(str(error)), text)
+            else:
+                names.append(name)
+        if any(name.kind is not Kind.SLOTS for name in names):
+            session = self._owner.number
+            return self._subscribe_allowed(
+                message, names, self._watcher.caller, session
+            )
+        return self._keep(message, names, self._owner.number)
+
+    async def _subscribe_allowed(
+        self,
+        message: Subscribe,
+        names: list[TopicName],
+        caller: Caller | None,
+        session: int,
+    ) -> None:
+        allowed = await self._allowed(message, names, caller, session)
+        later = self._keep(message, allowed, session)
+        if later is not None:
+            await later
+
+    async def _allowed(
+        self,
+        message: Subscribe,
+        names: Iterable[TopicName],
+        caller: Caller | None,
+        session: int,
+    ) -> list[TopicName]:
+        """What this person may watch, in their session; the rest is refused."""
+        refused: dict[TopicName, Exception] = {}
+        for name in names:
+            try:
+                await allow_topic(self._house.access, caller, name)
+            except Exception as error:  # noqa: BLE001 - one topic's, not the others'
+                refused[name] = error
+        if self._owner.number != session:
+            # Whoever asked has gone: what was theirs to see is not the next one's.
+            over = Unauthenticated("You signed out before this was answered.")
+            refused |= {name: over for name in names if name.kind is not Kind.SLOTS}
+        for name, reason in refused.items():
+            self._refuse(message.id, reason, name.wire)
+        return [name for name in names if name not in refused]
+
+    def _keep(
+        self, message: Subscribe, names: list[TopicName], session: int
+    ) -> Later | None:
+        """Find room for the topics; those that were never read are waited for."""
+        asking = {} if self._asking is None else self._asking
+        limit = self._house.settings.subscriptions_max
+        wires = self._watcher.boards.keys() | asking.keys()
+        if 0 < limit < len(wires.union(name.wire for name in names)):
+            self._refuse(
+                message.id, InvalidRequest(f"At most {limit} topics per connection.")
+            )
+            self._end(CloseCode.TOO_MANY_TOPICS)
+            return None
+        boards: dict[TopicName, Board] = {}
+        for name in names:
+            try:
+                boards[name] = self._house.room.take(
+                    name, self._watcher.caller, self._address
+                )
+            except (Overloaded, TooManyRequests) as error:
+                self._refuse(message.id, error, name.wire)
+        if all(board.loaded or name.kind is Kind.ME for name, board in boards.items()):
+            self._watch(message, list(boards))
+            return None
+        for name in boards:
+            asking[name.wire] = asking.get(name.wire, 0) + 1
+        self._asking = asking
+        return self._watch_known(message, boards, self._watcher.caller, session)
+
+    async def _watch_known(
+        self,
+        message: Subscribe,
+        boards: dict[TopicName, Board],
+        caller: Caller | None,
+        session: int,
+    ) -> None:
+        waited = [board for board in boards.values() if board.name.kind is not Kind.ME]
+        unknown = await self._house.room.unknown(waited)
+        names: list[TopicName] = []
+        for name, board in boards.items():
+            if not self._is_still_asked(name.wire):
+                continue  # unsubscribed while it was waited for
+            problem = unknown.get(board)
+            if problem is None:
+                names.append(name)
+            else:
+                self._refuse_as(message.id, problem, name.wire)
+        self._watch(message, await self._allowed(message, names, caller, session))
+
+    def _is_still_asked(self, wire: str) -> bool:
+        asking = self._asking
+        if asking is None or wire not in asking:
+            return False
+        asking[wire] -= 1
+        if not asking[wire]:
+            del asking[wire]
+            self._asking = asking or None
+        return True
+
+    def _watch(self, message: Subscribe, names: list[TopicName]) -> None:
+        watcher, house = self._watcher, self._house
+        wires = [name.wire for name in names]
+        self._result(message.id, 200, json.encode({"topics": wires}))
+        now = house.clock.now()
+        for name in names:
+            house.hub.subscribe(watcher, name, message.since.get(name.wire), now)
+
+    def _unsubscribe(self, message: Unsubscribe) -> None:
+        now = self._house.clock.now()
+        hub, watcher = self._house.hub, self._watcher
+        asking = {} if self._asking is None else self._asking
+        left = [
+            wire
+            for wire in message.topics
+            if hub.unsubscribe(watcher, wire, now) | (asking.pop(wire, 0) > 0)
+        ]
+        self._result(message.id, 200, json.encode({"topics": left}))
+
+    # --- commands --------------------------------------------------------------
+
+    def _command(self, envelope: Envelope, text: str) -> Later:
+        if self._in_flight >= self._house.settings.commands_in_flight_max:
+            raise TooManyRequests(1.0)
+        self._in_flight += 1
+        session = self._owner.number
+        return self._perform(envelope, text, self._watcher.caller, session)
+
+    async def _perform(
+        self, envelope: Envelope, text: str, caller: Caller | None, session: int
+    ) -> None:
+        reply: Reply | Exception
+        try:
+            reply = await self._house.commands.perform(
+                envelope.op, caller, self._address, envelope.key, text
+            )
+        except Exception as error:  # noqa: BLE001 - the client always gets an answer
+            reply = error
+        finally:
+            self._in_flight -= 1
+        if self._owner.number != session:
+            reply = Unauthenticated(
+                "You signed out before the answer came, which may have been a yes: "
+                "sign in and ask again with the same key."
+            )
+        if isinstance(reply, Exception):
+            self._refuse(envelope.id, reply)
+        else:
+            self._result(envelope.id, reply.status, reply.body)
+
+    # --- answers ---------------------------------------------------------------
+
+    def _result(self, identifier: Identifier, status: int, body: bytes) -> None:
+        self._watcher.writer.answer(result_frame(identifier, status, body))
+
+    def _refuse(
+        self, identifier: Identifier, error: Exception, topic: str = ""
+    ) -> None:
+        found = of_error(error)
+        if found.code == "internal":
+            log.error("message failed", exc_info=error)
+        self._refuse_as(identifier, found, topic)
+
+    def _refuse_as(
+        self, identifier: Identifier, found: Problem, topic: str = ""
+    ) -> None:
+        self._house.hub.tally.refusals[found.code] += 1
+        self._watcher.writer.answer(error_frame(identifier, found, topic))
+
+    def _strike(self, error: InvalidRequest, text: str | None) -> None:
+        """Refuse a frame; three that not even an id can be read of are too many."""
+        identifier = _id_of(text)
+        self._refuse(identifier, error)
+        if identifier is None and self._watcher.strike():
+            self._end(CloseCode.BAD_FRAME, "Three frames could not be read.")
+
+    def _end(self, code: CloseCode, reason: str = "") -> None:
+        retry_ms = self._house.settings.retry_ms
+        self._watcher.writer.close(code, bye_frame(code, retry_ms), reason)
+
+
+def _id_of(text: str | None) -> Identifier:
+    """The id of a message that is wrong in some other way; None if it has none."""
+    try:
+        return _IDENTIFIED.decode(text or "").id
+    except (MsgspecError, UnicodeError, RecursionError):
+        return None

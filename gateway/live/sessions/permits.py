@@ -1,0 +1,181 @@
+"""Who may watch which topic, when they ask and for as long as they watch.
+
+What a token says does not change while it lives. One thing can: to which clinic a
+provider belongs, and with it whose administrators read the schedule. So when rules of
+a calendar may have changed, such readers are taken off its schedule before the next
+frame, and let on again, from where they stood, when they still may. As a change may
+slip between a question and its answer, they are asked after once a minute besides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from actors.ports import Clock
+from gateway.access.rights import Access, Action, signed_in
+from gateway.access.tokens import Caller, Role
+from gateway.live.core.frames import Position, error_frame
+from gateway.live.core.topic_names import Kind, TopicName
+from gateway.live.feeds.feed import backoff_s
+from gateway.live.topics.hub import Hub
+from gateway.live.topics.topic import Board
+from gateway.live.topics.watcher import Watcher
+from gateway.wire.errors import Forbidden
+from gateway.wire.problems import of_error
+
+ASKED_AT_ONCE: Final = 64
+"""Readers that are asked after at a time; the others wait, off their topics."""
+ATTEMPTS_MAX: Final = 10
+"""While nobody can say whether they may; about half a minute."""
+
+log = structlog.get_logger("slotcast.live")
+
+
+async def allow_topic(access: Access, caller: Caller | None, name: TopicName) -> None:
+    """Let a caller watch a topic.
+
+    Raises:
+        Unauthenticated, Forbidden, NotFound, Unavailable: they may not, or not now.
+    """
+    if name.kind is Kind.ME:
+        signed_in(caller)
+    elif name.kind is Kind.SCHEDULE:
+        await access.to_provider(caller, Action.READ_SCHEDULE, name.provider_id)
+
+
+class Reader(Struct, frozen=True):
+    """Somebody who watches by a right that may have ended, and where they stood."""
+
+    watcher: Watcher
+    caller: Caller
+    board: Board
+    stood: Position
+
+
+class Permits:
+    """Asks after the rights of those who watch. ``doubt`` is the hub's to call."""
+
+    def __init__(self, hub: Hub, access: Access, clock: Clock, random: Random) -> None:
+        self._hub = hub
+        self._access = access
+        self._clock = clock
+        self._random = random
+        self._room = asyncio.Semaphore(ASKED_AT_ONCE)
+        self._doubted: list[Reader] = []
+        self._news = asyncio.Event()
+
+    def doubt(self, board: Board) -> None:
+        """Rules of this topic's calendar may have changed: nobody reads on unasked."""
+        if board.name.kind is not Kind.SCHEDULE:
+            return
+        found = _readers(board)
+        if not found:
+            return
+        self._access.forget(board.name.provider_id)
+        for reader in found:
+            # It stays among the watcher's topics: only what happens is not told.
+            board.watchers.pop(reader.watcher, None)
+            board.waiting.pop(reader.watcher, None)
+            reader.watcher.settle(board)
+        self._hub.rest(board, self._clock.now())
+        self._doubted += found
+        self._news.set()
+
+    async def run(self) -> None:
+        """Ask after those who were taken off, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                doubted, self._doubted = self._doubted, []
+                for reader in doubted:
+                    tasks.create_task(self._let_on_again(reader))
+
+    async def review(self) -> None:
+        """Ask after all who may have lost their right unnoticed."""
+        readers = [
+            reader
+            for provider in self._hub.index.providers.values()
+            if provider.schedule is not None
+            for reader in _readers(provider.schedule)
+        ]
+        for error, reader in zip(
+            await asyncio.gather(*(self._why_not(reader) for reader in readers)),
+            readers,
+            strict=True,
+        ):
+            if isinstance(error, Forbidden) and self._is_wanted(reader):
+                self._end(reader, error)
+
+    async def _let_on_again(self, reader: Reader) -> None:
+        try:
+            await self._ask_after(reader)
+        except Exception as error:
+            # Not on the topic, and not told so, they would wait for ever.
+            log.exception("a reader is taken off its topic")
+            self._end(reader, error)
+
+    async def _ask_after(self, reader: Reader) -> None:
+        attempts = 0
+        while (error := await self._why_not(reader)) is not None:
+            attempts += 1
+            if isinstance(error, Forbidden) or attempts >= ATTEMPTS_MAX:
+                break
+            await asyncio.sleep(backoff_s(attempts, self._random))
+        if not self._is_wanted(reader) or _is_on(reader):
+            return
+        if error is None:
+            name, now = reader.board.name, self._clock.now()
+            self._hub.subscribe(reader.watcher, name, reader.stood, now)
+        else:
+            self._end(reader, error)
+
+    async def _why_not(self, reader: Reader) -> Exception | None:
+        name = reader.board.name
+        async with self._room:
+            try:
+                await allow_topic(self._access, reader.caller, name)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is no yes
+                return error
+        return None
+
+    def _is_wanted(self, reader: Reader) -> bool:
+        """Whether the connection is there, still this person's, and still watches."""
+        watcher, board = reader.watcher, reader.board
+        return (
+            watcher in self._hub.watchers
+            and watcher.caller is not None
+            and watcher.caller.is_same_person(reader.caller)
+            and watcher.boards.get(board.name.wire) is board
+        )
+
+    def _end(self, reader: Reader, error: Exception) -> None:
+        self._hub.tally.rights_ended += 1
+        wire = reader.board.name.wire
+        self._hub.unsubscribe(reader.watcher, wire, self._clock.now())
+        reader.watcher.writer.answer(error_frame(None, of_error(error), wire))
+
+
+def _is_on(reader: Reader) -> bool:
+    """Whether they have subscribed again by themselves, and were allowed."""
+    return (
+        reader.watcher in reader.board.watchers
+        or reader.watcher in reader.board.waiting
+    )
+
+
+def _readers(board: Board) -> list[Reader]:
+    """Those on a schedule whose right depends on the provider's clinic."""
+    stands = {
+        watcher: watcher.dirty.get(board, board.position) for watcher in board.watchers
+    }
+    return [
+        Reader(watcher, watcher.caller, board, stood)
+        for watcher, stood in (stands | board.waiting).items()
+        if watcher.caller is not None and watcher.caller.role is Role.CLINIC_ADMIN
+    ]

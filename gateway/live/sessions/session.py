@@ -1,0 +1,81 @@
+"""One live connection and all that belongs to it, without a task of its own.
+
+What can be answered at once is; only what has to wait for somebody (a command, a right
+to be looked up) runs as a task, and ends with the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+from websockets.frames import CloseCode
+
+from gateway.live.sessions.conversation import Conversation, Later
+from gateway.live.transport.connection import LiveConnection
+
+if TYPE_CHECKING:
+    from gateway.live.sessions.connection_limits import LiveDoor
+
+log = structlog.get_logger("slotcast.live")
+
+
+class LiveSession:
+    """Hears a connection, and counts it off at its end."""
+
+    __slots__ = ("_address", "_conversation", "_door", "_running", "_watcher")
+
+    def __init__(
+        self, door: LiveDoor, address: str, connection: LiveConnection
+    ) -> None:
+        self._door = door
+        self._address = address
+        self._watcher = door.watcher(connection)
+        self._conversation = Conversation(door.house, self._watcher, address)
+        self._running: set[asyncio.Future[None]] | None = None
+
+    def begin(self, connection: LiveConnection) -> None:
+        """Listen."""
+        self._door.house.hub.joined(self._watcher)
+        connection.begin(self)
+
+    def heard(self, text: str | None) -> None:
+        """A message came in."""
+        later = self._conversation.hear(text)
+        if later is not None:
+            self._run(later)
+
+    def _run(self, later: Later) -> None:
+        task = asyncio.ensure_future(later)
+        if self._running is None:
+            self._running = set()
+        self._running.add(task)
+        task.add_done_callback(self._ran)
+
+    def _ran(self, task: asyncio.Future[None]) -> None:
+        assert self._running is not None
+        self._running.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            # A defect of ours costs this connection, and no other.
+            log.error("a connection is closed", exc_info=error)
+            self._watcher.writer.close(CloseCode.INTERNAL_ERROR)
+
+    def relieved(self) -> None:
+        """The connection takes bytes again."""
+        house = self._door.house
+        house.hub.writable(self._watcher, house.clock.now())
+
+    def closed(self, code: int) -> None:
+        """We close it."""
+        self._door.house.hub.tally.closes[code] += 1
+
+    def ended(self) -> None:
+        """The client is gone: whatever still runs for it has nobody to answer."""
+        for task in self._running or ():
+            task.cancel()
+        house = self._door.house
+        house.hub.dropped(self._watcher, house.clock.now())
+        self._conversation.ended()
+        self._door.leave(self._address)

@@ -1,0 +1,204 @@
+"""Topics as Server-Sent Events, ``GET /v1/stream?topics=…``: the socket's frames.
+
+For clients that can only read. ``id:`` carries where all topics stand, so that a
+browser that comes back with ``Last-Event-ID`` goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator, Callable
+from random import Random
+from typing import Final
+
+from msgspec import MsgspecError, json
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from gateway.access.tokens import Caller
+from gateway.live.core.frames import NOWHERE, Frame, Position
+from gateway.live.core.topic_names import BadTopic, TopicName, parse_topic
+from gateway.live.sessions.connection_limits import LiveDoor
+from gateway.live.sessions.permits import allow_topic
+from gateway.live.sessions.topic_limits import check_week
+from gateway.live.transport.asgi_writer import RowWriter
+from gateway.wire.bodies import unknown
+from gateway.wire.errors import FieldError, InvalidRequest
+from gateway.wire.problems import CODES, of_error, problem
+from gateway.wire.replies import problem_reply
+
+_RETRY_MS: Final = (2_000, 8_000)
+_CURSOR: Final = json.Decoder(dict[str, Position])
+_CURSOR_CHARACTERS_MAX: Final = 32 * 1024
+
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # else nginx holds events back
+}
+
+
+class LiveStream:
+    """Serves streams of events."""
+
+    def __init__(self, door: LiveDoor, random: Random) -> None:
+        self._door = door
+        self._random = random
+
+    async def __call__(self, request: Request) -> Response:
+        """One stream, or a problem that says why there is none."""
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream", headers=_HEADERS)
+        address = request.client.host if request.client else ""
+        try:
+            if self._door.is_full():
+                return _refusal("unavailable", 2)
+            seconds = await self._door.entrance.pass_through()
+            if seconds:
+                return _refusal("unavailable", seconds)
+            self._door.limits.admit(None, address)
+            house = self._door.house
+            caller = house.authenticator.caller(request.headers.get("authorization"))
+            names = await self._names(request, caller, address)
+            since = _since(request.headers.get("last-event-id"))
+        except Exception as error:  # noqa: BLE001 - the last word is always a problem
+            return _response(error)
+        leave = self._enter(address, caller)
+        if leave is None:
+            return _refusal("too_many_requests", 2)
+        return _Stream(self._events(names, since, caller), leave)
+
+    def _enter(self, address: str, caller: Caller | None) -> Callable[[], None] | None:
+        """Count a stream in, and say how to count it off; None: there are too many."""
+        door, persons = self._door, self._door.house.persons
+        if not door.enter(address):
+            return None
+        if caller is not None and not persons.enter(caller.subject):
+            door.leave(address)
+            return None
+
+        def leave() -> None:
+            door.leave(address)
+            if caller is not None:
+                persons.leave(caller.subject)
+
+        return leave
+
+    async def _names(
+        self, request: Request, caller: Caller | None, address: str
+    ) -> list[TopicName]:
+        strange = [name for name in request.query_params if name != "topics"]
+        if strange:
+            known = ("topics",)
+            raise InvalidRequest(
+                "", *(unknown(name, known, "query parameter") for name in strange)
+            )
+        texts = ",".join(request.query_params.getlist("topics")).split(",")
+        wanted = dict.fromkeys(text for text in texts if text)
+        limit = self._door.house.settings.subscriptions_max
+        if not wanted or 0 < limit < len(wanted):
+            raise InvalidRequest(
+                "", FieldError("topics", f"must name 1 to {limit} topics")
+            )
+        house = self._door.house
+        self._door.limits.admit_topics(caller, address, len(wanted))
+        names = []
+        for text in wanted:
+            try:
+                name = parse_topic(text, caller.subject if caller else "")
+                check_week(name, house.clock.now())
+            except BadTopic as error:
+                raise InvalidRequest("", FieldError("topics", str(error))) from None
+            await allow_topic(house.access, caller, name)
+            house.room.take(name, caller, address)
+            names.append(name)
+        return names
+
+    async def _events(
+        self,
+        names: list[TopicName],
+        since: dict[str, Position],
+        caller: Caller | None,
+    ) -> AsyncIterator[bytes]:
+        house = self._door.house
+        writer = RowWriter()
+        watcher = self._door.watcher(writer)
+        watcher.caller = caller
+        house.hub.joined(watcher)
+        stands = {name.wire: since.get(name.wire, NOWHERE) for name in names}
+        try:
+            yield b"retry: %d\n\n" % self._random.randint(*_RETRY_MS)
+            for name in names:
+                house.hub.subscribe(
+                    watcher, name, since.get(name.wire), house.clock.now()
+                )
+            while writer.closing is None or writer.has_frames:
+                frame = await self._next(writer)
+                if frame is None:
+                    yield b": \n\n"
+                    continue
+                yield _event(frame, stands)
+                if writer.takes_relief():
+                    house.hub.writable(watcher, house.clock.now())
+        finally:
+            house.hub.dropped(watcher, house.clock.now())
+
+    async def _next(self, writer: RowWriter) -> Frame | None:
+        try:
+            async with asyncio.timeout(self._door.house.settings.sse_comment_s):
+                return await writer.next()
+        except TimeoutError:
+            return None
+
+
+class _Stream(StreamingResponse):
+    """Counts itself off at its end; a stream that never began has none of its own."""
+
+    def __init__(self, events: AsyncIterator[bytes], leave: Callable[[], None]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=_HEADERS)
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
+
+
+def _event(frame: Frame, stands: dict[str, Position]) -> bytes:
+    if not frame.topic:
+        return b"data: %b\n\n" % frame.payload
+    stands[frame.topic] = frame.position
+    known = {wire: at for wire, at in stands.items() if at != NOWHERE}
+    cursor = urlsafe_b64encode(json.encode(known)).rstrip(b"=")
+    return b"id: %b\ndata: %b\n\n" % (cursor, frame.payload)
+
+
+def _since(cursor: str | None) -> dict[str, Position]:
+    """Where the client stands; a cursor that is not ours means: nowhere."""
+    if not cursor or len(cursor) > _CURSOR_CHARACTERS_MAX:
+        return {}
+    try:
+        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        return _CURSOR.decode(raw)
+    except (ValueError, MsgspecError):
+        return {}
+
+
+def _refusal(code: str, seconds: int) -> Response:
+    headers = ((b"retry-after", b"%d" % seconds),)
+    reply = problem_reply(problem(code, CODES[code][1] + ".", headers=headers))
+    return _plain(reply.status, reply.body, reply.headers)
+
+
+def _response(error: Exception) -> Response:
+    reply = problem_reply(of_error(error))
+    return _plain(reply.status, reply.body, reply.headers)
+
+
+def _plain(
+    status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...]
+) -> Response:
+    written = {name.decode(): value.decode() for name, value in headers}
+    return Response(body, status, written)

@@ -1,0 +1,143 @@
+"""Frames on their way to watchers: at once, or the newest state when they can take it.
+
+The loop over a topic's watchers does no encoding and makes no objects: it writes, or
+notes that a watcher is owed. Writers must not call back into the hub from ``write``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from actors.domain.ids import Millis
+from gateway.live.core.frames import NOWHERE, Frame, Position, Rows, heartbeat_frame
+from gateway.live.core.topic_names import Kind
+from gateway.live.topics.coalescing import Pace
+from gateway.live.topics.counters import LiveTally
+from gateway.live.topics.topic import Board
+from gateway.live.topics.watcher import Watcher
+
+RELEASED_AT_ONCE: Final = 10_000
+"""Frames given to watchers, then others on the event loop have a turn."""
+
+
+class Delivery:
+    """Writes topics to watchers, and knows who is owed something."""
+
+    def __init__(self, tally: LiveTally) -> None:
+        self.tally = tally
+        self.pace = Pace()
+        self.paused: set[Watcher] = set()
+        self._me_version = 0
+
+    def heartbeat(self, watcher: Watcher, now: Millis) -> Frame:
+        """Where a watcher's topics stand, as far as it has been told."""
+        stands = [
+            (wire, watcher.dirty.get(board, board.position))
+            for wire, board in watcher.boards.items()
+            if watcher in board.watchers
+        ]
+        return heartbeat_frame(
+            now, {wire: position for wire, position in stands if position != NOWHERE}
+        )
+
+    def tell(self, board: Board, rows: Rows, version: int, now: Millis) -> None:
+        """Take a change in, and send it now or when the topic's window is over."""
+        board.floor = max(board.floor, version)
+        if board.pending:
+            board.pend(version, rows)
+        elif self.pace.is_open(board, now):
+            self._send(board, rows, version, now)
+        elif news := board.news(rows):
+            board.pend(version, news)
+            self.pace.wait(board)
+
+    def settle(self, board: Board, now: Millis) -> None:
+        """Send what a topic holds back, window or not."""
+        if board.pending:
+            version, rows = board.take_pending()
+            self._send(board, rows, version, now)
+
+    def release(self, now: Millis) -> Millis | None:
+        """Send what was held back and is due; when to come back, None: not needed.
+
+        After a good deal of work it stops, so that others have their turn, and is to be
+        called again at once.
+        """
+        written = 0
+        for board in self.pace.take_due(now):
+            self.settle(board, now)
+            written += 1 + len(board.watchers)
+            if written >= RELEASED_AT_ONCE:
+                break
+        return self.pace.next_due
+
+    def _send(self, board: Board, rows: Rows, version: int, now: Millis) -> None:
+        """Apply a change, and send what is new in it to everybody who watches."""
+        news = board.news(rows)
+        if not news:
+            return
+        if board.name.kind is Kind.ME:
+            version = self.next_me_version()
+        before = board.position
+        frame = board.advance(version, news, now)
+        board.spoke_at = now
+        self.broadcast(board, frame, before, now)
+
+    def broadcast(
+        self, board: Board, frame: Frame, before: Position, now: Millis
+    ) -> None:
+        """Write a frame to all watchers of a topic; ``before`` is where they stand."""
+        sent = 0
+        for watcher in board.watchers:
+            writer = watcher.writer
+            if writer.writable and board not in watcher.dirty:
+                writer.write(frame)
+                sent += 1
+            else:
+                self.owe(watcher, board, before, now)
+        self.tally.frames_sent += sent
+        self.tally.bytes_sent += sent * len(frame.payload)
+
+    def owe(
+        self, watcher: Watcher, board: Board, stands: Position, now: Millis
+    ) -> None:
+        """A watcher could not take a topic's frame: it gets the newest state later."""
+        watcher.owe(board, stands, now)
+        self.paused.add(watcher)
+
+    def serve(
+        self, board: Board, watcher: Watcher, since: Position, now: Millis
+    ) -> None:
+        """Let a watcher into a topic that has content, from where it stands."""
+        how = self.bring(board, watcher, since, now)
+        board.watchers[watcher] = None
+        if since != NOWHERE:
+            self.tally.resumes[how] += 1
+
+    def bring(
+        self, board: Board, watcher: Watcher, stands: Position, now: Millis
+    ) -> str:
+        """Send what somebody lacks, or remember that it is due; says which it was."""
+        frames = board.catch_up(stands)
+        if frames is not None and not frames:
+            return "none"
+        if not watcher.writer.writable:
+            self.owe(watcher, board, stands, now)
+            return "later"
+        for frame in frames or (board.snapshot(),):
+            watcher.writer.write(frame)
+            self.tally.frames_sent += 1
+            self.tally.bytes_sent += len(frame.payload)
+        return "snapshot" if frames is None else "ring"
+
+    def show_all(self, board: Board, now: Millis) -> None:
+        """What a topic shows began anew: a snapshot for everybody."""
+        if board.name.kind is Kind.ME:
+            board.version = board.floor = self.next_me_version()
+        if board.watchers:
+            self.broadcast(board, board.snapshot(), NOWHERE, now)
+
+    def next_me_version(self) -> int:
+        """Versions of ``me`` are ours: they count up over all patients."""
+        self._me_version += 1
+        return self._me_version

@@ -1,0 +1,122 @@
+"""Where to find a topic: by name, by calendar, by shard, by patient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from actors.domain.ids import Millis, PatientId, ProviderId, ShardId
+from gateway.live.core.frames import NOWHERE, FrameEncoder, Position
+from gateway.live.core.topic_names import Kind, TopicName
+from gateway.live.topics.topic import Board
+
+
+class ShardTopics:
+    """What is known of one shard: its feed's cursor and seq, and who is watched."""
+
+    __slots__ = ("cursor", "providers", "seq")
+
+    def __init__(self) -> None:
+        self.cursor = Position(0, 0)
+        self.seq = 0
+        self.providers: set[ProviderId] = set()
+
+
+class ProviderTopics:
+    """The watched topics of one calendar."""
+
+    __slots__ = ("schedule", "seen", "shard", "slots", "suspect", "suspect_at")
+
+    def __init__(self, shard: ShardId) -> None:
+        self.shard = shard
+        """Whose feed tells of it, as far as we know."""
+        self.slots: dict[tuple[str, str], Board] = {}
+        self.schedule: Board | None = None
+        self.seen = NOWHERE
+        self.suspect = NOWHERE
+        self.suspect_at = Millis(0)
+
+    def all(self) -> list[Board]:
+        """Every topic of this calendar."""
+        boards = list(self.slots.values())
+        return [*boards, self.schedule] if self.schedule else boards
+
+
+class TopicIndex:
+    """All topics of this process; those of nobody are taken out by the hub."""
+
+    def __init__(
+        self, encoder: FrameEncoder, shard_of: Callable[[ProviderId], ShardId]
+    ) -> None:
+        self._encoder = encoder
+        self.shard_of = shard_of
+        self.boards: dict[str, Board] = {}
+        self.shards: dict[ShardId, ShardTopics] = {}
+        self.providers: dict[ProviderId, ProviderTopics] = {}
+        self.patients: dict[PatientId, Board] = {}
+
+    def shard(self, shard: ShardId) -> ShardTopics:
+        """What is known of a shard; nothing yet, the first time."""
+        state = self.shards.get(shard)
+        if state is None:
+            state = self.shards[shard] = ShardTopics()
+        return state
+
+    def drop_shard(self, shard: ShardId) -> None:
+        """Nobody follows this shard any more; followed again, it begins anew."""
+        if not self.shard(shard).providers:
+            del self.shards[shard]
+
+    def board(self, name: TopicName) -> Board:
+        """The topic of this name, made if nobody asked for it before."""
+        board = self.boards.get(name.key)
+        if board is not None:
+            return board
+        board = self.boards[name.key] = Board(name, self._encoder)
+        if name.kind is Kind.ME:
+            self.patients[name.patient_id] = board
+            return board
+        provider = self.providers.get(name.provider_id)
+        if provider is None:
+            provider = ProviderTopics(self.shard_of(name.provider_id))
+            self.providers[name.provider_id] = provider
+            self.shard(provider.shard).providers.add(name.provider_id)
+        if name.kind is Kind.SCHEDULE:
+            provider.schedule = board
+        else:
+            provider.slots[name.visit_type, name.week] = board
+        return board
+
+    def forget(self, board: Board) -> None:
+        """End a topic and take it out; asked for again, it begins anew."""
+        board.end()
+        name = board.name
+        self.boards.pop(name.key, None)
+        if name.kind is Kind.ME:
+            self.patients.pop(name.patient_id, None)
+            return
+        provider = self.providers[name.provider_id]
+        if name.kind is Kind.SCHEDULE:
+            provider.schedule = None
+        else:
+            provider.slots.pop((name.visit_type, name.week), None)
+        if not provider.all():
+            del self.providers[name.provider_id]
+            self.shard(provider.shard).providers.discard(name.provider_id)
+
+    def owned_since(self, name: TopicName) -> Position:
+        """No answer about this calendar may be older: its feed's epoch has begun."""
+        shard = self.shard(self.providers[name.provider_id].shard)
+        return Position(shard.cursor.epoch, 0)
+
+    def relocated(self, name: TopicName) -> bool:
+        """Whether its calendar has moved, as we know now: its topics are filed anew."""
+        provider = self.providers.get(name.provider_id)
+        if provider is None:
+            return False
+        provider_id, shard = name.provider_id, self.shard_of(name.provider_id)
+        if shard == provider.shard:
+            return False
+        self.shard(provider.shard).providers.discard(provider_id)
+        self.shard(shard).providers.add(provider_id)
+        provider.shard = shard
+        return True

@@ -1,0 +1,71 @@
+"""The recent frames of one topic, so that a watcher who blinked misses nothing.
+
+Entries chain: each one's ``before`` is the ``version`` of the one ahead of it. Whoever
+stands inside the chain can be brought up to date without asking a calendar.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from actors.domain.ids import Millis
+from gateway.live.core.frames import Frame, Rows
+
+ENTRIES_MAX: Final = 256
+AGE_MS_MAX: Final = 5 * 60_000
+
+
+class Entry(Struct, frozen=True):
+    """One delta as it was sent: from ``before`` to ``version``, at an instant."""
+
+    before: int
+    version: int
+    rows: Rows
+    frame: Frame
+    at: Millis
+
+
+class Ring:
+    """At most 256 deltas, none older than five minutes."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=ENTRIES_MAX)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def append(self, entry: Entry) -> None:
+        """Keep the newest delta; the oldest leaves when there is no room."""
+        self._entries.append(entry)
+
+    def clear(self) -> None:
+        """Forget all: what follows does not chain to what was."""
+        self._entries.clear()
+
+    def expire(self, now: Millis) -> None:
+        """Forget what is too old to be worth resuming from."""
+        entries = self._entries
+        while entries and entries[0].at + AGE_MS_MAX < now:
+            entries.popleft()
+
+    def after(self, version: int) -> Sequence[Entry] | None:
+        """Everything that follows a version; None if it is not where a delta began.
+
+        A delta tells the difference between its two ends. Who stands between them may
+        show a change that was undone before its end, which it does not mention.
+        """
+        found: list[Entry] = []
+        for entry in reversed(self._entries):
+            if entry.version <= version:
+                break
+            found.append(entry)
+        if not found or found[-1].before != version:
+            return None
+        found.reverse()
+        return found

@@ -1,0 +1,316 @@
+"""What one topic shows: its content at a position, its recent frames, its watchers.
+
+Positions: ``version`` is that of the last frame, and the next delta's ``from``, so that
+frames chain although a calendar's version also counts what other topics show. ``floor``
+is the version the content is known to be at; changes up to it are old news.
+
+While a read is in flight nothing is applied: changes wait in ``held`` (position first,
+then data), and those that the read already contains are skipped. A read that comes back
+too old, or that was overtaken by a reset, is thrown away and asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from actors.domain.ids import Millis
+from actors.domain.messages.answers import (
+    GONE,
+    BookingView,
+    HoldView,
+    ScheduleView,
+    SlotsView,
+)
+from gateway.live.core.frames import (
+    NOWHERE,
+    TIME_OFF,
+    Frame,
+    FrameEncoder,
+    Position,
+    Rows,
+)
+from gateway.live.core.topic_names import Kind, TopicName
+from gateway.live.topics.ring import Entry, Ring
+
+if TYPE_CHECKING:
+    from gateway.live.topics.watcher import Watcher
+    from gateway.wire.problems import Problem
+
+
+class MeView(Struct, frozen=True):
+    """A patient's bookings, as the read model knows them."""
+
+    bookings: Sequence[BookingView]
+
+
+TopicView = SlotsView | ScheduleView | MeView
+"""What a topic's read is answered with."""
+
+HELD_MAX: Final = 1_024
+"""Changes kept while a read is in flight; more means that it is read again."""
+
+FRAMES_AS_THEY_ARE: Final = 4
+"""A watcher behind by more deltas than this gets them as one."""
+
+
+class Held(Struct, frozen=True):
+    """A change that waits for a read to end."""
+
+    position: Position
+    rows: Rows
+
+
+class Board:
+    """One topic's content and position. The hub decides when, this decides what."""
+
+    __slots__ = (
+        "_merged",
+        "_ready",
+        "_snapshot",
+        "again",
+        "asked",
+        "encoder",
+        "epoch",
+        "floor",
+        "held",
+        "idle_since",
+        "loaded",
+        "name",
+        "need",
+        "payers",
+        "pending",
+        "pending_version",
+        "read_at",
+        "reading",
+        "ring",
+        "rows",
+        "spoke_at",
+        "version",
+        "waiting",
+        "watchers",
+    )
+
+    def __init__(self, name: TopicName, encoder: FrameEncoder) -> None:
+        self.name = name
+        self.encoder = encoder
+        self.loaded = False
+        self.epoch = 0
+        self.version = 0
+        self.floor = 0
+        self.rows: Rows = {}
+        self.ring = Ring()
+        self.watchers: dict[Watcher, None] = {}
+        self.waiting: dict[Watcher, Position] = {}
+        self.asked: dict[Callable[[Problem | None], None], None] = {}
+        """Told once whether the topic exists."""
+        self.payers: tuple[str, ...] = ()
+        """To whom the topic is charged; see room.py."""
+        self.reading = False
+        self.again = False
+        self.need = NOWHERE
+        self.held: list[Held] = []
+        self.pending: Rows = {}
+        """Changes that the content knows of and nobody was told yet (pace.py)."""
+        self.pending_version = 0
+        self.spoke_at = Millis(-(1 << 62))
+        self.idle_since: Millis | None = None
+        self.read_at = Millis(0)
+        self._snapshot: Frame | None = None
+        self._ready: Frame | None = None
+        self._merged: dict[int, Frame] = {}
+
+    @property
+    def position(self) -> Position:
+        """Where a watcher stands who has every frame."""
+        return Position(self.epoch, self.version)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody watches, or waits for the first content."""
+        return bool(self.watchers or self.waiting)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody watches, or waits to hear whether it exists."""
+        return self.is_watched or bool(self.asked)
+
+    # --- content ---------------------------------------------------------------
+
+    def hold(self, position: Position, rows: Rows) -> None:
+        """Keep a change until the read in flight has ended."""
+        if len(self.held) >= HELD_MAX:
+            self.held.clear()
+            self.again = True
+            self.need = max(self.need, position)
+        self.held.append(Held(position, rows))
+
+    def take_held(self) -> Sequence[Held]:
+        """The changes that waited, in order; from now on there are none."""
+        held, self.held = self.held, []
+        return held
+
+    def begin(self, position: Position, rows: Rows) -> None:
+        """Show this, whatever was shown before: earlier frames chain no more."""
+        self.epoch, self.version = position.epoch, position.version
+        self.floor = position.version
+        self.rows = rows
+        self.ring.clear()
+        self.pending = {}
+        self.loaded = True
+        self._forget_frames()
+
+    def news(self, rows: Rows) -> Rows:
+        """The part of a change that is different from what is shown."""
+        shown = self.rows
+        if self.name.kind is Kind.SLOTS:
+            return {
+                start: state
+                for start, state in rows.items()
+                if shown.get(start, GONE) != state
+            }
+        return {key: row for key, row in rows.items() if self._is_newer(key, row)}
+
+    def _is_newer(self, key: int | str, row: object) -> bool:
+        old = self.rows.get(key)
+        if isinstance(old, BookingView) and isinstance(row, BookingView):
+            # A booking's version is its calendar's, so it never goes back; a read may
+            # repeat an unchanged booking at a later one.
+            return row.version >= old.version and _visible(row) != _visible(old)
+        return old != row
+
+    def difference(self, fresh: Rows) -> Rows:
+        """What a watcher of the shown content must be told to see the fresh one.
+
+        Bookings that are not in the fresh content have left its window: they stay.
+        """
+        changed = self.news(fresh)
+        if self.name.kind is Kind.SLOTS:
+            changed |= dict.fromkeys(self.rows.keys() - fresh.keys(), GONE)
+        return changed
+
+    def pend(self, version: int, rows: Rows) -> None:
+        """Hold a change back; of two about the same thing the newer one counts."""
+        pending = self.pending
+        for key, row in rows.items():
+            old = pending.get(key)
+            if not (
+                isinstance(old, BookingView)
+                and isinstance(row, BookingView)
+                and row.version < old.version
+            ):
+                pending[key] = row
+        self.pending_version = max(self.pending_version, version)
+
+    def end(self) -> None:
+        """The topic is gone: nobody watches it, and nothing is to be told."""
+        self.watchers, self.waiting, self.pending = {}, {}, {}
+
+    def take_pending(self) -> tuple[int, Rows]:
+        """What was held back, and up to which version; from now on it is nothing."""
+        rows, self.pending = self.pending, {}
+        version, self.pending_version = self.pending_version, 0
+        return version, rows
+
+    def advance(self, version: int, rows: Rows, now: Millis) -> Frame:
+        """Apply news, and make the delta that tells it."""
+        before = self.version
+        self._apply(rows)
+        self.version = version
+        self.floor = max(self.floor, version)
+        frame = self.encoder.delta(self.name, before, self.position, rows)
+        self.ring.append(Entry(before, version, rows, frame, now))
+        self._forget_frames()
+        return frame
+
+    def _apply(self, rows: Rows) -> None:
+        shown = self.rows
+        for key, row in rows.items():
+            if row == GONE:
+                shown.pop(key, None)
+            elif not isinstance(row, HoldView):  # told, and over within minutes
+                shown[key] = row
+
+    # --- frames ----------------------------------------------------------------
+
+    def snapshot(self) -> Frame:
+        """All of it, encoded once per position."""
+        ready, self._ready = self._ready, None
+        if self._snapshot is None and ready is not None:
+            # A position names one page: whoever encoded it, it is the same.
+            self._snapshot = ready if ready.position == self.position else None
+        if self._snapshot is None:
+            self._snapshot = self.encoder.snapshot(self.name, self.position, self.rows)
+        return self._snapshot
+
+    @property
+    def encoded(self) -> Frame | None:
+        """The snapshot, if it has been encoded at this position."""
+        return self._snapshot
+
+    def prepare(self, snapshot: Frame) -> None:
+        """Use this snapshot if the next one wanted is at its position."""
+        self._ready = snapshot
+
+    def catch_up(self, stands: Position) -> Sequence[Frame] | None:
+        """The deltas that somebody at a position lacks; None means a snapshot.
+
+        All or nothing: never a part of what is missing.
+        """
+        if stands.epoch != self.epoch:
+            return None
+        if stands.version >= self.version:
+            # At the floor the page is ours. In between and beyond it somebody may have
+            # seen what we have not, undone since: our next delta would not mention it,
+            # so they start from our page again. Positions of "me" are ours alone.
+            # What is held back is such a thing too.
+            ours = self.version if self.pending else self.floor
+            return () if stands.version in (self.version, ours) else None
+        missing = self.ring.after(stands.version)
+        if missing is None:
+            return None
+        if len(missing) <= FRAMES_AS_THEY_ARE:
+            return [entry.frame for entry in missing]
+        merged = self._merge(missing)
+        return None if merged is None else [merged]
+
+    def _merge(self, missing: Sequence[Entry]) -> Frame | None:
+        before = missing[0].before
+        frame = self._merged.get(before)
+        if frame is None:
+            rows: Rows = {}
+            for entry in missing:
+                rows |= entry.rows
+            if len(rows) > len(self.rows):
+                return None
+            frame = self.encoder.delta(self.name, before, self.position, rows)
+            self._merged[before] = frame
+        return frame
+
+    def _forget_frames(self) -> None:
+        self._snapshot = None
+        if self._merged:
+            self._merged.clear()
+
+
+def _visible(booking: BookingView) -> tuple[object, ...]:
+    return (
+        booking.status,
+        booking.start,
+        booking.end,
+        booking.visit_type,
+        booking.location_id,
+        booking.reason,
+        booking.cancel_reason,
+        booking.stranded,
+    )
+
+
+def schedule_rows(bookings: Sequence[BookingView], time_off: object) -> Rows:
+    """A schedule's content: bookings by id, and all leave under one key."""
+    rows: Rows = {booking.booking_id: booking for booking in bookings}
+    if isinstance(time_off, tuple):
+        rows[TIME_OFF] = time_off
+    return rows

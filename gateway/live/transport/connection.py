@@ -1,0 +1,478 @@
+"""One live connection after its handshake: small, without a task, and a ``Writer``.
+
+uvicorn's connection and the application's calls are thirty kilobytes, for they are made
+for anything that can be said over a socket. Once hands are shaken a watcher needs the
+transport, a row of finished frames, and somebody who hears what it says. So the
+transport is given to this class (fanout.py), and everything else is let go.
+
+A frame of ours is finished when it is made (frames.py) and goes straight to the
+transport; all that concerns one connection in one turn of the event loop leaves in one
+write, which is most of what a message costs. What makes that safe: a whole,
+unfragmented, uncompressed data frame changes no state of the connection, and is valid
+whether or not compression was agreed (RFC 7692, section 6).
+
+One file because what is said, heard and closed on a connection are states of the same
+few fields: an object for each would cost memory once per watcher.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import Close, CloseCode, Opcode
+from websockets.frames import Frame as WireFrame
+from websockets.protocol import Protocol
+from websockets.typing import BytesLike
+
+from gateway.live.core.frames import Frame, bye_frame
+from gateway.live.transport.parsers import (
+    FRAMES_A_TURN,
+    FRAMES_BURST_S,
+    PIECE_BYTES,
+    emptied_at,
+    is_data,
+    is_one_pong,
+)
+from gateway.live.transport.switchboard import Listener, Switchboard
+from gateway.wire.problems import CLOSE_REASONS
+from gateway.wire.problems import CloseCode as OurCode
+
+JOINED_MAX: Final = 16 * 1024
+"""Bytes for one connection in one turn, give or take the last frame; what comes on top
+is owed (watcher.py)."""
+ANSWERS_BYTES_MAX: Final = 1024 * 1024
+"""Answers that wait; who asks on and does not read is closed as too slow. One message
+may name 256 topics, and have an answer and a snapshot for each."""
+SHUTDOWN_S: Final = 0.5
+"""What the last bytes may take when the server has stopped."""
+
+_PING: Final = b"\x89\x00"
+
+log = structlog.get_logger("slotcast.live")
+
+
+class LiveConnection(asyncio.BufferedProtocol):
+    """A transport, a row of frames, and who listens.
+
+    Bytes are received into a buffer that all connections share, so that no client has
+    more read at once than it holds. What was read and not yet parsed is ``_unread``;
+    while there is any, or the client has used up its allowance, reading is paused.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_close_timer",
+        "_closing",
+        "_connections",
+        "_empty_at",
+        "_flushes",
+        "_fragments",
+        "_inbox",
+        "_is_alive",
+        "_is_closed",
+        "_is_deaf",
+        "_is_paused",
+        "_listener",
+        "_parser",
+        "_reading_on",
+        "_reason",
+        "_row",
+        "_shared",
+        "_transport",
+        "_unread",
+        "_was_full",
+        "writable",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        shared: Switchboard,
+        connections: set[Any],
+        parser: Protocol | None = None,
+        early: bytes = b"",
+    ) -> None:
+        """Nobody hears anything before ``begin``.
+
+        ``connections`` is the server's set of all it has; ``parser`` one that undoes an
+        agreed compression; ``early`` the bytes that came behind the handshake.
+        """
+        self.writable = True
+        """Whether a frame may be written now; a plain attribute, for it is looked at
+        once for each watcher and frame."""
+        self._transport = transport
+        self._shared = shared
+        self._flushes = shared.flushes
+        self._connections = connections
+        self._listener: Listener | None = None
+        self._parser = parser
+        self._fragments: tuple[bool, bytearray] | None = None
+        self._inbox: list[str | None] | None = None
+        self._unread: bytes | None = early or None
+        self._reading_on: asyncio.Handle | None = None
+        self._empty_at = 0.0
+        self._reason = ""
+        self._row: list[bytes] = []
+        self._bytes = 0
+        self._was_full = False
+        self._is_paused = False
+        self._is_alive = True
+        self._closing: int | None = None
+        self._is_closed = False
+        self._is_deaf = False
+        self._close_timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def reads_with(cls, extensions: Sequence[object]) -> bool:
+        """Whether the parsers that we share do for one that agreed to this."""
+        return not extensions
+
+    def begin(self, listener: Listener | None) -> None:
+        """From now on ``listener`` hears; None: the connection is only closed."""
+        self._listener = listener
+        if self._unread is not None and self._reading_on is None:
+            loop = asyncio.get_running_loop()
+            self._reading_on = loop.call_soon(self._read_on)
+
+    # --- what we say ---------------------------------------------------------------
+
+    def write(self, frame: Frame) -> None:
+        """Send a topic's frame at the end of this turn."""
+        row = self._row
+        wire = frame.wire
+        if not row:
+            self._flushes.add(self, frame)
+        row.append(wire)
+        self._bytes += len(wire)
+        if self._bytes > JOINED_MAX:
+            self._full()
+
+    def answer(self, frame: Frame) -> None:
+        """Send an answer, even to one who reads slowly; bounded."""
+        if self._closing is not None:
+            return
+        self._flushes.add_urgent(self)
+        self._row.append(frame.wire)
+        self._bytes += len(frame.wire)
+        if self._bytes > JOINED_MAX:
+            self._full()
+        if self.unsent > ANSWERS_BYTES_MAX:
+            self.close(OurCode.TOO_SLOW)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait outside the kernel."""
+        return self._transport.get_write_buffer_size() + self._bytes
+
+    def ping(self) -> None:
+        """Ask for a sign of life; who gave none since the last time is cut off."""
+        if not self._is_alive:
+            self.cut_off()
+            return
+        self._is_alive = False
+        if self._closing is None and not self._is_paused:
+            if not self._row:
+                self._flushes.add(self, _PING)
+            self._row.append(_PING)
+
+    def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
+        """End the connection after what is in the row; too slow a client gets less."""
+        if self._closing is not None:
+            return
+        self._reason = reason
+        if code == OurCode.TOO_SLOW:
+            self._row.clear()
+        if last is not None:
+            self._row.append(last.wire)
+        self._closing = code
+        self.writable = False
+        self._flushes.add_urgent(self)
+
+    def flush(self) -> None:
+        """Everything of this turn in one write."""
+        row = self._row
+        if row:
+            joined = b"".join(row)
+            row.clear()
+            self._bytes = 0
+            if not self._is_closed:
+                self._transport.write(joined)
+        if self._closing is not None:
+            self._say_close()
+        elif self._was_full:
+            self._relieve()
+
+    def cut_off(self) -> None:
+        """Let go of the connection at once."""
+        self.writable = False
+        self._closing = self._closing or CloseCode.ABNORMAL_CLOSURE
+        self._is_closed = True
+        self._row.clear()
+        self._transport.abort()
+
+    def shutdown(self) -> None:
+        """The server stops; its watchers were sent away before (rhythm.py)."""
+        if not self._is_closed:
+            self._closing = self._closing or CloseCode.SERVICE_RESTART
+            self._say_close()
+        self._end_soon(SHUTDOWN_S)
+
+    def _say_close(self) -> None:
+        if self._is_closed:
+            return
+        code = self._closing or CloseCode.NORMAL_CLOSURE
+        self._is_closed = True
+        self.writable = False
+        if self._listener is not None:
+            self._listener.closed(code)
+        reason = self._reason or CLOSE_REASONS.get(code, "")
+        close = WireFrame(Opcode.CLOSE, Close(code, reason).serialize())
+        self._transport.write(close.serialize(mask=False))
+        self._cut_off_in(self._shared.close_s)
+
+    def _end_soon(self, seconds: float) -> None:
+        """Close the transport; what is not taken in this time is thrown away.
+
+        As little as the kernel takes, as much waits here: a transport that closes in
+        good order would wait for a client who may never read again.
+        """
+        self._is_closed = True
+        self.writable = False
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._cut_off_in(seconds)
+
+    def _cut_off_in(self, seconds: float) -> None:
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._close_timer = loop.call_later(seconds, self._transport.abort)
+
+    # --- what the transport says -----------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """No more bytes for now: what comes is owed."""
+        self._is_paused = True
+        self._full()
+
+    def resume_writing(self) -> None:
+        """The transport takes bytes; what was owed is due."""
+        self._is_paused = False
+        self._is_alive = True
+        self._relieve()
+
+    def _full(self) -> None:
+        self.writable = False
+        self._was_full = True
+
+    def _relieve(self) -> None:
+        if self._is_paused or self._closing is not None or self._row:
+            return
+        self._was_full = False
+        self.writable = not self._is_closed
+        if self._listener is not None and self.writable:
+            self._listener.relieved()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over, whoever ended it."""
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._connections.discard(self)
+        self._is_closed = True
+        self.writable = False
+        self._closing = self._closing or CloseCode.ABNORMAL_CLOSURE
+        self._row.clear()
+        self._parser = self._inbox = self._fragments = self._unread = None
+        if self._reading_on is not None:
+            self._reading_on.cancel()
+            self._reading_on = None
+        listener, self._listener = self._listener, None  # no circle: freed at once
+        if listener is not None:
+            listener.ended()
+
+    # --- what the client says --------------------------------------------------------
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Where the transport puts what it reads; its bytes are taken at once."""
+        return self._shared.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes of the client are in the buffer."""
+        self.data_received(bytes(memoryview(self._shared.buffer)[:nbytes]))
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        self._is_alive = True
+        if self._unread is not None:
+            self._unread += data  # read before the pause took effect
+            return
+        if self._is_deaf or (self._parser is None and is_one_pong(data)):
+            self._wait(self._spend(1, len(data)), b"")
+            return
+        self._unread = data
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Parse some of what has come: a bounded part of this turn of the loop.
+
+        It ends with the first message, for one is heard in a turn.
+        """
+        self._reading_on = None
+        data, self._unread = self._unread or b"", None
+        parser = self._parser or self._shared.incoming.borrow()
+        at = frames = 0
+        while at < len(data) and frames < FRAMES_A_TURN and self._inbox is None:
+            parser.receive_data(data[at : at + PIECE_BYTES])
+            at += PIECE_BYTES
+            said = parser.events_received()
+            frames += len(said)
+            for frame in said:
+                assert isinstance(frame, WireFrame)
+                if is_data(frame) and self._closing is None:
+                    self._take(frame)
+            if parser.parser_exc is not None:
+                self._unreadable(parser)
+                return
+            if parser.close_rcvd is not None:
+                self._client_closed(b"".join(parser.data_to_send()))
+                return
+        self._keep_or_return(parser)
+        if self._transport.is_closing():
+            return
+        self._wait(self._spend(frames, min(at, len(data))), data[at:])
+
+    def _spend(self, frames: int, size: int) -> float:
+        """Count what was read; the seconds to wait before more is, mostly 0."""
+        now = asyncio.get_running_loop().time()
+        self._empty_at = emptied_at(self._empty_at, now, frames, size)
+        return max(0.0, self._empty_at - now - FRAMES_BURST_S)
+
+    def _keep_or_return(self, parser: Protocol) -> None:
+        ours = b"".join(parser.data_to_send())
+        if ours and not self._is_closed:
+            self._pong(ours)
+        is_idle = self._fragments is None and self._shared.incoming.give_back(parser)
+        self._parser = None if is_idle else parser
+
+    def _wait(self, seconds: float, rest: bytes) -> None:
+        """Go on with ``rest`` in its turn, and with reading when nothing is left."""
+        if not rest and seconds <= 0:
+            if self._inbox is None and not self._transport.is_closing():
+                self._transport.resume_reading()
+            return
+        self._unread = rest
+        self._transport.pause_reading()
+        loop = asyncio.get_running_loop()
+        if seconds > 0:
+            self._reading_on = loop.call_later(seconds, self._read_on)
+        elif self._inbox is None:
+            self._reading_on = loop.call_soon(self._read_on)
+
+    def _client_closed(self, echo: bytes) -> None:
+        """The client closes, or answers our close."""
+        if not self._is_closed:
+            self._closing = self._closing or CloseCode.NORMAL_CLOSURE
+            self._transport.write(b"".join(self._row) + echo)
+            self._row.clear()
+        self._end_soon(self._shared.close_s)
+
+    def _unreadable(self, parser: Protocol) -> None:
+        """What the client sends cannot be read on: say why, and hear no more of it."""
+        if isinstance(parser.parser_exc, PayloadTooBig):
+            self._refuse(OurCode.TOO_LARGE)
+            self.flush()
+        elif not self._is_closed:
+            self._closing = self._closing or CloseCode.PROTOCOL_ERROR
+            last = (*self._row, *parser.data_to_send())
+            self._transport.write(b"".join(last))
+            self._row.clear()
+        self._is_closed = self._is_deaf = True
+        self.writable = False
+        if self._transport.can_write_eof():
+            # A transport closed with bytes unread resets the connection, and the
+            # client may lose what says why.
+            self._transport.write_eof()
+            self._cut_off_in(self._shared.close_s)
+        else:
+            self._end_soon(self._shared.close_s)
+
+    def _refuse(self, code: OurCode, reason: str = "") -> None:
+        self.close(code, bye_frame(code, self._shared.retry_ms), reason)
+
+    def _pong(self, pong: bytes) -> None:
+        if self._transport.get_write_buffer_size() > ANSWERS_BYTES_MAX:
+            self.cut_off()  # pings on, and does not read
+        else:
+            self._transport.write(pong)
+
+    def _take(self, frame: WireFrame) -> None:
+        """Put the frames of a message together."""
+        is_text = frame.opcode is Opcode.TEXT
+        if not frame.fin and not frame.data:
+            # The bound on a message's bytes does not count these.
+            self._refuse(OurCode.BAD_FRAME, "A part of a message is empty.")
+            return
+        if frame.opcode is Opcode.CONT and self._fragments is not None:
+            # Only bytes are counted, so only they are kept.
+            is_text, whole = self._fragments
+            whole += frame.data
+            if frame.fin:
+                self._fragments = None
+                self._receive(whole, is_text=is_text)
+        elif frame.fin:
+            self._receive(frame.data, is_text=is_text)
+        else:
+            self._fragments = is_text, bytearray(frame.data)
+
+    def _receive(self, message: BytesLike, *, is_text: bool) -> None:
+        try:
+            text = str(message, "utf-8") if is_text else None
+        except UnicodeDecodeError:
+            self._row.clear()
+            self.close(CloseCode.INVALID_DATA, reason="A text is not UTF-8.")
+            return
+        self.receive(text)
+
+    def receive(self, text: str | None) -> None:
+        """Hear a message: one in a turn.
+
+        So answers leave between them, and nobody keeps the others waiting. Those that
+        came with it wait, and reading with them.
+        """
+        if self._inbox is not None or self._listener is None:
+            self._inbox = self._inbox or []
+            self._inbox.append(text)
+            self._transport.pause_reading()
+            return
+        self._inbox = []
+        asyncio.get_running_loop().call_soon(self._go_on)
+        self._hear(text)
+
+    def _go_on(self) -> None:
+        inbox = self._inbox
+        if inbox and self._closing is None:
+            text = inbox.pop(0)
+            asyncio.get_running_loop().call_soon(self._go_on)
+            self._hear(text)
+            return
+        self._inbox = None
+        # A client that was told of our close answers it, behind what is not heard.
+        if inbox is None or self._transport.is_closing():
+            return
+        if self._unread is None:
+            self._transport.resume_reading()
+        elif self._reading_on is None:
+            self._read_on()
+
+    def _hear(self, text: str | None) -> None:
+        assert self._listener is not None
+        try:
+            self._listener.heard(text)
+        except Exception:
+            # As in a flush: a defect of ours costs this connection, and no other.
+            log.exception("a connection is cut off")
+            self.cut_off()

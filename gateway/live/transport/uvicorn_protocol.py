@@ -1,0 +1,115 @@
+"""uvicorn's WebSocket handshake, after which the application may have the transport.
+
+Given to uvicorn as its ``ws`` class. All that a web server does for a newcomer is done
+as ever: headers, proxies, routes, limits. Once the application has accepted, it may
+``adopt`` the connection: from then on a ``LiveConnection`` has the transport, and
+uvicorn's object, its scope and the application's call are let go. Where this class is
+missing (another server, a test) the application finds no ``EXTENSION`` in its scope and
+sends as ASGI says (outbox.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any, Final, cast
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from gateway.live.transport.connection import LiveConnection
+from gateway.live.transport.switchboard import Switchboard
+
+EXTENSION: Final = "slotcast.fanout"
+"""Where the application finds the connection, in its scope's ``extensions``."""
+UNSENT_BYTES: Final = 16 * 1024
+"""What the kernel may hold unsent. By default it takes four megabytes from a client who
+does not read: thousands of frames that are old before they leave."""
+BUFFER_HIGH, BUFFER_LOW = 8 * 1024, 2 * 1024
+"""Bytes that wait outside the kernel when writing pauses, and when it goes on."""
+
+_NOTSENT_LOWAT: Final = 25
+"""TCP_NOTSENT_LOWAT on Linux; the socket module has no name for it in 3.11."""
+
+
+_HEAD_END: Final = b"\r\n\r\n"
+
+
+class FanoutProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's connection, which can be given away.
+
+    It parses the handshake alone. Then reading is paused until the connection is
+    adopted, for only there are frames counted; what came with the handshake is held.
+    """
+
+    held = b""
+    """What came behind the handshake."""
+
+    def data_received(self, data: bytes) -> None:
+        """The handshake, which comes whole; hold the rest."""
+        if not self.handshake_initiated:
+            head, end, data = data.partition(_HEAD_END)
+            super().data_received(head + end)
+        self.held += data
+        if self.handshake_initiated:
+            self.transport.pause_reading()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep little of what a client does not read."""
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(BUFFER_HIGH, BUFFER_LOW)
+        peer = transport.get_extra_info("socket")
+        if peer is not None and peer.family != socket.AF_UNIX:
+            peer.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT_BYTES)
+
+    async def run_asgi(self) -> None:
+        """Let the application see us."""
+        # Typed as a dict of one known key; ASGI lets a server add its own.
+        extensions = cast("dict[str, Any]", self.scope["extensions"])
+        extensions[EXTENSION] = self
+        await super().run_asgi()
+
+    def adopt(self, shared: Switchboard) -> LiveConnection | None:
+        """Give the connection away; None if the client has gone in the meantime.
+
+        The application has accepted, and sends and receives nothing any more.
+        """
+        transport = self.transport
+        if self.disconnected or self.close_sent or transport.is_closing():
+            return None
+        self.stop_keepalive()
+        # The server ends what is in its set; whatever can shut down may be there.
+        connections = cast("set[Any]", self.connections)
+        kind, shared = self.heir(shared)
+        needs_parser = not kind.reads_with(self.conn.extensions)
+        connection = kind(
+            transport,
+            shared,
+            connections,
+            self.conn if needs_parser else None,
+            self.held,
+        )
+        connections.discard(self)
+        connections.add(connection)
+        transport.set_protocol(connection)
+        if not self.held:
+            transport.resume_reading()
+        self.transport = cast("asyncio.Transport", _Gone())
+        self._break_circles(needs_parser=needs_parser)
+        return connection
+
+    def heir(self, shared: Switchboard) -> tuple[type[LiveConnection], Switchboard]:
+        """The class of connections that this one is given to, and what they share."""
+        return LiveConnection, shared
+
+    def _break_circles(self, *, needs_parser: bool) -> None:
+        """What is let go is freed at once, and not when the collector comes by."""
+        cast("dict[str, Any]", self.scope["extensions"]).pop(EXTENSION, None)
+        if not needs_parser:
+            self.conn.parser.close()
+
+
+class _Gone:
+    """What uvicorn's object closes when the application has returned."""
+
+    def close(self) -> None:
+        """Nothing: the transport is somebody else's."""

@@ -1,0 +1,235 @@
+"""Newcomers on their way in: the turnstile with an event loop, and the socket's class.
+
+A WebSocket's handshake waits or is refused here before anything of it is parsed, so
+that a refusal costs next to nothing and a storm does not delay those who are in.
+Streams, and sockets of another server, come by ASGI and wait in the same row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import Any, ClassVar, Final, cast
+
+import structlog
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from gateway.live.transport.admission import Turnstile, Verdict
+from gateway.live.transport.compression import DeflatedConnection, is_shared, offer
+from gateway.live.transport.connection import LiveConnection
+from gateway.live.transport.switchboard import Switchboard
+from gateway.live.transport.uvicorn_protocol import FanoutProtocol
+
+EARLY_BYTES_MAX: Final = 16 * 1024
+"""A handshake, and what an impatient client may say before its answer."""
+
+_REFUSAL: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\n"
+    b"Retry-After: %d\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: 33\r\n"
+    b"Connection: close\r\n\r\n"
+    b"Full or stopping; come back soon."
+)
+
+log = structlog.get_logger("slotcast.live")
+
+
+class Ticket:
+    """Somebody's place in the row: ``enter`` is called when it is their turn."""
+
+    __slots__ = ("enter",)
+
+    def __init__(self, enter: Callable[[], None]) -> None:
+        self.enter: Callable[[], None] | None = enter
+
+
+class Entrance:
+    """Runs a turnstile. ``is_shut`` says that nobody more is taken at all."""
+
+    def __init__(
+        self,
+        turnstile: Turnstile,
+        is_shut: Callable[[], bool],
+        now: Callable[[], float] = monotonic,
+    ) -> None:
+        self.turnstile = turnstile
+        self.is_shut = is_shut
+        self._now = now
+        self._row: deque[Ticket] = deque()
+        self._is_due = False
+
+    def knock(self, enter: Callable[[], None]) -> Ticket | None:
+        """Let ``enter`` be called in a later turn; None if it never will be."""
+        if self.is_shut():
+            self.turnstile.tally.shut_out += 1
+            return None
+        verdict = self.turnstile.arrive(self._now())
+        if verdict is Verdict.REFUSE:
+            return None
+        ticket = Ticket(enter)
+        loop = asyncio.get_running_loop()
+        if verdict is Verdict.ENTER:
+            ticket.enter = None
+            loop.call_soon(_let_in, enter)
+            return ticket
+        self._row.append(ticket)
+        if not self._is_due:
+            self._is_due = True
+            loop.call_soon(self._turn)
+        return ticket
+
+    def give_up(self, ticket: Ticket) -> None:
+        """They have gone; nothing happens if their turn has come already."""
+        if ticket.enter is not None:
+            ticket.enter = None
+            self.turnstile.gave_up()
+
+    async def pass_through(self) -> int:
+        """Wait one's turn: 0 when it has come, else when to come again, in seconds."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ticket = self.knock(lambda: None if turn.done() else turn.set_result(None))
+        if ticket is None:
+            return self.turnstile.come_again_s()
+        try:
+            await turn
+        finally:
+            self.give_up(ticket)
+        return 0
+
+    def _turn(self) -> None:
+        left, row = self.turnstile.let_in(self._now()), self._row
+        while left and row:
+            ticket = row.popleft()
+            if ticket.enter is not None:
+                left -= 1
+                enter, ticket.enter = ticket.enter, None
+                _let_in(enter)
+        while row and row[0].enter is None:
+            row.popleft()
+        if row:
+            asyncio.get_running_loop().call_soon(self._turn)
+        else:
+            self._is_due = False
+
+
+def _let_in(enter: Callable[[], None]) -> None:
+    try:
+        enter()
+    except Exception:
+        # A defect of ours costs this newcomer, and not those behind it.
+        log.exception("a newcomer is not let in")
+
+
+class Newcomer(asyncio.Protocol):
+    """A transport and the bytes of a handshake: all that somebody who waits costs.
+
+    Given to uvicorn as its ``ws``. In its turn it makes uvicorn's connection of what
+    uvicorn gave us, and that takes the transport over.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_connections",
+        "_entrance",
+        "_make",
+        "_ticket",
+        "_transport",
+    )
+
+    def __init__(
+        self,
+        entrance: Entrance,
+        kind: type[LiveProtocol],
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+    ) -> None:
+        self._entrance = entrance
+        self._make = partial(kind, config, server_state, app_state)
+        # The server ends what is in its set; whatever can shut down may be there.
+        self._connections = cast("set[Any]", server_state.connections)
+        self._transport: asyncio.Transport | None = None
+        self._bytes = b""
+        self._ticket: Ticket | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The transport is ours for now."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client; the first of them are its whole handshake."""
+        assert self._transport is not None
+        self._bytes += data
+        if len(self._bytes) > EARLY_BYTES_MAX:
+            self._transport.abort()
+        elif self._ticket is None:
+            self._ticket = self._entrance.knock(self._enter)
+            if self._ticket is None:
+                self.shutdown()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody waits for somebody who has gone."""
+        self._connections.discard(self)
+        self._transport = None
+        if self._ticket is not None:
+            self._entrance.give_up(self._ticket)
+
+    def shutdown(self) -> None:
+        """Refuse: there is no room, or the server stops."""
+        if self._transport is not None and not self._transport.is_closing():
+            seconds = self._entrance.turnstile.come_again_s()
+            self._transport.write(_REFUSAL % seconds)
+            self._transport.close()
+
+    def _enter(self) -> None:
+        transport = self._transport
+        if self._entrance.is_shut():
+            self.shutdown()
+        elif transport is not None and not transport.is_closing():
+            try:
+                self._become_connection(transport)
+            except Exception:
+                transport.abort()
+                raise
+
+    def _become_connection(self, transport: asyncio.Transport) -> None:
+        self._connections.discard(self)
+        connection = self._make()
+        connection.connection_made(transport)
+        connection.data_received(self._bytes)
+        transport.set_protocol(connection)
+
+
+class LiveProtocol(FanoutProtocol):
+    """A connection that has waited its turn, and may have compression in common."""
+
+    __slots__ = ()
+
+    deflating: ClassVar[Switchboard | None] = None
+    """What those share who agreed to shared compression; None: nobody is asked."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        if self.deflating is not None:
+            self.conn.available_extensions = [offer()]
+
+    def heir(self, shared: Switchboard) -> tuple[type[LiveConnection], Switchboard]:
+        """Who agreed to shared compression is served with it."""
+        if self.deflating is not None and is_shared(self.conn.extensions):
+            return DeflatedConnection, self.deflating
+        return super().heir(shared)
+
+
+def protocol_of(
+    entrance: Entrance, deflating: Switchboard | None = None
+) -> Callable[..., Newcomer]:
+    """What to give uvicorn as ``ws``, for one gateway."""
+    space = {"deflating": deflating, "__slots__": ()}
+    kind = type("LiveProtocolOfGateway", (LiveProtocol,), space)
+    return partial(Newcomer, entrance, kind)

@@ -1,0 +1,141 @@
+"""All HTTP connections of a gateway: how many there are, and what was refused early.
+
+Early means before a request reached the application: it was malformed, too large, too
+slow, or one connection too many. Each kind is a metric, and a log line now and then: a
+hostile client must not fill the disk.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections import Counter
+from collections.abc import Callable, Collection
+from time import monotonic
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import Counter as CounterMetric
+
+from gateway.transport.limits import HttpLimits
+from gateway.wire.problems import Headers
+
+LOG_EVERY_S: Final = 10.0
+"""At most one line for each reason in this time."""
+FILES_RESERVED: Final = 256
+"""Open files that no connection takes: the journal, the read model and the shards'
+channels need some. A connection beyond is told 503; without the reserve the kernel's
+limit would reset it, and nobody would hear of it."""
+EXPOSED: Final = ("ETag", "Retry-After", "X-Request-Id")
+"""What a page of another origin may read of an answer, besides its body."""
+
+log = structlog.get_logger("slotcast.http")
+
+
+class SampledLog:
+    """A warning for each reason once in a while, with how many there were."""
+
+    def __init__(
+        self,
+        now: Callable[[], float] = monotonic,
+        write: Callable[[str, int], None] | None = None,
+    ) -> None:
+        self._now = now
+        self._write = write or _write
+        self._last: dict[str, float] = {}
+        self._unsaid: Counter[str] = Counter()
+
+    def warn(self, reason: str) -> None:
+        """Count one, and write a line if the last is long enough ago."""
+        self._unsaid[reason] += 1
+        now = self._now()
+        if now - self._last.get(reason, float("-inf")) < LOG_EVERY_S:
+            return
+        self._last[reason] = now
+        self._write(reason, self._unsaid.pop(reason))
+
+
+def _write(reason: str, times: int) -> None:
+    log.warning("refused early", reason=reason, times=times)
+
+
+class HttpConnections:
+    """What the HTTP connections of one gateway share."""
+
+    def __init__(
+        self,
+        limits: HttpLimits,
+        registry: CollectorRegistry,
+        allowed_origins: Collection[str] = (),
+        *,
+        by_address: bool = True,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
+        self.limits = limits
+        self.lingering = 0
+        self.pipelined_bytes = 0
+        self._by_address = by_address
+        self._origins = frozenset(origin.encode() for origin in allowed_origins)
+        self._addresses: Counter[str] = Counter()
+        self._count = 0
+        self._files_max = _connection_files_max()
+        self._sampled = SampledLog(now)
+        self._refused = CounterMetric(
+            "slotcast_http_refused_early",
+            "Connections and requests refused before the application, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        Gauge(
+            "slotcast_http_connections",
+            "Open HTTP connections, live sockets not counted.",
+            registry=registry,
+        ).set_function(lambda: self._count)
+
+    def enter(self, network: str, descriptor: int) -> str:
+        """Count a connection in; or the reason why there is no room for it.
+
+        The kernel gives the lowest descriptor that is free, so that a high one says
+        how many files are open.
+        """
+        limits = self.limits
+        if descriptor >= self._files_max:
+            return "open_files"
+        if 0 < limits.connections_max <= self._count:
+            return "connections"
+        cap = limits.connections_per_address_max if self._by_address else 0
+        if 0 < cap <= self._addresses[network]:
+            return "connections_per_address"
+        self._count += 1
+        self._addresses[network] += 1
+        return ""
+
+    def leave(self, network: str) -> None:
+        """Count a connection off."""
+        self._count -= 1
+        self._addresses[network] -= 1
+        if not self._addresses[network]:
+            del self._addresses[network]
+
+    def refused(self, reason: str) -> None:
+        """Note that something was refused before the application."""
+        self._refused.labels(reason).inc()
+        self._sampled.warn(reason)
+
+    def cors(self, headers: list[tuple[bytes, bytes]]) -> Headers:
+        """What lets a page of an allowed origin read a refusal."""
+        origin = next((value for name, value in headers if name == b"origin"), b"")
+        if origin not in self._origins:
+            return ()
+        return (
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", ", ".join(EXPOSED).encode()),
+            (b"vary", b"Origin"),
+        )
+
+
+def _connection_files_max() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return 2**31
+    return soft - min(FILES_RESERVED, soft // 4)

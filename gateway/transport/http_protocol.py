@@ -1,0 +1,462 @@
+"""uvicorn's HTTP connection with bounds: bytes of a head, requests that wait, time.
+
+Given to uvicorn as its ``http`` class. uvicorn's own has no bound on a head, reads on
+while requests wait, takes trailers for headers and has no deadline but keep-alive, and
+there is no setting for any of it. Behind a proxy much of that is caught before; a bare
+port meets all of it.
+
+What comes is given to the parser in pieces that end where a head ends, so that bytes
+are counted as they come and the next request is looked at only once the one before is
+answered. Until then reading pauses.
+
+One file because bytes, stages and deadlines of one connection are one state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum, auto
+from functools import partial
+from typing import Any, Final, cast
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+from uvicorn.server import ServerState
+
+from gateway.transport.connections import HttpConnections
+from gateway.transport.unframed import Unframed
+from gateway.wire.addresses import network_of
+from gateway.wire.problems import Problem, problem
+from gateway.wire.replies import problem_reply
+
+PIECE_BYTES: Final = 4096
+"""Bytes the parser is given at once while the end of a head is not in sight."""
+
+_HEAD_END: Final = b"\r\n\r\n"
+_ONCE: Final = frozenset({b"host", b"authorization", b"content-length"})
+"""Headers that a request has once: two of them are read in two ways."""
+_RETRY: Final = ((b"retry-after", b"2"),)
+_NO_ROOM: Final = {
+    "open_files": problem("unavailable", headers=_RETRY),
+    "connections": problem("unavailable", headers=_RETRY),
+    "pipelined": problem("unavailable", headers=_RETRY),
+    "connections_per_address": problem(
+        "too_many_requests",
+        "There are too many connections from this address; close some.",
+        headers=_RETRY,
+    ),
+}
+
+
+class _Stage(Enum):
+    """What a connection waits for."""
+
+    HEAD = auto()
+    BODY = auto()
+    GONE = auto()
+    """Refused and read to its end, given to a live socket, or closed."""
+
+
+class _Refused(Exception):
+    """What a parser's callback refuses; httptools hands it on as a context."""
+
+    def __init__(self, detail: str, code: str = "bad_request") -> None:
+        super().__init__(detail)
+        self.problem = problem(code, detail)
+
+
+class _Flow(FlowControl):
+    """uvicorn's, which does not read on while requests wait behind another."""
+
+    holds = False
+
+    def resume_reading(self) -> None:
+        """Read on, unless requests wait."""
+        if not self.holds:
+            super().resume_reading()
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """One HTTP connection, from its first byte to its last."""
+
+    def __init__(
+        self,
+        shared: HttpConnections,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._shared = shared
+        self._limits = shared.limits
+        self.timeout_keep_alive = shared.limits.keep_alive_s  # type: ignore[assignment]
+        self._stage = _Stage.HEAD
+        self.url, self.headers = b"", []
+        self._network: str | None = None
+        """Under what it is counted; None: it is not, or not any more."""
+        self._pending = b""
+        self._at = 0
+        """What came and was not given to the parser yet, from this place on."""
+        self._held_bytes = 0
+        self._unfinished = 0
+        """Bytes given to the parser since it last finished a head or a part of one
+        body."""
+        self._has_finished = False
+        self._body_left = 0
+        """Of a body whose length was declared."""
+        self._unread_bytes = 0
+        self._lingers = False
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+
+    # --- the connection ----------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count it, or say that there is no room."""
+        super().connection_made(cast("asyncio.Transport", transport))
+        self.flow: _Flow = _Flow(self.transport)
+        network = network_of(self.client[0] if self.client else "")
+        peer = transport.get_extra_info("socket")
+        reason = self._shared.enter(network, -1 if peer is None else peer.fileno())
+        if reason:
+            self._refuse(_NO_ROOM[reason], reason)
+            return
+        self._network = network
+        self._expect(self._limits.head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing of it is kept."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self._let_go()
+        if self._lingers:
+            self._lingers = False
+            self._shared.lingering -= 1
+
+    def _let_go(self) -> None:
+        """It is over, or somebody else's."""
+        self._stage = _Stage.GONE
+        if self._network is not None:
+            self._shared.leave(self._network)
+            self._network = None
+        self._keep(b"")
+        self._deadline = None
+        for timer in (self._timer, self._write_timer):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._write_timer = None
+
+    def shutdown(self) -> None:
+        """The server stops."""
+        if self._stage is _Stage.GONE:
+            self.transport.close()
+        else:
+            super().shutdown()
+
+    # --- what comes --------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        if self._stage is _Stage.GONE:
+            self._unread(len(data), self._limits.linger_bytes_max)
+            return
+        self._unset_keepalive_if_required()
+        self._keep(self._pending[self._at :] + data if self._pending else data)
+        self._advance()
+
+    def _keep(self, data: bytes) -> None:
+        self._pending, self._at = data, 0
+        if self._held_bytes:
+            self._shared.pipelined_bytes -= self._held_bytes
+            self._held_bytes = 0
+
+    def _advance(self) -> None:
+        """Give the parser what came, up to the end of a request that has no answer."""
+        while self._pending:
+            if self._stage is _Stage.HEAD and self._unanswered is not None:
+                self._hold()
+                return
+            self._feed(self._piece())
+            if self._stage is _Stage.GONE:
+                return
+        if self.flow.holds:
+            self.flow.holds = False
+            self.flow.resume_reading()
+        self._watch()
+
+    @property
+    def _unanswered(self) -> RequestResponseCycle | None:
+        """The request whose answer has not gone out whole."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return None if cycle is None or cycle.response_complete else cycle
+
+    def _hold(self) -> None:
+        """Let requests wait, and the client with more of them."""
+        self._deadline = None
+        rest = self._pending[self._at :]
+        self._keep(rest)
+        self._held_bytes = len(rest)
+        self._shared.pipelined_bytes += len(rest)
+        self.flow.holds = True
+        self.flow.pause_reading()
+        if self._shared.pipelined_bytes > self._limits.pipelined_bytes_max:
+            self._shared.refused("pipelined")
+            self._keep(b"")
+            self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        """Look at what waits, in a turn of its own: others are to have theirs."""
+        super().on_response_complete()
+        if self._stage is _Stage.BODY and not self.transport.is_closing():
+            # What is left of its body is for nobody, and must not take long.
+            self._expect(self._limits.head_s)
+        if self._pending and not self.transport.is_closing():
+            self._unset_keepalive_if_required()
+            self.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._stage is not _Stage.GONE and not self.transport.is_closing():
+            self._advance()
+
+    def _piece(self) -> bytes | memoryview:
+        """The next bytes for the parser: no more than one request, if that is seen."""
+        pending, at = self._pending, self._at
+        if self._stage is _Stage.BODY and self._body_left:
+            end = at + self._body_left
+        else:
+            end = pending.find(_HEAD_END, at, at + PIECE_BYTES)
+            end = at + PIECE_BYTES if end < 0 else end + len(_HEAD_END)
+        if end >= len(pending):
+            self._keep(b"")
+            return memoryview(pending)[at:] if at else pending
+        self._at = end
+        return memoryview(pending)[at:end]
+
+    def _feed(self, piece: bytes | memoryview) -> None:
+        self._has_finished = False
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            self._upgrade()
+            return
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            if isinstance(cause, _Refused):
+                self._refuse(cause.problem, cause.problem.code)
+            else:
+                self._refuse(problem("bad_request"), "bad_request")
+            return
+        if self._has_finished:
+            self._unfinished = 0
+        else:
+            self._unfinished += len(piece)
+            if self._unfinished > self._limits.head_bytes_max:
+                code = self._too_large()
+                self._refuse(problem(code), code)
+                return
+        if self._stage is _Stage.BODY and self.cycle.response_complete:
+            self._unread(len(piece), self._limits.unread_body_bytes_max)
+
+    def _too_large(self) -> str:
+        is_address = self._stage is _Stage.HEAD and not self.headers and self.url
+        return "uri_too_long" if is_address else "headers_too_large"
+
+    def _unread(self, size: int, limit: int) -> None:
+        """Count bytes that are for nobody; who goes on sending them is cut off."""
+        self._unread_bytes += size
+        if self._unread_bytes > limit and not self.transport.is_closing():
+            self.transport.abort()
+
+    def _upgrade(self) -> None:
+        if not self._should_upgrade():
+            self._unfinished = 0
+            return
+        early = self._pending[self._at :]
+        self._let_go()
+        self.handle_websocket_upgrade()
+        heir = self.transport.get_protocol()
+        if early and heir is not self and not self.transport.is_closing():
+            cast("asyncio.Protocol", heir).data_received(early)
+
+    # --- what the parser says ----------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        super().on_message_begin()
+        self._body_left = self._unread_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; a trailer is none, and is dropped."""
+        if self._stage is _Stage.BODY:
+            return
+        if len(self.headers) >= self._limits.header_lines_max:
+            lines = self._limits.header_lines_max
+            raise _Refused(f"Send at most {lines} header lines.", "headers_too_large")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin the request, unless its head can be read in two ways."""
+        self._check_head()
+        super().on_headers_complete()
+        self._has_finished = True
+        self._stage = _Stage.BODY
+        self._deadline = self.loop.time() + self._limits.body_s
+
+    def _check_head(self) -> None:
+        seen: dict[bytes, bytes] = {}
+        for name, value in self.headers:
+            if name in _ONCE:
+                if name in seen:
+                    raise _Refused(f"There are two headers {name.decode()}.")
+                seen[name] = value
+        if b"host" not in seen and self.parser.get_http_version() == "1.1":
+            raise _Refused("There is no header Host.")
+        length = seen.get(b"content-length", b"0")
+        self._body_left = int(length) if length.isdigit() else 0
+        if self.parser.should_upgrade() and (
+            self._body_left or any(n == b"transfer-encoding" for n, _ in self.headers)
+        ):
+            raise _Refused("A request that asks for an upgrade has no body.")
+
+    def on_body(self, body: bytes) -> None:
+        """Part of a body: there is more time for the rest."""
+        super().on_body(body)
+        self._has_finished = True
+        if self._body_left:
+            self._body_left -= len(body)
+        if self._deadline is not None and not self.cycle.response_complete:
+            self._deadline += len(body) / self._limits.body_bytes_per_s
+
+    def on_message_complete(self) -> None:
+        """The request is here whole."""
+        super().on_message_complete()
+        self._has_finished = True
+        self._stage = _Stage.HEAD
+        self._deadline = None
+
+    # --- time --------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Have a deadline for what is awaited now."""
+        if self._stage is _Stage.BODY:
+            self._arm()
+        elif self._unfinished and self._deadline is None:
+            self._expect(self._limits.head_s)
+
+    def _expect(self, seconds: float) -> None:
+        self._deadline = self.loop.time() + seconds
+        self._arm()
+
+    def _arm(self) -> None:
+        """See that the timer goes off; it is kept from one request to the next."""
+        assert self._deadline is not None
+        if self._timer is not None:
+            if self._timer.when() <= self._deadline:
+                return
+            self._timer.cancel()
+        self._timer = self.loop.call_at(self._deadline, self._look_at_time)
+
+    def _look_at_time(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self.loop.time() < self._deadline:
+            self._arm()
+        elif self._stage is _Stage.BODY and self.flow.read_paused:
+            self._expect(self._limits.body_s)  # it is we who do not read
+        else:
+            self._too_late()
+
+    def _too_late(self) -> None:
+        self._deadline = None
+        if self._stage is _Stage.BODY and not self.cycle.response_complete:
+            self._refuse(problem("request_timeout"), "slow_body")
+        elif self._stage is _Stage.HEAD and self._unfinished:
+            self._refuse(problem("request_timeout"), "slow_head")
+        else:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        """The client does not read: not for ever."""
+        super().pause_writing()
+        if self._write_timer is None:
+            seconds = self._limits.write_s
+            self._write_timer = self.loop.call_later(seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client reads."""
+        super().resume_writing()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    # --- what is said without the application ------------------------------------
+
+    def _refuse(self, found: Problem, reason: str) -> None:
+        """Answer, unless that has been done or has begun, and end the connection."""
+        self._shared.refused(reason)
+        asked = self._unanswered
+        if asked is not None:
+            asked.disconnected = True
+            asked.message_event.set()
+        self.pipeline.clear()
+        is_answered = asked is None and self._stage is _Stage.BODY
+        if not is_answered and (asked is None or not asked.response_started):
+            self.transport.write(self._written(found))
+        self._let_go()
+        self._linger(reason)
+
+    def _written(self, found: Problem) -> bytes:
+        reply = problem_reply(found)
+        headers = (
+            *self.server_state.default_headers,
+            *reply.headers,
+            *self._shared.cors(self.headers or []),
+            (b"content-length", b"%d" % len(reply.body)),
+            (b"connection", b"close"),
+        )
+        lines = [b"%b: %b\r\n" % pair for pair in headers]
+        return b"".join((STATUS_LINE[reply.status], *lines, b"\r\n", reply.body))
+
+    def _linger(self, reason: str) -> None:
+        """Close once the client has the answer.
+
+        Closing with bytes unread makes the kernel reset the connection, and the
+        answer is lost: so what still comes is read for a moment, and thrown away.
+        """
+        shared = self._shared
+        is_full = shared.lingering >= self._limits.lingering_max
+        if is_full or reason == "open_files" or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._lingers = True
+        self._unread_bytes = 0
+        shared.lingering += 1
+        self.transport.write_eof()
+        self.flow.holds = False
+        self.flow.resume_reading()
+        self._timer = self.loop.call_later(self._limits.linger_s, self.transport.close)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: any client may ask, and it would be a line for each."""
+
+    # --- HTTP/1.0 ----------------------------------------------------------------
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if cycle.scope["http_version"] == "1.0":
+            app = Unframed(app, cycle)
+        super()._start_asgi_task(cycle, app)
+
+
+def http_protocol_of(shared: HttpConnections) -> Callable[..., BoundedHttpProtocol]:
+    """What to give uvicorn as ``http``, for one gateway."""
+    return partial(BoundedHttpProtocol, shared)

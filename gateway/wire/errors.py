@@ -1,0 +1,176 @@
+"""What the gateway itself says no with, before or instead of a calendar.
+
+::
+
+    RequestError                code of the wire; status and title in problems.py
+    ├── InvalidRequest          a field is wrong: says which, and what to send
+    ├── Unauthenticated         no token, or one that does not hold
+    ├── Forbidden               this role may not do this here
+    ├── NotFound                no such path or object, or not yours to know of
+    ├── MethodNotAllowed        the path exists, the method does not
+    ├── TooLarge                body, address or headers beyond the limit
+    ├── UnsupportedMedia        the body is no JSON
+    ├── KeyReused               the idempotency key belongs to another request
+    └── TooManyRequests         slow down; says for how long
+
+A calendar's refusals are values (actors/domain/messages/errors.py), and what cannot be
+answered just now is ``actors.errors.Unavailable``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from actors.domain.messages.errors import Refusal, RefusalCode
+
+T = TypeVar("T")
+
+
+class FieldError(Exception):
+    """One field that cannot be accepted; raised by parsers, gathered by callers.
+
+    ``message`` goes on where the field's name ends: "must be …", "is missing".
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field} {message}")
+        self.field = field
+        self.message = message
+
+
+class RequestError(Exception):
+    """The root; ``code`` is the wire's word, ``headers`` go with the answer."""
+
+    code = "internal"
+
+    def __init__(
+        self, detail: str = "", *, headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
+        super().__init__(detail or (type(self).__doc__ or "").splitlines()[0])
+        self.headers = tuple(headers)
+
+    @property
+    def detail(self) -> str:
+        """A sentence for a person, without personal data."""
+        return str(self.args[0])
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of field and message; only InvalidRequest has any."""
+        return ()
+
+
+class InvalidRequest(RequestError):
+    """The request is not valid."""
+
+    code = "invalid_request"
+
+    def __init__(self, detail: str = "", *errors: FieldError) -> None:
+        super().__init__(detail or "; ".join(str(error) for error in errors) + ".")
+        self._fields = tuple((error.field, error.message) for error in errors)
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """Which fields are wrong, and what to send instead."""
+        return self._fields
+
+
+class Unauthenticated(RequestError):
+    """Sign in first: send an Authorization header with a valid bearer token."""
+
+    code = "unauthenticated"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail, headers=((b"www-authenticate", b"Bearer"),))
+
+
+class Forbidden(RequestError):
+    """Your role may not do this here."""
+
+    code = "forbidden"
+
+
+class NotFound(RequestError):
+    """There is nothing at this address, or no object with this id: ``code`` says."""
+
+    def __init__(self, detail: str = "", *, code: str = "not_found") -> None:
+        super().__init__(detail)
+        self.code = code
+        self._detail = detail
+
+    @property
+    def detail(self) -> str:
+        """Mostly empty: what is hidden reads as what is missing, by its code."""
+        return self._detail
+
+
+class MethodNotAllowed(RequestError):
+    """This address does not answer that method."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(
+            f"This address answers {allowed}.",
+            headers=((b"allow", allowed.encode()),),
+        )
+
+
+class TooLarge(RequestError):
+    """The request is larger than this server accepts."""
+
+    code = "payload_too_large"
+
+    def __init__(self, detail: str = "", *, code: str = "payload_too_large") -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class UnsupportedMedia(RequestError):
+    """Bodies are JSON in UTF-8: send Content-Type: application/json."""
+
+    code = "unsupported_media_type"
+
+
+class KeyReused(RequestError):
+    """This Idempotency-Key was used for a different request; choose a new one."""
+
+    code = "idempotency_key_reused"
+
+
+class TooManyRequests(RequestError):
+    """Too many requests; wait as long as Retry-After says."""
+
+    code = "too_many_requests"
+
+    def __init__(self, retry_after_s: float) -> None:
+        self.retry_after_s = retry_after_s
+        seconds = max(1, int(-(-retry_after_s // 1)))
+        super().__init__(headers=((b"retry-after", str(seconds).encode()),))
+
+
+class Refused(Exception):
+    """Carries a calendar's refusal up to the endpoint, which answers with it."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
+def accepted(reply: object, kind: type[T], *, absent: RefusalCode | None = None) -> T:
+    """The reply as what it must be.
+
+    ``absent``: the code for an object whose calendar does not exist; the client
+    asked for a hold or a booking, not for a provider.
+
+    Raises:
+        Refused: the calendar says no.
+    """
+    if isinstance(reply, kind):
+        return reply
+    if isinstance(reply, Refusal):
+        if absent is not None and reply.code is RefusalCode.PROVIDER_NOT_FOUND:
+            reply = Refusal(absent)
+        raise Refused(reply)
+    raise TypeError(f"a calendar answered {type(reply).__name__}, not {kind.__name__}")

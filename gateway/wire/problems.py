@@ -1,0 +1,230 @@
+"""Every no on the wire: its code, HTTP status, title, and the socket's close codes.
+
+Statuses and close codes live in this file alone; a test proves that the tables cover
+every refusal of a calendar and every error class. Answers are RFC 9457 problems:
+``type`` points at the paragraph of ``/docs`` that explains the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
+
+from msgspec import Struct, json
+from msgspec.structs import replace
+
+from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import SENTENCES
+from actors.errors import SchedulingError, Unavailable, VersionNotReached
+from gateway.wire.errors import FieldError, Refused, RequestError
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+CODES = MappingProxyType(
+    {
+        "slot_unavailable": (409, "Somebody else has this slot"),
+        "slot_not_offered": (409, "This slot is not offered"),
+        "hold_limit": (409, "Too many holds"),
+        "booking_limit": (409, "Too many visits ahead"),
+        "overlap": (409, "You have another visit at this time"),
+        "hold_confirmed": (409, "The hold has been booked"),
+        "wrong_status": (409, "The booking's status does not allow this"),
+        "version_behind": (412, "There is a newer version"),
+        "too_early": (409, "The visit's time has not come"),
+        "too_late": (409, "It is too late for this"),
+        "hold_expired": (410, "The hold has expired"),
+        "provider_not_found": (404, "No such provider"),
+        "clinic_not_found": (404, "No such clinic"),
+        "hold_not_found": (404, "No such hold"),
+        "booking_not_found": (404, "No such booking"),
+        "visit_type_not_found": (404, "No such visit type"),
+        "time_off_not_found": (404, "No such time off"),
+        "not_found": (404, "Not found"),
+        "bad_request": (400, "The request cannot be read"),
+        "unauthenticated": (401, "Sign in first"),
+        "forbidden": (403, "Not allowed"),
+        "method_not_allowed": (405, "Method not allowed"),
+        "request_timeout": (408, "The request did not come in time"),
+        "payload_too_large": (413, "The body is too large"),
+        "unsupported_media_type": (415, "The body must be JSON"),
+        "uri_too_long": (414, "The address is too long"),
+        "headers_too_large": (431, "The headers are too large"),
+        "invalid_request": (422, "The request is not valid"),
+        "idempotency_key_reused": (422, "Idempotency key used for something else"),
+        "misdirected": (421, "This server is called otherwise"),
+        "upgrade_required": (426, "This address is for live sockets"),
+        "too_many_requests": (429, "Too many requests"),
+        "internal": (500, "Something broke on our side"),
+        "unavailable": (503, "Not available just now"),
+    }
+)
+"""Code of the wire -> (HTTP status, title)."""
+
+_REFUSAL_CODES = MappingProxyType(
+    {code: code.value for code in RefusalCode}
+    | {RefusalCode.DEADLINE_PASSED: "unavailable"}
+)
+"""A deadline that passed is no fault of the client: the same key may come again."""
+
+_SENTENCES = MappingProxyType(
+    {refusal.code.value: refusal.detail for refusal in SENTENCES}
+    | {
+        "not_found": "There is nothing at this address.",
+        "clinic_not_found": "There is no such clinic.",
+    }
+)
+"""Code -> its detail where none is given: the calendar's own sentence."""
+
+
+_AGAIN = (
+    "Nothing is lost; send the same request again, a write with the same "
+    "Idempotency-Key."
+)
+_BEHIND = "The calendar has not reached the version of at_least yet: ask again soon."
+
+
+class CloseCode(IntEnum):
+    """Why a live socket is closed: 4000-4499 come back, 4500-4999 do not."""
+
+    RESYNC = 4000
+    TOKEN_EXPIRED = 4005
+    TOO_SLOW = 4008
+    DRAINING = 4012
+    OVERLOADED = 4013
+    BAD_FRAME = 4500
+    UNAUTHENTICATED = 4501
+    FORBIDDEN = 4503
+    TOO_MANY_CONNECTIONS = 4504
+    TOO_MANY_TOPICS = 4505
+    TOO_LARGE = 4509
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether the client should connect again."""
+        return self < CloseCode.BAD_FRAME
+
+
+CLOSE_REASONS: Final = MappingProxyType[int, str](
+    {
+        CloseCode.RESYNC: "Connect again and subscribe with since.",
+        CloseCode.TOKEN_EXPIRED: "Get a new token, connect again.",
+        CloseCode.TOO_SLOW: "Took no bytes for 15 s, or read no answers.",
+        CloseCode.DRAINING: "This server stops; wait as bye.retry_ms says.",
+        CloseCode.OVERLOADED: "Come back later.",
+        CloseCode.BAD_FRAME: "Three unreadable frames, or an empty part of a message.",
+        CloseCode.UNAUTHENTICATED: "Three bad tokens, or yours was revoked.",
+        CloseCode.FORBIDDEN: "This origin or person may not connect.",
+        CloseCode.TOO_MANY_CONNECTIONS: "Close some before you open more.",
+        CloseCode.TOO_MANY_TOPICS: "Unsubscribe before you subscribe to more.",
+        CloseCode.TOO_LARGE: "A message is larger than the server reads.",
+    }
+)
+"""What a close frame says beside its code, and the AsyncAPI document of the code."""
+
+
+_ABOUT: Final = MappingProxyType({"hld": "hold_id", "bkg": "booking_id"})
+
+
+class ProblemField(Struct, frozen=True):
+    """One field that was not accepted."""
+
+    field: str
+    message: str
+
+
+class ProblemBody(Struct, frozen=True, omit_defaults=True):
+    """An error answer, RFC 9457. Programs switch on ``code``."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: tuple[ProblemField, ...] = ()
+    hold_id: str | None = None
+    """The caller's own hold that is the reason."""
+    booking_id: str | None = None
+    """The caller's own booking that is the reason."""
+
+
+class Problem(Struct, frozen=True):
+    """A no, ready for either transport."""
+
+    status: int
+    code: str
+    detail: str
+    fields: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
+    about: str = ""
+    """The id of the caller's own hold or booking that is the reason."""
+
+    @property
+    def reason(self) -> dict[str, str]:
+        """That id under its name: ``hold_id`` or ``booking_id``; empty without one."""
+        name = _ABOUT.get(self.about.partition("_")[0])
+        return {} if name is None else {name: self.about}
+
+    def body(self) -> bytes:
+        """The problem+json document."""
+        return json.encode(
+            ProblemBody(
+                type=f"/docs#{self.code}",
+                title=CODES[self.code][1],
+                status=self.status,
+                detail=self.detail,
+                code=self.code,
+                errors=tuple(ProblemField(*pair) for pair in self.fields),
+                **self.reason,
+            )
+        )
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of a code of the wire."""
+    return CODES[code][0]
+
+
+def problem(
+    code: str,
+    detail: str = "",
+    *,
+    fields: Sequence[tuple[str, str]] = (),
+    headers: Sequence[tuple[bytes, bytes]] = (),
+) -> Problem:
+    """An error with this code; without a ``detail`` the code's own sentence."""
+    status, title = CODES[code]
+    detail = detail or _SENTENCES.get(code) or title + "."
+    return Problem(status, code, detail, tuple(fields), tuple(headers))
+
+
+def of_refusal(refusal: Refusal) -> Problem:
+    """What a calendar's refusal becomes."""
+    code = _REFUSAL_CODES[refusal.code]
+    headers = ((b"retry-after", b"1"),) if code == "unavailable" else ()
+    found = problem(code, refusal.detail, headers=headers)
+    return replace(found, about=refusal.about) if refusal.about else found
+
+
+def of_error(error: Exception) -> Problem:
+    """What an exception becomes; one we did not foresee tells nothing of itself."""
+    if isinstance(error, Refused):
+        return of_refusal(error.refusal)
+    if isinstance(error, FieldError):
+        pair = (error.field, error.message)
+        return problem("invalid_request", str(error), fields=(pair,))
+    if isinstance(error, RequestError):
+        return problem(
+            error.code, error.detail, fields=error.fields, headers=error.headers
+        )
+    if isinstance(error, Unavailable):
+        seconds = max(1, round(error.retry_after_s))
+        return problem(
+            "unavailable",
+            _BEHIND if isinstance(error, VersionNotReached) else _AGAIN,
+            headers=((b"retry-after", str(seconds).encode()),),
+        )
+    if isinstance(error, SchedulingError):
+        return problem("unavailable", headers=((b"retry-after", b"1"),))
+    return problem("internal", "Try again; if it stays, tell us the X-Request-Id.")

@@ -1,0 +1,90 @@
+"""Answers: a status, headers, and bytes that are ready to go."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from starlette.types import Scope, Send
+
+from gateway.wire.problems import Headers, Problem
+
+JSON: Final = (b"content-type", b"application/json")
+HTML: Final = (b"content-type", b"text/html; charset=utf-8")
+NO_STORE: Final = (b"cache-control", b"private, no-store")
+REVALIDATE: Final = (b"cache-control", b"no-cache")
+_PROBLEM: Final = (b"content-type", b"application/problem+json")
+_SQUEEZED_FROM: Final = 1024
+"""Bytes from which an answer is worth packing: less fits into one packet anyway."""
+_REMEMBERED_TO: Final = 64 * 1024
+_REMEMBERED: Final = 128
+"""Packed pages of a gateway and their greatest size: 8 MiB and what they shrank to."""
+_BODILESS: Final = frozenset({204, 304})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an operation answers: a status, and bytes that are already JSON."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = (JSON, NO_STORE)
+
+
+NO_CONTENT: Final = Reply(204, headers=(NO_STORE,))
+
+
+def problem_reply(problem: Problem) -> Reply:
+    """A no, as an answer."""
+    headers = (_PROBLEM, NO_STORE, *problem.headers)
+    return Reply(problem.status, problem.body(), headers)
+
+
+def squeezed(scope: Scope, reply: Reply) -> Reply:
+    """The answer as gzip, if it is long and the client takes it.
+
+    Only for what is open to everybody: in an answer that mixes a secret with text of
+    others, the compressed length gives the secret away.
+    """
+    if len(reply.body) < _SQUEEZED_FROM:
+        return reply
+    headers = (*reply.headers, (b"vary", b"accept-encoding"))
+    accepted = [v for name, v in scope["headers"] if name == b"accept-encoding"]
+    if not any(map(_takes_gzip, accepted)):
+        return Reply(reply.status, reply.body, headers)
+    pack = _packed_again if len(reply.body) <= _REMEMBERED_TO else _packed
+    return Reply(
+        reply.status, pack(reply.body), (*headers, (b"content-encoding", b"gzip"))
+    )
+
+
+@lru_cache(maxsize=64)
+def _takes_gzip(accepted: bytes) -> bool:
+    for part in accepted.lower().split(b","):
+        coding, _, quality = part.replace(b" ", b"").partition(b";")
+        if coding in (b"gzip", b"*"):
+            return not re.fullmatch(rb"q=0(\.0*)?", quality)
+    return False
+
+
+def _packed(body: bytes) -> bytes:
+    # The quickest level: lists of slots repeat themselves and shrink to a tenth.
+    return gzip.compress(body, compresslevel=1, mtime=0)
+
+
+_packed_again = lru_cache(maxsize=_REMEMBERED)(_packed)
+"""Pages that many ask for are packed once, until they change."""
+
+
+async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
+    """Write an answer; HEAD gets the headers alone."""
+    length = (b"content-length", str(len(reply.body)).encode())
+    headers = reply.headers if reply.status in _BODILESS else (*reply.headers, length)
+    await send(
+        {"type": "http.response.start", "status": reply.status, "headers": headers}
+    )
+    body = b"" if scope["method"] == "HEAD" else reply.body
+    await send({"type": "http.response.body", "body": body})

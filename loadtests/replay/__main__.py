@@ -1,0 +1,5 @@
+"""``python -m loadtests.replay``: see replay.py."""
+
+from loadtests.replay.replay import main
+
+raise SystemExit(main())

@@ -1,0 +1,71 @@
+"""The size of a workload, and the practice that it books."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from loadtests.wire.http_client import HttpClient
+
+WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+SLOT_MINUTES = 5
+VISIT_TYPE = "quick"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who books what: the size of the load."""
+
+    providers: int = 12
+    patients: int = 24
+    days: int = 5
+    first_day: int = 2
+    """Days from now to the first bookable one."""
+    rate: float = 150.0
+    """Wishes a second, all patients together."""
+    seed: int = 1
+    prefix: str = "wrk"
+    give_up_s: float = 60.0
+    """How long a wish is sent again before its outcome stays unknown."""
+    timeout_s: float = 12.0
+    """How long one attempt waits for its answer."""
+
+    def provider(self, number: int) -> str:
+        """The id of a provider."""
+        return f"prv_{self.prefix}{number:03d}"
+
+    def patient(self, number: int) -> str:
+        """The id of a patient."""
+        return f"pat_{self.prefix}{number:03d}"
+
+    @property
+    def people(self) -> list[str]:
+        """All patients."""
+        return [self.patient(number) for number in range(self.patients)]
+
+    @property
+    def doctors(self) -> list[str]:
+        """All providers."""
+        return [self.provider(number) for number in range(self.providers)]
+
+
+async def register(url: str, plan: Plan, admin: str) -> None:
+    """Providers who are open all day with visits of five minutes; safe to repeat."""
+    client = HttpClient(url, 8)
+    clinic = {"clinic_id": f"cln_{plan.prefix}", "name": "Work", "time_zone": "UTC"}
+    hours = {day: [{"opens": "00:00", "closes": "24:00"}] for day in WEEK}
+    kind = {"visit_type": VISIT_TYPE, "title": "Quick", "minutes": SLOT_MINUTES}
+    kind |= {"alignment": SLOT_MINUTES, "horizon_days": 60, "notice_minutes": 0}
+    place = {"location_id": "loc_work", "time_zone": "UTC", "weekly": hours}
+    rules = {"locations": [place], "visit_types": [kind]}
+
+    async def one(provider: str) -> None:
+        path = f"/v1/providers/{provider}"
+        body = {"name": provider, "specialty": "work", "clinic": clinic}
+        for where, what in ((path, body), (f"{path}/availability", rules)):
+            answer = await client.ask("PUT", where, what, token=admin)
+            if answer.status not in (200, 201):
+                raise RuntimeError(f"PUT {where}: {answer.status} {answer.body!r}")
+
+    await asyncio.gather(*(one(provider) for provider in plan.doctors))
+    await client.close()

@@ -1,0 +1,43 @@
+"""Journals in Redis that are not in force any more, or never were: removed by name."""
+
+from __future__ import annotations
+
+import re
+
+from persistence.redis.client import RedisStore
+from persistence.redis.functions import Word
+
+KEYS_PER_STEP = 500
+_GENERATION = re.compile(rb"(?::\{[^}]*\})?:g(\d+):")
+
+
+async def forget_generations(url: str, site: str, *, but: int) -> int:
+    """Delete all journals and snapshots of a site ``but`` those of one generation.
+
+    Returns how many keys that were. Broken off it is called again.
+
+    Raises:
+        JournalUnavailable: no answer.
+    """
+    store = RedisStore(url, name="slotcast-reshard")
+    gone = 0
+    try:
+        cursor: Word = b"0"
+        while True:
+            cursor, keys = await store.ask(
+                "SCAN", cursor, "MATCH", f"{site}:*", "COUNT", KEYS_PER_STEP
+            )
+            old = [key for key in keys if generation_of_key(key, site) not in (0, but)]
+            if old:
+                await store.ask("UNLINK", *old)
+                gone += len(old)
+            if cursor in (b"0", "0"):
+                return gone
+    finally:
+        await store.close()
+
+
+def generation_of_key(key: bytes, site: str) -> int:
+    """Which generation a key belongs to; 0 for what belongs to none."""
+    match = _GENERATION.match(key, len(site.encode()))
+    return int(match[1]) if match else 0

@@ -1,0 +1,71 @@
+"""Restoring into Redis: journals written anew, and what a broken-off restore left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actors.domain.ids import ShardId
+from actors.ports import Record
+from persistence.journal.redis.journal import RedisJournal
+from persistence.redis.client import RedisStore
+from persistence.redis.functions import Word
+
+KEYS_PER_STEP = 500
+
+
+class RedisJournalImport:
+    """Writes the journals of an empty site; each record keeps its seq and epoch."""
+
+    def __init__(
+        self, url: str, site: str, *, generation: int = 1, replicas: int = 0
+    ) -> None:
+        self._journal = RedisJournal(
+            url, site, generation=generation, replicas=replicas
+        )
+
+    async def write(self, shard: ShardId, records: Sequence[Record]) -> None:
+        """Add records, which follow those that were written before.
+
+        Raises:
+            Fenced: they do not follow.
+            JournalUnavailable, JournalFull: not all was written; begin anew.
+        """
+        await self._journal.restore(shard, records)
+
+    async def finish(self, shard: ShardId, epoch: int) -> None:
+        """Go past the epochs that only snapshots knew of.
+
+        A shard's next owner gets a higher one than ``epoch``, so that what it stores
+        is not taken for the word of an older owner.
+        """
+        sealed = await self._journal.seal(shard)
+        while sealed.epoch < epoch:
+            sealed = await self._journal.seal(shard)
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._journal.close()
+
+
+async def forget_site(url: str, site: str) -> None:
+    """Delete all that is kept under the site's prefix; the layout last.
+
+    Raises:
+        JournalUnavailable: no answer; call it again.
+    """
+    store = RedisStore(url, name="slotcast-restore")
+    layout = f"{site}:layout".encode()
+    try:
+        cursor: Word = b"0"
+        while True:
+            cursor, keys = await store.ask(
+                "SCAN", cursor, "MATCH", f"{site}:*", "COUNT", KEYS_PER_STEP
+            )
+            found = [key for key in keys if key != layout]
+            if found:
+                await store.ask("UNLINK", *found)
+            if cursor in (b"0", "0"):
+                break
+        await store.ask("UNLINK", layout)
+    finally:
+        await store.close()

@@ -1,0 +1,207 @@
+"""Reading a journal's streams, and cutting off what is no longer needed.
+
+Only what is durable is told. On the primary that is all there is to see, for no reply
+leaves before the fsync; what replicas have is asked when a reader comes to a record
+that nobody here knew to be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hiredis import ReplyError
+
+from actors.domain.ids import Millis, ShardId
+from actors.errors import JournalCorrupt, JournalFull, JournalUnavailable
+from actors.ports import Record
+from persistence.journal.redis.records import (
+    Entry,
+    entries_of,
+    entry_id,
+    event_of,
+    padded,
+    position_of,
+    records_of,
+)
+from persistence.redis.client import LostReply, RedisStore, TooFewCopies
+from persistence.redis.keys import SiteKeys
+
+READ_AT_ONCE = 1000
+"""Records in one reply: about a millisecond of Redis's only thread."""
+TRIM_AT_ONCE = 1000
+
+
+class RedisTail:
+    """The streams of one generation, for readers."""
+
+    def __init__(self, store: RedisStore, keys: SiteKeys) -> None:
+        self._store = store
+        self._keys = keys
+        self._epochs: dict[ShardId, tuple[int, int]] = {}
+        """Where a reader stopped: seq, and its epoch."""
+        self._durable: dict[ShardId, int] = {}
+
+    def is_durable(self, shard: ShardId, seq: int) -> None:
+        """Records up to ``seq`` are known to be on every disk."""
+        self._durable[shard] = seq
+
+    async def read(
+        self, shard: ShardId, after_seq: int, limit: int
+    ) -> Sequence[Record]:
+        """Durable records after ``after_seq``, at most ``limit``; see the port."""
+        stream = self._keys.of(shard).stream
+        start = await self._start(shard, after_seq)
+        entries: list[Entry] = []
+        while len(entries) < limit:
+            count = min(limit - len(entries), READ_AT_ONCE)
+            reply = await self._store.ask(
+                "XRANGE", stream, start, "+", "COUNT", count + 1
+            )
+            entries += entries_of(reply)
+            if len(reply) <= count:
+                break
+            start = "(" + reply[-1][0].decode()
+        records = records_of(shard, after_seq, entries[:limit])
+        if records:
+            await self._must_be_durable(shard, records[-1].seq)
+            self._epochs[shard] = (records[-1].seq, records[-1].epoch)
+        return records
+
+    async def last_seqs(self, shards: Sequence[ShardId]) -> dict[ShardId, int]:
+        """The durable ends of these shards; 0 for one without a journal."""
+        ends = await ends_of(self._store, self._keys, shards)
+        for shard, (_, seq) in ends.items():
+            await self._must_be_durable(shard, seq)
+        return {shard: ends.get(shard, (0, 0))[1] for shard in shards}
+
+    async def shards(self) -> list[ShardId]:
+        """Those that were sealed, by name."""
+        names = await self._store.ask("SMEMBERS", self._keys.shards)
+        return sorted(ShardId(name.decode()) for name in names)
+
+    async def trim(
+        self, shard: ShardId, upto_seq: int, before: Millis | None = None
+    ) -> None:
+        """Forget records in small steps; the last one stays, and so does the fence."""
+        keys = self._keys.of(shard)
+        last = (await self.last_seqs([shard]))[shard]
+        oldest = await self._oldest(shard)
+        if oldest is None:
+            return
+        first, until = oldest.seq, min(upto_seq, last - 1)
+        while first <= until:
+            stop = min(first + TRIM_AT_ONCE - 1, until)
+            old = (
+                stop if before is None else await self._old(shard, first, stop, before)
+            )
+            if old >= first:
+                epoch = await self._epoch_of(shard, old + 1)
+                await self._cut(
+                    (keys.stream, keys.epochs),
+                    (entry_id(epoch, old + 1), padded(epoch)),
+                )
+            if old < stop:
+                return
+            first = stop + 1
+
+    async def confirm(self, store: RedisStore | None = None) -> None:
+        """Return if the replicas have everything that was read so far.
+
+        Raises:
+            JournalUnavailable: not all of them say so.
+        """
+        store = store or self._store
+        if not store.replicas:
+            return
+        try:
+            await store.call("signal", (self._keys.beacon,), ("read",))
+        except (LostReply, TooFewCopies, JournalFull) as error:
+            raise JournalUnavailable(str(error)) from error
+
+    async def _must_be_durable(self, shard: ShardId, seq: int) -> None:
+        if seq > self._durable.get(shard, 0):
+            await self.confirm()
+            self._durable[shard] = seq
+
+    async def _start(self, shard: ShardId, after_seq: int) -> str:
+        """The id from which to read; that of a gap if the record was trimmed."""
+        seq, epoch = self._epochs.get(shard, (-1, 0))
+        if seq == after_seq:
+            return "(" + entry_id(epoch, seq)
+        try:
+            epoch = await self._epoch_of(shard, after_seq + 1)
+        except JournalCorrupt:
+            return "-"
+        return entry_id(epoch, after_seq + 1)
+
+    async def _epoch_of(self, shard: ShardId, seq: int) -> int:
+        reply = await self._store.ask(
+            "ZREVRANGEBYSCORE",
+            self._keys.of(shard).epochs,
+            seq - 1,
+            "-inf",
+            "LIMIT",
+            0,
+            1,
+        )
+        if not reply:
+            raise JournalCorrupt(f"shard {shard}: no epoch holds seq {seq}")
+        return int(reply[0])
+
+    async def _oldest(self, shard: ShardId) -> Entry | None:
+        start: str = "-"
+        while True:
+            reply = await self._store.ask(
+                "XRANGE", self._keys.of(shard).stream, start, "+", "COUNT", 16
+            )
+            entries = entries_of(reply)
+            if entries or not reply:
+                return entries[0] if entries else None
+            start = "(" + reply[-1][0].decode()
+
+    async def _old(self, shard: ShardId, first: int, stop: int, before: Millis) -> int:
+        """The last seq from ``first`` to ``stop`` such that all up to it are old."""
+        records = await self._raw(shard, stop, stop)
+        if records and event_of(shard, records[0]).at < before:
+            return stop  # a shard's time never goes back
+        for entry in await self._raw(shard, first, stop):
+            if event_of(shard, entry).at >= before:
+                return entry.seq - 1
+        return stop
+
+    async def _raw(self, shard: ShardId, first: int, stop: int) -> list[Entry]:
+        start = entry_id(await self._epoch_of(shard, first), first)
+        end = entry_id(await self._epoch_of(shard, stop), stop)
+        stream = self._keys.of(shard).stream
+        return entries_of(await self._store.ask("XRANGE", stream, start, end))
+
+    async def _cut(self, keys: tuple[str, str], args: tuple[str, str]) -> None:
+        request = self._store.library.call("trim", keys, args)
+        try:
+            await self._store.send(request, copied=False)
+        except LostReply as error:
+            raise JournalUnavailable(str(error)) from error
+
+
+async def ends_of(
+    store: RedisStore, keys: SiteKeys, shards: Sequence[ShardId]
+) -> dict[ShardId, tuple[int, int]]:
+    """Epoch and seq of the last id of each shard that has a stream.
+
+    Raises:
+        JournalUnavailable: Redis does not answer.
+        JournalCorrupt: a key is no stream.
+    """
+    replies: list[Any] = await store.replies(
+        *(("XINFO", "STREAM", keys.of(shard).stream) for shard in shards)
+    )
+    ends = {}
+    for shard, reply in zip(shards, replies, strict=True):
+        if isinstance(reply, ReplyError):
+            if "no such key" in str(reply):
+                continue
+            raise store.named(reply)
+        about = dict(zip(reply[::2], reply[1::2], strict=True))
+        ends[shard] = position_of(about[b"last-generated-id"])
+    return ends

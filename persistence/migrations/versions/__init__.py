@@ -1,1 +1,0 @@
-"""One change per revision; see persistence/migrations/steps.py."""

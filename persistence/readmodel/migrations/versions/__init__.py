@@ -1,0 +1,1 @@
+"""One change per revision; see persistence/sql/migration_steps.py."""

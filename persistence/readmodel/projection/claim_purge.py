@@ -1,0 +1,122 @@
+"""Letting go of the claim rows of visits long past, a little at a time.
+
+Claims detect that a slot was given twice. Nobody books the past, so those of visits
+that were over long before the newest projected event can detect nothing any more; but
+they are most of the read model's rows. Time is what the projection has seen, not a
+clock's: while it is behind, nothing that it may still collide with is let go.
+
+``slotcast verify`` knows of this: it misses no claim that is older than ``KEEP_MS``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from persistence.readmodel import tables as t
+from persistence.sql.engine import reason_of
+
+log = logging.getLogger(__name__)
+
+KEEP_MS = 30 * 24 * 3_600_000
+"""How long after a visit its claims are kept."""
+EVERY_S = 5.0
+"""Pause between two steps; over ten thousand providers a round takes a quarter hour."""
+PROVIDERS_PER_STEP = 50
+CELLS_PER_STEP = 2_016
+"""Of one provider: a week of five-minute cells."""
+
+
+def oldest_kept(newest_at: int, cell_minutes: int) -> int:
+    """The first cell whose claims are kept when an event of ``newest_at`` is known."""
+    return (newest_at - KEEP_MS) // 60_000 // cell_minutes
+
+
+class ClaimPurge:
+    """One purge of one read model, on an engine of role "projector"."""
+
+    def __init__(self, engine: AsyncEngine, cell_minutes: int) -> None:
+        self._engine = engine
+        self._cell_minutes = cell_minutes
+        self._after = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Purge now and then, until told to stop."""
+        while not stop.is_set():
+            try:
+                async with asyncio.timeout(EVERY_S):
+                    await stop.wait()
+            except TimeoutError:
+                await self._step_if_it_can()
+
+    async def _step_if_it_can(self) -> None:
+        try:
+            await self.step()
+        except (DBAPIError, OSError, PoolTimeout) as error:
+            log.info("no old claims are let go just now: %s", reason_of(error))
+
+    async def step(self) -> int:
+        """Let go of some old claims of the next providers; how many rows that were."""
+        who = t.provider.c
+        query = (
+            select(who.provider_id, who.shard)
+            .where(who.provider_id > self._after)
+            .order_by(who.provider_id)
+            .limit(PROVIDERS_PER_STEP)
+        )
+        gone = 0
+        async with self._engine.begin() as connection:
+            found = (await connection.execute(query)).all()
+            shards = {row.provider_id: row.shard for row in found}
+            firsts = await _first_cells(connection, list(shards))
+            kept = await self._kept_from(connection, set(shards.values()))
+            for provider_id, first in firsts.items():
+                until = min(first + CELLS_PER_STEP, kept[shards[provider_id]])
+                gone += await _let_go(connection, provider_id, first, until)
+        whole = len(found) == PROVIDERS_PER_STEP
+        self._after = found[-1].provider_id if whole else ""
+        return gone
+
+    async def _kept_from(
+        self, connection: AsyncConnection, shards: set[str]
+    ) -> Mapping[str, int]:
+        """By shard, the first cell that is kept."""
+        told = t.appointment_history.c
+        kept: dict[str, int] = {}
+        for shard in shards:
+            newest = select(told.at).where(told.shard == shard)
+            at = await connection.scalar(newest.order_by(told.seq.desc()).limit(1))
+            kept[shard] = oldest_kept(at or 0, self._cell_minutes)
+        return kept
+
+
+async def _first_cells(
+    connection: AsyncConnection, providers: Sequence[str]
+) -> Mapping[str, int]:
+    claim = t.slot_claim.c
+    query = (
+        select(claim.provider_id, func.min(claim.cell))
+        .where(claim.provider_id.in_(providers))
+        .group_by(claim.provider_id)
+    )
+    return {row[0]: row[1] for row in (await connection.execute(query)).all()}
+
+
+async def _let_go(
+    connection: AsyncConnection, provider_id: str, first: int, until: int
+) -> int:
+    if first >= until:
+        return 0
+    claim = t.slot_claim.c
+    done = await connection.execute(
+        delete(t.slot_claim).where(
+            claim.provider_id == provider_id, claim.cell >= first, claim.cell < until
+        )
+    )
+    return done.rowcount

@@ -1,0 +1,190 @@
+"""What the projection can do to the read model: one small value per kind of change.
+
+Carried out one after another, in journal order, they are right by themselves;
+persistence/readmodel/projection/plan.py says which may be carried out together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from actors.domain.ids import (
+    BookingId,
+    LocationId,
+    Millis,
+    Minute,
+    PatientId,
+    ProviderId,
+    VisitTypeId,
+)
+from actors.domain.messages.answers import BookingStatus
+from actors.domain.rules import Clinic, Profile, VisitType
+
+
+class PutClinic(Struct, frozen=True, gc=False):
+    """A registered provider's clinic: kept unless imported or registered later.
+
+    Providers of several shards may register one clinic, in any order of projection:
+    the greatest ``(at, provider_id)`` wins, so that the order does not matter.
+    """
+
+    clinic: Clinic
+    at: Millis
+    provider_id: ProviderId
+
+
+class PutProvider(Struct, frozen=True, gc=False):
+    """Replace a provider's row and search words."""
+
+    provider_id: ProviderId
+    seq: int
+    version: int
+    profile: Profile
+
+
+class PutVisitTypes(Struct, frozen=True, gc=False):
+    """Replace all visit types of a provider."""
+
+    provider_id: ProviderId
+    visit_types: tuple[VisitType, ...]
+
+
+class PutAppointment(Struct, frozen=True, gc=False):
+    """A booking that the read model does not have yet."""
+
+    booking_id: BookingId
+    seq: int
+    epoch: int
+    version: int
+    provider_id: ProviderId
+    patient_id: PatientId
+    status: BookingStatus
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute
+    busy_start: Minute
+    busy_end: Minute
+    location_id: LocationId
+    booked_at: Millis
+    reason: str = ""
+    cancel_reason: str = ""
+    stranded: str = ""
+
+
+class ChangeAppointment(Struct, frozen=True, gc=False):
+    """A booking that must be there changes; only what ``changes`` names."""
+
+    booking_id: BookingId
+    seq: int
+    epoch: int
+    version: int
+    changes: dict[str, Any]
+
+
+class AddClaims(Struct, frozen=True, gc=False):
+    """A booking takes cells ``first`` to ``last`` (excluded) of a provider's time."""
+
+    provider_id: ProviderId
+    booking_id: BookingId
+    first: int
+    last: int
+    lane: int = 0
+
+
+class DropClaims(Struct, frozen=True, gc=False):
+    """A booking gives back all its cells."""
+
+    provider_id: ProviderId
+    booking_id: BookingId
+
+
+class TakeBookings(Struct, frozen=True):
+    """A provider's bookings are this shard's from now on; missing ones are put.
+
+    ``anew``: those that are there are replaced, for they may be older. Alone in its
+    batch, but for the rows of providers.
+    """
+
+    provider_id: ProviderId
+    seq: int
+    epoch: int
+    bookings: tuple[PutAppointment, ...]
+    claims: tuple[AddClaims, ...]
+    anew: bool = False
+
+
+class AddHistory(Struct, frozen=True, gc=False):
+    """One event of a booking. ``start`` and ``end`` are given where it set them."""
+
+    seq: int
+    epoch: int
+    version: int
+    booking_id: BookingId
+    provider_id: ProviderId
+    kind: str
+    at: Millis
+    start: Minute | None = None
+    end: Minute | None = None
+    by_patient: bool | None = None
+    reason: str = ""
+
+
+class AddOutbox(Struct, frozen=True, gc=False):
+    """A notice to send. ``event_id`` and ``kind`` name it for ever."""
+
+    seq: int
+    event_id: str
+    kind: str
+    at: Millis
+    payload: dict[str, Any]
+
+
+class Park(Struct, frozen=True, gc=False):
+    """An event that the read model cannot take: kept aside for a person."""
+
+    seq: int
+    provider_id: str
+    kind: str
+    reason: str
+    event: str
+    at: Millis
+    booking_id: str = ""
+    other_booking_id: str = ""
+
+
+Operation = (
+    PutClinic
+    | PutProvider
+    | PutVisitTypes
+    | PutAppointment
+    | ChangeAppointment
+    | AddClaims
+    | DropClaims
+    | TakeBookings
+    | AddHistory
+    | AddOutbox
+    | Park
+)
+
+
+class Poison(Exception):
+    """An event that the projection does not know how to project."""
+
+
+def newer(operation: PutClinic, at: int, provider_id: str) -> bool:
+    """Whether this registration of a clinic beats one of ``(at, provider_id)``."""
+    return (operation.at, operation.provider_id) >= (at, provider_id)
+
+
+def changed(row: PutAppointment, change: ChangeAppointment) -> PutAppointment:
+    """A booking's row after a change."""
+    return msgspec.structs.replace(
+        row,
+        seq=change.seq,
+        epoch=change.epoch,
+        version=change.version,
+        **change.changes,
+    )

@@ -1,0 +1,336 @@
+"""The projection, pure: what an event changes in the read model, as operations.
+
+Rule 1: the same records give the same operations; nothing here reads a clock, a row
+        or a setting other than the site's cell.
+Rule 2: only bookings claim cells. Holds end within minutes and are not projected.
+Rule 3: notices carry ids, never a reason for a visit or any other words of a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from actors.domain.calendar.at_rest import Kept, unpack
+from actors.domain.calendar.lifecycle import BLOCKING, LIVE
+from actors.domain.calendar.occupancy import Booking
+from actors.domain.ids import BookingId, Millis, ShardId
+from actors.domain.messages import events as ev
+from actors.domain.messages.answers import BookingStatus
+from actors.domain.rules import Policy
+from actors.ports import Record
+from persistence.readmodel.projection.operations import (
+    AddClaims,
+    AddHistory,
+    AddOutbox,
+    ChangeAppointment,
+    DropClaims,
+    Operation,
+    Park,
+    Poison,
+    PutAppointment,
+    PutClinic,
+    PutProvider,
+    PutVisitTypes,
+    TakeBookings,
+)
+
+CELL_MINUTES = Policy().cell_minutes
+_BOOKING = "bkg_"
+"""How ids of bookings begin."""
+OUTBOX_VERSION = 1
+"""Version of a notice's payload; a sender refuses one that it does not know."""
+
+
+def event_id(shard: ShardId, seq: int) -> str:
+    """The name of the event at this place, for receivers that must see it once."""
+    return f"{shard}-{seq}"
+
+
+def cells(
+    busy_start: int, busy_end: int, cell_minutes: int = CELL_MINUTES
+) -> tuple[int, int]:
+    """The half-open range of cells that a busy span touches."""
+    return busy_start // cell_minutes, -(-busy_end // cell_minutes)
+
+
+def project(
+    shard: ShardId, record: Record, *, cell_minutes: int = CELL_MINUTES
+) -> Sequence[Operation]:
+    """The operations of one record, in order; none for what the model does not show.
+
+    Raises:
+        Poison: the event is of a kind that this version does not know.
+    """
+    kind = type(record.event)
+    if kind in _NOT_PROJECTED:
+        return ()
+    handler = _HANDLERS.get(kind)
+    if handler is None:
+        raise Poison(f"no projection for {kind.__name__}")
+    return handler(shard, record, cell_minutes)
+
+
+def parked(record: Record, kind: str, reason: str, other: str = "") -> Park:
+    """The operation that keeps an event aside instead of projecting it."""
+    event = record.event
+    return Park(
+        seq=record.seq,
+        provider_id=event.provider_id,
+        kind=kind,
+        reason=reason[:500],
+        event=msgspec.json.encode(event).decode(),
+        at=event.at,
+        booking_id=getattr(event, "booking_id", ""),
+        other_booking_id=other,
+    )
+
+
+def _registered(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.ProviderRegistered", record.event)
+    provider, profile = event.provider_id, event.profile
+    return (
+        PutClinic(profile.clinic, event.at, provider),
+        PutProvider(provider, record.seq, event.version, profile),
+    )
+
+
+def _availability(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.AvailabilitySet", record.event)
+    put = PutVisitTypes(event.provider_id, event.availability.visit_types)
+    return (put, *_marks(shard, record, cell))
+
+
+def _marks(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    """Visits that lost their ground, or have it again; holds have no rows."""
+    event = cast("ev.AvailabilitySet | ev.TimeOffAdded", record.event)
+    return tuple(
+        ChangeAppointment(
+            BookingId(name),
+            record.seq,
+            record.epoch,
+            event.version,
+            {"stranded": reason},
+        )
+        for name, reason in event.stranded.items()
+        if name.startswith(_BOOKING)
+    )
+
+
+def _booked(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.SlotBooked", record.event)
+    first, last = cells(event.busy_start, event.busy_end, cell)
+    return (
+        PutAppointment(
+            booking_id=event.booking_id,
+            seq=record.seq,
+            epoch=record.epoch,
+            version=event.version,
+            provider_id=event.provider_id,
+            patient_id=event.patient_id,
+            status=BookingStatus.BOOKED,
+            visit_type=event.visit_type,
+            start=event.start,
+            end=event.end,
+            busy_start=event.busy_start,
+            busy_end=event.busy_end,
+            location_id=event.location_id,
+            booked_at=event.at,
+            reason=event.reason,
+        ),
+        AddClaims(event.provider_id, event.booking_id, first, last),
+        _history(record, "booked", start=event.start, end=event.end),
+        _notice(shard, record, "booked", patient_id=event.patient_id),
+    )
+
+
+def _moved(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.BookingRescheduled", record.event)
+    first, last = cells(event.busy_start, event.busy_end, cell)
+    changes = {
+        "visit_type": event.visit_type,
+        "start": event.start,
+        "end": event.end,
+        "busy_start": event.busy_start,
+        "busy_end": event.busy_end,
+        "location_id": event.location_id,
+        "stranded": "",
+    }
+    return (
+        _change(record, changes),
+        DropClaims(event.provider_id, event.booking_id),
+        AddClaims(event.provider_id, event.booking_id, first, last),
+        _history(record, "rescheduled", start=event.start, end=event.end),
+        _notice(shard, record, "rescheduled"),
+    )
+
+
+def _cancelled(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.BookingCancelled", record.event)
+    changes = {
+        "status": BookingStatus.CANCELLED,
+        "cancel_reason": event.reason,
+        "stranded": "",
+    }
+    return (
+        _change(record, changes),
+        DropClaims(event.provider_id, event.booking_id),
+        _history(record, "cancelled", by_patient=event.by_patient, reason=event.reason),
+        _notice(shard, record, "cancelled"),
+    )
+
+
+def _status(status: BookingStatus) -> _Handler:
+    # The time stays taken: an arrived or missed visit still fills its cells.
+    over: dict[str, Any] = {} if status in LIVE else {"stranded": ""}
+
+    def handler(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+        return (
+            _change(record, {"status": status, **over}),
+            _history(record, status.value),
+            _notice(shard, record, status.value),
+        )
+
+    return handler
+
+
+def _undone(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.OutcomeUndone", record.event)
+    return (
+        _change(record, {"status": event.status}),
+        _history(record, "undone"),
+        _notice(shard, record, "undone", status=event.status.value),
+    )
+
+
+def _came(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.CalendarMovedIn", record.event)
+    kept = unpack(event.state)[0]
+    return calendar_operations(kept, record.seq, record.epoch, cell)
+
+
+def calendar_operations(
+    kept: Kept,
+    seq: int,
+    epoch: int,
+    cell_minutes: int = CELL_MINUTES,
+    *,
+    anew: bool = False,
+) -> list[Operation]:
+    """The rows of a calendar that came to a shard whole; see ``TakeBookings``."""
+    provider_id = kept.provider_id
+    operations: list[Operation] = []
+    if kept.profile is not None:
+        # Instant 0: whatever a journal says of this clinic is newer.
+        operations.append(PutClinic(kept.profile.clinic, Millis(0), provider_id))
+        put = PutProvider(provider_id, seq, kept.version, kept.profile)
+        operations.append(put)
+    if kept.availability is not None:
+        types = kept.availability.visit_types
+        operations.append(PutVisitTypes(provider_id, types))
+    bookings = tuple(_resting(kept, one, seq, epoch) for one in kept.bookings)
+    claims = tuple(
+        AddClaims(
+            provider_id,
+            one.booking_id,
+            *cells(one.busy_start, one.busy_end, cell_minutes),
+        )
+        for one in kept.bookings
+        if one.status in BLOCKING
+    )
+    take = TakeBookings(provider_id, seq, epoch, bookings, claims, anew)
+    return [*operations, take]
+
+
+def _resting(kept: Kept, booking: Booking, seq: int, epoch: int) -> PutAppointment:
+    return PutAppointment(
+        booking_id=booking.booking_id,
+        seq=seq,
+        epoch=epoch,
+        version=kept.version,
+        provider_id=kept.provider_id,
+        patient_id=booking.patient_id,
+        status=booking.status,
+        visit_type=booking.visit_type,
+        start=booking.start,
+        end=booking.end,
+        busy_start=booking.busy_start,
+        busy_end=booking.busy_end,
+        location_id=booking.location_id,
+        booked_at=booking.booked_at,
+        reason=booking.reason,
+        cancel_reason=booking.cancel_reason,
+        stranded=booking.stranded,
+    )
+
+
+def _change(record: Record, changes: dict[str, Any]) -> ChangeAppointment:
+    event = cast("ev.BookingCancelled", record.event)
+    return ChangeAppointment(
+        event.booking_id, record.seq, record.epoch, event.version, changes
+    )
+
+
+def _history(record: Record, kind: str, **given: Any) -> AddHistory:
+    event = cast("ev.BookingCancelled", record.event)
+    return AddHistory(
+        seq=record.seq,
+        epoch=record.epoch,
+        version=event.version,
+        booking_id=event.booking_id,
+        provider_id=event.provider_id,
+        kind=kind,
+        at=event.at,
+        **given,
+    )
+
+
+def _notice(shard: ShardId, record: Record, kind: str, **ids: str) -> AddOutbox:
+    event = cast("ev.BookingCancelled", record.event)
+    payload = {
+        "v": OUTBOX_VERSION,
+        "booking_id": event.booking_id,
+        "provider_id": event.provider_id,
+        "version": event.version,
+        **ids,
+    }
+    return AddOutbox(
+        seq=record.seq,
+        event_id=event_id(shard, record.seq),
+        kind=f"booking.{kind}",
+        at=event.at,
+        payload=payload,
+    )
+
+
+_Handler = Callable[[ShardId, Record, int], Sequence[Operation]]
+
+_HANDLERS: dict[type, _Handler] = {
+    ev.ProviderRegistered: _registered,
+    ev.AvailabilitySet: _availability,
+    ev.TimeOffAdded: _marks,
+    ev.TimeOffRemoved: _marks,
+    ev.SlotBooked: _booked,
+    ev.BookingRescheduled: _moved,
+    ev.BookingCancelled: _cancelled,
+    ev.PatientArrived: _status(BookingStatus.ARRIVED),
+    ev.VisitCompleted: _status(BookingStatus.FULFILLED),
+    ev.NoShowMarked: _status(BookingStatus.NOSHOW),
+    ev.OutcomeUndone: _undone,
+    ev.CalendarMovedIn: _came,
+}
+
+_NOT_PROJECTED = frozenset(
+    {
+        ev.HoldPlaced,
+        ev.HoldExtended,
+        ev.HoldReleased,
+        ev.HoldExpired,
+        ev.WindowAdvanced,
+        ev.CommandRefused,
+        ev.ClockTrusted,
+        ev.CalendarMovedOut,
+    }
+)

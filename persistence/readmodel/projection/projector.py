@@ -1,0 +1,385 @@
+"""The projector: follows every shard's journal and writes the read model behind it.
+
+Exactly once: the rows of a batch and the new offset are one transaction, and the
+offset moves only from where this projector read it. Killed between any two steps it
+starts again where the store says. An event that does not fit is parked, one alarm
+each, and everything after it goes on; no event is ever left out in silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from actors.domain.ids import ShardId
+from actors.errors import JournalCorrupt, Unavailable
+from actors.ports import Clock, Journal, Record
+from care.readmodel import ShardLag
+from care.sharing import OUTBOX, Wakeups
+from persistence.journal.journal_ends import ends_of
+from persistence.readmodel.projection import operations_of as projection
+from persistence.readmodel.projection.operations import AddOutbox, Operation, Poison
+from persistence.readmodel.projection.operations_of import CELL_MINUTES, parked
+from persistence.readmodel.projection.resting import Rest, pause
+from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.sql_transfers import origins, portion
+from persistence.readmodel.projection.store import (
+    Applied,
+    Moved,
+    Offset,
+    Outcome,
+    ParkKind,
+    ProjectionStore,
+    Refused,
+    StoreUnavailable,
+)
+
+log = logging.getLogger(__name__)
+
+BATCH_MAX = 1_000
+"""Records in one transaction: quick, and the lock on the tables is brief."""
+MOVES_MAX = 3
+"""Tries in one step when others move the offset meanwhile."""
+GATHER_S = 0.03
+"""Pause after a round that found little: a transaction for one event costs as much
+as one for fifty, and takes the processor from those who answer."""
+BACK_OFF_LEAST_S, BACK_OFF_MOST_S = 0.1, 5.0
+"""Pause after the store or the journal did not answer; doubles."""
+JITTER = 0.5
+"""Part of that pause which is left to chance, so that projectors do not come back to
+a server in step."""
+STATUS_EVERY_MS = 60_000
+"""How often a shard that is refused is complained about again."""
+
+
+Chance = Callable[[], float]
+"""A number from 0 to 1 (excluded) by chance."""
+
+
+def _chance() -> float:
+    return secrets.randbelow(1 << 20) / (1 << 20)
+
+
+class Projector:
+    """Projects all shards of one journal into one store.
+
+    Memory is bounded by ``lanes`` times ``batch_max`` records: what waits, waits in
+    the journal. ``lanes``: how many shards are written at one time, each in order.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        store: ProjectionStore,
+        clock: Clock,
+        *,
+        batch_max: int = BATCH_MAX,
+        cell_minutes: int = CELL_MINUTES,
+        lanes: int = 1,
+    ) -> None:
+        self._journal = journal
+        self.wakeups: Wakeups | None = None
+        """Rung after notices were written; None: who sends them polls."""
+        self._store = store
+        self._clock = clock
+        self._batch_max = batch_max
+        self._cell_minutes = cell_minutes
+        self._lanes = lanes
+        self._offsets: dict[ShardId, Offset] = {}
+        self._ends: dict[ShardId, int] = {}
+        """Where journals ended when this round began; what came since waits a round."""
+        self._complained: dict[ShardId, tuple[str, int]] = {}
+        self.refused: dict[ShardId, str] = {}
+        """Shards that cannot be projected, and why; the others go on."""
+        self.parked: Counter[ParkKind] = Counter()
+        """Events that this projector parked since it started."""
+        self.projected = 0
+        """Records projected since it started, those without rows included."""
+
+    async def step(self) -> int:
+        """One batch of every shard; how many records that were.
+
+        Raises:
+            StoreUnavailable: try again later; offsets are read anew then.
+            Unavailable: the journal does not answer; try again later.
+        """
+        waiting = deque(await self._journal.shards())
+        self._ends = await ends_of(self._journal, waiting)
+        if self._lanes == 1:
+            done = await self._lane(waiting)
+        else:
+            done = await self._side_by_side(waiting)
+        self.projected += done
+        return done
+
+    async def _side_by_side(self, waiting: deque[ShardId]) -> int:
+        lanes = (self._lane(waiting) for _ in range(min(self._lanes, len(waiting))))
+        # All lanes come to their end, also when one fails: nothing goes on unseen.
+        ends = await asyncio.gather(*lanes, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                self._offsets.clear()  # another lane may have read some since
+                raise end
+        return sum(end for end in ends if isinstance(end, int))
+
+    async def _lane(self, waiting: deque[ShardId]) -> int:
+        """One batch of each waiting shard, one after another."""
+        done = 0
+        while waiting:
+            shard = waiting.popleft()
+            try:
+                done += await self._step(shard)
+            except StoreUnavailable:
+                # It may have committed, failed over or been restored: ask it again.
+                self._offsets.clear()
+                waiting.clear()
+                raise
+            except JournalCorrupt as error:
+                self._refuse(shard, str(error))
+        return done
+
+    async def run(self, stop: asyncio.Event, chance: Chance = _chance) -> None:
+        """Follow the journal until ``stop`` is set."""
+        rest, back_off = Rest(self._journal), BACK_OFF_LEAST_S
+        while not stop.is_set():
+            try:
+                done = await self.step()
+                if not done:
+                    await rest.pause(stop, self._reached())
+            except (StoreUnavailable, Unavailable) as error:
+                seconds = back_off * (1 - JITTER * chance())
+                log.warning("projection waits %.1f s: %s", seconds, error)
+                await pause(stop, seconds)
+                back_off = min(back_off * 2, BACK_OFF_MOST_S)
+                continue
+            back_off = BACK_OFF_LEAST_S
+            if done:
+                rest.worked()
+                await pause(stop, GATHER_S if done < self._batch_max else 0)
+
+    def _reached(self) -> dict[ShardId, int]:
+        """Where the shards stand whose journal can be followed."""
+        return {
+            shard: offset.seq
+            for shard, offset in self._offsets.items()
+            if shard not in self.refused
+        }
+
+    async def lag(self) -> list[ShardLag]:
+        """How far every shard's projection is behind. Raises StoreUnavailable."""
+        return await lag(self._journal, self._store)
+
+    async def _step(self, shard: ShardId) -> int:
+        for _ in range(MOVES_MAX):
+            offset, records = await self._waiting(shard)
+            if not records:
+                return 0
+            done = await self._project(shard, offset, records)
+            if done:
+                return done
+        return 0
+
+    async def _waiting(self, shard: ShardId) -> tuple[Offset, Sequence[Record]]:
+        """The records to project next, and after which offset.
+
+        None also if they cannot be projected. The offset is not looked up again
+        later: another lane that fails makes all of them be forgotten.
+        """
+        offset = self._offsets.get(shard)
+        if offset is None:
+            offset = self._offsets[shard] = await self._store.offset(shard)
+        last = self._ends.get(shard)
+        if last is None or last < offset.seq:  # the offset may be the newer news
+            last = await self._journal.last_seq(shard)
+        if last < offset.seq:
+            # The offset may be the older news: another projector, or a rebuild.
+            offset = self._offsets[shard] = await self._store.offset(shard)
+        if not self._follows(shard, offset, last) or last == offset.seq:
+            return offset, ()
+        records = await self._journal.read(shard, offset.seq, self._batch_max)
+        if not records or not self._continues(shard, offset, records[0]):
+            return offset, ()
+        records = portion(records)
+        there = await self._have_left(origins(records))
+        return offset, records if there else ()
+
+    async def _have_left(self, needed: dict[ShardId, int]) -> bool:
+        """Whether calendars that come are projected as far as where they left."""
+        if not needed:
+            return True
+        here = set(await self._journal.shards())
+        offsets = await self._store.shard_offsets()
+        return all(
+            shard not in here or offsets.get(shard, Offset()).seq >= seq
+            for shard, seq in needed.items()
+        )
+
+    def _follows(self, shard: ShardId, offset: Offset, last: int) -> bool:
+        if last >= offset.seq:
+            self.refused.pop(shard, None)
+            return True
+        self._refuse(
+            shard,
+            f"the read model is at seq {offset.seq}, but the journal ends at {last}: "
+            "the journal was restored or lost its tail. Find out which bookings are "
+            "gone, then run `slotcast projection rebuild`",
+        )
+        return False
+
+    def _continues(self, shard: ShardId, offset: Offset, record: Record) -> bool:
+        if record.seq == offset.seq + 1 and record.epoch >= offset.epoch:
+            return True
+        self._refuse(
+            shard,
+            f"record {record.seq} of epoch {record.epoch} cannot follow seq "
+            f"{offset.seq} of epoch {offset.epoch}: this is another journal than the "
+            "one the read model was made from. Run `slotcast projection rebuild`",
+        )
+        return False
+
+    def _refuse(self, shard: ShardId, message: str) -> None:
+        self.refused[shard] = message
+        now = self._clock.now()
+        text, since = self._complained.get(shard, ("", 0))
+        if text != message or now - since >= STATUS_EVERY_MS:
+            log.error("shard %s is not projected: %s", shard, message)
+            self._complained[shard] = (message, now)
+
+    async def _project(
+        self, shard: ShardId, offset: Offset, records: Sequence[Record]
+    ) -> int:
+        operations: list[Operation] = []
+        for record in records:
+            outcome = self._operations(shard, record)
+            if isinstance(outcome, Refused):
+                return await self._one_by_one(shard, offset, records)
+            operations.extend(outcome)
+        reached = Offset(records[-1].seq, records[-1].epoch)
+        done = await self._apply(shard, offset.seq, reached, operations)
+        if isinstance(done, Refused):
+            return await self._one_by_one(shard, offset, records)
+        return self._note(shard, done, len(records))
+
+    async def _apply(
+        self,
+        shard: ShardId,
+        prev_seq: int,
+        reached: Offset,
+        operations: Sequence[Operation],
+    ) -> Outcome:
+        outcome = await self._store.apply(shard, prev_seq, reached, operations)
+        notices = any(isinstance(one, AddOutbox) for one in operations)
+        if notices and self.wakeups is not None and isinstance(outcome, Applied):
+            self.wakeups.notify(OUTBOX)
+        return outcome
+
+    def _operations(
+        self, shard: ShardId, record: Record
+    ) -> Sequence[Operation] | Refused:
+        try:
+            return projection.project(shard, record, cell_minutes=self._cell_minutes)
+        except Poison as error:
+            return Refused(ParkKind.POISON, str(error))
+        except Exception as error:
+            # Whatever it is, one event must not stop the projection of all others.
+            log.exception("projecting record %s of %s failed", record.seq, shard)
+            return Refused(ParkKind.POISON, f"{type(error).__name__}: {error}")
+
+    def _note(self, shard: ShardId, outcome: Applied | Moved, records: int) -> int:
+        self._offsets[shard] = outcome.offset
+        if isinstance(outcome, Moved):
+            log.info("another projector moved %s to %s", shard, outcome.offset.seq)
+            return 0
+        return records
+
+    async def _one_by_one(
+        self, shard: ShardId, offset: Offset, records: Sequence[Record]
+    ) -> int:
+        """Project each record by itself; those that do not fit are parked."""
+        done = 0
+        for record in records:
+            prev = self._offsets.get(shard, offset)
+            outcome = await self._one(shard, prev, record)
+            count = self._note(shard, outcome, 1)
+            if not count:
+                break
+            done += count
+        return done
+
+    async def _one(
+        self, shard: ShardId, prev: Offset, record: Record
+    ) -> Applied | Moved:
+        reached = Offset(record.seq, record.epoch)
+        outcome = self._operations(shard, record)
+        if not isinstance(outcome, Refused):
+            applied = await self._apply(shard, prev.seq, reached, outcome)
+            if not isinstance(applied, Refused):
+                return applied
+            outcome = applied
+        park = parked(record, outcome.kind, outcome.reason, outcome.other_booking_id)
+        stored = await self._store.apply(shard, prev.seq, reached, [park])
+        if isinstance(stored, Refused):
+            # Going on would lose the event: stop here and be heard.
+            raise StoreUnavailable(f"cannot park seq {record.seq}: {stored.reason}")
+        if isinstance(stored, Applied):
+            self._alarm(shard, record, outcome)
+        return stored
+
+    def _alarm(self, shard: ShardId, record: Record, refused: Refused) -> None:
+        self.parked[refused.kind] += 1
+        log.error(
+            "ALARM: record %s of shard %s (%s, provider %s) is parked as %s: %s",
+            record.seq,
+            shard,
+            type(record.event).__name__,
+            record.event.provider_id,
+            refused.kind.value,
+            refused.reason,
+        )
+
+
+async def lag(journal: Journal, store: ProjectionStore) -> list[ShardLag]:
+    """How far every shard's projection is behind its journal, in events and time."""
+    offsets = await store.shard_offsets()
+    lags: list[ShardLag] = []
+    shards = sorted(set(await journal.shards()) | set(offsets))
+    ends = await ends_of(journal, shards)
+    for shard in shards:
+        offset = offsets.get(shard, Offset())
+        last = ends[shard] if shard in ends else await journal.last_seq(shard)
+        waiting: Sequence[Record] = ()
+        if last > offset.seq:
+            waiting = await _first(journal, shard, offset.seq)
+        lags.append(
+            ShardLag(
+                shard=shard,
+                epoch=offset.epoch,
+                projected_seq=offset.seq,
+                journal_seq=last,
+                oldest_waiting_at=waiting[0].event.at if waiting else None,
+            )
+        )
+    return lags
+
+
+async def _first(journal: Journal, shard: ShardId, after: int) -> Sequence[Record]:
+    try:
+        return await journal.read(shard, after, 1)
+    except JournalCorrupt:
+        return ()  # trimmed away: the projector says so, and loudly
+
+
+async def run(
+    journal: Journal, engine: AsyncEngine, clock: Clock, stop: asyncio.Event
+) -> None:
+    """Project until ``stop`` is set: the whole life of the projector process.
+
+    ``engine`` has the role "projector" and migrated tables.
+    """
+    store = SqlProjectionStore(engine)
+    await Projector(journal, store, clock, lanes=store.lanes).run(stop)

@@ -1,0 +1,97 @@
+"""Calendars that move between shards, as the read model sees it.
+
+A calendar's rows are there already when it comes to another shard: its first record
+there takes them over, and puts those that are missing. So it waits until the shard that
+the calendar left is projected that far, and stands apart from other records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from actors.domain.ids import ShardId
+from actors.domain.messages.events import CalendarMovedIn
+from actors.ports import Record
+from persistence.readmodel import tables as t
+from persistence.readmodel.projection.operations import TakeBookings
+from persistence.readmodel.projection.sql_bookings import (
+    appointment_row,
+    claim_rows,
+    insert_rows,
+)
+
+TOGETHER_BYTES = 256 * 1024
+"""Calendars that are taken over in one transaction: about a hundred quiet ones."""
+_IDS_PER_STATEMENT = 500
+
+
+def portion(records: Sequence[Record]) -> Sequence[Record]:
+    """The records to project in one go: transfers only, or none of them."""
+    room = TOGETHER_BYTES
+    for place, record in enumerate(records):
+        event = record.event
+        if isinstance(event, CalendarMovedIn):
+            if place and (room <= 0 or not _comes(records[0])):
+                return records[:place]
+            room -= len(event.state)
+        elif _comes(records[0]):
+            return records[:place]
+    return records
+
+
+def _comes(record: Record) -> bool:
+    return isinstance(record.event, CalendarMovedIn)
+
+
+def origins(records: Sequence[Record]) -> dict[ShardId, int]:
+    """How far other shards must be projected before these records can be."""
+    needed: dict[ShardId, int] = {}
+    for record in records:
+        event = record.event
+        if isinstance(event, CalendarMovedIn):
+            known = needed.get(event.from_shard, 0)
+            needed[event.from_shard] = max(known, event.from_seq)
+    return needed
+
+
+async def take_over(
+    connection: AsyncConnection, shard: ShardId, takes: Sequence[TakeBookings]
+) -> None:
+    """Let rows be this shard's, and put those that are missing."""
+    for take in takes:
+        mine = t.appointment.c.provider_id == take.provider_id
+        if take.anew:
+            await _drop(connection, take)
+        await connection.execute(
+            update(t.appointment)
+            .where(mine)
+            .values(shard=shard, seq=take.seq, epoch=take.epoch)
+        )
+        query = select(t.appointment.c.booking_id).where(mine)
+        known = set((await connection.scalars(query)).all())
+        columns = t.appointment.columns.keys()
+        rows = [
+            appointment_row(shard, put)
+            for put in take.bookings
+            if put.booking_id not in known
+        ]
+        if rows:
+            values = [tuple(row[column] for column in columns) for row in rows]
+            await insert_rows(connection, t.appointment, values)
+        claims = claim_rows(add for add in take.claims if add.booking_id not in known)
+        if claims:
+            await insert_rows(connection, t.slot_claim, claims)
+
+
+async def _drop(connection: AsyncConnection, take: TakeBookings) -> None:
+    for some in _portions([put.booking_id for put in take.bookings]):
+        for table in (t.appointment, t.slot_claim):
+            await connection.execute(delete(table).where(table.c.booking_id.in_(some)))
+
+
+def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), _IDS_PER_STATEMENT):
+        yield ids[start : start + _IDS_PER_STATEMENT]

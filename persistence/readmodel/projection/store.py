@@ -1,0 +1,98 @@
+"""Where a projector keeps rows and offset, as a port.
+
+Adapters: persistence/readmodel/projection/sql.py and the twin in persistence/readmodel/memory/readmodel.py.
+One contract suite runs on both (tests/contracts/test_projection_contract.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from actors.domain.ids import ShardId
+from persistence.readmodel.projection.operations import Operation
+
+
+class Offset(Struct, frozen=True):
+    """How far a shard is projected: its last record's seq and epoch; 0 for nothing."""
+
+    seq: int = 0
+    epoch: int = 0
+
+
+class Applied(Struct, frozen=True):
+    """Rows, notices and offset are committed."""
+
+    offset: Offset
+
+
+class Moved(Struct, frozen=True):
+    """Nothing was done: the offset is not where the caller thought it was."""
+
+    offset: Offset
+
+
+class ParkKind(StrEnum):
+    """Why an event cannot be projected."""
+
+    CLAIM = "claim"
+    """A cell is claimed by another booking: a slot was given twice."""
+    ORPHAN = "orphan"
+    """It changes a booking that the read model does not have."""
+    POISON = "poison"
+    """It cannot be understood or stored."""
+
+
+class Refused(Struct, frozen=True):
+    """Nothing was done: some operation does not fit the rows that are there."""
+
+    kind: ParkKind
+    reason: str
+    other_booking_id: str = ""
+
+
+Outcome = Applied | Moved | Refused
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be reached, or it is not known whether it committed.
+
+    After this, read the offset again before anything else.
+    """
+
+
+class ProjectionStore(Protocol):
+    """Rows, notices and offsets, written together or not at all."""
+
+    async def offset(self, shard: ShardId) -> Offset:
+        """Where the shard's projection stands. Raises StoreUnavailable."""
+        ...
+
+    async def shard_offsets(self) -> Mapping[ShardId, Offset]:
+        """Where all projections stand. Raises StoreUnavailable."""
+        ...
+
+    async def apply(
+        self,
+        shard: ShardId,
+        prev_seq: int,
+        offset: Offset,
+        operations: Sequence[Operation],
+    ) -> Outcome:
+        """Carry out operations in order and move the offset from ``prev_seq``.
+
+        One transaction. If the offset is not at ``prev_seq`` nothing is done: that
+        alone makes two projectors harmless. Notices up to the shard's outbox mark are
+        left out: they were written before a rebuild.
+
+        Raises:
+            StoreUnavailable: nothing is known; read the offset again.
+        """
+        ...
+
+    async def parked(self) -> Mapping[ParkKind, int]:
+        """How many events are kept aside, by reason."""
+        ...

@@ -1,0 +1,50 @@
+"""The projected bookings and claims as they stand, for audits and backups."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from actors.audit.audit import AuditedBooking
+from actors.domain.ids import BookingId, PatientId, ProviderId
+from actors.domain.messages.answers import BookingStatus
+from persistence.readmodel.tables import appointment, slot_claim
+
+
+async def projected_bookings(
+    engine: AsyncEngine,
+) -> dict[BookingId, AuditedBooking]:
+    """Every appointment row."""
+    a = appointment.c
+    columns = (
+        *(a.booking_id, a.provider_id, a.patient_id, a.status),
+        *(a.start_minute, a.end_minute, a.busy_start, a.busy_end),
+    )
+    found: dict[BookingId, AuditedBooking] = {}
+    async with engine.connect() as connection:
+        async for row in await connection.stream(select(*columns)):
+            found[BookingId(row.booking_id)] = AuditedBooking(
+                provider_id=ProviderId(row.provider_id),
+                patient_id=PatientId(row.patient_id),
+                status=BookingStatus(row.status),
+                start=row.start_minute,
+                end=row.end_minute,
+                busy_start=row.busy_start,
+                busy_end=row.busy_end,
+            )
+    return found
+
+
+async def projected_claims(
+    engine: AsyncEngine,
+) -> dict[tuple[ProviderId, int], BookingId]:
+    """Every claimed cell of lane 0, and whose it is."""
+    c = slot_claim.c
+    found: dict[tuple[ProviderId, int], BookingId] = {}
+    async with engine.connect() as connection:
+        rows = await connection.stream(
+            select(c.provider_id, c.cell, c.booking_id).where(c.lane == 0)
+        )
+        async for row in rows:
+            found[ProviderId(row.provider_id), row.cell] = BookingId(row.booking_id)
+    return found

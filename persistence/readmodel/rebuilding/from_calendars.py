@@ -1,0 +1,220 @@
+"""Calendars at rest as rows: for a rebuild when old records were trimmed. Pure.
+
+A snapshot holds what a calendar remembers: profile, rules and bookings of the last
+400 days, not their history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from actors.domain.calendar.at_rest import unpack
+from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.lifecycle import BLOCKING
+from actors.domain.calendar.occupancy import Booking
+from actors.domain.calendar.snapshot import decode, encode
+from actors.domain.ids import Millis, ProviderId, ShardId
+from actors.domain.rules import Policy
+from actors.placement import is_isolated
+from actors.ports import Record, StoredCalendar
+from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.readmodel.projection.operations import (
+    AddClaims,
+    AddHistory,
+    AddOutbox,
+    Operation,
+    Poison,
+    PutAppointment,
+    PutClinic,
+    PutProvider,
+    PutVisitTypes,
+)
+from persistence.readmodel.projection.operations_of import (
+    CELL_MINUTES,
+    calendar_operations,
+    cells,
+    parked,
+    project,
+)
+from persistence.readmodel.projection.store import Offset, Outcome, ParkKind, Refused
+
+
+class Seed(Struct, frozen=True):
+    """A calendar and the seq it was taken at."""
+
+    seq: int
+    calendar: Calendar
+
+
+class Seeds(Protocol):
+    """Where the calendars at rest come from; see actors.ports.SnapshotStore."""
+
+    async def position(self, shard: ShardId) -> int:
+        """Every event up to here is in a stored calendar."""
+        ...
+
+    def calendars(self, shard: ShardId) -> AsyncIterator[Seed]:
+        """All stored calendars of the shard."""
+        ...
+
+
+class ListedSnapshots(Protocol):
+    """A snapshot store that can say whose calendars it has."""
+
+    async def position(self, shard: ShardId) -> int:
+        """See actors.ports.SnapshotStore."""
+        ...
+
+    async def providers(self, shard: ShardId) -> Sequence[ProviderId]:
+        """Whose calendars are stored."""
+        ...
+
+    async def load(
+        self, shard: ShardId, providers: Sequence[ProviderId]
+    ) -> Mapping[ProviderId, StoredCalendar]:
+        """See actors.ports.SnapshotStore."""
+        ...
+
+
+class SnapshotSeeds:
+    """``Seeds`` from the snapshots that the shards keep."""
+
+    def __init__(self, snapshots: ListedSnapshots, policy: Policy) -> None:
+        self._snapshots = snapshots
+        self._policy = policy
+
+    async def position(self, shard: ShardId) -> int:
+        """Every event up to here is in a stored calendar."""
+        return await self._snapshots.position(shard)
+
+    async def calendars(self, shard: ShardId) -> AsyncIterator[Seed]:
+        """All stored calendars of the shard."""
+        for provider in await self._snapshots.providers(shard):
+            stored = (await self._snapshots.load(shard, [provider]))[provider]
+            yield Seed(stored.seq, decode(stored.blob, self._policy))
+
+
+def seed_operations(seed: Seed, *, cell_minutes: int = CELL_MINUTES) -> list[Operation]:
+    """The rows of one calendar at rest."""
+    calendar = seed.calendar
+    provider_id = calendar.provider_id
+    operations: list[Operation] = []
+    if calendar.profile is not None:
+        profile = calendar.profile
+        # Instant 0: whatever the journal still says of this clinic is newer.
+        operations.append(PutClinic(profile.clinic, Millis(0), provider_id))
+        put = PutProvider(provider_id, seed.seq, calendar.version, profile)
+        operations.append(put)
+    if calendar.availability is not None:
+        types = calendar.availability.visit_types
+        operations.append(PutVisitTypes(provider_id, types))
+    for booking in calendar.bookings.values():
+        operations.append(_appointment(seed, booking))
+        if booking.status in BLOCKING:
+            first, last = cells(booking.busy_start, booking.busy_end, cell_minutes)
+            claims = AddClaims(provider_id, booking.booking_id, first, last)
+            operations.append(claims)
+    return operations
+
+
+def _appointment(seed: Seed, booking: Booking) -> PutAppointment:
+    return PutAppointment(
+        booking_id=booking.booking_id,
+        seq=seed.seq,
+        epoch=seed.calendar.epoch,
+        version=seed.calendar.version,
+        provider_id=seed.calendar.provider_id,
+        patient_id=booking.patient_id,
+        status=booking.status,
+        visit_type=booking.visit_type,
+        start=booking.start,
+        end=booking.end,
+        busy_start=booking.busy_start,
+        busy_end=booking.busy_end,
+        location_id=booking.location_id,
+        booked_at=booking.booked_at,
+        reason=booking.reason,
+        cancel_reason=booking.cancel_reason,
+        stranded=booking.stranded,
+    )
+
+
+async def sown(
+    shard: ShardId,
+    seeds: Iterable[Seed],
+    records: Sequence[Record],
+    cell_minutes: int = CELL_MINUTES,
+) -> list[Operation]:
+    """Operations that bring an empty shard to the last of ``records``.
+
+    Calendars rest at different seqs: of a record that its calendar has already seen
+    only history and notice are added. What does not fit is parked, as the projector
+    would: each step is tried on the memory twin first.
+    """
+    twin, seen = MemoryReadModel(), {}
+    operations: list[Operation] = []
+    seq = 0
+    for seed in seeds:
+        seen[seed.calendar.provider_id] = seed.seq
+        seq += 1
+        some = _rows(shard, seed, cell_minutes)
+        done = await twin.apply(shard, seq - 1, Offset(seq), some)
+        if isinstance(done, Refused):
+            message = f"{seed.calendar.provider_id}'s snapshot: {done.reason}"
+            raise RebuildImpossible(message)
+        operations.extend(some)
+    for record in records:
+        seq += 1
+        known = record.seq <= seen.get(record.event.provider_id, 0)
+        operations.extend(
+            await _tried(
+                twin,
+                shard,
+                Offset(seq),
+                record,
+                known=known,
+                cell_minutes=cell_minutes,
+            )
+        )
+    return operations
+
+
+def _rows(shard: ShardId, seed: Seed, cell_minutes: int) -> list[Operation]:
+    """Of a calendar that came from another shard: instead of what that one told."""
+    if not is_isolated(shard):
+        return seed_operations(seed, cell_minutes=cell_minutes)
+    kept = unpack(encode(seed.calendar))[0]
+    return calendar_operations(kept, seed.seq, kept.epoch, cell_minutes, anew=True)
+
+
+async def _tried(
+    twin: MemoryReadModel,
+    shard: ShardId,
+    offset: Offset,
+    record: Record,
+    *,
+    known: bool,
+    cell_minutes: int,
+) -> Sequence[Operation]:
+    """What a record adds; of one that its calendar knows, history and notice only."""
+    outcome: Outcome
+    some: Sequence[Operation] = ()
+    try:
+        some = project(shard, record, cell_minutes=cell_minutes)
+        if known:
+            some = [one for one in some if isinstance(one, AddHistory | AddOutbox)]
+        outcome = await twin.apply(shard, offset.seq - 1, offset, some)
+    except Poison as error:
+        outcome = Refused(ParkKind.POISON, str(error))
+    if not isinstance(outcome, Refused):
+        return some
+    park = parked(record, outcome.kind, outcome.reason, outcome.other_booking_id)
+    await twin.apply(shard, offset.seq - 1, offset, [park])
+    return [park]
+
+
+class RebuildImpossible(Exception):
+    """The journal and the snapshots at hand do not hold all that is needed."""

@@ -1,0 +1,160 @@
+"""How people look for providers: words, distances and cursors. Pure.
+
+Shared by the SQL directory and its memory twin, so that both answer alike.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import structs
+
+from actors.domain.rules import Clinic, Profile
+from care.readmodel import ProviderListing
+
+WORD_MAX = 40
+"""Characters of a search word that count; longer words match by this beginning."""
+SORT_MAX = 120
+"""Characters of a name that order a list."""
+WORDS_MAX = 8
+"""Words of one query that count; people do not type more, attackers do."""
+EARTH_KM = 6371.0088
+"""Mean radius of the Earth."""
+UNKNOWN_KM = 1e9
+"""Stands for the distance of a clinic whose place is unknown: farther than all."""
+_WHOLE_MAX = 1 << 53
+"""Whole numbers beyond this are no key of ours; far fewer fit into a column."""
+RINGS_KM = (2.0, 10.0, 50.0, 250.0)
+"""How far to look first, second, …, when the nearest are asked for."""
+
+_POLE = 90.0
+_DATE_LINE = 180.0
+_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
+)
+_BREAK = re.compile(r"[\W_]+")
+_INNER = re.compile(r"(?<=\w)['’ʼ\-‐.](?=\w)")
+
+
+def plain(text: str) -> str:
+    """``text`` without case, accents and punctuation, words one space apart."""
+    folded = unicodedata.normalize("NFKD", text.casefold()).casefold()
+    bare = "".join(c for c in folded if not unicodedata.combining(c))
+    return _BREAK.sub(" ", bare.translate(_LETTERS)).strip()
+
+
+def sort_key(name: str) -> str:
+    """What a list of names is ordered by, compared by code point."""
+    return plain(name)[:SORT_MAX].rstrip()
+
+
+def words_of(*texts: str) -> frozenset[str]:
+    """All words by whose beginnings these texts are found.
+
+    ``O'Brien`` is found as ``o'brien``, ``brien`` and ``obrien``.
+    """
+    found: set[str] = set()
+    for text in texts:
+        for form in {text, _INNER.sub("", text)}:
+            found.update(word[:WORD_MAX] for word in plain(form).split())
+    return frozenset(found)
+
+
+def query_words(text: str) -> tuple[str, ...]:
+    """The words that must all match, the longest (rarest) first."""
+    distinct = {word[:WORD_MAX] for word in plain(text).split()}
+    return tuple(sorted(distinct, key=lambda word: (-len(word), word))[:WORDS_MAX])
+
+
+def after_prefix(word: str) -> str:
+    """The least text that is greater than everything that begins with ``word``."""
+    return word[:-1] + chr(ord(word[-1]) + 1)
+
+
+def provider_words(profile: Profile) -> frozenset[str]:
+    """The words of a provider, those of the clinic aside."""
+    return words_of(profile.name, profile.specialty)
+
+
+def clinic_words(clinic: Clinic) -> frozenset[str]:
+    """The words of a clinic: its name and city."""
+    return words_of(clinic.name, clinic.city)
+
+
+Point = tuple[float, float]
+"""Latitude and longitude in degrees."""
+
+
+def distance_km(here: Point, there: Point) -> float:
+    """The great-circle distance (haversine)."""
+    lat1, lon1, lat2, lon2 = map(math.radians, (*here, *there))
+    a = (
+        math.sin((lat2 - lat1) / 2) ** 2
+        + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
+    )
+    return 2 * EARTH_KM * math.asin(min(1.0, math.sqrt(a)))
+
+
+def placed(listing: ProviderListing, near: Point | None) -> ProviderListing:
+    """The listing with its distance from ``near``, if both places are known."""
+    clinic = listing.profile.clinic
+    if near is None or clinic.latitude is None or clinic.longitude is None:
+        return listing
+    away = distance_km(near, (clinic.latitude, clinic.longitude))
+    return structs.replace(listing, distance_km=away)
+
+
+def box(here: Point, within_km: float) -> tuple[float, float, float, float]:
+    """Least and greatest latitude and longitude of all points within a distance.
+
+    Near a pole or the date line the longitudes are not bounded.
+    """
+    angle = within_km / EARTH_KM
+    high, low = here[0] + math.degrees(angle), here[0] - math.degrees(angle)
+    everywhere = (low, high, -_DATE_LINE, _DATE_LINE)
+    if high >= _POLE or low <= -_POLE:
+        return everywhere
+    reach = math.asin(min(1.0, math.sin(angle) / math.cos(math.radians(here[0]))))
+    west, east = here[1] - math.degrees(reach), here[1] + math.degrees(reach)
+    if west < -_DATE_LINE or east > _DATE_LINE:
+        return everywhere
+    # A hair wider: the box must never lose what the exact distance would keep.
+    return (low - 1e-9, high + 1e-9, west - 1e-9, east + 1e-9)
+
+
+def write_cursor(kind: str, *key: str | float) -> str:
+    """An opaque cursor that continues after ``key`` in a list of this kind."""
+    raw = msgspec.json.encode([kind, *key])
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def read_cursor(kind: str, text: str, types: Sequence[type]) -> tuple[str | float, ...]:
+    """The key in a cursor.
+
+    Raises:
+        ValueError: not one of ours, or of another kind of list.
+    """
+    try:
+        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+        values = msgspec.json.decode(base64.b64decode(padded, b"-_", validate=True))
+    except (ValueError, UnicodeError, binascii.Error, msgspec.DecodeError):
+        raise ValueError("not a cursor of this list") from None
+    if not isinstance(values, list) or len(values) != len(types) + 1:
+        raise ValueError("not a cursor of this list")
+    if values[0] != kind or not all(map(_fits, values[1:], types)):
+        raise ValueError("not a cursor of this list")
+    return tuple(values[1:])
+
+
+def _fits(value: object, wanted: type) -> bool:
+    if wanted is float and isinstance(value, int):
+        return not isinstance(value, bool)  # JSON may write 3.0 as 3
+    if isinstance(value, int) and abs(value) > _WHOLE_MAX:
+        return False  # JSON knows no bounds, the database does
+    return isinstance(value, wanted) and not isinstance(value, bool)

@@ -1,0 +1,286 @@
+"""One connection to Redis, pipelined, every wait bounded; opened anew after trouble.
+
+Why not a client library: an append is one command that must cost little, and what
+matters is whether a request was handed to the network before it failed, which decides
+between "nothing was done" and "nobody knows".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import hiredis
+from msgspec import Struct
+
+from persistence.redis.functions import packed
+
+CONNECT_S = 1.0
+"""For the connection and the greeting together."""
+ANSWER_S = 3.0
+"""A Redis silent for so long is taken for away."""
+_NOTHING = object()
+_NOT_UNDERSTOOD = (
+    "it is not understood: it is redis://user:password@host:port/number, and in "
+    "the password / # ? @ : % are written as %2F %23 %3F %40 %3A %25"
+)
+
+
+class WireDown(Exception):
+    """The connection failed.
+
+    ``sent``: the request may have arrived. ``ended``: the connection did, which may
+    have been before; a new one may be answered.
+    """
+
+    def __init__(self, detail: str, *, sent: bool, ended: bool = False) -> None:
+        super().__init__(detail)
+        self.sent = sent
+        self.ended = ended
+
+
+class Address(Struct, frozen=True):
+    """Where a Redis is and who asks, as in its URL."""
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = ""
+    database: int = 0
+    secure: bool = False
+    authority: str = ""
+    """A file of certificates that a server must be signed by; '' for the system's."""
+
+    @property
+    def place(self) -> str:
+        """For people: where it is, without the password."""
+        return f"{self.host}:{self.port}"
+
+
+def address_of(url: str) -> Address:
+    """The parts of ``redis://user:password@host:port/database`` (``rediss`` for TLS).
+
+    Raises:
+        ValueError: it is no such URL. Nothing of it is said: a password with a sign
+            that is not encoded ends up in any part of it.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 6379
+    except ValueError:
+        raise ValueError(_NOT_UNDERSTOOD) from None
+    if parts.scheme not in {"redis", "rediss"}:
+        raise ValueError("a Redis address begins with redis:// or rediss://")
+    database = parts.path.strip("/") or "0"
+    if parts.fragment or "@" in parts.query or "@" in database:
+        raise ValueError(_NOT_UNDERSTOOD)
+    if not database.isdecimal():
+        raise ValueError("the database in a Redis address is a number")
+    asked = parse_qs(parts.query)
+    return Address(
+        parts.hostname or "localhost",
+        port,
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+        int(database),
+        parts.scheme == "rediss",
+        asked.get("ssl_ca_certs", [""])[0],
+    )
+
+
+class _Asked(Struct, eq=False):
+    """A request on its way, and the replies that have come."""
+
+    answer: asyncio.Future[list[Any]]
+    awaited: int
+    deadline: float
+    replies: list[Any]
+
+
+class _Line(asyncio.Protocol):
+    """One TCP connection. Its end fails everything that waits on it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
+        self._asked: deque[_Asked] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio tells that it stands."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop has its own
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio tells that it ended."""
+        self._transport = None
+        why = f" ({exc!r})" if exc else ""
+        self._fail(f"the connection ended{why}", ended=True)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand replies to those who asked, in order."""
+        reader, asked = self._reader, self._asked
+        try:
+            reader.feed(data)
+            while (reply := reader.gets()) is not _NOTHING:
+                first = asked[0]
+                first.replies.append(reply)
+                if len(first.replies) == first.awaited:
+                    asked.popleft()
+                    if not first.answer.done():
+                        first.answer.set_result(first.replies)
+        except (hiredis.HiredisError, IndexError) as error:
+            self.drop(f"what came is no answer ({error!r})")
+
+    def send(
+        self, request: bytes, replies: int, timeout_s: float
+    ) -> asyncio.Future[list[Any]]:
+        """Write it now; the future is its replies."""
+        assert self._transport is not None
+        answer: asyncio.Future[list[Any]] = self._loop.create_future()
+        deadline = self._loop.time() + timeout_s
+        self._asked.append(_Asked(answer, replies, deadline, []))
+        self._transport.write(request)
+        if self._alarm is None:
+            self._alarm = self._loop.call_at(deadline, self._look)
+        return answer
+
+    def drop(self, why: str) -> None:
+        """Give the connection up at once."""
+        self._fail(why)
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+
+    def _look(self) -> None:
+        """One timer for all: it is set to the first deadline of those who wait."""
+        self._alarm = None
+        if not self._asked:
+            return
+        first = self._asked[0].deadline
+        if first <= self._loop.time():
+            self.drop("no answer in time")
+        else:
+            self._alarm = self._loop.call_at(first, self._look)
+
+    def _fail(self, why: str, *, ended: bool = False) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        waiting, self._asked = self._asked, deque()
+        for asked in waiting:
+            if not asked.answer.done():
+                asked.answer.set_exception(WireDown(why, sent=True, ended=ended))
+                # Who was cancelled meanwhile does not look; that is no error.
+                asked.answer.exception()
+
+
+class Wire:
+    """A connection that is there when it is needed. Must be closed."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        name: str = "slotcast",
+        connect_s: float = CONNECT_S,
+        answer_s: float = ANSWER_S,
+    ) -> None:
+        """Connects when first asked; ``name`` is what CLIENT LIST shows."""
+        self._address = address
+        self._name = name
+        self._connect_s = connect_s
+        self._answer_s = answer_s
+        self._line: _Line | None = None
+        self._connecting = asyncio.Lock()
+        self._closed = False
+
+    async def ask(
+        self, request: bytes, replies: int = 1, timeout_s: float = 0.0
+    ) -> list[Any]:
+        """Send packed commands, and wait for so many replies; errors are replies.
+
+        Raises:
+            WireDown: it could not be sent, or was not answered in time.
+        """
+        line = self._line
+        if line is None or not line.is_open:
+            line = await self._connected()
+        return await line.send(request, replies, timeout_s or self._answer_s)
+
+    def drop(self) -> None:
+        """End the connection; what waits on it fails. The next question opens one."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.drop("given up")
+
+    async def close(self) -> None:
+        """End the connection for good."""
+        self._closed = True
+        if self._line is not None:
+            self.drop()
+            await asyncio.sleep(0)  # the transport closes its socket in the next round
+
+    async def _connected(self) -> _Line:
+        async with self._connecting:
+            if self._line is not None and self._line.is_open:
+                return self._line
+            if self._closed:
+                raise WireDown("closed", sent=False)
+            try:
+                async with asyncio.timeout(self._connect_s):
+                    self._line = await self._greeted()
+            except (OSError, TimeoutError, WireDown) as error:
+                why = str(error) or "no answer in time"
+                raise WireDown(f"{self._address.place}: {why}", sent=False) from error
+            return self._line
+
+    async def _greeted(self) -> _Line:
+        address = self._address
+        loop = asyncio.get_running_loop()
+        _, line = await loop.create_connection(
+            lambda: _Line(loop),
+            address.host,
+            address.port,
+            ssl=_secured(address) if address.secure else None,
+        )
+        greeting = _greeting(address, self._name)
+        try:
+            replies = await line.send(
+                b"".join(greeting), len(greeting), self._connect_s
+            )
+            _must_be_welcome(replies[:-1])
+        except BaseException:
+            line.drop("not greeted")
+            raise
+        return line
+
+
+def _greeting(address: Address, name: str) -> Sequence[bytes]:
+    """Who asks, and for which database; the name last, it may be refused."""
+    words: list[bytes] = []
+    if address.password:
+        who = (address.user,) if address.user else ()
+        words.append(packed("AUTH", *who, address.password))
+    if address.database:
+        words.append(packed("SELECT", address.database))
+    return [*words, packed("CLIENT", "SETNAME", name)]
+
+
+def _must_be_welcome(replies: Sequence[Any]) -> None:
+    for reply in replies:
+        if isinstance(reply, hiredis.ReplyError):
+            raise WireDown(str(reply), sent=False)
+
+
+def _secured(address: Address) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=address.authority or None)

@@ -1,0 +1,74 @@
+"""Who serves just now: each gateway leaves a line in Redis and repeats it.
+
+For ``slotcast cluster status`` alone. A line that is not repeated is old news after
+``STALE_MS`` and is dropped by whoever reads it.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from actors.domain.ids import Millis
+from persistence.redis.link import RedisLink
+
+TELL_S = 3.0
+"""How often a gateway repeats its line."""
+STALE_MS = 12_000
+TIMEOUT_S = 1.0
+
+
+class GatewayLine(Struct, frozen=True):
+    """What a gateway says of itself; ``at`` is when."""
+
+    node: str
+    index: int
+    pid: int
+    url: str
+    watchers: int
+    at: Millis
+    tzdata: str = ""
+    """The edition of its time zone database; empty for an older version."""
+
+
+class RedisPresence:
+    """The lines of one site's gateways. Must be closed."""
+
+    def __init__(self, url: str, site: str) -> None:
+        self._link = RedisLink(url, timeout_s=TIMEOUT_S)
+        self._key = f"{site}:gateways"
+
+    async def tell(self, line: GatewayLine) -> None:
+        """Leave our line. Raises RedisAway."""
+        name, content = f"{line.node}/{line.index}", msgspec.json.encode(line)
+
+        async def put(redis: Redis) -> None:
+            await redis.hset(self._key, name, content.decode())
+
+        await self._link.call(put)
+
+    async def leave(self, node: str, index: int) -> None:
+        """Take our line away. Raises RedisAway."""
+
+        async def drop(redis: Redis) -> None:
+            await redis.hdel(self._key, f"{node}/{index}")
+
+        await self._link.call(drop)
+
+    async def everybody(self, now: Millis) -> list[GatewayLine]:
+        """The gateways that spoke of late, by node and index. Raises RedisAway."""
+
+        async def ask(redis: Redis) -> dict[bytes, bytes]:
+            return cast("dict[bytes, bytes]", await redis.hgetall(self._key))
+
+        found = (await self._link.call(ask)).values()
+        lines = [msgspec.json.decode(one, type=GatewayLine) for one in found]
+        fresh = [line for line in lines if now - line.at < STALE_MS]
+        return sorted(fresh, key=lambda line: (line.node, line.index))
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._link.close()

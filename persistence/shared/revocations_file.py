@@ -1,0 +1,118 @@
+"""Revocations in the data folder: one JSON line each, replaced as a whole.
+
+The command line writes while a server runs; the server looks at the file's stamp a
+few times a second. Writers take turns by a lock beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from actors.errors import Unavailable
+from actors.ports import Clock
+from care.sharing import Learn, Revocation, Standing
+
+LOOK_S: Final = 0.25
+"""How often the file's stamp is looked at: a call to the kernel of microseconds."""
+REVOCATIONS_MAX: Final = 100_000
+
+_decode = msgspec.json.Decoder(Revocation).decode
+_Stamp = tuple[int, int, int]
+
+
+class FileRevocations:
+    """Implements Revocations on one machine."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._trouble = ""
+
+    async def add(self, revocation: Revocation) -> None:
+        """See Revocations.add."""
+        await self.add_all([revocation])
+
+    async def add_all(self, revocations: Sequence[Revocation]) -> None:
+        """Revoke several in one write. Raises Unavailable."""
+        try:
+            await asyncio.to_thread(self._add, revocations)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise Unavailable(f"{self._path} cannot be written: {error}.") from error
+
+    async def held(self) -> Sequence[Revocation]:
+        """All that hold. Raises OSError or MsgspecError."""
+        return await asyncio.to_thread(self._read)
+
+    async def follow(self, learn: Learn) -> None:
+        """See Revocations.follow."""
+        seen: _Stamp | None = None
+        while True:
+            try:
+                stamp = self._stamp()
+                if stamp != seen:
+                    found = await asyncio.to_thread(self._read)
+                    seen = stamp
+                    if found:
+                        learn(found)
+                self._trouble = ""
+            except (OSError, msgspec.MsgspecError) as error:
+                self._trouble = f"{self._path.name} cannot be read: {error}"
+            await asyncio.sleep(LOOK_S)
+
+    def standing(self) -> Standing:
+        """See Revocations.standing."""
+        return Standing(ok=not self._trouble, detail=self._trouble)
+
+    def _stamp(self) -> _Stamp | None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _read(self) -> list[Revocation]:
+        try:
+            lines = self._path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        now = self._clock.now()
+        found = (_decode(line) for line in lines if line)
+        return [one for one in found if one.until > now]
+
+    def _add(self, revocations: Sequence[Revocation]) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._alone():
+            held = list(dict.fromkeys((*self._read(), *revocations)))
+            if len(held) > REVOCATIONS_MAX:
+                raise OSError(f"{REVOCATIONS_MAX} revocations are held already")
+            lines = [msgspec.json.encode(one) for one in held]
+            fresh = self._path.with_suffix(".new")
+            with fresh.open("wb") as file:
+                file.write(b"\n".join(lines) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._path)
+            _sync_folder(self._path.parent)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        lock = self._path.with_suffix(".lock")
+        with lock.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,247 @@
+"""Revocations in Redis: a sorted set by the instant they run out, and a channel.
+
+A gateway learns of a new one from the channel at once, reads all of them whenever its
+subscription begins anew, and compares a stamp every few seconds in case a word was
+lost. The stamp is a number that each new one raises; a list by that number says what
+is new, so a comparison costs what changed. A list that does not hold what we know
+under our number is another one (a fail-over): then all are read.
+
+What a gateway knows and Redis has lost (a restart without a disk, a fail-over) it puts
+back: a revocation is never forgotten while a gateway remembers it. A copy in the node's
+data folder is what a gateway goes by that starts while Redis is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+
+from actors.domain.ids import Millis
+from actors.errors import Unavailable
+from actors.ports import Clock
+from care.sharing import Learn, Revocation, Standing
+from persistence.redis.channel import RedisChannel
+from persistence.redis.link import RedisAway, RedisLink
+from persistence.shared.revocations_file import FileRevocations
+
+REVOCATIONS_MAX: Final = 100_000
+"""Live revocations of a site: a bound on every gateway's memory, about 20 MB."""
+TIMEOUT_S: Final = 2.0
+"""Revoking is a person's act, and reading all of them is rare."""
+COMPARE_S: Final = 5.0
+COPY_GATHER_S: Final = 1.0
+KEY_LASTS_S: Final = 25 * 3600
+"""An hour more than the longest life of a token."""
+_AT_ONCE: Final = 5_000
+
+log = logging.getLogger(__name__)
+
+_decode = msgspec.json.Decoder(Revocation).decode
+
+_ADD: Final = """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1])
+if redis.call('ZCARD', KEYS[1]) + (#ARGV - 4) / 2 > tonumber(ARGV[2]) then
+  return redis.error_reply('FULL')
+end
+local new = 0
+local number = tonumber(redis.call('ZREVRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2] or '0')
+for i = 5, #ARGV, 2 do
+  if redis.call('ZADD', KEYS[1], ARGV[i], ARGV[i + 1]) == 1 then
+    new, number = new + 1, number + 1
+    redis.call('ZADD', KEYS[3], number, ARGV[i + 1])
+  end
+end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+if new > 0 then
+  redis.call('SET', KEYS[2], 'n' .. string.format('%d', number))
+  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -10001)
+end
+redis.call('EXPIRE', KEYS[2], ARGV[3])
+redis.call('EXPIRE', KEYS[3], ARGV[3])
+for i = 6, #ARGV, 2 do redis.call('PUBLISH', ARGV[4], ARGV[i]) end
+return new
+"""
+
+
+class RedisRevocations:
+    """Implements Revocations."""
+
+    def __init__(
+        self, url: str, site: str, clock: Clock, copy: FileRevocations | None = None
+    ) -> None:
+        self._copy = copy
+        self._link = RedisLink(url, timeout_s=TIMEOUT_S)
+        self._channel = RedisChannel(url, [f"{site}:revoked:news"])
+        self._clock = clock
+        self._held, self._stamped = f"{site}:revoked", f"{site}:revoked:stamp"
+        self._news = f"{site}:revoked:news"
+        self._list = f"{site}:revoked:list"
+        self._known: dict[bytes, Millis] = {}
+        self._stamp: bytes | None = None
+        self._newest: tuple[int, bytes] | None = None
+        """Number and word of the newest one that we have for sure."""
+        self.read_in_full = 0
+        """How often all of them were read."""
+        self._heard = False
+        self._changed = asyncio.Event()
+
+    async def add(self, revocation: Revocation) -> None:
+        """See Revocations.add."""
+        await self._put([(revocation.until, msgspec.json.encode(revocation))])
+
+    async def follow(self, learn: Learn) -> None:
+        """See Revocations.follow."""
+
+        def heard(_channel: str, word: bytes) -> None:
+            self._tell([word], learn)
+
+        async def began() -> None:
+            await self._read_all(learn)
+
+        async with asyncio.TaskGroup() as tasks:
+            if self._copy is not None:
+                tasks.create_task(self._keep_copy(self._copy, learn))
+            tasks.create_task(self._channel.run(heard, began))
+            tasks.create_task(self._compare(learn))
+
+    def standing(self) -> Standing:
+        """See Revocations.standing."""
+        standing = self._channel.standing()
+        if standing.ok:
+            return standing
+        known = f"going on with the {len(self._known)} revocations known"
+        if not self._heard:
+            known += " from this node's copy; newer ones are still accepted"
+        return Standing(ok=False, detail=f"{standing.detail}; {known}")
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._link.close()
+
+    async def _put(self, members: Sequence[tuple[Millis, bytes]]) -> None:
+        now = self._clock.now()
+        arguments: list[float | bytes | str] = [
+            now,
+            REVOCATIONS_MAX,
+            KEY_LASTS_S,
+            self._news,
+        ]
+        for until, word in members:
+            arguments += (until, word)
+
+        async def ask(redis: Redis) -> None:
+            script = redis.register_script(_ADD)
+            await script(keys=[self._held, self._stamped, self._list], args=arguments)
+
+        await self._link.call(ask)
+
+    async def _read_all(self, learn: Learn) -> None:
+        now = self._clock.now()
+
+        async def ask(redis: Redis) -> tuple[Any, list[Any], list[Any]]:
+            # The stamp first: whatever is added meanwhile makes it differ again.
+            stamp = await redis.get(self._stamped) or b""
+            number = _number_of(stamp)
+            newest = await redis.zrangebyscore(self._list, number, number)
+            return (
+                stamp,
+                list(newest),
+                list(await redis.zrangebyscore(self._held, now, "+inf")),
+            )
+
+        self._stamp, newest, words = await self._link.call(ask)
+        self._newest = (_number_of(self._stamp), newest[0]) if newest else None
+        self.read_in_full += 1
+        there = set(words)
+        lost = [
+            (until, word)
+            for word, until in self._known.items()
+            if until > now and word not in there
+        ]
+        self._known = {
+            word: until for word, until in self._known.items() if until > now
+        }
+        self._tell(words, learn)
+        self._heard = True
+        if lost:
+            log.warning("%d revocations were lost in Redis and are put back", len(lost))
+            for at in range(0, len(lost), _AT_ONCE):
+                await self._put(lost[at : at + _AT_ONCE])
+
+    async def _read_new(self, learn: Learn) -> bool:
+        """Read what came after the newest that we know; False if that is not there."""
+        if self._newest is None:
+            return False
+        number, known = self._newest
+
+        async def ask(redis: Redis) -> list[Any]:
+            return list(
+                await redis.zrangebyscore(self._list, number, "+inf", withscores=True)
+            )
+
+        found = await self._link.call(ask)
+        if not found or (int(found[0][1]), found[0][0]) != (number, known):
+            return False
+        self._tell([word for word, _ in found[1:]], learn)
+        self._newest = int(found[-1][1]), found[-1][0]
+        self._stamp = b"n%d" % self._newest[0]
+        return True
+
+    async def _keep_copy(self, copy: FileRevocations, learn: Learn) -> None:
+        """Go by the node's copy, and add to it what is not there yet."""
+        try:
+            self._tell([msgspec.json.encode(one) for one in await copy.held()], learn)
+        except (OSError, msgspec.MsgspecError) as error:
+            log.warning("the copy of the revocations cannot be read: %s", error)
+        copied: set[bytes] = set(self._known)
+        while True:
+            self._changed.clear()
+            fresh = self._known.keys() - copied
+            if fresh:
+                try:
+                    await copy.add_all([_decode(word) for word in fresh])
+                except Unavailable as error:
+                    log.warning("the copy of the revocations is behind: %s", error)
+            copied = set(self._known)
+            await self._changed.wait()
+            await asyncio.sleep(COPY_GATHER_S)
+
+    async def _compare(self, learn: Learn) -> None:
+        while True:
+            await asyncio.sleep(COMPARE_S)
+            if not self._channel.standing().ok:
+                continue
+            try:
+                stamp = await self._link.call(lambda redis: redis.get(self._stamped))
+                if (stamp or b"") == self._stamp:
+                    continue
+                if not _number_of(stamp) or not await self._read_new(learn):
+                    await self._read_all(learn)
+            except RedisAway:
+                continue
+
+    def _tell(self, words: Sequence[bytes], learn: Learn) -> None:
+        found: list[Revocation] = []
+        for word in words:
+            try:
+                one = _decode(word)
+            except msgspec.MsgspecError:
+                log.warning("a word on the channel of revocations makes no sense")
+                continue
+            if len(self._known) < REVOCATIONS_MAX or word in self._known:
+                self._known[word] = one.until
+            found.append(one)
+        if found:
+            self._changed.set()
+            learn(found)
+
+
+def _number_of(stamp: Any) -> int:
+    """The number in a stamp; 0 for one of an older program, or none."""
+    text = bytes(stamp or b"")
+    return int(text[1:]) if text[:1] == b"n" and text[1:].isdigit() else 0

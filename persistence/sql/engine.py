@@ -1,0 +1,261 @@
+"""Connections to the read model: the only module that knows dialects and drivers.
+
+SQLite (WAL): each write transaction begins IMMEDIATE, because a deferred one that
+reads first fails at once when another writer was quicker, whatever the busy timeout.
+Only the projector's connection checkpoints: SQLite before 3.51.3 can corrupt a WAL
+that two connections write and checkpoint at one time. Readers are ``query_only``.
+synchronous=NORMAL: a killed process loses nothing, a power cut may take back the last
+transactions, offset included, and the projector does them again.
+
+MySQL and MariaDB: READ COMMITTED through asyncmy (or aiomysql, by the URL), in UTC and
+strict; every statement, connection and wait for one is bounded by time, so that a
+server that is frozen is as good as one that is down (persistence/sql/drivers.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from actors.errors import Unavailable
+from persistence.sql import damage
+from persistence.sql import drivers as server_drivers
+from persistence.sql.replica import RECYCLE_S, ReplicaOrPrimary
+
+Role = Literal["reader", "writer", "projector", "upkeep"]
+
+READERS = 4
+"""Connections of a reader pool; each is a thread with aiosqlite."""
+PROJECTOR_LANES = 3
+"""Connections of a projector on a server: batches of so many shards at one time."""
+ANSWER_S: dict[Role, float] = {
+    "reader": 5.0,
+    "writer": 10.0,
+    "projector": 15.0,
+    "upkeep": 900.0,
+}
+"""How long a server may take for one answer. Migrations and rebuilds walk through
+whole tables; everybody else's statements take milliseconds."""
+POOL_WAIT_S = 5.0
+"""How long to wait for a free connection."""
+BUSY_MS = 5_000
+"""How long SQLite waits for another process's write transaction."""
+JOURNAL_BYTES = 64 * 1024 * 1024
+"""Size to which SQLite cuts its WAL after a checkpoint."""
+PAGES_PER_CHECKPOINT = 1_000
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_DRIVERS = {
+    "sqlite": ("aiosqlite",),
+    "mysql": ("asyncmy", "aiomysql"),
+    "mariadb": ("asyncmy", "aiomysql"),
+}
+_TRANSIENT_CODES = frozenset(
+    {1040, 1053, 1205, 1213, 1290, 1836, 1927, 2003, 2006, 2013, 2014, 4031}
+)
+"""MySQL's and MariaDB's errors that a new connection or a second try may cure."""
+
+
+def read_model_url(url: str) -> URL:
+    """The URL with the asynchronous driver that its database needs.
+
+    Raises:
+        ValueError: a database that Slotcast does not speak to.
+    """
+    parsed = make_url(url)
+    family, _, driver = parsed.drivername.partition("+")
+    if family not in _DRIVERS:
+        raise ValueError(f"read model on {family!r}: use one of {sorted(_DRIVERS)}")
+    if not driver:
+        return parsed.set(drivername=f"{family}+{_DRIVERS[family][0]}")
+    if driver not in _DRIVERS[family]:
+        known = " or ".join(_DRIVERS[family])
+        raise ValueError(f"driver {driver!r} for {family}: use {known}, or name none")
+    return parsed
+
+
+def sqlite_file(url: str) -> damage.SqliteFile | None:
+    """The file of a read model in SQLite; None if it is elsewhere."""
+    target = read_model_url(url)
+    if not target.drivername.startswith("sqlite") or not target.database:
+        return None
+    return damage.SqliteFile(Path(target.database))
+
+
+def open_engine(url: str, role: Role, *, fallback: str = "") -> AsyncEngine:
+    """An engine for this role. After use you must ``await engine.dispose()``.
+
+    ``reader``: a few connections that cannot write (``url`` may be a replica's; then
+    ``fallback`` is the primary's, which is asked while the replica is away).
+    ``writer``: one connection, for imports and senders. ``projector``: on SQLite one
+    connection, the only one to checkpoint; on a server a few, see ``lanes``.
+    ``upkeep``: a projector's whose statements may take minutes, for migrations and
+    rebuilds.
+    """
+    target = read_model_url(url)
+    sqlite = target.drivername.startswith("sqlite")
+    engine = create_async_engine(
+        target,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=_pool_size(role, sqlite=sqlite),
+        max_overflow=0,
+        hide_parameters=True,  # they carry personal data, and errors are logged
+        json_serializer=_json,
+        json_deserializer=msgspec.json.decode,
+        **({} if sqlite else _server_options(target, role, fallback)),
+    )
+    if sqlite:
+        _prepare_sqlite(engine, role)
+    else:
+        server_drivers.note_lost_connections(engine.sync_engine)
+        if role == "reader":
+            event.listen(engine.sync_engine, "connect", _forbid_writing)
+    return engine
+
+
+def lanes(engine: AsyncEngine) -> int:
+    """How many batches a projector may write at one time on this engine."""
+    pool = engine.pool
+    return pool.size() if isinstance(pool, AsyncAdaptedQueuePool) else 1
+
+
+def _pool_size(role: Role, *, sqlite: bool) -> int:
+    if role == "reader":
+        return READERS
+    return 1 if sqlite or role == "writer" else PROJECTOR_LANES
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _server_options(url: URL, role: Role, fallback: str) -> dict[str, Any]:
+    arguments = server_drivers.connect_arguments(url, ANSWER_S[role])
+    recycle_s = 1_800
+    if fallback and read_model_url(fallback) != url:
+        primary = read_model_url(fallback).set(drivername=url.drivername)
+        create, speaks = arguments["async_creator_fn"], url.get_dialect()()
+        _, to_replica = speaks.create_connect_args(url)
+        _, to_primary = speaks.create_connect_args(primary)
+        either = ReplicaOrPrimary(create, to_replica, to_primary)
+        arguments["async_creator_fn"] = either
+        recycle_s = RECYCLE_S
+    return {
+        "pool_pre_ping": True,
+        "pool_recycle": recycle_s,
+        "pool_timeout": POOL_WAIT_S,
+        "pool_use_lifo": True,  # what is not needed grows old, and the server drops it
+        "isolation_level": "READ COMMITTED",
+        "connect_args": arguments,
+    }
+
+
+def _forbid_writing(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION TRANSACTION READ ONLY")
+    cursor.close()
+
+
+def _prepare_sqlite(engine: AsyncEngine, role: Role) -> None:
+    begin = "BEGIN" if role == "reader" else "BEGIN IMMEDIATE"
+
+    def connect(connection: Any, _record: object) -> None:
+        # Off: sqlite3's own transactions, which begin late and never before DDL.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in _pragmas(role):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    damage.notice_damage(engine.sync_engine)
+    event.listen(engine.sync_engine, "connect", connect)
+    event.listen(engine.sync_engine, "begin", start)
+
+
+def _pragmas(role: Role) -> list[str]:
+    common = [f"busy_timeout = {BUSY_MS}", "foreign_keys = ON", "mmap_size = 0"]
+    if role == "reader":
+        return [*common, "query_only = ON", "wal_autocheckpoint = 0"]
+    pages = PAGES_PER_CHECKPOINT if role in ("projector", "upkeep") else 0
+    return [
+        *common,
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        f"wal_autocheckpoint = {pages}",
+        f"journal_size_limit = {JOURNAL_BYTES}",
+    ]
+
+
+def is_data_error(error: DBAPIError) -> bool:
+    """Whether the rows are at fault, so that trying again would fail again.
+
+    IntegrityError and DataError say so; of the others only what is known to come
+    from a value, since all else may be the connection's or the server's trouble.
+    """
+    if type(error).__name__ in {"IntegrityError", "DataError"}:
+        return not _is_transient(error)
+    return isinstance(error.orig, OverflowError)
+
+
+def _is_transient(error: DBAPIError) -> bool:
+    arguments = getattr(error.orig, "args", ()) or (None,)
+    return error.connection_invalidated or arguments[0] in _TRANSIENT_CODES
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong, without statement and values: fit for logs and for parking."""
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {cause}"
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for questions; whatever ails the database is ``Unavailable``.
+
+    Raises:
+        Unavailable: the read model does not answer just now.
+    """
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    except (DBAPIError, OSError, PoolTimeout) as error:
+        message = "the read model does not answer; try again in a moment"
+        if damage.is_damaged(error):
+            message = "the read model is damaged; it is made anew, bookings go on"
+        raise Unavailable(message) from error
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction for a change; whatever ails the database is ``Unavailable``.
+
+    Raises:
+        Unavailable: the read model takes no change just now.
+    """
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except (DBAPIError, OSError, PoolTimeout) as error:
+        message = "the read model does not answer; try again in a moment"
+        raise Unavailable(message) from error
+
+
+async def migrate(url: str) -> None:
+    """Bring the tables to the newest revision; see persistence/sql/migrating.py."""
+    # Imported here: readers and projectors need neither it nor Alembic.
+    from persistence.sql.migrating import migrate as bring_up_to_date
+
+    await bring_up_to_date(url)
