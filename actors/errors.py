@@ -15,7 +15,7 @@
         ├── OutcomeUnknown          an append may or may not be durable: crash, recover
         └── JournalCorrupt          refuse to start; says which file and offset
 
-Refusals of a calendar are values: see actors/domain/messages/errors.py.
+Refusals of a calendar are values: see actors/domain/messages/refusals.py.
 """
 
 from __future__ import annotations

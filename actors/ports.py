@@ -305,7 +305,8 @@ class Calendars(Protocol):
     """All calendars, as the gateway and the tools see them: ask, and be answered.
 
     The adapter gathers requests of one shard into batches and retries unknown
-    outcomes with the same key until the command's deadline (gateway/calendars/courier.py).
+    outcomes with the same key until the command's deadline
+    (gateway/calendars/courier.py).
     """
 
     async def ask(self, request: Request) -> Reply:

@@ -25,8 +25,8 @@ from actors.domain.ids import (
     time_off_id,
 )
 from actors.domain.messages import commands as cm
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.events import Event
+from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import (
     Availability,
     Clinic,

@@ -1,8 +1,9 @@
 """An audit of a journal that trusts no calendar: who had which time, and when.
 
-It reads events alone and keeps plain spans (actors/audit/tenures.py). Used by ``slotcast
-verify``. A calendar that moved between shards is followed by its tenures: each shard's
-journal is audited by itself, what came must be what left, and one shard has it now.
+It reads events alone and keeps plain spans (actors/audit/tenures.py). Used by
+``slotcast verify``. A calendar that moved between shards is followed by its tenures:
+each shard's journal is audited by itself, what came must be what left, and one shard
+has it now.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who had which time of which calendar, while one shard had the calendar.
 
-An audit's books (actors/audit/audit.py): plain spans, so that a fault in a calendar's bitmaps
-cannot hide itself.
+An audit's books (actors/audit/audit.py): plain spans, so that a fault in a calendar's
+bitmaps cannot hide itself.
 """
 
 from __future__ import annotations

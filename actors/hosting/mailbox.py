@@ -32,17 +32,6 @@ from actors.errors import (
     JournalUnavailable,
     OutcomeUnknown,
 )
-from actors.hosting.calls import (
-    CLOSED,
-    DAMAGED,
-    DOWN,
-    FULL,
-    LEFT,
-    OPENING,
-    OVERLOADED,
-    UNKNOWN,
-    Call,
-)
 from actors.hosting.snapshotting import Snapshotter
 from actors.hosting.store_calls import StoreCalls
 from actors.ports import (
@@ -53,11 +42,45 @@ from actors.ports import (
     SnapshotStore,
     SteadyClock,
     Trouble,
+    TroubleCode,
 )
 from actors.shard.clock_watch import ClockWatch, Reading
 from actors.shard.limits import Limits
 from actors.shard.shard import Shard
 from actors.shard.status import status_of
+
+CLOSED = Trouble(TroubleCode.RECOVERING, "the shard has been closed")
+LEFT = Trouble(TroubleCode.RECOVERING, "another process owns the shard now")
+UNKNOWN = Trouble(TroubleCode.UNKNOWN, "the outcome is not known; use the same key")
+OPENING = Trouble(TroubleCode.RECOVERING, "the shard is being recovered")
+DOWN = Trouble(TroubleCode.JOURNAL_DOWN, "the journal does not answer", 2.0)
+FULL = Trouble(TroubleCode.JOURNAL_FULL, "the journal is full", 30.0)
+DAMAGED = Trouble(
+    TroubleCode.JOURNAL_DOWN,
+    "the journal of this shard is damaged and must be restored by an operator; other "
+    "calendars go on",
+    60.0,
+)
+OVERLOADED = Trouble(TroubleCode.OVERLOADED, "too much is waiting")
+
+
+class Call:
+    """Requests that came together, and are decided together."""
+
+    __slots__ = ("begun", "future", "requests")
+
+    def __init__(
+        self, requests: Sequence[Request], future: asyncio.Future[list[ShardReply]]
+    ) -> None:
+        self.requests = requests
+        self.future = future
+        self.begun = False
+
+    def answer(self, replies: list[ShardReply]) -> None:
+        """Answer, unless nobody waits any more."""
+        if not self.future.done():
+            self.future.set_result(replies)
+
 
 _LOG = logging.getLogger("slotcast.shard")
 

@@ -26,8 +26,7 @@ from msgspec.structs import replace
 
 from actors.domain.ids import Millis, ShardId
 from actors.errors import Fenced, OwnershipError, Unavailable
-from actors.hosting.calls import CLOSED, LEFT
-from actors.hosting.mailbox import Mailbox
+from actors.hosting.mailbox import CLOSED, LEFT, Mailbox
 from actors.ports import Request, ShardReply, ShardStatus, Trouble, TroubleCode
 
 ELSEWHERE = b"\x00"

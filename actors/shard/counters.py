@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.events import Event, HoldExpired
+from actors.domain.messages.refusals import Refusal
 from actors.ports import ShardReply, Trouble
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)

@@ -39,7 +39,6 @@ from actors.domain.messages.commands import (
     TrustClock,
     postponed,
 )
-from actors.domain.messages.errors import NOT_REMEMBERED, Refusal, RefusalCode
 from actors.domain.messages.events import (
     CalendarMovedIn,
     CalendarMovedOut,
@@ -58,7 +57,12 @@ from actors.domain.messages.reads import (
     ReadSlots,
     ReadWeek,
 )
-from actors.domain.messages.refusals import NO_PROVIDER
+from actors.domain.messages.refusals import (
+    NO_PROVIDER,
+    NOT_REMEMBERED,
+    Refusal,
+    RefusalCode,
+)
 from actors.domain.rules import Policy
 from actors.errors import EpochTooLow
 from actors.ports import (

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from cluster.backup.manifest import Part, Section
 from cluster.backup.places import BackupDamaged, Place
@@ -99,3 +100,27 @@ async def _lines(place: Place, part: Part) -> list[bytes]:
             f"{part.lines}."
         )
     return lines
+
+
+class CalendarLine(Struct, frozen=True):
+    """A calendar at rest."""
+
+    provider: str
+    seq: int
+    blob: bytes
+
+
+class RecordLine(Struct, frozen=True):
+    """A record of the journal; the event as the journal's codec writes it."""
+
+    seq: int
+    epoch: int
+    event: bytes
+
+
+class FileLine(Struct, frozen=True):
+    """A piece of a file; ``path`` is relative, and pieces come in order."""
+
+    path: str
+    offset: int
+    data: bytes

@@ -12,7 +12,6 @@ from sqlalchemy.exc import DBAPIError
 from actors.domain.ids import ProviderId, ShardId
 from actors.errors import OwnershipError, SchedulingError
 from actors.ports import Record, StoredCalendar
-from cluster.backup.lines import CalendarLine, FileLine, RecordLine
 from cluster.backup.manifest import (
     CALENDARS,
     DOCUMENTS,
@@ -23,7 +22,13 @@ from cluster.backup.manifest import (
     Section,
     read_manifest,
 )
-from cluster.backup.parts import check_section, lines_of
+from cluster.backup.parts import (
+    CalendarLine,
+    FileLine,
+    RecordLine,
+    check_section,
+    lines_of,
+)
 from cluster.backup.places import BackupDamaged, Place
 from cluster.backup.saving import Say, documents_folder
 from cluster.backup.target import Target, database_silent

@@ -21,7 +21,6 @@ from actors.domain.ids import ShardId
 from actors.errors import JournalCorrupt, SchedulingError
 from actors.ports import Journal
 from cluster.backup.homes import Whereabouts
-from cluster.backup.lines import CalendarLine, FileLine, RecordLine
 from cluster.backup.manifest import (
     CALENDARS,
     DOCUMENTS,
@@ -34,7 +33,7 @@ from cluster.backup.manifest import (
     Section,
     write_manifest,
 )
-from cluster.backup.parts import SectionWriter
+from cluster.backup.parts import CalendarLine, FileLine, RecordLine, SectionWriter
 from cluster.backup.places import Place
 from cluster.clock import SystemClock
 from cluster.site.data_folder import DataFolder, Layout

@@ -210,7 +210,8 @@ class Verification:
     def _compare_claims(self, rows: Mapping[tuple[ProviderId, int], BookingId]) -> None:
         """Claims are just the cells of the bookings that are not cancelled.
 
-        Those of visits long past may be gone; see persistence/readmodel/projection/claim_purge.py.
+        Those of visits long past may be gone; see
+        persistence/readmodel/projection/claim_purge.py.
         """
         cell_minutes = self._policy.cell_minutes
         expected: dict[tuple[ProviderId, int], BookingId] = {}

@@ -75,7 +75,7 @@ def practices(
 
 def seed(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Fill the site with the demo region; what is there stays as it is."""
-    from cluster.filling.seeding import sow_demo
+    from cluster.filling.sow import sow_demo
 
     terminal, clock = Terminal(), SystemClock()
     site = site_made_if_needed(read_settings(data=data), clock.today())

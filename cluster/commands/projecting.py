@@ -28,7 +28,7 @@ def project(
     site = existing_site(data)
     log_to(site.folder.logs / "projector.log", site.settings.log_level)
     if in_turn:
-        from cluster.node.standby import project_in_turn
+        from cluster.node.keeper import project_in_turn
 
         asyncio.run(project_in_turn(site))
         return

@@ -97,8 +97,11 @@ def _resharded(
 ) -> dict[str, int]:
     from cluster.moving.resharding import as_wanted
     from cluster.moving.resharding import reshard as reshard_site
-    from cluster.moving.resharding_after import forget_other_generations
-    from cluster.moving.resharding_readmodel import catch_up, forget_old_offsets
+    from cluster.moving.resharding_after import (
+        catch_up,
+        forget_old_offsets,
+        forget_other_generations,
+    )
 
     clock = SystemClock()
     outcome: dict[str, int] = {}

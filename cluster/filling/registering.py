@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from actors.domain.ids import ProviderId
 from actors.domain.messages.answers import Affected, Done, ProviderView
 from actors.domain.messages.commands import Command, RegisterProvider, SetAvailability
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.reads import ReadProvider
+from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Availability, Profile
 from actors.ports import Calendars
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle

@@ -16,6 +16,8 @@ from actors.domain.messages.reads import ReadSlots
 from actors.ports import Calendars
 from cluster.filling.region import booked_days, leaves, newcomers, visit_kinds, wanted
 from cluster.filling.registering import Newcomer, Progress, keyed, register, several
+from cluster.site.site import Site
+from cluster.wiring.calendars import open_calendars
 
 
 class Sown(Struct, frozen=True):
@@ -66,3 +68,17 @@ async def _book(calendars: Calendars, newcomer: Newcomer, day: date) -> int:
         return isinstance(await calendars.ask(keyed(wish, "seed")), BookingView)
 
     return sum([booked async for booked in several(ask, wishes, at_once=64)])
+
+
+async def sow_demo(site: Site, command: str, progress: Progress) -> Sown:
+    """Make or complete the demo region, and remember that it is there.
+
+    Raises:
+        Obstacle: somebody else has the folder and cannot be reached, or a calendar
+            refuses its rules.
+        Unavailable: no answer in time; do it again.
+    """
+    async with open_calendars(site, command) as calendars:
+        sown = await sow(calendars, site.made_on, progress)
+    site.folder.mark_seeded("demo")
+    return sown

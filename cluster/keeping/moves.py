@@ -2,8 +2,8 @@
 
 A successor is made warm under the shard's other name, the owner stores what it can and
 is released, the successor opens, the owner is ended. Whoever leads may die after any
-step: the two processes end by themselves in time (actors/hosting/process.py), the journal's
-epoch decides meanwhile, and ``heal`` makes short work of it.
+step: the two processes end by themselves in time (actors/hosting/process.py), the
+journal's epoch decides meanwhile, and ``heal`` makes short work of it.
 """
 
 from __future__ import annotations

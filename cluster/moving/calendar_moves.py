@@ -22,8 +22,8 @@ from msgspec import Struct
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.messages.answers import CalendarLeft, Done
 from actors.domain.messages.commands import AdoptCalendar, MoveCalendarOut
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.messages.reads import ReadProvider
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.errors import Unavailable
 from actors.ports import Clock, Request, ShardLinks, ShardReply, Trouble, TroubleCode
 

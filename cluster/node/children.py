@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
-
-from cluster.node.tether import tethered
 
 log = logging.getLogger(__name__)
 
@@ -121,3 +122,26 @@ class Child:
                 start_new_session=True,  # Ctrl-C is for the supervisor, who tells it
             )
         return await self._process.wait()
+
+
+PR_SET_PDEATHSIG = 1
+ORPHANED = 1
+"""Exit code when the parent was gone before we could ask to be told."""
+
+
+def tethered(command: Sequence[str]) -> list[str]:
+    """This command, to be started by the process that calls this."""
+    own = [sys.executable, "-m", "cluster.node.children", str(os.getpid())]
+    return [*own, *command]
+
+
+def main(words: Sequence[str]) -> int:
+    """Become the program; returns only if the parent has ended already."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() == int(words[0]):
+        os.execvp(words[1], list(words[1:]))  # noqa: S606 - no shell is wanted
+    return ORPHANED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

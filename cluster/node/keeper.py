@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import secrets
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +20,12 @@ from cluster.keeping.access import turn_of
 from cluster.keeping.keeper import Keeper
 from cluster.own_ray.folder import raylet_socket
 from cluster.own_ray.raylet import end_soon, joined, until_gone
+from cluster.server.projector import NICENESS, project_until
 from cluster.site.site import Site, existing_site
 from cluster.terminal.alongside import alongside
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.wiring.calendars import fixed_shards, shard_spec
+from persistence.shared.lease import RedisLease, while_holding
 
 log = logging.getLogger(__name__)
 
@@ -75,3 +79,29 @@ class _ShardsNow:
         except Obstacle as obstacle:
             log.info("the layout cannot be read now: %s", obstacle.wrong)
         return fixed_shards(self._site)
+
+
+async def project_in_turn(site: Site) -> None:
+    """Project whenever it is this process's turn, until SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(kind, stop.set)
+    os.nice(NICENESS)  # those who answer people come first
+    url = site.settings.shared_redis
+    if not url:
+        await project_until(site, stop)
+        return
+    lease = RedisLease(
+        url, site.settings.site, "projector", f"{os.getpid()}-{secrets.token_hex(8)}"
+    )
+
+    async def work(halt: asyncio.Event) -> None:
+        log.info("this node projects")
+        await project_until(site, halt)
+
+    log.info("projector stands by")
+    try:
+        await while_holding(lease, work, stop)
+    finally:
+        await lease.close()

@@ -2,7 +2,7 @@
 
 It is no part of Ray and serves nobody, so it has nothing to lose: it starts Ray, the
 keeper (on the head), the gateways and a projector, starts again what ends, and stops
-them in the right order. Killed, it takes them along (cluster/node/tether.py).
+them in the right order. Killed, it takes them along (cluster/node/children.py).
 """
 
 from __future__ import annotations

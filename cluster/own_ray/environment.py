@@ -7,6 +7,8 @@ docs/operations/nodes.md.
 from __future__ import annotations
 
 import os
+import secrets
+import sys
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -76,3 +78,21 @@ def forget_foreign() -> list[str]:
     for name in found:
         del os.environ[name]
     return sorted(name for name, value in found.items() if value != QUIET.get(name))
+
+
+def new_ray_token() -> str:
+    """A secret for one start of Ray."""
+    return secrets.token_hex(32)
+
+
+def show_ray_token(token: str) -> None:
+    """Use this token in this process and its children; before Ray is imported."""
+    if "ray" in sys.modules and os.environ.get("RAY_AUTH_TOKEN") != token:
+        raise RuntimeError("Ray was imported before it could learn its token")
+    forget_foreign()
+    # Ray's word for "this machine is all there is": without it, it takes the address
+    # of the network and listens on every interface, on Linux at least.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    os.environ.update(QUIET)
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN"] = token

@@ -28,8 +28,7 @@ from actors.domain.zone_data import EDITION
 from actors.errors import SchedulingError
 from cluster.clock import SystemClock
 from cluster.logs import log_to
-from cluster.own_ray.environment import forget_foreign
-from cluster.own_ray.ray_access import new_ray_token, show_ray_token
+from cluster.own_ray.environment import forget_foreign, new_ray_token, show_ray_token
 from cluster.server.preflight import (
     begin_to_listen,
     bind_port,

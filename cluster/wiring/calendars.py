@@ -23,8 +23,7 @@ from actors.placement import Placement, Placing, placing, shard_name
 from actors.ports import Calendars, ShardLinks
 from actors.shard.limits import Limits
 from cluster.clock import SystemClock
-from cluster.own_ray.environment import show_cluster_token
-from cluster.own_ray.ray_access import show_ray_token
+from cluster.own_ray.environment import show_cluster_token, show_ray_token
 from cluster.site.data_folder import DataFolder
 from cluster.site.run_file import (
     RunRecord,

@@ -18,9 +18,8 @@ from cluster.wiring.shared import shared_ports
 from cluster.wiring.web_server import WebServer
 from gateway.app import create_app
 from gateway.calendars.courier import Courier
-from gateway.config import GatewayConfig, GatewayPorts
+from gateway.config import GatewayConfig, GatewayPorts, LiveSettings
 from gateway.http.router import GatewayApp
-from gateway.settings import LiveSettings
 from gateway.transport.limits import HttpLimits
 from persistence.readmodel.queries.bookings import SqlBookingHistory
 from persistence.readmodel.queries.directory import SqlDirectory

@@ -1,7 +1,7 @@
 """The web server: uvicorn with our way of stopping.
 
-Signals are not its business (cluster/server/serve.py has them), and before connections are
-closed the watchers are told ``bye`` and sent away at a pace.
+Signals are not its business (cluster/server/serve.py has them), and before connections
+are closed the watchers are told ``bye`` and sent away at a pace.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from actors.domain.messages.commands import (
     RescheduleBooking,
     UndoOutcome,
 )
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.messages.reads import ReadBooking
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.ports import Calendars
 from care.readmodel import BookingHistory
 from gateway.access.rights import Access, Action, acting_patient
@@ -63,7 +63,8 @@ _NOT_HERE: Final = frozenset(
 class BookingService:
     """What callers do with bookings.
 
-    Every method may raise Refused, the errors of gateway/wire/errors.py, and Unavailable.
+    Every method may raise Refused, the errors of gateway/wire/errors.py, and
+    Unavailable.
     """
 
     def __init__(

@@ -33,9 +33,8 @@ from actors.domain.messages.answers import (
     HoldView,
     ProviderView,
 )
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.messages.reads import ReadHold, ReadProvider
-from actors.domain.messages.refusals import hold_limit
+from actors.domain.messages.refusals import Refusal, RefusalCode, hold_limit
 from actors.errors import Unavailable
 from gateway.calendars.recent import RecentBookings
 from gateway.config import GatewayConfig, GatewayPorts

@@ -17,8 +17,8 @@ from actors.domain.messages.commands import (
     RegisterProvider,
     SetAvailability,
 )
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.messages.reads import ReadNextFree, ReadPositions, ReadSlots
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.errors import (
     CalendarRecovering,
     JournalFull,

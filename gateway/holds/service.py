@@ -14,8 +14,8 @@ from actors.domain.ids import (
 )
 from actors.domain.messages.answers import Done, HoldView
 from actors.domain.messages.commands import ExtendHold, PlaceHold, ReleaseHold
-from actors.domain.messages.errors import RefusalCode
 from actors.domain.messages.reads import ReadHold
+from actors.domain.messages.refusals import RefusalCode
 from actors.ports import Calendars
 from gateway.access.rights import (
     VERDICTS,
@@ -40,7 +40,8 @@ T = TypeVar("T")
 class HoldService:
     """What callers do with holds.
 
-    Every method may raise Refused, the errors of gateway/wire/errors.py, and Unavailable.
+    Every method may raise Refused, the errors of gateway/wire/errors.py, and
+    Unavailable.
     """
 
     def __init__(

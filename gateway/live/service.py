@@ -21,7 +21,7 @@ from actors.domain.messages.answers import BookingView
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator
 from gateway.calendars.hot_pages import PageShelf
-from gateway.config import GatewayConfig, GatewayPorts
+from gateway.config import GatewayConfig, GatewayPorts, LiveSettings
 from gateway.http.endpoint import Operation
 from gateway.http.hosts import AllowedHosts
 from gateway.http.limits import RateLimits
@@ -40,7 +40,6 @@ from gateway.live.sessions.topic_limits import TopicRoom
 from gateway.live.ticker import Rhythm
 from gateway.live.topics.hub import Hub
 from gateway.live.transport.waiting_room import protocol_of
-from gateway.settings import LiveSettings
 from gateway.transport.endless import kept_going
 
 log = structlog.get_logger("slotcast.live")

@@ -4,8 +4,8 @@ Times of day are ``HH:MM`` on the clinic's wall clock, ``24:00`` closes a day, a
 that close before they open last until the next morning. A missing weekday is closed.
 What GET answers can be sent back with PUT unchanged.
 
-Limits are those of actors/domain/calendar/validation.py: the document and the answers have one
-source. One file because what is read and what is written must stay one shape.
+Limits are those of actors/domain/calendar/validation.py: the document and the answers
+have one source. One file because what is read and what is written must stay one shape.
 """
 
 from __future__ import annotations

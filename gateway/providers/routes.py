@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import json
 
 from actors.domain.ids import ProviderId, is_provider_id
-from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from care.readmodel import ProviderQuery
 from gateway.access.rights import Action
 from gateway.http.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query

@@ -41,13 +41,13 @@ from actors.domain.messages.commands import (
     SetAvailability,
     SetRetired,
 )
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.messages.reads import (
     ReadEffect,
     ReadProvider,
     ReadSchedule,
     ReadSlots,
 )
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Clinic
 from actors.ports import Calendars
 from gateway.access.rights import Access, Action, zone_name_of
@@ -136,7 +136,8 @@ class RulesVersion:
 class ProviderService:
     """What callers do with one provider.
 
-    Every method may raise Refused, the errors of gateway/wire/errors.py, and Unavailable.
+    Every method may raise Refused, the errors of gateway/wire/errors.py, and
+    Unavailable.
     """
 
     def __init__(

@@ -13,8 +13,8 @@
     ├── KeyReused               the idempotency key belongs to another request
     └── TooManyRequests         slow down; says for how long
 
-A calendar's refusals are values (actors/domain/messages/errors.py), and what cannot be
-answered just now is ``actors.errors.Unavailable``.
+A calendar's refusals are values (actors/domain/messages/refusals.py), and what cannot
+be answered just now is ``actors.errors.Unavailable``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import Refusal, RefusalCode
 
 T = TypeVar("T")
 

@@ -15,8 +15,7 @@ from typing import Final
 from msgspec import Struct, json
 from msgspec.structs import replace
 
-from actors.domain.messages.errors import Refusal, RefusalCode
-from actors.domain.messages.refusals import SENTENCES
+from actors.domain.messages.refusals import SENTENCES, Refusal, RefusalCode
 from actors.errors import SchedulingError, Unavailable, VersionNotReached
 from gateway.wire.errors import FieldError, Refused, RequestError
 

@@ -309,9 +309,7 @@ async def run(options: argparse.Namespace) -> Report:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replay a trace; 0 when every row is accounted for and every check holds."""
-    parser = argparse.ArgumentParser(
-        prog="loadtests.replay", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="loadtests.replay", description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--data", default="", help="the server's data folder")

@@ -1,13 +1,14 @@
 """Looking at a journal through its port, wherever it is kept.
 
-What ``persistence/journal/files/inspect.py`` does byte by byte for files, this does record
-by record: every one is read, decoded, and must follow the one before it.
+What ``persistence/journal/files/inspect.py`` does byte by byte for files, this does
+record by record: every one is read, decoded, and must follow the one before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, runtime_checkable
 
 from actors.domain.ids import ProviderId, ShardId
 from actors.errors import JournalCorrupt
@@ -105,3 +106,24 @@ async def _records(
         for record in records:
             yield record
         seq = records[-1].seq
+
+
+@runtime_checkable
+class TellsEnds(Protocol):
+    """A journal over a network, for which each question is a round trip."""
+
+    async def last_seqs(self, shards: Sequence[ShardId]) -> Mapping[ShardId, int]:
+        """The durable ends of these shards; 0 for one without a record."""
+        ...
+
+
+async def ends_of(journal: Journal, shards: Collection[ShardId]) -> dict[ShardId, int]:
+    """The durable ends that cost one question together; empty if each costs its own.
+
+    Raises:
+        JournalUnavailable: the journal does not answer.
+    """
+    if shards and isinstance(journal, TellsEnds):
+        with suppress(JournalCorrupt):  # one shard's trouble is not the others'
+            return dict(await journal.last_seqs(tuple(shards)))
+    return {}

@@ -5,7 +5,8 @@ Rule 1: every key is compared by code point (``utf8mb4_bin`` on MySQL and MariaD
 Rule 2: instants are BIGINT minutes or milliseconds since the Unix epoch in UTC.
 Rule 3: the tables have no foreign keys among them: an event that is parked must not
         keep the rest of the model out.
-Rule 4: a change here needs a migration (persistence/readmodel/migrations); a test compares.
+Rule 4: a change here needs a migration (persistence/readmodel/migrations); a test
+compares.
 """
 
 from __future__ import annotations

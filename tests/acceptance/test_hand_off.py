@@ -20,8 +20,8 @@ import ray
 from actors.domain.ids import Minute, PatientId, ShardId, booking_id, hold_id
 from actors.domain.messages.answers import BookingView, HoldView, ScheduleView
 from actors.domain.messages.commands import ConfirmHold, PlaceHold
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.reads import ReadSchedule
+from actors.domain.messages.refusals import Refusal
 from actors.errors import SchedulingError
 from actors.hosting.process import ELSEWHERE, Patience
 from actors.placement import Placement

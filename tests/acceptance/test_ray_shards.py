@@ -27,8 +27,8 @@ from actors.domain.messages.answers import (
     SlotsView,
 )
 from actors.domain.messages.commands import BookSlot
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.reads import ReadSchedule, ReadSlots
+from actors.domain.messages.refusals import Refusal
 from actors.placement import Placement
 from tests.fixtures.ray import RaySite, local_ray, ray_site
 from tests.unit.actors import practice as p

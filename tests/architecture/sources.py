@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("actors", "care", "gateway", "persistence", "cluster", "slotcast", "loadtests")
+PACKAGES = (
+    "actors",
+    "care",
+    "gateway",
+    "persistence",
+    "cluster",
+    "slotcast",
+    "loadtests",
+)
 SKIPPED = frozenset({"__pycache__", "node_modules", ".venv", "build", "dist"})
 
 

@@ -13,7 +13,7 @@ import pytest
 from actors import errors as actor_errors
 from actors import ports
 from actors.domain.messages.answers import Answer
-from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from care import readmodel
 from care import sharing as shared
 from gateway.wire import errors as gateway_errors

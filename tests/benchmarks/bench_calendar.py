@@ -21,8 +21,8 @@ from actors.domain.calendar.delta import change_of
 from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.ids import BookingId, Minute
 from actors.domain.messages import commands as cm
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.events import SlotBooked
+from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Hours, Policy
 from tests.factories import (
     CONSULT,

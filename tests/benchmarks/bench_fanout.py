@@ -5,8 +5,8 @@
 Every socket watches the same topic; a change every ``EVERY_S``, the same bytes for all
 servers. Told of each: processor time of the server's processes per delivered message
 (without what it takes when nothing changes), and when the last watcher had the change,
-from just before it was asked for. The listeners (loadtests/crowd/__main__.py) are two processes
-on the same cores, so the times are those of a machine that is doing both.
+from just before it was asked for. The listeners (loadtests/crowd/__main__.py) are two
+processes on the same cores, so the times are those of a machine that is doing both.
 """
 
 from __future__ import annotations

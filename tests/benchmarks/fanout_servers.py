@@ -19,8 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gateway.config import GatewayConfig
-from gateway.settings import LiveSettings
+from gateway.config import GatewayConfig, LiveSettings
 from tests.factories import NOW
 from tests.fakes.clocks import RunningClock
 from tests.fakes.house import KEY, open_house

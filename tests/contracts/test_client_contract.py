@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.settings import LiveSettings
+from gateway.config import LiveSettings
 from slotcast.client import (
     AnswerUnknown,
     ClientClosed,

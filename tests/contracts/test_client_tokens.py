@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.settings import LiveSettings
+from gateway.config import LiveSettings
 from slotcast.client import SentAway
 from slotcast.client.events import (
     Lost,

@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from actors.domain.ids import ProviderId
-from gateway.settings import LiveSettings
+from gateway.config import LiveSettings
 from tests.fakes.live_house import LiveClient, LiveHouse, open_live_house
 
 WEEK = "slots/prv_1/consult/2026-W33"

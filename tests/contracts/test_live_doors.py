@@ -6,7 +6,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from gateway.settings import LiveSettings
+from gateway.config import LiveSettings
 from tests.fakes.live_house import open_live_house
 
 WEEK = "slots/prv_1/consult/2026-W33"

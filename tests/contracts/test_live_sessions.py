@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.config import LiveSettings
 from gateway.live.sessions.identity import Owner
-from gateway.settings import LiveSettings
 from persistence.shared.memory import MemoryRevocations
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock

@@ -11,8 +11,8 @@ from typing import Any
 import uvicorn
 
 from gateway.live.transport.connection import LiveConnection
-from gateway.live.transport.switchboard import Switchboard
 from gateway.live.transport.uvicorn_protocol import EXTENSION, FanoutProtocol
+from gateway.live.transport.write_scheduler import Switchboard
 
 PATIENCE_S = 10.0
 

@@ -8,7 +8,7 @@ from typing import Any
 from websockets.protocol import Protocol, Side
 
 from gateway.live.transport.connection import LiveConnection
-from gateway.live.transport.switchboard import Switchboard
+from gateway.live.transport.write_scheduler import Switchboard
 
 BYTES_MAX = 2_000
 

@@ -14,8 +14,8 @@ import pytest
 from actors.domain.ids import Millis, ShardId
 from actors.domain.messages.answers import BookingView, HoldView
 from actors.domain.messages.commands import Command
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.events import HoldPlaced, SlotBooked
+from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Policy
 from actors.hosting.mailbox import Mailbox
 from actors.hosting.process import ShardHost, ShardSpec

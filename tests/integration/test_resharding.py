@@ -17,8 +17,11 @@ from cluster.clock import SystemClock
 from cluster.moving import resharding
 from cluster.moving.isolating import isolate
 from cluster.moving.resharding import as_wanted, reshard
-from cluster.moving.resharding_after import forget_other_generations
-from cluster.moving.resharding_readmodel import catch_up, forget_old_offsets
+from cluster.moving.resharding_after import (
+    catch_up,
+    forget_old_offsets,
+    forget_other_generations,
+)
 from cluster.site.site import Site, existing_site
 from cluster.site.stores import open_journal, open_snapshots
 from cluster.terminal.obstacle import Obstacle

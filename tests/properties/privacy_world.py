@@ -29,6 +29,7 @@ from actors.domain.messages.answers import (
 from actors.domain.messages.changes import CalendarChange, FeedBatch, SlotsChange
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator, Caller, Role
+from gateway.config import LiveSettings
 from gateway.live.core.frames import Frame, FrameEncoder
 from gateway.live.core.topic_names import Kind
 from gateway.live.sessions.commands import SocketCommands
@@ -39,7 +40,6 @@ from gateway.live.sessions.topic_limits import TopicRoom
 from gateway.live.topics.hub import Hub
 from gateway.live.topics.topic import Board, MeView, TopicView
 from gateway.live.topics.watcher import Watcher
-from gateway.settings import LiveSettings
 from gateway.wire.errors import Forbidden, Unauthenticated
 from gateway.wire.problems import CloseCode
 from gateway.wire.replies import Reply

@@ -35,9 +35,9 @@ from actors.domain.messages.answers import (
     HoldView,
     TimeOffView,
 )
-from actors.domain.messages.errors import NOT_REMEMBERED, Refusal, RefusalCode
 from actors.domain.messages.events import Event, HoldExpired
 from actors.domain.messages.reads import ReadEffect
+from actors.domain.messages.refusals import NOT_REMEMBERED, Refusal, RefusalCode
 from actors.domain.rules import (
     Availability,
     BookingLimits,

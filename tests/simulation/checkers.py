@@ -11,7 +11,7 @@ from typing import Any
 
 from actors.domain.messages import events as ev
 from actors.domain.messages.answers import BookingView, HoldView, TimeOffView
-from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.ports import Record
 from tests.simulation.history import (
     OK,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.domain.messages.commands import Command
-from actors.domain.messages.errors import NOT_REMEMBERED, Refusal
+from actors.domain.messages.refusals import NOT_REMEMBERED, Refusal
 
 Maker = Callable[[str, dict[str, Any]], Command]
 """A token for fresh ids, and what all commands carry -> the command of an attempt."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actors.domain.messages.answers import BookingView, HoldView
-from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from tests.simulation.history import OK, REFUSED, UNKNOWN, Operation
 from tests.simulation.kernel import Violation
 

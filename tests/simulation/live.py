@@ -11,8 +11,8 @@ from typing import Any
 
 from actors.domain.ids import Millis, ShardId
 from actors.domain.messages.answers import PositionsView, SlotsView
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.reads import ReadPositions, ReadWeek
+from actors.domain.messages.refusals import Refusal
 from gateway.live.core.frames import Frame, FrameEncoder, Position
 from gateway.live.core.topic_names import parse_topic
 from gateway.live.topics.hub import Hub

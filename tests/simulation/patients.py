@@ -16,8 +16,8 @@ from actors.domain.ids import (
 )
 from actors.domain.messages import commands as cm
 from actors.domain.messages.answers import BookingStatus, BookingView, HoldView
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.reads import ReadBooking
+from actors.domain.messages.refusals import Refusal
 from tests.simulation.history import BookingRead, Operation
 from tests.simulation.people import Person
 from tests.simulation.region import LONG, SHORT

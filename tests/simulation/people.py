@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from actors.domain.ids import Millis, ProviderId
-from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from tests.simulation.history import (
     OK,
     OPEN,

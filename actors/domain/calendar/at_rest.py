@@ -1,7 +1,7 @@
 """The fields of a calendar at rest, as bytes: what a snapshot holds, and in what order.
 
-Also for readers that trust no calendar (actors/audit/audit.py). What follows from the state
-(bitmaps, queues) is not here and is rebuilt, so it cannot disagree.
+Also for readers that trust no calendar (actors/audit/audit.py). What follows from the
+state (bitmaps, queues) is not here and is rebuilt, so it cannot disagree.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from actors.domain.messages.answers import (
     HoldView,
     TimeOffView,
 )
-from actors.domain.messages.errors import Refusal
+from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Availability, Profile, TimeOff
 
 if TYPE_CHECKING:

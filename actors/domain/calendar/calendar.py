@@ -40,7 +40,6 @@ from actors.domain.messages.answers import (
     ScheduleView,
     SlotsView,
 )
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.reads import ReadEffect
 from actors.domain.messages.refusals import (
     KEY_REUSED,
@@ -48,6 +47,7 @@ from actors.domain.messages.refusals import (
     NO_PROVIDER,
     TOO_LATE,
     UNAVAILABLE,
+    Refusal,
     extension_limit,
     hold_is_for_moving,
     invalid,

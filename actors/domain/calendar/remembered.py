@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from actors.domain.ids import Millis
 from actors.domain.messages.answers import Answer
-from actors.domain.messages.errors import Refusal
+from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Policy
 
 Entry = tuple[int, Millis, Answer]

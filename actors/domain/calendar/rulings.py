@@ -23,7 +23,6 @@ from actors.domain.ids import (
 )
 from actors.domain.messages.answers import BOOKED, FREE, HELD, BookingStatus, SlotsView
 from actors.domain.messages.commands import RescheduleBooking
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.refusals import (
     BEGUN,
     HOLD_EXPIRED,
@@ -32,6 +31,7 @@ from actors.domain.messages.refusals import (
     NO_VISIT_TYPE,
     NOT_OFFERED,
     UNAVAILABLE,
+    Refusal,
     booked_by_you,
     booking_limit,
     held_by_you,

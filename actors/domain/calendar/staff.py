@@ -25,12 +25,12 @@ from actors.domain.calendar.validation import (
 from actors.domain.ids import Millis, is_provider_id
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.refusals import (
     FINAL,
     NO_BOOKING,
     NO_TIME_OFF,
     NOTHING_TO_UNDO,
+    Refusal,
     invalid,
     too_early,
     version_behind,

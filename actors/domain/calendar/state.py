@@ -40,7 +40,7 @@ from actors.domain.messages.answers import (
     HoldView,
     TimeOffView,
 )
-from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Availability, Policy, Profile, TimeOff
 from actors.domain.time.grid import CELL_MINUTES, PAGE_MINUTES
 from actors.domain.time.openings import Openings

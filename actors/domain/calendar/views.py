@@ -23,11 +23,11 @@ from actors.domain.messages.answers import (
     ScheduleView,
     SlotsView,
 )
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.reads import ReadEffect
 from actors.domain.messages.refusals import (
     NO_PROVIDER,
     NO_VISIT_TYPE,
+    Refusal,
     invalid,
     version_behind,
 )

@@ -23,7 +23,7 @@ from actors.domain.ids import (
     TimeOffId,
     VisitTypeId,
 )
-from actors.domain.messages.errors import Refusal
+from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Availability, Profile, TimeOff
 
 

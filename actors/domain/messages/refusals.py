@@ -2,9 +2,55 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+from msgspec import Struct
+
 from actors.domain.ids import BookingId, HoldId, Minute
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.zones import instant_text
+
+
+class RefusalCode(StrEnum):
+    """The codes a calendar refuses with; statuses live in gateway/wire/problems.py."""
+
+    SLOT_UNAVAILABLE = "slot_unavailable"
+    SLOT_NOT_OFFERED = "slot_not_offered"
+    HOLD_LIMIT = "hold_limit"
+    BOOKING_LIMIT = "booking_limit"
+    OVERLAP = "overlap"
+    HOLD_EXPIRED = "hold_expired"
+    HOLD_CONFIRMED = "hold_confirmed"
+    WRONG_STATUS = "wrong_status"
+    VERSION_BEHIND = "version_behind"
+    TOO_EARLY = "too_early"
+    TOO_LATE = "too_late"
+    PROVIDER_NOT_FOUND = "provider_not_found"
+    HOLD_NOT_FOUND = "hold_not_found"
+    BOOKING_NOT_FOUND = "booking_not_found"
+    VISIT_TYPE_NOT_FOUND = "visit_type_not_found"
+    TIME_OFF_NOT_FOUND = "time_off_not_found"
+    INVALID_REQUEST = "invalid_request"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    DEADLINE_PASSED = "deadline_passed"
+
+
+NOT_REMEMBERED = frozenset(
+    {RefusalCode.IDEMPOTENCY_KEY_REUSED, RefusalCode.DEADLINE_PASSED}
+)
+"""Refusals that are not journaled under their key: the first belongs to another
+command's key, the second must not stop the same key's later attempt."""
+
+
+class Refusal(Struct, frozen=True, tag="refusal", gc=False):
+    """An expected no. ``detail`` is a sentence for a person, without personal data.
+
+    ``about`` is the id of the asker's own hold or booking that is the reason.
+    """
+
+    code: RefusalCode
+    detail: str = ""
+    about: str = ""
+
 
 UNAVAILABLE = Refusal(
     RefusalCode.SLOT_UNAVAILABLE, "Somebody else has this time. Choose another slot."

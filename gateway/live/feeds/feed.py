@@ -18,9 +18,9 @@ import structlog
 from actors.domain.ids import ShardId
 from actors.errors import SchedulingError, ShardAsleep
 from actors.ports import Clock, Feed
+from gateway.config import LiveSettings
 from gateway.live.core.frames import Position
 from gateway.live.topics.hub import Hub
-from gateway.settings import LiveSettings
 
 _GRACE_S: Final = 5.0
 _BACKOFF_S: Final = (0.05, 5.0)

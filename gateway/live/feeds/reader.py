@@ -1,8 +1,8 @@
 """Reads topics: what the hub wants to know, asked of calendars and the read model.
 
 One read per topic is in flight (the hub sees to it), and a bounded number over all;
-calendars get them in batches (gateway/calendars/courier.py). A read that fails is tried again
-for as long as somebody watches.
+calendars get them in batches (gateway/calendars/courier.py). A read that fails is tried
+again for as long as somebody watches.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ import structlog
 
 from actors.domain.ids import Minute, ShardId
 from actors.domain.messages.answers import PositionsView, ScheduleView, SlotsView
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.messages.reads import ReadPositions, ReadSchedule, ReadWeek
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.errors import Unavailable
 from gateway.calendars.courier import by_shard
-from gateway.config import GatewayPorts
+from gateway.config import GatewayPorts, LiveSettings
 from gateway.live.core.topic_names import Kind, TopicName
 from gateway.live.feeds.feed import backoff_s
 from gateway.live.feeds.warm_start import WORTH, Painter
 from gateway.live.topics.hub import Hub
 from gateway.live.topics.topic import Board, MeView, TopicView
-from gateway.settings import LiveSettings
 from gateway.wire.problems import of_refusal
 
 _DAY: Final = 24 * 60

@@ -12,8 +12,8 @@ from gateway.live.sessions.conversation import House
 from gateway.live.topics.watcher import Watcher, Writer
 from gateway.live.transport.admission import Turnstile
 from gateway.live.transport.compression import DeflatedSwitchboard
-from gateway.live.transport.switchboard import Switchboard
 from gateway.live.transport.waiting_room import Entrance
+from gateway.live.transport.write_scheduler import Switchboard
 from gateway.wire.addresses import network_of
 
 

@@ -24,6 +24,7 @@ from actors.ports import Clock
 from care.sharing import Revocation, RevocationKind, Revocations
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator, Caller
+from gateway.config import LiveSettings
 from gateway.live.core.frames import (
     Identifier,
     bye_frame,
@@ -49,7 +50,6 @@ from gateway.live.sessions.topic_limits import TopicRoom, check_week
 from gateway.live.topics.hub import Hub
 from gateway.live.topics.topic import Board
 from gateway.live.topics.watcher import Watcher
-from gateway.settings import LiveSettings
 from gateway.wire.bodies import decode
 from gateway.wire.errors import (
     FieldError,

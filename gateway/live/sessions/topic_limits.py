@@ -25,10 +25,10 @@ from actors.domain.zones import week_of_day
 from actors.errors import Overloaded
 from actors.ports import Clock
 from gateway.access.tokens import Caller
+from gateway.config import LiveSettings
 from gateway.live.core.topic_names import BadTopic, Kind, TopicName
 from gateway.live.topics.hub import FORGET_MS, Hub
 from gateway.live.topics.topic import Board
-from gateway.settings import LiveSettings
 from gateway.wire.addresses import network_of
 from gateway.wire.errors import TooManyRequests
 from gateway.wire.problems import Problem

@@ -30,7 +30,7 @@ from websockets.typing import ExtensionParameter
 from gateway.live.core.frames import Frame, header_of
 from gateway.live.transport.connection import JOINED_MAX, LiveConnection
 from gateway.live.transport.parsers import Incoming, is_between_messages
-from gateway.live.transport.switchboard import Switchboard
+from gateway.live.transport.write_scheduler import Switchboard
 
 WINDOW_BITS: Final = 12
 """Four kilobytes, about a week of slots; a client needs as much to read it."""

@@ -37,7 +37,7 @@ from gateway.live.transport.parsers import (
     is_data,
     is_one_pong,
 )
-from gateway.live.transport.switchboard import Listener, Switchboard
+from gateway.live.transport.write_scheduler import Listener, Switchboard
 from gateway.wire.problems import CLOSE_REASONS
 from gateway.wire.problems import CloseCode as OurCode
 

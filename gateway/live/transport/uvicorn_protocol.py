@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gateway.live.transport.connection import LiveConnection
-from gateway.live.transport.switchboard import Switchboard
+from gateway.live.transport.write_scheduler import Switchboard
 
 EXTENSION: Final = "slotcast.fanout"
 """Where the application finds the connection, in its scope's ``extensions``."""

@@ -21,8 +21,8 @@ from uvicorn.server import ServerState
 from gateway.live.transport.admission import Turnstile, Verdict
 from gateway.live.transport.compression import DeflatedConnection, is_shared, offer
 from gateway.live.transport.connection import LiveConnection
-from gateway.live.transport.switchboard import Switchboard
 from gateway.live.transport.uvicorn_protocol import FanoutProtocol
+from gateway.live.transport.write_scheduler import Switchboard
 
 EARLY_BYTES_MAX: Final = 16 * 1024
 """A handshake, and what an impatient client may say before its answer."""

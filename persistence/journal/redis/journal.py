@@ -28,9 +28,8 @@ from persistence.journal.redis.records import (
     entry_id,
     position_of,
 )
-from persistence.journal.redis.redis_news import RedisNews
 from persistence.journal.redis.room import RedisRoom
-from persistence.journal.redis.tail import RedisTail
+from persistence.journal.redis.tail import RedisNews, RedisTail
 from persistence.redis.client import FencedAt, LostReply, RedisStore, TooFewCopies
 from persistence.redis.keys import SiteKeys
 from persistence.redis.wire import ANSWER_S

@@ -21,7 +21,7 @@ from actors.errors import JournalCorrupt, Unavailable
 from actors.ports import Clock, Journal, Record
 from care.readmodel import ShardLag
 from care.sharing import OUTBOX, Wakeups
-from persistence.journal.journal_ends import ends_of
+from persistence.journal.scan import ends_of
 from persistence.readmodel.projection import operations_of as projection
 from persistence.readmodel.projection.operations import AddOutbox, Operation, Poison
 from persistence.readmodel.projection.operations_of import CELL_MINUTES, parked

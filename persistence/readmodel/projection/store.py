@@ -1,7 +1,8 @@
 """Where a projector keeps rows and offset, as a port.
 
-Adapters: persistence/readmodel/projection/sql.py and the twin in persistence/readmodel/memory/readmodel.py.
-One contract suite runs on both (tests/contracts/test_projection_contract.py).
+Adapters: persistence/readmodel/projection/sql.py and the twin in
+persistence/readmodel/memory/readmodel.py. One contract suite runs on both
+(tests/contracts/test_projection_contract.py).
 """
 
 from __future__ import annotations

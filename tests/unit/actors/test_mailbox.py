@@ -8,7 +8,7 @@ import pytest
 
 from actors.domain.ids import Millis, ShardId
 from actors.domain.messages.answers import BookingView, HoldView, SlotsView
-from actors.domain.messages.errors import Refusal
+from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Policy
 from actors.errors import (
     CalendarRecovering,

@@ -14,9 +14,9 @@ from actors.domain.messages.answers import (
     PositionsView,
     SlotsView,
 )
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.messages.events import CommandRefused, HoldExpired, WindowAdvanced
 from actors.domain.messages.reads import ReadNextFree, ReadPositions, ReadProvider
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Policy
 from actors.ports import Record, Request, ShardReply, StoredCalendar, Trouble
 from actors.shard.limits import Limits

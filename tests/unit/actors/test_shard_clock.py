@@ -2,8 +2,8 @@
 
 from actors.domain.ids import Millis, ShardId
 from actors.domain.messages.answers import BookingView
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.messages.events import CommandRefused
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Policy
 from actors.ports import Record, Request, ShardReply
 from actors.shard.limits import Limits

@@ -16,8 +16,8 @@ from actors.domain.messages.answers import (
     Reply,
 )
 from actors.domain.messages.commands import AdoptCalendar, MoveCalendarOut
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.messages.reads import ReadNextFree, ReadPositions
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Policy
 from actors.hosting.local import LocalLinks
 from actors.hosting.mailbox import Mailbox

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from actors.domain.calendar.validation import overlap_problem
 from actors.domain.ids import Millis, ShardId, is_id
 from actors.domain.messages.answers import ProviderView, Reply
-from actors.domain.messages.errors import Refusal
 from actors.domain.messages.reads import ReadProvider
+from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Policy
 from actors.ports import Request, Trouble
 from actors.shard.limits import Limits

@@ -14,7 +14,7 @@ from actors.domain.ids import Millis
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
 from actors.domain.messages.answers import BookingView, Done, SlotsView, TimeOffView
-from actors.domain.messages.errors import Refusal
+from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Policy
 from tests import factories as f
 from tests.factories import NOW, a_calendar, at, millis, play

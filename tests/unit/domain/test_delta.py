@@ -10,8 +10,8 @@ from actors.domain.ids import Millis, VisitTypeId
 from actors.domain.messages.answers import BookingView
 from actors.domain.messages.changes import SlotsChange
 from actors.domain.messages.commands import Command
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.messages.events import Event
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Policy
 from tests import factories as f
 from tests.factories import CONSULT, NOW, a_calendar, at, millis, play

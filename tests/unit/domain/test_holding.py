@@ -12,7 +12,7 @@ from actors.domain.ids import Millis, VisitTypeId
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
 from actors.domain.messages.answers import HoldView
-from actors.domain.messages.errors import Refusal
+from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import BookingLimits, Policy
 from tests import factories as f
 from tests.factories import NOW, a_calendar, at, play

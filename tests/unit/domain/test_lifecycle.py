@@ -17,7 +17,7 @@ from actors.domain.calendar.lifecycle import (
 from actors.domain.ids import Millis
 from actors.domain.messages import commands as cm
 from actors.domain.messages.answers import BookingStatus, BookingView
-from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Policy
 from tests import factories as f
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.domain.calendar.remembered import Remembered
 from actors.domain.ids import Millis
-from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Policy
 
 ANSWER = Refusal(RefusalCode.SLOT_UNAVAILABLE)

@@ -3,7 +3,7 @@
 from actors.domain.calendar.remembered import Remembered
 from actors.domain.ids import Millis, ProviderId
 from actors.domain.messages.answers import Done
-from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Policy
 
 NO = Refusal(RefusalCode.SLOT_UNAVAILABLE)

@@ -9,7 +9,7 @@ import pytest
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.validation import overlap_problem
 from actors.domain.messages import commands as cm
-from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Availability, Hours, Policy
 from tests import factories as f
 

@@ -13,7 +13,7 @@ from actors.domain.messages.answers import (
     ScheduleView,
     SlotsView,
 )
-from actors.domain.messages.errors import Refusal
+from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Policy
 from tests import factories as f
 from tests.factories import CONSULT, MONDAY, a_calendar, at, play

@@ -10,8 +10,8 @@ from actors.domain.ids import BookingId, Millis, ProviderId, ShardId
 from actors.domain.messages.answers import Done, NextFreeView, PositionsView
 from actors.domain.messages.changes import FeedBatch
 from actors.domain.messages.commands import CheckIn
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.messages.reads import ReadNextFree, ReadPositions
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.errors import JournalFull, Overloaded, Unavailable
 from actors.placement import Placement, Places, placing
 from actors.ports import Request, ShardReply, ShardStatus, Trouble, TroubleCode

@@ -16,7 +16,7 @@ from gateway.live.transport.parsers import (
     READ_BYTES_MAX,
     emptied_at,
 )
-from gateway.live.transport.switchboard import Switchboard
+from gateway.live.transport.write_scheduler import Switchboard
 from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
 from tests.fakes.live_wire import a_connection, spoken, turns
 

@@ -22,8 +22,7 @@ from gateway.live.transport.parsers import (
     Incoming,
     is_between_messages,
 )
-from gateway.live.transport.switchboard import Switchboard
-from gateway.live.transport.write_scheduler import WRITES_AT_ONCE
+from gateway.live.transport.write_scheduler import WRITES_AT_ONCE, Switchboard
 from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
 from tests.fakes.live_wire import BYTES_MAX, a_connection, reading, spoken, turns
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from actors.domain.calendar import validation
-from actors.domain.messages.errors import Refusal
+from actors.domain.messages.refusals import Refusal
 from actors.domain.time.openings import Place
 from gateway.providers import rule_checks
 from gateway.providers.opening_rules import AvailabilityRequest, availability_of

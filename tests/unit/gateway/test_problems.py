@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from actors import errors as actor_errors
-from actors.domain.messages.errors import Refusal, RefusalCode
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from gateway.wire import errors
 from gateway.wire.problems import CODES, CloseCode, of_error, of_refusal
 

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from actors.domain.messages.answers import Reply
-from actors.domain.messages.errors import Refusal, RefusalCode
 from actors.domain.messages.reads import ReadBooking
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.ports import Calendars, Request
 from tests.fakes.house import House, slot
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from actors.domain.ids import ShardId
 from actors.errors import JournalCorrupt
-from persistence.journal.journal_ends import TellsEnds, ends_of
+from persistence.journal.scan import TellsEnds, ends_of
 from persistence.readmodel.memory.readmodel import MemoryReadModel
 from persistence.readmodel.projection.projector import Projector, lag
 from persistence.readmodel.projection.store import Offset

@@ -10,12 +10,12 @@ import pytest
 
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator, Caller, Role
+from gateway.config import LiveSettings
 from gateway.live.sessions.commands import SocketCommands
 from gateway.live.sessions.conversation import Conversation, House
 from gateway.live.sessions.identity import Persons
 from gateway.live.sessions.topic_limits import TopicRoom
 from gateway.live.topics.watcher import STRIKES_MAX, Watcher
-from gateway.settings import LiveSettings
 from gateway.wire.errors import Unauthenticated
 from gateway.wire.replies import Reply
 from tests.fakes.clocks import SteppedClock

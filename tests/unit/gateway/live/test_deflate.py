@@ -19,13 +19,13 @@ from websockets.extensions.permessage_deflate import (
     PerMessageDeflate,
 )
 
+from gateway.config import LiveSettings
 from gateway.live.core.frames import Frame
 from gateway.live.transport import compression as deflate
 from gateway.live.transport.compression import WORTH_BYTES, DeflatedConnection, deflated
 from gateway.live.transport.connection import LiveConnection
 from gateway.live.transport.uvicorn_protocol import FanoutProtocol
 from gateway.live.transport.waiting_room import LiveProtocol
-from gateway.settings import LiveSettings
 from tests.fakes.house import slot
 from tests.fakes.live_house import LiveClient, LiveHouse, open_live_house
 

@@ -13,9 +13,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidMessage, InvalidStatus
 
+from gateway.config import LiveSettings
 from gateway.live.transport.admission import Turnstile, Verdict
 from gateway.live.transport.waiting_room import Entrance, LiveProtocol
-from gateway.settings import LiveSettings
 from tests.fakes.live_house import LiveHouse, open_live_house
 
 PATIENCE_S = 10.0

@@ -11,9 +11,9 @@ from msgspec import ValidationError
 from actors.domain.ids import Millis, ShardId
 from actors.domain.messages.changes import FeedBatch
 from actors.errors import ShardAsleep, Unavailable
+from gateway.config import LiveSettings
 from gateway.live.feeds.feed import ShardFeed, backoff_s
 from gateway.live.topics.hub import FORGET_MS, Hub
-from gateway.settings import LiveSettings
 from tests.fakes.clocks import SteppedClock
 from tests.unit.gateway.live.stage import (
     NOW,

@@ -10,6 +10,7 @@ import pytest
 from actors.domain.ids import Millis
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator, Caller, Role
+from gateway.config import LiveSettings
 from gateway.live.core.frames import NOWHERE, Frame
 from gateway.live.feeds.reader import TopicReader
 from gateway.live.sessions.commands import SocketCommands
@@ -19,7 +20,6 @@ from gateway.live.sessions.permits import Permits
 from gateway.live.sessions.topic_limits import TopicRoom
 from gateway.live.ticker import Rhythm
 from gateway.live.topics.watcher import Watcher
-from gateway.settings import LiveSettings
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.house import CONFIG
 from tests.unit.gateway.live.stage import (

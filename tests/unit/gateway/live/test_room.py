@@ -10,7 +10,7 @@ import pytest
 from actors.domain.ids import Millis, ProviderId
 from actors.errors import Overloaded
 from gateway.access.tokens import Caller, Role
-from gateway.config import GatewayConfig
+from gateway.config import GatewayConfig, LiveSettings
 from gateway.http.limits import RateLimits
 from gateway.live.core.frames import NOWHERE
 from gateway.live.core.topic_names import (
@@ -23,7 +23,6 @@ from gateway.live.core.topic_names import (
 from gateway.live.sessions.topic_limits import PRIVATE_PART, TopicRoom, check_week
 from gateway.live.topics.hub import FORGET_MS, Hub
 from gateway.live.topics.watcher import Watcher
-from gateway.settings import LiveSettings
 from gateway.wire.errors import TooManyRequests
 from gateway.wire.problems import problem
 from tests.fakes.clocks import SteppedClock
