@@ -253,7 +253,7 @@ class ShardStatus(Struct, frozen=True):
     refusals: dict[str, int] = {}
     """By code, since the process began; troubles too, under their own codes."""
     batch_sizes: list[int] = []
-    """Batches by size: one count per bound of actors/shard/counters.py, one for more."""
+    """Batches by size: a count per bound of actors/shard/counters.py, one for more."""
     append_seconds: list[int] = []
     """Journal appends by duration, likewise."""
     append_seconds_sum: float = 0.0

@@ -1,1 +1,1 @@
-"""checks."""
+"""Verification: journal, snapshots, SQL and memory must agree."""

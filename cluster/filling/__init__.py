@@ -1,1 +1,1 @@
-"""The demo region: made-up clinics, people and bookings, the same on every machine."""
+"""Filling a site: the demo region and imports of practices."""

@@ -1,1 +1,1 @@
-"""moving."""
+"""Changing where calendars are: resharding, isolating one, moving some."""

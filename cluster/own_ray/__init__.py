@@ -1,1 +1,1 @@
-"""own_ray."""
+"""Ray as this site runs it: environment, local instance, raylets of nodes."""

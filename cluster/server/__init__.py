@@ -1,1 +1,4 @@
-"""server."""
+"""``slotcast serve``: the life of a server on one machine.
+
+Begin with serve.py.
+"""

@@ -1,1 +1,1 @@
-"""site."""
+"""What a site is: settings, data folder, layout, stores."""

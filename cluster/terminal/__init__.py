@@ -1,1 +1,1 @@
-"""terminal."""
+"""What people see in a terminal."""

@@ -1,1 +1,1 @@
-"""access."""
+"""Authentication and authorization: tokens, rights, revocations, rate budgets."""

@@ -1,1 +1,5 @@
-"""calendars."""
+"""The way from a request to the calendars.
+
+commands.py stamps commands, courier.py sends them in batches over request_queue.py;
+hot_pages.py and recent.py answer from what was seen a moment ago.
+"""

@@ -1,1 +1,5 @@
-"""Live topics: what changes in a calendar reaches everybody who watches it."""
+"""The live side: changes of calendars reach every watcher of their topics.
+
+Begin with service.py. transport/ moves bytes, sessions/ holds conversations, topics/
+decides who is sent what, feeds/ brings what shards publish, core/ names it all.
+"""

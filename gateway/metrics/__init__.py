@@ -1,1 +1,1 @@
-"""metrics."""
+"""What Prometheus reads."""

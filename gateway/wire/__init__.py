@@ -1,1 +1,4 @@
-"""wire."""
+"""How values look on the wire: formats, fields, replies, errors, problems.
+
+problems.py is the table of error codes; formats.py writes and reads instants and ids.
+"""

@@ -1,1 +1,1 @@
-"""bench."""
+"""Benchmarks of whole servers, with plain servers to compare with."""

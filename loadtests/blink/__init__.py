@@ -1,1 +1,1 @@
-"""blink."""
+"""``make blink``: many watchers see one booking."""

@@ -1,1 +1,1 @@
-"""crowd."""
+"""A crowd of watchers on few processes."""

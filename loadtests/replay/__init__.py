@@ -1,1 +1,1 @@
-"""replay."""
+"""Replaying a booking trace against a running server."""

@@ -1,1 +1,1 @@
-"""wire."""
+"""Lean clients: HTTP, WebSocket frames, live topics."""

@@ -1,1 +1,1 @@
-"""workload."""
+"""Bookings as people make them: plans, regions, histories, watchers."""

@@ -1,1 +1,1 @@
-"""notices."""
+"""The outbox: what the projection says is to be sent."""

@@ -1,1 +1,1 @@
-"""shared."""
+"""What gateways share: rate budgets, revocations, hot pages, wake-ups, leases."""

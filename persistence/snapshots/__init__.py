@@ -1,1 +1,1 @@
-"""snapshots."""
+"""Calendars at rest: in files, in Redis, in memory."""

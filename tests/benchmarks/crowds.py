@@ -1,4 +1,4 @@
-"""Crowds of listeners (loadtests/crowd/__main__.py) in processes of their own, as one."""
+"""Crowds of listeners (loadtests/crowd) in processes of their own, as one."""
 
 from __future__ import annotations
 

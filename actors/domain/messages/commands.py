@@ -220,7 +220,7 @@ class TrustClock(CommandBase, frozen=True, kw_only=True, tag="trust_clock"):
 
 
 Transfer = MoveCalendarOut | AdoptCalendar
-"""What moves a calendar between shards: the shard decides it (actors/shard/moving.py)."""
+"""What moves a calendar between shards; decided by actors/shard/moving.py."""
 
 Command = (
     RegisterProvider

@@ -1,1 +1,1 @@
-"""core."""
+"""The vocabulary of the live socket: topic names, messages, frames; pure."""

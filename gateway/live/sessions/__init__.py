@@ -1,1 +1,4 @@
-"""sessions."""
+"""One connection's conversation: its person, subscriptions, commands and rights.
+
+Begin with conversation.py (the protocol without a socket), then session.py.
+"""

@@ -1,1 +1,5 @@
-"""transport."""
+"""Bytes of the live socket: uvicorn's protocol, parsers, admission, writes.
+
+Begin with uvicorn_protocol.py, then connection.py. It relies on internals of uvicorn
+and websockets, which tests pin down.
+"""

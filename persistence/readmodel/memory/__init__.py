@@ -1,1 +1,1 @@
-"""memory."""
+"""The read model without SQL, for tests."""

@@ -1,1 +1,1 @@
-"""queries."""
+"""What gateways read: directory, bookings, progress of the projection."""

@@ -1,1 +1,1 @@
-"""rebuilding."""
+"""Making the read model again from journal and snapshots."""
