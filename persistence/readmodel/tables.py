@@ -11,6 +11,7 @@ compares.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -22,59 +23,22 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    String,
     Table,
-    Text,
     UniqueConstraint,
     false,
 )
-from sqlalchemy.dialects import mysql
-from sqlalchemy.types import TypeEngine
 
-ID_MAX = 100
-"""Characters of an id: prefix, ``_`` and at most 96 (actors/domain/ids.py)."""
+from persistence.sql.columns import ON_A_SERVER, document, key, prose, serial, words
+from persistence.sql.schema import Schema
+
 EVENT_ID_MAX = 124
 """A shard's id, ``-`` and a seq."""
 
 metadata = MetaData()
 
 
-def key(length: int = ID_MAX) -> TypeEngine[str]:
-    """Text that identifies or orders: compared byte by byte everywhere."""
-    binary = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return String(length).with_variant(binary, "mysql", "mariadb")
-
-
-def words(length: int) -> TypeEngine[str]:
-    """Text for people, of a bounded length."""
-    return String(length).with_variant(
-        mysql.VARCHAR(length, charset="utf8mb4"), "mysql", "mariadb"
-    )
-
-
-def prose() -> TypeEngine[str]:
-    """Text for people, of any length."""
-    return Text().with_variant(mysql.TEXT(charset="utf8mb4"), "mysql", "mariadb")
-
-
-def document() -> TypeEngine[str]:
-    """Text for programs, up to 16 MiB."""
-    return Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4"), "mysql", "mariadb")
-
-
-def serial() -> TypeEngine[int]:
-    """A number that the database gives; SQLite knows only INTEGER for that."""
-    return BigInteger().with_variant(Integer(), "sqlite")
-
-
 def _table(name: str, *parts: Any, **options: Any) -> Table:
-    options.update(
-        mysql_engine="InnoDB",
-        mariadb_engine="InnoDB",
-        mysql_charset="utf8mb4",
-        mariadb_charset="utf8mb4",
-    )
-    return Table(name, metadata, *parts, **options)
+    return Table(name, metadata, *parts, **options, **ON_A_SERVER)
 
 
 clinic = _table(
@@ -238,3 +202,5 @@ projection_conflict = _table(
     Column("event", document(), nullable=False),
     Column("at", BigInteger, nullable=False),
 )
+
+READ_MODEL = Schema("read model", metadata, Path(__file__).parent / "migrations")

@@ -32,7 +32,7 @@ from persistence.sql import damage
 from persistence.sql import drivers as server_drivers
 from persistence.sql.replica import RECYCLE_S, ReplicaOrPrimary
 
-Role = Literal["reader", "writer", "projector", "upkeep"]
+Role = Literal["reader", "writer", "projector", "upkeep", "records"]
 
 READERS = 4
 """Connections of a reader pool; each is a thread with aiosqlite."""
@@ -43,6 +43,7 @@ ANSWER_S: dict[Role, float] = {
     "writer": 10.0,
     "projector": 15.0,
     "upkeep": 900.0,
+    "records": 10.0,
 }
 """How long a server may take for one answer. Migrations and rebuilds walk through
 whole tables; everybody else's statements take milliseconds."""
@@ -53,13 +54,13 @@ BUSY_MS = 5_000
 JOURNAL_BYTES = 64 * 1024 * 1024
 """Size to which SQLite cuts its WAL after a checkpoint."""
 PAGES_PER_CHECKPOINT = 1_000
-MIGRATIONS = Path(__file__).parent / "migrations"
 
 _DRIVERS = {
     "sqlite": ("aiosqlite",),
     "mysql": ("asyncmy", "aiomysql"),
     "mariadb": ("asyncmy", "aiomysql"),
 }
+_UNKNOWN_DATABASE = 1049
 _TRANSIENT_CODES = frozenset(
     {1040, 1053, 1205, 1213, 1290, 1836, 1927, 2003, 2006, 2013, 2014, 4031}
 )
@@ -100,7 +101,8 @@ def open_engine(url: str, role: Role, *, fallback: str = "") -> AsyncEngine:
     ``writer``: one connection, for imports and senders. ``projector``: on SQLite one
     connection, the only one to checkpoint; on a server a few, see ``lanes``.
     ``upkeep``: a projector's whose statements may take minutes, for migrations and
-    rebuilds.
+    rebuilds. ``records``: reads and writes what is no copy of anything, so that a
+    commit on SQLite is on the disk (``synchronous=FULL``).
     """
     target = read_model_url(url)
     sqlite = target.drivername.startswith("sqlite")
@@ -193,7 +195,7 @@ def _pragmas(role: Role) -> list[str]:
     return [
         *common,
         "journal_mode = WAL",
-        "synchronous = NORMAL",
+        f"synchronous = {'FULL' if role == 'records' else 'NORMAL'}",
         f"wal_autocheckpoint = {pages}",
         f"journal_size_limit = {JOURNAL_BYTES}",
     ]
@@ -210,6 +212,13 @@ def is_data_error(error: DBAPIError) -> bool:
     return isinstance(error.orig, OverflowError)
 
 
+def is_missing_database(error: BaseException) -> bool:
+    """Whether a server says that it has no database of that name."""
+    cause = error if isinstance(error, DBAPIError) else error.__cause__
+    arguments = getattr(getattr(cause, "orig", None), "args", ()) or (None,)
+    return bool(arguments[0] == _UNKNOWN_DATABASE)
+
+
 def _is_transient(error: DBAPIError) -> bool:
     arguments = getattr(error.orig, "args", ()) or (None,)
     return error.connection_invalidated or arguments[0] in _TRANSIENT_CODES
@@ -219,6 +228,28 @@ def reason_of(error: BaseException) -> str:
     """What went wrong, without statement and values: fit for logs and for parking."""
     cause = getattr(error, "orig", None) or error
     return f"{type(cause).__name__}: {cause}"
+
+
+@asynccontextmanager
+async def answering(what: str) -> AsyncIterator[None]:
+    """Turns every failure of the database to answer into ``Unavailable``.
+
+    Raises:
+        Unavailable: the database does not answer; the message names ``what``.
+        DBAPIError: the rows are at fault, so trying again would fail again.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        if is_data_error(error):
+            raise
+        raise Unavailable(_silent(what)) from error
+    except (OSError, PoolTimeout) as error:
+        raise Unavailable(_silent(what)) from error
+
+
+def _silent(what: str) -> str:
+    return f"{what} cannot be reached; try again in a moment"
 
 
 @asynccontextmanager
@@ -240,22 +271,12 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 @asynccontextmanager
 async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A transaction for a change; whatever ails the database is ``Unavailable``.
+    """A connection in one transaction, committed at the end of the block.
 
     Raises:
-        Unavailable: the read model takes no change just now.
+        Unavailable: the database does not answer; the outcome of a commit under way
+            is unknown.
+        DBAPIError: the rows are at fault.
     """
-    try:
-        async with engine.begin() as connection:
-            yield connection
-    except (DBAPIError, OSError, PoolTimeout) as error:
-        message = "the read model does not answer; try again in a moment"
-        raise Unavailable(message) from error
-
-
-async def migrate(url: str) -> None:
-    """Bring the tables to the newest revision; see persistence/sql/migrating.py."""
-    # Imported here: readers and projectors need neither it nor Alembic.
-    from persistence.sql.migrating import migrate as bring_up_to_date
-
-    await bring_up_to_date(url)
+    async with answering("the database"), engine.begin() as connection:
+        yield connection

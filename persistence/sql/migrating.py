@@ -1,4 +1,4 @@
-"""Bringing the read model's tables to this version, once, however many try at once.
+"""Bringing the tables of a schema to this version, once, however many try at once.
 
 On SQLite all steps are one transaction. On a server each step is one change that may
 be run again, since DDL commits by itself: a migration that was broken off is simply
@@ -12,10 +12,21 @@ import asyncio
 import hashlib
 import logging
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    inspect,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from persistence.sql.engine import MIGRATIONS, open_engine
+from persistence.sql.engine import is_missing_database, open_engine
+from persistence.sql.schema import Schema
 
 log = logging.getLogger(__name__)
 
@@ -25,27 +36,52 @@ _ASK_S = 5
 """How long the server is asked to wait for the lock at a time."""
 
 
-async def migrate(url: str) -> None:
+async def migrate(url: str, schema: Schema) -> None:
     """Bring the tables to the newest revision; quick when they are there already.
 
     Raises:
         DBAPIError: the database does not answer or does not let us.
         TimeoutError: another node has been migrating for ten minutes.
     """
+    try:
+        await _migrate(url, schema)
+    except DBAPIError as error:
+        if not is_missing_database(error):
+            raise
+        await _make_database(url)
+        await _migrate(url, schema)
+
+
+async def _migrate(url: str, schema: Schema) -> None:
     engine = open_engine(url, "upkeep")
     try:
         async with engine.connect() as connection:
-            if await connection.run_sync(_is_current):
+            if await connection.run_sync(_is_current, schema):
                 return
         async with engine.connect() as connection:
-            await _take_turn(connection)
+            await _take_turn(connection, schema)
             async with connection.begin():
-                await connection.run_sync(_upgrade)
+                await connection.run_sync(_upgrade, schema)
     finally:
         await engine.dispose()  # which ends the turn, too
 
 
-async def _take_turn(connection: AsyncConnection) -> None:
+async def _make_database(url: str) -> None:
+    """Make a database that is not there, if the server lets this user."""
+    parsed = make_url(url)
+    server = parsed.set(database="").render_as_string(hide_password=False)
+    engine = open_engine(server, "upkeep")
+    try:
+        async with engine.begin() as connection:
+            quoted = connection.dialect.identifier_preparer.quote(parsed.database or "")
+            await connection.execute(
+                text(f"CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4")
+            )
+    finally:
+        await engine.dispose()
+
+
+async def _take_turn(connection: AsyncConnection, schema: Schema) -> None:
     """Nobody else migrates this database while this connection lasts."""
     if connection.dialect.name == "sqlite":
         return  # a writer keeps all others out by itself
@@ -53,7 +89,7 @@ async def _take_turn(connection: AsyncConnection) -> None:
     ask = text("SELECT GET_LOCK(:name, :wait)")
     async with asyncio.timeout(TURN_S):
         while not await connection.scalar(ask, lock):
-            log.info("another node migrates the read model; waiting for it")
+            log.info("another node migrates the %s; waiting for it", schema.name)
     await connection.rollback()  # the lock is the session's, not a transaction's
 
 
@@ -62,27 +98,23 @@ def _lock_name(database: str) -> str:
     return f"slotcast-{hashlib.sha256(database.encode()).hexdigest()[:32]}"
 
 
-def _is_current(connection: Connection) -> bool:
+def _is_current(connection: Connection, schema: Schema) -> bool:
     # Imported here and below: the modules of readers and projector need none of it.
-    from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    head = ScriptDirectory.from_config(config).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision() == head
+    revision = MigrationContext.configure(connection).get_current_revision()
+    return revision == schema.newest_revision()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, schema: Schema) -> None:
     from alembic import command
     from alembic.config import Config
 
     _make_version_table(connection)
-    if _is_current(connection):  # it became so while we waited for our turn
+    if _is_current(connection, schema):  # it became so while we waited for our turn
         return
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(schema.migrations))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

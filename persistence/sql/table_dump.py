@@ -1,4 +1,4 @@
-"""The rows of the read model as plain values and back, whatever the database.
+"""The rows of a schema as plain values and back, whatever the database.
 
 One reading transaction sees all tables at one instant. A row is a list of JSON
 values in the order of the table's columns; bytes travel as base64.
@@ -16,33 +16,13 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import LargeBinary
 
-from persistence.readmodel import tables as t
-from persistence.sql.engine import MIGRATIONS, reading
+from persistence.sql.engine import reading
+from persistence.sql.schema import Schema
 
 FETCH_ROWS = 500
 """Rows in memory at a time."""
 
 Row = list[Any]
-
-
-def table_names() -> list[str]:
-    """All tables, in the order in which they can be filled."""
-    return [str(table.name) for table in t.metadata.sorted_tables]
-
-
-def column_names(table: str) -> list[str]:
-    """A table's columns, in the order of a dumped row."""
-    return [str(column.name) for column in t.metadata.tables[table].columns]
-
-
-def newest_revision() -> str:
-    """The revision of the tables that this version works with."""
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    return ScriptDirectory.from_config(config).get_current_head() or ""
 
 
 @asynccontextmanager
@@ -58,9 +38,11 @@ async def one_instant(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
-async def rows_of(connection: AsyncConnection, table: str) -> AsyncIterator[list[Row]]:
+async def rows_of(
+    connection: AsyncConnection, schema: Schema, table: str
+) -> AsyncIterator[list[Row]]:
     """All rows of a table, some at a time. Raises DBAPIError."""
-    chosen = t.metadata.tables[table]
+    chosen = schema.metadata.tables[table]
     binary = _binary_columns(chosen)
     result = await connection.stream(select(chosen))
     async for some in result.partitions(FETCH_ROWS):
@@ -72,10 +54,12 @@ async def rows_of(connection: AsyncConnection, table: str) -> AsyncIterator[list
         yield rows
 
 
-async def put_rows(engine: AsyncEngine, table: str, rows: Sequence[Row]) -> None:
+async def put_rows(
+    engine: AsyncEngine, schema: Schema, table: str, rows: Sequence[Row]
+) -> None:
     """Insert rows, in one transaction; role "writer". Raises DBAPIError."""
-    chosen = t.metadata.tables[table]
-    binary, names = _binary_columns(chosen), column_names(table)
+    chosen = schema.metadata.tables[table]
+    binary, names = _binary_columns(chosen), schema.column_names(table)
     values = []
     for row in rows:
         for index in binary:
@@ -87,7 +71,7 @@ async def put_rows(engine: AsyncEngine, table: str, rows: Sequence[Row]) -> None
             await connection.execute(insert(chosen), values)
 
 
-async def filled_tables(engine: AsyncEngine) -> list[str]:
+async def filled_tables(engine: AsyncEngine, schema: Schema) -> list[str]:
     """Our tables that have a row; those that do not exist have none.
 
     Raises:
@@ -96,19 +80,19 @@ async def filled_tables(engine: AsyncEngine) -> list[str]:
     async with reading(engine) as connection:
         there = await connection.run_sync(_existing)
         filled = []
-        for name in table_names():
+        for name in schema.table_names():
             if name in there:
-                one = select(t.metadata.tables[name]).limit(1)
+                one = select(schema.metadata.tables[name]).limit(1)
                 if (await connection.execute(one)).first() is not None:
                     filled.append(name)
         return filled
 
 
-async def empty_tables(engine: AsyncEngine) -> None:
+async def empty_tables(engine: AsyncEngine, schema: Schema) -> None:
     """Delete all rows of all tables: what a broken-off restore has left."""
     async with engine.begin() as connection:
         there = await connection.run_sync(_existing)
-        for table in reversed(t.metadata.sorted_tables):
+        for table in reversed(schema.metadata.sorted_tables):
             if table.name in there:
                 await connection.execute(table.delete())
 

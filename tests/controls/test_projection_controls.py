@@ -18,7 +18,9 @@ from persistence.readmodel.projection import sql as projection_sql
 from persistence.readmodel.projection.operations import DropClaims
 from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.projection.store import Offset, Refused
-from persistence.sql.engine import migrate, open_engine
+from persistence.readmodel.tables import READ_MODEL
+from persistence.sql.engine import open_engine
+from persistence.sql.migrating import migrate
 from tests.contracts import test_projection_contract as contract
 from tests.fixtures.rows import Rows, sql_summary
 from tests.fixtures.story import SHARD, Story, StoryJournal
@@ -28,7 +30,7 @@ from tests.integration import test_sqlite_rebuild as rebuilds
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     url = f"sqlite:///{tmp_path}/m.db"
-    await migrate(url)
+    await migrate(url, READ_MODEL)
     opened = open_engine(url, "projector")
     yield opened
     await opened.dispose()

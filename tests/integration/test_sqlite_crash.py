@@ -9,7 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from persistence.sql.engine import migrate, open_engine
+from persistence.readmodel.tables import READ_MODEL
+from persistence.sql.engine import open_engine
+from persistence.sql.migrating import migrate
 from tests.benchmarks.bench_projection import project, visits
 from tests.fixtures.rows import Rows, all_rows
 
@@ -51,7 +53,7 @@ def test_a_kill_from_outside_changes_nothing(tmp_path: Path) -> None:
     events = 12_000
     path, quiet = tmp_path / "killed.db", tmp_path / "quiet.db"
     url = f"sqlite:///{path}"
-    asyncio.run(migrate(url))
+    asyncio.run(migrate(url, READ_MODEL))
     for kill in range(1, 7):
         runner = subprocess.Popen(
             [sys.executable, "-m", MODULE, "run", url, str(events)]
@@ -63,6 +65,6 @@ def test_a_kill_from_outside_changes_nothing(tmp_path: Path) -> None:
         assert runner.wait() == -9
     assert 6_000 <= offset_sum(path) < events
     subprocess.run([sys.executable, "-m", MODULE, "run", url, str(events)], check=True)
-    asyncio.run(migrate(f"sqlite:///{quiet}"))
+    asyncio.run(migrate(f"sqlite:///{quiet}", READ_MODEL))
     asyncio.run(project(f"sqlite:///{quiet}", visits(events, 20)))
     assert rows_of(path) == rows_of(quiet)

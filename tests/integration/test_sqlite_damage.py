@@ -22,6 +22,7 @@ from cluster.site.site import Site, site_made_if_needed
 from cluster.wiring.calendars import open_calendars
 from persistence.readmodel.queries.directory import SqlDirectory
 from persistence.readmodel.queries.progress import SqlProgress
+from persistence.readmodel.tables import READ_MODEL
 from persistence.sql.damage import KEPT, is_damaged
 from persistence.sql.engine import open_engine, sqlite_file
 from persistence.sql.migrating import migrate
@@ -159,10 +160,10 @@ async def until(found: Callable[[], Awaitable[bool]], what: str) -> None:
 
 async def test_damage_is_told_from_other_trouble(site: Site) -> None:
     """Only SQLite's own word for it counts, and it leaves a mark."""
-    await migrate(site.database_url)
+    await migrate(site.database_url, READ_MODEL)
     spoil(place(site), "head")
     with pytest.raises(DBAPIError) as found:
-        await migrate(site.database_url)
+        await migrate(site.database_url, READ_MODEL)
     assert is_damaged(found.value)
     file = sqlite_file(site.database_url)
     assert file is not None
@@ -176,7 +177,7 @@ async def test_damage_is_told_from_other_trouble(site: Site) -> None:
 
 async def test_the_command_makes_it_anew_without_a_server(site: Site) -> None:
     """``slotcast projection rebuild`` on a damaged file puts it aside first."""
-    await migrate(site.database_url)
+    await migrate(site.database_url, READ_MODEL)
     spoil(place(site), "head")
     await _rebuild(site, lambda *_: None)
     assert await caught_up(site)

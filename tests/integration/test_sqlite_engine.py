@@ -17,8 +17,9 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from persistence.readmodel.tables import metadata
-from persistence.sql.engine import MIGRATIONS, migrate, open_engine, read_model_url
+from persistence.readmodel.tables import READ_MODEL, metadata
+from persistence.sql.engine import open_engine, read_model_url
+from persistence.sql.migrating import migrate
 
 
 def schema(path: Path) -> list[tuple[str, ...]]:
@@ -30,7 +31,7 @@ def schema(path: Path) -> list[tuple[str, ...]]:
 async def test_migrations_and_models_agree(tmp_path: Path) -> None:
     """Upgrading an empty database gives just the tables of the models."""
     path = tmp_path / "m.db"
-    await migrate(f"sqlite:///{path}")
+    await migrate(f"sqlite:///{path}", READ_MODEL)
     engine = open_engine(f"sqlite:///{path}", "reader")
     async with engine.connect() as connection:
         differences = await connection.run_sync(
@@ -49,23 +50,23 @@ async def test_migrations_and_models_agree(tmp_path: Path) -> None:
 async def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
     """A server may migrate at each start."""
     url = f"sqlite:///{tmp_path}/m.db"
-    await migrate(url)
+    await migrate(url, READ_MODEL)
     before = schema(tmp_path / "m.db")
-    await migrate(url)
+    await migrate(url, READ_MODEL)
     assert schema(tmp_path / "m.db") == before
 
 
 async def test_each_revision_may_be_run_again(tmp_path: Path) -> None:
     """A revision that was done, but not noted as done, does no harm."""
     url = f"sqlite:///{tmp_path}/m.db"
-    await migrate(url)
+    await migrate(url, READ_MODEL)
     before = schema(tmp_path / "m.db")
     engine = open_engine(url, "writer")
 
     def again(connection: Connection) -> None:
         context = MigrationContext.configure(connection)
         with Operations.context(context):
-            for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions():
+            for script in ScriptDirectory(str(READ_MODEL.migrations)).walk_revisions():
                 name = f"persistence.readmodel.migrations.versions.v{script.revision}"
                 importlib.import_module(name).upgrade()
 
@@ -77,7 +78,7 @@ async def test_each_revision_may_be_run_again(tmp_path: Path) -> None:
 
 def test_revisions_hold_one_change_each() -> None:
     """MySQL commits each DDL statement by itself, so a revision has only one."""
-    for path in (MIGRATIONS / "versions").glob("v*.py"):
+    for path in (READ_MODEL.migrations / "versions").glob("v*.py"):
         source = path.read_text()
         steps = ("create_table", "create_index", "add_column", "widen_text")
         assert sum(source.count(f"    {step}(") for step in steps) == 1, path.name
@@ -130,7 +131,7 @@ async def pragma(engine: Any, name: str) -> object:
 async def test_only_the_projector_checkpoints(tmp_path: Path) -> None:
     """WAL, NORMAL, waiting for locks; and one connection that checkpoints."""
     url = f"sqlite:///{tmp_path}/m.db"
-    await migrate(url)
+    await migrate(url, READ_MODEL)
     seen = {}
     for role in ("projector", "writer", "reader"):
         engine = open_engine(url, role)
@@ -147,7 +148,7 @@ async def test_only_the_projector_checkpoints(tmp_path: Path) -> None:
 async def test_readers_cannot_write(tmp_path: Path) -> None:
     """A reader's statement that would write is refused by SQLite itself."""
     url = f"sqlite:///{tmp_path}/m.db"
-    await migrate(url)
+    await migrate(url, READ_MODEL)
     engine = open_engine(url, "reader")
     async with engine.connect() as connection:
         with pytest.raises(OperationalError, match="readonly"):

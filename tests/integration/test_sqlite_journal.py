@@ -20,9 +20,11 @@ from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.rebuilding.from_calendars import SnapshotSeeds
 from persistence.readmodel.rebuilding.rebuild import rebuild, status
+from persistence.readmodel.tables import READ_MODEL
 from persistence.snapshots.files import FileSnapshots
 from persistence.snapshots.memory import MemorySnapshots
-from persistence.sql.engine import migrate, open_engine
+from persistence.sql.engine import open_engine
+from persistence.sql.migrating import migrate
 from tests.fixtures.rows import all_rows
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story
 
@@ -30,7 +32,7 @@ from tests.fixtures.story import NINE, SHARD, FixedClock, Story
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     url = f"sqlite:///{tmp_path}/m.db"
-    await migrate(url)
+    await migrate(url, READ_MODEL)
     opened = open_engine(url, "projector")
     yield opened
     await opened.dispose()

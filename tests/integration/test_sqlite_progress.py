@@ -15,14 +15,16 @@ from persistence.readmodel.projection.store import Offset, StoreUnavailable
 from persistence.readmodel.queries.bookings import HistoryEntry, SqlBookingHistory
 from persistence.readmodel.queries.directory import SqlDirectory
 from persistence.readmodel.queries.progress import SqlProgress
-from persistence.sql.engine import migrate, open_engine
+from persistence.readmodel.tables import READ_MODEL
+from persistence.sql.engine import open_engine
+from persistence.sql.migrating import migrate
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 
 
 @pytest.fixture
 async def url(tmp_path: Path) -> str:
     name = f"sqlite:///{tmp_path}/m.db"
-    await migrate(name)
+    await migrate(name, READ_MODEL)
     return name
 
 

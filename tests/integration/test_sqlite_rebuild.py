@@ -22,7 +22,9 @@ from persistence.readmodel.queries.directory import SqlDirectory
 from persistence.readmodel.rebuilding import rebuild as rebuilding
 from persistence.readmodel.rebuilding.from_calendars import RebuildImpossible, Seed
 from persistence.readmodel.rebuilding.rebuild import rebuild, status
-from persistence.sql.engine import migrate, open_engine
+from persistence.readmodel.tables import READ_MODEL
+from persistence.sql.engine import open_engine
+from persistence.sql.migrating import migrate
 from tests.fixtures.rows import all_rows
 from tests.fixtures.story import NINE, FixedClock, Story, StoryJournal, a_clinic
 
@@ -32,7 +34,7 @@ ONE, TWO = ShardId("s0001"), ShardId("s0002")
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     url = f"sqlite:///{tmp_path}/m.db"
-    await migrate(url)
+    await migrate(url, READ_MODEL)
     opened = open_engine(url, "projector")
     yield opened
     await opened.dispose()
@@ -228,7 +230,7 @@ async def test_calendars_at_rest_stand_for_trimmed_records(
     if not lost:
         await project(journal, engine)
     other = f"sqlite:///{tmp_path}/other.db"
-    await migrate(other)
+    await migrate(other, READ_MODEL)
     full = open_engine(other, "projector")
     await project(journal, full)
     expected = comparable(await all_rows(full))

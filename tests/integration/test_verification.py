@@ -23,7 +23,9 @@ from cluster.wiring.shard import ShardConfig, ShardStores
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.queries.progress import SqlProgress
-from persistence.sql.engine import migrate, open_engine
+from persistence.readmodel.tables import READ_MODEL
+from persistence.sql.engine import open_engine
+from persistence.sql.migrating import migrate
 from tests.factories import (
     NOW,
     at,
@@ -108,7 +110,7 @@ def a_day() -> list[Command]:
 @pytest.fixture
 async def site(tmp_path: Path) -> Site:
     url = f"sqlite:///{tmp_path / 'read.db'}"
-    await migrate(url)
+    await migrate(url, READ_MODEL)
     async with opened(tmp_path) as (links, stores):
         replies = await links.execute(SHARD, a_day(), 10)
         assert not [r for r in replies if type(r).__name__ in ("Refusal", "Trouble")]

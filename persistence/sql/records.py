@@ -1,0 +1,67 @@
+"""Sessions on the records, for reading and for writing.
+
+A writing session is one transaction: it commits at the end of its block, and rolls
+back if the block raises. On SQLite it excludes other writers from its first statement
+on; keep it short, and never wait in it for anything but the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from persistence.sql.engine import answering, open_engine
+
+
+class Records:
+    """The records' database. Must be closed after use."""
+
+    def __init__(self, url: str) -> None:
+        self._readers = open_engine(url, "reader")
+        self.engine: AsyncEngine = open_engine(url, "records")
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session that sees one instant and cannot write.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        async with answering("the records"), AsyncSession(self._readers) as session:
+            yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """A session whose changes are committed together, durably, at the end.
+
+        Raises:
+            Unavailable: the database does not answer. The outcome of a commit that
+                was under way is unknown; what is written must bear being repeated.
+        """
+        async with (
+            answering("the records"),
+            AsyncSession(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    async def checkpoint(self) -> None:
+        """Fold SQLite's log back into the file; one process of a site may do it.
+
+        Gateways never checkpoint: before SQLite 3.51.3, two connections that write and
+        checkpoint at one time can damage the file.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return
+        async with self.engine.connect() as connection:
+            # Below SQLAlchemy, which would begin a transaction first.
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            await (await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")).close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._readers.dispose()
+        await self.engine.dispose()
