@@ -123,6 +123,8 @@ class HotPages(Protocol):
 
 OUTBOX: Final = "outbox"
 """Rung when the projection wrote notices to be sent."""
+JOBS: Final = "jobs"
+"""Rung when jobs were added."""
 
 
 class Wakeups(Protocol):

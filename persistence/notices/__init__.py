@@ -1,1 +1,0 @@
-"""The outbox: what the projection says is to be sent."""

@@ -1,0 +1,16 @@
+"""Every model of the records, so that their schema is whole once this is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from persistence.jobs.models import JobRecord
+from persistence.sql.base import Record
+from persistence.sql.schema import Schema
+
+__all__ = ["RECORDS", "JobRecord"]
+
+RECORDS: Final = Schema(
+    "records", Record.metadata, Path(__file__).parent / "migrations"
+)
