@@ -29,6 +29,7 @@ from cluster.commands.statuses import status
 from cluster.commands.tokens import token
 from cluster.commands.verifying import verify
 from cluster.commands.watching import watch
+from cluster.commands.working import jobs, work
 from cluster.site.version import version_text
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.terminal.terminal import Terminal
@@ -47,6 +48,8 @@ app.add_typer(token, name="token")
 app.command()(seed)
 app.add_typer(importing, name="import")
 app.command()(project)
+app.command()(work)
+app.add_typer(jobs, name="jobs")
 app.command()(migrate)
 app.command()(status)
 app.command()(watch)

@@ -15,6 +15,8 @@ FORMAT = 1
 """The form of backups that this code writes and reads."""
 
 TABLES, CALENDARS, RECORDS = "sql", "snapshots", "journal"
+PEOPLE = "records"
+"""Rows of the records schema: accounts, notices, jobs."""
 DOCUMENTS, SECRETS = "documents", "secrets"
 
 
@@ -65,6 +67,8 @@ class Manifest(Struct, frozen=True):
     columns: dict[str, list[str]]
     sections: tuple[Section, ...]
     has_secrets: bool
+    records_revision: str = ""
+    """The revision of the records; empty in backups that have none."""
 
     def of(self, kind: str) -> list[Section]:
         """The sections of a kind."""

@@ -15,6 +15,7 @@ from actors.ports import Record, StoredCalendar
 from cluster.backup.manifest import (
     CALENDARS,
     DOCUMENTS,
+    PEOPLE,
     RECORDS,
     SECRETS,
     TABLES,
@@ -42,9 +43,12 @@ from persistence import codec
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.queries.progress import SqlProgress
+from persistence.readmodel.tables import READ_MODEL
+from persistence.records.models import RECORDS as SCHEMA_OF_RECORDS
 from persistence.sql.engine import open_engine
 from persistence.sql.migrating import migrate
-from persistence.sql.table_dump import newest_revision, put_rows
+from persistence.sql.schema import Schema
+from persistence.sql.table_dump import put_rows
 
 RECORDS_BATCH = 2_000
 CALENDARS_BATCH = 50
@@ -167,23 +171,29 @@ class Restore:
     async def _put_tables(self, site: Site, manifest: Manifest) -> None:
         if not site.settings.database:
             site.folder.read_model.mkdir(exist_ok=True)
-        await migrate(site.database_url)
-        engine = open_engine(site.database_url, "writer")
+        await self._put_schema(site.database_url, READ_MODEL, manifest, TABLES)
+        await self._put_schema(site.records_url, SCHEMA_OF_RECORDS, manifest, PEOPLE)
+
+    async def _put_schema(
+        self, url: str, schema: Schema, manifest: Manifest, kind: str
+    ) -> None:
+        await migrate(url, schema)
+        engine = open_engine(url, "writer")
         try:
-            for section in manifest.of(TABLES):
+            for section in manifest.of(kind):
                 rows: list[list[object]] = []
                 async for row in lines_of(self._place, section, list[object]):
                     rows.append(row)
                     if len(rows) >= ROWS_BATCH:
-                        await put_rows(engine, section.name, rows)
+                        await put_rows(engine, schema, section.name, rows)
                         rows = []
-                await put_rows(engine, section.name, rows)
+                await put_rows(engine, schema, section.name, rows)
         except DBAPIError as error:
             raise database_silent(error) from error
         finally:
             await engine.dispose()
-        count = sum(section.lines for section in manifest.of(TABLES))
-        self._say(f"{TABLES}: {count:,} rows")
+        count = sum(section.lines for section in manifest.of(kind))
+        self._say(f"{kind}: {count:,} rows")
 
     # --- files -----------------------------------------------------------------------
 
@@ -238,12 +248,20 @@ def open_import(config: StoresConfig) -> JournalImport:
 
 def _check_fits(manifest: Manifest) -> None:
     """Raises Obstacle where this version cannot take in the backup."""
-    if manifest.revision != newest_revision():
-        raise Obstacle(
-            f"The backup was made by Slotcast {manifest.version}, whose tables are at "
-            f"revision {manifest.revision}; this one's are at {newest_revision()}.",
-            "Restore it with that version, then upgrade as usual.",
-        )
+    revisions = (
+        (manifest.revision, READ_MODEL.newest_revision()),
+        (
+            manifest.records_revision or SCHEMA_OF_RECORDS.newest_revision(),
+            SCHEMA_OF_RECORDS.newest_revision(),
+        ),
+    )
+    for theirs, ours in revisions:
+        if theirs != ours:
+            raise Obstacle(
+                f"The backup was made by Slotcast {manifest.version}, whose tables are "
+                f"at revision {theirs}; this one's are at {ours}.",
+                "Restore it with that version, then upgrade as usual.",
+            )
     for section in manifest.of(RECORDS):
         saved = manifest.shards.get(section.name)
         if saved is None or section.lines != saved.last_seq - saved.first_seq + 1:

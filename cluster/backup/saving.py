@@ -1,8 +1,8 @@
 """Making a backup while the server runs.
 
-What follows is read before what it follows: SQL, then snapshots, then the journal, so
-that the journal in the backup reaches at least as far as every position in it. What
-SQL misses, the restored journal holds, and the projector adds it.
+What follows is read before what it follows: SQL and records, then snapshots, then the
+journal, so that the journal in the backup reaches at least as far as every position in
+it. What SQL misses, the restored journal holds, and the projector adds it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from cluster.backup.manifest import (
     CALENDARS,
     DOCUMENTS,
     FORMAT,
+    PEOPLE,
     RECORDS,
     SECRETS,
     TABLES,
@@ -42,13 +43,14 @@ from cluster.site.stores import Snapshots, open_journal, open_snapshots
 from cluster.site.version import version_text
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from persistence import codec
+from persistence.readmodel.tables import READ_MODEL
+from persistence.records.models import RECORDS as SCHEMA_OF_RECORDS
 from persistence.sql.engine import open_engine, reason_of
+from persistence.sql.migrating import migrate
+from persistence.sql.schema import Schema
 from persistence.sql.table_dump import (
-    column_names,
-    newest_revision,
     one_instant,
     rows_of,
-    table_names,
 )
 
 T = TypeVar("T")
@@ -133,12 +135,13 @@ class Backup:
             format=FORMAT,
             made_at=began,
             version=version_text(),
-            revision=newest_revision(),
+            revision=READ_MODEL.newest_revision(),
             layout=self._site.layout,
             shards=shards,
-            columns={name: column_names(name) for name in table_names()},
+            columns=_columns(READ_MODEL) | _columns(SCHEMA_OF_RECORDS),
             sections=tuple(self._sections),
             has_secrets=with_secrets,
+            records_revision=SCHEMA_OF_RECORDS.newest_revision(),
         )
         await write_manifest(self._place, manifest)
         return manifest
@@ -146,23 +149,32 @@ class Backup:
     # --- SQL -----------------------------------------------------------------------
 
     async def _save_tables(self) -> None:
-        engine = open_engine(self._site.database_url, "reader")
+        await self._save_schema(self._site.database_url, TABLES, READ_MODEL)
+        self._tell(TABLES, "rows")
+        # A site that has not been started since it was upgraded has no records yet.
+        await migrate(self._site.records_url, SCHEMA_OF_RECORDS)
+        await self._save_schema(self._site.records_url, PEOPLE, SCHEMA_OF_RECORDS)
+        self._tell(PEOPLE, "rows")
+
+    async def _save_schema(self, url: str, kind: str, schema: Schema) -> None:
+        """All rows of a schema, as of one instant."""
+        engine = open_engine(url, "reader")
         try:
             async with one_instant(engine) as connection:
-                for table in table_names():
-                    writer = SectionWriter(self._place, TABLES, table)
-                    async for rows in rows_of(connection, table):
+                for table in schema.table_names():
+                    writer = SectionWriter(self._place, kind, table)
+                    async for rows in rows_of(connection, schema, table):
                         for row in rows:
                             await writer.add(row)
-                            self._note_offset(table, row)
+                            if schema is READ_MODEL:
+                                self._note_offset(table, row)
                     await self._keep(writer)
         finally:
             await engine.dispose()
-        self._tell(TABLES, "rows")
 
     def _note_offset(self, table: str, row: list[object]) -> None:
         if table == OFFSETS:
-            told = dict(zip(column_names(table), row, strict=True))
+            told = dict(zip(READ_MODEL.column_names(table), row, strict=True))
             self._projected[str(told["shard"])] = int(str(told["seq"]))
 
     # --- calendars at rest ---------------------------------------------------------
@@ -239,6 +251,10 @@ class Backup:
     def _tell(self, kind: str, what: str) -> None:
         count = sum(one.lines for one in self._sections if one.kind == kind)
         self._say(f"{kind}: {count:,} {what}")
+
+
+def _columns(schema: Schema) -> dict[str, list[str]]:
+    return {name: schema.column_names(name) for name in schema.table_names()}
 
 
 def documents_folder(folder: DataFolder) -> Path:

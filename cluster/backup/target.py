@@ -21,8 +21,12 @@ from sqlalchemy.exc import DBAPIError
 from actors.errors import SchedulingError
 from cluster.site.data_folder import DataFolder, Layout, write_atomically
 from cluster.site.settings import Settings
+from cluster.site.site import records_url_of
 from cluster.terminal.obstacle import Obstacle
-from persistence.sql.engine import open_engine, reason_of
+from persistence.readmodel.tables import READ_MODEL
+from persistence.records.models import RECORDS as SCHEMA_OF_RECORDS
+from persistence.sql.engine import is_missing_database, open_engine, reason_of
+from persistence.sql.schema import Schema
 from persistence.sql.table_dump import empty_tables, filled_tables
 
 if TYPE_CHECKING:
@@ -47,7 +51,10 @@ class Target:
         self.settings = settings
         self.folder = DataFolder(settings.data)
         self.database_url = settings.database or self.folder.sqlite_url
-        addresses = f"{settings.journal} {settings.site} {self.database_url}"
+        self.records_url = records_url_of(settings, self.folder)
+        addresses = " ".join(
+            (settings.journal, settings.site, self.database_url, self.records_url)
+        )
         self._targets = sha256(addresses.encode()).hexdigest()
         self._mark = b""
 
@@ -73,10 +80,10 @@ class Target:
                 "Set SLOTCAST_SITE to another prefix, or SLOTCAST_JOURNAL to an empty "
                 "Redis.",
             )
-        if self.settings.database and (filled := await self._filled()):
+        if filled := await self._filled():
             raise Obstacle(
                 f"The database has rows already (in {', '.join(filled[:3])}).",
-                "Set SLOTCAST_DATABASE to an empty database.",
+                "Set SLOTCAST_DATABASE and SLOTCAST_RECORDS to empty databases.",
             )
 
     async def mark(self, what: str) -> None:
@@ -133,8 +140,7 @@ class Target:
             )
         if self.settings.journal_is_redis:
             await self._clear_redis()
-        if self.settings.database:
-            await self._clear_database()
+        await self._clear_databases()
         for entry in self.folder.path.iterdir():
             if entry.name not in {*_NOT_OURS, MARK}:
                 await asyncio.to_thread(_remove, entry)
@@ -149,22 +155,38 @@ class Target:
         return {entry.name for entry in path.iterdir()} - _NOT_OURS
 
     async def _filled(self) -> list[str]:
-        engine = open_engine(self.database_url, "reader")
-        try:
-            return await filled_tables(engine)
-        except (SchedulingError, DBAPIError, OSError) as error:
-            raise database_silent(error) from error
-        finally:
-            await engine.dispose()
+        found: list[str] = []
+        for url, schema in self._schemas():
+            engine = open_engine(url, "reader")
+            try:
+                found += await filled_tables(engine, schema)
+            except (SchedulingError, DBAPIError, OSError) as error:
+                if not is_missing_database(error):
+                    raise database_silent(error) from error
+            finally:
+                await engine.dispose()
+        return found
 
-    async def _clear_database(self) -> None:
-        engine = open_engine(self.database_url, "writer")
-        try:
-            await empty_tables(engine)
-        except (SchedulingError, DBAPIError, OSError) as error:
-            raise database_silent(error) from error
-        finally:
-            await engine.dispose()
+    async def _clear_databases(self) -> None:
+        for url, schema in self._schemas():
+            engine = open_engine(url, "writer")
+            try:
+                await empty_tables(engine, schema)
+            except (SchedulingError, DBAPIError, OSError) as error:
+                if not is_missing_database(error):
+                    raise database_silent(error) from error
+            finally:
+                await engine.dispose()
+
+    def _schemas(self) -> list[tuple[str, Schema]]:
+        """What is on a server, and so is not in the folder."""
+        settings = self.settings
+        found = []
+        if settings.database:
+            found.append((self.database_url, READ_MODEL))
+        if settings.database or settings.records:
+            found.append((self.records_url, SCHEMA_OF_RECORDS))
+        return found
 
     async def _clear_redis(self) -> None:
         from persistence.journal.redis.restore import forget_site

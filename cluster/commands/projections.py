@@ -97,9 +97,10 @@ def conflicts(*, data: DataOption = None, as_json: JsonOption = False) -> None:
 
 def migrate(*, data: DataOption = None) -> None:
     """Bring the read model's tables to this version."""
+    from persistence.readmodel.tables import READ_MODEL
     from persistence.sql.migrating import migrate as migrate_tables
 
-    asyncio.run(migrate_tables(existing_site(data).database_url))
+    asyncio.run(migrate_tables(existing_site(data).database_url, READ_MODEL))
     Terminal().say("The tables are up to date.")
 
 
@@ -170,10 +171,11 @@ async def _opened(
     site: Site, role: Literal["reader", "upkeep"]
 ) -> AsyncIterator[tuple[Journal, AsyncEngine]]:
     """The site's journal, for reading, and its read model, migrated."""
+    from persistence.readmodel.tables import READ_MODEL
     from persistence.sql.engine import open_engine
     from persistence.sql.migrating import migrate as migrate_tables
 
-    await migrate_tables(site.database_url)
+    await migrate_tables(site.database_url, READ_MODEL)
     journal = open_journal(site.stores)
     engine = open_engine(site.database_url, role)
     try:

@@ -19,6 +19,7 @@ from persistence.readmodel import tables as t
 from persistence.readmodel.projection.projector import Projector, lag
 from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.projection.store import StoreUnavailable
+from persistence.readmodel.tables import READ_MODEL
 from persistence.sql.engine import open_engine
 from persistence.sql.migrating import migrate
 
@@ -77,7 +78,7 @@ async def catch_up(site: Site, clock: Clock, on_progress: OnProgress) -> None:
 
 
 def _migrate(site: Site) -> None:
-    asyncio.run(migrate(site.database_url))
+    asyncio.run(migrate(site.database_url, READ_MODEL))
 
 
 async def _project(site: Site, clock: Clock, on_progress: OnProgress) -> None:

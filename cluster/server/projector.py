@@ -11,17 +11,17 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from sqlalchemy.exc import DBAPIError
 
 from actors.domain.ids import Millis
-from actors.errors import SchedulingError, Unavailable
+from actors.errors import SchedulingError
 from actors.ports import Journal, SnapshotStore
 from cluster.clock import SystemClock
 from cluster.site.site import Site
 from cluster.site.stores import open_journal, open_snapshots
+from cluster.wiring.background import Damaged, migrated, notice_end, pause
 from cluster.wiring.shared import wakeups_of
 from persistence.readmodel.projection.claim_purge import ClaimPurge
 from persistence.readmodel.projection.projector import Projector
@@ -32,15 +32,11 @@ from persistence.readmodel.rebuilding.from_calendars import (
     SnapshotSeeds,
 )
 from persistence.readmodel.rebuilding.rebuild import rebuild
+from persistence.readmodel.tables import READ_MODEL
 from persistence.sql.damage import SqliteFile
 from persistence.sql.engine import open_engine, sqlite_file
-from persistence.sql.migrating import migrate
 
 log = logging.getLogger(__name__)
-
-
-class Damaged(Exception):
-    """The read model's file is damaged, and must be put aside."""
 
 
 LOOK_FOR_DAMAGE_S = 1.0
@@ -52,8 +48,6 @@ PRESSED = 0.8
 """Journal pressure from which records go before their time: room for new bookings
 is worth more than a second way to restore old ones."""
 NICENESS = 5
-MIGRATE_AGAIN_LEAST_S, MIGRATE_AGAIN_MOST_S = 0.5, 10.0
-"""Pause before a database that was away at the start is asked again; doubles."""
 CATCH_UP_S = 4.0
 """How long a projector that is told to stop goes on catching up."""
 
@@ -65,7 +59,7 @@ async def follow_journal(site: Site, *, until_stdin_closes: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if until_stdin_closes:
-        loop.add_reader(sys.stdin.fileno(), _notice_end, stop)
+        loop.add_reader(sys.stdin.fileno(), notice_end, stop)
     if until_stdin_closes:  # beside a server: those who answer people come first
         os.nice(NICENESS)
     await project_until(site, stop)
@@ -81,7 +75,7 @@ async def project_until(site: Site, stop: asyncio.Event) -> None:
         try:
             await _project(site, file, stop)
         except* Damaged:
-            await _pause(stop, DAMAGED_AGAIN_S)
+            await pause(stop, DAMAGED_AGAIN_S)
 
 
 async def _project(site: Site, file: SqliteFile | None, stop: asyncio.Event) -> None:
@@ -91,7 +85,7 @@ async def _project(site: Site, file: SqliteFile | None, stop: asyncio.Event) -> 
         Damaged: alone, or in a group.
     """
     url = site.database_url
-    if not await migrated(url, stop, file):
+    if not await migrated(url, READ_MODEL, stop, file):
         return
     if file is not None and file.is_to_be_made_anew:
         await _make_anew(site, file, stop)
@@ -139,29 +133,6 @@ async def _follow(
         await _catch_up(projector)
 
 
-async def migrated(
-    url: str, stop: asyncio.Event, file: SqliteFile | None = None
-) -> bool:
-    """Migrate as soon as the database answers; False if told to stop before.
-
-    Raises:
-        Damaged: the read model's file is.
-    """
-    pause_s = MIGRATE_AGAIN_LEAST_S
-    while not stop.is_set():
-        try:
-            await migrate(url)
-        except (Unavailable, DBAPIError, OSError, TimeoutError) as error:
-            if file is not None and file.is_marked:
-                raise Damaged from error
-            log.warning("the tables wait %.1f s for the database: %r", pause_s, error)
-            await _pause(stop, pause_s)
-            pause_s = min(2 * pause_s, MIGRATE_AGAIN_MOST_S)
-        else:
-            return True
-    return False
-
-
 async def _make_anew(site: Site, file: SqliteFile, stop: asyncio.Event) -> None:
     """Fill the new file from journal and snapshots; told to stop, leave it for later.
 
@@ -201,18 +172,6 @@ async def _make_anew(site: Site, file: SqliteFile, stop: asyncio.Event) -> None:
         await engine.dispose()
 
 
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-
-
-def _notice_end(stop: asyncio.Event) -> None:
-    if not os.read(sys.stdin.fileno(), 1024):
-        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-        stop.set()
-
-
 async def _catch_up(projector: Projector) -> None:
     """Project what is already durable, so that the next start finds nothing to do."""
     try:
@@ -242,7 +201,7 @@ class DamageWatch:
         while not stop.is_set():
             if self._file.is_marked:
                 raise Damaged
-            await _pause(stop, LOOK_FOR_DAMAGE_S)
+            await pause(stop, LOOK_FOR_DAMAGE_S)
 
 
 class Trimmer:

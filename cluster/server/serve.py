@@ -16,7 +16,7 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from actors.errors import SchedulingError
 from cluster.clock import SystemClock
 from cluster.logs import log_to
 from cluster.own_ray.environment import forget_foreign, new_ray_token, show_ray_token
+from cluster.server.children import Supervisor, child_command
 from cluster.server.preflight import (
     begin_to_listen,
     bind_port,
@@ -36,7 +37,6 @@ from cluster.server.preflight import (
     check_python,
     raise_open_files_limit,
 )
-from cluster.server.projector_process import Supervisor, projector_command
 from cluster.server.service_checks import check_services
 from cluster.server.stopping import StopSignals
 from cluster.site.data_folder import DataFolder
@@ -54,6 +54,8 @@ from cluster.terminal.alongside import alongside
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.terminal.terminal import Terminal
 from cluster.wiring.calendars import folder_taken
+from persistence.readmodel.tables import READ_MODEL
+from persistence.records.models import RECORDS
 from persistence.sql.damage import is_damaged
 from persistence.sql.migrating import migrate
 
@@ -135,6 +137,7 @@ def _prepare_gateway(site: Site) -> None:
     """
     if not site.settings.database:
         _migrate_file(site.database_url)
+        asyncio.run(migrate(site.records_url, RECORDS))
     import_module("cluster.wiring.gateway")
 
 
@@ -142,7 +145,7 @@ def _migrate_file(url: str) -> None:
     """Make the tables; a damaged file is first put aside by the projector."""
     for _ in range(MIGRATE_TRIES):
         try:
-            asyncio.run(migrate(url))
+            asyncio.run(migrate(url, READ_MODEL))
         except DBAPIError as error:
             if not is_damaged(error):
                 raise
@@ -215,18 +218,23 @@ class _Server:
                 await sow(calendars, self._site.made_on, progress)
 
     async def _with_projector(self) -> None:
-        """Run the rest with a projector beside it."""
+        """Run the rest with a projector and a worker beside it."""
         folder = self._site.folder
-        supervisor = Supervisor(
-            projector_command(),
-            {"SLOTCAST_DATA": str(folder.path)},
-            folder.logs / "projector.out",
-        )
-        async with alongside(supervisor.run()):
+        environment = {"SLOTCAST_DATA": str(folder.path)}
+        children = [
+            Supervisor(name, child_command(command), environment, folder.logs / output)
+            for name, command, output in (
+                ("the projector", "project", "projector.out"),
+                ("the worker", "work", "worker.out"),
+            )
+        ]
+        async with AsyncExitStack() as running:
+            for child in children:
+                await running.enter_async_context(alongside(child.run()))
             try:
                 await self._with_ray()
             finally:
-                await supervisor.stop()
+                await asyncio.gather(*(child.stop() for child in children))
 
     async def _with_ray(self) -> None:
         """Run the rest beside Ray and the shards; what needs neither does not wait."""

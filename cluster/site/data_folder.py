@@ -10,6 +10,7 @@
     secrets/        token.key, readable by its owner only
     journal/        the truth        snapshots/    calendars at rest
     readmodel/      SQL, can be rebuilt            logs/    what happened, rotated
+    records.db      accounts, notices, jobs: cannot be made again
 """
 
 from __future__ import annotations
@@ -88,6 +89,16 @@ class DataFolder:
     def sqlite_url(self) -> str:
         """SQLAlchemy's address of a read model in this folder."""
         return f"sqlite+aiosqlite:///{self.read_model / 'slotcast.sqlite3'}"
+
+    @property
+    def records_file(self) -> Path:
+        """The records on SQLite: unlike the read model they cannot be made again."""
+        return self.path / "records.db"
+
+    @property
+    def records_url(self) -> str:
+        """SQLAlchemy's address of records in this folder."""
+        return f"sqlite+aiosqlite:///{self.records_file}"
 
     # --- looking, without changing anything --------------------------------------
 

@@ -27,6 +27,7 @@ SECRETS = (
     "journal",
     "database",
     "database_reader",
+    "records",
     "redis",
     "cluster_secret",
     "metrics_token",
@@ -106,6 +107,10 @@ class Settings(BaseSettings):
     database_reader: str = Field("", repr=False)
     """A read replica of it for schedules, history and directory; while it is away
     the database itself is asked. Empty: none."""
+    records: str = Field("", repr=False)
+    """Accounts, notices, documents and jobs, which no journal can bring back: empty
+    for ``records.db`` in the data folder or, with ``database`` on a server, for a
+    database of its own beside it, whose name ends in ``_records``."""
     redis: str = Field("", repr=False)
     """Redis for shared rate limits, revocations, hot pages and wake-ups; empty: the
     journal's, if that is a Redis, else everything stays in this process."""
@@ -258,7 +263,7 @@ class Settings(BaseSettings):
             _must_be_understood_redis(value)
         return value
 
-    @field_validator("database", "database_reader")
+    @field_validator("database", "database_reader", "records")
     @classmethod
     def _a_database(cls, value: str) -> str:
         family = value.partition(":")[0].partition("+")[0]

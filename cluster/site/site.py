@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
 
@@ -39,6 +40,11 @@ class Site(Struct, frozen=True):
     def reader_url(self) -> str:
         """Where reads that may be heavy and a little late go; maybe a replica."""
         return self.settings.database_reader or self.database_url
+
+    @property
+    def records_url(self) -> str:
+        """SQLAlchemy's address of the records."""
+        return records_url_of(self.settings, self.folder)
 
     @property
     def stores(self) -> StoresConfig:
@@ -82,6 +88,16 @@ class Site(Struct, frozen=True):
 def derived(secret: bytes, purpose: str) -> bytes:
     """A key for one purpose from the cluster's secret: HMAC-SHA256, 32 bytes."""
     return hmac.new(secret, f"slotcast {purpose}".encode(), hashlib.sha256).digest()
+
+
+def records_url_of(settings: Settings, folder: DataFolder) -> str:
+    """SQLAlchemy's address of the records: in the folder, or beside the read model."""
+    if settings.records or not settings.database:
+        return settings.records or folder.records_url
+    parsed = urlsplit(settings.database)
+    if parsed.scheme.startswith("sqlite"):
+        return folder.records_url
+    return urlunsplit(parsed._replace(path=parsed.path.rstrip("/") + "_records"))
 
 
 def existing_site(data: Path | None) -> Site:

@@ -42,6 +42,7 @@ from cluster.wiring.shard import (
 )
 from gateway.calendars.courier import Courier
 from persistence.readmodel.queries.directory import SqlDirectory
+from persistence.readmodel.tables import READ_MODEL
 from persistence.sql.engine import open_engine
 from persistence.sql.migrating import migrate
 
@@ -321,7 +322,7 @@ async def _batched(links: ShardLinks) -> AsyncIterator[Calendars]:
 async def open_directory(site: Site) -> AsyncIterator[SqlDirectory]:
     """The site's directory, for reading and for imports."""
     url = site.database_url
-    await migrate(url)
+    await migrate(url, READ_MODEL)
     readers, writer = open_engine(url, "reader"), open_engine(url, "writer")
     try:
         yield SqlDirectory(readers, writer)

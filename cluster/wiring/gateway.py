@@ -21,10 +21,12 @@ from gateway.calendars.courier import Courier
 from gateway.config import GatewayConfig, GatewayPorts, LiveSettings
 from gateway.http.router import GatewayApp
 from gateway.transport.limits import HttpLimits
+from persistence.jobs.queue import SqlJobQueue
 from persistence.readmodel.queries.bookings import SqlBookingHistory
 from persistence.readmodel.queries.directory import SqlDirectory
 from persistence.readmodel.queries.progress import SqlProgress
 from persistence.sql.engine import open_engine
+from persistence.sql.records import Records
 
 DRAIN_SHARE: Final = 0.7
 """Part of the time for stopping over which watchers are sent away, one by one; the
@@ -112,6 +114,7 @@ async def gateway_ports(
     clock = SystemClock()
     readers = open_engine(site.reader_url, "reader", fallback=site.database_url)
     writer = open_engine(site.database_url, "writer")
+    records = Records(site.records_url)
     courier = Courier(links, clock)
     try:
         async with shared_ports(site, clock) as shared:
@@ -127,10 +130,12 @@ async def gateway_ports(
                 budgets=shared.budgets,
                 revocations=shared.revocations,
                 pages=shared.pages,
+                jobs=SqlJobQueue(records.engine),
             )
     finally:
         await courier.close()
         await readers.dispose()
+        await records.close()
         await writer.dispose()
 
 

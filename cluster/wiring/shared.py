@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from msgspec import Struct
 
 from actors.ports import Clock
-from care.sharing import OUTBOX, HotPages, RateBudgets, Revocations, Wakeups
+from care.sharing import JOBS, OUTBOX, HotPages, RateBudgets, Revocations, Wakeups
 from cluster.site.site import Site
 from persistence.shared.budgets import RedisBudgets
 from persistence.shared.pages import RedisPages
@@ -66,7 +66,7 @@ async def wakeups_of(site: Site) -> AsyncIterator[Wakeups | None]:
     if not url:
         yield None
         return
-    wakeups = RedisWakeups(url, site.settings.site, [OUTBOX])
+    wakeups = RedisWakeups(url, site.settings.site, [OUTBOX, JOBS])
     try:
         yield wakeups
     finally:

@@ -20,7 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
-from persistence.sql.engine import migrate, open_engine
+from persistence.readmodel.tables import READ_MODEL
+from persistence.sql.engine import open_engine
+from persistence.sql.migrating import migrate
 from tests.benchmarks.bench_projection import visits
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 
@@ -94,7 +96,7 @@ def in_child(url: str, point: int) -> bool:
 
 def sweep(folder: Path) -> None:
     empty = folder / "empty.db"
-    asyncio.run(migrate(f"sqlite:///{empty}"))
+    asyncio.run(migrate(f"sqlite:///{empty}", READ_MODEL))
     point, lived = 0, False
     while not lived:
         point += 1

@@ -11,7 +11,9 @@ from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.queries.bookings import SqlBookingHistory
 from persistence.readmodel.queries.progress import SqlProgress
-from persistence.sql.engine import migrate, open_engine
+from persistence.readmodel.tables import READ_MODEL
+from persistence.sql.engine import open_engine
+from persistence.sql.migrating import migrate
 from tests.fixtures.mariadb import MariaDbServer
 from tests.fixtures.read_model import empty_database
 from tests.fixtures.rows import all_rows
@@ -23,7 +25,7 @@ async def test_nodes_that_start_together_migrate_once(
 ) -> None:
     """Six nodes at one time on an empty database: tables once, nobody fails."""
     url = mariadb_server.url(mariadb_server.create_database("together"))
-    await asyncio.gather(*(migrate(url) for _ in range(6)))
+    await asyncio.gather(*(migrate(url, READ_MODEL) for _ in range(6)))
     engine = open_engine(url, "reader")
     assert all(rows == [] for rows in (await all_rows(engine)).values())
     async with engine.connect() as connection:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from cluster.server.projector_process import Supervisor
+from cluster.server.children import Supervisor
 from cluster.terminal.alongside import alongside
 
 UNTIL_STDIN_CLOSES = [sys.executable, "-c", "import sys; sys.stdin.read()"]
@@ -22,7 +22,7 @@ async def a_pid(supervisor: Supervisor, other_than: int | None = None) -> int:
 
 async def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
     """kill -9, and soon there is another one."""
-    supervisor = Supervisor(UNTIL_STDIN_CLOSES, {}, tmp_path / "out")
+    supervisor = Supervisor("the child", UNTIL_STDIN_CLOSES, {}, tmp_path / "out")
     async with alongside(supervisor.run()):
         first = await a_pid(supervisor)
         psutil.Process(first).kill()
@@ -34,7 +34,7 @@ async def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
 
 async def test_a_stop_closes_the_pipe_and_the_child_ends(tmp_path: Path) -> None:
     """It is told by its standard input, and nothing is left."""
-    supervisor = Supervisor(UNTIL_STDIN_CLOSES, {}, tmp_path / "out")
+    supervisor = Supervisor("the child", UNTIL_STDIN_CLOSES, {}, tmp_path / "out")
     async with alongside(supervisor.run()) as running:
         pid = await a_pid(supervisor)
         await supervisor.stop()

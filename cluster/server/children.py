@@ -1,7 +1,7 @@
-"""The projector as a child process: started, watched, restarted, stopped.
+"""Child processes of a server: started, watched, restarted, stopped.
 
-It reads a pipe from us as its standard input and ends when that closes, so it never
-outlives the server, however the server ends.
+A child reads a pipe from us as its standard input and ends when that closes, so it
+never outlives the server, however the server ends.
 """
 
 from __future__ import annotations
@@ -29,8 +29,14 @@ class Supervisor:
     """Keeps one child process alive until told otherwise."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], output: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        output: Path,
     ) -> None:
+        self.name = name
+        """The child in words, for the log."""
         self._command = command
         self._environment = {**os.environ, **environment}
         self._output = output
@@ -78,11 +84,6 @@ class Supervisor:
                 process.kill()
             await process.wait()
 
-    @property
-    def name(self) -> str:
-        """The child in words."""
-        return "the projector"
-
     async def _live_once(self) -> int:
         self._output.parent.mkdir(parents=True, exist_ok=True)
         with self._output.open("ab") as output:
@@ -97,6 +98,6 @@ class Supervisor:
         return await self._process.wait()
 
 
-def projector_command() -> list[str]:
-    """How this installation starts a projector."""
-    return [sys.executable, "-m", "cluster", "project", "--until-stdin-closes"]
+def child_command(command: str) -> list[str]:
+    """How this installation starts one of its commands as a child."""
+    return [sys.executable, "-m", "cluster", command, "--until-stdin-closes"]

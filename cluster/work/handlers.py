@@ -1,0 +1,42 @@
+"""Which function runs which kind of job: each feature adds its kinds here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from actors.domain.ids import Millis
+from actors.ports import Clock
+from care.jobs.jobs import Job
+from care.jobs.periodic import Periodic
+from care.jobs.ports import Handler, JobQueue
+from persistence.sql.records import Records
+
+TIDY: Final = "jobs.tidy"
+"""Forgets finished jobs, and folds SQLite's log back into the records' file."""
+HOUR_MS: Final = 3_600_000
+KEEP_DONE_MS: Final = 7 * 24 * HOUR_MS
+"""How long a finished job is kept: its key keeps the same job from being added."""
+FORGET_AT_ONCE: Final = 1_000
+"""Rows deleted in one transaction."""
+
+PERIODIC: Final[Sequence[Periodic]] = (Periodic(TIDY, HOUR_MS),)
+
+
+def job_handlers(
+    records: Records, queue: JobQueue, clock: Clock
+) -> Mapping[str, Handler]:
+    """Handlers of the jobs table."""
+
+    async def tidy(_job: Job) -> None:
+        before = Millis(clock.now() - KEEP_DONE_MS)
+        while await queue.forget(done_before=before, limit=FORGET_AT_ONCE):
+            pass
+        await records.checkpoint()
+
+    return {TIDY: tidy}
+
+
+def outbox_handlers() -> Mapping[str, Handler]:
+    """Handlers of what the projection says is to be sent."""
+    return {}

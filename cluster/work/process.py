@@ -1,0 +1,69 @@
+"""The life of a worker process: migrate the records, work, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+
+from care.sharing import JOBS, OUTBOX
+from cluster.clock import SystemClock
+from cluster.site.site import Site
+from cluster.wiring.background import migrated, notice_end
+from cluster.wiring.shared import wakeups_of
+from cluster.work.handlers import PERIODIC, job_handlers, outbox_handlers
+from cluster.work.worker import Lane, Worker
+from persistence.jobs.queue import SqlJobQueue, outbox_of
+from persistence.records.models import RECORDS
+from persistence.shared.memory import LocalWakeups
+from persistence.sql.engine import open_engine
+from persistence.sql.records import Records
+
+log = logging.getLogger(__name__)
+
+NICENESS = 5
+
+
+async def work(site: Site, *, until_stdin_closes: bool) -> None:
+    """Run jobs until SIGTERM, or until standard input closes if asked to."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if until_stdin_closes:  # beside a server: requests come first
+        loop.add_reader(sys.stdin.fileno(), notice_end, stop)
+        os.nice(NICENESS)
+    await work_until(site, stop)
+
+
+async def work_until(site: Site, stop: asyncio.Event) -> None:
+    """Run jobs until told to stop."""
+    if not await migrated(site.records_url, RECORDS, stop):
+        return
+    clock = SystemClock()
+    records = Records(site.records_url)
+    outbox = open_engine(site.database_url, "writer")
+    queue = SqlJobQueue(records.engine)
+    lanes = [
+        Lane(queue, job_handlers(records, queue, clock), JOBS),
+        Lane(outbox_of(outbox), outbox_handlers(), OUTBOX),
+    ]
+    log.info("worker begins")
+    try:
+        async with wakeups_of(site) as shared:
+            worker = Worker(worker_name(), lanes, clock, shared or LocalWakeups())
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(worker.keep_periodic(queue, PERIODIC, stop))
+                tasks.create_task(worker.run(stop))
+    finally:
+        await records.close()
+        await outbox.dispose()
+        log.info("worker ends")
+
+
+def worker_name() -> str:
+    """Names this process in claims: host and pid."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}"

@@ -1,0 +1,201 @@
+"""The worker: claims due jobs, runs them, records how they ended.
+
+Each kind of job has a bounded number in flight, and a kind that has no room is not
+claimed: a channel that is down or slow fills no batch of another. Outcomes are
+recorded in batches. A worker that stops lets running jobs finish for a while; what it
+leaves becomes due again when its claims expire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from actors.domain.ids import Millis
+from actors.errors import Unavailable
+from actors.ports import Clock
+from care.jobs.jobs import Done, Failed, Job, JobError, Outcome
+from care.jobs.periodic import Periodic, current_jobs
+from care.jobs.ports import Handler, JobQueue, JobSource
+from care.sharing import Wakeups
+from cluster.wiring.background import pause
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT_PER_KIND: Final = 64
+"""Jobs of one kind that this worker runs at a time."""
+LEASE_MS: Final = 60_000
+"""How long a claim lasts."""
+HANDLER_S: Final = 40.0
+"""How long a job may run: well below its claim, so that no other worker has it yet."""
+POLL_S: Final = 1.0
+"""How long the worker sleeps when nothing is due: jobs are due at instants."""
+AWAY_S: Final = 5.0
+"""Pause after a store did not answer."""
+FINISH_S: Final = 8.0
+"""How long running jobs may take to finish when the worker stops."""
+PERIODIC_S: Final = 30.0
+"""How often the jobs of the current periods are added."""
+
+
+class Lane(Struct, frozen=True):
+    """A source of jobs, the handlers of its kinds, and the topic that wakes it."""
+
+    source: JobSource
+    handlers: Mapping[str, Handler]
+    topic: str
+
+
+class Worker:
+    """Runs the jobs of some lanes until told to stop."""
+
+    def __init__(
+        self, name: str, lanes: Sequence[Lane], clock: Clock, wakeups: Wakeups
+    ) -> None:
+        self._name = name
+        self._lanes = [lane for lane in lanes if lane.handlers]
+        self._clock = clock
+        self._wakeups = wakeups
+        self.ran: Counter[str] = Counter()
+        """Finished attempts by kind and how they ended, like ``jobs.tidy.done``."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set, then finish what runs; bounded."""
+        async with asyncio.TaskGroup() as tasks:
+            for lane in self._lanes:
+                tasks.create_task(_LaneRun(self, lane).run(stop))
+
+    async def keep_periodic(
+        self, queue: JobQueue, periodic: Sequence[Periodic], stop: asyncio.Event
+    ) -> None:
+        """Add the job of each current period, until told to stop."""
+        while not stop.is_set():
+            now = self._clock.now()
+            try:
+                if await queue.add(current_jobs(periodic, now), now=now):
+                    for lane in self._lanes:
+                        self._wakeups.notify(lane.topic)
+            except Unavailable as error:
+                log.warning("periodic jobs were not added: %s", error)
+            await pause(stop, PERIODIC_S)
+
+
+class _LaneRun:
+    """One lane while the worker lives."""
+
+    def __init__(self, worker: Worker, lane: Lane) -> None:
+        self._worker = worker
+        self._lane = lane
+        self._running: dict[asyncio.Task[None], str] = {}
+        self._ended: list[tuple[Job, Outcome]] = []
+        self._any_ended = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                claimed = await self._claim()
+                await self._record()
+            except Unavailable as error:
+                log.warning("jobs wait: %s", error)
+                await pause(stop, AWAY_S)
+                continue
+            if not claimed and not self._ended:
+                await self._sleep(stop)
+        await self._finish()
+
+    async def _claim(self) -> int:
+        """Claim for every kind with room, and begin; how many were claimed."""
+        busy = Counter(self._running.values())
+        room = {
+            kind: IN_FLIGHT_PER_KIND - busy[kind]
+            for kind in self._lane.handlers
+            if busy[kind] < IN_FLIGHT_PER_KIND
+        }
+        worker, source = self._worker, self._lane.source
+        count = 0
+        for kind in await source.due(room, now=self._now()):
+            jobs = await source.claim(
+                worker._name,
+                kinds={kind},
+                now=self._now(),
+                lease_ms=LEASE_MS,
+                limit=room[kind],
+            )
+            for job in jobs:
+                self._begin(job)
+            count += len(jobs)
+        return count
+
+    def _begin(self, job: Job) -> None:
+        task = asyncio.get_running_loop().create_task(self._attempt(job))
+        self._running[task] = job.kind
+        task.add_done_callback(self._running.pop)
+
+    async def _attempt(self, job: Job) -> None:
+        """Run one job; whatever happens becomes an outcome."""
+        outcome: Outcome
+        try:
+            async with asyncio.timeout(HANDLER_S):
+                await self._lane.handlers[job.kind](job)
+        except JobError as error:
+            outcome = error.outcome
+        except TimeoutError:
+            outcome = Failed(f"no end after {HANDLER_S:.0f} s")
+        except Exception as error:
+            # The message may hold what the job worked on: its type goes to the
+            # record, the trace to the log of the operator.
+            log.exception("job failed", extra={"kind": job.kind, "job": job.id})
+            outcome = Failed(type(error).__name__)
+        else:
+            outcome = Done()
+        how = "failed" if isinstance(outcome, Failed) else "done"
+        self._worker.ran[f"{job.kind}.{how}"] += 1
+        self._ended.append((job, outcome))
+        self._any_ended.set()
+
+    async def _record(self) -> None:
+        """Record all outcomes so far; they stay if the store does not answer."""
+        self._any_ended.clear()
+        if not self._ended:
+            return
+        ended = list(self._ended)
+        await self._lane.source.finish(ended, now=self._now())
+        del self._ended[: len(ended)]
+
+    async def _sleep(self, stop: asyncio.Event) -> None:
+        """Until a job ended, the topic's bell rings, ``stop``, or the next poll."""
+        waiting = [
+            asyncio.ensure_future(one)
+            for one in (
+                stop.wait(),
+                self._any_ended.wait(),
+                self._worker._wakeups.wait(self._lane.topic, POLL_S),
+            )
+        ]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _finish(self) -> None:
+        """Let running jobs end, then record what ended."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=FINISH_S)
+        left = list(self._running)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        try:
+            await self._record()
+        except Unavailable as error:
+            log.warning("%d outcomes were not recorded: %s", len(self._ended), error)
+
+    def _now(self) -> Millis:
+        return self._worker._clock.now()
