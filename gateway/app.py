@@ -32,12 +32,15 @@ from gateway.clinics.routes import operations as clinic_operations
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.holds.routes import operations as hold_operations
 from gateway.http.endpoint import Door, Endpoint, Operation
+from gateway.http.features import FeatureRouter
 from gateway.http.hosts import AllowedHosts, HostGuard
 from gateway.http.limits import Bounds
 from gateway.http.openapi import document as openapi_document
+from gateway.http.openapi import with_features
 from gateway.http.openapi_beside import with_routes_of
 from gateway.http.request_log import Farewell, RequestLog
 from gateway.http.router import GatewayApp, Lanes
+from gateway.jobs.routes import router as jobs_router
 from gateway.live.asyncapi import document as asyncapi_document
 from gateway.live.service import LiveNeeds, LiveService
 from gateway.metrics.metrics import (
@@ -51,7 +54,7 @@ from gateway.providers.staff_routes import operations as staff_operations
 from gateway.services import Services, services
 from gateway.shared_state import Shared
 from gateway.system.health import Check, Health, NamedCheck
-from gateway.system.pages import docs_page, landing_page
+from gateway.system.pages import landing_page
 from gateway.system.probes import Probes
 from gateway.system.routes import Documents, Upgrade, pages
 from gateway.transport.connections import EXPOSED, HttpConnections
@@ -115,9 +118,11 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
             by_address=not config.behind_proxy,
         )
     )
-    described = openapi_document(declared, config.version, config.public_url)
-    app.openapi = lambda: with_routes_of(app, described)  # type: ignore[method-assign]
-    operations = _operation_routes(made, config, declared)
+    door = Door(
+        made.authenticator, made.limits, config.body_bytes_max, made.metrics.refused
+    )
+    _mount_features(app, ports, config, door, declared)
+    operations = _operation_routes(door, declared)
     app.router.routes.extend(live.routes)
     app.router.routes.append(Route(app.live_path, Upgrade()))
     health = Health(
@@ -131,7 +136,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     documents = Documents(
         openapi=app.openapi,
         asyncapi=asyncapi_document(declared, config.version, config.public_url),
-        docs=docs_page(declared, config.version),
+        version=config.version,
         landing=landing_page(config.version),
     )
     probes = Probes(config.metrics_token)
@@ -180,12 +185,30 @@ def all_operations(made: Services) -> list[Operation]:
     ]
 
 
-def _operation_routes(
-    made: Services, config: GatewayConfig, declared: Sequence[Operation]
-) -> list[Route]:
-    door = Door(
-        made.authenticator, made.limits, config.body_bytes_max, made.metrics.refused
-    )
+def _mount_features(
+    app: FastAPI,
+    ports: GatewayPorts,
+    config: GatewayConfig,
+    door: Door,
+    declared: Sequence[Operation],
+) -> None:
+    """Mount the ordinary features, and describe all that the gateway answers."""
+    app.state.ports = ports
+    app.state.door = door
+    routers = _feature_routers(ports)
+    for router in routers:
+        app.include_router(router)
+    document = openapi_document(declared, config.version, config.public_url)
+    described = with_features(document, routers)
+    app.openapi = lambda: with_routes_of(app, described)  # type: ignore[method-assign]
+
+
+def _feature_routers(ports: GatewayPorts) -> list[FeatureRouter]:
+    """Ordinary features, those whose stores this gateway was given."""
+    return [jobs_router] if ports.jobs is not None else []
+
+
+def _operation_routes(door: Door, declared: Sequence[Operation]) -> list[Route]:
     by_path: dict[str, list[Operation]] = defaultdict(list)
     for operation in declared:
         by_path[operation.path].append(operation)
@@ -218,7 +241,7 @@ def _doors(
         inner = CORSMiddleware(
             inner,
             allow_origins=list(config.allowed_origins),
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=CLIENTS_SEND,
             expose_headers=EXPOSED,
             max_age=600,

@@ -14,6 +14,7 @@ from typing import Literal
 from prometheus_client import CollectorRegistry
 
 from actors.ports import Calendars, Clock, ShardLinks
+from care.jobs.ports import JobQueue
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
 from care.sharing import HotPages, RateBudgets, Revocations
 from gateway.transport.limits import HttpLimits
@@ -164,5 +165,7 @@ class GatewayPorts:
     """Rate limits that all gateways share; without it each limits by itself."""
     revocations: Revocations | None = None
     """Where revoked tokens are heard of; without it none are."""
+    jobs: JobQueue | None = None
+    """Background jobs, for operators; without it ``/v1/jobs`` is not there."""
     pages: HotPages | None = None
     """Pages shown a moment ago by any gateway; without it calendars are asked."""

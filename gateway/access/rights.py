@@ -56,6 +56,8 @@ class Action(StrEnum):
     REGISTER_PROVIDER = "register_provider"
     RETIRE_PROVIDER = "retire_provider"
     REINSTATE_PROVIDER = "reinstate_provider"
+    READ_JOBS = "read_jobs"
+    RESEND_JOBS = "resend_jobs"
     READ_CLINIC = "read_clinic"
     PUT_CLINIC = "put_clinic"
 
@@ -104,6 +106,8 @@ remove_time_off        no    no     yes   no     yes   no      yes
 register_provider      no    no     no    no     no    no      yes
 retire_provider        no    no     no    no     yes   no      yes
 reinstate_provider     no    no     no    no     yes   no      yes
+read_jobs              no    no     no    no     no    no      yes
+resend_jobs            no    no     no    no     no    no      yes
 read_clinic            yes   yes    yes   yes    yes   yes     yes
 put_clinic             no    no     no    no     yes   no      yes
 """
@@ -218,6 +222,19 @@ class Access:
         """
         caller = signed_in(caller)
         own = caller.role is Role.ADMIN or caller.clinic_id == clinic_id
+        relation = Relation.OWN if own else Relation.OTHER
+        if VERDICTS[action, caller.role, relation] is not Verdict.YES:
+            raise Forbidden
+        return caller
+
+    def to_platform(self, caller: Caller | None, action: Action) -> Caller:
+        """Let a caller act on what belongs to the platform and no clinic.
+
+        Raises:
+            Unauthenticated, Forbidden: they may not.
+        """
+        caller = signed_in(caller)
+        own = caller.role is Role.ADMIN
         relation = Relation.OWN if own else Relation.OTHER
         if VERDICTS[action, caller.role, relation] is not Verdict.YES:
             raise Forbidden

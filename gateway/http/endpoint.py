@@ -230,7 +230,22 @@ class Door:
     limits: RateLimits
     body_bytes_max: int
     refused: Callable[[str], None]
-    """Told the code of every no."""
+    """Told the code of every refusal."""
+
+    def let_in(self, authorization: str | None, address: str) -> Caller | None:
+        """Who asks, counted against their rate limit; None without a token.
+
+        Raises:
+            Unauthenticated: there is a token, and it does not hold.
+            TooManyRequests: too many requests of this caller or address.
+        """
+        try:
+            caller = self.authenticator.caller(authorization)
+        except Unauthenticated:
+            self.limits.admit(None, address)
+            raise
+        self.limits.admit(caller, address)
+        return caller
 
 
 class Endpoint:
@@ -279,13 +294,7 @@ class Endpoint:
         return await operation.handler(call)
 
     def _let_in(self, call: Call, operation: Operation) -> Caller | None:
-        door = self._door
-        try:
-            caller = door.authenticator.caller(call.header(b"authorization"))
-        except Unauthenticated:
-            door.limits.admit(None, call.address)
-            raise
-        door.limits.admit(caller, call.address)
+        caller = self._door.let_in(call.header(b"authorization"), call.address)
         if caller is None and not operation.public:
             raise Unauthenticated
         return caller

@@ -13,9 +13,11 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
+from fastapi.openapi.utils import get_openapi
 
 from gateway.access.rights import VERDICTS, Relation, Verdict
 from gateway.http.endpoint import Operation
+from gateway.http.features import RIGHT, FeatureRouter
 from gateway.http.openapi_beside import beside
 from gateway.wire.problems import CODES, ProblemBody, status_of
 
@@ -35,6 +37,8 @@ _EVERYWHERE: Final = (
     "internal",
     "unavailable",
 )
+_FASTAPIS_OWN: Final = ("HTTPValidationError", "ValidationError")
+"""Schemas of errors that are answered as problems here."""
 _SIGNED_IN: Final = ("forbidden",)
 _WRITES: Final = (
     "payload_too_large",
@@ -83,6 +87,48 @@ def document(
             },
         },
     }
+
+
+def with_features(
+    described: dict[str, Any], routers: Sequence[FeatureRouter]
+) -> dict[str, Any]:
+    """The document with the FastAPI routes of ordinary features beside the operations.
+
+    FastAPI describes them; refusals are those that every operation can answer with.
+    """
+    routes = [route for router in routers for route in router.routes]
+    made = get_openapi(title="", version="", routes=routes)
+    for path, item in made.get("paths", {}).items():
+        for operation in item.values():
+            _describe_refusals(operation)
+            _show_example(operation, made["components"]["schemas"])
+        described["paths"].setdefault(path, {}).update(item)
+    found = made.get("components", {}).get("schemas", {})
+    for name in _FASTAPIS_OWN:
+        found.pop(name, None)
+    described["components"]["schemas"].update(found)
+    return described
+
+
+def _describe_refusals(operation: dict[str, Any]) -> None:
+    """Problems instead of FastAPI's own errors, and the token where one is needed."""
+    anyone = operation.get(RIGHT) == "anyone"
+    operation["security"] = [{}, {"bearer": []}] if anyone else [{"bearer": []}]
+    writes = "requestBody" in operation
+    codes = [
+        *_EVERYWHERE,
+        *(() if anyone else _SIGNED_IN),
+        *(_WRITES if writes else ()),
+    ]
+    operation["responses"].pop("422", None)
+    operation["responses"] |= _refusals([code for code in CODES if code in codes])
+
+
+def _show_example(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """The example of a body's model beside its schema, as operations have theirs."""
+    for media in operation.get("requestBody", {}).get("content", {}).values():
+        name = str(media["schema"].get("$ref", "")).rpartition("/")[2]
+        media["example"] = schemas.get(name, {}).get("example")
 
 
 def codes_of(operation: Operation) -> list[str]:
@@ -258,6 +304,7 @@ _PATH_EXAMPLES: Final = {
     "time_off_id": "off_1.Xa8k2LqPz0",
 }
 _TAGS: Final = {
+    "jobs": "Background jobs, for operators.",
     "bookings": "Visits that are booked, and what becomes of them.",
     "holds": "Slots that are reserved for a short while.",
     "providers": "Who can be visited, and when.",

@@ -1,14 +1,9 @@
-"""Pages for people that need nothing from elsewhere: the landing page and the docs."""
+"""The landing page: what this is and where to go on, with nothing from elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from typing import Final
-
-from gateway.http.endpoint import Operation
-from gateway.http.openapi import codes_of
-from gateway.wire.problems import CODES
 
 _STYLE: Final = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
@@ -50,41 +45,4 @@ documents</li><li><a href="/v1/providers">Providers</a>, open to everybody</li>
 curl {{this address}}/v1/bookings -H "Authorization: Bearer $TOKEN" \\
   -H "Idempotency-Key: my-first" -H "Content-Type: application/json" \\
   -d '{{"provider_id":"prv_…","visit_type":"…","start":"…"}}'</pre>""",
-    )
-
-
-def docs_page(operations: Sequence[Operation], version: str) -> bytes:
-    """Every operation and every code, without a script and without the network."""
-    rows = "".join(_row(operation) for operation in operations)
-    codes = "".join(
-        f'<tr id="{code}"><td><code>{code}</code></td><td>{status}</td>'
-        f"<td>{escape(title)}</td></tr>"
-        for code, (status, title) in CODES.items()
-    )
-    return _page(
-        "Slotcast: operations",
-        f"""<h1>Operations</h1><p>Version {escape(version)}. The full truth, with all
-schemas: <a href="/openapi.json">/openapi.json</a> for REST,
-<a href="/asyncapi.json">/asyncapi.json</a> for the live socket. Send
-<code>Authorization: Bearer &lt;token&gt;</code>; operations marked “open” need none.
-Writes take an <code>Idempotency-Key</code>.</p>{rows}
-<h2>Error codes</h2><table><tr><th>code</th><th>status</th><th>meaning</th></tr>
-{codes}</table>""",
-    )
-
-
-def _row(operation: Operation) -> str:
-    queries = "".join(
-        f"<li><code>{escape(query.name)}</code>: {escape(query.description)}</li>"
-        for query in operation.query
-    )
-    listed = f"<ul>{queries}</ul>" if queries else ""
-    body = getattr(operation.body, "__name__", "")
-    takes = f"<p>Body: <code>{body}</code></p>" if body else ""
-    codes = ", ".join(f'<a href="#{code}">{code}</a>' for code in codes_of(operation))
-    opened = " · open" if operation.public else ""
-    return (
-        f'<details><summary><span class="method">{operation.method}</span> '
-        f"<code>{escape(operation.path)}</code> {escape(operation.summary)}{opened}"
-        f"</summary>{listed}{takes}<p>May be refused with: {codes}</p></details>"
     )

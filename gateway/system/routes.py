@@ -14,8 +14,15 @@ from starlette.types import Receive, Scope, Send
 from gateway.metrics.metrics import ShardAccounts
 from gateway.system.health import Health
 from gateway.system.probes import Check, Probes
+from gateway.system.reference import (
+    ASSETS,
+    asset,
+    codes_page,
+    live_page,
+    rest_page,
+)
 from gateway.wire.errors import MethodNotAllowed, RequestError
-from gateway.wire.problems import of_error, problem
+from gateway.wire.problems import CODES, of_error, problem
 from gateway.wire.replies import (
     HTML,
     JSON,
@@ -79,7 +86,7 @@ class Documents:
 
     openapi: Callable[[], dict[str, Any]]
     asyncapi: dict[str, Any]
-    docs: bytes
+    version: str
     landing: bytes
 
 
@@ -113,10 +120,23 @@ def pages(
         ("/metrics", Page(metrics, probes.admit_metrics)),
         ("/openapi.json", Page(openapi)),
         ("/asyncapi.json", Page(_fixed(json.encode(documents.asyncapi), JSON))),
-        ("/docs", Page(_fixed(documents.docs, HTML))),
+        *_reference(documents),
         ("/", Page(_fixed(documents.landing, HTML))),
         *_wall(),
     ]
+
+
+def _reference(documents: Documents) -> list[tuple[str, Page]]:
+    """The reference of REST, of the live socket and of error codes, and its files."""
+    found = {
+        "/docs": rest_page(documents.version),
+        "/docs/live": live_page(documents.asyncapi),
+        "/docs/codes": codes_page(CODES),
+    }
+    shown = [(path, Page(_fixed(body, HTML))) for path, body in found.items()]
+    for path, kind in ASSETS.items():
+        shown.append((path, Page(_fixed(asset(path), (b"content-type", kind)))))
+    return shown
 
 
 def _wall() -> list[tuple[str, Page]]:

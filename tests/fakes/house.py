@@ -26,6 +26,7 @@ from persistence.readmodel.projection.projector import Projector
 from persistence.snapshots.memory import MemorySnapshots
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
+from tests.fakes.jobs import MemoryJobs
 from tests.fakes.openapi_checker import OpenApiChecker
 
 KEY = b"a key for tests, 32 bytes or more"
@@ -119,6 +120,7 @@ async def open_house(
         progress=read_model,
         clock=clock,
         tokens=lambda: f"token-{next(numbers):010}",
+        jobs=MemoryJobs(),
         **(shared or {}),
     )
     app = create_app(ports, replace(config, **changes))

@@ -111,6 +111,8 @@ _ASKS: dict[Action, Ask] = {
     Action.REINSTATE_PROVIDER: _post(f"{_ONE}/reinstate"),
     Action.READ_CLINIC: _request("GET", "/v1/clinics/cln_1"),
     Action.PUT_CLINIC: _request("PUT", "/v1/clinics/cln_1", _CLINIC),
+    Action.READ_JOBS: _request("GET", "/v1/jobs"),
+    Action.RESEND_JOBS: _post("/v1/jobs/resend", {}),
 }
 _SUBJECTS = {
     (Role.PATIENT, Relation.OWN): "pat_1",
@@ -178,6 +180,8 @@ _STAFF_ONLY = {
     "put_clinic",
     "retire_provider",
     "reinstate_provider",
+    "read_jobs",
+    "resend_jobs",
 }
 
 

@@ -111,3 +111,11 @@ async def test_long_public_answers_are_packed(
     )
     if packed:
         assert int(answer.headers["content-length"]) < len(answer.content) / 3
+
+
+async def test_the_socket_has_a_reference_beside_rest(house: House) -> None:
+    """Every message of the AsyncAPI document is explained, with its fields."""
+    page = (await house.client.get("/docs/live")).text
+    document = (await house.client.get("/asyncapi.json")).json()
+    assert all(f'id="{name}"' in page for name in document["components"]["messages"])
+    assert "<code>since</code>" in page

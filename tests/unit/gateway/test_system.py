@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -167,20 +168,26 @@ async def test_every_code_of_the_table_is_documented(house: House) -> None:
         for operation in all_operations(house.app.state.services)
         for code in codes_of(operation)
     }
-    page = (await house.client.get("/docs")).text
+    page = (await house.client.get("/docs/codes")).text
     elsewhere = {"not_found", "upgrade_required"}
     assert set(CODES) == listed | elsewhere
     assert all(f'id="{code}"' in page for code in CODES)
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/asyncapi.json"])
+PAGES = ("/", "/docs", "/docs/live", "/docs/codes", "/openapi.json", "/asyncapi.json")
+
+
+@pytest.mark.parametrize("path", PAGES)
 async def test_pages_need_nothing_from_elsewhere(house: House, path: str) -> None:
     """They load no script, no style and no font from another server."""
     response = await house.client.get(path)
     assert response.status_code == 200
     if "html" in response.headers["content-type"]:
-        assert "src=" not in response.text
+        loaded = re.findall(r'(?:src|<link[^>]* href)="([^"]+)"', response.text)
+        assert all(one.startswith("/docs/") for one in loaded)
         assert "//" not in response.text.replace("&lt;", "").partition("</head>")[0]
+        for one in loaded:
+            assert (await house.client.get(one)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/v1/providers/prv_1/slots"])

@@ -1,0 +1,189 @@
+"""Ordinary features: FastAPI routers whose routes declare who may call them.
+
+A feature is a package ``gateway/<feature>/`` with a ``FeatureRouter``::
+
+    router = FeatureRouter(prefix="/v1/jobs", tags=["jobs"])
+
+    @router.get("/dead", right=Action.OPERATE)
+    async def dead_jobs(page: PageDep, jobs: JobsDep) -> DeadJobsPage: ...
+
+Before the handler runs, the caller is authenticated and counted exactly as for the
+operations of the hot paths (endpoint.py), query parameters that the route does not
+declare are refused, and the right is checked. Rights on single objects are checked by
+the handler through ``Access``, since only it has found the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from gateway.access.rights import PUBLIC, Access, Action
+from gateway.access.tokens import Caller
+from gateway.http.endpoint import Door
+from gateway.wire.bodies import unknown
+from gateway.wire.errors import InvalidRequest, Unauthenticated
+
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
+
+ANYONE: Final = None
+"""The right of a route that needs no token."""
+RIGHT: Final = "x-right"
+"""Where the OpenAPI document names a route's right."""
+
+
+class Body(BaseModel):
+    """Base of request bodies: an unknown field is refused, and named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Answer(BaseModel):
+    """Base of answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Page(BaseModel):
+    """Query parameters of a list. ``cursor`` is ``next_cursor`` of the page before."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int = Field(50, ge=1, le=200, description="How many at most.")
+    cursor: str | None = Field(
+        None, max_length=200, description="next_cursor of the page before."
+    )
+
+
+PageDep = Annotated[Page, Query()]
+
+
+async def caller_of(request: Request) -> Caller | None:
+    """Who asks, counted against their rate limit; None without a token.
+
+    Raises:
+        Unauthenticated: the token does not hold.
+        TooManyRequests: too many requests of this caller or address.
+    """
+    door: Door = request.app.state.door
+    address = request.client.host if request.client else ""
+    return door.let_in(request.headers.get("authorization"), address)
+
+
+async def signed_in_caller(
+    caller: Annotated[Caller | None, Depends(caller_of)],
+) -> Caller:
+    """Who asks. Raises Unauthenticated without a token."""
+    if caller is None:
+        raise Unauthenticated
+    return caller
+
+
+CallerDep = Annotated[Caller, Depends(signed_in_caller)]
+"""The signed-in caller, for handlers that need to know."""
+
+
+def may(right: Action) -> Callable[..., Awaitable[None]]:
+    """A dependency that lets only callers with this right on the platform pass.
+
+    Its Raises are those of ``Access.to_platform``.
+    """
+
+    async def check(request: Request, caller: CallerDep) -> None:
+        access: Access = request.app.state.services.access
+        access.to_platform(caller, right)
+
+    return check
+
+
+class FeatureRoute(APIRoute):
+    """A route that refuses query parameters it does not declare."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See APIRoute."""
+        handle = super().get_route_handler()
+        known = frozenset(_query_names(self.dependant))
+
+        async def checked(request: Request) -> Response:
+            for name in request.query_params:
+                if name not in known:
+                    raise InvalidRequest("", unknown(name, known, "parameter"))
+            return await handle(request)
+
+        return checked
+
+
+class FeatureRouter(APIRouter):
+    """An APIRouter whose routes must declare the right that they need."""
+
+    def __init__(self, *, prefix: str, tags: list[str]) -> None:
+        super().__init__(
+            prefix=prefix,
+            tags=list(tags),
+            route_class=FeatureRoute,
+            generate_unique_id_function=lambda route: route.name,
+        )
+
+    def get(  # type: ignore[override]
+        self, path: str, *, right: Action | None, **options: Any
+    ) -> Callable[[Handler], Handler]:
+        """Declare a GET; see ``route``."""
+        return self._declared("GET", path, right, options)
+
+    def post(  # type: ignore[override]
+        self, path: str, *, right: Action | None, **options: Any
+    ) -> Callable[[Handler], Handler]:
+        """Declare a POST; see ``route``."""
+        return self._declared("POST", path, right, options)
+
+    def put(  # type: ignore[override]
+        self, path: str, *, right: Action | None, **options: Any
+    ) -> Callable[[Handler], Handler]:
+        """Declare a PUT; see ``route``."""
+        return self._declared("PUT", path, right, options)
+
+    def patch(  # type: ignore[override]
+        self, path: str, *, right: Action | None, **options: Any
+    ) -> Callable[[Handler], Handler]:
+        """Declare a PATCH; see ``route``."""
+        return self._declared("PATCH", path, right, options)
+
+    def delete(  # type: ignore[override]
+        self, path: str, *, right: Action | None, **options: Any
+    ) -> Callable[[Handler], Handler]:
+        """Declare a DELETE; see ``route``."""
+        return self._declared("DELETE", path, right, options)
+
+    def _declared(
+        self, method: str, path: str, right: Action | None, options: dict[str, Any]
+    ) -> Callable[[Handler], Handler]:
+        """A route with its right as a dependency, and named in the document.
+
+        ``right`` is ANYONE for routes without a token. Other options are those of
+        FastAPI's decorators.
+        """
+        needed = caller_of if right is None or right in PUBLIC else may(right)
+        options["dependencies"] = [Depends(needed), *options.get("dependencies", [])]
+        extra = {RIGHT: right.value if right is not None else "anyone"}
+        options["openapi_extra"] = extra | options.get("openapi_extra", {})
+        return self.api_route(path, methods=[method], **options)
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    """Query parameters of a route and of all that it depends on."""
+    names: set[str] = set()
+    for parameter in dependant.query_params:
+        model = parameter.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            names.update(model.model_fields)
+        else:
+            names.add(parameter.alias)
+    for inner in dependant.dependencies:
+        names |= _query_names(inner)
+    return names

@@ -1,0 +1,1 @@
+"""Background jobs for operators: how many there are, dead letters, resending."""
