@@ -7,6 +7,7 @@ SEEDS ?= 5000
 MINUTES ?= 20
 WATCHERS ?= 10000
 ARGS ?=
+TIER ?=
 SCENARIO ?= release
 
 # Stamps: written when a set is installed, older than a changed lock file.
@@ -30,15 +31,30 @@ check: $(DEV_READY)  ## style, types and layers
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
 
-# Those that need no cluster run two at a time; the others want the machine to themselves.
-test: $(DEV_READY) $(SERVICES_READY)  ## every test; some: make test ARGS=tests/unit
-ifeq ($(strip $(ARGS)),)
+# Without TIER all that CI runs. Tests that need no cluster run two at a time, the
+# simulator and the clusters have the machine to themselves.
+test: $(DEV_READY) $(SERVICES_READY)  ## every test; some: TIER=quick, real or deep, or ARGS=tests/unit
+ifneq ($(strip $(ARGS)),)
+	$(BIN)/pytest $(ARGS)
+else ifeq ($(TIER),quick)
 	@failed=0; \
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not acceptance" || failed=$$?; \
+	$(BIN)/pytest -q -n 2 --dist loadfile -m quick || failed=$$?; \
+	SIMULATION_SEEDS=200 $(BIN)/pytest -q tests/simulation || failed=$$?; \
+	exit $$failed
+else ifeq ($(TIER),real)
+	@failed=0; \
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "real and not acceptance" || failed=$$?; \
 	$(BIN)/pytest -q -m acceptance || failed=$$?; \
 	exit $$failed
+else ifeq ($(TIER),deep)
+	SIMULATION_SEEDS=50000 $(BIN)/pytest -q -m simulation
+	$(MAKE) soak
 else
-	$(BIN)/pytest $(ARGS)
+	@failed=0; \
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not acceptance and not simulation" || failed=$$?; \
+	$(BIN)/pytest -q -m simulation || failed=$$?; \
+	$(BIN)/pytest -q -m acceptance || failed=$$?; \
+	exit $$failed
 endif
 
 simulate: $(DEV_READY)  ## the simulator: make simulate SEEDS=50000

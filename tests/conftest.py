@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.tiers import tier_of
+
 if TYPE_CHECKING:
     from tests.fixtures.mariadb import MariaDbServer
     from tests.fixtures.redis_server import RedisServer
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test with its tier."""
+    for item in items:
+        item.add_marker(tier_of(item))
 
 
 @pytest.fixture(scope="session")

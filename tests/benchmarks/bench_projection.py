@@ -19,7 +19,9 @@ from care.readmodel import ProviderQuery
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.queries.directory import SqlDirectory
-from persistence.sql.engine import migrate, open_engine
+from persistence.readmodel.tables import READ_MODEL
+from persistence.sql.engine import open_engine
+from persistence.sql.migrating import migrate
 from tests.fixtures.mariadb import MariaDbServer
 from tests.fixtures.read_model import ON_SERVER, empty_database
 from tests.fixtures.story import NINE, FixedClock, Story, StoryJournal, a_clinic
@@ -89,7 +91,7 @@ async def project(url: str, journal: StoryJournal) -> tuple[int, float]:
 async def main(events: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder)}/visits.db"
-        await migrate(url)
+        await migrate(url, READ_MODEL)
         cpu = time.process_time()
         count, taken = await project(url, visits(events))
         cpu = time.process_time() - cpu
@@ -97,7 +99,7 @@ async def main(events: int) -> None:
         figures["visit_events_cores"] = round(cpu / taken, 2)
         await on_mariadb(Path(folder), events)
         url = f"sqlite:///{Path(folder)}/region.db"
-        await migrate(url)
+        await migrate(url, READ_MODEL)
         count, taken = await project(url, register(30_000, 15_000))
         figures["provider_events_per_s"] = round(count / taken)
         await search(url)

@@ -11,6 +11,7 @@ import pytest
 
 from actors.domain.ids import Minute, ProviderId, ShardId
 from actors.domain.messages.answers import (
+    Affected,
     BookingView,
     Done,
     HoldView,
@@ -82,7 +83,7 @@ async def test_replies_come_in_the_order_of_their_requests(links: ShardLinks) ->
     """One reply per request, in order, refusals and views among them."""
     shard = links.shard_of(p.ANA)
     replies = await links.execute(shard, [*p.opened(), tomorrow()], 20)
-    assert [type(one) for one in replies] == [Done, Done, SlotsView]
+    assert [type(one) for one in replies] == [Done, Affected, SlotsView]
     view = replies[2]
     assert isinstance(view, SlotsView)
     place = (view.starts[0] - p.NINE) // 30

@@ -14,14 +14,16 @@ import pytest
 from tests.simulation.runs import broken, fingerprints, regression_seeds
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "5000"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1000"))
 PART = 500
+PROCESSES = 1 if "PYTEST_XDIST_WORKER" in os.environ else os.cpu_count() or 1
+"""Beside other tests one process is enough: they have the other processors."""
 CHUNK = 25
 
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ProcessPoolExecutor]:
-    with ProcessPoolExecutor(os.cpu_count() or 1) as executor:
+    with ProcessPoolExecutor(PROCESSES) as executor:
         yield executor
 
 

@@ -1,0 +1,36 @@
+"""Which tier a test belongs to, by where it lives and what it uses.
+
+``quick`` needs this process alone. ``real`` starts servers, clusters, browsers or
+processes to be killed. ``simulation`` drives whole histories and spreads itself over
+the processors. ``acceptance`` (part of ``real``) wants the machine to itself.
+``make test TIER=…`` chooses; without it all of them run.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+REAL_FOLDERS: Final = frozenset(
+    {"acceptance", "attacks", "crash", "deployment", "faults"}
+)
+"""Folders whose tests start real servers or kill real processes."""
+REAL_FIXTURES: Final = frozenset({"mariadb_server", "redis_server", "azurite"})
+"""Fixtures that start a server; those that ask for them by name count as well."""
+SERVERS: Final = ("mariadb", "redis", "azure", "asyncmy", "aiomysql", "nginx", "ray")
+"""Words in a test's id or module that mean a server: parameters name databases."""
+
+
+def tier_of(item: pytest.Item) -> str:
+    """The tier of a collected test: ``quick``, ``real`` or ``simulation``."""
+    folder = item.path.parent.name
+    if folder == "simulation" or item.path.name == "test_mutations.py":
+        return "simulation"
+    if item.get_closest_marker("acceptance") or folder in REAL_FOLDERS:
+        return "real"
+    used = set(getattr(item, "fixturenames", ()))
+    name = item.nodeid.rpartition("/")[2].lower()
+    if used & REAL_FIXTURES or any(word in name for word in SERVERS):
+        return "real"
+    return "quick"
