@@ -32,6 +32,10 @@ NameOption = Annotated[
 GatewaysOption = Annotated[
     int | None, typer.Option(help="Gateway processes; else SLOTCAST_GATEWAYS.")
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(help="Processes for background jobs; else SLOTCAST_WORKERS."),
+]
 PortOption = Annotated[
     int | None, typer.Option(help="One port for all gateways; else SLOTCAST_PORT.")
 ]
@@ -51,6 +55,7 @@ def up(  # noqa: PLR0913 - one argument for each option
         int | None, typer.Option(help="Ray's port; else SLOTCAST_RAY_PORT.")
     ] = None,
     gateways: GatewaysOption = None,
+    workers: WorkersOption = None,
     port: PortOption = None,
     ports: PortsOption = None,
     name: NameOption = None,
@@ -61,6 +66,7 @@ def up(  # noqa: PLR0913 - one argument for each option
         node_host=host,
         ray_port=ray_port,
         gateways=gateways,
+        workers=workers,
         port=port,
         node_name=name,
         data=data,
@@ -76,6 +82,7 @@ def join(  # noqa: PLR0913 - one argument for each option
     *,
     host: HostOption = None,
     gateways: GatewaysOption = None,
+    workers: WorkersOption = None,
     port: PortOption = None,
     ports: PortsOption = None,
     name: NameOption = None,
@@ -87,6 +94,7 @@ def join(  # noqa: PLR0913 - one argument for each option
         head=head,
         node_host=host,
         gateways=gateways,
+        workers=workers,
         port=port,
         node_name=name,
         data=data,

@@ -12,9 +12,6 @@ from cluster.commands.options import DataOption
 
 def project(
     *,
-    until_stdin_closes: Annotated[
-        bool, typer.Option(help="Stop when standard input ends: for a server's child.")
-    ] = False,
     in_turn: Annotated[
         bool, typer.Option(help="Stand by while another node's projector works.")
     ] = False,
@@ -32,4 +29,4 @@ def project(
 
         asyncio.run(project_in_turn(site))
         return
-    asyncio.run(follow_journal(site, until_stdin_closes=until_stdin_closes))
+    asyncio.run(follow_journal(site))

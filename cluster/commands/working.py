@@ -26,9 +26,7 @@ DEAD_SHOWN = 50
 
 def work(
     *,
-    until_stdin_closes: Annotated[
-        bool, typer.Option(help="Stop when standard input ends: for a server's child.")
-    ] = False,
+    index: Annotated[int, typer.Option(help="Which one of its node's.")] = 0,
     data: DataOption = None,
 ) -> None:
     """Run background jobs until told to stop."""
@@ -36,8 +34,8 @@ def work(
     from cluster.work.process import work as work_on
 
     site = existing_site(data)
-    log_to(site.folder.logs / "worker.log", site.settings.log_level)
-    asyncio.run(work_on(site, until_stdin_closes=until_stdin_closes))
+    log_to(site.folder.logs / f"worker-{index}.log", site.settings.log_level)
+    asyncio.run(work_on(site))
 
 
 @jobs.command("list")

@@ -20,7 +20,7 @@ from cluster.keeping.access import turn_of
 from cluster.keeping.keeper import Keeper
 from cluster.own_ray.folder import raylet_socket
 from cluster.own_ray.raylet import end_soon, joined, until_gone
-from cluster.server.projector import NICENESS, project_until
+from cluster.server.projector import project_until
 from cluster.site.site import Site, existing_site
 from cluster.terminal.alongside import alongside
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
@@ -87,7 +87,6 @@ async def project_in_turn(site: Site) -> None:
     loop = asyncio.get_running_loop()
     for kind in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(kind, stop.set)
-    os.nice(NICENESS)  # those who answer people come first
     url = site.settings.shared_redis
     if not url:
         await project_until(site, stop)

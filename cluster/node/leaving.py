@@ -12,9 +12,9 @@ import os
 import subprocess
 from contextlib import suppress
 
-from cluster.node.children import tethered
 from cluster.node.plan import NodePlan, own_start
 from cluster.own_ray.raylet import head_answers
+from cluster.server.children import tethered
 from cluster.site.run_file import marks_of_descendants
 from cluster.terminal.terminal import Terminal
 

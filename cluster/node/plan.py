@@ -8,9 +8,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from cluster.node.children import Start
 from cluster.own_ray.environment import cluster_environment
 from cluster.own_ray.folder import ray_temp
+from cluster.server.children import BACKGROUND_NICENESS, Start, own_command
 from cluster.site.site import Site, derived
 from cluster.wiring.shard import JOURNAL_VARIABLE, LOGS_VARIABLE
 
@@ -75,8 +75,12 @@ def ray_start(plan: NodePlan, folder: Path) -> Start:
 
 def own_start(plan: NodePlan, *words: str) -> Start:
     """A ``slotcast`` command as a process of this node."""
-    command = [sys.executable, "-m", "cluster", *words]
-    return Start(command, {**node_environment(plan)})
+    return Start(own_command(*words), node_environment(plan))
+
+
+def background_start(plan: NodePlan, *words: str) -> Start:
+    """The same, for a process that works behind requests."""
+    return Start(own_command(*words), node_environment(plan), BACKGROUND_NICENESS)
 
 
 def node_environment(plan: NodePlan) -> dict[str, str]:

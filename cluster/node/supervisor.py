@@ -2,7 +2,7 @@
 
 It is no part of Ray and serves nobody, so it has nothing to lose: it starts Ray, the
 keeper (on the head), the gateways and a projector, starts again what ends, and stops
-them in the right order. Killed, it takes them along (cluster/node/children.py).
+them in the right order. Killed, it takes them along (cluster/server/children.py).
 """
 
 from __future__ import annotations
@@ -17,13 +17,18 @@ from shutil import rmtree
 import httpx
 from msgspec.structs import replace
 
-from cluster.node.children import Child, Start
 from cluster.node.leaving import HAND_OVER_S, hand_over
-from cluster.node.plan import NodePlan, own_start, ray_start
+from cluster.node.plan import NodePlan, background_start, own_start, ray_start
 from cluster.own_ray.environment import forget_redirections
 from cluster.own_ray.folder import new_ray_folder, raylet_socket
 from cluster.own_ray.parts import RayWatch, ray_processes
 from cluster.own_ray.raylet import is_listening
+from cluster.server.children import (
+    PROJECTOR_FINISH_S,
+    WORKER_FINISH_S,
+    Child,
+    Start,
+)
 from cluster.server.stopping import StopSignals
 from cluster.site.run_file import (
     RunRecord,
@@ -44,7 +49,6 @@ LOOK_AGAIN_S = 0.2
 RAY_FINISH_S = 15.0
 LEFTOVER_S = 1.0
 KEEPER_FINISH_S = 5.0
-PROJECTOR_FINISH_S = 6.0
 GATEWAY_SLACK_S = 5.0
 """What a gateway may take beyond the drain of its sockets."""
 
@@ -74,7 +78,7 @@ class NodeSupervisor:
             self._start_ray,
             logs / "ray.out",
             finish_s=RAY_FINISH_S,
-            told=self._tell,
+            report=self._tell,
         )
         self._gateways = [
             Child(
@@ -84,18 +88,30 @@ class NodeSupervisor:
                 ),
                 logs / f"gateway-{index}.out",
                 finish_s=drain_s,
-                told=self._tell,
+                report=self._tell,
             )
             for index, port in enumerate(plan.ports)
         ]
         self._others = [
             Child(
                 "projector",
-                lambda: own_start(plan, "project", "--in-turn"),
+                lambda: background_start(plan, "project", "--in-turn"),
                 logs / "projector.out",
                 finish_s=PROJECTOR_FINISH_S,
-                told=self._tell,
-            )
+                report=self._tell,
+            ),
+            *(
+                Child(
+                    f"worker {index}",
+                    lambda index=index: background_start(  # type: ignore[misc]
+                        plan, "work", "--index", str(index)
+                    ),
+                    logs / f"worker-{index}.out",
+                    finish_s=WORKER_FINISH_S,
+                    report=self._tell,
+                )
+                for index in range(plan.site.settings.workers)
+            ),
         ]
         if plan.is_head:
             self._others.append(
@@ -104,7 +120,7 @@ class NodeSupervisor:
                     lambda: self._start_beside("keep"),
                     logs / "keeper.out",
                     finish_s=KEEPER_FINISH_S,
-                    told=self._tell,
+                    report=self._tell,
                 )
             )
 
@@ -225,7 +241,7 @@ class NodeSupervisor:
 def stop_seconds(drain_s: float) -> float:
     """The longest that an orderly stop of a node takes."""
     gateways = drain_s + GATEWAY_SLACK_S
-    others = max(PROJECTOR_FINISH_S, KEEPER_FINISH_S)
+    others = max(PROJECTOR_FINISH_S, WORKER_FINISH_S, KEEPER_FINISH_S)
     return HAND_OVER_S + gateways + others + RAY_FINISH_S + LEFTOVER_S
 
 

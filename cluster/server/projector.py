@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import sys
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -21,7 +19,7 @@ from actors.ports import Journal, SnapshotStore
 from cluster.clock import SystemClock
 from cluster.site.site import Site
 from cluster.site.stores import open_journal, open_snapshots
-from cluster.wiring.background import Damaged, migrated, notice_end, pause
+from cluster.wiring.background import Damaged, migrated, pause
 from cluster.wiring.shared import wakeups_of
 from persistence.readmodel.projection.claim_purge import ClaimPurge
 from persistence.readmodel.projection.projector import Projector
@@ -47,21 +45,16 @@ TRIM_EVERY_S = 60.0
 PRESSED = 0.8
 """Journal pressure from which records go before their time: room for new bookings
 is worth more than a second way to restore old ones."""
-NICENESS = 5
 CATCH_UP_S = 4.0
 """How long a projector that is told to stop goes on catching up."""
 
 
-async def follow_journal(site: Site, *, until_stdin_closes: bool) -> None:
-    """Project until SIGTERM, or until standard input closes if asked to."""
+async def follow_journal(site: Site) -> None:
+    """Project until SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if until_stdin_closes:
-        loop.add_reader(sys.stdin.fileno(), notice_end, stop)
-    if until_stdin_closes:  # beside a server: those who answer people come first
-        os.nice(NICENESS)
     await project_until(site, stop)
 
 

@@ -29,7 +29,14 @@ from actors.errors import SchedulingError
 from cluster.clock import SystemClock
 from cluster.logs import log_to
 from cluster.own_ray.environment import forget_foreign, new_ray_token, show_ray_token
-from cluster.server.children import Supervisor, child_command
+from cluster.server.children import (
+    BACKGROUND_NICENESS,
+    PROJECTOR_FINISH_S,
+    WORKER_FINISH_S,
+    Child,
+    Start,
+    own_command,
+)
 from cluster.server.preflight import (
     begin_to_listen,
     bind_port,
@@ -218,16 +225,17 @@ class _Server:
                 await sow(calendars, self._site.made_on, progress)
 
     async def _with_projector(self) -> None:
-        """Run the rest with a projector and a worker beside it."""
-        folder = self._site.folder
-        environment = {"SLOTCAST_DATA": str(folder.path)}
+        """Run the rest with a projector and workers beside it."""
         children = [
-            Supervisor(name, child_command(command), environment, folder.logs / output)
-            for name, command, output in (
-                ("the projector", "project", "projector.out"),
-                ("the worker", "work", "worker.out"),
-            )
+            self._child("the projector", "projector.out", PROJECTOR_FINISH_S, "project")
         ]
+        for index in range(self._site.settings.workers):
+            children.append(
+                self._child(
+                    *(f"worker {index}", f"worker-{index}.out", WORKER_FINISH_S),
+                    *("work", "--index", str(index)),
+                )
+            )
         async with AsyncExitStack() as running:
             for child in children:
                 await running.enter_async_context(alongside(child.run()))
@@ -235,6 +243,16 @@ class _Server:
                 await self._with_ray()
             finally:
                 await asyncio.gather(*(child.stop() for child in children))
+
+    def _child(self, name: str, output: str, finish_s: float, *words: str) -> Child:
+        """A process behind requests, of this data folder."""
+        folder = self._site.folder
+        start = Start(
+            own_command(*words),
+            {"SLOTCAST_DATA": str(folder.path)},
+            BACKGROUND_NICENESS,
+        )
+        return Child(name, lambda: start, folder.logs / output, finish_s=finish_s)
 
     async def _with_ray(self) -> None:
         """Run the rest beside Ray and the shards; what needs neither does not wait."""

@@ -131,6 +131,10 @@ class Settings(BaseSettings):
     gateways: int = Field(1, ge=0, le=64)
     """Gateway processes on this node: about one for each core."""
 
+    workers: int = Field(1, ge=0, le=16)
+    """Worker processes on this node, which run background jobs; 0: none. One runs 64
+    jobs of each kind at a time; another node's worker takes over what it leaves."""
+
     metrics_token: str = Field("", pattern=r"^[\x21-\x7e]{0,256}$", repr=False)
     """Opens ``/metrics`` to other machines, as ``Authorization: Bearer …``; empty: only
     programs on the gateway's own machine may read it."""

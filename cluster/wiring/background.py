@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sys
 from contextlib import suppress
 
 from sqlalchemy.exc import DBAPIError
@@ -53,10 +51,3 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
-
-
-def notice_end(stop: asyncio.Event) -> None:
-    """Set ``stop`` once standard input has ended."""
-    if not os.read(sys.stdin.fileno(), 1024):
-        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-        stop.set()

@@ -7,12 +7,11 @@ import logging
 import os
 import signal
 import socket
-import sys
 
 from care.sharing import JOBS, OUTBOX
 from cluster.clock import SystemClock
 from cluster.site.site import Site
-from cluster.wiring.background import migrated, notice_end
+from cluster.wiring.background import migrated
 from cluster.wiring.shared import wakeups_of
 from cluster.work.handlers import PERIODIC, job_handlers, outbox_handlers
 from cluster.work.worker import Lane, Worker
@@ -24,18 +23,13 @@ from persistence.sql.records import Records
 
 log = logging.getLogger(__name__)
 
-NICENESS = 5
 
-
-async def work(site: Site, *, until_stdin_closes: bool) -> None:
-    """Run jobs until SIGTERM, or until standard input closes if asked to."""
+async def work(site: Site) -> None:
+    """Run jobs until SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if until_stdin_closes:  # beside a server: requests come first
-        loop.add_reader(sys.stdin.fileno(), notice_end, stop)
-        os.nice(NICENESS)
     await work_until(site, stop)
 
 

@@ -11,7 +11,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -173,12 +172,11 @@ async def test_7_the_sql_server_dies_in_a_commit(house: House, world: World) -> 
 async def test_9_projectors_die_and_two_run(house: House, world: World) -> None:
     """Fault 9: the projector is killed three times while a second one runs."""
     async with world.load() as load:
-        words = ("-m", "cluster", "project", "--until-stdin-closes")
+        words = ("-m", "cluster", "project")
         twin = await asyncio.create_subprocess_exec(
             *(sys.executable, *words),
             cwd=ROOT,
             env=clean_environment(**house.site.settings),
-            stdin=subprocess.PIPE,
         )
         try:
             for _ in range(3):
@@ -186,8 +184,7 @@ async def test_9_projectors_die_and_two_run(house: House, world: World) -> None:
                 house.projectors()[0].kill()
                 await load.more(80)
         finally:
-            assert twin.stdin is not None
-            twin.stdin.close()
+            twin.terminate()
             await asyncio.wait_for(twin.wait(), 30)
 
 

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from cluster.node import leaving
-from cluster.node.children import Start
 from cluster.node.plan import NodePlan
+from cluster.server.children import Start
 from cluster.site.site import Site
 from cluster.terminal.terminal import Terminal
 from tests.fixtures.server import free_port
