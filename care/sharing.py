@@ -24,9 +24,9 @@ class Standing(Struct, frozen=True):
 
 
 class Spending(Struct, frozen=True):
-    """What one caller spent at one gateway and nobody else has heard of yet.
+    """What one caller spent at one gateway and has not been reported yet.
 
-    ``key`` names the bucket and nobody's name can be read from it. ``over_ms`` is how
+    ``key`` names the bucket and reveals no person. ``over_ms`` is how
     long ago the first of these ``tokens`` was spent.
     """
 
@@ -38,9 +38,9 @@ class Spending(Struct, frozen=True):
 
 
 class RateBudgets(Protocol):
-    """Token buckets that all gateways share: told of what was spent, afterwards.
+    """Token buckets that all gateways share; spending is reported afterwards.
 
-    A bucket that is in debt stays at ``-burst``, and one that nobody told of for so
+    A bucket that is in debt stays at ``-burst``, and one without a report for so
     long that it must be full is forgotten.
     """
 
@@ -48,12 +48,12 @@ class RateBudgets(Protocol):
         """Take what was spent; the tokens that are left in each bucket, in order.
 
         Raises:
-            Unavailable: not told, or it is unknown; do not tell it again.
+            Unavailable: not recorded, or unknown whether; do not report it again.
         """
         ...
 
     def standing(self) -> Standing:
-        """Whether the others can be told."""
+        """Whether the store can be reached."""
         ...
 
 
@@ -82,10 +82,10 @@ Learn = Callable[[Sequence[Revocation]], None]
 
 
 class Revocations(Protocol):
-    """Which tokens were revoked. Nothing is ever taken back; it runs out."""
+    """Which tokens were revoked. A revocation is never undone; it expires."""
 
     async def add(self, revocation: Revocation) -> None:
-        """Revoke; durable once this returned, and heard everywhere soon after.
+        """Revoke; durable once this returned, and known to all gateways soon after.
 
         Raises:
             Unavailable: it may not be known everywhere; try again.
@@ -93,20 +93,20 @@ class Revocations(Protocol):
         ...
 
     async def follow(self, learn: Learn) -> None:
-        """Tell all that hold, and each new one; runs until cancelled.
+        """Pass all revocations to ``learn``, then each new one, until cancelled.
 
-        While the store is away nothing is told, and what was told stays true; when it
-        is back everything is told again.
+        While the store does not answer there are no new ones, and those passed on
+        stay valid; when it answers again, all of them are passed on again.
         """
         ...
 
     def standing(self) -> Standing:
-        """Whether new ones would be heard."""
+        """Whether new ones would be received."""
         ...
 
 
 class HotPages(Protocol):
-    """Pages that were shown a moment ago, as bytes; any of them may be gone."""
+    """Pages that were shown a moment ago, as bytes; a store may drop any of them."""
 
     async def find(self, names: Sequence[str]) -> Mapping[str, bytes]:
         """Those of these pages that are there. Raises Unavailable."""

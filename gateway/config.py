@@ -39,9 +39,10 @@ class LiveSettings:
     commands_in_flight_max: int = 64
     """Commands of one connection that wait for an answer."""
     handshakes_per_s: float = 500.0
-    """Newcomers let in each second however busy this process is; see turnstile.py."""
+    """New connections admitted each second, however busy this process is; see
+    live/transport/admission.py."""
     connections_max: int = 20_000
-    """Of this process; the next one is told 503 before its handshake."""
+    """Of this process; further connections get 503 before their handshake."""
     connections_per_address_max: int = 1_000
     """A clinic's whole office may share an address."""
     connections_per_person_max: int = 32
@@ -75,7 +76,7 @@ class GatewayConfig:
     """Settings of one gateway process; the defaults fit one machine.
 
     ``token_keys``: the first signs, all verify, so that a key can be replaced
-    without signing anybody out. Each is at least 32 bytes.
+    without ending any session. Each is at least 32 bytes.
     """
 
     token_keys: tuple[bytes, ...]
@@ -115,7 +116,7 @@ class GatewayConfig:
     refuse_overlaps: bool = True
     """Whether a patient's visits may not overlap unless the request says so."""
     concurrency_max: int = 8_192
-    """Requests in the house at a time; more are answered 503 at once."""
+    """Requests in flight at a time; further ones get 503 at once."""
 
     command_timeout_s: float = 5.0
     """How long a command may stay unanswered; its deadline for the calendar."""
@@ -164,7 +165,7 @@ class GatewayPorts:
     budgets: RateBudgets | None = None
     """Rate limits that all gateways share; without it each limits by itself."""
     revocations: Revocations | None = None
-    """Where revoked tokens are heard of; without it none are."""
+    """Where revoked tokens are learned; without it no token can be revoked."""
     jobs: JobQueue | None = None
     """Background jobs, for operators; without it ``/v1/jobs`` is not there."""
     pages: HotPages | None = None

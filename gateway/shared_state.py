@@ -1,7 +1,7 @@
 """What this gateway shares with the others, put together: its work and its account.
 
-Each part runs in the background, and a part that fails is begun again: none of it may
-take the gateway down with it.
+Each part runs in the background, and a failing part is restarted: none of them can
+stop the gateway.
 """
 
 from __future__ import annotations
@@ -89,7 +89,11 @@ class Shared(Collector):
             for name, text, value in (
                 ("settlements", "Settlements of rate limits.", tally.settlements),
                 ("buckets_settled", "Buckets in them.", tally.buckets),
-                ("buckets_untold", "Buckets others did not hear of.", tally.untold),
+                (
+                    "buckets_untold",
+                    "Buckets whose spending was not shared.",
+                    tally.untold,
+                ),
             ):
                 yield CounterMetricFamily(f"slotcast_rate_{name}", text, value)
         yield from self._pages()
@@ -99,7 +103,7 @@ class Shared(Collector):
             ("kept", "Hot pages written."),
             ("found", "Hot pages used."),
             ("missed", "Hot pages wanted that were not there or not current."),
-            ("away", "Questions for hot pages that nobody answered."),
+            ("away", "Requests for hot pages that the store did not answer."),
         ):
             family = CounterMetricFamily(f"slotcast_pages_{name}", text, labels=["use"])
             for use, shelf in self.shelves.items():

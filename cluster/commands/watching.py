@@ -68,7 +68,7 @@ def watch(
     try:
         client = LiveClient(url or _address(data), named, token=signed)
     except NotServed as error:
-        raise Obstacle(error.wrong, error.mend) from error
+        raise Obstacle(error.wrong, error.advice) from error
     writing: Writing = JsonLines()
     if not as_json:
         writing = PlainLines(None, names_topics=len(named) > 1)

@@ -46,7 +46,7 @@ async def watch_topics(
                     show(line)
     except LiveError as error:
         code = CANNOT_WORK if isinstance(error, NotServed) else FOUND_A_PROBLEM
-        raise Obstacle(error.wrong, error.mend, code=code) from error
+        raise Obstacle(error.wrong, error.advice, code=code) from error
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

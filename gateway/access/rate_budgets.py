@@ -1,11 +1,11 @@
-"""Rate limits that all gateways share, without asking anybody on a request's way.
+"""Rate limits that all gateways share, without a call to the store in a request.
 
 A request is judged by what this gateway knows and costs a look-up. Once a caller has
 spent a block here, an eighth of the burst, it is settled in the background: the
-others' store takes it, and says what is left over all gateways, debts included. So
-somebody below the limit never waits and is never refused, and somebody above it gets,
-however many gateways they ask, the one rate in the long run, and at most a block more
-per gateway (and what they ask within one settlement) at once.
+shared store takes it, and answers what is left over all gateways, debts included. So
+a caller below the limit never waits and is never refused, and a caller above it gets,
+over any number of gateways, the one rate in the long run, and at most a block more
+per gateway (and what is spent within one settlement) at once.
 
 While the store is away each gateway limits by itself, at the same rate.
 """
@@ -35,7 +35,7 @@ PAUSE_AWAY_S: Final = 0.25
 
 
 class Bucket:
-    """One caller's tokens as far as this gateway knows, and what it has not told."""
+    """One caller's tokens as known to this gateway, and what is not yet reported."""
 
     __slots__ = ("first", "since", "spent", "tokens")
 
@@ -91,7 +91,7 @@ class TokenBuckets:
         return 0.0
 
     def collect(self, key: str) -> tuple[int, int]:
-        """What was spent and not yet told, and since how many ms; it is told now."""
+        """Take what was spent and not yet reported, and for how many ms it was."""
         bucket = self._buckets.get(key)
         if bucket is None:
             return 0, 0
@@ -118,7 +118,7 @@ class SettlementTally(Struct):
     settlements: int = 0
     buckets: int = 0
     untold: int = 0
-    """TokenBuckets whose spending the others never heard of."""
+    """Buckets whose spending was never reported to the other gateways."""
 
 
 class Settlement:

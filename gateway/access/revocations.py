@@ -1,7 +1,7 @@
-"""Revoked tokens, as one gateway knows them: a look-up per request, no question.
+"""Revoked tokens, as one gateway knows them: a look-up in memory per request.
 
-What is learned here is true until it runs out, whatever becomes of the store that told
-it (care/sharing.py).
+What is learned here holds until it expires, even if the store it came from
+(care/sharing.py) fails.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from actors.ports import Clock
 from care.sharing import Revocation, RevocationKind
 
 KNOWN_MAX: Final = 200_000
-"""Twice what a store holds; beyond, those that run out first are let go."""
+"""Twice what a store holds; beyond, those that expire first are dropped."""
 SWEEP_MS: Final = 60_000
 
 log = structlog.get_logger("slotcast.gateway")
 
 
 class Token(Protocol):
-    """What is looked at of somebody's token."""
+    """The claims of a token that revocations are compared with."""
 
     @property
     def token_id(self) -> str:
@@ -32,7 +32,7 @@ class Token(Protocol):
 
     @property
     def subject(self) -> str:
-        """Whose it is."""
+        """Id of the person it was issued to."""
         ...
 
     @property
@@ -74,7 +74,7 @@ class RevokedTokens:
         return subject is not None and token.issued <= subject[0]
 
     def _sweep(self, now: Millis) -> None:
-        """Let go of what has run out; now and then, for it does no harm."""
+        """Drop expired entries; called occasionally, since they are harmless."""
         if now < self._sweep_at and len(self) <= KNOWN_MAX:
             return
         self._sweep_at = Millis(now + SWEEP_MS)
@@ -82,7 +82,10 @@ class RevokedTokens:
         self._subjects = {k: v for k, v in self._subjects.items() if v[1] > now}
         too_many = len(self) - KNOWN_MAX
         if too_many > 0:
-            log.error("too many revocations; some are let go", number=too_many)
+            log.error(
+                "too many revocations; those that expire first are dropped",
+                number=too_many,
+            )
             soonest = sorted(self._tokens, key=self._tokens.__getitem__)
             for key in soonest[:too_many]:
                 del self._tokens[key]

@@ -113,7 +113,7 @@ put_clinic             no    no     no    no     yes   no      yes
 """
 
 PUBLIC: Final = frozenset({Action.READ_PROVIDER, Action.READ_SLOTS, Action.READ_CLINIC})
-"""What anybody may do without a token."""
+"""What needs no token."""
 
 _COLUMNS: Final = (
     (Role.PATIENT, Relation.OWN),
@@ -145,7 +145,7 @@ _FACTS_MAX: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class ProviderFacts:
-    """What the door needs to know of a provider: whose they are, and their zone."""
+    """What access control knows of a provider: their clinic, and their zone."""
 
     clinic_id: ClinicId
     time_zone: str
@@ -154,7 +154,7 @@ class ProviderFacts:
 
 
 class Access:
-    """Asks the table, and finds out how a caller stands to a provider."""
+    """Looks up the caller's relation to a provider and checks the table of rights."""
 
     def __init__(
         self,
@@ -246,7 +246,7 @@ class Access:
         return facts.time_zone if facts else "UTC"
 
     async def facts(self, provider_id: ProviderId) -> ProviderFacts | None:
-        """What is known of a provider, at most ``believe_s`` old; None if nobody."""
+        """What is known of a provider, at most ``believe_s`` old; None if unknown."""
         known = self._facts.get(provider_id)
         if known is not None and self._now() - known[0] < self._believe_s:
             return known[1]
@@ -289,19 +289,19 @@ def zone_name_of(view: ProviderView) -> str:
 
 
 def signed_in(caller: Caller | None) -> Caller:
-    """The caller, who must be somebody. Raises Unauthenticated."""
+    """The caller, who must be signed in. Raises Unauthenticated."""
     if caller is None:
         raise Unauthenticated
     return caller
 
 
 def acting_patient(caller: Caller, patient_id: str | None) -> PatientId | None:
-    """For whom a hold or a booking is: patients are their own, staff name somebody.
+    """The patient that a hold or a booking is for: the caller, or the one staff name.
 
-    Returns None for staff who named nobody.
+    Returns None for staff who named no patient.
 
     Raises:
-        Forbidden: a patient named somebody else.
+        Forbidden: a patient named another patient.
     """
     own = caller.patient_id
     if own is None:

@@ -61,7 +61,7 @@ _PREFIXES: Final = {Role.PATIENT: "pat", Role.DOCTOR: "prv", Role.CLINIC_ADMIN: 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody with a valid token, which was ``issued`` and ``expires`` at, in ms."""
+    """A person with a valid token; ``issued`` and ``expires`` are instants in ms."""
 
     role: Role
     subject: str
@@ -189,7 +189,7 @@ class Authenticator:
         return caller
 
     def check_holds(self, caller: Caller) -> None:
-        """Return if the token of somebody who was let in has not been revoked since.
+        """Return unless the caller's token has been revoked since it was accepted.
 
         Raises:
             Unauthenticated: it has.

@@ -1,9 +1,9 @@
-"""The desk: where requests become commands, and answers are noted.
+"""Sending commands to calendars: keys, fingerprints, deadlines, timing.
 
-A command's key is made of who asks and the client's ``Idempotency-Key``, its
-fingerprint of what is asked. The calendar remembers both durably; the desk remembers
-fingerprints for a while too, so that a key reused on another calendar, which knows
-nothing of it, is refused as well.
+A command's key is made of the caller and the client's ``Idempotency-Key``, its
+fingerprint of the content. The calendar remembers both durably; ``Commands`` remembers
+fingerprints for a while too, so that a key reused on another calendar, which has never
+seen it, is refused as well.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Desk:
         """Key, fingerprint and deadline of a command.
 
         ``content`` is what makes two requests the same, in canonical form. Without a
-        client key the key is random: nobody can repeat it but our own retries.
+        client key the key is random: only this gateway's own retries can repeat it.
 
         Raises:
             KeyReused: the same person used the same key for something else.

@@ -3,9 +3,9 @@
 A calendar knows only itself. Here each gateway keeps the holds that it saw placed, and
 the visits ahead of patients who lately booked, loaded once from the read model and kept
 up with what calendars answer here. Before anything is refused for it, it is asked
-again: holds of their calendars, visits of the read model. So nobody is refused for what
-has ended; what other gateways saw less than ``BELIEVED_MS`` ago can be missed, and
-holds that they placed always are.
+again: holds of their calendars, visits of the read model. So no request is refused
+for what has ended; what other gateways saw less than ``BELIEVED_MS`` ago can be
+missed, and holds that they placed always are.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Commitments:
     async def live_holds(self, patient_id: PatientId) -> list[HoldView]:
         """The patient's live holds, as placed; each is asked of its calendar.
 
-        One whose calendar does not answer just now is told as it was seen last.
+        One whose calendar does not answer is returned as it was last seen.
         """
         mine = self._holds.get(patient_id)
         if mine is None:

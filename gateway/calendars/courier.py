@@ -42,7 +42,7 @@ log = structlog.get_logger("slotcast.gateway")
 
 
 class _MovedMeanwhile(CalendarRecovering):
-    """One of several calendars has moved: divide the question anew."""
+    """One of several calendars has moved: divide the request again."""
 
 
 class CourierTally(Struct):
@@ -90,7 +90,7 @@ class Courier:
         return await self._ask(self._links.shard_of(request.provider_id), request)
 
     async def close(self) -> None:
-        """Answer everybody who waits with Unavailable and stop calling."""
+        """Answer every waiting request with Unavailable and stop calling."""
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -185,12 +185,12 @@ class Courier:
                 elif len(queue):
                     await asyncio.sleep(queue.pause_ms(now) / 1000)
         except BaseException:
-            queue.close()  # nobody may wait for a sender that is gone
+            queue.close()  # no request may wait for a sender that has ended
             raise
         finally:
             del self._senders[shard]
             if not len(queue):
-                # Whoever invents ids must not leave a queue behind for each.
+                # Made-up ids must not leave a queue behind each.
                 del self._queues[shard]
 
     async def _call(

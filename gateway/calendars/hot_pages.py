@@ -57,7 +57,7 @@ class PageTally(Struct):
     missed: int = 0
     """Pages that were not there, or not of the right position."""
     away: int = 0
-    """Questions that nobody answered."""
+    """Requests that the store did not answer."""
 
 
 class PageShelf:

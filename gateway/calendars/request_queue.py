@@ -171,7 +171,7 @@ class RequestQueue:
             self._waiting.popleft()
 
     def close(self) -> None:
-        """Answer everybody who still waits: unavailable."""
+        """Answer every request that still waits with Unavailable."""
         for ticket in (*self._in_flight, *self._waiting):
             if not ticket.future.done():
                 ticket.future.set_exception(Unavailable("the gateway is stopping"))

@@ -44,18 +44,20 @@ log = structlog.get_logger("slotcast.gateway")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query parameter, for parsing's sake and for the document."""
+    """A query parameter, for parsing and for the OpenAPI document."""
 
     name: str
     description: str
     schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
 
 
-CURSOR_QUERY: Final = Query("cursor", "Where to go on: next_cursor of the page before.")
+CURSOR_QUERY: Final = Query(
+    "cursor", "Where to continue: next_cursor of the page before."
+)
 
 
 def limit_query(default: int, highest: int) -> Query:
-    """The parameter that sets how long a page is."""
+    """The parameter for the length of a page."""
     schema = {"type": "integer", "minimum": 1, "maximum": highest, "default": default}
     return Query("limit", "How many at most.", schema)
 
@@ -165,7 +167,7 @@ def _parse_query(raw: bytes) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One thing a client can ask: how it is asked, answered, refused, and by whom."""
+    """One REST operation: its request, its answers, its errors, and its right."""
 
     method: str
     path: str
@@ -196,7 +198,7 @@ class Operation:
 
     @cached_property
     def squeezes(self) -> bool:
-        """Whether long answers are packed: those that hold nobody's secrets."""
+        """Whether long answers are compressed: only public ones; see replies.py."""
         return self.method == "GET" and self.action in PUBLIC
 
     @property
@@ -206,7 +208,7 @@ class Operation:
 
 
 def check_media(call: Call) -> None:
-    """Raises UnsupportedMedia: the body says that it is no JSON in UTF-8."""
+    """Raises UnsupportedMedia: the declared type of the body is not JSON in UTF-8."""
     kind = call.header(b"content-type")
     if not call.body or kind is None or kind == "application/json":
         return
@@ -217,26 +219,26 @@ def check_media(call: Call) -> None:
 
 
 def check_taken(operation: Operation, call: Call) -> None:
-    """Raises InvalidRequest: a body where none is read."""
+    """Raises InvalidRequest: there is a body, and the operation takes none."""
     if operation.body is None and call.body.strip() not in _EMPTY_BODIES:
         raise InvalidRequest("This operation takes no body.")
 
 
 @dataclass(frozen=True)
 class Door:
-    """What stands before every operation."""
+    """Authentication and limits of every request, and the count of its refusals."""
 
     authenticator: Authenticator
     limits: RateLimits
     body_bytes_max: int
     refused: Callable[[str], None]
-    """Told the code of every refusal."""
+    """Called with the code of every error answer."""
 
     def let_in(self, authorization: str | None, address: str) -> Caller | None:
-        """Who asks, counted against their rate limit; None without a token.
+        """The caller, counted against their rate limit; None without a token.
 
         Raises:
-            Unauthenticated: there is a token, and it does not hold.
+            Unauthenticated: there is a token, and it is not valid.
             TooManyRequests: too many requests of this caller or address.
         """
         try:
@@ -262,7 +264,7 @@ class Endpoint:
         self._allow = ", ".join(sorted(methods))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; whatever happens, the client hears a clean answer."""
+        """Answer one request; whatever fails, the client gets a well-formed answer."""
         try:
             operation = self._operations.get(scope["method"])
             reply = await self._answer(operation, scope, receive)

@@ -65,10 +65,10 @@ PageDep = Annotated[Page, Query()]
 
 
 async def caller_of(request: Request) -> Caller | None:
-    """Who asks, counted against their rate limit; None without a token.
+    """The caller, counted against their rate limit; None without a token.
 
     Raises:
-        Unauthenticated: the token does not hold.
+        Unauthenticated: the token is not valid.
         TooManyRequests: too many requests of this caller or address.
     """
     door: Door = request.app.state.door
@@ -79,7 +79,7 @@ async def caller_of(request: Request) -> Caller | None:
 async def signed_in_caller(
     caller: Annotated[Caller | None, Depends(caller_of)],
 ) -> Caller:
-    """Who asks. Raises Unauthenticated without a token."""
+    """The signed-in caller. Raises Unauthenticated without a token."""
     if caller is None:
         raise Unauthenticated
     return caller

@@ -1,9 +1,9 @@
-"""Limits at the door: how often one caller may ask, and how much. All bounded.
+"""Request limits: how often one caller may ask, and how much. All bounded.
 
 A token bucket per signed-in person, or without a token per address, per /64 of IPv6:
 ``rate`` tokens flow in each second up to ``burst``, each request takes one. Buckets of
 callers who have been away longest are forgotten first; a forgotten bucket is a full
-one. How several gateways share them is in budgets.py.
+one. How several gateways share them is in access/rate_budgets.py.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _alone(
 
 
 class Bounds:
-    """ASGI middleware: bounds on addresses, headers, and requests in the house."""
+    """ASGI middleware: bounds on addresses, headers, and requests in flight."""
 
     def __init__(self, app: ASGIApp, *, config: GatewayConfig) -> None:
         self._app = app
@@ -88,7 +88,7 @@ class Bounds:
         self._in_house = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or say why not."""
+        """Pass a request on, or answer that it is beyond a bound."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -177,7 +177,7 @@ def _operation(
 def _who_may(operation: Operation) -> str:
     """The table of access in a sentence."""
     if operation.public or operation.action is None:
-        return "Open to everybody."
+        return "Public: needs no token."
     may = [
         f"{role.value} ({'on what is theirs' if relation is Relation.OWN else 'any'})"
         for (action, role, relation), verdict in VERDICTS.items()

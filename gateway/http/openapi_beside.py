@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of addresses that are no operation's.
+"""What the OpenAPI document says of paths that are not operations.
 
 Health, documents and the stream are written here by hand; routes that were added to
 FastAPI describe themselves.
@@ -33,7 +33,7 @@ _CHECKS: Final = {
 
 
 def beside(refusals: dict[str, Any]) -> dict[str, Any]:
-    """Paths that are no operation's; ``refusals`` are those that all can answer."""
+    """Paths that are not operations; ``refusals`` are those that all can answer."""
     unready = refusals["503"]["content"] | {"application/json": {"schema": _CHECKS}}
     anything = {"type": "object"}
 

@@ -33,13 +33,13 @@ _SECURITY: Final = (
 )
 _STOPPING: Final = problem(
     "unavailable",
-    "This gateway stops; ask again with the same key.",
+    "This server is shutting down. Retry with the same Idempotency-Key.",
     headers=((b"retry-after", b"1"),),
 )
 
 
 class Farewell:
-    """ASGI middleware: 503 for a request that the server's end cuts off."""
+    """ASGI middleware: 503 for a request that is cut off when the server stops."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -56,8 +56,8 @@ class Farewell:
         try:
             await self._app(scope, receive, answer)
         except asyncio.CancelledError:
-            # The server stops, and waits no longer. Whether it was done is not known
-            # to us, but it is to the journal: the same key will be told.
+            # The server is stopping and waits no longer. Whether the command was
+            # done is unknown here; the journal knows, and answers the same key.
             task = asyncio.current_task()
             if begun or task is None:
                 raise
@@ -85,7 +85,7 @@ class RequestLog:
         self._log = structlog.get_logger("slotcast.requests")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and note how it went."""
+        """Pass a request on, and write its log line."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

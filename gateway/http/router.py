@@ -1,4 +1,4 @@
-"""The way of a request to its operation: one look-up, no framework in between.
+"""Routes a request to its operation by one look-up, without the framework.
 
 The framework's own stack of wrappers costs more per request than a booking's whole
 answer, and our endpoints need none of it: they answer their own errors. So paths of
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Lanes:
-    """ASGI: operations by path; ``rest`` gets what is no operation's."""
+    """ASGI: operations by path; ``rest`` gets every other request."""
 
     def __init__(self, routes: Sequence[Route], rest: ASGIApp) -> None:
         self._rest = rest
@@ -44,7 +44,7 @@ class Lanes:
 
 
 class GatewayApp(FastAPI):
-    """FastAPI for documents and ordinary routes, with a door of our own before it.
+    """FastAPI for documents and ordinary routes, behind the gateway's middleware.
 
     ``front`` takes every HTTP request, ``live`` the live socket, whose thousands may
     all come at once; other sockets and the lifespan go to FastAPI.
@@ -66,5 +66,5 @@ class GatewayApp(FastAPI):
             await self.behind(scope, receive, send)
 
     async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """FastAPI itself, for what is no operation's."""
+        """FastAPI itself, for everything but operations and the live socket."""
         await super().__call__(scope, receive, send)

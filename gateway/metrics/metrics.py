@@ -61,7 +61,7 @@ class GatewayMetrics:
         )
         self._refusals = Counter(
             "slotcast_refusals",
-            "Noes by code of the wire.",
+            "Error answers by code of the wire.",
             ("code",),
             registry=registry,
         )
@@ -135,10 +135,10 @@ class ShardAccounts:
         return [one.shard for one in self.statuses.values() if one.state == "corrupt"]
 
     async def follow(self) -> None:
-        """Look now and then though nobody asks, until cancelled.
+        """Ask the shards and the read model regularly, until cancelled.
 
-        How far the read model is behind can be told while it is away only by somebody
-        who knew it before.
+        While the read model does not answer, its lag can only be derived from what it
+        answered before, so it is asked even if no scrape asks for it.
         """
         while True:
             try:
@@ -256,7 +256,7 @@ class ShardCollector(Collector):
     def _refusals(self) -> Metric:
         refusals = CounterMetricFamily(
             "slotcast_shard_refusals",
-            "Noes and troubles of the shard itself, by its own codes.",
+            "Refusals and errors of the shard itself, by its own codes.",
             labels=["shard", "code"],
         )
         for shard, status in self._accounts.statuses.items():

@@ -1,4 +1,4 @@
-"""How far the read model is behind, also while nobody can ask it. Pure.
+"""How far the read model is behind, also while it does not answer. Pure.
 
 Shards tell how far the journal has come, the read model how far it shows it. When it
 does not answer, what it said last still holds: it cannot have come further unseen by
@@ -16,7 +16,7 @@ SAMPLES_MAX = 512
 
 
 class ProjectionLag:
-    """The journal's ends and the read model's offsets, as they were told in time."""
+    """The journal's ends and the read model's offsets, as reported over time."""
 
     def __init__(self) -> None:
         self._ends: dict[ShardId, list[tuple[float, int]]] = {}
@@ -30,7 +30,7 @@ class ProjectionLag:
         ends: Mapping[ShardId, int],
         projected: Mapping[ShardId, int] | None,
     ) -> None:
-        """What was told at ``now`` (seconds, monotonic); None: SQL did not answer."""
+        """Record a report of ``now`` (seconds, monotonic); None: SQL did not answer."""
         self._now = now
         if projected is not None:
             self._projected = dict(projected)
@@ -51,7 +51,7 @@ class ProjectionLag:
             del samples[1::2]
 
     def events(self) -> dict[ShardId, int]:
-        """Durable events that are not shown yet, by shard; empty if never told."""
+        """Durable events that are not shown yet, by shard; empty without a report."""
         if self._projected is None:
             return {}
         return {

@@ -1,4 +1,4 @@
-"""Providers over REST: search, profile and slots for everybody."""
+"""Providers over REST: search, profile and slots, all of them public."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def span_in(call: Call) -> tuple[str | None, str | None]:
 
 
 def operations(search: ProviderSearch, providers: ProviderService) -> list[Operation]:
-    """What anybody can ask about providers."""
+    """The public operations on providers."""
     return [_slots(providers), _search(search), _show(providers)]
 
 
@@ -123,7 +123,7 @@ def _slots(providers: ProviderService) -> Operation:
 
 
 def _old(age_s: int) -> Headers:
-    """Headers of a page that its calendar could not confirm; nobody may keep it."""
+    """Headers of a page that its calendar could not confirm: it must not be cached."""
     return (
         JSON,
         NO_STORE,

@@ -1,8 +1,8 @@
 """Checks of opening rules beside the event loop, one at a time.
 
 Rules of a full body are tens of thousands of opening hours once their weeks are
-expanded: milliseconds of a core, in which nobody else of this gateway, or of the
-shard, is to wait. One thread does them in turn, so that sixteen at once cost a
+expanded: milliseconds of a core, for which no other request of this gateway, or of
+the shard, may wait. One thread runs the checks in turn, so that sixteen at once cost a
 sixteenth of a core each, and not sixteen threads' share of the loop.
 """
 

@@ -119,7 +119,7 @@ class Slots:
 
 @dataclass(frozen=True, slots=True)
 class Moving:
-    """Whoever asks for slots wants to move this booking."""
+    """The slots are wanted in order to move this booking."""
 
     booking_id: str
     caller: Caller | None
@@ -344,7 +344,7 @@ class ProviderService:
         provider_id: ProviderId,
         request: TimeOffRequest,
     ) -> TimeOffAnswer:
-        """Take leave; the bookings that it hits stay, and are told."""
+        """Take leave; affected bookings are kept and listed in the answer."""
         caller = await self._access.to_provider(
             caller, Action.ADD_TIME_OFF, provider_id
         )

@@ -73,7 +73,7 @@ class Health:
         return "journal", Check(not closed, required=True, detail=detail)
 
     def _clock(self) -> Iterator[NamedCheck]:
-        """Only told where a shard's clock is wrong, or was."""
+        """Reported only where a shard's clock is wrong, or was."""
         statuses = self._accounts.statuses.values()
         doubts = [one for one in statuses if one.clock_doubted]
         ahead = [one for one in statuses if one.clock_ahead_ms]
@@ -91,7 +91,7 @@ class Health:
             yield "clock", Check(ok=False, required=False, detail=detail)
 
     def _room(self) -> Iterator[NamedCheck]:
-        """Only told where the journal's room comes to an end."""
+        """Reported only where the journal's disk is nearly full."""
         statuses = self._accounts.statuses.values()
         pressure = max((one.journal_pressure for one in statuses), default=0.0)
         if pressure >= BOUNDS.full_for_bookings:

@@ -36,7 +36,7 @@ def landing_page(version: str) -> bytes:
 changes; hold one and book it.</p>
 <ul><li><a href="/docs">How to call it</a>: every operation and every error code</li>
 <li><a href="/openapi.json">OpenAPI</a> and <a href="/asyncapi.json">AsyncAPI</a>
-documents</li><li><a href="/v1/providers">Providers</a>, open to everybody</li>
+documents</li><li><a href="/v1/providers">Providers</a>, without a token</li>
 <li><a href="/readyz">Is it ready?</a> · <a href="/metrics">Metrics</a></li></ul>
 <h2>Try it</h2><p>A token for trying things out:</p>
 <pre>slotcast token --role patient --subject pat_1</pre>

@@ -24,8 +24,8 @@ LOG_EVERY_S: Final = 10.0
 """At most one line for each reason in this time."""
 FILES_RESERVED: Final = 256
 """Open files that no connection takes: the journal, the read model and the shards'
-channels need some. A connection beyond is told 503; without the reserve the kernel's
-limit would reset it, and nobody would hear of it."""
+channels need some. A connection beyond gets 503; without the reserve the kernel's
+limit would reset it without an answer."""
 EXPOSED: Final = ("ETag", "Retry-After", "X-Request-Id")
 """What a page of another origin may read of an answer, besides its body."""
 

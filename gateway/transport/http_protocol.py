@@ -143,7 +143,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._shared.lingering -= 1
 
     def _let_go(self) -> None:
-        """It is over, or somebody else's."""
+        """The connection has ended, or another protocol has taken it over."""
         self._stage = _Stage.GONE
         if self._network is not None:
             self._shared.leave(self._network)
@@ -217,7 +217,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Look at what waits, in a turn of its own: others are to have theirs."""
         super().on_response_complete()
         if self._stage is _Stage.BODY and not self.transport.is_closing():
-            # What is left of its body is for nobody, and must not take long.
+            # The rest of its body is discarded, and must not take long.
             self._expect(self._limits.head_s)
         if self._pending and not self.transport.is_closing():
             self._unset_keepalive_if_required()
@@ -271,7 +271,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return "uri_too_long" if is_address else "headers_too_large"
 
     def _unread(self, size: int, limit: int) -> None:
-        """Count bytes that are for nobody; who goes on sending them is cut off."""
+        """Count bytes that are discarded; a client that keeps sending is cut off."""
         self._unread_bytes += size
         if self._unread_bytes > limit and not self.transport.is_closing():
             self.transport.abort()

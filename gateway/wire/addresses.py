@@ -1,7 +1,7 @@
 """Who is counted as one: an address of IPv4, or the network of an IPv6 address.
 
 A customer of an access network is given at least a /64 of IPv6, so that limits for
-each address alone would be limits for nobody.
+each address alone would limit no one customer.
 """
 
 from __future__ import annotations

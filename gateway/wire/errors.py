@@ -1,12 +1,12 @@
-"""What the gateway itself says no with, before or instead of a calendar.
+"""Errors the gateway raises itself, before or instead of asking a calendar.
 
 ::
 
     RequestError                code of the wire; status and title in problems.py
     ├── InvalidRequest          a field is wrong: says which, and what to send
-    ├── Unauthenticated         no token, or one that does not hold
+    ├── Unauthenticated         no token, or one that is not valid
     ├── Forbidden               this role may not do this here
-    ├── NotFound                no such path or object, or not yours to know of
+    ├── NotFound                no such path or object, or not visible to the caller
     ├── MethodNotAllowed        the path exists, the method does not
     ├── TooLarge                body, address or headers beyond the limit
     ├── UnsupportedMedia        the body is no JSON

@@ -1,4 +1,4 @@
-"""Every no on the wire: its code, HTTP status, title, and the socket's close codes.
+"""Every error code: its HTTP status and title, and the socket's close codes.
 
 Statuses and close codes live in this file alone; a test proves that the tables cover
 every refusal of a calendar and every error class. Answers are RFC 9457 problems:
@@ -23,7 +23,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 CODES = MappingProxyType(
     {
-        "slot_unavailable": (409, "Somebody else has this slot"),
+        "slot_unavailable": (409, "This slot is taken"),
         "slot_not_offered": (409, "This slot is not offered"),
         "hold_limit": (409, "Too many holds"),
         "booking_limit": (409, "Too many visits ahead"),
@@ -110,7 +110,7 @@ CLOSE_REASONS: Final = MappingProxyType[int, str](
         CloseCode.RESYNC: "Connect again and subscribe with since.",
         CloseCode.TOKEN_EXPIRED: "Get a new token, connect again.",
         CloseCode.TOO_SLOW: "Took no bytes for 15 s, or read no answers.",
-        CloseCode.DRAINING: "This server stops; wait as bye.retry_ms says.",
+        CloseCode.DRAINING: "This server is shutting down; wait as bye.retry_ms says.",
         CloseCode.OVERLOADED: "Come back later.",
         CloseCode.BAD_FRAME: "Three unreadable frames, or an empty part of a message.",
         CloseCode.UNAUTHENTICATED: "Three bad tokens, or yours was revoked.",
@@ -149,7 +149,7 @@ class ProblemBody(Struct, frozen=True, omit_defaults=True):
 
 
 class Problem(Struct, frozen=True):
-    """A no, ready for either transport."""
+    """An error answer, ready for either transport."""
 
     status: int
     code: str
@@ -207,7 +207,7 @@ def of_refusal(refusal: Refusal) -> Problem:
 
 
 def of_error(error: Exception) -> Problem:
-    """What an exception becomes; one we did not foresee tells nothing of itself."""
+    """What an exception becomes; an unexpected one reveals nothing of itself."""
     if isinstance(error, Refused):
         return of_refusal(error.refusal)
     if isinstance(error, FieldError):
@@ -226,4 +226,6 @@ def of_error(error: Exception) -> Problem:
         )
     if isinstance(error, SchedulingError):
         return problem("unavailable", headers=((b"retry-after", b"1"),))
-    return problem("internal", "Try again; if it stays, tell us the X-Request-Id.")
+    return problem(
+        "internal", "Try again. If it happens again, report the X-Request-Id."
+    )

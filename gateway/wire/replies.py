@@ -46,8 +46,8 @@ def problem_reply(problem: Problem) -> Reply:
 def squeezed(scope: Scope, reply: Reply) -> Reply:
     """The answer as gzip, if it is long and the client takes it.
 
-    Only for what is open to everybody: in an answer that mixes a secret with text of
-    others, the compressed length gives the secret away.
+    Only for public answers: where an answer mixes a secret with text of another
+    party, its compressed length reveals the secret (BREACH).
     """
     if len(reply.body) < _SQUEEZED_FROM:
         return reply

@@ -1,9 +1,9 @@
-"""When to come back: at random times, so that ten thousand clients are no stampede.
+"""When to reconnect: at random times, so that ten thousand clients do not collide.
 
 A wait is drawn evenly between the floor and a ceiling that doubles with each attempt.
-Drawn below the floor it is not set to the floor: then half of all clients would come
-back in the very same moment, half a second after the server went. This module cannot
-wait, read a clock, or draw a number of its own: chance and time come from outside.
+The floor is the lower end of the range and not a minimum applied afterwards: clamping
+would bring many clients back in the same instant. This module cannot wait, read a
+clock, or draw a number of its own: chance and time are arguments.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ STEP_S: Final = 0.5
 """The ceiling is this, doubled with each attempt: 1 s, 2 s, 4 s, …"""
 CEILING_S: Final = 20.0
 STABLE_S: Final = 60.0
-"""A connection that held so long was a good one: attempts are counted anew."""
+"""After a connection that lasted this long, attempts are counted from zero."""
 TOLD_MAX_S: Final = 300.0
-"""No server makes us wait longer than this, whatever it says."""
+"""Upper bound of a wait that the server asks for."""
 
 
 class Backoff:
-    """One client's waits. ``attempts``: how often in a row it had to come back."""
+    """One client's waits. ``attempts`` counts connections lost in a row."""
 
     def __init__(
         self,
@@ -47,20 +47,20 @@ class Backoff:
         self._told_s: tuple[float, float] | None = None
 
     def connected(self, now: float) -> None:
-        """A connection is there. ``now`` is in seconds, on a clock that never jumps."""
+        """The connection is open. ``now`` is in seconds, on a monotonic clock."""
         self._since = now
         self._told_s = None
 
     def told(self, retry_ms: tuple[int, int]) -> None:
-        """The server named a range for the next wait: it replaces our own."""
+        """The server named a range for the next wait: it replaces the drawn one."""
         first, last = (min(max(0, ms) / 1000, TOLD_MAX_S) for ms in retry_ms)
         self._told_s = (min(first, last), max(first, last))
 
     def lost(self, now: float, *, at_least_s: float = 0.0) -> float:
         """The connection ended, or could not be made: seconds until the next try.
 
-        ``at_least_s`` is a server's Retry-After; our own wait comes on top of it, for
-        all who were turned away were told the same.
+        ``at_least_s`` is a server's Retry-After; the drawn wait is added to it, since
+        every client that was turned away got the same value.
         """
         if self._since is not None and now - self._since >= self._stable_s:
             self.attempts = 0

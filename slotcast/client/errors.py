@@ -1,12 +1,12 @@
 """What can go wrong for a client, and what to do about it.
 
-LiveError                  what is wrong; ``mend`` says what to do
-├── CommandRefused         the server said no; nothing has changed
-├── AnswerUnknown          nobody knows whether it happened: ask with the same key
+LiveError                  what went wrong; ``advice`` says what to do
+├── CommandRefused         the command was refused; nothing has changed
+├── AnswerUnknown          no answer came: send it again with the same key
 ├── TooManyOpenCommands    wait for an answer first
-├── SentAway               the server does not want to see us again
+├── SentAway               the server closed the connection for good
 ├── NotServed              there is no live socket at this address
-└── ClientClosed           the client was closed by ourselves
+└── ClientClosed           the client was closed by its own program
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class LiveError(Exception):
-    """Something is wrong; ``mend`` is a sentence on what to do."""
+    """An error of the client. ``wrong`` says what happened, ``advice`` what to do."""
 
-    def __init__(self, wrong: str, mend: str = "") -> None:
+    def __init__(self, wrong: str, advice: str = "") -> None:
         super().__init__(wrong)
         self.wrong = wrong
-        self.mend = mend
+        self.advice = advice
 
 
 class CommandRefused(LiveError):
-    """The server said no, and nothing has changed. ``code`` is for programs.
+    """The server refused a command, and nothing has changed.
 
-    ``may_come_again`` says that the same command with the same key may succeed, after
-    ``retry_s`` seconds.
+    ``code`` is for programs, ``detail`` for people. If ``may_come_again`` holds, the
+    same command with the same key may succeed after ``retry_s`` seconds.
     """
 
     def __init__(self, status: int, problem: Problem) -> None:
@@ -52,12 +52,12 @@ class CommandRefused(LiveError):
 
     @property
     def may_come_again(self) -> bool:
-        """Whether it was refused for now only."""
+        """Whether the same command may succeed later."""
         return self.retry_s > 0
 
 
 class AnswerUnknown(LiveError):
-    """No answer came: it happened or not. The key makes asking again safe."""
+    """No answer came, so the effect is unknown. The key makes sending again safe."""
 
     def __init__(self, op: str, key: str) -> None:
         super().__init__(
@@ -69,7 +69,7 @@ class AnswerUnknown(LiveError):
 
 
 class TooManyOpenCommands(LiveError):
-    """So many commands wait for an answer that the server would refuse the next."""
+    """As many commands are unanswered as the server allows on one connection."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(
@@ -77,10 +77,10 @@ class TooManyOpenCommands(LiveError):
         )
 
 
-_MENDS: Final[Mapping[int, str]] = MappingProxyType(
+_ADVICE: Final[Mapping[int, str]] = MappingProxyType(
     {
         4500: "This is a defect of the client: please report it.",
-        4501: "Sign in anew and connect with the new token.",
+        4501: "Sign in again and connect with the new token.",
         4503: "This person or origin may not connect.",
         4504: "Close another connection first.",
         4505: "Subscribe to fewer topics.",
@@ -90,16 +90,16 @@ _MENDS: Final[Mapping[int, str]] = MappingProxyType(
 
 
 class SentAway(LiveError):
-    """The server closed the connection and does not want to see us again."""
+    """The server closed the connection with a code that forbids reconnecting."""
 
     def __init__(self, code: int) -> None:
-        mend = _MENDS.get(code, "Do not connect again without a change.")
-        super().__init__(f"The server ended the connection with {code}.", mend)
+        advice = _ADVICE.get(code, "Do not connect again without a change.")
+        super().__init__(f"The server ended the connection with {code}.", advice)
         self.code = code
 
 
 class NotServed(LiveError):
-    """What answers there serves no live socket, or not to us."""
+    """The address is answered, but not as a live socket, or not for this client."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
@@ -109,7 +109,7 @@ class NotServed(LiveError):
 
 
 class ClientClosed(LiveError):
-    """The client was closed while somebody waited for it."""
+    """The client was closed while a call waited for it."""
 
     def __init__(self) -> None:
         super().__init__("The client is closed.", "Open another one.")

@@ -1,7 +1,7 @@
-"""What a client is told while it is connected, one type for each thing.
+"""Events of a live client, one type for each kind.
 
-Made by the session from what the server says, and from ``Connected`` on by whoever
-holds the socket.
+The session makes those up to ``MessageUnreadable`` from the server's messages; the
+client that holds the socket makes those from ``Connected`` on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from slotcast.client.view import Change
 
 
 class SignedIn(Struct, frozen=True, tag=True):
-    """The token holds; until ``expires_at`` this connection is that person's."""
+    """The token was accepted; the connection is this person's until ``expires_at``."""
 
     role: str
     subject: str
@@ -23,7 +23,7 @@ class SignedIn(Struct, frozen=True, tag=True):
 
 
 class SignInRefused(Struct, frozen=True, tag=True):
-    """The token does not hold, and is not sent again: authenticate with another."""
+    """The token was refused, and is not sent again: authenticate with another."""
 
     detail: str
 
@@ -35,7 +35,7 @@ class TokenEnding(Struct, frozen=True, tag=True):
 
 
 class Subscribed(Struct, frozen=True, tag=True):
-    """These topics are ours; what we lack of them follows."""
+    """The server accepted these topics; missing content follows."""
 
     topics: tuple[str, ...]
 
@@ -43,8 +43,8 @@ class Subscribed(Struct, frozen=True, tag=True):
 class TopicRefused(Struct, frozen=True, tag=True):
     """There is no subscription to this topic (any more).
 
-    With ``comes_again`` the session asks again by itself: later, or when somebody
-    has signed in. Without it the topic's view is gone.
+    With ``comes_again`` the session subscribes again by itself: later, or after a
+    sign-in. Without it the topic's view has been dropped.
     """
 
     topic: str
@@ -55,7 +55,7 @@ class TopicRefused(Struct, frozen=True, tag=True):
 
 
 class SnapshotSeen(Struct, frozen=True, tag=True):
-    """A topic's whole content; ``changes`` against what we had, if we had any."""
+    """A topic's whole content; ``changes`` compares with the view before, if any."""
 
     topic: str
     position: Position
@@ -80,7 +80,7 @@ class DeltaSkipped(Struct, frozen=True, tag=True):
 
 
 class GapSeen(Struct, frozen=True, tag=True):
-    """Something of a topic is missing; it has been asked for."""
+    """A part of a topic is missing; the session has requested it."""
 
     topic: str
     stands: Position | None
@@ -89,7 +89,7 @@ class GapSeen(Struct, frozen=True, tag=True):
 
 
 class GapHealed(Struct, frozen=True, tag=True):
-    """What was missing has come."""
+    """The missing part has arrived."""
 
     topic: str
     position: Position
@@ -118,7 +118,7 @@ class Answered(Struct, frozen=True, tag=True):
 
 
 class HeartbeatSeen(Struct, frozen=True, tag=True):
-    """The server lives; ``now`` is its time. ``behind``: topics that were asked for."""
+    """The server is alive; ``now`` is its time. ``behind``: topics requested again."""
 
     now: str
     behind: tuple[str, ...] = ()
@@ -138,19 +138,19 @@ class ByeSeen(Struct, frozen=True, tag=True):
 
 
 class MessageUnreadable(Struct, frozen=True, tag=True):
-    """A message that is not as the wire says; if news was in it, a gap will show."""
+    """A message that breaks the protocol; if it held a change, a gap will show it."""
 
     reason: str
 
 
 class Connected(Struct, frozen=True, tag=True):
-    """A connection is there; ``again`` says that it is not the first."""
+    """The connection is open; ``again`` says that it is not the first."""
 
     again: bool
 
 
 class Lost(Struct, frozen=True, tag=True):
-    """There is no connection; the next try is in ``wait_s`` seconds."""
+    """The connection ended or failed; the next attempt is in ``wait_s`` seconds."""
 
     reason: str
     wait_s: float
@@ -158,13 +158,13 @@ class Lost(Struct, frozen=True, tag=True):
 
 
 class TokenUnavailable(Struct, frozen=True, tag=True):
-    """No fresh token could be had; ``reason`` is what its source said."""
+    """``fresh_token`` failed; ``reason`` is its error."""
 
     reason: str
 
 
 class EventsDropped(Struct, frozen=True, tag=True):
-    """Nobody took events for so long that the oldest were dropped; views are right."""
+    """The queue of events was full and the oldest were dropped; views are complete."""
 
     count: int
 

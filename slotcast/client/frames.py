@@ -1,7 +1,7 @@
-"""The server's messages as values. Fields and kinds that nobody knows are ignored.
+"""The server's messages as values. Unknown fields and kinds are ignored.
 
-One type holds the fields of all kinds: reading is one pass, and a kind that a newer
-server has invented is an ordinary frame that nobody acts on.
+One type holds the fields of all kinds: reading is one pass, and a kind that only newer
+servers know is an ordinary frame without an effect.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any, Final
 from msgspec import MsgspecError, Struct, field, json
 
 Position = tuple[int, int]
-"""``(epoch, version)``: where somebody stands on a topic."""
+"""``(epoch, version)``: how much of a topic has been seen."""
 
 
 class Unreadable(ValueError):
-    """A message that is not as the wire says: a defect of the server, or no Slotcast.
+    """A message that breaks the protocol: a defect, or the server is no Slotcast.
 
-    Nothing of it can be used. Positions tell later what was in it, if anything was.
+    No part of it can be used. If it held a change, positions reveal the gap later.
     """
 
 
@@ -36,7 +36,7 @@ class Frame(Struct, frozen=True):
     topic: str = ""
     epoch: int = 0
     before: int = field(name="from", default=0)
-    """A delta's ``from``: the version that it goes on from."""
+    """A delta's ``from``: the version that it continues."""
     version: int = 0
     slots: tuple[tuple[str, str], ...] = ()
     bookings: tuple[dict[str, Any], ...] = ()

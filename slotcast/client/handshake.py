@@ -24,10 +24,10 @@ _SERVER_ERRORS: Final = 500
 
 
 def live_address(url: str) -> str:
-    """The live socket of a server: ``http://host:port`` will do.
+    """The address of a server's live socket; ``http://host:port`` is enough.
 
     Raises:
-        NotServed: this is no address.
+        NotServed: this is not an address.
     """
     try:
         parts = urlsplit(url.strip())
@@ -42,10 +42,10 @@ def live_address(url: str) -> str:
 
 
 def retry_after_s(error: Exception, url: str) -> float:
-    """How long at least to wait after a failed handshake; 0 if nobody said.
+    """The Retry-After of a failed handshake in seconds; 0 without one.
 
     Raises:
-        NotServed: it will not succeed later either.
+        NotServed: a later attempt cannot succeed either.
     """
     if isinstance(error, InvalidURI):
         raise NotServed(url, "this is no address of a socket") from error
@@ -70,7 +70,7 @@ def reason_of(error: Exception) -> str:
     """Why there is no connection, in words."""
     if isinstance(error, ConnectionClosed):
         if error.rcvd is None:
-            return "the line broke"
+            return "the connection broke"
         return f"closed with {error.rcvd.code} {error.rcvd.reason}".strip()
     if isinstance(error, InvalidStatus):
         return f"it answered {error.response.status_code}"
@@ -80,5 +80,5 @@ def reason_of(error: Exception) -> str:
 
 
 def close_code(error: ConnectionClosed) -> int | None:
-    """The code that the server closed with; None if the line broke."""
+    """The code that the server closed with; None if the connection broke."""
     return error.rcvd.code if error.rcvd is not None else None

@@ -1,13 +1,13 @@
-"""The live client for asyncio: one socket that comes back by itself.
+"""The live client for asyncio: one socket that reconnects by itself.
 
     async with LiveClient("http://127.0.0.1:8000", [topic], token=…) as client:
         async for event in client:
             …
         booked = await client.call("book", key=…, hold_id=…)
 
-Views, gaps, positions and waits are the session's (session.py); here are the socket,
-the time, and whoever waits for an answer. Commands without an answer are sent again on
-the next connection, with the same key.
+Views, gaps, positions and waits are the session's (session.py); this module has the
+socket, the time, and the calls that wait for answers. Commands without an answer are
+sent again on the next connection, with the same key.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ from slotcast.client.session import COMMANDS_OPEN_MAX, SUBPROTOCOL, LiveSession
 from slotcast.client.view import TopicView
 
 EVENTS_MAX: Final = 4_096
-"""Events that nobody took; then the oldest go. Views do not depend on them."""
+"""Events that wait to be read; beyond, the oldest are dropped. Views do not depend on
+them."""
 MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 """A busy practice's whole schedule is one message."""
 OPEN_S: Final = 10.0
@@ -66,15 +67,15 @@ _LOG.addHandler(logging.NullHandler())
 _LOG.setLevel(logging.INFO)
 
 FreshToken = Callable[[], Awaitable[str]]
-"""Gets a new token for the same person, from wherever tokens come."""
+"""Returns a new token for the same person."""
 
 
 class LiveClient:
     """Views of topics that keep themselves current, events, and commands.
 
     Use it as an asynchronous context; iterate over it in one place only. ``token`` is
-    needed for private topics and commands, ``fresh_token`` to stay for longer than it
-    lives. The iteration ends with a LiveError when the server wants no more of us.
+    needed for private topics and commands, ``fresh_token`` to stay connected after it
+    expires. The iteration ends with a LiveError when the server forbids reconnecting.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class LiveClient:
     ) -> None:
         self.url = live_address(url)
         self.messages = 0
-        """Messages heard, whatever was in them."""
+        """Messages received, of any kind."""
         self.connections = 0
         # Waits need no secret; a test passes a seeded one.
         dice = random or Random()  # noqa: S311
@@ -102,7 +103,7 @@ class LiveClient:
         self._refreshing: asyncio.Future[None] | None = None
         self._socket: ClientConnection | None = None
         self._line = asyncio.Lock()
-        """Texts of one kind stay together: nothing overtakes the sign-in."""
+        """Serialises sending, so that no command overtakes the sign-in."""
         self._room = asyncio.Semaphore(COMMANDS_OPEN_MAX)
         self._waiting: dict[int, asyncio.Future[Answered]] = {}
         self._events: deque[Event] = deque()
@@ -128,34 +129,34 @@ class LiveClient:
         self._finish(ClientClosed())
 
     async def close(self) -> None:
-        """Say goodbye; whoever still waits hears that the client is closed."""
+        """Close the connection; every waiting call raises ClientClosed."""
         self.stop()
         tasks = [one for one in (self._running, self._refreshing) if one is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # --- what we have ------------------------------------------------------------
+    # --- state ------------------------------------------------------------
 
     @property
     def views(self) -> Mapping[str, TopicView]:
-        """What each topic shows; read it, and leave the changing to the client."""
+        """The content of each topic; for reading only."""
         return self._session.views
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a connection just now."""
+        """Whether the connection is open."""
         return self._session.is_connected
 
     def __aiter__(self) -> LiveClient:
         return self
 
     async def __anext__(self) -> Event:
-        """The next thing that happened.
+        """The next event.
 
         Raises:
-            StopAsyncIteration: the client was closed by us.
-            LiveError: the server does not want to see us again.
+            StopAsyncIteration: the client was closed with ``close`` or ``stop``.
+            LiveError: the client has ended for another reason.
         """
         while True:
             if self._dropped:
@@ -170,10 +171,10 @@ class LiveClient:
             await self._next_move()
 
     async def when(self, holds: Callable[[LiveClient], bool]) -> None:
-        """Wait until something holds of this client: asked again after each message.
+        """Wait until ``holds(client)`` is true; evaluated again after each message.
 
         Raises:
-            LiveError: the client has ended, and it does not hold.
+            LiveError: the client has ended before.
         """
         while not holds(self):
             if self._end is not None:
@@ -188,34 +189,34 @@ class LiveClient:
         moved = self._moved
         await moved.wait()
 
-    # --- what we say -------------------------------------------------------------
+    # --- requests -------------------------------------------------------------
 
     async def subscribe(self, *topics: str) -> None:
         """Watch these too."""
         await self._send(self._socket, self._session.subscribe(topics))
 
     async def unsubscribe(self, *topics: str) -> None:
-        """Watch these no more; their views are gone."""
+        """Stop watching these; their views are dropped."""
         await self._send(self._socket, self._session.unsubscribe(topics))
 
     async def authenticate(self, token: str) -> None:
-        """Sign in, or stay signed in with a fresher token of the same person."""
+        """Sign in, or stay signed in with a newer token of the same person."""
         await self._send(self._socket, self._session.authenticate(token))
 
     async def call(
         self, op: str, *, key: str, timeout_s: float = 30.0, **fields: Any
     ) -> Answered:
-        """Ask for something and wait for the answer, over lost connections as well.
+        """Send a command and wait for its answer, across reconnections.
 
         Args:
             op: hold, extend, release, book, cancel or reschedule.
-            key: the idempotency key: new for each wish, the same for each try.
-            timeout_s: how long to wait.
-            fields: those of the REST call.
+            key: the idempotency key: new for each intention, the same for each attempt.
+            timeout_s: how long to wait for the answer.
+            fields: those of the REST call's path and body.
 
         Raises:
-            CommandRefused: the server said no, and nothing has changed.
-            AnswerUnknown: no answer in time; ask again with the same key.
+            CommandRefused: the command was refused, and nothing has changed.
+            AnswerUnknown: no answer in time; send it again with the same key.
             LiveError: the client has ended.
         """
         try:
@@ -230,7 +231,7 @@ class LiveClient:
     async def _asked(self, op: str, key: str, fields: Mapping[str, Any]) -> Answered:
         if self._end is not None:
             raise self._end
-        # Without a line the session keeps the command for the next connection.
+        # Without a connection the session keeps the command for the next connection.
         socket = self._socket
         identifier, text = self._session.command(op, key=key, **fields)
         answer: asyncio.Future[Answered] = asyncio.Future()
@@ -250,7 +251,7 @@ class LiveClient:
                 for text in texts:
                     await socket.send(text)
         except ConnectionClosed:
-            return  # the reader hears of it; what must be said is said again
+            return  # the reader notices; the session sends it again after reconnecting
 
     # --- the connection ----------------------------------------------------------
 
@@ -259,7 +260,7 @@ class LiveClient:
             while True:
                 wait_s = await self._once()
                 await asyncio.sleep(wait_s)
-        except Exception as error:  # noqa: BLE001 - whoever waits for us hears of it
+        except Exception as error:  # noqa: BLE001 - passed to every waiting call
             self._finish(error)
 
     async def _once(self) -> float:
@@ -292,7 +293,7 @@ class LiveClient:
         return wait_s
 
     async def _converse(self, socket: ClientConnection) -> tuple[int | None, str]:
-        """Listen until the end; its code and reason."""
+        """Receive until the connection ends; its close code and reason."""
         session, now = self._session, asyncio.get_running_loop().time
         self._socket = socket
         self._tell([Connected(again=self.connections > 0)])
@@ -303,7 +304,7 @@ class LiveClient:
                 async with asyncio.timeout_at(session.hears_until):
                     text = await socket.recv()
             except TimeoutError:
-                return None, "nothing was heard for too long"
+                return None, "the server was silent for too long"
             except ConnectionClosed as end:
                 return close_code(end), reason_of(end)
             heard = session.heard(text, now())
@@ -343,7 +344,7 @@ class LiveClient:
         if isinstance(event, SignedIn):
             self._is_fresh = False
         elif isinstance(event, TokenEnding) or (
-            # A fresh token that does not hold either is not replaced once more.
+            # A fresh token that is refused, too, is not replaced again.
             isinstance(event, SignInRefused) and not self._is_fresh
         ):
             self._begin_refresh()

@@ -1,8 +1,8 @@
 """A client's side of the live socket, without a socket: texts in, texts out.
 
-Whoever holds the connection calls ``connected`` and sends what it returns, hands every
+The owner of the connection calls ``connected`` and sends what it returns, passes every
 message to ``heard`` and sends what that returns, and calls ``lost`` when the connection
-ends, to learn when to come back. ``now`` is in seconds on a clock that never jumps.
+ends, to learn when to reconnect. ``now`` is in seconds on a monotonic clock.
 This module cannot wait, read a clock, draw a number of its own, or reach out: asyncio,
 gevent and tests share it.
 """
@@ -38,17 +38,18 @@ if TYPE_CHECKING:
 
 SUBPROTOCOL: Final = "slotcast.v1"
 DEAF_S: Final = 45.0
-"""The server says something every 20 s: two silences and a bit are a dead line."""
+"""The server sends something every 20 s: after more than two silent periods the
+connection is dead."""
 COMMANDS_OPEN_MAX: Final = 64
 """Commands without an answer; the server refuses the next one."""
 TOKEN_ENDS_S: Final = 60.0
 """Three heartbeats before its end a token should be replaced."""
 STAY_AWAY: Final = range(4500, 5000)
-"""Close codes that mean: do not come back."""
+"""Close codes that mean: do not reconnect."""
 
 
 class Heard(Struct, frozen=True):
-    """What a message was, and what you must send because of it."""
+    """What a message means, and what must be sent in reply."""
 
     events: list[Event]
     send: list[str]
@@ -68,7 +69,7 @@ class LiveSession:
         self.reconnect = reconnect or Backoff(random)
         self.is_connected = False
         self.hears_until = 0.0
-        """When the connection is dead unless something is heard before."""
+        """When the connection counts as dead unless a message arrives before."""
         self.ended_with: int | None = None
         """The code of the last connection's end, or of its bye; None: it broke."""
         self._subscriptions = Subscriptions(topics, self._message)
@@ -82,15 +83,15 @@ class LiveSession:
 
     @property
     def views(self) -> dict[str, TopicView]:
-        """What we have of each topic that we want."""
+        """The view of each wanted topic."""
         return self._subscriptions.views
 
     # --- the connection ----------------------------------------------------------
 
     def connected(self, now: float) -> list[str]:
-        """A connection is there: send these, in this order.
+        """The connection is open: send these, in this order.
 
-        The token first, then the topics from where we stand, then every command that
+        The token first, then the topics with their positions, then every command that
         has no answer yet: the same text with the same key, so it has one effect.
         """
         self.is_connected = True
@@ -111,7 +112,7 @@ class LiveSession:
             at_least_s: the Retry-After of a handshake that was refused.
 
         Returns:
-            None if the server does not want to see us again: see the code.
+            None if the close code forbids reconnecting.
         """
         self.is_connected = False
         told, self._bye = self._bye, None
@@ -121,28 +122,29 @@ class LiveSession:
         return self.reconnect.lost(now, at_least_s=at_least_s)
 
     def deaf_at(self, now: float) -> bool:
-        """Whether so long nothing was heard that the connection is dead: close it."""
+        """Whether the connection has been silent for too long: close it."""
         return self.is_connected and now >= self.hears_until
 
-    # --- what we say -------------------------------------------------------------
+    # --- what to send -------------------------------------------------------------
 
     def subscribe(self, topics: Iterable[str]) -> list[str]:
-        """Watch these too: what to send, nothing while there is no connection."""
+        """Watch these too; returns what to send, empty while not connected."""
         return self._if_connected(self._subscriptions.want(topics))
 
     def unsubscribe(self, topics: Iterable[str]) -> list[str]:
-        """Watch these no more: what to send, nothing while there is no connection."""
+        """Stop watching these; returns what to send, empty while not connected."""
         return self._if_connected(self._subscriptions.leave(topics))
 
     def authenticate(self, token: str) -> list[str]:
-        """From now on with this token: what to send."""
+        """Use this token from now on; returns what to send."""
         self._token = token
         return [self._auth()] if self.is_connected and token else []
 
     def command(self, op: str, *, key: str, **fields: Any) -> tuple[int, str]:
         """A command's id and text: send it now, or let ``connected`` do so.
 
-        ``key`` is its idempotency key, new for each wish and the same for each try.
+        ``key`` is its idempotency key: new for each intention, the same for each
+        attempt.
 
         Raises:
             TooManyOpenCommands: wait for an answer first.
@@ -154,11 +156,11 @@ class LiveSession:
         return identifier, text
 
     def forget(self, identifier: int) -> None:
-        """Nobody waits for this command any more: it is not sent again."""
+        """The command's answer is no longer awaited: it is not sent again."""
         self._open.pop(identifier, None)
 
     def ping(self) -> tuple[int, str]:
-        """A question that only asks for a sign of life: its id and text."""
+        """A ping: its id and text."""
         return self._message("ping")
 
     def _message(self, op: str, **fields: Any) -> tuple[int, str]:
@@ -173,10 +175,10 @@ class LiveSession:
     def _if_connected(self, texts: list[str]) -> list[str]:
         return texts if self.is_connected else []
 
-    # --- what the server says ----------------------------------------------------
+    # --- what the server sends ----------------------------------------------------
 
     def heard(self, text: str | bytes, now: float) -> Heard:
-        """Take a message. You must send what this returns, in order."""
+        """Process a message. The caller must send what this returns, in order."""
         self.hears_until = now + DEAF_S
         try:
             frame = read_frame(text)
@@ -213,7 +215,7 @@ class LiveSession:
     def _signed_in(self, frame: Frame) -> Heard:
         self._signing_in = None
         if frame.t == "error" or not isinstance(frame.body, dict):
-            # Sent a third time, it would close the connection for good.
+            # The server closes the connection for good at the third bad token.
             self._token = ""
             self._token_ends = None
             return Heard([SignInRefused(frame.detail)], [])
@@ -231,7 +233,7 @@ class LiveSession:
         if self._token_ends is not None and now is not None:
             left = (self._token_ends - now).total_seconds()
             if left < TOKEN_ENDS_S:
-                self._token_ends = None  # told once for each token
+                self._token_ends = None  # reported once for each token
                 events.append(TokenEnding(left))
         return Heard(events, [*send, *self._subscriptions.again(COMES_AGAIN)])
 

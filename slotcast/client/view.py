@@ -74,7 +74,7 @@ class TopicView:
         return None if self.version == UNKNOWN else (self.epoch, self.version)
 
     def is_behind(self, position: Position) -> bool:
-        """Whether somebody who stands there has seen what this view has not."""
+        """Whether ``position`` is ahead of this view."""
         epoch, version = position
         return epoch != self.epoch or self.version < version
 

@@ -181,7 +181,7 @@ async def test_an_answer_that_does_not_come_is_unknown(
         relay.loses = lambda frame: frame["t"] == "result"
         with pytest.raises(AnswerUnknown) as unknown:
             await person.call("book", key="k1", timeout_s=0.2, **SLOT)
-        assert "k1" in unknown.value.mend
+        assert "k1" in unknown.value.advice
         relay.loses = lambda frame: False
         answer = await person.call("book", key="k1", **SLOT)
         assert answer.status == 201
@@ -231,7 +231,7 @@ async def test_a_deaf_line_is_left(
     async with a_client(relay.url, WEEK) as stranger:
         await until(stranger, SnapshotSeen)
         relay.loses = lambda frame: True
-        assert "nothing was heard" in (await until(stranger, Lost)).reason
+        assert "was silent" in (await until(stranger, Lost)).reason
         relay.loses = lambda frame: False
         assert (await until(stranger, Connected)).again
 
@@ -277,7 +277,7 @@ async def test_what_is_no_address_is_refused_at_once(url: str) -> None:
     """Before anything is connected, with a word on what an address is."""
     with pytest.raises(NotServed) as refused:
         LiveClient(url)
-    assert refused.value.mend
+    assert refused.value.advice
 
 
 async def test_an_address_without_a_live_socket_is_told(house: LiveHouse) -> None:

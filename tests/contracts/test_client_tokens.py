@@ -103,7 +103,7 @@ async def test_who_is_sent_away_stays_away(house: LiveHouse) -> None:
             await person.authenticate(f"nonsense {number}")
         with pytest.raises(SentAway) as away:
             await until(person, Lost)
-        assert (away.value.code, bool(away.value.mend)) == (4501, True)
+        assert (away.value.code, bool(away.value.advice)) == (4501, True)
         with pytest.raises(SentAway):
             await person.call("book", key="k1", **SLOT)
         with pytest.raises(SentAway):

@@ -119,7 +119,7 @@ function paint(view, start, state, changed) {
   if (changed) {
     changes += 1;
     square.classList.remove("changed");
-    void square.offsetWidth; // begins the animation anew
+    void square.offsetWidth; // restarts the animation
     square.classList.add("changed");
   }
 }

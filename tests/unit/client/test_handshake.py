@@ -93,6 +93,6 @@ def test_reasons_are_words() -> None:
     assert reason_of(answered(503)) == "it answered 503"
     broken = ConnectionClosedError(None, None)
     closed = ConnectionClosedError(Close(4012, "draining"), None)
-    assert (reason_of(broken), close_code(broken)) == ("the line broke", None)
+    assert (reason_of(broken), close_code(broken)) == ("the connection broke", None)
     assert reason_of(closed) == "closed with 4012 draining"
     assert close_code(closed) == 4012

@@ -66,7 +66,7 @@ async def test_who_still_waits_at_a_stop_is_told_to_come_back() -> None:
     assert said[0]["status"] == 503
     headers = dict(said[0]["headers"])
     assert headers[b"retry-after"] == b"1"
-    assert b"same key" in said[1]["body"]
+    assert b"same Idempotency-Key" in said[1]["body"]
 
 
 async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
