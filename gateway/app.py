@@ -311,6 +311,7 @@ def _live(
         limits=made.limits,
         operations=declared,
         booking_body=lambda view: json.encode(booking_body(view)),
+        holds_of=made.commitments.live_holds,
     )
     return LiveService(ports, config, needs)
 

@@ -34,6 +34,7 @@ class Services:
     access: Access
     shared: Shared
     desk: Desk
+    commitments: Commitments
     holds: HoldService
     bookings: BookingService
     own_bookings: Bookings
@@ -65,6 +66,7 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         access=access,
         shared=shared,
         desk=desk,
+        commitments=commitments,
         holds=HoldService(desk, ports.calendars, access, commitments),
         bookings=BookingService(
             desk, ports.calendars, access, ports.history, commitments

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from actors.domain.calendar.calendar import Calendar
-from actors.domain.calendar.delta import change_of, stranded_holds
+from actors.domain.calendar.delta import change_of, holds_of
 from actors.domain.ids import Minute, ProviderId, ShardId, VisitTypeId
 from actors.domain.messages.answers import Answer, Done, NextFreeView, Reply, SlotsView
 from actors.domain.messages.changes import CalendarChange
@@ -98,6 +98,7 @@ def change_after(
 ) -> CalendarChange:
     """What watchers are told of one calendar's part of a batch, durable at ``seq``."""
     slots, bookings, reread = change_of(calendar, events)
+    holds, ended = holds_of(calendar, events)
     left = calendar.left
     return CalendarChange(
         calendar.provider_id,
@@ -107,7 +108,8 @@ def change_after(
         bookings,
         reread or left is not None,
         ShardId("") if left is None else left.to_shard,
-        stranded_holds(calendar, events),
+        holds,
+        ended,
     )
 
 

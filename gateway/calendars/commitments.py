@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -90,7 +91,9 @@ class Commitments:
         """A hold was placed or extended."""
         mine = self._holds.setdefault(view.patient_id, OrderedDict())
         self._holds.move_to_end(view.patient_id)
-        mine[view.hold_id] = view
+        known = mine.get(view.hold_id)
+        if known is None or known.version <= view.version:
+            mine[view.hold_id] = view
         if len(mine) > HOLDS_MAX:
             mine.popitem(last=False)
         if len(self._holds) > PATIENTS_MAX:
@@ -104,11 +107,16 @@ class Commitments:
 
     # --- holds -------------------------------------------------------------------
 
-    async def live_holds(self, patient_id: PatientId) -> list[HoldView]:
+    async def live_holds(
+        self, patient_id: PatientId, known: Sequence[HoldView] = ()
+    ) -> list[HoldView]:
         """The patient's live holds, as placed; each is asked of its calendar.
 
-        One whose calendar does not answer is returned as it was last seen.
+        ``known`` were seen elsewhere, on a feed. One whose calendar does not answer is
+        returned as it was last seen.
         """
+        for view in known:
+            self.note_hold(view)
         mine = self._holds.get(patient_id)
         if mine is None:
             return []
@@ -131,10 +139,11 @@ class Commitments:
                 live.append(view)  # as it was seen: other calendars are not to wait
             elif isinstance(reply, HoldView):
                 live.append(reply)
+                mine[view.hold_id] = reply  # it may have been extended elsewhere
             else:
                 mine.pop(view.hold_id, None)
-        if not mine:
-            self._holds.pop(patient_id, None)
+        if not mine and self._holds.get(patient_id) is mine:
+            del self._holds[patient_id]
         return live
 
     async def check_hold(self, patient_id: PatientId, wanted: Slot) -> None:

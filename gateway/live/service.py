@@ -27,7 +27,7 @@ from gateway.http.hosts import AllowedHosts
 from gateway.http.limits import RateLimits
 from gateway.live.core.frames import FrameEncoder
 from gateway.live.feeds.feed import ShardFeed
-from gateway.live.feeds.reader import TopicReader
+from gateway.live.feeds.reader import HoldsOf, TopicReader
 from gateway.live.metrics import LiveGauges
 from gateway.live.sessions.commands import SocketCommands
 from gateway.live.sessions.connection_limits import LiveDoor
@@ -50,7 +50,8 @@ class LiveNeeds:
     """What the live side shares with REST.
 
     ``operations`` are those of REST: commands on the socket run through them.
-    ``booking_body`` writes the body of GET /bookings/{id}.
+    ``booking_body`` writes the body of GET /bookings/{id}, ``holds_of`` finds what
+    GET /holds lists.
     """
 
     authenticator: Authenticator
@@ -58,6 +59,7 @@ class LiveNeeds:
     limits: RateLimits
     operations: Sequence[Operation]
     booking_body: Callable[[BookingView], bytes]
+    holds_of: HoldsOf
 
 
 class LiveService:
@@ -127,7 +129,9 @@ class LiveService:
             me_epoch=me_epoch,
             wake=self._wake,
         )
-        self._reader = TopicReader(self._ports, hub, self._settings, self._random)
+        self._reader = TopicReader(
+            self._ports, hub, self._settings, self._random, needs.holds_of
+        )
         return hub
 
     async def start(self) -> None:

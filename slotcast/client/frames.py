@@ -40,6 +40,8 @@ class Frame(Struct, frozen=True):
     version: int = 0
     slots: tuple[tuple[str, str], ...] = ()
     bookings: tuple[dict[str, Any], ...] = ()
+    holds: tuple[dict[str, Any], ...] = ()
+    """On ``me``: live holds, and in deltas those that are over."""
     time_off: tuple[dict[str, Any], ...] | None = None
     id: int | str | None = None
     status: int = 0

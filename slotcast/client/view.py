@@ -12,18 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from slotcast.client.frames import Frame, Position
 
 GONE: Final = "gone"
 """In a delta: the slot is no longer offered."""
+HELD: Final = "held"
+"""A hold with this status is live; with any other it is over."""
 UNKNOWN: Final = -1
 """The version of a view that has never seen a snapshot."""
 
 
 class Change(Struct, frozen=True):
-    """A slot (by its start) or a booking (by its id), and what became of it.
+    """A slot (by its start), a booking or a hold (by its id), and what became of it.
 
     ``old`` and ``new`` are states or statuses; ``""`` stands for not there.
     """
@@ -32,7 +34,9 @@ class Change(Struct, frozen=True):
     old: str
     new: str
     booking: Mapping[str, Any] | None = None
-    """The booking as it is now; None for a slot."""
+    """The booking as it is now; None for a slot or a hold."""
+    hold: Mapping[str, Any] | None = None
+    """The hold as it is now, or how it ended; None for a slot or a booking."""
 
 
 class Applied(Struct, frozen=True):
@@ -56,7 +60,15 @@ class Gap(Struct, frozen=True):
 class TopicView:
     """One topic. ``slots`` for slots topics; bookings and leave for the others."""
 
-    __slots__ = ("bookings", "epoch", "slots", "time_off", "topic", "version")
+    __slots__ = (
+        "bookings",
+        "epoch",
+        "holds",
+        "slots",
+        "time_off",
+        "topic",
+        "version",
+    )
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
@@ -66,6 +78,8 @@ class TopicView:
         """Start -> ``free``, ``held`` or ``booked``."""
         self.bookings: dict[str, dict[str, Any]] = {}
         """Booking id -> the booking as REST shows it."""
+        self.holds: dict[str, dict[str, Any]] = {}
+        """Hold id -> a live hold of the caller; on ``me`` only."""
         self.time_off: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -92,7 +106,11 @@ class TopicView:
         if frame.before > self.version:
             return Gap(self.position, frame.position)
         before = self.position
-        changes = (*self._slots(frame), *self._bookings(frame))
+        changes = (
+            *self._slots(frame),
+            *self._bookings(frame),
+            *self._held(frame),
+        )
         if frame.time_off is not None:
             self.time_off = frame.time_off
         self.version = frame.version
@@ -100,8 +118,10 @@ class TopicView:
 
     def _replace(self, frame: Frame) -> Applied:
         before, slots, bookings = self.position, self.slots, self.bookings
+        holds = self.holds
         self.slots = dict(frame.slots)
         self.bookings = {str(row.get("booking_id")): row for row in frame.bookings}
+        self.holds = {str(row.get("hold_id")): row for row in frame.holds}
         self.time_off = frame.time_off or ()
         self.epoch, self.version = frame.position
         if before is None:
@@ -109,6 +129,10 @@ class TopicView:
         changes = (
             *_different(slots, self.slots),
             *_rewritten(bookings, self.bookings),
+            *(
+                structs.replace(change, booking=None, hold=change.booking)
+                for change in _rewritten(holds, self.holds)
+            ),
         )
         return Applied(before, changes)
 
@@ -133,6 +157,19 @@ class TopicView:
             # A booking that was moved keeps its status: it is news all the same.
             if old != row:
                 changes.append(Change(key, _status(old), _status(row), row))
+        return changes
+
+    def _held(self, frame: Frame) -> list[Change]:
+        changes = []
+        for row in frame.holds:
+            key = str(row.get("hold_id"))
+            old = self.holds.get(key)
+            if row.get("status") == HELD:
+                self.holds[key] = row
+            elif self.holds.pop(key, None) is None:
+                continue
+            if old != row:
+                changes.append(Change(key, _status(old), _status(row), None, row))
         return changes
 
 

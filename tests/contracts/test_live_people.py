@@ -137,3 +137,51 @@ async def test_patients_hear_at_once_of_what_leave_took_the_ground_from() -> Non
         listed = (await deltas(doctor, SCHEDULE))[SCHEDULE]["bookings"][0]
         assert {visit["stranded"], hold["stranded"], listed["stranded"]} == {"leave"}
         assert hold["start"] == held["start"]
+
+
+async def test_me_shows_the_live_holds_and_what_becomes_of_them() -> None:
+    """In the snapshot and as deltas, over either transport; to their patient alone."""
+    eleven, noon = (
+        SLOT | {"start": f"2026-08-10T{hour}:00:00Z"} for hour in ("11", "12")
+    )
+    async with (
+        open_live_house() as house,
+        house.client("patient", "pat_7") as patient,
+        house.client("patient", "pat_8") as another,
+    ):
+        first = (await patient.ask("hold", **SLOT))["body"]
+        await patient.ask("subscribe", topics=["me"])
+        await watch(another, "me")
+        shown = (await patient.until("snapshot"))["holds"]
+        assert [(row["hold_id"], row["status"]) for row in shown] == [
+            (first["hold_id"], "held")
+        ]
+
+        async def told() -> dict[str, Any]:
+            (row,) = (await deltas(patient, "me"))["me"]["holds"]
+            return dict(row)
+
+        me = house.house.auth("patient", "pat_7")
+        async with httpx.AsyncClient(base_url=house.url, headers=me) as rest:
+            second = (await rest.post("/v1/holds", json=eleven)).json()
+            row = await told()
+            assert (row["hold_id"], row["status"]) == (second["hold_id"], "held")
+            extended = await rest.post(f"/v1/holds/{second['hold_id']}/extend")
+            row = await told()
+            assert row["extensions_left"] == extended.json()["extensions_left"]
+            await rest.delete(f"/v1/holds/{second['hold_id']}")
+            over = [await told()]
+            await rest.post("/v1/bookings", json={"hold_id": first["hold_id"]})
+            over.append(await told())
+            third = (await rest.post("/v1/holds", json=noon)).json()
+            await told()
+        house.house.clock.step(3 * 60)
+        await another.ask("hold", key="2", **SLOT | {"start": "2026-08-10T13:00:00Z"})
+        over.append(await told())
+        assert [(row["hold_id"], row["status"]) for row in over] == [
+            (second["hold_id"], "released"),
+            (first["hold_id"], "booked"),
+            (third["hold_id"], "expired"),
+        ]
+        for hold in (first, second, third):
+            assert hold["hold_id"] not in str(another.frames)

@@ -52,6 +52,8 @@ class WireClient:
             content = dict(frame["slots"])
         else:
             content = {row["booking_id"]: row["status"] for row in frame["bookings"]}
+            for row in frame.get("holds", ()):
+                content[row["hold_id"]] = row["expires_at"]
         copy = TopicCopy(frame["epoch"], frame["version"], content)
         self.copies[frame["topic"]] = copy
 
@@ -73,6 +75,14 @@ class WireClient:
                 copy.content[start] = state
         for row in frame.get("bookings", ()):
             copy.content[row["booking_id"]] = row["status"]
+        self._hear_of_holds(copy, frame)
+
+    def _hear_of_holds(self, copy: TopicCopy, frame: dict[str, Any]) -> None:
+        for row in frame.get("holds", ()):
+            if row["status"] == "held":
+                copy.content[row["hold_id"]] = row["expires_at"]
+            else:
+                copy.content.pop(row["hold_id"], None)
 
     def _heartbeat(self, frame: dict[str, Any]) -> None:
         for topic, (epoch, version) in frame["positions"].items():

@@ -8,7 +8,7 @@ from random import Random
 import msgspec
 
 from actors.domain.ids import PatientId, ProviderId, ShardId, VisitTypeId
-from actors.domain.messages.answers import BookingView
+from actors.domain.messages.answers import BookingView, HoldView
 from actors.domain.messages.changes import CalendarChange, FeedBatch
 from gateway.live.core.frames import Frame, Position
 from tests.properties.live_client import WireClient
@@ -42,6 +42,7 @@ class CalendarModel:
         self.version = 1
         self.slots = {FIRST + 30 * n: "f" for n in range(6)}
         self.bookings: dict[str, BookingView] = {}
+        self.holds: dict[str, HoldView] = {}
 
 
 class ShardModel:

@@ -3,6 +3,8 @@
 One seed decides everything. Polls are lost, late or doubled; shards begin new epochs;
 reads are answered early and arrive late, some from an owner who was replaced; feeds
 fall mute and say nothing of it; watchers stall, leave, and come back with a position.
+
+One file because each step may follow any other, and the judgement knows them all.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import msgspec
 
 from actors.domain.ids import (
     BookingId,
+    HoldId,
     LocationId,
     Millis,
     Minute,
@@ -26,11 +29,18 @@ from actors.domain.ids import (
 from actors.domain.messages.answers import (
     BookingStatus,
     BookingView,
+    HoldView,
     PositionsView,
     ScheduleView,
     SlotsView,
 )
-from actors.domain.messages.changes import CalendarChange, FeedBatch, SlotsChange
+from actors.domain.messages.changes import (
+    CalendarChange,
+    FeedBatch,
+    HoldEnd,
+    HoldEnding,
+    SlotsChange,
+)
 from gateway.live.core.frames import FrameEncoder, Position
 from gateway.live.core.topic_names import (
     Kind,
@@ -42,6 +52,7 @@ from gateway.live.core.topic_names import (
 from gateway.live.topics.hub import Hub
 from gateway.live.topics.topic import Board, MeView, TopicView
 from gateway.live.topics.watcher import Watcher
+from gateway.wire.formats import millis_text
 from tests.properties.live_client import TopicCopy
 from tests.properties.live_shards import (
     CONSULT,
@@ -90,6 +101,7 @@ class LiveWorld:
         steps = [
             (12, self.change_slots),
             (4, self.change_booking),
+            (4, self.change_hold),
             (2, self.change_rules),
             (1, self.fall_mute),
             (10, self.poll),
@@ -163,6 +175,45 @@ class LiveWorld:
             CalendarChange(provider, calendar.version, shard.seq, bookings=[view])
         )
 
+    def change_hold(self) -> None:
+        """Placed, extended, or over: an id never lives twice."""
+        shard, provider, calendar = self._calendar()
+        live = list(calendar.holds)
+        change = CalendarChange(provider, calendar.version, shard.seq)
+        if live and self.random.random() < 0.5:
+            ended = calendar.holds.pop(self.random.choice(live))
+            how = self.random.choice(list(HoldEnding))
+            end = HoldEnd(ended.hold_id, ended.patient_id, how)
+            change = msgspec.structs.replace(change, ended=[end])
+        else:
+            hold = self._hold(shard, provider, calendar)
+            calendar.holds[hold.hold_id] = hold
+            change = msgspec.structs.replace(change, holds=[hold])
+        shard.publish(change)
+
+    def _hold(
+        self, shard: ShardModel, provider: ProviderId, calendar: CalendarModel
+    ) -> HoldView:
+        live = list(calendar.holds)
+        is_new = not live or self.random.random() < 0.5
+        self.tokens += 1
+        name = f"hld_{self.tokens}" if is_new else self.random.choice(live)
+        return HoldView(
+            provider_id=provider,
+            epoch=shard.epoch,
+            version=calendar.version,
+            hold_id=HoldId(name),
+            patient_id=self.random.choice(PATIENTS)
+            if is_new
+            else calendar.holds[name].patient_id,
+            visit_type=CONSULT,
+            start=Minute(FIRST),
+            end=Minute(FIRST + 30),
+            expires=Millis(120_000 * self.tokens),
+            extended=not is_new,
+            location_id=LocationId("loc_1"),
+        )
+
     def change_rules(self) -> None:
         shard, provider, calendar = self._calendar()
         calendar.slots = {
@@ -222,7 +273,8 @@ class LiveWorld:
 
     def view(self, name: TopicName) -> TopicView:
         if name.kind is Kind.ME:
-            return MeView(self._bookings_of(name.patient_id))
+            patient_id = name.patient_id
+            return MeView(self._bookings_of(patient_id), self._holds_of(patient_id))
         shard = self.shards[SHARDS[name.provider_id]]
         calendar = shard.calendars[name.provider_id]
         if name.kind is Kind.SCHEDULE:
@@ -248,6 +300,15 @@ class LiveWorld:
             for shard in self.shards.values()
             for calendar in shard.calendars.values()
             for view in calendar.bookings.values()
+            if view.patient_id == patient_id
+        ]
+
+    def _holds_of(self, patient_id: PatientId) -> list[HoldView]:
+        return [
+            view
+            for shard in self.shards.values()
+            for calendar in shard.calendars.values()
+            for view in calendar.holds.values()
             if view.patient_id == patient_id
         ]
 
@@ -375,7 +436,9 @@ class LiveWorld:
         if isinstance(view, SlotsView):
             pairs = zip(view.starts, view.states, strict=True)
             return {slot_text(start): WORDS[state] for start, state in pairs}
-        return {row.booking_id: row.status.value for row in view.bookings}
+        shown = {row.booking_id: row.status.value for row in view.bookings}
+        held = (view.holds if isinstance(view, MeView) else None) or ()
+        return shown | {hold.hold_id: millis_text(hold.expires) for hold in held}
 
     def check(self) -> None:
         """No client saw a gap, and each has what a fresh snapshot would say."""

@@ -40,7 +40,7 @@ def test_the_worlds_see_everything_that_can_go_wrong() -> None:
 def test_pages_for_other_gateways_are_what_their_position_says() -> None:
     """Whatever is held back, read or suspected when they are taken."""
     looked = held = 0
-    for seed in range(20):
+    for seed in range(40):
         world = LiveWorld(seed)
         ports: Any = SimpleNamespace(clock=SteppedClock(world.now))
         painter = Painter(ports, MemoryPages(), world.hub)

@@ -257,6 +257,7 @@ class Calendar(Desk):
             key=c.key,
             fingerprint=c.fingerprint,
             hold_id=c.hold_id,
+            patient_id=hold.patient_id,
         )
 
     # --- bookings --------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 The law, held by a test: an old view with these changes applied equals the fresh view,
 unless ``reread`` says to read anew. This is the one place that decides what leaves
-the calendar with a change: slots name no patient, bookings do (staff and the patient).
+the calendar with a change: slots name no patient, bookings do (staff and the patient),
+holds do (the patient).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from actors.domain.messages.answers import (
     BookingView,
     HoldView,
 )
-from actors.domain.messages.changes import SlotsChange
+from actors.domain.messages.changes import HoldEnd, HoldEnding, SlotsChange
 from actors.domain.time.grid import bits
 from actors.domain.time.openings import Offer
 from actors.domain.zones import Zone, week_of_day
@@ -69,21 +70,46 @@ def change_of(
     return list(_slots(calendar, since, window)), bookings, False
 
 
-def stranded_holds(
+def holds_of(
     calendar: CalendarState, events: Sequence[ev.Event]
-) -> list[HoldView]:
-    """Live holds that lost their ground in the batch, or have it again."""
-    names = {
-        name: None
-        for event in events
-        if isinstance(event, _MARKING_EVENTS)
-        for name in event.stranded
-    }
-    return [
+) -> tuple[list[HoldView], list[HoldEnd]]:
+    """The holds that the batch touched and that live on, and those that it ended.
+
+    A hold that was placed and ended within the batch is among the ended only.
+    """
+    touched: dict[str, None] = {}
+    ended: list[HoldEnd] = []
+    for event in events:
+        if isinstance(event, ev.HoldPlaced | ev.HoldExtended):
+            touched[event.hold_id] = None
+        elif isinstance(event, _MARKING_EVENTS):
+            touched |= dict.fromkeys(event.stranded)
+        elif (end := _end_of(calendar, event)) is not None:
+            ended.append(end)
+    live = [
         calendar.hold_view(hold)
-        for name in names
+        for name in touched
         if (hold := calendar.holds.get(HoldId(name))) is not None
     ]
+    return live, ended
+
+
+def _end_of(calendar: CalendarState, event: ev.Event) -> HoldEnd | None:
+    """The hold that an event ended; None if it ended none."""
+    match event:
+        case ev.HoldExpired(hold_id=hold_id):
+            patient_id, how = calendar.expired.get(hold_id), HoldEnding.EXPIRED
+        case ev.HoldReleased(hold_id=hold_id, patient_id=patient_id):
+            how = HoldEnding.RELEASED
+        case ev.SlotBooked(hold_id=str(hold_id), patient_id=patient_id):
+            how = HoldEnding.BOOKED
+        case ev.BookingRescheduled(hold_id=str(hold_id), booking_id=booking_id):
+            booking = calendar.bookings.get(booking_id)
+            patient_id = None if booking is None else booking.patient_id
+            how = HoldEnding.BOOKED
+        case _:
+            return None
+    return HoldEnd(HoldId(hold_id), patient_id, how) if patient_id else None
 
 
 _MARKING_EVENTS = (ev.AvailabilitySet, ev.TimeOffAdded, ev.TimeOffRemoved)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from msgspec import Struct
 
-from actors.domain.ids import ProviderId, ShardId, VisitTypeId
+from actors.domain.ids import HoldId, PatientId, ProviderId, ShardId, VisitTypeId
 from actors.domain.messages.answers import BookingView, HoldView
 
 
@@ -17,12 +19,29 @@ class SlotsChange(Struct, frozen=True, array_like=True):
     states: str
 
 
+class HoldEnding(StrEnum):
+    """How a hold ended; ``BOOKED``: a visit was booked, or moved, with it."""
+
+    BOOKED = "booked"
+    EXPIRED = "expired"
+    RELEASED = "released"
+
+
+class HoldEnd(Struct, frozen=True, array_like=True):
+    """A hold is over."""
+
+    hold_id: HoldId
+    patient_id: PatientId
+    how: HoldEnding
+
+
 class CalendarChange(Struct, frozen=True, omit_defaults=True):
     """One calendar moved to ``version``.
 
     ``reread`` means that rules changed: whoever shows slots of this provider reads
     them again and tells its watchers the difference. ``seq`` is the journal position
-    that made it durable. Bookings carry patients: for staff and the patient only.
+    that made it durable. Bookings and holds carry patients: bookings are for staff and
+    the patient only, holds for the patient only.
     ``moved_to`` is the shard whose feed tells of this calendar from now on.
     """
 
@@ -34,7 +53,9 @@ class CalendarChange(Struct, frozen=True, omit_defaults=True):
     reread: bool = False
     moved_to: ShardId = ShardId("")
     holds: list[HoldView] = []
-    """Holds that leave or rules took the ground from, or gave it back to."""
+    """Holds that were placed or extended, that leave or rules took the ground from or
+    gave it back to, and that still live."""
+    ended: list[HoldEnd] = []
 
 
 class FeedBatch(Struct, frozen=True, omit_defaults=True):

@@ -95,9 +95,10 @@ class HoldExtended(EventBase, frozen=True, kw_only=True, tag="extended"):
 
 
 class HoldReleased(EventBase, frozen=True, kw_only=True, tag="released"):
-    """A hold was given back by its owner."""
+    """A hold was given back by its owner, whom older journals do not name."""
 
     hold_id: HoldId
+    patient_id: PatientId = PatientId("")
 
 
 class HoldExpired(EventBase, frozen=True, kw_only=True, tag="expired"):

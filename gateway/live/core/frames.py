@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Raw, Struct, json, to_builtins
 
-from actors.domain.ids import Millis
+from actors.domain.ids import HoldId, Millis, ProviderId
 from actors.domain.messages.answers import BookingView, HoldView
 from actors.domain.rules import TimeOff
 from gateway.holds.schemas import hold_body
@@ -21,9 +21,21 @@ from gateway.live.core.topic_names import Kind, TopicName
 from gateway.wire.formats import millis_text, minute_text
 from gateway.wire.problems import Problem
 
-Row = str | BookingView | HoldView | tuple[TimeOff, ...]
-"""A slot's state in one letter, a booking, a hold that lost its ground or has it again,
-or (under ``TIME_OFF``) all leave."""
+
+class HoldOver(Struct, frozen=True):
+    """A hold that is not there any more; ``status`` says how it ended.
+
+    ``ended``: it was not seen to end, and its calendar does not have it.
+    """
+
+    hold_id: HoldId
+    provider_id: ProviderId
+    status: Literal["booked", "expired", "released", "ended"]
+
+
+Row = str | BookingView | HoldView | HoldOver | tuple[TimeOff, ...]
+"""A slot's state in one letter, a booking, a live hold, in changes one that is over, or
+(under ``TIME_OFF``) all leave."""
 
 Rows = dict[int | str, Row]
 """What a topic shows: start -> state, or booking id -> booking. Absolute."""
@@ -142,7 +154,11 @@ class FrameEncoder:
         body = self._booking_body
         bookings = [body(row) for row in rows.values() if isinstance(row, BookingView)]
         content = b'"bookings":[%b]' % b",".join(bookings)
-        holds = [_held(row) for row in rows.values() if isinstance(row, HoldView)]
+        holds = [
+            _held(row) if isinstance(row, HoldView) else to_builtins(row)
+            for row in rows.values()
+            if isinstance(row, HoldView | HoldOver)
+        ]
         if holds:
             content += b',"holds":' + json.encode(holds)
         leave = rows.get(TIME_OFF)
@@ -177,7 +193,7 @@ def _held(hold: HoldView) -> dict[str, object]:
     """A hold for whoever reads the frame, whenever that is: its end is an instant."""
     body: dict[str, object] = to_builtins(hold_body(hold, hold.expires))
     del body["expires_in_ms"]
-    return body
+    return {"status": "held", **body}
 
 
 def _leave(time_off: TimeOff) -> dict[str, str]:

@@ -129,13 +129,17 @@ class SlotsDelta(
 
 
 class BookingsSnapshot(Struct, frozen=True, tag_field="t", tag="snapshot"):
-    """All bookings of a topic at a position; replaces what the client has."""
+    """All bookings of a topic at a position; replaces what the client has.
+
+    ``holds``, on ``me`` only: the patient's live holds, each with the status ``held``.
+    """
 
     topic: TopicText
     epoch: Count
     version: Count
     bookings: list[dict[str, Any]]
     time_off: list[Leave] = []
+    holds: list[dict[str, Any]] = []
 
 
 class BookingsDelta(
@@ -143,8 +147,9 @@ class BookingsDelta(
 ):
     """Bookings that are different now, whole; by id they replace what was.
 
-    ``time_off``, when it is there, replaces all leave. ``holds``: the patient's held
-    slots that leave or new hours took the ground from, or gave it back to.
+    ``time_off``, when it is there, replaces all leave. ``holds``, on ``me`` only: by
+    ``hold_id`` they replace what was while their status is ``held``; ``booked``,
+    ``expired``, ``released`` and ``ended`` remove.
     """
 
     topic: TopicText

@@ -8,14 +8,19 @@ again for as long as somebody watches.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Final
 
 import structlog
 
-from actors.domain.ids import Minute, ShardId
-from actors.domain.messages.answers import PositionsView, ScheduleView, SlotsView
+from actors.domain.ids import Minute, PatientId, ShardId
+from actors.domain.messages.answers import (
+    HoldView,
+    PositionsView,
+    ScheduleView,
+    SlotsView,
+)
 from actors.domain.messages.reads import ReadPositions, ReadSchedule, ReadWeek
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.errors import Unavailable
@@ -38,16 +43,26 @@ read again later."""
 log = structlog.get_logger("slotcast.live")
 
 
+HoldsOf = Callable[[PatientId, Sequence[HoldView]], Awaitable[Sequence[HoldView]]]
+"""A patient's live holds; those that are known already are asked about, too."""
+
+
 class TopicReader:
     """Brings the hub what it wants to read."""
 
     def __init__(
-        self, ports: GatewayPorts, hub: Hub, settings: LiveSettings, random: Random
+        self,
+        ports: GatewayPorts,
+        hub: Hub,
+        settings: LiveSettings,
+        random: Random,
+        holds_of: HoldsOf,
     ) -> None:
         self.painter = (
             Painter(ports, ports.pages, hub) if ports.pages is not None else None
         )
         self._ports = ports
+        self._holds_of = holds_of
         self._hub = hub
         self._settings = settings
         self._random = random
@@ -159,7 +174,7 @@ class TopicReader:
         return ReadSchedule(name.provider_id, Minute(first), Minute(last))
 
     async def _mine(self, board: Board) -> MeView:
-        """The patient's bookings, from a read model that has seen what we have seen."""
+        """Holds, and bookings from a read model that has seen what we have seen."""
         up_to_date = await self._projected(self._hub.seqs())
         midnight = self._ports.clock.now() // 60_000 // _DAY * _DAY
         rows, _ = await self._ports.history.of_patient(
@@ -174,7 +189,8 @@ class TopicReader:
             asyncio.get_running_loop().call_later(
                 self._settings.me_retry_s, self._hub.read_again, board
             )
-        return MeView(rows)
+        holds = await self._holds_of(board.name.patient_id, board.holds)
+        return MeView(rows, holds)
 
     async def _projected(self, seqs: dict[ShardId, int]) -> bool:
         progress = self._ports.progress

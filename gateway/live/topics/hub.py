@@ -24,6 +24,7 @@ from actors.domain.messages.changes import CalendarChange, FeedBatch
 from gateway.live.core.frames import (
     NOWHERE,
     FrameEncoder,
+    HoldOver,
     Position,
     Rows,
     error_frame,
@@ -213,7 +214,7 @@ class Hub:
             provider = self.index.providers.get(change.provider_id)
             if provider is not None:
                 self._gather(provider, epoch, change, news)
-            if (change.bookings or change.holds) and self.index.patients:
+            if self.index.patients:
                 self._gather_mine(change, news)
         for board, (version, rows) in news.items():
             self._change(board, Position(epoch, version), rows, now)
@@ -257,6 +258,11 @@ class Hub:
             board = self.index.patients.get(hold.patient_id)
             if board is not None:
                 _merge(news, board, 0, {hold.hold_id: hold})
+        for end in change.ended:
+            board = self.index.patients.get(end.patient_id)
+            if board is not None:
+                over = HoldOver(end.hold_id, change.provider_id, end.how.value)
+                _merge(news, board, 0, {end.hold_id: over})
 
     def _change(self, board: Board, at: Position, rows: Rows, now: Millis) -> None:
         if board.reading or not board.loaded:
@@ -365,7 +371,10 @@ class Hub:
 
     def _content(self, board: Board, view: TopicView) -> tuple[Position, Rows]:
         if isinstance(view, MeView):
-            return Position(self._me_epoch, 0), schedule_rows(view.bookings, None)
+            holds = board.holds if view.holds is None else view.holds
+            rows = schedule_rows(view.bookings, None)
+            rows |= {hold.hold_id: hold for hold in holds}
+            return Position(self._me_epoch, 0), rows
         position = Position(view.epoch, view.version)
         if isinstance(view, ScheduleView):
             return position, schedule_rows(view.bookings, tuple(view.time_off))

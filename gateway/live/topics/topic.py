@@ -29,6 +29,7 @@ from gateway.live.core.frames import (
     TIME_OFF,
     Frame,
     FrameEncoder,
+    HoldOver,
     Position,
     Rows,
 )
@@ -41,9 +42,13 @@ if TYPE_CHECKING:
 
 
 class MeView(Struct, frozen=True):
-    """A patient's bookings, as the read model knows them."""
+    """A patient's bookings, as the read model knows them, and live holds.
+
+    ``holds``: None if they are not known; those that are shown stay.
+    """
 
     bookings: Sequence[BookingView]
+    holds: Sequence[HoldView] | None = None
 
 
 TopicView = SlotsView | ScheduleView | MeView
@@ -175,6 +180,10 @@ class Board:
 
     def _is_newer(self, key: int | str, row: object) -> bool:
         old = self.rows.get(key)
+        if isinstance(row, HoldOver):
+            return old is not None
+        if isinstance(old, HoldView) and isinstance(row, HoldView):
+            return row.version >= old.version and _promise(row) != _promise(old)
         if isinstance(old, BookingView) and isinstance(row, BookingView):
             # A booking's version is its calendar's, so it never goes back; a read may
             # repeat an unchanged booking at a later one.
@@ -185,11 +194,21 @@ class Board:
         """What a watcher of the shown content must be told to see the fresh one.
 
         Bookings that are not in the fresh content have left its window: they stay.
+        Holds that are not in it have ended.
         """
         changed = self.news(fresh)
+        missing = self.rows.keys() - fresh.keys()
         if self.name.kind is Kind.SLOTS:
-            changed |= dict.fromkeys(self.rows.keys() - fresh.keys(), GONE)
+            return changed | dict.fromkeys(missing, GONE)
+        for key in missing:
+            if isinstance(hold := self.rows[key], HoldView):
+                changed[key] = HoldOver(hold.hold_id, hold.provider_id, "ended")
         return changed
+
+    @property
+    def holds(self) -> Sequence[HoldView]:
+        """The live holds that it shows."""
+        return [row for row in self.rows.values() if isinstance(row, HoldView)]
 
     def pend(self, version: int, rows: Rows) -> None:
         """Hold a change back; of two about the same thing the newer one counts."""
@@ -228,9 +247,9 @@ class Board:
     def _apply(self, rows: Rows) -> None:
         shown = self.rows
         for key, row in rows.items():
-            if row == GONE:
+            if row == GONE or isinstance(row, HoldOver):
                 shown.pop(key, None)
-            elif not isinstance(row, HoldView):  # told, and over within minutes
+            else:
                 shown[key] = row
 
     # --- frames ----------------------------------------------------------------
@@ -306,6 +325,10 @@ def _visible(booking: BookingView) -> tuple[object, ...]:
         booking.cancel_reason,
         booking.stranded,
     )
+
+
+def _promise(hold: HoldView) -> tuple[object, ...]:
+    return hold.expires, hold.extensions_left, hold.stranded
 
 
 def schedule_rows(bookings: Sequence[BookingView], time_off: object) -> Rows:

@@ -125,3 +125,24 @@ def test_what_is_no_frame_is_unreadable(text: str | bytes) -> None:
     """Never a crash, never half a frame."""
     with pytest.raises(Unreadable):
         read_frame(text)
+
+
+def test_holds_come_and_go() -> None:
+    """A snapshot's replace all; in a delta only those that are held are live."""
+    one = {"hold_id": "hld_1", "status": "held", "expires_at": NINE}
+    two = {"hold_id": "hld_2", "status": "held", "expires_at": TEN}
+    over = {"hold_id": "hld_1", "status": "booked"}
+    view = TopicView("me")
+    view.apply(frame("snapshot", 1, 1, holds=[one]))
+    told = view.apply(frame("delta", 1, 2, first=1, holds=[two, over]))
+    assert isinstance(told, Applied)
+    assert told.changes == (
+        Change("hld_2", "", "held", hold=two),
+        Change("hld_1", "held", "booked", hold=over),
+    )
+    assert view.holds == {"hld_2": two}
+    view.apply(frame("delta", 1, 3, first=2, holds=[over]))
+    told = view.apply(frame("snapshot", 1, 4))
+    assert isinstance(told, Applied)
+    assert told.changes == (Change("hld_2", "held", ""),)
+    assert not view.holds

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from actors.domain.calendar.calendar import Calendar
-from actors.domain.calendar.delta import change_of
+from actors.domain.calendar.delta import change_of, holds_of
 from actors.domain.ids import Millis, VisitTypeId
 from actors.domain.messages.answers import BookingView
-from actors.domain.messages.changes import SlotsChange
+from actors.domain.messages.changes import HoldEnd, HoldEnding, SlotsChange
 from actors.domain.messages.commands import Command
 from actors.domain.messages.events import Event
 from actors.domain.messages.refusals import Refusal, RefusalCode
@@ -168,3 +168,30 @@ def test_a_booking_that_was_forgotten_is_not_told() -> None:
     events = happened(calendar, f.mark_no_show(1), now=millis(at(0, day=420)))
     events += happened(calendar, f.advance_window(), now=millis(at(0, day=420)))
     assert change_of(calendar, events) == ([], [], True)
+
+
+def test_holds_are_told_while_they_live_and_how_they_end() -> None:
+    """Placed, extended, released, expired, booked and moved with; once per batch."""
+    calendar = a_calendar()
+
+    def told(
+        *commands: Command, now: Millis = NOW
+    ) -> tuple[list[object], list[HoldEnd]]:
+        live, ended = holds_of(calendar, happened(calendar, *commands, now=now))
+        return list(live), ended
+
+    one, two, three = (f.a_hold_id(number) for number in (1, 2, 3))
+    owner = f.place_hold(1).patient_id
+    assert told(f.place_hold(1)) == ([calendar.hold(one)], [])
+    assert told(f.extend_hold(1)) == ([calendar.hold(one)], [])
+    assert told(f.release_hold(1)) == ([], [HoldEnd(one, owner, HoldEnding.RELEASED)])
+    assert told(f.place_hold(2, at(10)), f.confirm_hold(2)) == (
+        [],
+        [HoldEnd(two, f.place_hold(2).patient_id, HoldEnding.BOOKED)],
+    )
+    told(f.place_hold(3, at(11)))
+    live, ended = told(f.expire_holds(), now=Millis(NOW + 10 * 60_000))
+    assert (live, ended) == (
+        [],
+        [HoldEnd(three, f.place_hold(3).patient_id, HoldEnding.EXPIRED)],
+    )
