@@ -37,6 +37,7 @@ from actors.domain.messages.answers import (
 from actors.domain.messages.reads import ReadHold, ReadProvider
 from actors.domain.messages.refusals import Refusal, RefusalCode, hold_limit
 from actors.errors import Unavailable
+from gateway.calendars.continuations import become_task
 from gateway.calendars.recent import RecentBookings
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.wire.errors import Refused
@@ -257,6 +258,7 @@ class Commitments:
         ]
 
     async def _load(self, patient_id: PatientId, now: Millis) -> _Loaded:
+        await become_task()  # a command of the socket is none, and a timeout needs one
         try:
             async with asyncio.timeout(PATIENCE_S):
                 rows, _ = await self._history.of_patient(

@@ -32,6 +32,7 @@ from actors.ports import (
     ShardLinks,
     Trouble,
 )
+from gateway.calendars.continuations import Turns, pending_of
 from gateway.calendars.request_queue import BatchingLimits, RequestQueue, Ticket
 
 _CHANCE = random.SystemRandom()
@@ -77,6 +78,7 @@ class Courier:
         self._senders: dict[ShardId, asyncio.Task[None]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
+        self._turns = Turns()
         self.tally = CourierTally()
 
     def waiting(self) -> int:
@@ -126,6 +128,11 @@ class Courier:
     async def _ask(self, shard: ShardId, request: Request) -> Reply:
         if self._closed:
             raise Unavailable("the gateway is stopping")
+        # Outside a task there is no future: the reply resumes the coroutine itself.
+        pending = pending_of(self._turns)
+        if pending is not None:
+            self._offer(shard, Ticket(request, self._deadline(request), pending))
+            return await pending
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._offer(shard, Ticket(request, self._deadline(request), future))
         return await future

@@ -5,9 +5,9 @@ gateway/calendars/courier.py carries it there and back.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -50,14 +50,28 @@ class BatchingLimits(Struct, frozen=True):
     """The pause after a lost call doubles from the first to the second, jittered."""
 
 
+class Waiter(Protocol):
+    """What a request's answer is given to, once: a future, or what takes its place."""
+
+    def done(self) -> bool:
+        """Whether it was answered, or waits no longer."""
+        ...
+
+    def set_result(self, result: Reply, /) -> None:
+        """Give it the answer."""
+        ...
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """Give it the error instead of an answer."""
+        ...
+
+
 class Ticket:
-    """A request on its way, and who waits for it."""
+    """A request on its way, and what waits for its answer."""
 
     __slots__ = ("deadline", "future", "hops", "request", "weight")
 
-    def __init__(
-        self, request: Request, deadline: int, future: asyncio.Future[Reply]
-    ) -> None:
+    def __init__(self, request: Request, deadline: int, future: Waiter) -> None:
         self.request = request
         self.deadline = deadline
         self.future = future

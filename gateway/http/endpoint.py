@@ -8,10 +8,11 @@ document (openapi.py), so that there is one source of truth.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, Final, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -62,32 +63,65 @@ def limit_query(default: int, highest: int) -> Query:
     return Query("limit", "How many at most.", schema)
 
 
+class HttpHead(NamedTuple):
+    """What only requests over HTTP have. ``address``: behind trusted proxies."""
+
+    address: str
+    headers: Mapping[bytes, bytes]
+    query: bytes
+
+
+_NO_HEAD: Final = HttpHead("", MappingProxyType({}), b"")
+
+
 class Call:
-    """One request, as an operation sees it."""
+    """One request, as an operation sees it, whether it came by HTTP or by the socket.
 
-    __slots__ = ("_headers", "_query", "_scope", "body", "caller")
+    ``fields`` are the parts of its path, ``key`` is the client's idempotency key as it
+    was sent. ``content`` is a body that was decoded already; else ``body`` is its JSON.
+    """
 
-    def __init__(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
-        self._scope = scope
-        self._headers = headers
+    __slots__ = (
+        "_fields",
+        "_head",
+        "_query",
+        "body",
+        "caller",
+        "content",
+        "key",
+    )
+
+    def __init__(
+        self,
+        caller: Caller | None,
+        fields: Mapping[str, str],
+        *,
+        key: str | None = None,
+        body: bytes = b"",
+        content: object = None,
+        head: HttpHead = _NO_HEAD,
+    ) -> None:
+        self.caller = caller
+        self.key = key
+        self.body = body
+        self.content = content
+        self._fields = fields
+        self._head = head
         self._query: dict[str, str] | None = None
-        self.caller: Caller | None = None
-        self.body = b""
-
-    def path(self, name: str) -> str:
-        """A part of the path."""
-        return str(self._scope["path_params"][name])
-
-    def header(self, name: bytes) -> str | None:
-        """A header, by its name in lower case."""
-        value = self._headers.get(name)
-        return None if value is None else value.decode("latin-1")
 
     @property
     def address(self) -> str:
         """Where the request came from; the server resolves trusted proxies."""
-        client = self._scope.get("client")
-        return client[0] if client else ""
+        return self._head.address
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return self._fields[name]
+
+    def header(self, name: bytes) -> str | None:
+        """A header, by its name in lower case."""
+        value = self._head.headers.get(name)
+        return None if value is None else value.decode("latin-1")
 
     def query(self, name: str) -> str | None:
         """A query parameter; empty ones count as absent.
@@ -96,7 +130,7 @@ class Call:
             InvalidRequest: the query cannot be read, or the name occurs twice.
         """
         if self._query is None:
-            self._query = _parse_query(self._scope["query_string"])
+            self._query = _parse_query(self._head.query)
         return self._query.get(name) or None
 
     def check_query(self, known: frozenset[str]) -> None:
@@ -106,7 +140,7 @@ class Call:
             InvalidRequest: some are not ``known``; names the nearest that are.
         """
         if self._query is None:
-            self._query = _parse_query(self._scope["query_string"])
+            self._query = _parse_query(self._head.query)
         if self._query.keys() <= known:
             return
         strange = [name for name in self._query if name not in known]
@@ -128,7 +162,7 @@ class Call:
 
     def idempotency_key(self) -> str | None:
         """The client's key for this write, if it sent one. Raises InvalidRequest."""
-        key = self.header(b"idempotency-key")
+        key = self.key
         if key is None:
             return None
         visible = key.isascii() and key.isprintable() and " " not in key
@@ -139,6 +173,8 @@ class Call:
 
     def decode(self, decoder: msgspec.json.Decoder[T], *, optional: bool = False) -> T:
         """The body; an ``optional`` one may be missing. Raises InvalidRequest."""
+        if self.content is not None:
+            return cast("T", self.content)
         return decode(decoder, self.body if self.body or not optional else b"{}")
 
 
@@ -174,7 +210,7 @@ class Operation:
     action: Action | None
     name: str
     summary: str
-    handler: Callable[[Call], Awaitable[Reply]]
+    handler: Callable[[Call], Coroutine[Any, Any, Reply]]
     tag: str
     answers: dict[int, Any]
     """Status -> type of the body, or None."""
@@ -222,6 +258,13 @@ def check_taken(operation: Operation, call: Call) -> None:
     """Raises InvalidRequest: there is a body, and the operation takes none."""
     if operation.body is None and call.body.strip() not in _EMPTY_BODIES:
         raise InvalidRequest("This operation takes no body.")
+
+
+def _call_of(scope: Scope) -> Call:
+    client = scope.get("client")
+    address = client[0] if client else ""
+    head = HttpHead(address, dict(scope["headers"]), scope["query_string"])
+    return Call(None, scope["path_params"], head=head)
 
 
 @dataclass(frozen=True)
@@ -285,11 +328,12 @@ class Endpoint:
             if scope["method"] == "OPTIONS":
                 return Reply(204, headers=((b"allow", self._allow.encode()),))
             raise MethodNotAllowed(self._allow)
-        call = Call(scope, dict(scope["headers"]))
+        call = _call_of(scope)
         call.caller = self._let_in(call, operation)
         if scope["query_string"]:
             call.check_query(operation.query_names)
         if operation.writes:
+            call.key = call.header(b"idempotency-key")
             call.body = await self._read(call, receive)
             check_media(call)
             check_taken(operation, call)

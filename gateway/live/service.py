@@ -31,7 +31,7 @@ from gateway.live.feeds.reader import HoldsOf, TopicReader
 from gateway.live.metrics import LiveGauges
 from gateway.live.sessions.commands import SocketCommands
 from gateway.live.sessions.connection_limits import LiveDoor
-from gateway.live.sessions.conversation import House
+from gateway.live.sessions.conversation import LiveContext
 from gateway.live.sessions.identity import Persons
 from gateway.live.sessions.permits import Permits
 from gateway.live.sessions.socket import LiveSocket
@@ -80,7 +80,7 @@ class LiveService:
         self._random = random or Random()  # noqa: S311
         self.hub = self._make_hub(needs)
         self.persons = Persons(self._settings.connections_per_person_max)
-        self.house = house = House(
+        self.context = context = LiveContext(
             hub=self.hub,
             authenticator=needs.authenticator,
             access=needs.access,
@@ -92,7 +92,7 @@ class LiveService:
             revocations=ports.revocations,
         )
         self._door = LiveDoor(
-            house,
+            context,
             needs.limits,
             config.allowed_origins,
             self._random,
@@ -106,7 +106,7 @@ class LiveService:
         self.permits = Permits(self.hub, needs.access, ports.clock, self._random)
         self.hub.doubt = self.permits.doubt
         self.rhythm = Rhythm(
-            house, self._reader, self._random, self._keep_feeds, self.permits
+            context, self._reader, self._random, self._keep_feeds, self.permits
         )
         needs.authenticator.revoked.heard.append(self.rhythm.send_away_revoked)
         self._running: asyncio.Future[None] | None = None

@@ -19,7 +19,7 @@ from websockets.frames import CloseCode as WireCode
 from actors.domain.ids import Millis
 from gateway.live.core.frames import bye_frame
 from gateway.live.feeds.reader import TopicReader
-from gateway.live.sessions.conversation import House
+from gateway.live.sessions.conversation import LiveContext
 from gateway.live.sessions.permits import Permits
 from gateway.live.topics.watcher import Watcher
 from gateway.wire.problems import CloseCode
@@ -41,13 +41,13 @@ class Rhythm:
 
     def __init__(
         self,
-        house: House,
+        context: LiveContext,
         reader: TopicReader,
         random: Random,
         keep_feeds: Callable[[], None],
         permits: Permits,
     ) -> None:
-        self._house = house
+        self._context = context
         self._reader = reader
         self._random = random
         self._keep_feeds = keep_feeds
@@ -57,12 +57,12 @@ class Rhythm:
     async def run(self) -> None:
         """Tick until cancelled."""
         while True:
-            self.tick(self._house.clock.now())
+            self.tick(self._context.clock.now())
             await asyncio.sleep(1.0)
 
     async def release(self) -> None:
         """Send what topics hold back, as their windows end."""
-        delivery, clock = self._house.hub.delivery, self._house.clock
+        delivery, clock = self._context.hub.delivery, self._context.clock
         held = asyncio.Event()
         delivery.pace.wake = held.set
         while True:
@@ -74,14 +74,14 @@ class Rhythm:
 
     async def verify(self) -> None:
         """Compare positions with the shards, every twenty seconds or so."""
-        interval = self._house.settings.verify_s
+        interval = self._context.settings.verify_s
         while True:
             await asyncio.sleep(interval * self._random.uniform(0.8, 1.2))
             await self._reader.verify()
 
     async def review(self) -> None:
         """Ask once a minute whether those who watch still may."""
-        interval = self._house.settings.review_s
+        interval = self._context.settings.review_s
         while True:
             await asyncio.sleep(interval * self._random.uniform(0.8, 1.2))
             await self._permits.review()
@@ -90,7 +90,7 @@ class Rhythm:
         """One second: the hub's, and each watcher's."""
         steps: tuple[Callable[[], None], ...] = (
             self._keep_feeds,
-            partial(self._house.hub.tick, now),
+            partial(self._context.hub.tick, now),
             partial(self._beat, now),
             self.send_away_revoked,
             partial(self._close_slow, now),
@@ -103,8 +103,8 @@ class Rhythm:
                 log.exception("a part of the live side's second failed")
 
     def _beat(self, now: Millis) -> None:
-        self._turn = (self._turn + 1) % self._house.settings.heartbeat_s
-        for watcher in list(self._house.hub.watchers):
+        self._turn = (self._turn + 1) % self._context.settings.heartbeat_s
+        for watcher in list(self._context.hub.watchers):
             try:
                 self._look_after(watcher, now)
             except Exception:
@@ -114,24 +114,24 @@ class Rhythm:
     def _look_after(self, watcher: Watcher, now: Millis) -> None:
         if watcher.turn == self._turn:
             if watcher.writer.writable:
-                watcher.writer.write(self._house.hub.delivery.heartbeat(watcher, now))
+                watcher.writer.write(self._context.hub.delivery.heartbeat(watcher, now))
             watcher.writer.ping()
         if watcher.caller is not None and watcher.caller.expires <= now:
             self._send_away(watcher, CloseCode.TOKEN_EXPIRED)
 
     def send_away_revoked(self) -> None:
         """Close connections whose token holds no more; they must sign in anew."""
-        revoked = self._house.authenticator.revoked
+        revoked = self._context.authenticator.revoked
         if not len(revoked):
             return
-        for watcher in list(self._house.hub.watchers):
+        for watcher in list(self._context.hub.watchers):
             if watcher.caller is not None and revoked.covers(watcher.caller):
                 reason = "Your token was revoked; sign in anew."
                 self._send_away(watcher, CloseCode.UNAUTHENTICATED, reason)
 
     def _close_slow(self, now: Millis) -> None:
-        slow_ms = self._house.settings.slow_s * 1000
-        for watcher in list(self._house.hub.delivery.paused):
+        slow_ms = self._context.settings.slow_s * 1000
+        for watcher in list(self._context.hub.delivery.paused):
             before, watcher.unsent = watcher.unsent, watcher.writer.unsent
             if watcher.unsent < before and watcher.paused_since is not None:
                 watcher.paused_since = now  # slowly is not the same as not at all
@@ -140,14 +140,14 @@ class Rhythm:
                 self._send_away(watcher, CloseCode.TOO_SLOW)
 
     def _send_away(self, watcher: Watcher, code: CloseCode, reason: str = "") -> None:
-        retry_ms = self._house.settings.retry_ms
+        retry_ms = self._context.settings.retry_ms
         watcher.writer.close(code, bye_frame(code, retry_ms), reason)
 
     async def drain(self) -> None:
         """Send everybody away, one by one, over the configured time."""
-        watchers = list(self._house.hub.watchers)
+        watchers = list(self._context.hub.watchers)
         self._random.shuffle(watchers)
-        drain_s = self._house.settings.drain_s
+        drain_s = self._context.settings.drain_s
         pause_s = min(_PAUSE_S_MAX, drain_s / max(1, len(watchers)))
         for watcher in watchers:
             self._send_away(watcher, CloseCode.DRAINING)
@@ -157,6 +157,6 @@ class Rhythm:
     async def _until_gone(self, patience_s: float) -> None:
         # The server that stops after us closes at once what is left, without a bye.
         for _ in range(int(patience_s / _PAUSE_S_MAX)):
-            if not self._house.hub.watchers:
+            if not self._context.hub.watchers:
                 return
             await asyncio.sleep(_PAUSE_S_MAX)

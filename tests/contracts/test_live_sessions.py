@@ -185,7 +185,7 @@ async def test_who_revokes_and_leaves_at_once_has_revoked() -> None:
             await gate.asked.wait()
         while house.live.hub.watchers:  # noqa: ASYNC110 - sockets that close
             await asyncio.sleep(0.005)
-        (revoking,) = house.live.house.revoking
+        (revoking,) = house.live.context.revoking
         gate.opened.set()
         await revoking
         async with house.client() as client:
@@ -219,9 +219,9 @@ async def test_an_answer_is_not_for_the_next_session(
     house: LiveHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A command in flight while its sender logs out: done, but not shown."""
-    commands = house.live.house.commands
-    gate = _Gate(commands.perform)
-    monkeypatch.setattr(commands, "perform", gate)
+    commands = house.live.context.commands
+    gate = _Gate(commands.begin)
+    monkeypatch.setattr(commands, "begin", gate)
     async with house.client("patient", "pat_1") as client:
         asked = await client.send("book", key="k", **slot(9))
         await gate.asked.wait()
@@ -239,10 +239,10 @@ async def test_a_token_that_ends_while_its_command_waits(
     house: LiveHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """4005 with a bye; the command is done once, and told to the same key later."""
-    commands = house.live.house.commands
-    gate = _Gate(commands.perform)
+    commands = house.live.context.commands
+    gate = _Gate(commands.begin)
     with monkeypatch.context() as patch:
-        patch.setattr(commands, "perform", gate)
+        patch.setattr(commands, "begin", gate)
         async with house.client("patient", "pat_1") as client:
             await client.send("book", key="k", **slot(9))
             await gate.asked.wait()
@@ -283,7 +283,7 @@ async def test_a_topic_is_not_for_the_next_session(
     house: LiveHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Allowed to one person and answered to the next: it is refused after all."""
-    access = house.live.house.access
+    access = house.live.context.access
     gate = _Gate(access.to_provider)
     monkeypatch.setattr(access, "to_provider", gate)
     async with house.client("doctor", "prv_1") as client:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from random import Random
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from actors.domain.ids import (
     BookingId,
@@ -33,7 +33,7 @@ from gateway.config import LiveSettings
 from gateway.live.core.frames import Frame, FrameEncoder
 from gateway.live.core.topic_names import Kind
 from gateway.live.sessions.commands import SocketCommands
-from gateway.live.sessions.conversation import Conversation, House
+from gateway.live.sessions.conversation import Conversation, LiveContext
 from gateway.live.sessions.identity import Persons
 from gateway.live.sessions.permits import Permits
 from gateway.live.sessions.topic_limits import TopicRoom
@@ -154,6 +154,7 @@ class SlowCommands:
     """Whatever is asked, the answer is the caller's own booking."""
 
     operations = ("book",)
+    messages: ClassVar[dict[type, str]] = {}
 
     def __init__(self, gates: Gates) -> None:
         self._gates = gates
@@ -167,7 +168,7 @@ class SlowCommands:
     def admit(self, *_who: object) -> None:
         return
 
-    async def perform(self, _op: str, caller: Caller | None, *_args: object) -> Reply:
+    async def begin(self, _op: str, caller: Caller | None, *_args: object) -> Reply:
         await self._gates.wait()
         if caller is None:
             raise Unauthenticated
@@ -244,7 +245,7 @@ class Play:
         access = cast("Access", SlowAccess(self.world, self.gates))
         self.permits = Permits(self.hub, access, clock, random)
         self.hub.doubt = self.permits.doubt
-        house = House(
+        house = LiveContext(
             hub=self.hub,
             authenticator=cast("Authenticator", Tokens()),
             access=access,
@@ -267,6 +268,8 @@ class Play:
                 self._read()
             for _ in range(self.random.randrange(4)):
                 await asyncio.sleep(0)
+        for conversation, _ in self.clients:
+            conversation.ended()
         for task in self.tasks:
             task.cancel()
         for outcome in await asyncio.gather(*self.tasks, return_exceptions=True):
@@ -309,7 +312,7 @@ async def run_world(seed: int, steps: int = 200) -> int:
     return await Play(seed).run(steps)
 
 
-def _client(house: House, world: World) -> tuple[Conversation, JudgingWriter]:
+def _client(house: LiveContext, world: World) -> tuple[Conversation, JudgingWriter]:
     writer = JudgingWriter(world)
     writer.watcher = Watcher(writer)
     house.hub.joined(writer.watcher)

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
-from msgspec import Raw, Struct, json, to_builtins
+from msgspec import Struct, json, to_builtins
 
 from actors.domain.ids import HoldId, Millis, ProviderId
 from actors.domain.messages.answers import BookingView, HoldView
@@ -207,15 +207,11 @@ def _leave(time_off: TimeOff) -> dict[str, str]:
 
 def result_frame(identifier: Identifier, status: int, body: bytes) -> Frame:
     """The answer to a client's message; the body is that of REST."""
+    # The body is JSON already; the rest is written around it.
+    shown = b"%d" % identifier if type(identifier) is int else json.encode(identifier)
     return Frame(
-        json.encode(
-            {
-                "t": "result",
-                "id": identifier,
-                "status": status,
-                "body": Raw(body or b"null"),
-            }
-        )
+        b'{"t":"result","id":%b,"status":%d,"body":%b}'
+        % (shown, status, body or b"null")
     )
 
 

@@ -94,6 +94,9 @@ class Ping(Struct, frozen=True, tag_field="op", tag="ping", forbid_unknown_field
     id: MessageId = None
 
 
+ClientMessage = Auth | Logout | Subscribe | Unsubscribe | Ping
+"""What clients send that is no command."""
+
 SlotPair = tuple[Instant, Literal["free", "held", "booked"]]
 SlotChange = tuple[Instant, Literal["free", "held", "booked", "gone"]]
 

@@ -1,4 +1,4 @@
-"""Commands over the live socket: the operations of REST, asked on another road.
+"""Commands over the live socket: the operations of REST, called over the socket.
 
 A command is handed to the very operation that REST runs, with its fields as the body
 and its ``key`` as the Idempotency-Key, so statuses, bodies and refusals are the same
@@ -7,15 +7,17 @@ by construction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, Protocol
 
-from msgspec import Raw, Struct, json
+from msgspec import Raw, Struct, defstruct, json
 
 from gateway.access.tokens import Caller
 from gateway.http.endpoint import Call, Operation
 from gateway.http.limits import RateLimits
+from gateway.live.core.frames import Identifier
+from gateway.live.core.messages import MessageId
 from gateway.wire.bodies import unknown
 from gateway.wire.errors import FieldError, InvalidRequest, Unauthenticated
 from gateway.wire.replies import Reply
@@ -43,10 +45,30 @@ COMMANDS: Final = MappingProxyType(
 _NOT_CONTENT: Final = ("op", "id", "key")
 _FIELDS: Final = json.Decoder(dict[str, Raw])
 _TEXT: Final = json.Decoder(str)
+_KEY: Final = json.Decoder(str | None)
+
+
+class CommandMessage(Protocol):
+    """A decoded message of a command: the fields that all of them have."""
+
+    @property
+    def id(self) -> Identifier:
+        """Chosen by the client; answers repeat it."""
+        ...
+
+    @property
+    def key(self) -> str | None:
+        """As ``Idempotency-Key`` in REST."""
+        ...
 
 
 class SocketCommands:
-    """Runs commands through the operations of REST."""
+    """The operations of REST that are commands of the socket, and their messages.
+
+    The message of a command is the body of its operation with three fields more, or
+    four: ``op``, ``id``, ``key`` and what REST has in the path. So one decoding gives
+    the body that the operation takes.
+    """
 
     def __init__(self, operations: Iterable[Operation], limits: RateLimits) -> None:
         by_name = {operation.name: operation for operation in operations}
@@ -55,6 +77,10 @@ class SocketCommands:
             for op, spelling in COMMANDS.items()
             if spelling.operation in by_name
         }
+        self.messages: dict[type, str] = {
+            _message(op, operation): op for op, operation in self.operations.items()
+        }
+        """The class of each command's messages, and its ``op``."""
         self._limits = limits
 
     def knows(self, op: str) -> bool:
@@ -70,34 +96,69 @@ class SocketCommands:
         self._limits.admit(caller, address)
         self._limits.admit_topics(caller, address, count)
 
-    async def perform(
-        self, op: str, caller: Caller | None, address: str, key: str | None, text: str
-    ) -> Reply:
-        """What REST would answer.
+    def begin(
+        self,
+        op: str,
+        caller: Caller | None,
+        address: str,
+        message: CommandMessage | str,
+    ) -> Coroutine[Any, Any, Reply]:
+        """What REST would answer, to be awaited.
+
+        ``message`` is of the class of this command, or the JSON of one that could not
+        be decoded as a whole: then this, or the operation, says which field is wrong.
 
         Raises:
-            RequestError, Unavailable: as the operation does.
+            TooManyRequests, Unauthenticated, InvalidRequest: it may not be asked; the
+                coroutine raises what the operation does.
         """
         self.admit(caller, address)
         if caller is None:
             raise Unauthenticated("Sign in first: send an auth message.")
-        fields = _FIELDS.decode(text)
-        for name in _NOT_CONTENT:
-            fields.pop(name, None)
-        path: dict[str, str] = {}
-        name = COMMANDS[op].path_field
-        if name:
-            path[name] = _path_field(fields.pop(name, None), name)
-        headers = {} if key is None else {b"idempotency-key": _latin(key)}
-        call = Call({"path_params": path, "query_string": b""}, headers)
-        call.caller = caller
         operation = self.operations[op]
-        if operation.body is not None:
-            call.body = json.encode(fields)
-        elif fields:
-            known = ("op", "id", "key", name)
-            raise InvalidRequest("", *(unknown(one, known, "field") for one in fields))
-        return await operation.handler(call)
+        name = COMMANDS[op].path_field
+        if isinstance(message, str):
+            call = _call_of(caller, message, operation, name)
+        else:
+            fields = {name: getattr(message, name)} if name else {}
+            call = Call(caller, fields, key=message.key, content=message)
+        return operation.handler(call)
+
+
+def _message(op: str, operation: Operation) -> type[Struct]:
+    """The class of a command's messages, made of the class of its REST body."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
+        ("id", MessageId, None),
+        ("key", str | None, None),
+    ]
+    if COMMANDS[op].path_field:
+        fields.append((COMMANDS[op].path_field, str))
+    return defstruct(
+        f"{op.capitalize()}Command",
+        fields,
+        bases=(Struct,) if operation.body is None else (operation.body,),
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+        tag_field="op",
+        tag=op,
+    )
+
+
+def _call_of(caller: Caller, text: str, operation: Operation, name: str) -> Call:
+    """A request by a message with a wrong field, with its body still undecoded."""
+    sent = _FIELDS.decode(text)
+    key = sent.get("key")
+    for other in _NOT_CONTENT:
+        sent.pop(other, None)
+    fields = {name: _path_field(sent.pop(name, None), name)} if name else {}
+    call = Call(caller, fields, key=None if key is None else _KEY.decode(key))
+    if operation.body is not None:
+        call.body = json.encode(sent)
+    elif sent:
+        known = (*_NOT_CONTENT, name)
+        raise InvalidRequest("", *(unknown(one, known, "field") for one in sent))
+    return call
 
 
 def _path_field(raw: Raw | None, name: str) -> str:
@@ -106,8 +167,3 @@ def _path_field(raw: Raw | None, name: str) -> str:
     except ValueError:
         message = "is missing" if raw is None else "must be a string"
         raise InvalidRequest("", FieldError(name, message)) from None
-
-
-def _latin(key: str) -> bytes:
-    # Characters that no header could carry become one that is refused as REST does.
-    return key.encode("latin-1", "replace") if key.isascii() else b" "

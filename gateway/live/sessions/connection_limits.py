@@ -8,7 +8,7 @@ from random import Random
 
 from gateway.http.hosts import AllowedHosts
 from gateway.http.limits import RateLimits
-from gateway.live.sessions.conversation import House
+from gateway.live.sessions.conversation import LiveContext
 from gateway.live.topics.watcher import Watcher, Writer
 from gateway.live.transport.admission import Turnstile
 from gateway.live.transport.compression import DeflatedSwitchboard
@@ -22,41 +22,41 @@ class LiveDoor:
 
     def __init__(
         self,
-        house: House,
+        context: LiveContext,
         limits: RateLimits,
         allowed_origins: Collection[str],
         random: Random,
         hosts: AllowedHosts | None = None,
     ) -> None:
-        self.house = house
+        self.context = context
         self.limits = limits
         self.allowed_origins = frozenset(allowed_origins)
         self.hosts = hosts or AllowedHosts()
-        self.switchboard = Switchboard(house.settings.message_bytes_max)
-        self.switchboard.retry_ms = house.settings.retry_ms
+        self.switchboard = Switchboard(context.settings.message_bytes_max)
+        self.switchboard.retry_ms = context.settings.retry_ms
         self.deflating = self._deflating()
         self.draining = False
-        turnstile = Turnstile(house.settings.handshakes_per_s, random)
+        turnstile = Turnstile(context.settings.handshakes_per_s, random)
         self.entrance = Entrance(turnstile, self.is_full)
         self._random = random
         self._addresses: Counter[str] = Counter()
         self._count = 0
 
     def _deflating(self) -> Switchboard | None:
-        settings = self.house.settings
+        settings = self.context.settings
         if settings.deflate != "shared":
             return None
         return DeflatedSwitchboard(self.switchboard, settings.message_bytes_max)
 
     def is_full(self) -> bool:
         """Whether a newcomer is turned away before anything is spent on it."""
-        limit = self.house.settings.connections_max
+        limit = self.context.settings.connections_max
         return self.draining or 0 < limit <= self._count
 
     def enter(self, address: str) -> bool:
         """Count a connection in; False if its address has too many."""
         address = network_of(address)
-        limit = self.house.settings.connections_per_address_max
+        limit = self.context.settings.connections_per_address_max
         if 0 < limit <= self._addresses[address]:
             return False
         self._addresses[address] += 1
@@ -73,4 +73,6 @@ class LiveDoor:
 
     def watcher(self, writer: Writer) -> Watcher:
         """A new connection's watcher, with a random turn for its heartbeats."""
-        return Watcher(writer, self._random.randrange(self.house.settings.heartbeat_s))
+        return Watcher(
+            writer, self._random.randrange(self.context.settings.heartbeat_s)
+        )

@@ -11,9 +11,11 @@ messages change while it waits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import Any, Final, Union, cast
 
 import structlog
 from msgspec import MsgspecError, json
@@ -24,6 +26,7 @@ from actors.ports import Clock
 from care.sharing import Revocation, RevocationKind, Revocations
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator, Caller
+from gateway.calendars.continuations import Continuation
 from gateway.config import LiveSettings
 from gateway.live.core.frames import (
     Identifier,
@@ -35,6 +38,7 @@ from gateway.live.core.frames import (
 from gateway.live.core.messages import (
     TEXT_BYTES_MAX,
     Auth,
+    ClientMessage,
     Envelope,
     Identified,
     Logout,
@@ -43,7 +47,7 @@ from gateway.live.core.messages import (
     Unsubscribe,
 )
 from gateway.live.core.topic_names import BadTopic, Kind, TopicName, parse_topic
-from gateway.live.sessions.commands import SocketCommands
+from gateway.live.sessions.commands import CommandMessage, SocketCommands
 from gateway.live.sessions.identity import Owner, Persons
 from gateway.live.sessions.permits import allow_topic
 from gateway.live.sessions.topic_limits import TopicRoom, check_week
@@ -63,20 +67,26 @@ from gateway.wire.replies import Reply
 
 _ENVELOPE: Final = json.Decoder(Envelope)
 _IDENTIFIED: Final = json.Decoder(Identified)
-_AUTH: Final = json.Decoder(Auth)
-_LOGOUT: Final = json.Decoder(Logout)
-_PING: Final = json.Decoder(Ping)
-_SUBSCRIBE: Final = json.Decoder(Subscribe)
-_UNSUBSCRIBE: Final = json.Decoder(Unsubscribe)
+_DECODERS: Final[Mapping[str, json.Decoder[Any]]] = MappingProxyType(
+    {
+        "auth": json.Decoder(Auth),
+        "logout": json.Decoder(Logout),
+        "subscribe": json.Decoder(Subscribe),
+        "unsubscribe": json.Decoder(Unsubscribe),
+        "ping": json.Decoder(Ping),
+    }
+)
+"""Of the messages that are no commands, by ``op``."""
 
 Later = Coroutine[None, None, None]
-"""The rest of an answer that has to wait for somebody; the caller runs it."""
+"""The rest of an answer that has to wait for something; the caller runs it."""
+
 
 log = structlog.get_logger("slotcast.live")
 
 
 @dataclass(frozen=True, kw_only=True)
-class House:
+class LiveContext:
     """What every connection of this process shares."""
 
     hub: Hub
@@ -90,6 +100,21 @@ class House:
     revocations: Revocations | None = None
     """Where a token is revoked when its owner signs out."""
     revoking: set[asyncio.Future[None]] = field(default_factory=set)
+
+    @cached_property
+    def _decoder(self) -> json.Decoder[Any]:
+        kinds = (Auth, Logout, Subscribe, Unsubscribe, Ping, *self.commands.messages)
+        return json.Decoder(Union[kinds])  # noqa: UP007 - made at run time
+
+    def read(self, text: str | None) -> ClientMessage | CommandMessage | None:
+        """The message, decoded once; None if anything is wrong with it."""
+        if text is None or _is_too_long(text):
+            return None
+        try:
+            message: ClientMessage | CommandMessage = self._decoder.decode(text)
+        except (MsgspecError, UnicodeError, RecursionError):
+            return None
+        return message
 
     def revoke(self, caller: Caller) -> asyncio.Future[None]:
         """Let a token hold no more: here from now on, elsewhere once this is done.
@@ -120,22 +145,35 @@ class Conversation:
     read, and a right may end while it is read.
     """
 
-    __slots__ = ("_address", "_asking", "_house", "_in_flight", "_owner", "_watcher")
+    __slots__ = ("_address", "_asking", "_context", "_owner", "_running", "_watcher")
 
-    def __init__(self, house: House, watcher: Watcher, address: str) -> None:
-        self._house = house
+    def __init__(self, context: LiveContext, watcher: Watcher, address: str) -> None:
+        self._context = context
         self._watcher = watcher
         self._address = address
-        self._owner = Owner(house.hub, house.persons, watcher)
-        self._in_flight = 0
+        self._owner = Owner(context.hub, context.persons, watcher)
+        self._running: set[Continuation[Reply]] | None = None
+        """The commands in flight; None before the first."""
         self._asking: dict[str, int] | None = None
         """Topics whose first read is waited for, and by how many messages."""
 
     def hear(self, text: str | None) -> Later | None:
         """A message came in; ``None`` for one that is no text.
 
-        What can be answered at once is; the rest comes back to be run beside others.
+        What can be answered at once is, and commands are begun; the rest comes back to
+        be run beside others.
         """
+        message = self._context.read(text)
+        if message is None:
+            return self._hear_wrong(text)
+        try:
+            return self._dispatch(message)
+        except Exception as error:  # noqa: BLE001 - the client always gets an answer
+            self._refuse(message.id, error)
+            return None
+
+    def _hear_wrong(self, text: str | None) -> Later | None:
+        """A message with something wrong in it: find out what, and say so."""
         try:
             envelope = self._envelope(text)
         except InvalidRequest as error:
@@ -143,7 +181,7 @@ class Conversation:
             return None
         assert text is not None
         try:
-            return self._dispatch(envelope, text)
+            return self._explain(envelope, text)
         except Exception as error:  # noqa: BLE001 - the client always gets an answer
             self._refuse(envelope.id, error)
             return None
@@ -151,7 +189,7 @@ class Conversation:
     def _envelope(self, text: str | None) -> Envelope:
         if text is None:
             raise InvalidRequest("Frames are JSON in text, not bytes.")
-        if len(text) > TEXT_BYTES_MAX or len(text.encode()) > TEXT_BYTES_MAX:
+        if _is_too_long(text):
             raise InvalidRequest(f"A frame is at most {TEXT_BYTES_MAX} bytes.")
         try:
             return _ENVELOPE.decode(text)
@@ -160,48 +198,67 @@ class Conversation:
                 'A frame is a JSON object with "op" (and "id"), both short.'
             ) from None
 
-    def _dispatch(self, envelope: Envelope, text: str) -> Later | None:
-        if self._watcher.caller is not None and envelope.op != "auth":
-            self._house.authenticator.check_holds(self._watcher.caller)
-        match envelope.op:
-            case "ping":
-                decode(_PING, text.encode())
-                self._watcher.writer.answer(pong_frame(envelope.id))
-            case "auth":
-                self._authenticate(decode(_AUTH, text.encode()))
-            case "logout":
-                return self._log_out(decode(_LOGOUT, text.encode()))
-            case "subscribe":
-                message = decode(_SUBSCRIBE, text.encode())
-                self._house.commands.admit_topics(
+    def _explain(self, envelope: Envelope, text: str) -> Later | None:
+        commands, op = self._context.commands, envelope.op
+        if commands.knows(op):
+            self._check_holds()
+            self._command(op, envelope.id, text)
+            return None
+        decoder = _DECODERS.get(op)
+        if decoder is not None:
+            if op != "auth":
+                self._check_holds()
+            return self._dispatch(decode(decoder, text.encode()))
+        self._check_holds()
+        known = ", ".join([*_DECODERS, *commands.operations])
+        raise InvalidRequest("", FieldError("op", f"must be one of {known}"))
+
+    def _check_holds(self) -> None:
+        """Raises Unauthenticated: the token of this session has ended."""
+        if self._watcher.caller is not None:
+            self._context.authenticator.check_holds(self._watcher.caller)
+
+    def _dispatch(self, message: ClientMessage | CommandMessage) -> Later | None:
+        if not isinstance(message, Auth):
+            self._check_holds()
+        op = self._context.commands.messages.get(type(message))
+        if op is None:
+            return self._answer(cast("ClientMessage", message))
+        self._command(op, message.id, cast("CommandMessage", message))
+        return None
+
+    def _answer(self, message: ClientMessage) -> Later | None:
+        match message:
+            case Ping():
+                self._watcher.writer.answer(pong_frame(message.id))
+            case Auth():
+                self._authenticate(message)
+            case Logout():
+                return self._log_out(message)
+            case Subscribe():
+                self._context.commands.admit_topics(
                     self._watcher.caller, self._address, len(message.topics)
                 )
                 return self._subscribe(message)
-            case "unsubscribe":
-                self._unsubscribe(decode(_UNSUBSCRIBE, text.encode()))
-            case op if self._house.commands.knows(op):
-                return self._command(envelope, text)
-            case _:
-                words = ["auth", "logout", "subscribe", "unsubscribe", "ping"]
-                known = ", ".join([*words, *self._house.commands.operations])
-                raise InvalidRequest("", FieldError("op", f"must be one of {known}"))
+            case Unsubscribe():
+                self._unsubscribe(message)
         return None
 
     # --- who -------------------------------------------------------------------
 
     def _authenticate(self, message: Auth) -> None:
-        watcher, house = self._watcher, self._house
+        watcher, context = self._watcher, self._context
         if watcher.caller is not None:
-            house.commands.admit(watcher.caller, self._address)
+            context.commands.admit(watcher.caller, self._address)
         try:
-            caller = house.authenticator.verify(message.token)
+            caller = context.authenticator.verify(message.token)
         except Unauthenticated as error:
             self._refuse(message.id, error)
             # Who is signed in loses nothing by it; their own token has an end.
             if watcher.caller is None and watcher.strike():
                 self._end(CloseCode.UNAUTHENTICATED, "Three tokens did not hold.")
             return
-        if not self._owner.sign_in(caller, house.clock.now()):
+        if not self._owner.sign_in(caller, context.clock.now()):
             reason = "This person has too many connections; close some first."
             self._end(CloseCode.TOO_MANY_CONNECTIONS, reason)
             return
@@ -213,17 +270,17 @@ class Conversation:
         self._result(message.id, 200, json.encode(body))
 
     def _log_out(self, message: Logout) -> Later | None:
-        house, caller = self._house, self._watcher.caller
+        context, caller = self._context, self._watcher.caller
         if caller is None:
             raise Unauthenticated("Nobody is signed in.")
-        house.commands.admit(caller, self._address)
-        if message.revoke and house.revocations is None:
+        context.commands.admit(caller, self._address)
+        if message.revoke and context.revocations is None:
             raise InvalidRequest(
                 "", FieldError("revoke", "is not possible on this server")
             )
-        self._owner.sign_out(house.clock.now())
+        self._owner.sign_out(context.clock.now())
         if message.revoke:
-            return self._revoked(message, house.revoke(caller))
+            return self._revoked(message, context.revoke(caller))
         self._result(message.id, 200, b"{}")
         return None
 
@@ -237,14 +294,16 @@ class Conversation:
             self._result(message.id, 200, b"{}")
 
     def ended(self) -> None:
-        """The connection is gone: count it off."""
+        """The connection is gone: count it off, and let its commands go."""
+        for command in tuple(self._running or ()):
+            command.close()
         self._owner.ended()
 
     # --- topics ----------------------------------------------------------------
 
     def _subscribe(self, message: Subscribe) -> Later | None:
         names: list[TopicName] = []
-        now = self._house.clock.now()
+        now = self._context.clock.now()
         for text in dict.fromkeys(message.topics):
             try:
                 name = parse_topic(text, self._watcher.subject)
@@ -283,7 +342,7 @@ class Conversation:
         refused: dict[TopicName, Exception] = {}
         for name in names:
             try:
-                await allow_topic(self._house.access, caller, name)
+                await allow_topic(self._context.access, caller, name)
             except Exception as error:  # noqa: BLE001 - one topic's, not the others'
                 refused[name] = error
         if self._owner.number != session:
@@ -299,7 +358,7 @@ class Conversation:
     ) -> Later | None:
         """Find room for the topics; those that were never read are waited for."""
         asking = {} if self._asking is None else self._asking
-        limit = self._house.settings.subscriptions_max
+        limit = self._context.settings.subscriptions_max
         wires = self._watcher.boards.keys() | asking.keys()
         if 0 < limit < len(wires.union(name.wire for name in names)):
             self._refuse(
@@ -310,7 +369,7 @@ class Conversation:
         boards: dict[TopicName, Board] = {}
         for name in names:
             try:
-                boards[name] = self._house.room.take(
+                boards[name] = self._context.room.take(
                     name, self._watcher.caller, self._address
                 )
             except (Overloaded, TooManyRequests) as error:
@@ -331,7 +390,7 @@ class Conversation:
         session: int,
     ) -> None:
         waited = [board for board in boards.values() if board.name.kind is not Kind.ME]
-        unknown = await self._house.room.unknown(waited)
+        unknown = await self._context.room.unknown(waited)
         names: list[TopicName] = []
         for name, board in boards.items():
             if not self._is_still_asked(name.wire):
@@ -354,16 +413,16 @@ class Conversation:
         return True
 
     def _watch(self, message: Subscribe, names: list[TopicName]) -> None:
-        watcher, house = self._watcher, self._house
+        watcher, context = self._watcher, self._context
         wires = [name.wire for name in names]
         self._result(message.id, 200, json.encode({"topics": wires}))
-        now = house.clock.now()
+        now = context.clock.now()
         for name in names:
-            house.hub.subscribe(watcher, name, message.since.get(name.wire), now)
+            context.hub.subscribe(watcher, name, message.since.get(name.wire), now)
 
     def _unsubscribe(self, message: Unsubscribe) -> None:
-        now = self._house.clock.now()
-        hub, watcher = self._house.hub, self._watcher
+        now = self._context.clock.now()
+        hub, watcher = self._context.hub, self._watcher
         asking = {} if self._asking is None else self._asking
         left = [
             wire
@@ -374,34 +433,40 @@ class Conversation:
 
     # --- commands --------------------------------------------------------------
 
-    def _command(self, envelope: Envelope, text: str) -> Later:
-        if self._in_flight >= self._house.settings.commands_in_flight_max:
-            raise TooManyRequests(1.0)
-        self._in_flight += 1
-        session = self._owner.number
-        return self._perform(envelope, text, self._watcher.caller, session)
-
-    async def _perform(
-        self, envelope: Envelope, text: str, caller: Caller | None, session: int
+    def _command(
+        self, op: str, identifier: Identifier, message: CommandMessage | str
     ) -> None:
-        reply: Reply | Exception
-        try:
-            reply = await self._house.commands.perform(
-                envelope.op, caller, self._address, envelope.key, text
-            )
-        except Exception as error:  # noqa: BLE001 - the client always gets an answer
-            reply = error
-        finally:
-            self._in_flight -= 1
+        """Begin a command; its answer comes when its calendar's reply does."""
+        context = self._context
+        running = self._running
+        if running is None:
+            running = self._running = set()
+        if len(running) >= context.settings.commands_in_flight_max:
+            raise TooManyRequests(1.0)
+        asked = context.commands.begin(op, self._watcher.caller, self._address, message)
+        ended = partial(self._command_ended, identifier, self._owner.number)
+        command = Continuation(asked, ended)
+        running.add(command)
+        command.start()
+
+    def _command_ended(
+        self,
+        identifier: Identifier,
+        session: int,
+        command: Continuation[Reply],
+        reply: Reply | Exception,
+    ) -> None:
+        assert self._running is not None
+        self._running.discard(command)
         if self._owner.number != session:
             reply = Unauthenticated(
                 "You signed out before the answer came, which may have been a yes: "
                 "sign in and ask again with the same key."
             )
         if isinstance(reply, Exception):
-            self._refuse(envelope.id, reply)
+            self._refuse(identifier, reply)
         else:
-            self._result(envelope.id, reply.status, reply.body)
+            self._result(identifier, reply.status, reply.body)
 
     # --- answers ---------------------------------------------------------------
 
@@ -419,7 +484,7 @@ class Conversation:
     def _refuse_as(
         self, identifier: Identifier, found: Problem, topic: str = ""
     ) -> None:
-        self._house.hub.tally.refusals[found.code] += 1
+        self._context.hub.tally.refusals[found.code] += 1
         self._watcher.writer.answer(error_frame(identifier, found, topic))
 
     def _strike(self, error: InvalidRequest, text: str | None) -> None:
@@ -430,8 +495,16 @@ class Conversation:
             self._end(CloseCode.BAD_FRAME, "Three frames could not be read.")
 
     def _end(self, code: CloseCode, reason: str = "") -> None:
-        retry_ms = self._house.settings.retry_ms
+        retry_ms = self._context.settings.retry_ms
         self._watcher.writer.close(code, bye_frame(code, retry_ms), reason)
+
+
+def _is_too_long(text: str) -> bool:
+    # A character is at most four bytes, so that most texts need not be encoded.
+    length = len(text)
+    return length * 4 > TEXT_BYTES_MAX and (
+        length > TEXT_BYTES_MAX or len(text.encode()) > TEXT_BYTES_MAX
+    )
 
 
 def _id_of(text: str | None) -> Identifier:

@@ -32,12 +32,12 @@ class LiveSession:
         self._door = door
         self._address = address
         self._watcher = door.watcher(connection)
-        self._conversation = Conversation(door.house, self._watcher, address)
+        self._conversation = Conversation(door.context, self._watcher, address)
         self._running: set[asyncio.Future[None]] | None = None
 
     def begin(self, connection: LiveConnection) -> None:
         """Listen."""
-        self._door.house.hub.joined(self._watcher)
+        self._door.context.hub.joined(self._watcher)
         connection.begin(self)
 
     def heard(self, text: str | None) -> None:
@@ -64,18 +64,18 @@ class LiveSession:
 
     def relieved(self) -> None:
         """The connection takes bytes again."""
-        house = self._door.house
-        house.hub.writable(self._watcher, house.clock.now())
+        context = self._door.context
+        context.hub.writable(self._watcher, context.clock.now())
 
     def closed(self, code: int) -> None:
         """We close it."""
-        self._door.house.hub.tally.closes[code] += 1
+        self._door.context.hub.tally.closes[code] += 1
 
     def ended(self) -> None:
         """The client is gone: whatever still runs for it has nobody to answer."""
         for task in self._running or ():
             task.cancel()
-        house = self._door.house
-        house.hub.dropped(self._watcher, house.clock.now())
+        context = self._door.context
+        context.hub.dropped(self._watcher, context.clock.now())
         self._conversation.ended()
         self._door.leave(self._address)

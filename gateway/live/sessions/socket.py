@@ -82,9 +82,9 @@ class LiveSocket:
     async def _turn_away(
         self, websocket: WebSocket, code: CloseCode, reason: str
     ) -> None:
-        house = self._door.house
-        house.hub.tally.closes[code] += 1
-        last = bye_frame(code, house.settings.retry_ms)
+        context = self._door.context
+        context.hub.tally.closes[code] += 1
+        last = bye_frame(code, context.settings.retry_ms)
         raw = websocket.scope.get("extensions", {}).get(EXTENSION)
         if isinstance(raw, FanoutProtocol):
             # Its last frames are counted as everybody's are.
@@ -129,11 +129,11 @@ class LiveSocket:
 
     async def _serve(self, websocket: WebSocket, address: str) -> None:
         door = self._door
-        house = door.house
+        context = door.context
         row = RowWriter()
         watcher = door.watcher(row)
-        conversation = Conversation(house, watcher, address)
-        house.hub.joined(watcher)
+        conversation = Conversation(context, watcher, address)
+        context.hub.joined(watcher)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send(websocket, row, watcher))
@@ -141,7 +141,7 @@ class LiveSocket:
         except* _Ended:
             pass
         finally:
-            house.hub.dropped(watcher, house.clock.now())
+            context.hub.dropped(watcher, context.clock.now())
             conversation.ended()
 
     async def _receive(
@@ -161,17 +161,17 @@ class LiveSocket:
     async def _send(
         self, websocket: WebSocket, writer: RowWriter, watcher: Watcher
     ) -> None:
-        house = self._door.house
+        context = self._door.context
 
         async def send(frame: Frame) -> None:
             await websocket.send({"type": "websocket.send", "text": frame.text})
 
         def relieved() -> None:
-            house.hub.writable(watcher, house.clock.now())
+            context.hub.writable(watcher, context.clock.now())
 
         try:
             code = await writer.run(send, relieved)
-            house.hub.tally.closes[code] += 1
+            context.hub.tally.closes[code] += 1
             reason = writer.reason or CLOSE_REASONS.get(code, "")
             await websocket.close(code, reason)
         except (WebSocketDisconnect, RuntimeError):

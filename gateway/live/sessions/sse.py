@@ -58,8 +58,8 @@ class LiveStream:
             if seconds:
                 return _refusal("unavailable", seconds)
             self._door.limits.admit(None, address)
-            house = self._door.house
-            caller = house.authenticator.caller(request.headers.get("authorization"))
+            context = self._door.context
+            caller = context.authenticator.caller(request.headers.get("authorization"))
             names = await self._names(request, caller, address)
             since = _since(request.headers.get("last-event-id"))
         except Exception as error:  # noqa: BLE001 - the last word is always a problem
@@ -71,7 +71,7 @@ class LiveStream:
 
     def _enter(self, address: str, caller: Caller | None) -> Callable[[], None] | None:
         """Count a stream in, and say how to count it off; None: there are too many."""
-        door, persons = self._door, self._door.house.persons
+        door, persons = self._door, self._door.context.persons
         if not door.enter(address):
             return None
         if caller is not None and not persons.enter(caller.subject):
@@ -96,22 +96,22 @@ class LiveStream:
             )
         texts = ",".join(request.query_params.getlist("topics")).split(",")
         wanted = dict.fromkeys(text for text in texts if text)
-        limit = self._door.house.settings.subscriptions_max
+        limit = self._door.context.settings.subscriptions_max
         if not wanted or 0 < limit < len(wanted):
             raise InvalidRequest(
                 "", FieldError("topics", f"must name 1 to {limit} topics")
             )
-        house = self._door.house
+        context = self._door.context
         self._door.limits.admit_topics(caller, address, len(wanted))
         names = []
         for text in wanted:
             try:
                 name = parse_topic(text, caller.subject if caller else "")
-                check_week(name, house.clock.now())
+                check_week(name, context.clock.now())
             except BadTopic as error:
                 raise InvalidRequest("", FieldError("topics", str(error))) from None
-            await allow_topic(house.access, caller, name)
-            house.room.take(name, caller, address)
+            await allow_topic(context.access, caller, name)
+            context.room.take(name, caller, address)
             names.append(name)
         return names
 
@@ -121,17 +121,17 @@ class LiveStream:
         since: dict[str, Position],
         caller: Caller | None,
     ) -> AsyncIterator[bytes]:
-        house = self._door.house
+        context = self._door.context
         writer = RowWriter()
         watcher = self._door.watcher(writer)
         watcher.caller = caller
-        house.hub.joined(watcher)
+        context.hub.joined(watcher)
         stands = {name.wire: since.get(name.wire, NOWHERE) for name in names}
         try:
             yield b"retry: %d\n\n" % self._random.randint(*_RETRY_MS)
             for name in names:
-                house.hub.subscribe(
-                    watcher, name, since.get(name.wire), house.clock.now()
+                context.hub.subscribe(
+                    watcher, name, since.get(name.wire), context.clock.now()
                 )
             while writer.closing is None or writer.has_frames:
                 frame = await self._next(writer)
@@ -140,13 +140,13 @@ class LiveStream:
                     continue
                 yield _event(frame, stands)
                 if writer.takes_relief():
-                    house.hub.writable(watcher, house.clock.now())
+                    context.hub.writable(watcher, context.clock.now())
         finally:
-            house.hub.dropped(watcher, house.clock.now())
+            context.hub.dropped(watcher, context.clock.now())
 
     async def _next(self, writer: RowWriter) -> Frame | None:
         try:
-            async with asyncio.timeout(self._door.house.settings.sse_comment_s):
+            async with asyncio.timeout(self._door.context.settings.sse_comment_s):
                 return await writer.next()
         except TimeoutError:
             return None

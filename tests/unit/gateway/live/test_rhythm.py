@@ -14,7 +14,7 @@ from gateway.config import LiveSettings
 from gateway.live.core.frames import NOWHERE, Frame
 from gateway.live.feeds.reader import TopicReader
 from gateway.live.sessions.commands import SocketCommands
-from gateway.live.sessions.conversation import House
+from gateway.live.sessions.conversation import LiveContext
 from gateway.live.sessions.identity import Persons
 from gateway.live.sessions.permits import Permits
 from gateway.live.sessions.topic_limits import TopicRoom
@@ -34,10 +34,10 @@ from tests.unit.gateway.live.stage import (
 )
 
 
-def a_rhythm(**settings: float) -> tuple[Rhythm, House]:
+def a_rhythm(**settings: float) -> tuple[Rhythm, LiveContext]:
     clock = SteppedClock(NOW)
     hub, chosen = a_hub(), LiveSettings(**settings)  # type: ignore[arg-type]
-    house = House(
+    house = LiveContext(
         hub=hub,
         authenticator=Authenticator(CONFIG, clock),
         access=cast("Access", None),
