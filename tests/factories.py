@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from actors.domain.calendar import views
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.snapshot import decode, encode
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import (
     BookingId,
     ClinicId,
@@ -265,7 +268,7 @@ def play(
     if isinstance(outcome, Refusal):
         return outcome
     for event in outcome:
-        calendar.apply(event, epoch)
+        calendar.state.apply(event, epoch)
     return outcome
 
 
@@ -276,8 +279,19 @@ def a_calendar(
     now: Millis = NOW,
 ) -> Calendar:
     """Registered, open, its window at ``now``: version 3."""
-    calendar = Calendar(PROVIDER, policy or Policy())
+    calendar = Calendar(CalendarState(PROVIDER, policy or Policy()))
     for command in (register(), set_availability(availability), advance_window()):
         outcome = play(calendar, command, now)
         assert not isinstance(outcome, Refusal), outcome
     return calendar
+
+
+def next_start(calendar: Calendar) -> Minute | None:
+    """The soonest free start over all active visit types."""
+    return min(views.next_free(calendar.state).values(), default=None)
+
+
+def restored(calendar: Calendar) -> Calendar:
+    """The calendar as it comes out of its snapshot."""
+    blob = encode(calendar.state)
+    return Calendar(decode(blob, calendar.state.policy))

@@ -95,14 +95,19 @@ class Tenure:
 def tenure_of(calendar: CalendarState | Kept, seq: int) -> tuple[Tenure, list[str]]:
     """The books of a calendar at rest, and what is wrong in it."""
     tenure, problems = Tenure(calendar.version, seq), []
-    holds, bookings = calendar.holds, calendar.bookings
-    for hold in holds.values() if isinstance(holds, dict) else holds:
+    if isinstance(calendar, CalendarState):
+        occupancy = calendar.occupancy
+        holds = list(occupancy.holds.values())
+        bookings = list(occupancy.bookings.values())
+    else:
+        holds, bookings = calendar.holds, calendar.bookings
+    for hold in holds:
         rival = tenure.take(
             hold.hold_id, hold.busy_start, hold.busy_end, hold.moving or ""
         )
         if rival is not None:
             problems.append(f"{hold.hold_id} has time that {rival} has")
-    for one in bookings.values() if isinstance(bookings, dict) else bookings:
+    for one in bookings:
         tenure.bookings[one.booking_id] = _audited(calendar.provider_id, one)
         if one.status is not BookingStatus.CANCELLED:
             rival = tenure.take(one.booking_id, one.busy_start, one.busy_end)

@@ -16,12 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from actors.domain.calendar.at_rest import (
-    SnapshotUnreadable,
-    pack_for_new_shard,
-    unpack,
-)
-from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.at_rest import SnapshotUnreadable, unpack
+from actors.domain.calendar.snapshot import encode_for_new_shard
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis, ShardId
 from actors.domain.messages.answers import CalendarLeft, Done, Reply
 from actors.domain.messages.commands import AdoptCalendar, MoveCalendarOut, Transfer
@@ -38,14 +35,12 @@ Outcome = Moving | Reply | Trouble
 """An event to journal, or the answer."""
 
 
-def away(calendar: Calendar, shard: ShardId) -> Trouble | None:
+def away(state: CalendarState, shard: ShardId) -> Trouble | None:
     """What ``shard`` says instead of an answer about a calendar it does not have."""
-    left = calendar.left
+    left = state.left
     if left is not None:
-        return Trouble(
-            TroubleCode.MOVED, left.to_shard, provider_id=calendar.provider_id
-        )
-    if not calendar.registered and is_isolated(shard):
+        return Trouble(TroubleCode.MOVED, left.to_shard, provider_id=state.provider_id)
+    if not state.registered and is_isolated(shard):
         return ON_ITS_WAY
     return None
 
@@ -57,71 +52,66 @@ def epoch_to_beat(requests: Iterable[Request]) -> int:
     )
 
 
-def moved(calendar: Calendar, command: Transfer, now: Millis, seq: int) -> Outcome:
+def moved(state: CalendarState, command: Transfer, now: Millis, seq: int) -> Outcome:
     """What follows from a transfer; ``seq`` is where its event would stand."""
     if 0 < command.deadline < now:
         return TOO_LATE
     if isinstance(command, MoveCalendarOut):
-        return _moved_out(calendar, command, now, seq)
-    return _moved_in(calendar, command, now)
+        return _moved_out(state, command, now, seq)
+    return _moved_in(state, command, now)
 
 
-def told(calendar: Calendar, command: Transfer) -> Reply:
+def told(state: CalendarState, command: Transfer) -> Reply:
     """The answer to a transfer that was done."""
-    left = calendar.left
+    left = state.left
     if left is None or isinstance(command, AdoptCalendar):
-        return Done(calendar.provider_id, calendar.epoch, calendar.version)
-    state = pack_for_new_shard(calendar)
+        return Done(state.provider_id, state.epoch, state.version)
     return CalendarLeft(
-        calendar.provider_id,
+        state.provider_id,
         left.epoch,
-        calendar.version,
+        state.version,
         left.to_shard,
         left.seq,
-        state,
+        encode_for_new_shard(state),
     )
 
 
 def _moved_out(
-    calendar: Calendar, command: MoveCalendarOut, now: Millis, seq: int
+    state: CalendarState, command: MoveCalendarOut, now: Millis, seq: int
 ) -> Outcome:
-    left = calendar.left
+    left = state.left
     if left is not None and left.to_shard == command.to_shard:
-        return told(calendar, command)
+        return told(state, command)
     if left is not None:
-        return Trouble(
-            TroubleCode.MOVED, left.to_shard, provider_id=calendar.provider_id
-        )
-    if not calendar.registered:
+        return Trouble(TroubleCode.MOVED, left.to_shard, provider_id=state.provider_id)
+    if not state.registered:
         return NO_PROVIDER
     return CalendarMovedOut(
-        provider_id=calendar.provider_id,
+        provider_id=state.provider_id,
         at=now,
-        version=calendar.version,
+        version=state.version,
         to_shard=command.to_shard,
         seq=seq,
     )
 
 
-def _moved_in(calendar: Calendar, command: AdoptCalendar, now: Millis) -> Outcome:
+def _moved_in(state: CalendarState, command: AdoptCalendar, now: Millis) -> Outcome:
     try:
         kept, left = unpack(command.state)
     except SnapshotUnreadable as error:
         return invalid(f"the calendar's state cannot be read: {error}")
-    if left is not None or kept.provider_id != calendar.provider_id:
+    if left is not None or kept.provider_id != state.provider_id:
         return invalid("this is not the state that a calendar takes along")
-    here = calendar.left
+    here = state.left
     if here is not None and command.from_epoch <= here.epoch:
         # Old news: it was here, and has moved on since.
-        return Trouble(
-            TroubleCode.MOVED, here.to_shard, provider_id=calendar.provider_id
-        )
-    if calendar.registered and here is None:
-        if calendar.version >= kept.version:
-            return told(calendar, command)
+        return Trouble(TroubleCode.MOVED, here.to_shard, provider_id=state.provider_id)
+    if state.registered and here is None:
+        if state.version >= kept.version:
+            return told(state, command)
         return invalid("another calendar of this provider is here already")
     return CalendarMovedIn(
-        provider_id=calendar.provider_id,
+        provider_id=state.provider_id,
         at=now,
         version=kept.version,
         from_shard=command.from_shard,

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.snapshot import SnapshotUnreadable, decode, encode
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis, ProviderId
 from actors.domain.messages.events import CommandRefused, Event, HoldPlaced
 from actors.domain.rules import Policy
@@ -110,16 +111,16 @@ class Residents:
         if known is not None:
             return known
         if stored is None:
-            calendar, seq = Calendar(provider, self._policy), 0
+            state, seq = CalendarState(provider, self._policy), 0
         else:
-            calendar, seq = _read(provider, stored, self._policy), stored.seq
-        resident = Resident(calendar, seq, seq)
+            state, seq = _read(provider, stored, self._policy), stored.seq
+        resident = Resident(Calendar(state), seq, seq)
         for record in self._tails.pop(provider, ()):
             if record.seq > seq:
-                calendar.apply(record.event, record.epoch)
+                state.apply(record.event, record.epoch)
                 resident.seq = record.seq
         # What is shown from now on is shown under the present ownership.
-        calendar.epoch = self._epoch
+        state.epoch = self._epoch
         self._loaded[provider] = resident
         if resident.seq > resident.saved_seq:
             self._dirty.add(provider)
@@ -165,7 +166,7 @@ class Residents:
             resident = self._loaded.get(provider)
             if resident is not None and resident.seq > resident.saved_seq:
                 resident.seq = seq
-                chunk[provider] = StoredCalendar(seq, encode(resident.calendar))
+                chunk[provider] = StoredCalendar(seq, encode(resident.calendar.state))
         return chunk
 
     def saved(self, chunk: Mapping[ProviderId, StoredCalendar]) -> None:
@@ -195,14 +196,21 @@ class Residents:
             for provider, resident in self._loaded.items()
             if resident.used_at < before
             and provider not in kept
-            and (resident.calendar.left or resident.calendar.next_expiry() is None)
+            and _has_nothing_due(resident.calendar.state)
         ]
         for provider in idle:
             del self._loaded[provider]
         return len(idle)
 
 
-def _read(provider: ProviderId, stored: StoredCalendar, policy: Policy) -> Calendar:
+def _has_nothing_due(state: CalendarState) -> bool:
+    """Whether no hold's deadline is waited for here."""
+    return state.left is not None or state.occupancy.next_expiry() is None
+
+
+def _read(
+    provider: ProviderId, stored: StoredCalendar, policy: Policy
+) -> CalendarState:
     """Raises JournalCorrupt: to open the shard again would not help."""
     try:
         return decode(stored.blob, policy)

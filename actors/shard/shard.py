@@ -26,7 +26,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
+from actors.domain.calendar import holds, window
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.messages.answers import Done, PositionsView, Reply
 from actors.domain.messages.changes import CalendarChange
@@ -211,14 +213,14 @@ class Shard:
         if resident is None or floor - wall <= STEP_MS:
             return
         batch.now = wall
-        calendar = resident.calendar
+        state = resident.calendar.state
         event = ClockTrusted(
-            provider_id=calendar.provider_id,
+            provider_id=state.provider_id,
             at=wall,
-            version=calendar.version,
+            version=state.version,
             ahead_of=floor,
         )
-        self._apply(batch, calendar, (event,))
+        self._apply(batch, resident.calendar, (event,))
         self._tick_at = Millis(0)
 
     def _judge(
@@ -228,10 +230,10 @@ class Shard:
         if isinstance(command, TrustClock):
             self._lower(batch, command.provider_id)
             batch.judged = True
-            return Done(command.provider_id, self.epoch, calendar.version)
+            return Done(command.provider_id, self.epoch, calendar.state.version)
         if isinstance(command, Transfer):
             return self._transfer(batch, calendar, command)
-        trouble = away(calendar, self.shard)
+        trouble = away(calendar.state, self.shard)
         if trouble is not None:
             batch.judged = True
             return trouble
@@ -242,13 +244,14 @@ class Shard:
             return batch.faulty(fault)
         if isinstance(outcome, Refusal):
             return self._refuse(batch, calendar, command, outcome)
+        state = calendar.state
         if not outcome:
             batch.judged = True
-            return calendar.answer(command.key) or view_after(calendar, None)
+            return state.answer(command.key) or view_after(state, None)
         if batch.is_full_for(command, self.limits):
             return Trouble(TroubleCode.JOURNAL_FULL, "the journal is nearly full", 30.0)
         self._apply(batch, calendar, outcome)
-        return calendar.answer(command.key) or view_after(calendar, outcome[-1])
+        return state.answer(command.key) or view_after(state, outcome[-1])
 
     def _rise_for(self, requests: Sequence[Request]) -> None:
         """A calendar's position never goes back: (epoch, version) is unique."""
@@ -261,12 +264,12 @@ class Shard:
         self, batch: Batch, calendar: Calendar, command: Transfer
     ) -> ShardReply:
         seq = self.last_seq + len(batch.events) + 1
-        outcome = moved(calendar, command, batch.now, seq)
+        outcome = moved(calendar.state, command, batch.now, seq)
         if not isinstance(outcome, CalendarMovedOut | CalendarMovedIn):
             batch.judged = True
             return outcome
         self._apply(batch, calendar, (outcome,))
-        return told(calendar, command)
+        return told(calendar.state, command)
 
     def _refuse(
         self, batch: Batch, calendar: Calendar, command: Command, refusal: Refusal
@@ -276,7 +279,7 @@ class Shard:
             command.key
             and refusal.code not in NOT_REMEMBERED
             and not self._is_scarce(batch)  # the room is for what is done
-            and calendar.registered  # strangers leave no trace
+            and calendar.state.registered  # strangers leave no trace
         ):
             event = calendar.refused(command, refusal, batch.now)
             self._apply(batch, calendar, (event,))
@@ -288,7 +291,7 @@ class Shard:
         watching = isinstance(read, _WATCHING)
         for provider in providers_of(read):
             calendar = self._resident(batch, provider).calendar
-            trouble = away(calendar, self.shard)
+            trouble = away(calendar.state, self.shard)
             if trouble is not None:
                 batch.judged = True
                 batch.replies[place] = trouble
@@ -299,7 +302,7 @@ class Shard:
             is_new = watching and provider not in self._watched
             if is_new or isinstance(read, _WINDOWED):
                 self._advance(batch, calendar)
-            if watching and calendar.registered:
+            if watching and calendar.state.registered:
                 if not self._watched:
                     self._tick_at = self._after_this_cell(now)
                 self._watched[provider] = now
@@ -312,10 +315,11 @@ class Shard:
 
     def _apply(self, batch: Batch, calendar: Calendar, events: Sequence[Event]) -> None:
         batch.events.extend(events)
-        batch.changed.setdefault(calendar.provider_id, []).extend(events)
+        state = calendar.state
+        batch.changed.setdefault(state.provider_id, []).extend(events)
         for event in events:
             self.residents.note_time(event)
-            calendar.apply(event, self.epoch)
+            state.apply(event, self.epoch)
 
     # --- time ------------------------------------------------------------------
 
@@ -333,28 +337,29 @@ class Shard:
         return self._watched
 
     def _expire(self, batch: Batch, calendar: Calendar) -> None:
-        self._of_its_own(batch, calendar, ExpireHolds, Calendar.holds_due)
+        self._of_its_own(batch, calendar, ExpireHolds, holds.are_due)
 
     def _advance(self, batch: Batch, calendar: Calendar) -> None:
-        self._of_its_own(batch, calendar, AdvanceWindow, Calendar.window_due)
+        self._of_its_own(batch, calendar, AdvanceWindow, window.is_due)
 
     def _of_its_own(
         self,
         batch: Batch,
         calendar: Calendar,
         kind: type[ExpireHolds | AdvanceWindow],
-        is_due: Callable[[Calendar, Millis], bool],
+        is_due: Callable[[CalendarState, Millis], bool],
     ) -> None:
         """What a calendar does because time passes; a defect in it stops only itself.
 
         Else one calendar would fail every batch of its shard.
         """
+        state = calendar.state
         try:
-            if calendar.left or self._is_at_rest(batch):
+            if state.left or self._is_at_rest(batch):
                 return
-            if not is_due(calendar, batch.now):
+            if not is_due(state, batch.now):
                 return
-            outcome = calendar.decide(kind(provider_id=calendar.provider_id), batch.now)
+            outcome = calendar.decide(kind(provider_id=state.provider_id), batch.now)
         except Exception as fault:  # noqa: BLE001 - neither changes anything
             batch.faults.append(fault)
             return
@@ -373,8 +378,9 @@ class Shard:
         return batch.pressure >= self.limits.full_for_bookings
 
     def _await_expiry(self, provider: ProviderId, resident: Resident) -> None:
-        expiry = resident.calendar.next_expiry()
-        if resident.calendar.left:
+        state = resident.calendar.state
+        expiry = state.occupancy.next_expiry()
+        if state.left:
             return
         if expiry is not None and expiry != resident.expiry:
             resident.expiry = expiry
@@ -423,8 +429,8 @@ class Shard:
             self._await_expiry(provider, resident)
             seen = [event for event in events if type(event) not in _UNSEEN]
             if seen:
-                calendar = resident.calendar
-                changes.append(change_after(calendar, seen, seq))
+                state = resident.calendar.state
+                changes.append(change_after(state, seen, seq))
         return changes
 
     def _read(self, batch: Batch, request: Request) -> ShardReply:
@@ -437,10 +443,10 @@ class Shard:
     def _view(self, read: Read) -> Reply:
         if isinstance(read, SHARED):
             known = [
-                resident.calendar
+                resident.calendar.state
                 for provider in read.provider_ids
                 if (resident := self.residents.get(provider)) is not None
-                and resident.calendar.registered
+                and resident.calendar.state.registered
             ]
             if isinstance(read, ReadNextFree):
                 return next_free_of(known)
@@ -448,16 +454,17 @@ class Shard:
                 self.epoch, {one.provider_id: one.version for one in known}
             )
         resident = self.residents.get(read.provider_id)
-        if resident is None or not resident.calendar.registered:
+        if resident is None or not resident.calendar.state.registered:
             return NO_PROVIDER
-        if isinstance(read, ReadSlots) and resident.calendar.version < read.at_least:
+        state = resident.calendar.state
+        if isinstance(read, ReadSlots) and state.version < read.at_least:
             return Refusal(RefusalCode.DEADLINE_PASSED, "not there yet; try again")
-        return view_of(resident.calendar, read)
+        return view_of(state, read)
 
     def _leave_strangers(self, batch: Batch) -> None:
         """Asking for a provider that does not exist leaves nothing behind."""
         for request in batch.requests:
             for provider in providers_of(request):
                 resident = self.residents.get(provider)
-                if resident is not None and not resident.calendar.registered:
+                if resident is not None and not resident.calendar.state.registered:
                     self.residents.forget(provider)

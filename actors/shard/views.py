@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar import views
 from actors.domain.calendar.delta import change_of, holds_of
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Minute, ProviderId, ShardId, VisitTypeId
 from actors.domain.messages.answers import Answer, Done, NextFreeView, Reply, SlotsView
 from actors.domain.messages.changes import CalendarChange
@@ -54,55 +55,55 @@ OneRead = (
 """Questions about one calendar."""
 
 
-def view_of(calendar: Calendar, read: OneRead) -> Reply:
+def view_of(state: CalendarState, read: OneRead) -> Reply:
     """The calendar's answer to a question about it alone."""
     match read:
         case ReadSlots():
-            return _slots(calendar, read)
+            return _slots(state, read)
         case ReadWeek():
-            return calendar.week(read.visit_type, read.week)
+            return views.week(state, read.visit_type, read.week)
         case ReadSchedule():
-            return calendar.schedule(read.first, read.last)
+            return views.schedule(state, read.first, read.last)
         case ReadHold():
-            return calendar.hold(read.hold_id, read.owner)
+            return views.hold(state, read.hold_id, read.owner)
         case ReadBooking():
-            return calendar.booking(read.booking_id)
+            return views.booking(state, read.booking_id)
         case ReadProvider():
-            return calendar.provider()
+            return views.provider(state)
         case ReadEffect():
-            return calendar.effect(read)
+            return views.effect(state, read)
 
 
-def _slots(calendar: Calendar, read: ReadSlots) -> Reply:
-    found = calendar.slots(read.visit_type, read.first, read.last, read.location_id)
+def _slots(state: CalendarState, read: ReadSlots) -> Reply:
+    found = views.slots(state, read.visit_type, read.first, read.last, read.location_id)
     if read.moving is None or not isinstance(found, SlotsView):
         return found
-    return calendar.slots_to_move(found, read.moving, read.owner)
+    return views.slots_to_move(state, found, read.moving, read.owner)
 
 
-def view_after(calendar: Calendar, event: Event | None) -> Answer:
+def view_after(state: CalendarState, event: Event | None) -> Answer:
     """What a command without a key is answered with, just after its last event."""
     if isinstance(event, HoldPlaced | HoldExtended):
-        return calendar.hold(event.hold_id)
+        return views.hold(state, event.hold_id)
     if isinstance(event, _OF_BOOKINGS):
-        return calendar.booking(event.booking_id)
+        return views.booking(state, event.booking_id)
     if isinstance(event, TimeOffAdded):
-        return calendar.time_off_view(event.time_off)
+        return state.time_off_view(event.time_off)
     if isinstance(event, AvailabilitySet):
-        return calendar.rules_view(event.at)
-    return Done(calendar.provider_id, calendar.epoch, calendar.version)
+        return state.rules_view(event.at)
+    return Done(state.provider_id, state.epoch, state.version)
 
 
 def change_after(
-    calendar: Calendar, events: Sequence[Event], seq: int
+    state: CalendarState, events: Sequence[Event], seq: int
 ) -> CalendarChange:
     """What watchers are told of one calendar's part of a batch, durable at ``seq``."""
-    slots, bookings, reread = change_of(calendar, events)
-    holds, ended = holds_of(calendar, events)
-    left = calendar.left
+    slots, bookings, reread = change_of(state, events)
+    holds, ended = holds_of(state, events)
+    left = state.left
     return CalendarChange(
-        calendar.provider_id,
-        calendar.version,
+        state.provider_id,
+        state.version,
         seq,
         slots,
         bookings,
@@ -113,13 +114,14 @@ def change_after(
     )
 
 
-def next_free_of(calendars: Iterable[Calendar]) -> NextFreeView:
+def next_free_of(states: Iterable[CalendarState]) -> NextFreeView:
     """The soonest free start of each calendar, and of which visit type it is."""
     starts: dict[ProviderId, Minute | None] = {}
     kinds: dict[ProviderId, VisitTypeId] = {}
-    for calendar in calendars:
-        starts[calendar.provider_id] = calendar.next_free()
-        kind = calendar.next_free_visit_type()
+    for state in states:
+        free = views.next_free(state)
+        kind = min(free, key=free.__getitem__, default=None)
+        starts[state.provider_id] = None if kind is None else free[kind]
         if kind is not None:
-            kinds[calendar.provider_id] = kind
+            kinds[state.provider_id] = kind
     return NextFreeView(starts, kinds)

@@ -17,8 +17,8 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.audit.audit import PROBLEMS_MAX, Audit, AuditedBooking
-from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.snapshot import decode, encode
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import BookingId, ProviderId, ShardId
 from actors.domain.messages.answers import BookingStatus, PositionsView
 from actors.domain.messages.reads import ReadPositions
@@ -83,7 +83,7 @@ class Verification:
         self._engine = engine
         self._policy = policy
         self._audit = Audit()
-        self._calendars: dict[ProviderId, Calendar] = {}
+        self._calendars: dict[ProviderId, CalendarState] = {}
         self._ends: dict[ShardId, int] = {}
         self._begun: dict[ProviderId, int] = {}
         self._newest_at = 0
@@ -177,7 +177,7 @@ class Verification:
         self._audit.feed(record)
         calendar = self._calendars.get(provider)
         if calendar is None:
-            calendar = self._calendars[provider] = Calendar(provider, self._policy)
+            calendar = self._calendars[provider] = CalendarState(provider, self._policy)
         snapshot = stored.get(provider)
         if snapshot is not None and record.seq > snapshot.seq:
             self._compare_snapshot(provider, stored.pop(provider))

@@ -25,8 +25,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.domain.calendar.at_rest import unpack
-from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.snapshot import encode
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.messages.events import CalendarMovedIn
 from actors.domain.rules import Policy
@@ -345,7 +345,7 @@ class _Writer:
         self.calendars += len(events)
 
     def _at_rest(self, event: CalendarMovedIn, epoch: int) -> bytes:
-        calendar = Calendar(event.provider_id, self._policy)
+        calendar = CalendarState(event.provider_id, self._policy)
         calendar.apply(event, epoch)
         return encode(calendar)
 

@@ -16,6 +16,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 
+from actors.domain.calendar import views
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.delta import change_of
 from actors.domain.calendar.snapshot import decode, encode
@@ -36,6 +37,7 @@ from tests.factories import (
     book_slot,
     cancel_booking,
     confirm_hold,
+    next_start,
     place_hold,
     play,
     release_hold,
@@ -65,13 +67,13 @@ def _mix(count: int, seed: int = 1) -> list[cm.Command]:
     """
     dice = random.Random(seed)
     calendar = _open_calendar()
-    view = calendar.slots(CONSULT, MONDAY, Minute(MONDAY + 28 * DAY))
+    view = views.slots(calendar.state, CONSULT, MONDAY, Minute(MONDAY + 28 * DAY))
     assert not isinstance(view, Refusal)
     commands: list[cm.Command] = []
     booked: list[BookingId] = []
     for number in range(count):
         choice = dice.random()
-        held = list(calendar.holds)
+        held = list(calendar.state.occupancy.holds)
         start = dice.choice(view.starts)
         while _is_taken(calendar, start) and dice.random() < 0.8:
             start = dice.choice(view.starts)
@@ -101,7 +103,9 @@ def _mix(count: int, seed: int = 1) -> list[cm.Command]:
 
 def _is_taken(calendar: Calendar, start: int) -> bool:
     cell = start // 5
-    return calendar.booked.hits(cell, cell + 3) or calendar.held.hits(cell, cell + 3)
+    return calendar.state.occupancy.booked.hits(
+        cell, cell + 3
+    ) or calendar.state.occupancy.held.hits(cell, cell + 3)
 
 
 def _best(run: Callable[[], object], times: int) -> float:
@@ -120,9 +124,9 @@ def _commands_per_s(commands: Sequence[cm.Command]) -> tuple[float, int]:
     def run() -> float:
         nonlocal refused
         calendar = _open_calendar()
-        calendar.slots(CONSULT, MONDAY, Minute(MONDAY + 28 * DAY))
+        views.slots(calendar.state, CONSULT, MONDAY, Minute(MONDAY + 28 * DAY))
         refused = 0
-        decide, apply = calendar.decide, calendar.apply
+        decide, apply = calendar.decide, calendar.state.apply
         began = time.perf_counter()
         for command in commands:
             outcome = decide(command, NOW)
@@ -140,7 +144,7 @@ def _commands_per_s(commands: Sequence[cm.Command]) -> tuple[float, int]:
 def _filled(share: float, seed: int = 2) -> Calendar:
     calendar = _open_calendar()
     dice = random.Random(seed)
-    view = calendar.slots(CONSULT, MONDAY, Minute(MONDAY + 28 * DAY))
+    view = views.slots(calendar.state, CONSULT, MONDAY, Minute(MONDAY + 28 * DAY))
     assert not isinstance(view, Refusal)
     for number, start in enumerate(view.starts):
         if dice.random() < share:
@@ -152,24 +156,24 @@ def _filled(share: float, seed: int = 2) -> Calendar:
 def _slots_us(share: float) -> dict[str, float]:
     calendar = _filled(share)
     last = Minute(MONDAY + 28 * DAY)
-    calendar.slots(CONSULT, MONDAY, last)
+    views.slots(calendar.state, CONSULT, MONDAY, last)
 
     def warm() -> None:
         for _ in range(200):
-            calendar.slots(CONSULT, MONDAY, last)
+            views.slots(calendar.state, CONSULT, MONDAY, last)
 
-    offer = calendar.openings.offers[CONSULT]
+    offer = calendar.state.openings.offers[CONSULT]
 
     def repainted() -> None:
         for _ in range(50):
             for view in offer.views.values():
                 view.seen = ()
-            calendar.slots(CONSULT, MONDAY, last)
+            views.slots(calendar.state, CONSULT, MONDAY, last)
 
     def cold() -> None:
         for _ in range(10):
-            calendar._openings = None
-            calendar.slots(CONSULT, MONDAY, last)
+            calendar.state._openings = None
+            views.slots(calendar.state, CONSULT, MONDAY, last)
 
     return {
         "unchanged": _best(warm, 7) / 200 * 1e6,
@@ -180,7 +184,7 @@ def _slots_us(share: float) -> dict[str, float]:
 
 def _change_us() -> float:
     calendar = _filled(0.5)
-    view = calendar.slots(CONSULT, MONDAY, Minute(MONDAY + 28 * DAY))
+    view = views.slots(calendar.state, CONSULT, MONDAY, Minute(MONDAY + 28 * DAY))
     assert not isinstance(view, Refusal)
     free = [s for s, x in zip(view.starts, view.states, strict=True) if x == "f"]
     found = []
@@ -188,15 +192,17 @@ def _change_us() -> float:
         events = play(calendar, book_slot(number, start))
         assert not isinstance(events, Refusal)
         began = time.perf_counter()
-        change_of(calendar, events)
+        change_of(calendar.state, events)
         found.append(time.perf_counter() - began)
     return sorted(found)[len(found) // 2] * 1e6
 
 
 def _memory_bytes(bookings: int) -> float:
     """Bytes of Python objects per calendar, rules decoded apart, as in a shard."""
-    blob = encode(_open_calendar())
-    view = decode(blob, Policy()).slots(CONSULT, MONDAY, Minute(MONDAY + 28 * DAY))
+    blob = encode(_open_calendar().state)
+    view = views.slots(
+        decode(blob, Policy()), CONSULT, MONDAY, Minute(MONDAY + 28 * DAY)
+    )
     assert not isinstance(view, Refusal)
     policy = Policy()
     gc.collect()
@@ -204,7 +210,7 @@ def _memory_bytes(bookings: int) -> float:
     before = tracemalloc.get_traced_memory()[0]
     calendars = []
     for _ in range(200):
-        calendar = decode(blob, policy)
+        calendar = Calendar(decode(blob, policy))
         for number in range(bookings):
             start = view.starts[number * 5]
             play(calendar, book_slot(number, start))
@@ -219,7 +225,7 @@ def measure() -> dict[str, object]:
     """All figures, with what they were taken with."""
     rate, refused = _commands_per_s(_mix(20_000))
     busy = _filled(0.5)
-    blob = encode(busy)
+    blob = encode(busy.state)
     return {
         "decide_apply_per_s": round(rate),
         "mix_refused_share": round(refused / 20_000, 2),
@@ -230,9 +236,9 @@ def measure() -> dict[str, object]:
         "change_of_one_booking_us": round(_change_us(), 1),
         "next_free_us": round(_best(_next_free(busy), 5) / 200 * 1e6, 1),
         "snapshot": {
-            "bookings": len(busy.bookings),
+            "bookings": len(busy.state.occupancy.bookings),
             "bytes": len(blob),
-            "encode_us": round(_best(lambda: encode(busy), 20) * 1e6),
+            "encode_us": round(_best(lambda: encode(busy.state), 20) * 1e6),
             "decode_us": round(_best(lambda: decode(blob, Policy()), 20) * 1e6),
         },
         "memory_bytes": {
@@ -246,8 +252,8 @@ def measure() -> dict[str, object]:
 def _next_free(calendar: Calendar) -> Callable[[], None]:
     def run() -> None:
         for _ in range(200):
-            calendar.free_memo = None
-            calendar.next_free()
+            calendar.state.free_memo = None
+            next_start(calendar)
 
     return run
 

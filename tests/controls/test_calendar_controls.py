@@ -19,13 +19,10 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
-from actors.domain.calendar import delta, occupancy, state
-from actors.domain.calendar import staff as desk
+from actors.domain.calendar import delta, occupancy, rulings, staff, state, window
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.remembered import Remembered
 from actors.domain.calendar.renewals import Renewals
-from actors.domain.calendar.rulings import Judgement
-from actors.domain.calendar.staff import Desk
 from actors.domain.messages.answers import Done
 from actors.domain.messages.events import HoldPlaced
 from actors.domain.time import openings as availability
@@ -58,25 +55,25 @@ def _same_days_whatever_is_loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 def _no_booking_blocks(patch: pytest.MonkeyPatch) -> None:
     """The conflict check against bookings is gone."""
     patch.setattr(
-        Judgement, "_is_taken", lambda s, a, b, now, m, o: s._is_held(a, b, now)
+        rulings, "_is_taken", lambda s, a, b, now, m, o: rulings._is_held(s, a, b, now)
     )
 
 
 def _no_hold_blocks(patch: pytest.MonkeyPatch) -> None:
     """The conflict check against holds is gone."""
-    patch.setattr(Judgement, "_is_held", lambda *_: False)
+    patch.setattr(rulings, "_is_held", lambda *_: False)
 
 
 def _own_time_blocks(patch: pytest.MonkeyPatch) -> None:
     """A booking stands in the way of its own move."""
-    patch.setattr(Judgement, "_is_booked_by_others", lambda *_: True)
+    patch.setattr(rulings, "is_booked_by_others", lambda *_: True)
 
 
 def _holds_to_move_are_as_others(patch: pytest.MonkeyPatch) -> None:
     """A hold to move a visit is confirmed although it lies over that visit."""
     on_held = state.CalendarState._on_held
 
-    def forgetful(self: Calendar, event: HoldPlaced) -> object:
+    def forgetful(self: state.CalendarState, event: HoldPlaced) -> object:
         return on_held(self, replace(event, moving=None))
 
     patch.setitem(state._APPLIERS, HoldPlaced, forgetful)
@@ -84,12 +81,12 @@ def _holds_to_move_are_as_others(patch: pytest.MonkeyPatch) -> None:
 
 def _own_holds_hide_those_of_others(patch: pytest.MonkeyPatch) -> None:
     """What is booked over an own hold may meet other holds."""
-    patch.setattr(Judgement, "_is_held_beside", lambda *_: False)
+    patch.setattr(rulings, "_is_held_beside", lambda *_: False)
 
 
 def _visits_are_not_counted(patch: pytest.MonkeyPatch) -> None:
     """A patient may have any number of visits ahead."""
-    patch.setattr(Judgement, "_too_many_visits", lambda *_: None)
+    patch.setattr(rulings, "too_many_visits", lambda *_: None)
 
 
 def _renewals_are_not_counted(patch: pytest.MonkeyPatch) -> None:
@@ -107,11 +104,12 @@ def _keys_are_not_kept(patch: pytest.MonkeyPatch) -> None:
     decide = Calendar.decide
 
     def forgetful(self: Calendar, command: object, now: object) -> object:
-        kept, self.answers = self.answers, Remembered(self.policy)
+        own = self.state
+        kept, own.answers = own.answers, Remembered(own.policy)
         try:
             return decide(self, command, now)  # type: ignore[arg-type]
         finally:
-            self.answers = kept
+            own.answers = kept
 
     patch.setattr(Calendar, "decide", forgetful)
 
@@ -121,15 +119,16 @@ def _holds_never_expire(patch: pytest.MonkeyPatch) -> None:
     decide = Calendar.decide
 
     def patient(self: Calendar, command: object, now: object) -> object:
-        ends = {hold_id: hold.expires for hold_id, hold in self.holds.items()}
-        soonest, self.soonest = self.soonest, occupancy.NEVER
-        for hold in self.holds.values():
+        held = self.state.occupancy
+        ends = {hold_id: hold.expires for hold_id, hold in held.holds.items()}
+        soonest, held.soonest = held.soonest, occupancy.NEVER
+        for hold in held.holds.values():
             hold.expires = occupancy.NEVER
         try:
             return decide(self, command, now)  # type: ignore[arg-type]
         finally:
-            self.soonest = soonest
-            for hold_id, hold in self.holds.items():
+            held.soonest = soonest
+            for hold_id, hold in held.holds.items():
                 hold.expires = ends[hold_id]
 
     patch.setattr(Calendar, "decide", patient)
@@ -144,34 +143,34 @@ def _expiry_is_late_by_one(patch: pytest.MonkeyPatch) -> None:
 def _now_is_rounded_down(patch: pytest.MonkeyPatch) -> None:
     """A start can be had until its cell has passed."""
     patch.setattr(
-        Judgement,
-        "_this_cell",
+        window,
+        "this_cell",
         lambda s, now: max(now // 60_000, s.window) // s.cell,
     )
 
 
 def _begun_holds_are_taken_up(patch: pytest.MonkeyPatch) -> None:
     """A hold is confirmed after its start."""
-    patch.setattr(Judgement, "_late", lambda *_: None)
+    patch.setattr(rulings, "late", lambda *_: None)
 
 
 def _holds_on_leave_are_taken_up(patch: pytest.MonkeyPatch) -> None:
     """A held slot is booked although the provider is away."""
-    patch.setattr(desk, "marks", lambda *_: {})
+    patch.setattr(staff, "marks", lambda *_: {})
 
 
 def _outcomes_wait_for_no_time(patch: pytest.MonkeyPatch) -> None:
     """A no-show is marked before its visit."""
-    patch.setattr(Desk, "_too_early", lambda *_: None)
+    patch.setattr(staff, "_too_early", lambda *_: None)
 
 
 def _patients_change_the_past(patch: pytest.MonkeyPatch) -> None:
     """A patient cancels a visit that has begun."""
     patch.setattr(
-        Judgement,
-        "_changeable",
-        lambda s, booking_id, owner, kind, _now: s._own_booking(
-            booking_id, owner, kind
+        rulings,
+        "changeable",
+        lambda s, booking_id, owner, kind, _now: rulings.own_booking(
+            s, booking_id, owner, kind
         ),
     )
 

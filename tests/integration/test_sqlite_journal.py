@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.snapshot import encode
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import ProviderId
 from actors.domain.messages.events import Event
 from actors.domain.rules import Policy
@@ -71,14 +72,14 @@ async def test_snapshots_stand_for_trimmed_records(
     """Records trimmed after a snapshot: bookings come back from the snapshot."""
     journal = MemoryJournal()
     sealed = await journal.seal(SHARD)
-    story, calendar = Story(), Calendar(ProviderId("prv_1"), Policy())
+    story, calendar = Story(), Calendar(CalendarState(ProviderId("prv_1"), Policy()))
     events: list[Event] = [story.registered(), story.offers()]
     events += [story.booked(n, NINE + 60 * n) for n in range(5)]
     for event in events:
-        calendar.apply(event, sealed.epoch)
+        calendar.state.apply(event, sealed.epoch)
     await journal.append(SHARD, sealed.epoch, 0, [*events, story.cancelled(2)])
     snapshots = FileSnapshots(tmp_path / "s") if kind == "file" else MemorySnapshots()
-    stored = {story.provider_id: StoredCalendar(7, encode(calendar))}
+    stored = {story.provider_id: StoredCalendar(7, encode(calendar.state))}
     await snapshots.save(SHARD, sealed.epoch, stored)
     await snapshots.advance(SHARD, sealed.epoch, 7)
     await journal.trim(SHARD, 7)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.snapshot import decode, encode
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import ProviderId, ShardId
 from actors.domain.rules import Policy
 from actors.errors import JournalCorrupt
@@ -182,10 +183,10 @@ class Resting:
             seq = min(self.at + index, len(records))  # each rests at another seq
             seen = [r for r in records[:seq] if r.event.provider_id == provider]
             if seen:
-                calendar = Calendar(ProviderId(provider), Policy())
+                calendar = Calendar(CalendarState(ProviderId(provider), Policy()))
                 for record in seen:
-                    calendar.apply(record.event, record.epoch)
-                yield Seed(seq, decode(encode(calendar), Policy()))
+                    calendar.state.apply(record.event, record.epoch)
+                yield Seed(seq, decode(encode(calendar.state), Policy()))
 
 
 def plain_region() -> StoryJournal:

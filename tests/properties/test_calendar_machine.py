@@ -14,9 +14,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from actors.domain.calendar import holds, views, window
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.delta import change_of
-from actors.domain.calendar.snapshot import decode, encode
+from actors.domain.calendar.snapshot import encode
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import (
     BookingId,
     HoldId,
@@ -150,7 +152,7 @@ class CalendarMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = Millis(FRIDAY * 60_000 + 1)
-        self.calendar = Calendar(f.PROVIDER, POLICY)
+        self.calendar = Calendar(CalendarState(f.PROVIDER, POLICY))
         self.journal: list[tuple[Event, int]] = []
         self.asked: dict[str, tuple[cm.Command, Answer | None]] = {}
         self.count = 0
@@ -172,9 +174,9 @@ class CalendarMachine(RuleBasedStateMachine):
         self.count += 1
         if command.key:
             command = msgspec.structs.replace(command, key=f"k{self.count}")
-        before = encode(self.calendar)
+        before = encode(self.calendar.state)
         outcome = self.calendar.decide(command, self.now)
-        assert encode(self.calendar) == before, "decide changed the calendar"
+        assert encode(self.calendar.state) == before, "decide changed the calendar"
         if isinstance(outcome, Refusal):
             assert outcome.code.value == expected
             assert outcome.code not in NOT_REMEMBERED
@@ -182,17 +184,17 @@ class CalendarMachine(RuleBasedStateMachine):
         else:
             assert expected == ""
         for event in outcome:
-            self.calendar.apply(event, self.epoch)
+            self.calendar.state.apply(event, self.epoch)
             self.journal.append((event, self.epoch))
         self.publish(outcome)
         if command.key:
-            answer = self.calendar.answer(command.key)
+            answer = self.calendar.state.answer(command.key)
             assert answer is not None
             self.asked[command.key] = (command, answer)
 
     def publish(self, events: tuple[Event, ...]) -> None:
         """Apply what is published to the watchers' old views."""
-        slots, _, reread = change_of(self.calendar, events)
+        slots, _, reread = change_of(self.calendar.state, events)
         if reread:
             self.shown = self.fresh()
             return
@@ -208,8 +210,11 @@ class CalendarMachine(RuleBasedStateMachine):
     def fresh(self) -> dict[str, dict[int, str]]:
         found = {}
         for kind in self.oracle.rules.kinds:
-            view = self.calendar.slots(
-                VisitTypeId(kind), Minute(FRIDAY), Minute(FRIDAY + 9 * DAY)
+            view = views.slots(
+                self.calendar.state,
+                VisitTypeId(kind),
+                Minute(FRIDAY),
+                Minute(FRIDAY + 9 * DAY),
             )
             assert not isinstance(view, Refusal)
             found[kind] = dict(zip(view.starts, view.states, strict=True))
@@ -431,7 +436,7 @@ class CalendarMachine(RuleBasedStateMachine):
         ]
         command = f.add_time_off(1, start, end, time_off_id=name)
         self.ask(command, "")
-        answer = self.calendar.answer(f"k{self.count}")
+        answer = self.calendar.state.answer(f"k{self.count}")
         assert isinstance(answer, TimeOffView)
         assert list(answer.affected) == [booking for _, booking in sorted(affected)]
         assert {view.hold_id for view in answer.holds} == {
@@ -442,7 +447,7 @@ class CalendarMachine(RuleBasedStateMachine):
 
     def length(self, booking: str) -> int:
         """The minutes of a booked visit; rules may have changed since."""
-        view = self.calendar.booking(BookingId(booking))
+        view = views.booking(self.calendar.state, BookingId(booking))
         assert isinstance(view, BookingView)
         return view.end - view.start
 
@@ -466,10 +471,10 @@ class CalendarMachine(RuleBasedStateMachine):
         bare = [n for n in visits if not oracle.is_covered(oracle.bookings[n])]
         held = {n for n, hold in oracle.holds.items() if not oracle.is_covered(hold)}
         effect = ReadEffect(f.PROVIDER, self.now, the_availability(RULES[choice]))
-        tried = self.calendar.effect(effect)
+        tried = views.effect(self.calendar.state, effect)
         self.ask(f.set_availability(the_availability(RULES[choice])), "")
-        answer = self.calendar.answer(f"k{self.count}")
-        for said in (answer, tried if self.calendar.version > 2 else answer):
+        answer = self.calendar.state.answer(f"k{self.count}")
+        for said in (answer, tried if self.calendar.state.version > 2 else answer):
             assert isinstance(said, Affected)
             assert [view.booking_id for view in said.bookings] == bare
             assert {view.hold_id for view in said.holds} == held
@@ -486,7 +491,7 @@ class CalendarMachine(RuleBasedStateMachine):
 
     @rule()
     def expire(self) -> None:
-        assert self.calendar.holds_due(self.now) == any(
+        assert holds.are_due(self.calendar.state, self.now) == any(
             hold.expires <= self.now for hold in self.oracle.holds.values()
         )
         ended = self.oracle.expire(self.now)
@@ -499,12 +504,12 @@ class CalendarMachine(RuleBasedStateMachine):
     @rule()
     def advance(self) -> None:
         self.oracle.expire(self.now)
-        due = self.calendar.window_due(self.now)
-        version = self.calendar.version
+        due = window.is_due(self.calendar.state, self.now)
+        version = self.calendar.state.version
         self.ask(f.advance_window(), "")
         if due:
-            assert self.calendar.version > version
-            assert 0 <= self.calendar.window * 60_000 - self.now < 300_000
+            assert self.calendar.state.version > version
+            assert 0 <= self.calendar.state.window * 60_000 - self.now < 300_000
         # Whether or not an event was worth while, the view is that of now.
         self.oracle.window = self.now
 
@@ -520,7 +525,7 @@ class CalendarMachine(RuleBasedStateMachine):
         keys = list(self.asked)
         command, answer = self.asked[keys[pick % len(keys)]]
         assert self.calendar.decide(command, self.now) == ()
-        assert self.calendar.answer(command.key) == answer
+        assert self.calendar.state.answer(command.key) == answer
 
     @rule(pick=st.integers(0, 200))
     def reuse_key(self, pick: int) -> None:
@@ -532,16 +537,19 @@ class CalendarMachine(RuleBasedStateMachine):
 
     @rule()
     def restart_from_snapshot(self) -> None:
-        self.calendar = decode(encode(self.calendar), POLICY)
+        self.calendar = f.restored(self.calendar)
         self.epoch += 1
 
     @rule()
     def restart_from_journal(self) -> None:
-        again = Calendar(f.PROVIDER, POLICY)
+        again = Calendar(CalendarState(f.PROVIDER, POLICY))
         for event, epoch in self.journal:
-            again.apply(event, epoch)
-        assert encode(again) == encode(self.calendar)
-        assert again.next_expiry() == self.calendar.next_expiry()
+            again.state.apply(event, epoch)
+        assert encode(again.state) == encode(self.calendar.state)
+        assert (
+            again.state.occupancy.next_expiry()
+            == self.calendar.state.occupancy.next_expiry()
+        )
         self.calendar = again
         self.epoch += 1
 
@@ -593,24 +601,24 @@ class CalendarMachine(RuleBasedStateMachine):
     @invariant()
     def books_agree(self) -> None:
         for name, visit in self.oracle.bookings.items():
-            view = self.calendar.booking(BookingId(name))
+            view = views.booking(self.calendar.state, BookingId(name))
             assert isinstance(view, BookingView)
             found = (view.start, view.status.value, view.patient_id, view.visit_type)
             assert found == (visit.start, visit.status, visit.patient, visit.kind)
         for _, name in self.oracle.upcoming(self.now):
-            view = self.calendar.booking(BookingId(name))
+            view = views.booking(self.calendar.state, BookingId(name))
             assert isinstance(view, BookingView)
             ground = self.oracle.has_ground(self.oracle.bookings[name])
             assert (view.stranded == "") == ground
         for name, hold in self.oracle.holds.items():
-            held = self.calendar.hold(HoldId(name))
+            held = views.hold(self.calendar.state, HoldId(name))
             assert isinstance(held, HoldView)
             assert (held.stranded == "") == self.oracle.has_ground(hold)
             assert (held.expires, held.extended) == (
                 hold.expires,
                 hold.extensions > 0,
             )
-        assert len(self.calendar.holds) == len(self.oracle.holds)
+        assert len(self.calendar.state.occupancy.holds) == len(self.oracle.holds)
 
     @invariant()
     def nobody_shares_time(self) -> None:
@@ -624,7 +632,7 @@ class CalendarMachine(RuleBasedStateMachine):
 
     @invariant()
     def next_free_is_the_first_free(self) -> None:
-        found = self.calendar.next_free()
+        found = f.next_start(self.calendar)
         states = [
             (start, state)
             for view in self.fresh().values()

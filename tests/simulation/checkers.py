@@ -237,14 +237,14 @@ def _statuses(records: Iterable[Record]) -> dict[str, list[tuple[int, str]]]:
     return found
 
 
-def check_calendar(judge: LogJudge, provider: str, calendar: Any) -> None:
+def check_calendar(judge: LogJudge, provider: str, state: Any) -> None:
     """A calendar in memory is what the log says: the same holds, the same bookings."""
     agenda = judge.agendas[provider]
-    if calendar.version != agenda.version:
-        raise Violation(f"{provider} at {calendar.version}, log at {agenda.version}")
+    if state.version != agenda.version:
+        raise Violation(f"{provider} at {state.version}, log at {agenda.version}")
     holds = {
         hold_id: (h.patient_id, h.start, h.end, h.expires, h.extensions)
-        for hold_id, h in calendar.holds.items()
+        for hold_id, h in state.occupancy.holds.items()
     }
     told = {
         hold_id: (h.patient, h.start, h.end, h.expires, h.extensions)
@@ -254,7 +254,7 @@ def check_calendar(judge: LogJudge, provider: str, calendar: Any) -> None:
         raise Violation(f"{provider} holds {holds}, but the log has {told}")
     bookings = {
         booking_id: (b.patient_id, b.visit_type, b.start, b.end, b.status.value)
-        for booking_id, b in calendar.bookings.items()
+        for booking_id, b in state.occupancy.bookings.items()
     }
     logged = {
         booking_id: (b.patient, b.visit_type, b.start, b.end, b.status)
@@ -262,6 +262,6 @@ def check_calendar(judge: LogJudge, provider: str, calendar: Any) -> None:
     }
     if bookings != logged:
         raise Violation(f"{provider} has {bookings}, but the log has {logged}")
-    leaves = {off: (t.start, t.end) for off, t in calendar.time_off.items()}
+    leaves = {off: (t.start, t.end) for off, t in state.time_off.items()}
     if leaves != agenda.time_off:
         raise Violation(f"{provider} is away {leaves}, the log has {agenda.time_off}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import PatientId, ProviderId, ShardId
 from tests.simulation.checkers import (
     Verdict,
@@ -96,12 +96,12 @@ def _check_recovered(world: World, shard: ShardId, log: LogJudge) -> None:
         raise Violation(f"{activation.name} did not recover: {activation.state}")
     if activation.shard.last_seq != len(world.archive[shard]):
         raise Violation(f"{activation.name} recovered to {activation.shard.last_seq}")
-    replayed: dict[ProviderId, Calendar] = {}
+    replayed: dict[ProviderId, CalendarState] = {}
     for record in world.archive[shard]:
         provider = record.event.provider_id
         calendar = replayed.get(provider)
         if calendar is None:
-            calendar = replayed[provider] = Calendar(provider, POLICY)
+            calendar = replayed[provider] = CalendarState(provider, POLICY)
         calendar.apply(record.event, record.epoch)
     wanted = [ProviderId(name) for name in log.agendas]
     activation._load(activation.shard.residents.missing(wanted))
@@ -109,9 +109,9 @@ def _check_recovered(world: World, shard: ShardId, log: LogJudge) -> None:
         resident = activation.shard.residents.get(provider)
         if resident is None:
             raise Violation(f"{provider} is not there")
-        check_calendar(log, provider, resident.calendar)
+        check_calendar(log, provider, resident.calendar.state)
         check_calendar(log, provider, replayed[provider])
-        remembered = resident.calendar.answers.entries
+        remembered = resident.calendar.state.answers.entries
         if remembered != replayed[provider].answers.entries:
             raise Violation(f"{provider} remembers other answers than its log")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from actors.domain.calendar import staff as desk
+from actors.domain.calendar import holds, rulings, staff
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.ids import Millis
 from actors.shard.batch import Batch
@@ -74,12 +74,12 @@ def _no_key_check() -> list[Patch]:
     """A retry is taken for something new."""
 
     def decide(self: Any, command: Any, now: int) -> Any:
-        entries = self.answers.entries
-        self.answers.entries = {}
+        answers = self.state.answers
+        entries, answers.entries = answers.entries, {}
         try:
             return real_decide(self, command, Millis(now))
         finally:
-            self.answers.entries = entries
+            answers.entries = entries
 
     real_decide = Calendar.decide
     return [(Calendar, "decide", decide)]
@@ -104,24 +104,24 @@ def _no_refusal_check() -> list[Patch]:
 
 def _no_conflict_check() -> list[Patch]:
     """Holds of others do not stand in the way."""
-    return [(Calendar, "_is_held", lambda self, first, last, now: False)]
+    return [(rulings, "_is_held", lambda state, first, last, now: False)]
 
 
 def _no_marks() -> list[Patch]:
     """Held slots do not lose their ground to leave and new rules."""
-    return [(desk, "marks", lambda *_: {})]
+    return [(staff, "marks", lambda *_: {})]
 
 
 def _no_expiry() -> list[Patch]:
     """A hold can be confirmed after its deadline."""
 
-    def live_hold(self: Any, hold_id: Any, owner: Any, now: int) -> Any:
-        return real_live_hold(self, hold_id, owner, Millis(0))
+    def live_hold(state: Any, hold_id: Any, owner: Any, now: int) -> Any:
+        return real_live_hold(state, hold_id, owner, Millis(0))
 
-    real_live_hold = Calendar._live_hold
+    real_live_hold = rulings.live_hold
     return [
-        (Calendar, "_live_hold", live_hold),
-        (Calendar, "holds_due", lambda self, now: False),
+        (rulings, "live_hold", live_hold),
+        (holds, "are_due", lambda state, now: False),
     ]
 
 

@@ -6,8 +6,6 @@ state (bitmaps, queues) is not here and is rebuilt, so it cannot disagree.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 from msgspec import Struct
 
@@ -30,9 +28,6 @@ from actors.domain.messages.answers import (
 )
 from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Availability, Profile, TimeOff
-
-if TYPE_CHECKING:
-    from actors.domain.calendar.state import CalendarState
 
 FORMAT = 1
 """Raise it when the meaning of a field changes, and teach ``unpack`` the old one."""
@@ -82,39 +77,9 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Kept)
 
 
-def pack(calendar: CalendarState) -> bytes:
-    """The calendar's state as bytes, where it went included."""
-    number = FORMAT if calendar.left is None else FORMAT_LEFT
-    kept = _kept(number, calendar, calendar.epoch)
-    kept.left = calendar.left
+def pack(kept: Kept) -> bytes:
+    """The fields as bytes."""
     return _encoder.encode(kept)
-
-
-def pack_for_new_shard(calendar: CalendarState) -> bytes:
-    """What a calendar that left takes along: the same bytes whenever it is asked."""
-    assert calendar.left is not None, "it did not leave"
-    return _encoder.encode(_kept(FORMAT, calendar, calendar.left.epoch))
-
-
-def _kept(number: int, calendar: CalendarState, epoch: int) -> Kept:
-    return Kept(
-        number,
-        calendar.provider_id,
-        calendar.version,
-        epoch,
-        calendar.profile,
-        calendar.availability,
-        list(calendar.time_off.values()),
-        list(calendar.holds.values()),
-        list(calendar.bookings.values()),
-        calendar.window,
-        calendar.fresh,
-        calendar.expired,
-        calendar.answers.entries,
-        passed=Minute(0) if calendar.passed == calendar.window else calendar.passed,
-        lately_held=calendar.renewals.entries,
-        rules_version=calendar.rules_version,
-    )
 
 
 def unpack(blob: bytes) -> tuple[Kept, Leave | None]:
@@ -130,29 +95,3 @@ def unpack(blob: bytes) -> tuple[Kept, Leave | None]:
     if kept.format not in (FORMAT, FORMAT_LEFT):
         raise SnapshotUnreadable(f"format {kept.format}, not {FORMAT}")
     return kept, kept.left
-
-
-def restore(calendar: CalendarState, kept: Kept) -> None:
-    """Fill an empty calendar."""
-    calendar.version = kept.version
-    calendar.epoch = kept.epoch
-    calendar.profile = kept.profile
-    calendar.registered = kept.profile is not None
-    calendar.availability = kept.availability
-    calendar.rules_version = kept.rules_version
-    calendar.time_off = {off.time_off_id: off for off in kept.time_off}
-    calendar.window = kept.window
-    calendar.passed = kept.passed or kept.window
-    calendar.fresh = kept.fresh
-    calendar.expired = kept.expired
-    calendar.answers.restore(kept.answers)
-    calendar.renewals.entries = kept.lately_held
-    for hold in kept.holds:
-        if not hold.placed:  # kept by a program that did not count extensions
-            hold.extensions = int(hold.extended)
-            lasts = calendar.policy.hold_ms * (1 + hold.extensions)
-            hold.placed = Millis(hold.expires - lasts)
-        calendar.add_hold(hold)
-    for booking in kept.bookings:
-        calendar.add_booking(booking)
-    calendar.restored()

@@ -55,18 +55,18 @@ def change_of(
     bookings = [
         calendar.booking_view(booking)
         for name in touched
-        if (booking := calendar.bookings.get(BookingId(name))) is not None
+        if (booking := calendar.occupancy.bookings.get(BookingId(name))) is not None
     ]
     since = happened[0].version
     reread = (
-        calendar.trail_from > since
+        calendar.occupancy.trail_from > since
         or any(type(event) in _REREAD for event in happened)
         or calendar.clinic_moved >= since
     )
     window = _window_before(calendar, happened)
     if reread or window is None:
         return [], bookings, True
-    calendar.forget_trail(since)
+    calendar.occupancy.forget_trail(since)
     return list(_slots(calendar, since, window)), bookings, False
 
 
@@ -89,7 +89,7 @@ def holds_of(
     live = [
         calendar.hold_view(hold)
         for name in touched
-        if (hold := calendar.holds.get(HoldId(name))) is not None
+        if (hold := calendar.occupancy.holds.get(HoldId(name))) is not None
     ]
     return live, ended
 
@@ -104,7 +104,7 @@ def _end_of(calendar: CalendarState, event: ev.Event) -> HoldEnd | None:
         case ev.SlotBooked(hold_id=str(hold_id), patient_id=patient_id):
             how = HoldEnding.BOOKED
         case ev.BookingRescheduled(hold_id=str(hold_id), booking_id=booking_id):
-            booking = calendar.bookings.get(booking_id)
+            booking = calendar.occupancy.bookings.get(booking_id)
             patient_id = None if booking is None else booking.patient_id
             how = HoldEnding.BOOKED
         case _:
@@ -146,7 +146,7 @@ def _slots(
     cell = calendar.cell
     spans = [
         (first // cell, last // cell)
-        for version, first, last in calendar.trail
+        for version, first, last in calendar.occupancy.trail
         if version >= since
     ]
     passed = (calendar.window - window) // cell
@@ -173,8 +173,8 @@ def _letters(
     for first, last in _merged(reach, low, high):
         offered = calendar.openings.cut(offer, first, last)
         if offered:
-            booked = blocked(calendar.booked, offer, first, last - first)
-            held = blocked(calendar.held, offer, first, last - first)
+            booked = blocked(calendar.occupancy.booked, offer, first, last - first)
+            held = blocked(calendar.occupancy.held, offer, first, last - first)
             for place in bits(offered):
                 if booked >> place & 1:
                     letters[first + place] = BOOKED

@@ -29,7 +29,7 @@ TRANSITIONS: dict[type, dict[BookingStatus, BookingStatus]] = {
 }
 """Command, status before, status after. What is missing is ``wrong_status``.
 
-When each is possible is in desk.py: staff check in and complete from the local day of
+When each is possible is in staff.py: staff check in and complete from the local day of
 the visit on, and mark a no-show from its start on.
 """
 

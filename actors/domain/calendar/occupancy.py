@@ -1,7 +1,7 @@
 """Who has which time: holds and bookings, and the cells they take.
 
 Two holds never share a cell, nor do two blocking bookings, buffers included
-(``calendar.py`` sees to it); giving cells back relies on that. A hold and a booking
+(the decisions see to it); giving cells back relies on that. A hold and a booking
 share cells only if the hold is to move that very booking.
 """
 
@@ -117,10 +117,6 @@ class Occupancy:
         self.trail: list[tuple[int, Minute, Minute]] = []
         self.trail_from = 1
         """The trail is complete from this version on."""
-
-    def holds_due(self, now: Millis) -> bool:
-        """Whether a hold's deadline has come."""
-        return self.soonest <= now
 
     def next_expiry(self) -> Millis | None:
         """The soonest deadline of a live hold."""

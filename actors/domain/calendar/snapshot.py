@@ -1,7 +1,7 @@
-"""A calendar at rest: its state as bytes, versioned, exact.
+"""A snapshot: a calendar's state as bytes, versioned, exact.
 
-``decode(encode(calendar))`` behaves as the calendar does, remembered keys included.
-The fields are in at_rest.py.
+``decode(encode(state))`` behaves as the state does, remembered keys included. The
+fields are in at_rest.py.
 """
 
 from __future__ import annotations
@@ -10,28 +10,41 @@ from actors.domain.calendar.at_rest import (
     FORMAT,
     SnapshotUnreadable,
     pack,
-    restore,
     unpack,
 )
-from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.state import CalendarState
 from actors.domain.rules import Policy
 
-__all__ = ["FORMAT", "SnapshotUnreadable", "decode", "encode"]
+__all__ = [
+    "FORMAT",
+    "SnapshotUnreadable",
+    "decode",
+    "encode",
+    "encode_for_new_shard",
+]
 
 
-def encode(calendar: Calendar) -> bytes:
-    """The calendar's state as bytes."""
-    return pack(calendar)
+def encode(state: CalendarState) -> bytes:
+    """The calendar's state as bytes, where it went included."""
+    return pack(state.kept())
 
 
-def decode(blob: bytes, policy: Policy) -> Calendar:
-    """The calendar of a snapshot; ``policy`` is the site's, as when it was taken.
+def encode_for_new_shard(state: CalendarState) -> bytes:
+    """What a calendar that left takes along: the same bytes whenever it is asked."""
+    left = state.left
+    assert left is not None, "the calendar has not left this shard"
+    kept = state.kept()
+    kept.format = FORMAT
+    kept.epoch = left.epoch
+    kept.left = None
+    return pack(kept)
+
+
+def decode(blob: bytes, policy: Policy) -> CalendarState:
+    """The state in a snapshot; ``policy`` is the site's, as when it was taken.
 
     Raises:
         SnapshotUnreadable: of an unknown format, or damaged.
     """
-    kept, left = unpack(blob)
-    calendar = Calendar(kept.provider_id, policy)
-    restore(calendar, kept)
-    calendar.left = left
-    return calendar
+    kept, _ = unpack(blob)
+    return CalendarState.restored_from(kept, policy)

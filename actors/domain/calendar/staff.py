@@ -1,8 +1,7 @@
-"""Decisions in which nobody competes: profile, rules, leaves, and a visit's course.
+"""Decisions without competition: profile, rules, leaves, and the course of a visit.
 
-Cancelling, checking in, completing and marking no-shows follow the table in
-lifecycle.py, each in its time (decision 0033). Who gets a slot is decided in
-calendar.py.
+Checking in, completing and marking no-shows follow the table in lifecycle.py, each in
+its time (decision 0033).
 """
 
 from __future__ import annotations
@@ -11,18 +10,24 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from actors.domain.calendar import rulings
 from actors.domain.calendar.lifecycle import UNDO_MS, UNDOABLE
 from actors.domain.calendar.occupancy import Booking
-from actors.domain.calendar.rulings import MINUTE_MS, Judgement
+from actors.domain.calendar.state import CalendarState
 from actors.domain.calendar.stranding import Marks, marks
 from actors.domain.calendar.validation import (
     TIME_OFF_MAX,
     availability_problem,
     profile_problem,
-    reason_problem,
     time_off_problem,
 )
-from actors.domain.ids import Millis, is_provider_id
+from actors.domain.calendar.views import zone_of
+from actors.domain.calendar.window import MINUTE_MS
+from actors.domain.ids import (
+    Millis,
+    Minute,
+    is_provider_id,
+)
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
 from actors.domain.messages.refusals import (
@@ -36,187 +41,168 @@ from actors.domain.messages.refusals import (
     version_behind,
 )
 from actors.domain.rules import Availability, TimeOff
+from actors.domain.zones import zone_named
 
 
-class Desk(Judgement):
-    """What a clinic's front desk decides."""
+def _day_of(state: CalendarState, booking: Booking) -> Minute:
+    """When the booking's day began, by the clock of its place."""
+    places = state.availability.locations if state.availability else ()
+    names = [p.time_zone for p in places if p.location_id == booking.location_id]
+    zone = (zone_named(names[0]) if names else None) or zone_of(state)
+    return zone.midnight(zone.day_of(booking.start))
 
-    __slots__ = ()
 
-    # --- who and when ----------------------------------------------------------
+def register(
+    state: CalendarState, c: cm.RegisterProvider, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A calendar begins, or its provider's profile is replaced."""
+    if not is_provider_id(state.provider_id):
+        return invalid("provider_id must be prv_ and 1 to 64 of A-Z a-z 0-9 _ -")
+    if problem := profile_problem(c.profile):
+        return invalid(problem)
+    return ev.ProviderRegistered(
+        **ev.head(c, now, version),
+        # A change of the profile is no reinstatement.
+        profile=replace(c.profile, retired=state.retired),
+    )
 
-    def _register(
-        self, c: cm.RegisterProvider, now: Millis, version: int
-    ) -> ev.Event | Refusal:
-        if not is_provider_id(self.provider_id):
-            return invalid("provider_id must be prv_ and 1 to 64 of A-Z a-z 0-9 _ -")
-        if problem := profile_problem(c.profile):
-            return invalid(problem)
-        return ev.ProviderRegistered(
-            provider_id=self.provider_id,
-            at=now,
-            version=version,
-            key=c.key,
-            fingerprint=c.fingerprint,
-            # A change of the profile is no reinstatement.
-            profile=replace(c.profile, retired=self.retired),
-        )
 
-    def _set_retired(self, c: cm.SetRetired, now: Millis, version: int) -> ev.Event:
-        assert self.profile is not None, "only registered calendars decide"
-        return ev.ProviderRegistered(
-            provider_id=self.provider_id,
-            at=now,
-            version=version,
-            key=c.key,
-            fingerprint=c.fingerprint,
-            profile=replace(self.profile, retired=c.retired),
-        )
+def set_retired(
+    state: CalendarState, c: cm.SetRetired, now: Millis, version: int
+) -> ev.Event:
+    """A provider is retired, or reinstated."""
+    assert state.profile is not None, "only registered calendars decide"
+    return ev.ProviderRegistered(
+        **ev.head(c, now, version),
+        profile=replace(state.profile, retired=c.retired),
+    )
 
-    def _set_availability(
-        self, c: cm.SetAvailability, now: Millis, version: int
-    ) -> ev.Event | Refusal:
-        if 0 < c.known < self.rules_version:
-            return version_behind(self.rules_version)
-        if problem := availability_problem(c.availability, self.policy):
-            return invalid(problem)
-        return ev.AvailabilitySet(
-            provider_id=self.provider_id,
-            at=now,
-            version=version,
-            key=c.key,
-            fingerprint=c.fingerprint,
-            availability=c.availability,
-            stranded=marks(self, c.availability, self.time_off.values(), now),
-        )
 
-    def _add_time_off(
-        self, c: cm.AddTimeOff, now: Millis, version: int
-    ) -> ev.Event | Refusal:
-        problem = time_off_problem(c.start, c.end, c.reason)
-        if c.time_off_id in self.time_off:
-            problem = "this time_off_id is already in use"
-        elif len(self.time_off) >= TIME_OFF_MAX:
-            problem = f"at most {TIME_OFF_MAX} times off; remove some"
-        if problem:
-            return invalid(problem)
-        leave = TimeOff(c.time_off_id, c.start, c.end, c.reason)
-        leaves = (*self.time_off.values(), leave)
-        return ev.TimeOffAdded(
-            provider_id=self.provider_id,
-            at=now,
-            version=version,
-            key=c.key,
-            fingerprint=c.fingerprint,
-            time_off=leave,
-            stranded=self._marks_of_leave(leave, leaves, now),
-        )
+def set_availability(
+    state: CalendarState, c: cm.SetAvailability, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """The opening rules are replaced, unless others were set since."""
+    if 0 < c.known < state.rules_version:
+        return version_behind(state.rules_version)
+    if problem := availability_problem(c.availability, state.policy):
+        return invalid(problem)
+    return ev.AvailabilitySet(
+        **ev.head(c, now, version),
+        availability=c.availability,
+        stranded=marks(state, c.availability, state.time_off.values(), now),
+    )
 
-    def _marks_of_leave(
-        self, leave: TimeOff, leaves: Iterable[TimeOff], now: Millis
-    ) -> Marks:
-        rules = self.availability or Availability()
-        return marks(self, rules, leaves, now, (leave.start, leave.end))
 
-    def _remove_time_off(
-        self, c: cm.RemoveTimeOff, now: Millis, version: int
-    ) -> ev.Event | Refusal:
-        leave = self.time_off.get(c.time_off_id)
-        if leave is None:
-            return NO_TIME_OFF
-        others = [off for off in self.time_off.values() if off is not leave]
-        return ev.TimeOffRemoved(
-            provider_id=self.provider_id,
-            at=now,
-            version=version,
-            key=c.key,
-            fingerprint=c.fingerprint,
-            time_off_id=c.time_off_id,
-            stranded=self._marks_of_leave(leave, others, now),
-        )
+def add_time_off(
+    state: CalendarState, c: cm.AddTimeOff, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A leave begins to count; visits that it hits are marked."""
+    problem = time_off_problem(c.start, c.end, c.reason)
+    if c.time_off_id in state.time_off:
+        problem = "this time_off_id is already in use"
+    elif len(state.time_off) >= TIME_OFF_MAX:
+        problem = f"at most {TIME_OFF_MAX} times off; remove some"
+    if problem:
+        return invalid(problem)
+    leave = TimeOff(c.time_off_id, c.start, c.end, c.reason)
+    leaves = (*state.time_off.values(), leave)
+    return ev.TimeOffAdded(
+        **ev.head(c, now, version),
+        time_off=leave,
+        stranded=_marks_of_leave(state, leave, leaves, now),
+    )
 
-    def _cancel(
-        self, c: cm.CancelBooking, now: Millis, version: int
-    ) -> ev.Event | Refusal:
-        booking = self._changeable(c.booking_id, c.owner, cm.CancelBooking, now)
-        if isinstance(booking, Refusal):
-            return booking
-        if problem := reason_problem(c.reason):
-            return invalid(problem)
-        return ev.BookingCancelled(
-            provider_id=self.provider_id,
-            at=now,
-            version=version,
-            key=c.key,
-            fingerprint=c.fingerprint,
-            booking_id=c.booking_id,
-            by_patient=c.owner is not None,
-            reason=c.reason,
-        )
 
-    def _too_early(
-        self,
-        c: cm.CheckIn | cm.CompleteVisit | cm.MarkNoShow,
-        booking: Booking,
-        now: Millis,
-    ) -> Refusal | None:
-        """Whether the time of this outcome has not come."""
-        if self.policy.early_outcomes or now >= booking.start * MINUTE_MS:
-            return None
-        if isinstance(c, cm.MarkNoShow):
-            return too_early(booking.start)
-        opens = self._day_of(booking)
-        return too_early(opens) if now < opens * MINUTE_MS else None
+def _marks_of_leave(
+    state: CalendarState, leave: TimeOff, leaves: Iterable[TimeOff], now: Millis
+) -> Marks:
+    rules = state.availability or Availability()
+    return marks(state, rules, leaves, now, (leave.start, leave.end))
 
-    def _undo(self, c: cm.UndoOutcome, now: Millis, version: int) -> ev.Event | Refusal:
-        booking = self.bookings.get(c.booking_id)
-        if booking is None:
-            return NO_BOOKING
-        if booking.status not in UNDOABLE or not booking.past:
-            return NOTHING_TO_UNDO
-        status, at = booking.past[-1]
-        if now - at > UNDO_MS:
-            return FINAL
-        return ev.OutcomeUndone(
-            provider_id=self.provider_id,
-            at=now,
-            version=version,
-            key=c.key,
-            fingerprint=c.fingerprint,
-            booking_id=c.booking_id,
-            status=status,
-        )
 
-    def _check_in(self, c: cm.CheckIn, now: Millis, version: int) -> ev.Event | Refusal:
-        return self._mark_visit(c, ev.PatientArrived, now, version)
+def remove_time_off(
+    state: CalendarState, c: cm.RemoveTimeOff, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A leave counts no longer; visits that it hit are unmarked."""
+    leave = state.time_off.get(c.time_off_id)
+    if leave is None:
+        return NO_TIME_OFF
+    others = [off for off in state.time_off.values() if off is not leave]
+    return ev.TimeOffRemoved(
+        **ev.head(c, now, version),
+        time_off_id=c.time_off_id,
+        stranded=_marks_of_leave(state, leave, others, now),
+    )
 
-    def _complete(
-        self, c: cm.CompleteVisit, now: Millis, version: int
-    ) -> ev.Event | Refusal:
-        return self._mark_visit(c, ev.VisitCompleted, now, version)
 
-    def _no_show(
-        self, c: cm.MarkNoShow, now: Millis, version: int
-    ) -> ev.Event | Refusal:
-        return self._mark_visit(c, ev.NoShowMarked, now, version)
+def _too_early(
+    state: CalendarState,
+    c: cm.CheckIn | cm.CompleteVisit | cm.MarkNoShow,
+    booking: Booking,
+    now: Millis,
+) -> Refusal | None:
+    """Whether the time of this outcome has not come."""
+    if state.policy.early_outcomes or now >= booking.start * MINUTE_MS:
+        return None
+    if isinstance(c, cm.MarkNoShow):
+        return too_early(booking.start)
+    opens = _day_of(state, booking)
+    return too_early(opens) if now < opens * MINUTE_MS else None
 
-    def _mark_visit(
-        self,
-        c: cm.CheckIn | cm.CompleteVisit | cm.MarkNoShow,
-        event: type[ev.PatientArrived | ev.VisitCompleted | ev.NoShowMarked],
-        now: Millis,
-        version: int,
-    ) -> ev.Event | Refusal:
-        booking = self._own_booking(c.booking_id, None, type(c))
-        if isinstance(booking, Refusal):
-            return booking
-        if early := self._too_early(c, booking, now):
-            return early
-        return event(
-            provider_id=self.provider_id,
-            at=now,
-            version=version,
-            key=c.key,
-            fingerprint=c.fingerprint,
-            booking_id=c.booking_id,
-        )
+
+def undo(
+    state: CalendarState, c: cm.UndoOutcome, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """The last outcome recorded of a visit is taken back."""
+    booking = state.occupancy.bookings.get(c.booking_id)
+    if booking is None:
+        return NO_BOOKING
+    if booking.status not in UNDOABLE or not booking.past:
+        return NOTHING_TO_UNDO
+    status, at = booking.past[-1]
+    if now - at > UNDO_MS:
+        return FINAL
+    return ev.OutcomeUndone(
+        **ev.head(c, now, version),
+        booking_id=c.booking_id,
+        status=status,
+    )
+
+
+def check_in(
+    state: CalendarState, c: cm.CheckIn, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """The patient of a visit has arrived."""
+    return _mark_visit(state, c, ev.PatientArrived, now, version)
+
+
+def complete(
+    state: CalendarState, c: cm.CompleteVisit, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A visit is completed."""
+    return _mark_visit(state, c, ev.VisitCompleted, now, version)
+
+
+def mark_no_show(
+    state: CalendarState, c: cm.MarkNoShow, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A patient did not come."""
+    return _mark_visit(state, c, ev.NoShowMarked, now, version)
+
+
+def _mark_visit(
+    state: CalendarState,
+    c: cm.CheckIn | cm.CompleteVisit | cm.MarkNoShow,
+    event: type[ev.PatientArrived | ev.VisitCompleted | ev.NoShowMarked],
+    now: Millis,
+    version: int,
+) -> ev.Event | Refusal:
+    booking = rulings.own_booking(state, c.booking_id, None, type(c))
+    if isinstance(booking, Refusal):
+        return booking
+    if early := _too_early(state, c, booking, now):
+        return early
+    return event(
+        **ev.head(c, now, version),
+        booking_id=c.booking_id,
+    )

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from actors.domain.calendar.at_rest import Leave, restore, unpack
+from actors.domain.calendar.at_rest import FORMAT, FORMAT_LEFT, Kept, Leave, unpack
 from actors.domain.calendar.lifecycle import LIVE
 from actors.domain.calendar.occupancy import Booking, Hold, Occupancy
 from actors.domain.calendar.remembered import Remembered
@@ -62,7 +62,7 @@ ADVANCES_MAX = 8
 """Bound on remembered advances of the window: a batch has one."""
 
 
-class CalendarState(Occupancy):
+class CalendarState:
     """One provider's profile, rules, holds and bookings, at a version."""
 
     __slots__ = (
@@ -70,12 +70,14 @@ class CalendarState(Occupancy):
         "advances",
         "answers",
         "availability",
+        "cell",
         "clinic_moved",
         "epoch",
         "expired",
         "free_memo",
         "fresh",
         "left",
+        "occupancy",
         "passed",
         "policy",
         "profile",
@@ -91,12 +93,11 @@ class CalendarState(Occupancy):
     def __init__(self, provider_id: ProviderId, policy: Policy) -> None:
         """An empty calendar at version 0, of a provider not yet registered."""
         assert policy.cell_minutes in CELL_MINUTES, f"cells of {CELL_MINUTES} minutes"
-        super().__init__(policy.cell_minutes)
-        self.provider_id = provider_id
-        self.policy = policy
+        self.provider_id, self.policy = provider_id, policy
+        self.cell = policy.cell_minutes
+        self.occupancy = Occupancy(policy.cell_minutes)
         self.version = self.rules_version = 0  # the latter: when rules were set
-        self.epoch = 0
-        """The last epoch that ``apply`` saw."""
+        self.epoch = 0  # the last that ``apply`` saw
         self.registered = False
         self.profile: Profile | None = None
         self.availability: Availability | None = None
@@ -109,7 +110,7 @@ class CalendarState(Occupancy):
         self.fresh = False
         """Rules were set after the window's last advance."""
         self.left: Leave | None = None
-        """Where the calendar went; what it held stays, for who asks for it again."""
+        """Where the calendar went; its state stays, to be handed over again."""
         self.answers = Remembered(policy)
         self.expired: dict[HoldId, PatientId] = {}
         # What the last batch changed, for delta.py:
@@ -122,6 +123,67 @@ class CalendarState(Occupancy):
         self.quiet_until = Minute(0)
         """Advancing the window as far as this would show nothing new."""
         self.free_memo: tuple[int, dict[VisitTypeId, Minute]] | None = None
+
+    # --- at rest ---------------------------------------------------------------
+
+    @classmethod
+    def restored_from(cls, kept: Kept, policy: Policy) -> CalendarState:
+        """The state that a snapshot holds; ``policy`` as when it was taken."""
+        state = cls(kept.provider_id, policy)
+        state._take_over(kept)
+        return state
+
+    def kept(self) -> Kept:
+        """What a snapshot holds of this state, where the calendar went included.
+
+        To be encoded at once: it shares its dicts with the state.
+        """
+        return Kept(
+            FORMAT if self.left is None else FORMAT_LEFT,
+            self.provider_id,
+            self.version,
+            self.epoch,
+            self.profile,
+            self.availability,
+            list(self.time_off.values()),
+            list(self.occupancy.holds.values()),
+            list(self.occupancy.bookings.values()),
+            self.window,
+            self.fresh,
+            self.expired,
+            self.answers.entries,
+            left=self.left,
+            passed=Minute(0) if self.passed == self.window else self.passed,
+            lately_held=self.occupancy.renewals.entries,
+            rules_version=self.rules_version,
+        )
+
+    def _take_over(self, kept: Kept) -> None:
+        """Fill an empty state. What was before a snapshot cannot be traced."""
+        self.version = kept.version
+        self.epoch = kept.epoch
+        self.profile = kept.profile
+        self.registered = kept.profile is not None
+        self.availability = kept.availability
+        self.rules_version = kept.rules_version
+        self.time_off = {off.time_off_id: off for off in kept.time_off}
+        self.window = self.quiet_until = kept.window
+        self.passed = kept.passed or kept.window
+        self.fresh = kept.fresh
+        self.left = kept.left
+        self.expired = kept.expired
+        self.answers.restore(kept.answers)
+        occupancy = self.occupancy
+        occupancy.renewals.entries = kept.lately_held
+        for hold in kept.holds:
+            if not hold.placed:  # kept by a program that did not count extensions
+                hold.extensions = int(hold.extended)
+                lasts = self.policy.hold_ms * (1 + hold.extensions)
+                hold.placed = Millis(hold.expires - lasts)
+            occupancy.add_hold(hold)
+        for booking in kept.bookings:
+            occupancy.add_booking(booking)
+        occupancy.trail_from = kept.version + 1
 
     # --- what others may ask ---------------------------------------------------
 
@@ -224,9 +286,10 @@ class CalendarState(Occupancy):
         """A leave, and the live bookings it hits, as they are now."""
         hit = [
             self.booking_view(booking)
-            for booking in self.bookings_over(off.start, off.end)
+            for booking in self.occupancy.bookings_over(off.start, off.end)
             if booking.status in LIVE
         ]
+        holds = self.occupancy.holds.values()
         return TimeOffView(
             self.provider_id,
             self.epoch,
@@ -236,7 +299,7 @@ class CalendarState(Occupancy):
             tuple(hit),
             tuple(
                 self.hold_view(hold)
-                for hold in sorted(self.holds.values(), key=lambda hold: hold.start)
+                for hold in sorted(holds, key=lambda hold: hold.start)
                 if hold.start < off.end and off.start < hold.end
             ),
         )
@@ -245,12 +308,12 @@ class CalendarState(Occupancy):
         """The upcoming visits and the holds that have no ground by the rules."""
         bookings = [
             booking
-            for booking in self.bookings.values()
+            for booking in self.occupancy.bookings.values()
             if booking.stranded not in ("", LEAVE_MARK) and booking.end * 60_000 > at
         ]
         holds = [
             hold
-            for hold in self.holds.values()
+            for hold in self.occupancy.holds.values()
             if hold.stranded not in ("", LEAVE_MARK)
         ]
         bookings.sort(key=lambda booking: (booking.start, booking.booking_id))
@@ -262,11 +325,6 @@ class CalendarState(Occupancy):
             tuple(self.booking_view(booking) for booking in bookings),
             tuple(self.hold_view(hold) for hold in holds),
         )
-
-    def restored(self) -> None:
-        """Begin again after a snapshot: what was before it cannot be traced."""
-        self.quiet_until = self.window
-        self.trail_from = self.version + 1
 
     def _on_refused(self, event: ev.CommandRefused) -> None:
         refusal = Refusal(RefusalCode(event.code), event.detail, event.about)
@@ -284,7 +342,8 @@ class CalendarState(Occupancy):
         assert event.version >= self.version, "a calendar never goes back"
         epoch = self.epoch
         CalendarState.__init__(self, self.provider_id, self.policy)
-        restore(self, unpack(event.state)[0])
+        self._take_over(unpack(event.state)[0])
+        self.left = None
         self.epoch = epoch
 
     def _rules_changed(self) -> None:
@@ -314,7 +373,9 @@ class CalendarState(Occupancy):
 
     def _mark(self, stranded: dict[str, str]) -> None:
         for name, reason in stranded.items():
-            visit = self.bookings.get(BookingId(name)) or self.holds.get(HoldId(name))
+            visit = self.occupancy.bookings.get(
+                BookingId(name)
+            ) or self.occupancy.holds.get(HoldId(name))
             if visit is not None:  # a hold may have expired in the same batch
                 visit.stranded = reason
 
@@ -330,6 +391,7 @@ class CalendarState(Occupancy):
         self._mark(event.stranded)
 
     def _on_held(self, event: ev.HoldPlaced) -> Hold:
+        occupancy = self.occupancy
         hold = Hold(
             event.hold_id,
             event.patient_id,
@@ -343,26 +405,26 @@ class CalendarState(Occupancy):
             placed=event.at,
             moving=event.moving,
         )
-        self.add_hold(hold)
+        occupancy.add_hold(hold)
         held = LatelyHeld(event.at, hold.busy_start, hold.busy_end)
-        self.renewals.note(hold.patient_id, held)
-        self.mark(event.version, hold.busy_start, hold.busy_end)
+        occupancy.renewals.note(hold.patient_id, held)
+        occupancy.mark(event.version, hold.busy_start, hold.busy_end)
         return hold
 
     def _on_extended(self, event: ev.HoldExtended) -> Hold:
-        hold = self.holds[event.hold_id]
+        hold = self.occupancy.holds[event.hold_id]
         hold.expires = event.expires
         hold.extended = True
         hold.extensions += 1
-        self.wait_for(hold)
-        self.wait()
+        self.occupancy.wait_for(hold)
+        self.occupancy.wait()
         return hold
 
     def _on_released(self, event: ev.HoldReleased) -> None:
-        self.end_hold(event.hold_id, event.version)
+        self.occupancy.end_hold(event.hold_id, event.version)
 
     def _on_expired(self, event: ev.HoldExpired) -> None:
-        hold = self.end_hold(event.hold_id, event.version)
+        hold = self.occupancy.end_hold(event.hold_id, event.version)
         expired = self.expired
         expired[hold.hold_id] = hold.patient_id
         if len(expired) > EXPIRED_MAX:
@@ -370,8 +432,9 @@ class CalendarState(Occupancy):
                 del expired[hold_id]
 
     def _on_booked(self, event: ev.SlotBooked) -> Booking:
+        occupancy = self.occupancy
         if event.hold_id is not None:
-            self.end_hold(event.hold_id, event.version)
+            occupancy.end_hold(event.hold_id, event.version)
         booking = Booking(
             event.booking_id,
             event.patient_id,
@@ -385,28 +448,32 @@ class CalendarState(Occupancy):
             event.reason,
             hold_id=event.hold_id,
         )
-        self.add_booking(booking)
-        self.renewals.booked(booking.patient_id, booking.busy_start, booking.busy_end)
-        self.mark(event.version, booking.busy_start, booking.busy_end)
+        occupancy.add_booking(booking)
+        occupancy.renewals.booked(
+            booking.patient_id, booking.busy_start, booking.busy_end
+        )
+        occupancy.mark(event.version, booking.busy_start, booking.busy_end)
         return booking
 
     def _on_cancelled(self, event: ev.BookingCancelled) -> Booking:
-        booking = self.bookings[event.booking_id]
-        self.free(booking)
+        occupancy = self.occupancy
+        booking = occupancy.bookings[event.booking_id]
+        occupancy.free(booking)
         booking.status = BookingStatus.CANCELLED
         booking.cancel_reason = event.reason
         booking.past = ()
         booking.stranded = ""
-        self.mark(event.version, booking.busy_start, booking.busy_end)
+        occupancy.mark(event.version, booking.busy_start, booking.busy_end)
         return booking
 
     def _on_moved(self, event: ev.BookingRescheduled) -> Booking:
-        booking = self.bookings[event.booking_id]
+        occupancy = self.occupancy
+        booking = occupancy.bookings[event.booking_id]
         if event.hold_id is not None:
-            self.end_hold(event.hold_id, event.version)
+            occupancy.end_hold(event.hold_id, event.version)
             booking.hold_id = event.hold_id
-        self.remove_booking(booking)
-        self.mark(event.version, booking.busy_start, booking.busy_end)
+        occupancy.remove_booking(booking)
+        occupancy.mark(event.version, booking.busy_start, booking.busy_end)
         booking.stranded = ""
         booking.visit_type = event.visit_type
         booking.start = event.start
@@ -414,9 +481,11 @@ class CalendarState(Occupancy):
         booking.busy_start = event.busy_start
         booking.busy_end = event.busy_end
         booking.location_id = event.location_id
-        self.add_booking(booking)
-        self.mark(event.version, booking.busy_start, booking.busy_end)
-        self.renewals.booked(booking.patient_id, booking.busy_start, booking.busy_end)
+        occupancy.add_booking(booking)
+        occupancy.mark(event.version, booking.busy_start, booking.busy_end)
+        occupancy.renewals.booked(
+            booking.patient_id, booking.busy_start, booking.busy_end
+        )
         return booking
 
     def _on_arrived(self, event: ev.PatientArrived) -> Booking:
@@ -429,7 +498,7 @@ class CalendarState(Occupancy):
         return self._set_status(event, BookingStatus.NOSHOW)
 
     def _set_status(self, event: ev.Outcome, status: BookingStatus) -> Booking:
-        booking = self.bookings[event.booking_id]
+        booking = self.occupancy.bookings[event.booking_id]
         booking.past = (*booking.past, (booking.status, event.at))
         booking.status = status
         if status not in LIVE:
@@ -437,7 +506,7 @@ class CalendarState(Occupancy):
         return booking
 
     def _on_undone(self, event: ev.OutcomeUndone) -> Booking:
-        booking = self.bookings[event.booking_id]
+        booking = self.occupancy.bookings[event.booking_id]
         booking.past = booking.past[:-1]
         booking.status = event.status
         return booking
@@ -460,12 +529,12 @@ class CalendarState(Occupancy):
         """Forget whole weeks of bookings, and leaves, that ended before."""
         old = [
             page
-            for page in self.starting
+            for page in self.occupancy.starting
             if (page + 1) * PAGE_MINUTES + 24 * 60 <= before
         ]
         for page in old:
-            for booking_id in list(self.starting[page]):
-                self.remove_booking(self.bookings[booking_id])
+            for booking_id in list(self.occupancy.starting[page]):
+                self.occupancy.remove_booking(self.occupancy.bookings[booking_id])
         ended = [off.time_off_id for off in self.time_off.values() if off.end <= before]
         for time_off_id in ended:
             del self.time_off[time_off_id]

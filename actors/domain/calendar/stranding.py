@@ -13,17 +13,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from actors.domain.calendar.lifecycle import LIVE
 from actors.domain.calendar.occupancy import VISIT_MINUTES_MAX, Booking, Hold
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import LocationId, Millis, Minute, VisitTypeId
 from actors.domain.rules import Availability, TimeOff, VisitType
 from actors.domain.time.grid import PAGE_MINUTES, ones
 from actors.domain.time.openings import Place
-
-if TYPE_CHECKING:
-    from actors.domain.calendar.state import CalendarState
 
 LEAVE, HOURS, PLACE, VISIT_TYPE = "leave", "hours", "place", "visit_type"
 """Reasons: away, closed, not at this place any more, no such visit type any more."""
@@ -120,9 +117,9 @@ def upcoming(
     calendar: CalendarState, now: Millis
 ) -> Iterable[tuple[str, Booking | Hold]]:
     """Live visits that have not ended, and live holds."""
-    for booking in calendar.bookings.values():
+    for booking in calendar.occupancy.bookings.values():
         if booking.status in LIVE and booking.end * 60_000 > now:
             yield booking.booking_id, booking
-    for hold in calendar.holds.values():
+    for hold in calendar.occupancy.holds.values():
         if hold.expires > now:
             yield hold.hold_id, hold

@@ -11,11 +11,23 @@ from bisect import bisect_left
 
 from msgspec.structs import replace
 
+from actors.domain.calendar import rulings
 from actors.domain.calendar.occupancy import Booking, Hold
 from actors.domain.calendar.state import CalendarState
 from actors.domain.calendar.stranding import LEAVE, Ground, upcoming
-from actors.domain.ids import LocationId, Minute, TimeOffId, VisitTypeId
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    LocationId,
+    Minute,
+    PatientId,
+    TimeOffId,
+    VisitTypeId,
+)
 from actors.domain.messages.answers import (
+    BOOKED,
+    FREE,
+    HELD,
     Affected,
     BookingView,
     HoldView,
@@ -23,8 +35,10 @@ from actors.domain.messages.answers import (
     ScheduleView,
     SlotsView,
 )
+from actors.domain.messages.commands import RescheduleBooking
 from actors.domain.messages.reads import ReadEffect
 from actors.domain.messages.refusals import (
+    NO_BOOKING,
     NO_PROVIDER,
     NO_VISIT_TYPE,
     Refusal,
@@ -71,7 +85,7 @@ def blocked(bitmap: Bitmap, offer: Offer, first: int, count: int) -> int:
 
 def page_view(state: CalendarState, offer: Offer, page: int) -> PageView:
     """The slots of a page, offered by rules and leaves, whatever the window."""
-    size = state.booked.size
+    size = state.occupancy.booked.size
     views = offer.views
     view = views.get(page)
     if view is None:
@@ -81,7 +95,7 @@ def page_view(state: CalendarState, offer: Offer, page: int) -> PageView:
         view = views[page] = PageView(offered, page * size, state.cell)
         if len(state.openings.places) > 1:
             view.where = state.openings.where(offer, page)
-    booked, held = state.booked.pages.get, state.held.pages.get
+    booked, held = state.occupancy.booked.pages.get, state.occupancy.held.pages.get
     seen = (
         booked(page - 1),
         booked(page),
@@ -92,8 +106,8 @@ def page_view(state: CalendarState, offer: Offer, page: int) -> PageView:
     )
     if view.seen != seen:
         first = page * size
-        taken = blocked(state.booked, offer, first, size)
-        view.paint(taken, blocked(state.held, offer, first, size), size)
+        taken = blocked(state.occupancy.booked, offer, first, size)
+        view.paint(taken, blocked(state.occupancy.held, offer, first, size), size)
         view.seen = seen
     return view
 
@@ -142,7 +156,7 @@ def _slots(
     offer = _offer(state, visit_type)
     if offer is None:
         return NO_VISIT_TYPE
-    size, cell = state.booked.size, state.cell
+    size, cell = state.occupancy.booked.size, state.cell
     opens, closes = shown(state, offer)
     low, high = max(-(-first // cell), opens), min(-(-last // cell), closes)
     starts: list[int] = []
@@ -184,6 +198,44 @@ def _only_at(view: SlotsView, location_id: LocationId, time_zone: str) -> SlotsV
     )
 
 
+def slots_to_move(
+    state: CalendarState,
+    view: SlotsView,
+    booking_id: BookingId,
+    owner: PatientId | None,
+) -> SlotsView | Refusal:
+    """Slots as they are to a booking that may move: its own time is free to it."""
+    own = rulings.own_booking(state, booking_id, owner, RescheduleBooking)
+    if isinstance(own, Refusal):
+        return own
+    offer = state.openings.offers[view.visit_type]
+    states = list(view.states)
+    for place, start in enumerate(view.starts):
+        first = start // state.cell - offer.before
+        last = first + offer.span
+        if states[place] == BOOKED and not rulings.is_booked_by_others(
+            state, first, last, own
+        ):
+            states[place] = HELD if state.occupancy.held.hits(first, last) else FREE
+    return replace(view, states="".join(states))
+
+
+def hold(
+    state: CalendarState, hold_id: HoldId, owner: PatientId | None = None
+) -> HoldView | Refusal:
+    """A live hold; to an ``owner``, other patients' holds do not exist."""
+    found = state.occupancy.holds.get(hold_id)
+    if found is None or owner not in (None, found.patient_id):
+        return rulings.no_hold(state, hold_id, owner)
+    return state.hold_view(found)
+
+
+def booking(state: CalendarState, booking_id: BookingId) -> BookingView | Refusal:
+    """A booking of any status."""
+    found = state.occupancy.bookings.get(booking_id)
+    return state.booking_view(found) if found else NO_BOOKING
+
+
 def schedule(
     state: CalendarState, first: str | Minute, last: str | Minute
 ) -> ScheduleView | Refusal:
@@ -194,21 +246,22 @@ def schedule(
     if isinstance(span, Refusal):
         return span
     since, until = span
+    over = state.occupancy.bookings_over(since, until)
     off = [t for t in state.time_off.values() if t.start < until and since < t.end]
     return ScheduleView(
         state.provider_id,
         state.epoch,
         state.version,
         zone_of(state).name,
-        [state.booking_view(booking) for booking in state.bookings_over(since, until)],
+        [state.booking_view(booking) for booking in over],
         sorted(off, key=lambda t: (t.start, t.time_off_id)),
     )
 
 
-def provider(state: CalendarState) -> ProviderView | None:
-    """The calendar's own account of its provider; None if not registered."""
+def provider(state: CalendarState) -> ProviderView | Refusal:
+    """The calendar's own account: profile, rules, leaves, the next free starts."""
     if state.profile is None:
-        return None
+        return NO_PROVIDER
     return ProviderView(
         state.provider_id,
         state.epoch,
@@ -262,7 +315,7 @@ def next_free(state: CalendarState) -> dict[VisitTypeId, Minute]:
 
 
 def _first_free(state: CalendarState, offer: Offer) -> Minute | None:
-    size = state.booked.size
+    size = state.occupancy.booked.size
     low, high = shown(state, offer)
     for page in range(low // size, -(-high // size)):
         offered = state.openings.page(offer, page)
@@ -270,8 +323,8 @@ def _first_free(state: CalendarState, offer: Offer) -> Minute | None:
         visible = ones(min(high - first, size)) & ~ones(max(low - first, 0))
         free = offered & visible
         if free:
-            free &= ~blocked(state.booked, offer, first, size)
-            free &= ~blocked(state.held, offer, first, size)
+            free &= ~blocked(state.occupancy.booked, offer, first, size)
+            free &= ~blocked(state.occupancy.held, offer, first, size)
         if free:
             return Minute((first + (free & -free).bit_length() - 1) * state.cell)
     return None

@@ -14,6 +14,8 @@ buffers; spans are half-open.
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from msgspec import Struct
 
 from actors.domain.ids import (
@@ -29,6 +31,7 @@ from actors.domain.ids import (
     VisitTypeId,
 )
 from actors.domain.messages.answers import BookingStatus
+from actors.domain.messages.commands import CommandBase
 from actors.domain.rules import Availability, Profile, TimeOff
 
 
@@ -40,6 +43,31 @@ class EventBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     version: int
     key: str = ""
     fingerprint: int = 0
+
+
+class EventHead(TypedDict):
+    """The fields of ``EventBase``, for an event that a command causes."""
+
+    provider_id: ProviderId
+    at: Millis
+    version: int
+    key: str
+    fingerprint: int
+
+
+def head(command: CommandBase, now: Millis, version: int) -> EventHead:
+    """What an event carries over from its command.
+
+    The decisions of a busy calendar (holds, bookings) write the fields out: building
+    and unpacking a dict would cost them a twentieth of their time.
+    """
+    return {
+        "provider_id": command.provider_id,
+        "at": now,
+        "version": version,
+        "key": command.key,
+        "fingerprint": command.fingerprint,
+    }
 
 
 class ProviderRegistered(EventBase, frozen=True, kw_only=True, tag="registered"):

@@ -12,10 +12,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from actors.domain.calendar.at_rest import unpack
-from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.lifecycle import BLOCKING
 from actors.domain.calendar.occupancy import Booking
 from actors.domain.calendar.snapshot import decode, encode
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.rules import Policy
 from actors.placement import is_isolated
@@ -46,7 +46,7 @@ class Seed(Struct, frozen=True):
     """A calendar and the seq it was taken at."""
 
     seq: int
-    calendar: Calendar
+    calendar: CalendarState
 
 
 class Seeds(Protocol):
@@ -111,7 +111,7 @@ def seed_operations(seed: Seed, *, cell_minutes: int = CELL_MINUTES) -> list[Ope
     if calendar.availability is not None:
         types = calendar.availability.visit_types
         operations.append(PutVisitTypes(provider_id, types))
-    for booking in calendar.bookings.values():
+    for booking in calendar.occupancy.bookings.values():
         operations.append(_appointment(seed, booking))
         if booking.status in BLOCKING:
             first, last = cells(booking.busy_start, booking.busy_end, cell_minutes)

@@ -154,7 +154,7 @@ async def _forget_bookings(
         {"of_booking": booking_id}
         for _, calendars in trimmed.values()
         for seed in calendars
-        for booking_id in seed.calendar.bookings
+        for booking_id in seed.calendar.occupancy.bookings
     ]
     if remembered:
         one = t.appointment.c.booking_id == bindparam("of_booking")

@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from actors.audit.audit import Audit
-from actors.domain.calendar.at_rest import FORMAT_LEFT, pack_for_new_shard, unpack
+from actors.domain.calendar.at_rest import FORMAT_LEFT, unpack
 from actors.domain.calendar.calendar import Calendar
-from actors.domain.calendar.snapshot import decode, encode
+from actors.domain.calendar.snapshot import decode, encode, encode_for_new_shard
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import ShardId
 from actors.domain.messages.events import CalendarMovedIn, CalendarMovedOut, Event
 from actors.domain.rules import Policy
@@ -31,7 +32,7 @@ HOME, OWN = ShardId("s0000"), ShardId("x-prv_1")
 
 def lived() -> tuple[Calendar, list[Event]]:
     """A calendar, and its events up to and with where it left."""
-    calendar, events = Calendar(PROVIDER, Policy()), []
+    calendar, events = Calendar(CalendarState(PROVIDER, Policy())), []
     for command in (
         register(),
         set_availability(),
@@ -43,30 +44,30 @@ def lived() -> tuple[Calendar, list[Event]]:
         decided = calendar.decide(command, NOW)
         assert isinstance(decided, tuple)
         for event in decided:
-            calendar.apply(event, 1)
+            calendar.state.apply(event, 1)
             events.append(event)
     left = CalendarMovedOut(
         provider_id=PROVIDER,
         at=NOW,
-        version=calendar.version,
+        version=calendar.state.version,
         to_shard=OWN,
         seq=len(events) + 1,
     )
-    calendar.apply(left, 1)
+    calendar.state.apply(left, 1)
     return calendar, [*events, left]
 
 
 def came(calendar: Calendar) -> CalendarMovedIn:
     """The first record of its new shard."""
-    assert calendar.left is not None
+    assert calendar.state.left is not None
     return CalendarMovedIn(
         provider_id=PROVIDER,
         at=NOW,
-        version=calendar.version,
+        version=calendar.state.version,
         from_shard=HOME,
         from_epoch=1,
-        from_seq=calendar.left.seq,
-        state=pack_for_new_shard(calendar),
+        from_seq=calendar.state.left.seq,
+        state=encode_for_new_shard(calendar.state),
     )
 
 
@@ -86,8 +87,8 @@ def test_a_move_that_is_right() -> None:
     audit = audited(events, [came(calendar)])
     assert audit.problems == []
     assert audit.is_whole
-    assert dict(audit.versions) == {PROVIDER: calendar.version}
-    assert audit.bookings.keys() == calendar.bookings.keys()
+    assert dict(audit.versions) == {PROVIDER: calendar.state.version}
+    assert audit.bookings.keys() == calendar.state.occupancy.bookings.keys()
 
 
 def test_an_origin_that_was_not_read() -> None:
@@ -100,12 +101,12 @@ def test_an_origin_that_was_not_read() -> None:
 
 def _older(calendar: Calendar, events: list[Event]) -> tuple[list[Event], int]:
     """What comes lacks the last booking."""
-    older = Calendar(PROVIDER, Policy())
+    older = Calendar(CalendarState(PROVIDER, Policy()))
     for event in events[:3]:
-        older.apply(event, 1)
+        older.state.apply(event, 1)
     moved = came(calendar)
-    state = encode(older)
-    return [replace(moved, version=older.version, state=state)], 2
+    state = encode(older.state)
+    return [replace(moved, version=older.state.version, state=state)], 2
 
 
 def _same_epoch(calendar: Calendar, _events: list[Event]) -> tuple[list[Event], int]:
@@ -145,7 +146,7 @@ def test_a_move_that_is_wrong_is_named(tampered: object, named: str) -> None:
 def test_who_goes_on_after_leaving_is_named() -> None:
     """A shard that decides about a calendar it gave away."""
     calendar, events = lived()
-    late = replace(events[0], version=calendar.version + 1)
+    late = replace(events[0], version=calendar.state.version + 1)
     problems = audited([*events, late], [came(calendar)]).problems
     assert any("left s0000 before" in problem for problem in problems)
 
@@ -153,9 +154,9 @@ def test_who_goes_on_after_leaving_is_named() -> None:
 def test_where_it_went_is_in_its_snapshot() -> None:
     """And a program that does not know of moves must not read it as its own."""
     calendar, _ = lived()
-    blob = encode(calendar)
-    assert decode(blob, Policy()).left == calendar.left
+    blob = encode(calendar.state)
+    assert decode(blob, Policy()).left == calendar.state.left
     assert unpack(blob)[0].format == FORMAT_LEFT
-    taken = pack_for_new_shard(decode(blob, Policy()))
-    assert taken == pack_for_new_shard(calendar)
+    taken = encode_for_new_shard(decode(blob, Policy()))
+    assert taken == encode_for_new_shard(calendar.state)
     assert decode(taken, Policy()).left is None

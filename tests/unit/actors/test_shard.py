@@ -311,7 +311,7 @@ def test_defect_in_one_request_is_no_defect_of_the_shard(
         raise ZeroDivisionError
 
     bench = Bench().practice()
-    monkeypatch.setattr("actors.domain.calendar.calendar.Calendar.provider", broken)
+    monkeypatch.setattr("actors.domain.calendar.views.provider", broken)
     trouble, view = bench.ask(ReadProvider(p.ANA), p.slots())
     assert isinstance(trouble, Trouble)
     assert isinstance(view, SlotsView)

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar import holds, window
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis
 from actors.domain.messages.answers import BookingView, SlotsView
 from actors.errors import JournalCorrupt
@@ -18,17 +19,17 @@ async def test_calendar_whose_window_cannot_move_does_not_end_the_shard(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A defect while looking after one calendar is noted; the others are served."""
-    real = Calendar.window_due
+    real = window.is_due
 
-    def window_due(self: Calendar, now: Millis) -> bool:
-        if self.provider_id == p.ANA:
+    def is_due(state: CalendarState, now: Millis) -> bool:
+        if state.provider_id == p.ANA:
             raise RuntimeError("a defect")
-        return real(self, now)
+        return real(state, now)
 
     async with desk() as one:
         await one.mailbox.execute(p.opened(p.BEN))
         epoch = one.mailbox.status().epoch
-        monkeypatch.setattr(Calendar, "window_due", window_due)
+        monkeypatch.setattr(window, "is_due", is_due)
         replies: list[Any] = await one.mailbox.execute(
             [p.slots(p.ANA), p.slots(p.BEN), p.book("a", provider=p.BEN)]
         )
@@ -41,17 +42,17 @@ async def test_calendar_whose_holds_cannot_end_does_not_end_the_shard(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A defect while a hold expires stops neither its batch nor another calendar."""
-    real = Calendar.holds_due
+    real = holds.are_due
 
-    def holds_due(self: Calendar, now: Millis) -> bool:
-        if self.provider_id == p.ANA:
+    def are_due(state: CalendarState, now: Millis) -> bool:
+        if state.provider_id == p.ANA:
             raise RuntimeError("a defect")
-        return real(self, now)
+        return real(state, now)
 
     async with desk() as one:
         await one.mailbox.execute([*p.opened(p.BEN), p.hold("a")])
         epoch = one.mailbox.status().epoch
-        monkeypatch.setattr(Calendar, "holds_due", holds_due)
+        monkeypatch.setattr(holds, "are_due", are_due)
         one.clock.time = Millis(one.clock.time + 200_000)
         replies: list[Any] = await one.mailbox.execute(
             [p.slots(p.ANA), p.slots(p.BEN), p.book("b", provider=p.BEN)]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from actors.domain.calendar import holds, views, window
 from actors.domain.calendar.calendar import Calendar
-from actors.domain.calendar.snapshot import decode, encode
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
@@ -110,11 +111,11 @@ def test_what_is_read_can_be_booked_and_nothing_else(notice: int) -> None:
     calendar = a_calendar(f.an_availability(f.a_visit_type(notice=notice)))
     last = Millis(millis(at(9) - notice))
     for now, first in ((last, at(9)), (Millis(last + 1), at(9, 30))):
-        if calendar.window_due(now):
+        if window.is_due(calendar.state, now):
             play(calendar, f.advance_window(), now)
-        found = calendar.slots(f.CONSULT, at(0), at(24))
+        found = views.slots(calendar.state, f.CONSULT, at(0), at(24))
         assert isinstance(found, SlotsView)
-        assert found.starts[0] == calendar.next_free() == first
+        assert found.starts[0] == f.next_start(calendar) == first
 
 
 def test_a_hold_is_not_taken_up_after_its_start() -> None:
@@ -153,10 +154,10 @@ def test_a_window_that_a_wrong_clock_moved_closes_nothing() -> None:
     calendar = a_calendar()
     play(calendar, f.advance_window(), millis(at(9, day=400)))
     assert code(calendar, f.book_slot(1, at(9)), millis(at(8))) == ""
-    assert calendar.window_due(millis(at(8)))
+    assert window.is_due(calendar.state, millis(at(8)))
     play(calendar, f.advance_window(), millis(at(8)))
-    assert calendar.window == at(8)
-    assert not calendar.window_due(millis(at(8)))
+    assert calendar.state.window == at(8)
+    assert not window.is_due(calendar.state, millis(at(8)))
 
 
 def test_a_window_that_a_wrong_clock_moved_forgets_no_bookings() -> None:
@@ -165,7 +166,7 @@ def test_a_window_that_a_wrong_clock_moved_forgets_no_bookings() -> None:
     play(calendar, f.book_slot(1, at(9)), millis(at(8)))
     for minutes in range(0, 30, 5):
         play(calendar, f.advance_window(), millis(at(8, minutes, day=3_650)))
-    calendar = decode(encode(calendar), calendar.policy)
+    calendar = f.restored(calendar)
     assert code(calendar, f.book_slot(2, at(9)), millis(at(8))) == "slot_unavailable"
 
 
@@ -178,8 +179,8 @@ def test_a_hold_lasts_until_its_deadline_and_not_at_it() -> None:
         calendar = a_calendar()
         play(calendar, f.place_hold(1))
         now = Millis(NOW + HOLD_MS + late)
-        assert calendar.next_expiry() == NOW + HOLD_MS
-        assert calendar.holds_due(now) == bool(expected)
+        assert calendar.state.occupancy.next_expiry() == NOW + HOLD_MS
+        assert holds.are_due(calendar.state, now) == bool(expected)
         assert code(calendar, f.confirm_hold(1), now) == expected
 
 
@@ -200,9 +201,9 @@ def test_a_live_hold_blocks_also_when_another_is_due() -> None:
     play(calendar, f.place_hold(2, at(10)), Millis(NOW + 1_000))
     now = Millis(NOW + HOLD_MS)
     assert code(calendar, f.book_slot(3, at(10)), now) == "slot_unavailable"
-    assert calendar.holds_due(now)
+    assert holds.are_due(calendar.state, now)
     assert code(calendar, f.book_slot(4, at(9)), now) == ""
-    assert not calendar.holds_due(now)
+    assert not holds.are_due(calendar.state, now)
 
 
 def test_a_refused_command_expires_nothing() -> None:
@@ -210,10 +211,10 @@ def test_a_refused_command_expires_nothing() -> None:
     play(calendar, f.place_hold(1))
     now = Millis(NOW + HOLD_MS)
     assert code(calendar, f.cancel_booking(9), now) == "booking_not_found"
-    assert len(calendar.holds) == 1
+    assert len(calendar.state.occupancy.holds) == 1
     assert code(calendar, f.expire_holds(), now) == ""
-    assert calendar.holds == {}
-    assert calendar.next_expiry() is None
+    assert calendar.state.occupancy.holds == {}
+    assert calendar.state.occupancy.next_expiry() is None
     assert calendar.decide(f.expire_holds(), now) == ()
 
 
@@ -222,7 +223,7 @@ def test_the_next_deadline_stays_when_a_later_hold_ends() -> None:
     play(calendar, f.place_hold(1, at(9)))
     play(calendar, f.place_hold(2, at(10)), Millis(NOW + 1_000))
     play(calendar, f.release_hold(2), Millis(NOW + 2_000))
-    assert calendar.next_expiry() == NOW + HOLD_MS
+    assert calendar.state.occupancy.next_expiry() == NOW + HOLD_MS
 
 
 def test_a_patient_may_hold_only_so_much() -> None:
@@ -257,7 +258,7 @@ def test_what_was_released_or_confirmed_is_no_hold() -> None:
     play(calendar, f.place_hold(1))
     play(calendar, f.place_hold(2, at(10)))
     assert code(calendar, f.release_hold(1)) == ""
-    assert calendar.answer("release-1") == Done(f.PROVIDER, 1, 6)
+    assert calendar.state.answer("release-1") == Done(f.PROVIDER, 1, 6)
     assert code(calendar, f.confirm_hold(2)) == ""
     assert code(calendar, f.release_hold(1, key="again")) == "hold_not_found"
     assert code(calendar, f.release_hold(2)) == "hold_confirmed"
@@ -269,7 +270,7 @@ def test_only_recent_expiries_are_remembered(monkeypatch: pytest.MonkeyPatch) ->
     for number in range(6):
         now = Millis(NOW + number * HOLD_MS)
         assert code(calendar, f.place_hold(number, at(9)), now) == ""
-    assert list(calendar.expired) == [f.a_hold_id(n) for n in range(1, 5)]
+    assert list(calendar.state.expired) == [f.a_hold_id(n) for n in range(1, 5)]
 
 
 def test_ids_in_use_are_refused() -> None:
@@ -293,11 +294,11 @@ def test_a_confirmed_hold_becomes_the_booking() -> None:
     calendar = a_calendar()
     play(calendar, f.place_hold(1))
     play(calendar, f.confirm_hold(1, reason="cough"))
-    answer = calendar.answer("confirm-1")
+    answer = calendar.state.answer("confirm-1")
     assert isinstance(answer, BookingView)
-    assert answer == calendar.booking(f.a_booking_id(1))
+    assert answer == views.booking(calendar.state, f.a_booking_id(1))
     assert (answer.start, answer.reason, answer.version) == (at(9), "cough", 5)
-    assert calendar.holds == {}
+    assert calendar.state.occupancy.holds == {}
 
 
 def test_booking_takes_the_patients_own_hold_of_that_slot() -> None:
@@ -307,7 +308,7 @@ def test_booking_takes_the_patients_own_hold_of_that_slot() -> None:
     play(calendar, f.place_hold(3, at(10), patient_id=f.a_patient_id(1)))
     assert code(calendar, f.book_slot(2, at(9))) == "slot_unavailable"
     assert code(calendar, f.book_slot(1, at(10))) == ""
-    assert list(calendar.holds) == [f.a_hold_id(1)]
+    assert list(calendar.state.occupancy.holds) == [f.a_hold_id(1)]
     assert code(calendar, f.book_slot(4, at(11), patient_id=f.a_patient_id(1))) == ""
 
 
@@ -321,7 +322,7 @@ def test_a_visit_outlives_its_rules_and_a_hold_does_not() -> None:
     refusal = play(calendar, f.confirm_hold(2))
     assert isinstance(refusal, Refusal)
     assert (refusal.code, "hours" in refusal.detail) == ("slot_not_offered", True)
-    booking = calendar.booking(f.a_booking_id(1))
+    booking = views.booking(calendar.state, f.a_booking_id(1))
     assert isinstance(booking, BookingView)
     assert booking.start == at(9)
 
@@ -330,7 +331,7 @@ def test_a_cancelled_time_is_free_again() -> None:
     calendar = a_calendar()
     play(calendar, f.book_slot(1))
     assert code(calendar, f.cancel_booking(1, reason="ill")) == ""
-    answer = calendar.answer("cancel-1")
+    answer = calendar.state.answer("cancel-1")
     assert isinstance(answer, BookingView)
     assert (answer.status, answer.cancel_reason) == ("cancelled", "ill")
     assert code(calendar, f.book_slot(2)) == ""
@@ -361,7 +362,7 @@ def test_a_booking_moves_over_its_own_time() -> None:
     assert code(calendar, onto) == "slot_unavailable"
     closed = f.reschedule_booking(1, start=at(8), key="m4")
     assert code(calendar, closed) == "slot_not_offered"
-    answer = calendar.answer("move-1")
+    answer = calendar.state.answer("move-1")
     assert isinstance(answer, BookingView)
     assert (answer.start, answer.end) == (at(9, 10), at(9, 40))
     assert code(calendar, f.book_slot(3, at(9))) == "slot_unavailable"
@@ -377,8 +378,10 @@ def test_a_booking_moves_to_its_patients_hold() -> None:
     assert code(calendar, other) == "hold_not_found"
     move = f.reschedule_booking(1, hold_id=f.a_hold_id(1), key="m2")
     assert code(calendar, move) == ""
-    assert calendar.booking(f.a_booking_id(1)) == calendar.answer("m2")
-    assert list(calendar.holds) == [f.a_hold_id(2)]
+    assert views.booking(calendar.state, f.a_booking_id(1)) == calendar.state.answer(
+        "m2"
+    )
+    assert list(calendar.state.occupancy.holds) == [f.a_hold_id(2)]
     assert code(calendar, f.book_slot(3, at(9))) == ""
 
 
@@ -387,7 +390,7 @@ def test_a_move_to_a_start_that_the_patient_holds_takes_the_hold() -> None:
     play(calendar, f.book_slot(1, at(9)))
     play(calendar, f.place_hold(1, at(10)))
     assert code(calendar, f.reschedule_booking(1, start=at(10))) == ""
-    assert calendar.holds == {}
+    assert calendar.state.occupancy.holds == {}
 
 
 def test_a_move_names_one_goal() -> None:
@@ -417,7 +420,7 @@ def test_a_leave_names_the_visits_it_hits_and_leaves_them() -> None:
         play(calendar, f.book_slot(number, at(hour)))
     play(calendar, f.cancel_booking(3))
     assert code(calendar, f.add_time_off(1, at(9, 29), at(12))) == ""
-    answer = calendar.answer("off-1")
+    answer = calendar.state.answer("off-1")
     assert isinstance(answer, TimeOffView)
     assert answer.affected == (f.a_booking_id(1), f.a_booking_id(2))
     assert [view.booking_id for view in answer.bookings] == [*answer.affected]
@@ -435,10 +438,10 @@ def test_a_retry_hears_the_first_answer() -> None:
     calendar = a_calendar()
     command = f.book_slot(1, fingerprint=5)
     play(calendar, command)
-    first = calendar.answer("book-1")
+    first = calendar.state.answer("book-1")
     play(calendar, f.cancel_booking(1), epoch=2)
     assert calendar.decide(command, NOW) == ()
-    assert calendar.answer("book-1") == first
+    assert calendar.state.answer("book-1") == first
     assert isinstance(first, BookingView)
     assert (first.epoch, first.version) == (1, 4)
 
@@ -449,12 +452,12 @@ def test_a_refusal_is_remembered_word_for_word() -> None:
     command = f.book_slot(2)
     refusal = calendar.decide(command, NOW)
     assert isinstance(refusal, Refusal)
-    version = calendar.version
-    calendar.apply(calendar.refused(command, refusal, NOW), 1)
+    version = calendar.state.version
+    calendar.state.apply(calendar.refused(command, refusal, NOW), 1)
     play(calendar, f.cancel_booking(1))
     assert calendar.decide(command, NOW) == ()
-    assert calendar.answer("book-2") == refusal
-    assert calendar.version == version + 1
+    assert calendar.state.answer("book-2") == refusal
+    assert calendar.state.version == version + 1
 
 
 def test_a_key_for_something_else_is_refused_even_too_late() -> None:
@@ -472,39 +475,39 @@ def test_a_command_acts_up_to_its_deadline() -> None:
     late = f.book_slot(1, deadline=Millis(NOW - 1))
     assert code(calendar, late) == "deadline_passed"
     assert code(calendar, f.book_slot(1, deadline=NOW)) == ""
-    assert calendar.answer("never") is None
+    assert calendar.state.answer("never") is None
 
 
 # --- beginnings ---
 
 
 def test_a_calendar_begins_with_its_provider() -> None:
-    calendar = Calendar(f.PROVIDER, Policy())
-    assert calendar.registered is False
+    calendar = Calendar(CalendarState(f.PROVIDER, Policy()))
+    assert calendar.state.registered is False
     assert code(calendar, f.book_slot()) == "provider_not_found"
     assert calendar.decide(f.expire_holds(), NOW) == ()
     assert calendar.decide(f.advance_window(), NOW) == ()
     assert code(calendar, f.register()) == ""
-    assert calendar.answer("register-1") == Done(f.PROVIDER, 1, 1)
-    assert not calendar.window_due(NOW)
+    assert calendar.state.answer("register-1") == Done(f.PROVIDER, 1, 1)
+    assert not window.is_due(calendar.state, NOW)
     assert code(calendar, f.book_slot()) == "visit_type_not_found"
 
 
 def test_the_window_advances_only_when_something_shows() -> None:
     """After rules were set, and whenever a slot passes or comes into reach."""
     calendar = a_calendar(f.an_availability(f.a_visit_type(horizon=12 * 60)))
-    assert calendar.window == at(0)
-    assert not calendar.window_due(millis(at(0)))
+    assert calendar.state.window == at(0)
+    assert not window.is_due(calendar.state, millis(at(0)))
     # A moment later noon is within twelve hours.
-    assert calendar.window_due(Millis(millis(at(0)) + 1))
+    assert window.is_due(calendar.state, Millis(millis(at(0)) + 1))
     play(calendar, f.advance_window(), millis(at(4, 35)))
-    assert calendar.window == at(4, 35)
+    assert calendar.state.window == at(4, 35)
     assert calendar.decide(f.advance_window(), millis(at(9))) == ()
-    assert not calendar.window_due(millis(at(9)))
-    assert calendar.window_due(Millis(millis(at(9)) + 1))
+    assert not window.is_due(calendar.state, millis(at(9)))
+    assert window.is_due(calendar.state, Millis(millis(at(9)) + 1))
     play(calendar, f.set_availability(number=2), millis(at(4, 35)))
-    assert not calendar.window_due(millis(at(4, 35)))
-    assert calendar.window_due(millis(at(4, 36)))
+    assert not window.is_due(calendar.state, millis(at(4, 35)))
+    assert window.is_due(calendar.state, millis(at(4, 36)))
 
 
 def test_an_event_that_is_missing_is_our_bug() -> None:
@@ -515,4 +518,4 @@ def test_an_event_that_is_missing_is_our_bug() -> None:
     events = play(other, f.book_slot(2, at(10)))
     assert isinstance(events, tuple)
     with pytest.raises(AssertionError):
-        calendar.apply(events[0], 1)
+        calendar.state.apply(events[0], 1)

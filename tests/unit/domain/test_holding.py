@@ -51,11 +51,11 @@ def test_a_hold_is_extended_ten_times_by_answers_at_the_last_moment() -> None:
     for number in range(10):
         now = Millis(now + 100_000)
         assert code(calendar, f.extend_hold(1, key=f"e{number}"), now) == ""
-        answer = calendar.answer(f"e{number}")
+        answer = calendar.state.answer(f"e{number}")
         assert isinstance(answer, HoldView)
         assert answer.expires == now + HOLD_MS
         assert (answer.extended, answer.extensions_left) == (True, 9 - number)
-    assert calendar.next_expiry() == now + HOLD_MS
+    assert calendar.state.occupancy.next_expiry() == now + HOLD_MS
     assert code(calendar, f.extend_hold(1, key="more"), now) == "wrong_status"
     late = Millis(now + HOLD_MS)
     assert code(calendar, f.extend_hold(1, key="late"), late) == "hold_expired"
@@ -66,11 +66,13 @@ def test_extensions_end_when_the_whole_time_is_used() -> None:
     calendar, now = a_calendar(policy=Policy(hold_extensions=50)), NOW
     play(calendar, f.place_hold(1))
     number = 0
-    while calendar.extensions_left(calendar.holds[f.a_hold_id(1)]):
+    while calendar.state.extensions_left(
+        calendar.state.occupancy.holds[f.a_hold_id(1)]
+    ):
         now = Millis(now + 110_000)
         number += 1
         assert code(calendar, f.extend_hold(1, key=f"e{number}"), now) == ""
-    assert calendar.next_expiry() == NOW + 20 * 60_000
+    assert calendar.state.occupancy.next_expiry() == NOW + 20 * 60_000
     assert "20 minutes" in refused(calendar, f.extend_hold(1, key="more"), now).detail
 
 
@@ -79,19 +81,19 @@ def test_extending_at_once_gains_nothing_and_shortens_nothing() -> None:
     calendar = a_calendar()
     play(calendar, f.place_hold(1))
     play(calendar, f.extend_hold(1))
-    assert calendar.next_expiry() == NOW + HOLD_MS
+    assert calendar.state.occupancy.next_expiry() == NOW + HOLD_MS
 
 
 def test_a_hold_kept_by_an_older_program_counts_its_extension() -> None:
     """Snapshots without a count are read: one extension at most was made."""
     calendar = a_calendar()
     play(calendar, f.place_hold(1))
-    fields = msgspec.msgpack.decode(encode(calendar))
+    fields = msgspec.msgpack.decode(encode(calendar.state))
     kept = fields[7][0][: Hold.__struct_fields__.index("extensions")]
     kept[Hold.__struct_fields__.index("extended")] = True
     fields[7] = [kept]
     again = decode(msgspec.msgpack.encode(fields), Policy())
-    hold = again.holds[f.a_hold_id(1)]
+    hold = again.occupancy.holds[f.a_hold_id(1)]
     assert (hold.extensions, hold.placed) == (1, hold.expires - 2 * HOLD_MS)
 
 
@@ -131,8 +133,8 @@ def test_the_refusal_names_it_after_a_replay_too() -> None:
     command = f.place_hold(2, patient_id=ME)
     refusal = calendar.decide(command, NOW)
     assert isinstance(refusal, Refusal)
-    calendar.apply(calendar.refused(command, refusal, NOW), 1)
-    assert calendar.answer(command.key) == refusal
+    calendar.state.apply(calendar.refused(command, refusal, NOW), 1)
+    assert calendar.state.answer(command.key) == refusal
 
 
 def test_booking_another_visit_type_uses_the_own_hold() -> None:
@@ -144,7 +146,7 @@ def test_booking_another_visit_type_uses_the_own_hold() -> None:
     (event,) = booked
     assert isinstance(event, ev.SlotBooked)
     assert (event.hold_id, event.end) == (f.a_hold_id(1), at(10))
-    assert calendar.holds == {}
+    assert calendar.state.occupancy.holds == {}
     assert code(calendar, f.book_slot(3, at(9), patient_id=OTHER)) != ""
 
 
@@ -155,7 +157,7 @@ def test_a_hold_of_others_is_never_booked_over() -> None:
     play(calendar, f.place_hold(2, at(9, 30)))
     over = f.book_slot(3, patient_id=ME, visit_type=LONG)
     assert code(calendar, over) == "slot_unavailable"
-    assert len(calendar.holds) == 2
+    assert len(calendar.state.occupancy.holds) == 2
 
 
 def test_a_confirmed_hold_names_its_booking() -> None:
@@ -184,11 +186,11 @@ def test_a_hold_to_move_may_meet_the_visit_that_it_moves() -> None:
     move = f.place_hold(2, at(9, 30), patient_id=ME, moving=f.a_booking_id(1))
     assert code(calendar, f.place_hold(3, at(9, 30), patient_id=OTHER)) != ""
     assert code(calendar, move) == ""
-    again = decode(encode(calendar), Policy())
+    again = f.restored(calendar)
     for one in (calendar, again):
         moved = f.reschedule_booking(1, owner=ME, hold_id=f.a_hold_id(2))
         assert code(one, moved) == ""
-        assert one.bookings[f.a_booking_id(1)].start == at(9, 30)
+        assert one.state.occupancy.bookings[f.a_booking_id(1)].start == at(9, 30)
         assert code(one, f.book_slot(4, at(9))) == ""
 
 
@@ -258,7 +260,7 @@ def test_a_slot_is_held_three_times_in_an_hour_and_no_more() -> None:
         play(calendar, f.release_hold(number))
     fourth = f.place_hold(4, at(9), patient_id=ME, visit_type=LONG)
     assert refused(calendar, fourth).code == "hold_limit"
-    for one in (calendar, decode(encode(calendar), Policy())):
+    for one in (calendar, f.restored(calendar)):
         assert code(one, msgspec.structs.replace(fourth, by_staff=True)) == ""
         play(one, f.release_hold(4))
     assert code(calendar, f.place_hold(5, patient_id=OTHER)) == ""

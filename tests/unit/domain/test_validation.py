@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.state import CalendarState
 from actors.domain.calendar.validation import overlap_problem
 from actors.domain.messages import commands as cm
 from actors.domain.messages.refusals import Refusal, RefusalCode
@@ -138,4 +139,4 @@ def test_leaves_have_a_bound_and_their_own_ids(monkeypatch: pytest.MonkeyPatch) 
 def test_the_cell_is_the_sites() -> None:
     """A policy whose cells do not divide a quarter of an hour is our bug."""
     with pytest.raises(AssertionError):
-        Calendar(f.PROVIDER, Policy(cell_minutes=10))
+        Calendar(CalendarState(f.PROVIDER, Policy(cell_minutes=10)))

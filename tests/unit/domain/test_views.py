@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from actors.domain.calendar import views
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import HoldId, Millis, Minute, VisitTypeId
 from actors.domain.messages.answers import (
     BookingView,
@@ -22,7 +24,7 @@ from tests.factories import CONSULT, MONDAY, a_calendar, at, play
 def view(calendar: Calendar, first: str | int, last: str | int) -> SlotsView:
     low = first if isinstance(first, str) else Minute(first)
     high = last if isinstance(last, str) else Minute(last)
-    found = calendar.slots(CONSULT, low, high)
+    found = views.slots(calendar.state, CONSULT, low, high)
     assert isinstance(found, SlotsView)
     return found
 
@@ -78,64 +80,74 @@ def test_dates_are_those_of_the_first_location() -> None:
 )
 def test_spans_that_cannot_be(first: str | Minute, last: str | Minute) -> None:
     calendar = a_calendar()
-    assert refusal(calendar.slots(CONSULT, first, last)) == "invalid_request"
+    assert (
+        refusal(views.slots(calendar.state, CONSULT, first, last)) == "invalid_request"
+    )
     if last != "2026-10-12":
-        assert refusal(calendar.schedule(first, last)) == "invalid_request"
+        assert refusal(views.schedule(calendar.state, first, last)) == "invalid_request"
 
 
 def test_sixty_two_days_may_be_asked_for_also_when_an_hour_is_added() -> None:
     """Sydney's clocks go back in April; 62 days are an hour longer."""
     place = f.a_location(time_zone="Australia/Sydney")
     calendar = a_calendar(f.an_availability(locations=[place]))
-    found = calendar.slots(CONSULT, "2027-03-01", "2027-05-02")
+    found = views.slots(calendar.state, CONSULT, "2027-03-01", "2027-05-02")
     assert isinstance(found, SlotsView)
 
 
 def test_the_first_active_type_is_meant_when_none_is_named() -> None:
     kinds = f.a_visit_type("old", active=False), f.a_visit_type()
     calendar = a_calendar(f.an_availability(*kinds))
-    found = calendar.slots(VisitTypeId(""), at(0), at(24))
+    found = views.slots(calendar.state, VisitTypeId(""), at(0), at(24))
     assert isinstance(found, SlotsView)
     assert found.visit_type == CONSULT
-    old = calendar.slots(VisitTypeId("old"), at(0), at(24))
+    old = views.slots(calendar.state, VisitTypeId("old"), at(0), at(24))
     assert isinstance(old, SlotsView)
     assert old.starts == []
 
 
 def test_what_is_not_there_is_not_found() -> None:
-    calendar = Calendar(f.PROVIDER, Policy())
-    assert refusal(calendar.slots(CONSULT, at(0), at(1))) == "provider_not_found"
-    assert refusal(calendar.week(CONSULT, "2026-W33")) == "provider_not_found"
-    assert refusal(calendar.schedule(at(0), at(1))) == "provider_not_found"
-    assert refusal(calendar.provider()) == "provider_not_found"
-    assert calendar.next_free() is None
+    calendar = Calendar(CalendarState(f.PROVIDER, Policy()))
+    assert (
+        refusal(views.slots(calendar.state, CONSULT, at(0), at(1)))
+        == "provider_not_found"
+    )
+    assert (
+        refusal(views.week(calendar.state, CONSULT, "2026-W33")) == "provider_not_found"
+    )
+    assert refusal(views.schedule(calendar.state, at(0), at(1))) == "provider_not_found"
+    assert refusal(views.provider(calendar.state)) == "provider_not_found"
+    assert f.next_start(calendar) is None
     play(calendar, f.register())
-    assert refusal(calendar.slots(CONSULT, at(0), at(1))) == "visit_type_not_found"
-    assert refusal(calendar.slots(VisitTypeId(""), at(0), at(1))) == (
+    assert (
+        refusal(views.slots(calendar.state, CONSULT, at(0), at(1)))
+        == "visit_type_not_found"
+    )
+    assert refusal(views.slots(calendar.state, VisitTypeId(""), at(0), at(1))) == (
         "visit_type_not_found"
     )
-    found = calendar.provider()
+    found = views.provider(calendar.state)
     assert isinstance(found, ProviderView)
     assert found.availability.visit_types == ()
 
 
 def test_a_week_runs_from_monday_to_sunday_of_the_place() -> None:
     calendar = a_calendar()
-    found = calendar.week(CONSULT, "2026-W33")
+    found = views.week(calendar.state, CONSULT, "2026-W33")
     assert isinstance(found, SlotsView)
     assert (found.starts[0], found.starts[-1]) == (at(9), at(16, 30, day=6))
-    assert refusal(calendar.week(CONSULT, "2026-33")) == "invalid_request"
-    assert refusal(calendar.week(VisitTypeId("x"), "2026-W33")) == (
+    assert refusal(views.week(calendar.state, CONSULT, "2026-33")) == "invalid_request"
+    assert refusal(views.week(calendar.state, VisitTypeId("x"), "2026-W33")) == (
         "visit_type_not_found"
     )
 
 
 def test_nothing_is_shown_before_the_first_window() -> None:
-    calendar = Calendar(f.PROVIDER, Policy())
+    calendar = Calendar(CalendarState(f.PROVIDER, Policy()))
     play(calendar, f.register())
     play(calendar, f.set_availability())
     assert view(calendar, at(0), at(24)).starts == []
-    assert calendar.next_free() is None
+    assert f.next_start(calendar) is None
     play(calendar, f.advance_window())
     assert len(view(calendar, at(0), at(24)).starts) == 16
 
@@ -146,9 +158,9 @@ def test_many_weeks_are_painted_within_a_bound(monkeypatch: pytest.MonkeyPatch) 
     before = view(calendar, at(0), at(0, day=28))
     monkeypatch.setattr("actors.domain.calendar.views._VIEWS_MAX", 1)
     assert view(calendar, at(0), at(0, day=28)) == before
-    calendar.openings.offers[CONSULT].views.clear()
+    calendar.state.openings.offers[CONSULT].views.clear()
     assert view(calendar, at(0), at(0, day=28)) == before
-    assert len(calendar.openings.offers[CONSULT].views) == 1
+    assert len(calendar.state.openings.offers[CONSULT].views) == 1
 
 
 def test_a_visit_over_midnight_is_in_the_schedule_of_both_days() -> None:
@@ -160,7 +172,7 @@ def test_a_visit_over_midnight_is_in_the_schedule_of_both_days() -> None:
     play(calendar, f.book_slot(2, at(22, day=2)))
     seen = []
     for day in ("2026-08-10", "2026-08-11", "2026-08-12", "2026-08-13"):
-        found = calendar.schedule(day, day)
+        found = views.schedule(calendar.state, day, day)
         assert isinstance(found, ScheduleView)
         seen.append([booking.booking_id for booking in found.bookings])
     first, second = f.a_booking_id(1), f.a_booking_id(2)
@@ -176,14 +188,17 @@ def test_the_schedule_lists_visits_and_leaves() -> None:
     play(calendar, f.cancel_booking(1))
     play(calendar, f.add_time_off(1, at(23), at(25)))
     play(calendar, f.add_time_off(2, at(24), at(25)))
-    found = calendar.schedule("2026-08-10", "2026-08-10")
+    found = views.schedule(calendar.state, "2026-08-10", "2026-08-10")
     assert isinstance(found, ScheduleView)
     assert [booking.start for booking in found.bookings] == [at(9), at(10)]
     assert [off.start for off in found.time_off] == [at(23)]
-    wide = calendar.schedule("2026-08-01", "2027-08-01")
+    wide = views.schedule(calendar.state, "2026-08-01", "2027-08-01")
     assert isinstance(wide, ScheduleView)
     assert len(wide.bookings) == 3
-    assert refusal(calendar.schedule("2026-08-01", "2027-11-01")) == "invalid_request"
+    assert (
+        refusal(views.schedule(calendar.state, "2026-08-01", "2027-11-01"))
+        == "invalid_request"
+    )
 
 
 def test_the_next_free_start_per_type() -> None:
@@ -194,36 +209,38 @@ def test_the_next_free_start_per_type() -> None:
         f.a_visit_type("off", active=False),
     )
     calendar = a_calendar(f.an_availability(*kinds))
-    found = calendar.provider()
+    found = views.provider(calendar.state)
     assert isinstance(found, ProviderView)
     assert found.next_free == {"consult": at(9), "late": at(11)}
-    assert calendar.next_free() == at(9)
+    assert f.next_start(calendar) == at(9)
     play(calendar, f.book_slot(1, at(9)))
-    assert calendar.next_free() == at(9, 30)
+    assert f.next_start(calendar) == at(9, 30)
     play(calendar, f.place_hold(2, at(9, 30)))
-    assert calendar.next_free() == at(11)
+    assert f.next_start(calendar) == at(11)
     play(calendar, f.add_time_off(1))
-    assert calendar.next_free() is None
+    assert f.next_start(calendar) is None
 
 
 def test_holds_and_bookings_can_be_read() -> None:
     calendar = a_calendar()
     play(calendar, f.place_hold(1))
-    assert isinstance(calendar.hold(f.a_hold_id(1)), HoldView)
-    assert refusal(calendar.hold(HoldId("hld_1.x"))) == "hold_not_found"
+    assert isinstance(views.hold(calendar.state, f.a_hold_id(1)), HoldView)
+    assert refusal(views.hold(calendar.state, HoldId("hld_1.x"))) == "hold_not_found"
     play(calendar, f.expire_holds(), Millis(f.NOW + 120_000))
-    assert refusal(calendar.hold(f.a_hold_id(1))) == "hold_expired"
+    assert refusal(views.hold(calendar.state, f.a_hold_id(1))) == "hold_expired"
     play(calendar, f.book_slot(1))
-    assert isinstance(calendar.booking(f.a_booking_id(1)), BookingView)
-    assert refusal(calendar.booking(f.a_booking_id(2))) == "booking_not_found"
+    assert isinstance(views.booking(calendar.state, f.a_booking_id(1)), BookingView)
+    assert (
+        refusal(views.booking(calendar.state, f.a_booking_id(2))) == "booking_not_found"
+    )
 
 
 def test_a_site_whose_zone_tzdata_lost_shows_utc() -> None:
     """Rather than nothing at all; rules of that zone are closed."""
     calendar = a_calendar()
     rules = f.an_availability(locations=[f.a_location(time_zone="Lost/Zone")])
-    calendar.availability = rules
-    calendar._openings = None
+    calendar.state.availability = rules
+    calendar.state._openings = None
     assert view(calendar, at(0), at(24)).time_zone == "UTC"
 
 
@@ -237,9 +254,9 @@ def test_old_bookings_and_leaves_are_forgotten_after_a_year() -> None:
     for day in range(30, 401, 30):
         play(calendar, f.advance_window(), f.millis(at(0, day=day)))
     play(calendar, f.advance_window(), f.millis(at(0, day=400)))
-    assert len(calendar.bookings) == 3
+    assert len(calendar.state.occupancy.bookings) == 3
     play(calendar, f.book_slot(4, at(9, day=401)), f.millis(at(0, day=400)))
     play(calendar, f.advance_window(), f.millis(at(0, day=410)))
-    assert list(calendar.bookings) == [f.a_booking_id(4)]
-    assert calendar.time_off == {}
-    assert len(calendar.booked.pages) == 1
+    assert list(calendar.state.occupancy.bookings) == [f.a_booking_id(4)]
+    assert calendar.state.time_off == {}
+    assert len(calendar.state.occupancy.booked.pages) == 1

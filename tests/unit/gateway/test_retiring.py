@@ -95,13 +95,13 @@ async def test_watchers_read_anew_when_a_provider_retires(house: House) -> None:
     from actors.domain.calendar.delta import change_of
 
     calendar = make.a_calendar()
-    calendar = decode(encode(calendar), Policy())
+    calendar = make.restored(calendar)
     for retired in (True, False):
         command = make.set_retired(retired=retired)
         events = calendar.decide(command, make.NOW)
         assert isinstance(events, tuple)
         for event in events:
-            calendar.apply(event, 1)
-        assert change_of(calendar, events)[2]
-        assert calendar.retired is retired
-        assert decode(encode(calendar), Policy()).retired is retired
+            calendar.state.apply(event, 1)
+        assert change_of(calendar.state, events)[2]
+        assert calendar.state.retired is retired
+        assert decode(encode(calendar.state), Policy()).retired is retired

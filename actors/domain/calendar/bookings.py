@@ -1,0 +1,219 @@
+"""Decisions about bookings: confirm a hold, book a slot, reschedule, cancel."""
+
+from __future__ import annotations
+
+from actors.domain.calendar import rulings
+from actors.domain.calendar.occupancy import Booking, Hold
+from actors.domain.calendar.state import CalendarState
+from actors.domain.calendar.validation import (
+    reason_problem,
+)
+from actors.domain.ids import (
+    BookingId,
+    Millis,
+    Minute,
+)
+from actors.domain.messages import commands as cm
+from actors.domain.messages import events as ev
+from actors.domain.messages.refusals import (
+    Refusal,
+    hold_is_for_moving,
+    invalid,
+)
+
+
+def confirm(
+    state: CalendarState, c: cm.ConfirmHold, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A live hold becomes a booking of its slot."""
+    hold = rulings.live_hold(state, c.hold_id, c.owner, now)
+    if isinstance(hold, Refusal):
+        return hold
+    return _book_held(state, c, hold, now, version)
+
+
+def _book_held(
+    state: CalendarState,
+    c: cm.ConfirmHold | cm.BookSlot,
+    hold: Hold,
+    now: Millis,
+    version: int,
+) -> ev.Event | Refusal:
+    if problem := _booking_problem(state, c.booking_id, c.reason):
+        return invalid(problem)
+    if late := rulings.late(state, hold, now):
+        return late
+    if hold.moving is not None and state.occupancy.booked.hits(
+        hold.busy_start // state.cell, hold.busy_end // state.cell
+    ):
+        return hold_is_for_moving(hold.moving)
+    if not c.by_staff and (
+        full := rulings.too_many_visits(state, hold.patient_id, now)
+    ):
+        return full
+    return ev.SlotBooked(
+        provider_id=state.provider_id,
+        at=now,
+        version=version,
+        key=c.key,
+        fingerprint=c.fingerprint,
+        booking_id=c.booking_id,
+        patient_id=hold.patient_id,
+        visit_type=hold.visit_type,
+        start=hold.start,
+        end=hold.end,
+        busy_start=hold.busy_start,
+        busy_end=hold.busy_end,
+        location_id=hold.location_id,
+        hold_id=hold.hold_id,
+        reason=c.reason,
+    )
+
+
+def _booking_problem(state: CalendarState, booking_id: BookingId, reason: str) -> str:
+    if booking_id in state.occupancy.bookings:
+        return "this booking_id is already in use"
+    return reason_problem(reason)
+
+
+def book(
+    state: CalendarState, c: cm.BookSlot, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A slot is booked at once; the patient's own hold of it is used up."""
+    hold = rulings.own_hold(state, c.patient_id, c.visit_type, c.start, now)
+    if hold is not None:
+        return _book_held(state, c, hold, now, version)
+    if problem := _booking_problem(state, c.booking_id, c.reason):
+        return invalid(problem)
+    found = rulings.slot_for(state, c.patient_id, c.visit_type, c.start, now)
+    if isinstance(found, Refusal):
+        return found
+    rule, location_id, over = found
+    if not c.by_staff and (full := rulings.too_many_visits(state, c.patient_id, now)):
+        return full
+    end = Minute(c.start + rule.minutes)
+    return ev.SlotBooked(
+        provider_id=state.provider_id,
+        at=now,
+        version=version,
+        key=c.key,
+        fingerprint=c.fingerprint,
+        booking_id=c.booking_id,
+        patient_id=c.patient_id,
+        visit_type=c.visit_type,
+        start=c.start,
+        end=end,
+        busy_start=Minute(c.start - rule.buffer_before),
+        busy_end=Minute(end + rule.buffer_after),
+        location_id=location_id,
+        hold_id=over.hold_id if over is not None else None,
+        reason=c.reason,
+    )
+
+
+def reschedule(
+    state: CalendarState, c: cm.RescheduleBooking, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A booking moves to another start, or to the slot of a hold."""
+    booking = rulings.changeable(
+        state, c.booking_id, c.owner, cm.RescheduleBooking, now
+    )
+    if isinstance(booking, Refusal):
+        return booking
+    if (c.start is None) == (c.hold_id is None):
+        return invalid("give either start or hold_id")
+    if c.hold_id is not None:
+        hold = rulings.live_hold(state, c.hold_id, booking.patient_id, now)
+        if isinstance(hold, Refusal):
+            return hold
+        return _move_to_hold(state, c, booking, hold, now, version)
+    assert c.start is not None
+    own = rulings.own_hold(state, booking.patient_id, booking.visit_type, c.start, now)
+    if own is not None:
+        return _move_to_hold(state, c, booking, own, now, version)
+    return _move_to_start(state, c, booking, now, version)
+
+
+def _move_to_hold(
+    state: CalendarState,
+    c: cm.RescheduleBooking,
+    booking: Booking,
+    hold: Hold,
+    now: Millis,
+    version: int,
+) -> ev.Event | Refusal:
+    if late := rulings.late(state, hold, now):
+        return late
+    first, last = hold.busy_start // state.cell, hold.busy_end // state.cell
+    if hold.moving is not None and rulings.is_booked_by_others(
+        state, first, last, booking
+    ):
+        return hold_is_for_moving(hold.moving)
+    return ev.BookingRescheduled(
+        provider_id=state.provider_id,
+        at=now,
+        version=version,
+        key=c.key,
+        fingerprint=c.fingerprint,
+        booking_id=c.booking_id,
+        visit_type=hold.visit_type,
+        start=hold.start,
+        end=hold.end,
+        busy_start=hold.busy_start,
+        busy_end=hold.busy_end,
+        location_id=hold.location_id,
+        hold_id=hold.hold_id,
+    )
+
+
+def _move_to_start(
+    state: CalendarState,
+    c: cm.RescheduleBooking,
+    booking: Booking,
+    now: Millis,
+    version: int,
+) -> ev.Event | Refusal:
+    assert c.start is not None
+    found = rulings.slot_for(
+        state, booking.patient_id, booking.visit_type, c.start, now, booking
+    )
+    if isinstance(found, Refusal):
+        return found
+    rule, location_id, over = found
+    end = Minute(c.start + rule.minutes)
+    return ev.BookingRescheduled(
+        provider_id=state.provider_id,
+        at=now,
+        version=version,
+        key=c.key,
+        fingerprint=c.fingerprint,
+        booking_id=c.booking_id,
+        visit_type=booking.visit_type,
+        start=c.start,
+        end=end,
+        busy_start=Minute(c.start - rule.buffer_before),
+        busy_end=Minute(end + rule.buffer_after),
+        location_id=location_id,
+        hold_id=over.hold_id if over is not None else None,
+    )
+
+
+def cancel(
+    state: CalendarState, c: cm.CancelBooking, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A booking is cancelled, by its patient (until the notice) or by staff."""
+    booking = rulings.changeable(state, c.booking_id, c.owner, cm.CancelBooking, now)
+    if isinstance(booking, Refusal):
+        return booking
+    if problem := reason_problem(c.reason):
+        return invalid(problem)
+    return ev.BookingCancelled(
+        provider_id=state.provider_id,
+        at=now,
+        version=version,
+        key=c.key,
+        fingerprint=c.fingerprint,
+        booking_id=c.booking_id,
+        by_patient=c.owner is not None,
+        reason=c.reason,
+    )

@@ -1,0 +1,114 @@
+"""Decisions about holds: place, extend, release."""
+
+from __future__ import annotations
+
+from actors.domain.calendar import rulings
+from actors.domain.calendar.occupancy import Booking
+from actors.domain.calendar.state import CalendarState
+from actors.domain.ids import (
+    Millis,
+    Minute,
+)
+from actors.domain.messages import commands as cm
+from actors.domain.messages import events as ev
+from actors.domain.messages.refusals import (
+    UNAVAILABLE,
+    Refusal,
+    extension_limit,
+    invalid,
+)
+
+
+def are_due(state: CalendarState, now: Millis) -> bool:
+    """Whether a hold's deadline has come."""
+    return state.occupancy.soonest <= now
+
+
+def place(
+    state: CalendarState, c: cm.PlaceHold, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A slot is reserved for a patient until the policy's deadline."""
+    if c.hold_id in state.occupancy.holds or c.hold_id in state.expired:
+        return invalid("this hold_id is already in use")
+    moving: Booking | Refusal | None = None
+    if c.moving is not None:
+        moving = rulings.own_booking(
+            state, c.moving, c.patient_id, cm.RescheduleBooking
+        )
+    if isinstance(moving, Refusal):
+        return moving
+    found = rulings.free_slot(state, c.visit_type, c.start, now, moving)
+    if found is UNAVAILABLE:
+        return rulings.whose(state, c.patient_id, c.visit_type, c.start, now)
+    if isinstance(found, Refusal):
+        return found
+    rule, location_id = found
+    if not c.by_staff and (problem := _hold_problem(state, c, now)):
+        return problem
+    end = Minute(c.start + rule.minutes)
+    return ev.HoldPlaced(
+        provider_id=state.provider_id,
+        at=now,
+        version=version,
+        key=c.key,
+        fingerprint=c.fingerprint,
+        hold_id=c.hold_id,
+        patient_id=c.patient_id,
+        visit_type=c.visit_type,
+        start=c.start,
+        end=end,
+        busy_start=Minute(c.start - rule.buffer_before),
+        busy_end=Minute(end + rule.buffer_after),
+        expires=Millis(now + state.policy.hold_ms),
+        location_id=location_id,
+        moving=c.moving,
+    )
+
+
+def _hold_problem(state: CalendarState, c: cm.PlaceHold, now: Millis) -> Refusal | None:
+    """The limit that this hold would exceed; a move needs no further visit."""
+    found = rulings.too_many_holds(state, c.patient_id, c.visit_type, c.start, now)
+    if found is None and c.moving is None:
+        found = rulings.too_many_visits(state, c.patient_id, now)
+    return found
+
+
+def extend(
+    state: CalendarState, c: cm.ExtendHold, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A hold lasts longer, as often and as long as the policy allows."""
+    hold = rulings.live_hold(state, c.hold_id, c.owner, now)
+    if isinstance(hold, Refusal):
+        return hold
+    policy = state.policy
+    if not state.extensions_left(hold):
+        minutes = policy.hold_total_ms // 60_000
+        return extension_limit(policy.hold_extensions, minutes)
+    until = min(now + policy.hold_ms, hold.placed + policy.hold_total_ms)
+    return ev.HoldExtended(
+        provider_id=state.provider_id,
+        at=now,
+        version=version,
+        key=c.key,
+        fingerprint=c.fingerprint,
+        hold_id=c.hold_id,
+        expires=Millis(max(hold.expires, until)),
+    )
+
+
+def release(
+    state: CalendarState, c: cm.ReleaseHold, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A hold is given back before its deadline."""
+    hold = rulings.live_hold(state, c.hold_id, c.owner, now)
+    if isinstance(hold, Refusal):
+        return hold
+    return ev.HoldReleased(
+        provider_id=state.provider_id,
+        at=now,
+        version=version,
+        key=c.key,
+        fingerprint=c.fingerprint,
+        hold_id=c.hold_id,
+        patient_id=hold.patient_id,
+    )
