@@ -22,6 +22,7 @@ from gateway.bookings.schemas import (
     BookingList,
     BookingRequest,
     CancelRequest,
+    CompleteRequest,
     RescheduleRequest,
 )
 from gateway.bookings.service import BookingService
@@ -67,7 +68,7 @@ def operations(service: BookingService, bookings: Bookings) -> list[Operation]:
         _cancel(service),
         _reschedule(service),
         _follow_up(service, Action.CHECK_IN, "check-in", "The patient has arrived"),
-        _follow_up(service, Action.COMPLETE, "complete", "The visit took place"),
+        _complete(service),
         _follow_up(service, Action.MARK_NO_SHOW, "no-show", "The patient stayed away"),
         _undo(service),
     ]
@@ -184,6 +185,32 @@ def _cancel(service: BookingService) -> Operation:
         body_required=False,
         answers={200: BookingBody},
         refusals=("booking_not_found", "wrong_status", "too_late"),
+    )
+
+
+def _complete(service: BookingService) -> Operation:
+    decoder = json.Decoder(CompleteRequest)
+
+    async def complete(call: Call) -> Reply:
+        request = call.decode(decoder, optional=True)
+        key = call.idempotency_key()
+        booked = call.path("booking_id")
+        body = await service.complete(call.caller, key, booked, request)
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="POST",
+        path="/v1/bookings/{booking_id}/complete",
+        action=Action.COMPLETE,
+        name="complete_booking",
+        summary="The visit took place",
+        handler=complete,
+        tag="bookings",
+        body=CompleteRequest,
+        example={"without_check_in": True},
+        body_required=False,
+        answers={200: BookingBody},
+        refusals=("booking_not_found", "wrong_status", "too_early"),
     )
 
 

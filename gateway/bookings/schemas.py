@@ -41,6 +41,12 @@ class CancelRequest(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason = ""
 
 
+class CompleteRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """``without_check_in``: the visit took place although it was not checked in."""
+
+    without_check_in: bool = False
+
+
 class RescheduleRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Where to: either a ``start`` of the same visit type, or the slot of a hold."""
 

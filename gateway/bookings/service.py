@@ -35,6 +35,7 @@ from gateway.bookings.schemas import (
     BookingBody,
     BookingRequest,
     CancelRequest,
+    CompleteRequest,
     RescheduleRequest,
     booking_body,
 )
@@ -47,11 +48,10 @@ from gateway.wire.formats import parse_minute
 _FOLLOW_UPS: Final[
     dict[
         Action,
-        type[CheckIn] | type[CompleteVisit] | type[MarkNoShow] | type[UndoOutcome],
+        type[CheckIn] | type[MarkNoShow] | type[UndoOutcome],
     ]
 ] = {
     Action.CHECK_IN: CheckIn,
-    Action.COMPLETE: CompleteVisit,
     Action.MARK_NO_SHOW: MarkNoShow,
     Action.UNDO: UndoOutcome,
 }
@@ -270,6 +270,31 @@ class BookingService:
                 moving=booked,
                 allow_overlap=request.allow_overlap,
             )
+
+    async def complete(
+        self,
+        caller: Caller | None,
+        key: str | None,
+        booked: str,
+        request: CompleteRequest,
+    ) -> BookingBody:
+        """Staff's record that a visit took place."""
+        caller, provider_id = await self._access.to_object(
+            caller, Action.COMPLETE, "bkg", booked
+        )
+        content = ("without_check_in",) if request.without_check_in else ()
+        stamp = self._desk.stamp(caller, key, Action.COMPLETE, booked, *content)
+        return await self._ask(
+            CompleteVisit(
+                provider_id=provider_id,
+                booking_id=BookingId(booked),
+                without_check_in=request.without_check_in,
+                key=stamp.key,
+                fingerprint=stamp.fingerprint,
+                deadline=stamp.deadline,
+            ),
+            absent=RefusalCode.BOOKING_NOT_FOUND,
+        )
 
     async def follow_up(
         self, caller: Caller | None, key: str | None, action: Action, booked: str

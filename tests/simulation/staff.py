@@ -112,6 +112,12 @@ _OUTCOMES: tuple[tuple[str, Any], ...] = (
         "complete",
         lambda booking, common: cm.CompleteVisit(booking_id=booking, **common),
     ),
+    (
+        "complete",
+        lambda booking, common: cm.CompleteVisit(
+            booking_id=booking, without_check_in=True, **common
+        ),
+    ),
     ("no_show", lambda booking, common: cm.MarkNoShow(booking_id=booking, **common)),
     ("undo", lambda booking, common: cm.UndoOutcome(booking_id=booking, **common)),
     (

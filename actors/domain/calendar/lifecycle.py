@@ -24,10 +24,12 @@ TRANSITIONS: dict[type, dict[BookingStatus, BookingStatus]] = {
     CancelBooking: {BOOKED: CANCELLED, ARRIVED: CANCELLED},
     RescheduleBooking: {BOOKED: BOOKED},
     CheckIn: {BOOKED: ARRIVED, NOSHOW: ARRIVED},
-    CompleteVisit: {BOOKED: FULFILLED, ARRIVED: FULFILLED},
+    CompleteVisit: {ARRIVED: FULFILLED},
     MarkNoShow: {BOOKED: NOSHOW},
 }
 """Command, status before, status after. What is missing is ``wrong_status``.
+
+A visit that is ``booked`` is completed only by ``without_check_in`` (staff.py).
 
 When each is possible is in staff.py: staff check in and complete from the local day of
 the visit on, and mark a no-show from its start on.

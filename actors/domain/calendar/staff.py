@@ -30,10 +30,12 @@ from actors.domain.ids import (
 )
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
+from actors.domain.messages.answers import BookingStatus
 from actors.domain.messages.refusals import (
     FINAL,
     NO_BOOKING,
     NO_TIME_OFF,
+    NOT_CHECKED_IN,
     NOTHING_TO_UNDO,
     Refusal,
     invalid,
@@ -180,6 +182,12 @@ def complete(
     state: CalendarState, c: cm.CompleteVisit, now: Millis, version: int
 ) -> ev.Event | Refusal:
     """A visit is completed."""
+    booking = state.occupancy.bookings.get(c.booking_id)
+    if booking is not None and booking.status is BookingStatus.BOOKED:
+        # A slip of the hand must not complete a visit whose patient never came.
+        if not c.without_check_in:
+            return NOT_CHECKED_IN
+        return _marked(state, c, ev.VisitCompleted, booking, now, version)
     return _mark_visit(state, c, ev.VisitCompleted, now, version)
 
 
@@ -200,6 +208,17 @@ def _mark_visit(
     booking = rulings.own_booking(state, c.booking_id, None, type(c))
     if isinstance(booking, Refusal):
         return booking
+    return _marked(state, c, event, booking, now, version)
+
+
+def _marked(
+    state: CalendarState,
+    c: cm.CheckIn | cm.CompleteVisit | cm.MarkNoShow,
+    event: type[ev.PatientArrived | ev.VisitCompleted | ev.NoShowMarked],
+    booking: Booking,
+    now: Millis,
+    version: int,
+) -> ev.Event | Refusal:
     if early := _too_early(state, c, booking, now):
         return early
     return event(

@@ -160,9 +160,10 @@ class CheckIn(CommandBase, frozen=True, kw_only=True, tag="check_in"):
 
 
 class CompleteVisit(CommandBase, frozen=True, kw_only=True, tag="complete"):
-    """The visit took place."""
+    """The visit took place; ``without_check_in``: although it was not checked in."""
 
     booking_id: BookingId
+    without_check_in: bool = False
 
 
 class MarkNoShow(CommandBase, frozen=True, kw_only=True, tag="no_show"):

@@ -99,6 +99,13 @@ def invalid(detail: str) -> Refusal:
     return Refusal(RefusalCode.INVALID_REQUEST, detail[0].upper() + detail[1:] + ".")
 
 
+NOT_CHECKED_IN = Refusal(
+    RefusalCode.WRONG_STATUS,
+    "The booking is booked and was not checked in. Check it in first, or send "
+    "without_check_in.",
+)
+
+
 def wrong_status(status: str) -> Refusal:
     """The booking's status forbids what is asked."""
     return Refusal(

@@ -33,7 +33,7 @@ COMMANDS: dict[type, cm.Command] = {
 WAYS: dict[BookingStatus, list[cm.Command]] = {
     BookingStatus.BOOKED: [],
     BookingStatus.ARRIVED: [f.check_in(1)],
-    BookingStatus.FULFILLED: [f.complete_visit(1)],
+    BookingStatus.FULFILLED: [f.complete_visit(1, without_check_in=True)],
     BookingStatus.CANCELLED: [f.cancel_booking(1)],
     BookingStatus.NOSHOW: [f.mark_no_show(1)],
 }
@@ -84,7 +84,7 @@ def test_outcomes_wait_for_their_time(zone: str, day_begins: int) -> None:
     place = f.a_location(time_zone=zone, weekly=(f.ALL_DAY,) * 7)
     for command, opens in (
         (f.check_in(1), day_begins),
-        (f.complete_visit(1), day_begins),
+        (f.complete_visit(1, without_check_in=True), day_begins),
         (f.mark_no_show(1), start),
     ):
         calendar = f.a_calendar(f.an_availability(locations=[place]))
@@ -208,3 +208,17 @@ def test_the_page_names_who_takes_time() -> None:
     ):
         names = ", ".join(f"`{s.value}`" for s in order if s in statuses)
         assert f"{title}: {names}." in text
+
+
+def test_a_visit_is_completed_once_it_was_checked_in_or_staff_say_so() -> None:
+    """From ``booked`` only with ``without_check_in``, and even then in its time."""
+    start = f.millis(f.at(9))
+    calendar = f.a_calendar()
+    f.play(calendar, f.book_slot(1))
+    assert _code(f.play(calendar, f.complete_visit(1), start)) == "wrong_status"
+    said = f.complete_visit(2, booking_id=f.a_booking_id(1), without_check_in=True)
+    early = Millis(f.millis(f.at(0)) - 1)
+    assert _code(f.play(calendar, said, early)) == "too_early"
+    assert _code(f.play(calendar, said, start)) == ""
+    f.play(calendar, f.cancel_booking(2))
+    assert _code(f.play(calendar, f.complete_visit(3), start)) == "booking_not_found"

@@ -97,7 +97,9 @@ _ASKS: dict[Action, Ask] = {
         "/v1/bookings/{booking}/reschedule", {"start": "2026-08-10T15:00:00Z"}
     ),
     Action.CHECK_IN: _post("/v1/bookings/{booking}/check-in"),
-    Action.COMPLETE: _post("/v1/bookings/{booking}/complete"),
+    Action.COMPLETE: _post(
+        "/v1/bookings/{booking}/complete", {"without_check_in": True}
+    ),
     Action.MARK_NO_SHOW: _outcome("no-show"),
     Action.UNDO: _outcome("undo", "no-show"),
     Action.READ_SCHEDULE: _request("GET", f"{_ONE}/schedule"),

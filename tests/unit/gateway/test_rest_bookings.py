@@ -151,6 +151,25 @@ async def test_a_visit_runs_its_course(house: House) -> None:
     assert (late.status_code, late.json()["code"]) == (409, "wrong_status")
 
 
+async def test_a_visit_is_completed_without_check_in_only_if_staff_say_so(
+    house: House,
+) -> None:
+    """409 wrong_status that names the field; with it 200, and its retry the same."""
+    booked = (await book(house)).json()
+    path = f"/v1/bookings/{booked['booking_id']}/complete"
+    plain = await house.client.post(path, headers=house.doctor())
+    assert (plain.status_code, plain.json()["code"]) == (409, "wrong_status")
+    assert "without_check_in" in plain.json()["detail"]
+    headers = house.doctor() | {"Idempotency-Key": "seen"}
+    body = {"without_check_in": True}
+    said = await house.client.post(path, json=body, headers=headers)
+    again = await house.client.post(path, json=body, headers=headers)
+    assert (said.status_code, said.json()["status"]) == (200, "fulfilled")
+    assert again.content == said.content
+    other = await house.client.post(path, headers=headers)
+    assert other.json()["code"] == "idempotency_key_reused"
+
+
 async def test_a_no_show_is_marked_from_the_start_on_and_undone(house: House) -> None:
     """Before it is 409 too_early; a mistake is taken back, twice is wrong_status."""
     booked = (await book(house)).json()

@@ -56,7 +56,7 @@ async def test_a_query_parameter_that_nobody_reads_is_refused(
             "locations[0].weekly.mondey",
             "monday",
         ),
-        ("POST", "/v1/bookings/bkg_1.x/complete", {"a": 1}, None, "no body"),
+        ("POST", "/v1/bookings/bkg_1.x/undo", {"a": 1}, None, "no body"),
     ],
 )
 async def test_a_body_field_that_nobody_reads_is_refused(
