@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
@@ -34,8 +33,6 @@ class LiveSettings:
     """Or by one signed-in person."""
     message_bytes_max: int = 128 * 1024
     """What a client says at once; more closes the connection with 4509."""
-    deflate: Literal["off", "shared"] = "off"
-    """Whether frames of public topics are compressed, once for all; see deflate.py."""
     commands_in_flight_max: int = 64
     """Commands of one connection that wait for an answer."""
     handshakes_per_s: float = 500.0

@@ -218,9 +218,6 @@ class Settings(BaseSettings):
     """Newcomers on live sockets and streams that one gateway lets in each second even
     when it is busy; when it is not, it lets in more. Who would wait for more than 20 s
     at this rate is told 503. 0: all at once."""
-    live_deflate: Literal["off", "shared"] = "off"
-    """``shared``: large frames of public topics are compressed, once for all watchers
-    whose client offers it. Saves bytes where they cost; a processor is spent on it."""
     topics_per_socket: int = Field(256, ge=1)
     """Topics that one socket may watch."""
 

@@ -97,7 +97,6 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
             topics_per_person_max=(
                 settings.topics_per_socket * settings.sockets_per_person
             ),
-            deflate=settings.live_deflate,
             handshakes_per_s=settings.handshakes_per_second,
             subscriptions_max=settings.topics_per_socket,
             message_bytes_max=settings.ws_frame_bytes_max,

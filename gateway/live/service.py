@@ -100,7 +100,7 @@ class LiveService:
         )
         self.hub.delivery.pace.load = self._door.switchboard.flushes
         self.entrance = self._door.entrance
-        self.protocol = protocol_of(self.entrance, self._door.deflating)
+        self.protocol = protocol_of(self.entrance)
         self._feeds: dict[ShardId, ShardFeed] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.permits = Permits(self.hub, needs.access, ports.clock, self._random)

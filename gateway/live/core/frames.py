@@ -71,7 +71,7 @@ class Frame:
     transports that take bytes, ``text`` for those that take text; made at most once.
     """
 
-    __slots__ = ("_text", "_wire", "deflated", "payload", "position", "topic")
+    __slots__ = ("_text", "_wire", "payload", "position", "topic")
 
     def __init__(
         self, payload: bytes, topic: str = "", position: Position = NOWHERE
@@ -79,8 +79,6 @@ class Frame:
         self.payload = payload
         self.topic = topic
         self.position = position
-        self.deflated: bytes | None = None
-        """The frame for connections that share compression; see deflate.py."""
         self._text: str | None = None
         self._wire: bytes | None = None
 

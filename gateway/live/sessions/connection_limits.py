@@ -11,7 +11,6 @@ from gateway.http.limits import RateLimits
 from gateway.live.sessions.conversation import LiveContext
 from gateway.live.topics.watcher import Watcher, Writer
 from gateway.live.transport.admission import Turnstile
-from gateway.live.transport.compression import DeflatedSwitchboard
 from gateway.live.transport.waiting_room import Entrance
 from gateway.live.transport.write_scheduler import Switchboard
 from gateway.wire.addresses import network_of
@@ -34,19 +33,12 @@ class LiveDoor:
         self.hosts = hosts or AllowedHosts()
         self.switchboard = Switchboard(context.settings.message_bytes_max)
         self.switchboard.retry_ms = context.settings.retry_ms
-        self.deflating = self._deflating()
         self.draining = False
         turnstile = Turnstile(context.settings.handshakes_per_s, random)
         self.entrance = Entrance(turnstile, self.is_full)
         self._random = random
         self._addresses: Counter[str] = Counter()
         self._count = 0
-
-    def _deflating(self) -> Switchboard | None:
-        settings = self.context.settings
-        if settings.deflate != "shared":
-            return None
-        return DeflatedSwitchboard(self.switchboard, settings.message_bytes_max)
 
     def is_full(self) -> bool:
         """Whether a newcomer is turned away before anything is spent on it."""

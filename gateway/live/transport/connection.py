@@ -8,8 +8,7 @@ transport is given to this class (fanout.py), and everything else is let go.
 A frame of ours is finished when it is made (frames.py) and goes straight to the
 transport; all that concerns one connection in one turn of the event loop leaves in one
 write, which is most of what a message costs. What makes that safe: a whole,
-unfragmented, uncompressed data frame changes no state of the connection, and is valid
-whether or not compression was agreed (RFC 7692, section 6).
+unfragmented data frame changes no state of a connection without extensions.
 
 One file because what is said, heard and closed on a connection are states of the same
 few fields: an object for each would cost memory once per watcher.
@@ -18,7 +17,6 @@ few fields: an object for each would cost memory once per watcher.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
@@ -36,6 +34,7 @@ from gateway.live.transport.parsers import (
     emptied_at,
     is_data,
     is_one_pong,
+    whole_text,
 )
 from gateway.live.transport.write_scheduler import Listener, Switchboard
 from gateway.wire.problems import CLOSE_REASONS
@@ -93,13 +92,12 @@ class LiveConnection(asyncio.BufferedProtocol):
         transport: asyncio.Transport,
         shared: Switchboard,
         connections: set[Any],
-        parser: Protocol | None = None,
         early: bytes = b"",
     ) -> None:
         """Nobody hears anything before ``begin``.
 
-        ``connections`` is the server's set of all it has; ``parser`` one that undoes an
-        agreed compression; ``early`` the bytes that came behind the handshake.
+        ``connections`` is the server's set of all it has; ``early`` the bytes that came
+        behind the handshake.
         """
         self.writable = True
         """Whether a frame may be written now; a plain attribute, for it is looked at
@@ -109,7 +107,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._flushes = shared.flushes
         self._connections = connections
         self._listener: Listener | None = None
-        self._parser = parser
+        self._parser: Protocol | None = None
         self._fragments: tuple[bool, bytearray] | None = None
         self._inbox: list[str | None] | None = None
         self._unread: bytes | None = early or None
@@ -125,11 +123,6 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._is_closed = False
         self._is_deaf = False
         self._close_timer: asyncio.TimerHandle | None = None
-
-    @classmethod
-    def reads_with(cls, extensions: Sequence[object]) -> bool:
-        """Whether the parsers that we share do for one that agreed to this."""
-        return not extensions
 
     def begin(self, listener: Listener | None) -> None:
         """From now on ``listener`` hears; None: the connection is only closed."""
@@ -323,8 +316,11 @@ class LiveConnection(asyncio.BufferedProtocol):
         """
         self._reading_on = None
         data, self._unread = self._unread or b"", None
+        at, frames = self._take_whole_text(data)
+        if frames and (at == len(data) or self._inbox is not None):
+            self._wait(self._spend(frames, at), data[at:])
+            return
         parser = self._parser or self._shared.incoming.borrow()
-        at = frames = 0
         while at < len(data) and frames < FRAMES_A_TURN and self._inbox is None:
             parser.receive_data(data[at : at + PIECE_BYTES])
             at += PIECE_BYTES
@@ -344,6 +340,25 @@ class LiveConnection(asyncio.BufferedProtocol):
         if self._transport.is_closing():
             return
         self._wait(self._spend(frames, min(at, len(data))), data[at:])
+
+    def _take_whole_text(self, data: bytes) -> tuple[int, int]:
+        """Take the message at the beginning without a parser, if it is that simple.
+
+        Returns how many bytes and frames were taken.
+        """
+        if (
+            self._parser is not None
+            or self._fragments is not None
+            or self._closing is not None
+            or self._inbox is not None
+        ):
+            return 0, 0
+        found = whole_text(data, 0, self._shared.incoming.message_bytes_max)
+        if found is None:
+            return 0, 0
+        text, end = found
+        self.receive(text)
+        return end, 1
 
     def _spend(self, frames: int, size: int) -> float:
         """Count what was read; the seconds to wait before more is, mostly 0."""

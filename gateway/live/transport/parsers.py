@@ -16,6 +16,11 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 from websockets.streams import StreamReader
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # as websockets does where its extension was not compiled
+    from websockets.utils import apply_mask
+
 IDLE_MAX: Final = 16
 """Parsers that wait to be borrowed."""
 READ_BYTES_MAX: Final = 16 * 1024
@@ -34,6 +39,11 @@ FRAME_BYTES: Final = 1024
 _PONG: Final = 0x8A
 _MASK_BYTES: Final = 6
 """Header and mask of a short frame."""
+_WHOLE_TEXT: Final = 0x81
+"""A frame's first byte: text, final, nothing reserved."""
+_MASKED: Final = 128
+"""Added to the length in the second byte of every frame of a client."""
+_LENGTH_IN_TWO_BYTES: Final = 126
 
 _QUIET: Final = logging.getLogger("slotcast.live.frames")
 _QUIET.setLevel(logging.CRITICAL)  # what a client gets wrong is told to the client
@@ -43,7 +53,7 @@ class Incoming:
     """The parsers of one process. ``message_bytes_max``: of one message, else 4509."""
 
     def __init__(self, message_bytes_max: int) -> None:
-        self._message_bytes_max = message_bytes_max
+        self.message_bytes_max = message_bytes_max
         self._idle: list[Protocol] = []
 
     def borrow(self) -> Protocol:
@@ -56,21 +66,17 @@ class Incoming:
         return Protocol(
             Side.SERVER,
             state=State.OPEN,
-            max_size=self._message_bytes_max,
+            max_size=self.message_bytes_max,
             logger=_QUIET,
         )
 
     def give_back(self, parser: Protocol) -> bool:
         """Take a parser that is between two messages; False if it is not."""
-        if not self._may_serve_others(parser):
+        if not is_between_messages(parser):
             return False
-        # One that has shaken hands knows its connection, and is not lent on.
-        if len(self._idle) < IDLE_MAX and type(parser) is Protocol:
+        if len(self._idle) < IDLE_MAX:
             self._idle.append(parser)
         return True
-
-    def _may_serve_others(self, parser: Protocol) -> bool:
-        return not parser.extensions and is_between_messages(parser)
 
 
 def is_between_messages(parser: Protocol) -> bool:
@@ -86,9 +92,6 @@ def is_between_messages(parser: Protocol) -> bool:
 def _is_at_a_frame(parser: Protocol) -> bool:
     """Whether it waits for a frame's first byte; in the middle it waits elsewhere."""
     waits = cast("GeneratorType[None, None, None]", parser.parser).gi_yieldfrom
-    if getattr(waits, "gi_code", None) is Protocol.parse.__code__:
-        # A server's parser has read a handshake, and reads on as any other does.
-        waits = cast("GeneratorType[None, None, None]", waits).gi_yieldfrom
     code = getattr(waits, "gi_code", None)
     return code is StreamReader.at_eof.__code__ and not parser.reader.buffer
 
@@ -100,6 +103,31 @@ def is_one_pong(data: bytes) -> bool:
         and data[0] == _PONG
         and len(data) == _MASK_BYTES + (data[1] & 127)
     )
+
+
+def whole_text(data: bytes, at: int, bytes_max: int) -> tuple[str, int] | None:
+    """The text message that is one whole frame at ``at``, and where the next begins.
+
+    None for everything else: the parser says what it is. Most messages of clients are
+    such frames, and the parser takes several times as long for one.
+    """
+    body = at + _MASK_BYTES
+    if len(data) < body or data[at] != _WHOLE_TEXT:
+        return None
+    length = data[at + 1] - _MASKED
+    if not 0 <= length <= _LENGTH_IN_TWO_BYTES:
+        return None
+    if length == _LENGTH_IN_TWO_BYTES:
+        length = data[at + 2] << 8 | data[at + 3]
+        body += 2
+    end = body + length
+    if length > bytes_max or len(data) < end:
+        return None
+    try:
+        text = apply_mask(data[body:end], data[body - 4 : body]).decode()
+    except UnicodeDecodeError:
+        return None
+    return text, end
 
 
 def is_data(frame: Frame) -> bool:

@@ -3,9 +3,8 @@
 Given to uvicorn as its ``ws`` class. All that a web server does for a newcomer is done
 as ever: headers, proxies, routes, limits. Once the application has accepted, it may
 ``adopt`` the connection: from then on a ``LiveConnection`` has the transport, and
-uvicorn's object, its scope and the application's call are let go. Where this class is
-missing (another server, a test) the application finds no ``EXTENSION`` in its scope and
-sends as ASGI says (outbox.py).
+uvicorn's object, its scope and the application's call are released. Where this class is
+missing the application finds no ``EXTENSION`` in its scope, and refuses the handshake.
 """
 
 from __future__ import annotations
@@ -44,6 +43,11 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
     held = b""
     """What came behind the handshake."""
 
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        # Frames are finished for all, and read by shared parsers: no compression.
+        self.conn.available_extensions = []
+
     def data_received(self, data: bytes) -> None:
         """The handshake, which comes whole; hold the rest."""
         if not self.handshake_initiated:
@@ -79,37 +83,24 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
         self.stop_keepalive()
         # The server ends what is in its set; whatever can shut down may be there.
         connections = cast("set[Any]", self.connections)
-        kind, shared = self.heir(shared)
-        needs_parser = not kind.reads_with(self.conn.extensions)
-        connection = kind(
-            transport,
-            shared,
-            connections,
-            self.conn if needs_parser else None,
-            self.held,
-        )
+        connection = LiveConnection(transport, shared, connections, self.held)
         connections.discard(self)
         connections.add(connection)
         transport.set_protocol(connection)
         if not self.held:
             transport.resume_reading()
         self.transport = cast("asyncio.Transport", _Gone())
-        self._break_circles(needs_parser=needs_parser)
+        self._break_cycles()
         return connection
 
-    def heir(self, shared: Switchboard) -> tuple[type[LiveConnection], Switchboard]:
-        """The class of connections that this one is given to, and what they share."""
-        return LiveConnection, shared
-
-    def _break_circles(self, *, needs_parser: bool) -> None:
-        """What is let go is freed at once, and not when the collector comes by."""
+    def _break_cycles(self) -> None:
+        """Let reference counts free what is released, without the collector."""
         cast("dict[str, Any]", self.scope["extensions"]).pop(EXTENSION, None)
-        if not needs_parser:
-            self.conn.parser.close()
+        self.conn.parser.close()
 
 
 class _Gone:
     """What uvicorn's object closes when the application has returned."""
 
     def close(self) -> None:
-        """Nothing: the transport is somebody else's."""
+        """Nothing: another protocol has the transport."""

@@ -12,17 +12,14 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final, cast
 
 import structlog
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from gateway.live.transport.admission import Turnstile, Verdict
-from gateway.live.transport.compression import DeflatedConnection, is_shared, offer
-from gateway.live.transport.connection import LiveConnection
 from gateway.live.transport.uvicorn_protocol import FanoutProtocol
-from gateway.live.transport.write_scheduler import Switchboard
 
 EARLY_BYTES_MAX: Final = 16 * 1024
 """A handshake, and what an impatient client may say before its answer."""
@@ -144,13 +141,12 @@ class Newcomer(asyncio.Protocol):
     def __init__(
         self,
         entrance: Entrance,
-        kind: type[LiveProtocol],
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
     ) -> None:
         self._entrance = entrance
-        self._make = partial(kind, config, server_state, app_state)
+        self._make = partial(FanoutProtocol, config, server_state, app_state)
         # The server ends what is in its set; whatever can shut down may be there.
         self._connections = cast("set[Any]", server_state.connections)
         self._transport: asyncio.Transport | None = None
@@ -206,30 +202,6 @@ class Newcomer(asyncio.Protocol):
         transport.set_protocol(connection)
 
 
-class LiveProtocol(FanoutProtocol):
-    """A connection that has waited its turn, and may have compression in common."""
-
-    __slots__ = ()
-
-    deflating: ClassVar[Switchboard | None] = None
-    """What those share who agreed to shared compression; None: nobody is asked."""
-
-    def __init__(self, *args: Any, **named: Any) -> None:
-        super().__init__(*args, **named)
-        if self.deflating is not None:
-            self.conn.available_extensions = [offer()]
-
-    def heir(self, shared: Switchboard) -> tuple[type[LiveConnection], Switchboard]:
-        """Who agreed to shared compression is served with it."""
-        if self.deflating is not None and is_shared(self.conn.extensions):
-            return DeflatedConnection, self.deflating
-        return super().heir(shared)
-
-
-def protocol_of(
-    entrance: Entrance, deflating: Switchboard | None = None
-) -> Callable[..., Newcomer]:
+def protocol_of(entrance: Entrance) -> Callable[..., Newcomer]:
     """What to give uvicorn as ``ws``, for one gateway."""
-    space = {"deflating": deflating, "__slots__": ()}
-    kind = type("LiveProtocolOfGateway", (LiveProtocol,), space)
-    return partial(Newcomer, entrance, kind)
+    return partial(Newcomer, entrance)

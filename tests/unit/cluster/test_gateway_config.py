@@ -20,7 +20,6 @@ def test_limits_and_the_drain_of_sockets_come_from_the_settings(
         sockets_per_address=5,
         sockets_per_person=4,
         handshakes_per_second=7.0,
-        live_deflate="shared",
         topics_per_socket=3,
         drain_seconds=20.0,
     )
@@ -30,5 +29,5 @@ def test_limits_and_the_drain_of_sockets_come_from_the_settings(
     live = gateway_config(Site(settings, folder, layout), "0").live
     assert (live.connections_max, live.connections_per_address_max) == (10, 5)
     assert (live.connections_per_person_max, live.handshakes_per_s) == (4, 7.0)
-    assert (live.subscriptions_max, live.deflate) == (3, "shared")
+    assert live.subscriptions_max == 3
     assert 0 < live.drain_s < settings.drain_seconds

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvloop
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.protocol import Protocol, Side
 
 from gateway.live.core.frames import Frame
@@ -23,7 +23,6 @@ from gateway.live.transport.connection import JOINED_MAX, LiveConnection
 from gateway.live.transport.uvicorn_protocol import EXTENSION, FanoutProtocol
 from gateway.wire.problems import CloseCode
 from tests.fakes.adopting_site import PATIENCE_S, Site, a_site, stalled, until
-from tests.fakes.house import slot
 from tests.fakes.live_house import open_live_house
 
 DELTA = Frame(b"x" * 228)
@@ -59,13 +58,14 @@ async def test_frames_of_one_turn_leave_in_one_write() -> None:
     assert noting.writes[0] == b"".join(frame.wire for frame in frames)
 
 
-@pytest.mark.parametrize("deflate", [False, True])
-async def test_frames_of_every_length_arrive_whole(deflate: bool) -> None:
-    """Whatever the header's form, and whether or not compression was agreed."""
+@pytest.mark.parametrize("is_offered", [False, True])
+async def test_frames_of_every_length_arrive_whole(is_offered: bool) -> None:
+    """Whatever the header's form, and whether or not uvicorn would compress."""
     async with (
-        a_site(ws_per_message_deflate=deflate) as site,
+        a_site(ws_per_message_deflate=is_offered) as site,
         connect(f"ws://127.0.0.1:{site.port}", max_size=None) as client,
     ):
+        assert client.protocol.extensions == []
         writer = await site.connection()
         for length in (0, 1, 125, 126, 127, 65_535, 65_536, 200_000):
             writer.write(Frame(b"z" * length))
@@ -346,19 +346,14 @@ async def test_a_defect_in_what_waited_closes_its_connection(
         assert await client.closed() == 1011
 
 
-async def test_another_servers_sockets_do_as_well() -> None:
-    """Without the extension frames go by ASGI's ``send``; nothing else differs."""
-    async with open_live_house(ws="websockets-sansio") as live, live.client() as client:
-        topic = "slots/prv_1/consult/2026-W33"
-        await client.send("subscribe", topics=[topic])
-        await client.until("snapshot")
-        answer = await live.house.client.post(
-            "/v1/bookings", json=slot(), headers=live.house.patient()
-        )
-        assert answer.status_code == 201
-        assert (await client.until("delta"))["slots"] == [
-            ["2026-08-10T09:00:00Z", "booked"]
-        ]
+async def test_sockets_of_another_protocol_class_are_refused() -> None:
+    """501 with what to do: without our class nothing would bound them."""
+    async with open_live_house(ws="websockets-sansio") as live:
+        with pytest.raises(InvalidStatus) as found:
+            async with live.client():
+                pass
+    assert found.value.response.status_code == 501
+    assert b"slotcast serve" in (found.value.response.body or b"")
 
 
 ON_UVLOOP = (

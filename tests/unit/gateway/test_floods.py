@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from websockets.protocol import Protocol
 
+from gateway.live.transport import connection as connection_module
 from gateway.live.transport.parsers import (
     FRAMES_A_TURN,
     FRAMES_BURST_S,
@@ -15,6 +16,7 @@ from gateway.live.transport.parsers import (
     PIECE_BYTES,
     READ_BYTES_MAX,
     emptied_at,
+    whole_text,
 )
 from gateway.live.transport.write_scheduler import Switchboard
 from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
@@ -52,13 +54,8 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("kind", SMALL)
-async def test_many_small_frames_wait_for_their_turn(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So many frames are parsed in one turn of the loop, and so many in a second."""
-    shared = Switchboard(READ_BYTES_MAX)
-    connection, wire, _ = a_connection(shared)
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of frames that are parsed from now on, in one entry."""
     parsed = [0]
     take = Protocol.recv_frame
 
@@ -66,7 +63,24 @@ async def test_many_small_frames_wait_for_their_turn(
         parsed[0] += 1
         take(parser, frame)
 
+    def counting_whole(data: bytes, at: int, bytes_max: int) -> tuple[str, int] | None:
+        found = whole_text(data, at, bytes_max)
+        parsed[0] += found is not None
+        return found
+
     monkeypatch.setattr(Protocol, "recv_frame", counting)
+    monkeypatch.setattr(connection_module, "whole_text", counting_whole)
+    return parsed
+
+
+@pytest.mark.parametrize("kind", SMALL)
+async def test_many_small_frames_wait_for_their_turn(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many frames are parsed in one turn of the loop, and so many in a second."""
+    shared = Switchboard(READ_BYTES_MAX)
+    connection, wire, _ = a_connection(shared)
+    parsed = counted(monkeypatch)
     turned = Turns(monkeypatch)
     if kind == "parts":
         connection.data_received(b"\x01\x81\0\0\0\0<")

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
-from websockets.http11 import Request
 from websockets.protocol import Protocol, Side
-from websockets.server import ServerProtocol
 
 from gateway.live.core.frames import Frame
 from gateway.live.transport.connection import ANSWERS_BYTES_MAX
@@ -20,7 +19,7 @@ from gateway.live.transport.parsers import (
     IDLE_MAX,
     PIECE_BYTES,
     Incoming,
-    is_between_messages,
+    whole_text,
 )
 from gateway.live.transport.write_scheduler import WRITES_AT_ONCE, Switchboard
 from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
@@ -226,20 +225,31 @@ async def test_what_comes_before_the_adoption_is_heard(missing: int) -> None:
         client.close()
 
 
-def test_a_parser_that_has_read_a_handshake_is_let_go_as_well() -> None:
-    """Every connection begins with one; kept, it would be most of its memory."""
-    parser = ServerProtocol()
-    parser.receive_data(
-        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-        b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        b"Sec-WebSocket-Version: 13\r\n\r\n"
-    )
-    (request,) = parser.events_received()
-    assert isinstance(request, Request)
-    assert not is_between_messages(parser)
-    parser.send_response(parser.accept(request))
-    assert is_between_messages(parser)
-    parser.receive_data(b"\x81\x84\0\0\0\0ab")
-    assert not is_between_messages(parser)
-    parser.receive_data(b"cd")
-    assert is_between_messages(parser)
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 300, 16_000])
+def test_a_whole_text_is_read_without_a_parser(length: int) -> None:
+    """As websockets writes it, whatever form its length has, and only whole."""
+    text = "ä" * (length // 2) + "x" * (length % 2)
+    frame = WireFrame(Opcode.TEXT, text.encode()).serialize(mask=True)
+    assert whole_text(b"?" + frame + b"next", 1, length) == (text, 1 + len(frame))
+    assert whole_text(frame[:-1], 0, length) is None
+    assert whole_text(frame, 0, length - 1) is None
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        WireFrame(Opcode.TEXT, b"x").serialize(mask=False),
+        b"\xc1\x81\0\0\0\0x",  # compressed, which was not agreed
+        b"\x81\xff" + bytes(8) + bytes(4),  # a length in eight bytes
+        WireFrame(Opcode.TEXT, b"x", fin=False).serialize(mask=True),
+        WireFrame(Opcode.TEXT, b"\xff").serialize(mask=True),
+        WireFrame(Opcode.TEXT, b"x" * 65_536).serialize(mask=True),
+        WireFrame(Opcode.BINARY, b"x").serialize(mask=True),
+        WireFrame(Opcode.CONT, b"x").serialize(mask=True),
+        b"\x88\x80\0\0\0\0",
+        WireFrame(Opcode.PING, b"x").serialize(mask=True),
+    ],
+)
+def test_everything_else_is_the_parsers(frame: bytes) -> None:
+    """Frames that are wrong, in parts, no text, or longer than one read."""
+    assert whole_text(frame, 0, 1_000_000) is None

@@ -15,7 +15,8 @@ from websockets.exceptions import InvalidMessage, InvalidStatus
 
 from gateway.config import LiveSettings
 from gateway.live.transport.admission import Turnstile, Verdict
-from gateway.live.transport.waiting_room import Entrance, LiveProtocol
+from gateway.live.transport.uvicorn_protocol import FanoutProtocol
+from gateway.live.transport.waiting_room import Entrance
 from tests.fakes.live_house import LiveHouse, open_live_house
 
 PATIENCE_S = 10.0
@@ -157,17 +158,6 @@ async def test_a_stop_refuses_who_waits() -> None:
     writer.close()
 
 
-async def test_another_servers_sockets_wait_too() -> None:
-    """Without our class the denial goes by ASGI."""
-    async with open_live_house(ws="websockets-sansio") as house:
-        stuck(house, 0)
-        with pytest.raises(InvalidStatus) as found:
-            async with house.client():
-                pass
-        assert found.value.response.status_code == 503
-        assert 1 <= int(found.value.response.headers["Retry-After"]) <= 8
-
-
 async def test_control_without_a_rate_nobody_waits() -> None:
     """A hundred at once all go in at once, where a small rate makes most wait."""
     for rate, waits in ((0.0, False), (20.0, True)):
@@ -226,15 +216,15 @@ async def test_a_defect_costs_one_newcomer(
     async with open_live_house() as house:
         turnstile = stuck(house, 9)
         turnstile.is_open = not waiting
-        made = LiveProtocol.connection_made
+        made = FanoutProtocol.connection_made
         faults = iter([RuntimeError("a defect")])
 
-        def once(protocol: LiveProtocol, transport: Any) -> None:
+        def once(protocol: FanoutProtocol, transport: Any) -> None:
             for fault in faults:
                 raise fault
             made(protocol, transport)
 
-        monkeypatch.setattr(LiveProtocol, "connection_made", once)
+        monkeypatch.setattr(FanoutProtocol, "connection_made", once)
 
         async def comes() -> bool:
             try:
