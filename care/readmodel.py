@@ -92,6 +92,10 @@ class Directory(Protocol):
         """
         ...
 
+    async def replace_clinic(self, clinic: Clinic, read: Clinic) -> bool:
+        """Put a record if the clinic still is as it was ``read``; False if not."""
+        ...
+
     async def clinic_count(self) -> int:
         """How many clinics there are."""
         ...

@@ -8,7 +8,13 @@ from msgspec import json
 
 from actors.domain.ids import ClinicId, is_id
 from gateway.access.rights import Action
-from gateway.clinics.schemas import ClinicBody, ClinicDetails, ClinicList
+from gateway.clinics.schemas import (
+    ClinicBody,
+    ClinicDetails,
+    ClinicList,
+    clinic_body,
+    clinic_tag,
+)
 from gateway.clinics.service import ClinicService
 from gateway.http.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
 from gateway.wire.errors import FieldError, InvalidRequest, NotFound
@@ -56,8 +62,9 @@ def _show(clinics: ClinicService) -> Operation:
         text = call.path("clinic_id")
         if not is_id(text, "cln"):
             raise NotFound(code="clinic_not_found")
-        body = await clinics.show(ClinicId(text))
-        return Reply(200, json.encode(body), (JSON, REVALIDATE))
+        clinic = await clinics.record(ClinicId(text))
+        tag = (b"etag", clinic_tag(clinic))
+        return Reply(200, json.encode(clinic_body(clinic)), (JSON, REVALIDATE, tag))
 
     return Operation(
         method="GET",
@@ -81,8 +88,10 @@ def _put(clinics: ClinicService) -> Operation:
         if not is_id(text, "cln"):
             message = "must be cln_ and 1 to 96 letters, digits, . - and _"
             raise InvalidRequest("", FieldError("clinic_id", message))
-        body = await clinics.put(call.caller, ClinicId(text), details)
-        return Reply(200, json.encode(body))
+        known = (call.header(b"if-match") or "").strip()
+        clinic = await clinics.put(call.caller, ClinicId(text), details, known)
+        tag = (b"etag", clinic_tag(clinic))
+        return Reply(200, json.encode(clinic_body(clinic)), (JSON, tag))
 
     return Operation(
         method="PUT",
@@ -100,4 +109,5 @@ def _put(clinics: ClinicService) -> Operation:
             "city": "Berlin",
         },
         answers={200: ClinicBody},
+        refusals=("version_behind",),
     )

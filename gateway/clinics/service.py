@@ -20,14 +20,14 @@ from care.readmodel import Directory, ProviderQuery
 from gateway.access.rights import Access, Action
 from gateway.access.tokens import Caller
 from gateway.clinics.schemas import (
-    ClinicBody,
     ClinicDetails,
     ClinicList,
     ClinicRequest,
     clinic_body,
     clinic_of,
+    clinic_tag,
 )
-from gateway.wire.errors import FieldError, InvalidRequest, NotFound
+from gateway.wire.errors import FieldError, InvalidRequest, NotFound, VersionBehind
 
 BELIEVED_S: Final = 5.0
 """How long a record is shown until it is read again: another gateway may change it."""
@@ -51,10 +51,6 @@ class ClinicService:
         self._now = monotonic_s
         self._known: OrderedDict[ClinicId, tuple[float, Clinic]] = OrderedDict()
 
-    async def show(self, clinic_id: ClinicId) -> ClinicBody:
-        """One clinic. Raises NotFound."""
-        return clinic_body(await self.record(clinic_id))
-
     async def find(self, words: str, cursor: str, limit: int) -> ClinicList:
         """A page of clinics that have all words, by name."""
         try:
@@ -68,9 +64,17 @@ class ClinicService:
         return ClinicList([clinic_body(clinic) for clinic in clinics], following)
 
     async def put(
-        self, caller: Caller | None, clinic_id: ClinicId, details: ClinicDetails
-    ) -> ClinicBody:
-        """Add a clinic, or replace all that is known of it."""
+        self,
+        caller: Caller | None,
+        clinic_id: ClinicId,
+        details: ClinicDetails,
+        known: str = "",
+    ) -> Clinic:
+        """Add a clinic, or replace all that is known of it.
+
+        ``known`` is the ETag of the record that the caller changes, "*" any that is
+        there, "" none at all. Raises VersionBehind: the record is another one.
+        """
         self._access.to_clinic(caller, Action.PUT_CLINIC, clinic_id)
         if details.clinic_id not in (None, clinic_id):
             raise InvalidRequest(
@@ -79,9 +83,21 @@ class ClinicService:
         check_zone(details.time_zone, "time_zone")
         clinic = clinic_of(clinic_id, details)
         await self._check_zone_stays(clinic)
-        await self._directory.put_clinics([clinic])
+        if known:
+            await self._replace(clinic, known)
+        else:
+            await self._directory.put_clinics([clinic])
         self._remember(clinic)
-        return clinic_body(clinic)
+        return clinic
+
+    async def _replace(self, clinic: Clinic, known: str) -> None:
+        read = (await self._directory.clinics([clinic.clinic_id])).get(clinic.clinic_id)
+        if read is None:
+            raise VersionBehind(b"")
+        tag = clinic_tag(read)
+        is_known = known == "*" or known.encode() == tag
+        if not is_known or not await self._directory.replace_clinic(clinic, read):
+            raise VersionBehind(tag if not is_known else b"")
 
     async def record(self, clinic_id: ClinicId) -> Clinic:
         """The clinic as it is now. Raises NotFound."""

@@ -105,6 +105,15 @@ class NotFound(RequestError):
         return self._detail
 
 
+class VersionBehind(RequestError):
+    """What you changed was changed in the meantime. Read it again, and repeat it."""
+
+    code = "version_behind"
+
+    def __init__(self, etag: bytes) -> None:
+        super().__init__(headers=((b"etag", etag),) if etag else ())
+
+
 class MethodNotAllowed(RequestError):
     """This address does not answer that method."""
 

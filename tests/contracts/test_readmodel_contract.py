@@ -313,6 +313,20 @@ async def test_clinics_are_found_and_kept(model: Model) -> None:
     assert (await model.directory.clinics([new.clinic_id]))[new.clinic_id] == new
 
 
+async def test_a_clinic_is_replaced_only_as_it_was_read(model: Model) -> None:
+    """Read back it is what was put, places included; a stranger is not added."""
+    clinic = a_clinic(1, name="Haus", latitude=52.123456789, longitude=-0.1)
+    directory = model.directory
+    assert not await directory.replace_clinic(clinic, clinic)
+    await directory.put_clinics([clinic])
+    read = (await directory.clinics([clinic.clinic_id]))[clinic.clinic_id]
+    assert read == clinic
+    moved = a_clinic(1, name="Haus", city="Hull")
+    assert await directory.replace_clinic(moved, read)
+    assert not await directory.replace_clinic(clinic, read)
+    assert (await directory.clinics([clinic.clinic_id]))[clinic.clinic_id] == moved
+
+
 @pytest.mark.parametrize("import_first", [True, False])
 async def test_an_imported_clinic_wins(model: Model, import_first: bool) -> None:
     """What the operator imported stands, before and after a registration."""

@@ -103,6 +103,14 @@ class MemoryDirectory:
             await self.put_clinics([clinic])
         return self.clinic_table[clinic.clinic_id].clinic
 
+    async def replace_clinic(self, clinic: Clinic, read: Clinic) -> bool:
+        """Put a record if the clinic still is as it was ``read``; False if not."""
+        row = self.clinic_table.get(clinic.clinic_id)
+        if row is None or row.clinic != read:
+            return False
+        await self.put_clinics([clinic])
+        return True
+
     async def clinic_count(self) -> int:
         """How many clinics there are."""
         return len(self.clinic_table)

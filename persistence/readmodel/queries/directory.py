@@ -2,7 +2,7 @@
 
 Words are found through tables of search words by prefix, so that no query reads all
 providers' texts. The nearest are looked for in growing rings by bounding box, and
-ordered by exact distance here.
+ordered by exact distance here. One file because it implements one port.
 """
 
 from __future__ import annotations
@@ -142,6 +142,18 @@ class SqlDirectory:
                 return clinic_of(row)
             await save_clinics(connection, [(clinic, _RECORD)], [])
         return clinic
+
+    async def replace_clinic(self, clinic: Clinic, read: Clinic) -> bool:
+        """Put a record if the clinic still is as it was ``read``; False if not."""
+        assert self._writer is not None, "this directory was opened for reading"
+        async with writing(self._writer) as connection:
+            row = (await clinic_rows(connection, [clinic.clinic_id])).get(
+                clinic.clinic_id
+            )
+            if row is None or clinic_of(row) != read:
+                return False
+            await _put(connection, [clinic])
+        return True
 
     async def clinic_count(self) -> int:
         """How many clinics there are."""

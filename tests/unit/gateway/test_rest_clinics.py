@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -136,3 +137,54 @@ async def test_pages_are_shown_while_the_directory_is_away(
     monkeypatch.setattr(house.read_model, "clinics", away)
     page = await house.client.get("/v1/providers/prv_1")
     assert (page.status_code, page.json()["clinic"]["clinic_id"]) == (200, "cln_1")
+
+
+async def test_a_record_that_was_changed_meanwhile_is_not_overwritten(
+    house: House,
+) -> None:
+    """412 version_behind with the newer ETag; with that one, or without any, 200."""
+    path, admin = "/v1/clinics/cln_7", house.admin()
+
+    async def change(name: str, tag: str | None) -> Any:
+        headers = admin | ({} if tag is None else {"If-Match": tag})
+        body = CLINIC | {"name": name}
+        return await house.client.put(path, json=body, headers=headers)
+
+    absent = await change("A", "*")
+    assert (absent.status_code, absent.json()["code"]) == (412, "version_behind")
+    first = (await change("A", None)).headers["etag"]
+    assert first == (await house.client.get(path)).headers["etag"]
+    second = await change("B", first)
+    assert second.status_code == 200
+    behind = await change("C", first)
+    assert (behind.status_code, behind.json()["code"]) == (412, "version_behind")
+    assert behind.headers["etag"] == second.headers["etag"] != first
+    assert (await house.client.get(path)).json()["name"] == "B"
+    for tag in (behind.headers["etag"], "*", None):
+        assert (await change("C", tag)).status_code == 200
+    for strange in ("nonsense", '"r1"', 'W/"c"', '""'):
+        assert (await change("D", strange)).status_code == 412
+
+
+async def test_of_two_changes_at_once_of_the_same_record_one_is_made(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when both had read it before either wrote: the store compares again."""
+    path, admin = "/v1/clinics/cln_7", house.admin()
+    made = await house.client.put(path, json=CLINIC, headers=admin)
+    directory = house.ports.directory
+    inner, both = directory.replace_clinic, asyncio.Barrier(2)
+
+    async def together(*records: Any) -> bool:
+        await both.wait()
+        return await inner(*records)
+
+    monkeypatch.setattr(directory, "replace_clinic", together)
+    headers = admin | {"If-Match": made.headers["etag"]}
+    answers = await asyncio.gather(
+        *(
+            house.client.put(path, json=CLINIC | {"city": city}, headers=headers)
+            for city in ("Bonn", "Kiel")
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 412]
