@@ -5,11 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from persistence.accounts.models import AccountRecord
 from persistence.jobs.models import JobRecord
+from persistence.keys.models import DataKeyRecord
+from persistence.notices.models import OutgoingMessageRecord
 from persistence.sql.base import Record
 from persistence.sql.schema import Schema
 
-__all__ = ["RECORDS", "JobRecord"]
+__all__ = [
+    "RECORDS",
+    "AccountRecord",
+    "DataKeyRecord",
+    "JobRecord",
+    "OutgoingMessageRecord",
+]
 
 RECORDS: Final = Schema(
     "records", Record.metadata, Path(__file__).parent / "migrations"

@@ -1,0 +1,1 @@
+"""Accounts in SQL: models, and the store behind ``care.people.ports``."""
