@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final
@@ -43,6 +43,7 @@ from gateway.http.router import GatewayApp, Lanes
 from gateway.jobs.routes import router as jobs_router
 from gateway.live.asyncapi import document as asyncapi_document
 from gateway.live.service import LiveNeeds, LiveService
+from gateway.metrics.jobs import JobCollector
 from gateway.metrics.metrics import (
     Batching,
     CourierCollector,
@@ -95,9 +96,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     if live.week_shelf is not None:
         made.shared.shelves["weeks"] = live.week_shelf
     accounts = ShardAccounts(ports.links, ports.progress)
-    ports.registry.register(ShardCollector(accounts))
-    if isinstance(ports.calendars, Batching):
-        ports.registry.register(CourierCollector(ports.calendars))
+    refreshed = _collected(ports, accounts)
 
     app = GatewayApp(
         title="Slotcast",
@@ -140,7 +139,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
         landing=landing_page(config.version),
     )
     probes = Probes(config.metrics_token)
-    system = pages(health, accounts, ports.registry, documents, probes)
+    system = pages(health, refreshed, ports.registry, documents, probes)
     app.router.routes.extend(_system_routes(system, config))
     if config.web_dir is not None:
         # Not a route: those that are added later must still come before it.
@@ -150,6 +149,21 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     app.front = _doors(app, lanes, ports, config, made)
     _add_problem_handlers(app, made)
     return app
+
+
+def _collected(
+    ports: GatewayPorts, accounts: ShardAccounts
+) -> list[Callable[[], Awaitable[None]]]:
+    """Register what is collected for /metrics; what to refresh before that."""
+    register = ports.registry.register
+    register(ShardCollector(accounts))
+    if isinstance(ports.calendars, Batching):
+        register(CourierCollector(ports.calendars))
+    if ports.jobs is None:
+        return [accounts.refresh]
+    jobs = JobCollector(ports.jobs, ports.clock)
+    register(jobs)
+    return [accounts.refresh, jobs.refresh]
 
 
 def _lifespan(

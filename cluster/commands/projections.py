@@ -66,7 +66,10 @@ def _row(lag: ShardLag) -> tuple[str, int, int | None, int | None, float | None]
 
 @projection.command()
 def rebuild(*, data: DataOption = None) -> None:
-    """Throw the projected rows away and make them anew; safe beside a server."""
+    """Make the read model again from the journal; safe beside a server.
+
+    Records (accounts, documents, jobs) are left alone: no journal has them.
+    """
     from persistence.readmodel.rebuilding.from_calendars import RebuildImpossible
 
     terminal = Terminal()
@@ -96,12 +99,15 @@ def conflicts(*, data: DataOption = None, as_json: JsonOption = False) -> None:
 
 
 def migrate(*, data: DataOption = None) -> None:
-    """Bring the read model's tables to this version."""
+    """Bring the tables of the read model and of the records to this version."""
     from persistence.readmodel.tables import READ_MODEL
+    from persistence.records.models import RECORDS
     from persistence.sql.migrating import migrate as migrate_tables
 
-    asyncio.run(migrate_tables(existing_site(data).database_url, READ_MODEL))
-    Terminal().say("The tables are up to date.")
+    site = existing_site(data)
+    asyncio.run(migrate_tables(site.database_url, READ_MODEL))
+    asyncio.run(migrate_tables(site.records_url, RECORDS))
+    Terminal().say("The tables of read model and records are up to date.")
 
 
 async def _lags(site: Site) -> Sequence[ShardLag]:

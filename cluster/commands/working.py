@@ -35,7 +35,7 @@ def work(
 
     site = existing_site(data)
     log_to(site.folder.logs / f"worker-{index}.log", site.settings.log_level)
-    asyncio.run(work_on(site))
+    asyncio.run(work_on(site, index))
 
 
 @jobs.command("list")

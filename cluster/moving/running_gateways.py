@@ -23,7 +23,7 @@ async def check_nobody_serves(site: Site) -> None:
         return  # one machine: the folder's lock says it all
     presence = RedisPresence(site.settings.shared_redis, site.settings.site)
     try:
-        lines = await presence.everybody(SystemClock().now())
+        lines = await presence.current(SystemClock().now())
     finally:
         await presence.close()
     if lines:

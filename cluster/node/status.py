@@ -28,7 +28,12 @@ from cluster.terminal.obstacle import Obstacle
 from cluster.wiring.calendars import fixed_shards, joined_ray, shard_spec, site_placing
 from persistence.readmodel.projection.store import StoreUnavailable
 from persistence.readmodel.rebuilding.rebuild import status as projection_status
-from persistence.shared.presence import GatewayLine, RedisPresence
+from persistence.shared.presence import (
+    GatewayLine,
+    RedisPresence,
+    WorkerLine,
+    WorkerPresence,
+)
 from persistence.sql.engine import open_engine
 
 T = TypeVar("T")
@@ -44,6 +49,7 @@ class ClusterStatus(Struct):
     shards: Sequence[ShardStatus] = ()
     journal: JournalHealth | None = None
     gateways: Sequence[GatewayLine] = ()
+    workers: Sequence[WorkerLine] = ()
     lags: Sequence[ShardLag] = ()
     troubles: list[str] = []
 
@@ -71,6 +77,7 @@ async def cluster_status(site: Site) -> ClusterStatus:
     await asyncio.gather(
         _ask(found, "Ray", _from_ray(site, found)),
         _ask(found, "gateways", _from_redis(site, found)),
+        _ask(found, "workers", _workers_of_redis(site, found)),
         _ask(found, "journal", _from_journal(site, found)),
         _ask(found, "journal and read model", _from_stores(site, found)),
     )
@@ -145,7 +152,17 @@ async def _from_redis(site: Site, found: ClusterStatus) -> None:
         return
     presence = RedisPresence(site.settings.shared_redis, site.settings.site)
     try:
-        found.gateways = await presence.everybody(SystemClock().now())
+        found.gateways = await presence.current(SystemClock().now())
+    finally:
+        await presence.close()
+
+
+async def _workers_of_redis(site: Site, found: ClusterStatus) -> None:
+    if not site.settings.shared_redis:
+        return
+    presence = WorkerPresence(site.settings.shared_redis, site.settings.site)
+    try:
+        found.workers = await presence.current(SystemClock().now())
     finally:
         await presence.close()
 

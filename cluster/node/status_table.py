@@ -12,8 +12,9 @@ from cluster.terminal.terminal import Terminal
 
 NODES = (
     *("node", "address", "state", "weight", "shards", "gateways", "watchers"),
-    "tzdata",
+    *("tzdata", "workers"),
 )
+WORKERS = ("node", "worker", "pid", "done", "failed")
 SHARDS = (
     *("shard", "node", "pid", "state", "epoch", "seq", "calendars", "lag_events"),
     "lag_seconds",
@@ -28,6 +29,7 @@ def as_document(found: ClusterStatus) -> dict[str, Any]:
         "nodes": [dict(zip(NODES, row, strict=True)) for row in _nodes(found)],
         "shards": [dict(zip(SHARDS, row, strict=True)) for row in _shards(found)],
         "gateways": [msgspec.to_builtins(line) for line in found.gateways],
+        "workers": [msgspec.to_builtins(line) for line in found.workers],
         "journal": msgspec.to_builtins(found.journal),
     }
 
@@ -43,6 +45,8 @@ def show(found: ClusterStatus, terminal: Terminal) -> None:
         for line in found.gateways
     ]
     terminal.table("Gateways", columns, rows)
+    if found.workers:
+        terminal.table("Workers", WORKERS, _workers(found))
     _show_journal(found, terminal)
     for trouble in found.troubles:
         terminal.note(trouble, style="yellow")
@@ -60,9 +64,11 @@ def _show_journal(found: ClusterStatus, terminal: Terminal) -> None:
 
 
 def _nodes(found: ClusterStatus) -> list[tuple[object, ...]]:
-    """Nodes that Ray knows; without Ray, those whose gateways speak."""
+    """Nodes that Ray knows; without Ray, those of gateways and workers that run."""
     known = found.survey.nodes if found.survey else {}
-    names = sorted({*known, *(line.node for line in found.gateways)})
+    present = [line.node for line in found.gateways]
+    present += [line.node for line in found.workers]
+    names = sorted({*known, *present})
     editions = found.editions()
     rows: list[tuple[object, ...]] = []
     for name in names:
@@ -79,9 +85,17 @@ def _nodes(found: ClusterStatus) -> list[tuple[object, ...]]:
                 len(lines),
                 sum(line.watchers for line in lines),
                 ", ".join(sorted(editions.get(name, ()))),
+                sum(line.node == name for line in found.workers),
             )
         )
     return rows
+
+
+def _workers(found: ClusterStatus) -> list[tuple[object, ...]]:
+    return [
+        (line.node, line.index, str(line.pid), line.done, line.failed)
+        for line in found.workers
+    ]
 
 
 def _shards(found: ClusterStatus) -> list[tuple[object, ...]]:

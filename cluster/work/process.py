@@ -7,33 +7,37 @@ import logging
 import os
 import signal
 import socket
+from contextlib import suppress
 
 from care.sharing import JOBS, OUTBOX
 from cluster.clock import SystemClock
 from cluster.site.site import Site
+from cluster.terminal.alongside import alongside
 from cluster.wiring.background import migrated
 from cluster.wiring.shared import wakeups_of
 from cluster.work.handlers import PERIODIC, job_handlers, outbox_handlers
 from cluster.work.worker import Lane, Worker
 from persistence.jobs.queue import SqlJobQueue, outbox_of
 from persistence.records.models import RECORDS
+from persistence.redis.link import RedisAway
 from persistence.shared.memory import LocalWakeups
+from persistence.shared.presence import TELL_S, WorkerLine, WorkerPresence
 from persistence.sql.engine import open_engine
 from persistence.sql.records import Records
 
 log = logging.getLogger(__name__)
 
 
-async def work(site: Site) -> None:
-    """Run jobs until SIGTERM."""
+async def work(site: Site, index: int = 0) -> None:
+    """Run jobs until SIGTERM; ``index`` tells the workers of one node apart."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await work_until(site, stop)
+    await work_until(site, stop, index)
 
 
-async def work_until(site: Site, stop: asyncio.Event) -> None:
+async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
     """Run jobs until told to stop."""
     if not await migrated(site.records_url, RECORDS, stop):
         return
@@ -49,13 +53,41 @@ async def work_until(site: Site, stop: asyncio.Event) -> None:
     try:
         async with wakeups_of(site) as shared:
             worker = Worker(worker_name(), lanes, clock, shared or LocalWakeups())
-            async with asyncio.TaskGroup() as tasks:
+            async with (
+                alongside(_be_present(site, index, worker)),
+                asyncio.TaskGroup() as tasks,
+            ):
                 tasks.create_task(worker.keep_periodic(queue, PERIODIC, stop))
                 tasks.create_task(worker.run(stop))
     finally:
         await records.close()
         await outbox.dispose()
         log.info("worker ends")
+
+
+async def _be_present(site: Site, index: int, worker: Worker) -> None:
+    """Show this worker in `slotcast cluster status`, until cancelled."""
+    settings = site.settings
+    if not settings.shared_redis:
+        return
+    presence = WorkerPresence(settings.shared_redis, settings.site)
+    node = settings.node_name or socket.gethostname()
+    clock = SystemClock()
+    try:
+        while True:
+            line = WorkerLine(
+                *(node, index, os.getpid()),
+                done=worker.attempts("done"),
+                failed=worker.attempts("failed"),
+                at=clock.now(),
+            )
+            with suppress(RedisAway):
+                await presence.tell(line)
+            await asyncio.sleep(TELL_S)
+    finally:
+        with suppress(RedisAway):
+            await presence.leave(node, index)
+        await presence.close()
 
 
 def worker_name() -> str:

@@ -70,6 +70,10 @@ class Worker:
             for lane in self._lanes:
                 tasks.create_task(_LaneRun(self, lane).run(stop))
 
+    def attempts(self, how: str) -> int:
+        """Finished attempts of all kinds that were ``done``, or that ``failed``."""
+        return sum(n for name, n in self.ran.items() if name.endswith(f".{how}"))
+
     async def keep_periodic(
         self, queue: JobQueue, periodic: Sequence[Periodic], stop: asyncio.Event
     ) -> None:

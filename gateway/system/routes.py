@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,6 @@ from msgspec import json
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.types import Receive, Scope, Send
 
-from gateway.metrics.metrics import ShardAccounts
 from gateway.system.health import Health
 from gateway.system.probes import Check, Probes
 from gateway.system.reference import (
@@ -92,12 +92,15 @@ class Documents:
 
 def pages(
     health: Health,
-    accounts: ShardAccounts,
+    refreshed: Sequence[Callable[[], Awaitable[None]]],
     registry: CollectorRegistry,
     documents: Documents,
     probes: Probes,
 ) -> Sequence[tuple[str, Page]]:
-    """Path and page, in the order of the docs."""
+    """Path and page, in the order of the docs.
+
+    ``refreshed`` are called before the metrics are collected.
+    """
 
     async def healthz() -> Reply:
         return Reply(200, b'{"status":"ok"}')
@@ -107,7 +110,7 @@ def pages(
         return Reply(200 if found.ready else 503, json.encode(found))
 
     async def metrics() -> Reply:
-        await accounts.refresh()
+        await asyncio.gather(*(refresh() for refresh in refreshed))
         kind = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
         return Reply(200, generate_latest(registry), (kind, NO_STORE))
 

@@ -1,12 +1,12 @@
-"""Who serves just now: each gateway leaves a line in Redis and repeats it.
+"""Which gateways and workers run: each leaves a line in Redis and repeats it.
 
-For ``slotcast cluster status`` alone. A line that is not repeated is old news after
-``STALE_MS`` and is dropped by whoever reads it.
+For ``slotcast cluster status`` alone. A line that is not repeated is out of date after
+``STALE_MS``, and readers leave it out.
 """
 
 from __future__ import annotations
 
-from typing import cast
+from typing import ClassVar, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -16,7 +16,7 @@ from actors.domain.ids import Millis
 from persistence.redis.link import RedisLink
 
 TELL_S = 3.0
-"""How often a gateway repeats its line."""
+"""How often a process repeats its line."""
 STALE_MS = 12_000
 TIMEOUT_S = 1.0
 
@@ -34,14 +34,33 @@ class GatewayLine(Struct, frozen=True):
     """The edition of its time zone database; empty for an older version."""
 
 
-class RedisPresence:
-    """The lines of one site's gateways. Must be closed."""
+class WorkerLine(Struct, frozen=True):
+    """What a worker says of itself; ``at`` is when."""
+
+    node: str
+    index: int
+    pid: int
+    done: int
+    """Jobs that it has run since it began."""
+    failed: int
+    """Attempts that failed since it began."""
+    at: Millis
+
+
+Line = TypeVar("Line", GatewayLine, WorkerLine)
+
+
+class _Presence(Generic[Line]):
+    """The lines of one kind of process of a site. Must be closed."""
+
+    _suffix: ClassVar[str]
+    _line: type[Line]
 
     def __init__(self, url: str, site: str) -> None:
         self._link = RedisLink(url, timeout_s=TIMEOUT_S)
-        self._key = f"{site}:gateways"
+        self._key = f"{site}:{self._suffix}"
 
-    async def tell(self, line: GatewayLine) -> None:
+    async def tell(self, line: Line) -> None:
         """Leave our line. Raises RedisAway."""
         name, content = f"{line.node}/{line.index}", msgspec.json.encode(line)
 
@@ -58,17 +77,31 @@ class RedisPresence:
 
         await self._link.call(drop)
 
-    async def everybody(self, now: Millis) -> list[GatewayLine]:
-        """The gateways that spoke of late, by node and index. Raises RedisAway."""
+    async def current(self, now: Millis) -> list[Line]:
+        """The lines repeated of late, by node and index. Raises RedisAway."""
 
         async def ask(redis: Redis) -> dict[bytes, bytes]:
             return cast("dict[bytes, bytes]", await redis.hgetall(self._key))
 
         found = (await self._link.call(ask)).values()
-        lines = [msgspec.json.decode(one, type=GatewayLine) for one in found]
+        lines = [msgspec.json.decode(one, type=self._line) for one in found]
         fresh = [line for line in lines if now - line.at < STALE_MS]
         return sorted(fresh, key=lambda line: (line.node, line.index))
 
     async def close(self) -> None:
         """End the connection."""
         await self._link.close()
+
+
+class RedisPresence(_Presence[GatewayLine]):
+    """The lines of one site's gateways. Must be closed."""
+
+    _suffix = "gateways"
+    _line = GatewayLine
+
+
+class WorkerPresence(_Presence[WorkerLine]):
+    """The lines of one site's workers. Must be closed."""
+
+    _suffix = "workers"
+    _line = WorkerLine

@@ -1,0 +1,71 @@
+"""Background jobs as Prometheus metrics: how many wait, are late, or are given up.
+
+Every gateway shows the same numbers, for all share one queue; they are counted in SQL
+at most every ``FRESH_S``, and a store that does not answer does not hold up the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from time import monotonic
+from typing import Final
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from actors.ports import Clock
+from care.jobs.jobs import JobCounts
+from care.jobs.ports import JobSource
+
+FRESH_S: Final = 10.0
+"""Counting reads an index of all jobs, so it is not done for each scrape."""
+TIMEOUT_S: Final = 1.0
+
+
+class JobCollector(Collector):
+    """Counts of the queue; ``refresh`` them before collecting."""
+
+    def __init__(self, queue: JobSource, clock: Clock) -> None:
+        self._queue = queue
+        self._clock = clock
+        self._at = float("-inf")
+        self._asking = asyncio.Lock()
+        self._counts: JobCounts | None = None
+
+    async def refresh(self) -> None:
+        """Count, unless that was done just now. Raises nothing."""
+        async with self._asking:
+            if monotonic() - self._at < FRESH_S:
+                return
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    self._counts = await self._queue.counts(self._clock.now())
+            except Exception:  # noqa: BLE001 - whatever SQL says, it does not answer
+                self._counts = None
+            self._at = monotonic()
+
+    def collect(self) -> Iterable[Metric]:
+        """The counts as they were last refreshed; without an answer only that."""
+        counts = self._counts
+        yield GaugeMetricFamily(
+            "slotcast_jobs_up",
+            "The store of background jobs answers.",
+            float(counts is not None),
+        )
+        waiting = GaugeMetricFamily(
+            "slotcast_jobs_waiting", "Jobs to be run, now or later."
+        )
+        dead = GaugeMetricFamily(
+            "slotcast_jobs_dead", "Jobs given up after all their attempts."
+        )
+        overdue = GaugeMetricFamily(
+            "slotcast_jobs_overdue_seconds", "For how long the oldest due job waits."
+        )
+        if counts is not None:
+            waiting.add_metric([], counts.waiting)
+            dead.add_metric([], counts.dead)
+            due = counts.oldest_due_at
+            late_ms = 0 if due is None else max(0, self._clock.now() - due)
+            overdue.add_metric([], late_ms / 1000)
+        yield from (waiting, dead, overdue)
