@@ -32,7 +32,7 @@ from persistence.sql.columns import ON_A_SERVER, document, key, prose, serial, w
 from persistence.sql.schema import Schema
 
 EVENT_ID_MAX = 124
-"""A shard's id, ``-`` and a seq."""
+"""A shard's id, ``-`` and a seq; perhaps ``.`` and a number."""
 
 metadata = MetaData()
 

@@ -133,7 +133,10 @@ class AddHistory(Struct, frozen=True, gc=False):
 
 
 class AddOutbox(Struct, frozen=True, gc=False):
-    """A notice to send. ``event_id`` and ``kind`` name it for ever."""
+    """A notice to send. ``event_id`` and ``kind`` name it for ever.
+
+    An event with several notices numbers them behind its own id: ``s0000-7.2``.
+    """
 
     seq: int
     event_id: str

@@ -104,19 +104,38 @@ def _availability(shard: ShardId, record: Record, cell: int) -> Sequence[Operati
 
 
 def _marks(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
-    """Visits that lost their ground, or have it again; holds have no rows."""
+    """Visits that lost their ground, or have it again; holds have no rows.
+
+    Each has a notice of its own, so that each patient is told once.
+    """
     event = cast("ev.AvailabilitySet | ev.TimeOffAdded", record.event)
-    return tuple(
-        ChangeAppointment(
-            BookingId(name),
-            record.seq,
-            record.epoch,
-            event.version,
-            {"stranded": reason},
+    visits = [name for name in event.stranded if name.startswith(_BOOKING)]
+    found: list[Operation] = []
+    for number, name in enumerate(visits, 1):
+        reason = event.stranded[name]
+        found += (
+            ChangeAppointment(
+                BookingId(name),
+                record.seq,
+                record.epoch,
+                event.version,
+                {"stranded": reason},
+            ),
+            AddOutbox(
+                seq=record.seq,
+                event_id=f"{event_id(shard, record.seq)}.{number}",
+                kind="booking.stranded" if reason else "booking.covered",
+                at=event.at,
+                payload={
+                    "v": OUTBOX_VERSION,
+                    "booking_id": name,
+                    "provider_id": event.provider_id,
+                    "version": event.version,
+                    **({"stranded": reason} if reason else {}),
+                },
+            ),
         )
-        for name, reason in event.stranded.items()
-        if name.startswith(_BOOKING)
-    )
+    return tuple(found)
 
 
 def _booked(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from actors.domain.ids import HoldId, Millis, PatientId, ShardId
+from actors.domain.ids import HoldId, Millis, Minute, PatientId, ShardId, TimeOffId
 from actors.domain.messages import events as ev
 from actors.domain.messages.answers import BookingStatus
+from actors.domain.rules import TimeOff
 from actors.ports import Record
 from persistence.readmodel.projection import operations as o
 from persistence.readmodel.projection import operations_of as p
@@ -107,6 +108,22 @@ def test_an_outcome_that_was_undone_is_in_the_history_and_not_in_the_row() -> No
     ]
     notice = [one for one in found if isinstance(one, o.AddOutbox)][-1]
     assert (notice.kind, notice.payload["status"]) == ("booking.undone", "booked")
+
+
+def test_every_visit_that_is_stranded_or_covered_again_has_one_notice() -> None:
+    """With ids of their own that a replay repeats; held slots have none."""
+    story = Story()
+    marks = {"bkg_1.1": "leave", "hld_1.1": "leave", "bkg_1.2": ""}
+    leave = TimeOff(TimeOffId("off_1.1"), Minute(0), Minute(60))
+    head = {"provider_id": story.provider_id, "at": Millis(1), "version": 7}
+    event = ev.TimeOffAdded(time_off=leave, stranded=marks, **head)  # type: ignore[arg-type]
+    found = [one for one in operations(event) if isinstance(one, o.AddOutbox)]
+    assert [(one.event_id, one.kind, one.payload["booking_id"]) for one in found] == [
+        ("s0000-1.1", "booking.stranded", "bkg_1.1"),
+        ("s0000-1.2", "booking.covered", "bkg_1.2"),
+    ]
+    assert found[0].payload["stranded"] == "leave"
+    assert found == [one for one in operations(event) if isinstance(one, o.AddOutbox)]
 
 
 def test_changes_of_one_booking_are_one_update() -> None:
