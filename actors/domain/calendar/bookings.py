@@ -73,7 +73,7 @@ def _book_held(
 def _booking_problem(state: CalendarState, booking_id: BookingId, reason: str) -> str:
     if booking_id in state.occupancy.bookings:
         return "this booking_id is already in use"
-    return reason_problem(reason)
+    return reason_problem(reason) if reason else ""
 
 
 def book(

@@ -6,6 +6,8 @@ so that forgetting is part of the calendar's state and a replay forgets the same
 
 from __future__ import annotations
 
+from itertools import islice
+
 from actors.domain.ids import Millis
 from actors.domain.messages.answers import Answer
 from actors.domain.messages.refusals import Refusal
@@ -25,29 +27,32 @@ class Remembered:
     because looking for who leaves costs a walk over all.
     """
 
-    __slots__ = ("_keep", "_max", "_stride", "_sweep_at", "entries")
+    __slots__ = ("_keep", "_max", "_newest_at", "_stride", "_sweep_at", "entries")
 
     def __init__(self, policy: Policy) -> None:
         self._keep = policy.key_retention_ms
         self._stride = policy.key_retention_ms // 16
         self._max = policy.keys_max
         self._sweep_at = 0
+        self._newest_at = Millis(0)
         self.entries: dict[str, Entry] = {}
 
     def put(self, key: str, entry: Entry) -> None:
         """Remember an answer, and forget what is too old or too many."""
         entries = self.entries
+        at = entry[1]
         if not entries:
-            self._sweep_at = entry[1] + self._keep + self._stride
-        newest = next(reversed(entries.values()), entry)
-        if newest[1] > entry[1] + _WENT_BACK_MS:
-            self._rise_no_later_than(entry[1])
+            self._sweep_at = at + self._keep + self._stride
+        elif self._newest_at > at + _WENT_BACK_MS:
+            self._lower_to(at)
+            entries = self.entries
+        self._newest_at = at
         entries[key] = entry
-        if entry[1] >= self._sweep_at or len(entries) > self._max:
-            self._sweep(entry[1])
+        if at >= self._sweep_at or len(entries) > self._max:
+            self._sweep(at)
 
-    def _rise_no_later_than(self, at: Millis) -> None:
-        """Time was put right (ClockTrusted): what has a later time counts as of now."""
+    def _lower_to(self, at: Millis) -> None:
+        """The clock was corrected (ClockTrusted): later entries count as of now."""
         self.entries = {
             key: (print_, min(was, at), answer)
             for key, (print_, was, answer) in self.entries.items()
@@ -57,6 +62,8 @@ class Remembered:
     def restore(self, entries: dict[str, Entry]) -> None:
         """Take over the entries of a snapshot."""
         self.entries = entries
+        newest = next(reversed(entries.values()), None)
+        self._newest_at = Millis(0) if newest is None else newest[1]
         self._schedule()
 
     def _sweep(self, now: Millis) -> None:
@@ -70,18 +77,27 @@ class Remembered:
         for key in old:
             del entries[key]
         if len(entries) > self._max:
-            # A crowd's refusals must not push out the answers of those who won.
-            excess = len(entries) - self._max + self._max // 4
-            newest = next(reversed(entries))
-            noes = [
-                key
-                for key, (_, _, answer) in entries.items()
-                if type(answer) is Refusal and key != newest
-            ]
-            leaving = noes if len(noes) >= excess else dict.fromkeys((*noes, *entries))
-            for key in list(leaving)[:excess]:
-                del entries[key]
+            self._drop(len(entries) - self._max + self._max // 4)
         self._schedule()
+
+    def _drop(self, excess: int) -> None:
+        """Forget this many, the oldest refusals first, then the oldest others.
+
+        A crowd's refusals must not push out the answers of those who won. The newest
+        entry stays: its command is being answered.
+        """
+        entries = self.entries
+        newest = next(reversed(entries))
+        refused = (
+            key
+            for key, entry in entries.items()
+            if type(entry[2]) is Refusal and key != newest
+        )
+        for key in list(islice(refused, excess)):
+            del entries[key]
+            excess -= 1
+        for key in list(islice(entries, excess)):
+            del entries[key]
 
     def _schedule(self) -> None:
         oldest = next(iter(self.entries.values()), None)

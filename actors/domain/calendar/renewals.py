@@ -48,8 +48,12 @@ class Renewals:
         """A hold was placed."""
         since = held.at - HOUR_MS
         entries = self.entries
-        before = [one for one in entries.pop(patient_id, ()) if one.at > since]
-        entries[patient_id] = (*before[-HELD_PER_PATIENT_MAX + 1 :], held)
+        before = entries.pop(patient_id, None)  # and in again, at the end
+        if before is None:
+            entries[patient_id] = (held,)
+        else:
+            lately = [one for one in before if one.at > since]
+            entries[patient_id] = (*lately[-HELD_PER_PATIENT_MAX + 1 :], held)
         while entries:
             oldest = next(iter(entries))
             if entries[oldest][-1].at > since and len(entries) <= PATIENTS_MAX:

@@ -58,14 +58,15 @@ def free_slot(
     The times of a booking that is ``moving``, and of a hold that it is booked
     ``over``, do not stand in its way.
     """
-    offer = state.openings.offers.get(visit_type)
+    openings = state.openings
+    offer = openings.offers.get(visit_type)
     if offer is None:
         return NO_VISIT_TYPE
     at, aside = divmod(start, state.cell)
     ahead = at - window.this_cell(state, now)
     if aside or not offer.notice <= ahead < offer.horizon:
         return NOT_OFFERED
-    location = state.openings.location(offer, at)
+    location = openings.location(offer, at)
     if location is None:
         return NOT_OFFERED
     first = at - offer.before
@@ -159,10 +160,13 @@ def _is_taken(
     over: Hold | None,
 ) -> bool:
     """Whether a live hold or a blocking booking has any of these cells."""
-    if state.occupancy.booked.hits(first, last) and (
+    occupancy = state.occupancy
+    if occupancy.booked.hits(first, last) and (
         moving is None or is_booked_by_others(state, first, last, moving)
     ):
         return True
+    if not occupancy.held.hits(first, last):
+        return False
     return _is_held(state, first, last, now) and (
         over is None or _is_held_beside(state, first, last, now, over)
     )
@@ -181,9 +185,7 @@ def _is_held_beside(
 
 
 def _is_held(state: CalendarState, first: int, last: int, now: Millis) -> bool:
-    """Whether a live hold has any of these cells."""
-    if not state.occupancy.held.hits(first, last):
-        return False
+    """Whether a live hold has any of these cells, of which a hold has some."""
     if state.occupancy.soonest > now:
         return True
     cell = state.cell
@@ -206,8 +208,10 @@ def too_many_visits(
 ) -> Refusal | None:
     """``booking_limit`` if the patient may not book another visit here."""
     mine = state.occupancy.bookings_of.get(patient_id)
+    if mine is None:
+        return None
     limit = _limits_of(state).upcoming
-    if mine is None or not limit or len(mine) < limit:
+    if not limit or len(mine) < limit:
         return None
     ahead = sum(
         booking.status is BookingStatus.BOOKED and booking.start * MINUTE_MS > now
@@ -224,19 +228,19 @@ def too_many_holds(
     now: Millis,
 ) -> Refusal | None:
     """``hold_limit`` if the patient may not hold this slot."""
-    limit = state.policy.holds_per_patient
-    mine = state.occupancy.holds_of.get(patient_id)
-    if (
-        mine is not None
-        and len(mine) >= limit
-        and len(_holds_live(state, patient_id, now)) >= limit
-    ):
-        return hold_limit(limit)
+    occupancy = state.occupancy
+    mine = occupancy.holds_of.get(patient_id)
+    if mine is not None:
+        limit = state.policy.holds_per_patient
+        if len(mine) >= limit and len(_holds_live(state, patient_id, now)) >= limit:
+            return hold_limit(limit)
+    if patient_id not in occupancy.renewals.entries:
+        return None
     renewals = _limits_of(state).renewals
-    if not renewals or patient_id not in state.occupancy.renewals.entries:
+    if not renewals:
         return None
     first, last = _busy(state, visit_type, start)
-    held = state.occupancy.renewals.count(patient_id, now, Minute(first), Minute(last))
+    held = occupancy.renewals.count(patient_id, now, Minute(first), Minute(last))
     return renewal_limit(held) if held > renewals else None
 
 

@@ -259,12 +259,13 @@ class CalendarState:
         ``epoch`` is the ownership under which it was journaled; answers repeat it.
         """
         self.epoch = epoch
-        if type(event) in _UNCOUNTED:
+        applier = _APPLIERS.get(type(event))
+        if applier is None:
             _UNCOUNTED[type(event)](self, event)
             return
         assert event.version == self.version + 1, "an event is missing"
         self.version = event.version
-        outcome = _APPLIERS[type(event)](self, event)
+        outcome = applier(self, event)
         if event.key:
             answer = self._answer_of(outcome, event.at)
             self.answers.put(event.key, (event.fingerprint, event.at, answer))
@@ -272,15 +273,15 @@ class CalendarState:
     def _answer_of(
         self, outcome: Hold | Booking | TimeOff | Availability | None, at: Millis
     ) -> Answer:
+        if outcome is None:
+            return Done(self.provider_id, self.epoch, self.version)
         if type(outcome) is Booking:
             return self.booking_view(outcome)
         if type(outcome) is Hold:
             return self.hold_view(outcome)
         if type(outcome) is TimeOff:
             return self.time_off_view(outcome)
-        if type(outcome) is Availability:
-            return self.rules_view(at)
-        return Done(self.provider_id, self.epoch, self.version)
+        return self.rules_view(at)
 
     def time_off_view(self, off: TimeOff) -> TimeOffView:
         """A leave, and the live bookings it hits, as they are now."""

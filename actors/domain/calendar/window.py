@@ -51,6 +51,8 @@ def this_cell(state: CalendarState, now: Millis) -> int:
     moved by a clock that was wrong, and does not count.
     """
     cell = -(-now // (state.cell * MINUTE_MS))
+    if cell * state.cell >= state.window:
+        return cell
     window = state.window // state.cell
     return cell if (window - cell) * state.cell > WINDOW_AHEAD else max(cell, window)
 

@@ -85,7 +85,16 @@ class Bitmap:
 
     def remove(self, first: int, last: int) -> None:
         """Clear the cells of a span."""
+        size = self.size
+        page, offset = divmod(first, size)
         pages = self.pages
+        if offset + last - first <= size:
+            left = pages.get(page, 0) & ~(((1 << last - first) - 1) << offset)
+            if left:
+                pages[page] = left
+            else:
+                pages.pop(page, None)
+            return
         for page, mask in self._parts(first, last):
             left = pages.get(page, 0) & ~mask
             if left:

@@ -50,3 +50,14 @@ def test_all_may_be_forgotten() -> None:
     restored.restore({})
     restored.put("k", (0, Millis(5), ANSWER))
     assert list(restored.entries) == ["k"]
+
+
+def test_the_first_answer_after_the_clock_was_corrected_is_remembered() -> None:
+    """A journal ahead of the clock counts as of now, and nothing new is lost."""
+    kept = Remembered(Policy())
+    kept.put("ahead", (0, Millis(10_000_000), ANSWER))
+    kept.put("now", (0, Millis(1_000), ANSWER))
+    assert {key: entry[1] for key, entry in kept.entries.items()} == {
+        "ahead": 1_000,
+        "now": 1_000,
+    }
