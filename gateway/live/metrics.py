@@ -51,7 +51,7 @@ class LiveGauges(Collector):
             ),
             (
                 "newcomers_waiting",
-                "Newcomers whose turn has not come.",
+                "New connections that wait to be admitted.",
                 self._turnstile.waiting,
             ),
         ):
@@ -79,20 +79,20 @@ class LiveGauges(Collector):
             ("position_reads", "Requests that verify feeds.", tally.position_reads),
             (
                 "rights_ended",
-                "Readers who may no more.",
+                "Subscriptions that lost their right.",
                 tally.rights_ended,
             ),
             ("feed_batches", "Replies of feeds.", tally.feed_batches),
-            ("feed_resets", "Feeds that began anew.", tally.feed_resets),
-            ("newcomers", "Newcomers let in.", self._turnstile.tally.entered),
+            ("feed_resets", "Feeds that were reset.", tally.feed_resets),
+            ("newcomers", "New connections admitted.", self._turnstile.tally.entered),
             (
                 "newcomers_refused",
-                "Newcomers told 503: too many were waiting.",
+                "New connections refused with 503: too many were waiting.",
                 self._turnstile.tally.refused,
             ),
             (
                 "newcomers_shut_out",
-                "Newcomers told 503: full, or stopping.",
+                "New connections refused with 503: full or shutting down.",
                 self._turnstile.tally.shut_out,
             ),
         ):

@@ -160,14 +160,14 @@ class LiveService:
         await asyncio.wait({self._running})
 
     def health(self, damaged: Collection[ShardId] = ()) -> Sequence[str]:
-        """What is wrong, a sentence each; empty means that all feeds are heard.
+        """What is wrong, a sentence each; empty means that all feeds answer.
 
-        From ``damaged`` shards nothing is expected.
+        ``damaged`` shards are not expected to answer.
         """
         if self._running is None or self._running.done():
             return ("the live side is not running",)
         return [
-            f"nothing heard from shard {shard} for {seconds:.0f} s"
+            f"no answer from the feed of shard {shard} for {seconds:.0f} s"
             for shard, seconds in self.silences().items()
             if seconds > self._settings.deaf_s and shard not in damaged
         ]
@@ -194,7 +194,7 @@ class LiveService:
         except* _Stopped:
             pass
         except* Exception:
-            # Readiness fails from now on, and whoever stops us hears of it.
+            # Readiness fails from now on, and ``stop`` raises the error.
             log.critical("the live side has ended", exc_info=True)
             raise
         finally:
@@ -219,7 +219,7 @@ class LiveService:
         raise _Stopped
 
     def _wake(self) -> None:
-        # A topic of a shard that nobody watched before needs its feed at once.
+        # The first topic of an unwatched shard needs its feed at once.
         self._keep_feeds()
         self._reader.wake()
 
@@ -242,7 +242,7 @@ class LiveService:
                 tasks.create_task(self._follow(feed))
 
     async def _follow(self, feed: ShardFeed) -> None:
-        """Follow a shard for as long as it is active or somebody watches it."""
+        """Follow a shard for as long as it is active or is watched."""
         try:
             await feed.run()
         finally:
@@ -251,4 +251,4 @@ class LiveService:
 
 
 class _Stopped(Exception):
-    """The service was told to stop."""
+    """The service is to stop."""

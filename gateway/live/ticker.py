@@ -80,7 +80,7 @@ class Rhythm:
             await self._reader.verify()
 
     async def review(self) -> None:
-        """Ask once a minute whether those who watch still may."""
+        """Check once a minute that watchers still have their rights."""
         interval = self._context.settings.review_s
         while True:
             await asyncio.sleep(interval * self._random.uniform(0.8, 1.2))
@@ -120,13 +120,13 @@ class Rhythm:
             self._send_away(watcher, CloseCode.TOKEN_EXPIRED)
 
     def send_away_revoked(self) -> None:
-        """Close connections whose token holds no more; they must sign in anew."""
+        """Close connections whose token was revoked; they must sign in again."""
         revoked = self._context.authenticator.revoked
         if not len(revoked):
             return
         for watcher in list(self._context.hub.watchers):
             if watcher.caller is not None and revoked.covers(watcher.caller):
-                reason = "Your token was revoked; sign in anew."
+                reason = "Your token was revoked; sign in again."
                 self._send_away(watcher, CloseCode.UNAUTHENTICATED, reason)
 
     def _close_slow(self, now: Millis) -> None:
@@ -144,7 +144,7 @@ class Rhythm:
         watcher.writer.close(code, bye_frame(code, retry_ms), reason)
 
     async def drain(self) -> None:
-        """Send everybody away, one by one, over the configured time."""
+        """Close all connections, one by one, over the configured time."""
         watchers = list(self._context.hub.watchers)
         self._random.shuffle(watchers)
         drain_s = self._context.settings.drain_s

@@ -1,4 +1,4 @@
-"""Messages of the server as bytes: each one is encoded once, whoever receives it.
+"""Messages of the server as bytes: each one is encoded once for all receivers.
 
 A frame is complete when it is made. Writers put the same object on every socket; no
 frame carries anything that belongs to one watcher. Answers to one watcher's own
@@ -44,7 +44,7 @@ TIME_OFF: Final = ""
 """The key of a schedule's leave among its bookings, whose ids are never empty."""
 
 Identifier = int | str | None
-"""What a client calls its message; answers repeat it."""
+"""A message's id, chosen by the client; answers repeat it."""
 
 _TEXT: Final = 0x81
 """A text frame, and the last of its message."""
@@ -61,7 +61,7 @@ class Position(Struct, frozen=True, array_like=True, order=True):
 
 
 NOWHERE: Final = Position(-1, -1)
-"""The position of somebody who has seen nothing: a snapshot is due."""
+"""The position before all others: a snapshot is due."""
 
 
 class Frame:
@@ -188,7 +188,7 @@ def _slots(rows: Rows) -> bytes:
 
 
 def _held(hold: HoldView) -> dict[str, object]:
-    """A hold for whoever reads the frame, whenever that is: its end is an instant."""
+    """A hold, whenever the frame is read: its end is an instant, not a duration."""
     body: dict[str, object] = to_builtins(hold_body(hold, hold.expires))
     del body["expires_in_ms"]
     return {"status": "held", **body}
@@ -214,7 +214,7 @@ def result_frame(identifier: Identifier, status: int, body: bytes) -> Frame:
 
 
 def error_frame(identifier: Identifier, problem: Problem, topic: str = "") -> Frame:
-    """A no; with a ``topic`` it means that the subscription to it is not there."""
+    """An error; with a ``topic`` it means that there is no subscription to it."""
     content: dict[str, object] = {
         "t": "error",
         "id": identifier,
@@ -239,12 +239,12 @@ def pong_frame(identifier: Identifier) -> Frame:
 
 
 def heartbeat_frame(now: Millis, positions: Mapping[str, Position]) -> Frame:
-    """We live, and this is where your topics stand."""
+    """A sign of life, with the positions of the client's topics."""
     return Frame(
         json.encode({"t": "heartbeat", "now": millis_text(now), "positions": positions})
     )
 
 
 def bye_frame(code: int, retry_ms: tuple[int, int]) -> Frame:
-    """The connection is about to be closed; come back in between these times."""
+    """The connection is about to be closed; reconnect in between these times."""
     return Frame(json.encode({"t": "bye", "code": code, "retry_ms": retry_ms}))

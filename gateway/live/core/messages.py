@@ -1,4 +1,4 @@
-"""What clients say on the live socket, and what the server says: one set of types.
+"""Messages of clients and of the server on the live socket: one set of types.
 
 The decoders of the socket and the AsyncAPI document are made from these; the server's
 frames, which are written by hand for speed (frames.py), are checked against them.
@@ -47,7 +47,7 @@ class Identified(Struct, frozen=True):
 
 
 class Auth(Struct, frozen=True, tag_field="op", tag="auth", forbid_unknown_fields=True):
-    """Sign in, stay signed in with a fresher token, or become somebody else."""
+    """Sign in, refresh the token, or sign in as another person."""
 
     token: Annotated[str, Meta(max_length=4096)]
     id: MessageId = None
@@ -58,7 +58,7 @@ class Logout(
 ):
     """Sign out: private topics end, the connection stays.
 
-    ``revoke``: the token holds no more, here and wherever else it is used.
+    ``revoke``: the token is not accepted any more, here or anywhere else.
     """
 
     id: MessageId = None
@@ -80,7 +80,7 @@ class Subscribe(
 class Unsubscribe(
     Struct, frozen=True, tag_field="op", tag="unsubscribe", forbid_unknown_fields=True
 ):
-    """Watch these topics no more."""
+    """Stop watching these topics."""
 
     topics: Annotated[
         list[TopicText], Meta(min_length=1, max_length=TOPICS_PER_MESSAGE_MAX)
@@ -89,7 +89,7 @@ class Unsubscribe(
 
 
 class Ping(Struct, frozen=True, tag_field="op", tag="ping", forbid_unknown_fields=True):
-    """Are you there?"""
+    """Ask for a ``pong``."""
 
     id: MessageId = None
 
@@ -180,7 +180,7 @@ class FieldNote(Struct, frozen=True):
 
 
 class Error(Struct, frozen=True, tag_field="t", tag="error"):
-    """A no. With a ``topic``: there is no subscription to it (any more)."""
+    """An error. With a ``topic``: there is no subscription to it (any more)."""
 
     id: MessageId
     status: Annotated[int, Meta(ge=400, le=599)]

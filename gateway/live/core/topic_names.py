@@ -63,7 +63,7 @@ def schedule_topic(provider_id: ProviderId) -> TopicName:
 
 
 def me_topic(subject: str) -> TopicName:
-    """The bookings of whoever asks."""
+    """The caller's own bookings."""
     return TopicName(Kind.ME, "me", f"me/{subject}", patient_id=PatientId(subject))
 
 
@@ -80,7 +80,7 @@ def is_week(text: str) -> bool:
 
 
 def parse_topic(text: str, subject: str) -> TopicName:
-    """The topic of this name; ``subject`` is who asks, "" if nobody signed in.
+    """The topic of this name; ``subject`` is the caller's, "" without one.
 
     Raises:
         BadTopic: the name is malformed.

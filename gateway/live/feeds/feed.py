@@ -3,7 +3,7 @@
 While the hub fans out, changes gather at the shard and travel in the next reply. The
 wait is random around ten seconds, so that polls of many gateways do not march in step.
 A failed poll loses nothing: the cursor has not moved. A reply that cannot be read, from
-a shard of another version perhaps, is skipped: what it told of is read instead.
+a shard of another version perhaps, is skipped: its calendars are read instead.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BACKOFF_S: Final = (0.05, 5.0)
 _EMPTY_S: Final = 0.05
 """A shard that answers at once with nothing is not asked again sooner."""
 _UNWATCHED_S: Final = 2.0
-"""While nobody here watches a shard, its changes may gather for so long: each poll
+"""While a shard is not watched here, its changes may gather for so long: each poll
 costs the shard and us as much as a call that carries many commands."""
 _LOOK_S: Final = 0.02
 """How soon after the first subscription polling goes on; a topic is read first, so
@@ -45,7 +45,7 @@ def backoff_s(failures: int, random: Random) -> float:
 
 
 class ShardFeed:
-    """Polls one shard. ``heard_at`` is when it last answered (monotonic)."""
+    """Polls one shard. ``heard_at`` is when it answered last (monotonic)."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class ShardFeed:
             try:
                 pause_s = await self._poll_once()
             except ShardAsleep:
-                # Nothing happens there, and whoever wakes it starts a feed again.
+                # Nothing happens there; the call that wakes it starts a feed again.
                 if not self._hub.has_topics(self.shard):
                     return
                 pause_s = self._failed()
@@ -94,7 +94,7 @@ class ShardFeed:
 
     async def _until_watched(self) -> None:
         patience = monotonic() + _UNWATCHED_S
-        # The hub is pure and wakes nobody, so it is looked at.
+        # The hub is pure and cannot wake a task, so it is polled.
         while not self._hub.is_watched(self.shard) and monotonic() < patience:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
 

@@ -2,7 +2,7 @@
 
 One read per topic is in flight (the hub sees to it), and a bounded number over all;
 calendars get them in batches (gateway/calendars/courier.py). A read that fails is tried
-again for as long as somebody watches.
+again for as long as it is watched.
 """
 
 from __future__ import annotations

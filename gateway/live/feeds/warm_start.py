@@ -6,7 +6,7 @@ exactly that position is what the calendar itself would answer (decision 0005); 
 other is read as ever.
 
 A page is on the shelf for less time than a shard goes on moving a calendar's window
-after somebody looked at it, so that a position is not older than what watchers see.
+after it was read, so that a position is not older than what watchers see.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Painter:
     async def paint(
         self, boards: Sequence[Board], read: Callable[[Board], object]
     ) -> None:
-        """Show what can be shown; ``read`` is told of every other topic."""
+        """Show what can be shown; ``read`` is called with every other topic."""
         try:
             await self._paint_all(boards, read)
         except Exception:
@@ -101,7 +101,7 @@ class Painter:
                 self.offer()
                 await self.shelf.flush()
             except Exception:
-                # A shelf saves work and no more: nobody may go deaf because of it.
+                # The shelf only saves work: its failure must not stop the live side.
                 log.exception("hot pages are not kept")
 
     def offer(self) -> None:
@@ -167,7 +167,7 @@ class Painter:
         if provider is None or provider.suspect > provider.seen:
             return None
         at = Position(board.epoch, board.floor)
-        # The feed told of all changes up to there, and this topic has taken them.
+        # The feed brought all changes up to there, and this topic has taken them.
         return max(at, provider.seen) if provider.seen.epoch == at.epoch else at
 
 

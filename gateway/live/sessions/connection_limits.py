@@ -1,4 +1,4 @@
-"""Who may connect at all: caps on live connections, and what all of them share."""
+"""Caps on live connections, and the parts that all of them share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.wire.addresses import network_of
 
 
 class LiveDoor:
-    """Counts connections in and out."""
+    """Counts connections, in all and per address."""
 
     def __init__(
         self,
@@ -41,12 +41,12 @@ class LiveDoor:
         self._count = 0
 
     def is_full(self) -> bool:
-        """Whether a newcomer is turned away before anything is spent on it."""
+        """Whether new connections are refused before anything is spent on them."""
         limit = self.context.settings.connections_max
         return self.draining or 0 < limit <= self._count
 
     def enter(self, address: str) -> bool:
-        """Count a connection in; False if its address has too many."""
+        """Count a connection; False if its address has too many."""
         address = network_of(address)
         limit = self.context.settings.connections_per_address_max
         if 0 < limit <= self._addresses[address]:
@@ -56,7 +56,7 @@ class LiveDoor:
         return True
 
     def leave(self, address: str) -> None:
-        """Count a connection off."""
+        """Stop counting a connection."""
         address = network_of(address)
         self._count -= 1
         self._addresses[address] -= 1
@@ -64,7 +64,7 @@ class LiveDoor:
             del self._addresses[address]
 
     def watcher(self, writer: Writer) -> Watcher:
-        """A new connection's watcher, with a random turn for its heartbeats."""
+        """A new connection's watcher, with a random second for its heartbeats."""
         return Watcher(
             writer, self._random.randrange(self.context.settings.heartbeat_s)
         )

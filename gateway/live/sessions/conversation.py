@@ -1,4 +1,4 @@
-"""What one client says on the live socket, and what it is answered.
+"""The messages of one client on the live socket, and their answers.
 
 Every message has one answer, ``result`` or ``error`` (``pong`` for a ping), with the
 client's ``id``. For ``subscribe`` the order is: one ``error`` per topic that cannot be
@@ -117,9 +117,9 @@ class LiveContext:
         return message
 
     def revoke(self, caller: Caller) -> asyncio.Future[None]:
-        """Let a token hold no more: here from now on, elsewhere once this is done.
+        """Revoke a token: here from now on, elsewhere once this is done.
 
-        It is done whether or not anybody waits for it; Unavailable if it cannot be.
+        It is done even if the result is not awaited; Unavailable if it cannot be.
         """
         assert self.revocations is not None
         # A token is believed for a while after its end: clocks differ.
@@ -141,8 +141,8 @@ class LiveContext:
 class Conversation:
     """One client's messages and their answers.
 
-    A new private topic is asked about twice: whoever may not watch must not have it
-    read, and a right may end while it is read.
+    The right to a new private topic is checked twice: without it the topic must not be
+    read, and it may end while the topic is read.
     """
 
     __slots__ = ("_address", "_asking", "_context", "_owner", "_running", "_watcher")
@@ -254,9 +254,9 @@ class Conversation:
             caller = context.authenticator.verify(message.token)
         except Unauthenticated as error:
             self._refuse(message.id, error)
-            # Who is signed in loses nothing by it; their own token has an end.
+            # A signed-in session goes on; its own token ends by itself.
             if watcher.caller is None and watcher.strike():
-                self._end(CloseCode.UNAUTHENTICATED, "Three tokens did not hold.")
+                self._end(CloseCode.UNAUTHENTICATED, "Three tokens were not valid.")
             return
         if not self._owner.sign_in(caller, context.clock.now()):
             reason = "This person has too many connections; close some first."
@@ -272,7 +272,7 @@ class Conversation:
     def _log_out(self, message: Logout) -> Later | None:
         context, caller = self._context, self._watcher.caller
         if caller is None:
-            raise Unauthenticated("Nobody is signed in.")
+            raise Unauthenticated("No one is signed in on this connection.")
         context.commands.admit(caller, self._address)
         if message.revoke and context.revocations is None:
             raise InvalidRequest(
@@ -286,7 +286,7 @@ class Conversation:
 
     async def _revoked(self, message: Logout, revoking: asyncio.Future[None]) -> None:
         try:
-            # Who signs out often leaves at once; it must be done nevertheless.
+            # Clients often disconnect right after signing out; finish it anyway.
             await asyncio.shield(revoking)
         except Unavailable as error:
             self._refuse(message.id, error)
@@ -294,7 +294,7 @@ class Conversation:
             self._result(message.id, 200, b"{}")
 
     def ended(self) -> None:
-        """The connection is gone: count it off, and let its commands go."""
+        """The connection ended: stop counting it, and close its commands."""
         for command in tuple(self._running or ()):
             command.close()
         self._owner.ended()
@@ -346,7 +346,7 @@ class Conversation:
             except Exception as error:  # noqa: BLE001 - one topic's, not the others'
                 refused[name] = error
         if self._owner.number != session:
-            # Whoever asked has gone: what was theirs to see is not the next one's.
+            # That session is over: what it could see is not for the next one.
             over = Unauthenticated("You signed out before this was answered.")
             refused |= {name: over for name in names if name.kind is not Kind.SLOTS}
         for name, reason in refused.items():
@@ -394,7 +394,7 @@ class Conversation:
         names: list[TopicName] = []
         for name, board in boards.items():
             if not self._is_still_asked(name.wire):
-                continue  # unsubscribed while it was waited for
+                continue  # unsubscribed while it was read
             problem = unknown.get(board)
             if problem is None:
                 names.append(name)

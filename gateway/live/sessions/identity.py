@@ -1,4 +1,4 @@
-"""Whose a connection is: signing in, staying, becoming somebody else, signing out.
+"""Who is signed in on a connection: sign-in, refresh, change of person, sign-out.
 
 A connection outlives its sessions. Public topics stay over every change of person;
 private ones end with the session that they were had in, before anything else is
@@ -15,18 +15,20 @@ from gateway.live.topics.hub import Hub
 from gateway.live.topics.watcher import Watcher
 from gateway.wire.problems import problem
 
-_OVER = "Whoever could read this has signed out; subscribe again if you may."
+_OVER = (
+    "The session with the right to this topic has ended; sign in and subscribe again."
+)
 
 
 class Persons:
-    """How many live connections each signed-in person has; 0 lifts the cap."""
+    """Counts live connections of each signed-in person; ``most`` 0 lifts the cap."""
 
     def __init__(self, most: int) -> None:
         self.counts: dict[str, int] = {}
         self._most = most
 
     def enter(self, subject: str) -> bool:
-        """Count a connection in; False if they have too many."""
+        """Count a connection; False if the person has too many."""
         count = self.counts.get(subject, 0)
         if 0 < self._most <= count:
             return False
@@ -34,7 +36,7 @@ class Persons:
         return True
 
     def leave(self, subject: str) -> None:
-        """Count a connection off."""
+        """Stop counting a connection."""
         left = self.counts.get(subject, 1) - 1
         if left:
             self.counts[subject] = left
@@ -43,7 +45,7 @@ class Persons:
 
 
 class Owner:
-    """Whose one connection is: one session after another."""
+    """The caller of one connection: one session after another."""
 
     __slots__ = ("_hub", "_persons", "_watcher", "number")
 
@@ -55,7 +57,7 @@ class Owner:
         self._watcher = watcher
 
     def sign_in(self, caller: Caller, now: Millis) -> bool:
-        """This connection is the caller's now; False if they have too many.
+        """Sign the caller in; False if they have too many connections.
 
         A fresher token of the same person changes nothing else. Otherwise a session
         ends and another begins; refused, the old one goes on.
@@ -74,7 +76,7 @@ class Owner:
         return True
 
     def sign_out(self, now: Millis) -> None:
-        """This connection is nobody's now."""
+        """The session ends; the connection stays, without a caller."""
         caller = self._watcher.caller
         if caller is None:
             return
@@ -83,7 +85,7 @@ class Owner:
         self._watcher.caller = None
 
     def ended(self) -> None:
-        """The connection is gone."""
+        """The connection ended."""
         caller, self._watcher.caller = self._watcher.caller, None
         self.number += 1
         if caller is not None:

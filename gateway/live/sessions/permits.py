@@ -1,4 +1,4 @@
-"""Who may watch which topic, when they ask and for as long as they watch.
+"""Rights to topics, checked at subscription and for as long as they are watched.
 
 What a token says does not change while it lives. One thing can: to which clinic a
 provider belongs, and with it whose administrators read the schedule. So when rules of
@@ -29,9 +29,9 @@ from gateway.wire.errors import Forbidden
 from gateway.wire.problems import of_error
 
 ASKED_AT_ONCE: Final = 64
-"""Readers that are asked after at a time; the others wait, off their topics."""
+"""Readers that are checked at a time; the others wait, off their topics."""
 ATTEMPTS_MAX: Final = 10
-"""While nobody can say whether they may; about half a minute."""
+"""Checks that fail for want of an answer before the topic ends; about half a minute."""
 
 log = structlog.get_logger("slotcast.live")
 
@@ -49,7 +49,7 @@ async def allow_topic(access: Access, caller: Caller | None, name: TopicName) ->
 
 
 class Reader(Struct, frozen=True):
-    """Somebody who watches by a right that may have ended, and where they stood."""
+    """A watcher whose right may have ended, and its position."""
 
     watcher: Watcher
     caller: Caller
@@ -58,7 +58,7 @@ class Reader(Struct, frozen=True):
 
 
 class Permits:
-    """Asks after the rights of those who watch. ``doubt`` is the hub's to call."""
+    """Checks the rights of watchers. The hub calls ``doubt``."""
 
     def __init__(self, hub: Hub, access: Access, clock: Clock, random: Random) -> None:
         self._hub = hub
@@ -70,7 +70,7 @@ class Permits:
         self._news = asyncio.Event()
 
     def doubt(self, board: Board) -> None:
-        """Rules of this topic's calendar may have changed: nobody reads on unasked."""
+        """Rules of this topic's calendar may have changed: check its readers."""
         if board.name.kind is not Kind.SCHEDULE:
             return
         found = _readers(board)
@@ -78,7 +78,7 @@ class Permits:
             return
         self._access.forget(board.name.provider_id)
         for reader in found:
-            # It stays among the watcher's topics: only what happens is not told.
+            # It stays among the watcher's topics: only its changes are not sent.
             board.watchers.pop(reader.watcher, None)
             board.waiting.pop(reader.watcher, None)
             reader.watcher.settle(board)
@@ -97,7 +97,7 @@ class Permits:
                     tasks.create_task(self._let_on_again(reader))
 
     async def review(self) -> None:
-        """Ask after all who may have lost their right unnoticed."""
+        """Check all watchers that may have lost their right unnoticed."""
         readers = [
             reader
             for provider in self._hub.index.providers.values()
@@ -116,7 +116,7 @@ class Permits:
         try:
             await self._ask_after(reader)
         except Exception as error:
-            # Not on the topic, and not told so, they would wait for ever.
+            # Off the topic, and without an error, it would wait for ever.
             log.exception("a reader is taken off its topic")
             self._end(reader, error)
 
@@ -162,7 +162,7 @@ class Permits:
 
 
 def _is_on(reader: Reader) -> bool:
-    """Whether they have subscribed again by themselves, and were allowed."""
+    """Whether the client has subscribed again by itself, and was allowed."""
     return (
         reader.watcher in reader.board.watchers
         or reader.watcher in reader.board.waiting

@@ -1,7 +1,7 @@
 """One live connection and all that belongs to it, without a task of its own.
 
-What can be answered at once is; only what has to wait for somebody (a command, a right
-to be looked up) runs as a task, and ends with the connection.
+What can be answered at once is; only what has to wait (a right to be looked up, a topic
+to be read) runs as a task, and ends with the connection.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = structlog.get_logger("slotcast.live")
 
 
 class LiveSession:
-    """Hears a connection, and counts it off at its end."""
+    """The listener of a connection; releases what it counted at its end."""
 
     __slots__ = ("_address", "_conversation", "_door", "_running", "_watcher")
 
@@ -58,7 +58,7 @@ class LiveSession:
         self._running.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            # A defect of ours costs this connection, and no other.
+            # An internal error costs this connection, and no other.
             log.error("a connection is closed", exc_info=error)
             self._watcher.writer.close(CloseCode.INTERNAL_ERROR)
 
@@ -72,7 +72,7 @@ class LiveSession:
         self._door.context.hub.tally.closes[code] += 1
 
     def ended(self) -> None:
-        """The client is gone: whatever still runs for it has nobody to answer."""
+        """The client left: cancel what still runs for it."""
         for task in self._running or ():
             task.cancel()
         context = self._door.context

@@ -1,13 +1,13 @@
 """Room for topics: which may be kept, for whom, and how many.
 
-What fills a process is not who watches but how many different topics are kept current,
+What fills a process is not its watchers but how many different topics are kept current,
 so that is what is bounded, in four ways:
 
 1. Only weeks that a calendar could offer: from the last one to the longest horizon.
 2. Each topic is charged to the address, and the person, that asked for it first; both
    have a cap. A topic that others keep alive stays charged.
 3. A part of the process's topics is kept for ``me`` and ``schedule/…``.
-4. When there is no room, the topic that nobody has watched for longest goes first.
+4. When there is no room, the topic unwatched for longest is dropped first.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ RELEASED_AT_ONCE: Final = 10_000
 
 
 class Delivery:
-    """Writes topics to watchers, and knows who is owed something."""
+    """Writes topics to watchers, and keeps which frames are owed to which."""
 
     def __init__(self, tally: LiveTally) -> None:
         self.tally = tally
@@ -30,7 +30,7 @@ class Delivery:
         self._me_version = 0
 
     def heartbeat(self, watcher: Watcher, now: Millis) -> Frame:
-        """Where a watcher's topics stand, as far as it has been told."""
+        """The positions of a watcher's topics, as far as they were sent."""
         stands = [
             (wire, watcher.dirty.get(board, board.position))
             for wire, board in watcher.boards.items()
@@ -72,7 +72,7 @@ class Delivery:
         return self.pace.next_due
 
     def _send(self, board: Board, rows: Rows, version: int, now: Millis) -> None:
-        """Apply a change, and send what is new in it to everybody who watches."""
+        """Apply a change, and send what is new in it to all watchers."""
         news = board.news(rows)
         if not news:
             return
@@ -117,7 +117,7 @@ class Delivery:
     def bring(
         self, board: Board, watcher: Watcher, stands: Position, now: Millis
     ) -> str:
-        """Send what somebody lacks, or remember that it is due; says which it was."""
+        """Send what a watcher lacks, or remember that it is due; returns which."""
         frames = board.catch_up(stands)
         if frames is not None and not frames:
             return "none"
@@ -131,7 +131,7 @@ class Delivery:
         return "snapshot" if frames is None else "ring"
 
     def show_all(self, board: Board, now: Millis) -> None:
-        """What a topic shows began anew: a snapshot for everybody."""
+        """A topic has a new epoch: every watcher gets a snapshot."""
         if board.name.kind is Kind.ME:
             board.version = board.floor = self.next_me_version()
         if board.watchers:

@@ -1,8 +1,8 @@
-"""Who watches what: changes come in from the shards, frames go out to the watchers.
+"""Topics and their watchers: changes of shards come in, frames go out.
 
-Sans I/O: the hub is told what happened (a batch from a feed, a view that was read, a
-socket that can be written again, a second that passed), writes frames through each
-watcher's ``Writer``, and says which topics it wants read (``take_wanted``). Rules:
+Sans I/O: the hub is called with what happened (a batch from a feed, a view that was
+read, a socket that can be written again, a second that passed), writes frames through
+each watcher's ``Writer``, and says which topics it wants read (``take_wanted``). Rules:
 
 1. No delta is sent across a gap: who cannot chain is read again, or sent a snapshot.
 2. A read that began before a reset says nothing about what the reset hid.
@@ -38,7 +38,7 @@ from gateway.live.topics.watcher import Watcher
 from gateway.wire.problems import Problem
 
 FORGET_MS: Final = 60_000
-"""A topic that nobody watches is kept this long, so that reconnects can resume."""
+"""An unwatched topic is kept this long, so that reconnects can resume."""
 
 SUSPECT_MS: Final = 2_000
 """How long a verified version may be ahead of the feed before it counts as a gap."""
@@ -47,7 +47,7 @@ READ_AGAIN_MS: Final = MappingProxyType(
     {Kind.SCHEDULE: 6 * 3_600_000, Kind.ME: 5 * 60_000}
 )
 """A schedule's window moves with the days; a patient's bookings are spread over
-calendars whose positions nobody verifies. So both are read again this often."""
+calendars whose positions are not verified. So both are read again this often."""
 
 
 class Hub:
@@ -71,9 +71,9 @@ class Hub:
         self._wake = wake
         self.doubt: Callable[[Board], None] = lambda _board: None
         self.forgotten: Callable[[Board], None] = lambda _board: None
-        """Told of each topic that is kept no more."""
+        """Called with each topic that is no longer kept."""
         self._idle: dict[Board, None] = {}
-        """Topics that nobody watches, since longest first."""
+        """Unwatched topics, the longest unwatched first."""
 
     # --- watchers ----------------------------------------------------------------
 
@@ -82,7 +82,7 @@ class Hub:
         self.watchers.add(watcher)
 
     def dropped(self, watcher: Watcher, now: Millis) -> None:
-        """A connection is gone, and with it all its subscriptions."""
+        """A connection ended, and with it all its subscriptions."""
         for wire in list(watcher.boards):
             self.unsubscribe(watcher, wire, now)
         self.watchers.discard(watcher)
@@ -94,7 +94,7 @@ class Hub:
         """Let a watcher have a topic, from a position on if it has one.
 
         What it lacks is sent at once, or when the topic's first read is done. Asking
-        again for a topic is how a client mends a gap.
+        again for a topic is how a client closes a gap.
         """
         board = self.index.board(name)
         self._use(board)
@@ -118,7 +118,7 @@ class Hub:
         self.rest(board, now)
         return True
 
-    # --- topics that somebody may watch soon --------------------------------------
+    # --- topics that may be watched soon ------------------------------------------
 
     def keep(self, name: TopicName, now: Millis) -> Board:
         """The topic of this name, read if it is new; who watches it may come later."""
@@ -141,7 +141,7 @@ class Hub:
         self.rest(board, now)
 
     def rest(self, board: Board, now: Millis) -> None:
-        """Let a topic be forgotten after a while, if it is one that nobody watches."""
+        """Let a topic be forgotten after a while, if it is unwatched."""
         is_kept = self.index.boards.get(board.name.key) is board
         if is_kept and not board.is_wanted and board.idle_since is None:
             board.idle_since = now
@@ -180,7 +180,7 @@ class Hub:
         return self.index.shard(shard).cursor
 
     def seqs(self) -> dict[ShardId, int]:
-        """The journal position that each shard's feed has told of."""
+        """The journal position that each shard's feed has reached."""
         return {shard: state.seq for shard, state in self.index.shards.items()}
 
     def on_feed(
@@ -306,7 +306,7 @@ class Hub:
         self._wake()
 
     def read_again(self, board: Board) -> None:
-        """What a topic shows may be old: read it, if somebody still watches."""
+        """What a topic shows may be old: read it, if it is still watched."""
         if self.index.boards.get(board.name.key) is board:
             self._read_again(board, NOWHERE)
 
@@ -322,7 +322,7 @@ class Hub:
                 self._wanted[board] = None
 
     def begin_read(self, board: Board) -> bool:
-        """A read of this topic starts now; False if nobody needs it any more."""
+        """A read of this topic starts now; False if it is not needed any more."""
         board.again = False
         return self.index.boards.get(board.name.key) is board
 
@@ -353,7 +353,7 @@ class Hub:
         return True
 
     def refused(self, board: Board, problem: Problem) -> None:
-        """A topic does not exist (any more): its watchers are told, and it is gone."""
+        """A topic does not exist (any more): end it, with an error to its watchers."""
         if self.index.boards.get(board.name.key) is not board:
             return  # forgotten in the meantime, and perhaps another by now
         self._say(board, problem)
@@ -389,7 +389,7 @@ class Hub:
         return position < known
 
     def _reconcile(self, board: Board, version: int, rows: Rows, now: Millis) -> None:
-        """Within one epoch, whoever watches is told the difference as one delta."""
+        """Within one epoch, watchers get the difference as one delta."""
         self.delivery.settle(board, now)
         changed = board.difference(rows)
         if board.name.kind is Kind.ME:
@@ -408,7 +408,7 @@ class Hub:
     # --- verification ------------------------------------------------------------
 
     def is_watched(self, shard: ShardId) -> bool:
-        """Whether anybody could be told of a change on this shard."""
+        """Whether a change on this shard could have a watcher."""
         return bool(self.index.patients or self.index.shard(shard).providers)
 
     def has_topics(self, shard: ShardId) -> bool:
@@ -416,11 +416,11 @@ class Hub:
         return bool(self.index.shard(shard).providers)
 
     def watched_shards(self) -> list[ShardId]:
-        """Shards with calendars that somebody watches."""
+        """Shards with watched calendars."""
         return [shard for shard, at in self.index.shards.items() if at.providers]
 
     def watched_providers(self) -> dict[ShardId, tuple[ProviderId, ...]]:
-        """Calendars that somebody watches, by shard: ask where they stand."""
+        """Watched calendars by shard: their positions are to be asked for."""
         return {
             shard: tuple(
                 provider
@@ -434,7 +434,7 @@ class Hub:
         }
 
     def verified(self, view: PositionsView, now: Millis) -> None:
-        """Where calendars stand: what the feed has not told of soon is read again."""
+        """Positions of calendars: where the feed stays behind, they are read again."""
         for provider_id, version in view.versions.items():
             provider = self.index.providers.get(provider_id)
             if provider is None:

@@ -11,7 +11,7 @@ from gateway.live.topics.topic import Board
 
 
 class ShardTopics:
-    """What is known of one shard: its feed's cursor and seq, and who is watched."""
+    """One shard: its feed's cursor and seq, and the watched providers."""
 
     __slots__ = ("cursor", "providers", "seq")
 
@@ -42,7 +42,7 @@ class ProviderTopics:
 
 
 class TopicIndex:
-    """All topics of this process; those of nobody are taken out by the hub."""
+    """All topics of this process; the hub takes out unwatched ones."""
 
     def __init__(
         self, encoder: FrameEncoder, shard_of: Callable[[ProviderId], ShardId]
@@ -62,12 +62,12 @@ class TopicIndex:
         return state
 
     def drop_shard(self, shard: ShardId) -> None:
-        """Nobody follows this shard any more; followed again, it begins anew."""
+        """This shard is not followed any more; followed again, it starts over."""
         if not self.shard(shard).providers:
             del self.shards[shard]
 
     def board(self, name: TopicName) -> Board:
-        """The topic of this name, made if nobody asked for it before."""
+        """The topic of this name, made at the first call."""
         board = self.boards.get(name.key)
         if board is not None:
             return board
@@ -87,7 +87,7 @@ class TopicIndex:
         return board
 
     def forget(self, board: Board) -> None:
-        """End a topic and take it out; asked for again, it begins anew."""
+        """End a topic and take it out; asked for again, it starts over."""
         board.end()
         name = board.name
         self.boards.pop(name.key, None)
@@ -109,7 +109,7 @@ class TopicIndex:
         return Position(shard.cursor.epoch, 0)
 
     def relocated(self, name: TopicName) -> bool:
-        """Whether its calendar has moved, as we know now: its topics are filed anew."""
+        """Whether its calendar has moved since; then its topics are filed again."""
         provider = self.providers.get(name.provider_id)
         if provider is None:
             return False

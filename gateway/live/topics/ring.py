@@ -1,7 +1,7 @@
 """The recent frames of one topic, so that a watcher who blinked misses nothing.
 
-Entries chain: each one's ``before`` is the ``version`` of the one ahead of it. Whoever
-stands inside the chain can be brought up to date without asking a calendar.
+Entries chain: each one's ``before`` is the ``version`` of the one ahead of it. A client
+with a position inside the chain is brought up to date without asking a calendar.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Board:
         self.watchers: dict[Watcher, None] = {}
         self.waiting: dict[Watcher, Position] = {}
         self.asked: dict[Callable[[Problem | None], None], None] = {}
-        """Told once whether the topic exists."""
+        """Called once with whether the topic exists."""
         self.payers: tuple[str, ...] = ()
         """To whom the topic is charged; see room.py."""
         self.reading = False
@@ -118,7 +118,7 @@ class Board:
         self.need = NOWHERE
         self.held: list[Held] = []
         self.pending: Rows = {}
-        """Changes that the content knows of and nobody was told yet (pace.py)."""
+        """Changes in the content that were not sent yet (coalescing.py)."""
         self.pending_version = 0
         self.spoke_at = Millis(-(1 << 62))
         self.idle_since: Millis | None = None
@@ -134,12 +134,12 @@ class Board:
 
     @property
     def is_watched(self) -> bool:
-        """Whether anybody watches, or waits for the first content."""
+        """Whether it has watchers, or some that wait for the first content."""
         return bool(self.watchers or self.waiting)
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anybody watches, or waits to hear whether it exists."""
+        """Whether it is watched, or a subscription waits to learn if it exists."""
         return self.is_watched or bool(self.asked)
 
     # --- content ---------------------------------------------------------------
@@ -191,7 +191,7 @@ class Board:
         return old != row
 
     def difference(self, fresh: Rows) -> Rows:
-        """What a watcher of the shown content must be told to see the fresh one.
+        """The changes that turn the shown content into the fresh one.
 
         Bookings that are not in the fresh content have left its window: they stay.
         Holds that are not in it have ended.
@@ -224,7 +224,7 @@ class Board:
         self.pending_version = max(self.pending_version, version)
 
     def end(self) -> None:
-        """The topic is gone: nobody watches it, and nothing is to be told."""
+        """The topic ends: it has no watchers, and nothing to send."""
         self.watchers, self.waiting, self.pending = {}, {}, {}
 
     def take_pending(self) -> tuple[int, Rows]:
@@ -258,7 +258,7 @@ class Board:
         """All of it, encoded once per position."""
         ready, self._ready = self._ready, None
         if self._snapshot is None and ready is not None:
-            # A position names one page: whoever encoded it, it is the same.
+            # A position names one page, so its encoding may come from elsewhere.
             self._snapshot = ready if ready.position == self.position else None
         if self._snapshot is None:
             self._snapshot = self.encoder.snapshot(self.name, self.position, self.rows)
@@ -274,16 +274,16 @@ class Board:
         self._ready = snapshot
 
     def catch_up(self, stands: Position) -> Sequence[Frame] | None:
-        """The deltas that somebody at a position lacks; None means a snapshot.
+        """The deltas missing after a position; None means that a snapshot is needed.
 
         All or nothing: never a part of what is missing.
         """
         if stands.epoch != self.epoch:
             return None
         if stands.version >= self.version:
-            # At the floor the page is ours. In between and beyond it somebody may have
-            # seen what we have not, undone since: our next delta would not mention it,
-            # so they start from our page again. Positions of "me" are ours alone.
+            # At the floor the page is ours. In between and beyond it a client may have
+            # seen, elsewhere, what was undone since: our next delta would not mention
+            # it, so it gets a snapshot. Positions of "me" are this process's alone.
             # What is held back is such a thing too.
             ours = self.version if self.pending else self.floor
             return () if stands.version in (self.version, ours) else None

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from gateway.live.topics.topic import Board
 
 STRIKES_MAX: Final = 3
-"""So many frames that nobody can read, and the connection is closed."""
+"""Unreadable frames after which the connection is closed."""
 
 
 class Writer(Protocol):
-    """The road to one connection. Adapters: connection.py and outbox.py."""
+    """Writes to one connection. Adapters: connection.py and asgi_writer.py."""
 
     @property
     def writable(self) -> bool:
-        """Whether a frame may be written now; once False, the hub is told later."""
+        """Whether a frame may be written now; after False, the hub is called later."""
         ...
 
     @property
@@ -45,7 +45,7 @@ class Writer(Protocol):
         ...
 
     def ping(self) -> None:
-        """Find out whether somebody is there; called every 20 s or so."""
+        """Check that the client still answers; called every 20 s or so."""
         ...
 
     def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
@@ -88,7 +88,7 @@ class Watcher:
 
     @property
     def subject(self) -> str:
-        """Who watches; "" if nobody signed in."""
+        """The signed-in subject; "" without one."""
         return self.caller.subject if self.caller else ""
 
     def owe(self, board: Board, position: Position, now: Millis) -> None:

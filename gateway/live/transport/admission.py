@@ -1,16 +1,16 @@
-"""How many newcomers are let in, and when: a token bucket with a waiting room.
+"""Admission of new connections: a token bucket with a bounded queue.
 
 A handshake costs as much as hundreds of messages, and after a pause of the network all
-watchers come at once. So newcomers pass one by one:
+watchers come at once. So new connections are admitted one by one:
 
-1. While there are tokens (``rate_per_s``) and nobody waits, a newcomer goes in at once.
-2. Else it waits its turn. In each turn of the event loop a few who wait go in, and
-   more if the bucket has tokens: a calm machine lets in what its processor can, a busy
-   one at least the rate, and in between everybody else has a turn.
-3. Who would wait longer than ``patience_s`` even at that rate is refused, and told
-   when to come again: at a random second, so that they do not come together.
+1. While there are tokens (``rate_per_s``) and none waits, it is admitted at once.
+2. Else it waits, first come, first served. Each turn of the event loop admits a few,
+   and more if the bucket has tokens: a calm machine admits what its processor can, a
+   busy one at least the rate, and other work has its turn in between.
+3. One that would wait longer than ``patience_s`` even at that rate is refused with a
+   time to retry after: a random one, so that retries do not come together.
 
-Pure: time is a parameter, chance is given, and who waits is known elsewhere.
+Pure: time is a parameter, chance is given; waiting_room.py has the connections.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from typing import Final
 from msgspec import Struct
 
 A_TURN: Final = 16
-"""Newcomers in one turn of the event loop beyond the rate: some ten milliseconds."""
+"""Admitted in one turn of the event loop beyond the rate: some ten milliseconds."""
 BURST_S: Final = 0.1
 """The bucket holds what flows in during this time."""
 PATIENCE_S: Final = 20.0
 """At the rate alone, which is a fifth of what a calm processor does: ten thousand who
-come at once wait, and are in before common clients give up after ten seconds."""
+come at once wait, and are admitted before common clients give up after ten seconds."""
 COME_AGAIN_S: Final = 8
-"""Over this time those come back who are refused."""
+"""Refused clients are told to retry within this time."""
 
 
 class Verdict(Enum):
-    """What becomes of a newcomer."""
+    """What becomes of a new connection."""
 
     ENTER = "enter"
     WAIT = "wait"
@@ -47,11 +47,11 @@ class TurnstileTally(Struct):
     waited: int = 0
     refused: int = 0
     shut_out: int = 0
-    """Who came when the door was shut for all: full, or stopping."""
+    """Refused while the server was full or shutting down."""
 
 
 class Turnstile:
-    """Decides; ``rate_per_s`` 0 lets everybody in at once."""
+    """Decides; ``rate_per_s`` 0 admits all at once."""
 
     def __init__(
         self, rate_per_s: float, random: Random, patience_s: float = PATIENCE_S
@@ -71,7 +71,7 @@ class Turnstile:
         return max(1, int(self._rate * self._patience_s))
 
     def arrive(self, now: float) -> Verdict:
-        """Somebody knocks; ``now`` in seconds of a clock that never goes back."""
+        """A new connection arrives; ``now`` in seconds of a monotonic clock."""
         if self._rate <= 0:
             self.tally.entered += 1
             return Verdict.ENTER
@@ -88,7 +88,7 @@ class Turnstile:
         return Verdict.WAIT
 
     def let_in(self, now: float) -> int:
-        """How many of those who wait go in during this turn, who came first first."""
+        """How many waiting connections this turn admits, first come, first served."""
         self._refill(now)
         number = min(self.waiting, max(A_TURN, int(self._tokens)))
         self._tokens = max(0.0, self._tokens - number)
@@ -97,11 +97,11 @@ class Turnstile:
         return number
 
     def gave_up(self) -> None:
-        """One of those who wait has gone away."""
+        """A waiting client left."""
         self.waiting -= 1
 
     def come_again_s(self) -> int:
-        """In how many whole seconds somebody who was refused should come again."""
+        """In how many whole seconds a refused client should retry."""
         return self._random.randint(1, COME_AGAIN_S)
 
     def _refill(self, now: float) -> None:

@@ -1,8 +1,8 @@
-"""The last yards of a connection: a short, bounded row of frames, and one task.
+"""A ``Writer`` over an ASGI ``send``: a short, bounded queue of frames, and one task.
 
 The row exists because the transport's ``send`` waits. When it is full the connection
 is not writable, topics become dirty instead of growing the row (watcher.py), and once
-it is empty again the hub is told. A transport that takes finished frames without
+it is empty again the hub is called. A transport that takes finished frames without
 waiting needs none of this: it implements ``Writer`` itself.
 """
 
@@ -119,7 +119,7 @@ class RowWriter:
         return frame
 
     def takes_relief(self) -> bool:
-        """Whether the row was full and is empty now: tell the hub, once."""
+        """Whether the row was full and is empty now: the hub is to be called, once."""
         if self._row:
             return False
         self._answers = 0

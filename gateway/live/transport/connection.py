@@ -2,8 +2,8 @@
 
 uvicorn's connection and the application's calls are thirty kilobytes, for they are made
 for anything that can be said over a socket. Once hands are shaken a watcher needs the
-transport, a row of finished frames, and somebody who hears what it says. So the
-transport is given to this class (fanout.py), and everything else is let go.
+transport, a row of finished frames, and a listener for its messages. So the
+transport is given to this class (uvicorn_protocol.py), and the rest is released.
 
 A frame of ours is finished when it is made (frames.py) and goes straight to the
 transport; all that concerns one connection in one turn of the event loop leaves in one
@@ -44,7 +44,7 @@ JOINED_MAX: Final = 16 * 1024
 """Bytes for one connection in one turn, give or take the last frame; what comes on top
 is owed (watcher.py)."""
 ANSWERS_BYTES_MAX: Final = 1024 * 1024
-"""Answers that wait; who asks on and does not read is closed as too slow. One message
+"""Answers that wait; a client that sends on and does not read is closed. One message
 may name 256 topics, and have an answer and a snapshot for each."""
 SHUTDOWN_S: Final = 0.5
 """What the last bytes may take when the server has stopped."""
@@ -55,7 +55,7 @@ log = structlog.get_logger("slotcast.live")
 
 
 class LiveConnection(asyncio.BufferedProtocol):
-    """A transport, a row of frames, and who listens.
+    """A transport, a row of frames, and a listener.
 
     Bytes are received into a buffer that all connections share, so that no client has
     more read at once than it holds. What was read and not yet parsed is ``_unread``;
@@ -94,7 +94,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         connections: set[Any],
         early: bytes = b"",
     ) -> None:
-        """Nobody hears anything before ``begin``.
+        """No message is passed on before ``begin``.
 
         ``connections`` is the server's set of all it has; ``early`` the bytes that came
         behind the handshake.
@@ -125,7 +125,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._close_timer: asyncio.TimerHandle | None = None
 
     def begin(self, listener: Listener | None) -> None:
-        """From now on ``listener`` hears; None: the connection is only closed."""
+        """Pass messages to ``listener`` from now on; None: it is only closed."""
         self._listener = listener
         if self._unread is not None and self._reading_on is None:
             loop = asyncio.get_running_loop()
@@ -145,7 +145,7 @@ class LiveConnection(asyncio.BufferedProtocol):
             self._full()
 
     def answer(self, frame: Frame) -> None:
-        """Send an answer, even to one who reads slowly; bounded."""
+        """Send an answer, even to a client that reads slowly; bounded."""
         if self._closing is not None:
             return
         self._flushes.add_urgent(self)
@@ -162,7 +162,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         return self._transport.get_write_buffer_size() + self._bytes
 
     def ping(self) -> None:
-        """Ask for a sign of life; who gave none since the last time is cut off."""
+        """Ping; a client that sent nothing since the last one is disconnected."""
         if not self._is_alive:
             self.cut_off()
             return
@@ -200,7 +200,7 @@ class LiveConnection(asyncio.BufferedProtocol):
             self._relieve()
 
     def cut_off(self) -> None:
-        """Let go of the connection at once."""
+        """Abort the connection."""
         self.writable = False
         self._closing = self._closing or CloseCode.ABNORMAL_CLOSURE
         self._is_closed = True
@@ -208,7 +208,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._transport.abort()
 
     def shutdown(self) -> None:
-        """The server stops; its watchers were sent away before (rhythm.py)."""
+        """The server stops; its watchers were closed before (ticker.py)."""
         if not self._is_closed:
             self._closing = self._closing or CloseCode.SERVICE_RESTART
             self._say_close()
@@ -231,7 +231,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         """Close the transport; what is not taken in this time is thrown away.
 
         As little as the kernel takes, as much waits here: a transport that closes in
-        good order would wait for a client who may never read again.
+        good order would wait for a client that may never read again.
         """
         self._is_closed = True
         self.writable = False
@@ -271,7 +271,7 @@ class LiveConnection(asyncio.BufferedProtocol):
             self._listener.relieved()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over, whoever ended it."""
+        """The connection ended, whichever side closed it."""
         if self._close_timer is not None:
             self._close_timer.cancel()
         self._connections.discard(self)
@@ -396,7 +396,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._end_soon(self._shared.close_s)
 
     def _unreadable(self, parser: Protocol) -> None:
-        """What the client sends cannot be read on: say why, and hear no more of it."""
+        """The client's bytes are no WebSocket frames: say why, and read no more."""
         if isinstance(parser.parser_exc, PayloadTooBig):
             self._refuse(OurCode.TOO_LARGE)
             self.flush()
@@ -455,8 +455,8 @@ class LiveConnection(asyncio.BufferedProtocol):
     def receive(self, text: str | None) -> None:
         """Hear a message: one in a turn.
 
-        So answers leave between them, and nobody keeps the others waiting. Those that
-        came with it wait, and reading with them.
+        So answers leave between them, and one client cannot delay the others. Messages
+        that came with it wait, and reading with them.
         """
         if self._inbox is not None or self._listener is None:
             self._inbox = self._inbox or []
@@ -475,7 +475,7 @@ class LiveConnection(asyncio.BufferedProtocol):
             self._hear(text)
             return
         self._inbox = None
-        # A client that was told of our close answers it, behind what is not heard.
+        # A client answers our close behind messages that are not handled.
         if inbox is None or self._transport.is_closing():
             return
         if self._unread is None:
@@ -488,6 +488,6 @@ class LiveConnection(asyncio.BufferedProtocol):
         try:
             self._listener.heard(text)
         except Exception:
-            # As in a flush: a defect of ours costs this connection, and no other.
+            # As in a flush: an internal error costs this connection, and no other.
             log.exception("a connection is cut off")
             self.cut_off()

@@ -46,7 +46,7 @@ _MASKED: Final = 128
 _LENGTH_IN_TWO_BYTES: Final = 126
 
 _QUIET: Final = logging.getLogger("slotcast.live.frames")
-_QUIET.setLevel(logging.CRITICAL)  # what a client gets wrong is told to the client
+_QUIET.setLevel(logging.CRITICAL)  # a client's errors are answered, not logged
 
 
 class Incoming:

@@ -1,7 +1,7 @@
 """uvicorn's WebSocket handshake, after which the application may have the transport.
 
-Given to uvicorn as its ``ws`` class. All that a web server does for a newcomer is done
-as ever: headers, proxies, routes, limits. Once the application has accepted, it may
+Given to uvicorn as its ``ws`` class. uvicorn does for a new connection what it always
+does: headers, proxies, routes, limits. Once the application has accepted, it may
 ``adopt`` the connection: from then on a ``LiveConnection`` has the transport, and
 uvicorn's object, its scope and the application's call are released. Where this class is
 missing the application finds no ``EXTENSION`` in its scope, and refuses the handshake.
@@ -66,14 +66,14 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
             peer.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT_BYTES)
 
     async def run_asgi(self) -> None:
-        """Let the application see us."""
+        """Put this object into the scope, for the application to adopt."""
         # Typed as a dict of one known key; ASGI lets a server add its own.
         extensions = cast("dict[str, Any]", self.scope["extensions"])
         extensions[EXTENSION] = self
         await super().run_asgi()
 
     def adopt(self, shared: Switchboard) -> LiveConnection | None:
-        """Give the connection away; None if the client has gone in the meantime.
+        """Give the connection away; None if the client left in the meantime.
 
         The application has accepted, and sends and receives nothing any more.
         """

@@ -1,8 +1,8 @@
-"""Newcomers on their way in: the turnstile with an event loop, and the socket's class.
+"""New connections that wait to be admitted, and the protocol class that holds them.
 
 A WebSocket's handshake waits or is refused here before anything of it is parsed, so
-that a refusal costs next to nothing and a storm does not delay those who are in.
-Streams, and sockets of another server, come by ASGI and wait in the same row.
+that a refusal costs next to nothing and a storm does not delay open connections.
+Streams come by ASGI and wait in the same queue.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from gateway.live.transport.admission import Turnstile, Verdict
 from gateway.live.transport.uvicorn_protocol import FanoutProtocol
 
 EARLY_BYTES_MAX: Final = 16 * 1024
-"""A handshake, and what an impatient client may say before its answer."""
+"""A handshake, and what a client may send before its answer."""
 
 _REFUSAL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
     b"Retry-After: %d\r\n"
     b"Content-Type: text/plain; charset=utf-8\r\n"
-    b"Content-Length: 33\r\n"
+    b"Content-Length: 64\r\n"
     b"Connection: close\r\n\r\n"
-    b"Full or stopping; come back soon."
+    b"The server is full or shutting down. Retry after the given time."
 )
 
 log = structlog.get_logger("slotcast.live")
 
 
 class Ticket:
-    """Somebody's place in the row: ``enter`` is called when it is their turn."""
+    """A place in the queue: ``enter`` is called when its turn comes."""
 
     __slots__ = ("enter",)
 
@@ -46,7 +46,7 @@ class Ticket:
 
 
 class Entrance:
-    """Runs a turnstile. ``is_shut`` says that nobody more is taken at all."""
+    """Runs the admission. ``is_shut``: no connection is admitted at all."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Entrance:
         return ticket
 
     def give_up(self, ticket: Ticket) -> None:
-        """They have gone; nothing happens if their turn has come already."""
+        """The client left. No effect if it was already admitted."""
         if ticket.enter is not None:
             ticket.enter = None
             self.turnstile.gave_up()
@@ -118,12 +118,12 @@ def _let_in(enter: Callable[[], None]) -> None:
     try:
         enter()
     except Exception:
-        # A defect of ours costs this newcomer, and not those behind it.
-        log.exception("a newcomer is not let in")
+        # An internal error costs this connection, and not those behind it.
+        log.exception("a connection could not be admitted")
 
 
 class Newcomer(asyncio.Protocol):
-    """A transport and the bytes of a handshake: all that somebody who waits costs.
+    """A transport and the bytes of a handshake: all that a waiting connection costs.
 
     Given to uvicorn as its ``ws``. In its turn it makes uvicorn's connection of what
     uvicorn gave us, and that takes the transport over.
@@ -170,7 +170,7 @@ class Newcomer(asyncio.Protocol):
                 self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody waits for somebody who has gone."""
+        """The client left: it does not wait any more."""
         self._connections.discard(self)
         self._transport = None
         if self._ticket is not None:

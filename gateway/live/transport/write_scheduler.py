@@ -1,9 +1,8 @@
 """Connections with something to send, in the order in which they get their turn.
 
 A topic with ten thousand watchers must not keep one with ten waiting: each frame's
-receivers stand in a lane of their own, and the lanes take turns. Answers, which
-somebody waits for, go first. After some writes whatever else waits on the event loop
-has its turn.
+receivers stand in a queue of their own, and the queues take turns. Answers, which
+clients wait for, go first. After some writes other work on the event loop has its turn.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ async def test_tokens_of_an_older_program_hold_until_they_are_revoked() -> None:
 
 
 async def test_a_living_socket_is_closed_with_its_token() -> None:
-    """4501 at once: sign in anew. Other people's sockets and anonymous ones stay."""
+    """4501 at once: sign in again. Other people's sockets and anonymous ones stay."""
     store = MemoryRevocations(SteppedClock(make.NOW))
     async with (
         live_house(store) as live,

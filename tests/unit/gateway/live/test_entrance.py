@@ -91,7 +91,9 @@ async def test_beyond_the_room_it_is_503_with_a_time() -> None:
         response = found.value.response
         assert response.status_code == 503
         assert 1 <= int(response.headers["Retry-After"]) <= 8
-        assert response.body == b"Full or stopping; come back soon."
+        assert response.body == (
+            b"The server is full or shutting down. Retry after the given time."
+        )
         async with httpx.AsyncClient(base_url=house.url) as rest:
             answer = await rest.get(f"/v1/stream?topics={WEEK}")
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
