@@ -57,7 +57,13 @@ async def _isolated(site: Site, provider: ProviderId) -> MovedCalendar:
 def reshard(
     *,
     shards: Annotated[
-        int | None, typer.Option(help="How many shards from now on.", min=1, max=4096)
+        int | None,
+        typer.Option(
+            help="How many shards from now on. For one machine: one for each two "
+            "cores, at least 1; for a cluster: ten for each node.",
+            min=1,
+            max=4096,
+        ),
     ] = None,
     placement: Annotated[
         Placement | None,

@@ -13,6 +13,7 @@ from actors.errors import Unavailable
 from actors.ports import ShardStatus
 from cluster.commands.options import DataOption, JsonOption
 from cluster.site.run_file import RunRecord, read_record
+from cluster.site.settings import shards_of_machine
 from cluster.site.site import Site, existing_site
 from cluster.terminal.addresses import http_url
 from cluster.terminal.obstacle import FOUND_A_PROBLEM
@@ -73,6 +74,8 @@ def _server_facts(
         "address": http_url(record.host, record.port),
         "data": str(site.folder.path),
         "placement": site.settings.placement.value,
+        "shard_count": len(shards),
+        "shards_for_this_machine": shards_of_machine(),
         "tzdata": ", ".join(sorted({one.tzdata for one in shards} - {""})),
     }
 

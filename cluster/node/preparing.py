@@ -21,6 +21,8 @@ from cluster.terminal.obstacle import Obstacle
 from cluster.terminal.terminal import Terminal
 
 SECRET_BYTES = 32
+CLUSTER_SHARDS_LEAST = 8
+"""Shards of a new cluster, if no number is set: some for each of a few nodes."""
 
 
 @contextmanager
@@ -64,6 +66,10 @@ def site_of_node(settings: Settings, terminal: Terminal, *, is_head: bool) -> Si
             f"The journal's Redis knows no site {settings.site!r} to join.",
             "Start the first node with: slotcast cluster up; or check SLOTCAST_SITE.",
         )
+    if layout is None and "shards" not in settings.model_fields_set:
+        # One machine's number would leave nothing for the nodes that join.
+        shards = max(settings.shards, CLUSTER_SHARDS_LEAST)
+        settings = settings.model_copy(update={"shards": shards})
     if layout is not None:
         settings = folder.check_matches(layout, settings)
     folder.check_writable()

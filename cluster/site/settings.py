@@ -36,6 +36,16 @@ SECRETS = (
 ``SLOTCAST_<NAME>_FILE`` names."""
 
 
+def shards_of_machine() -> int:
+    """The number of shards of a new site: one for each two cores of this machine.
+
+    A shard is one thread, and the cores are also gateways', projectors' and the
+    journal's. With more shards than that each wakes for smaller batches: on two cores
+    four shards cost half as much again for each booking as one.
+    """
+    return max(1, len(os.sched_getaffinity(0)) // 2)
+
+
 class Settings(BaseSettings):
     """The settings of one site; immutable once read."""
 
@@ -140,9 +150,11 @@ class Settings(BaseSettings):
     programs on the gateway's own machine may read it."""
 
     # --- the calendars -----------------------------------------------------------
-    shards: int = Field(4, ge=1, le=4096)
-    """Number of shards, for the life of the folder. One process each: two per core
-    leave room to grow and start in two seconds."""
+    shards: int = Field(default_factory=shards_of_machine, ge=1, le=4096)
+    """Number of shards, for the life of the folder, one process each. By default one
+    for each two cores of the machine that makes a new folder (1 on two cores), since
+    fewer shards decide larger batches; the first node of a cluster makes 8 at least.
+    ``slotcast reshard`` changes it."""
     placement: Placement = Placement.SHARD
     """``shard``: many providers per process; ``provider``: one process each, for a
     practice of a few dozen."""

@@ -55,6 +55,8 @@ def page() -> str:
         default = field.default
         value = getattr(default, "value", default)
         shown = str(value).lower() if isinstance(value, bool) else str(value or "")
+        if field.default_factory is not None:
+            value, shown = "", "by cores"
         shown = "0" if value == 0 and not isinstance(value, bool) else shown
         marks = [
             word

@@ -21,7 +21,7 @@ def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_defaults_serve_on_loopback() -> None:
     """Without any setting the server is for this machine only, on port 8000."""
     settings = read_settings()
-    assert (settings.host, settings.port, settings.shards) == ("127.0.0.1", 8000, 4)
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.is_loopback
     assert settings.data == Path("var/slotcast")
 
