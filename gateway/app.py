@@ -219,7 +219,8 @@ def _mount_features(
 
 def _feature_routers(ports: GatewayPorts) -> list[FeatureRouter]:
     """Ordinary features, those whose stores this gateway was given."""
-    return [jobs_router] if ports.jobs is not None else []
+    has_stores = ports.jobs is not None and ports.answers is not None
+    return [jobs_router] if has_stores else []
 
 
 def _operation_routes(door: Door, declared: Sequence[Operation]) -> list[Route]:

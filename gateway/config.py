@@ -13,6 +13,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from actors.ports import Calendars, Clock, ShardLinks
+from care.idempotency.ports import AnswerStore
 from care.jobs.ports import JobQueue
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
 from care.sharing import HotPages, RateBudgets, Revocations
@@ -165,5 +166,7 @@ class GatewayPorts:
     """Where revoked tokens are learned; without it no token can be revoked."""
     jobs: JobQueue | None = None
     """Background jobs, for operators; without it ``/v1/jobs`` is not there."""
+    answers: AnswerStore | None = None
+    """Answers by idempotency key; ordinary features that write need it."""
     pages: HotPages | None = None
     """Pages shown a moment ago by any gateway; without it calendars are asked."""

@@ -21,6 +21,7 @@ from gateway.calendars.courier import Courier
 from gateway.config import GatewayConfig, GatewayPorts, LiveSettings
 from gateway.http.router import GatewayApp
 from gateway.transport.limits import HttpLimits
+from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue
 from persistence.readmodel.queries.bookings import SqlBookingHistory
 from persistence.readmodel.queries.directory import SqlDirectory
@@ -130,6 +131,7 @@ async def gateway_ports(
                 revocations=shared.revocations,
                 pages=shared.pages,
                 jobs=SqlJobQueue(records.engine),
+                answers=SqlAnswerStore(records.engine),
             )
     finally:
         await courier.close()

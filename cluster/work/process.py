@@ -17,6 +17,7 @@ from cluster.wiring.background import migrated
 from cluster.wiring.shared import wakeups_of
 from cluster.work.handlers import PERIODIC, job_handlers, outbox_handlers
 from cluster.work.worker import Lane, Worker
+from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue, outbox_of
 from persistence.records.models import RECORDS
 from persistence.redis.link import RedisAway
@@ -45,8 +46,9 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
     records = Records(site.records_url)
     outbox = open_engine(site.database_url, "writer")
     queue = SqlJobQueue(records.engine)
+    answers = SqlAnswerStore(records.engine)
     lanes = [
-        Lane(queue, job_handlers(records, queue, clock), JOBS),
+        Lane(queue, job_handlers(records, queue, answers, clock), JOBS),
         Lane(outbox_of(outbox), outbox_handlers(), OUTBOX),
     ]
     log.info("worker begins")

@@ -11,6 +11,10 @@ Before the handler runs, the caller is authenticated and counted exactly as for 
 operations of the hot paths (endpoint.py), query parameters that the route does not
 declare are refused, and the right is checked. Rights on single objects are checked by
 the handler through ``Access``, since only it has found the object.
+
+A POST, PUT or PATCH with ``Idempotency-Key`` that is repeated gets its first answer,
+and the handler does not run again (idempotency.py). ``idempotent=False`` is for routes
+whose body or answer is streamed.
 """
 
 from __future__ import annotations
@@ -27,13 +31,24 @@ from starlette.responses import Response
 from gateway.access.rights import PUBLIC, Access, Action
 from gateway.access.tokens import Caller
 from gateway.http.endpoint import Door
+from gateway.http.idempotency import (
+    KeyHeader,
+    Replayed,
+    claim_key,
+    response_of,
+    settle,
+)
 from gateway.wire.bodies import unknown
 from gateway.wire.errors import InvalidRequest, Unauthenticated
+from gateway.wire.problems import of_error
+from gateway.wire.replies import problem_reply
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
 ANYONE: Final = None
 """The right of a route that needs no token."""
+IDEMPOTENT_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
+"""Writes whose repetition could have a second effect; DELETE has one by nature."""
 RIGHT: Final = "x-right"
 """Where the OpenAPI document names a route's right."""
 
@@ -102,6 +117,15 @@ def may(right: Action) -> Callable[..., Awaitable[None]]:
     return check
 
 
+async def claim_caller_key(
+    request: Request,
+    caller: Annotated[Caller | None, Depends(caller_of)],
+    key: KeyHeader = None,
+) -> None:
+    """Claim the request's idempotency key; see ``claim_key`` for what it raises."""
+    await claim_key(request, caller, key)
+
+
 class FeatureRoute(APIRoute):
     """A route that refuses query parameters it does not declare."""
 
@@ -114,7 +138,15 @@ class FeatureRoute(APIRoute):
             for name in request.query_params:
                 if name not in known:
                     raise InvalidRequest("", unknown(name, known, "parameter"))
-            return await handle(request)
+            try:
+                response = await handle(request)
+            except Replayed as found:
+                return response_of(found.answer)
+            except Exception as error:
+                await settle(request, problem_reply(of_error(error)))
+                raise
+            await settle(request, response)
+            return response
 
         return checked
 
@@ -165,11 +197,16 @@ class FeatureRouter(APIRouter):
     ) -> Callable[[Handler], Handler]:
         """A route with its right as a dependency, and named in the document.
 
-        ``right`` is ANYONE for routes without a token. Other options are those of
-        FastAPI's decorators.
+        ``right`` is ANYONE for routes without a token. ``idempotent`` says whether a
+        write honours ``Idempotency-Key``. Other options are those of FastAPI's
+        decorators.
         """
         needed = caller_of if right is None or right in PUBLIC else may(right)
-        options["dependencies"] = [Depends(needed), *options.get("dependencies", [])]
+        # In this order: a key tells nothing to a caller without the right.
+        first = [Depends(needed)]
+        if options.pop("idempotent", True) and method in IDEMPOTENT_METHODS:
+            first.append(Depends(claim_caller_key))
+        options["dependencies"] = [*first, *options.get("dependencies", [])]
         extra = {RIGHT: right.value if right is not None else "anyone"}
         options["openapi_extra"] = extra | options.get("openapi_extra", {})
         return self.api_route(path, methods=[method], **options)

@@ -40,11 +40,8 @@ _EVERYWHERE: Final = (
 _FASTAPIS_OWN: Final = ("HTTPValidationError", "ValidationError")
 """Schemas of errors that are answered as problems here."""
 _SIGNED_IN: Final = ("forbidden",)
-_WRITES: Final = (
-    "payload_too_large",
-    "unsupported_media_type",
-    "idempotency_key_reused",
-)
+_BODIES: Final = ("payload_too_large", "unsupported_media_type")
+_KEYS: Final = ("idempotency_key_reused",)
 _INTRODUCTION: Final = """\
 Live scheduling for medical care. Instants are RFC 3339 in UTC, any offset is accepted;
 dates are in the clinic's zone. Errors are `application/problem+json`; programs switch
@@ -115,10 +112,12 @@ def _describe_refusals(operation: dict[str, Any]) -> None:
     anyone = operation.get(RIGHT) == "anyone"
     operation["security"] = [{}, {"bearer": []}] if anyone else [{"bearer": []}]
     writes = "requestBody" in operation
+    parameters = {one["name"] for one in operation.get("parameters", ())}
     codes = [
         *_EVERYWHERE,
         *(() if anyone else _SIGNED_IN),
-        *(_WRITES if writes else ()),
+        *(_BODIES if writes else ()),
+        *(_KEYS if "Idempotency-Key" in parameters else ()),
     ]
     operation["responses"].pop("422", None)
     operation["responses"] |= _refusals([code for code in CODES if code in codes])
@@ -137,7 +136,7 @@ def codes_of(operation: Operation) -> list[str]:
     if not operation.public:
         found.update(_SIGNED_IN)
     if operation.writes:
-        found.update(_WRITES)
+        found.update(_BODIES, _KEYS)
     return [code for code in CODES if code in found]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from persistence.accounts.models import AccountRecord
+from persistence.idempotency.models import IdempotencyRecord
 from persistence.jobs.models import JobRecord
 from persistence.keys.models import DataKeyRecord
 from persistence.notices.models import OutgoingMessageRecord
@@ -16,6 +17,7 @@ __all__ = [
     "RECORDS",
     "AccountRecord",
     "DataKeyRecord",
+    "IdempotencyRecord",
     "JobRecord",
     "OutgoingMessageRecord",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Integer, String, Text
+from sqlalchemy import BigInteger, Integer, LargeBinary, String, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
@@ -41,6 +41,11 @@ def prose() -> TypeEngine[str]:
 def document() -> TypeEngine[str]:
     """Text for programs, up to 16 MiB."""
     return Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4"), "mysql", "mariadb")
+
+
+def blob() -> TypeEngine[bytes]:
+    """Bytes, up to 16 MiB."""
+    return LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 
 
 def serial() -> TypeEngine[int]:

@@ -73,3 +73,8 @@ def words(length: int) -> TypeEngine[str]:
 def prose() -> TypeEngine[str]:
     """Unbounded text for people."""
     return sa.Text().with_variant(mysql.TEXT(charset="utf8mb4"), "mysql", "mariadb")
+
+
+def blob() -> TypeEngine[bytes]:
+    """Bytes, up to 16 MiB."""
+    return sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")

@@ -25,6 +25,7 @@ from persistence.readmodel.memory.readmodel import MemoryReadModel
 from persistence.readmodel.projection.projector import Projector
 from persistence.snapshots.memory import MemorySnapshots
 from tests import factories as make
+from tests.fakes.answers import MemoryAnswers
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.jobs import MemoryJobs
 from tests.fakes.openapi_checker import OpenApiChecker
@@ -121,6 +122,7 @@ async def open_house(
         clock=clock,
         tokens=lambda: f"token-{next(numbers):010}",
         jobs=MemoryJobs(),
+        answers=MemoryAnswers(),
         **(shared or {}),
     )
     app = create_app(ports, replace(config, **changes))

@@ -1,0 +1,1 @@
+"""Idempotency keys in SQL: models.py is their table, store.py implements the port."""

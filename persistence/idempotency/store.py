@@ -1,0 +1,117 @@
+"""Idempotency keys over SQL: the primary key decides which request holds one."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from sqlalchemy import Table, delete, select, update
+from sqlalchemy.dialects.mysql import insert as mysql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from actors.domain.ids import Millis
+from care.idempotency.answers import (
+    CLAIM_MS,
+    KEEP_MS,
+    Answer,
+    Claim,
+    Found,
+    InProgress,
+    OtherRequest,
+    Stored,
+)
+from persistence.idempotency.models import IdempotencyRecord
+from persistence.sql.engine import writing
+
+_TABLE = cast(Table, IdempotencyRecord.__table__)
+
+
+class SqlAnswerStore:
+    """Implements AnswerStore over the records; the engine's role is "records"."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def claim(self, key: str, fingerprint: str, *, now: Millis) -> Found:
+        """See AnswerStore.claim."""
+        until = Millis(now + CLAIM_MS)
+        row = {"key": key, "fingerprint": fingerprint, "expires_at": until}
+        async with writing(self._engine) as connection:
+            found = await self._row(connection, key)
+            if found is not None and found.expires_at <= now:
+                await connection.execute(
+                    delete(_TABLE).where(
+                        _TABLE.c.key == key, _TABLE.c.expires_at <= now
+                    )
+                )
+                found = None
+            if found is None:
+                inserted = await connection.execute(self._insert(row))
+                if inserted.rowcount:
+                    return Claim(key, until)
+                found = await self._row(connection, key)
+        return _became(found, fingerprint)
+
+    async def keep(self, claim: Claim, answer: Answer, *, now: Millis) -> None:
+        """See AnswerStore.keep."""
+        async with writing(self._engine) as connection:
+            await connection.execute(
+                update(_TABLE)
+                .where(*_held(claim))
+                .values(
+                    expires_at=now + KEEP_MS,
+                    status=answer.status,
+                    headers=[list(pair) for pair in answer.headers],
+                    body=answer.body,
+                )
+            )
+
+    async def release(self, claim: Claim) -> None:
+        """See AnswerStore.release."""
+        async with writing(self._engine) as connection:
+            await connection.execute(delete(_TABLE).where(*_held(claim)))
+
+    async def forget(self, *, now: Millis, limit: int) -> int:
+        """See AnswerStore.forget."""
+        old = select(_TABLE.c.key).where(_TABLE.c.expires_at <= now).limit(limit)
+        async with writing(self._engine) as connection:
+            keys = (await connection.scalars(old)).all()
+            if keys:
+                # A key may have been claimed again since: its row is newer then.
+                await connection.execute(
+                    delete(_TABLE).where(
+                        _TABLE.c.key.in_(keys), _TABLE.c.expires_at <= now
+                    )
+                )
+        return len(keys)
+
+    async def _row(self, connection: AsyncConnection, key: str) -> Row[Any] | None:
+        query = select(_TABLE).where(_TABLE.c.key == key)
+        return (await connection.execute(query)).one_or_none()
+
+    def _insert(self, row: dict[str, Any]) -> Any:
+        """An INSERT that leaves the row out if another request was quicker."""
+        if self._engine.dialect.name == "sqlite":
+            return sqlite_insert(_TABLE).values(row).on_conflict_do_nothing()
+        return mysql_insert(_TABLE).values(row).prefix_with("IGNORE")
+
+
+def _held(claim: Claim) -> tuple[Any, ...]:
+    """The row of a claim that has not expired or been answered."""
+    return (
+        _TABLE.c.key == claim.key,
+        _TABLE.c.expires_at == claim.until,
+        _TABLE.c.status.is_(None),
+    )
+
+
+def _became(row: Row[Any] | None, fingerprint: str) -> Found:
+    if row is None:
+        return InProgress()  # released a moment ago; the client asks again
+    if row.fingerprint != fingerprint:
+        return OtherRequest()
+    if row.status is None:
+        return InProgress()
+    headers = tuple((name, value) for name, value in row.headers)
+    return Stored(Answer(row.status, headers, row.body))
