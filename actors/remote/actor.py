@@ -19,14 +19,13 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.domain.ids import ShardId
 from actors.hosting.process import ShardHost, ShardSpec
+from actors.remote.labels import NODE_LABEL
 from actors.remote.lines import Door
 
 ActorHandle = Any
 """What Ray gives for an actor; its methods have a ``remote``."""
 NAMESPACE = "slotcast"
 """Names of actors live in it; without one each driver has a namespace of its own."""
-NODE_LABEL = "slotcast-node"
-"""The label of a Ray node that carries its name; an operator knows no other."""
 PREFIX = "shard-"
 
 

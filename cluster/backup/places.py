@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -51,32 +50,6 @@ class Place(Protocol):
     async def close(self) -> None:
         """Release connections."""
         ...
-
-
-@asynccontextmanager
-async def opened_place(where: str) -> AsyncIterator[Place]:
-    """The place that the command line names.
-
-    Raises:
-        Obstacle: it cannot be a place, or its credentials are missing.
-    """
-    place: Place
-    if where.startswith(("https://", "http://", "azure://")):
-        from cluster.backup.azure import open_azure_place
-
-        place = open_azure_place(where, os.environ)
-    elif "://" in where:
-        raise Obstacle(
-            f"{where.partition('://')[0]}:// is no place for a backup.",
-            "Name a folder, https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX, "
-            "or azure://CONTAINER/PREFIX.",
-        )
-    else:
-        place = FolderPlace(Path(where))
-    try:
-        yield place
-    finally:
-        await place.close()
 
 
 class FolderPlace:

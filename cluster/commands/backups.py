@@ -85,7 +85,7 @@ def restore(
 async def _backed_up(
     site: Site, dest: str, terminal: Terminal, *, with_secrets: bool
 ) -> Manifest:
-    from cluster.backup.places import opened_place
+    from cluster.backup.opening import opened_place
     from cluster.backup.saving import Backup
 
     async with opened_place(dest) as place:
@@ -96,7 +96,7 @@ async def _backed_up(
 async def _restored(
     settings: Settings, src: str, terminal: Terminal, *, again: bool
 ) -> Verdict:
-    from cluster.backup.places import opened_place
+    from cluster.backup.opening import opened_place
     from cluster.backup.restoring import Restore
 
     async with opened_place(src) as place:

@@ -128,7 +128,7 @@ def _run(
     settings: Settings, head: str, ports: str | None, *, takes_shards: bool = True
 ) -> int:
     from cluster.logs import log_to
-    from cluster.node.preparing import check_addresses, node_taken, site_of_node
+    from cluster.node.preparing import check_addresses, site_of_node
     from cluster.node.supervisor import NodeSupervisor
     from cluster.site.data_folder import DataFolder
 
@@ -138,7 +138,7 @@ def _run(
     folder = DataFolder(settings.data)
     if folder.examine() is not None and folder.is_locked():
         raise folder.taken()
-    with node_taken(folder, command):
+    with folder.held(command):
         site = site_of_node(settings, terminal, is_head=not head)
         plan = _plan(site, head, chosen, takes_shards=takes_shards)
         check_addresses(plan)

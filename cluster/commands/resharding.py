@@ -81,11 +81,9 @@ def reshard(
     New journals are written and then put in force at once; broken off before that,
     nothing has changed. The old ones are kept until --forget-old.
     """
-    from cluster.wiring.calendars import folder_taken
-
     site = existing_site(data)
     terminal = Terminal()
-    with folder_taken(site.folder, "reshard"), terminal.progress() as progress:
+    with site.folder.held("reshard"), terminal.progress() as progress:
         outcome = _resharded(site, shards, placement, progress, forget_old=forget_old)
     if as_json:
         terminal.json(outcome)

@@ -33,13 +33,12 @@ from actors.remote.actor import (
     node_name,
     shard_of_name,
 )
+from actors.remote.labels import WEIGHT_LABEL
 from cluster.keeping.moves import Question
 from cluster.keeping.survey import ClusterNode, Survey
 
 T = TypeVar("T")
 
-WEIGHT_LABEL = "slotcast-weight"
-"""A node's share of the shards, if it is not like the others; 1 is one share."""
 ASK_S = 10.0
 """How long Ray's head may take for an answer."""
 _MARK = b"slotcast/draining/"

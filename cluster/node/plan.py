@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from actors.remote.labels import NODE_LABEL, WEIGHT_LABEL
 from cluster.own_ray.environment import cluster_environment
 from cluster.own_ray.folder import ray_temp
 from cluster.server.children import BACKGROUND_NICENESS, Start, own_command
@@ -16,8 +17,6 @@ from cluster.wiring.shard import JOURNAL_VARIABLE, LOGS_VARIABLE
 
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 """Next to the least that Ray accepts: nothing of ours goes through it."""
-NODE_LABEL, WEIGHT_LABEL = "slotcast-node", "slotcast-weight"
-"""Labels of a Ray node: its name, and its share of the shards (0: if none else)."""
 CPUS_MIN = 4
 """Ray's bookkeeping number; it is also how many processes it starts at a time."""
 

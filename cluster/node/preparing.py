@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from cluster.clock import SystemClock
 from cluster.node.plan import NodePlan
 from cluster.server.preflight import check_disk, check_python, raise_open_files_limit
 from cluster.server.service_checks import check_services
 from cluster.site.data_folder import DataFolder
-from cluster.site.run_file import RunRecord, clear_leftovers, mark_of_self, write_record
 from cluster.site.settings import Settings
 from cluster.site.shared_layout import agreed_layout
 from cluster.site.site import Site, make_site
@@ -23,18 +20,6 @@ from cluster.terminal.terminal import Terminal
 SECRET_BYTES = 32
 CLUSTER_SHARDS_LEAST = 8
 """Shards of a new cluster, if no number is set: some for each of a few nodes."""
-
-
-@contextmanager
-def node_taken(folder: DataFolder, command: str) -> Iterator[None]:
-    """Hold the node's folder; what a killed supervisor left behind is ended first."""
-    with folder.locked():
-        clear_leftovers(folder.run_file)
-        write_record(folder.run_file, RunRecord(mark_of_self(), command))
-        try:
-            yield
-        finally:
-            folder.run_file.unlink(missing_ok=True)
 
 
 def site_of_node(settings: Settings, terminal: Terminal, *, is_head: bool) -> Site:

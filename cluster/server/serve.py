@@ -60,7 +60,6 @@ from cluster.terminal.addresses import local_url
 from cluster.terminal.alongside import alongside
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.terminal.terminal import Terminal
-from cluster.wiring.calendars import folder_taken
 from persistence.readmodel.tables import READ_MODEL
 from persistence.records.models import RECORDS
 from persistence.sql.damage import is_damaged
@@ -119,7 +118,7 @@ def _prepared(
         settings = folder.check_matches(layout, settings)
     check_disk(folder.path, settings.disk_free_mib_min)
     listener = held.enter_context(bind_port(settings))
-    held.enter_context(folder_taken(folder, COMMAND))
+    held.enter_context(folder.held(COMMAND))
     folder.check_writable()
     if made is None:
         layout = make_site(folder, settings, SystemClock().today(), layout)

@@ -27,7 +27,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.placement import Placement
-from cluster.site.run_file import describe_owner
+from cluster.site.run_file import describe_owner, owning
 from cluster.site.settings import Settings
 from cluster.terminal.obstacle import Obstacle
 
@@ -211,6 +211,12 @@ class DataFolder:
             yield
         finally:
             os.close(descriptor)
+
+    @contextlib.contextmanager
+    def held(self, command: str) -> Iterator[None]:
+        """``locked``, and owned by this command in the run file. Raises Obstacle."""
+        with self.locked(), owning(self.run_file, command):
+            yield
 
     def is_locked(self) -> bool:
         """Whether a process holds the lock just now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from shutil import rmtree
 
@@ -132,3 +132,14 @@ def clear_leftovers(path: Path) -> int:
         rmtree(record.ray_folder, ignore_errors=True)
     path.unlink(missing_ok=True)
     return count
+
+
+@contextlib.contextmanager
+def owning(run_file: Path, command: str) -> Iterator[None]:
+    """Be the owner in the run file; what a killed owner left running is ended first."""
+    clear_leftovers(run_file)
+    write_record(run_file, RunRecord(mark_of_self(), command))
+    try:
+        yield
+    finally:
+        run_file.unlink(missing_ok=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -24,14 +24,7 @@ from actors.ports import Calendars, ShardLinks
 from actors.shard.limits import Limits
 from cluster.clock import SystemClock
 from cluster.own_ray.environment import show_cluster_token, show_ray_token
-from cluster.site.data_folder import DataFolder
-from cluster.site.run_file import (
-    RunRecord,
-    clear_leftovers,
-    mark_of_self,
-    read_record,
-    write_record,
-)
+from cluster.site.run_file import read_record
 from cluster.site.site import Site
 from cluster.terminal.obstacle import Obstacle
 from cluster.wiring.shard import (
@@ -146,22 +139,6 @@ async def local_links(site: Site) -> AsyncIterator[LocalLinks]:
         await stores.close()
 
 
-@contextmanager
-def folder_taken(folder: DataFolder, command: str) -> Iterator[None]:
-    """Hold the folder's lock under this command's name; clears what a crash left.
-
-    Raises:
-        Obstacle: somebody else holds it.
-    """
-    with folder.locked():
-        clear_leftovers(folder.run_file)
-        write_record(folder.run_file, RunRecord(mark_of_self(), command))
-        try:
-            yield
-        finally:
-            folder.run_file.unlink(missing_ok=True)
-
-
 @asynccontextmanager
 async def open_links(site: Site, command: str) -> AsyncIterator[ShardLinks]:
     """A road to the site's calendars, through its server or without one.
@@ -176,7 +153,7 @@ async def open_links(site: Site, command: str) -> AsyncIterator[ShardLinks]:
         async with _server_links(site) as links:
             yield links
     else:
-        with folder_taken(site.folder, command):
+        with site.folder.held(command):
             async with local_links(site) as local:
                 yield local
 

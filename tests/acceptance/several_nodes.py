@@ -25,7 +25,8 @@ from actors.domain.rules import Policy
 from actors.errors import Unavailable
 from actors.placement import Placement, placing, shard_name
 from actors.ports import ShardStatus
-from actors.remote.actor import NAMESPACE, NODE_LABEL
+from actors.remote.actor import NAMESPACE
+from actors.remote.labels import NODE_LABEL
 from actors.remote.links import RayLinks, ShardSpec
 from actors.shard.limits import Limits
 from cluster.clock import SystemClock

@@ -16,7 +16,8 @@ from sqlalchemy import text
 from actors.domain.ids import ShardId
 from actors.ports import Record
 from cluster.backup.manifest import RECORDS, Manifest, read_manifest
-from cluster.backup.places import MANIFEST, FolderPlace, opened_place
+from cluster.backup.opening import opened_place
+from cluster.backup.places import MANIFEST, FolderPlace
 from cluster.backup.restoring import Restore
 from cluster.backup.saving import Backup, documents_folder
 from cluster.checks.verification import Verdict, Verification

@@ -10,7 +10,8 @@ from azure.storage.blob.aio import ContainerClient
 
 from cluster.backup.azure import CONNECTION, KEY, SAS
 from cluster.backup.manifest import RECORDS, read_manifest
-from cluster.backup.places import MANIFEST, opened_place
+from cluster.backup.opening import opened_place
+from cluster.backup.places import MANIFEST
 from cluster.site.site import existing_site
 from cluster.terminal.obstacle import Obstacle
 from tests.fixtures.azurite import AzuriteServer

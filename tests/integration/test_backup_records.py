@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from care.jobs.jobs import NewJob
-from cluster.backup.places import opened_place
+from cluster.backup.opening import opened_place
 from cluster.backup.restoring import Restore
 from cluster.backup.saving import Backup
 from cluster.site.settings import read_settings

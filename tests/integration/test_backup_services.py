@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.backup.places import opened_place
+from cluster.backup.opening import opened_place
 from cluster.backup.restoring import Restore
 from cluster.backup.saving import Backup
 from cluster.backup.target import Target

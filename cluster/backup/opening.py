@@ -1,0 +1,37 @@
+"""The place of a backup that an address on the command line names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cluster.backup.places import FolderPlace, Place
+from cluster.terminal.obstacle import Obstacle
+
+
+@asynccontextmanager
+async def opened_place(where: str) -> AsyncIterator[Place]:
+    """The place that the command line names.
+
+    Raises:
+        Obstacle: it cannot be a place, or its credentials are missing.
+    """
+    place: Place
+    if where.startswith(("https://", "http://", "azure://")):
+        from cluster.backup.azure import open_azure_place
+
+        place = open_azure_place(where, os.environ)
+    elif "://" in where:
+        raise Obstacle(
+            f"{where.partition('://')[0]}:// is no place for a backup.",
+            "Name a folder, https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX, "
+            "or azure://CONTAINER/PREFIX.",
+        )
+    else:
+        place = FolderPlace(Path(where))
+    try:
+        yield place
+    finally:
+        await place.close()
