@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from actors.domain.ids import Millis
+from actors.domain.ids import HoldId, Millis
 
 
 class Standing(Struct, frozen=True):
@@ -102,6 +102,36 @@ class Revocations(Protocol):
 
     def standing(self) -> Standing:
         """Whether new ones would be received."""
+        ...
+
+
+class HoldNote(Struct, frozen=True):
+    """A live hold, and until when; ``key`` stands for its patient, who is not named."""
+
+    key: str
+    hold_id: HoldId
+    expires: Millis
+
+
+class SharedHolds(Protocol):
+    """Which live holds each patient has over all gateways; none is known for certain.
+
+    A note lasts until its hold's deadline; only the calendar knows of an earlier end.
+    While the store is away each gateway knows the holds that it saw placed.
+    """
+
+    async def exchange(
+        self, notes: Sequence[HoldNote]
+    ) -> Mapping[str, Sequence[HoldNote]]:
+        """Add notes; all that are known under their keys. Raises Unavailable."""
+        ...
+
+    async def find(self, key: str) -> Sequence[HoldNote]:
+        """All notes under a key, on a request's way. Raises Unavailable."""
+        ...
+
+    def standing(self) -> Standing:
+        """Whether the other gateways can be told."""
         ...
 
 

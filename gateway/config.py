@@ -16,7 +16,7 @@ from actors.ports import Calendars, Clock, ShardLinks
 from care.idempotency.ports import AnswerStore
 from care.jobs.ports import JobQueue
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
-from care.sharing import HotPages, RateBudgets, Revocations
+from care.sharing import HotPages, RateBudgets, Revocations, SharedHolds
 from gateway.transport.limits import HttpLimits
 
 
@@ -162,6 +162,8 @@ class GatewayPorts:
     """What is missing to run the shards, in words; empty: nothing is."""
     budgets: RateBudgets | None = None
     """Rate limits that all gateways share; without it each limits by itself."""
+    holds: SharedHolds | None = None
+    """Patients' live holds over all gateways; without it each knows its own."""
     revocations: Revocations | None = None
     """Where revoked tokens are learned; without it no token can be revoked."""
     jobs: JobQueue | None = None

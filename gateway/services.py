@@ -54,10 +54,10 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         timeout_s=config.command_timeout_s,
         observe=metrics.command,
     )
-    commitments = Commitments(ports, config, desk.recent)
+    shared = Shared(ports, config)
+    commitments = Commitments(ports, config, desk.recent, shared.hold_exchange)
     desk.heard_of_visit = commitments.note_visit
     desk.heard_of_hold = commitments.note_hold
-    shared = Shared(ports, config)
     clinics = ClinicService(ports.directory, access)
     return Services(
         metrics=metrics,

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from care.sharing import Standing
 from gateway.access.rate_budgets import Settlement
 from gateway.access.revocations import RevokedTokens
+from gateway.calendars.hold_exchange import HoldExchange
 from gateway.calendars.hot_pages import LastShown, PageShelf
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.transport.endless import kept_going
@@ -34,6 +35,11 @@ class Shared(Collector):
             if ports.budgets is not None and config.rate_limited
             else None
         )
+        self.hold_exchange = (
+            HoldExchange(ports.holds, config.token_keys[0])
+            if ports.holds is not None
+            else None
+        )
         self.last_shown = (
             LastShown(ports.pages, ports.clock, config.stale_after_s)
             if ports.pages is not None
@@ -49,6 +55,8 @@ class Shared(Collector):
         jobs: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         if self.settlement is not None:
             jobs.append(("rate_limits", self.settlement.run))
+        if self.hold_exchange is not None:
+            jobs.append(("shared_holds", self.hold_exchange.run))
         if self._ports.revocations is not None:
             jobs.append(("revocations", self._follow_revocations))
         if self.last_shown is not None:
@@ -64,6 +72,10 @@ class Shared(Collector):
         if self.settlement is not None:
             found["rate_limits"] = _explained(
                 self.settlement.store.standing(), "each gateway limits by itself"
+            )
+        if ports.holds is not None:
+            found["holds"] = _explained(
+                ports.holds.standing(), "each gateway counts the holds it saw placed"
             )
         if ports.revocations is not None:
             found["revocations"] = ports.revocations.standing()
@@ -96,6 +108,10 @@ class Shared(Collector):
                 ),
             ):
                 yield CounterMetricFamily(f"slotcast_rate_{name}", text, value)
+        if self.hold_exchange is not None:
+            text = "Holds that other gateways were not told of."
+            untold = self.hold_exchange.untold
+            yield CounterMetricFamily("slotcast_holds_untold", text, untold)
         yield from self._pages()
 
     def _pages(self) -> Iterable[Metric]:

@@ -128,6 +128,7 @@ async def gateway_ports(
                 clock=clock,
                 tokens=Tokens(),
                 budgets=shared.budgets,
+                holds=shared.holds,
                 revocations=shared.revocations,
                 pages=shared.pages,
                 jobs=SqlJobQueue(records.engine),

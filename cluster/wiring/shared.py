@@ -12,9 +12,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from msgspec import Struct
 
 from actors.ports import Clock
-from care.sharing import JOBS, OUTBOX, HotPages, RateBudgets, Revocations, Wakeups
+from care.sharing import (
+    JOBS,
+    OUTBOX,
+    HotPages,
+    RateBudgets,
+    Revocations,
+    SharedHolds,
+    Wakeups,
+)
 from cluster.site.site import Site
 from persistence.shared.budgets import RedisBudgets
+from persistence.shared.holds import RedisHolds
 from persistence.shared.pages import RedisPages
 from persistence.shared.revocations_file import FileRevocations
 from persistence.shared.revocations_redis import RedisRevocations
@@ -26,6 +35,7 @@ class SharedPorts(Struct, frozen=True):
 
     revocations: Revocations
     budgets: RateBudgets | None = None
+    holds: SharedHolds | None = None
     pages: HotPages | None = None
 
 
@@ -39,9 +49,11 @@ async def shared_ports(site: Site, clock: Clock) -> AsyncIterator[SharedPorts]:
             yield SharedPorts(revocations)
             return
         budgets, pages = RedisBudgets(url, prefix), RedisPages(url, prefix)
+        holds = RedisHolds(url, prefix, clock)
+        opened.push_async_callback(holds.close)
         opened.push_async_callback(budgets.close)
         opened.push_async_callback(pages.close)
-        yield SharedPorts(revocations, budgets, pages)
+        yield SharedPorts(revocations, budgets, holds, pages)
 
 
 @asynccontextmanager

@@ -37,7 +37,9 @@ from actors.domain.messages.answers import (
 from actors.domain.messages.reads import ReadHold, ReadProvider
 from actors.domain.messages.refusals import Refusal, RefusalCode, hold_limit
 from actors.errors import Unavailable
+from care.sharing import HoldNote
 from gateway.calendars.continuations import become_task
+from gateway.calendars.hold_exchange import HoldExchange
 from gateway.calendars.recent import RecentBookings
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.wire.errors import Refused
@@ -72,8 +74,15 @@ class Commitments:
     """One per gateway."""
 
     def __init__(
-        self, ports: GatewayPorts, config: GatewayConfig, recent: RecentBookings
+        self,
+        ports: GatewayPorts,
+        config: GatewayConfig,
+        recent: RecentBookings,
+        exchange: HoldExchange | None = None,
     ) -> None:
+        self._exchange = exchange
+        if exchange is not None:
+            exchange.learned = self._learned
         self._calendars = ports.calendars
         self._history = ports.history
         self._recent = recent
@@ -81,21 +90,44 @@ class Commitments:
         self._holds_max = config.holds_per_person
         self._visits_max = config.visits_per_person
         self._overlaps = config.refuse_overlaps
-        self._holds: OrderedDict[PatientId, OrderedDict[HoldId, HoldView]] = (
+        self._holds: OrderedDict[PatientId, OrderedDict[HoldId, HoldView | Millis]] = (
             OrderedDict()
         )
+        """Each as it was seen last, or only until when it lasts."""
         self._visits: OrderedDict[PatientId, _Loaded] = OrderedDict()
 
     # --- what calendars answered -------------------------------------------------
 
     def note_hold(self, view: HoldView) -> None:
-        """A hold was placed or extended."""
-        mine = self._holds.setdefault(view.patient_id, OrderedDict())
-        self._holds.move_to_end(view.patient_id)
+        """A hold was placed or extended here."""
+        self._note(view)
+        if self._exchange is not None:
+            self._exchange.tell(view)
+
+    def _note(self, view: HoldView) -> None:
+        mine = self._of(view.patient_id)
         known = mine.get(view.hold_id)
-        if known is None or known.version <= view.version:
+        if not isinstance(known, HoldView) or known.version <= view.version:
             mine[view.hold_id] = view
-        if len(mine) > HOLDS_MAX:
+        self._stay_bounded(mine)
+
+    def _learned(self, patient_id: PatientId, notes: Sequence[HoldNote]) -> None:
+        """Other gateways saw these holds placed, or extended."""
+        if not notes:
+            return
+        mine = self._of(patient_id)
+        for note in notes:
+            if _until(mine.get(note.hold_id)) < note.expires:
+                mine[note.hold_id] = note.expires
+        self._stay_bounded(mine)
+
+    def _of(self, patient_id: PatientId) -> OrderedDict[HoldId, HoldView | Millis]:
+        mine = self._holds.setdefault(patient_id, OrderedDict())
+        self._holds.move_to_end(patient_id)
+        return mine
+
+    def _stay_bounded(self, mine: OrderedDict[HoldId, HoldView | Millis]) -> None:
+        while len(mine) > HOLDS_MAX:
             mine.popitem(last=False)
         if len(self._holds) > PATIENTS_MAX:
             self._holds.popitem(last=False)
@@ -117,35 +149,42 @@ class Commitments:
         returned as it was last seen.
         """
         for view in known:
-            self.note_hold(view)
+            self._note(view)
+        if self._exchange is not None:
+            await self._exchange.look(patient_id)
+        return await self._confirmed(patient_id)
+
+    async def _confirmed(self, patient_id: PatientId) -> list[HoldView]:
+        """The holds that are known here and that their calendars still have."""
         mine = self._holds.get(patient_id)
         if mine is None:
             return []
         now = self._now()
-        for hold_id in [one for one, view in mine.items() if view.expires <= now]:
+        for hold_id in [one for one, known in mine.items() if _until(known) <= now]:
             del mine[hold_id]
-        asked = list(mine.values())
+        asked = list(mine.items())
         replies = await asyncio.gather(
-            *(
-                self._calendars.ask(
-                    ReadHold(view.provider_id, view.hold_id, patient_id)
-                )
-                for view in asked
-            ),
+            *(self._read(hold_id, patient_id) for hold_id, _ in asked),
             return_exceptions=True,
         )
         live = []
-        for view, reply in zip(asked, replies, strict=True):
-            if isinstance(reply, Unavailable):
-                live.append(view)  # as it was seen: other calendars are not to wait
-            elif isinstance(reply, HoldView):
+        for (hold_id, known), reply in zip(asked, replies, strict=True):
+            if isinstance(reply, HoldView):
                 live.append(reply)
-                mine[view.hold_id] = reply  # it may have been extended elsewhere
-            else:
-                mine.pop(view.hold_id, None)
+                mine[hold_id] = reply  # it may have been extended elsewhere
+            elif not isinstance(reply, Unavailable):
+                mine.pop(hold_id, None)
+            elif isinstance(known, HoldView):
+                live.append(known)  # as it was seen: other calendars are not to wait
         if not mine and self._holds.get(patient_id) is mine:
             del self._holds[patient_id]
         return live
+
+    async def _read(self, hold_id: HoldId, patient_id: PatientId) -> object:
+        provider_id = provider_of(hold_id)
+        if provider_id is None:
+            return None
+        return await self._calendars.ask(ReadHold(provider_id, hold_id, patient_id))
 
     async def check_hold(self, patient_id: PatientId, wanted: Slot) -> None:
         """Let a patient place a hold.
@@ -157,7 +196,7 @@ class Commitments:
         mine = self._holds.get(patient_id)
         if not limit or mine is None or len(mine) < limit:
             return
-        live = await self.live_holds(patient_id)
+        live = await self._confirmed(patient_id)  # nothing shared is waited for
         if len(live) < limit or any(_is_it(hold, wanted) for hold in live):
             return  # a retry is answered by its calendar
         raise Refused(hold_limit(limit))
@@ -166,9 +205,8 @@ class Commitments:
         """What a hold keeps; None if its calendar knows of no such hold."""
         mine = self._holds.get(patient_id)
         view: object = None if mine is None else mine.get(hold_id)
-        provider_id = provider_of(hold_id)
-        if view is None and provider_id is not None:
-            view = await self._calendars.ask(ReadHold(provider_id, hold_id, patient_id))
+        if not isinstance(view, HoldView):
+            view = await self._read(hold_id, patient_id)
         if not isinstance(view, HoldView):
             return None
         return Slot(view.provider_id, view.visit_type, view.start, view.end)
@@ -287,6 +325,12 @@ class Commitments:
                 if kind.visit_type == wanted.visit_type:
                     return wanted.start + kind.minutes
         return wanted.start  # its calendar will say what is wrong
+
+
+def _until(known: HoldView | Millis | None) -> int:
+    if isinstance(known, HoldView):
+        return known.expires
+    return known or 0
 
 
 def _is_it(taken: HoldView | BookingView, wanted: Slot) -> bool:

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Final
 
-from actors.domain.ids import Millis
+from actors.domain.ids import HoldId, Millis
 from actors.ports import Clock
-from care.sharing import Learn, Revocation, Spending, Standing
+from care.sharing import HoldNote, Learn, Revocation, Spending, Standing
 
 BUCKETS_MAX: Final = 100_000
 PAGES_MAX: Final = 4_096
@@ -48,6 +48,34 @@ class MemoryBudgets:
         if len(self._buckets) > BUCKETS_MAX:
             self._buckets.popitem(last=False)
         return tokens
+
+
+class MemoryHolds:
+    """Implements SharedHolds for the gateways of one process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._notes: dict[str, dict[HoldId, HoldNote]] = defaultdict(dict)
+
+    async def exchange(
+        self, notes: Sequence[HoldNote]
+    ) -> Mapping[str, Sequence[HoldNote]]:
+        """See SharedHolds.exchange."""
+        for note in notes:
+            self._notes[note.key][note.hold_id] = note
+        return {note.key: await self.find(note.key) for note in notes}
+
+    async def find(self, key: str) -> Sequence[HoldNote]:
+        """See SharedHolds.find."""
+        now, kept = self._clock.now(), self._notes.pop(key, {})
+        live = {name: note for name, note in kept.items() if note.expires > now}
+        if live:
+            self._notes[key] = live
+        return list(live.values())
+
+    def standing(self) -> Standing:
+        """Always well."""
+        return Standing(ok=True)
 
 
 class MemoryRevocations:

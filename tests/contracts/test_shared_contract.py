@@ -11,21 +11,25 @@ from typing import Any
 
 import pytest
 
-from actors.domain.ids import Millis
+from actors.domain.ids import HoldId, Millis
 from care.sharing import (
+    HoldNote,
     HotPages,
     RateBudgets,
     Revocation,
     RevocationKind,
     Revocations,
+    SharedHolds,
     Spending,
     Wakeups,
 )
 from cluster.clock import SystemClock
 from persistence.shared.budgets import RedisBudgets
+from persistence.shared.holds import RedisHolds
 from persistence.shared.memory import (
     LocalWakeups,
     MemoryBudgets,
+    MemoryHolds,
     MemoryPages,
     MemoryRevocations,
 )
@@ -33,6 +37,7 @@ from persistence.shared.pages import RedisPages
 from persistence.shared.revocations_file import FileRevocations
 from persistence.shared.revocations_redis import RedisRevocations
 from persistence.shared.wakeups import RedisWakeups
+from tests.fakes.clocks import SteppedClock
 
 SITES = (f"shared{number}" for number in count())
 PATIENCE_S = 10.0
@@ -54,6 +59,48 @@ async def until(holds: Callable[[], object], patience_s: float = PATIENCE_S) -> 
     async with asyncio.timeout(patience_s):
         while not holds():  # noqa: ASYNC110 - a condition, with a deadline
             await asyncio.sleep(0.005)
+
+
+# --- holds --------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def holds(
+    request: pytest.FixtureRequest, place: Callable[[], tuple[str, str]]
+) -> AsyncIterator[tuple[SharedHolds, SteppedClock]]:
+    clock = SteppedClock(SystemClock().now())
+    if request.param == "memory":
+        yield MemoryHolds(clock), clock
+        return
+    store = RedisHolds(*place(), clock)
+    yield store, clock
+    await store.close()
+
+
+async def test_holds_are_known_until_their_deadline_under_their_key(
+    holds: tuple[SharedHolds, SteppedClock],
+) -> None:
+    """An exchange answers with all of its keys' notes; an extension is one note."""
+    store, clock = holds
+
+    def note(number: int, lasts_s: int, key: str = "a") -> HoldNote:
+        until = Millis(clock.now() + lasts_s * 1000)
+        return HoldNote(key, HoldId(f"hld_1.{number}"), until)
+
+    first, second, other = note(1, 100), note(2, 200), note(3, 100, "b")
+    assert await store.exchange([first]) == {"a": [first]}
+    found = await store.exchange([second, other])
+    assert {key: set(notes) for key, notes in found.items()} == {
+        "a": {first, second},
+        "b": {other},
+    }
+    longer = note(1, 300)
+    await store.exchange([longer])
+    assert set(await store.find("a")) == {longer, second}
+    clock.step(200)
+    assert await store.find("a") == [longer]
+    assert await store.find("b") == await store.find("none") == []
+    assert await store.exchange([]) == {}
 
 
 # --- rate budgets ------------------------------------------------------------------
