@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from actors.domain.ids import ShardId
 from gateway.live.topics.hub import Hub
-from gateway.live.transport.admission import Turnstile
+from gateway.live.transport.admission import Admission
 
 
 class LiveGauges(Collector):
@@ -19,10 +19,10 @@ class LiveGauges(Collector):
         self,
         hub: Hub,
         silences: Callable[[], Mapping[ShardId, float]],
-        turnstile: Turnstile,
+        admission: Admission,
     ) -> None:
         self._hub = hub
-        self._turnstile = turnstile
+        self._admission = admission
         self._silences = silences
 
     def collect(self) -> Iterable[Metric]:
@@ -52,7 +52,7 @@ class LiveGauges(Collector):
             (
                 "newcomers_waiting",
                 "New connections that wait to be admitted.",
-                self._turnstile.waiting,
+                self._admission.waiting,
             ),
         ):
             yield GaugeMetricFamily(f"slotcast_live_{name}", text, value)
@@ -84,16 +84,16 @@ class LiveGauges(Collector):
             ),
             ("feed_batches", "Replies of feeds.", tally.feed_batches),
             ("feed_resets", "Feeds that were reset.", tally.feed_resets),
-            ("newcomers", "New connections admitted.", self._turnstile.tally.entered),
+            ("newcomers", "New connections admitted.", self._admission.tally.entered),
             (
                 "newcomers_refused",
                 "New connections refused with 503: too many were waiting.",
-                self._turnstile.tally.refused,
+                self._admission.tally.refused,
             ),
             (
                 "newcomers_shut_out",
                 "New connections refused with 503: full or shutting down.",
-                self._turnstile.tally.shut_out,
+                self._admission.tally.shut_out,
             ),
         ):
             yield CounterMetricFamily(f"slotcast_live_{name}", text, value)

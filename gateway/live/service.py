@@ -1,4 +1,4 @@
-"""The live side of a gateway, put together: routes, feeds, reader, rhythm.
+"""The live side of a gateway, put together: routes, feeds, reader, ticker.
 
 The app mounts ``routes`` and ``socket``, awaits ``start`` before it serves, ``drain``
 while the server still serves (so that watchers leave one by one), and ``stop`` at the
@@ -30,14 +30,14 @@ from gateway.live.feeds.feed import ShardFeed
 from gateway.live.feeds.reader import HoldsOf, TopicReader
 from gateway.live.metrics import LiveGauges
 from gateway.live.sessions.commands import SocketCommands
-from gateway.live.sessions.connection_limits import LiveDoor
+from gateway.live.sessions.connection_limits import ConnectionLimits
 from gateway.live.sessions.conversation import LiveContext
-from gateway.live.sessions.identity import Persons
+from gateway.live.sessions.identity import PersonCounts
 from gateway.live.sessions.permits import Permits
 from gateway.live.sessions.socket import LiveSocket
 from gateway.live.sessions.sse import LiveStream
 from gateway.live.sessions.topic_limits import TopicRoom
-from gateway.live.ticker import Rhythm
+from gateway.live.ticker import Ticker
 from gateway.live.topics.hub import Hub
 from gateway.live.transport.waiting_room import protocol_of
 from gateway.transport.endless import kept_going
@@ -79,7 +79,7 @@ class LiveService:
         # Jitter needs no secret; a test passes a seeded one.
         self._random = random or Random()  # noqa: S311
         self.hub = self._make_hub(needs)
-        self.persons = Persons(self._settings.connections_per_person_max)
+        self.persons = PersonCounts(self._settings.connections_per_person_max)
         self.context = context = LiveContext(
             hub=self.hub,
             authenticator=needs.authenticator,
@@ -91,33 +91,33 @@ class LiveService:
             room=TopicRoom(self.hub, self._settings, ports.clock),
             revocations=ports.revocations,
         )
-        self._door = LiveDoor(
+        self._limits = ConnectionLimits(
             context,
             needs.limits,
             config.allowed_origins,
             self._random,
             AllowedHosts(config.public_url),
         )
-        self.hub.delivery.pace.load = self._door.switchboard.flushes
-        self.entrance = self._door.entrance
-        self.protocol = protocol_of(self.entrance)
+        self.hub.delivery.pace.load = self._limits.transport.flushes
+        self.waiting_room = self._limits.waiting_room
+        self.protocol = protocol_of(self.waiting_room)
         self._feeds: dict[ShardId, ShardFeed] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.permits = Permits(self.hub, needs.access, ports.clock, self._random)
         self.hub.doubt = self.permits.doubt
-        self.rhythm = Rhythm(
+        self.ticker = Ticker(
             context, self._reader, self._random, self._keep_feeds, self.permits
         )
-        needs.authenticator.revoked.heard.append(self.rhythm.send_away_revoked)
+        needs.authenticator.revoked.heard.append(self.ticker.send_away_revoked)
         self._running: asyncio.Future[None] | None = None
         self._begun = asyncio.Event()
         self._stopping = asyncio.Event()
-        self.socket: ASGIApp = LiveSocket(self._door).serve
+        self.socket: ASGIApp = LiveSocket(self._limits).serve
         self.routes: Sequence[BaseRoute] = (
-            Route("/v1/stream", LiveStream(self._door, self._random).__call__),
+            Route("/v1/stream", LiveStream(self._limits, self._random).__call__),
         )
         ports.registry.register(
-            LiveGauges(self.hub, self.silences, self.entrance.turnstile)
+            LiveGauges(self.hub, self.silences, self.waiting_room.admission)
         )
 
     def _make_hub(self, needs: LiveNeeds) -> Hub:
@@ -143,12 +143,12 @@ class LiveService:
 
     async def drain(self) -> None:
         """Take no new connection, and send the others away over ``drain_s``."""
-        self._door.draining = True
-        await self.rhythm.drain()
+        self._limits.draining = True
+        await self.ticker.drain()
 
     async def stop(self) -> None:
         """End all of it. Connections that are still there end with the server."""
-        self._door.draining = True
+        self._limits.draining = True
         self._stopping.set()
         if self._running is not None:
             await self._running
@@ -175,8 +175,8 @@ class LiveService:
     @property
     def week_shelf(self) -> PageShelf | None:
         """The hot pages that first watchers are shown; None if there are none."""
-        painter = self._reader.painter
-        return None if painter is None else painter.shelf
+        warm_start = self._reader.warm_start
+        return None if warm_start is None else warm_start.shelf
 
     def silences(self) -> dict[ShardId, float]:
         """For how many seconds each shard's feed has been silent."""
@@ -203,14 +203,14 @@ class LiveService:
 
     def _jobs(self) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
         """What goes on until we stop, whatever fails in one of them."""
-        painter, rhythm = self._reader.painter, self.rhythm
+        warm_start, ticker = self._reader.warm_start, self.ticker
         return (
             ("live reads", self._reader.run),
-            *((("live pages", painter.run),) if painter is not None else ()),
-            ("live rhythm", rhythm.run),
-            ("live release", rhythm.release),
-            ("live verification", rhythm.verify),
-            ("live review", rhythm.review),
+            *((("live pages", warm_start.run),) if warm_start is not None else ()),
+            ("live ticker", ticker.run),
+            ("live release", ticker.release),
+            ("live verification", ticker.verify),
+            ("live review", ticker.review),
             ("live permits", self.permits.run),
         )
 

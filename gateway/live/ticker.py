@@ -36,8 +36,8 @@ _GOODBYE_S: Final = 1.0
 log = structlog.get_logger("slotcast.live")
 
 
-class Rhythm:
-    """The second hand of the live side."""
+class Ticker:
+    """Runs once a second, for all connections together."""
 
     def __init__(
         self,

@@ -199,16 +199,16 @@ async def first_paint(store: RedisPages | None) -> dict[str, float]:
         boards = live.live.hub.index.boards
         while any(board.reading for board in boards.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        painter: Any = live.live._reader.painter
-        if painter is not None:
-            painter.offer()
-            painter.offer()
-            await painter.shelf.flush()
+        warm_start: Any = live.live._reader.warm_start
+        if warm_start is not None:
+            warm_start.offer()
+            warm_start.offer()
+            await warm_start.shelf.flush()
         work[0] = 0.0
         took = [await paint(live) for _ in range(15)]
         figures = {"p50_ms": median(took), "shard_work_ms": work[0] / 15 * 1e3}
-        if painter is not None:
-            figures["pages_used_share"] = painter.shelf.tally.found / (15 * PAGES)
+        if warm_start is not None:
+            figures["pages_used_share"] = warm_start.shelf.tally.found / (15 * PAGES)
         return figures
 
 

@@ -199,7 +199,7 @@ async def test_a_server_that_stops_is_left_and_found_again(house: LiveHouse) -> 
             full = await until(stranger, Lost)
             assert "503" in full.reason
             assert full.wait_s >= 1.0, "Retry-After is a whole second at least"
-        house.live._door.draining = False
+        house.live._limits.draining = False
         assert (await until(stranger, Connected)).again
 
 

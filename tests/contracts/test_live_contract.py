@@ -157,7 +157,7 @@ async def test_the_doctor_sees_the_day_change(house: LiveHouse) -> None:
 
 
 async def test_me_begins_with_what_is_already_booked(house: LiveHouse) -> None:
-    """The snapshot of ``me`` has a booking that was made before anybody watched."""
+    """The snapshot of ``me`` has a booking that was made before it was watched."""
     async with house.client("patient", "pat_3") as patient:
         booked = await patient.ask("book", **SLOT)
         await house.house.project()
@@ -293,14 +293,14 @@ async def test_a_token_that_expires_ends_the_connection(house: LiveHouse) -> Non
         token = house.house.token("patient", "pat_2")
         assert (await renewed.ask("auth", token=token))["status"] == 200
         house.house.clock.step(2)
-        house.live.rhythm.tick(house.house.clock.now())
+        house.live.ticker.tick(house.house.clock.now())
         assert await lapsed.closed() == 4005
         assert lapsed.frames[-1]["t"] == "bye"
         assert (await renewed.ask("ping"))["t"] == "pong"
 
 
 async def test_draining_sends_everybody_away(house: LiveHouse) -> None:
-    """Each watcher hears bye and is closed with 4012; newcomers are told 503."""
+    """Each watcher gets bye and 4012; new connections get 503."""
     async with house.client() as one, house.client() as two:
         await watch(one, WEEK)
         await house.live.drain()
@@ -317,7 +317,7 @@ async def test_heartbeats_tell_positions(house: LiveHouse) -> None:
     async with house.client() as client:
         snapshot = await watch(client, WEEK)
         for _ in range(20):
-            house.live.rhythm.tick(house.house.clock.now())
+            house.live.ticker.tick(house.house.clock.now())
         beat = await client.until("heartbeat")
         stands = [snapshot["epoch"], snapshot["version"]]
         assert beat["positions"] == {WEEK: stands}

@@ -35,7 +35,7 @@ async def test_connections_of_an_address_are_bounded() -> None:
 
 
 async def test_connections_of_the_process_are_bounded() -> None:
-    """Beyond the cap a newcomer is told 503 before its handshake."""
+    """Beyond the cap a connection gets 503 before its handshake."""
     live = LiveSettings(connections_max=1)
     async with open_live_house(live=live) as house, house.client() as one:
         with pytest.raises(InvalidStatus) as found:

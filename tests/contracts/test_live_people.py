@@ -1,4 +1,4 @@
-"""What doctors and patients are told of their own: as soon as anybody sees a slot."""
+"""Private topics of doctors and patients: as soon as the public slot changes."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def test_a_patient_hears_that_the_clinic_cancelled(
 
 
 async def test_patients_hear_at_once_of_what_leave_took_the_ground_from() -> None:
-    """Their visits and holds, marked, on ``me``; so does whoever sees the schedule."""
+    """Their visits and holds, marked, on ``me``, and on the schedule."""
     leave = {"start": "2026-08-10T00:00:00Z", "end": "2026-08-11T00:00:00Z"}
     held = SLOT | {"start": "2026-08-10T11:00:00Z"}
     async with (

@@ -1,4 +1,4 @@
-"""One connection, one session after another: nobody sees what was another's."""
+"""One connection, one session after another: none shows what was another's."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def topics_of(frames: Sequence[dict[str, Any]], kind: str) -> list[str]:
 async def quiet(
     client: LiveClient, house: LiveHouse, hour: int
 ) -> list[dict[str, Any]]:
-    """All frames until a booking of somebody else has been seen on the week."""
+    """All frames until another person's booking has been seen on the week."""
     mark = len(client.frames)
     booked = await book(house, 99, hour)
     await delta_of(client, WEEK, booked["version"])
@@ -111,7 +111,7 @@ async def test_another_person_sees_nothing_of_the_first(house: LiveHouse) -> Non
 
 
 async def test_logging_out_leaves_what_is_public(house: LiveHouse) -> None:
-    """Then nobody is signed in: commands are refused, and the socket lives on."""
+    """Then no one is signed in: commands are refused, and the socket lives on."""
     async with house.client("patient", "pat_1") as client:
         await watch(client, WEEK, "me")
         before = len(client.frames)
@@ -247,7 +247,7 @@ async def test_a_token_that_ends_while_its_command_waits(
             await client.send("book", key="k", **slot(9))
             await gate.asked.wait()
             house.house.clock.step(3_600)
-            house.live.rhythm.tick(house.house.clock.now())
+            house.live.ticker.tick(house.house.clock.now())
             assert await client.closed() == 4005
             assert [frame["t"] for frame in client.frames][-1] == "bye"
     async with house.client("patient", "pat_1") as client:
@@ -260,7 +260,7 @@ async def test_a_token_that_ends_while_its_command_waits(
 
 
 async def test_signing_in_and_out_is_limited_like_all_else() -> None:
-    """A flood of it is 429 for that person, and of nobody else's concern."""
+    """A flood of it is 429 for that person, and harms no other."""
     limits = {"rate_limited": True, "rate_per_s": 0.001, "rate_burst": 20}
     async with (
         open_live_house(**limits) as house,

@@ -12,7 +12,7 @@ import uvicorn
 
 from gateway.live.transport.connection import LiveConnection
 from gateway.live.transport.uvicorn_protocol import EXTENSION, FanoutProtocol
-from gateway.live.transport.write_scheduler import Switchboard
+from gateway.live.transport.write_scheduler import SharedTransport
 
 PATIENCE_S = 10.0
 
@@ -21,7 +21,7 @@ class Site:
     """An application that takes every connection over, and listens to all of them."""
 
     def __init__(self) -> None:
-        self.shared = Switchboard(1024)
+        self.shared = SharedTransport(1024)
         self.gate = asyncio.Event()
         """Between the handshake and the adoption."""
         self.gate.set()

@@ -8,7 +8,7 @@ from typing import Any
 from websockets.protocol import Protocol, Side
 
 from gateway.live.transport.connection import LiveConnection
-from gateway.live.transport.write_scheduler import Switchboard
+from gateway.live.transport.write_scheduler import SharedTransport
 
 BYTES_MAX = 2_000
 
@@ -72,11 +72,11 @@ class Ear:
 
 
 def a_connection(
-    shared: Switchboard | None = None,
+    shared: SharedTransport | None = None,
 ) -> tuple[LiveConnection, Wire, Ear]:
     wire, ear = Wire(), Ear()
     transport: Any = wire
-    connection = LiveConnection(transport, shared or Switchboard(BYTES_MAX), set())
+    connection = LiveConnection(transport, shared or SharedTransport(BYTES_MAX), set())
     connection.begin(ear)
     return connection, wire, ear
 

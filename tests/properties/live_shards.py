@@ -115,7 +115,7 @@ class TestWriter:
         self.client.hear(frame.text)
 
     def ping(self) -> None:
-        """Nobody is away here."""
+        """No client is away here."""
 
     def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
-        raise AssertionError("the hub closes nobody")
+        raise AssertionError("the hub closes no connection")

@@ -151,7 +151,7 @@ class LiveWorld:
         shard.publish(CalendarChange(provider, calendar.version, shard.seq, [part]))
 
     def fall_mute(self) -> None:
-        """A shard's feed goes silent, and says so to nobody, until it restarts."""
+        """A shard's feed goes silent, without an error, until it restarts."""
         self.random.choice(list(self.shards.values())).mute = True
 
     def change_booking(self) -> None:
@@ -266,7 +266,7 @@ class LiveWorld:
             if isinstance(view, SlotsView):
                 view = msgspec.structs.replace(view, starts=[], states="")
             if view.epoch >= self.hub.cursor(SHARDS[view.provider_id]).epoch:
-                # Nobody could tell: no one has heard yet that it was replaced.
+                # Unnoticeable: it is not known yet that it was replaced.
                 view = self.view(board.name)
         if not self.hub.loaded(board, view, self.now) and self.hub.begin_read(board):
             self.begun.append(board)

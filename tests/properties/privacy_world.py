@@ -34,7 +34,7 @@ from gateway.live.core.frames import Frame, FrameEncoder
 from gateway.live.core.topic_names import Kind
 from gateway.live.sessions.commands import SocketCommands
 from gateway.live.sessions.conversation import Conversation, LiveContext
-from gateway.live.sessions.identity import Persons
+from gateway.live.sessions.identity import PersonCounts
 from gateway.live.sessions.permits import Permits
 from gateway.live.sessions.topic_limits import TopicRoom
 from gateway.live.topics.hub import Hub
@@ -252,7 +252,7 @@ class Play:
             commands=cast("SocketCommands", SlowCommands(self.gates)),
             clock=clock,
             settings=LiveSettings(),
-            persons=Persons(0),
+            persons=PersonCounts(0),
             room=TopicRoom(self.hub, LiveSettings(), clock),
         )
         self.clients = [_client(house, self.world) for _ in range(3)]

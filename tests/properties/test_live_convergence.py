@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.live.feeds.warm_start import Painter
+from gateway.live.feeds.warm_start import WarmStart
 from persistence.shared.memory import MemoryPages
 from tests.fakes.clocks import SteppedClock
 from tests.properties.live_world import LiveWorld, run_world
@@ -43,7 +43,7 @@ def test_pages_for_other_gateways_are_what_their_position_says() -> None:
     for seed in range(40):
         world = LiveWorld(seed)
         ports: Any = SimpleNamespace(clock=SteppedClock(world.now))
-        painter = Painter(ports, MemoryPages(), world.hub)
+        warm_start = WarmStart(ports, MemoryPages(), world.hub)
         pages: dict[tuple[object, ...], dict[int, str]] = {}
         for _ in range(250):
             world.step()
@@ -53,7 +53,7 @@ def test_pages_for_other_gateways_are_what_their_position_says() -> None:
                     pages[at] = dict(calendar.slots)
             for board in world.hub.index.boards.values():
                 held += bool(board.pending)
-                stands = painter._stands(board)
+                stands = warm_start._stands(board)
                 if stands is not None:
                     looked += 1
                     name = board.name.provider_id, stands.epoch, stands.version

@@ -1,4 +1,4 @@
-"""Whoever signs in, out, or over: a frame shows its reader nothing of another's."""
+"""After any sign-in or sign-out, a frame shows its reader nothing of another's."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _endless(_owner: Owner, _now: object) -> None:
 
 
 def _unnumbered(patch: pytest.MonkeyPatch) -> None:
-    """Answers and topics are given to whoever is there when they come."""
+    """Answers and topics are given to the session at the time they come."""
     patch.setattr(Owner, "number", property(lambda _: 0, lambda _, __: None))
 
 

@@ -28,7 +28,7 @@ from gateway.calendars.courier import by_shard
 from gateway.config import GatewayPorts, LiveSettings
 from gateway.live.core.topic_names import Kind, TopicName
 from gateway.live.feeds.feed import backoff_s
-from gateway.live.feeds.warm_start import WORTH, Painter
+from gateway.live.feeds.warm_start import WORTH, WarmStart
 from gateway.live.topics.hub import Hub
 from gateway.live.topics.topic import Board, MeView, TopicView
 from gateway.wire.problems import of_refusal
@@ -58,8 +58,8 @@ class TopicReader:
         random: Random,
         holds_of: HoldsOf,
     ) -> None:
-        self.painter = (
-            Painter(ports, ports.pages, hub) if ports.pages is not None else None
+        self.warm_start = (
+            WarmStart(ports, ports.pages, hub) if ports.pages is not None else None
         )
         self._ports = ports
         self._holds_of = holds_of
@@ -91,18 +91,18 @@ class TopicReader:
         self, wanted: Sequence[Board], reads: asyncio.TaskGroup
     ) -> Sequence[Board]:
         """Begin the first paint of what is worth it; what is left to be read."""
-        painter = self.painter
-        if painter is None or len(wanted) < WORTH:
+        warm_start = self.warm_start
+        if warm_start is None or len(wanted) < WORTH:
             return wanted
-        fresh = [board for board in wanted if painter.fits(board)]
+        fresh = [board for board in wanted if warm_start.fits(board)]
         if len(fresh) < WORTH:
             return wanted
 
         def read(board: Board) -> None:
             reads.create_task(self._read(board))
 
-        reads.create_task(painter.paint(fresh, read))
-        return [board for board in wanted if not painter.fits(board)]
+        reads.create_task(warm_start.paint(fresh, read))
+        return [board for board in wanted if not warm_start.fits(board)]
 
     async def verify(self) -> None:
         """Ask where all watched calendars stand, and let the hub compare."""

@@ -42,7 +42,7 @@ _ASKED_AT_ONCE: Final = 250
 """Calendars per question: the shard answers between batches and must not stall."""
 
 
-class Painter:
+class WarmStart:
     """Shows hot pages to the first watchers, and keeps what is shown."""
 
     def __init__(self, ports: GatewayPorts, store: HotPages, hub: Hub) -> None:

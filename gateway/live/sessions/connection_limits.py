@@ -10,13 +10,13 @@ from gateway.http.hosts import AllowedHosts
 from gateway.http.limits import RateLimits
 from gateway.live.sessions.conversation import LiveContext
 from gateway.live.topics.watcher import Watcher, Writer
-from gateway.live.transport.admission import Turnstile
-from gateway.live.transport.waiting_room import Entrance
-from gateway.live.transport.write_scheduler import Switchboard
+from gateway.live.transport.admission import Admission
+from gateway.live.transport.waiting_room import WaitingRoom
+from gateway.live.transport.write_scheduler import SharedTransport
 from gateway.wire.addresses import network_of
 
 
-class LiveDoor:
+class ConnectionLimits:
     """Counts connections, in all and per address."""
 
     def __init__(
@@ -28,14 +28,14 @@ class LiveDoor:
         hosts: AllowedHosts | None = None,
     ) -> None:
         self.context = context
-        self.limits = limits
+        self.rates = limits
         self.allowed_origins = frozenset(allowed_origins)
         self.hosts = hosts or AllowedHosts()
-        self.switchboard = Switchboard(context.settings.message_bytes_max)
-        self.switchboard.retry_ms = context.settings.retry_ms
+        self.transport = SharedTransport(context.settings.message_bytes_max)
+        self.transport.retry_ms = context.settings.retry_ms
         self.draining = False
-        turnstile = Turnstile(context.settings.handshakes_per_s, random)
-        self.entrance = Entrance(turnstile, self.is_full)
+        admission = Admission(context.settings.handshakes_per_s, random)
+        self.waiting_room = WaitingRoom(admission, self.is_full)
         self._random = random
         self._addresses: Counter[str] = Counter()
         self._count = 0

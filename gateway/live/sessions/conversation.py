@@ -48,7 +48,7 @@ from gateway.live.core.messages import (
 )
 from gateway.live.core.topic_names import BadTopic, Kind, TopicName, parse_topic
 from gateway.live.sessions.commands import CommandMessage, SocketCommands
-from gateway.live.sessions.identity import Owner, Persons
+from gateway.live.sessions.identity import Owner, PersonCounts
 from gateway.live.sessions.permits import allow_topic
 from gateway.live.sessions.topic_limits import TopicRoom, check_week
 from gateway.live.topics.hub import Hub
@@ -95,7 +95,7 @@ class LiveContext:
     commands: SocketCommands
     clock: Clock
     settings: LiveSettings
-    persons: Persons
+    persons: PersonCounts
     room: TopicRoom
     revocations: Revocations | None = None
     """Where a token is revoked when its owner signs out."""

@@ -20,7 +20,7 @@ _OVER = (
 )
 
 
-class Persons:
+class PersonCounts:
     """Counts live connections of each signed-in person; ``most`` 0 lifts the cap."""
 
     def __init__(self, most: int) -> None:
@@ -49,7 +49,7 @@ class Owner:
 
     __slots__ = ("_hub", "_persons", "_watcher", "number")
 
-    def __init__(self, hub: Hub, persons: Persons, watcher: Watcher) -> None:
+    def __init__(self, hub: Hub, persons: PersonCounts, watcher: Watcher) -> None:
         self.number = 0
         """Which session this is; a refresh does not begin another."""
         self._hub = hub

@@ -16,7 +16,7 @@ from gateway.live.sessions.conversation import Conversation, Later
 from gateway.live.transport.connection import LiveConnection
 
 if TYPE_CHECKING:
-    from gateway.live.sessions.connection_limits import LiveDoor
+    from gateway.live.sessions.connection_limits import ConnectionLimits
 
 log = structlog.get_logger("slotcast.live")
 
@@ -24,20 +24,20 @@ log = structlog.get_logger("slotcast.live")
 class LiveSession:
     """The listener of a connection; releases what it counted at its end."""
 
-    __slots__ = ("_address", "_conversation", "_door", "_running", "_watcher")
+    __slots__ = ("_address", "_conversation", "_limits", "_running", "_watcher")
 
     def __init__(
-        self, door: LiveDoor, address: str, connection: LiveConnection
+        self, limits: ConnectionLimits, address: str, connection: LiveConnection
     ) -> None:
-        self._door = door
+        self._limits = limits
         self._address = address
-        self._watcher = door.watcher(connection)
-        self._conversation = Conversation(door.context, self._watcher, address)
+        self._watcher = limits.watcher(connection)
+        self._conversation = Conversation(limits.context, self._watcher, address)
         self._running: set[asyncio.Future[None]] | None = None
 
     def begin(self, connection: LiveConnection) -> None:
         """Listen."""
-        self._door.context.hub.joined(self._watcher)
+        self._limits.context.hub.joined(self._watcher)
         connection.begin(self)
 
     def heard(self, text: str | None) -> None:
@@ -64,18 +64,18 @@ class LiveSession:
 
     def relieved(self) -> None:
         """The connection takes bytes again."""
-        context = self._door.context
+        context = self._limits.context
         context.hub.writable(self._watcher, context.clock.now())
 
     def closed(self, code: int) -> None:
         """We close it."""
-        self._door.context.hub.tally.closes[code] += 1
+        self._limits.context.hub.tally.closes[code] += 1
 
     def ended(self) -> None:
         """The client left: cancel what still runs for it."""
         for task in self._running or ():
             task.cancel()
-        context = self._door.context
+        context = self._limits.context
         context.hub.dropped(self._watcher, context.clock.now())
         self._conversation.ended()
-        self._door.leave(self._address)
+        self._limits.leave(self._address)

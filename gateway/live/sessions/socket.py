@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.live.core.frames import bye_frame
-from gateway.live.sessions.connection_limits import LiveDoor
+from gateway.live.sessions.connection_limits import ConnectionLimits
 from gateway.live.sessions.session import LiveSession
 from gateway.live.transport.uvicorn_protocol import EXTENSION, FanoutProtocol
 from gateway.wire.problems import CloseCode
@@ -30,8 +30,8 @@ _FOREIGN = (
 class LiveSocket:
     """Serves live connections."""
 
-    def __init__(self, door: LiveDoor) -> None:
-        self._door = door
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the handshake of one connection (ASGI); a session does the rest."""
@@ -57,21 +57,21 @@ class LiveSocket:
             self._turn_away(raw, CloseCode.FORBIDDEN, reason)
             return
         address = websocket.client.host if websocket.client else ""
-        if not self._door.enter(address):
+        if not self._limits.enter(address):
             reason = "This address has too many connections; close some first."
             self._turn_away(raw, CloseCode.TOO_MANY_CONNECTIONS, reason)
             return
-        connection = raw.adopt(self._door.switchboard)
+        connection = raw.adopt(self._limits.transport)
         if connection is None:
-            self._door.leave(address)
+            self._limits.leave(address)
         else:
-            LiveSession(self._door, address, connection).begin(connection)
+            LiveSession(self._limits, address, connection).begin(connection)
 
     def _turn_away(self, raw: FanoutProtocol, code: CloseCode, reason: str) -> None:
-        context = self._door.context
+        context = self._limits.context
         context.hub.tally.closes[code] += 1
         # Adopted like any other, so that the frames of its end are bounded too.
-        connection = raw.adopt(self._door.switchboard)
+        connection = raw.adopt(self._limits.transport)
         if connection is not None:
             connection.close(code, bye_frame(code, context.settings.retry_ms), reason)
             connection.begin(None)
@@ -79,11 +79,11 @@ class LiveSocket:
     def _denied(
         self, websocket: WebSocket, offered: list[str]
     ) -> PlainTextResponse | None:
-        if not self._door.hosts.allows(websocket.headers.get("host")):
+        if not self._limits.hosts.allows(websocket.headers.get("host")):
             return PlainTextResponse("This server has another name.", 421)
         if offered and SUBPROTOCOL not in offered:
             return PlainTextResponse(f"The subprotocol is {SUBPROTOCOL}.", 400)
-        if self._door.is_full():
+        if self._limits.is_full():
             return PlainTextResponse(
                 "The server is full or shutting down. Retry after the given time.",
                 503,
@@ -92,7 +92,7 @@ class LiveSocket:
         return None
 
     def _is_ours(self, websocket: WebSocket, origin: str) -> bool:
-        if origin in self._door.allowed_origins:
+        if origin in self._limits.allowed_origins:
             return True
         try:
             netloc = urlsplit(origin).netloc.lower()

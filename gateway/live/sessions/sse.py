@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.access.tokens import Caller
 from gateway.live.core.frames import NOWHERE, Frame, Position
 from gateway.live.core.topic_names import BadTopic, TopicName, parse_topic
-from gateway.live.sessions.connection_limits import LiveDoor
+from gateway.live.sessions.connection_limits import ConnectionLimits
 from gateway.live.sessions.permits import allow_topic
 from gateway.live.sessions.topic_limits import check_week
 from gateway.live.transport.asgi_writer import RowWriter
@@ -42,8 +42,8 @@ _HEADERS: Final = {
 class LiveStream:
     """Serves streams of events."""
 
-    def __init__(self, door: LiveDoor, random: Random) -> None:
-        self._door = door
+    def __init__(self, limits: ConnectionLimits, random: Random) -> None:
+        self._limits = limits
         self._random = random
 
     async def __call__(self, request: Request) -> Response:
@@ -52,13 +52,13 @@ class LiveStream:
             return Response(media_type="text/event-stream", headers=_HEADERS)
         address = request.client.host if request.client else ""
         try:
-            if self._door.is_full():
+            if self._limits.is_full():
                 return _refusal("unavailable", 2)
-            seconds = await self._door.entrance.pass_through()
+            seconds = await self._limits.waiting_room.pass_through()
             if seconds:
                 return _refusal("unavailable", seconds)
-            self._door.limits.admit(None, address)
-            context = self._door.context
+            self._limits.rates.admit(None, address)
+            context = self._limits.context
             caller = context.authenticator.caller(request.headers.get("authorization"))
             names = await self._names(request, caller, address)
             since = _since(request.headers.get("last-event-id"))
@@ -71,15 +71,15 @@ class LiveStream:
 
     def _enter(self, address: str, caller: Caller | None) -> Callable[[], None] | None:
         """Count a stream in, and say how to count it off; None: there are too many."""
-        door, persons = self._door, self._door.context.persons
-        if not door.enter(address):
+        limits, persons = self._limits, self._limits.context.persons
+        if not limits.enter(address):
             return None
         if caller is not None and not persons.enter(caller.subject):
-            door.leave(address)
+            limits.leave(address)
             return None
 
         def leave() -> None:
-            door.leave(address)
+            limits.leave(address)
             if caller is not None:
                 persons.leave(caller.subject)
 
@@ -96,13 +96,13 @@ class LiveStream:
             )
         texts = ",".join(request.query_params.getlist("topics")).split(",")
         wanted = dict.fromkeys(text for text in texts if text)
-        limit = self._door.context.settings.subscriptions_max
+        limit = self._limits.context.settings.subscriptions_max
         if not wanted or 0 < limit < len(wanted):
             raise InvalidRequest(
                 "", FieldError("topics", f"must name 1 to {limit} topics")
             )
-        context = self._door.context
-        self._door.limits.admit_topics(caller, address, len(wanted))
+        context = self._limits.context
+        self._limits.rates.admit_topics(caller, address, len(wanted))
         names = []
         for text in wanted:
             try:
@@ -121,9 +121,9 @@ class LiveStream:
         since: dict[str, Position],
         caller: Caller | None,
     ) -> AsyncIterator[bytes]:
-        context = self._door.context
+        context = self._limits.context
         writer = RowWriter()
-        watcher = self._door.watcher(writer)
+        watcher = self._limits.watcher(writer)
         watcher.caller = caller
         context.hub.joined(watcher)
         stands = {name.wire: since.get(name.wire, NOWHERE) for name in names}
@@ -146,7 +146,7 @@ class LiveStream:
 
     async def _next(self, writer: RowWriter) -> Frame | None:
         try:
-            async with asyncio.timeout(self._door.context.settings.sse_comment_s):
+            async with asyncio.timeout(self._limits.context.settings.sse_comment_s):
                 return await writer.next()
         except TimeoutError:
             return None

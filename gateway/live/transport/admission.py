@@ -32,7 +32,7 @@ COME_AGAIN_S: Final = 8
 """Refused clients are told to retry within this time."""
 
 
-class Verdict(Enum):
+class Admit(Enum):
     """What becomes of a new connection."""
 
     ENTER = "enter"
@@ -40,7 +40,7 @@ class Verdict(Enum):
     REFUSE = "refuse"
 
 
-class TurnstileTally(Struct):
+class AdmissionTally(Struct):
     """Counts since the start of this process."""
 
     entered: int = 0
@@ -50,13 +50,13 @@ class TurnstileTally(Struct):
     """Refused while the server was full or shutting down."""
 
 
-class Turnstile:
+class Admission:
     """Decides; ``rate_per_s`` 0 admits all at once."""
 
     def __init__(
         self, rate_per_s: float, random: Random, patience_s: float = PATIENCE_S
     ) -> None:
-        self.tally = TurnstileTally()
+        self.tally = AdmissionTally()
         self.waiting = 0
         self._rate = rate_per_s
         self._random = random
@@ -70,22 +70,22 @@ class Turnstile:
         """How many may wait."""
         return max(1, int(self._rate * self._patience_s))
 
-    def arrive(self, now: float) -> Verdict:
+    def arrive(self, now: float) -> Admit:
         """A new connection arrives; ``now`` in seconds of a monotonic clock."""
         if self._rate <= 0:
             self.tally.entered += 1
-            return Verdict.ENTER
+            return Admit.ENTER
         self._refill(now)
         if not self.waiting and self._tokens >= 1.0:
             self._tokens -= 1.0
             self.tally.entered += 1
-            return Verdict.ENTER
+            return Admit.ENTER
         if self.waiting >= self.room:
             self.tally.refused += 1
-            return Verdict.REFUSE
+            return Admit.REFUSE
         self.waiting += 1
         self.tally.waited += 1
-        return Verdict.WAIT
+        return Admit.WAIT
 
     def let_in(self, now: float) -> int:
         """How many waiting connections this turn admits, first come, first served."""

@@ -36,7 +36,7 @@ from gateway.live.transport.parsers import (
     is_one_pong,
     whole_text,
 )
-from gateway.live.transport.write_scheduler import Listener, Switchboard
+from gateway.live.transport.write_scheduler import Listener, SharedTransport
 from gateway.wire.problems import CLOSE_REASONS
 from gateway.wire.problems import CloseCode as OurCode
 
@@ -90,7 +90,7 @@ class LiveConnection(asyncio.BufferedProtocol):
     def __init__(
         self,
         transport: asyncio.Transport,
-        shared: Switchboard,
+        shared: SharedTransport,
         connections: set[Any],
         early: bytes = b"",
     ) -> None:

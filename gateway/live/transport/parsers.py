@@ -49,7 +49,7 @@ _QUIET: Final = logging.getLogger("slotcast.live.frames")
 _QUIET.setLevel(logging.CRITICAL)  # a client's errors are answered, not logged
 
 
-class Incoming:
+class ParserPool:
     """The parsers of one process. ``message_bytes_max``: of one message, else 4509."""
 
     def __init__(self, message_bytes_max: int) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gateway.live.transport.connection import LiveConnection
-from gateway.live.transport.write_scheduler import Switchboard
+from gateway.live.transport.write_scheduler import SharedTransport
 
 EXTENSION: Final = "slotcast.fanout"
 """Where the application finds the connection, in its scope's ``extensions``."""
@@ -72,7 +72,7 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
         extensions[EXTENSION] = self
         await super().run_asgi()
 
-    def adopt(self, shared: Switchboard) -> LiveConnection | None:
+    def adopt(self, shared: SharedTransport) -> LiveConnection | None:
         """Give the connection away; None if the client left in the meantime.
 
         The application has accepted, and sends and receives nothing any more.

@@ -18,7 +18,7 @@ import structlog
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from gateway.live.transport.admission import Turnstile, Verdict
+from gateway.live.transport.admission import Admission, Admit
 from gateway.live.transport.uvicorn_protocol import FanoutProtocol
 
 EARLY_BYTES_MAX: Final = 16 * 1024
@@ -36,7 +36,7 @@ _REFUSAL: Final = (
 log = structlog.get_logger("slotcast.live")
 
 
-class Ticket:
+class QueuePlace:
     """A place in the queue: ``enter`` is called when its turn comes."""
 
     __slots__ = ("enter",)
@@ -45,32 +45,32 @@ class Ticket:
         self.enter: Callable[[], None] | None = enter
 
 
-class Entrance:
+class WaitingRoom:
     """Runs the admission. ``is_shut``: no connection is admitted at all."""
 
     def __init__(
         self,
-        turnstile: Turnstile,
+        admission: Admission,
         is_shut: Callable[[], bool],
         now: Callable[[], float] = monotonic,
     ) -> None:
-        self.turnstile = turnstile
+        self.admission = admission
         self.is_shut = is_shut
         self._now = now
-        self._row: deque[Ticket] = deque()
+        self._row: deque[QueuePlace] = deque()
         self._is_due = False
 
-    def knock(self, enter: Callable[[], None]) -> Ticket | None:
+    def knock(self, enter: Callable[[], None]) -> QueuePlace | None:
         """Let ``enter`` be called in a later turn; None if it never will be."""
         if self.is_shut():
-            self.turnstile.tally.shut_out += 1
+            self.admission.tally.shut_out += 1
             return None
-        verdict = self.turnstile.arrive(self._now())
-        if verdict is Verdict.REFUSE:
+        verdict = self.admission.arrive(self._now())
+        if verdict is Admit.REFUSE:
             return None
-        ticket = Ticket(enter)
+        ticket = QueuePlace(enter)
         loop = asyncio.get_running_loop()
-        if verdict is Verdict.ENTER:
+        if verdict is Admit.ENTER:
             ticket.enter = None
             loop.call_soon(_let_in, enter)
             return ticket
@@ -80,18 +80,18 @@ class Entrance:
             loop.call_soon(self._turn)
         return ticket
 
-    def give_up(self, ticket: Ticket) -> None:
+    def give_up(self, ticket: QueuePlace) -> None:
         """The client left. No effect if it was already admitted."""
         if ticket.enter is not None:
             ticket.enter = None
-            self.turnstile.gave_up()
+            self.admission.gave_up()
 
     async def pass_through(self) -> int:
         """Wait one's turn: 0 when it has come, else when to come again, in seconds."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         ticket = self.knock(lambda: None if turn.done() else turn.set_result(None))
         if ticket is None:
-            return self.turnstile.come_again_s()
+            return self.admission.come_again_s()
         try:
             await turn
         finally:
@@ -99,7 +99,7 @@ class Entrance:
         return 0
 
     def _turn(self) -> None:
-        left, row = self.turnstile.let_in(self._now()), self._row
+        left, row = self.admission.let_in(self._now()), self._row
         while left and row:
             ticket = row.popleft()
             if ticket.enter is not None:
@@ -122,7 +122,7 @@ def _let_in(enter: Callable[[], None]) -> None:
         log.exception("a connection could not be admitted")
 
 
-class Newcomer(asyncio.Protocol):
+class WaitingConnection(asyncio.Protocol):
     """A transport and the bytes of a handshake: all that a waiting connection costs.
 
     Given to uvicorn as its ``ws``. In its turn it makes uvicorn's connection of what
@@ -132,26 +132,26 @@ class Newcomer(asyncio.Protocol):
     __slots__ = (
         "_bytes",
         "_connections",
-        "_entrance",
         "_make",
         "_ticket",
         "_transport",
+        "_waiting_room",
     )
 
     def __init__(
         self,
-        entrance: Entrance,
+        waiting_room: WaitingRoom,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
     ) -> None:
-        self._entrance = entrance
+        self._waiting_room = waiting_room
         self._make = partial(FanoutProtocol, config, server_state, app_state)
         # The server ends what is in its set; whatever can shut down may be there.
         self._connections = cast("set[Any]", server_state.connections)
         self._transport: asyncio.Transport | None = None
         self._bytes = b""
-        self._ticket: Ticket | None = None
+        self._ticket: QueuePlace | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is ours for now."""
@@ -165,7 +165,7 @@ class Newcomer(asyncio.Protocol):
         if len(self._bytes) > EARLY_BYTES_MAX:
             self._transport.abort()
         elif self._ticket is None:
-            self._ticket = self._entrance.knock(self._enter)
+            self._ticket = self._waiting_room.knock(self._enter)
             if self._ticket is None:
                 self.shutdown()
 
@@ -174,18 +174,18 @@ class Newcomer(asyncio.Protocol):
         self._connections.discard(self)
         self._transport = None
         if self._ticket is not None:
-            self._entrance.give_up(self._ticket)
+            self._waiting_room.give_up(self._ticket)
 
     def shutdown(self) -> None:
         """Refuse: there is no room, or the server stops."""
         if self._transport is not None and not self._transport.is_closing():
-            seconds = self._entrance.turnstile.come_again_s()
+            seconds = self._waiting_room.admission.come_again_s()
             self._transport.write(_REFUSAL % seconds)
             self._transport.close()
 
     def _enter(self) -> None:
         transport = self._transport
-        if self._entrance.is_shut():
+        if self._waiting_room.is_shut():
             self.shutdown()
         elif transport is not None and not transport.is_closing():
             try:
@@ -202,6 +202,6 @@ class Newcomer(asyncio.Protocol):
         transport.set_protocol(connection)
 
 
-def protocol_of(entrance: Entrance) -> Callable[..., Newcomer]:
+def protocol_of(waiting_room: WaitingRoom) -> Callable[..., WaitingConnection]:
     """What to give uvicorn as ``ws``, for one gateway."""
-    return partial(Newcomer, entrance)
+    return partial(WaitingConnection, waiting_room)

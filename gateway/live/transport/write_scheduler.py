@@ -1,4 +1,4 @@
-"""Connections with something to send, in the order in which they get their turn.
+"""The order in which connections with something to send are written.
 
 A topic with ten thousand watchers must not keep one with ten waiting: each frame's
 receivers stand in a queue of their own, and the queues take turns. Answers, which
@@ -15,7 +15,7 @@ from typing import Protocol as Interface
 
 import structlog
 
-from gateway.live.transport.parsers import READ_BYTES_MAX, Incoming
+from gateway.live.transport.parsers import READ_BYTES_MAX, ParserPool
 
 WRITES_AT_ONCE: Final = 250
 """Then others on the event loop have a turn; about two milliseconds."""
@@ -37,12 +37,12 @@ class Flushable(Protocol):
         ...
 
     def cut_off(self) -> None:
-        """Let go of the connection at once."""
+        """Abort the connection."""
         ...
 
 
-class Flushes:
-    """Whose rows are due. ``waiting`` is their number, ``write_s`` what one took."""
+class WriteScheduler:
+    """The connections to be written: ``waiting`` of them, ``write_s`` for each."""
 
     __slots__ = (
         "_frame",
@@ -89,7 +89,7 @@ class Flushes:
             self._wake()
 
     def add_urgent(self, writer: Flushable) -> None:
-        """Flush this one before those who only watch, though it may be one of them."""
+        """Flush this one before those with topics' frames alone."""
         if writer in self._urgent:
             return
         self._urgent[writer] = None
@@ -121,7 +121,7 @@ class Flushes:
             self._is_due = False
 
     def _forget(self, count: int) -> None:
-        """So few at once cannot be measured: what a storm has taught grows old."""
+        """Few writes are not measured: forget slowly what a storm has shown."""
         share = _LEARNING * count / WRITES_AT_ONCE
         self.write_s += share * (min(self.write_s, _WRITE_S) - self.write_s)
 
@@ -159,11 +159,11 @@ def _flush_one(writer: Flushable) -> None:
 
 
 CLOSE_S: Final = 10.0
-"""For the closing handshake; who does not answer is cut off."""
+"""For the closing handshake; then the connection is aborted."""
 
 
 class Listener(Interface):
-    """Whose connection it is."""
+    """The session of a connection: called with what happens on it."""
 
     def heard(self, text: str | None) -> None:
         """A message came in; None: one that is no text."""
@@ -178,20 +178,20 @@ class Listener(Interface):
         ...
 
     def ended(self) -> None:
-        """The connection is gone."""
+        """The connection ended."""
         ...
 
 
-class Switchboard:
+class SharedTransport:
     """What the connections of one process share."""
 
     __slots__ = ("buffer", "close_s", "flushes", "incoming", "retry_ms")
 
     def __init__(self, message_bytes_max: int) -> None:
-        self.flushes = Flushes()
-        self.incoming = Incoming(message_bytes_max)
+        self.flushes = WriteScheduler()
+        self.incoming = ParserPool(message_bytes_max)
         self.buffer = bytearray(READ_BYTES_MAX)
         """What one connection has just received; see LiveConnection."""
         self.close_s = CLOSE_S
         self.retry_ms = (500, 15_000)
-        """What the last frame says to a client that is sent away."""
+        """Written into the ``bye`` of a connection that the server closes."""

@@ -145,7 +145,7 @@ async def test_a_close_comes_after_what_was_written() -> None:
 
 
 async def test_who_never_reads_again_is_cut_off() -> None:
-    """A close that nobody takes does not keep the connection for ever."""
+    """A close that is never read does not keep the connection for ever."""
     async with a_site() as site:
         writer, client, _ = await taken(site)
         site.shared.close_s = 0.05
@@ -156,7 +156,7 @@ async def test_who_never_reads_again_is_cut_off() -> None:
 
 
 async def test_who_gives_no_sign_of_life_is_cut_off() -> None:
-    """Between two pings: a pong, a message, or bytes taken. Whoever reads lives on."""
+    """Between two pings: a pong, a message, or bytes taken. A reader lives on."""
     async with a_site() as site, connect(f"ws://127.0.0.1:{site.port}") as client:
         reader = await site.connection()
         writer, stalling, _ = await taken(site)

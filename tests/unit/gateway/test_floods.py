@@ -18,7 +18,7 @@ from gateway.live.transport.parsers import (
     emptied_at,
     whole_text,
 )
-from gateway.live.transport.write_scheduler import Switchboard
+from gateway.live.transport.write_scheduler import SharedTransport
 from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
 from tests.fakes.live_wire import a_connection, spoken, turns
 
@@ -78,7 +78,7 @@ async def test_many_small_frames_wait_for_their_turn(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So many frames are parsed in one turn of the loop, and so many in a second."""
-    shared = Switchboard(READ_BYTES_MAX)
+    shared = SharedTransport(READ_BYTES_MAX)
     connection, wire, _ = a_connection(shared)
     parsed = counted(monkeypatch)
     turned = Turns(monkeypatch)

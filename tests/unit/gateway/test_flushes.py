@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from gateway.live.core.frames import Frame
-from gateway.live.transport.write_scheduler import LANE_WRITES, WRITES_AT_ONCE, Flushes
+from gateway.live.transport.write_scheduler import (
+    LANE_WRITES,
+    WRITES_AT_ONCE,
+    WriteScheduler,
+)
 from tests.fakes.adopting_site import until
 
 DELTA = Frame(b"delta")
@@ -27,7 +31,7 @@ class Note:
 async def test_others_have_their_turn_in_a_large_fan_out() -> None:
     """After so many writes the event loop runs what waits."""
     order: list[str] = []
-    flushes = Flushes()
+    flushes = WriteScheduler()
     for _ in range(2 * WRITES_AT_ONCE + 1):
         flushes.add(Note("flush", order), DELTA)
     assert flushes.waiting == 2 * WRITES_AT_ONCE + 1
@@ -40,7 +44,7 @@ async def test_others_have_their_turn_in_a_large_fan_out() -> None:
 async def test_a_small_topic_does_not_wait_for_a_large_one() -> None:
     """Each frame's receivers have a lane; answers go before all of them."""
     order: list[str] = []
-    flushes = Flushes()
+    flushes = WriteScheduler()
     for _ in range(10 * WRITES_AT_ONCE):
         flushes.add(Note("large", order), DELTA)
     small = Frame(b"small")
@@ -56,7 +60,7 @@ async def test_a_small_topic_does_not_wait_for_a_large_one() -> None:
 async def test_a_flush_may_make_others_due_with_the_same_frame() -> None:
     """Two who are owed the same page: the second is relieved after the first left."""
     order: list[str] = []
-    flushes = Flushes()
+    flushes = WriteScheduler()
     page = Frame(b"page")
 
     class Owed(Note):
@@ -80,7 +84,7 @@ async def test_a_flush_may_make_others_due_with_the_same_frame() -> None:
 async def test_what_a_write_cost_in_a_storm_is_forgotten_in_the_calm() -> None:
     """Few writes cannot be measured, and must not keep topics slow for ever."""
     order: list[str] = []
-    flushes = Flushes()
+    flushes = WriteScheduler()
     first = flushes.write_s
     flushes.write_s = 1000 * first
     for _ in range(150):

@@ -15,7 +15,7 @@ from care.sharing import Standing
 from gateway.calendars.hot_pages import AT_ONCE_MAX, PageShelf
 from gateway.live.core.frames import Frame
 from gateway.live.core.topic_names import slots_topic
-from gateway.live.feeds.warm_start import WORTH, Painter
+from gateway.live.feeds.warm_start import WORTH, WarmStart
 from gateway.live.topics.watcher import Watcher
 from persistence.shared.memory import MemoryPages
 from tests import factories as make
@@ -185,17 +185,17 @@ async def show(live: LiveHouse) -> Screen:
     return screen
 
 
-def painter_of(live: LiveHouse) -> Painter:
-    painter = live.live._reader.painter
-    assert painter is not None
-    return painter
+def painter_of(live: LiveHouse) -> WarmStart:
+    warm_start = live.live._reader.warm_start
+    assert warm_start is not None
+    return warm_start
 
 
 async def keep_all(live: LiveHouse) -> None:
-    painter = painter_of(live)
-    painter.offer()
-    painter.offer()
-    await painter.shelf.flush()
+    warm_start = painter_of(live)
+    warm_start.offer()
+    warm_start.offer()
+    await warm_start.shelf.flush()
 
 
 def forget(live: LiveHouse) -> None:

@@ -18,10 +18,10 @@ from gateway.live.transport.connection import ANSWERS_BYTES_MAX
 from gateway.live.transport.parsers import (
     IDLE_MAX,
     PIECE_BYTES,
-    Incoming,
+    ParserPool,
     whole_text,
 )
-from gateway.live.transport.write_scheduler import WRITES_AT_ONCE, Switchboard
+from gateway.live.transport.write_scheduler import WRITES_AT_ONCE, SharedTransport
 from tests.fakes.adopting_site import PATIENCE_S, a_site, stalled, until
 from tests.fakes.live_wire import BYTES_MAX, a_connection, reading, spoken, turns
 
@@ -116,7 +116,7 @@ async def test_what_nobody_can_read_closes(data: bytes, code: int) -> None:
 
 async def test_a_parser_that_waits_for_more_is_lent_to_nobody_else() -> None:
     """Two connections, each in the middle of a message, hear their own."""
-    shared = Switchboard(BYTES_MAX)
+    shared = SharedTransport(BYTES_MAX)
     one, other = a_connection(shared), a_connection(shared)
     first, _ = spoken([["one of ", "the first"]])
     second, _ = spoken([["the other's"]])
@@ -149,7 +149,7 @@ async def test_a_message_in_very_many_parts_takes_little_more_than_its_bytes() -
 
 def test_idle_parsers_are_few() -> None:
     """However many were lent at once."""
-    incoming = Incoming(BYTES_MAX)
+    incoming = ParserPool(BYTES_MAX)
     lent = [incoming.borrow() for _ in range(3 * IDLE_MAX)]
     assert all(incoming.give_back(parser) for parser in lent)
     for piece in (b"\x81", b"\x81\x82", b"\x81\x82\0\0\0\0h", b"\x01\x80\0\0\0\0"):
@@ -163,7 +163,7 @@ def test_idle_parsers_are_few() -> None:
 
 async def test_an_answer_does_not_wait_in_a_topics_lane() -> None:
     """What came before it leaves with it, and the others' lanes wait."""
-    shared = Switchboard(BYTES_MAX)
+    shared = SharedTransport(BYTES_MAX)
     delta, answer = Frame(b"delta"), Frame(b"answer")
     crowd = [a_connection(shared) for _ in range(WRITES_AT_ONCE + 1)]
     for connection, *_ in crowd:

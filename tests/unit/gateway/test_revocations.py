@@ -11,7 +11,7 @@ import pytest
 from actors.domain.ids import Millis
 from care.sharing import Revocation, RevocationKind
 from gateway.access.revocations import RevokedTokens
-from gateway.live.ticker import Rhythm
+from gateway.live.ticker import Ticker
 from persistence.shared.memory import MemoryRevocations
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
@@ -165,7 +165,7 @@ async def test_no_command_slips_through_before_the_socket_closes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A message after the revocation is refused, whatever the closing takes."""
-    monkeypatch.setattr(Rhythm, "send_away_revoked", lambda _self: None)
+    monkeypatch.setattr(Ticker, "send_away_revoked", lambda _self: None)
     store = MemoryRevocations(SteppedClock(make.NOW))
     async with live_house(store) as live, live.client("patient", "pat_1") as mine:
         await store.add(all_of("pat_1"))

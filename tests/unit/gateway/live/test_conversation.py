@@ -13,7 +13,7 @@ from gateway.access.tokens import Authenticator, Caller, Role
 from gateway.config import LiveSettings
 from gateway.live.sessions.commands import SocketCommands
 from gateway.live.sessions.conversation import Conversation, LiveContext
-from gateway.live.sessions.identity import Persons
+from gateway.live.sessions.identity import PersonCounts
 from gateway.live.sessions.topic_limits import TopicRoom
 from gateway.live.topics.watcher import STRIKES_MAX, Watcher
 from gateway.wire.errors import Unauthenticated
@@ -72,7 +72,7 @@ class _Stage:
             commands=cast("SocketCommands", self.commands),
             clock=clock,
             settings=chosen,
-            persons=Persons(chosen.connections_per_person_max),
+            persons=PersonCounts(chosen.connections_per_person_max),
             room=TopicRoom(hub, chosen, clock),
         )
 

@@ -1,4 +1,4 @@
-"""Newcomers wait or are refused before anything is spent on them."""
+"""New connections wait or are refused before anything is spent on them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidMessage, InvalidStatus
 
 from gateway.config import LiveSettings
-from gateway.live.transport.admission import Turnstile, Verdict
+from gateway.live.transport.admission import Admission, Admit
 from gateway.live.transport.uvicorn_protocol import FanoutProtocol
-from gateway.live.transport.waiting_room import Entrance
+from gateway.live.transport.waiting_room import WaitingRoom
 from tests.fakes.live_house import LiveHouse, open_live_house
 
 PATIENCE_S = 10.0
 WEEK = "slots/prv_1/consult/2026-W33"
 
 
-class _Stuck(Turnstile):
-    """Lets nobody in until told; ``room`` as given."""
+class _Stuck(Admission):
+    """Admits none until it is open; ``room`` as given."""
 
     def __init__(self, room: int) -> None:
         super().__init__(1.0, Random(1))
@@ -35,24 +35,24 @@ class _Stuck(Turnstile):
     def room(self) -> int:
         return self.places
 
-    def arrive(self, now: float) -> Verdict:
+    def arrive(self, now: float) -> Admit:
         if self.is_open:
             return super().arrive(now)
         if self.waiting >= self.room:
             self.tally.refused += 1
-            return Verdict.REFUSE
+            return Admit.REFUSE
         self.waiting += 1
-        return Verdict.WAIT
+        return Admit.WAIT
 
     def let_in(self, now: float) -> int:
         return super().let_in(now) if self.is_open else 0
 
 
 def stuck(house: LiveHouse, room: int) -> _Stuck:
-    """Hold up the entrance of a gateway."""
-    turnstile = _Stuck(room)
-    house.live.entrance.turnstile = turnstile
-    return turnstile
+    """Let no waiting connection of a gateway in."""
+    admission = _Stuck(room)
+    house.live.waiting_room.admission = admission
+    return admission
 
 
 async def until(holds: Callable[[], object]) -> None:
@@ -62,9 +62,9 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 async def test_a_newcomer_waits_and_goes_in_in_its_turn() -> None:
-    """Its handshake is answered when the turnstile lets it in, and works as ever."""
+    """Its handshake is answered when the admission lets it in, and works as ever."""
     async with open_live_house() as house:
-        turnstile = stuck(house, 5)
+        admission = stuck(house, 5)
 
         async def comes() -> str:
             async with house.client() as client:
@@ -73,18 +73,18 @@ async def test_a_newcomer_waits_and_goes_in_in_its_turn() -> None:
 
         async with asyncio.TaskGroup() as tasks:
             coming = tasks.create_task(comes())
-            await until(lambda: turnstile.waiting == 1)
+            await until(lambda: admission.waiting == 1)
             assert not house.live.hub.watchers
             assert not coming.done()
-            turnstile.is_open = True
+            admission.is_open = True
         assert coming.result() == WEEK
-        assert turnstile.waiting == 0
+        assert admission.waiting == 0
 
 
 async def test_beyond_the_room_it_is_503_with_a_time() -> None:
     """A socket and a stream are told when to come again, in whole seconds."""
     async with open_live_house() as house:
-        turnstile = stuck(house, 0)
+        admission = stuck(house, 0)
         with pytest.raises(InvalidStatus) as found:
             async with house.client():
                 pass
@@ -100,49 +100,49 @@ async def test_beyond_the_room_it_is_503_with_a_time() -> None:
             assert 1 <= int(answer.headers["Retry-After"]) <= 8
             assert (await rest.get("/v1/providers")).status_code == 200
             shown = (await rest.get("/metrics")).text
-        assert turnstile.tally.refused == 2
+        assert admission.tally.refused == 2
         assert "slotcast_live_newcomers_waiting 0.0" in shown
 
 
 async def test_who_goes_away_while_waiting_costs_nothing() -> None:
-    """The place is free again, and no handshake is made for nobody."""
+    """The place is free again, and no handshake is made."""
     async with open_live_house() as house:
-        turnstile = stuck(house, 5)
+        admission = stuck(house, 5)
         reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
         writer.write(_handshake())
-        await until(lambda: turnstile.waiting == 1)
+        await until(lambda: admission.waiting == 1)
         writer.close()
-        await until(lambda: turnstile.waiting == 0)
-        turnstile.is_open = True
+        await until(lambda: admission.waiting == 0)
+        admission.is_open = True
         async with house.client() as client:
             assert (await client.ask("ping"))["t"] == "pong"
-        assert turnstile.tally.entered == 1
+        assert admission.tally.entered == 1
         assert await reader.read() == b""
 
 
 async def test_who_talks_while_waiting_is_bounded() -> None:
     """Some bytes are kept for after the handshake; a flood is cut off."""
     async with open_live_house() as house:
-        turnstile = stuck(house, 5)
+        admission = stuck(house, 5)
         reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
         writer.write(_handshake())
-        await until(lambda: turnstile.waiting == 1)
+        await until(lambda: admission.waiting == 1)
         writer.write(b"x" * 64 * 1024)
         async with asyncio.timeout(PATIENCE_S):
             with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
                 await reader.readexactly(1)
-        await until(lambda: turnstile.waiting == 0)
+        await until(lambda: admission.waiting == 0)
         writer.close()
 
 
 async def test_a_draining_gateway_refuses_who_waits() -> None:
     """They are let in only to be told 503."""
     async with open_live_house() as house:
-        turnstile = stuck(house, 5)
+        admission = stuck(house, 5)
         coming = asyncio.ensure_future(connect(_address(house)).__aenter__())
-        await until(lambda: turnstile.waiting == 1)
+        await until(lambda: admission.waiting == 1)
         await house.live.drain()
-        turnstile.is_open = True
+        admission.is_open = True
         with pytest.raises(InvalidStatus) as found:
             await coming
         assert found.value.response.status_code == 503
@@ -151,10 +151,10 @@ async def test_a_draining_gateway_refuses_who_waits() -> None:
 async def test_a_stop_refuses_who_waits() -> None:
     """A server that ends does not leave them waiting."""
     async with open_live_house() as house:
-        turnstile = stuck(house, 5)
+        admission = stuck(house, 5)
         reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
         writer.write(_handshake())
-        await until(lambda: turnstile.waiting == 1)
+        await until(lambda: admission.waiting == 1)
     async with asyncio.timeout(PATIENCE_S):
         assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
     writer.close()
@@ -172,15 +172,17 @@ async def test_control_without_a_rate_nobody_waits() -> None:
 
             for _ in range(100):
                 tasks.create_task(comes())
-        assert bool(house.live.entrance.turnstile.tally.waited) == waits
+        assert bool(house.live.waiting_room.admission.tally.waited) == waits
 
 
 async def test_others_have_their_turn_between_newcomers() -> None:
     """A storm goes in sixteen at a turn, and what else is due runs in between."""
     order: list[Any] = []
-    entrance = Entrance(Turnstile(1.0, Random(1), 1e6), lambda: False, lambda: 0.0)
+    waiting_room = WaitingRoom(
+        Admission(1.0, Random(1), 1e6), lambda: False, lambda: 0.0
+    )
     for number in range(49):
-        assert entrance.knock(partial(order.append, number))
+        assert waiting_room.knock(partial(order.append, number))
     loop = asyncio.get_running_loop()
     turns = 0
 
@@ -216,8 +218,8 @@ async def test_a_defect_costs_one_newcomer(
 ) -> None:
     """Its connection is cut off; those who wait behind it, and later ones, go in."""
     async with open_live_house() as house:
-        turnstile = stuck(house, 9)
-        turnstile.is_open = not waiting
+        admission = stuck(house, 9)
+        admission.is_open = not waiting
         made = FanoutProtocol.connection_made
         faults = iter([RuntimeError("a defect")])
 
@@ -237,8 +239,8 @@ async def test_a_defect_costs_one_newcomer(
 
         coming = [asyncio.ensure_future(comes()) for _ in range(4)]
         if waiting:
-            await until(lambda: turnstile.waiting == 4)
-            turnstile.is_open = True
+            await until(lambda: admission.waiting == 4)
+            admission.is_open = True
         async with asyncio.timeout(PATIENCE_S):
             assert sorted(await asyncio.gather(*coming)) == [False, True, True, True]
             assert await comes()

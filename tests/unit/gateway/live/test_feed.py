@@ -138,14 +138,14 @@ async def _until_it_ends(link: _Link, hub: Hub) -> None:
 
 
 async def test_the_feed_of_a_shard_that_went_to_sleep_ends() -> None:
-    """Nothing happens there, so nothing is missed, and nobody is deaf."""
+    """Nothing happens there, so nothing is missed, and health is good."""
     link = _Link(FeedBatch(1, 0, 0, reset=True), ShardAsleep())
     await _until_it_ends(link, a_hub())
     assert len(link.asked) == 2
 
 
 async def test_a_watched_shard_that_sleeps_is_asked_on() -> None:
-    """Somebody watches it: whoever wakes it is heard, and if nobody can, it is deaf."""
+    """A watched shard that wakes is followed; one that cannot wake is unhealthy."""
     hub = a_hub()
     watcher, _ = watch(hub)
     link = _Link(ShardAsleep(), ShardAsleep(), FeedBatch(1, 1, 1), ShardAsleep())
@@ -166,7 +166,7 @@ async def test_a_reply_that_cannot_be_read_is_skipped_and_made_good() -> None:
     link = _Link(
         FeedBatch(1, 0, 0, reset=True),
         FeedBatch(1, 1, 1, [a_change(6, "h")]),
-        ValidationError("a change of a kind that nobody knows"),
+        ValidationError("a change of an unknown kind"),
         FeedBatch(1, 3, 3, reset=True),
     )
     read(hub, a_view(5))

@@ -10,7 +10,7 @@ from actors.domain.messages.answers import BookingStatus, BookingView
 from actors.domain.messages.changes import CalendarChange
 from gateway.live.core.frames import NOWHERE, Position, Rows
 from gateway.live.core.topic_names import me_topic, slots_topic
-from gateway.live.feeds.warm_start import Painter
+from gateway.live.feeds.warm_start import WarmStart
 from gateway.live.topics.coalescing import SHARE, WINDOW_MS_MAX
 from gateway.live.topics.hub import Hub
 from gateway.live.topics.topic import MeView
@@ -141,7 +141,7 @@ def test_a_read_tells_what_is_held_back() -> None:
 
 
 def test_a_new_epoch_forgets_what_is_held_back() -> None:
-    """The page that begins anew has it, or it was never durable."""
+    """The page of the new epoch has it, or it was never durable."""
     hub = a_busy_hub()
     _, writer = watch(hub)
     read(hub, a_view(1))
@@ -155,7 +155,7 @@ def test_a_new_epoch_forgets_what_is_held_back() -> None:
 
 
 def test_topics_are_released_in_the_order_of_their_windows() -> None:
-    """And a clock that is set back holds nobody up."""
+    """And a clock that is set back delays no topic."""
     hub = a_busy_hub()
     names = [slots_topic(PROVIDER, CONSULT, f"2026-W{week}") for week in (49, 50)]
     writers = [watch(hub, name=name)[1] for name in names]
@@ -236,12 +236,12 @@ async def test_a_page_that_lacks_what_is_held_back_is_not_kept_for_others() -> N
     feed(hub, a_change(2, "h"))
     feed(hub, a_change(3, "b"))
     ports: Any = SimpleNamespace(clock=SteppedClock(NOW))
-    painter = Painter(ports, MemoryPages(), hub)
+    warm_start = WarmStart(ports, MemoryPages(), hub)
 
     async def kept() -> list[tuple[int, str]]:
-        painter.offer()
-        await painter.shelf.flush()
-        pages = await painter.shelf.find([WEEK.key])
+        warm_start.offer()
+        await warm_start.shelf.flush()
+        pages = await warm_start.shelf.find([WEEK.key])
         return [(page.view.version, page.view.states) for page in pages.values()]
 
     assert await kept() == []

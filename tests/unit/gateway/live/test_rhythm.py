@@ -15,10 +15,10 @@ from gateway.live.core.frames import NOWHERE, Frame
 from gateway.live.feeds.reader import TopicReader
 from gateway.live.sessions.commands import SocketCommands
 from gateway.live.sessions.conversation import LiveContext
-from gateway.live.sessions.identity import Persons
+from gateway.live.sessions.identity import PersonCounts
 from gateway.live.sessions.permits import Permits
 from gateway.live.sessions.topic_limits import TopicRoom
-from gateway.live.ticker import Rhythm
+from gateway.live.ticker import Ticker
 from gateway.live.topics.watcher import Watcher
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.house import CONFIG
@@ -34,7 +34,7 @@ from tests.unit.gateway.live.stage import (
 )
 
 
-def a_rhythm(**settings: float) -> tuple[Rhythm, LiveContext]:
+def a_ticker(**settings: float) -> tuple[Ticker, LiveContext]:
     clock = SteppedClock(NOW)
     hub, chosen = a_hub(), LiveSettings(**settings)  # type: ignore[arg-type]
     house = LiveContext(
@@ -44,32 +44,32 @@ def a_rhythm(**settings: float) -> tuple[Rhythm, LiveContext]:
         commands=cast("SocketCommands", None),
         clock=clock,
         settings=chosen,
-        persons=Persons(0),
+        persons=PersonCounts(0),
         room=TopicRoom(hub, chosen, clock),
     )
     reader = cast("TopicReader", None)
     permits = cast("Permits", None)
-    return Rhythm(house, reader, Random(1), lambda: None, permits), house
+    return Ticker(house, reader, Random(1), lambda: None, permits), house
 
 
 def test_a_watcher_paused_for_too_long_is_closed() -> None:
     """After fifteen seconds without taking a byte: 4008, and not before."""
-    rhythm, house = a_rhythm()
+    ticker, house = a_ticker()
     feed(house.hub)
     _, writer = watch(house.hub)
     read(house.hub, a_view(5))
     writer.stalled = True
     feed(house.hub, a_change(6, "h"))
-    rhythm.tick(Millis(NOW + 14_999))
+    ticker.tick(Millis(NOW + 14_999))
     assert [writer.closed] == [None]
-    rhythm.tick(Millis(NOW + 15_000))
+    ticker.tick(Millis(NOW + 15_000))
     assert writer.closed == 4008
     assert writer.page[-1] == {"t": "bye", "code": 4008, "retry_ms": [500, 15_000]}
 
 
 def test_who_takes_a_few_bytes_now_and_then_is_not_too_slow() -> None:
     """Too few for the writer to be writable again; the control stands still."""
-    rhythm, house = a_rhythm()
+    ticker, house = a_ticker()
     pairs = [watch(house.hub) for _ in range(2)]
     for watcher, writer in pairs:
         writer.stalled = True
@@ -78,13 +78,13 @@ def test_who_takes_a_few_bytes_now_and_then_is_not_too_slow() -> None:
     taking = pairs[0][1]
     for second in range(40):
         taking.unsent -= 100
-        rhythm.tick(Millis(NOW + 1_000 * second))
+        ticker.tick(Millis(NOW + 1_000 * second))
     assert [writer.closed for _, writer in pairs] == [None, 4008]
 
 
 def test_every_watcher_has_its_turn_for_a_heartbeat() -> None:
     """In each round of twenty ticks every watcher hears one, not all in one tick."""
-    rhythm, house = a_rhythm()
+    ticker, house = a_ticker()
     writers = []
     for turn in range(40):
         watcher, writer = watch(house.hub)
@@ -92,7 +92,7 @@ def test_every_watcher_has_its_turn_for_a_heartbeat() -> None:
         writers.append(writer)
     for _ in range(20):
         before = sum(len(writer.page) for writer in writers)
-        rhythm.tick(NOW)
+        ticker.tick(NOW)
         assert sum(len(writer.page) for writer in writers) == before + 2
     assert all(writer.page[-1]["t"] == "heartbeat" for writer in writers)
     assert all(writer.pings == 1 for writer in writers)
@@ -100,20 +100,20 @@ def test_every_watcher_has_its_turn_for_a_heartbeat() -> None:
 
 def test_a_token_that_is_over_closes_with_4005() -> None:
     """At its end, not before."""
-    rhythm, house = a_rhythm()
+    ticker, house = a_ticker()
     watcher, writer = watch(house.hub)
     watcher.caller = Caller(Role.PATIENT, "pat_1", Millis(NOW + 1_000))
-    rhythm.tick(NOW)
+    ticker.tick(NOW)
     assert [writer.closed] == [None]
-    rhythm.tick(Millis(NOW + 1_000))
+    ticker.tick(Millis(NOW + 1_000))
     assert writer.closed == 4005
 
 
 async def test_draining_says_bye_to_everybody() -> None:
     """Each hears it before its connection is closed."""
-    rhythm, house = a_rhythm(drain_s=0.001)
+    ticker, house = a_ticker(drain_s=0.001)
     writers = [watch(house.hub)[1] for _ in range(10)]
-    await rhythm.drain()
+    await ticker.drain()
     assert [writer.closed for writer in writers] == [4012] * 10
     assert all(writer.page[-1]["t"] == "bye" for writer in writers)
 
@@ -122,7 +122,7 @@ def test_a_defect_in_one_second_costs_one_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is closed; all others have their heartbeats, and every other step is done."""
-    rhythm, house = a_rhythm(heartbeat_s=1)
+    ticker, house = a_ticker(heartbeat_s=1)
     pairs = [watch(house.hub) for _ in range(5)]
     heartbeat = house.hub.delivery.heartbeat
 
@@ -136,7 +136,7 @@ def test_a_defect_in_one_second_costs_one_connection(
 
     monkeypatch.setattr(house.hub.delivery, "heartbeat", fails)
     monkeypatch.setattr(house.hub, "tick", tick)
-    rhythm.tick(NOW)
+    ticker.tick(NOW)
     closed = [writer.closed for _, writer in pairs]
     assert closed == [None, None, 1011, None, None]
     beats = [[frame["t"] for frame in writer.page] for _, writer in pairs]

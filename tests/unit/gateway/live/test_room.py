@@ -60,7 +60,7 @@ def is_taken(
 
 
 def test_an_address_and_a_person_have_a_cap_on_topics_that_are_new() -> None:
-    """Whoever asks for what others watch already is not charged; forgetting frees."""
+    """A topic that is watched already is not charged; forgetting it frees its place."""
     room, hub, _ = a_room(topics_per_address_max=3, topics_per_person_max=2)
     one = Caller(Role.PATIENT, "pat_1", TODAY)
     assert is_taken(room, topic(0), one)
