@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -18,6 +17,8 @@ def project(
     data: DataOption = None,
 ) -> None:
     """Follow the journal and write the read model, until told to stop."""
+    import uvloop
+
     from cluster.logs import log_to
     from cluster.server.projector import follow_journal
     from cluster.site.site import existing_site
@@ -27,6 +28,6 @@ def project(
     if in_turn:
         from cluster.node.keeper import project_in_turn
 
-        asyncio.run(project_in_turn(site))
+        uvloop.run(project_in_turn(site))
         return
-    asyncio.run(follow_journal(site))
+    uvloop.run(follow_journal(site))

@@ -16,7 +16,8 @@ from cluster.site.site import Site
 from cluster.site.stores import open_journal
 from cluster.terminal.obstacle import Obstacle
 from persistence.readmodel import tables as t
-from persistence.readmodel.projection.projector import Projector, lag
+from persistence.readmodel.projection.lags import lag
+from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.projection.store import StoreUnavailable
 from persistence.readmodel.tables import READ_MODEL

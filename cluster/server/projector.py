@@ -24,6 +24,7 @@ from cluster.wiring.shared import wakeups_of
 from persistence.readmodel.projection.claim_purge import ClaimPurge
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.sqlite import SqliteProjectionStore
 from persistence.readmodel.projection.store import StoreUnavailable
 from persistence.readmodel.rebuilding.from_calendars import (
     RebuildImpossible,
@@ -32,7 +33,7 @@ from persistence.readmodel.rebuilding.from_calendars import (
 from persistence.readmodel.rebuilding.rebuild import rebuild
 from persistence.readmodel.tables import READ_MODEL
 from persistence.sql.damage import SqliteFile
-from persistence.sql.engine import open_engine, sqlite_file
+from persistence.sql.engine import is_sqlite, open_engine, sqlite_file
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +83,12 @@ async def _project(site: Site, file: SqliteFile | None, stop: asyncio.Event) -> 
         return
     if file is not None and file.is_to_be_made_anew:
         await _make_anew(site, file, stop)
-    engine = open_engine(url, "projector")
     journal = open_journal(site.stores)
     snapshots = open_snapshots(site.stores)
-    store = SqlProjectionStore(engine)
+    on_sqlite = is_sqlite(url)
+    # One connection to SQLite checkpoints: the store's; see persistence/sql/engine.py.
+    engine = open_engine(url, "writer" if on_sqlite else "projector")
+    store = SqliteProjectionStore(url) if on_sqlite else SqlProjectionStore(engine)
     projector = Projector(
         journal,
         store,
@@ -96,7 +99,7 @@ async def _project(site: Site, file: SqliteFile | None, stop: asyncio.Event) -> 
     log.info("projector begins")
     try:
         keep_ms = site.settings.journal_retention_hours * 3_600_000
-        trimmer = Trimmer(journal, snapshots, SqlProjectionStore(engine), keep_ms)
+        trimmer = Trimmer(journal, snapshots, store, keep_ms)
         purge = ClaimPurge(engine, site.settings.cell_minutes)
         beside: list[Chore] = [purge]
         if file is not None:
@@ -107,6 +110,7 @@ async def _project(site: Site, file: SqliteFile | None, stop: asyncio.Event) -> 
     finally:
         await journal.close()
         await snapshots.close()
+        await store.close()
         await engine.dispose()
         log.info("projector ends, %d records projected", projector.projected)
 

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from actors.domain.ids import ShardId
+from actors.domain.messages.events import Event
 from persistence.readmodel.memory.readmodel import MemoryReadModel
 from persistence.readmodel.projection.operations_of import project
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.sqlite import SqliteProjectionStore
 from persistence.readmodel.projection.store import (
     Applied,
+    Batch,
     Moved,
     Offset,
     ParkKind,
@@ -41,7 +44,7 @@ class Model:
         return Projector(journal, self.store, FixedClock(), batch_max=batch)
 
 
-@pytest.fixture(params=EVERYWHERE)
+@pytest.fixture(params=(*EVERYWHERE, "sqlite on a thread"))
 async def model(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Model]:
     if request.param == "memory":
         twin = MemoryReadModel()
@@ -51,13 +54,20 @@ async def model(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
         yield Model(twin, twin_rows)
         return
-    url = empty_read_model(request.param, request, tmp_path)
-    engine = open_engine(url, "projector")
+    on_thread = request.param == "sqlite on a thread"
+    kind = "sqlite" if on_thread else request.param
+    url = empty_read_model(kind, request, tmp_path)
+    engine = open_engine(url, "reader" if on_thread else "projector")
 
     async def sql_rows() -> Rows:
         return await sql_summary(engine)
 
-    yield Model(SqlProjectionStore(engine), sql_rows)
+    if on_thread:
+        store = SqliteProjectionStore(url)
+        yield Model(store, sql_rows)
+        await store.close()
+    else:
+        yield Model(SqlProjectionStore(engine), sql_rows)
     await engine.dispose()
 
 
@@ -231,6 +241,65 @@ async def test_empty_operations_move_the_offset(model: Model) -> None:
     outcome = await model.store.apply(SHARD, 0, Offset(5, 2), [])
     assert outcome == Applied(Offset(5, 2))
     assert await model.store.apply(SHARD, 0, Offset(6, 2), []) == Moved(Offset(5, 2))
+
+
+def batch_of(journal: StoryJournal, shard: ShardId, prev_seq: int = 0) -> Batch:
+    """All records of a shard, as a batch that follows ``prev_seq``."""
+    records = journal.records[shard]
+    operations = [op for record in records for op in project(shard, record)]
+    return Batch(shard, prev_seq, Offset(len(records), 1), operations)
+
+
+async def test_shards_are_written_together(model: Model) -> None:
+    """One transaction over several shards leaves the rows of one for each."""
+    one, two = ShardId("s0001"), ShardId("s0002")
+    journal = StoryJournal()
+    journal.tell(one, Story(1).registered(), Story(1).booked(1))
+    journal.tell(two, Story(2).registered(), Story(2).booked(1), Story(2).arrived(1))
+    batches = [batch_of(journal, shard) for shard in (two, one)]
+    assert await model.store.apply_together(batches)
+    ends = {one: Offset(2, 1), two: Offset(3, 1)}
+    assert await model.store.shard_offsets() == ends
+    rows = await model.rows()
+    assert {row[0] for row in rows["appointment"]} == {"bkg_1.1", "bkg_2.1"}
+    assert len(rows["outbox"]) == 3
+
+
+@pytest.mark.parametrize("misfit", ["moved", "claim", "orphan", "poison"])
+async def test_together_means_all_or_none(model: Model, misfit: str) -> None:
+    """One shard whose batch does not fit leaves no row of any shard, and no offset."""
+    one, two = ShardId("s0001"), ShardId("s0002")
+    story, other = Story(1), Story(2)
+    journal = StoryJournal()
+    journal.tell(one, story.booked(1))
+    misfits: dict[str, list[Event]] = {
+        "moved": [other.booked(1)],
+        "claim": [other.booked(1), other.booked(2)],
+        "orphan": [other.cancelled(7)],
+        "poison": [other.booked(1), other.booked(1, NINE + 60)],
+    }
+    journal.tell(two, *misfits[misfit])
+    batches = [batch_of(journal, one), batch_of(journal, two, int(misfit == "moved"))]
+    assert not await model.store.apply_together(batches)
+    assert all(not rows for rows in (await model.rows()).values())
+    assert await model.store.shard_offsets() == {}
+
+
+async def test_a_misfit_of_one_shard_is_parked_and_the_others_go_on(
+    model: Model,
+) -> None:
+    """A round over several shards parks what does not fit, of that shard alone."""
+    one, two = ShardId("s0001"), ShardId("s0002")
+    journal = StoryJournal()
+    journal.tell(one, Story(1).booked(1), Story(1).arrived(1))
+    journal.tell(two, Story(2).booked(1), Story(2).booked(2), Story(2).arrived(1))
+    projector = model.projector(journal)
+    assert await projector.step() == 5
+    assert projector.parked == {ParkKind.CLAIM: 1}
+    rows = await model.rows()
+    assert [row[:2] for row in rows["projection_conflict"]] == [(two, 2)]
+    assert {row[6] for row in rows["appointment"]} == {"arrived"}
+    assert len(rows["outbox"]) == 4
 
 
 @pytest.mark.parametrize("seed", range(6))

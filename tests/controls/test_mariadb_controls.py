@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, insert
 
 from persistence.readmodel import tables as t
 from persistence.readmodel.projection import sql_bookings as projection_bookings
@@ -21,13 +20,16 @@ async def test_without_whole_values_a_batch_is_a_statement_for_each_row(
 ) -> None:
     """A function among the values, and the drivers send each row by itself."""
 
-    async def with_function(
-        connection: AsyncConnection, table: Any, rows: Sequence[tuple[Any, ...]]
+    def with_function(
+        connection: Connection,
+        table: Any,
+        rows: Sequence[tuple[Any, ...]],
+        columns: tuple[str, ...] = (),
     ) -> None:
         names = table.columns.keys()
         places = ", ".join("%s" for _ in names[1:])
         statement = f"INSERT INTO {table.name} VALUES (CONCAT(%s), {places})"
-        await connection.exec_driver_sql(statement, list(rows))
+        connection.exec_driver_sql(statement, list(rows))
 
     monkeypatch.setattr(projection_bookings, "insert_rows", with_function)
     with pytest.raises(AssertionError):

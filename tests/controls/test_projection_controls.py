@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, insert, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.domain.ids import ShardId
 from persistence.readmodel import tables as t
@@ -44,17 +44,17 @@ def model(engine: AsyncEngine) -> contract.Model:
     return contract.Model(SqlProjectionStore(engine), rows)
 
 
-async def set_offset(
-    connection: AsyncConnection, shard: ShardId, _prev: int, offset: Offset
+def set_offset(
+    connection: Connection, shard: ShardId, _prev: int, offset: Offset
 ) -> None:
     """What moving the offset would be without the compare."""
     table = t.projection_offset
     values = {"seq": offset.seq, "epoch": offset.epoch}
     mine = table.c.shard == shard
-    done = await connection.execute(update(table).where(mine).values(values))
+    done = connection.execute(update(table).where(mine).values(values))
     if not done.rowcount:
         row = {"shard": shard, "outbox_seq": 0, **values}
-        await connection.execute(insert(table).values(row))
+        connection.execute(insert(table).values(row))
 
 
 async def test_without_the_compare_two_projectors_do_harm(
@@ -82,7 +82,7 @@ async def test_without_claims_a_slot_given_twice_is_not_seen(
 ) -> None:
     """Claim rows are the detector: without them nobody notices."""
 
-    async def no_claims(_connection: Any, _plan: Any) -> None:
+    def no_claims(_connection: Any, _plan: Any) -> None:
         """Writes none."""
 
     monkeypatch.setattr(projection_sql, "write_claims", no_claims)
@@ -137,13 +137,11 @@ async def test_without_the_mark_a_rebuild_tells_everyone_again(
 ) -> None:
     """The outbox mark is what keeps a rebuild quiet."""
 
-    async def all_of_it(
-        connection: AsyncConnection, _shard: Any, plan: Any, _offset: Any
-    ) -> None:
+    def all_of_it(connection: Connection, _shard: Any, plan: Any, _offset: Any) -> None:
         for add in plan.outbox:
             row = {"event_id": add.event_id + "'", "kind": add.kind, "attempts": 0}
             row.update(payload=add.payload, created_at=add.at)
-            await connection.execute(insert(t.outbox).values(row))
+            connection.execute(insert(t.outbox).values(row))
 
     monkeypatch.setattr(projection_sql, "_write_outbox", all_of_it)
     with pytest.raises(AssertionError):

@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.engine import Engine
 
 from persistence.readmodel.projection.projector import Projector
-from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.sqlite import SqliteProjectionStore
 from persistence.readmodel.tables import READ_MODEL
-from persistence.sql.engine import open_engine
 from persistence.sql.migrating import migrate
 from tests.benchmarks.bench_projection import visits
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
@@ -47,7 +46,7 @@ def small_story() -> StoryJournal:
     return journal
 
 
-def crash_at(engine: AsyncEngine, point: int) -> None:
+def crash_at(engine: Engine, point: int) -> None:
     """Die by SIGKILL at the ``point``-th step: about each statement and commit."""
     passed = 0
 
@@ -57,27 +56,25 @@ def crash_at(engine: AsyncEngine, point: int) -> None:
         if passed == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    sync = engine.sync_engine
-    event.listen(sync, "before_cursor_execute", step)
-    event.listen(sync, "after_cursor_execute", step)
-    commit = sync.dialect.do_commit
+    event.listen(engine, "before_cursor_execute", step)
+    event.listen(engine, "after_cursor_execute", step)
+    commit = engine.dialect.do_commit
 
     def do_commit(connection: Any) -> None:
         step()
         commit(connection)
         step()
 
-    setattr(sync.dialect, "do_commit", do_commit)  # noqa: B010
+    setattr(engine.dialect, "do_commit", do_commit)  # noqa: B010
 
 
 async def project(url: str, journal: StoryJournal, batch: int, point: int) -> None:
-    engine = open_engine(url, "projector")
-    crash_at(engine, point)
-    store = SqlProjectionStore(engine)
+    store = SqliteProjectionStore(url)
+    crash_at(store.engine, point)
     projector = Projector(journal, store, FixedClock(), batch_max=batch)
     while await projector.step():
         pass
-    await engine.dispose()
+    await store.close()
 
 
 def in_child(url: str, point: int) -> bool:

@@ -128,16 +128,13 @@ def _no_expiry() -> list[Patch]:
 def _no_compare_and_set() -> list[Patch]:
     """The projection's offset moves from wherever it is."""
 
-    async def apply(
-        self: Any, shard: Any, prev_seq: int, offset: Any, operations: Any
-    ) -> Any:
-        here = self._offsets.get(shard)
-        return await real_apply(
-            self, shard, here.seq if here else 0, offset, operations
-        )
+    def carry_out(self: Any, batch: Any) -> Any:
+        here = self._offsets.get(batch.shard)
+        prev_seq = here.seq if here else 0
+        return real_carry_out(self, msgspec.structs.replace(batch, prev_seq=prev_seq))
 
-    real_apply = MemoryReadModel.apply
-    return [(MemoryReadModel, "apply", apply)]
+    real_carry_out = MemoryReadModel._carry_out
+    return [(MemoryReadModel, "_carry_out", carry_out)]
 
 
 def _no_delta_chain() -> list[Patch]:

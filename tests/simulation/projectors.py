@@ -15,7 +15,12 @@ from actors.ports import Record
 from persistence.journal.files.reader import WalReader
 from persistence.readmodel.memory.readmodel import MemoryReadModel
 from persistence.readmodel.projection.projector import Projector
-from persistence.readmodel.projection.store import Offset, Outcome, StoreUnavailable
+from persistence.readmodel.projection.store import (
+    Batch,
+    Offset,
+    Outcome,
+    StoreUnavailable,
+)
 from tests.simulation.kernel import Kernel, Violation
 from tests.simulation.machine import ProcessDisk, Thread, Turn
 from tests.simulation.sim_disk import PowerCut
@@ -68,6 +73,14 @@ class ShakyStore:
         await Turn()
         self._line()
         return outcome
+
+    async def apply_together(self, batches: Sequence[Batch]) -> bool:
+        await Turn()
+        self._line()
+        done = await self.model.apply_together(batches)
+        await Turn()
+        self._line()
+        return done
 
     async def parked(self) -> Mapping[Any, int]:
         return await self.model.parked()

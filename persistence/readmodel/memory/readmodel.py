@@ -22,6 +22,7 @@ from persistence.readmodel.memory.directory import (
 from persistence.readmodel.projection import operations as p
 from persistence.readmodel.projection.store import (
     Applied,
+    Batch,
     Moved,
     Offset,
     Outcome,
@@ -78,23 +79,49 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
     ) -> Outcome:
         """Carry out operations and move the offset; see the port."""
         self._reach()
-        here = self._offsets.get(shard, Offset())
-        if here.seq != prev_seq:
-            return Moved(here)
         self._undo = []
+        batch = Batch(shard, prev_seq, offset, operations)
+        outcome = self._carry_out(batch)
+        if isinstance(outcome, Applied):
+            self._commit([batch])
+        return outcome
+
+    async def apply_together(self, batches: Sequence[Batch]) -> bool:
+        """Apply all batches or none; see the port."""
+        self._reach()
+        self._undo = []
+        for batch in batches:
+            if not isinstance(self._carry_out(batch), Applied):
+                self._undo_all()
+                return False
+        self._commit(batches)
+        return True
+
+    def _carry_out(self, batch: Batch) -> Outcome:
+        here = self._offsets.get(batch.shard, Offset())
+        if here.seq != batch.prev_seq:
+            return Moved(here)
         try:
-            for operation in operations:
-                _APPLIERS[type(operation)](self, shard, operation)
+            for operation in batch.operations:
+                _APPLIERS[type(operation)](self, batch.shard, operation)
         except _Unfit as unfit:
-            for undo in reversed(self._undo):
-                undo()
+            self._undo_all()
             return unfit.refused
-        if any(isinstance(one, p.AddOutbox) for one in operations):
-            self._told[shard] = max(self._told.get(shard, 0), offset.seq)
-        self._offsets[shard] = offset
+        return Applied(batch.offset)
+
+    def _undo_all(self) -> None:
+        for undo in reversed(self._undo):
+            undo()
+        self._undo = []
+
+    def _commit(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            shard, seq = batch.shard, batch.offset.seq
+            if any(isinstance(one, p.AddOutbox) for one in batch.operations):
+                self._told[shard] = max(self._told.get(shard, 0), seq)
+            self._offsets[shard] = batch.offset
         self._moved.set()
         self._moved = asyncio.Event()
-        return Applied(offset)
 
     async def parked(self) -> Mapping[ParkKind, int]:
         """How many events are kept aside, by reason."""

@@ -39,7 +39,7 @@ def oldest_kept(newest_at: int, cell_minutes: int) -> int:
 
 
 class ClaimPurge:
-    """One purge of one read model, on an engine of role "projector"."""
+    """One purge of one read model, on an engine that writes."""
 
     def __init__(self, engine: AsyncEngine, cell_minutes: int) -> None:
         self._engine = engine

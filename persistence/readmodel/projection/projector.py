@@ -4,6 +4,8 @@ Exactly once: the rows of a batch and the new offset are one transaction, and th
 offset moves only from where this projector read it. Killed between any two steps it
 starts again where the store says. An event that does not fit is parked, one alarm
 each, and everything after it goes on; no event is ever left out in silence.
+
+One file because every step relies on what the others do with the offsets.
 """
 
 from __future__ import annotations
@@ -12,24 +14,23 @@ import asyncio
 import logging
 import secrets
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from msgspec import Struct
 
 from actors.domain.ids import ShardId
 from actors.errors import JournalCorrupt, Unavailable
 from actors.ports import Clock, Journal, Record
-from care.readmodel import ShardLag
 from care.sharing import OUTBOX, Wakeups
 from persistence.journal.scan import ends_of
 from persistence.readmodel.projection import operations_of as projection
 from persistence.readmodel.projection.operations import AddOutbox, Operation, Poison
 from persistence.readmodel.projection.operations_of import CELL_MINUTES, parked
 from persistence.readmodel.projection.resting import Rest, pause
-from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.projection.sql_transfers import origins, portion
 from persistence.readmodel.projection.store import (
     Applied,
+    Batch,
     Moved,
     Offset,
     Outcome,
@@ -45,9 +46,10 @@ BATCH_MAX = 1_000
 """Records in one transaction: quick, and the lock on the tables is brief."""
 MOVES_MAX = 3
 """Tries in one step when others move the offset meanwhile."""
-GATHER_S = 0.03
-"""Pause after a round that found little: a transaction for one event costs as much
-as one for fifty, and takes the processor from those who answer."""
+GATHER_LEAST_S, GATHER_MOST_S = 0.03, 0.1
+"""Pause after a round that found little, doubled while rounds find something: a
+transaction for one event costs as much as one for fifty, and takes the processor from
+those who answer. The first event after a rest does not wait."""
 BACK_OFF_LEAST_S, BACK_OFF_MOST_S = 0.1, 5.0
 """Pause after the store or the journal did not answer; doubles."""
 JITTER = 0.5
@@ -68,8 +70,11 @@ def _chance() -> float:
 class Projector:
     """Projects all shards of one journal into one store.
 
-    Memory is bounded by ``lanes`` times ``batch_max`` records: what waits, waits in
-    the journal. ``lanes``: how many shards are written at one time, each in order.
+    One transaction takes the records of as many shards as ``batch_max`` allows: what a
+    transaction costs is mostly that it is begun and committed at all. ``lanes``: how
+    many transactions are under way at one time, each with shards of its own. Memory is
+    bounded by ``lanes`` times twice ``batch_max`` records: what waits, waits in the
+    journal.
     """
 
     def __init__(
@@ -110,15 +115,19 @@ class Projector:
         """
         waiting = deque(await self._journal.shards())
         self._ends = await ends_of(self._journal, waiting)
+        gathering = asyncio.Lock()
         if self._lanes == 1:
-            done = await self._lane(waiting)
+            done = await self._lane(waiting, gathering)
         else:
-            done = await self._side_by_side(waiting)
+            done = await self._side_by_side(waiting, gathering)
         self.projected += done
         return done
 
-    async def _side_by_side(self, waiting: deque[ShardId]) -> int:
-        lanes = (self._lane(waiting) for _ in range(min(self._lanes, len(waiting))))
+    async def _side_by_side(
+        self, waiting: deque[ShardId], gathering: asyncio.Lock
+    ) -> int:
+        count = min(self._lanes, len(waiting))
+        lanes = (self._lane(waiting, gathering) for _ in range(count))
         # All lanes come to their end, also when one fails: nothing goes on unseen.
         ends = await asyncio.gather(*lanes, return_exceptions=True)
         for end in ends:
@@ -127,29 +136,78 @@ class Projector:
                 raise end
         return sum(end for end in ends if isinstance(end, int))
 
-    async def _lane(self, waiting: deque[ShardId]) -> int:
-        """One batch of each waiting shard, one after another."""
+    async def _lane(self, waiting: deque[ShardId], gathering: asyncio.Lock) -> int:
+        """One batch of each waiting shard, several in one transaction."""
         done = 0
-        while waiting:
+        try:
+            while waiting:
+                # One lane gathers at a time: few records make one transaction, not
+                # as many as there are lanes.
+                async with gathering:
+                    group = await self._gather(waiting)
+                done += await self._write(group)
+        except StoreUnavailable:
+            # It may have committed, failed over or been restored: ask it again.
+            self._offsets.clear()
+            waiting.clear()
+            raise
+        return done
+
+    async def _gather(self, waiting: deque[ShardId]) -> list[_Ready]:
+        """What the next shards have to be projected, up to about ``batch_max``."""
+        group: list[_Ready] = []
+        room = self._batch_max
+        while waiting and room > 0:
             shard = waiting.popleft()
             try:
-                done += await self._step(shard)
-            except StoreUnavailable:
-                # It may have committed, failed over or been restored: ask it again.
-                self._offsets.clear()
-                waiting.clear()
-                raise
+                offset, records = await self._waiting(shard)
             except JournalCorrupt as error:
                 self._refuse(shard, str(error))
+                continue
+            if records:
+                group.append(_Ready(shard, offset, records))
+                room -= len(records)
+        return group
+
+    async def _write(self, group: list[_Ready]) -> int:
+        """Project these together if they fit, and each by itself if not."""
+        if len(group) > 1:
+            done = await self._together(group)
+            if done:
+                return done
+        done = 0
+        for one in group:
+            try:
+                done += await self._step(one)
+            except JournalCorrupt as error:
+                self._refuse(one.shard, str(error))
         return done
+
+    async def _together(self, group: list[_Ready]) -> int:
+        """Project them in one transaction; 0: nothing was done."""
+        batches: list[Batch] = []
+        for one in group:
+            operations = self._all_operations(one.shard, one.records)
+            if operations is None:
+                return 0
+            reached = _reached(one.records)
+            batches.append(Batch(one.shard, one.offset.seq, reached, operations))
+        if not await self._store.apply_together(batches):
+            return 0
+        for batch in batches:
+            self._offsets[batch.shard] = batch.offset
+        self._notify(operation for one in batches for operation in one.operations)
+        return sum(len(one.records) for one in group)
 
     async def run(self, stop: asyncio.Event, chance: Chance = _chance) -> None:
         """Follow the journal until ``stop`` is set."""
         rest, back_off = Rest(self._journal), BACK_OFF_LEAST_S
+        gather = GATHER_LEAST_S
         while not stop.is_set():
             try:
                 done = await self.step()
                 if not done:
+                    gather = GATHER_LEAST_S
                     await rest.pause(stop, self._reached())
             except (StoreUnavailable, Unavailable) as error:
                 seconds = back_off * (1 - JITTER * chance())
@@ -160,7 +218,8 @@ class Projector:
             back_off = BACK_OFF_LEAST_S
             if done:
                 rest.worked()
-                await pause(stop, GATHER_S if done < self._batch_max else 0)
+                await pause(stop, gather if done < self._batch_max else 0)
+                gather = min(gather * 2, GATHER_MOST_S)
 
     def _reached(self) -> dict[ShardId, int]:
         """Where the shards stand whose journal can be followed."""
@@ -170,18 +229,15 @@ class Projector:
             if shard not in self.refused
         }
 
-    async def lag(self) -> list[ShardLag]:
-        """How far every shard's projection is behind. Raises StoreUnavailable."""
-        return await lag(self._journal, self._store)
-
-    async def _step(self, shard: ShardId) -> int:
+    async def _step(self, ready: _Ready) -> int:
+        shard, offset, records = ready.shard, ready.offset, ready.records
         for _ in range(MOVES_MAX):
-            offset, records = await self._waiting(shard)
             if not records:
                 return 0
             done = await self._project(shard, offset, records)
             if done:
                 return done
+            offset, records = await self._waiting(shard)
         return 0
 
     async def _waiting(self, shard: ShardId) -> tuple[Offset, Sequence[Record]]:
@@ -253,14 +309,10 @@ class Projector:
     async def _project(
         self, shard: ShardId, offset: Offset, records: Sequence[Record]
     ) -> int:
-        operations: list[Operation] = []
-        for record in records:
-            outcome = self._operations(shard, record)
-            if isinstance(outcome, Refused):
-                return await self._one_by_one(shard, offset, records)
-            operations.extend(outcome)
-        reached = Offset(records[-1].seq, records[-1].epoch)
-        done = await self._apply(shard, offset.seq, reached, operations)
+        operations = self._all_operations(shard, records)
+        if operations is None:
+            return await self._one_by_one(shard, offset, records)
+        done = await self._apply(shard, offset.seq, _reached(records), operations)
         if isinstance(done, Refused):
             return await self._one_by_one(shard, offset, records)
         return self._note(shard, done, len(records))
@@ -273,10 +325,27 @@ class Projector:
         operations: Sequence[Operation],
     ) -> Outcome:
         outcome = await self._store.apply(shard, prev_seq, reached, operations)
-        notices = any(isinstance(one, AddOutbox) for one in operations)
-        if notices and self.wakeups is not None and isinstance(outcome, Applied):
-            self.wakeups.notify(OUTBOX)
+        if isinstance(outcome, Applied):
+            self._notify(operations)
         return outcome
+
+    def _notify(self, operations: Iterable[Operation]) -> None:
+        if self.wakeups is None:
+            return
+        if any(isinstance(one, AddOutbox) for one in operations):
+            self.wakeups.notify(OUTBOX)
+
+    def _all_operations(
+        self, shard: ShardId, records: Sequence[Record]
+    ) -> list[Operation] | None:
+        """What these records do; None if one of them has to be parked."""
+        operations: list[Operation] = []
+        for record in records:
+            outcome = self._operations(shard, record)
+            if isinstance(outcome, Refused):
+                return None
+            operations.extend(outcome)
+        return operations
 
     def _operations(
         self, shard: ShardId, record: Record
@@ -343,43 +412,13 @@ class Projector:
         )
 
 
-async def lag(journal: Journal, store: ProjectionStore) -> list[ShardLag]:
-    """How far every shard's projection is behind its journal, in events and time."""
-    offsets = await store.shard_offsets()
-    lags: list[ShardLag] = []
-    shards = sorted(set(await journal.shards()) | set(offsets))
-    ends = await ends_of(journal, shards)
-    for shard in shards:
-        offset = offsets.get(shard, Offset())
-        last = ends[shard] if shard in ends else await journal.last_seq(shard)
-        waiting: Sequence[Record] = ()
-        if last > offset.seq:
-            waiting = await _first(journal, shard, offset.seq)
-        lags.append(
-            ShardLag(
-                shard=shard,
-                epoch=offset.epoch,
-                projected_seq=offset.seq,
-                journal_seq=last,
-                oldest_waiting_at=waiting[0].event.at if waiting else None,
-            )
-        )
-    return lags
+class _Ready(Struct, frozen=True):
+    """A shard's records that can be projected, and the offset that they follow."""
+
+    shard: ShardId
+    offset: Offset
+    records: Sequence[Record]
 
 
-async def _first(journal: Journal, shard: ShardId, after: int) -> Sequence[Record]:
-    try:
-        return await journal.read(shard, after, 1)
-    except JournalCorrupt:
-        return ()  # trimmed away: the projector says so, and loudly
-
-
-async def run(
-    journal: Journal, engine: AsyncEngine, clock: Clock, stop: asyncio.Event
-) -> None:
-    """Project until ``stop`` is set: the whole life of the projector process.
-
-    ``engine`` has the role "projector" and migrated tables.
-    """
-    store = SqlProjectionStore(engine)
-    await Projector(journal, store, clock, lanes=store.lanes).run(stop)
+def _reached(records: Sequence[Record]) -> Offset:
+    return Offset(records[-1].seq, records[-1].epoch)

@@ -9,14 +9,17 @@ has a second unique key.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from sqlalchemy import func, insert, select, update
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.domain.ids import ShardId
 from actors.placement import generation_of
@@ -34,6 +37,7 @@ from persistence.readmodel.projection.sql_profiles import write_profiles
 from persistence.readmodel.projection.sql_transfers import take_over
 from persistence.readmodel.projection.store import (
     Applied,
+    Batch,
     Moved,
     Offset,
     Outcome,
@@ -42,6 +46,7 @@ from persistence.readmodel.projection.store import (
     StoreUnavailable,
 )
 from persistence.sql.engine import is_data_error, lanes, reason_of
+from persistence.sql.statements import many
 
 
 class _OffsetMoved(Exception):
@@ -54,6 +59,8 @@ class _Collision(Exception):
 
 COLLISIONS_MAX = 3
 """Tries again after such a collision."""
+
+T = TypeVar("T")
 
 
 class SqlProjectionStore:
@@ -70,11 +77,7 @@ class SqlProjectionStore:
 
     async def shard_offsets(self) -> Mapping[ShardId, Offset]:
         """Where all projections stand."""
-        table = t.projection_offset.c
-        query = select(table.shard, table.seq, table.epoch)
-        async with _available(), self._engine.connect() as connection:
-            rows = (await connection.execute(query)).all()
-        return {ShardId(row.shard): Offset(row.seq, row.epoch) for row in rows}
+        return await self._do(_offsets)
 
     async def apply(
         self,
@@ -88,74 +91,102 @@ class SqlProjectionStore:
             plan = Plan(operations)
         except Poison as error:
             return Refused(ParkKind.POISON, str(error))
+        batch = _Planned(shard, prev_seq, offset, plan)
         for _ in range(COLLISIONS_MAX):
             try:
-                return await self._apply(shard, prev_seq, offset, plan)
+                return await self._apply(batch)
             except _Collision:
                 continue
-        return await self._apply(shard, prev_seq, offset, plan, last=True)
+        return await self._apply(batch, last=True)
 
-    async def _apply(
-        self,
-        shard: ShardId,
-        prev_seq: int,
-        offset: Offset,
-        plan: Plan,
-        *,
-        last: bool = False,
-    ) -> Outcome:
+    async def apply_together(self, batches: Sequence[Batch]) -> bool:
+        """Apply all batches or none; see the port."""
         try:
-            async with _available(), self._engine.begin() as connection:
-                await _move_offset(connection, shard, prev_seq, offset)
-                await _write(connection, shard, plan, offset)
+            planned = [
+                _Planned(one.shard, one.prev_seq, one.offset, Plan(one.operations))
+                for one in batches
+            ]
+            await self._do(partial(_write_all, batches=planned))
+        except (Poison, _OffsetMoved, BookingsMissing, StatementError, UnicodeError):
+            return False  # by itself, each batch says which of these it is
+        return True
+
+    async def parked(self) -> Mapping[ParkKind, int]:
+        """How many events are kept aside, by reason."""
+        return await self._do(_parked)
+
+    async def _apply(self, batch: _Planned, *, last: bool = False) -> Outcome:
+        try:
+            await self._do(partial(_write_all, batches=[batch]))
         except _OffsetMoved:
-            return Moved(await self.offset(shard))
+            return Moved(await self.offset(batch.shard))
         except BookingsMissing as missing:
             return Refused(ParkKind.ORPHAN, str(missing))
         except IntegrityError as error:
-            other = await self._holder(plan)
+            other = await self._do(partial(_holder, plan=batch.plan))
             if other:
                 return Refused(ParkKind.CLAIM, f"its time is claimed by {other}", other)
-            if plan.clinics and not last:
+            if batch.plan.clinics and not last:
                 # Another shard may have registered a clinic of ours meanwhile.
                 raise _Collision from error
             return Refused(ParkKind.POISON, reason_of(error))
         except (StatementError, UnicodeError) as error:
             return Refused(ParkKind.POISON, reason_of(error))
-        return Applied(offset)
+        return Applied(batch.offset)
 
-    async def parked(self) -> Mapping[ParkKind, int]:
-        """How many events are kept aside, by reason."""
-        kind = t.projection_conflict.c.kind
-        query = select(kind, func.count()).group_by(kind)
-        async with _available(), self._engine.connect() as connection:
-            rows = (await connection.execute(query)).all()
-        return {ParkKind(row[0]): row[1] for row in rows}
+    async def close(self) -> None:
+        """Nothing: the engine is its owner's."""
 
-    async def _holder(self, plan: Plan) -> str:
-        """The booking that already has a cell of this plan's claims, or ""."""
-        claim = t.slot_claim.c
-        async with _available(), self._engine.connect() as connection:
-            for add in (add for phase in plan.claims for add in phase.adds):
-                query = (
-                    select(claim.booking_id)
-                    .where(
-                        claim.provider_id == add.provider_id,
-                        claim.cell >= add.first,
-                        claim.cell < add.last,
-                        claim.lane == add.lane,
-                        claim.booking_id != add.booking_id,
-                    )
-                    .limit(1)
-                )
-                holder: str | None = await connection.scalar(query)
-                if holder is not None:
-                    return holder
-        return ""
+    async def _do(self, work: Callable[[Connection], T]) -> T:
+        """Do it in one transaction."""
+        async with available(), self._engine.begin() as connection:
+            return await connection.run_sync(work)
+
+
+class _Planned(Struct, frozen=True):
+    """A batch that is ready to be written."""
+
+    shard: ShardId
+    prev_seq: int
+    offset: Offset
+    plan: Plan
+
+
+def _offsets(connection: Connection) -> dict[ShardId, Offset]:
+    table = t.projection_offset.c
+    rows = connection.execute(select(table.shard, table.seq, table.epoch)).all()
+    return {ShardId(row.shard): Offset(row.seq, row.epoch) for row in rows}
+
+
+def _parked(connection: Connection) -> dict[ParkKind, int]:
+    kind = t.projection_conflict.c.kind
+    rows = connection.execute(select(kind, func.count()).group_by(kind)).all()
+    return {ParkKind(row[0]): row[1] for row in rows}
+
+
+def _holder(connection: Connection, plan: Plan) -> str:
+    """The booking that already has a cell of this plan's claims, or ""."""
+    claim = t.slot_claim.c
+    for add in (add for phase in plan.claims for add in phase.adds):
+        query = (
+            select(claim.booking_id)
+            .where(
+                claim.provider_id == add.provider_id,
+                claim.cell >= add.first,
+                claim.cell < add.last,
+                claim.lane == add.lane,
+                claim.booking_id != add.booking_id,
+            )
+            .limit(1)
+        )
+        holder: str | None = connection.scalar(query)
+        if holder is not None:
+            return holder
+    return ""
 
 
 @asynccontextmanager
-async def _available() -> AsyncIterator[None]:
+async def available() -> AsyncIterator[None]:
     """Turn trouble of connection and server into StoreUnavailable."""
     try:
         yield
@@ -167,29 +198,41 @@ async def _available() -> AsyncIterator[None]:
         raise StoreUnavailable(reason_of(error)) from error
 
 
-async def _move_offset(
-    connection: AsyncConnection, shard: ShardId, prev_seq: int, offset: Offset
+def _move_offset(
+    connection: Connection, shard: ShardId, prev_seq: int, offset: Offset
 ) -> None:
     """Compare-and-set: the shard's offset goes from ``prev_seq`` to ``offset``."""
     table = t.projection_offset
-    moved = await connection.execute(
-        update(table)
-        .where(table.c.shard == shard, table.c.seq == prev_seq)
-        .values(seq=offset.seq, epoch=offset.epoch)
+    moved = many(
+        connection,
+        _MOVE[connection.dialect.paramstyle],
+        [(offset.seq, offset.epoch, shard, prev_seq)],
     )
-    if moved.rowcount == 1:
+    if moved == 1:
         return
     if prev_seq != 0:
         raise _OffsetMoved
-    await _must_be_in_force(connection, shard)
+    _must_be_in_force(connection, shard)
     row = {"shard": shard, "seq": offset.seq, "epoch": offset.epoch, "outbox_seq": 0}
     try:
-        await connection.execute(insert(table).values(row))
+        connection.execute(insert(table).values(row))
     except IntegrityError:
         raise _OffsetMoved from None
 
 
-async def _must_be_in_force(connection: AsyncConnection, shard: ShardId) -> None:
+def _marks(text: str) -> dict[str, str]:
+    """A statement by the driver's way to write a parameter."""
+    return {"qmark": text, "format": text.replace("?", "%s")}
+
+
+_MOVE = _marks(
+    "UPDATE projection_offset SET seq = ?, epoch = ? WHERE shard = ? AND seq = ?"
+)
+_TOLD = _marks("SELECT outbox_seq FROM projection_offset WHERE shard = ?")
+_TELL = _marks("UPDATE projection_offset SET outbox_seq = ? WHERE shard = ?")
+
+
+def _must_be_in_force(connection: Connection, shard: ShardId) -> None:
     """A projector that was there before a resharding does not begin the past anew.
 
     The old shards' offsets are forgotten then; all they tell is in the rows already.
@@ -200,7 +243,7 @@ async def _must_be_in_force(connection: AsyncConnection, shard: ShardId) -> None
     mine = generation_of(shard)
     known = t.projection_offset.c.shard
     others = select(known).where(known.like("g%-%"), known.not_like(f"g{mine}-%"))
-    newest = max(map(generation_of, await connection.scalars(others)), default=0)
+    newest = max(map(generation_of, connection.scalars(others)), default=0)
     if newest > mine:
         raise StoreUnavailable(
             f"the read model follows the journals of generation {newest}, and shard "
@@ -208,21 +251,28 @@ async def _must_be_in_force(connection: AsyncConnection, shard: ShardId) -> None
         )
 
 
-async def _write(
-    connection: AsyncConnection, shard: ShardId, plan: Plan, offset: Offset
-) -> None:
-    await write_profiles(connection, shard, plan)
-    await take_over(connection, shard, plan.taken)
-    await write_appointments(connection, shard, plan)
-    await write_claims(connection, plan)
+def _write_all(connection: Connection, batches: Sequence[_Planned]) -> None:
+    # The offsets first, and in one order: two projectors wait for each other there
+    # and nowhere else.
+    for one in sorted(batches, key=lambda one: one.shard):
+        _move_offset(connection, one.shard, one.prev_seq, one.offset)
+    for one in batches:
+        _write(connection, one.shard, one.plan, one.offset)
+
+
+def _write(connection: Connection, shard: ShardId, plan: Plan, offset: Offset) -> None:
+    write_profiles(connection, shard, plan)
+    take_over(connection, shard, plan.taken)
+    write_appointments(connection, shard, plan)
+    write_claims(connection, plan)
     if plan.history:
         rows = [_history_row(shard, add) for add in plan.history]
-        await insert_rows(connection, t.appointment_history, rows)
+        insert_rows(connection, t.appointment_history, rows)
     if plan.parked:
         parked = [{"shard": shard, **fields_of(park)} for park in plan.parked]
-        await connection.execute(insert(t.projection_conflict), parked)
+        connection.execute(insert(t.projection_conflict), parked)
     if plan.outbox:
-        await _write_outbox(connection, shard, plan, offset)
+        _write_outbox(connection, shard, plan, offset)
 
 
 def _history_row(shard: ShardId, add: AddHistory) -> tuple[Any, ...]:
@@ -232,26 +282,22 @@ def _history_row(shard: ShardId, add: AddHistory) -> tuple[Any, ...]:
     )
 
 
-async def _write_outbox(
-    connection: AsyncConnection, shard: ShardId, plan: Plan, offset: Offset
+def _write_outbox(
+    connection: Connection, shard: ShardId, plan: Plan, offset: Offset
 ) -> None:
-    table = t.projection_offset
-    here = table.c.shard == shard
+    style = connection.dialect.paramstyle
     # Read here, not before: a rebuild may have set the offset back in the meantime.
-    told = await connection.scalar(select(table.c.outbox_seq).where(here)) or 0
+    told = connection.exec_driver_sql(_TOLD[style], (shard,)).scalar() or 0
     rows = [
-        {
-            "event_id": add.event_id,
-            "kind": add.kind,
-            "payload": add.payload,
-            "created_at": add.at,
-            "due_at": add.at,
-            "attempts": 0,
-        }
+        (add.event_id, add.kind, _json(add.payload).decode(), add.at, add.at, 0)
         for add in plan.outbox
         if add.seq > told
     ]
     if not rows:
         return
-    await connection.execute(insert(t.outbox), rows)
-    await connection.execute(update(table).where(here).values(outbox_seq=offset.seq))
+    insert_rows(connection, t.outbox, rows, _NOTICE)
+    many(connection, _TELL[style], [(offset.seq, shard)])
+
+
+_NOTICE = ("event_id", "kind", "payload", "created_at", "due_at", "attempts")
+_json = msgspec.json.Encoder().encode

@@ -1,34 +1,34 @@
 """Bookings and their claims: many rows in few statements, on every dialect the same.
 
-A driver sends many rows of an INSERT as one statement, but UPDATEs and DELETEs one by
-one, a round trip each. So claims go by lists of bookings, and where many bookings
-change, their rows are read, deleted and inserted as they shall be. Nobody else writes
-them: the transaction has moved the offset of their shard, and holds it.
+A driver to a server sends many rows of an INSERT as one statement, but UPDATEs and
+DELETEs one by one, a round trip each. So claims go by lists of bookings there, and
+where many bookings change, their rows are read, deleted and inserted as they shall be.
+Only this transaction writes them: it has moved the offset of their shard, and holds it.
+SQLite has no round trips: one prepared statement for all rows is quickest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Dialect, Table, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Dialect, Table, delete, insert, select
 
 from actors.domain.ids import ShardId
 from persistence.readmodel import tables as t
 from persistence.readmodel.projection.operations import (
     AddClaims,
     ChangeAppointment,
+    DropClaims,
     PutAppointment,
 )
 from persistence.readmodel.projection.plan import Plan
+from persistence.sql.statements import many, portions
 
-IDS_PER_STATEMENT = 500
-"""Ids in one IN list: well under SQLite's and the servers' bounds."""
 FEW = 4
-"""So many changes are quicker made one by one."""
+"""So many changes are quicker made one by one on a server."""
 
 _COLUMN_OF = {"start": "start_minute", "end": "end_minute"}
 """Fields whose columns are named otherwise, since END is a word of SQL."""
@@ -46,19 +46,17 @@ def fields_of(operation: Any) -> dict[str, Any]:
     return {name: getattr(operation, name) for name in operation.__struct_fields__}
 
 
-def appointment_row(shard: ShardId, put: PutAppointment) -> dict[str, Any]:
-    """A booking as a row of the appointment table."""
-    row = fields_of(put)
-    row["start_minute"] = row.pop("start")
-    row["end_minute"] = row.pop("end")
-    row["status"] = put.status.value
-    row["shard"] = shard
-    return row
+def appointment_row(shard: ShardId, put: PutAppointment) -> tuple[Any, ...]:
+    """A booking as a row of the appointment table, in the order of its columns."""
+    return (
+        *(put.booking_id, shard, put.seq, put.epoch, put.version, put.provider_id),
+        *(put.patient_id, put.status.value, put.visit_type, put.start, put.end),
+        *(put.busy_start, put.busy_end, put.location_id, put.booked_at, put.reason),
+        *(put.cancel_reason, put.stranded),
+    )
 
 
-async def write_appointments(
-    connection: AsyncConnection, shard: ShardId, plan: Plan
-) -> None:
+def write_appointments(connection: Connection, shard: ShardId, plan: Plan) -> None:
     """Insert the batch's new bookings and change older ones.
 
     Raises:
@@ -66,48 +64,51 @@ async def write_appointments(
     """
     rows = [appointment_row(shard, put) for put in plan.appointments.values()]
     changes = list(plan.changes.values())
-    if len(changes) > FEW:
-        rows += await _taken_out(connection, changes)
+    if len(changes) > FEW and connection.dialect.name != "sqlite":
+        rows += _taken_out(connection, changes)
     elif changes:
-        await _change_one_by_one(connection, changes)
+        _change_in_place(connection, changes)
     if rows:
-        columns = t.appointment.columns.keys()
-        values = [tuple(row[column] for column in columns) for row in rows]
-        await insert_rows(connection, t.appointment, values)
+        insert_rows(connection, t.appointment, rows)
 
 
-async def _taken_out(
-    connection: AsyncConnection, changes: Sequence[ChangeAppointment]
-) -> list[dict[str, Any]]:
+def _taken_out(
+    connection: Connection, changes: Sequence[ChangeAppointment]
+) -> list[tuple[Any, ...]]:
     """Delete the rows of these bookings; the rows as they shall be."""
     booking_id = t.appointment.c.booking_id
     rows: dict[str, dict[str, Any]] = {}
-    for some in _portions([change.booking_id for change in changes]):
+    for some in portions([change.booking_id for change in changes]):
         here = booking_id.in_(some)
-        found = await connection.execute(select(t.appointment).where(here))
+        found = connection.execute(select(t.appointment).where(here))
         rows.update((row["booking_id"], dict(row)) for row in found.mappings())
-        await connection.execute(delete(t.appointment).where(here))
+        connection.execute(delete(t.appointment).where(here))
     if len(rows) < len(changes):
         raise BookingsMissing(len(changes) - len(rows))
     for change in changes:
-        rows[change.booking_id].update(_changes_of(change))
-    return list(rows.values())
+        rows[change.booking_id].update(_columns_of(change))
+    columns = t.appointment.columns.keys()
+    return [tuple(row[column] for column in columns) for row in rows.values()]
 
 
-async def _change_one_by_one(
-    connection: AsyncConnection, changes: Sequence[ChangeAppointment]
+def _change_in_place(
+    connection: Connection, changes: Iterable[ChangeAppointment]
 ) -> None:
-    booking_id = t.appointment.c.booking_id
-    missing = 0
+    """One statement for all changes of the same columns."""
+    alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
     for change in changes:
-        statement = update(t.appointment).where(booking_id == change.booking_id)
-        done = await connection.execute(statement.values(_changes_of(change)))
-        missing += done.rowcount != 1
+        columns = _columns_of(change)
+        row = (*columns.values(), change.booking_id)
+        alike.setdefault(tuple(columns), []).append(row)
+    missing = 0
+    for names, rows in alike.items():
+        changed = many(connection, _update_text(names, connection.dialect), rows)
+        missing += len(rows) - changed
     if missing:
         raise BookingsMissing(missing)
 
 
-def _changes_of(change: ChangeAppointment) -> dict[str, Any]:
+def _columns_of(change: ChangeAppointment) -> dict[str, Any]:
     columns = {
         _COLUMN_OF.get(name, name): value.value if isinstance(value, Enum) else value
         for name, value in change.changes.items()
@@ -120,14 +121,25 @@ def _changes_of(change: ChangeAppointment) -> dict[str, Any]:
     }
 
 
-async def write_claims(connection: AsyncConnection, plan: Plan) -> None:
+def write_claims(connection: Connection, plan: Plan) -> None:
     """Give back and claim cells, in the order of the plan."""
-    booking_id = t.slot_claim.c.booking_id
     for phase in plan.claims:
-        for some in _portions([drop.booking_id for drop in phase.drops]):
-            await connection.execute(delete(t.slot_claim).where(booking_id.in_(some)))
+        if phase.drops:
+            _drop_claims(connection, phase.drops)
         if phase.adds:
-            await insert_rows(connection, t.slot_claim, claim_rows(phase.adds))
+            insert_rows(connection, t.slot_claim, claim_rows(phase.adds))
+
+
+def _drop_claims(connection: Connection, drops: Sequence[DropClaims]) -> None:
+    if connection.dialect.name == "sqlite":
+        many(connection, _DROP_CLAIMS, [(drop.booking_id,) for drop in drops])
+        return
+    booking_id = t.slot_claim.c.booking_id
+    for some in portions([drop.booking_id for drop in drops]):
+        connection.execute(delete(t.slot_claim).where(booking_id.in_(some)))
+
+
+_DROP_CLAIMS = "DELETE FROM slot_claim WHERE booking_id = ?"
 
 
 def claim_rows(adds: Iterable[AddClaims]) -> list[tuple[Any, ...]]:
@@ -139,23 +151,30 @@ def claim_rows(adds: Iterable[AddClaims]) -> list[tuple[Any, ...]]:
     ]
 
 
-def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), IDS_PER_STATEMENT):
-        yield ids[start : start + IDS_PER_STATEMENT]
-
-
-async def insert_rows(
-    connection: AsyncConnection, table: Table, rows: Sequence[tuple[Any, ...]]
+def insert_rows(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[tuple[Any, ...]],
+    columns: tuple[str, ...] = (),
 ) -> None:
-    """Insert whole rows of plain values; what SQLAlchemy would do to each is spared.
+    """Insert rows of plain values; what SQLAlchemy would do to each is spared.
 
-    On the servers a multi-row statement: the drivers join ``VALUES (%s, …)`` alone,
-    without any function or cast among them.
+    ``columns``: which, in the order of the table; without any, all of them. On the
+    servers a multi-row statement: the drivers join ``VALUES (%s, …)`` alone, without
+    any function or cast among them.
     """
-    statement = _insert_text(table, connection.dialect)
-    await connection.exec_driver_sql(statement, list(rows))
+    many(connection, _insert_text(table, columns, connection.dialect), rows)
 
 
 @lru_cache(maxsize=64)
-def _insert_text(table: Table, dialect: Dialect) -> str:
-    return str(insert(table).compile(dialect=dialect))
+def _insert_text(table: Table, columns: tuple[str, ...], dialect: Dialect) -> str:
+    names = columns or None
+    return str(insert(table).compile(dialect=dialect, column_keys=names))
+
+
+@lru_cache(maxsize=64)
+def _update_text(columns: tuple[str, ...], dialect: Dialect) -> str:
+    """Parameters: the columns' values in this order, then the booking's id."""
+    mark = "?" if dialect.paramstyle == "qmark" else "%s"
+    sets = ", ".join(f"{t.appointment.c[name].name} = {mark}" for name in columns)
+    return f"UPDATE appointment SET {sets} WHERE booking_id = {mark}"  # noqa: S608 - names of columns

@@ -6,8 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
-from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from actors.domain.ids import ClinicId, ShardId
 from actors.domain.rules import Clinic
@@ -20,41 +27,37 @@ from persistence.readmodel.projection.operations import (
 )
 from persistence.readmodel.projection.plan import Plan
 from persistence.readmodel.search_words import clinic_words, provider_words, sort_key
-
-IDS_PER_QUERY = 500
-"""Ids in one IN list: well under SQLite's and the servers' bounds."""
+from persistence.sql.statements import portions
 
 _CLINIC_FIELDS = Clinic.__struct_fields__
 
 
-async def write_profiles(
-    connection: AsyncConnection, shard: ShardId, plan: Plan
-) -> None:
+def write_profiles(connection: Connection, shard: ShardId, plan: Plan) -> None:
     """Write the providers, visit types and clinics of one batch."""
     if plan.clinics:
-        await _write_clinics(connection, list(plan.clinics.values()))
+        _write_clinics(connection, list(plan.clinics.values()))
     if plan.providers:
-        await _write_providers(connection, shard, list(plan.providers.values()))
+        _write_providers(connection, shard, list(plan.providers.values()))
     if plan.visit_types:
-        await _write_visit_types(connection, list(plan.visit_types.values()))
+        _write_visit_types(connection, list(plan.visit_types.values()))
 
 
-async def _write_providers(
-    connection: AsyncConnection, shard: ShardId, puts: Sequence[PutProvider]
+def _write_providers(
+    connection: Connection, shard: ShardId, puts: Sequence[PutProvider]
 ) -> None:
     ids = [{"of_provider": put.provider_id} for put in puts]
     for table in (t.provider, t.provider_word):
         mine = table.c.provider_id == bindparam("of_provider")
-        await connection.execute(delete(table).where(mine), ids)
+        connection.execute(delete(table).where(mine), ids)
     rows = [provider_row(shard, put) for put in puts]
-    await connection.execute(insert(t.provider), rows)
+    connection.execute(insert(t.provider), rows)
     words = [
         {"word": word, "provider_id": put.provider_id}
         for put in puts
         for word in sorted(provider_words(put.profile))
     ]
     if words:
-        await connection.execute(insert(t.provider_word), words)
+        connection.execute(insert(t.provider_word), words)
 
 
 def provider_row(shard: ShardId, put: PutProvider) -> dict[str, Any]:
@@ -76,13 +79,11 @@ def provider_row(shard: ShardId, put: PutProvider) -> dict[str, Any]:
     }
 
 
-async def _write_visit_types(
-    connection: AsyncConnection, puts: Sequence[PutVisitTypes]
-) -> None:
+def _write_visit_types(connection: Connection, puts: Sequence[PutVisitTypes]) -> None:
     table = t.visit_type
     mine = table.c.provider_id == bindparam("of_provider")
     ids = [{"of_provider": put.provider_id} for put in puts]
-    await connection.execute(delete(table).where(mine), ids)
+    connection.execute(delete(table).where(mine), ids)
     rows = [
         {
             "provider_id": put.provider_id,
@@ -98,13 +99,11 @@ async def _write_visit_types(
         for position, visit_type in enumerate(put.visit_types)
     ]
     if rows:
-        await connection.execute(insert(table), rows)
+        connection.execute(insert(table), rows)
 
 
-async def _write_clinics(
-    connection: AsyncConnection, puts: Sequence[PutClinic]
-) -> None:
-    known = await clinic_rows(connection, [put.clinic.clinic_id for put in puts])
+def _write_clinics(connection: Connection, puts: Sequence[PutClinic]) -> None:
+    known = clinic_rows(connection, [put.clinic.clinic_id for put in puts])
     new, changed = [], []
     # In one order: shards that insert the same clinics do not wait for each other.
     for put in sorted(puts, key=lambda put: put.clinic.clinic_id):
@@ -116,11 +115,11 @@ async def _write_clinics(
             put, row["registered_at"], row["registered_by"]
         ):
             changed.append((put.clinic, {**stamp, "imported": False}))
-    await save_clinics(connection, new, changed)
+    save_clinics(connection, new, changed)
 
 
-async def clinic_rows(
-    connection: AsyncConnection, ids: Sequence[str]
+def clinic_rows(
+    connection: Connection, ids: Sequence[str]
 ) -> Mapping[ClinicId, RowMapping]:
     """The rows of these clinics, those that exist, kept from others until the end.
 
@@ -129,13 +128,11 @@ async def clinic_rows(
     each other. (SQLite has one writer anyway.)
     """
     found: dict[ClinicId, RowMapping] = {}
-    ordered = sorted(ids)
-    for start in range(0, len(ordered), IDS_PER_QUERY):
-        some = ordered[start : start + IDS_PER_QUERY]
+    for some in portions(sorted(ids)):
         mine = t.clinic.c.clinic_id
         query = select(t.clinic).where(mine.in_(some)).order_by(mine)
         query = query.with_for_update()
-        for row in (await connection.execute(query)).mappings():
+        for row in connection.execute(query).mappings():
             found[ClinicId(row["clinic_id"])] = row
     return found
 
@@ -149,14 +146,14 @@ Stamped = tuple[Clinic, dict[str, Any]]
 """A clinic and where its row comes from."""
 
 
-async def save_clinics(
-    connection: AsyncConnection, new: Sequence[Stamped], changed: Sequence[Stamped]
+def save_clinics(
+    connection: Connection, new: Sequence[Stamped], changed: Sequence[Stamped]
 ) -> None:
     """Insert new clinics and update changed ones, with their search words."""
     table = t.clinic
     if new:
         rows = [{**structs.asdict(clinic), **stamp} for clinic, stamp in new]
-        await connection.execute(insert(table), rows)
+        connection.execute(insert(table), rows)
     if changed:
         columns = [c.name for c in table.c if c.name != "clinic_id"]
         statement = (
@@ -164,13 +161,13 @@ async def save_clinics(
             .where(table.c.clinic_id == bindparam("of_clinic"))
             .values({column: bindparam(f"new_{column}") for column in columns})
         )
-        await connection.execute(statement, [_update_row(*one) for one in changed])
+        connection.execute(statement, [_update_row(*one) for one in changed])
         mine = t.clinic_word.c.clinic_id == bindparam("of_clinic")
         ids = [{"of_clinic": clinic.clinic_id} for clinic, _ in changed]
-        await connection.execute(delete(t.clinic_word).where(mine), ids)
+        connection.execute(delete(t.clinic_word).where(mine), ids)
     words = _word_rows(clinic for clinic, _ in (*new, *changed))
     if words:
-        await connection.execute(insert(t.clinic_word), words)
+        connection.execute(insert(t.clinic_word), words)
 
 
 def _update_row(clinic: Clinic, stamp: dict[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,9 @@ the calendar left is projected that far, and stands apart from other records.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, select, update
 
 from actors.domain.ids import ShardId
 from actors.domain.messages.events import CalendarMovedIn
@@ -22,10 +21,10 @@ from persistence.readmodel.projection.sql_bookings import (
     claim_rows,
     insert_rows,
 )
+from persistence.sql.statements import portions
 
 TOGETHER_BYTES = 256 * 1024
 """Calendars that are taken over in one transaction: about a hundred quiet ones."""
-_IDS_PER_STATEMENT = 500
 
 
 def portion(records: Sequence[Record]) -> Sequence[Record]:
@@ -57,41 +56,34 @@ def origins(records: Sequence[Record]) -> dict[ShardId, int]:
     return needed
 
 
-async def take_over(
-    connection: AsyncConnection, shard: ShardId, takes: Sequence[TakeBookings]
+def take_over(
+    connection: Connection, shard: ShardId, takes: Sequence[TakeBookings]
 ) -> None:
     """Let rows be this shard's, and put those that are missing."""
     for take in takes:
         mine = t.appointment.c.provider_id == take.provider_id
         if take.anew:
-            await _drop(connection, take)
-        await connection.execute(
+            _drop(connection, take)
+        connection.execute(
             update(t.appointment)
             .where(mine)
             .values(shard=shard, seq=take.seq, epoch=take.epoch)
         )
         query = select(t.appointment.c.booking_id).where(mine)
-        known = set((await connection.scalars(query)).all())
-        columns = t.appointment.columns.keys()
+        known = set(connection.scalars(query).all())
         rows = [
             appointment_row(shard, put)
             for put in take.bookings
             if put.booking_id not in known
         ]
         if rows:
-            values = [tuple(row[column] for column in columns) for row in rows]
-            await insert_rows(connection, t.appointment, values)
+            insert_rows(connection, t.appointment, rows)
         claims = claim_rows(add for add in take.claims if add.booking_id not in known)
         if claims:
-            await insert_rows(connection, t.slot_claim, claims)
+            insert_rows(connection, t.slot_claim, claims)
 
 
-async def _drop(connection: AsyncConnection, take: TakeBookings) -> None:
-    for some in _portions([put.booking_id for put in take.bookings]):
+def _drop(connection: Connection, take: TakeBookings) -> None:
+    for some in portions([put.booking_id for put in take.bookings]):
         for table in (t.appointment, t.slot_claim):
-            await connection.execute(delete(table).where(table.c.booking_id.in_(some)))
-
-
-def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), _IDS_PER_STATEMENT):
-        yield ids[start : start + _IDS_PER_STATEMENT]
+            connection.execute(delete(table).where(table.c.booking_id.in_(some)))

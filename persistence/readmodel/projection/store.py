@@ -65,6 +65,15 @@ class StoreUnavailable(Exception):
     """
 
 
+class Batch(Struct, frozen=True):
+    """What one shard's records do: ``operations`` that move it from ``prev_seq``."""
+
+    shard: ShardId
+    prev_seq: int
+    offset: Offset
+    operations: Sequence[Operation]
+
+
 class ProjectionStore(Protocol):
     """Rows, notices and offsets, written together or not at all."""
 
@@ -91,6 +100,17 @@ class ProjectionStore(Protocol):
 
         Raises:
             StoreUnavailable: nothing is known; read the offset again.
+        """
+        ...
+
+    async def apply_together(self, batches: Sequence[Batch]) -> bool:
+        """Apply the batches of different shards in one transaction, or none of them.
+
+        Begun seldom, a transaction costs little. False: nothing was done, for some
+        batch would not be ``Applied``; by itself each is told its own outcome.
+
+        Raises:
+            StoreUnavailable: nothing is known; read the offsets again.
         """
         ...
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec import structs
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union
+from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from actors.domain.ids import ClinicId, ProviderId, VisitTypeId
@@ -21,7 +22,6 @@ from actors.domain.rules import Clinic, Profile, VisitType
 from care.readmodel import ProviderListing, ProviderQuery
 from persistence.readmodel import tables as t
 from persistence.readmodel.projection.sql_profiles import (
-    IDS_PER_QUERY,
     Stamped,
     clinic_of,
     clinic_rows,
@@ -41,6 +41,7 @@ from persistence.readmodel.search_words import (
     write_cursor,
 )
 from persistence.sql.engine import reading, writing
+from persistence.sql.statements import IDS_PER_STATEMENT
 
 RARE_MAX = 500
 """Hits of a word in the tables of words, below which it is rare."""
@@ -136,11 +137,11 @@ class SqlDirectory:
         """The clinic of this id as it is known; added if it was not."""
         assert self._writer is not None, "this directory was opened for reading"
         async with writing(self._writer) as connection:
-            rows = await clinic_rows(connection, [clinic.clinic_id])
+            rows = await connection.run_sync(clinic_rows, [clinic.clinic_id])
             row = rows.get(clinic.clinic_id)
             if row is not None:
                 return clinic_of(row)
-            await save_clinics(connection, [(clinic, _RECORD)], [])
+            await connection.run_sync(save_clinics, [(clinic, _RECORD)], [])
         return clinic
 
     async def replace_clinic(self, clinic: Clinic, read: Clinic) -> bool:
@@ -168,18 +169,16 @@ class SqlDirectory:
         """
         assert self._writer is not None, "this directory was opened for reading"
         new = changed = 0
-        for start in range(0, len(clinics), IDS_PER_QUERY):
-            some = clinics[start : start + IDS_PER_QUERY]
+        for start in range(0, len(clinics), IDS_PER_STATEMENT):
+            some = clinics[start : start + IDS_PER_STATEMENT]
             async with writing(self._writer) as connection:
-                added, altered = await _put(connection, some)
+                added, altered = await connection.run_sync(_put, some)
             new, changed = new + added, changed + altered
         return new, changed, len(clinics) - new - changed
 
 
-async def _put(
-    connection: AsyncConnection, clinics: Sequence[Clinic]
-) -> tuple[int, int]:
-    rows = await clinic_rows(connection, [clinic.clinic_id for clinic in clinics])
+def _put(connection: Connection, clinics: Sequence[Clinic]) -> tuple[int, int]:
+    rows = clinic_rows(connection, [clinic.clinic_id for clinic in clinics])
     before = {clinic_id: clinic_of(row) for clinic_id, row in rows.items()}
     now = dict(before)
     new = changed = 0
@@ -197,7 +196,7 @@ async def _put(
         elif clinic != before[clinic_id] or not row["imported"]:
             stamp = {key: row[key] for key in ("registered_at", "registered_by")}
             updates.append((clinic, {**stamp, "imported": True}))
-    await save_clinics(connection, inserts, updates)
+    save_clinics(connection, inserts, updates)
     return new, changed
 
 
@@ -365,8 +364,8 @@ async def _listings(
     connection: AsyncConnection, provider_ids: Sequence[ProviderId]
 ) -> dict[ProviderId, ProviderListing]:
     found: dict[ProviderId, ProviderListing] = {}
-    for start in range(0, len(provider_ids), IDS_PER_QUERY):
-        some = provider_ids[start : start + IDS_PER_QUERY]
+    for start in range(0, len(provider_ids), IDS_PER_STATEMENT):
+        some = provider_ids[start : start + IDS_PER_STATEMENT]
         types = await _visit_types(connection, some)
         mine = t.provider.c
         columns = (mine.provider_id, mine.specialty, mine.languages, mine.about)

@@ -26,8 +26,9 @@ from actors.placement import generation_of, is_isolated
 from actors.ports import Clock, Journal, Record
 from care.readmodel import ShardLag
 from persistence.readmodel import tables as t
+from persistence.readmodel.projection.lags import lag
 from persistence.readmodel.projection.operations_of import CELL_MINUTES
-from persistence.readmodel.projection.projector import BATCH_MAX, Projector, lag
+from persistence.readmodel.projection.projector import BATCH_MAX, Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.projection.store import Applied, Offset
 from persistence.readmodel.rebuilding.from_calendars import (

@@ -8,7 +8,8 @@ from actors.domain.ids import ShardId
 from actors.errors import JournalCorrupt
 from persistence.journal.scan import TellsEnds, ends_of
 from persistence.readmodel.memory.readmodel import MemoryReadModel
-from persistence.readmodel.projection.projector import Projector, lag
+from persistence.readmodel.projection.lags import lag
+from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.store import Offset
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 

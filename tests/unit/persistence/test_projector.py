@@ -16,6 +16,7 @@ from persistence.readmodel.memory.readmodel import MemoryReadModel
 from persistence.readmodel.projection import operations_of as projection
 from persistence.readmodel.projection import projector as projecting
 from persistence.readmodel.projection import resting as projector_rest
+from persistence.readmodel.projection.lags import lag
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.store import Offset, ParkKind, StoreUnavailable
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
@@ -183,9 +184,9 @@ async def test_lag_is_told_per_shard() -> None:
     """Events that wait, and the instant of the oldest."""
     story, journal, twin = Story(), StoryJournal(), MemoryReadModel()
     journal.tell(SHARD, story.booked(1))
-    projector = await follow(journal, twin)
+    await follow(journal, twin)
     journal.tell(SHARD, story.arrived(1), story.fulfilled(1))
-    (one,) = await projector.lag()
+    (one,) = await lag(journal, twin)
     assert (one.events, one.projected_seq, one.journal_seq) == (2, 1, 3)
     assert one.oldest_waiting_at == 2_000
 
@@ -213,7 +214,7 @@ async def test_lanes_do_not_trip_each_other(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(journal, "read", late)
     monkeypatch.setattr(twin, "apply", away)
-    projector = Projector(journal, twin, FixedClock(), lanes=2)
+    projector = Projector(journal, twin, FixedClock(), batch_max=1, lanes=2)
     with pytest.raises(StoreUnavailable):
         await projector.step()
     assert await projector.step() == 1

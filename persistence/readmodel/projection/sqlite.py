@@ -1,0 +1,45 @@
+"""The projection store on SQLite, for the process that does nothing but project.
+
+Every transaction is one call on one thread that owns one connection: the driver is
+called directly, and the event loop is left and entered once per transaction. It is
+the only connection that checkpoints (persistence/sql/engine.py says why there must be
+one); whatever else the process writes goes through an engine of role "writer".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import Engine
+
+from persistence.files.writer_thread import WriterThread
+from persistence.readmodel.projection.sql import SqlProjectionStore, available
+from persistence.sql.engine import open_sqlite
+
+T = TypeVar("T")
+
+
+class SqliteProjectionStore(SqlProjectionStore):
+    """``ProjectionStore`` on the file of this URL. Must be closed."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = open_sqlite(url, "projector")
+        self.lanes = 1
+        self._thread = WriterThread("projection")
+
+    async def close(self) -> None:
+        """Finish what is being written, and give the connection back."""
+        await self._thread.run(self.engine.dispose)
+        self._thread.stop()
+
+    async def _do(self, work: Callable[[Connection], T]) -> T:
+        async with available():
+            return await self._thread.run(partial(_transact, self.engine, work))
+
+
+def _transact(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)
