@@ -148,12 +148,11 @@ class SqlDirectory:
         """Put a record if the clinic still is as it was ``read``; False if not."""
         assert self._writer is not None, "this directory was opened for reading"
         async with writing(self._writer) as connection:
-            row = (await clinic_rows(connection, [clinic.clinic_id])).get(
-                clinic.clinic_id
-            )
+            rows = await connection.run_sync(clinic_rows, [clinic.clinic_id])
+            row = rows.get(clinic.clinic_id)
             if row is None or clinic_of(row) != read:
                 return False
-            await _put(connection, [clinic])
+            await connection.run_sync(_put, [clinic])
         return True
 
     async def clinic_count(self) -> int:
