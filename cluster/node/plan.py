@@ -56,17 +56,19 @@ def ray_start(plan: NodePlan, folder: Path) -> Start:
         *("--num-cpus", str(cpus), "--num-gpus", "0"),
         *("--object-store-memory", str(OBJECT_STORE_BYTES)),
         *("--labels", f"{NODE_LABEL}={plan.name},{WEIGHT_LABEL}={weight}"),
-        *("--include-log-monitor", "false", "--disable-usage-stats"),
-        *("--log-color", "false"),
+        *("--disable-usage-stats", "--log-color", "false"),
     ]
+    if not settings.ray_extras:
+        command += ["--include-log-monitor", "false"]
     if plan.is_head:
         storage = site_folder.path / "gcs"
         storage.mkdir(mode=0o700, exist_ok=True)
         environment["RAY_gcs_storage"] = "rocksdb"
         environment["RAY_gcs_storage_path"] = str(storage)
         port = plan.ray_address.rpartition(":")[2]
-        command += ["--head", "--port", port, "--no-monitor"]
-        command += ["--include-dashboard", "false"]
+        command += ["--head", "--port", port]
+        if not settings.ray_extras:
+            command += ["--no-monitor", "--include-dashboard", "false"]
     else:
         command += ["--address", plan.ray_address]
     return Start(command, environment)

@@ -11,7 +11,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ import ray
 from actors.remote.links import NAMESPACE
 from cluster.own_ray.environment import QUIET
 from cluster.own_ray.folder import new_ray_folder, ray_temp
+from cluster.own_ray.spare import without_spare_parts
 
 
 class RayConfig(msgspec.Struct, frozen=True):
@@ -30,6 +31,8 @@ class RayConfig(msgspec.Struct, frozen=True):
     folder: str = ""
     """From ``new_ray_folder``, for sockets and logs; empty: one that ``stop_ray``
     removes."""
+    extras: bool = False
+    """Whether Ray's dashboard, log monitor and autoscaler monitor run, too."""
 
 
 _own_folders: list[Path] = []
@@ -47,13 +50,15 @@ def start_ray(config: RayConfig | None = None) -> str:
         _own_folders.append(folder)
     temporary = ray_temp(folder)
     _prepare_environment()
-    with _own_signals():
+    lean = nullcontext() if config.extras else without_spare_parts()
+    with _own_signals(), lean:
         context = ray.init(
             "local",  # whatever RAY_ADDRESS says
             num_cpus=config.num_cpus,
             object_store_memory=config.object_store_bytes,
             namespace=NAMESPACE,
-            include_dashboard=False,
+            # None: started, and its absence is no error.
+            include_dashboard=None if config.extras else False,
             log_to_driver=False,
             logging_level="ERROR",
             _temp_dir=str(temporary),

@@ -159,7 +159,11 @@ class RayHost:
     def _start(self) -> None:
         """Start Ray and ask for the shards; blocks for two seconds."""
         try:
-            self.address = start_ray(RayConfig(folder=str(self.folder)))
+            self.address = start_ray(
+                RayConfig(
+                    folder=str(self.folder), extras=self._site.settings.ray_extras
+                )
+            )
             create_shards(self._fixed, self._spec)
         except Exception as error:
             log.exception("Ray does not start")

@@ -141,6 +141,9 @@ class Settings(BaseSettings):
     gateways: int = Field(1, ge=0, le=64)
     """Gateway processes on this node: about one for each core."""
 
+    ray_extras: bool = False
+    """Whether Ray's dashboard, log monitor and autoscaler monitor run beside it, to
+    look into Ray itself: three processes, about 150 MiB. Bookings need none of them."""
     workers: int = Field(1, ge=0, le=16)
     """Worker processes on this node, which run background jobs; 0: none. One runs 64
     jobs of each kind at a time; another node's worker takes over what it leaves."""

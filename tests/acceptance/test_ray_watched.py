@@ -35,10 +35,14 @@ SPARE = ("log monitor", "autoscaler monitor", "dashboard")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """One server for all, with settings around that lead to another Ray."""
+    """One server for all, with settings around that lead to another Ray.
+
+    Ray's spare parts run, too: an operator may turn them on.
+    """
     data = tmp_path_factory.mktemp("watched") / "data"
     led_astray = {"RAY_ADDRESS": "127.0.0.1:1", "RAY_NAMESPACE": "elsewhere"}
-    with ServerProcess(data, None, **led_astray) as made:
+    extras = {"SLOTCAST_RAY_EXTRAS": "true"}
+    with ServerProcess(data, None, **led_astray, **extras) as made:
         made.start()
         yield made
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from actors.domain.zone_data import EDITION
+from cluster.own_ray.parts import kind_of
 from tests.fixtures.server import ROOT, ServerProcess, free_port, run_command
 
 pytestmark = pytest.mark.acceptance
@@ -120,10 +122,15 @@ def test_a_killed_server_leaves_nothing_behind_and_loses_nothing(
 
 
 def test_tools_work_beside_a_running_server(server: ServerProcess) -> None:
-    """Status, import, verify and projection reach the server's own shards."""
+    """Status, import, verify and projection reach the server's own shards. Of Ray only
+    what shards need runs."""
     server.start()
     status = server.json("status")
     assert status["running"]
+    below = psutil.Process(status["pid"]).children(recursive=True)
+    kinds = {kind_of(one.name(), " ".join(one.cmdline())) for one in below}
+    assert kinds >= {"raylet", "control service"}
+    assert not kinds & {"log monitor", "autoscaler monitor", "dashboard"}
     assert [shard["state"] for shard in status["shards"]] == ["open"] * 4
     assert status["tzdata"] == EDITION  # of every process that computes
     epochs = [shard["epoch"] for shard in status["shards"]]
@@ -179,7 +186,6 @@ def test_a_stop_while_starting_is_a_stop(server: ServerProcess, moment: str) -> 
 def test_the_projector_is_started_again_when_it_dies(server: ServerProcess) -> None:
     """kill -9 of the projector: bookings go on, and the read model catches up."""
     server.start()
-    import psutil
 
     def projectors() -> list[psutil.Process]:
         below = psutil.Process(server.pid).children(recursive=True)
