@@ -1,7 +1,7 @@
 """The ``slotcast`` command.
 
-Exit codes: 0 well, 1 a problem was found, 2 usage or environment. Troubles are one
-sentence and one on how to mend them; traces go to a file, not to people.
+Exit codes: 0 well, 1 a problem was found, 2 usage or environment. A problem is one
+sentence, and one on its remedy; traces go to a file, not to people.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ def main() -> int:
         terminal.trouble(obstacle)
         return obstacle.code
     except SchedulingError as error:
-        terminal.trouble(Obstacle(f"That did not work: {error}", "Try again shortly."))
+        terminal.trouble(
+            Obstacle(f"The command failed: {error}", "Try again in a few seconds.")
+        )
         return FOUND_A_PROBLEM
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -104,7 +106,7 @@ def main() -> int:
 def _database_trouble(error: Exception) -> Obstacle | None:
     """What is wrong with the read model's database, if that is what is wrong."""
     known = sys.modules.get("sqlalchemy.exc")
-    if known is None:  # whoever never asked a database has no trouble with it
+    if known is None:  # no database was used
         return None
     from persistence.readmodel.projection.store import StoreUnavailable
     from persistence.sql.damage import is_damaged
@@ -118,12 +120,12 @@ def _database_trouble(error: Exception) -> Obstacle | None:
         return Obstacle(
             f"The read model is damaged: {reason_of(error)}",
             "It is made from the journal, and nothing is lost. A running server puts "
-            "it aside and makes it anew by itself; without one: slotcast projection "
+            "it aside and makes a new one by itself; without one: slotcast projection "
             "rebuild",
             code=FOUND_A_PROBLEM,
         )
     return Obstacle(
-        f"The read model's database does not do as asked: {reason_of(error)}",
+        f"The read model's database returned an error: {reason_of(error)}",
         "Start it, or check SLOTCAST_DATABASE (address, name, password, rights). "
         "Bookings go on without it.",
         code=FOUND_A_PROBLEM,

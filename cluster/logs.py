@@ -22,7 +22,7 @@ FILE_BYTES_MAX = 20 * 1024 * 1024
 FILES_KEPT = 4
 """Older files of each log: with the size, at most 100 MiB per process."""
 _QUIET = ("uvicorn", "httpx", "aiosqlite", "asyncio", "ray", "alembic", "websockets")
-"""Libraries whose chatter below WARNING helps nobody."""
+"""Libraries whose lines below WARNING have no use here."""
 
 
 class RotatingFile(TextIOBase):

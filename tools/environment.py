@@ -113,9 +113,9 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def give_up(wrong: str, mend: str) -> None:
-    """Say what is wrong and how to mend it; exit code 2."""
-    sys.stderr.write(f"{wrong}\n  {mend}\n")
+def give_up(wrong: str, remedy: str) -> None:
+    """Say what is wrong and its remedy; exit code 2."""
+    sys.stderr.write(f"{wrong}\n  {remedy}\n")
     sys.exit(2)
 
 

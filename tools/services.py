@@ -22,7 +22,7 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 """Debian asks this program whether a service may be started."""
 NO_SERVICE = "#!/bin/sh\nexit 101\n"
 MORE_PATHS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-"""Where servers are, though not on everybody's path."""
+"""Folders with servers that are often not on PATH."""
 MODULES = ("/usr/lib/nginx/modules", "/usr/share/nginx/modules")
 
 SERVICES = (
@@ -101,7 +101,7 @@ def install(names: "list[str]") -> None:
 @contextlib.contextmanager
 def no_services():  # type: ignore[no-untyped-def] # runs on any Python 3
     """Keep packages from starting services while they are installed."""
-    if POLICY.exists():  # somebody's own rule: a container's, as a rule
+    if POLICY.exists():  # a policy of this machine, mostly a container's
         yield
         return
     POLICY.write_text(NO_SERVICE, encoding="utf-8")

@@ -175,6 +175,6 @@ class AzurePlace:
         except AzureError as error:
             reason = str(error.message).splitlines()[0]
             raise Obstacle(
-                f"Azure Blob Storage does not do as asked for {self.name}: {reason}",
+                f"Azure Blob Storage returned an error for {self.name}: {reason}",
                 "Check the address and the network, then run the command again.",
             ) from error

@@ -1,6 +1,6 @@
 """Where calendars are in a backup: each at home in one shard, or it is none.
 
-The shards' journals are read one after another while everybody is at work. A calendar
+The shards' journals are read one after another while the site serves. A calendar
 that moves meanwhile (`slotcast cluster isolate`) may be in two of them, or in none; a
 move that broke off leaves it in none as well. No such backup could be restored.
 """
@@ -23,7 +23,7 @@ NAMED_MAX = 3
 """Providers that are named in a complaint."""
 
 
-class Whereabouts:
+class CalendarHomes:
     """Told all that is saved, in any order of shards; then it judges."""
 
     def __init__(self) -> None:

@@ -296,9 +296,9 @@ def _refused(error: Exception) -> Obstacle:
         return database_silent(error)
     reason = f"{type(error).__name__}: {error}"
     if isinstance(error, OwnershipError):
-        reason = f"somebody else writes into it ({reason})"
+        reason = f"another process writes into it ({reason})"
     return Obstacle(
         f"The restore could not be finished: {reason}",
-        "Mend that, then run the command again with --again.",
+        "Remove the cause, then run the command again with --again.",
         code=FOUND_A_PROBLEM,
     )

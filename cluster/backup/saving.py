@@ -20,7 +20,7 @@ from actors.domain.calendar.snapshot import decode
 from actors.domain.ids import ShardId
 from actors.errors import JournalCorrupt, SchedulingError
 from actors.ports import Journal
-from cluster.backup.homes import Whereabouts
+from cluster.backup.homes import CalendarHomes
 from cluster.backup.manifest import (
     CALENDARS,
     DOCUMENTS,
@@ -86,7 +86,7 @@ class Backup:
         self._projected: dict[str, int] = {}
         self._positions: dict[str, int] = {}
         self._epochs: dict[str, int] = {}
-        self._whereabouts = Whereabouts()
+        self._homes = CalendarHomes()
 
     async def run(self, *, with_secrets: bool) -> Manifest:
         """Make it; the manifest, which was written last.
@@ -130,7 +130,7 @@ class Backup:
                 "Start the backup again, in another place.",
                 code=FOUND_A_PROBLEM,
             )
-        self._whereabouts.check()
+        self._homes.check()
         manifest = Manifest(
             format=FORMAT,
             made_at=began,
@@ -189,7 +189,7 @@ class Backup:
             for provider, calendar in stored.items():
                 at_rest = decode(calendar.blob, policy)
                 epoch = max(epoch, at_rest.epoch)
-                self._whereabouts.at_rest(shard, calendar.seq, at_rest)
+                self._homes.at_rest(shard, calendar.seq, at_rest)
                 await writer.add(CalendarLine(provider, calendar.seq, calendar.blob))
         self._epochs[shard] = epoch
         await self._keep(writer)
@@ -208,7 +208,7 @@ class Backup:
             for record in await journal.read(shard, seq, min(READ_BATCH, end - seq)):
                 event = codec.encode(record.event)
                 await writer.add(RecordLine(record.seq, record.epoch, event))
-                self._whereabouts.record(shard, record)
+                self._homes.record(shard, record)
                 seq, epoch = record.seq, max(epoch, record.epoch)
         section = await self._keep(writer)
         self._say(f"{shard}: {section.lines:,} records up to {end:,}")

@@ -65,7 +65,7 @@ class Target:
             raise Obstacle(
                 f"An unfinished restore lies in {self.folder.path}.",
                 "If no restore is running, run the command again with --again: it "
-                "clears what that restore wrote, and begins anew.",
+                "clears what that restore wrote, and begins again.",
             )
         if found:
             raise Obstacle(
@@ -111,7 +111,7 @@ class Target:
             try:
                 if not await shelf.replace(self._mark, msgspec.json.encode(layout)):
                     raise Obstacle(
-                        "Somebody else began a site in this Redis meanwhile.",
+                        "Another process began a site in this Redis meanwhile.",
                         "Stop it, and restore under another SLOTCAST_SITE.",
                     )
             finally:
@@ -217,9 +217,9 @@ class Target:
 
 
 def database_silent(error: BaseException) -> Obstacle:
-    """The obstacle of a database that does not do as asked."""
+    """The obstacle of a database that returned an error."""
     return Obstacle(
-        f"The database does not do as asked: {reason_of(error)}",
+        f"The database returned an error: {reason_of(error)}",
         "Start it, or check SLOTCAST_DATABASE (address, name, password, rights).",
     )
 

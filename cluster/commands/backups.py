@@ -35,8 +35,8 @@ def backup(
 ) -> None:
     """Copy the whole site, consistently, while it runs; reads only.
 
-    DEST must be empty. Without --with-secrets people must sign in anew after a
-    restore; with it, whoever can read the backup can sign tokens.
+    DEST must be empty. Without --with-secrets people must sign in again after a
+    restore; with it, a reader of the backup can sign tokens.
     """
     site, terminal = existing_site(data), Terminal()
     _check_apart(dest, site.folder.path)

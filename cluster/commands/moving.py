@@ -29,7 +29,7 @@ def drain(
 ) -> None:
     """Move every shard away from a node; when this ends well, it may be stopped.
 
-    Nothing is placed there until `undrain`, or until the node joins anew. Safe to
+    Nothing is placed there until `undrain`, or until the node joins again. Safe to
     interrupt: the keeper goes on, and so does running it again.
     """
     _carry_out(lambda one: one.drain(node), data, as_json=as_json)

@@ -78,9 +78,9 @@ def rebuild(*, data: DataOption = None) -> None:
         with terminal.progress() as progress:
             asyncio.run(_rebuild(site, progress))
     except RebuildImpossible as error:
-        terminal.note(f"Nothing was thrown away: {error}", style="red")
+        terminal.note(f"Nothing was changed: {error}", style="red")
         raise typer.Exit(FOUND_A_PROBLEM) from error
-    terminal.say("The read model is made anew.")
+    terminal.say("The read model has been made again.")
 
 
 @projection.command()
@@ -126,7 +126,7 @@ async def _ends(site: Site) -> dict[ShardId, int]:
 
 
 async def _rebuild(site: Site, progress: Progressing) -> None:
-    """Make it anew; without a server a damaged file is put aside first."""
+    """Make it again; without a server a damaged file is put aside first."""
     from sqlalchemy.exc import DBAPIError
 
     from persistence.readmodel.projection.store import StoreUnavailable

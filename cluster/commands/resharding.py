@@ -26,9 +26,9 @@ def isolate(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a very hot calendar a shard of its own, while everybody is at work.
+    """Give a very hot calendar a shard of its own, while the site serves.
 
-    Broken off anywhere, run it again: it goes on where it was.
+    If it is interrupted, run it again: it goes on where it was.
     """
     from cluster.moving.isolating import check_can_isolate
 
@@ -41,7 +41,7 @@ def isolate(
     else:
         terminal.say(
             f"{provider} is at shard {moved.to_shard} now; "
-            f"for {moved.pause_ms:,.0f} ms it answered nobody."
+            f"it did not answer for {moved.pause_ms:,.0f} ms."
         )
 
 

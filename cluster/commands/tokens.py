@@ -106,7 +106,7 @@ def revoke(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a token, or all of somebody's, hold no more; sockets are closed at once."""
+    """Revoke a token, or all of a person; their sockets are closed at once."""
     if sum(map(bool, (signed, token_id, subject))) != 1:
         raise Obstacle("Give exactly one of: a token, --id, --subject.")
     site = existing_site(data)

@@ -27,7 +27,7 @@ ATTEMPTS = 3
 def verify(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Compare the journal with snapshots, SQL and a running server's memory.
 
-    Reads only. Exit code 1 if anything disagrees. Best while nobody is booking:
+    Reads only. Exit code 1 if anything disagrees. Best while no bookings are made:
     differences that go away by themselves are looked at again, three times at most.
     """
     site = existing_site(data)
@@ -75,7 +75,7 @@ async def _verified(site: Site, progress: Progressing) -> Verdict:
 
 
 async def _must_be_projected(journal: Journal, progress: SqlProgress) -> None:
-    """Return if the read model has all of the journal: nobody brings the rest now.
+    """Return if the read model has all of the journal: nothing brings the rest now.
 
     Raises:
         Obstacle: it has not; says by how many events, and the command.

@@ -86,7 +86,7 @@ def watch(
     except KeyboardInterrupt:
         return  # before there was anything to stop
     except (BrokenPipeError, SystemExit):
-        # Whoever read has read enough (rich makes that an exit with 1). What is still
+        # The reader has closed the pipe (rich makes that an exit with 1). What is still
         # buffered would be complained about when Python flushes it at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

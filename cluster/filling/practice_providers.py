@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from actors.domain.ids import ProviderId
 from actors.domain.rules import Availability, Clinic, Location, Profile
 from cluster.filling.dice import pick
-from cluster.filling.registering import Newcomer
+from cluster.filling.registering import NewProvider
 from cluster.filling.rotas import ROTAS, location_of, visit_types
 
 _GIVEN = (
@@ -28,14 +28,14 @@ _SPECIALTIES = (
 _ROTAS = tuple(name for name in ROTAS if name not in {"night", "two_places"})
 
 
-def providers_of(clinics: Iterable[Clinic], per_clinic: int) -> Iterator[Newcomer]:
+def providers_of(clinics: Iterable[Clinic], per_clinic: int) -> Iterator[NewProvider]:
     """``per_clinic`` providers for each clinic, in order."""
     for clinic in clinics:
         for index in range(1, per_clinic + 1):
             yield _provider(clinic, index)
 
 
-def _provider(clinic: Clinic, index: int) -> Newcomer:
+def _provider(clinic: Clinic, index: int) -> NewProvider:
     provider = ProviderId(f"prv_{clinic.clinic_id[4:]}_{index}")
     specialty = pick(_SPECIALTIES, provider, "specialty")
     given, family = pick(_GIVEN, provider, "given"), pick(_FAMILY, provider, "family")
@@ -46,7 +46,7 @@ def _provider(clinic: Clinic, index: int) -> Newcomer:
         ROTAS[pick(_ROTAS, provider, "rota")],
         name=clinic.name,
     )
-    return Newcomer(
+    return NewProvider(
         provider,
         Profile(f"{title}{given} {family}", specialty, clinic, ("en",)),
         Availability((place,), visit_types(specialty, provider)),

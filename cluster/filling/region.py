@@ -19,7 +19,7 @@ from actors.domain.rules import Profile
 from cluster.filling.dice import chance, number, pick
 from cluster.filling.people import people
 from cluster.filling.places import clinics
-from cluster.filling.registering import Newcomer
+from cluster.filling.registering import NewProvider
 from cluster.filling.rotas import availability
 
 PROVIDERS_PER_CLINIC = 5
@@ -28,14 +28,14 @@ BOOKED_DAYS = (2, 29)
 """Bookings begin so many days after the day, and end before that many: late enough
 that a sowing done again hours later still sees the same slots."""
 BOOKED_PERCENT = (34, 22, 12, 6)
-"""How many slots of each of the four weeks somebody wants, in per cent: people book
+"""How many slots of each of the four weeks are booked, in per cent: people book
 soon rather than late."""
 _REASONS = ("check-up", "follow-up", "results", "prescription", "new complaint", "")
 _VISITS = ("consult", "consult", "consult", "follow_up", "long")
 """What is booked, and how often: a list to pick from."""
 
 
-def newcomers(day: date) -> tuple[Newcomer, ...]:
+def new_providers(day: date) -> tuple[NewProvider, ...]:
     """The sixty providers, ``prv_1`` to ``prv_60``, as of ``day``."""
     houses = clinics()
     made = []
@@ -44,7 +44,7 @@ def newcomers(day: date) -> tuple[Newcomer, ...]:
         house = houses[index // PROVIDERS_PER_CLINIC]
         about = f"{person.specialty} at {house.name}, {house.city}."
         made.append(
-            Newcomer(
+            NewProvider(
                 provider,
                 Profile(person.name, person.specialty, house, person.languages, about),
                 availability(provider, person.specialty, person.rota, house, day),
@@ -71,7 +71,7 @@ def leaves(day: date) -> Iterator[AddTimeOff]:
 
 
 def wanted(view: SlotsView, day: date) -> Iterator[BookSlot]:
-    """The bookings that somebody wants among the slots of one calendar.
+    """The bookings to make among the slots of one calendar.
 
     Whether a start is wanted depends on the start alone, not on what else is there;
     of two that overlap the calendar lets the first have it.

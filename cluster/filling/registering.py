@@ -1,4 +1,4 @@
-"""Bringing providers into the world: begin their calendars and set their rules.
+"""Registering providers: begin their calendars and set their rules.
 
 Used by the demo seed and by imports. What is already as wanted is left alone, so a
 second run changes nothing, however long after the first it comes.
@@ -34,7 +34,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Newcomer(Struct, frozen=True):
+class NewProvider(Struct, frozen=True):
     """A provider as they should be: who they are and when they work."""
 
     provider_id: ProviderId
@@ -43,7 +43,7 @@ class Newcomer(Struct, frozen=True):
 
 
 class Outcome(StrEnum):
-    """What became of a newcomer."""
+    """The result for one provider."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -62,14 +62,14 @@ def keyed(command: Command, purpose: str) -> Command:
     return replace(command, key=key, fingerprint=fingerprint)
 
 
-async def register(calendars: Calendars, newcomer: Newcomer) -> Outcome:
+async def register(calendars: Calendars, new: NewProvider) -> Outcome:
     """Make one provider as wanted.
 
     Raises:
         Obstacle: the calendar refuses these rules; says why.
         Unavailable: no answer in time; the run may be repeated.
     """
-    known = await calendars.ask(ReadProvider(newcomer.provider_id))
+    known = await calendars.ask(ReadProvider(new.provider_id))
     there = known if isinstance(known, ProviderView) else None
     # A wish belongs to the version that it was made at: rules that were replaced by
     # others since and are wished for again are another wish.
@@ -78,22 +78,20 @@ async def register(calendars: Calendars, newcomer: Newcomer) -> Outcome:
     wishes: list[Command] = []
     # A retired provider stays so: that is no difference.
     retired = there is not None and there.profile.retired
-    profile = replace(newcomer.profile, retired=retired)
+    profile = replace(new.profile, retired=retired)
     if there is None or there.profile != profile:
         wishes.append(
-            RegisterProvider(provider_id=newcomer.provider_id, profile=newcomer.profile)
+            RegisterProvider(provider_id=new.provider_id, profile=new.profile)
         )
-    if there is None or there.availability != newcomer.availability:
+    if there is None or there.availability != new.availability:
         wishes.append(
-            SetAvailability(
-                provider_id=newcomer.provider_id, availability=newcomer.availability
-            )
+            SetAvailability(provider_id=new.provider_id, availability=new.availability)
         )
     for wish in wishes:
         answer = await calendars.ask(keyed(wish, f"register@{version}"))
         if isinstance(answer, Refusal):
             raise Obstacle(
-                f"The calendar of {newcomer.provider_id} refuses its rules: "
+                f"The calendar of {new.provider_id} refuses its rules: "
                 f"{answer.code.value} {answer.detail}",
                 code=FOUND_A_PROBLEM,
             )

@@ -117,7 +117,7 @@ def location_of(clinic_id: ClinicId) -> LocationId:
 def _exceptions(provider: str, day: date, rota: str) -> dict[str, tuple[Hours, ...]]:
     """A day closed, a day with other hours, and for some a Saturday opened.
 
-    Who works at two places only closes: nobody can be open at both at once.
+    Who works at two places only closes: no provider can be open at both at once.
     """
     closed = day + timedelta(days=pick(range(8, 22), provider, "closed"))
     found = {closed.isoformat(): _OFF}

@@ -14,8 +14,14 @@ from actors.domain.messages.answers import BookingView, SlotsView
 from actors.domain.messages.commands import BookSlot
 from actors.domain.messages.reads import ReadSlots
 from actors.ports import Calendars
-from cluster.filling.region import booked_days, leaves, newcomers, visit_kinds, wanted
-from cluster.filling.registering import Newcomer, Progress, keyed, register, several
+from cluster.filling.region import (
+    booked_days,
+    leaves,
+    new_providers,
+    visit_kinds,
+    wanted,
+)
+from cluster.filling.registering import NewProvider, Progress, keyed, register, several
 from cluster.site.site import Site
 from cluster.wiring.calendars import open_calendars
 
@@ -35,7 +41,7 @@ async def sow(calendars: Calendars, day: date, progress: Progress) -> Sown:
         Obstacle: a calendar refused its rules.
         Unavailable: no answer in time; the sowing may be repeated.
     """
-    people = newcomers(day)
+    people = new_providers(day)
     done = 0
     async for _ in several(lambda one: register(calendars, one), people):
         done += 1
@@ -44,7 +50,7 @@ async def sow(calendars: Calendars, day: date, progress: Progress) -> Sown:
         await calendars.ask(keyed(leave, "seed"))
     done = bookings = 0
 
-    async def book_all(one: Newcomer) -> int:
+    async def book_all(one: NewProvider) -> int:
         return await _book(calendars, one, day)
 
     async for booked in several(book_all, people):
@@ -55,12 +61,12 @@ async def sow(calendars: Calendars, day: date, progress: Progress) -> Sown:
     return Sown(len(houses), len(people), bookings)
 
 
-async def _book(calendars: Calendars, newcomer: Newcomer, day: date) -> int:
+async def _book(calendars: Calendars, new: NewProvider, day: date) -> int:
     """Book what people want with one provider; how many got it."""
     first, last = booked_days(day)
     wishes: list[BookSlot] = []
     for kind in visit_kinds():
-        view = await calendars.ask(ReadSlots(newcomer.provider_id, kind, first, last))
+        view = await calendars.ask(ReadSlots(new.provider_id, kind, first, last))
         if isinstance(view, SlotsView):
             wishes.extend(wanted(view, day))
 
@@ -74,7 +80,7 @@ async def sow_demo(site: Site, command: str, progress: Progress) -> Sown:
     """Make or complete the demo region, and remember that it is there.
 
     Raises:
-        Obstacle: somebody else has the folder and cannot be reached, or a calendar
+        Obstacle: another process holds the folder and cannot be reached, or a calendar
             refuses its rules.
         Unavailable: no answer in time; do it again.
     """

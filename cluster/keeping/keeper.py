@@ -1,4 +1,4 @@
-"""The keeper: creates shards, spreads them, and mends what went wrong.
+"""The keeper: creates shards, spreads them, and repairs what went wrong.
 
 It looks at the cluster every now and then and does what the planner says, a little at
 a time. Bookings never wait for it: without a keeper shards go on where they are, and
@@ -31,7 +31,7 @@ class KeeperLimits(Struct, frozen=True):
     look_s: float = 2.0
     """Between two looks at the cluster."""
     quiet_s: float = 10.0
-    """Nothing is spread anew until no node has come or gone for so long."""
+    """Shards are rebalanced only after membership has been stable for this long."""
     moves_max: int = 4
     """Hand-offs in one round; then the cluster is looked at again."""
     visit_s: float = 10.0
@@ -39,10 +39,10 @@ class KeeperLimits(Struct, frozen=True):
     report_s: float = 3.0
     silent_s: float = 30.0
     """A process that lives, Ray says, and answers nothing for so long is killed: it
-    hangs. Ray starts it anew."""
+    hangs. Ray starts it again."""
     opening_s: float = 180.0
     """The same for one that has not answered yet: many start at once, and if those on
-    a busy machine were begun anew for being slow, they would never be done."""
+    a busy machine were started again for being slow, they would never be done."""
     visits_max: int = 16
     """Shards asked at the same time."""
 
@@ -97,7 +97,7 @@ class Keeper:
         """Look, and do a little.
 
         Raises:
-            Unavailable: Ray's head does not answer, or somebody else moves shards.
+            Unavailable: Ray's head does not answer, or another process moves shards.
         """
         async with self._turn.mine(self._limits.look_s):
             survey = await self._fleet.survey()
@@ -163,7 +163,7 @@ class Keeper:
         gate = asyncio.Semaphore(self._limits.visits_max)
         heard = await asyncio.gather(*(self._hears(name, gate) for _, name in names))
         # From the first question without an answer, not from the last answer: when
-        # visits are far apart, nobody was asked in between.
+        # visits are far apart, no shard was asked in between.
         self._silent_since = {
             name: self._silent_since.get(name, now)
             for (_, name), is_heard in zip(names, heard, strict=True)
@@ -179,7 +179,7 @@ class Keeper:
             if now - self._silent_since.get(name, now) >= self._bears(name)
         ]
         for shard, name in silent:
-            log.error("shard %s has not answered; its process is started anew", shard)
+            log.error("shard %s has not answered; its process is started again", shard)
             del self._silent_since[name]
             self._known.discard(name)
             await self._fleet.end(name, restart=True)

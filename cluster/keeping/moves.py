@@ -1,7 +1,7 @@
 """The hand-off of one shard, step by step, and what heals one that was broken off.
 
 A successor is made warm under the shard's other name, the owner stores what it can and
-is released, the successor opens, the owner is ended. Whoever leads may die after any
+is released, the successor opens, the owner is ended. The leader may die after any
 step: the two processes end by themselves in time (actors/hosting/process.py), the
 journal's epoch decides meanwhile, and ``heal`` makes short work of it.
 """
@@ -59,7 +59,7 @@ class Actors(Protocol):
         ...
 
     async def end(self, name: str, *, restart: bool = False) -> None:
-        """Kill the process: for good, or for Ray to start it anew."""
+        """Kill the process: for good, or for Ray to start it again."""
         ...
 
 
@@ -119,7 +119,7 @@ class Mover:
         shard = move.shard
         owner = await self._only_owner(shard)
         if owner is None:
-            return _failed(move, "nobody serves it now")
+            return _failed(move, "no process serves it now")
         successor = next(name for name in self._actors.names(shard) if name != owner)
         fault = await self._prepare(move, successor)
         if fault:
@@ -148,7 +148,7 @@ class Mover:
     async def heal(self, shard: ShardId) -> str:
         """End a hand-off that was broken off; the name of who serves, or nothing.
 
-        Whoever serves stays; a warm successor starts if nobody does. The other ends.
+        The one that serves stays; without one a warm successor starts. The other ends.
         """
         alive = await self._actors.alive(shard)
         reports = {name: await self._report(name) for name in alive}

@@ -1,4 +1,4 @@
-"""What an operator asks of the shards: leave a node, spread anew, begin afresh.
+"""What an operator asks of the shards: leave a node, rebalance, restart.
 
 Each goes on shard by shard and tells each hand-off as it is done. Each may be broken
 off at any moment: what is under way heals by itself, and doing it again does the rest.
@@ -113,7 +113,7 @@ class Operations:
     async def _carry_out(
         self, planned: Callable[[Survey], Plan]
     ) -> AsyncGenerator[HandOff]:
-        """Do what is planned, planned anew after each hand-off, until nothing is."""
+        """Do what is planned, planned again after each hand-off, until nothing is."""
         until = self._now() + self._patience.all_s
         failures: dict[ShardId, int] = {}
         try:

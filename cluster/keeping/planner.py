@@ -2,7 +2,7 @@
 
 Every node that takes shards gets its share, by weight, give or take one; isolated
 shards are spread for themselves as well, for each is there because it is hot. What
-moves is as little as that allows. A plan that was carried out in part is made anew
+moves is as little as that allows. A plan that was carried out in part is made again
 from what is then: it never gets longer.
 """
 
@@ -97,8 +97,8 @@ def _balanced(
     hot_counts = _counts(takers, (sat.get(shard) for shard in hot))
     hot_quotas = _quotas(takers, len(hot), hot_counts)
     targets = _filled(hot, sat, hot_quotas)
-    # Counted as if the hot ones were there: a plan that is made anew after some of its
-    # moves must not give the odd shard to somebody else.
+    # Counted as if the hot ones were there: a plan that is made again after some of its
+    # moves must not give the odd shard to another node.
     counts = _counts(takers, {**sat, **targets}.values())
     # Who holds one hot shard more gets the odd shard more, so that both can be even.
     quotas = _quotas(takers, len(every), counts, first=hot_quotas)
@@ -152,7 +152,7 @@ def _filled(
 def _settled(
     takers: Mapping[str, float], sat: Mapping[ShardId, str], homeless: list[ShardId]
 ) -> dict[ShardId, str]:
-    """Everybody stays who can; the others go where there is least, by weight."""
+    """Shards stay where they can; the others go to the least loaded node, by weight."""
     targets = {shard: name for shard, name in sat.items() if name in takers}
     counts = _counts(takers, targets.values())
     leaving = [shard for shard in sat if shard not in targets]

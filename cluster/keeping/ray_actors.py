@@ -1,7 +1,7 @@
 """Shards' processes and nodes as Ray knows them. Every call here is off the loop.
 
 Ray's calls block, and hang while its head is away; they run in threads of their own
-and whoever waits is bounded. What is private to Ray is used here alone.
+and waiting for them is bounded. What is private to Ray is used here alone.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class RayActors:
         return found
 
     async def mark(self, node: ClusterNode, *, draining: bool) -> None:
-        """Say to everybody that a node is to be left, or is not. Raises Unavailable.
+        """Publish that a node is to be left, or is not. Raises Unavailable.
 
         The mark is for this life of the node: one that joins again is welcome.
         """

@@ -65,5 +65,5 @@ class Fleet(Actors, Protocol):
         ...
 
     async def mark(self, node: ClusterNode, *, draining: bool) -> None:
-        """Say to everybody that a node is to be left, or is not. Raises Unavailable."""
+        """Publish that a node is to be left, or is not. Raises Unavailable."""
         ...

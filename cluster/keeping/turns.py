@@ -1,7 +1,7 @@
 """One at a time: the keeper and the commands that move shards take turns.
 
 This keeps them out of each other's way and no more: who writes a shard is decided by
-the journal's epoch, whoever moves it.
+the journal's epoch, whichever process moves it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Turn(Protocol):
         """Have it within the block; it comes back by itself if we die.
 
         Raises:
-            Unavailable: somebody else had it for ``wait_s`` seconds.
+            Unavailable: another process had it for ``wait_s`` seconds.
         """
         ...
 

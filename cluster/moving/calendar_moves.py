@@ -1,4 +1,4 @@
-"""One calendar moves to another shard while everybody is at work.
+"""One calendar moves to another shard while the site serves.
 
 ::
 
@@ -36,7 +36,7 @@ HOPS_MAX = 8
 
 
 class NoSuchProvider(Exception):
-    """Nobody registered this provider."""
+    """This provider is not registered."""
 
 
 class MoveBroken(Exception):
@@ -44,7 +44,7 @@ class MoveBroken(Exception):
 
 
 class MovedCalendar(Struct, frozen=True):
-    """A move that was made; ``pause_ms``: how long the calendar answered nobody."""
+    """A move that was made; ``pause_ms``: how long the calendar did not answer."""
 
     provider_id: ProviderId
     from_shard: ShardId
@@ -75,7 +75,7 @@ class CalendarMover:
 
         Raises:
             NoSuchProvider: there is none.
-            MoveBroken: nobody can tell just now.
+            MoveBroken: its state cannot be known just now.
         """
         reply = await self._told(home, ReadProvider(provider))
         if _is_not_there(reply):

@@ -46,7 +46,7 @@ async def isolate(
     mover = CalendarMover(links, SystemClock())
     try:
         await mover.find(provider, home)  # a stranger leaves no shard behind
-        links.moved(provider, own)  # this process may ask it, whoever has the calendar
+        links.moved(provider, own)  # this process may ask it, wherever the calendar is
         await asyncio.to_thread(prepare, own)
         moved = await mover.move(provider, home, own)
     except NoSuchProvider as error:

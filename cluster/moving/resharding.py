@@ -140,7 +140,7 @@ async def write_next(
     """Seal the old generation and write the next one (steps 1 and 3).
 
     Raises:
-        Obstacle: the old generation is not at rest, or somebody else writes, too.
+        Obstacle: the old generation is not at rest, or another process writes, too.
     """
     async with stores_of(site, site.layout.generation) as old:
         sources = [await _sealed(old, one) for one in await old.journal.shards()]
@@ -163,7 +163,7 @@ async def check_whole(site: Site, written: _Written) -> None:
     """The new journals hold what we wrote (step 4).
 
     Raises:
-        Obstacle: somebody has removed or changed them (``--forget-old``).
+        Obstacle: another process has removed or changed them (``--forget-old``).
     """
     async with stores_of(site, written.layout.generation) as new:
         for shard, end in written.ends.items():
@@ -176,7 +176,7 @@ async def check_whole(site: Site, written: _Written) -> None:
 
 def _two_at_once(shard: ShardId) -> Obstacle:
     return Obstacle(
-        f"Somebody else changes the new journal of shard {shard}: another reshard "
+        f"Another process changes the new journal of shard {shard}: another reshard "
         "runs, maybe on another node.",
         "Let one command finish, then run this one again; nothing has changed.",
     )
@@ -186,7 +186,7 @@ async def check_untouched(site: Site, sources: Sequence[_Source]) -> None:
     """The old journals are as they were when we read them (step 4).
 
     Raises:
-        Obstacle: somebody writes to this site.
+        Obstacle: a process writes to this site.
     """
     async with stores_of(site, site.layout.generation) as old:
         for source in sources:
@@ -196,7 +196,7 @@ async def check_untouched(site: Site, sources: Sequence[_Source]) -> None:
                 or sealed_again.epoch > source.epoch + 1
             ):
                 raise Obstacle(
-                    f"Somebody opened shard {source.shard} meanwhile: a server runs.",
+                    f"Shard {source.shard} was opened meanwhile: a server runs.",
                     "Stop every server and node of this site, then run it again. "
                     "Nothing has changed.",
                 )

@@ -104,7 +104,7 @@ async def _project(site: Site, clock: Clock, on_progress: OnProgress) -> None:
                 why = "; ".join(projector.refused.values()) or "it does not go on"
                 raise Obstacle(
                     f"The read model cannot be brought up to date: {why}.",
-                    "Mend that first (slotcast projection status); the journals are "
+                    "Repair that first (slotcast projection status); the journals are "
                     "untouched.",
                 )
     finally:

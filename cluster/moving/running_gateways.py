@@ -1,4 +1,4 @@
-"""Whether anybody serves a site, on whichever node: asked before all is changed.
+"""Whether a gateway serves a site, on any node: checked before everything changes.
 
 A lock on a data folder keeps away who shares that folder; nodes have folders of their
 own. What a gateway acknowledges in journals that are not in force any more is lost.
@@ -17,7 +17,7 @@ async def check_nobody_serves(site: Site) -> None:
 
     Raises:
         Obstacle: one does, or did until a moment ago.
-        RedisAway: nobody can tell just now.
+        RedisAway: it cannot be known just now.
     """
     if not site.settings.shared_redis:
         return  # one machine: the folder's lock says it all

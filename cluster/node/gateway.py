@@ -51,8 +51,8 @@ def serve_people(
 def shared_listener(host: str, port: int) -> socket.socket:
     """A socket on a port that other gateways of this node may have as well.
 
-    It hears nobody until the web server listens: a process that is not ready must not
-    be given connections. Raises Obstacle.
+    It takes no connections until the web server listens: a process that is not ready
+    must not be given any. Raises Obstacle.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -64,7 +64,8 @@ def shared_listener(host: str, port: int) -> socket.socket:
         listener.close()
         raise Obstacle(
             f"A gateway cannot listen on {host}:{port}: {error.strerror}.",
-            "Stop who has it, or give the gateways another port (--port or --ports).",
+            "Stop the process that uses it, or give the gateways another port (--port "
+            "or --ports).",
         ) from error
     return listener
 

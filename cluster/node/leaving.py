@@ -28,7 +28,7 @@ SHARD_PROCESS = "ray::Shard"
 
 
 async def hand_over(plan: NodePlan, terminal: Terminal) -> None:
-    """Give this node's shards to others, if anybody can take them; bounded.
+    """Hand this node's shards over to other nodes, if there are any; bounded.
 
     What is still here afterwards opens elsewhere as after the loss of a node.
     """
@@ -64,7 +64,7 @@ def shards_here() -> int:
 
 
 async def _drained(plan: NodePlan, terminal: Terminal) -> bool:
-    """Run ``slotcast cluster drain`` as anybody could; whether it ended well.
+    """Run ``slotcast cluster drain`` as an operator would; whether it succeeded.
 
     A process of its own, for the supervisor is no driver of Ray and must not hang.
     """

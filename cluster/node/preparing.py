@@ -26,7 +26,7 @@ def site_of_node(settings: Settings, terminal: Terminal, *, is_head: bool) -> Si
     """The site, made if this is its first node. Needs the folder's lock.
 
     Raises:
-        Obstacle: something is in the way; says what and how to mend it.
+        Obstacle: the node cannot start; says why, and the remedy.
     """
     check_python()
     raise_open_files_limit()

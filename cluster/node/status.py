@@ -1,8 +1,8 @@
 """What is known of a cluster just now, from any of its nodes, in bounded time.
 
 Every source is asked by itself and may be silent: Ray for nodes and shards, Redis for
-gateways, journal and read model for how far they are. What nobody could tell is named
-under ``troubles``.
+gateways, journal and read model for how far they are. A source that did not answer is
+named under ``troubles``.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class ClusterStatus(Struct):
 
 
 async def cluster_status(site: Site) -> ClusterStatus:
-    """Ask everybody. Raises nothing for what is silent."""
+    """Ask every source. Raises nothing for one that does not answer."""
     found = ClusterStatus()
     await asyncio.gather(
         _ask(found, "Ray", _from_ray(site, found)),

@@ -99,7 +99,7 @@ def _workers(found: ClusterStatus) -> list[tuple[object, ...]]:
 
 
 def _shards(found: ClusterStatus) -> list[tuple[object, ...]]:
-    """Every shard that anybody knows of."""
+    """Every shard in the placement, the journal or the read model."""
     now = SystemClock().now()
     lags = {lag.shard: lag for lag in found.lags}
     told = {one.shard: one for one in found.shards}

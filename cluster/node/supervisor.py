@@ -1,8 +1,8 @@
 """``slotcast cluster up`` and ``join``: the supervisor of one node's processes.
 
-It is no part of Ray and serves nobody, so it has nothing to lose: it starts Ray, the
-keeper (on the head), the gateways and a projector, starts again what ends, and stops
-them in the right order. Killed, it takes them along (cluster/server/children.py).
+It is no part of Ray and serves no requests, so it has no state to lose: it starts Ray,
+the keeper (on the head), gateways, a projector and workers, restarts what ends, and
+stops them in the right order. Killed, it takes them along (cluster/server/children.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The folder of one start of Ray: its sockets and logs, for this user only.
 
-Ray makes its own folder readable and writable for everybody on the machine, and who may
-rename its sockets can stand between it and us. So Ray's folder lies in one of ours.
+Ray makes its own folder readable and writable for every user of the machine, and a user
+who may rename its sockets can intercept its connections. So Ray's folder lies in one of
+ours.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def _prepare_environment() -> None:
     """Say explicitly what Ray must not choose by itself; child processes inherit it.
 
     Ray reads the authentication mode when it is imported, so who wants a token sets
-    it before that (cluster/own_ray/environment.py); here nobody is asked for one.
+    it before that (cluster/own_ray/environment.py); without that no token is needed.
     """
     os.environ.update(QUIET)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")

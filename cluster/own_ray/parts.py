@@ -1,7 +1,7 @@
 """The processes of the server's own Ray, and word of each that ends.
 
 Ray starts a handful of processes beside those of the shards. It starts a shard's again,
-but nobody starts these: without its raylet there is no shard, and without its control
+but not these: without its raylet there is no shard, and without its control
 service none comes back.
 """
 
@@ -74,7 +74,7 @@ def ray_processes(folder: Path) -> list[RayPart]:
 
 
 class RayWatch:
-    """Hears of each part's end at once, from the kernel. Close it.
+    """Learns of each part's end at once, from the kernel. Must be closed.
 
     Must be used on the running loop.
     """

@@ -1,8 +1,8 @@
 """This node's Ray as its other processes see it: joined, left, and watched.
 
 A driver does not notice that its raylet has died: its calls to shards go on, for they
-never passed it. But it is no member of the cluster any more, so whoever serves people
-must leave and begin again with the next Ray of the node.
+never passed it. But it is no member of the cluster any more, so a gateway
+must end and start again with the next Ray of the node.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def is_listening(place: Path) -> bool:
 def joined(site: Site) -> Iterator[None]:
     """Be a driver of this node's Ray.
 
-    Without the head Ray would wait for it for a day: whoever joins while it is away,
-    or does not succeed in time, ends, and its supervisor starts it again.
+    Without the head Ray would wait for it for a day: a process that joins while it is
+    away, or does not succeed in time, ends, and its supervisor starts it again.
 
     Raises:
         Obstacle: Ray cannot be reached.
@@ -104,13 +104,13 @@ def end_soon(seconds: float = LEAVE_S) -> None:
     """End this process with ``FOUND_A_PROBLEM`` within this time, whatever hangs.
 
     The alarm is C's: it rings also while a call into Ray keeps Python waiting, and it
-    leaves behind where that was. Called again it is wound up anew.
+    leaves behind where that was. Called again it starts over.
     """
     faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 async def head_answers(address: str) -> bool:
-    """Whether somebody accepts connections at ``host:port`` of the head's Ray."""
+    """Whether a process accepts connections at ``host:port`` of the head's Ray."""
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     try:

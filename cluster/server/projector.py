@@ -60,7 +60,7 @@ async def follow_journal(site: Site) -> None:
 
 
 async def project_until(site: Site, stop: asyncio.Event) -> None:
-    """Project until told to stop; a read model that is damaged is made anew."""
+    """Project until told to stop; a damaged read model is made again."""
     file = sqlite_file(site.database_url)
     while not stop.is_set():
         if file is not None and file.is_marked:
@@ -152,13 +152,13 @@ async def _make_anew(site: Site, file: SqliteFile, stop: asyncio.Event) -> None:
         if making.done():
             making.result()
             file.is_anew()
-            log.warning("the read model is made anew")
+            log.warning("the read model has been made again")
         else:
             making.cancel()
             await asyncio.gather(making, return_exceptions=True)
     except RebuildImpossible:
         file.is_anew()
-        log.exception("ALARM: the read model cannot be made anew")
+        log.exception("ALARM: the read model cannot be made again")
     except (StoreUnavailable, DBAPIError) as error:
         if file.is_marked:
             raise Damaged from error
@@ -188,7 +188,7 @@ class Chore(Protocol):
 
 
 class DamageWatch:
-    """Looks for the mark that somebody met damage in the read model."""
+    """Looks for the mark that a process sets when it meets damage in the read model."""
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file

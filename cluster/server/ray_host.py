@@ -1,6 +1,6 @@
 """The server's own Ray and the shards on it: started, watched, started again, ended.
 
-Ray starts a shard's process again, but nobody starts Ray's own: when one of them ends
+Ray starts a shard's process again, but not its own processes: when one of them ends
 that shards need, all of this Ray is ended and another started in its place, with the
 shards on it. Nothing acknowledged is lost, for it is in the journal, whose epochs shut
 out any shard that lived on. Watchers stay connected meanwhile, and commands wait.
@@ -191,8 +191,8 @@ class RayHost:
         Raises:
             Obstacle: all shards are damaged, or it takes too long.
         """
-        for shard in self._in_use:  # with placement "provider": those that somebody
-            with suppress(SchedulingError):  # may be watching
+        for shard in self._in_use:  # with placement "provider": those with
+            with suppress(SchedulingError):  # possible watchers
                 await self.links.status(shard)
         try:
             async with asyncio.timeout(OPEN_S):
@@ -267,7 +267,7 @@ class RayHost:
         doing.result()
 
     async def passivate(self) -> int:
-        """End shards of one provider that nobody has asked for long; how many."""
+        """End shards of one provider that had no request for long; how many."""
         if self._fixed or self._missing:
             return 0
         idle_ms = int(self._site.settings.passivate_minutes * 60_000)

@@ -162,7 +162,7 @@ def _migrate_file(url: str) -> None:
     raise Obstacle(
         "The read model is damaged, and could not be put aside.",
         "Bookings are in the journal. Move the database file away; the server makes "
-        "it anew from the journal.",
+        "a new one from the journal.",
         code=FOUND_A_PROBLEM,
     )
 
@@ -274,10 +274,10 @@ class _Server:
             await host.end()
 
     async def _with_gateway(self, host: RayHost, hosting: asyncio.Task[None]) -> None:
-        """Serve, until a stop is asked for and everybody has been answered.
+        """Serve, until a stop is asked for and every request has been answered.
 
-        From the beginning: until the shards are open, whoever needs one is told to come
-        again, and readiness says what is missing.
+        From the beginning: until the shards are open, requests that need one are
+        answered 503 with Retry-After, and readiness says what is missing.
         """
         from cluster.wiring.gateway import gateway_ports, web_server
 

@@ -198,7 +198,7 @@ class DataFolder:
         """Be the one process that may write here; makes the folder if needed.
 
         Raises:
-            Obstacle: read-only, or somebody else's lock; says whose.
+            Obstacle: read-only, or locked by another process; says which.
         """
         with _explained(self.path):
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -233,7 +233,7 @@ class DataFolder:
         return False
 
     def taken(self) -> Obstacle:
-        """The obstacle of a folder that somebody else uses."""
+        """The obstacle of a folder that another process uses."""
         owner = describe_owner(self.run_file)
         return Obstacle(
             f"The data folder {self.path} is in use by {owner}.",

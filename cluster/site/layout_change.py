@@ -19,7 +19,7 @@ def change_layout(site: Site, change: Callable[[Layout], Layout]) -> Layout:
     """Put ``change`` of the layout in force; the layout that is then. Blocks.
 
     What lies in Redis counts, where the journal is there; ``change`` may be asked
-    again, of a layout that somebody else changed meanwhile.
+    again, of a layout that another process changed meanwhile.
 
     Raises:
         Obstacle: there is no layout any more, or others change it all the time.
@@ -35,7 +35,7 @@ def change_layout(site: Site, change: Callable[[Layout], Layout]) -> Layout:
                 site.folder.keep_layout(new)
                 return new
     raise Obstacle(
-        "The site's layout is being changed by somebody else, again and again.",
+        "The site's layout is being changed by another process, again and again.",
         "Let one command finish, then run this one again.",
     )
 

@@ -1,7 +1,7 @@
-"""Who works on a data folder just now, and what a killed server left behind.
+"""Which process uses a data folder, and what a killed server left running.
 
-Processes are known by pid *and* start time, so that a pid used again by somebody
-else is never mistaken for ours.
+Processes are known by pid *and* start time, so that a pid that another
+process has got is never mistaken for ours.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def write_record(path: Path, record: RunRecord) -> None:
 
 
 def read_record(path: Path) -> RunRecord | None:
-    """Who was or is at work here; None if nobody left word that can be read."""
+    """The process that uses or used the folder; None if no record can be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=RunRecord)
     except (OSError, msgspec.MsgspecError):

@@ -4,6 +4,8 @@ Each can come from the environment: ``SLOTCAST_`` and the name in capitals. A se
 that is fixed for the life of a data folder (``shards``, ``placement``,
 ``cell_minutes``) is written into the folder when it is made and checked at every
 start; see cluster/site/data_folder.py.
+
+One file because the page of settings is made from it, in its order.
 """
 
 from __future__ import annotations
@@ -201,9 +203,9 @@ class Settings(BaseSettings):
     """Longest time from a change to its snapshot, in seconds: a quiet site recovers
     from snapshots alone."""
     passivate_minutes: float = Field(10.0, gt=0)
-    """How long a calendar nobody asks for stays in memory, in minutes."""
+    """How long a calendar without requests stays in memory, in minutes."""
 
-    # --- who may do how much -----------------------------------------------------
+    # --- limits for callers -------------------------------------------------------
     rate_limits: bool = True
     """Whether callers are limited; load tests from one address turn it off."""
     rate_per_second: float = Field(50.0, gt=0)
@@ -216,23 +218,24 @@ class Settings(BaseSettings):
 
     connections: int = Field(20_000, ge=0)
     """HTTP connections of one gateway, live sockets not counted, 0 for no cap; one
-    more is told 503."""
+    more is answered 503."""
     connections_per_address: int = Field(1_000, ge=0)
-    """Of them from one address, or one /64 of IPv6; one more is told 429. Not counted
-    with ``behind_proxy``, where all of them are the proxy's. 0 lifts it, as for a load
-    test."""
+    """Of them from one address, or one /64 of IPv6; one more is answered 429. Not
+    counted with ``behind_proxy``, where all of them are the proxy's. 0 lifts it, as for
+    a load test."""
     sockets: int = Field(20_000, ge=0)
-    """Live sockets and streams of one gateway, 0 for no cap; one more is told 503."""
+    """Live sockets and streams of one gateway, 0 for no cap; one more is answered
+    503."""
     sockets_per_address: int = Field(1_000, ge=0)
     """Of them from one address: a clinic's whole office may share one. 0 lifts it, as
-    for a proxy that does not say whom it speaks for, or a load test."""
+    for a proxy that does not forward addresses, or a load test."""
     sockets_per_person: int = Field(32, ge=0)
     """Of them signed in as the same person, their tabs and devices; one more is closed
     with 4504. 0 lifts it."""
     handshakes_per_second: float = Field(500.0, ge=0)
-    """Newcomers on live sockets and streams that one gateway lets in each second even
-    when it is busy; when it is not, it lets in more. Who would wait for more than 20 s
-    at this rate is told 503. 0: all at once."""
+    """New live sockets and streams that one gateway accepts each second even when it is
+    busy; when it is not, it accepts more. One that would wait for more than 20 s at
+    this rate is answered 503. 0: all at once."""
     topics_per_socket: int = Field(256, ge=1)
     """Topics that one socket may watch."""
 
@@ -375,7 +378,7 @@ def _secrets_from_files() -> dict[str, str]:
             ) from error
         if mode & 0o007:
             raise Obstacle(
-                f"The secret in {place} can be read by everybody (mode {mode:o}).",
+                f"The secret in {place} can be read by every user (mode {mode:o}).",
                 f"chmod 600 {place}",
             )
     return found

@@ -123,7 +123,7 @@ def site_made_if_needed(settings: Settings, today: date) -> Site:
     """The site of these settings; its folder is made if there is none.
 
     Raises:
-        Obstacle: something is wrong with the folder, or somebody else makes it.
+        Obstacle: the folder cannot be used, or another process makes it.
     """
     folder = DataFolder(settings.data)
     layout = agreed_layout(folder, settings, folder.examine())

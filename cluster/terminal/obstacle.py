@@ -1,4 +1,4 @@
-"""What keeps the command from its work, said so that a person can mend it."""
+"""What prevents a command from working, with its remedy."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ CANNOT_WORK = 2
 
 
 class Obstacle(Exception):
-    """One sentence on what is wrong, and one on how to mend it.
+    """One sentence on what is wrong, and one on the remedy.
 
     Raised before anything is changed, or after everything begun was put back.
     """
 
-    def __init__(self, wrong: str, mend: str = "", *, code: int = CANNOT_WORK) -> None:
+    def __init__(
+        self, wrong: str, remedy: str = "", *, code: int = CANNOT_WORK
+    ) -> None:
         super().__init__(wrong)
         self.wrong = wrong
-        self.mend = mend
+        self.remedy = remedy
         self.code = code

@@ -91,10 +91,10 @@ class Terminal:
         sys.stdout.flush()
 
     def trouble(self, obstacle: Obstacle) -> None:
-        """What is wrong, and how to mend it."""
+        """What is wrong, and its remedy."""
         self.err.print(f"[bold red]{escape(obstacle.wrong)}[/]")
-        if obstacle.mend:
-            self.err.print("  " + obstacle.mend, markup=False)
+        if obstacle.remedy:
+            self.err.print("  " + obstacle.remedy, markup=False)
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:

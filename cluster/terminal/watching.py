@@ -1,4 +1,4 @@
-"""``slotcast watch`` at work: from events to lines, until somebody stops it."""
+"""``slotcast watch`` at work: from events to lines, until it is stopped."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cluster.terminal.watch_lines import Writing
 from slotcast.client import LiveClient, LiveError, NotServed
 from slotcast.client.events import Event, Lost, SignInRefused, TopicRefused
 
-MEND_SIGN_IN: Final = (
+REMEDY_SIGN_IN: Final = (
     "Give one with --token-file or SLOTCAST_TOKEN; slotcast token makes them."
 )
 USAGE: Final = frozenset({401, 422})
-"""Statuses of a refused topic that the person who asked can mend."""
+"""Statuses of a refused topic for which the caller has a remedy."""
 
 
 async def watch_topics(
@@ -32,7 +32,7 @@ async def watch_topics(
     """Print what happens until SIGINT or SIGTERM.
 
     Raises:
-        Obstacle: nobody answers, or there is nothing (more) to watch.
+        Obstacle: no server answers, or there is nothing (more) to watch.
     """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -61,7 +61,7 @@ def _check(event: Event, client: LiveClient, left: set[str]) -> None:
                 "Start one (slotcast serve, or make run), or name it with --url.",
             )
         case SignInRefused():
-            raise Obstacle(f"The token does not hold: {event.detail}", MEND_SIGN_IN)
+            raise Obstacle(f"The token does not hold: {event.detail}", REMEDY_SIGN_IN)
         case TopicRefused() if not event.comes_again or event.status in USAGE:
             left.discard(event.topic)
             if not left:
@@ -71,7 +71,9 @@ def _check(event: Event, client: LiveClient, left: set[str]) -> None:
 
 
 def _nothing_left(event: TopicRefused) -> Obstacle:
-    mend = MEND_SIGN_IN if event.code == "unauthenticated" else "slotcast watch --help"
+    remedy = (
+        REMEDY_SIGN_IN if event.code == "unauthenticated" else "slotcast watch --help"
+    )
     code = CANNOT_WORK if event.status in USAGE else FOUND_A_PROBLEM
     wrong = f"{event.topic} cannot be watched: {event.detail}"
-    return Obstacle(wrong, mend, code=code)
+    return Obstacle(wrong, remedy, code=code)

@@ -98,7 +98,7 @@ def site_placing(site: Site) -> Placing:
 class Registered:
     """Whether a shard began; with placement "provider" strangers have not. Close it.
 
-    Asked each time anew: a provider that another gateway has just registered counts.
+    Looked up each time: a provider that another gateway has just registered counts.
     """
 
     def __init__(self, site: Site) -> None:
@@ -141,10 +141,10 @@ async def local_links(site: Site) -> AsyncIterator[LocalLinks]:
 
 @asynccontextmanager
 async def open_links(site: Site, command: str) -> AsyncIterator[ShardLinks]:
-    """A road to the site's calendars, through its server or without one.
+    """Links to the site's calendars, through its server or without one.
 
     Raises:
-        Obstacle: somebody else has the folder, and is no server.
+        Obstacle: another process holds the folder, and is no server.
     """
     record = read_record(site.folder.run_file)
     if site.folder.is_locked():
@@ -215,7 +215,7 @@ async def _server_links(site: Site) -> AsyncIterator[ShardLinks]:
         from actors.remote.links import RayLinks
 
         fixed = fixed_shards(site)
-        # Whoever asks first begins a provider's shard; Ray gives the name to one only.
+        # The first request begins a provider's shard; Ray gives the name to one only.
         spec = None if fixed else shard_spec(site)
         known = Registered(site)
         links = RayLinks(site_placing(site), fixed, spec, known=known)
@@ -265,7 +265,7 @@ async def _in_daemon(work: Callable[[], None], timeout_s: float) -> None:
             work()
         except Exception as caught:  # noqa: BLE001 - it belongs to who waits
             error = caught
-        with suppress(RuntimeError):  # nobody waits any more
+        with suppress(RuntimeError):  # the caller has given up waiting
             loop.call_soon_threadsafe(tell, error)
 
     Thread(target=run, daemon=True).start()

@@ -62,7 +62,7 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
 
 
 TOPICS_PER_SOCKET = 10
-"""Of those of one address, that nobody else watches, on average."""
+"""Of one address, not counting topics that others watch too; on average."""
 
 
 def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConfig:

@@ -172,7 +172,7 @@ async def refused(saved: Path, data: Path, reason: str) -> None:
     """The restore says why, and has changed nothing."""
     with pytest.raises(Obstacle, match=reason) as caught:
         await restored(str(saved), data)
-    assert caught.value.mend
+    assert caught.value.remedy
     assert not files_below(data)
 
 

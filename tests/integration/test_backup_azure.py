@@ -110,7 +110,7 @@ async def test_an_address_that_cannot_work_is_told(where: str, reason: str) -> N
     with pytest.raises(Obstacle, match=reason) as caught:
         async with opened_place(where):
             pytest.fail("opened")
-    assert caught.value.mend
+    assert caught.value.remedy
 
 
 async def test_a_credential_may_come_from_a_file(

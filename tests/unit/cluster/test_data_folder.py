@@ -54,7 +54,7 @@ def test_a_folder_without_its_layout_is_half_written(folder: DataFolder) -> None
     folder.layout_file.unlink()
     with pytest.raises(Obstacle, match="half written") as caught:
         folder.examine()
-    assert "rm -r" in caught.value.mend
+    assert "rm -r" in caught.value.remedy
 
 
 @pytest.mark.parametrize("content", [b"", b'{"format": 1, "sh', b"\xff\xfe", b"[]"])

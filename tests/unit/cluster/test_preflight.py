@@ -23,7 +23,7 @@ def test_a_taken_port_is_told_with_its_holder() -> None:
         with pytest.raises(Obstacle, match=f"Port {port}") as caught:
             preflight.bind_port(read_settings(port=port))
     assert str(os.getpid()) in caught.value.wrong
-    assert "SLOTCAST_PORT" in caught.value.mend
+    assert "SLOTCAST_PORT" in caught.value.remedy
 
 
 def test_a_free_port_is_bound() -> None:
@@ -75,7 +75,7 @@ def test_a_low_limit_of_open_files_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
     with pytest.raises(Obstacle, match="256 files") as caught:
         preflight.raise_open_files_limit()
-    assert "ulimit -n" in caught.value.mend
+    assert "ulimit -n" in caught.value.remedy
 
 
 def test_an_old_python_is_told() -> None:

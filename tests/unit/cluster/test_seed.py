@@ -18,7 +18,7 @@ from actors.shard.limits import Limits
 from actors.shard.shard import Shard
 from cluster.filling.places import clinics
 from cluster.filling.practice_providers import providers_of
-from cluster.filling.region import leaves, newcomers
+from cluster.filling.region import leaves, new_providers
 from cluster.filling.registering import Outcome, register
 from cluster.filling.sow import sow
 
@@ -50,7 +50,7 @@ class CalendarsHere:
 
 def test_the_region_is_a_dozen_clinics_and_sixty_people() -> None:
     """Twelve zones, unique names and ids, at least three lengths of visit each."""
-    houses, people = clinics(), newcomers(DAY)
+    houses, people = clinics(), new_providers(DAY)
     assert len({house.time_zone for house in houses}) == 12
     assert len({one.provider_id for one in people}) == 60
     assert len({one.profile.name for one in people}) == 60
@@ -63,9 +63,9 @@ def test_the_region_is_a_dozen_clinics_and_sixty_people() -> None:
 
 def test_the_same_day_makes_the_same_region() -> None:
     """No chance and no clock: two calls, one region."""
-    assert newcomers(DAY) == newcomers(DAY)
+    assert new_providers(DAY) == new_providers(DAY)
     assert list(leaves(DAY)) == list(leaves(DAY))
-    assert newcomers(DAY) != newcomers(date(2026, 12, 2))
+    assert new_providers(DAY) != new_providers(date(2026, 12, 2))
 
 
 async def test_a_sowing_is_accepted_and_a_second_one_changes_nothing() -> None:
@@ -90,7 +90,7 @@ async def test_the_rules_hold_whatever_the_day() -> None:
     """No exception falls so that a calendar refuses it: five weeks of first days."""
     for ordinal in range(DAY.toordinal(), DAY.toordinal() + 35):
         calendars = CalendarsHere()
-        for one in newcomers(date.fromordinal(ordinal)):
+        for one in new_providers(date.fromordinal(ordinal)):
             places = one.availability.locations
             if len(places) > 1 or ordinal % 7 == 0:
                 assert await register(calendars, one) is Outcome.NEW
@@ -99,7 +99,7 @@ async def test_the_rules_hold_whatever_the_day() -> None:
 async def test_rules_that_were_replaced_can_be_imported_again() -> None:
     """A, then B, then A within a day ends at A; "changed" means that it was written."""
     calendars = CalendarsHere()
-    first = newcomers(DAY)[0]
+    first = new_providers(DAY)[0]
     kinds = first.availability.visit_types
     other = replace(
         first, availability=replace(first.availability, visit_types=kinds[:1])
@@ -129,5 +129,5 @@ async def test_providers_of_imported_clinics_are_registered_once() -> None:
 
 def test_nobody_in_the_region_is_at_two_places_at_once() -> None:
     """The calendar does not look; whoever makes rules does."""
-    for one in newcomers(DAY):
+    for one in new_providers(DAY):
         assert overlap_problem(one.availability, Policy().cell_minutes, NOON) == ""

@@ -87,7 +87,7 @@ def test_an_address_that_is_not_understood_tells_no_password(
     """A sign that should be encoded is named at the start; nothing of it is shown."""
     with pytest.raises(Obstacle) as told:
         read_settings(**{name: value})
-    said = f"{told.value.wrong} {told.value.mend} {told.value.__cause__!r}"
+    said = f"{told.value.wrong} {told.value.remedy} {told.value.__cause__!r}"
     assert f"SLOTCAST_{name.upper()} is not shown" in said
     assert "geheim" not in said
     assert "wort" not in said
