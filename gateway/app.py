@@ -31,15 +31,15 @@ from gateway.bookings.schemas import booking_body
 from gateway.clinics.routes import operations as clinic_operations
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.holds.routes import operations as hold_operations
-from gateway.http.endpoint import Door, Endpoint, Operation
+from gateway.http.endpoint import Endpoint, Operation, RequestGate
 from gateway.http.features import FeatureRouter
 from gateway.http.hosts import AllowedHosts, HostGuard
-from gateway.http.limits import Bounds
+from gateway.http.limits import RequestBounds
 from gateway.http.openapi import document as openapi_document
 from gateway.http.openapi import with_features
 from gateway.http.openapi_beside import with_routes_of
-from gateway.http.request_log import Farewell, RequestLog
-from gateway.http.router import GatewayApp, Lanes
+from gateway.http.request_log import RequestLog, StoppingAnswer
+from gateway.http.router import GatewayApp, OperationRouter
 from gateway.jobs.routes import router as jobs_router
 from gateway.live.asyncapi import document as asyncapi_document
 from gateway.live.service import LiveNeeds, LiveService
@@ -117,11 +117,11 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
             by_address=not config.behind_proxy,
         )
     )
-    door = Door(
+    gate = RequestGate(
         made.authenticator, made.limits, config.body_bytes_max, made.metrics.refused
     )
-    _mount_features(app, ports, config, door, declared)
-    operations = _operation_routes(door, declared)
+    _mount_features(app, ports, config, gate, declared)
+    operations = _operation_routes(gate, declared)
     app.router.routes.extend(live.routes)
     app.router.routes.append(Route(app.live_path, Upgrade()))
     health = Health(
@@ -144,9 +144,9 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     if config.web_dir is not None:
         # Not a route: those that are added later must still come before it.
         app.router.default = StaticFiles(directory=config.web_dir, html=True)
-    lanes = Lanes(operations, app.behind)
+    routed = OperationRouter(operations, app.behind)
     app.live = live.socket
-    app.front = _doors(app, lanes, ports, config, made)
+    app.front = _middleware(app, routed, ports, config, made)
     _add_problem_handlers(app, made)
     return app
 
@@ -203,12 +203,12 @@ def _mount_features(
     app: FastAPI,
     ports: GatewayPorts,
     config: GatewayConfig,
-    door: Door,
+    gate: RequestGate,
     declared: Sequence[Operation],
 ) -> None:
     """Mount the ordinary features, and describe all that the gateway answers."""
     app.state.ports = ports
-    app.state.door = door
+    app.state.gate = gate
     routers = _feature_routers(ports)
     for router in routers:
         app.include_router(router)
@@ -223,11 +223,11 @@ def _feature_routers(ports: GatewayPorts) -> list[FeatureRouter]:
     return [jobs_router] if has_stores else []
 
 
-def _operation_routes(door: Door, declared: Sequence[Operation]) -> list[Route]:
+def _operation_routes(gate: RequestGate, declared: Sequence[Operation]) -> list[Route]:
     by_path: dict[str, list[Operation]] = defaultdict(list)
     for operation in declared:
         by_path[operation.path].append(operation)
-    return [Route(path, Endpoint(door, ops)) for path, ops in by_path.items()]
+    return [Route(path, Endpoint(gate, ops)) for path, ops in by_path.items()]
 
 
 def _system_routes(
@@ -238,7 +238,7 @@ def _system_routes(
     return [Route(path, page) for path, page in system if path != "/"]
 
 
-def _doors(
+def _middleware(
     app: FastAPI,
     inner: ASGIApp,
     ports: GatewayPorts,
@@ -249,8 +249,8 @@ def _doors(
 
     What refuses is inside of CORS, so that a page of another origin can read why.
     """
-    inner = Farewell(
-        HostGuard(Bounds(inner, config=config), AllowedHosts(config.public_url))
+    inner = StoppingAnswer(
+        HostGuard(RequestBounds(inner, config=config), AllowedHosts(config.public_url))
     )
     if config.allowed_origins:
         inner = CORSMiddleware(

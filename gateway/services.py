@@ -12,7 +12,7 @@ from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator
 from gateway.bookings.listing import Bookings
 from gateway.bookings.service import BookingService
-from gateway.calendars.commands import Desk
+from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments
 from gateway.clinics.service import ClinicService
 from gateway.config import GatewayConfig, GatewayPorts
@@ -33,7 +33,7 @@ class Services:
     limits: RateLimits
     access: Access
     shared: Shared
-    desk: Desk
+    commands: Commands
     commitments: Commitments
     holds: HoldService
     bookings: BookingService
@@ -47,7 +47,7 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
     """Make them. Call once per gateway: metrics register themselves."""
     metrics = GatewayMetrics(ports.registry)
     access = Access(ports.calendars, believe_s=config.access_cache_s)
-    desk = Desk(
+    commands = Commands(
         ports.calendars,
         ports.clock,
         ports.tokens,
@@ -55,9 +55,9 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         observe=metrics.command,
     )
     shared = Shared(ports, config)
-    commitments = Commitments(ports, config, desk.recent, shared.hold_exchange)
-    desk.heard_of_visit = commitments.note_visit
-    desk.heard_of_hold = commitments.note_hold
+    commitments = Commitments(ports, config, commands.recent, shared.hold_exchange)
+    commands.on_visit = commitments.note_visit
+    commands.on_hold = commitments.note_hold
     clinics = ClinicService(ports.directory, access)
     return Services(
         metrics=metrics,
@@ -65,16 +65,16 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         limits=RateLimits(config, settlement=shared.settlement),
         access=access,
         shared=shared,
-        desk=desk,
+        commands=commands,
         commitments=commitments,
-        holds=HoldService(desk, ports.calendars, access, commitments),
+        holds=HoldService(commands, ports.calendars, access, commitments),
         bookings=BookingService(
-            desk, ports.calendars, access, ports.history, commitments
+            commands, ports.calendars, access, ports.history, commitments
         ),
-        own_bookings=Bookings(ports.history, desk.recent, access.zone_of),
+        own_bookings=Bookings(ports.history, commands.recent, access.zone_of),
         clinics=clinics,
         providers=ProviderService(
-            desk,
+            commands,
             ports.calendars,
             access,
             clinics,

@@ -4,9 +4,9 @@ A relation is ``own`` when the patient acts for themself or on what is theirs, w
 the calendar is the doctor's, or when its provider belongs to the administrator's
 clinic; everything else is ``other``. For platform administrators all is ``own``.
 
-Three verdicts: ``yes``; ``no`` is 403 forbidden; ``hide`` is 404, as if the object did
-not exist, so that ids cannot be probed. The live socket asks this table too, per topic
-and per command. A generated test walks every cell.
+Three permissions: ``yes``; ``no`` is 403 forbidden; ``hide`` is 404, as if the object
+did not exist, so that ids cannot be probed. The live socket asks this table too, per
+topic and per command. A generated test walks every cell.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Relation(StrEnum):
     OTHER = "other"
 
 
-class Verdict(StrEnum):
+class Permission(StrEnum):
     """What the table says."""
 
     YES = "yes"
@@ -126,17 +126,17 @@ _COLUMNS: Final = (
 )
 
 
-def _parse(table: str) -> dict[tuple[Action, Role, Relation], Verdict]:
-    verdicts = {}
+def _parse(table: str) -> dict[tuple[Action, Role, Relation], Permission]:
+    permissions = {}
     for line in table.strip().splitlines():
         name, *words = line.split()
         for (role, relation), word in zip(_COLUMNS, words, strict=True):
-            verdicts[Action(name), role, relation] = Verdict(word)
-    return verdicts
+            permissions[Action(name), role, relation] = Permission(word)
+    return permissions
 
 
-VERDICTS: Final = MappingProxyType(_parse(_TABLE))
-"""(action, role, relation) -> verdict; every cell exists."""
+PERMISSIONS: Final = MappingProxyType(_parse(_TABLE))
+"""(action, role, relation) -> permission; every cell exists."""
 
 HIDDEN_AS: Final = {"hld": "hold_not_found", "bkg": "booking_not_found"}
 """How an object that is hidden is denied, by the prefix of its id."""
@@ -183,7 +183,7 @@ class Access:
         relation = await self._relation(caller, provider_id)
         if relation is None:
             raise NotFound(code="provider_not_found")
-        if VERDICTS[action, caller.role, relation] is not Verdict.YES:
+        if PERMISSIONS[action, caller.role, relation] is not Permission.YES:
             raise Forbidden
         return caller
 
@@ -205,10 +205,10 @@ class Access:
         if provider_id is not None:
             relation = await self._relation(caller, provider_id)
         nobodys = Relation.OWN if caller.role is Role.ADMIN else Relation.OTHER
-        verdict = VERDICTS[action, caller.role, relation or nobodys]
-        if verdict is Verdict.NO:
+        permission = PERMISSIONS[action, caller.role, relation or nobodys]
+        if permission is Permission.NO:
             raise Forbidden
-        if verdict is Verdict.HIDE or provider_id is None or relation is None:
+        if permission is Permission.HIDE or provider_id is None or relation is None:
             raise NotFound(code=HIDDEN_AS[kind])
         return caller, provider_id
 
@@ -223,7 +223,7 @@ class Access:
         caller = signed_in(caller)
         own = caller.role is Role.ADMIN or caller.clinic_id == clinic_id
         relation = Relation.OWN if own else Relation.OTHER
-        if VERDICTS[action, caller.role, relation] is not Verdict.YES:
+        if PERMISSIONS[action, caller.role, relation] is not Permission.YES:
             raise Forbidden
         return caller
 
@@ -236,7 +236,7 @@ class Access:
         caller = signed_in(caller)
         own = caller.role is Role.ADMIN
         relation = Relation.OWN if own else Relation.OTHER
-        if VERDICTS[action, caller.role, relation] is not Verdict.YES:
+        if PERMISSIONS[action, caller.role, relation] is not Permission.YES:
             raise Forbidden
         return caller
 

@@ -74,11 +74,6 @@ class Caller:
         return (self.role, self.subject) == (other.role, other.subject)
 
     @property
-    def is_staff(self) -> bool:
-        """Whether they act for others."""
-        return self.role is not Role.PATIENT
-
-    @property
     def patient_id(self) -> PatientId | None:
         """The patient they are, if they are one."""
         return PatientId(self.subject) if self.role is Role.PATIENT else None

@@ -9,10 +9,10 @@ from msgspec import json
 from actors.domain.ids import Minute
 from actors.domain.messages.answers import BookingStatus
 from gateway.access.rights import (
-    VERDICTS,
+    PERMISSIONS,
     Action,
+    Permission,
     Relation,
-    Verdict,
     acting_patient,
     signed_in,
 )
@@ -121,9 +121,9 @@ def _wanted(call: Call) -> Wanted:
 def _list(bookings: Bookings) -> Operation:
     async def list_own(call: Call) -> Reply:
         caller = signed_in(call.caller)
-        verdict = VERDICTS[Action.LIST_BOOKINGS, caller.role, Relation.OWN]
+        permission = PERMISSIONS[Action.LIST_BOOKINGS, caller.role, Relation.OWN]
         patient_id = caller.patient_id
-        if verdict is not Verdict.YES or patient_id is None:
+        if permission is not Permission.YES or patient_id is None:
             raise Forbidden("Staff see bookings in the schedule of a provider.")
         acting_patient(caller, call.query("patient_id"))
         limit = call.query_int("limit", _PAGE, 1, _PAGE_MAX)

@@ -39,7 +39,7 @@ from gateway.bookings.schemas import (
     RescheduleRequest,
     booking_body,
 )
-from gateway.calendars.commands import Desk
+from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments, Slot
 from gateway.wire.errors import FieldError, InvalidRequest, Refused, accepted
 from gateway.wire.fields import OF_ANOTHER, checked_text
@@ -69,14 +69,14 @@ class BookingService:
 
     def __init__(
         self,
-        desk: Desk,
+        commands: Commands,
         calendars: Calendars,
         access: Access,
         history: BookingHistory,
         commitments: Commitments,
     ) -> None:
         self._commitments = commitments
-        self._desk = desk
+        self._commands = commands
         self._calendars = calendars
         self._access = access
         self._history = history
@@ -111,7 +111,7 @@ class BookingService:
         )
         owner = acting_patient(caller, request.patient_id)
         reason = checked_text(request.reason, "reason")
-        stamp = self._desk.stamp(caller, key, "confirm", held, owner, reason)
+        stamp = self._commands.stamp(caller, key, "confirm", held, owner, reason)
         if caller.patient_id is not None:
             taken = await self._commitments.slot_of(caller.patient_id, HoldId(held))
             if taken is not None:
@@ -122,13 +122,11 @@ class BookingService:
             ConfirmHold(
                 provider_id=provider_id,
                 hold_id=HoldId(held),
-                booking_id=booking_id(provider_id, self._desk.tokens()),
+                booking_id=booking_id(provider_id, self._commands.tokens()),
                 owner=owner,
                 reason=reason,
                 by_staff=caller.patient_id is None,
-                key=stamp.key,
-                fingerprint=stamp.fingerprint,
-                deadline=stamp.deadline,
+                **stamp,
             ),
             absent=RefusalCode.HOLD_NOT_FOUND,
         )
@@ -147,7 +145,7 @@ class BookingService:
             )
         start = parse_minute(request.start, "start")
         reason = checked_text(request.reason, "reason")
-        stamp = self._desk.stamp(
+        stamp = self._commands.stamp(
             caller, key, "book", provider_id, patient_id, visit_type, start, reason
         )
         if caller.patient_id is not None:
@@ -159,15 +157,13 @@ class BookingService:
         return await self._ask(
             BookSlot(
                 provider_id=provider_id,
-                booking_id=booking_id(provider_id, self._desk.tokens()),
+                booking_id=booking_id(provider_id, self._commands.tokens()),
                 patient_id=patient_id,
                 visit_type=visit_type,
                 start=start,
                 reason=reason,
                 by_staff=caller.patient_id is None,
-                key=stamp.key,
-                fingerprint=stamp.fingerprint,
-                deadline=stamp.deadline,
+                **stamp,
             )
         )
 
@@ -199,16 +195,14 @@ class BookingService:
             caller, Action.CANCEL_BOOKING, "bkg", booked
         )
         reason = checked_text(request.reason, "reason")
-        stamp = self._desk.stamp(caller, key, "cancel", booked, reason)
+        stamp = self._commands.stamp(caller, key, "cancel", booked, reason)
         return await self._ask(
             CancelBooking(
                 provider_id=provider_id,
                 booking_id=BookingId(booked),
                 owner=caller.patient_id,
                 reason=reason,
-                key=stamp.key,
-                fingerprint=stamp.fingerprint,
-                deadline=stamp.deadline,
+                **stamp,
             ),
             absent=RefusalCode.BOOKING_NOT_FOUND,
         )
@@ -233,7 +227,7 @@ class BookingService:
             held = HoldId(request.hold_id)
             if provider_of(held) != provider_id:
                 raise InvalidRequest("", FieldError("hold_id", OF_ANOTHER))
-        stamp = self._desk.stamp(caller, key, "reschedule", booked, start, held)
+        stamp = self._commands.stamp(caller, key, "reschedule", booked, start, held)
         if caller.patient_id is not None:
             await self._check_move(caller.patient_id, BookingId(booked), request)
         return await self._ask(
@@ -243,9 +237,7 @@ class BookingService:
                 owner=caller.patient_id,
                 start=start,
                 hold_id=held,
-                key=stamp.key,
-                fingerprint=stamp.fingerprint,
-                deadline=stamp.deadline,
+                **stamp,
             ),
             absent=RefusalCode.BOOKING_NOT_FOUND,
         )
@@ -283,15 +275,13 @@ class BookingService:
             caller, Action.COMPLETE, "bkg", booked
         )
         content = ("without_check_in",) if request.without_check_in else ()
-        stamp = self._desk.stamp(caller, key, Action.COMPLETE, booked, *content)
+        stamp = self._commands.stamp(caller, key, Action.COMPLETE, booked, *content)
         return await self._ask(
             CompleteVisit(
                 provider_id=provider_id,
                 booking_id=BookingId(booked),
                 without_check_in=request.without_check_in,
-                key=stamp.key,
-                fingerprint=stamp.fingerprint,
-                deadline=stamp.deadline,
+                **stamp,
             ),
             absent=RefusalCode.BOOKING_NOT_FOUND,
         )
@@ -303,14 +293,12 @@ class BookingService:
         caller, provider_id = await self._access.to_object(
             caller, action, "bkg", booked
         )
-        stamp = self._desk.stamp(caller, key, action, booked)
+        stamp = self._commands.stamp(caller, key, action, booked)
         return await self._ask(
             _FOLLOW_UPS[action](
                 provider_id=provider_id,
                 booking_id=BookingId(booked),
-                key=stamp.key,
-                fingerprint=stamp.fingerprint,
-                deadline=stamp.deadline,
+                **stamp,
             ),
             absent=RefusalCode.BOOKING_NOT_FOUND,
         )
@@ -318,5 +306,5 @@ class BookingService:
     async def _ask(
         self, command: Command, *, absent: RefusalCode | None = None
     ) -> BookingBody:
-        reply = await self._desk.ask(command)
+        reply = await self._commands.send(command)
         return booking_body(accepted(reply, BookingView, absent=absent))

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import blake2b
 from time import perf_counter
-from typing import Final
+from typing import Final, TypedDict
 
 import msgspec
 
@@ -29,17 +28,19 @@ _FINGERPRINT_BITS: Final = (1 << 63) - 1
 _KEYS_MAX: Final = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What every command carries beside its content."""
+class Stamp(TypedDict):
+    """What every command carries beside its content; ``**stamp`` gives it that."""
 
     key: str
     fingerprint: int
     deadline: Millis
 
 
-class Desk:
-    """Stamps commands, asks calendars, times them, and notes bookings."""
+class Commands:
+    """Stamps commands, sends them to calendars, times them, and notes their answers.
+
+    ``on_visit`` and ``on_hold`` are called with every booking and hold answered.
+    """
 
     def __init__(
         self,
@@ -52,8 +53,8 @@ class Desk:
     ) -> None:
         self.tokens = tokens
         self.recent = RecentBookings()
-        self.heard_of_visit: Callable[[BookingView], None] = lambda _view: None
-        self.heard_of_hold: Callable[[HoldView], None] = lambda _view: None
+        self.on_visit: Callable[[BookingView], None] = lambda _view: None
+        self.on_hold: Callable[[HoldView], None] = lambda _view: None
         self._calendars = calendars
         self._clock = clock
         self._timeout_ms = int(timeout_s * 1000)
@@ -76,7 +77,7 @@ class Desk:
         fingerprint = int.from_bytes(digest, "big") & _FINGERPRINT_BITS
         deadline = Millis(self._clock.now() + self._timeout_ms)
         if client_key is None:
-            return Stamp(self.tokens(), fingerprint, deadline)
+            return Stamp(key=self.tokens(), fingerprint=fingerprint, deadline=deadline)
         who = f"{caller.role}\0{caller.subject}\0{client_key}".encode()
         key = blake2b(who, digest_size=16).hexdigest()
         known = self._fingerprints.setdefault(key, fingerprint)
@@ -85,13 +86,13 @@ class Desk:
         self._fingerprints.move_to_end(key)
         if len(self._fingerprints) > _KEYS_MAX:
             self._fingerprints.popitem(last=False)
-        return Stamp(key, fingerprint, deadline)
+        return Stamp(key=key, fingerprint=fingerprint, deadline=deadline)
 
     def now(self) -> Millis:
         """The instant that commands are stamped with."""
         return self._clock.now()
 
-    async def ask(self, command: Command) -> Reply:
+    async def send(self, command: Command) -> Reply:
         """The calendar's answer to a command. Raises Unavailable."""
         began = perf_counter()
         try:
@@ -100,7 +101,7 @@ class Desk:
             self._observe(type(command).__name__, perf_counter() - began)
         if isinstance(answer, BookingView):
             self.recent.note(answer)
-            self.heard_of_visit(answer)
+            self.on_visit(answer)
         elif isinstance(answer, HoldView):
-            self.heard_of_hold(answer)
+            self.on_hold(answer)
         return answer

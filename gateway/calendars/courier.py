@@ -26,14 +26,13 @@ from actors.domain.messages.commands import CommandBase
 from actors.domain.messages.reads import ReadNextFree, ReadPositions
 from actors.errors import CalendarRecovering, Overloaded, Unavailable
 from actors.ports import (
-    Calendars,
     Clock,
     Request,
     ShardLinks,
     Trouble,
 )
 from gateway.calendars.continuations import Turns, pending_of
-from gateway.calendars.request_queue import BatchingLimits, RequestQueue, Ticket
+from gateway.calendars.request_queue import BatchingLimits, QueuedRequest, RequestQueue
 
 _CHANCE = random.SystemRandom()
 HOPS_MAX = 4
@@ -131,13 +130,13 @@ class Courier:
         # Outside a task there is no future: the reply resumes the coroutine itself.
         pending = pending_of(self._turns)
         if pending is not None:
-            self._offer(shard, Ticket(request, self._deadline(request), pending))
+            self._offer(shard, QueuedRequest(request, self._deadline(request), pending))
             return await pending
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._offer(shard, Ticket(request, self._deadline(request), future))
+        self._offer(shard, QueuedRequest(request, self._deadline(request), future))
         return await future
 
-    def _offer(self, shard: ShardId, ticket: Ticket) -> None:
+    def _offer(self, shard: ShardId, ticket: QueuedRequest) -> None:
         """Let a request wait for its shard. Raises Overloaded."""
         queue = self._queues.get(shard)
         if queue is None:
@@ -151,7 +150,7 @@ class Courier:
         if shard not in self._senders:
             self._start_sender(shard, queue)
 
-    def _send_on(self, ticket: Ticket, trouble: Trouble) -> None:
+    def _send_on(self, ticket: QueuedRequest, trouble: Trouble) -> None:
         """A shard said where the calendar is now: nothing was done, so ask there."""
         shard = ShardId(trouble.detail)
         self._links.moved(trouble.provider_id, shard)
@@ -201,7 +200,7 @@ class Courier:
                 del self._queues[shard]
 
     async def _call(
-        self, shard: ShardId, queue: RequestQueue, batch: Sequence[Ticket]
+        self, shard: ShardId, queue: RequestQueue, batch: Sequence[QueuedRequest]
     ) -> None:
         self.tally.calls += 1
         self.tally.requests += len(batch)
@@ -232,22 +231,6 @@ class Courier:
         if self._senders:
             loop = asyncio.get_running_loop()
             self._sweeper = loop.call_later(0.05, self._sweep)
-
-
-async def ask_many(
-    calendars: Calendars, links: ShardLinks, request: ReadNextFree | ReadPositions
-) -> Sequence[Reply]:
-    """One reply per shard that the question's providers live on.
-
-    For ReadNextFree ``Calendars.ask`` merges them itself; positions stay apart,
-    for each shard has an epoch of its own.
-
-    Raises:
-        Unavailable: at least one shard gave no answer in time.
-    """
-    parts = by_shard(links, request)
-    asked = [calendars.ask(part) for part in parts.values()]
-    return await asyncio.gather(*asked)
 
 
 def by_shard(

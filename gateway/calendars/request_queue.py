@@ -66,7 +66,7 @@ class Waiter(Protocol):
         ...
 
 
-class Ticket:
+class QueuedRequest:
     """A request on its way, and what waits for its answer."""
 
     __slots__ = ("deadline", "future", "hops", "request", "weight")
@@ -101,30 +101,25 @@ class RequestQueue:
     def __init__(self, limits: BatchingLimits, jitter: Callable[[], float]) -> None:
         self._limits = limits
         self._jitter = jitter
-        self._waiting: deque[Ticket] = deque()
-        self._in_flight: list[Ticket] = []
+        self._waiting: deque[QueuedRequest] = deque()
+        self._in_flight: list[QueuedRequest] = []
         self._losses = 0
         self._not_before = 0
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._in_flight)
 
-    @property
-    def is_calling(self) -> bool:
-        """Whether a call is in flight."""
-        return bool(self._in_flight)
-
-    def offer(self, ticket: Ticket) -> None:
+    def offer(self, ticket: QueuedRequest) -> None:
         """Let a request wait. Raises Overloaded if too many do."""
         if len(self._waiting) >= self._limits.waiting_max:
             raise Overloaded
         self._waiting.append(ticket)
 
-    def next_batch(self, now: int) -> Sequence[Ticket]:
+    def next_batch(self, now: int) -> Sequence[QueuedRequest]:
         """What to send now; empty if a call is in flight, or nothing may be sent."""
         if self._in_flight or self.pause_ms(now):
             return ()
-        batch: list[Ticket] = []
+        batch: list[QueuedRequest] = []
         room = self._limits.batch_bytes
         waiting = self._waiting
         while waiting and len(batch) < self._limits.batch_max:
@@ -147,7 +142,7 @@ class RequestQueue:
 
     def replied(
         self, replies: Sequence[ShardReply], now: int
-    ) -> Sequence[tuple[Ticket, Trouble]]:
+    ) -> Sequence[tuple[QueuedRequest, Trouble]]:
         """The call came back: answer whom it answers; the rest is sent again.
 
         Returns the requests whose calendar has moved, for another shard's queue.
@@ -192,7 +187,7 @@ class RequestQueue:
         self._waiting.clear()
         self._in_flight = []
 
-    def _retry(self, tickets: Sequence[Ticket], now: int) -> None:
+    def _retry(self, tickets: Sequence[QueuedRequest], now: int) -> None:
         """Put tickets back in front, in order, and wait a little, jittered."""
         self._waiting.extendleft(reversed(tickets))
         ceiling = min(
@@ -202,7 +197,7 @@ class RequestQueue:
         self._not_before = now + max(1, int(ceiling * (0.5 + self._jitter() / 2)))
 
 
-def _settle(ticket: Ticket, reply: ShardReply, now: int) -> bool:
+def _settle(ticket: QueuedRequest, reply: ShardReply, now: int) -> bool:
     """Give the reply to whom it is for; False if the request must be sent again."""
     if isinstance(reply, Trouble):
         if reply.code in _RETRIED and now < ticket.deadline:

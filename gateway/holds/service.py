@@ -18,16 +18,16 @@ from actors.domain.messages.reads import ReadHold
 from actors.domain.messages.refusals import RefusalCode
 from actors.ports import Calendars
 from gateway.access.rights import (
-    VERDICTS,
+    PERMISSIONS,
     Access,
     Action,
+    Permission,
     Relation,
-    Verdict,
     acting_patient,
     signed_in,
 )
 from gateway.access.tokens import Caller
-from gateway.calendars.commands import Desk
+from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments, Slot
 from gateway.holds.schemas import HoldBody, HoldList, HoldRequest, hold_body
 from gateway.wire.errors import FieldError, Forbidden, InvalidRequest, accepted
@@ -46,13 +46,13 @@ class HoldService:
 
     def __init__(
         self,
-        desk: Desk,
+        commands: Commands,
         calendars: Calendars,
         access: Access,
         commitments: Commitments,
     ) -> None:
         self._commitments = commitments
-        self._desk = desk
+        self._commands = commands
         self._calendars = calendars
         self._access = access
 
@@ -77,34 +77,32 @@ class HoldService:
         content: tuple[object, ...] = (provider_id, patient_id, visit_type, start)
         if moving is not None:
             content += (moving,)
-        stamp = self._desk.stamp(caller, key, "hold", *content)
+        stamp = self._commands.stamp(caller, key, "hold", *content)
         if caller.patient_id is not None:
             wanted = Slot(provider_id, visit_type, start)
             await self._commitments.check_hold(patient_id, wanted)
         command = PlaceHold(
             provider_id=provider_id,
-            hold_id=hold_id(provider_id, self._desk.tokens()),
+            hold_id=hold_id(provider_id, self._commands.tokens()),
             patient_id=patient_id,
             visit_type=visit_type,
             start=start,
             moving=moving,
             by_staff=caller.patient_id is None,
-            key=stamp.key,
-            fingerprint=stamp.fingerprint,
-            deadline=stamp.deadline,
+            **stamp,
         )
         return hold_body(
-            accepted(await self._desk.ask(command), HoldView), self._desk.now()
+            accepted(await self._commands.send(command), HoldView), self._commands.now()
         )
 
     async def live(self, caller: Caller | None) -> HoldList:
         """The caller's live holds, as placed."""
         caller = signed_in(caller)
-        verdict = VERDICTS[Action.LIST_HOLDS, caller.role, Relation.OWN]
-        if verdict is not Verdict.YES or caller.patient_id is None:
+        permission = PERMISSIONS[Action.LIST_HOLDS, caller.role, Relation.OWN]
+        if permission is not Permission.YES or caller.patient_id is None:
             raise Forbidden("Staff see holds by their ids.")
         found = await self._commitments.live_holds(caller.patient_id)
-        return HoldList([hold_body(view, self._desk.now()) for view in found])
+        return HoldList([hold_body(view, self._commands.now()) for view in found])
 
     async def show(self, caller: Caller | None, held: str) -> HoldBody:
         """One live hold."""
@@ -113,7 +111,7 @@ class HoldService:
         )
         read = ReadHold(provider_id, HoldId(held), caller.patient_id)
         return hold_body(
-            _accepted(await self._calendars.ask(read), HoldView), self._desk.now()
+            _accepted(await self._calendars.ask(read), HoldView), self._commands.now()
         )
 
     async def extend(
@@ -123,17 +121,16 @@ class HoldService:
         caller, provider_id = await self._access.to_object(
             caller, Action.EXTEND_HOLD, "hld", held
         )
-        stamp = self._desk.stamp(caller, key, "extend", held)
+        stamp = self._commands.stamp(caller, key, "extend", held)
         command = ExtendHold(
             provider_id=provider_id,
             hold_id=HoldId(held),
             owner=caller.patient_id,
-            key=stamp.key,
-            fingerprint=stamp.fingerprint,
-            deadline=stamp.deadline,
+            **stamp,
         )
         return hold_body(
-            _accepted(await self._desk.ask(command), HoldView), self._desk.now()
+            _accepted(await self._commands.send(command), HoldView),
+            self._commands.now(),
         )
 
     async def release(self, caller: Caller | None, key: str | None, held: str) -> Done:
@@ -141,16 +138,14 @@ class HoldService:
         caller, provider_id = await self._access.to_object(
             caller, Action.RELEASE_HOLD, "hld", held
         )
-        stamp = self._desk.stamp(caller, key, "release", held)
+        stamp = self._commands.stamp(caller, key, "release", held)
         command = ReleaseHold(
             provider_id=provider_id,
             hold_id=HoldId(held),
             owner=caller.patient_id,
-            key=stamp.key,
-            fingerprint=stamp.fingerprint,
-            deadline=stamp.deadline,
+            **stamp,
         )
-        return _accepted(await self._desk.ask(command), Done)
+        return _accepted(await self._commands.send(command), Done)
 
 
 def _accepted(reply: object, kind: type[T]) -> T:

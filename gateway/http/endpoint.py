@@ -268,7 +268,7 @@ def _call_of(scope: Scope) -> Call:
 
 
 @dataclass(frozen=True)
-class Door:
+class RequestGate:
     """Authentication and limits of every request, and the count of its refusals."""
 
     authenticator: Authenticator
@@ -277,7 +277,7 @@ class Door:
     refused: Callable[[str], None]
     """Called with the code of every error answer."""
 
-    def let_in(self, authorization: str | None, address: str) -> Caller | None:
+    def admit(self, authorization: str | None, address: str) -> Caller | None:
         """The caller, counted against their rate limit; None without a token.
 
         Raises:
@@ -296,9 +296,9 @@ class Door:
 class Endpoint:
     """The ASGI application of one path; ``path`` is its template, for the logs."""
 
-    def __init__(self, door: Door, operations: Sequence[Operation]) -> None:
+    def __init__(self, gate: RequestGate, operations: Sequence[Operation]) -> None:
         self.path = operations[0].path
-        self._door = door
+        self._gate = gate
         self._operations = {op.method: op for op in operations}
         methods = set(self._operations) | {"OPTIONS"}
         if "GET" in methods:
@@ -318,7 +318,7 @@ class Endpoint:
             if found.code == "internal":
                 log.exception("request failed")
             reply = problem_reply(found)
-            self._door.refused(found.code)
+            self._gate.refused(found.code)
         await send_reply(scope, send, reply)
 
     async def _answer(
@@ -329,7 +329,7 @@ class Endpoint:
                 return Reply(204, headers=((b"allow", self._allow.encode()),))
             raise MethodNotAllowed(self._allow)
         call = _call_of(scope)
-        call.caller = self._let_in(call, operation)
+        call.caller = self._admit(call, operation)
         if scope["query_string"]:
             call.check_query(operation.query_names)
         if operation.writes:
@@ -339,14 +339,14 @@ class Endpoint:
             check_taken(operation, call)
         return await operation.handler(call)
 
-    def _let_in(self, call: Call, operation: Operation) -> Caller | None:
-        caller = self._door.let_in(call.header(b"authorization"), call.address)
+    def _admit(self, call: Call, operation: Operation) -> Caller | None:
+        caller = self._gate.admit(call.header(b"authorization"), call.address)
         if caller is None and not operation.public:
             raise Unauthenticated
         return caller
 
     async def _read(self, call: Call, receive: Receive) -> bytes:
-        limit = self._door.body_bytes_max
+        limit = self._gate.body_bytes_max
         declared = call.header(b"content-length") or "0"
         if not declared.isdigit() or int(declared[:12]) > limit:
             raise TooLarge(f"The body must be at most {limit} bytes.")

@@ -30,7 +30,7 @@ from starlette.responses import Response
 
 from gateway.access.rights import PUBLIC, Access, Action
 from gateway.access.tokens import Caller
-from gateway.http.endpoint import Door
+from gateway.http.endpoint import RequestGate
 from gateway.http.idempotency import (
     KeyHeader,
     Replayed,
@@ -86,9 +86,9 @@ async def caller_of(request: Request) -> Caller | None:
         Unauthenticated: the token is not valid.
         TooManyRequests: too many requests of this caller or address.
     """
-    door: Door = request.app.state.door
+    gate: RequestGate = request.app.state.gate
     address = request.client.host if request.client else ""
-    return door.let_in(request.headers.get("authorization"), address)
+    return gate.admit(request.headers.get("authorization"), address)
 
 
 async def signed_in_caller(

@@ -79,13 +79,13 @@ def _alone(
     return TokenBuckets(rate_per_s, burst, now)
 
 
-class Bounds:
+class RequestBounds:
     """ASGI middleware: bounds on addresses, headers, and requests in flight."""
 
     def __init__(self, app: ASGIApp, *, config: GatewayConfig) -> None:
         self._app = app
         self._config = config
-        self._in_house = 0
+        self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer that it is beyond a bound."""
@@ -96,15 +96,15 @@ class Bounds:
         if found is not None:
             await send_reply(scope, send, problem_reply(found))
             return
-        self._in_house += 1
+        self._in_flight += 1
         try:
             await self._app(scope, receive, send)
         finally:
-            self._in_house -= 1
+            self._in_flight -= 1
 
     def _too_much(self, scope: Scope) -> Problem | None:
         config = self._config
-        if self._in_house >= config.concurrency_max:
+        if self._in_flight >= config.concurrency_max:
             return problem("unavailable", headers=((b"retry-after", b"1"),))
         if len(scope["raw_path"]) + len(scope["query_string"]) > config.url_bytes_max:
             return problem("uri_too_long")

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from fastapi.openapi.utils import get_openapi
 
-from gateway.access.rights import VERDICTS, Relation, Verdict
+from gateway.access.rights import PERMISSIONS, Permission, Relation
 from gateway.http.endpoint import Operation
 from gateway.http.features import RIGHT, FeatureRouter
 from gateway.http.openapi_beside import beside
@@ -179,8 +179,8 @@ def _who_may(operation: Operation) -> str:
         return "Public: needs no token."
     may = [
         f"{role.value} ({'on what is theirs' if relation is Relation.OWN else 'any'})"
-        for (action, role, relation), verdict in VERDICTS.items()
-        if action is operation.action and verdict is Verdict.YES
+        for (action, role, relation), permission in PERMISSIONS.items()
+        if action is operation.action and permission is Permission.YES
     ]
     return f"Who may: {', '.join(may)}."
 

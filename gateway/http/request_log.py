@@ -38,7 +38,7 @@ _STOPPING: Final = problem(
 )
 
 
-class Farewell:
+class StoppingAnswer:
     """ASGI middleware: 503 for a request that is cut off when the server stops."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -101,11 +101,11 @@ class RequestLog:
                 message["headers"] = [*message.get("headers", ()), *extra]
             await send(message)
 
-        self._metrics.in_house.inc()
+        self._metrics.in_flight.inc()
         try:
             await self._app(scope, receive, answer)
         finally:
-            self._metrics.in_house.dec()
+            self._metrics.in_flight.dec()
             self._note(scope, request_id, status, perf_counter() - began)
 
     def _request_id(self, scope: Scope) -> bytes:

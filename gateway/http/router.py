@@ -15,7 +15,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class Lanes:
+class OperationRouter:
     """ASGI: operations by path; ``rest`` gets every other request."""
 
     def __init__(self, routes: Sequence[Route], rest: ASGIApp) -> None:

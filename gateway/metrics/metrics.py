@@ -65,7 +65,7 @@ class GatewayMetrics:
             ("code",),
             registry=registry,
         )
-        self.in_house = Gauge(
+        self.in_flight = Gauge(
             "slotcast_http_requests_in_flight",
             "Requests being answered.",
             registry=registry,

@@ -53,7 +53,7 @@ from actors.ports import Calendars
 from gateway.access.rights import Access, Action, zone_name_of
 from gateway.access.tokens import Caller
 from gateway.bookings.schemas import booking_body
-from gateway.calendars.commands import Desk
+from gateway.calendars.commands import Commands
 from gateway.calendars.hot_pages import LastShown, OldPage
 from gateway.clinics.service import ClinicService
 from gateway.providers.opening_rules import (
@@ -105,7 +105,7 @@ Span = tuple[str | Minute, str | Minute]
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
+class SlotsAnswer:
     """Slots, and the tag that changes whenever the answer does.
 
     ``age_s`` is how old they are if their calendar does not answer just now; then
@@ -142,7 +142,7 @@ class ProviderService:
 
     def __init__(
         self,
-        desk: Desk,
+        commands: Commands,
         calendars: Calendars,
         access: Access,
         clinics: ClinicService,
@@ -150,7 +150,7 @@ class ProviderService:
         *,
         cell_minutes: int = 5,
     ) -> None:
-        self._desk = desk
+        self._commands = commands
         self._calendars = calendars
         self._access = access
         self._clinics = clinics
@@ -170,7 +170,7 @@ class ProviderService:
         at_least: int,
         location_id: str = "",
         moving: Moving | None = None,
-    ) -> Slots:
+    ) -> SlotsAnswer:
         """Slots of a visit type, the first active one if ``visit_type`` is empty.
 
         With a ``location_id`` only those there, in dates of its zone. ``moving``: as
@@ -189,13 +189,13 @@ class ProviderService:
             return await self._slots_to_move(question, moving)
         reply = await self._read_slots(question)
         if isinstance(reply, OldPage):
-            return Slots(reply.view, "", reply.age_s)
+            return SlotsAnswer(reply.view, "", reply.age_s)
         view = accepted(reply, SlotsView)
         asked = msgpack.encode((provider_id, visit_type, first, last, location_id))
         digest = blake2b(asked, digest_size=6).hexdigest()
-        return Slots(view, f'W/"{view.epoch}.{view.version}.{digest}"')
+        return SlotsAnswer(view, f'W/"{view.epoch}.{view.version}.{digest}"')
 
-    async def _slots_to_move(self, question: ReadSlots, moving: Moving) -> Slots:
+    async def _slots_to_move(self, question: ReadSlots, moving: Moving) -> SlotsAnswer:
         caller, provider_id = await self._access.to_object(
             moving.caller, Action.RESCHEDULE_BOOKING, "bkg", moving.booking_id
         )
@@ -208,7 +208,7 @@ class ProviderService:
                 owner=caller.patient_id,
             )
         )
-        return Slots(accepted(reply, SlotsView), "")
+        return SlotsAnswer(accepted(reply, SlotsView), "")
 
     async def schedule(
         self,
@@ -242,30 +242,28 @@ class ProviderService:
         caller = await self._access.to_provider(
             caller, Action.SET_AVAILABILITY, provider_id
         )
-        rules = await self._checks.rules_of(request, self._desk.now())
+        rules = await self._checks.rules_of(request, self._commands.now())
         known = version.known or request.version
         if version.dry_run:
-            now = self._desk.now()
+            now = self._commands.now()
             effect = ReadEffect(provider_id, now, rules, known=known)
             would = accepted(await self._calendars.ask(effect), Affected)
             return availability_answer(request, would, now)
         content = (provider_id, rules, known) if known else (provider_id, rules)
-        stamp = self._desk.stamp(caller, key, "availability", *content)
-        answer = await self._desk.ask(
+        stamp = self._commands.stamp(caller, key, "availability", *content)
+        answer = await self._commands.send(
             SetAvailability(
                 provider_id=provider_id,
                 availability=rules,
                 known=known,
-                key=stamp.key,
-                fingerprint=stamp.fingerprint,
-                deadline=stamp.deadline,
+                **stamp,
             )
         )
         if isinstance(answer, Done):  # remembered by an older version
             answer = Affected(provider_id, answer.epoch, answer.version)
         done = accepted(answer, Affected)
         self._access.forget(provider_id)
-        return availability_answer(request, done, self._desk.now())
+        return availability_answer(request, done, self._commands.now())
 
     async def register(
         self,
@@ -280,14 +278,12 @@ class ProviderService:
         )
         profile = profile_of(request, await self._clinic_of(request))
         # By the request: a retry is the same though its clinic may have changed.
-        stamp = self._desk.stamp(caller, key, "register", provider_id, request)
-        answer = await self._desk.ask(
+        stamp = self._commands.stamp(caller, key, "register", provider_id, request)
+        answer = await self._commands.send(
             RegisterProvider(
                 provider_id=provider_id,
                 profile=profile,
-                key=stamp.key,
-                fingerprint=stamp.fingerprint,
-                deadline=stamp.deadline,
+                **stamp,
             )
         )
         done = accepted(answer, Done)
@@ -305,18 +301,16 @@ class ProviderService:
         """Offer nothing any more, or again; answers with the visits to come."""
         action = Action.RETIRE_PROVIDER if retired else Action.REINSTATE_PROVIDER
         caller = await self._access.to_provider(caller, action, provider_id)
-        stamp = self._desk.stamp(caller, key, action, provider_id)
-        answer = await self._desk.ask(
+        stamp = self._commands.stamp(caller, key, action, provider_id)
+        answer = await self._commands.send(
             SetRetired(
                 provider_id=provider_id,
                 retired=retired,
-                key=stamp.key,
-                fingerprint=stamp.fingerprint,
-                deadline=stamp.deadline,
+                **stamp,
             )
         )
         done = accepted(answer, Done)
-        now = Minute(self._desk.now() // 60_000)
+        now = Minute(self._commands.now() // 60_000)
         to_come = ReadSchedule(provider_id, now, Minute(now + _TO_COME_DAYS * DAY))
         found = accepted(await self._calendars.ask(to_come), ScheduleView)
         affected = [one for one in found.bookings if one.status in LIVE]
@@ -350,22 +344,20 @@ class ProviderService:
         )
         start, end = await self._leave_span(provider_id, request)
         reason = checked_text(request.reason, "reason")
-        stamp = self._desk.stamp(
+        stamp = self._commands.stamp(
             caller, key, "time_off", provider_id, start, end, reason
         )
-        answer = await self._desk.ask(
+        answer = await self._commands.send(
             AddTimeOff(
                 provider_id=provider_id,
-                time_off_id=time_off_id(provider_id, self._desk.tokens()),
+                time_off_id=time_off_id(provider_id, self._commands.tokens()),
                 start=start,
                 end=end,
                 reason=reason,
-                key=stamp.key,
-                fingerprint=stamp.fingerprint,
-                deadline=stamp.deadline,
+                **stamp,
             )
         )
-        return time_off_answer(accepted(answer, TimeOffView), self._desk.now())
+        return time_off_answer(accepted(answer, TimeOffView), self._commands.now())
 
     async def try_time_off(
         self,
@@ -376,7 +368,7 @@ class ProviderService:
         """What a leave would hit; nothing is changed."""
         await self._access.to_provider(caller, Action.ADD_TIME_OFF, provider_id)
         start, end = await self._leave_span(provider_id, request)
-        now = self._desk.now()
+        now = self._commands.now()
         effect = ReadEffect(provider_id, now, start=start, end=end)
         would = accepted(await self._calendars.ask(effect), Affected)
         return time_off_effect((start, end), would, now)
@@ -394,14 +386,12 @@ class ProviderService:
         )
         if not leave.startswith("off_") or provider_of(leave) != provider_id:
             raise Refused(Refusal(RefusalCode.TIME_OFF_NOT_FOUND))
-        stamp = self._desk.stamp(caller, key, "time_on", leave)
-        answer = await self._desk.ask(
+        stamp = self._commands.stamp(caller, key, "time_on", leave)
+        answer = await self._commands.send(
             RemoveTimeOff(
                 provider_id=provider_id,
                 time_off_id=TimeOffId(leave),
-                key=stamp.key,
-                fingerprint=stamp.fingerprint,
-                deadline=stamp.deadline,
+                **stamp,
             )
         )
         return accepted(answer, Done)
@@ -456,7 +446,7 @@ class ProviderService:
             if facts is None:
                 raise Refused(Refusal(RefusalCode.PROVIDER_NOT_FOUND))
             zone = facts.zones.get(location_id, facts.time_zone)
-            first = today(self._desk.now(), zone)
+            first = today(self._commands.now(), zone)
         if bounds[1] is not None:
             last = parse_bound(bounds[1], "to")
         else:

@@ -37,7 +37,7 @@ from gateway.wire.replies import (
 Answer = Callable[[], Awaitable[Reply]]
 
 
-class Page:
+class SystemPage:
     """The ASGI application of an address that is only read."""
 
     def __init__(self, answer: Answer, admit: Check | None = None) -> None:
@@ -96,7 +96,7 @@ def pages(
     registry: CollectorRegistry,
     documents: Documents,
     probes: Probes,
-) -> Sequence[tuple[str, Page]]:
+) -> Sequence[tuple[str, SystemPage]]:
     """Path and page, in the order of the docs.
 
     ``refreshed`` are called before the metrics are collected.
@@ -118,31 +118,31 @@ def pages(
         return Reply(200, json.encode(documents.openapi()), (JSON, REVALIDATE))
 
     return [
-        ("/healthz", Page(healthz)),
-        ("/readyz", Page(readyz, probes.admit_ready)),
-        ("/metrics", Page(metrics, probes.admit_metrics)),
-        ("/openapi.json", Page(openapi)),
-        ("/asyncapi.json", Page(_fixed(json.encode(documents.asyncapi), JSON))),
+        ("/healthz", SystemPage(healthz)),
+        ("/readyz", SystemPage(readyz, probes.admit_ready)),
+        ("/metrics", SystemPage(metrics, probes.admit_metrics)),
+        ("/openapi.json", SystemPage(openapi)),
+        ("/asyncapi.json", SystemPage(_fixed(json.encode(documents.asyncapi), JSON))),
         *_reference(documents),
-        ("/", Page(_fixed(documents.landing, HTML))),
+        ("/", SystemPage(_fixed(documents.landing, HTML))),
         *_wall(),
     ]
 
 
-def _reference(documents: Documents) -> list[tuple[str, Page]]:
+def _reference(documents: Documents) -> list[tuple[str, SystemPage]]:
     """The reference of REST, of the live socket and of error codes, and its files."""
     found = {
         "/docs": rest_page(documents.version),
         "/docs/live": live_page(documents.asyncapi),
         "/docs/codes": codes_page(CODES),
     }
-    shown = [(path, Page(_fixed(body, HTML))) for path, body in found.items()]
+    shown = [(path, SystemPage(_fixed(body, HTML))) for path, body in found.items()]
     for path, kind in ASSETS.items():
-        shown.append((path, Page(_fixed(asset(path), (b"content-type", kind)))))
+        shown.append((path, SystemPage(_fixed(asset(path), (b"content-type", kind)))))
     return shown
 
 
-def _wall() -> list[tuple[str, Page]]:
+def _wall() -> list[tuple[str, SystemPage]]:
     """The live wall: a page that shows slots change, made of three files of ours."""
     folder = Path(__file__).parent / "wall"
     script = (b"content-type", b"text/javascript; charset=utf-8")
@@ -153,7 +153,7 @@ def _wall() -> list[tuple[str, Page]]:
         "/live/wall.css": ("wall.css", style),
     }
     return [
-        (path, Page(_fixed((folder / name).read_bytes(), kind)))
+        (path, SystemPage(_fixed((folder / name).read_bytes(), kind)))
         for path, (name, kind) in files.items()
     ]
 

@@ -7,7 +7,7 @@ from unicodedata import category
 
 from msgspec import Meta
 
-from actors.domain.ids import PROVIDER_PATTERN, VisitTypeId
+from actors.domain.ids import PROVIDER_PATTERN
 from gateway.wire.bodies import shaped
 from gateway.wire.errors import FieldError, InvalidRequest
 
@@ -116,8 +116,3 @@ def checked_text(text: str, field: str) -> str:
     if any(category(char) == "Cc" and char not in "\n\t" for char in text):
         raise InvalidRequest("", FieldError(field, "must not have control characters"))
     return text.strip()
-
-
-def visit_type_of(text: str) -> VisitTypeId:
-    """The same text, as an id."""
-    return VisitTypeId(text)

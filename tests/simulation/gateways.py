@@ -12,7 +12,7 @@ from typing import Any
 
 from actors.domain.messages.commands import CommandBase
 from actors.errors import Overloaded
-from gateway.calendars.request_queue import BatchingLimits, RequestQueue, Ticket
+from gateway.calendars.request_queue import BatchingLimits, QueuedRequest, RequestQueue
 from tests.simulation.kernel import Kernel
 
 LIMITS = BatchingLimits(
@@ -104,7 +104,7 @@ class SimGateway:
             deadline = now + LIMITS.read_ms
         promise: Any = Promise(told_if_alive)
         try:
-            queue.offer(Ticket(request, deadline, promise))
+            queue.offer(QueuedRequest(request, deadline, promise))
         except Overloaded:
             told(None)
             return
@@ -129,7 +129,9 @@ class SimGateway:
             self._turning.discard(shard)
             self._turn(shard, queue)
 
-    def _call(self, shard: str, queue: RequestQueue, batch: Sequence[Ticket]) -> None:
+    def _call(
+        self, shard: str, queue: RequestQueue, batch: Sequence[QueuedRequest]
+    ) -> None:
         open_call = [True]
 
         def replied(replies: Any) -> None:

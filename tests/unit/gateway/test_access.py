@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.access.rights import PUBLIC, VERDICTS, Action, Relation, Verdict
+from gateway.access.rights import PERMISSIONS, PUBLIC, Action, Permission, Relation
 from gateway.access.tokens import Role
 from tests import factories as make
 from tests.fakes.house import House, open_house, slot
@@ -154,8 +154,8 @@ async def street() -> AsyncIterator[tuple[House, Things]]:
 
 
 def test_the_table_has_every_cell() -> None:
-    """No action, role or relation is without a verdict, and each is tested below."""
-    assert set(VERDICTS) == {(a, *cell) for a in Action for cell in _SUBJECTS}
+    """No action, role or relation is without a permission, and each is tested below."""
+    assert set(PERMISSIONS) == {(a, *cell) for a in Action for cell in _SUBJECTS}
     assert set(_ASKS) == set(Action)
 
 
@@ -164,7 +164,7 @@ def test_patients_never_do_what_staff_do() -> None:
     staff_only = {action for action in Action if action.value in _STAFF_ONLY}
     for action in staff_only:
         for relation in Relation:
-            assert VERDICTS[action, Role.PATIENT, relation] is Verdict.NO
+            assert PERMISSIONS[action, Role.PATIENT, relation] is Permission.NO
 
 
 _STAFF_ONLY = {
@@ -196,10 +196,10 @@ async def test_every_cell_is_what_http_answers(
     house, things = street
     auth = house.auth(cell[0], _SUBJECTS[cell], ttl_s=24 * 3600)
     response = await _ASKS[action](house, auth, things)
-    verdict = VERDICTS[action, *cell]
-    if verdict is Verdict.YES:
+    permission = PERMISSIONS[action, *cell]
+    if permission is Permission.YES:
         assert response.status_code < 300, response.text
-    elif verdict is Verdict.NO:
+    elif permission is Permission.NO:
         assert (response.status_code, response.json()["code"]) == (403, "forbidden")
     else:
         assert response.status_code == 404

@@ -15,8 +15,8 @@ from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.errors import JournalFull, Overloaded, Unavailable
 from actors.placement import Placement, Places, placing
 from actors.ports import Request, ShardReply, ShardStatus, Trouble, TroubleCode
-from gateway.calendars.courier import Courier, ask_many
-from gateway.calendars.request_queue import BatchingLimits, RequestQueue, Ticket
+from gateway.calendars.courier import Courier, by_shard
+from gateway.calendars.request_queue import BatchingLimits, QueuedRequest, RequestQueue
 
 PLACE = placing(Placement.SHARD, 2)
 ONE = ProviderId("prv_1")
@@ -277,7 +277,8 @@ async def test_questions_about_many_providers_are_divided_by_shard() -> None:
     merged = await asking.ask(ReadNextFree(providers))
     assert isinstance(merged, NextFreeView)
     assert set(merged.starts) == set(providers)
-    views = await ask_many(asking, links, ReadPositions(providers))
+    parts = by_shard(links, ReadPositions(providers))
+    views = [await asking.ask(part) for part in parts.values()]
     assert len(views) == 2
     await asking.close()
 
@@ -306,7 +307,7 @@ async def test_weight_bounds_a_batch() -> None:
     queue = RequestQueue(BatchingLimits(batch_bytes=500), lambda: 0.0)
     loop = asyncio.get_running_loop()
     for number in range(5):
-        queue.offer(Ticket(check_in(number), 9_999, loop.create_future()))
+        queue.offer(QueuedRequest(check_in(number), 9_999, loop.create_future()))
     sizes = []
     while batch := queue.next_batch(0):
         sizes.append(len(batch))
@@ -318,7 +319,7 @@ async def test_pause_doubles_and_ends_with_success() -> None:
     """After each loss the pause doubles up to its bound; an answer ends it."""
     queue = RequestQueue(BatchingLimits(backoff_ms=20, backoff_max_ms=100), lambda: 1.0)
     loop = asyncio.get_running_loop()
-    queue.offer(Ticket(check_in(1), 99_999, loop.create_future()))
+    queue.offer(QueuedRequest(check_in(1), 99_999, loop.create_future()))
     pauses = []
     for _ in range(4):
         assert queue.next_batch(50_000)
@@ -335,7 +336,7 @@ async def test_a_clock_set_back_does_not_lengthen_the_pause() -> None:
     """The simulator found it: a gateway called no shard until the hour came again."""
     queue = RequestQueue(BatchingLimits(backoff_ms=20, backoff_max_ms=100), lambda: 1.0)
     loop = asyncio.get_running_loop()
-    queue.offer(Ticket(check_in(1), 99_999_999, loop.create_future()))
+    queue.offer(QueuedRequest(check_in(1), 99_999_999, loop.create_future()))
     assert queue.next_batch(3_600_000)
     queue.lost(3_600_000)
     assert queue.next_batch(3_600_019) == ()

@@ -79,7 +79,7 @@ async def test_the_calendar_itself_refuses_a_reused_key(house: House) -> None:
     """Also when this gateway has forgotten the key, or never knew it."""
     auth = house.patient() | KEY
     await house.client.post("/v1/bookings", json=slot(), headers=auth)
-    house.app.state.services.desk._fingerprints.clear()
+    house.app.state.services.commands._fingerprints.clear()
     other = await house.client.post(
         "/v1/bookings", json=slot(start="2026-08-10T10:00:00Z"), headers=auth
     )

@@ -300,7 +300,7 @@ async def test_pages_show_every_booking_once_wherever_the_projection_is(
 async def test_another_gateways_change_is_not_hidden_by_ours(house: House) -> None:
     """Our remembered view gives way when the read model has a newer one."""
     booked = (await book(house)).json()
-    recent = house.app.state.services.desk.recent
+    recent = house.app.state.services.commands.recent
     mine = dict(recent.of("pat_1"))
     path = f"/v1/bookings/{booked['booking_id']}"
     await house.client.post(f"{path}/cancel", headers=house.patient())

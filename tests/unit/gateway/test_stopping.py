@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.http.request_log import Farewell, RequestLog
+from gateway.http.request_log import RequestLog, StoppingAnswer
 from gateway.metrics.metrics import GatewayMetrics
 
 SCOPE: Scope = {
@@ -46,7 +46,7 @@ async def cut_off(app: Waiting) -> tuple[asyncio.Task[None], list[Message]]:
         said.append(message)
 
     log = RequestLog(
-        Farewell(app),
+        StoppingAnswer(app),
         metrics=GatewayMetrics(CollectorRegistry()),
         tokens=lambda: "request",
         write_lines=False,
