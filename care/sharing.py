@@ -78,7 +78,7 @@ class Revocation(Struct, frozen=True):
 
 
 Learn = Callable[[Sequence[Revocation]], None]
-"""Told of revocations; some of them may be known already."""
+"""Receives revocations; some of them may be known already."""
 
 
 class Revocations(Protocol):

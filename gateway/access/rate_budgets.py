@@ -168,7 +168,7 @@ class Settlement:
         try:
             left = await self.store.settle(spendings)
         except Unavailable:
-            # Told again it might count twice: better a little too generous.
+            # Reported again it might count twice: better a little too generous.
             self.tally.untold += len(batch)
             return False
         self.tally.settlements += 1

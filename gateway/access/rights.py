@@ -192,7 +192,7 @@ class Access:
     ) -> tuple[Caller, ProviderId]:
         """Let a caller act on a hold or a booking; says whose calendar has it.
 
-        Whether it is the patient's own the calendar decides: it is told the owner.
+        The calendar decides whether it is the patient's own: the command names them.
         ``kind`` is the prefix that the id must have.
 
         Raises:

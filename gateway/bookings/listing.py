@@ -143,7 +143,7 @@ class Bookings:
         return today(Millis(view.start * 60_000), zone) >= bound
 
     async def _ahead_of_rows(self, patient_id: PatientId) -> list[BookingView]:
-        """Recent views that the read model has not reached; the others are let go."""
+        """Recent views that the read model has not reached; the others are dropped."""
         ahead = []
         for view in list(self._recent.of(patient_id).values()):
             row = await self._history.booking(view.booking_id)

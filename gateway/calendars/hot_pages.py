@@ -1,6 +1,6 @@
 """Pages of slots that were shown a moment ago, kept where every gateway finds them.
 
-Two uses, told apart by name. A *week* is shown to watchers of a gateway that has just
+Two uses, by name. A *week* is shown to watchers of a gateway that has just
 started, and only if the calendar itself says that it stands at exactly the page's
 ``(epoch, version)``, which names one page (decision 0005). A page that was *last shown*
 over REST is shown again while its calendar is silent, marked as old and never as a

@@ -90,7 +90,7 @@ class GatewayMetrics:
         child.observe(seconds)
 
     def refused(self, code: str) -> None:
-        """A no was answered."""
+        """Count an error answer by its code."""
         self._refusals.labels(code).inc()
 
 

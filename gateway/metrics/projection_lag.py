@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from actors.domain.ids import ShardId
 
 SAMPLES_MAX = 512
-"""Remembered instants per shard; when there are more, every second one is let go."""
+"""Remembered instants per shard; beyond, every second one is dropped."""
 
 
 class ProjectionLag:

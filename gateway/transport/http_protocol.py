@@ -195,7 +195,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     @property
     def _unanswered(self) -> RequestResponseCycle | None:
-        """The request whose answer has not gone out whole."""
+        """The request whose answer has not been sent completely."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return None if cycle is None or cycle.response_complete else cycle
 

@@ -38,7 +38,7 @@ NO_CONTENT: Final = Reply(204, headers=(NO_STORE,))
 
 
 def problem_reply(problem: Problem) -> Reply:
-    """A no, as an answer."""
+    """A problem as an answer."""
     headers = (_PROBLEM, NO_STORE, *problem.headers)
     return Reply(problem.status, problem.body(), headers)
 

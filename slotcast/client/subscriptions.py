@@ -1,7 +1,7 @@
-"""The topics of one client: what it has of each, what it has asked for, what it lacks.
+"""The topics of one client: their views, open subscriptions, and gaps.
 
-Each question has an id, and its answer comes before what it brings: so a topic is
-asked for again at most once per answer, however many frames show the same gap.
+Each ``subscribe`` has an id, and its result comes before the frames it causes: so a
+topic is requested again at most once per result, however many frames show one gap.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from slotcast.client.view import Applied, Gap, TopicView
 TOPICS_PER_MESSAGE: Final = 100
 """With positions, and names of 200 characters, that stays below 64 KiB."""
 TRIES_WITH_SINCE: Final = 2
-"""A gap that deltas did not heal so often is healed by a snapshot."""
+"""Attempts to close a gap by deltas, before a snapshot is requested."""
 UNAUTHENTICATED: Final = 401
 COMES_AGAIN: Final = frozenset({429, 503})
-"""Statuses of a topic's refusal that mean: not now."""
+"""Statuses of a refused topic that may be accepted later."""
 
 Ask = Callable[..., tuple[int, str]]
-"""Makes a message of an op and fields: its id, and the text to send."""
+"""Makes a message from an op and fields; returns its id and text."""
 
 
 class Missing(Struct):
-    """A gap that is being healed: until the view is where ``wanted`` says."""
+    """A gap that is being closed: until the view has reached ``wanted``."""
 
     wanted: Position
     tries: int = 0
     asked: int | None = None
-    """The question that will heal it; None when it has been answered."""
+    """Id of the ``subscribe`` that will close it; None once it has a result."""
 
 
 class Subscriptions:
-    """Views by topic, and the questions that keep them whole."""
+    """Views by topic, and the ``subscribe`` messages that keep them complete."""
 
     def __init__(self, topics: Iterable[str], ask: Ask) -> None:
         self.views: dict[str, TopicView] = {t: TopicView(t) for t in topics}
@@ -56,10 +56,10 @@ class Subscriptions:
         self._waiting: dict[str, int] = {}
         """Topics that were refused for now, with the status of the refusal."""
 
-    # --- asking ------------------------------------------------------------------
+    # --- requests ------------------------------------------------------------------
 
     def begin(self) -> list[str]:
-        """A new connection: ask for everything from where we stand."""
+        """On a new connection: subscribe to every topic, with its position."""
         self._asked.clear()
         self._waiting.clear()
         for missing in self._missing.values():
@@ -67,14 +67,14 @@ class Subscriptions:
         return self._subscribe(self.views)
 
     def want(self, topics: Iterable[str]) -> list[str]:
-        """These too; the questions to send for those that are new."""
+        """Watch these too; returns what to send for those that are new."""
         new = [t for t in dict.fromkeys(topics) if t not in self.views]
         for topic in new:
             self.views[topic] = TopicView(topic)
         return self._subscribe(new)
 
     def leave(self, topics: Iterable[str]) -> list[str]:
-        """Not these any more; what to send. Their views are gone at once."""
+        """Stop watching these and drop their views; returns what to send."""
         left = [t for t in dict.fromkeys(topics) if t in self.views]
         for topic in left:
             self._forget(topic)
@@ -84,7 +84,7 @@ class Subscriptions:
         ]
 
     def again(self, statuses: Iterable[int]) -> list[str]:
-        """Ask again for the topics that were refused with one of these statuses."""
+        """Subscribe again to topics that were refused with one of these statuses."""
         wanted = set(statuses)
         return self._subscribe([t for t, s in self._waiting.items() if s in wanted])
 
@@ -116,7 +116,7 @@ class Subscriptions:
         self._missing.pop(topic, None)
         self._waiting.pop(topic, None)
 
-    # --- what the server says ----------------------------------------------------
+    # --- what the server sends ----------------------------------------------------
 
     def answered(self, frame: Frame) -> list[Event] | None:
         """A result or an error; None if no topic of ours is concerned."""

@@ -1,10 +1,10 @@
-"""What a client has of one topic: content at a position, brought on by frames.
+"""One topic as a client sees it: content at a position, updated by frames.
 
-The rule of the wire, and all of it: a snapshot replaces everything. A delta is applied
-if its epoch is ours and ``from <= mine < version``; it is old news if
-``version <= mine``; else something is missing between it and us, and the topic must be
-subscribed to again from where we stand. States are absolute, so nothing can be counted
-twice. This module cannot wait, read a clock, or reach out.
+The protocol's whole rule: a snapshot replaces everything. A delta is applied if its
+epoch equals the view's and ``from <= view's version < version``; it is skipped if
+``version <= view's version``; otherwise a change is missing, and the topic must be
+subscribed to again with the view's position. States are absolute, so applying one
+twice does no harm. This module cannot wait, read a clock, or perform I/O.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ class Change(Struct, frozen=True):
 
 
 class Applied(Struct, frozen=True):
-    """The view moved; ``changes`` is what is different in it."""
+    """The view has changed; ``changes`` lists its differences."""
 
     before: Position | None
     changes: tuple[Change, ...]
 
 
 class Skipped(Struct, frozen=True):
-    """Old news: the view has it already."""
+    """The view has this change already."""
 
 
 class Gap(Struct, frozen=True):
-    """Something is missing before this frame; the view has not moved."""
+    """A change before this frame is missing; the view is unchanged."""
 
     stands: Position | None
     wanted: Position
