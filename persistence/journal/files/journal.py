@@ -7,14 +7,15 @@ fence lets the newest epoch through.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from actors.domain.ids import Millis, ShardId
 from actors.domain.messages.events import Event
-from actors.errors import Fenced
+from actors.errors import Fenced, JournalCorrupt
 from actors.ports import Record, Sealed
 from persistence.files.disk import Disk, SystemDisk
 from persistence.files.writer_thread import WriterThread
@@ -22,6 +23,7 @@ from persistence.journal.files.format import segment_bases
 from persistence.journal.files.reader import WalReader
 from persistence.journal.files.room import KEEP_FREE, Room
 from persistence.journal.files.tail import WATERMARK_FILE
+from persistence.journal.files.wakes import POLL_S, WakeReceiver, WakeSender
 from persistence.journal.files.wal import Limits, Wal
 
 PRESSURE_EVERY_S = 1.0
@@ -46,6 +48,8 @@ class FileJournal:
         self._room = Room(
             self._disk, self._root, budget=budget_bytes, keep_free=keep_free_bytes
         )
+        self._waking = WakeSender(self._root)
+        self._woken = WakeReceiver(self._root)
         self._wals: dict[ShardId, Wal] = {}
         self._readers: dict[ShardId, WalReader] = {}
         self._writing = WriterThread("journal-writer")
@@ -62,7 +66,7 @@ class FileJournal:
     ) -> int:
         """Make events durable with one write and one sync; see the port."""
         wal = self._sealed(shard, epoch)
-        call = partial(wal.append, epoch, expected_seq, events)
+        call = partial(self._append, wal, epoch, expected_seq, events)
         return await self._writing.run(call)
 
     async def check(self, shard: ShardId, epoch: int) -> None:
@@ -82,6 +86,37 @@ class FileJournal:
     async def last_seq(self, shard: ShardId) -> int:
         """The durable end; see the port."""
         return await self._reading.run(self._reader(shard).last_seq)
+
+    async def last_seqs(self, shards: Sequence[ShardId]) -> dict[ShardId, int]:
+        """The durable ends of these shards; 0 for one without a journal.
+
+        Raises:
+            JournalCorrupt: one of them is damaged.
+        """
+        readers = [self._reader(shard) for shard in shards]
+        ends = await self._reading.run(lambda: [one.last_seq() for one in readers])
+        return dict(zip(shards, ends, strict=True))
+
+    async def wait_for_news(
+        self, positions: Mapping[ShardId, int], timeout_s: float
+    ) -> frozenset[ShardId]:
+        """The shards with something after these seqs; waits for one, in one task.
+
+        Empty also when another shard was written to, or an append failed.
+
+        Raises:
+            JournalUnavailable: the disk refuses.
+        """
+        self._woken.clear()
+        ahead = await self._ahead(positions)
+        if ahead or timeout_s <= 0:
+            return ahead
+        await self._woken.wait(timeout_s)
+        ahead = await self._ahead(positions)
+        if not ahead:
+            # A shard that is not followed yet, or a forged wake-up: no reason to hurry.
+            await asyncio.sleep(min(timeout_s, POLL_S))
+        return ahead
 
     async def trim(
         self, shard: ShardId, upto_seq: int, before: Millis | None = None
@@ -108,6 +143,22 @@ class FileJournal:
         await self._reading.run(self._close_readers)
         self._writing.stop()
         self._reading.stop()
+        self._waking.close()
+        self._woken.close()
+
+    def _append(
+        self, wal: Wal, epoch: int, expected_seq: int, events: Sequence[Event]
+    ) -> int:
+        last = wal.append(epoch, expected_seq, events)
+        self._waking.send()
+        return last
+
+    async def _ahead(self, positions: Mapping[ShardId, int]) -> frozenset[ShardId]:
+        try:
+            ends = await self.last_seqs(tuple(positions))
+        except JournalCorrupt:  # reading the shards one by one says which
+            return frozenset(positions)
+        return frozenset(shard for shard in ends if ends[shard] > positions[shard])
 
     def _close_wals(self) -> None:
         for wal in self._wals.values():

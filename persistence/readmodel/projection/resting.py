@@ -1,9 +1,8 @@
 """How a projector that has caught up rests: until its journal has news, or a while.
 
-A journal that can tell of news (Redis) wakes it within a millisecond and costs nothing
-meanwhile; any other is looked at again and again, ever more rarely. A ring that was
-followed by no work (a shard that cannot be projected) counts for nothing: the next
-rest is a pause.
+A journal that can tell of news (files, Redis) wakes it within a millisecond and costs
+nothing meanwhile; any other is polled, ever more rarely. A wake-up that was followed by
+no work (a shard that cannot be projected) counts for nothing: the next rest is a pause.
 """
 
 from __future__ import annotations
