@@ -85,7 +85,7 @@ TAGS: Mapping[str, int] = MappingProxyType(
         "VisitCompleted": 13,
         "NoShowMarked": 14,
         "WindowAdvanced": 15,
-        "CommandRefused": 16,
+        "RefusalRecorded": 16,
         "CalendarMovedOut": 17,
         "CalendarMovedIn": 18,
         "ClockTrusted": 19,

@@ -23,7 +23,6 @@ from actors.domain.messages.events import (
     CalendarMovedIn,
     CalendarMovedOut,
     ClockTrusted,
-    CommandRefused,
     Event,
     HoldExpired,
     HoldPlaced,
@@ -31,6 +30,7 @@ from actors.domain.messages.events import (
     NoShowMarked,
     OutcomeUndone,
     PatientArrived,
+    RefusalRecorded,
     SlotBooked,
     VisitCompleted,
 )
@@ -41,7 +41,7 @@ __all__ = ["PROBLEMS_MAX", "Audit", "AuditedBooking"]
 PROBLEMS_MAX = 100
 """Problems named at most: a broken journal would name millions."""
 
-_UNCOUNTED = (CommandRefused, ClockTrusted, CalendarMovedOut)
+_UNCOUNTED = (RefusalRecorded, ClockTrusted, CalendarMovedOut)
 """Events that leave the version as it is."""
 
 

@@ -44,8 +44,8 @@ from actors.ports import (
     Trouble,
     TroubleCode,
 )
-from actors.shard.clock_watch import ClockWatch, Reading
-from actors.shard.limits import Limits
+from actors.shard.clock_watch import ClockReading, ClockWatch
+from actors.shard.limits import ShardLimits
 from actors.shard.shard import Shard
 from actors.shard.status import status_of
 
@@ -64,7 +64,7 @@ DAMAGED = Trouble(
 OVERLOADED = Trouble(TroubleCode.OVERLOADED, "too much is waiting")
 
 
-class Call:
+class PendingCall:
     """Requests that came together, and are decided together."""
 
     __slots__ = ("begun", "future", "requests")
@@ -108,9 +108,9 @@ class Mailbox:
         snapshots: SnapshotStore,
         clock: SteadyClock,
         policy: Policy,
-        limits: Limits | None = None,
+        limits: ShardLimits | None = None,
     ) -> None:
-        self.limits = limits or Limits()
+        self.limits = limits or ShardLimits()
         self.shard = Shard(shard, policy, self.limits)
         self.state = "opening"
         self.on_unknown: Callable[[], None] | None = None
@@ -120,9 +120,9 @@ class Mailbox:
         self._watch = ClockWatch()
         self._alarm = ""
         self._may_lower = False
-        self._calls: deque[Call] = deque()
+        self._calls: deque[PendingCall] = deque()
         self._waiting = 0
-        self._flying: Sequence[Call] = ()
+        self._flying: Sequence[PendingCall] = ()
         self._refusing: Trouble | None = None
         self._closing = False
         self._storing = True
@@ -163,7 +163,7 @@ class Mailbox:
             return [OVERLOADED] * len(requests)
         future: asyncio.Future[list[ShardReply]]
         future = asyncio.get_running_loop().create_future()
-        call = Call(requests, future)
+        call = PendingCall(requests, future)
         self._calls.append(call)
         self._waiting += len(requests)
         self._wake.set()
@@ -313,7 +313,7 @@ class Mailbox:
         self._waiting, self._flying = 0, ()
         self._tell_news()
 
-    def _answer_all(self, calls: Iterable[Call], trouble: Trouble) -> None:
+    def _answer_all(self, calls: Iterable[PendingCall], trouble: Trouble) -> None:
         for call in calls:
             call.answer([trouble] * len(call.requests))
 
@@ -342,7 +342,7 @@ class Mailbox:
             await snapshotter.step(self._clock.steady(), self._time().now)
         await snapshotter.finish(self._clock.steady(), everything=self._storing)
 
-    def _time(self) -> Reading:
+    def _time(self) -> ClockReading:
         """What time it is; what is wrong with the clock is logged when it changes."""
         wall = self._clock.now()
         floor = self.shard.residents.floor(wall)
@@ -384,9 +384,9 @@ class Mailbox:
         await self._wake.wait()
         alarm.cancel()
 
-    def _take(self) -> list[Call]:
+    def _take(self) -> list[PendingCall]:
         """The calls of the next batch; those given up meanwhile are left out."""
-        taken: list[Call] = []
+        taken: list[PendingCall] = []
         room = self.limits.batch_max
         while self._calls and (not taken or len(self._calls[0].requests) <= room):
             call = self._calls.popleft()
@@ -396,7 +396,7 @@ class Mailbox:
                 room -= len(call.requests)
         return taken
 
-    async def _turn(self, calls: Sequence[Call]) -> None:
+    async def _turn(self, calls: Sequence[PendingCall]) -> None:
         """One batch: decide, journal, apply, publish; then answer."""
         shard = self.shard
         self._flying = calls

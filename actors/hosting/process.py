@@ -41,7 +41,7 @@ _REQUESTS = msgspec.msgpack.Decoder(list[Request])
 _STARTING = Trouble(TroubleCode.RECOVERING, "the shard is starting")
 
 
-class Patience(Struct, frozen=True):
+class HostTimeouts(Struct, frozen=True):
     """How long a process waits for the next step of a hand-off, in seconds."""
 
     released_s: float = 10.0
@@ -71,7 +71,7 @@ class ShardSpec(Struct, frozen=True):
     """End the process when an append's outcome is unknown: a file whose sync failed
     is not to be trusted by the process that failed. A journal that is reached over a
     network needs only a new seal; with it, an outage is no storm of processes."""
-    patience: Patience = Patience()
+    patience: HostTimeouts = HostTimeouts()
 
 
 class Phase(StrEnum):

@@ -20,7 +20,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from actors.domain.ids import ShardId
 from actors.hosting.process import ShardHost, ShardSpec
 from actors.remote.labels import NODE_LABEL
-from actors.remote.lines import Door
+from actors.remote.lines import ShardEndpoint
 
 ActorHandle = Any
 """What Ray gives for an actor; its methods have a ``remote``."""
@@ -34,7 +34,7 @@ class ShardActor(ShardHost):
 
     def __init__(self, shard: str, spec: ShardSpec, *, warm: bool = False) -> None:
         super().__init__(shard, spec, warm=warm)
-        self._door = Door(self)
+        self._door = ShardEndpoint(self)
 
     async def door(self) -> str:
         """``host:port`` where the same questions are answered without Ray.

@@ -53,7 +53,7 @@ def poll_payload(epoch: int, number: int, wait_ms: int) -> bytes:
     return _CURSOR.pack(epoch, number, wait_ms)
 
 
-class Door:
+class ShardEndpoint:
     """A shard's end, opened when it is first asked for."""
 
     def __init__(self, host: ShardHost) -> None:

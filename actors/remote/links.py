@@ -77,7 +77,7 @@ class Seat(NamedTuple):
     handle: ActorHandle
 
 
-class Question(NamedTuple):
+class ShardQuestion(NamedTuple):
     """What is asked of a shard's process, for either road to it."""
 
     kind: int
@@ -149,7 +149,7 @@ class RayLinks:
         ):
             return [_not_found(request) for request in requests]
         blob = _ENCODER.encode(requests)
-        question = Question(EXECUTE, blob, lambda one: one.execute.remote(blob))
+        question = ShardQuestion(EXECUTE, blob, lambda one: one.execute.remote(blob))
         return _REPLIES.decode(await self._call(shard, question, timeout_s))
 
     async def poll(
@@ -157,7 +157,7 @@ class RayLinks:
     ) -> FeedBatch:
         """Changes after the cursor; see ``Feed.poll``. Wakes no passive shard."""
         self._check_awake(shard)
-        question = Question(
+        question = ShardQuestion(
             POLL,
             poll_payload(epoch, number, wait_ms),
             lambda one: one.poll.remote(epoch, number, wait_ms),
@@ -170,7 +170,7 @@ class RayLinks:
     async def status(self, shard: ShardId) -> ShardStatus:
         """The shard's own account. Wakes no passive shard."""
         self._check_awake(shard)
-        question = Question(STATUS, b"", lambda one: one.status.remote())
+        question = ShardQuestion(STATUS, b"", lambda one: one.status.remote())
         blob = await self._call(shard, question, RESOLVE_S)
         if not blob:
             raise CalendarRecovering
@@ -196,7 +196,7 @@ class RayLinks:
         ended = 0
         for shard in () if self._fixed else tuple(self._seats):
             try:
-                question = Question(0, b"", lambda one: one.idle_ms.remote(now))
+                question = ShardQuestion(0, b"", lambda one: one.idle_ms.remote(now))
                 idle = await self._call(shard, question, RESOLVE_S)
                 if idle >= idle_ms:
                     await self._end(shard)
@@ -243,7 +243,7 @@ class RayLinks:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _end(self, shard: ShardId, timeout_s: float = 10.0) -> None:
-        closing = Question(0, b"", lambda one: one.close.remote())
+        closing = ShardQuestion(0, b"", lambda one: one.close.remote())
         await self._call(shard, closing, timeout_s)
         seat = self._seats.pop(shard, None)
         self._looked_at.pop(shard, None)
@@ -251,7 +251,9 @@ class RayLinks:
             self._lines.drop(seat.name)
             await asyncio.to_thread(ray.kill, seat.handle, no_restart=True)
 
-    async def _call(self, shard: ShardId, question: Question, timeout_s: float) -> Any:
+    async def _call(
+        self, shard: ShardId, question: ShardQuestion, timeout_s: float
+    ) -> Any:
         """One bounded call. Whatever goes wrong, the outcome is unknown."""
         if self._is_away:
             raise CalendarRecovering("the shards are being started")
@@ -277,7 +279,7 @@ class RayLinks:
         finally:
             self._calls.discard(patience)
 
-    async def _answer(self, shard: ShardId, question: Question) -> Any:
+    async def _answer(self, shard: ShardId, question: ShardQuestion) -> Any:
         """Ask under one name and the other until somebody serves the shard.
 
         Who says ELSEWHERE has done nothing, so the same call goes on to the other.
@@ -298,7 +300,7 @@ class RayLinks:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s + 0.002, _ASK_AGAIN_S)
 
-    async def _reply(self, seat: Seat, question: Question) -> Any:
+    async def _reply(self, seat: Seat, question: ShardQuestion) -> Any:
         """Ask this process: over a line where there is one, through Ray otherwise."""
         if question.kind:
             line = await self._lines.to(seat.name, seat.handle.door.remote)

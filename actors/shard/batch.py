@@ -15,8 +15,8 @@ from actors.domain.messages.commands import (
 from actors.domain.messages.events import Event
 from actors.domain.messages.reads import ReadNextFree, ReadPositions
 from actors.ports import Request, ShardReply, Trouble, TroubleCode
-from actors.shard.clock_watch import Reading
-from actors.shard.limits import Limits
+from actors.shard.clock_watch import ClockReading
+from actors.shard.limits import ShardLimits
 
 CLOCK_RETRY_S = 10.0
 
@@ -37,7 +37,7 @@ class Batch:
     """Requests decided together. Nothing of it may be told before ``commit``."""
 
     def __init__(
-        self, requests: Sequence[Request], time: Reading, pressure: float
+        self, requests: Sequence[Request], time: ClockReading, pressure: float
     ) -> None:
         self.requests = requests
         self.time = time
@@ -62,7 +62,7 @@ class Batch:
         """What a command hears while the clock is not believed."""
         return Trouble(TroubleCode.CLOCK, self.time.doubt, CLOCK_RETRY_S)
 
-    def is_full_for(self, command: Command, limits: Limits) -> bool:
+    def is_full_for(self, command: Command, limits: ShardLimits) -> bool:
         """Whether the journal's room is too short for what it asks."""
         if self.pressure < limits.full_for_holds:
             return False

@@ -11,7 +11,7 @@ as long as was promised although the clock is corrected meanwhile:
   is ahead of the clock, the shard's time goes on from there, at nine tenths of the
   pace, and an alarm says so;
 - a clock that comes back to where it stood before a step that had been believed shows
-  that the step was wrong: the floor may then be lowered (``Reading.may_lower``).
+  that the step was wrong: the floor may then be lowered (``ClockReading.may_lower``).
 
 Pure: both times are arguments.
 """
@@ -34,7 +34,7 @@ _FOLLOW: Final = 10
 _FORMER_MAX: Final = 4
 
 
-class Reading(Struct, frozen=True):
+class ClockReading(Struct, frozen=True):
     """What time it is for one batch."""
 
     wall: Millis
@@ -80,7 +80,7 @@ class ClockWatch:
         """Whether the journal is further ahead of the clock than a correction."""
         return self.ahead_ms > self._step_ms
 
-    def see(self, wall: Millis, steady: Millis, floor: Millis) -> Reading:
+    def see(self, wall: Millis, steady: Millis, floor: Millis) -> ClockReading:
         """The time now; ``floor`` is the journal's newest instant."""
         shown = wall - steady
         if not self._begun:
@@ -97,7 +97,7 @@ class ClockWatch:
         self.ahead_ms = max(0, now - wall) if not doubt else 0
         if not doubt and floor - wall <= self._step_ms:
             self._came_back = False
-        return Reading(wall, now, doubt, self._came_back and not doubt)
+        return ClockReading(wall, now, doubt, self._came_back and not doubt)
 
     def _judge(self, shown: int, steady: int) -> str:
         """Believe what the clock shows, or say why not."""

@@ -46,7 +46,7 @@ class Buckets:
         return self._bounds[-1]
 
 
-class Tally:
+class ShardCounters:
     """Counts of one shard since its process began; they survive a re-opening."""
 
     def __init__(self) -> None:

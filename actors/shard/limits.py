@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class Limits(Struct, frozen=True):
+class ShardLimits(Struct, frozen=True):
     """Bounds of one shard. Times in milliseconds."""
 
     batch_max: int = 512

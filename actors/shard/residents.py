@@ -15,7 +15,7 @@ from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.snapshot import SnapshotUnreadable, decode, encode
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis, ProviderId
-from actors.domain.messages.events import CommandRefused, Event, HoldPlaced
+from actors.domain.messages.events import Event, HoldPlaced, RefusalRecorded
 from actors.domain.rules import Policy
 from actors.errors import JournalCorrupt
 from actors.ports import Record, StoredCalendar
@@ -69,7 +69,7 @@ class Residents:
     def note_time(self, event: Event) -> None:
         """An event is in the journal. Only ClockTrusted lets time go back."""
         self.last_provider = event.provider_id
-        if type(event) is CommandRefused:
+        if type(event) is RefusalRecorded:
             self._refused_at = event.at
         else:
             self._decided_at = event.at

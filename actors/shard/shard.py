@@ -45,8 +45,8 @@ from actors.domain.messages.events import (
     CalendarMovedIn,
     CalendarMovedOut,
     ClockTrusted,
-    CommandRefused,
     Event,
+    RefusalRecorded,
 )
 from actors.domain.messages.reads import (
     Read,
@@ -76,10 +76,10 @@ from actors.ports import (
     TroubleCode,
 )
 from actors.shard.batch import SHARED, Batch, providers_of
-from actors.shard.clock_watch import STEP_MS, Reading
-from actors.shard.counters import Tally
+from actors.shard.clock_watch import STEP_MS, ClockReading
+from actors.shard.counters import ShardCounters
 from actors.shard.feed_ring import FeedRing
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from actors.shard.moving import away, epoch_to_beat, moved, told
 from actors.shard.residents import Resident, Residents
 from actors.shard.views import change_after, next_free_of, view_after, view_of
@@ -90,18 +90,18 @@ _OWNERS = (ReadHold, ReadBooking, ReadSchedule, ReadPositions)
 """Questions that a former owner must not answer: it would tell somebody that their
 booking is not there, or a gateway that its stale page is the newest."""
 
-_UNSEEN = (CommandRefused, ClockTrusted)
+_UNSEEN = (RefusalRecorded, ClockTrusted)
 """Events that are no change for those who follow a calendar."""
 
 
 class Shard:
     """Many calendars, one writer; see the obligations above."""
 
-    def __init__(self, shard: ShardId, policy: Policy, limits: Limits) -> None:
+    def __init__(self, shard: ShardId, policy: Policy, limits: ShardLimits) -> None:
         self.shard = shard
         self.policy = policy
         self.limits = limits
-        self.tally = Tally()
+        self.tally = ShardCounters()
         self.epoch_to_beat = 0
         """Whoever opens the shard seals until its epoch is above this."""
         self._cell_ms = policy.cell_minutes * 60_000
@@ -151,7 +151,7 @@ class Shard:
     def begin(
         self,
         requests: Sequence[Request],
-        now: Millis | Reading,
+        now: Millis | ClockReading,
         pressure: float = 0.0,
     ) -> Batch:
         """Decide all requests in order, and apply what follows in memory at once.
@@ -200,9 +200,9 @@ class Shard:
             self.tally.count(replies, batch.replies.count(None), batch.events)
         return replies
 
-    def _time(self, now: Millis | Reading) -> Reading:
+    def _time(self, now: Millis | ClockReading) -> ClockReading:
         """A clock set back journals no earlier time: forgotten keys rely on it."""
-        time = now if isinstance(now, Reading) else Reading(now, now)
+        time = now if isinstance(now, ClockReading) else ClockReading(now, now)
         floor = self.residents.floor(time.wall)
         return time if time.now >= floor else replace(time, now=floor)
 

@@ -21,7 +21,7 @@ from actors.hosting.local import LocalLinks
 from actors.hosting.process import ShardSpec
 from actors.placement import Placement, Placing, placing, shard_name
 from actors.ports import Calendars, ShardLinks
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from cluster.clock import SystemClock
 from cluster.own_ray.environment import show_cluster_token, show_ray_token
 from cluster.site.run_file import read_record
@@ -58,7 +58,7 @@ def shard_config(site: Site, *, logs: bool) -> ShardConfig:
     return ShardConfig(
         stores=stores,
         policy=settings.policy,
-        limits=Limits(
+        limits=ShardLimits(
             snapshot_events=settings.snapshot_events,
             snapshot_ms=int(settings.snapshot_seconds * 1000),
             passivate_ms=int(settings.passivate_minutes * 60_000),

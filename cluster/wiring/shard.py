@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from actors.domain.ids import ShardId
 from actors.domain.rules import Policy
 from actors.hosting.mailbox import Mailbox
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from cluster.clock import SystemClock
 from cluster.site.stores import StoresConfig, open_journal, open_snapshots
 
@@ -34,7 +34,7 @@ class ShardConfig(Struct, frozen=True):
 
     stores: StoresConfig
     policy: Policy
-    limits: Limits
+    limits: ShardLimits
     logs: str = ""
     log_level: str = "info"
 

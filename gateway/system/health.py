@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from gateway.metrics.metrics import ShardAccounts
 from gateway.metrics.projection_lag import ProjectionLag
 
@@ -14,7 +14,7 @@ BEHIND_S = 10.0
 """A lag that an operator should know of: what is projected waits a tenth of that."""
 
 
-BOUNDS = Limits()
+BOUNDS = ShardLimits()
 """From which pressure on shards refuse."""
 
 

@@ -28,7 +28,7 @@ from actors.ports import ShardStatus
 from actors.remote.actor import NAMESPACE
 from actors.remote.labels import NODE_LABEL
 from actors.remote.links import RayLinks, ShardSpec
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from cluster.clock import SystemClock
 from cluster.keeping.keeper import Keeper, KeeperLimits
 from cluster.keeping.operations import Operations
@@ -96,7 +96,7 @@ class Story:
     def __init__(self, folder: Path) -> None:
         self.nodes = Nodes()
         stores = StoresConfig(str(folder / "journal"), str(folder / "snapshots"))
-        config = ShardConfig(stores, Policy(), Limits()).encoded()
+        config = ShardConfig(stores, Policy(), ShardLimits()).encoded()
         spec = ShardSpec("cluster.wiring.shard:make_mailbox", config)
         self.actors = RayActors(spec)
         turn = FileTurn(folder / "moving.lock")

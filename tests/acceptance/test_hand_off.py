@@ -23,7 +23,7 @@ from actors.domain.messages.commands import ConfirmHold, PlaceHold
 from actors.domain.messages.reads import ReadSchedule
 from actors.domain.messages.refusals import Refusal
 from actors.errors import SchedulingError
-from actors.hosting.process import ELSEWHERE, Patience
+from actors.hosting.process import ELSEWHERE, HostTimeouts
 from actors.placement import Placement
 from actors.ports import ShardReply
 from actors.remote.actor import NAMESPACE
@@ -39,7 +39,7 @@ __all__ = ["local_ray"]
 
 HAND_OFFS = 10
 REPLIES = msgspec.msgpack.Decoder(list[ShardReply])
-HASTY = Patience(released_s=1.5, warm_s=3.0, again_s=0.5)
+HASTY = HostTimeouts(released_s=1.5, warm_s=3.0, again_s=0.5)
 """Watchdogs that a test can wait for."""
 
 
@@ -59,7 +59,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, patience: Patience | None = None) -> AsyncIterator[Bench]:
+async def bench(
+    folder: Path, patience: HostTimeouts | None = None
+) -> AsyncIterator[Bench]:
     async with ray_site(folder, Placement.SHARD, patience) as site:
         await site.open_practice()
         actors = RayActors(site.spec)

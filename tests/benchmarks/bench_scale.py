@@ -51,7 +51,7 @@ from actors.domain.rules import (
 )
 from actors.hosting.local import LocalLinks
 from actors.placement import Placement, placing, shard_name
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from cluster.clock import SystemClock
 from cluster.site.stores import StoresConfig
 from cluster.wiring.shard import ShardConfig, ShardStores
@@ -96,7 +96,7 @@ def the_config(folder: Path) -> ShardConfig:
     return ShardConfig(
         stores=StoresConfig(str(folder / "journal"), str(folder / "snapshots")),
         policy=Policy(),
-        limits=Limits(),
+        limits=ShardLimits(),
     )
 
 

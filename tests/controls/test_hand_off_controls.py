@@ -9,7 +9,7 @@ import pytest
 
 from actors.domain.ids import ShardId
 from actors.domain.messages.answers import BookingView
-from actors.hosting.process import ELSEWHERE, Patience, ShardHost
+from actors.hosting.process import ELSEWHERE, HostTimeouts, ShardHost
 from actors.hosting.store_calls import StoreCalls
 from actors.placement import shard_name
 from actors.ports import ShardReply
@@ -30,7 +30,7 @@ class Killed(Exception):
     """Whoever led the hand-off is gone."""
 
 
-async def opened(patience: Patience = HASTY) -> FakeActors:
+async def opened(patience: HostTimeouts = HASTY) -> FakeActors:
     actors = FakeActors(patience)
     await actors.create(SHARD, OLD, "a", warm=False)
     await actors.ask(OLD, Question.START, 5)
@@ -52,7 +52,7 @@ async def is_whole(actors: FakeActors) -> bool:
     return len(alive) == 1 and await actors.serving(SHARD) == list(alive)
 
 
-async def serves_again_after(step: Step, patience: Patience) -> bool:
+async def serves_again_after(step: Step, patience: HostTimeouts) -> bool:
     """Whether a shard serves, when its hand-off was broken off after this step."""
     actors = await opened(patience)
 
@@ -102,7 +102,7 @@ async def idle_zombie_leaves() -> bool:
 async def test_released_shard_without_a_watchdog_is_noticed() -> None:
     """Broken off after the release somebody must serve; without watchdogs none does."""
     assert await serves_again_after(Step.RELEASED, HASTY)
-    never = Patience(released_s=60, warm_s=60, call_s=0.02, again_s=0.05)
+    never = HostTimeouts(released_s=60, warm_s=60, call_s=0.02, again_s=0.05)
     assert not await serves_again_after(Step.RELEASED, never)
 
 

@@ -16,7 +16,7 @@ from actors.errors import OutcomeUnknown
 from actors.hosting.mailbox import Mailbox
 from actors.ports import ShardReply
 from actors.shard.batch import Batch
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from actors.shard.shard import Shard
 from tests.unit.actors import practice as p
 from tests.unit.actors.stores import FaultyJournal, FaultySnapshots
@@ -63,7 +63,7 @@ class CredulousMailbox(Mailbox):
 class Site:
     def __init__(self, kind: type[Mailbox]) -> None:
         self.journal = FaultyJournal()
-        limits = Limits(retry_ms=1, append_ms=200)
+        limits = ShardLimits(retry_ms=1, append_ms=200)
         self.mailbox = kind(
             SHARD, self.journal, FaultySnapshots(), FixedClock(), Policy(), limits
         )
@@ -134,7 +134,7 @@ async def test_refusing_without_a_check_is_noticed() -> None:
 
 def test_reading_between_begin_and_commit_is_noticed() -> None:
     """Memory is ahead of the journal within a batch: the view there is a ghost's."""
-    shard = Shard(SHARD, Policy(), Limits())
+    shard = Shard(SHARD, Policy(), ShardLimits())
     shard.opened(1, 0, 0, ())
     shard.adopt(p.ANA, None)
     setting_up = shard.begin(p.opened(), p.NOW)

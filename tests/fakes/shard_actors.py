@@ -13,17 +13,17 @@ from actors.domain.ids import Millis, ShardId
 from actors.domain.rules import Policy
 from actors.errors import Unavailable
 from actors.hosting.mailbox import Mailbox
-from actors.hosting.process import Patience, ShardHost, ShardSpec
+from actors.hosting.process import HostTimeouts, ShardHost, ShardSpec
 from actors.ports import ShardStatus
 from actors.remote.actor import actor_names
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from cluster.keeping.moves import Question
 from cluster.keeping.survey import ClusterNode, Survey
 from persistence.journal.memory import MemoryJournal
 from persistence.snapshots.memory import MemorySnapshots
 from tests.unit.actors import practice
 
-HASTY = Patience(released_s=0.2, warm_s=0.4, call_s=0.02, start_s=2.0, again_s=0.05)
+HASTY = HostTimeouts(released_s=0.2, warm_s=0.4, call_s=0.02, start_s=2.0, again_s=0.05)
 """Everybody gives up early, so that a test need not wait."""
 _NO_CONFIG = b""
 
@@ -82,11 +82,11 @@ class FakeActors:
     """``Fleet`` in this process. ``deaf`` processes do not answer until they are ended,
     ``never`` ones never do; for ``away`` surveys there is no head."""
 
-    def __init__(self, patience: Patience = HASTY) -> None:
+    def __init__(self, patience: HostTimeouts = HASTY) -> None:
         self.spec = ShardSpec("", _NO_CONFIG, crash_on_unknown=False, patience=patience)
         self.journal = MemoryJournal()
         self.snapshots = MemorySnapshots()
-        self.limits = Limits(check_ms=100, retry_ms=5)
+        self.limits = ShardLimits(check_ms=100, retry_ms=5)
         self.processes: dict[str, FakeProcess] = {}
         self.deaf: set[str] = set()
         self.never: set[str] = set()

@@ -22,7 +22,7 @@ from actors.hosting.process import ShardHost, ShardSpec
 from actors.placement import Placement, placing
 from actors.remote import lines as doors
 from actors.remote.line import HEADER
-from actors.remote.lines import EXECUTE, Door
+from actors.remote.lines import EXECUTE, ShardEndpoint
 from actors.remote.links import RayLinks, Seat
 from gateway.calendars.courier import Courier
 from gateway.calendars.request_queue import BatchingLimits
@@ -149,7 +149,7 @@ class LinesOnly(RayLinks):
     def __init__(self, process: Process, shears: Shears) -> None:
         super().__init__(placing(Placement.SHARD, 1), [SHARD])
         self.process = process
-        self.door = Door(process)
+        self.door = ShardEndpoint(process)
         self.shears = shears
         self.address = ""
 

@@ -11,7 +11,7 @@ from actors.domain.ids import ShardId
 from actors.domain.rules import Policy
 from actors.errors import Fenced, JournalCorrupt
 from actors.hosting.mailbox import Mailbox
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from cluster.clock import SystemClock
 from persistence.journal.redis.journal import RedisJournal
 from persistence.redis.client import RedisStore
@@ -71,7 +71,7 @@ async def test_a_shard_goes_on_by_itself_when_redis_has_its_data_again(
     redis_server: RedisServer, journal: RedisJournal, raw: RedisStore, site: str
 ) -> None:
     """An empty Redis in the journal's place stops a shard; it waits for the data."""
-    limits = Limits(check_ms=50, retry_ms=5, retry_max_ms=20)
+    limits = ShardLimits(check_ms=50, retry_ms=5, retry_max_ms=20)
     snapshots = RedisSnapshots(redis_server.url, site)
     box = Mailbox(SHARD, journal, snapshots, SystemClock(), Policy(), limits)
     fenced: list[str] = []

@@ -16,7 +16,7 @@ from actors.hosting.local import LocalLinks
 from actors.hosting.mailbox import Mailbox
 from actors.placement import Placement, placing
 from actors.ports import StoredCalendar
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from cluster.checks.verification import Verdict, Verification
 from cluster.site.stores import StoresConfig
 from cluster.wiring.shard import ShardConfig, ShardStores
@@ -72,7 +72,7 @@ def the_config(folder: Path) -> ShardConfig:
     return ShardConfig(
         stores=StoresConfig(str(folder / "journal"), str(folder / "snapshots")),
         policy=Policy(),
-        limits=Limits(),
+        limits=ShardLimits(),
     )
 
 
@@ -83,7 +83,7 @@ async def opened(folder: Path) -> AsyncIterator[tuple[LocalLinks, ShardStores]]:
     def a_mailbox(shard: ShardId) -> Mailbox:
         journal, snapshots = stores.journal, stores.snapshots
         clock = SteppedClock(NOW)
-        return Mailbox(shard, journal, snapshots, clock, Policy(), Limits())
+        return Mailbox(shard, journal, snapshots, clock, Policy(), ShardLimits())
 
     links = LocalLinks(placing(Placement.SHARD, 1), [SHARD], a_mailbox)
     await links.open()

@@ -15,7 +15,7 @@ from actors.domain.rules import Policy
 from actors.hosting.local import LocalLinks
 from actors.hosting.mailbox import Mailbox
 from actors.placement import Placement, isolated_shard, placing, shard_name
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from cluster.moving.calendar_moves import CalendarMover
 from gateway.app import create_app
 from gateway.calendars.courier import Courier
@@ -64,7 +64,7 @@ class Region:
         return links
 
     def _mailbox(self, shard: ShardId) -> Mailbox:
-        limits = Limits(retry_ms=1)
+        limits = ShardLimits(retry_ms=1)
         return Mailbox(
             shard, self.journal, self.snapshots, self.clock, Policy(), limits
         )

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from actors.domain.ids import LocationId, Minute, TimeOffId
 from actors.domain.rules import AlignedFrom, Availability, Hours, TimeOff
-from actors.domain.time.openings import Offer, Openings, Place
+from actors.domain.time.openings import LocationHours, Offer, Openings
 from actors.domain.zone_data import NAMES
 from actors.domain.zones import day_named, week_of_day, zone_named
 from tests.factories import DAY, a_location, a_visit_type
@@ -229,10 +229,10 @@ def offset_at(zone: str, minute: int) -> timedelta | None:
     return at.utcoffset()
 
 
-def places_of(*cases: Case) -> list[Place]:
+def places_of(*cases: Case) -> list[LocationHours]:
     """The place of each case."""
     return [
-        Place(
+        LocationHours(
             a_location(
                 number,
                 time_zone=case.zone,

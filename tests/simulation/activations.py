@@ -21,8 +21,8 @@ from actors.errors import (
 )
 from actors.ports import StoredCalendar, Trouble, TroubleCode
 from actors.shard.batch import Batch
-from actors.shard.clock_watch import ClockWatch, Reading
-from actors.shard.limits import Limits as ShardLimits
+from actors.shard.clock_watch import ClockReading, ClockWatch
+from actors.shard.limits import ShardLimits
 from actors.shard.shard import Shard
 from persistence.journal.files.wal import Limits as WalLimits
 from persistence.journal.files.wal import Wal
@@ -177,7 +177,7 @@ class Activation:
         batch = self.shard.begin(requests, self._time())
         self._later(self._journal, batch, self.world.now(), self.world.right_now())
 
-    def _time(self) -> Reading:
+    def _time(self) -> ClockReading:
         wall = Millis(self.world.now())
         floor = self.shard.residents.floor(wall)
         return self.watch.see(wall, Millis(self.kernel.now), floor)

@@ -125,7 +125,7 @@ class Verdict:
         if record is None:
             raise Violation(f"a refusal that the log does not have: {operation}")
         event = record.event
-        if not isinstance(event, ev.CommandRefused) or event.code != answer.code:
+        if not isinstance(event, ev.RefusalRecorded) or event.code != answer.code:
             raise Violation(f"told {answer}, but the log has {record}: {operation}")
 
     def _told_the_same(self, operation: Operation) -> None:

@@ -16,7 +16,7 @@ from actors.domain.calendar import holds, rulings, staff
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.ids import Millis
 from actors.shard.batch import Batch
-from actors.shard.clock_watch import ClockWatch, Reading
+from actors.shard.clock_watch import ClockReading, ClockWatch
 from actors.shard.residents import Residents
 from gateway.live.topics.topic import Board
 from persistence.journal.files import format as wal_format
@@ -166,8 +166,8 @@ def _no_clock_floor() -> list[Patch]:
 def _no_clock_watch() -> list[Patch]:
     """Whatever the machine's clock shows is believed at once."""
 
-    def see(self: Any, wall: Any, steady: Any, floor: Any) -> Reading:
-        return Reading(wall, max(wall, floor))
+    def see(self: Any, wall: Any, steady: Any, floor: Any) -> ClockReading:
+        return ClockReading(wall, max(wall, floor))
 
     return [(ClockWatch, "see", see)]
 

@@ -109,7 +109,7 @@ class LogJudge:
             provider = event.provider_id
             if event.key:
                 self.keys.setdefault((provider, event.key), []).append(record)
-            if isinstance(event, ev.CommandRefused):
+            if isinstance(event, ev.RefusalRecorded):
                 known = self.agendas.get(provider)
                 self._expect(event.version == (known.version if known else 0), record)
                 continue
@@ -124,7 +124,7 @@ class LogJudge:
     def _order(self, record: Record) -> None:
         self._expect(record.seq == self.seq + 1, record, "seq")
         self._expect(record.epoch >= self.epoch, record, "epoch")
-        is_refusal = isinstance(record.event, ev.CommandRefused)
+        is_refusal = isinstance(record.event, ev.RefusalRecorded)
         self._expect(record.event.at >= self.at, record, "time went back")
         self.seq, self.epoch = record.seq, record.epoch
         if not is_refusal:  # these do not carry time forward

@@ -42,7 +42,7 @@ class SnapshotUnreadable(Exception):
     """The bytes are not a snapshot that this version knows. Replay the journal."""
 
 
-class Leave(Struct, frozen=True, array_like=True):
+class Departure(Struct, frozen=True, array_like=True):
     """Where a calendar went, and its last record's place and epoch."""
 
     to_shard: ShardId
@@ -66,7 +66,7 @@ class Kept(Struct, array_like=True):
     fresh: bool
     expired: dict[HoldId, PatientId]
     answers: dict[str, tuple[int, Millis, _Answer]]
-    left: Leave | None = None
+    left: Departure | None = None
     passed: Minute = Minute(0)
     """Only where it is not the window; a program that does not know it skips it."""
     lately_held: Entries = {}
@@ -82,7 +82,7 @@ def pack(kept: Kept) -> bytes:
     return _encoder.encode(kept)
 
 
-def unpack(blob: bytes) -> tuple[Kept, Leave | None]:
+def unpack(blob: bytes) -> tuple[Kept, Departure | None]:
     """The state in a snapshot, and where its calendar went, if it did.
 
     Raises:

@@ -63,9 +63,9 @@ class Calendar:
 
     def refused(
         self, command: cm.Command, refusal: Refusal, now: Millis
-    ) -> ev.CommandRefused:
+    ) -> ev.RefusalRecorded:
         """The event that makes a keyed command's refusal last."""
-        return ev.CommandRefused(
+        return ev.RefusalRecorded(
             provider_id=self.state.provider_id,
             at=now,
             version=self.state.version,

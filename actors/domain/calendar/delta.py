@@ -32,7 +32,7 @@ Spans = list[tuple[int, int]]
 _REREAD = frozenset(
     {ev.AvailabilitySet, ev.TimeOffAdded, ev.TimeOffRemoved, ev.CalendarMovedIn}
 )
-_UNSEEN = frozenset({ev.CommandRefused, ev.ClockTrusted, ev.CalendarMovedOut})
+_UNSEEN = frozenset({ev.RefusalRecorded, ev.ClockTrusted, ev.CalendarMovedOut})
 
 
 def change_of(

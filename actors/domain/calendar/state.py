@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from actors.domain.calendar.at_rest import FORMAT, FORMAT_LEFT, Kept, Leave, unpack
+from actors.domain.calendar.at_rest import FORMAT, FORMAT_LEFT, Departure, Kept, unpack
 from actors.domain.calendar.lifecycle import LIVE
 from actors.domain.calendar.occupancy import Booking, Hold, Occupancy
 from actors.domain.calendar.remembered import Remembered
@@ -109,7 +109,7 @@ class CalendarState:
         then a day more with each advance. Visits are forgotten by it."""
         self.fresh = False
         """Rules were set after the window's last advance."""
-        self.left: Leave | None = None
+        self.left: Departure | None = None
         """Where the calendar went; its state stays, to be handed over again."""
         self.answers = Remembered(policy)
         self.expired: dict[HoldId, PatientId] = {}
@@ -327,7 +327,7 @@ class CalendarState:
             tuple(self.hold_view(hold) for hold in holds),
         )
 
-    def _on_refused(self, event: ev.CommandRefused) -> None:
+    def _on_refused(self, event: ev.RefusalRecorded) -> None:
         refusal = Refusal(RefusalCode(event.code), event.detail, event.about)
         self.answers.put(event.key, (event.fingerprint, event.at, refusal))
 
@@ -336,7 +336,7 @@ class CalendarState:
 
     def _on_moved_out(self, event: ev.CalendarMovedOut) -> None:
         assert event.version == self.version, "an event is missing"
-        self.left = Leave(event.to_shard, event.seq, self.epoch)
+        self.left = Departure(event.to_shard, event.seq, self.epoch)
 
     def _on_moved_in(self, event: ev.CalendarMovedIn) -> None:
         """All of it is replaced: a calendar that came back is older here."""
@@ -561,7 +561,7 @@ _APPLIERS: dict[type, Callable[[CalendarState, Any], Any]] = {
 }
 
 _UNCOUNTED: dict[type, Callable[[CalendarState, Any], None]] = {
-    ev.CommandRefused: CalendarState._on_refused,
+    ev.RefusalRecorded: CalendarState._on_refused,
     ev.ClockTrusted: CalendarState._on_clock,
     ev.CalendarMovedOut: CalendarState._on_moved_out,
     ev.CalendarMovedIn: CalendarState._on_moved_in,

@@ -20,7 +20,7 @@ from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import LocationId, Millis, Minute, VisitTypeId
 from actors.domain.rules import Availability, TimeOff, VisitType
 from actors.domain.time.grid import PAGE_MINUTES, ones
-from actors.domain.time.openings import Place
+from actors.domain.time.openings import LocationHours
 
 LEAVE, HOURS, PLACE, VISIT_TYPE = "leave", "hours", "place", "visit_type"
 """Reasons: away, closed, not at this place any more, no such visit type any more."""
@@ -41,7 +41,8 @@ class Ground:
             rule.visit_type: rule for rule in rules.visit_types
         }
         self._places = {
-            location.location_id: Place(location, cell) for location in rules.locations
+            location.location_id: LocationHours(location, cell)
+            for location in rules.locations
         }
         self._open: dict[tuple[LocationId, int], int] = {}
         self._away = _merged(time_off)
@@ -60,7 +61,7 @@ class Ground:
             return HOURS
         return LEAVE if self.is_away(visit) else ""
 
-    def _is_open(self, place: Place, visit: Booking | Hold) -> bool:
+    def _is_open(self, place: LocationHours, visit: Booking | Hold) -> bool:
         first, last = visit.start // self._cell, -(-visit.end // self._cell)
         page, offset = divmod(first, self._size)
         name = place.location_id, page

@@ -17,7 +17,7 @@ from actors.domain.rules import (
     VisitType,
 )
 from actors.domain.time.grid import PAGE_MINUTES, bits
-from actors.domain.time.openings import Place
+from actors.domain.time.openings import LocationHours
 from actors.domain.zones import day_named, instant_text, zone_named
 
 LOCATIONS_MAX, VISIT_TYPES_MAX = 20, 32
@@ -178,7 +178,7 @@ def overlap_problem(rules: Availability, cell: int, now: Millis) -> str:
     For those who take rules from a person. It expands ``OVERLAP_WEEKS`` of each
     location, too much for a shard; there the first of two open locations counts.
     """
-    places = [Place(location, cell) for location in rules.locations]
+    places = [LocationHours(location, cell) for location in rules.locations]
     if not places[1:]:
         return ""
     size = PAGE_MINUTES // cell

@@ -205,7 +205,7 @@ class WindowAdvanced(EventBase, frozen=True, kw_only=True, tag="window"):
     until: Minute
 
 
-class CommandRefused(EventBase, frozen=True, kw_only=True, tag="refused"):
+class RefusalRecorded(EventBase, frozen=True, kw_only=True, tag="refused"):
     """A keyed command was refused; kept so that its retry hears the same.
 
     Changes nothing else, and leaves the version as it was.
@@ -266,7 +266,7 @@ Event = (
     | NoShowMarked
     | OutcomeUndone
     | WindowAdvanced
-    | CommandRefused
+    | RefusalRecorded
     | ClockTrusted
     | CalendarMovedOut
     | CalendarMovedIn

@@ -79,7 +79,7 @@ class Openings:
         self._cell = cell
         self._size = PAGE_MINUTES // cell
         self._away = [(off.start // cell, -(-off.end // cell)) for off in time_off]
-        self._places = [Place(location, cell) for location in rules.locations]
+        self._places = [LocationHours(location, cell) for location in rules.locations]
         self.places = tuple(
             SlotPlace(location.location_id, location.name, location.time_zone)
             for location in rules.locations
@@ -146,7 +146,11 @@ class Openings:
             self._fit(offer, page, opened, away)
 
     def _fit(
-        self, offer: Offer, page: int, opened: list[tuple[Place, int]], away: int
+        self,
+        offer: Offer,
+        page: int,
+        opened: list[tuple[LocationHours, int]],
+        away: int,
     ) -> None:
         free = ~any_of(away, offer.length)
         only = offer.rule.locations
@@ -163,7 +167,7 @@ class Openings:
                 offer.where[page].append((place.location_id, starts))
         offer.pages[page] = total
 
-    def _aligned(self, place: Place, rule: VisitType, page: int) -> int:
+    def _aligned(self, place: LocationHours, rule: VisitType, page: int) -> int:
         if rule.aligned_from is AlignedFrom.OPENING:
             return place.start_cells(page * self._size, self._size, rule.alignment)
         assert place.zone is not None, "nothing is open there"
@@ -212,7 +216,7 @@ class Days:
         return found
 
 
-class Place:
+class LocationHours:
     """A location's hours, ready to expand.
 
     A cell is open where the clock on the wall shows open minutes all through it. So a

@@ -348,7 +348,7 @@ _NOT_PROJECTED = frozenset(
         ev.HoldReleased,
         ev.HoldExpired,
         ev.WindowAdvanced,
-        ev.CommandRefused,
+        ev.RefusalRecorded,
         ev.ClockTrusted,
         ev.CalendarMovedOut,
     }

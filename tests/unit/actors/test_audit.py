@@ -17,11 +17,11 @@ from actors.domain.messages.answers import BookingStatus
 from actors.domain.messages.events import (
     BookingCancelled,
     BookingRescheduled,
-    CommandRefused,
     Event,
     HoldExpired,
     HoldPlaced,
     NoShowMarked,
+    RefusalRecorded,
     SlotBooked,
 )
 from actors.ports import Record
@@ -100,7 +100,7 @@ def audited(*events: Event) -> Audit:
 
 def test_a_day_of_holds_moves_and_cancellations_has_no_problem() -> None:
     """Time that was given back may be given again."""
-    refused = CommandRefused(
+    refused = RefusalRecorded(
         provider_id=PROVIDER, at=Millis(0), version=6, key="k", code="slot_unavailable"
     )
     audit = audited(

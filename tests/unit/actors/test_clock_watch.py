@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.domain.ids import Millis
-from actors.shard.clock_watch import CONFIRM_MS, STEP_MS, ClockWatch, Reading
+from actors.shard.clock_watch import CONFIRM_MS, STEP_MS, ClockReading, ClockWatch
 
 START = 1_800_000_000_000
 DAY = 86_400_000
@@ -25,11 +25,11 @@ class Machine:
     def right(self) -> int:
         return START + self.steady
 
-    def see(self) -> Reading:
+    def see(self) -> ClockReading:
         wall = Millis(self.right + self.error)
         return self.watch.see(wall, Millis(self.steady), Millis(self.floor))
 
-    def after(self, ms: int, *, every: int = 1_000) -> Reading:
+    def after(self, ms: int, *, every: int = 1_000) -> ClockReading:
         """Time goes on, and the clock is looked at now and then."""
         until = self.steady + ms
         while self.steady + every < until:
@@ -58,7 +58,9 @@ def test_a_clock_that_is_wrong_for_a_moment_is_not_believed(step: int) -> None:
         assert reading.doubt
         assert reading.now == machine.right
     machine.error = 0
-    assert machine.after(1) == Reading(Millis(machine.right), Millis(machine.right))
+    assert machine.after(1) == ClockReading(
+        Millis(machine.right), Millis(machine.right)
+    )
 
 
 @pytest.mark.parametrize("step", [400 * DAY, -400 * DAY])

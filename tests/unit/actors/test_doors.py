@@ -15,8 +15,8 @@ from actors.remote.lines import (
     KEY_VARIABLE,
     POLL,
     STATUS,
-    Door,
     Lines,
+    ShardEndpoint,
     poll_payload,
 )
 
@@ -41,7 +41,7 @@ class Process:
     """A shard's process as a gateway knows it through Ray."""
 
     def __init__(self) -> None:
-        self.door = Door(EchoHost())
+        self.door = ShardEndpoint(EchoHost())
         self.asked = 0
 
     async def close(self) -> None:
@@ -166,7 +166,7 @@ async def test_without_a_key_there_is_no_door_beyond_this_machine(
 ) -> None:
     """Whoever reaches a door can book: with no secret it listens on loopback only."""
     monkeypatch.setenv(KEY_VARIABLE, "")
-    door = Door(EchoHost())
+    door = ShardEndpoint(EchoHost())
     for host in ("0.0.0.0", "10.1.2.3", "::", "clinic.example"):
         assert await door.address(host) == ""
     assert (await door.address("127.0.0.2")).startswith("127.0.0.2:")
@@ -175,7 +175,7 @@ async def test_without_a_key_there_is_no_door_beyond_this_machine(
 
 async def test_a_process_that_cannot_listen_is_asked_through_ray(lines: Lines) -> None:
     """A door that does not open is no fault of the call: it takes the other road."""
-    door = Door(EchoHost())
+    door = ShardEndpoint(EchoHost())
 
     async def where() -> str:
         return await door.address("127.0.0.1")

@@ -20,7 +20,7 @@ from actors.errors import (
 )
 from actors.hosting.mailbox import Mailbox
 from actors.ports import ShardReply, Trouble, TroubleCode
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from tests.unit.actors import practice as p
 from tests.unit.actors.stores import FaultyJournal, FaultySnapshots
 
@@ -41,11 +41,11 @@ class ManualClock:
 class Desk:
     """A mailbox over stores that a test can break."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: ShardLimits | None = None) -> None:
         self.journal = FaultyJournal()
         self.snapshots = FaultySnapshots()
         self.clock = ManualClock()
-        self.limits = limits or Limits(retry_ms=1, append_ms=200)
+        self.limits = limits or ShardLimits(retry_ms=1, append_ms=200)
         self.mailbox = self.make()
 
     def make(self) -> Mailbox:
@@ -55,7 +55,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(limits: Limits | None = None) -> AsyncIterator[Desk]:
+async def desk(limits: ShardLimits | None = None) -> AsyncIterator[Desk]:
     one = Desk(limits)
     await one.mailbox.open()
     await one.mailbox.execute(p.opened())
@@ -180,7 +180,7 @@ async def test_full_journal_answers_full_and_recovers() -> None:
 
 async def test_silent_journal_is_taken_for_down_until_it_answers() -> None:
     """While the journal is away requests are told at once; then they are served."""
-    async with desk(Limits(retry_ms=1, retry_max_ms=5, append_ms=20)) as one:
+    async with desk(ShardLimits(retry_ms=1, retry_max_ms=5, append_ms=20)) as one:
         one.journal.gate.clear()
         one.journal.down = JournalUnavailable()
         down = await one.mailbox.execute([p.book("a")])
@@ -210,7 +210,7 @@ async def test_corrupt_journal_refuses_to_open() -> None:
 
 async def test_full_mailbox_says_so_at_once() -> None:
     """Beyond the bound requests are overloaded; those that wait are answered."""
-    async with desk(Limits(mailbox_max=2)) as one:
+    async with desk(ShardLimits(mailbox_max=2)) as one:
         one.journal.gate.clear()
         one.journal.appending.clear()
         first = asyncio.ensure_future(one.mailbox.execute([p.book("a")]))
@@ -226,7 +226,7 @@ async def test_full_mailbox_says_so_at_once() -> None:
 async def test_waiting_for_recovery_is_bounded() -> None:
     """A shard that does not open in time answers that it is recovering; closed, it has
     nothing that waits."""
-    one = Desk(Limits(answer_ms=10, retry_ms=60_000))
+    one = Desk(ShardLimits(answer_ms=10, retry_ms=60_000))
     one.journal.down = OutcomeUnknown()
     one.mailbox.start()
     assert codes(await one.mailbox.execute([p.slots()])) == [TroubleCode.RECOVERING]
@@ -266,7 +266,7 @@ async def test_close_stores_what_changed_and_opening_replays_nothing() -> None:
 
 async def test_snapshots_are_taken_beside_the_work() -> None:
     """After enough events a round stores the calendars and moves the position."""
-    limits = Limits(snapshot_events=3, snapshot_gap_ms=0, snapshot_chunk=1)
+    limits = ShardLimits(snapshot_events=3, snapshot_gap_ms=0, snapshot_chunk=1)
     async with desk(limits) as one:
         for number in range(6):
             one.clock.time = Millis(one.clock.time + 1)
@@ -280,7 +280,7 @@ async def test_snapshots_are_taken_beside_the_work() -> None:
 
 async def test_failed_snapshot_costs_nothing_but_a_later_one() -> None:
     """The position stays, requests are answered, and closing stores everything."""
-    limits = Limits(snapshot_events=1, snapshot_gap_ms=0)
+    limits = ShardLimits(snapshot_events=1, snapshot_gap_ms=0)
     async with desk(limits) as one:
         one.snapshots.faults = [OSError("disk")]
         while one.snapshots.faults:
@@ -293,7 +293,7 @@ async def test_failed_snapshot_costs_nothing_but_a_later_one() -> None:
 
 async def test_newer_owner_of_the_snapshots_ends_the_shard() -> None:
     """A save that is fenced means that another owner exists."""
-    limits = Limits(snapshot_events=1, snapshot_gap_ms=0)
+    limits = ShardLimits(snapshot_events=1, snapshot_gap_ms=0)
     async with desk(limits) as one:
         one.snapshots.faults = [Fenced()]
         while one.mailbox.state == "open":

@@ -16,7 +16,7 @@ from actors.domain.rules import Policy
 from actors.hosting.mailbox import Mailbox
 from actors.ports import Request, ShardReply, Trouble, TroubleCode
 from actors.shard.clock_watch import CONFIRM_MS
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from tests.fakes.clocks import SteppedClock
 from tests.unit.actors import practice as p
 from tests.unit.actors.stores import FaultyJournal, FaultySnapshots
@@ -34,7 +34,7 @@ class Surgery:
         self.mailbox = self._made()
 
     def _made(self) -> Mailbox:
-        limits = Limits(retry_ms=1)
+        limits = ShardLimits(retry_ms=1)
         return Mailbox(
             *(ShardId("s0000"), self.journal, self.snapshots, self.clock),
             *(Policy(), limits),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from actors.domain.ids import ProviderId, ShardId
 from actors.errors import OutcomeUnknown
 from actors.ports import StoredCalendar, TroubleCode
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from tests.unit.actors import practice as p
 from tests.unit.actors.stores import FaultySnapshots
 from tests.unit.actors.test_mailbox import Desk, codes, desk
@@ -14,7 +14,7 @@ from tests.unit.actors.test_mailbox import Desk, codes, desk
 
 async def test_append_that_fails_late_ends_the_process() -> None:
     """A dying disk fails its sync after a long wait; only a new process can go on."""
-    async with desk(Limits(retry_ms=1, append_ms=10)) as one:
+    async with desk(ShardLimits(retry_ms=1, append_ms=10)) as one:
         lost = asyncio.Event()
         one.mailbox.on_unknown = lost.set
         one.journal.gate.clear()
@@ -45,7 +45,7 @@ class SlowSnapshots(FaultySnapshots):
 
 async def test_request_given_up_while_its_calendar_loads_is_not_called_undone() -> None:
     """It will be decided all the same, so its outcome is unknown until then."""
-    one = Desk(Limits(retry_ms=1, answer_ms=20))
+    one = Desk(ShardLimits(retry_ms=1, answer_ms=20))
     slow = one.snapshots = SlowSnapshots()
     one.mailbox = one.make()
     await one.mailbox.open()
@@ -61,7 +61,7 @@ async def test_request_given_up_while_its_calendar_loads_is_not_called_undone() 
 
 async def test_shard_taken_over_while_its_journal_was_silent_is_left() -> None:
     """Who wakes from a long stop finds a newer owner, and does not take it back."""
-    async with desk(Limits(retry_ms=1, append_ms=10)) as one:
+    async with desk(ShardLimits(retry_ms=1, append_ms=10)) as one:
         one.journal.gate.clear()
         replies = await one.mailbox.execute([p.book("a")])
         assert codes(replies) == [TroubleCode.JOURNAL_DOWN]

@@ -118,5 +118,5 @@ async def test_the_next_ray_is_asked_and_never_what_the_last_one_said(
     await links.close()
 
 
-def _question() -> remote.Question:
-    return remote.Question(0, b"", lambda one: one.status.remote())
+def _question() -> remote.ShardQuestion:
+    return remote.ShardQuestion(0, b"", lambda one: one.status.remote())

@@ -14,12 +14,12 @@ from actors.domain.messages.answers import (
     PositionsView,
     SlotsView,
 )
-from actors.domain.messages.events import CommandRefused, HoldExpired, WindowAdvanced
+from actors.domain.messages.events import HoldExpired, RefusalRecorded, WindowAdvanced
 from actors.domain.messages.reads import ReadNextFree, ReadPositions, ReadProvider
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Policy
 from actors.ports import Record, Request, ShardReply, StoredCalendar, Trouble
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from actors.shard.shard import Shard
 from tests.unit.actors import practice as p
 
@@ -29,8 +29,8 @@ POLICY = Policy()
 class Bench:
     """A shard with a journal that is a list."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.shard = Shard(ShardId("s0000"), POLICY, limits or Limits())
+    def __init__(self, limits: ShardLimits | None = None) -> None:
+        self.shard = Shard(ShardId("s0000"), POLICY, limits or ShardLimits())
         self.records: list[Record] = []
         self.stored: dict[ProviderId, StoredCalendar] = {}
         self.now = p.NOW
@@ -90,7 +90,7 @@ def test_keyed_refusal_is_journaled_and_survives_a_crash() -> None:
     bench = Bench().practice()
     bench.ask(p.book("a"))
     (no,) = bench.ask(p.book("b", patient="pat_2"))
-    assert isinstance(bench.records[-1].event, CommandRefused)
+    assert isinstance(bench.records[-1].event, RefusalRecorded)
     bench.ask(p.cancel("a"))
     bench.open()
     assert bench.ask(p.book("b", patient="pat_2")) == [no]
@@ -209,7 +209,7 @@ def test_watched_windows_advance_at_cell_boundaries() -> None:
 
 def test_window_ticks_go_in_bounded_slices() -> None:
     """Many watched calendars do not stop the shard at a cell boundary."""
-    bench = Bench(Limits(due_max=2))
+    bench = Bench(ShardLimits(due_max=2))
     providers = [ProviderId(f"prv_{number}") for number in range(5)]
     for provider in providers:
         bench.ask(*p.opened(provider))

@@ -2,11 +2,11 @@
 
 from actors.domain.ids import Millis, ShardId
 from actors.domain.messages.answers import BookingView
-from actors.domain.messages.events import CommandRefused
+from actors.domain.messages.events import RefusalRecorded
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Policy
 from actors.ports import Record, Request, ShardReply
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from actors.shard.shard import Shard
 from tests.unit.actors import practice as p
 
@@ -18,7 +18,7 @@ JOURNAL: list[Record] = []
 def opened() -> Shard:
     """A shard whose journal's newest instant is ``p.NOW``."""
     JOURNAL.clear()
-    shard = Shard(ShardId("s0000"), Policy(), Limits())
+    shard = Shard(ShardId("s0000"), Policy(), ShardLimits())
     shard.opened(1, 0, 0, ())
     turn(shard, p.NOW, *p.opened())
     return shard
@@ -61,10 +61,10 @@ def test_a_refusal_under_a_clock_far_ahead_does_not_carry_time_along() -> None:
     shard = opened()
     (refused,) = turn(shard, p.NOW + 400 * 24 * HOUR, p.confirm("unknown"))
     assert isinstance(refused, Refusal)
-    assert isinstance(JOURNAL[-1].event, CommandRefused)
-    again = Shard(ShardId("s0000"), Policy(), Limits())
+    assert isinstance(JOURNAL[-1].event, RefusalRecorded)
+    again = Shard(ShardId("s0000"), Policy(), ShardLimits())
     again.opened(2, len(JOURNAL), 0, JOURNAL)
-    only_the_last = Shard(ShardId("s0000"), Policy(), Limits())
+    only_the_last = Shard(ShardId("s0000"), Policy(), ShardLimits())
     only_the_last.opened(2, len(JOURNAL), len(JOURNAL), JOURNAL[-1:])
     for one in (shard, again, only_the_last):
         assert one.residents.floor(p.NOW) <= p.NOW + 60_000

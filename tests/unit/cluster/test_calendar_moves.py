@@ -23,7 +23,7 @@ from actors.hosting.local import LocalLinks
 from actors.hosting.mailbox import Mailbox
 from actors.placement import Placement, isolated_shard, placing, shard_name
 from actors.ports import Request, Trouble, TroubleCode
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from cluster.moving.calendar_moves import CalendarMover, NoSuchProvider
 from gateway.calendars.courier import Courier
 from gateway.calendars.request_queue import BatchingLimits
@@ -67,7 +67,7 @@ class House:
         return links
 
     def _mailbox(self, shard: ShardId) -> Mailbox:
-        limits = Limits(snapshot_events=4, retry_ms=1)
+        limits = ShardLimits(snapshot_events=4, retry_ms=1)
         policy = Policy()
         return Mailbox(shard, self.journal, self.snapshots, self.clock, policy, limits)
 

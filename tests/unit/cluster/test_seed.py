@@ -14,7 +14,7 @@ from actors.domain.messages.reads import ReadProvider
 from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Policy
 from actors.ports import Request, Trouble
-from actors.shard.limits import Limits
+from actors.shard.limits import ShardLimits
 from actors.shard.shard import Shard
 from cluster.filling.places import clinics
 from cluster.filling.practice_providers import providers_of
@@ -30,7 +30,7 @@ class CalendarsHere:
     """All calendars in one shard of this process, without a journal."""
 
     def __init__(self) -> None:
-        self.shard = Shard(ShardId("s0000"), Policy(), Limits())
+        self.shard = Shard(ShardId("s0000"), Policy(), ShardLimits())
         self.shard.opened(1, 0, 0, ())
         self.events = 0
         self.refused: Counter[str] = Counter()

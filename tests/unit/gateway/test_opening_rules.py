@@ -12,7 +12,7 @@ import pytest
 
 from actors.domain.calendar import validation
 from actors.domain.messages.refusals import Refusal
-from actors.domain.time.openings import Place
+from actors.domain.time.openings import LocationHours
 from gateway.providers import rule_checks
 from gateway.providers.opening_rules import AvailabilityRequest, availability_of
 from tests import factories as make
@@ -330,13 +330,13 @@ def test_a_calendar_expands_nothing_to_judge_rules(
 ) -> None:
     """What a week looks like is the gateway's work: bounded by weeks and places."""
     expanded: list[int] = []
-    whole = Place.open_cells
+    whole = LocationHours.open_cells
 
-    def counted(place: Place, first: int, count: int) -> int:
+    def counted(place: LocationHours, first: int, count: int) -> int:
         expanded.append(first)
         return whole(place, first, count)
 
-    monkeypatch.setattr(Place, "open_cells", counted)
+    monkeypatch.setattr(LocationHours, "open_cells", counted)
     found = availability_of(_full_body(), 5, make.NOW)
     assert len(expanded) == 20 * validation.OVERLAP_WEEKS
     expanded.clear()
