@@ -5,7 +5,7 @@
     SchedulingError                 code, retryable
     ├── Unavailable   retryable     the system cannot answer now; nothing is lost
     │   ├── CalendarRecovering      a shard is starting or moving
-    │   │   └── EpochTooLow         it must begin anew to take a calendar in
+    │   │   └── EpochTooLow         it must be reopened before it adopts a calendar
     │   ├── JournalUnavailable      no acknowledgement is possible just now
     │   ├── JournalFull             space is short: no new holds, then no bookings
     │   ├── Overloaded              a bounded queue is full
@@ -44,7 +44,7 @@ class CalendarRecovering(Unavailable):
 
 
 class ShardAsleep(CalendarRecovering):
-    """The shard is passive: nothing happens there until somebody asks it something."""
+    """The shard is passive: nothing happens there until a request arrives."""
 
 
 class EpochTooLow(CalendarRecovering):

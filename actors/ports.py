@@ -63,7 +63,7 @@ class Clock(Protocol):
 
 
 class SteadyClock(Clock, Protocol):
-    """A clock that also tells a time which nobody can set."""
+    """A clock with a second, monotonic time that cannot be set."""
 
     def steady(self) -> Millis:
         """Time since some fixed moment; it only goes forward, at the pace of time."""

@@ -170,7 +170,7 @@ class Audit:
         return home | {name: one.version for name, one in self._here.items()}
 
     def _settle(self) -> None:
-        """The shard's journal was read: its calendars must be nobody else's."""
+        """The shard's journal was read: no other shard may have its calendars."""
         here, self._here = self._here, {}
         for provider, tenure in here.items():
             other = self._at_home.get(provider)

@@ -18,7 +18,7 @@ EDITION: Final = str(tzdata.IANA_VERSION)
 """The edition of the database, for instance ``2026f``."""
 
 _PLACEHOLDERS: Final = frozenset({"Factory"})
-"""Names in the database for a clock that nobody has set yet."""
+"""Names in the database for a clock that has not been set yet."""
 
 _PACKAGE: Final = files("tzdata")
 

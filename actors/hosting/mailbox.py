@@ -77,7 +77,7 @@ class PendingCall:
         self.begun = False
 
     def answer(self, replies: list[ShardReply]) -> None:
-        """Answer, unless nobody waits any more."""
+        """Answer, unless the caller has stopped waiting."""
         if not self.future.done():
             self.future.set_result(replies)
 
@@ -98,7 +98,7 @@ class Mailbox:
     """One shard, open for requests. ``start`` it, and ``close`` it.
 
     ``on_unknown`` is called when an append's outcome is unknown, before the shard
-    opens anew; ``on_fenced`` when another owner took the shard, which is final.
+    opens again; ``on_fenced`` when another owner took the shard, which is final.
     """
 
     def __init__(
@@ -187,11 +187,11 @@ class Mailbox:
         return self.shard.feed.since(epoch, number, self.limits.poll_bytes)
 
     def idle_ms(self, now: Millis) -> int:
-        """For how long nobody has asked anything; 0 while somebody waits."""
+        """Time since the last request; 0 while requests wait."""
         return 0 if self._waiting or self._flying else now - self._used_at
 
     def status(self) -> ShardStatus:
-        """The shard's own account."""
+        """What the shard says of itself."""
         status = status_of(self.shard, self.state, self._waiting, self._opened_at)
         watch = self._watch
         return replace(
@@ -363,7 +363,7 @@ class Mailbox:
         return time
 
     async def _sleep(self) -> None:
-        """Until somebody asks, or something is due."""
+        """Wait until a request arrives, or something is due."""
         time = self._time()
         now = time.now
         wakeup = self.shard.next_wakeup(now)
@@ -400,7 +400,7 @@ class Mailbox:
         """One batch: decide, journal, apply, publish; then answer."""
         shard = self.shard
         self._flying = calls
-        for call in calls:  # whoever gives up from now on will not be left out
+        for call in calls:  # a caller that gives up from now on is decided all the same
             call.begun = True
         requests = [request for call in calls for request in call.requests]
         missing = shard.missing(requests, may_lower=self._may_lower)

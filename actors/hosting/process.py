@@ -2,9 +2,10 @@
 
 A hand-off has two processes for a moment: the successor is made *warm* (everything is
 imported and connected, nothing is opened), the owner flushes and is released, the
-successor starts. Whoever leads this may die after any step, so each process watches
-over itself: a released one that is not killed ends by itself, and so does a warm one
-that is not started. Which of the two may write is decided by the journal's epoch.
+successor starts. The process that leads this may die after any step, so each process
+has timeouts of its own: a released one that is not killed ends by itself, and so does
+a warm one that is not started. Which of the two may write is decided by the journal's
+epoch.
 
 Plain asyncio; ``actors/remote/actor.py`` makes a Ray actor of it. Requests and replies
 cross as one msgpack blob per call.
@@ -45,7 +46,7 @@ class HostTimeouts(Struct, frozen=True):
     """How long a process waits for the next step of a hand-off, in seconds."""
 
     released_s: float = 10.0
-    """Released and not killed: it ends, and Ray starts it anew, or for good if a
+    """Released and not killed: it ends, and Ray restarts it, or for good if a
     successor has opened the shard."""
     warm_s: float = 60.0
     """Warm and not started: it ends for good."""
@@ -155,7 +156,7 @@ class ShardHost:
         return await self.report()
 
     async def idle_ms(self, now: int) -> int:
-        """For how long nobody has asked anything."""
+        """Time since the last request."""
         return self._mailbox.idle_ms(Millis(now)) if self._mailbox else 0
 
     # --- what a hand-off asks ----------------------------------------------------
@@ -175,7 +176,7 @@ class ShardHost:
         return await self._mailbox.flush() if self._mailbox else 0
 
     async def release(self) -> bytes:
-        """Stop serving, for a successor; whoever calls now is told to ask elsewhere.
+        """Stop serving, for a successor; callers are now told to ask elsewhere.
 
         Returns a ShardStatus. Must be followed by the end of this process.
         """
@@ -209,8 +210,8 @@ class ShardHost:
         mailbox.on_fenced = self._depart
         if self._spec.crash_on_unknown:
             mailbox.on_unknown = self._crash
-        # Whether a process that ended had been started nobody knows: its stand-in
-        # opens at once. If it should not have, the other one is fenced, and leaves.
+        # It is unknown whether a process that ended had been started: its stand-in
+        # opens at once. If that was wrong, the other one is fenced, and leaves.
         if warm and not is_stand_in:
             await mailbox.warm()
             self._in_background(self._unless_started())
@@ -310,7 +311,7 @@ class ShardHost:
 
 
 def _is_serving(mailbox: Mailbox) -> bool:
-    """A damaged shard says so itself; nobody else could serve it."""
+    """A damaged shard counts as serving: it reports the damage itself."""
     return mailbox.state not in ("closed", "left")
 
 

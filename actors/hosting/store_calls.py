@@ -59,7 +59,9 @@ class StoreCalls:
         """Seal, then read where the snapshots end and what follows them."""
         shard, journal = self._shard, self.journal
         patience = shard.limits.open_ms
-        if self._checking:  # somebody may have taken over while the journal was silent
+        if (
+            self._checking
+        ):  # another owner may have taken over while the journal was silent
             await self.within(journal.check(shard.shard, self._held))
             self._checking = False
         sealed = await self.within(journal.seal(shard.shard), patience)
@@ -179,7 +181,7 @@ class StoreCalls:
             )
 
     def _note_late(self, task: asyncio.Task[Any]) -> None:
-        """An answer that nobody waited for. Unknown is unknown, however late."""
+        """An answer after its deadline. An unknown outcome stays unknown."""
         fault = None if task.cancelled() else task.exception()
         if fault is not None:
             _LOG.warning("a late store call failed: %r", fault)

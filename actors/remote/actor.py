@@ -64,7 +64,7 @@ def _place_of_this_process() -> tuple[str, bool]:
     node = node_name(context.get_node_id(), context.get_node_labels())
     try:
         return node, bool(context.was_current_actor_reconstructed)
-    except Exception:  # noqa: BLE001 - the head is away: nobody is warm without it
+    except Exception:  # noqa: BLE001 - the head is away: without it no process is warm
         return node, True
 
 

@@ -3,13 +3,13 @@
 Ray places shards, restarts them and finds them by name; what is said to them ten
 thousand times a second goes here, because a call through Ray's task machinery costs
 a millisecond and a half of processor time and this one a tenth of that (see
-docs/decisions). A line that breaks says so at once: whoever waits for an answer knows
-in the same instant that the outcome is unknown.
+docs/decisions). A line that breaks says so at once: callers that wait for an answer
+learn in the same instant that the outcome is unknown.
 
 A frame is its payload's length (u32), its kind (u8) and the number of the call (u64),
 big-endian, then the payload. The server begins with a nonce; the caller answers with
-its HMAC-SHA256 under the key that all processes of a site share, so that whoever can
-reach the port can do nothing with it. Frames are not encrypted: the network between
+its HMAC-SHA256 under the key that all processes of a site share, so that reaching
+the port alone is not enough. Frames are not encrypted: the network between
 nodes is the operator's, as it is for Ray.
 """
 
@@ -159,7 +159,7 @@ class _Callee(_Framed):
 
 
 class LineServer:
-    """A shard's door: answers calls of whoever knows the key."""
+    """The server's end: answers calls from connections that prove the key."""
 
     def __init__(
         self, answer: Answerer, key: bytes, failed: Callable[[int], None]
@@ -210,13 +210,13 @@ class Line(_Framed):
         """A line on which calls can be made. Bound the wait.
 
         Raises:
-            LineLost: nobody listens there, or the keys differ.
+            LineLost: the port does not answer, or the keys differ.
         """
         loop = asyncio.get_running_loop()
         try:
             _, line = await loop.create_connection(lambda: cls(key), host, port)
         except OSError as error:
-            raise LineLost(f"nobody answers at {host}:{port}") from error
+            raise LineLost(f"no answer at {host}:{port}") from error
         try:
             await line._stands
         except BaseException:
@@ -225,7 +225,7 @@ class Line(_Framed):
         return line
 
     async def call(self, kind: int, payload: bytes) -> bytes:
-        """The answer. Bound the wait; whoever stops waiting is forgotten.
+        """The answer. Bound the wait; a cancelled call is forgotten.
 
         Raises:
             LineLost: the outcome is unknown.
@@ -244,7 +244,7 @@ class Line(_Framed):
             self._waiting.pop(number, None)
 
     def frame(self, kind: int, number: int, payload: bytes) -> None:
-        """Give an answer to whoever still waits for it."""
+        """Hand an answer to its call, if that still waits."""
         if kind == HELLO:
             self._greeted(payload)
             return
@@ -263,7 +263,7 @@ class Line(_Framed):
             self._stands.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell everybody who waits, at once."""
+        """Fail all waiting calls at once."""
         self.is_lost = True
         if not self._stands.done():
             self._stands.set_exception(LineLost("the line was not accepted"))

@@ -1,14 +1,15 @@
-"""Doors of shards, and the lines that gateways keep to them.
+"""Ports of shards, and the connections (lines) that gateways keep to them.
 
-A shard's process opens a door (a port) when somebody first asks where it is; a gateway
-asks that through Ray, once for each process, and from then on talks over a line. Where
-no line can be had the call goes through Ray as before, so a door is never needed, only
-quick. What a broken line means is what any lost call means: the outcome is unknown.
+A shard's process opens a port when it is first asked for its address; a gateway asks
+that through Ray, once for each process, and from then on calls over a line. Where no
+line can be had the call goes through Ray, so a direct connection is an optimisation,
+never a requirement. A broken line means what any lost call means: the outcome is
+unknown.
 
-A peer that is frozen takes packets and answers none: its line stays, for it may thaw,
-and every call on it is bounded by whoever waits. But Ray may have given its node up and
-begun the process anew elsewhere, under the same name: so whoever is silent is looked
-for through Ray (``check``). A peer whose packets vanish is given up by the kernel
+A peer that is frozen accepts packets and answers none: its line stays, since it may
+recover, and every call on it is bounded by its caller. But Ray may have given its node
+up and restarted the process elsewhere, under the same name: so a silent peer is looked
+up through Ray again (``check``). A peer whose packets vanish is given up by the kernel
 (TCP_USER_TIMEOUT).
 """
 
@@ -30,10 +31,10 @@ from actors.remote.line import Line, LineLost, LineServer
 EXECUTE, POLL, STATUS = 1, 2, 3
 """Kinds of calls."""
 KEY_VARIABLE: Final = "RAY_AUTH_TOKEN"
-"""Whoever may call through Ray may call here: the secret is the same."""
+"""A caller that may call through Ray may call here: the secret is the same."""
 CONNECT_S: Final = 1.0
 ADDRESS_S: Final = 5.0
-"""How long a process may take to say where its door is; it may just be starting."""
+"""How long a process may take to give its address; it may just be starting."""
 WITHOUT_S: Final = 2.0
 """So long calls go through Ray before a line is tried again."""
 SILENT_MS: Final = 3_000
@@ -44,7 +45,7 @@ _CURSOR = struct.Struct(">QQQ")
 
 
 def site_key() -> bytes:
-    """The key of this process's lines; empty where Ray asks nobody for a token."""
+    """The key of this process's lines; empty where Ray requires no token."""
     return os.environ.get(KEY_VARIABLE, "").encode()
 
 
@@ -62,12 +63,14 @@ class ShardEndpoint:
         self._server: LineServer | None = None
 
     async def address(self, host: str) -> str:
-        """``host:port``; listens on that address from now on. Empty: there is no door.
+        """``host:port``; listens on that address from now on. Empty: no port is open.
 
-        Without a key only this machine may come in: whoever reaches a door can book.
+        Without a key it listens on loopback only: any caller that reaches it can book.
         """
         if not site_key() and not _is_loopback(host):
-            _LOG.warning("no door at %s: %s is not set", host, KEY_VARIABLE)
+            _LOG.warning(
+                "no direct connections at %s: %s is not set", host, KEY_VARIABLE
+            )
             return ""
         if self._opening is None or _has_failed(self._opening):
             loop = asyncio.get_running_loop()

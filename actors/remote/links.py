@@ -99,8 +99,8 @@ class RayLinks:
     """``ShardLinks`` to Ray actors.
 
     ``spec`` is for placement "provider": a shard without an actor is then created
-    when first asked. But only one that is ``known``, or asked to register: whoever
-    invents ids must not get a process for each. ``known`` may raise Unavailable.
+    when first asked. But only one that is ``known``, or asked to register:
+    invented ids must not get a process each. ``known`` may raise Unavailable.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class RayLinks:
             raise ShardAsleep(f"shard {shard} is passive")
 
     async def _is_strange(self, shard: ShardId) -> bool:
-        """Whether nobody registered this shard's provider. Raises Unavailable."""
+        """Whether this shard's provider was never registered. Raises Unavailable."""
         if self._fixed or shard in self._seats or self._known is None:
             return False
         return not await self._known(shard)
@@ -191,7 +191,7 @@ class RayLinks:
         """End actors idle for so long, for placement "provider"; how many ended.
 
         A call that meets a closing actor is told that it recovers, and its retry
-        activates the shard anew. Call it now and then in the creating process.
+        activates the shard again. Call it now and then in the creating process.
         """
         ended = 0
         for shard in () if self._fixed else tuple(self._seats):
@@ -209,7 +209,7 @@ class RayLinks:
         """Ray is away with every shard: all calls are told so until ``resume``.
 
         Calls under way end with an unknown outcome. Returns the shards that were in
-        use: with placement "provider" nobody else remembers them.
+        use: with placement "provider" no other record of them exists.
         """
         self._is_away = True
         in_use = tuple(self._seats)
@@ -280,9 +280,9 @@ class RayLinks:
             self._calls.discard(patience)
 
     async def _answer(self, shard: ShardId, question: ShardQuestion) -> Any:
-        """Ask under one name and the other until somebody serves the shard.
+        """Ask under one name and the other until one serves the shard.
 
-        Who says ELSEWHERE has done nothing, so the same call goes on to the other.
+        A process that answers ELSEWHERE has done nothing; the call goes to the other.
         """
         pause_s = 0.0
         while True:
@@ -318,8 +318,8 @@ class RayLinks:
     def _look_around(self, shard: ShardId) -> None:
         """The process is silent: see, beside the work, if a successor serves.
 
-        The silent one is kept meanwhile: without Ray's head nobody can be found, and
-        those who are known go on.
+        The silent one is kept meanwhile: without Ray's head nothing can be looked up,
+        and known processes go on serving.
         """
         now = asyncio.get_running_loop().time()
         if (
@@ -373,7 +373,7 @@ class RayLinks:
                     made = await loop.run_in_executor(
                         self._threads, create_actor, shard, self._spec
                     )
-                except ValueError:  # somebody else was creating it
+                except ValueError:  # another process was creating it
                     return []
             return [Seat(actor_names(shard)[0], made)]
         return await loop.run_in_executor(self._threads, seats_of, shard)

@@ -34,7 +34,7 @@ def providers_of(request: Request) -> tuple[ProviderId, ...]:
 
 
 class Batch:
-    """Requests decided together. Nothing of it may be told before ``commit``."""
+    """Requests decided together. No reply may leave the shard before ``commit``."""
 
     def __init__(
         self, requests: Sequence[Request], time: ClockReading, pressure: float
@@ -49,9 +49,9 @@ class Batch:
         self.replies: list[ShardReply | None] = [None] * len(requests)
         self.changed: dict[ProviderId, list[Event]] = {}
         self.judged = False
-        """It says no, repeats an answer, or tells what only the shard's owner knows."""
+        """A reply refuses, repeats an answer, or says what only the owner knows."""
         self.faults: list[Exception] = []
-        """Defects of ours that one request met; for the log."""
+        """Internal errors that single requests met; for the log."""
 
     @property
     def must_check(self) -> bool:
@@ -59,11 +59,11 @@ class Batch:
         return self.judged and not self.events
 
     def not_now(self) -> Trouble:
-        """What a command hears while the clock is not believed."""
+        """The answer to a command while the clock is not believed."""
         return Trouble(TroubleCode.CLOCK, self.time.doubt, CLOCK_RETRY_S)
 
     def is_full_for(self, command: Command, limits: ShardLimits) -> bool:
-        """Whether the journal's room is too short for what it asks."""
+        """Whether the journal has too little room left for this command."""
         if self.pressure < limits.full_for_holds:
             return False
         if isinstance(command, PlaceHold):
@@ -73,6 +73,9 @@ class Batch:
         )
 
     def faulty(self, fault: Exception) -> Trouble:
-        """What is answered where a defect of ours stands in the way."""
+        """The answer to a request that met an internal error."""
         self.faults.append(fault)
-        return Trouble(TroubleCode.FAULT, "an error of ours, which has been noted")
+        return Trouble(
+            TroubleCode.FAULT,
+            "internal error (logged)",
+        )

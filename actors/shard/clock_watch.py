@@ -1,6 +1,6 @@
 """Whether the machine's clock is to be believed, and what time a shard goes by.
 
-The wall clock is compared with steady time, which nobody can set. Between the two the
+The wall clock is compared with steady time, which cannot be set. Between the two the
 shard keeps a time of its own that follows the wall clock slowly, so that a hold lasts
 as long as was promised although the clock is corrected meanwhile:
 
@@ -72,7 +72,7 @@ class ClockWatch:
 
     @property
     def doubts(self) -> bool:
-        """Whether a step is waited for to stay or to go."""
+        """Whether a step of the clock is still to be confirmed."""
         return self._doubted is not None
 
     @property

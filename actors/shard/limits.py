@@ -48,10 +48,10 @@ class ShardLimits(Struct, frozen=True):
     tail_short: int = 500
     """A tail that is replayed in a few milliseconds: not worth another round."""
     check_ms: int = 2500
-    """So long after its last word the journal is asked whether the shard is still
-    ours, even if nobody asks us: a zombie must notice by itself."""
+    """After so long without an answer of the journal, the shard asks it who owns the
+    shard, even without requests: a former owner must notice by itself."""
     look_ms: int = 1000
-    """How long that question may take; after ``append_ms`` of silence we stop."""
+    """How long that question may take; after ``append_ms`` of silence it stops."""
     full_for_holds: float = 0.90
     full_for_bookings: float = 0.97
     """Journal pressure from which new holds, then new bookings, are refused."""

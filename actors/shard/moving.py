@@ -2,12 +2,12 @@
 
 ::
 
-    old shard   CalendarMovedOut   from then on it answers "moved", for ever
+    old shard   CalendarMovedOut   from then on it answers "moved"
     new shard   CalendarMovedIn    the whole calendar; its epoch is above the old one's
 
-In between nobody answers for the calendar, which is what keeps it one: a shard of its
-own does not begin a calendar that has not come in. Each step asked again is answered
-as the first time, so a move that broke off is simply made again.
+In between no shard answers for the calendar, so it never exists twice: a shard of its
+own does not begin a calendar that has not arrived. Every step is idempotent, so an
+interrupted move is repeated from the start.
 
 Pure: the shard journals what comes back.
 """
@@ -36,7 +36,7 @@ Outcome = Moving | Reply | Trouble
 
 
 def away(state: CalendarState, shard: ShardId) -> Trouble | None:
-    """What ``shard`` says instead of an answer about a calendar it does not have."""
+    """The trouble that ``shard`` answers about a calendar it does not have."""
     left = state.left
     if left is not None:
         return Trouble(TroubleCode.MOVED, left.to_shard, provider_id=state.provider_id)
@@ -61,7 +61,7 @@ def moved(state: CalendarState, command: Transfer, now: Millis, seq: int) -> Out
     return _moved_in(state, command, now)
 
 
-def told(state: CalendarState, command: Transfer) -> Reply:
+def transfer_answer(state: CalendarState, command: Transfer) -> Reply:
     """The answer to a transfer that was done."""
     left = state.left
     if left is None or isinstance(command, AdoptCalendar):
@@ -81,7 +81,7 @@ def _moved_out(
 ) -> Outcome:
     left = state.left
     if left is not None and left.to_shard == command.to_shard:
-        return told(state, command)
+        return transfer_answer(state, command)
     if left is not None:
         return Trouble(TroubleCode.MOVED, left.to_shard, provider_id=state.provider_id)
     if not state.registered:
@@ -104,11 +104,11 @@ def _moved_in(state: CalendarState, command: AdoptCalendar, now: Millis) -> Outc
         return invalid("this is not the state that a calendar takes along")
     here = state.left
     if here is not None and command.from_epoch <= here.epoch:
-        # Old news: it was here, and has moved on since.
+        # A late retry: the calendar was here, and has moved on since.
         return Trouble(TroubleCode.MOVED, here.to_shard, provider_id=state.provider_id)
     if state.registered and here is None:
         if state.version >= kept.version:
-            return told(state, command)
+            return transfer_answer(state, command)
         return invalid("another calendar of this provider is here already")
     return CalendarMovedIn(
         provider_id=state.provider_id,

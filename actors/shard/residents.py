@@ -87,7 +87,7 @@ class Residents:
         return refused if refused <= wall + REFUSAL_ALONE_MS else Millis(0)
 
     def lately_held(self, since: Millis) -> list[ProviderId]:
-        """Calendars of the tail that may have live holds; someone must end them."""
+        """Calendars of the tail that may have live holds, to be ended in time."""
         return [
             provider
             for provider, records in self._tails.items()
@@ -189,7 +189,7 @@ class Residents:
     # --- passivation -----------------------------------------------------------
 
     def passivate(self, before: Millis, watched: Iterable[ProviderId]) -> int:
-        """Drop calendars unused since ``before``, unless somebody needs them."""
+        """Drop calendars unused since ``before``, unless they are still needed."""
         kept = set(watched) | self._dirty
         idle = [
             provider

@@ -5,13 +5,13 @@
     opened ──► missing ─ adopt ─► begin ─► (journal the events) ─► commit ──► …
                                     └──────────────────────────► abandon, opened
 
-Obligations of whoever drives it (actors/hosting/mailbox.py, the simulator):
+Obligations of its drivers (actors/hosting/mailbox.py, the simulator):
 
 - load and ``adopt`` what is ``missing`` before ``begin``;
 - after ``begin``, journal ``batch.events`` with one append, or ask the journal who
   owns the shard if ``batch.must_check``; only then ``commit``, and only what
-  ``commit`` returns may be told to anybody;
-- if the journal did not answer "durable", ``abandon``, then open anew;
+  ``commit`` returns may leave the shard;
+- if the journal did not answer "durable", ``abandon``, then open it again;
 - one batch at a time; snapshots are encoded between batches.
 
 No clock, no I/O, no waiting: it can be stopped between any two steps. One file because
@@ -80,18 +80,18 @@ from actors.shard.clock_watch import STEP_MS, ClockReading
 from actors.shard.counters import ShardCounters
 from actors.shard.feed_ring import FeedRing
 from actors.shard.limits import ShardLimits
-from actors.shard.moving import away, epoch_to_beat, moved, told
+from actors.shard.moving import away, epoch_to_beat, moved, transfer_answer
 from actors.shard.residents import Resident, Residents
 from actors.shard.views import change_after, next_free_of, view_after, view_of
 
 _WINDOWED = (ReadSlots, ReadWeek, ReadProvider, ReadNextFree)
 _WATCHING = (ReadSlots, ReadWeek, ReadPositions)
 _OWNERS = (ReadHold, ReadBooking, ReadSchedule, ReadPositions)
-"""Questions that a former owner must not answer: it would tell somebody that their
-booking is not there, or a gateway that its stale page is the newest."""
+"""Questions that a former owner must not answer: a patient would read that a booking
+does not exist, or a gateway that its stale page is the newest."""
 
 _UNSEEN = (RefusalRecorded, ClockTrusted)
-"""Events that are no change for those who follow a calendar."""
+"""Events that change nothing that watchers see."""
 
 
 class Shard:
@@ -103,7 +103,7 @@ class Shard:
         self.limits = limits
         self.tally = ShardCounters()
         self.epoch_to_beat = 0
-        """Whoever opens the shard seals until its epoch is above this."""
+        """The shard is sealed again and again until its epoch is above this."""
         self._cell_ms = policy.cell_minutes * 60_000
         self._forget_all(0, 0, 0)
 
@@ -123,7 +123,7 @@ class Shard:
     def opened(
         self, epoch: int, last_seq: int, position: int, tail: Iterable[Record]
     ) -> None:
-        """The journal is sealed for us: begin with no calendar in memory."""
+        """The journal is sealed for this shard: begin with no calendar in memory."""
         self._forget_all(epoch, last_seq, position)
         self.residents.keep_tail(tail)
 
@@ -156,12 +156,12 @@ class Shard:
     ) -> Batch:
         """Decide all requests in order, and apply what follows in memory at once.
 
-        Also looks after holds that are due and windows that are watched, so an
+        Also expires holds that are due and advances watched windows, so an
         empty ``requests`` makes sense. ``pressure`` is the journal's. ``now`` is what
         a ClockWatch read, or just an instant that is to be believed.
 
         Raises:
-            EpochTooLow: nothing was done; the shard must be opened anew.
+            EpochTooLow: nothing was done; the shard must be opened again.
         """
         assert self._batch is None, "one batch at a time"
         self._rise_for(requests)
@@ -183,7 +183,7 @@ class Shard:
         return batch
 
     def commit(self, batch: Batch, seq: int) -> list[ShardReply]:
-        """The batch is durable up to ``seq``: publish it, and say what is to be said.
+        """The batch is durable up to ``seq``: publish it, and return the replies.
 
         One reply per request, in order; readers see what is durable now.
         """
@@ -195,7 +195,7 @@ class Shard:
             reply if reply is not None else self._read(batch, request)
             for request, reply in zip(batch.requests, batch.replies, strict=True)
         ]
-        self._leave_strangers(batch)
+        self._forget_unregistered(batch)
         if batch.requests or batch.events:
             self.tally.count(replies, batch.replies.count(None), batch.events)
         return replies
@@ -207,7 +207,7 @@ class Shard:
         return time if time.now >= floor else replace(time, now=floor)
 
     def _lower(self, batch: Batch, provider: ProviderId | None) -> None:
-        """Go by the clock though the journal is ahead of it, and journal that."""
+        """Follow the clock although the journal is ahead of it, and journal that."""
         resident = self.residents.get(provider) if provider else None
         floor, wall = self.residents.floor(batch.time.wall), batch.time.wall
         if resident is None or floor - wall <= STEP_MS:
@@ -269,7 +269,7 @@ class Shard:
             batch.judged = True
             return outcome
         self._apply(batch, calendar, (outcome,))
-        return told(calendar.state, command)
+        return transfer_answer(calendar.state, command)
 
     def _refuse(
         self, batch: Batch, calendar: Calendar, command: Command, refusal: Refusal
@@ -279,7 +279,7 @@ class Shard:
             command.key
             and refusal.code not in NOT_REMEMBERED
             and not self._is_scarce(batch)  # the room is for what is done
-            and calendar.state.registered  # strangers leave no trace
+            and calendar.state.registered  # unknown providers leave no trace
         ):
             event = calendar.refused(command, refusal, batch.now)
             self._apply(batch, calendar, (event,))
@@ -324,7 +324,7 @@ class Shard:
     # --- time ------------------------------------------------------------------
 
     def next_wakeup(self, now: Millis) -> Millis | None:
-        """When a batch should begin even if nobody asks; None if never."""
+        """When a batch should begin even without requests; None if never."""
         wakeups = [self._expiries[0][0]] if self._expiries else []
         if self._ticking:
             wakeups.append(now)
@@ -333,7 +333,7 @@ class Shard:
         return min(wakeups, default=None)
 
     def watched(self) -> Iterable[ProviderId]:
-        """Calendars that somebody read lately."""
+        """Calendars that were read lately."""
         return self._watched
 
     def _expire(self, batch: Batch, calendar: Calendar) -> None:
@@ -349,9 +349,9 @@ class Shard:
         kind: type[ExpireHolds | AdvanceWindow],
         is_due: Callable[[CalendarState, Millis], bool],
     ) -> None:
-        """What a calendar does because time passes; a defect in it stops only itself.
+        """Events that follow from time alone; an error in one calendar stops only it.
 
-        Else one calendar would fail every batch of its shard.
+        Without that guard one calendar would fail every batch of its shard.
         """
         state = calendar.state
         try:
@@ -373,7 +373,7 @@ class Shard:
     def _is_scarce(self, batch: Batch) -> bool:
         """Whether the journal's last room is kept for what people ask.
 
-        The shard's own events can wait: a hold that is due blocks nobody anyway.
+        The shard's own events can wait: a hold that is due blocks nothing anyway.
         """
         return batch.pressure >= self.limits.full_for_bookings
 
@@ -418,7 +418,7 @@ class Shard:
             if resident is not None:
                 self._advance(batch, resident.calendar)
 
-    # --- what is told ----------------------------------------------------------
+    # --- publishing -----------------------------------------------------------
 
     def _changes(self, batch: Batch, seq: int) -> list[CalendarChange]:
         changes: list[CalendarChange] = []
@@ -461,8 +461,8 @@ class Shard:
             return Refusal(RefusalCode.DEADLINE_PASSED, "not there yet; try again")
         return view_of(state, read)
 
-    def _leave_strangers(self, batch: Batch) -> None:
-        """Asking for a provider that does not exist leaves nothing behind."""
+    def _forget_unregistered(self, batch: Batch) -> None:
+        """Requests for a provider that does not exist leave nothing in memory."""
         for request in batch.requests:
             for provider in providers_of(request):
                 resident = self.residents.get(provider)

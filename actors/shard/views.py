@@ -1,4 +1,4 @@
-"""What a calendar shows: to a question, after a command, to those who watch."""
+"""What a calendar shows: to a read, after a command, and to watchers."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def view_after(state: CalendarState, event: Event | None) -> Answer:
 def change_after(
     state: CalendarState, events: Sequence[Event], seq: int
 ) -> CalendarChange:
-    """What watchers are told of one calendar's part of a batch, durable at ``seq``."""
+    """One calendar's part of a batch, durable at ``seq``, as watchers receive it."""
     slots, bookings, reread = change_of(state, events)
     holds, ended = holds_of(state, events)
     left = state.left

@@ -1,7 +1,7 @@
-"""What a batch of events means to watchers: absolute states of the slots it touched.
+"""What a batch of events changes for watchers: states of the slots it touched.
 
 The law, held by a test: an old view with these changes applied equals the fresh view,
-unless ``reread`` says to read anew. This is the one place that decides what leaves
+unless ``reread`` says to read again. This is the one place that decides what leaves
 the calendar with a change: slots name no patient, bookings do (staff and the patient),
 holds do (the patient).
 """
@@ -38,7 +38,7 @@ _UNSEEN = frozenset({ev.RefusalRecorded, ev.ClockTrusted, ev.CalendarMovedOut})
 def change_of(
     calendar: CalendarState, events: Sequence[ev.Event]
 ) -> tuple[list[SlotsChange], list[BookingView], bool]:
-    """The slots, the bookings, and whether to read slots anew (then none are listed).
+    """The slots, the bookings, and whether to read slots again (then none are listed).
 
     To be called after ``apply`` of ``events``: the whole of one batch of one
     calendar, the last that it applied.
@@ -129,7 +129,7 @@ def _window_before(
 ) -> Minute | None:
     """The window before the batch; None if unknown, more than a week back, or later.
 
-    After so long a pause, reading anew costs less than all the slots in between.
+    After so long a pause, reading again costs less than all the slots in between.
     """
     for event in happened:
         if type(event) is ev.WindowAdvanced:

@@ -1,4 +1,4 @@
-"""Who has which time: holds and bookings, and the cells they take.
+"""Holds and bookings, and the cells they take.
 
 Two holds never share a cell, nor do two blocking bookings, buffers included
 (the decisions see to it); giving cells back relies on that. A hold and a booking
@@ -78,7 +78,7 @@ class Booking(Struct, array_like=True, gc=False):
 
 
 class Occupancy:
-    """The holds and bookings of one calendar, findable in every way it needs."""
+    """The holds and bookings of one calendar, with an index for each look-up."""
 
     __slots__ = (
         "_expiries",

@@ -24,7 +24,7 @@ class Remembered:
     """Keys and answers of one calendar, oldest first.
 
     Forgetting goes in strides (a sixteenth of the retention, a quarter of the bound)
-    because looking for who leaves costs a walk over all.
+    because finding the entries to drop costs a walk over all.
     """
 
     __slots__ = ("_keep", "_max", "_newest_at", "_stride", "_sweep_at", "entries")
@@ -72,7 +72,7 @@ class Remembered:
         old = []
         for key, entry in entries.items():
             if entry[1] >= limit:
-                break  # they stand in the order of their events
+                break  # entries are in the order of their events
             old.append(key)
         for key in old:
             del entries[key]
@@ -83,8 +83,8 @@ class Remembered:
     def _drop(self, excess: int) -> None:
         """Forget this many, the oldest refusals first, then the oldest others.
 
-        A crowd's refusals must not push out the answers of those who won. The newest
-        entry stays: its command is being answered.
+        Refusals of a crowd must not push out the answers of successful commands. The
+        newest entry stays: its command is being answered.
         """
         entries = self.entries
         newest = next(reversed(entries))

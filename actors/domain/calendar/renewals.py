@@ -13,7 +13,7 @@ from actors.domain.ids import Millis, Minute, PatientId
 HOUR_MS = 3_600_000
 HELD_PER_PATIENT_MAX = 16
 PATIENTS_MAX = 4_096
-"""Who has not held for longest is forgotten first."""
+"""Patients whose last hold is the oldest are forgotten first."""
 
 
 class LatelyHeld(Struct, frozen=True, array_like=True, gc=False):
@@ -28,7 +28,7 @@ Entries = dict[PatientId, tuple[LatelyHeld, ...]]
 
 
 class Renewals:
-    """The holds of the last hour, by patient, those who held last at the end."""
+    """The holds of the last hour, by patient; the latest to hold are at the end."""
 
     __slots__ = ("entries",)
 
@@ -61,7 +61,7 @@ class Renewals:
             del entries[oldest]
 
     def booked(self, patient_id: PatientId, first: Minute, last: Minute) -> None:
-        """The patient has booked this time: its holds count no more."""
+        """The patient has booked this time: its holds no longer count."""
         mine = self.entries.get(patient_id)
         if mine is None:
             return

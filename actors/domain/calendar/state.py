@@ -1,4 +1,4 @@
-"""What is: the state of one provider's calendar, and how events change it.
+"""The state of one provider's calendar, and how events change it.
 
 Rule 1: ``apply`` never refuses, and reads neither clock nor rules nor tzdata.
 Rule 2: two holds never share a cell, nor do two blocking bookings, buffers included;
@@ -46,8 +46,9 @@ from actors.domain.time.grid import CELL_MINUTES, PAGE_MINUTES
 from actors.domain.time.openings import Openings
 
 EXPIRED_MAX = 512
-"""How many expired holds are remembered, so that their owners hear ``hold_expired``
-and not ``hold_not_found``: a busy calendar's last quarter of an hour."""
+"""How many expired holds are remembered, so that their owners are answered
+``hold_expired`` and not ``hold_not_found``: the last quarter of an hour of a busy
+calendar."""
 
 LEAVE_MARK = "leave"
 """The mark of what a leave hits (stranding.py); the others are of the rules."""
@@ -185,7 +186,7 @@ class CalendarState:
             occupancy.add_booking(booking)
         occupancy.trail_from = kept.version + 1
 
-    # --- what others may ask ---------------------------------------------------
+    # --- views of one object ---------------------------------------------------
 
     @property
     def retired(self) -> bool:
@@ -254,7 +255,7 @@ class CalendarState:
     # --- apply -----------------------------------------------------------------
 
     def apply(self, event: ev.Event, epoch: int) -> None:
-        """Let an event happen. Never refuses.
+        """Apply an event. Cannot fail.
 
         ``epoch`` is the ownership under which it was journaled; answers repeat it.
         """

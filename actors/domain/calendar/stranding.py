@@ -1,6 +1,6 @@
-"""Which visits and holds lost their ground: to a leave, or to new opening rules.
+"""Which visits and holds are no longer covered: by a leave, or by new opening rules.
 
-A visit that was booked stays until its people resolve it, but it is marked, with a
+A booked visit stays until staff or patient resolve it, but it is marked, with a
 reason, until it is moved, cancelled or covered again. A held slot that is marked
 cannot be booked. Notice, horizon, alignment and whether a type is still offered do not
 matter: they are about new bookings.

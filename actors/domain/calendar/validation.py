@@ -1,4 +1,4 @@
-"""Whether what a person sends makes sense: the first thing wrong with it, in words.
+"""Checks of input: the first thing wrong with it, as a sentence.
 
 Each check returns a sentence for ``invalid_request``, or an empty string.
 """
@@ -175,7 +175,7 @@ def _visit_type_problem(rule: VisitType, cell: int) -> str:
 def overlap_problem(rules: Availability, cell: int, now: Millis) -> str:
     """Two locations that are open at the same instant: where would the visit be?
 
-    For those who take rules from a person. It expands ``OVERLAP_WEEKS`` of each
+    For callers that accept rules from a person. It expands ``OVERLAP_WEEKS`` of each
     location, too much for a shard; there the first of two open locations counts.
     """
     places = [LocationHours(location, cell) for location in rules.locations]

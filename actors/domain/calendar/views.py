@@ -61,7 +61,7 @@ _VIEWS_MAX = 12
 
 def zone_of(state: CalendarState) -> Zone:
     """The zone of the first location, else of the clinic."""
-    assert state.profile is not None, "nobody reads slots of a stranger"
+    assert state.profile is not None, "an unregistered calendar has no slots to read"
     if state.availability is not None and state.availability.locations:
         name = state.availability.locations[0].time_zone
     else:

@@ -1,4 +1,4 @@
-"""What a calendar says back: answers to commands, and views for readers.
+"""Answers to commands, and views for readers.
 
 An answer to a command is a function of the event it caused, is remembered under the
 command's key, and is repeated word for word to a retry: the epoch and the version in
@@ -101,7 +101,7 @@ class TimeOffView(Struct, frozen=True, tag="time_off"):
 
 
 class Done(Struct, frozen=True, tag="done", gc=False):
-    """Accepted, and there is nothing to show (release, profile, time on)."""
+    """Accepted, with nothing to show (release, profile, end of a leave)."""
 
     provider_id: ProviderId
     epoch: int
@@ -189,7 +189,7 @@ class PositionsView(Struct, frozen=True, tag="positions"):
 
 
 class CalendarLeft(Struct, frozen=True, tag="calendar_left"):
-    """A whole calendar that moved out: for its new shard, and for nobody else.
+    """A whole calendar that moved out: for its new shard alone.
 
     ``epoch`` and ``seq`` are those of its last record in the shard that it left.
     """

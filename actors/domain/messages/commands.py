@@ -1,14 +1,14 @@
 """What can be asked of a calendar, in the imperative. Any of them may be refused.
 
 Every command names its provider, an idempotency ``key`` (unique per person and
-request, at most 64 characters, made by the gateway from the client's key and who
-they are), a ``fingerprint`` of its content (the same key with another fingerprint is
+request, at most 64 characters, made by the gateway from the client's key and its
+identity), a ``fingerprint`` of its content (the same key with another fingerprint is
 refused), and a ``deadline``: a calendar that sees it later refuses with
 ``deadline_passed``, so that an attempt thought lost cannot act after its successor.
 
 ``owner`` is the patient who asks; None means staff, whose right to act on this
-provider was checked before. A command from an owner about somebody else's hold or
-booking is answered "not found".
+provider was checked before. A command from an owner about another
+patient's hold or booking is answered "not found".
 """
 
 from __future__ import annotations

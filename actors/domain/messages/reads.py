@@ -1,4 +1,4 @@
-"""Questions to a calendar. They change nothing that anybody decided.
+"""Reads of a calendar. They change none of its decisions.
 
 Readers see durable state only: a shard answers them between batches. Reading slots
 marks the calendar as watched and first lets its window advance (see AdvanceWindow).

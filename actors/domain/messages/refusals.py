@@ -1,4 +1,4 @@
-"""The calendar's noes, each with a sentence that says what to do."""
+"""The calendar's refusals, each with advice for the caller."""
 
 from __future__ import annotations
 
@@ -42,9 +42,10 @@ command's key, the second must not stop the same key's later attempt."""
 
 
 class Refusal(Struct, frozen=True, tag="refusal", gc=False):
-    """An expected no. ``detail`` is a sentence for a person, without personal data.
+    """An expected negative answer.
 
-    ``about`` is the id of the asker's own hold or booking that is the reason.
+    ``detail`` is a sentence for a person, without personal data. ``about`` is the id of
+    the caller's own hold or booking that is the reason.
     """
 
     code: RefusalCode
@@ -53,7 +54,7 @@ class Refusal(Struct, frozen=True, tag="refusal", gc=False):
 
 
 UNAVAILABLE = Refusal(
-    RefusalCode.SLOT_UNAVAILABLE, "Somebody else has this time. Choose another slot."
+    RefusalCode.SLOT_UNAVAILABLE, "This time is taken. Choose another slot."
 )
 NOT_OFFERED = Refusal(
     RefusalCode.SLOT_NOT_OFFERED,
@@ -91,11 +92,11 @@ SENTENCES = (
     NO_TIME_OFF,
     KEY_REUSED,
 )
-"""Refusals that are always said in the same words."""
+"""Refusals whose text never varies."""
 
 
 def invalid(detail: str) -> Refusal:
-    """The client's fault: ``detail`` says what to mend."""
+    """The client's fault: ``detail`` says what to correct."""
     return Refusal(RefusalCode.INVALID_REQUEST, detail[0].upper() + detail[1:] + ".")
 
 
