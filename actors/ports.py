@@ -28,12 +28,12 @@ class TroubleCode(StrEnum):
 
     RECOVERING = "recovering"  # nothing was done; retry at once
     UNKNOWN = "unknown"  # it may have been done; retry with the same key
-    OVERLOADED = "overloaded"  # nothing was done; come back later
-    JOURNAL_DOWN = "journal_down"  # it may have been done; come back later
+    OVERLOADED = "overloaded"  # nothing was done; retry later
+    JOURNAL_DOWN = "journal_down"  # it may have been done; retry later
     JOURNAL_FULL = "journal_full"  # nothing was done; the operator must act
     MOVED = "moved"  # nothing was done; ask the shard that ``detail`` names
     CLOCK = "clock"  # nothing was done; the machine's clock is not believed now
-    FAULT = "fault"  # nothing was done; a defect of ours, in the log
+    FAULT = "fault"  # nothing was done; an internal error, in the log
 
 
 class Trouble(Struct, frozen=True, tag="trouble", gc=False):
@@ -93,7 +93,7 @@ class Journal(Protocol):
     """
 
     async def seal(self, shard: ShardId) -> Sealed:
-        """Open for writing under the next epoch; every older epoch is shut out.
+        """Open for writing under the next epoch; every older epoch is fenced.
 
         Load memory only after this returned.
 
@@ -269,7 +269,7 @@ class ShardStatus(Struct, frozen=True):
 
 
 class ShardLinks(Feed, Protocol):
-    """A road to every shard: batches go in, replies come back in the same order.
+    """Calls to every shard: batches go in, replies come back in the same order.
 
     Adapters: actors/hosting/local.py (same process) and actors/remote/links.py (Ray).
     """
@@ -283,7 +283,7 @@ class ShardLinks(Feed, Protocol):
         ...
 
     def moved(self, provider: ProviderId, shard: ShardId) -> None:
-        """A shard said that ``shard`` decides about this provider now: go there."""
+        """A shard answered that ``shard`` decides about this provider now."""
         ...
 
     async def execute(
@@ -297,12 +297,12 @@ class ShardLinks(Feed, Protocol):
         ...
 
     async def status(self, shard: ShardId) -> ShardStatus:
-        """The shard's own account. Raises Unavailable."""
+        """The shard's status. Raises Unavailable."""
         ...
 
 
 class Calendars(Protocol):
-    """All calendars, as the gateway and the tools see them: ask, and be answered.
+    """All calendars, as the gateway and the tools see them.
 
     The adapter gathers requests of one shard into batches and retries unknown
     outcomes with the same key until the command's deadline

@@ -1,4 +1,4 @@
-"""An audit of a journal that trusts no calendar: who had which time, and when.
+"""An audit of a journal that trusts no calendar: which owner had which time, when.
 
 It reads events alone and keeps plain spans (actors/audit/tenures.py). Used by
 ``slotcast verify``. A calendar that moved between shards is followed by its tenures:
@@ -125,7 +125,7 @@ class Audit:
             self._left[place] = tenure, left.to_shard
 
     def close(self) -> None:
-        """All shards were fed: what they say of calendars that moved must fit."""
+        """All shards were read: their records of moved calendars must agree."""
         self._settle()
         for place, (tenure, to_shard) in self._left.items():
             if place in self._came:
@@ -144,7 +144,7 @@ class Audit:
                     )
 
     def _compare(self, place: _Exit, left: Tenure, to_shard: ShardId) -> None:
-        """What came must be what left, and where it was sent."""
+        """A calendar must arrive as it left, and at the shard it was sent to."""
         came, shard = self._came[place]
         if shard != to_shard:
             self._problem(f"{place.provider} came to {shard}, not {to_shard}")

@@ -1,4 +1,4 @@
-"""Who had which time of which calendar, while one shard had the calendar.
+"""The taken time of each calendar, by owner, while one shard has the calendar.
 
 An audit's books (actors/audit/audit.py): plain spans, so that a fault in a calendar's
 bitmaps cannot hide itself.

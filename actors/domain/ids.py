@@ -41,7 +41,7 @@ def is_id(text: str, prefix: str) -> bool:
 
 
 def is_provider_id(text: str) -> bool:
-    """Whether ``text`` can name a provider: the one rule, for all who ask."""
+    """Whether ``text`` can name a provider: the one rule for all callers."""
     return _PROVIDER.fullmatch(text) is not None
 
 

@@ -1,8 +1,8 @@
-"""What a provider offers: who they are, where and when they work, what they do.
+"""A provider's profile, opening rules and visit types, and the site's policy.
 
 These are values: parts of commands, events and snapshots. Wall-clock times are
-minutes since local midnight in the location's zone; ``availability.py`` turns them
-into instants, and only it does.
+minutes since local midnight in the location's zone; ``time/openings.py`` alone
+turns them into instants.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     languages: tuple[str, ...] = ()
     about: str = ""
     retired: bool = False
-    """Offers nothing any more, and no search finds them; bookings stay."""
+    """The provider offers nothing any more and no search finds it; bookings stay."""
 
 
 class AlignedFrom(StrEnum):
@@ -54,7 +54,7 @@ class VisitType(Struct, frozen=True, omit_defaults=True):
     ``alignment``: starts fall where local minutes since midnight, or since the
     opening, are a multiple of it. Rules from before there was a choice mean midnight.
     ``notice``: the least time between now and a start. ``horizon``: the greatest.
-    Buffers keep others away but need not lie inside opening hours. ``locations``:
+    Buffers take time but need not lie inside opening hours. ``locations``:
     where it is offered; empty means everywhere.
     """
 
@@ -152,4 +152,4 @@ class Policy(Struct, frozen=True):
     key_retention_ms: int = 24 * 3_600_000
     """How long a key's answer is kept: longer than any client retries."""
     keys_max: int = 20_000
-    """Bound on remembered keys of one calendar; the oldest leave first."""
+    """Bound on remembered keys of one calendar; the oldest are dropped first."""

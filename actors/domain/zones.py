@@ -1,7 +1,7 @@
 """Wall clocks: a zone's offsets as a timeline, and local days and weeks as instants.
 
 A local day begins at the first instant at which the clock shows at least its midnight.
-What hours mean when the clocks change is in availability.py.
+What hours mean when the clocks change is in time/openings.py.
 
 Zones come from zone_data.py alone. Seconds inside, since a few historic offsets are
 not whole minutes.
@@ -125,7 +125,7 @@ def zone_or_utc(name: str) -> Zone:
 
 
 def day_named(text: str) -> int | None:
-    """Days since 1970-01-01 of a date ``YYYY-MM-DD``; None if it is not one of ours."""
+    """Days since 1970-01-01 of a date ``YYYY-MM-DD``; None if not accepted."""
     if not _DATE.fullmatch(text):
         return None
     try:

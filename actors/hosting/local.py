@@ -76,7 +76,7 @@ class LocalLinks:
         return await self.mailbox(shard).poll(epoch, number, wait_ms)
 
     async def status(self, shard: ShardId) -> ShardStatus:
-        """The shard's own account."""
+        """The shard's status."""
         return self.mailbox(shard).status()
 
     async def close(self) -> None:

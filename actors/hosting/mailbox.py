@@ -224,7 +224,7 @@ class Mailbox:
         return max(0, self.shard.last_seq - self.shard.residents.position)
 
     async def confirm(self) -> None:
-        """Ask the journal, once more, whether the shard is ours; also when closed.
+        """Ask the journal, once more, who owns the shard; also when closed.
 
         Raises:
             Fenced: a successor has opened it.
@@ -274,7 +274,7 @@ class Mailbox:
                 await self._closed.wait()
 
     def _recovers_from(self, fault: Exception) -> bool:
-        """Tell those who wait, and whether to open again. Memory is dropped."""
+        """Drop the memory and answer waiting calls; whether to open again."""
         self.shard.abandon()
         self.state = "opening"
         flying, self._flying = self._flying, ()

@@ -59,7 +59,7 @@ class HostTimeouts(Struct, frozen=True):
 
 
 class ShardSpec(Struct, frozen=True):
-    """How a process makes its mailbox: ``module:function``, and what it is given.
+    """How a process makes its mailbox: ``module:function``, and its arguments.
 
     The function, ``(config, shard) -> Mailbox``, is imported in the shard's process.
     """
@@ -76,7 +76,7 @@ class ShardSpec(Struct, frozen=True):
 
 
 class Phase(StrEnum):
-    """Where in its life a process is; what its mailbox does is another matter."""
+    """The phase of a process, apart from the state of its mailbox."""
 
     WARM = "warm"
     STARTED = "started"
@@ -84,7 +84,7 @@ class Phase(StrEnum):
 
 
 class ShardHost:
-    """Holds one mailbox. Who makes a process of it says how that ends."""
+    """Holds one mailbox. An adapter makes a process of it and says how that ends."""
 
     def __init__(self, shard: str, spec: ShardSpec, *, warm: bool = False) -> None:
         self._shard = ShardId(shard)

@@ -46,9 +46,9 @@ class StoreCalls:
         self._looked_at = 0.0
 
     async def warm(self) -> None:
-        """Connect and read something, so that ``open`` finds the ways prepared.
+        """Connect and read something, so that ``open`` finds open connections.
 
-        Nothing is kept of what was read, and no failure is told: ``open`` will see.
+        What was read is dropped, and failures are ignored: ``open`` will meet them.
         """
         shard = self._shard.shard
         with suppress(Exception):
@@ -112,7 +112,7 @@ class StoreCalls:
         return seq
 
     async def check(self) -> None:
-        """Return if the journal says that this shard is still ours.
+        """Return if the journal says that this process still owns the shard.
 
         Raises:
             Fenced: it is not.
@@ -122,7 +122,7 @@ class StoreCalls:
         self._heard()
 
     async def look(self) -> None:
-        """``check``, if the last word of the journal is old; patient with silence.
+        """``check``, if the journal's last answer is old; tolerates some silence.
 
         Raises:
             Fenced: another process owns the shard.
@@ -153,7 +153,7 @@ class StoreCalls:
         """The outcome of a call to a store, if it comes in time.
 
         A store that is late is not cancelled: its write may still happen, and the
-        next seal shuts it out.
+        next seal fences it.
 
         Raises:
             JournalUnavailable: it did not answer in time.

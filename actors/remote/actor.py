@@ -1,4 +1,4 @@
-"""A shard as a Ray actor: its class, its two names, how it is made.
+"""A shard as a Ray actor: its class, its two names, how it is created.
 
 Ray gives placement, restart and transport. It does not give single activation (the
 journal's epochs do), durability (the journal does) or at-most-once (keys do).
@@ -80,7 +80,7 @@ def actor_names(shard: ShardId) -> tuple[str, str]:
 
 
 def shard_of_name(name: str) -> ShardId | None:
-    """The shard that an actor of this name serves, if it is one of ours."""
+    """The shard that an actor of this name serves; None for any other actor."""
     if not name.startswith(PREFIX):
         return None
     return ShardId(name.removeprefix(PREFIX).removesuffix("+"))

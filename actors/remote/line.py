@@ -1,7 +1,7 @@
 """The line between a gateway and a shard: frames over one TCP connection.
 
-Ray places shards, restarts them and finds them by name; what is said to them ten
-thousand times a second goes here, because a call through Ray's task machinery costs
+Ray places shards, restarts them and finds them by name; calls that are made ten
+thousand times a second go here, because a call through Ray's task machinery costs
 a millisecond and a half of processor time and this one a tenth of that (see
 docs/decisions). A line that breaks says so at once: callers that wait for an answer
 learn in the same instant that the outcome is unknown.
@@ -9,8 +9,8 @@ learn in the same instant that the outcome is unknown.
 A frame is its payload's length (u32), its kind (u8) and the number of the call (u64),
 big-endian, then the payload. The server begins with a nonce; the caller answers with
 its HMAC-SHA256 under the key that all processes of a site share, so that reaching
-the port alone is not enough. Frames are not encrypted: the network between
-nodes is the operator's, as it is for Ray.
+the port alone is not enough. Frames are not encrypted: the network between nodes is
+the operator's, as it is for Ray.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Answerer = Callable[[int, bytes], Awaitable[bytes]]
 
 
 class LineLost(ConnectionError):
-    """The line broke or never stood: whether the call was executed is unknown."""
+    """The line broke or was never made: whether the call was executed is unknown."""
 
 
 class LineFailed(Exception):
@@ -49,7 +49,7 @@ class LineFailed(Exception):
 
 
 def proof(key: bytes, nonce: bytes) -> bytes:
-    """What shows that a caller knows the key without telling it."""
+    """A proof that the caller knows the key, without disclosing it."""
     return hmac.new(key, b"slotcast line " + nonce, hashlib.sha256).digest()
 
 
@@ -85,7 +85,7 @@ class _Framed(asyncio.Protocol):
         raise AssertionError("a subclass takes frames")
 
     def send(self, kind: int, number: int, payload: bytes) -> None:
-        """Send a frame, if the line still stands."""
+        """Send a frame, if the line is not broken."""
         transport = self._transport
         if transport is not None and not transport.is_closing():
             transport.write(HEADER.pack(len(payload), kind, number) + payload)
@@ -106,7 +106,7 @@ class _Callee(_Framed):
 
     def __init__(self, server: LineServer) -> None:
         super().__init__()
-        self.payload_max = PROOF_BYTES  # a stranger fills no memory
+        self.payload_max = PROOF_BYTES  # a caller without the key fills no memory
         self._server = server
         self._nonce = secrets.token_bytes(NONCE_BYTES)
         self._known = False
@@ -120,7 +120,7 @@ class _Callee(_Framed):
         self.send(HELLO, 0, self._nonce)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the caller; what they asked for is finished all the same."""
+        """Forget the caller; its calls are finished all the same."""
         if self._patience is not None:
             self._patience.cancel()
         self._server.left(self)
@@ -164,7 +164,7 @@ class LineServer:
     def __init__(
         self, answer: Answerer, key: bytes, failed: Callable[[int], None]
     ) -> None:
-        """``failed`` is told, in the handler of the exception, of a call's kind."""
+        """``failed`` is called with a call's kind, in the handler of its exception."""
         self.answer = answer
         self.key = key
         self.failed = failed
@@ -186,11 +186,11 @@ class LineServer:
             line.hang_up()
 
     def joined(self, line: _Callee) -> None:
-        """A caller is there."""
+        """A caller has connected."""
         self._lines.add(line)
 
     def left(self, line: _Callee) -> None:
-        """A caller is gone."""
+        """A caller has disconnected."""
         self._lines.discard(line)
 
 

@@ -86,7 +86,7 @@ class ShardEndpoint:
         return f"{host}:{await self._server.start(host)}"
 
     async def close(self) -> None:
-        """Close the door and break the lines; the process may go on without."""
+        """Close the port and break the lines; the process may go on without."""
         if self._server is not None:
             await self._server.close()
 
@@ -131,8 +131,8 @@ class Lines:
     ) -> Line | None:
         """The line to the process called ``who``; None while there is none.
 
-        ``ask_address`` asks that process where its door is, if it has one. Whatever
-        it raises is raised here.
+        ``ask_address`` asks that process for its address, if it has one. Its
+        exceptions are raised here.
         """
         line = self._lines.get(who)
         if line is not None and not line.is_lost:
@@ -150,9 +150,9 @@ class Lines:
         return await asyncio.shield(task)
 
     def check(self, who: str, ask_address: Callable[[], Awaitable[str]]) -> None:
-        """``who`` is silent: see, beside the work, if its door is elsewhere now.
+        """``who`` is silent: see, beside the work, if its address has changed.
 
-        Then the line leads to one that was given up, and is broken.
+        Then the line leads to a process that was given up, and is broken.
         """
         if who in self._lines and who not in self._checking:
             task = asyncio.get_running_loop().create_task(
@@ -215,7 +215,7 @@ class Lines:
 
 
 def _notice_silence(line: Line) -> None:
-    """A peer that vanished without a word must not look alive for minutes."""
+    """A peer that vanished without closing must not look alive for minutes."""
     peer: socket.socket | None = line.socket()
     if peer is None:
         return

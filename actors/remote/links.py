@@ -78,7 +78,7 @@ class Seat(NamedTuple):
 
 
 class ShardQuestion(NamedTuple):
-    """What is asked of a shard's process, for either road to it."""
+    """A call to a shard's process, over a line or through Ray."""
 
     kind: int
     """Its kind on a line; 0: it goes through Ray only."""
@@ -168,7 +168,7 @@ class RayLinks:
         return _FEED.decode(blob)
 
     async def status(self, shard: ShardId) -> ShardStatus:
-        """The shard's own account. Wakes no passive shard."""
+        """The shard's status. Wakes no passive shard."""
         self._check_awake(shard)
         question = ShardQuestion(STATUS, b"", lambda one: one.status.remote())
         blob = await self._call(shard, question, RESOLVE_S)
@@ -206,7 +206,7 @@ class RayLinks:
         return ended
 
     def suspend(self) -> Sequence[ShardId]:
-        """Ray is away with every shard: all calls are told so until ``resume``.
+        """Ray has stopped with every shard: all calls fail at once until ``resume``.
 
         Calls under way end with an unknown outcome. Returns the shards that were in
         use: with placement "provider" no other record of them exists.
@@ -217,7 +217,7 @@ class RayLinks:
         for patience in self._calls:
             if not patience.expired():
                 patience.reschedule(now)
-        self._resolving.clear()  # their callers have just been told
+        self._resolving.clear()  # their callers have just been answered
         self._lines.close()
         self._lines = Lines()
         self._seats.clear()
@@ -237,7 +237,7 @@ class RayLinks:
         await asyncio.gather(*closing, return_exceptions=True)
 
     async def close(self) -> None:
-        """Break the lines; the shards go on without us."""
+        """Break the lines; the shards go on."""
         self._lines.close()
         await asyncio.sleep(0)  # sockets are closed in the loop's next turn
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -292,7 +292,7 @@ class RayLinks:
             except ray_errors.ActorDiedError:
                 if question.kind not in _HARMLESS:
                     raise
-                reply = ELSEWHERE  # moved while we did not ask; nothing can be twice
+                reply = ELSEWHERE  # moved since the last call; nothing can happen twice
             if not isinstance(reply, bytes) or reply != ELSEWHERE:
                 return reply
             if self._seats.get(shard) is seat:

@@ -1,7 +1,7 @@
 """What a shard published lately, numbered, for gateways that poll with a cursor.
 
-The ring is bounded: who falls behind it is told to read again (``reset``), so a gap
-is never silent and a slow gateway costs no memory.
+The ring is bounded: a gateway that falls behind it must read again (``reset``), so a
+gap is never silent and a slow gateway costs no memory.
 """
 
 from __future__ import annotations

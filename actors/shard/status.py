@@ -1,4 +1,4 @@
-"""A shard's account of itself, for operators and metrics."""
+"""The status of a shard, for operators and metrics."""
 
 from __future__ import annotations
 

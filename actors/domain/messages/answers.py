@@ -28,7 +28,7 @@ from actors.domain.rules import Availability, Profile, TimeOff
 
 
 class BookingStatus(StrEnum):
-    """FHIR's words where it has one."""
+    """Statuses of a booking: FHIR's words where it has one."""
 
     BOOKED = "booked"
     ARRIVED = "arrived"
@@ -75,11 +75,11 @@ class BookingView(Struct, frozen=True, tag="booking", gc=False):
     reason: str = ""
     cancel_reason: str = ""
     stranded: str = ""
-    """Why it has no ground any more (stranding.py)."""
+    """Why rules or leaves no longer cover it (stranding.py)."""
 
 
 class Affected(Struct, frozen=True, tag="affected"):
-    """New rules, or what they would do: visits and holds that have no ground."""
+    """The visits and holds that new rules do not cover, or would not cover."""
 
     provider_id: ProviderId
     epoch: int
@@ -157,7 +157,7 @@ class ScheduleView(Struct, frozen=True, tag="schedule"):
 
 
 class ProviderView(Struct, frozen=True, tag="provider"):
-    """A calendar's own account of its provider, with the next free start per type."""
+    """A provider's profile, rules and leaves, with the next free start per type."""
 
     provider_id: ProviderId
     epoch: int

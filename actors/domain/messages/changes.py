@@ -1,4 +1,4 @@
-"""What a shard publishes after a batch is durable: what watchers must be told."""
+"""What a shard publishes after a batch is durable, for its watchers."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ refused), and a ``deadline``: a calendar that sees it later refuses with
 ``deadline_passed``, so that an attempt thought lost cannot act after its successor.
 
 ``owner`` is the patient who asks; None means staff, whose right to act on this
-provider was checked before. A command from an owner about another
-patient's hold or booking is answered "not found".
+provider was checked before. A command from an owner about another patient's hold or
+booking is answered "not found".
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class CommandBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
 
 class RegisterProvider(CommandBase, frozen=True, kw_only=True, tag="register"):
-    """Begin a calendar, or update who its provider is."""
+    """Create a calendar, or update its provider's profile."""
 
     profile: Profile
 
@@ -65,7 +65,7 @@ class SetAvailability(CommandBase, frozen=True, kw_only=True, tag="availability"
 
 
 class AddTimeOff(CommandBase, frozen=True, kw_only=True, tag="time_off"):
-    """Take leave; answers with the bookings it hits and leaves them to a person."""
+    """Add a leave; the answer lists the bookings it hits, which stay as they are."""
 
     time_off_id: TimeOffId
     start: Minute
@@ -133,7 +133,7 @@ class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
 
 
 class CancelBooking(CommandBase, frozen=True, kw_only=True, tag="cancel"):
-    """Call a visit off; its time is free again."""
+    """Cancel a visit; its time is free again."""
 
     booking_id: BookingId
     owner: PatientId | None
@@ -202,7 +202,7 @@ class MoveCalendarOut(CommandBase, frozen=True, kw_only=True, tag="move_out"):
 
 
 class AdoptCalendar(CommandBase, frozen=True, kw_only=True, tag="adopt"):
-    """Take a calendar in that left another shard (see CalendarLeft).
+    """Adopt a calendar that left another shard (see CalendarLeft).
 
     Done already if it is here and as new as ``state``. Carries no key either.
     """

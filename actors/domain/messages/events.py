@@ -56,10 +56,10 @@ class EventHead(TypedDict):
 
 
 def head(command: CommandBase, now: Millis, version: int) -> EventHead:
-    """What an event carries over from its command.
+    """The head of an event that follows from ``command``.
 
-    The decisions of a busy calendar (holds, bookings) write the fields out: building
-    and unpacking a dict would cost them a twentieth of their time.
+    The frequent decisions (holds, bookings) write the fields out instead: building and
+    unpacking a dict adds about a microsecond, a sixth of deciding and applying one.
     """
     return {
         "provider_id": command.provider_id,
@@ -154,7 +154,7 @@ class SlotBooked(EventBase, frozen=True, kw_only=True, tag="booked"):
 
 
 class BookingCancelled(EventBase, frozen=True, kw_only=True, tag="cancelled"):
-    """A visit was called off; ``by_patient`` says by whom."""
+    """A visit was cancelled, by its patient or by staff."""
 
     booking_id: BookingId
     by_patient: bool
@@ -206,7 +206,7 @@ class WindowAdvanced(EventBase, frozen=True, kw_only=True, tag="window"):
 
 
 class RefusalRecorded(EventBase, frozen=True, kw_only=True, tag="refused"):
-    """A keyed command was refused; kept so that its retry hears the same.
+    """A keyed command was refused; kept so that its retry is answered the same.
 
     Changes nothing else, and leaves the version as it was.
     """
@@ -227,7 +227,7 @@ class ClockTrusted(EventBase, frozen=True, kw_only=True, tag="clock"):
 
 
 class CalendarMovedOut(EventBase, frozen=True, kw_only=True, tag="left"):
-    """The calendar is another shard's from now on: the last record of it here.
+    """The calendar belongs to another shard from now on: its last record here.
 
     ``seq`` is this record's own place in the journal that it leaves.
     """
@@ -237,7 +237,7 @@ class CalendarMovedOut(EventBase, frozen=True, kw_only=True, tag="left"):
 
 
 class CalendarMovedIn(EventBase, frozen=True, kw_only=True, tag="came"):
-    """The calendar came whole from another journal: the first record of it here.
+    """The whole calendar came from another journal: its first record here.
 
     ``state`` is all of it as it stood there after ``from_seq`` (snapshot.py), so that
     this journal needs no other. Its epoch is above ``from_epoch``.

@@ -2,8 +2,8 @@
 
 Weekly hours and exceptions of each location, in its zone, become cells; a visit fits
 where all its cells are open at one location and none is time off, and where its start
-is aligned, by the local clock, to the opening or to midnight. Who is already there is
-not asked here.
+is aligned, by the local clock, to the opening or to midnight. Holds and
+bookings are not looked at here.
 
 Expansion is lazy, a week page at a time, for all visit types at once, and is only a
 memo: dropping it changes no answer.
@@ -276,7 +276,7 @@ class LocationHours:
     def _shown(self, days: Days, first: int, count: int) -> int:
         """What the wall clock shows of ``days`` in ``count`` cells from ``first`` on.
 
-        A zone that tzdata has lost since the rules were set is closed.
+        A zone that tzdata dropped after the rules were set is closed.
         """
         if self.zone is None:
             return 0
