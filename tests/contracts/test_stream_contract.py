@@ -78,3 +78,19 @@ async def test_a_stream_that_is_left_leaves_nothing_behind(house: LiveHouse) -> 
                 await asyncio.sleep(0.01)
         assert (await rest.head(path)).status_code == 200
         assert not house.live.hub.watchers
+
+
+async def test_topics_that_do_not_exist_are_named(house: LiveHouse) -> None:
+    """One beside others is the stream's first event; alone it is the answer, a 404."""
+    unknown = "slots/prv_none/consult/2026-W33"
+    async with httpx.AsyncClient(base_url=house.url, timeout=10) as rest:
+        alone = await rest.get(f"/v1/stream?topics={unknown}")
+        assert (alone.status_code, alone.json()["code"]) == (404, "provider_not_found")
+        path = f"/v1/stream?topics={unknown},{WEEK}"
+        async with rest.stream("GET", path) as stream:
+            lines = stream.aiter_lines()
+            _, first = await event(lines)
+            told = first["t"], first["topic"], first["code"]
+            assert told == ("error", unknown, "provider_not_found")
+            _, second = await event(lines)
+            assert (second["t"], second["topic"]) == ("snapshot", WEEK)

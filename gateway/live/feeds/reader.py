@@ -36,6 +36,8 @@ from gateway.wire.problems import of_refusal
 _DAY: Final = 24 * 60
 SCHEDULE_DAYS_BACK: Final = 1
 SCHEDULE_DAYS_AHEAD: Final = 62
+BEGUN_AT_ONCE: Final = 64
+"""Reads that begin in one turn of the event loop."""
 _PROJECTION_WAIT_S: Final = 0.25
 """A patient waits no longer for a read model that is behind: what it has is shown, and
 read again later."""
@@ -84,8 +86,10 @@ class TopicReader:
                 await self._wanted.wait()
                 self._wanted.clear()
                 wanted = self._hub.take_wanted()
-                for board in self._painted(wanted, reads):
+                for number, board in enumerate(self._painted(wanted, reads), 1):
                     reads.create_task(self._read(board))
+                    if number % BEGUN_AT_ONCE == 0:
+                        await asyncio.sleep(0)  # sockets have their turn
 
     def _painted(
         self, wanted: Sequence[Board], reads: asyncio.TaskGroup

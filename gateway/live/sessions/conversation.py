@@ -11,7 +11,7 @@ messages change while it waits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -77,6 +77,9 @@ _DECODERS: Final[Mapping[str, json.Decoder[Any]]] = MappingProxyType(
     }
 )
 """Of the messages that are no commands, by ``op``."""
+
+TAKEN_AT_ONCE: Final = 16
+"""Topics of one message that begin to be read in one turn of the event loop."""
 
 Later = Coroutine[None, None, None]
 """The rest of an answer that has to wait for something; the caller runs it."""
@@ -366,29 +369,42 @@ class Conversation:
             )
             self._end(CloseCode.TOO_MANY_TOPICS)
             return None
+        caller = self._watcher.caller
+        if all(map(self._context.room.is_known, names)):
+            self._watch(message, list(self._taken(message, names, caller)))
+            return None
+        for name in names:
+            asking[name.wire] = asking.get(name.wire, 0) + 1
+        self._asking = asking
+        return self._watch_known(message, names, caller, session)
+
+    def _taken(
+        self, message: Subscribe, names: Iterable[TopicName], caller: Caller | None
+    ) -> dict[TopicName, Board]:
         boards: dict[TopicName, Board] = {}
         for name in names:
             try:
-                boards[name] = self._context.room.take(
-                    name, self._watcher.caller, self._address
-                )
+                boards[name] = self._context.room.take(name, caller, self._address)
             except (Overloaded, TooManyRequests) as error:
                 self._refuse(message.id, error, name.wire)
-        if all(board.loaded or name.kind is Kind.ME for name, board in boards.items()):
-            self._watch(message, list(boards))
-            return None
-        for name in boards:
-            asking[name.wire] = asking.get(name.wire, 0) + 1
-        self._asking = asking
-        return self._watch_known(message, boards, self._watcher.caller, session)
+        return boards
 
     async def _watch_known(
         self,
         message: Subscribe,
-        boards: dict[TopicName, Board],
+        wanted: Sequence[TopicName],
         caller: Caller | None,
         session: int,
     ) -> None:
+        boards: dict[TopicName, Board] = {}
+        for first in range(0, len(wanted), TAKEN_AT_ONCE):
+            if first:
+                await asyncio.sleep(0)  # other connections have their turn
+            some = wanted[first : first + TAKEN_AT_ONCE]
+            boards |= self._taken(message, some, caller)
+        for name in wanted:
+            if name not in boards:
+                self._is_still_asked(name.wire)
         waited = [board for board in boards.values() if board.name.kind is not Kind.ME]
         unknown = await self._context.room.unknown(waited)
         names: list[TopicName] = []

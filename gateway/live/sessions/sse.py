@@ -18,15 +18,17 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from gateway.access.tokens import Caller
-from gateway.live.core.frames import NOWHERE, Frame, Position
-from gateway.live.core.topic_names import BadTopic, TopicName, parse_topic
+from gateway.live.core.frames import NOWHERE, Frame, Position, error_frame
+from gateway.live.core.topic_names import BadTopic, Kind, TopicName, parse_topic
 from gateway.live.sessions.connection_limits import ConnectionLimits
+from gateway.live.sessions.conversation import TAKEN_AT_ONCE
 from gateway.live.sessions.permits import allow_topic
 from gateway.live.sessions.topic_limits import check_week
+from gateway.live.topics.topic import Board
 from gateway.live.transport.asgi_writer import RowWriter
 from gateway.wire.bodies import unknown
 from gateway.wire.errors import FieldError, InvalidRequest
-from gateway.wire.problems import CODES, of_error, problem
+from gateway.wire.problems import CODES, Problem, of_error, problem
 from gateway.wire.replies import problem_reply
 
 _RETRY_MS: Final = (2_000, 8_000)
@@ -60,14 +62,16 @@ class LiveStream:
             self._limits.rates.admit(None, address)
             context = self._limits.context
             caller = context.authenticator.caller(request.headers.get("authorization"))
-            names = await self._names(request, caller, address)
+            names, refused = await self._names(request, caller, address)
+            if not names:
+                return _problem(next(iter(refused.values())))
             since = _since(request.headers.get("last-event-id"))
         except Exception as error:  # noqa: BLE001 - the last word is always a problem
             return _response(error)
         leave = self._enter(address, caller)
         if leave is None:
             return _refusal("too_many_requests", 2)
-        return _Stream(self._events(names, since, caller), leave)
+        return _Stream(self._events(names, refused, since, caller), leave)
 
     def _enter(self, address: str, caller: Caller | None) -> Callable[[], None] | None:
         """Count a stream in, and say how to count it off; None: there are too many."""
@@ -87,7 +91,8 @@ class LiveStream:
 
     async def _names(
         self, request: Request, caller: Caller | None, address: str
-    ) -> list[TopicName]:
+    ) -> tuple[list[TopicName], dict[TopicName, Problem]]:
+        """The topics to watch, and those that do not exist."""
         strange = [name for name in request.query_params if name != "topics"]
         if strange:
             known = ("topics",)
@@ -103,21 +108,27 @@ class LiveStream:
             )
         context = self._limits.context
         self._limits.rates.admit_topics(caller, address, len(wanted))
-        names = []
-        for text in wanted:
+        boards: dict[TopicName, Board] = {}
+        for number, text in enumerate(wanted, 1):
             try:
                 name = parse_topic(text, caller.subject if caller else "")
                 check_week(name, context.clock.now())
             except BadTopic as error:
                 raise InvalidRequest("", FieldError("topics", str(error))) from None
             await allow_topic(context.access, caller, name)
-            context.room.take(name, caller, address)
-            names.append(name)
-        return names
+            boards[name] = context.room.take(name, caller, address)
+            if number % TAKEN_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        unknown = await context.room.unknown(
+            [board for name, board in boards.items() if name.kind is not Kind.ME]
+        )
+        refused = {board.name: reason for board, reason in unknown.items()}
+        return [name for name in boards if name not in refused], refused
 
     async def _events(
         self,
         names: list[TopicName],
+        refused: dict[TopicName, Problem],
         since: dict[str, Position],
         caller: Caller | None,
     ) -> AsyncIterator[bytes]:
@@ -129,6 +140,8 @@ class LiveStream:
         stands = {name.wire: since.get(name.wire, NOWHERE) for name in names}
         try:
             yield b"retry: %d\n\n" % self._random.randint(*_RETRY_MS)
+            for name, reason in refused.items():
+                yield _event(error_frame(None, reason, name.wire), stands)
             for name in names:
                 context.hub.subscribe(
                     watcher, name, since.get(name.wire), context.clock.now()
@@ -193,7 +206,11 @@ def _refusal(code: str, seconds: int) -> Response:
 
 
 def _response(error: Exception) -> Response:
-    reply = problem_reply(of_error(error))
+    return _problem(of_error(error))
+
+
+def _problem(found: Problem) -> Response:
+    reply = problem_reply(found)
     return _plain(reply.status, reply.body, reply.headers)
 
 

@@ -64,6 +64,13 @@ class TopicRoom:
         self._clock = clock
         hub.forgotten = self._forgotten
 
+    def is_known(self, name: TopicName) -> bool:
+        """Whether the topic is there for certain, without reading anything."""
+        if name.kind is Kind.ME:
+            return True
+        board = self._hub.index.boards.get(name.key)
+        return board is not None and board.loaded
+
     def take(self, name: TopicName, caller: Caller | None, address: str) -> Board:
         """The topic, which is kept current from now on.
 
