@@ -49,7 +49,9 @@ class Calendar:
             known = state.answers.entries.get(key)
             if known is not None:
                 return () if known[0] == command.fingerprint else KEY_REUSED
-        if 0 < command.deadline < now:
+        # A deadline that a wrong clock set must not outlast the memory of the key.
+        furthest = now + state.policy.key_retention_ms // 2
+        if command.deadline and not now <= command.deadline <= furthest:
             return TOO_LATE
         kind = type(command)
         if not state.registered and kind is not cm.RegisterProvider:

@@ -478,6 +478,15 @@ def test_a_command_acts_up_to_its_deadline() -> None:
     assert calendar.state.answer("never") is None
 
 
+def test_no_deadline_outlasts_the_memory_of_keys() -> None:
+    """One that a clock days ahead set is refused, or a late repetition would act."""
+    calendar = a_calendar()
+    furthest = NOW + Policy().key_retention_ms // 2
+    far = f.book_slot(1, deadline=Millis(furthest + 1))
+    assert code(calendar, far) == "deadline_passed"
+    assert code(calendar, f.book_slot(1, deadline=Millis(furthest))) == ""
+
+
 # --- beginnings ---
 
 
