@@ -12,6 +12,7 @@ from tests.simulation.mutants import MUTANTS
 from tests.simulation.runs import broken
 
 SEEDS: dict[str, int] = dict.fromkeys(MUTANTS, 200) | {
+    "deadline": 600,
     "refusal_check": 1500,
     "watermark": 1500,
     "delta_chain": 1500,
