@@ -23,7 +23,7 @@ with socket.create_server((sys.argv[1], 7000)) as server:
 """
 ASK = """
 import socket, sys
-with socket.create_connection((sys.argv[1], 7000), timeout=0.6) as talk:
+with socket.create_connection((sys.argv[1], 7000), timeout=2) as talk:
     talk.sendall(b"hello")
     print(talk.recv(100).decode())
 """

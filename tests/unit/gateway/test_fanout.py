@@ -182,13 +182,11 @@ async def test_who_closes_and_does_not_read_is_cut_off() -> None:
 
 
 async def test_a_stop_does_not_wait_for_who_does_not_read() -> None:
-    """Far less than the server would wait for its requests."""
-    loop = asyncio.get_running_loop()
-    async with a_site(timeout_graceful_shutdown=30) as site:
-        writer, client, _ = await taken(site)
-        writer.close(CloseCode.DRAINING)
-        began = loop.time()
-    assert loop.time() - began < 5
+    """The server itself would wait an hour for its requests."""
+    async with asyncio.timeout(6 * PATIENCE_S):
+        async with a_site(timeout_graceful_shutdown=3_600) as site:
+            writer, client, _ = await taken(site)
+            writer.close(CloseCode.DRAINING)
     assert writer._is_closed
     assert site.ends.is_set()
     client.close()

@@ -1,0 +1,134 @@
+"""Words and names as a test: plain English, and one meaning for each class name."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+from tests.architecture.sources import (
+    ROOT,
+    documents,
+    product_files,
+    shown,
+    written_tests,
+)
+
+VAGUE_WORDS = re.compile(
+    r"\b(somebody|nobody|whoever|newcomers?|mend(s|ed|ing)?|anew|noes|everybody"
+    r"|anybody|whereabouts)\b",
+    re.IGNORECASE,
+)
+"""Words that hide what a sentence is about, and pictures where a term exists."""
+
+NOT_YET_PLAIN: tuple[str, ...] = (
+    "README.md",
+    "actors/",
+    "care/",
+    "cluster/",
+    "docs/",
+    "gateway/",
+    "loadtests/",
+    "persistence/",
+    "slotcast/",
+    "tests/",
+)
+"""Where such words are still found. Only ever shorten it."""
+
+NOT_YET_UNIQUE = frozenset(
+    {
+        "Applied",
+        "Call",
+        "CommandRefused",
+        "Desk",
+        "Done",
+        "Door",
+        "Entry",
+        "FieldNote",
+        "Frame",
+        "Leave",
+        "Limits",
+        "LiveSession",
+        "Mark",
+        "Newcomer",
+        "Page",
+        "Patience",
+        "Place",
+        "Plan",
+        "Problem",
+        "Question",
+        "Reading",
+        "Record",
+        "Refused",
+        "Slots",
+        "Ticket",
+        "Verdict",
+    }
+)
+"""Class names that are still used more than once. Only ever shorten it."""
+
+
+def test_prose_names_its_subject() -> None:
+    """Sources, tests and pages say what acts; no word stands for an unnamed person."""
+    found = [
+        f"{shown(path)}:{number}: {line.strip()}"
+        for path in (*product_files(), *written_tests(), *documents())
+        if path != Path(__file__) and not shown(path).startswith(NOT_YET_PLAIN)
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if VAGUE_WORDS.search(line)
+    ]
+    assert not found
+
+
+def test_a_class_name_is_unique() -> None:
+    """One name, one class: nothing in the product is called as something else is.
+
+    Load generators are no part of it: they name what they see as it is named here.
+    """
+    names = Counter(
+        node.name
+        for path in product_files()
+        if path.relative_to(ROOT).parts[0] != "loadtests"
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert not {name for name, count in names.items() if count > 1} - NOT_YET_UNIQUE
+
+
+def test_no_test_asserts_how_long_something_took() -> None:
+    """A busy machine fails no test. What a deadline bounds is waited for in a loop,
+    and what must not wait is counted."""
+    found = [
+        f"{shown(path)}:{node.lineno}"
+        for path in written_tests()
+        for node in _asserts_outside_loops(ast.parse(path.read_text("utf-8")))
+        if any(_is_elapsed(part) for part in ast.walk(node.test))
+    ]
+    assert not found
+
+
+def _asserts_outside_loops(tree: ast.AST) -> list[ast.Assert]:
+    found = []
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.Assert):
+            found.append(child)
+        elif not isinstance(child, ast.While):
+            found += _asserts_outside_loops(child)
+    return found
+
+
+def _is_elapsed(node: ast.AST) -> bool:
+    """Whether it is ``monotonic() - began < …``; at least so long is no promise of
+    speed."""
+    if not (
+        isinstance(node, ast.Compare) and isinstance(node.ops[-1], ast.Lt | ast.LtE)
+    ):
+        return False
+    return any(
+        isinstance(part, ast.BinOp)
+        and isinstance(part.op, ast.Sub)
+        and isinstance(part.left, ast.Call)
+        and re.search(r"monotonic|perf_counter|time\b", ast.unparse(part.left.func))
+        for part in (node.left, *node.comparators)
+    )
