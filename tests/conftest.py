@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test with its tier."""
     for item in items:
         item.add_marker(tier_of(item))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what stands before the first test out of the collections below."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Find what a test left open while it is still this test's turn to fail.
+
+    A socket that is not closed is a ResourceWarning, thus an error, at the moment when
+    the collector finds it. Left to itself that is some later test, which is blamed.
+    """
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
