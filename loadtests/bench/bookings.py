@@ -21,13 +21,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-import websockets
+import uvloop
 
 from loadtests.bench.servers import Server, plain_server, slotcast_server
-from loadtests.replay.report import percentiles
+from loadtests.histogram import percentiles
 from loadtests.wire.http_client import HttpClient
+from loadtests.wire.socket_client import open_socket
+from loadtests.workload.providers import (
+    WEEK,
+    hours,
+    opening_rules,
+    register_provider,
+)
 from loadtests.workload.region import run_slotcast, tokens
-from slotcast.client.session import SUBPROTOCOL
 
 PROVIDERS = 64
 PATIENTS = 512
@@ -36,10 +42,7 @@ CROWD = 5_000
 CROWD_SLOTS = 100
 CROWD_CONNECTIONS = 500
 SOCKETS = 80
-PER_SOCKET = 60
-"""Commands in flight on one socket; the server refuses the 65th."""
 DAYS = 400
-WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 Take = Callable[[int, str, str], Awaitable[int]]
 """Book slot (patient number, provider, start); the status."""
@@ -71,25 +74,15 @@ async def register(server: Server) -> None:
     """Providers who are open all day, with visits of five minutes."""
     admin = (await tokens("admin", ["adm_bench"]))["adm_bench"]
     client = HttpClient(server.url, 16)
-    clinic = {"clinic_id": "cln_bench", "name": "Bench", "time_zone": "UTC"}
-    hours = {day: [{"opens": "00:00", "closes": "24:00"}] for day in WEEK}
-    kind = {"visit_type": "quick", "title": "Quick", "minutes": 5, "alignment": 5}
-    rules = {
-        "locations": [
-            {"location_id": "loc_bench", "time_zone": "UTC", "weekly": hours}
-        ],
-        "visit_types": [{**kind, "horizon_days": DAYS, "notice_minutes": 0}],
-    }
-
-    async def one(number: int) -> None:
-        path = f"/v1/providers/prv_bench{number:03d}"
-        body = {"name": f"Bench {number}", "specialty": "bench", "clinic": clinic}
-        for where, what in ((path, body), (f"{path}/availability", rules)):
-            answer = await client.ask("PUT", where, what, token=admin)
-            if answer.status not in (200, 201):
-                raise RuntimeError(f"PUT {where}: {answer.status} {answer.body!r}")
-
-    await asyncio.gather(*(one(number) for number in range(PROVIDERS)))
+    all_day = dict.fromkeys(WEEK, hours("00:00", "24:00"))
+    rules = opening_rules("quick", 5, all_day, horizon_days=DAYS)
+    providers = [f"prv_bench{number:03d}" for number in range(PROVIDERS)]
+    await asyncio.gather(
+        *(
+            register_provider(client, admin, one, "cln_bench", rules)
+            for one in providers
+        )
+    )
     await client.close()
 
 
@@ -104,7 +97,10 @@ class Slots(Protocol):
 async def closed_loop(
     take: Take, supply: Slots, in_flight: int, seconds: float
 ) -> dict[str, Any]:
-    """Keep ``in_flight`` bookings in flight for a while; rate and latency."""
+    """Keep ``in_flight`` bookings in flight for a while; rate and latency.
+
+    ``client_us`` is the processor time of this process for each booking.
+    """
     took: list[float] = []
     statuses: Counter[int] = Counter()
     end = time.perf_counter() + seconds
@@ -116,12 +112,13 @@ async def closed_loop(
             statuses[await take(number, provider, start)] += 1
             took.append(time.perf_counter() - began)
 
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     await asyncio.gather(*(worker() for _ in range(in_flight)))
-    wall = time.perf_counter() - began
+    wall, used = time.perf_counter() - began, time.process_time() - used
     return {
         "per_second": round(statuses[201] / wall),
         "ms": percentiles(took),
+        "client_us": round(1e6 * used / max(1, len(took)), 1),
         "statuses": {str(status): n for status, n in sorted(statuses.items())},
     }
 
@@ -148,57 +145,22 @@ def plain_taker(client: HttpClient) -> Take:
     return take
 
 
-class SocketTaker:
-    """Books through one signed-in live socket, many commands at a time."""
-
-    def __init__(self, socket: websockets.ClientConnection) -> None:
-        self._socket = socket
-        self._waiting: dict[int, asyncio.Future[int]] = {}
-        self._ids = 0
-        self._room = asyncio.Semaphore(PER_SOCKET)
-        self._reader = asyncio.ensure_future(self._read())
-
-    async def _read(self) -> None:
-        async for text in self._socket:
-            frame = json.loads(text)
-            waiter = self._waiting.pop(frame.get("id", -1), None)
-            if waiter is not None and not waiter.done():
-                waiter.set_result(frame.get("status", 0))
-
-    async def ask(self, message: dict[str, Any]) -> int:
-        """Send an operation; the status of its answer."""
-        self._ids += 1
-        waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting[self._ids] = waiter
-        await self._socket.send(json.dumps({**message, "id": self._ids}))
-        return await waiter
-
-    async def take(self, number: int, provider: str, start: str) -> int:
-        """Book a slot."""
-        wish = {"provider_id": provider, "visit_type": "quick", "start": start}
-        async with self._room:
-            return await self.ask({"op": "book", "key": f"s{number}", **wish})
-
-
-async def open_sockets(
+async def socket_taker(
     stack: AsyncExitStack, server: Server, patients: Sequence[str]
-) -> list[SocketTaker]:
-    """Signed-in sockets, one patient each."""
-    takers = []
+) -> Take:
+    """Book through signed-in live sockets, one patient each."""
+    sockets = []
     for token in patients[:SOCKETS]:
-        socket = await stack.enter_async_context(
-            websockets.connect(
-                server.url.replace("http", "ws") + "/v1/live",
-                subprotocols=[websockets.Subprotocol(SUBPROTOCOL)],
-                compression=None,
-                max_queue=None,
-            )
+        sockets.append(await open_socket(server.url, token))
+        stack.callback(sockets[-1].close)
+
+    def take(number: int, provider: str, start: str) -> Awaitable[int]:
+        return sockets[number % SOCKETS].ask(
+            f'"op":"book","key":"s{number}","provider_id":"{provider}",'
+            f'"visit_type":"quick","start":"{start}"'
         )
-        taker = SocketTaker(socket)
-        if await taker.ask({"op": "auth", "token": token}) != 200:
-            raise RuntimeError("a socket was not let in")
-        takers.append(taker)
-    return takers
+
+    return take
 
 
 async def crowd(take: Take, supply: Supply, dice: random.Random) -> dict[str, Any]:
@@ -247,11 +209,7 @@ async def measure_ours(seconds: float) -> dict[str, Any]:
             str(n): await closed_loop(rest, supply, n, seconds) for n in IN_FLIGHT
         }
         found["rest_crowd"] = await crowd(rest, supply, random.Random(1))
-        takers = await open_sockets(stack, server, patients)
-
-        async def through_sockets(number: int, provider: str, start: str) -> int:
-            return await takers[number % SOCKETS].take(number, provider, start)
-
+        through_sockets = await socket_taker(stack, server, patients)
         found["socket"] = {
             str(n): await closed_loop(through_sockets, supply, n, seconds)
             for n in IN_FLIGHT
@@ -293,7 +251,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
-    found = asyncio.run(measure(options.seconds))
+    found = uvloop.run(measure(options.seconds))
     text = json.dumps(found, indent=2)
     print(text)
     if options.json is not None:

@@ -14,7 +14,6 @@ and connections with which it is fastest here.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -22,6 +21,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import uvloop
 
 from loadtests.bench.bookings import (
     PATIENTS,
@@ -223,7 +224,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
-    found = asyncio.run(measure(options))
+    found = uvloop.run(measure(options))
     text = json.dumps(found, indent=2)
     print(text)
     if options.json is not None:

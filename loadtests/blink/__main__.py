@@ -15,25 +15,29 @@ import asyncio
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 
 from loadtests.bench.servers import slotcast_server
-from loadtests.blink.crowd import Crowds, TooManyWatchers, crowds, room_for
+from loadtests.blink.room import TooManyWatchers, room_for
 from loadtests.blink.view import Show, Sight, screen
+from loadtests.crowd.processes import Crowds
 from loadtests.wire.http_client import HttpClient
+from loadtests.workload.providers import (
+    WORKDAYS,
+    hours,
+    opening_rules,
+    register_provider,
+)
 from loadtests.workload.region import tokens
 from loadtests.workload.watchers import iso_week
 
 PROVIDER, VISIT_TYPE, PATIENT = "prv_blink", "consult", "pat_blink"
-WORKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
 SLOTS_A_DAY = 16
 """Half hours from nine to five: a week's page is a few kilobytes."""
 LOOK_AFTER_S = (0.15, 0.15, 0.3, 0.6, 1.2, 2.4)
@@ -82,18 +86,9 @@ class Practice:
 async def open_practice(client: HttpClient) -> Practice:
     """Register the doctor, and make one change so that the calendar is awake."""
     admin = (await tokens("admin", ["adm_blink"]))["adm_blink"]
-    clinic = {"clinic_id": "cln_blink", "name": "Blink", "time_zone": "UTC"}
-    hours = {day: [{"opens": "09:00", "closes": "17:00"}] for day in WORKDAYS}
-    place = {"location_id": "loc_blink", "time_zone": "UTC", "weekly": hours}
-    kind = {"visit_type": VISIT_TYPE, "title": "Consultation", "minutes": 30}
-    kind |= {"alignment": 30, "horizon_days": 60, "notice_minutes": 0}
-    rules = {"locations": [place], "visit_types": [kind]}
-    person = {"name": "Dr. Blink", "specialty": "general", "clinic": clinic}
-    path = f"/v1/providers/{PROVIDER}"
-    for where, what in ((path, person), (f"{path}/availability", rules)):
-        answer = await client.ask("PUT", where, what, token=admin)
-        if answer.status not in (200, 201):
-            raise RuntimeError(f"PUT {where}: {answer.status} {answer.body!r}")
+    weekly = dict.fromkeys(WORKDAYS, hours("09:00", "17:00"))
+    rules = opening_rules(VISIT_TYPE, 30, weekly)
+    await register_provider(client, admin, PROVIDER, "cln_blink", rules)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     monday = today + timedelta(days=7 - today.weekday())
     patient = (await tokens("patient", [PATIENT]))[PATIENT]
@@ -103,12 +98,28 @@ async def open_practice(client: HttpClient) -> Practice:
     return practice
 
 
+def seen_at(held: Crowds, version: int) -> list[float]:
+    """When each watcher saw the delta to a version: monotonic seconds."""
+    return [
+        told["first"] + us / 1e6
+        for told in held.deliveries()
+        if told["kind"] == "delta" and told["version"] == version
+        for us in told["us"]
+    ]
+
+
+async def count(held: Crowds, show: Show) -> None:
+    """Update how many watchers are connected and how many were lost."""
+    found = await asyncio.to_thread(held.counts)
+    show.connected, show.lost = found["joined"] - found["lost"], found["lost"]
+
+
 async def look(held: Crowds, version: int, expected: int) -> list[float]:
     """When each watcher saw a version; waits a few seconds for the last ones."""
     seen: list[float] = []
     for pause_s in LOOK_AFTER_S:
         await asyncio.sleep(pause_s)
-        seen = await held.seen(version)
+        seen = await asyncio.to_thread(seen_at, held, version)
         if len(seen) >= expected:
             break
     return seen
@@ -116,7 +127,7 @@ async def look(held: Crowds, version: int, expected: int) -> list[float]:
 
 async def one_change(practice: Practice, held: Crowds, show: Show) -> Sight:
     """Make a change and gather who saw it when."""
-    await held.ask("reset")
+    await asyncio.to_thread(held.ask, "reset")
     sent = time.monotonic()
     what, version = await practice.change()
     answered = time.monotonic()
@@ -134,14 +145,14 @@ async def perform(
     practice: Practice, held: Crowds, show: Show, every_s: float, draw: Draw
 ) -> None:
     """Wait for the watchers, then change something every second or so."""
-    arrived = await held.arrived()
-    show.connecting_s = max(float(one["connected_s"]) for one in arrived)
-    show.connected, show.lost = await held.counts()
+    await asyncio.to_thread(held.arrive)
+    show.connecting_s = held.connected_s
+    await count(held, show)
     draw()
     for _ in range(show.changes):
         began = time.monotonic()
         show.sights.append(await one_change(practice, held, show))
-        show.connected, show.lost = await held.counts()
+        await count(held, show)
         draw()
         await asyncio.sleep(max(0.0, began + every_s - time.monotonic()))
 
@@ -152,7 +163,6 @@ async def blink(options: argparse.Namespace, console: Console) -> Show:
     assert showing is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, showing.cancel)
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blink-")))
         console.print("Starting a server on throw-away data …", style="dim")
         server = await stack.enter_async_context(slotcast_server())
         os.environ["SLOTCAST_DATA"] = str(server.data)  # for the tokens
@@ -162,9 +172,8 @@ async def blink(options: argparse.Namespace, console: Console) -> Show:
         show = Show(practice.topic, options.watchers, options.changes)
         socket = server.url.replace("http", "ws", 1) + "/v1/live"
         console.print(f"Connecting {options.watchers:,} watchers …", style="dim")
-        held = await stack.enter_async_context(
-            crowds(socket, practice.topic, options.watchers, folder)
-        )
+        held = Crowds(socket, options.watchers, plan=[[practice.topic]])
+        stack.callback(held.close)
         draw = _lines(show, console)
         if console.is_terminal:
             live = stack.enter_context(

@@ -24,13 +24,14 @@ from loadtests.load.checks import Finding, broken, check
 from loadtests.load.outcome import Outcome
 from loadtests.load.page import write_page
 from loadtests.load.plan import Plan
-from loadtests.load.practice import PracticeRefused, prepare
+from loadtests.load.practice import prepare
 from loadtests.load.running import LocustFailed, Manner, Target, swarm, target
 from loadtests.load.scenarios import SCENARIOS
 from loadtests.load.tally import Tally
 from loadtests.load.watching import Watching
 from loadtests.wire.arguments import positive, positive_seconds
 from loadtests.wire.http_client import ConnectionLost, HttpClient
+from loadtests.workload.providers import ProviderRefused
 
 CUT_SHORT, UNUSABLE = 130, 2
 METRICS = (
@@ -155,7 +156,7 @@ async def _judged(chosen: argparse.Namespace, folder: Path) -> Outcome | int:
         return CUT_SHORT
     except LocustFailed as failed:
         say(f"{failed}\n{failed.said}")
-    except (BudgetUnreadable, PracticeRefused, RuntimeError, OSError) as error:
+    except (BudgetUnreadable, ProviderRefused, RuntimeError, OSError) as error:
         say(str(error))
     return UNUSABLE
 

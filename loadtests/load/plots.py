@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from loadtests.histogram import Timing, ms_of
 from loadtests.load.budgets import ms as spoken
 from loadtests.load.outcome import Outcome
-from loadtests.load.tally import Timing, ms_of
 from loadtests.load.watching import cores
 
 SIGHT = "live: change to sight"

@@ -9,6 +9,12 @@ from typing import Any
 from loadtests.load.plan import Doctor, Plan
 from loadtests.load.scenarios import Scenario
 from loadtests.wire.http_client import HttpClient
+from loadtests.workload.providers import (
+    WORKDAYS,
+    hours,
+    opening_rules,
+    register_provider,
+)
 from loadtests.workload.region import tokens
 
 PER_CLINIC = 10
@@ -16,33 +22,19 @@ VISIT_TYPE = "consult"
 MINUTES = 15
 """Length of a visit; of those that are released it is a third."""
 RELEASED_MINUTES = 5
-HORIZON_DAYS = 60
 OPENS, OPENS_RELEASED = "09:00", 8 * 60
-WORKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
 WEEKS = 2
-
-
-class PracticeRefused(Exception):
-    """The server did not take the practice that the run needs."""
 
 
 def rules(visit_type: str, monday: date, slots: int | None = None) -> dict[str, Any]:
     """Opening rules: nine to five on workdays; or so many slots on one day alone."""
-    weekly, exceptions, minutes = {}, {}, MINUTES
     if slots is None:
-        weekly = {day: [{"opens": OPENS, "closes": "17:00"}] for day in WORKDAYS}
-    else:
-        minutes = RELEASED_MINUTES
-        end = OPENS_RELEASED + slots * minutes
-        hours = [{"opens": _clock(OPENS_RELEASED), "closes": _clock(end)}]
-        exceptions = {str(monday): hours} if slots else {}
-    place = {"location_id": "loc_load", "time_zone": "UTC", "weekly": weekly}
-    kind = {"visit_type": visit_type, "title": "Consultation", "minutes": minutes}
-    kind |= {"alignment": minutes, "horizon_days": HORIZON_DAYS, "notice_minutes": 0}
-    return {
-        "locations": [{**place, "exceptions": exceptions}],
-        "visit_types": [kind],
-    }
+        workdays = dict.fromkeys(WORKDAYS, hours(OPENS, "17:00"))
+        return opening_rules(visit_type, MINUTES, workdays)
+    end = OPENS_RELEASED + slots * RELEASED_MINUTES
+    released = hours(_clock(OPENS_RELEASED), _clock(end))
+    exceptions = {str(monday): released} if slots else {}
+    return opening_rules(visit_type, RELEASED_MINUTES, {}, exceptions=exceptions)
 
 
 def opened_starts(plan: Plan) -> list[str]:
@@ -76,7 +68,7 @@ async def prepare(url: str, scenario: Scenario, wanted: dict[str, Any]) -> Plan:
     server: ids carry the seed.
 
     Raises:
-        PracticeRefused: the server did not take a provider.
+        ProviderRefused: the server did not take a provider.
     """
     monday = next_monday(datetime.now(UTC).date())
     mark = f"load{wanted['seed']}"
@@ -88,12 +80,12 @@ async def prepare(url: str, scenario: Scenario, wanted: dict[str, Any]) -> Plan:
     staff = await tokens("clinic_admin", sorted(set(clinics)))
     patients = await tokens("patient", people)
     slots = 0 if scenario.slots else None
-    hours = rules(VISIT_TYPE, monday, slots)
+    opened = rules(VISIT_TYPE, monday, slots)
     client = HttpClient(url, 16)
     try:
         await asyncio.gather(
             *(
-                _register(client, admin, provider, clinic, hours)
+                register_provider(client, admin, provider, clinic, opened)
                 for provider, clinic in zip(providers, clinics, strict=True)
             )
         )
@@ -112,15 +104,3 @@ async def prepare(url: str, scenario: Scenario, wanted: dict[str, Any]) -> Plan:
         weeks=1 if scenario.slots else WEEKS,
         **wanted,
     )
-
-
-async def _register(
-    client: HttpClient, admin: str, provider: str, clinic: str, hours: dict[str, Any]
-) -> None:
-    place = {"clinic_id": clinic, "name": clinic, "time_zone": "UTC"}
-    profile = {"name": provider, "specialty": "general practice", "clinic": place}
-    path = f"/v1/providers/{provider}"
-    for where, what in ((path, profile), (f"{path}/availability", hours)):
-        answer = await client.ask("PUT", where, what, token=admin)
-        if answer.status not in (200, 201):
-            raise PracticeRefused(f"PUT {where}: {answer.status} {answer.body!r}")

@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-PERCENTILES = (50, 90, 99, 99.9)
-
-
-def percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    """Milliseconds at the usual percentiles, and the greatest."""
-    if not seconds:
-        return {}
-    ordered = sorted(seconds)
-    found = {
-        f"p{p:g}": 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))]
-        for p in PERCENTILES
-    }
-    found["max"] = 1000 * ordered[-1]
-    return {name: round(value, 2) for name, value in found.items()}
+from loadtests.histogram import PERCENTILES, percentiles
 
 
 @dataclass(slots=True)

@@ -20,9 +20,10 @@ import gevent
 from gevent.event import Event
 from locust.stats import StatsEntry, bucket_response_time
 
+from loadtests.histogram import ms_of, timing_of_many
 from loadtests.load.checks import ACKNOWLEDGED
 from loadtests.load.plan import PLAN_VARIABLE, Plan, read_plan
-from loadtests.load.tally import Tally, ms_of, timing_of_many
+from loadtests.load.tally import Tally
 from loadtests.swarm.sights import Sights
 
 if TYPE_CHECKING:

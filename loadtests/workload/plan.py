@@ -6,8 +6,13 @@ import asyncio
 from dataclasses import dataclass
 
 from loadtests.wire.http_client import HttpClient
+from loadtests.workload.providers import (
+    WEEK,
+    hours,
+    opening_rules,
+    register_provider,
+)
 
-WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SLOT_MINUTES = 5
 VISIT_TYPE = "quick"
 
@@ -52,20 +57,10 @@ class Plan:
 async def register(url: str, plan: Plan, admin: str) -> None:
     """Providers who are open all day with visits of five minutes; safe to repeat."""
     client = HttpClient(url, 8)
-    clinic = {"clinic_id": f"cln_{plan.prefix}", "name": "Work", "time_zone": "UTC"}
-    hours = {day: [{"opens": "00:00", "closes": "24:00"}] for day in WEEK}
-    kind = {"visit_type": VISIT_TYPE, "title": "Quick", "minutes": SLOT_MINUTES}
-    kind |= {"alignment": SLOT_MINUTES, "horizon_days": 60, "notice_minutes": 0}
-    place = {"location_id": "loc_work", "time_zone": "UTC", "weekly": hours}
-    rules = {"locations": [place], "visit_types": [kind]}
-
-    async def one(provider: str) -> None:
-        path = f"/v1/providers/{provider}"
-        body = {"name": provider, "specialty": "work", "clinic": clinic}
-        for where, what in ((path, body), (f"{path}/availability", rules)):
-            answer = await client.ask("PUT", where, what, token=admin)
-            if answer.status not in (200, 201):
-                raise RuntimeError(f"PUT {where}: {answer.status} {answer.body!r}")
-
-    await asyncio.gather(*(one(provider) for provider in plan.doctors))
+    all_day = dict.fromkeys(WEEK, hours("00:00", "24:00"))
+    rules = opening_rules(VISIT_TYPE, SLOT_MINUTES, all_day)
+    clinic = f"cln_{plan.prefix}"
+    await asyncio.gather(
+        *(register_provider(client, admin, one, clinic, rules) for one in plan.doctors)
+    )
     await client.close()

@@ -28,7 +28,7 @@ def line(name: str, report: Report) -> str:
         f"{name:<24}{out.sent / 2**20:>5.1f} MiB {answers[:21]:<22}"
         f"{out.opened:>6}/{out.closed:<5}"
         f"{served.right:>8}{len(served.wrong):>6}"
-        f"{served.percentile_ms(0.5):>8.1f}{served.percentile_ms(0.99):>8.1f}"
+        f"{served.percentile_ms(50):>8.1f}{served.percentile_ms(99):>8.1f}"
         f"{report.before_mib:>8.0f}{report.peak_mib:>8.0f}{report.after_mib:>8.0f}"
     )
 

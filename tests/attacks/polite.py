@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from loadtests.histogram import percentiles
+
 PAUSE_S = 0.02
 PATIENCE_S = 60.0
 _ASK = (
@@ -23,12 +25,9 @@ class Served:
     wrong: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
-    def percentile_ms(self, share: float) -> float:
-        """Such a share of the answers took no longer."""
-        ordered = sorted(self.seconds)
-        if not ordered:
-            return float("nan")
-        return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    def percentile_ms(self, p: float) -> float:
+        """``p`` per cent of the answers took no longer."""
+        return percentiles(self.seconds).get(f"p{p:g}", float("nan"))
 
 
 class Polite:

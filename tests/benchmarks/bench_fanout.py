@@ -25,7 +25,7 @@ from typing import Any
 
 import httpx
 
-from tests.benchmarks.crowds import Crowds
+from loadtests.crowd.processes import Crowds
 from tests.benchmarks.gauging import cpu_s, memory
 from tests.deployment.files import program
 from tests.fixtures.server import ROOT, free_port
@@ -169,8 +169,7 @@ def measure(name: str, sockets: int) -> dict[str, Any]:
     """One server with so many sockets."""
     with SERVERS[name]() as (pid, url, say, change):
         before = memory(pid)
-        crowds = Crowds(url, sockets, "--say", say, "--counts", NEWS)
-        try:
+        with Crowds(url, sockets, "--say", say, "--counts", NEWS) as crowds:
             time.sleep(2.0)
             each = (memory(pid) - before) / sockets
             idle_from = cpu_s(pid)
@@ -186,8 +185,6 @@ def measure(name: str, sockets: int) -> dict[str, Any]:
             wall = time.monotonic() - began
             used = cpu_s(pid) - used - idle * wall
             told = crowds.ask("report")
-        finally:
-            crowds.close()
     delivered = sum(sum(one["seen"]) for one in told)
     last = [
         1000 * (max(one["at"][n] for one in told) - asked[n]) for n in range(CHANGES)

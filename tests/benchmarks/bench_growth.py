@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtests.crowd.processes import Crowds, Plan
 from tests.benchmarks.bench_sight import changed, warm
 from tests.benchmarks.changing import Changer
-from tests.benchmarks.crowds import Crowds, Plan
 from tests.benchmarks.gauging import say, spent, tell
 from tests.benchmarks.live_site import LiveSite, live_site
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import psutil
 
+from loadtests.crowd.processes import Crowds
 from tests.benchmarks.bench_hot import newest, until_all_have
 from tests.benchmarks.bench_sight import changed
 from tests.benchmarks.changing import Changer
-from tests.benchmarks.crowds import Crowds
 from tests.benchmarks.gauging import own_cpu_s, own_memory, say, tell
 from tests.benchmarks.live_site import LiveSite, live_site
 

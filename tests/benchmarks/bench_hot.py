@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from loadtests.crowd.processes import Crowds
 from tests.benchmarks.bench_sight import answers, changed, spread_over, warm
 from tests.benchmarks.changing import Change, Changer
-from tests.benchmarks.crowds import Crowds
 from tests.benchmarks.gauging import grown, metrics, say, spent, tell
 from tests.benchmarks.live_site import LiveSite, live_site
 from tests.benchmarks.sights import joined

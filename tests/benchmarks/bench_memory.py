@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
+from loadtests.crowd.processes import Crowds, Plan
 from tests.benchmarks.bench_fanout import NEWS, SERVERS
 from tests.benchmarks.bench_sight import changed
 from tests.benchmarks.changing import Changer
-from tests.benchmarks.crowds import Crowds, Plan
 from tests.benchmarks.gauging import kernel, own_memory, say, tell, tree_memory
 from tests.benchmarks.live_site import LiveSite, live_site
 

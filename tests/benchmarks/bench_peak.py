@@ -17,15 +17,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from loadtests.crowd.processes import Crowds
+from loadtests.histogram import percentiles
 from tests.benchmarks.bench_hot import newest, until_all_have
 from tests.benchmarks.bench_sight import answers, changed, spread_over, warm
 from tests.benchmarks.changing import Change, Changer
-from tests.benchmarks.crowds import Crowds
 from tests.benchmarks.gauging import say, spent, tell
 from tests.benchmarks.live_site import LiveSite, live_site
-from tests.benchmarks.sights import joined, milliseconds
+from tests.benchmarks.sights import joined
 
 PROVIDERS = (1_000, 100)
 ON_TIME_S = 2.0
@@ -38,7 +37,7 @@ def answered(changes: list[Change], began: float, seconds: int) -> dict[str, lis
         place = int(one.due - began)
         if 0 <= place < seconds:
             bins[place].append(one.answered - one.due)
-    told = [milliseconds(np.array(each)) for each in bins]
+    told = [percentiles(each) for each in bins]
     return {
         "answers": [len(each) for each in bins],
         **{name: [one.get(name) for one in told] for name in ("p50", "p99", "max")},

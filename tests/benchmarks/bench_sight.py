@@ -17,13 +17,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from loadtests.crowd.processes import Crowds
+from loadtests.histogram import percentiles
 from tests.benchmarks.changing import Change, Changer
-from tests.benchmarks.crowds import Crowds
 from tests.benchmarks.gauging import say, spent, tell
 from tests.benchmarks.live_site import LiveSite, live_site
-from tests.benchmarks.sights import Sights, joined, milliseconds
+from tests.benchmarks.sights import Sights, joined
 
 WARM_S = 3.0
 LINGER_S = 0.5
@@ -37,7 +36,7 @@ def spread_over(topics: list[str], watchers: int) -> dict[str, int]:
 
 def answers(changes: list[Change]) -> dict[str, float]:
     """How long the answers took, from when they were due."""
-    return milliseconds(np.array([one.answered - one.due for one in changes]))
+    return percentiles([one.answered - one.due for one in changes])
 
 
 async def changed(changer: Changer, rate: float, seconds: float) -> list[Change]:

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from loadtests.crowd.processes import Crowds
 from tests.benchmarks.bench_hot import newest, until_all_have
 from tests.benchmarks.bench_sight import phase, spread_over, warm
 from tests.benchmarks.changing import Change, Changer
-from tests.benchmarks.crowds import Crowds
 from tests.benchmarks.gauging import grown, kernel, metrics, own_memory, say, tell
 from tests.benchmarks.live_site import LiveSite, live_site
 from tests.benchmarks.sights import Sights

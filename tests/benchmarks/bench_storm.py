@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtests.crowd.processes import Crowds
 from tests.benchmarks.bench_hot import newest, until_all_have
 from tests.benchmarks.bench_sight import answers, warm
 from tests.benchmarks.changing import Change, Changer
-from tests.benchmarks.crowds import Crowds
 from tests.benchmarks.gauging import grown, metrics, say, spent, tell
 from tests.benchmarks.live_site import LiveSite, live_site
 

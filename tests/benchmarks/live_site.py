@@ -18,6 +18,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from loadtests.wire.http_client import HttpClient
+from loadtests.workload.providers import (
+    WEEK,
+    hours,
+    opening_rules,
+    register_provider,
+)
 from tests.fixtures.cluster import ClusterOnOneMachine
 from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.server import ROOT, ServerProcess, clean_environment
@@ -25,7 +31,6 @@ from tests.fixtures.server import ROOT, ServerProcess, clean_environment
 PATIENTS = 64
 OPENS, CLOSES, MINUTES = 9, 19, 15
 """Forty slots a day: a week is 280, and its snapshot nine kilobytes."""
-WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 VISIT = "visit"
 AT_ONCE = 32
 SETTINGS = {
@@ -82,38 +87,18 @@ class LiveSite:
         client = HttpClient(self.url, AT_ONCE, timeout_s=60)
         names = [f"prv_live{n:05d}" for n in range(len(self.providers), count)]
         room = asyncio.Semaphore(AT_ONCE)
+        weekly = dict.fromkeys(WEEK, hours(f"{OPENS:02d}:00", f"{CLOSES:02d}:00"))
+        rules = opening_rules(VISIT, MINUTES, weekly)
 
         async def one(name: str) -> None:
             async with room:
-                await self._open_one(client, name)
+                await register_provider(client, self.admin, name, "cln_live", rules)
 
         try:
             await asyncio.gather(*(one(name) for name in names))
         finally:
             await client.close()
         self.providers += names
-
-    async def _open_one(self, client: HttpClient, name: str) -> None:
-        clinic = {"clinic_id": "cln_live", "name": "Live", "time_zone": "UTC"}
-        hours = [{"opens": f"{OPENS:02d}:00", "closes": f"{CLOSES:02d}:00"}]
-        kind = {"visit_type": VISIT, "title": "Visit", "minutes": MINUTES}
-        rules = {
-            "locations": [
-                {
-                    "location_id": "loc_live",
-                    "time_zone": "UTC",
-                    "weekly": dict.fromkeys(WEEK, hours),
-                }
-            ],
-            "visit_types": [
-                {**kind, "alignment": MINUTES, "horizon_days": 60, "notice_minutes": 0}
-            ],
-        }
-        path = f"/v1/providers/{name}"
-        body = {"name": f"Dr. {name}", "specialty": "live", "clinic": clinic}
-        for where, what in ((path, body), (f"{path}/availability", rules)):
-            answer = await client.ask("PUT", where, what, token=self.admin)
-            assert answer.status in (200, 201), (where, answer.status, answer.body)
 
 
 def next_monday() -> datetime:

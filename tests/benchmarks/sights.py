@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from loadtests.histogram import percentiles
 from tests.benchmarks.changing import Change
 
 QUANTILES = (
@@ -47,7 +48,7 @@ class Sights:
 
     def ms(self) -> dict[str, float]:
         """The usual percentiles of change to sight."""
-        return milliseconds(_joined(self.seconds))
+        return percentiles(_joined(self.seconds))
 
     def quantiles(self) -> list[list[float]]:
         """The distribution: share, and the milliseconds within which it saw."""
@@ -84,7 +85,7 @@ class Sights:
                     bins[second].append(chosen)
                     frames[second] += len(chosen)
                     covered[second] += covers * len(chosen)
-        told = [milliseconds(_joined(one)) for one in bins]
+        told = [percentiles(_joined(one)) for one in bins]
         return {
             "frames": frames,
             "covered": covered,
@@ -94,15 +95,6 @@ class Sights:
 
 def _joined(pieces: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
     return np.concatenate(pieces) if pieces else np.empty(0)
-
-
-def milliseconds(seconds: np.ndarray[Any, Any]) -> dict[str, float]:
-    """Percentiles in milliseconds."""
-    if not len(seconds):
-        return {}
-    names = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9, "max": 100.0}
-    found = 1000 * np.percentile(seconds, list(names.values()))
-    return {name: round(float(at), 2) for name, at in zip(names, found, strict=True)}
 
 
 def joined(

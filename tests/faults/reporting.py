@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtests.replay.report import percentiles
+from loadtests.histogram import percentiles
 from loadtests.workload.history import FAIL, INFO, OK, History
 
 ON_TIME_S = (1.0, 5.0)

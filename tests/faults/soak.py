@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from loadtests.replay.report import percentiles
+from loadtests.histogram import percentiles
 from loadtests.workload.history import FAIL, OK, History
 from loadtests.workload.plan import Plan
 from tests.benchmarks.__main__ import commit, machine

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from loadtests.blink.crowd import GATEWAY_WATCHERS_MAX, TooManyWatchers, room_for
+from loadtests.blink.room import GATEWAY_WATCHERS_MAX, TooManyWatchers, room_for
 from loadtests.blink.view import BAR_WIDTH, BARS, Show, Sight, bar, bars, screen
 
 TOPIC = "slots/prv_blink/consult/2026-W49"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from loadtests.load.tally import Tally, Timing, bucket_of, ms_of, timing_of_many
+from loadtests.histogram import Timing, bucket_of, ms_of, timing_of_many
+from loadtests.load.tally import Tally
 
 
 @pytest.mark.parametrize("ms", [0.02, 0.5, 1.0, 7.3, 99.0, 2_310.0, 60_000.0])

@@ -1,4 +1,4 @@
-"""Crowds of listeners (loadtests/crowd) in processes of their own, as one."""
+"""Several crowds of listeners, each in a process of its own, asked as one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.fixtures.server import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = 2
 """Two listening processes, unless there are more sockets than they may open."""
 SOCKETS_EACH = 9_000
@@ -23,7 +22,12 @@ Plan = Sequence[Sequence[str]]
 
 
 class Crowds:
-    """Listeners in processes of their own; as a context manager they end with it."""
+    """Listeners in processes of their own.
+
+    As a context manager they are connected at its beginning and ended at its end;
+    otherwise call ``arrive`` and ``close``. All but ``close`` wait, thus under asyncio
+    they belong into a thread; ``close`` ends what waits there.
+    """
 
     def __init__(
         self,
@@ -49,7 +53,7 @@ class Crowds:
             place = ["--first", str(edges[number]), "--count", str(share)]
             source = ["--first-source", str(first_source + number)]
             self._processes.append(
-                subprocess.Popen(
+                subprocess.Popen(  # noqa: S603 -- ours
                     [
                         *(sys.executable, "-m", "loadtests.crowd", url),
                         *(*given, *place, *source),
@@ -58,19 +62,21 @@ class Crowds:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
+                    start_new_session=True,  # Ctrl-C is for us; we end them
                 )
             )
-        try:
-            self.connected = [self._line(one) for one in self._processes]
-        except BaseException:
-            self.close()
-            raise
+        self.connected: list[dict[str, Any]] = []
+
+    def arrive(self) -> None:
+        """Wait until all are connected, or have given up."""
+        self.connected = [self._line(one) for one in self._processes]
 
     @staticmethod
     def _line(process: subprocess.Popen[str]) -> dict[str, Any]:
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert line, "a crowd has ended"
+        if not line:
+            raise RuntimeError("a process of listeners has ended; see its stderr above")
         found: dict[str, Any] = json.loads(line)
         return found
 
@@ -136,6 +142,11 @@ class Crowds:
         self._folder.cleanup()
 
     def __enter__(self) -> Crowds:
+        try:
+            self.arrive()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
