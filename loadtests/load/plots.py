@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from loadtests.histogram import Timing, ms_of
 from loadtests.load.budgets import ms as spoken
 from loadtests.load.outcome import Outcome
 from loadtests.load.watching import cores
+from loadtests.plots import BLUE, CYCLE, GREEN, GREY, ORANGE, panels, plain, styled, svg
 
 SIGHT = "live: change to sight"
 NOT_REQUESTS = frozenset({"booked", "visit"})
 LINES_MAX = 5
 """Names that one plot of latency shows: those with most requests."""
-BLUE, ORANGE, GREEN, GREY = "#2563eb", "#ea580c", "#16a34a", "#94a3b8"
-CYCLE = (BLUE, ORANGE, GREEN, "#9333ea", "#0891b2", GREY)
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.grid": True,
-    "grid.color": "#e2e8f0",
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-}
 
 Draw = Callable[[Axes, Outcome], None]
 
@@ -52,25 +34,18 @@ def plots(outcome: Outcome) -> list[tuple[str, str]]:
         ("Processor time", _cpu, len(outcome.samples) > 1),
         ("The server's memory", _memory, is_ours and len(outcome.samples) > 1),
     ]
-    return [(title, svg(draw, outcome)) for title, draw, has in wanted if has]
+    return [(title, drawn(draw, outcome)) for title, draw, has in wanted if has]
 
 
-def svg(draw: Draw, outcome: Outcome) -> str:
-    """One plot."""
-    with mpl.rc_context(STYLE | {"svg.hashsalt": draw.__name__}):
-        figure = Figure(figsize=(5.8, 2.7), layout="constrained")
-        axes = figure.add_subplot()
-        axes.set_prop_cycle(color=CYCLE)
+def drawn(draw: Draw, outcome: Outcome) -> str:
+    """One plot as SVG."""
+    with styled(draw.__name__):
+        figure, (axes,) = panels(size=(5.8, 2.7))
         draw(axes, outcome)
         handles, _ = axes.get_legend_handles_labels()
         if handles:
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    # Ids are the document's, and a page has several plots.
-    return re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{draw.__name__}", text)
+        return svg(figure, draw.__name__)
 
 
 def _asked(outcome: Outcome) -> list[str]:
@@ -133,9 +108,7 @@ def _latency(axes: Axes, outcome: Outcome) -> None:
                 marker=".",
                 markersize=3,
             )
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    plain(axes.yaxis)
     _timeline(axes, outcome, "ms (p50 whole, p99 dotted)")
 
 
@@ -150,9 +123,7 @@ def _sights(axes: Axes, outcome: Outcome) -> None:
     width = [ms_of(group * 5 + 5) - ms_of(group * 5) for group in grouped]
     shares = [100 * count / total for count in grouped.values()]
     axes.bar(left, shares, width, align="edge", color=BLUE, alpha=0.75)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    plain(axes.xaxis)
     for p, colour in ((50, GREEN), (99, ORANGE)):
         ms = whole.percentile(p) or 0.0
         axes.axvline(ms, color=colour, label=f"p{p} {spoken(ms)}")

@@ -13,59 +13,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-mpl.use("Agg")
-mpl.rcParams["svg.hashsalt"] = "live"  # the same figures are the same file
-mpl.rcParams["font.size"] = 9
-
-from matplotlib import pyplot as plt  # noqa: E402 - only after the backend is chosen
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.axis import Axis  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.ticker import LogFormatter  # noqa: E402
+from loadtests.plots import CYCLE, goal, named, panels, plain, styled
 
 Row = dict[str, Any]
 P50, P99 = "p50", "p99"
-COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red")
-
-
-def panels(rows: int, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure and its panels, in reading order."""
-    size = (6.4 * columns, 2.9 * rows)
-    figure, found = plt.subplots(rows, columns, figsize=size, squeeze=False)
-    return figure, [axes for line in found for axes in line]
-
-
-def named(axes: Axes, x: str, y: str, title: str = "", *, legend: bool = True) -> None:
-    """Words around a panel."""
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.set_title(title, fontsize=10)
-    axes.grid(visible=True, alpha=0.25)
-    if legend:
-        axes.legend(fontsize=8)
 
 
 def distribution(axes: Axes, quantiles: list[list[float]], label: str) -> None:
     """Which share saw within how many milliseconds."""
     shares = [100 * share for share, _ in quantiles]
     axes.plot([at for _, at in quantiles], shares, label=label, drawstyle="default")
-    axes.set_xscale("log")
     plain(axes.xaxis)
     axes.set_ylim(0, 101)
-
-
-def plain(axis: Axis) -> None:
-    """Numbers of a logarithmic axis as people write them."""
-    axis.set_major_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
-    axis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
-
-
-def goal(axes: Axes, at: float, label: str, *, upright: bool = False) -> None:
-    """A line that is not to be crossed."""
-    draw = axes.axvline if upright else axes.axhline
-    draw(at, color="tab:red", linestyle=":", linewidth=1, label=label)
 
 
 def fanout(row: Row) -> Figure:
@@ -81,7 +43,7 @@ def fanout(row: Row) -> Figure:
         costs = [one["cpu_us_per_message"] for one in found.values()]
         times = [one["last_received_ms"][P50] for one in found.values()]
         for axes, heights in ((cost, costs), (last, times)):
-            axes.bar(at, heights, 0.25, label=server, color=COLOURS[number])
+            axes.bar(at, heights, 0.25, label=server, color=CYCLE[number])
             axes.set_xticks(range(len(found)), [f"{count:,}" for count in found])
     named(cost, "sockets", "µs of the processor a message")
     named(last, "sockets", "ms until the last has it (p50)")
@@ -158,7 +120,7 @@ def storm(row: Row) -> Figure:
     figure, (times, work) = panels(1, 2)
     kinds = list(row["storms"])
     storms = row["storms"].values()
-    times.bar(kinds, [one["all_resumed_s"] for one in storms], color=COLOURS)
+    times.bar(kinds, [one["all_resumed_s"] for one in storms], color=CYCLE)
     goal(times, 8, "goal, 8 s")
     title = f"{row['watchers']:,} cut off at once"
     named(times, "", "seconds until the last was resumed", title)
@@ -177,7 +139,7 @@ def storm(row: Row) -> Figure:
 def hold(row: Row) -> Figure:
     """Cores and memory over the minutes."""
     figure, (cores, sizes) = panels(2)
-    for (name, part), colour in zip(row.items(), COLOURS, strict=False):
+    for (name, part), colour in zip(row.items(), CYCLE, strict=False):
         minutes = [at / 60 for at in part["series"]["at"]]
         share = [1e6 * sum(each) / part["watchers"] for each in part["series"]["cores"]]
         label = f"{name}: {part['watchers']:,} watchers, {part['crowd']['lost']} lost"
@@ -204,14 +166,12 @@ def peak(row: Row) -> Figure:
         ):
             for name in (P50, P99, "max"):
                 axes.plot(range(len(series[name])), series[name], label=name)
-            axes.set_yscale("log")
             plain(axes.yaxis)
             named(axes, "second", f"{what}, ms")
         goal(above, 100, "goal for 99 %, 100 ms")
         above.set_title(
             f"{one['bookings_a_second']:g} bookings a second, {one['providers']:,} "
-            f"providers: p99 {one['answer_ms'][P99]} ms",
-            fontsize=10,
+            f"providers: p99 {one['answer_ms'][P99]} ms"
         )
     return figure
 
@@ -258,11 +218,9 @@ def draw(path: Path, only: list[str] | None = None) -> list[Path]:
         row = found.get(name)
         if row is None or "failed" in row or (only and name not in only):
             continue
-        figure = plot(row)
-        figure.tight_layout()
         drawn.append(path.with_name(f"{path.stem}-{name}.svg"))
-        figure.savefig(drawn[-1], metadata={"Date": None})
-        plt.close(figure)
+        with styled(name):
+            plot(row).savefig(drawn[-1], metadata={"Date": None})
     return drawn
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from loadtests.wire.socket_client import IN_FLIGHT_MAX, open_socket
 from slotcast.client.session import SUBPROTOCOL
@@ -25,7 +26,11 @@ async def answer(socket: ServerConnection, asked: dict[str, Any], status: int) -
 @asynccontextmanager
 async def served(handler: Handler) -> AsyncIterator[str]:
     server = await serve(
-        handler, "127.0.0.1", 0, subprotocols=[SUBPROTOCOL], compression=None
+        handler,
+        "127.0.0.1",
+        0,
+        subprotocols=[Subprotocol(SUBPROTOCOL)],
+        compression=None,
     )
     async with server:
         (listening,) = server.sockets
