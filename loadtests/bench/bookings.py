@@ -87,7 +87,7 @@ async def register(server: Server) -> None:
 
 
 class Slots(Protocol):
-    """Whatever hands out slots that nobody has."""
+    """A source of free slots."""
 
     def take(self) -> tuple[int, str, str]:
         """The next slot: its number, provider and start."""

@@ -45,7 +45,7 @@ class Appointment(Base):
 
 
 class Wish(BaseModel):
-    """A booking that somebody wants."""
+    """A requested booking."""
 
     provider_id: str
     patient_id: str

@@ -57,7 +57,7 @@ class Appointment(Base):
 
 
 class Wish(BaseModel):
-    """A booking that somebody wants."""
+    """A requested booking."""
 
     provider_id: str
     patient_id: str
@@ -77,7 +77,7 @@ def _engine(pool: int) -> AsyncEngine:
 
 
 async def prepare(providers: int) -> None:
-    """Make the tables of ``PLAIN_URL`` anew, with providers."""
+    """Drop and create the tables of ``PLAIN_URL``, with providers."""
     engine = _engine(1)
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.drop_all)

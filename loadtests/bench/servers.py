@@ -130,7 +130,7 @@ async def plain_server(providers: int) -> AsyncIterator[Server]:
 async def plain_sql_server(
     url: str, providers: int, workers: int, connections: int
 ) -> AsyncIterator[Server]:
-    """The plain alternative on a MariaDB or MySQL, its tables made anew."""
+    """The plain alternative on a MariaDB or MySQL, with empty tables."""
     from loadtests.bench.plain_sql import prepare
 
     port = free_port()

@@ -200,7 +200,7 @@ def _lines(show: Show, console: Console) -> Draw:
 
 
 def main() -> int:
-    """Show it: 0 if everybody saw everything, 1 if not, 2 if it cannot be shown."""
+    """Show it: 0 if all watchers saw all changes, 1 if not, 2 if it cannot be shown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--watchers", type=int, default=10_000)
     parser.add_argument("--changes", type=int, default=30)

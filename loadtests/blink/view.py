@@ -49,7 +49,7 @@ class Sight:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everybody saw it."""
+        """Whether all watchers saw it."""
         return len(self.seen_ms) == self.expected
 
     def line(self) -> str:
@@ -76,7 +76,7 @@ class Show:
 
     @property
     def went_well(self) -> bool:
-        """Whether everybody was there all the time and saw every change."""
+        """Whether all watchers stayed connected and saw every change."""
         is_whole = all(sight.is_whole for sight in self.sights)
         return is_whole and self.connected == self.watchers and self.lost == 0
 

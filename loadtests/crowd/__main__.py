@@ -81,7 +81,7 @@ class Gathering:
         """Connections that failed and were tried again."""
 
     async def all(self, at_once: int, jitter_s: float = 0.0) -> dict[str, Any]:
-        """Connect everybody; how long it took, and how often it failed."""
+        """Connect all listeners; how long it took, and how often it failed."""
         crowd, room = self.crowd, asyncio.Semaphore(at_once)
         began, failed = time.monotonic(), self.failed
         refused = crowd.refused.total()
@@ -240,7 +240,7 @@ async def hold(chosen: argparse.Namespace) -> None:
 
 
 def tell(what: dict[str, Any]) -> None:
-    """A line for whoever asked."""
+    """Answer with a line of JSON."""
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
 

@@ -85,7 +85,7 @@ class Crowd:
         return found
 
     def report(self) -> dict[str, Any]:
-        """Everything but the single deliveries, for whoever asked."""
+        """Everything but the single deliveries."""
         return {
             "joined": self.joined,
             "ready": self.ready,

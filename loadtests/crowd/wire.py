@@ -1,8 +1,8 @@
 """What a listening crowd knows of handshakes, and of the heads of our frames.
 
 A frame's content is not parsed: two deltas of one topic and change are the same bytes
-for everybody, so the bytes before the slots name them, and only the first listener who
-has them pays for reading the names and numbers.
+for every listener, so the bytes before the slots name them, and only the first listener
+that has them pays for reading the names and numbers.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Sighting:
         self.at = array("d")
 
     def told(self) -> dict[str, object]:
-        """For whoever asked: when the first had it, and how much later each."""
+        """As JSON: when the first had it, and how many microseconds later each."""
         first = min(self.at)
         return {
             "kind": "delta" if self.is_delta else "snapshot",

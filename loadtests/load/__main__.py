@@ -123,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--url", default="", help="a running server; SLOTCAST_DATA is its"
     )
-    made.add_argument("--seed", type=int, default=0, help="of everybody's chances")
+    made.add_argument("--seed", type=int, default=0, help="of all random choices")
     made.add_argument("--budgets", type=Path, default=PATH)
     made.add_argument("--results", type=Path, default=Path("results"))
     made.add_argument(

@@ -146,7 +146,7 @@ def nobody_stumbled(defects: Mapping[str, int]) -> Finding:
     if defects:
         text, count = next(iter(defects.items()))
         return broken(name, f"{sum(defects.values()):,} exceptions: {count:,} × {text}")
-    return kept(name, "no exception in anybody's tasks")
+    return kept(name, "no exception in any user's tasks")
 
 
 def audit_is_clean(status: int, text: str) -> Finding:

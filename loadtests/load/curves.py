@@ -24,7 +24,7 @@ class Curve(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plateau:
-    """Everybody comes within ``rise`` of the run, and stays."""
+    """All users arrive within ``rise`` of the run, and stay."""
 
     rise: float
 
@@ -105,7 +105,7 @@ class SlowClock:
 
         ``held``: it stood still since it was asked last.
         """
-        if elapsed < self._asked:  # the shape was told to begin anew
+        if elapsed < self._asked:  # the shape was reset
             self._asked = self._now = 0.0
         if not held:
             self._now += min(self._step_max, elapsed - self._asked)
@@ -139,5 +139,5 @@ class Scale:
             f"{self.bookings_per_minute:,.0f} bookings a minute, "
             f"{100 * bookings:.1f} % of {PEAK_BOOKINGS_PER_MINUTE:,}."
             if self.visitors
-            else "Scale: nobody came."
+            else "Scale: no users arrived."
         )

@@ -165,7 +165,7 @@ class Outcome:
 
 
 def machine() -> str:
-    """What this ran on, without naming anybody's machine."""
+    """What this ran on, without the name of the machine."""
     python = platform.python_version()
     return f"{os.cpu_count()} cores, {platform.system()}, Python {python}"
 

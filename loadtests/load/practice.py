@@ -1,4 +1,4 @@
-"""The practice that a run books: its doctors, their hours, and everybody's tokens."""
+"""The practice that a run books: its doctors, their hours, and all tokens."""
 
 from __future__ import annotations
 

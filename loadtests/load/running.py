@@ -38,7 +38,7 @@ class Target:
 
     url: str
     pid: int
-    """0: not ours, nobody here may look at it."""
+    """0: not our process, so it cannot be measured."""
 
     @property
     def is_ours(self) -> bool:

@@ -27,7 +27,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Watching:
-    """Looks at two trees of processes until the block ends. A pid of 0 is nobody's."""
+    """Looks at two trees of processes until the block ends; a pid of 0 is no process."""
 
     server: int
     locust: int = 0

@@ -80,7 +80,7 @@ class Replay:
         self.doctors: dict[str, str] = {}
         self.homes: dict[str, str] = {}
         self.full: set[tuple[str, date]] = set()
-        """Providers whose day was found full: nobody cancels in a trace."""
+        """Providers whose day was found full: a trace has no cancellations."""
         self.dice = random.Random(run)
         self.patience_s = 120.0
 

@@ -12,7 +12,7 @@ CANCELS = 0.3
 
 
 class Patient(Person):
-    """Somebody with a page open, signed in."""
+    """A signed-in user with a page open."""
 
     wait_time = between(1, 3)
 

@@ -30,7 +30,7 @@ Seen = TypeVar("Seen")
 OPEN_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 15.0
 NOT_HERE = float("inf")
-"""Since when somebody watches who does not."""
+"""``since`` of a user who does not watch."""
 
 
 class LiveFault(LocustError):

@@ -27,7 +27,7 @@ REFUSALS = frozenset(
         "too_late",
     }
 )
-"""The calendar's noes: an answer, no failure."""
+"""Refusals of a calendar: answers, no failures."""
 REST_TIMEOUT_S = 30.0
 TRIES = 3
 """How often a request is sent that gets no answer, with its key."""
@@ -40,7 +40,7 @@ class Unexpected(LocustError):
 
 
 class Person(User):
-    """Somebody with a number, a token and chances of their own."""
+    """A user with a number, a token and a random generator of their own."""
 
     abstract = True
 

@@ -10,7 +10,7 @@ from loadtests.swarm.people import Person
 from loadtests.swarm.shift import SHIFT
 
 KEEPS_PAGE = 0.5
-"""Share of returns to a page that is still there: it resumes. The others load anew."""
+"""Share of returns to a page that is still open: it resumes. The others load again."""
 
 
 class Phone(Person):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PROVIDERS_WATCHED = 3
 STORM_AT = 0.6
-"""Share of the run after which everybody loses the connection at once."""
+"""Share of the run after which all connections are lost at once."""
 
 
 class Watcher(Person):

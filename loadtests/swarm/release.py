@@ -1,4 +1,4 @@
-"""Slots at eight o'clock: everybody watches, a doctor opens a day, all go for it."""
+"""Slots at eight o'clock: all patients watch, a doctor opens a day, all try to book."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from loadtests.swarm.facts import Facts
 
 OPENS_AT = 0.55
-"""Share of the run after which the day is opened, when everybody is there."""
+"""Share of the run after which the day is opened, once all users are connected."""
 LATEST_AT = 0.75
-"""When it is opened whoever is there."""
+"""When it is opened even if some users are missing."""
 REACTION_S = 1.0
 """People need up to so long to click."""
 WAITS_S = 3600.0
 TRIES = 3
-"""Slots that somebody goes for before giving up."""
+"""Slots that a patient tries before giving up."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -50,7 +50,7 @@ class Hopeful(Person):
             for _ in range(TRIES):
                 if not wanted:
                     break
-                # Chosen at sight: the click comes even if somebody was faster.
+                # Chosen at sight: the click comes even if another was faster.
                 start = self.dice.choice(wanted)
                 gevent.sleep(self.dice.uniform(0, REACTION_S))
                 done = self.book(doctor, topic, start).is_done

@@ -21,7 +21,7 @@ class ScenarioShape(LoadTestShape):
     closing: Closing | None = None
     """Set when Locust is ready."""
     conductor: Callable[[float], bool] | None = None
-    """What a scenario does once for everybody: called with the time of the run, and
+    """What a scenario does once for all users: called with the time of the run, and
     says whether the run has to wait for it."""
 
     def __init__(self) -> None:

@@ -121,7 +121,7 @@ class Shift:
             self.bookings.append([booking[field] for field in ACKNOWLEDGED])
 
     def doubt(self, booking_id: str) -> None:
-        """Nobody knows whether the last thing asked about this booking happened."""
+        """Whether the last request about this booking took effect is unknown."""
         self.doubts.append(booking_id)
 
     def drain(self) -> dict[str, Any]:

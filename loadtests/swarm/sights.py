@@ -1,8 +1,9 @@
 """From asking for a change until a watcher sees it.
 
-Whoever asks notes when; whoever sees a state notes when. A slot that many ask for is
-timed from the one who got it, so what is seen before the answer waits for it. Times are
-of one process's monotonic clock: changes of other processes are not timed.
+A request and the first sight of the state that it led to are both noted with their
+time. A slot that many ask for is timed from the request that got it, so what is seen
+before the answer waits for it. Times are of one process's monotonic clock: changes of
+other processes are not timed.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ Key = tuple[str, str, str]
 @dataclass(slots=True)
 class _Change:
     asked: float | None = None
-    """When the one whose wish came true had asked; None: nobody knows yet."""
+    """When the one whose wish came true had asked; None: not known yet."""
     open: int = 0
     """Wishes without an answer."""
     seen: array[float] = field(default_factory=lambda: array("d"))
-    """While nobody knew: when it was seen, and since when that watcher was there."""
+    """Before that is known: when it was seen, and since when that watcher was there."""
 
 
 class Sights:
@@ -36,7 +37,7 @@ class Sights:
         self._changes: dict[Key, _Change] = {}
 
     def asked(self, key: Key) -> None:
-        """Somebody asks for this state."""
+        """Note a request for this state."""
         topic, start, state = key
         for other in ("free", "held", "booked", "cancelled"):
             if other != state:

@@ -17,7 +17,7 @@ MARKS = {"check-in": "booked", "complete": "arrived", "no-show": "booked"}
 
 
 class Receptionist(Person):
-    """Somebody at the desk of a clinic."""
+    """A receptionist of a clinic."""
 
     weight = 2
     wait_time = between(0.5, 2)
@@ -29,17 +29,17 @@ class Receptionist(Person):
 
     @task(4)
     def check_in(self) -> None:
-        """Somebody is there."""
+        """A patient has arrived."""
         self._mark("check-in")
 
     @task(3)
     def complete(self) -> None:
-        """Somebody is done."""
+        """A visit is over."""
         self._mark("complete")
 
     @task(1)
     def no_show(self) -> None:
-        """Somebody did not come."""
+        """A patient did not come."""
         self._mark("no-show")
 
     @task(1)
@@ -87,7 +87,7 @@ class Receptionist(Person):
 
 
 class Patient(Booker):
-    """Somebody who books, so that there is somebody to check in."""
+    """A patient who books, so that there are visits to check in."""
 
     weight = 1
 

@@ -1,4 +1,4 @@
-"""A watcher beside a load: the client that everybody uses, and what it met."""
+"""A watcher beside a load: the published client, and what it met."""
 
 from __future__ import annotations
 

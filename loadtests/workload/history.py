@@ -1,7 +1,7 @@
 """What patients asked and heard: a history that can be judged by itself.
 
 One line of JSON per event in the manner of Jepsen: ``invoke`` when something is asked
-for, then ``ok`` (it happened), ``fail`` (it did not) or ``info`` (nobody knows). Times
+for, then ``ok`` (it happened), ``fail`` (it did not) or ``info`` (unknown). Times
 are seconds of one monotonic clock.
 """
 

@@ -32,7 +32,7 @@ from loadtests.workload.region import tokens
 from loadtests.workload.watchers import iso_week
 
 AGAIN = (425, 429, 502, 503, 504)
-"""Statuses that say: nothing has happened yet or nobody knows, come again."""
+"""Statuses after which a request is repeated: nothing happened, or it is unknown."""
 SEND_AGAIN = 0.03
 """Share of answered wishes that are sent once more."""
 CONTESTED = 0.25
@@ -236,7 +236,7 @@ class Workload:
         if await self._ask(patient, operation, path, {"start": start}):
             own.start = start
         elif operation.outcome == INFO:
-            patient.bookings.remove(own)  # nobody knows where it is
+            patient.bookings.remove(own)  # its state is unknown
 
     # --- asking until there is an answer ----------------------------------------------
 

@@ -107,7 +107,7 @@ def test_bookings_go_on_without_the_head_and_it_comes_back(
     assert "head of the cluster" in refused.stderr
     cluster.head.start()
     cluster.wait_ready()
-    assert set(node.pids("shard")) == shards, "nobody was started anew"
+    assert set(node.pids("shard")) == shards, "no shard was restarted"
     for provider in patients.providers:
         patients.book(provider, starts[provider][1], cluster.head.url)
     victim = min(shards)

@@ -234,7 +234,7 @@ def has_decided(answer: bytes) -> bool:
 async def test_frozen_owner_is_fenced_when_it_wakes(
     ray_address: str, tmp_path: Path
 ) -> None:
-    """A zombie confirms nothing, contradicts nobody, and leaves without being asked."""
+    """A zombie confirms nothing, refuses nothing, and ends without being asked."""
     async with bench(tmp_path) as one:
         site = one.site
         shard = site.links.shard_of(p.ANA)
@@ -286,7 +286,7 @@ async def test_idle_zombie_leaves_though_nobody_asks(
 async def test_mover_killed_midway(
     ray_address: str, tmp_path: Path, last: Step
 ) -> None:
-    """Nobody finishes the hand-off: the processes do, and one owner is left."""
+    """The hand-off's leader is gone: the processes finish it, and one owner is left."""
     async with bench(tmp_path, HASTY) as one:
         site = one.site
         shard = site.links.shard_of(p.ANA)

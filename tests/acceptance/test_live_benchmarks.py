@@ -1,4 +1,4 @@
-"""The live benchmarks run small and tell the truth: all is delivered, nobody is lost.
+"""The live benchmarks run small and tell the truth: all frames arrive, none is lost.
 
 What they measure is not looked at here; that they measure what they say is. One server
 for all of them, a part of its providers for each.
@@ -92,7 +92,7 @@ def test_frames_that_bring_several_changes_are_counted_so(
     site: LiveSite, found: dict[str, Any]
 ) -> None:
     """Fast changes on few topics: by whatever number of frames, all are covered, the
-    seconds add up, and everybody ends at the newest version."""
+    seconds add up, and all end at the newest version."""
     row = found["hot"] = bench_hot.measure(part(site, "hot"), WATCHERS, 150, 2)
     assert is_whole(row["sight"], 300, WATCHERS // EACH)
     assert sum(row["series"]["frames"]) <= row["sight"]["frames_delivered"]
@@ -140,7 +140,7 @@ def test_a_storm_asks_no_shard_and_leaves_nobody_behind(
 
 
 def test_a_hold_tells_of_every_gateway(site: LiveSite, found: dict[str, Any]) -> None:
-    """Processor time and memory of the process that serves, and nobody lost."""
+    """Processor time and memory of the process that serves, and no watcher lost."""
     row = bench_hold.measure(part(site, "hold"), WATCHERS, 0.05)
     found["hold"] = {"one": row}
     assert all(len(each) == row["gateways"] == 1 for each in row["series"]["cores"])

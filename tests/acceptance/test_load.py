@@ -39,7 +39,7 @@ def command(results: Path, seconds: int, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """One run with a budget that nobody can keep, and all that it left."""
+    """One run with a budget that cannot be kept, and all that it left."""
     folder = tmp_path_factory.mktemp("load")
     (folder / "budgets.toml").write_text(IMPOSSIBLE)
     done = subprocess.run(
@@ -103,7 +103,7 @@ def test_the_report_has_plots(run: dict[str, Any]) -> None:
 
 
 def test_results_hold_no_token(run: dict[str, Any]) -> None:
-    """The plan with everybody's tokens is gone; what is left may be shown around."""
+    """The plan with all tokens is gone; what is left contains no secret."""
     for path in run["folder"].iterdir():
         assert "eyJ" not in path.read_text("utf-8"), path.name
 

@@ -73,7 +73,7 @@ def patients(cluster: ClusterOnOneMachine) -> Iterator[Patients]:
 
 
 def two_free_ports(host: str) -> int:
-    """The first of two ports in a row that nobody has."""
+    """The first of two free ports in a row."""
     while True:
         first = free_port()
         with socket.socket() as one, socket.socket() as other:
@@ -170,7 +170,7 @@ def test_a_node_that_is_not_there_cannot_be_drained(
 def test_a_node_that_stops_hands_its_shards_over(
     cluster: ClusterOnOneMachine, patients: Patients
 ) -> None:
-    """SIGTERM: its shards are elsewhere before it ends, and nobody waits for them;
+    """SIGTERM: its shards are elsewhere before it ends, and no request waits for them;
     a node without shards just ends."""
     n2, n3, n4 = (cluster.nodes[name] for name in ("n2", "n3", "n4"))
     with patients.booking(n2.url) as rush:

@@ -95,7 +95,7 @@ async def test_from_a_hold_to_a_booking_that_watchers_see(site: RaySite) -> None
 
 
 async def test_one_slot_and_two_hundred_rivals(site: RaySite) -> None:
-    """Exactly one wins, and everybody else is refused."""
+    """Exactly one wins, and all others are refused."""
     await site.open_practice()
     start = (await free_starts(site))[0]
     deadline = site.deadline()

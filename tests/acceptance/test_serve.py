@@ -150,7 +150,7 @@ def test_tools_work_beside_a_running_server(server: ServerProcess) -> None:
 
 
 def test_placement_provider_serves_and_takes_imports(tmp_path: Path) -> None:
-    """One process per provider, begun by whoever asks first, a tool included."""
+    """One process per provider, begun by the first request, a tool's included."""
     settings = {"SLOTCAST_PLACEMENT": "provider", "SLOTCAST_SEED": "none"}
     with ServerProcess(tmp_path / "data", None, **settings) as server:
         server.start()
@@ -236,7 +236,7 @@ def test_a_taken_port_is_explained(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_whole_is_explained(
     tmp_path: Path, damage: str, words: str
 ) -> None:
-    """What is wrong with the data folder, and how to mend it, in two sentences."""
+    """What is wrong with the data folder, and how to repair it, in two sentences."""
     data, more = tmp_path / "data", {}
     settings = {"SLOTCAST_DATA": str(data), "SLOTCAST_PORT": str(free_port())}
     made = run_command("seed", **settings, SLOTCAST_SHARDS="4")

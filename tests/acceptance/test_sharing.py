@@ -44,7 +44,7 @@ def closed_with(server: ServerProcess, token: str, then: Callable[[], None]) -> 
 
 def test_revoking_from_the_command_line_and_losing_redis(tmp_path: Path) -> None:
     """``token revoke`` ends requests and sockets of a running server; when Redis dies
-    what was revoked stays so, everybody else is served, and readiness names it."""
+    what was revoked stays so, all others are served, and readiness names it."""
     with (
         RedisServer(tmp_path / "redis") as redis,
         ServerProcess(

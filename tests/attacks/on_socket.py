@@ -116,13 +116,13 @@ async def pings(aim: Aim) -> Outcome:
 
 @attack("pongs")
 async def pongs(aim: Aim) -> Outcome:
-    """pongs without end that nobody asked for"""
+    """endless unsolicited pongs"""
     return await _repeat(aim, b"", frame(PONG))
 
 
 @attack("one-byte texts")
 async def one_byte_texts(aim: Aim) -> Outcome:
-    """texts that nobody can read"""
+    """texts that are no messages"""
     return await _repeat(aim, b"", frame(TEXT, b"x"))
 
 
@@ -140,7 +140,7 @@ async def unread_answers(aim: Aim) -> Outcome:
 
 @attack("invented topics")
 async def invented_topics(aim: Aim) -> Outcome:
-    """subscriptions to calendars that nobody has, over several sockets"""
+    """subscriptions to unknown calendars, over several sockets"""
     outcome = Outcome()
     sockets = [HostileSocket(aim, outcome) for _ in range(SOCKETS)]
     for one in sockets:

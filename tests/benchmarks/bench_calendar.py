@@ -178,7 +178,7 @@ def _slots_us(share: float) -> dict[str, float]:
     return {
         "unchanged": _best(warm, 7) / 200 * 1e6,
         "every week changed": _best(repainted, 7) / 50 * 1e6,
-        "rules expanded anew": _best(cold, 7) / 10 * 1e6,
+        "rules expanded again": _best(cold, 7) / 10 * 1e6,
     }
 
 

@@ -1,4 +1,4 @@
-"""One change to everybody: ours, Nchan (nginx) and Starlette, one after the other.
+"""One change to all sockets: ours, Nchan (nginx) and Starlette, one after the other.
 
     python -m tests.benchmarks.bench_fanout [--sockets 5000 10000] [--json FILE]
 

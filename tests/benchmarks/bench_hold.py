@@ -29,7 +29,7 @@ PROVIDERS = 100
 SETTLE_S = 10.0
 SAMPLE_S = 5.0
 EMPTY_S = 10.0
-"""Before anybody watches, to tell what the watchers cost."""
+"""Before the first watcher, to tell what the watchers cost."""
 HEARTBEAT_S = 20.0
 PARTS = {"one": 1, "two": 2}
 WATCHERS = {"one": 18_000, "two": 30_000}

@@ -5,7 +5,7 @@
 Half a million deliveries a second would be due if each change travelled by itself: more
 than two cores can write, so frames have to bring several changes. Told by the second:
 frames delivered, changes they brought, and the age of the newest change of each frame
-as it came; it must not grow. Afterwards everybody has to stand at the newest version.
+as it came; it must not grow. Afterwards all listeners have to be at the newest version.
 Changes are bookings and cancellations over REST; how many a second were made is told.
 The listeners' receive buffers are small, so that no backlog hides in them.
 """
@@ -31,7 +31,7 @@ BUFFER_BYTES = 16 * 1024
 """Of each listener: where the listening processes cannot keep up, the server sees it
 and brings more changes in a frame, instead of their kernel hoarding old frames."""
 CALM_S = 30.0
-"""Within so long after the last change everybody has to have it."""
+"""Within so long after the last change all listeners have to have it."""
 
 
 def newest(changes: list[Change]) -> dict[str, int]:
@@ -54,7 +54,7 @@ def behind(crowds: Crowds, versions: dict[str, int]) -> int:
 
 
 def until_all_have(crowds: Crowds, versions: dict[str, int]) -> dict[str, Any]:
-    """Wait until nobody is behind; how long it took, and how many still are."""
+    """Wait until no listener is behind; how long it took, and how many still are."""
     began = time.monotonic()
     while (left := behind(crowds, versions)) and time.monotonic() < began + CALM_S:
         time.sleep(0.25)

@@ -51,7 +51,7 @@ class Subject:
         self.url = url
         self.memory = memory
         self.stir = stir
-        """Sends something to everybody."""
+        """Sends a message to all watchers."""
         self.plan = plan
 
 

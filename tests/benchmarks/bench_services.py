@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.faults.house import through
+from tests.faults.one_server import through
 from tests.faults.proxied import ProxyProcess
 from tests.fixtures.mariadb import MariaDbServer
 from tests.fixtures.redis_server import RedisServer

@@ -151,7 +151,7 @@ class Screen:
         raise AssertionError(frame.text)
 
     def ping(self) -> None:
-        """Nobody is away here."""
+        """Always available."""
 
     def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
         raise AssertionError(code)

@@ -4,9 +4,9 @@
 
 Every watcher has one of 99 topics but one in a hundred, which has all of them and a
 receive buffer as small as a phone's network: when it stops reading, the bytes pile up
-in the server. Three parts of one run: everybody reads; one in a hundred does not, and
-nobody is sent away yet (that takes 15 s without a byte taken); they read again and must
-come to the newest version. Memory is that of the gateway's process and of the kernel's
+in the server. Three parts of one run: all read; one in a hundred does not, and none is
+disconnected yet (that takes 15 s without a byte taken); they read again and must come
+to the newest version. Memory is that of the gateway's process and of the kernel's
 side of its connections (``ss -tm``); what the gateway's memory grew by in the first
 part, when all read, is told beside it and taken off.
 """

@@ -4,11 +4,11 @@
 
 Three times: ``resume`` asks for what follows the last version each had, all at once, as
 fast as the server lets them; ``jittered`` is the same with a random wait, as a client
-of ours has; ``snapshot`` asks from a version that nobody remembers any more. Told: when
+of ours has; ``snapshot`` asks from a version that is no longer remembered. Told: when
 the last was answered and when the last had a first frame, handshakes refused on the
 way, how the server resumed them, what it encoded, what it asked the shards beyond the
 changes and the round that verifies feeds, and how long those waited who made the
-changes. Afterwards everybody stands at the newest version.
+changes. Afterwards all are at the newest version.
 """
 
 from __future__ import annotations

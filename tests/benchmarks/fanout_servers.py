@@ -57,7 +57,7 @@ async def gateway(port: int) -> None:
 
 
 async def plain(port: int) -> None:
-    """What everybody writes first."""
+    """The usual first version: a loop over a set of sockets."""
     sockets: set[WebSocket] = set()
 
     async def watch(websocket: WebSocket) -> None:

@@ -63,7 +63,7 @@ def test_without_looking_at_from_views_differ(monkeypatch: pytest.MonkeyPatch) -
 def test_without_heartbeats_positions_views_differ(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The last delta before a silence is missed by nobody but the heartbeat."""
+    """The last delta before a silence is found by the heartbeat alone."""
     monkeypatch.setattr(TopicView, "is_behind", lambda view, position: False)
     assert diverging() > 0
 

@@ -27,7 +27,7 @@ REPLIES = msgspec.msgpack.Decoder(list[ShardReply])
 
 
 class Killed(Exception):
-    """Whoever led the hand-off is gone."""
+    """The leader of the hand-off is gone."""
 
 
 async def opened(patience: HostTimeouts = HASTY) -> FakeActors:
@@ -85,7 +85,7 @@ async def gives_slot_once() -> bool:
 
 
 async def idle_zombie_leaves() -> bool:
-    """Whether an owner that was replaced goes although nobody asks it."""
+    """Whether an owner that was replaced ends without being asked."""
     actors = await opened()
     await actors.create(SHARD, NEW, "b", warm=False)
     try:
@@ -100,7 +100,7 @@ async def idle_zombie_leaves() -> bool:
 
 
 async def test_released_shard_without_a_watchdog_is_noticed() -> None:
-    """Broken off after the release somebody must serve; without watchdogs none does."""
+    """Broken off after the release, a process must serve; without watchdogs none does."""
     assert await serves_again_after(Step.RELEASED, HASTY)
     never = HostTimeouts(released_s=60, warm_s=60, call_s=0.02, again_s=0.05)
     assert not await serves_again_after(Step.RELEASED, never)

@@ -29,7 +29,7 @@ def test_the_simulation_needs_every_guard(name: str) -> None:
         if found:
             assert not broken(found), f"{found} are broken with the guard, too"
             return
-    pytest.fail(f"nobody noticed that {name} was gone in seeds {SEEDS[name]}")
+    pytest.fail(f"seeds {SEEDS[name]} do not show that {name} is missing")
 
 
 def test_mutants_leave_no_trace() -> None:

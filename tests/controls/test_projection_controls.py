@@ -80,7 +80,7 @@ async def test_without_claims_a_slot_given_twice_is_not_seen(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Claim rows are the detector: without them nobody notices."""
+    """Claim rows are the detector: without them nothing notices."""
 
     def no_claims(_connection: Any, _plan: Any) -> None:
         """Writes none."""

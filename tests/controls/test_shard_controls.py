@@ -100,7 +100,7 @@ async def reads_what_is_durable(kind: type[Mailbox]) -> bool:
 
 
 async def is_silent_once_replaced(kind: type[Mailbox]) -> bool:
-    """Whether a shard that was replaced tells nobody "taken" from stale memory."""
+    """Whether a shard that was replaced never answers "taken" from stale memory."""
     site = Site(kind)
     await site.open()
     await site.mailbox.execute([p.book("a")])

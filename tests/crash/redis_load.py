@@ -14,14 +14,14 @@ READ_AT_ONCE = 2000
 
 
 class Writer:
-    """Owns one shard: on any doubt it opens the shard anew, as a shard does."""
+    """Owns one shard: on any doubt it opens the shard again, as a shard does."""
 
     def __init__(self, journal: Journal, shard: ShardId) -> None:
         self.shard = shard
         self.acknowledged: dict[int, int] = {}
         """Seq to the number of the event that was confirmed there."""
         self.doubts = 0
-        """Appends whose outcome nobody knew."""
+        """Appends with an unknown outcome."""
         self._journal = journal
         self._number = 0
 

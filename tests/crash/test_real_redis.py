@@ -66,7 +66,7 @@ async def test_killed_under_load(server: RedisServer) -> None:
 
 
 async def test_frozen_for_longer_than_we_wait(server: RedisServer) -> None:
-    """A stopped Redis hangs nobody; when it goes on, nothing is there twice."""
+    """A stopped Redis blocks no caller; when it goes on, nothing is there twice."""
     journal = RedisJournal(server.url, await with_layout(server), answer_s=SHORT_S)
     writers = [Writer(journal, shard) for shard in SHARDS]
     stop = asyncio.Event()
@@ -190,7 +190,7 @@ async def test_a_demoted_primary_confirms_nothing(
 async def test_replicas_of_an_old_redis_are_refused(
     server: RedisServer, tmp_path: Path
 ) -> None:
-    """Without WAITAOF nobody knows what a replica has: not started, not served."""
+    """Without WAITAOF it is unknown what a replica has: not started, not served."""
     if b"waitaof" in server.ask("COMMAND", "INFO", "WAITAOF"):
         return  # a newer Redis: its replicas are tested elsewhere
     journal = RedisJournal(server.url, await with_layout(server))

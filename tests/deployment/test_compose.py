@@ -89,7 +89,7 @@ def test_the_redis_keeps_the_promise() -> None:
 
 
 def test_what_holds_data_has_a_volume() -> None:
-    """A container that is made anew finds what it had."""
+    """A container that is created again finds its data."""
     named = set(compose()["volumes"])
     for name in (*OURS, "redis", "mysql", "azurite", "prometheus"):
         sources = {one.partition(":")[0] for one in services()[name]["volumes"]}

@@ -50,7 +50,7 @@ def code_of(text: str) -> str:
 
 
 def test_every_link_and_anchor_leads_somewhere() -> None:
-    """Nobody follows a dead link at three in the morning."""
+    """No link of the guide is dead."""
     for path in PAGES:
         for goal in re.findall(r"\]\(([^)]+)\)", path.read_text()):
             name, _, anchor = goal.partition("#")

@@ -117,7 +117,7 @@ def test_the_settings_make_sense_together(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_secrets_come_from_files_that_strangers_cannot_read() -> None:
-    """Slotcast refuses a secret that everybody can read; the mode allows the group."""
+    """Slotcast refuses a secret that all users can read; the mode allows the group."""
     data = of_kind("ConfigMap")["data"]
     paths = [value for name, value in data.items() if name.endswith("_FILE")]
     assert all(path.startswith("/run/secrets/slotcast/") for path in paths)

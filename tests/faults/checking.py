@@ -2,7 +2,7 @@
 
 Journal, memory and read model agree (``slotcast verify``); every acknowledged booking
 is there exactly once and where it was last acknowledged to be; no acknowledged
-cancellation was undone; nobody has a booking that they were told they do not have;
+cancellation was undone; no patient has a booking that was refused to them;
 each slot had one owner at a time, in an order that agrees with real time; and every
 watcher ends at the page of a fresh look.
 """
@@ -196,7 +196,7 @@ def _judge_fate(
         findings.note(f"an acknowledged cancellation was undone: {booking} of {fate}")
     elif not _stands(row):
         if not (fate.cancelled or fate.perhaps_cancelled):
-            findings.note(f"cancelled by nobody: {booking} of {fate}")
+            findings.note(f"cancelled without a request: {booking} of {fate}")
     elif (row["of"], row["patient_id"]) != (fate.provider, fate.patient) or (
         row["start"] not in fate.starts
     ):
@@ -209,7 +209,7 @@ def _judge_strangers(
     fates: Mapping[str, Fate],
     findings: Findings,
 ) -> None:
-    """A booking nobody was told of must be that of a wish without an answer."""
+    """An unacknowledged booking must be that of a wish without an answer."""
     open_wishes = Counter(
         (one.provider, one.patient, one.start)
         for one in history.operations
@@ -224,7 +224,7 @@ def _judge_strangers(
         if not _stands(row):
             continue
         if open_wishes[wish] <= 0:
-            findings.note(f"a booking that nobody was told of: {row}")
+            findings.note(f"a booking without an answer or a wish: {row}")
         open_wishes[wish] -= 1
 
 

@@ -2,7 +2,7 @@
 
 Each host has an address of its own and its own loopback; so has the bridge, from where
 the test itself reaches them. A parting is silent, as in real networks: packets go to
-a station that is not there, and nobody is told. Everything is named after the process
+a station that does not exist, without an error. Everything is named after the process
 that made it, and goes with it: by the context manager, at exit, or, after a kill, by
 the next network that is made on the machine.
 """
@@ -24,7 +24,7 @@ import psutil
 PREFIX = "sn"
 """Names are ``sn<pid>...``: an interface has at most 15 characters."""
 NOWHERE = "02:00:00:00:00:fe"
-"""A station that nobody is: the bridge floods, everybody ignores."""
+"""An address without a station: the bridge floods, every host ignores."""
 
 
 def why_not() -> str:
@@ -172,7 +172,7 @@ class Network:
         _ip("-n", self.hosts[sender].space, "neigh", "replace", to, *words)
 
     def partition(self, one: str, other: str) -> None:
-        """Neither hears the other; both reach everybody else."""
+        """Neither reaches the other; both reach all other hosts."""
         self.silence(one, other)
         self.silence(other, one)
 
@@ -183,7 +183,7 @@ class Network:
                 self.partition(name, other)
 
     def heal(self) -> None:
-        """Everybody hears everybody again."""
+        """All hosts reach each other again."""
         for sender, receiver in self._parted:
             to = self.hosts[receiver].address
             with contextlib.suppress(OSError):

@@ -33,7 +33,7 @@ class Trouble:
     latency_ms: float = 0.0
     """Added each way."""
     swallow_up: bool = False
-    """Black hole: bytes to the server disappear, and nobody is told."""
+    """Black hole: bytes to the server disappear without an error."""
     swallow_down: bool = False
     """Black hole for what the server says."""
     refuse: bool = False
@@ -297,7 +297,7 @@ async def _serve(host: str, port: int, listen: str, latency_ms: float) -> None:
         }
         sys.stdout.write(json.dumps(ports) + "\n")
         sys.stdout.flush()
-        # It ends with whoever started it: at the end of our standard input.
+        # It ends with its parent process: at the end of our standard input.
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 

@@ -24,7 +24,7 @@ class Struck:
     name: str
     detail: str = ""
     seconds: float = 0.0
-    """Until it was mended."""
+    """Until it was repaired."""
     error: str = ""
 
 

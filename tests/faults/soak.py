@@ -59,7 +59,7 @@ class Soak:
             async with self._world.load() as load:
                 self.began = time.monotonic()
                 await self._storm(load, self.began + minutes * 60 - CALM_S)
-                await asyncio.to_thread(self._menu.mend)
+                await asyncio.to_thread(self._menu.repair)
                 await asyncio.sleep(max(0.0, self.began + minutes * 60 - self._now()))
                 self.ended = self._now()
                 self._say("stopped; checking")
@@ -89,7 +89,7 @@ class Soak:
         except Exception as error:  # noqa: BLE001 -- a fault that fails is a finding
             one.error = f"{type(error).__name__}: {error}"
             self.findings.note(f"fault {name} could not be done: {one.error}"[:600])
-            await asyncio.to_thread(self._menu.mend)
+            await asyncio.to_thread(self._menu.repair)
         one.seconds = round(self._now() - began, 2)
         self._say(f"{one.at:6.0f} s  {name} ({one.detail or one.error[:200]})")
 
@@ -135,19 +135,27 @@ class Soak:
 
 @contextmanager
 def _one_server(folder: Path) -> Iterator[tuple[Site, Menu, str]]:
-    from tests.faults.house import a_house
+    from tests.faults.one_server import open_one_server
 
-    with a_house(folder) as house:
-        yield house.site, menu.of_house(house), "One server, Redis and MariaDB"
+    with open_one_server(folder) as one_server:
+        yield (
+            one_server.site,
+            menu.of_one_server(one_server),
+            "One server, Redis and MariaDB",
+        )
 
 
 @contextmanager
 def _cluster(folder: Path) -> Iterator[tuple[Site, Menu, str]]:
-    from tests.faults.estate import an_estate
-    from tests.faults.menu_cluster import of_estate
+    from tests.faults.menu_cluster import of_three_nodes
+    from tests.faults.three_nodes import open_three_nodes
 
-    with an_estate(folder) as estate:
-        yield estate.site, of_estate(estate), "Three nodes, Redis and MariaDB"
+    with open_three_nodes(folder) as three_nodes:
+        yield (
+            three_nodes.site,
+            of_three_nodes(three_nodes),
+            "Three nodes, Redis and MariaDB",
+        )
 
 
 GROUNDS = {"cluster": _cluster, "server": _one_server}

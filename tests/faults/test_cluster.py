@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import pytest
 
 from loadtests.workload.plan import Plan
-from tests.faults.estate import Estate, an_estate
 from tests.faults.loads import World
+from tests.faults.three_nodes import ThreeNodes, open_three_nodes
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 PLAN = Plan(providers=12, patients=18, days=4, rate=90, timeout_s=6)
@@ -24,82 +24,88 @@ NODE_LOST_S = 15.0
 
 
 @pytest.fixture(scope="module")
-def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
-    with an_estate(tmp_path_factory.mktemp("estate")) as made:
+def three_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeNodes]:
+    with open_three_nodes(tmp_path_factory.mktemp("three_nodes")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def world(estate: Estate) -> World:
-    return World(estate.site, PLAN)
+def world(three_nodes: ThreeNodes) -> World:
+    return World(three_nodes.site, PLAN)
 
 
 @pytest.fixture(autouse=True)
-def mended(estate: Estate) -> Iterator[None]:
+def repaired(three_nodes: ThreeNodes) -> Iterator[None]:
     """What a test that failed left broken does not fail the next one."""
     yield
-    estate.mend()
+    three_nodes.repair()
 
 
-async def test_1_shards_are_killed_on_every_node(estate: Estate, world: World) -> None:
+async def test_1_shards_are_killed_on_every_node(
+    three_nodes: ThreeNodes, world: World
+) -> None:
     """Fault 1: kill -9 of a shard's process on each node in turn."""
     async with world.load() as load:
         await load.more(60)
-        one_each = dict(estate.pids("shard"))
+        one_each = dict(three_nodes.pids("shard"))
         for pid in one_each.values():
             os.kill(pid, signal.SIGKILL)
             await load.more(60)
 
 
-async def test_8_gateways_are_killed(estate: Estate, world: World) -> None:
+async def test_8_gateways_are_killed(three_nodes: ThreeNodes, world: World) -> None:
     """Fault 8: every gateway is killed once; patients and watchers come back."""
     async with world.load() as load:
         await load.more(60)
-        for _, pid in estate.pids("gateway"):
+        for _, pid in three_nodes.pids("gateway"):
             os.kill(pid, signal.SIGKILL)
             await load.heard(0)
             await load.more(60)
         assert load.watchers.reconnects > 0
 
 
-async def test_9_the_leading_projector_is_killed(estate: Estate, world: World) -> None:
+async def test_9_the_leading_projector_is_killed(
+    three_nodes: ThreeNodes, world: World
+) -> None:
     """Fault 9: all projectors but one are killed; a stand-by follows on."""
     async with world.load() as load:
         await load.more(40)
-        for _, pid in estate.pids("projector")[:-1]:
+        for _, pid in three_nodes.pids("projector")[:-1]:
             os.kill(pid, signal.SIGKILL)
         await load.more(80)
 
 
-async def test_3_a_node_is_lost_and_comes_back(estate: Estate, world: World) -> None:
+async def test_3_a_node_is_lost_and_comes_back(
+    three_nodes: ThreeNodes, world: World
+) -> None:
     """Fault 3: kill -9 of everything on a node; its calendars answer within 15 s from
     elsewhere, and the node joins again."""
     async with world.load() as load:
         await load.more(60)
-        await asyncio.to_thread(estate.cluster.kill_node, "n3")
+        await asyncio.to_thread(three_nodes.cluster.kill_node, "n3")
         await load.every_calendar_answers(NODE_LOST_S)
-        await asyncio.to_thread(estate.cluster.nodes["n3"].start)
+        await asyncio.to_thread(three_nodes.cluster.nodes["n3"].start)
         await load.more(60)
 
 
-async def test_10_the_head_is_away(estate: Estate, world: World) -> None:
+async def test_10_the_head_is_away(three_nodes: ThreeNodes, world: World) -> None:
     """Fault 10: Ray's control service is killed: running shards go on."""
     async with world.load() as load:
         await load.more(60)
-        for _, pid in estate.pids("gcs"):
+        for _, pid in three_nodes.pids("gcs"):
             os.kill(pid, signal.SIGKILL)
         await load.more(150)
 
 
 async def test_11_a_node_stands_still_and_comes_to(
-    estate: Estate, world: World
+    three_nodes: ThreeNodes, world: World
 ) -> None:
     """Fault 11: every process of a node is stopped for longer than it takes to
-    be given up, then goes on: its shards are fenced at the write, nobody is told no
+    be given up, then goes on: its shards are fenced at the write, no request is refused
     out of an old memory."""
     async with world.load() as load:
         await load.more(60)
-        frozen = estate.all_pids("n2")
+        frozen = three_nodes.all_pids("n2")
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -111,12 +117,12 @@ async def test_11_a_node_stands_still_and_comes_to(
 
 
 async def test_4_redis_is_killed_beneath_the_cluster(
-    estate: Estate, world: World
+    three_nodes: ThreeNodes, world: World
 ) -> None:
     """Fault 4 on the cluster: bookings pause on every node, and go on."""
     async with world.load() as load:
         await load.more(60)
-        await asyncio.to_thread(estate.redis.kill)
+        await asyncio.to_thread(three_nodes.redis.kill)
         await load.heard(503, 10)
-        await asyncio.to_thread(estate.redis.start)
+        await asyncio.to_thread(three_nodes.redis.start)
         await load.more(80)

@@ -19,8 +19,8 @@ import httpx
 import pytest
 
 from loadtests.workload.plan import Plan
-from tests.faults.house import House, a_house
 from tests.faults.loads import Load, World, until
+from tests.faults.one_server import OneServer, open_one_server
 from tests.faults.proxied import ProxyProcess
 from tests.fixtures.server import ROOT, clean_environment
 
@@ -29,21 +29,21 @@ PLAN = Plan(providers=8, patients=16, days=4, rate=120, timeout_s=6)
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with a_house(tmp_path_factory.mktemp("house")) as made:
+def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneServer]:
+    with open_one_server(tmp_path_factory.mktemp("one_server")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def world(house: House) -> World:
-    return World(house.site, PLAN)
+def world(one_server: OneServer) -> World:
+    return World(one_server.site, PLAN)
 
 
 @pytest.fixture(autouse=True)
-def mended(house: House) -> Iterator[None]:
+def repaired(one_server: OneServer) -> Iterator[None]:
     """What a test that failed left broken does not fail the next one."""
     yield
-    house.mend()
+    one_server.repair()
 
 
 def was_cut(line: ProxyProcess, times: int) -> bool:
@@ -51,18 +51,18 @@ def was_cut(line: ProxyProcess, times: int) -> bool:
     return bool(line.tell()["cuts"] > times)
 
 
-async def readiness(house: House) -> tuple[int, dict[str, dict[str, object]]]:
+async def readiness(one_server: OneServer) -> tuple[int, dict[str, dict[str, object]]]:
     """Status and checks of /readyz."""
     async with httpx.AsyncClient(timeout=10) as client:
-        answer = await client.get(f"{house.server.url}/readyz")
+        answer = await client.get(f"{one_server.server.url}/readyz")
     body = answer.json()
     return answer.status_code, body.get("checks", body)
 
 
-async def metric(house: House, name: str) -> float:
+async def metric(one_server: OneServer, name: str) -> float:
     """The sum of a metric over its labels; -1 if it is not there."""
     async with httpx.AsyncClient(timeout=10) as client:
-        text = (await client.get(f"{house.server.url}/metrics")).text
+        text = (await client.get(f"{one_server.server.url}/metrics")).text
     lines = [line for line in text.splitlines() if line.startswith(name)]
     return sum(float(line.rpartition(" ")[2]) for line in lines) if lines else -1.0
 
@@ -71,127 +71,139 @@ def outcomes(load: Load) -> dict[int, int]:
     return dict(load.work.statuses)
 
 
-async def test_1_each_shard_is_killed(house: House, world: World) -> None:
+async def test_1_each_shard_is_killed(one_server: OneServer, world: World) -> None:
     """Fault 1: kill -9 of every shard's process, one after the other, under load."""
     async with world.load() as load:
         await load.more(60)
-        for pid in await asyncio.to_thread(house.shard_pids):
+        for pid in await asyncio.to_thread(one_server.shard_pids):
             os.kill(pid, signal.SIGKILL)
             await load.more(60)
         assert load.watchers.reconnects == 0
 
 
-async def test_4_redis_is_killed(house: House, world: World) -> None:
+async def test_4_redis_is_killed(one_server: OneServer, world: World) -> None:
     """Fault 4: Redis killed under load: 503 with Retry-After, sockets stay, the same
     keys come again, nothing is lost and nothing is there twice."""
     async with world.load() as load:
         for _ in range(2):
             await load.more(60)
-            await asyncio.to_thread(house.redis.kill)
+            await asyncio.to_thread(one_server.redis.kill)
             await load.heard(503, 5)
             before = load.done
             await load.heard(503, 20)
             assert load.done - before <= PLAN.patients, "nothing may be acknowledged"
-            await asyncio.to_thread(house.redis.start)
+            await asyncio.to_thread(one_server.redis.start)
             await load.more(60)
         assert load.watchers.reconnects == 0
         assert load.work.statuses[500] == 0
 
 
-async def test_4_redis_does_not_answer(house: House, world: World) -> None:
+async def test_4_redis_does_not_answer(one_server: OneServer, world: World) -> None:
     """Fault 4: Redis frozen, then unreachable without a word: bookings pause."""
     async with world.load() as load:
         await load.more(60)
-        house.redis.freeze()
+        one_server.redis.freeze()
         await load.heard(503, 10)
-        house.redis.thaw()
+        one_server.redis.thaw()
         await load.more(60)
-        house.to_redis.tell(swallow_up=True)
+        one_server.to_redis.tell(swallow_up=True)
         await load.heard(503, 10)
-        house.to_redis.heal()
-        house.to_redis.tell(cut=True)
+        one_server.to_redis.heal()
+        one_server.to_redis.tell(cut=True)
         await load.more(60)
         assert load.watchers.reconnects == 0
 
 
-async def test_12_the_journals_answers_are_lost(house: House, world: World) -> None:
+async def test_12_the_journals_answers_are_lost(
+    one_server: OneServer, world: World
+) -> None:
     """Fault 12: links to the journal are cut in the middle of answers, again and
     again: an append without an answer is found out, not guessed."""
     async with world.load() as load:
         for size in (1, 700, 5_000, 9_000):
             await load.more(40)
-            before = house.to_redis.tell(cut_after=size)["cuts"]
-            await until(partial(was_cut, house.to_redis, before), "a cut")
-            house.to_redis.heal()
+            before = one_server.to_redis.tell(cut_after=size)["cuts"]
+            await until(partial(was_cut, one_server.to_redis, before), "a cut")
+            one_server.to_redis.heal()
         await load.more(60)
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-async def test_6_the_sql_server_is_away(house: House, world: World, how: str) -> None:
+async def test_6_the_sql_server_is_away(
+    one_server: OneServer, world: World, how: str
+) -> None:
     """Fault 6: bookings go on without it; the lag is shown; it catches up once."""
     async with world.load() as load:
         await load.more(40)
-        await metric(house, "slotcast_projection")  # as a monitor does all the time
+        await metric(
+            one_server, "slotcast_projection"
+        )  # as a monitor does all the time
         if how == "killed":
-            await asyncio.to_thread(house.mariadb.kill)
+            await asyncio.to_thread(one_server.mariadb.kill)
         else:
-            house.mariadb.freeze()
+            one_server.mariadb.freeze()
         refused = load.work.statuses[503] + load.work.statuses[0]
         await load.more(400)
         assert load.work.statuses[503] + load.work.statuses[0] == refused
 
         async def lags() -> bool:
-            return await metric(house, "slotcast_projection_lag_events{") > 100
+            return await metric(one_server, "slotcast_projection_lag_events{") > 100
 
-        status, checks = await readiness(house)
+        status, checks = await readiness(one_server)
         assert status == 200, checks
         if how == "killed":
             await until(lags, "the lag in the metrics")
-            await asyncio.to_thread(house.mariadb.start)
+            await asyncio.to_thread(one_server.mariadb.start)
         else:
-            house.mariadb.thaw()
+            one_server.mariadb.thaw()
         await load.more(40)
 
 
-async def test_7_the_sql_server_dies_in_a_commit(house: House, world: World) -> None:
+async def test_7_the_sql_server_dies_in_a_commit(
+    one_server: OneServer, world: World
+) -> None:
     """Fault 7: links are cut at COMMIT, and the server is killed beneath them: whether
     a batch is in is read from the offset, never assumed."""
     async with world.load() as load:
         for _ in range(3):
-            house.to_mariadb.tell(cut_at="COMMIT")
+            one_server.to_mariadb.tell(cut_at="COMMIT")
             await load.more(50)
-            assert house.to_mariadb.tell()["cuts"] > 0
-            house.to_mariadb.tell(heal=True, cut_after=400)
+            assert one_server.to_mariadb.tell()["cuts"] > 0
+            one_server.to_mariadb.tell(heal=True, cut_after=400)
             await load.more(50)
-            house.to_mariadb.heal()
-        await asyncio.to_thread(house.mariadb.kill)
-        await asyncio.to_thread(house.mariadb.start)
+            one_server.to_mariadb.heal()
+        await asyncio.to_thread(one_server.mariadb.kill)
+        await asyncio.to_thread(one_server.mariadb.start)
         await load.more(50)
 
 
-async def test_9_projectors_die_and_two_run(house: House, world: World) -> None:
+async def test_9_projectors_die_and_two_run(
+    one_server: OneServer, world: World
+) -> None:
     """Fault 9: the projector is killed three times while a second one runs."""
     async with world.load() as load:
         words = ("-m", "cluster", "project")
         twin = await asyncio.create_subprocess_exec(
             *(sys.executable, *words),
             cwd=ROOT,
-            env=clean_environment(**house.site.settings),
+            env=clean_environment(**one_server.site.settings),
         )
         try:
             for _ in range(3):
-                await until(lambda: bool(house.projectors()), "a projector")
-                house.projectors()[0].kill()
+                await until(lambda: bool(one_server.projectors()), "a projector")
+                one_server.projectors()[0].kill()
                 await load.more(80)
         finally:
             twin.terminate()
             await asyncio.wait_for(twin.wait(), 30)
 
 
-async def test_12_21_answers_to_patients_are_lost(house: House, world: World) -> None:
+async def test_12_21_answers_to_patients_are_lost(
+    one_server: OneServer, world: World
+) -> None:
     """Faults 12 and 21: half of the patients and a watcher come over a line that
     delays, swallows and cuts: one key has one effect, and the watcher converges."""
-    line = house.to_gateway
+    line = one_server.to_gateway
     async with world.load() as load:
         await load.more(40)
         for size in (100, 3_000, 20_000):
@@ -210,35 +222,35 @@ async def test_12_21_answers_to_patients_are_lost(house: House, world: World) ->
 
 
 async def test_19_the_read_model_is_older_than_it_was(
-    house: House, world: World
+    one_server: OneServer, world: World
 ) -> None:
     """Fault 19: yesterday's copy of the database comes back, then none at all."""
-    data = house.mariadb.folder / "data"
-    copy = house.mariadb.folder / "yesterday"
+    data = one_server.mariadb.folder / "data"
+    copy = one_server.mariadb.folder / "yesterday"
     async with world.load() as load:
         await load.more(40)
-        await asyncio.to_thread(house.mariadb.kill)
+        await asyncio.to_thread(one_server.mariadb.kill)
         await asyncio.to_thread(shutil.copytree, data, copy)
-        await asyncio.to_thread(house.mariadb.start)
+        await asyncio.to_thread(one_server.mariadb.start)
         await load.more(150)
-        await asyncio.to_thread(house.mariadb.kill)
+        await asyncio.to_thread(one_server.mariadb.kill)
         shutil.rmtree(data)
         copy.rename(data)
-        await asyncio.to_thread(house.mariadb.start)
+        await asyncio.to_thread(one_server.mariadb.start)
         await load.more(40)
-    done = await asyncio.to_thread(house.site.slotcast, "projection", "rebuild")
+    done = await asyncio.to_thread(one_server.site.slotcast, "projection", "rebuild")
     assert done.returncode == 0, done.stderr
     async with world.load() as load:
         await load.more(20)
 
 
-async def test_2_the_whole_machine_stops(house: House, world: World) -> None:
+async def test_2_the_whole_machine_stops(one_server: OneServer, world: World) -> None:
     """Fault 2: every process of the server, Ray's and the gateway's too, is killed at
     once; patients ask on, and the next start knows all that was acknowledged."""
     async with world.load() as load:
         await load.more(80)
-        await asyncio.to_thread(house.kill_everything)
+        await asyncio.to_thread(one_server.kill_everything)
         await load.heard(0, 5)
-        await asyncio.to_thread(house.server.start)
+        await asyncio.to_thread(one_server.server.start)
         await load.more(80)
         assert load.watchers.reconnects > 0

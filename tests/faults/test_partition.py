@@ -21,7 +21,7 @@ from actors.placement import Placement, placing
 from loadtests.workload.plan import Plan
 from tests.faults import netns
 from tests.faults.loads import World, until
-from tests.faults.parted import STORES, PartedEstate, a_parted_estate
+from tests.faults.parted_nodes import STORES, PartedNodes, open_parted_nodes
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -43,30 +43,30 @@ ASKED_S = 10.0
 
 
 @pytest.fixture(scope="module")
-def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PartedEstate]:
-    with a_parted_estate(tmp_path_factory.mktemp("parted")) as made:
+def parted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PartedNodes]:
+    with open_parted_nodes(tmp_path_factory.mktemp("parted")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def world(estate: PartedEstate) -> World:
-    return World(estate.site, PLAN)
+def world(parted: PartedNodes) -> World:
+    return World(parted.site, PLAN)
 
 
 @pytest.fixture(autouse=True)
-def healed(estate: PartedEstate) -> Iterator[None]:
+def healed(parted: PartedNodes) -> Iterator[None]:
     """What a test that failed left parted does not fail the next one."""
     yield
-    estate.network.heal()
+    parted.network.heal()
 
 
 class Asker:
     """Asks every calendar through one gateway for what changes nothing."""
 
-    def __init__(self, estate: PartedEstate, url: str) -> None:
+    def __init__(self, parted: PartedNodes, url: str) -> None:
         self.longest_s = 0.0
         self._url = url
-        token = estate.site.tokens("patient", ["pat_asker"])["pat_asker"]
+        token = parted.site.tokens("patient", ["pat_asker"])["pat_asker"]
         self._headers = {"Authorization": f"Bearer {token}"}
         self._numbers = itertools.count()
         self._client = httpx.AsyncClient(timeout=2 * ASKED_S, trust_env=False)
@@ -85,7 +85,7 @@ class Asker:
         return time.monotonic() - began
 
     async def _status(self, provider: str) -> int:
-        """A hold of a visit that nobody offers is refused by the calendar itself."""
+        """A hold of a visit that is not offered is refused by the calendar itself."""
         body = {
             "provider_id": provider,
             "visit_type": "consult",
@@ -123,9 +123,9 @@ class Asker:
         await self._client.aclose()
 
 
-async def shared_out(estate: PartedEstate) -> None:
+async def shared_out(parted: PartedNodes) -> None:
     """Wait until n2 and n3 have their shares: what is on a node is what parts."""
-    nodes = [estate.cluster.nodes[name] for name in ("n2", "n3")]
+    nodes = [parted.cluster.nodes[name] for name in ("n2", "n3")]
 
     def is_shared() -> bool:
         return all(len(node.pids("shard")) == SHARES for node in nodes)
@@ -133,9 +133,9 @@ async def shared_out(estate: PartedEstate) -> None:
     await until(is_shared, "shares on n2 and n3", JOINED_S)
 
 
-async def calendars_on(estate: PartedEstate, node: str) -> list[str]:
+async def calendars_on(parted: PartedNodes, node: str) -> list[str]:
     """Providers whose shards are on a node now."""
-    done = await asyncio.to_thread(estate.site.slotcast, "cluster", "status", "--json")
+    done = await asyncio.to_thread(parted.site.slotcast, "cluster", "status", "--json")
     rows = json.loads(done.stdout)["shards"]
     nodes = {row["shard"]: row["node"] for row in rows}
     place = placing(Placement.SHARD, len(rows))
@@ -143,64 +143,64 @@ async def calendars_on(estate: PartedEstate, node: str) -> list[str]:
 
 
 async def test_18_a_node_is_parted_from_all_others(
-    estate: PartedEstate, world: World
+    parted: PartedNodes, world: World
 ) -> None:
     """Fault 18: n3 hears neither n1, n2 nor the stores: it pauses, the others take its
     calendars over and go on; healed, nothing is lost and nothing is twice."""
     async with world.load() as load:
-        await shared_out(estate)
+        await shared_out(parted)
         await load.more(60)
-        estate.network.isolate("n3")
+        parted.network.isolate("n3")
         await load.every_calendar_answers(ONE_SIDE_GOES_ON_S)
-        estate.network.heal()
+        parted.network.heal()
         await load.more(100)
 
 
 async def test_18_a_node_is_parted_from_the_stores_alone(
-    estate: PartedEstate, world: World
+    parted: PartedNodes, world: World
 ) -> None:
     """Fault 18: n2 hears its peers but neither Redis nor MariaDB: what it serves
     pauses with 503, the rest goes on, and after healing so does it."""
-    head = estate.cluster.head.url
-    async with world.load() as load, Asker(estate, head) as asker:
-        await shared_out(estate)
-        elsewhere = await calendars_on(estate, "n3")
+    head = parted.cluster.head.url
+    async with world.load() as load, Asker(parted, head) as asker:
+        await shared_out(parted)
+        elsewhere = await calendars_on(parted, "n3")
         assert elsewhere
         await load.more(60)
-        estate.network.partition("n2", STORES)
+        parted.network.partition("n2", STORES)
         await load.heard(503, 3)
         # Not the patients' progress: soon all of them insist on a calendar of n2.
         await asker.all_answer(ONE_SIDE_GOES_ON_S, elsewhere)
-        estate.network.heal()
+        parted.network.heal()
         await load.every_calendar_answers(ONE_SIDE_GOES_ON_S)
 
 
 async def test_an_isolated_node_is_given_up_and_joins_again(
-    estate: PartedEstate, world: World
+    parted: PartedNodes, world: World
 ) -> None:
-    """n3's packets vanish: the head gives it up in seconds; whoever asks its calendars
+    """n3's packets vanish: the head gives it up in seconds; a request to its calendars
     elsewhere is answered in time, first 503, then by a successor; its own gateway is
-    not ready; healed, Ray there begins anew and has shards again."""
-    cluster = estate.cluster
+    not ready; healed, Ray there starts again and has shards."""
+    cluster = parted.cluster
     n3 = cluster.nodes["n3"]
     keeping = cluster.head.data / "logs" / "keeper.log"
 
     def times_given_up() -> int:
         return keeping.read_text().count('"nodes: n1, n2"')
 
-    async with world.load() as load, Asker(estate, cluster.nodes["n2"].url) as asker:
+    async with world.load() as load, Asker(parted, cluster.nodes["n2"].url) as asker:
         await until(lambda: len(n3.pids("shard")) == SHARES, "shards on n3", JOINED_S)
         raylets, shards = n3.pids("raylet"), set(n3.pids("shard"))
         before = times_given_up()
-        estate.network.isolate("n3")
+        parted.network.isolate("n3")
         given_up = await until(
             lambda: times_given_up() > before, "n3 given up", GIVEN_UP_S
         )
         answered = await asker.all_answer(NODE_LOST_S)
         unready = await until(lambda: asker.is_unready(n3.url), "n3 unready", 10.0)
         await load.every_calendar_answers(NODE_LOST_S)
-        estate.network.heal()
-        anew = await until(
+        parted.network.heal()
+        restarted = await until(
             lambda: n3.pids("raylet") not in ([], raylets), "a fresh raylet", JOINED_S
         )
         shared = await until(
@@ -208,6 +208,6 @@ async def test_an_isolated_node_is_given_up_and_joins_again(
         )
         assert not shards & set(n3.pids("shard")), "the fenced ones ended"
         await until(lambda: asker.is_ready(n3.url), "n3 ready", JOINED_S)
-    figures = (given_up, answered, unready, anew, shared, asker.longest_s)
+    figures = (given_up, answered, unready, restarted, shared, asker.longest_s)
     sys.stderr.write(" ".join(f"{one:.1f}" for one in figures) + "\n")
     assert asker.longest_s < ASKED_S

@@ -326,7 +326,7 @@ def _message(dice: Random) -> dict[str, Any]:
     )
     message: dict[str, Any] = {"op": op, "id": 1}
     if op == "auth":
-        message["token"] = dice.choice((*PEOPLE, "nobody"))
+        message["token"] = dice.choice((*PEOPLE, "unknown"))
     elif op.endswith("subscribe"):
         message["topics"] = topics
     return message

@@ -461,7 +461,7 @@ class CalendarMachine(RuleBasedStateMachine):
             del self.oracle.away[name]
             command = f.remove_time_off(time_off_id=TimeOffId(name))
             self.ask(command, "")
-            self.advance()  # as reading anew does
+            self.advance()  # as another read does
 
     @rule(choice=st.integers(0, 1))
     def rules_change(self, choice: int) -> None:

@@ -308,7 +308,7 @@ class Activation:
             self._step(self.wal.trim, (upto,))
 
     def passivate(self) -> None:
-        """Drop every calendar that nobody needs in memory."""
+        """Drop every calendar that need not be in memory."""
         if self.state == "open" and not self.busy:
             before = Millis(self.world.now() + 1)
             self.shard.residents.passivate(before, ())

@@ -73,11 +73,11 @@ class Verdict:
         self._in_real_time(operations)
 
     def _asked_for(self, record: Record) -> None:
-        """Every effect was asked for by somebody, once, and came in time."""
+        """Every effect was requested, happened once, and came in time."""
         event = record.event
         if not event.key:
             if not isinstance(event, KEYLESS):
-                raise Violation(f"nobody asked for seq {record.seq}: {event}")
+                raise Violation(f"no request led to seq {record.seq}: {event}")
             return
         name = (event.provider_id, event.key)
         if len(self._judge.keys[name]) > 1:
@@ -88,7 +88,7 @@ class Verdict:
             if operation.fingerprint == event.fingerprint
         ]
         if not asked:
-            raise Violation(f"nobody asked for seq {record.seq}: {event}")
+            raise Violation(f"no request led to seq {record.seq}: {event}")
         deadline = max(a.deadline for one in asked for a in one.attempts)
         if self._clocks[record.seq] > deadline:
             raise Violation(f"after its deadline {deadline}, seq {record.seq}: {event}")
@@ -184,7 +184,7 @@ def check_time(record: Record, epoch: int, clock: int) -> None:
 
 
 def check_reads(judge: LogJudge, history: History, records: Iterable[Record]) -> None:
-    """Nobody was shown less than they had been told: reads see acknowledged state."""
+    """No read shows less than was acknowledged before it."""
     acknowledged: dict[str, list[tuple[int, str, int]]] = {}
     for operation in history.operations:
         answer = operation.answer

@@ -32,7 +32,7 @@ class Promise:
         self._done = False
 
     def done(self) -> bool:
-        """Whether somebody was told."""
+        """Whether an answer was given."""
         return self._done
 
     def set_result(self, reply: Any) -> None:

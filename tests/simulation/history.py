@@ -54,7 +54,7 @@ class Operation:
 
 @dataclass
 class BookingRead:
-    """Somebody asked for a booking and was told something."""
+    """A request for a booking, and its answer."""
 
     provider: str
     booking_id: str

@@ -195,7 +195,7 @@ def _check_watchers(world: World, judges: dict[ShardId, LogJudge]) -> None:
 def shown_slots(
     agenda: Agenda, visit_type: str, week: str, zone: str
 ) -> dict[str, str]:
-    """What anybody may see of a visit type in a week, start by start."""
+    """What the public may see of a visit type in a week, start by start."""
     kinds = agenda.availability.visit_types
     kind = next(kind for kind in kinds if kind.visit_type == visit_type)
     leaves = tuple(agenda.time_off.values())

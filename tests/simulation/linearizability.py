@@ -138,10 +138,10 @@ def check_linearizable(provider: str, operations: list[Operation]) -> None:
     """Raise Violation unless some order explains every answer."""
     unknown = {o.kind for o in operations if o.outcome == UNKNOWN}
     if "move" in unknown:
-        return  # whose time is whose then, nobody outside can say
+        return  # from outside it cannot be said which owner has which time
     steps = steps_of(operations)
     if unknown & {"hold", "book", "confirm"}:
-        # Somebody may own what nobody was told of: "taken" then proves nothing.
+        # An unacknowledged booking may hold the time: "taken" then proves nothing.
         steps = [step for step in steps if step.effect != "taken"]
     if not explained(sorted(steps, key=lambda step: step.asked)):
         told = "\n".join(map(str, steps))

@@ -53,7 +53,7 @@ class SimLive:
         self.start()
 
     def start(self) -> None:
-        """A new process: nobody watches yet."""
+        """A new process without watchers."""
         self._birth += 1
         self.hub = Hub(
             FrameEncoder(lambda _: b"{}"),
@@ -258,7 +258,7 @@ class SimWatcher:
                 rows[start] = state
 
     def _remember(self, topic: str) -> None:
-        """One position, one page: whoever stands there shows the same."""
+        """One position, one page: all watchers at a position show the same."""
         page = repr(sorted(self.shown[topic].items()))
         name = (topic, *self.stands[topic])
         known = self.pages.setdefault(name, page)
@@ -287,7 +287,7 @@ class _Socket:
         self.write(frame)
 
     def ping(self) -> None:
-        """Nobody is away here."""
+        """Always available."""
 
     def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
         self._client.disconnect()

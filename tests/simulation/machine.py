@@ -16,7 +16,7 @@ from tests.simulation.sim_disk import PowerCut
 
 
 class Killed(BaseException):
-    """The process is no more. Not an Exception: nobody gets to handle it."""
+    """The process is no more. Not an Exception: no handler may catch it."""
 
 
 class ProcessDisk:
@@ -86,7 +86,7 @@ class ProcessDisk:
         self.disk.sync(handle)
 
     def pause(self, seconds: float) -> None:
-        """In one thread nobody else moves while we wait."""
+        """In one thread nothing else runs while we wait."""
         self.call()
 
 
@@ -130,7 +130,7 @@ class Thread:
         self._go()
 
     def drop(self) -> None:
-        """Never goes on; nobody hears of its end."""
+        """Never goes on; its end is not reported."""
         self.dropped = True
         self._coroutine.close()
 

@@ -1,7 +1,7 @@
 """Guards taken out, one at a time: what the simulation must notice.
 
 Each mutant replaces one small named function of the real code for as long as the
-context lasts. A guard whose absence nobody notices is not known to guard anything.
+context lasts. A guard whose absence is not noticed is not known to guard anything.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _no_compare_and_set() -> list[Patch]:
 
 
 def _no_delta_chain() -> list[Patch]:
-    """Whoever comes back is sent the newest delta only, wherever they stand."""
+    """A watcher that resumes is sent the newest delta only, from whatever version."""
 
     def catch_up(self: Any, stands: Any) -> Any:
         frames = real_catch_up(self, stands)

@@ -164,7 +164,7 @@ class LogJudge:
     def _claim(
         self, agenda: Agenda, span: range, owner: Owner, beside: Owner | None = None
     ) -> Owner | None:
-        """Take minutes for an owner; who has one of them already, if anybody.
+        """Take minutes for an owner; who has one of them already, or None.
 
         What the owner ``beside`` has stays theirs, and is shared.
         """

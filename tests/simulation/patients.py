@@ -27,7 +27,7 @@ REUSED_MS = 10_000
 
 
 class Patient(Person):
-    """Somebody who wants to be seen, and changes their mind."""
+    """A patient who books and then changes their mind."""
 
     def __init__(
         self, *args: Any, providers: list[ProviderId], starts: list[int]

@@ -1,7 +1,7 @@
 """People: how they ask, how long they wait, and how they try again.
 
 A person asks a gateway, waits, and asks again with the same key, perhaps another
-gateway, until they are answered or tired. A command's ids are made anew for each
+gateway, until they are answered or tired. A command's ids are made again for each
 attempt, as gateways do; its key and fingerprint are not.
 """
 
@@ -55,7 +55,7 @@ def _common(operation: Operation, deadline: int) -> dict[str, Any]:
 
 
 class Person:
-    """Somebody who wants things, one after another."""
+    """A user with wishes, one after another."""
 
     def __init__(
         self, name: str, kernel: Kernel, desk: Desk, history: History, wishes: int

@@ -126,7 +126,7 @@ def is_offered(
     start: int,
     now_ms: int,
 ) -> bool:
-    """Whether rules and leave let a visit start there, whoever else wants it."""
+    """Whether rules and leave let a visit start there; bookings do not count."""
     if availability is None:
         return False
     kind = next(
@@ -151,7 +151,7 @@ def is_offered(
 def wanted_starts(
     zone: str, start_ms: int, rng: random.Random, count: int
 ) -> list[int]:
-    """A few starts that everybody wants; two of them are not offered."""
+    """A few starts that all patients want; two of them are not offered."""
     first = start_ms // 60_000 + 15
     first += -first % 30
     near = [first + 30 * step for step in range(2 * count)]

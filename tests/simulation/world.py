@@ -290,7 +290,7 @@ class World:
         self.kernel.note(activation.name, "starts")
 
     def ended(self, activation: Activation) -> None:
-        """A process ended or left: see to it that somebody serves the shard."""
+        """A process ended or left: make sure that another serves the shard."""
         many = self.activations[activation.shard_id]
         if activation.state == "dead" and activation in many[:-1]:
             many.remove(activation)
@@ -348,7 +348,7 @@ class World:
         self.disk.free = 1 << 40
 
     def step_clock(self, step_ms: int) -> None:
-        """Somebody sets the machine's clock."""
+        """The machine's clock is set."""
         if step_ms > 0:
             step_ms = min(step_ms, self._forward)
             self._forward -= step_ms
@@ -376,7 +376,7 @@ class World:
         self.journaled()
 
     def journaled(self) -> None:
-        """Somebody appended, or opened a journal: projectors look."""
+        """A journal was opened or appended to: projectors look."""
         for projector in self.projectors:
             projector.kick()
 

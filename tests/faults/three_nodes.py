@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.house import DATABASE, SETTINGS, through
+from tests.faults.one_server import DATABASE, SETTINGS, through
 from tests.faults.proxied import ProxyProcess
 from tests.faults.sites import Site
 from tests.fixtures.cluster import ClusterOnOneMachine
@@ -18,7 +18,7 @@ from tests.fixtures.redis_server import RedisServer
 
 
 @dataclass
-class Estate:
+class ThreeNodes:
     """Everything that can be broken in it."""
 
     cluster: ClusterOnOneMachine
@@ -42,7 +42,7 @@ class Estate:
         """Every living process of a node."""
         return [one.pid for one in self.cluster.nodes[node].tree()]
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Undo what a fault may have left broken; nodes that are down come back."""
         for line in (self.to_redis, self.to_mariadb):
             line.heal()
@@ -61,9 +61,9 @@ class Estate:
 
 
 @contextmanager
-def an_estate(
+def open_three_nodes(
     folder: Path, *, nodes: int = 3, gateways: int = 1, shards: int = 6
-) -> Iterator[Estate]:
+) -> Iterator[ThreeNodes]:
     """Started, and thrown away with the block."""
     with ExitStack() as stack:
         redis = stack.enter_context(RedisServer(folder / "redis"))
@@ -88,4 +88,4 @@ def an_estate(
         cluster.start()
         cluster.wait_ready()
         site = Site(cluster.gateway_urls, cluster.head.settings)
-        yield Estate(cluster, redis, mariadb, to_redis, to_mariadb, site)
+        yield ThreeNodes(cluster, redis, mariadb, to_redis, to_mariadb, site)

@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.house import DATABASE, SETTINGS
 from tests.faults.netns import Network
+from tests.faults.one_server import DATABASE, SETTINGS
 from tests.faults.proxied import ProxyProcess
 from tests.faults.sites import Site
 from tests.fixtures.cluster import ClusterOnOneMachine, NodeProcess
@@ -48,7 +48,7 @@ class _NodeOnHost(NodeProcess):
 
 
 @dataclass
-class PartedEstate:
+class PartedNodes:
     """The cluster and the network that it lives on."""
 
     network: Network
@@ -75,7 +75,7 @@ def _move_to_hosts(cluster: ClusterOnOneMachine, network: Network) -> None:
 
 
 @contextmanager
-def a_parted_estate(folder: Path) -> Iterator[PartedEstate]:
+def open_parted_nodes(folder: Path) -> Iterator[PartedNodes]:
     """Three nodes on hosts of their own; thrown away with the block."""
     with ExitStack() as stack:
         network = stack.enter_context(Network([*NODES, STORES]))
@@ -109,4 +109,4 @@ def a_parted_estate(folder: Path) -> Iterator[PartedEstate]:
         cluster.wait_ready()
         prefix = tuple(network[NODES[0]].command())
         site = Site(cluster.gateway_urls, cluster.head.settings, prefix)
-        yield PartedEstate(network, cluster, site)
+        yield PartedNodes(network, cluster, site)

@@ -35,7 +35,7 @@ SETTINGS = {
 
 
 @dataclass
-class House:
+class OneServer:
     """Everything that can be broken in it."""
 
     server: ServerProcess
@@ -61,7 +61,7 @@ class House:
         below = psutil.Process(self.server.pid).children(recursive=True)
         return [one for one in below if "project" in _words(one)]
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Undo what a fault may have left broken; the server itself is left alone."""
         for line in (self.to_redis, self.to_mariadb, self.to_gateway):
             line.heal()
@@ -97,7 +97,7 @@ def through(url: str, port: int, proxy: ProxyProcess) -> str:
 
 
 @contextmanager
-def a_house(folder: Path) -> Iterator[House]:
+def open_one_server(folder: Path) -> Iterator[OneServer]:
     """Started, and thrown away with the block."""
     with ExitStack() as stack:
         redis = stack.enter_context(RedisServer(folder / "redis"))
@@ -117,5 +117,5 @@ def a_house(folder: Path) -> Iterator[House]:
         to_gateway = stack.enter_context(ProxyProcess(server.port))
         urls = [server.url, f"http://127.0.0.1:{to_gateway.port}"]
         site = Site(urls, server.settings)
-        yield House(server, redis, mariadb, to_redis, to_mariadb, to_gateway, site)
+        yield OneServer(server, redis, mariadb, to_redis, to_mariadb, to_gateway, site)
         server.stop()
