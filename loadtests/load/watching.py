@@ -27,7 +27,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Watching:
-    """Looks at two trees of processes until the block ends; a pid of 0 is no process."""
+    """Samples two trees of processes until the block ends; a pid of 0 is none."""
 
     server: int
     locust: int = 0

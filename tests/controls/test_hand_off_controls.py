@@ -100,7 +100,7 @@ async def idle_zombie_leaves() -> bool:
 
 
 async def test_released_shard_without_a_watchdog_is_noticed() -> None:
-    """Broken off after the release, a process must serve; without watchdogs none does."""
+    """Broken off after the release, a process serves; without watchdogs none does."""
     assert await serves_again_after(Step.RELEASED, HASTY)
     never = HostTimeouts(released_s=60, warm_s=60, call_s=0.02, again_s=0.05)
     assert not await serves_again_after(Step.RELEASED, never)

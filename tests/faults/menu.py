@@ -32,61 +32,59 @@ class Menu:
 class _OneServerFaults:
     """What can be broken on one server on Redis and MariaDB."""
 
-    def __init__(self, one_server: OneServer) -> None:
-        self._one_server = one_server
+    def __init__(self, single: OneServer) -> None:
+        self._single = single
 
     def shard_killed(self, dice: random.Random) -> str:
-        pid = dice.choice(self._one_server.shard_pids())
+        pid = dice.choice(self._single.shard_pids())
         os.kill(pid, signal.SIGKILL)
         return f"pid {pid}"
 
     def projector_killed(self, _dice: random.Random) -> str:
-        for one in self._one_server.projectors():
+        for one in self._single.projectors():
             one.kill()
         return "killed"
 
     def redis_killed(self, dice: random.Random) -> str:
-        self._one_server.redis.kill()
-        return away(dice, 0.5, 3, self._one_server.redis.start)
+        self._single.redis.kill()
+        return away(dice, 0.5, 3, self._single.redis.start)
 
     def redis_frozen(self, dice: random.Random) -> str:
-        self._one_server.redis.freeze()
-        return away(dice, 0.5, 8, self._one_server.redis.thaw)
+        self._single.redis.freeze()
+        return away(dice, 0.5, 8, self._single.redis.thaw)
 
     def mariadb_killed(self, dice: random.Random) -> str:
-        self._one_server.mariadb.kill()
-        return away(dice, 1, 10, self._one_server.mariadb.start)
+        self._single.mariadb.kill()
+        return away(dice, 1, 10, self._single.mariadb.start)
 
     def mariadb_frozen(self, dice: random.Random) -> str:
-        self._one_server.mariadb.freeze()
-        return away(dice, 1, 15, self._one_server.mariadb.thaw)
+        self._single.mariadb.freeze()
+        return away(dice, 1, 15, self._single.mariadb.thaw)
 
     def journal_line_cut(self, dice: random.Random) -> str:
         size = dice.randrange(1, 20_000)
-        self._one_server.to_redis.tell(cut_after=size)
-        return (
-            f"after {size} bytes, {away(dice, 0.5, 2, self._one_server.to_redis.heal)}"
-        )
+        self._single.to_redis.tell(cut_after=size)
+        return f"after {size} bytes, {away(dice, 0.5, 2, self._single.to_redis.heal)}"
 
     def patients_line_cut(self, dice: random.Random) -> str:
-        line = self._one_server.to_gateway
+        line = self._single.to_gateway
         line.tell(swallow_down=True)
         told = away(dice, 1, 5, lambda: line.tell(cut=True))
         line.heal()
         return told
 
     def machine_killed(self, dice: random.Random) -> str:
-        self._one_server.kill_everything()
-        return away(dice, 0.5, 3, self._one_server.server.start)
+        self._single.kill_everything()
+        return away(dice, 0.5, 3, self._single.server.start)
 
     def repair(self) -> None:
         """Undo what a fault that failed may have left."""
-        self._one_server.repair()
+        self._single.repair()
 
 
-def of_one_server(one_server: OneServer) -> Menu:
+def of_one_server(single: OneServer) -> Menu:
     """Of one server on Redis and MariaDB."""
-    faults = _OneServerFaults(one_server)
+    faults = _OneServerFaults(single)
     strikes: dict[str, Strike] = {
         "shard killed": faults.shard_killed,
         "projector killed": faults.projector_killed,

@@ -34,19 +34,19 @@ CATCH_UP_S = 600.0
 """Given up after so long; the promise is a minute."""
 
 
-async def lag(one_server: OneServer) -> float:
+async def lag(single: OneServer) -> float:
     """Events that the read model lacks, as the metrics say; -1 if they do not."""
     async with httpx.AsyncClient(timeout=20) as client:
-        text = (await client.get(f"{one_server.server.url}/metrics")).text
+        text = (await client.get(f"{single.server.url}/metrics")).text
     lines = [line for line in text.splitlines() if line.startswith(LAG)]
     return sum(float(line.rpartition(" ")[2]) for line in lines) if lines else -1.0
 
 
-async def shown(one_server: OneServer) -> dict[str, Any]:
+async def shown(single: OneServer) -> dict[str, Any]:
     """What an operator sees just now."""
     async with httpx.AsyncClient(timeout=20) as client:
-        ready = await client.get(f"{one_server.server.url}/readyz")
-    done = await asyncio.to_thread(one_server.site.slotcast, "projection", "status")
+        ready = await client.get(f"{single.server.url}/readyz")
+    done = await asyncio.to_thread(single.site.slotcast, "projection", "status")
     checks = ready.json().get("checks", {})
     return {
         "readyz": ready.status_code,
@@ -54,49 +54,49 @@ async def shown(one_server: OneServer) -> dict[str, Any]:
             name: told for name, told in checks.items() if "projection" in name
         },
         "command": [done.returncode, (done.stdout + done.stderr)[-800:]],
-        "metrics_lag": await lag(one_server),
+        "metrics_lag": await lag(single),
     }
 
 
-async def take_away(one_server: OneServer, how: str) -> None:
+async def take_away(single: OneServer, how: str) -> None:
     """The SQL server is no more."""
     if how == "frozen":
-        one_server.mariadb.freeze()
+        single.mariadb.freeze()
     elif how == "killed":
-        await asyncio.to_thread(one_server.mariadb.kill)
+        await asyncio.to_thread(single.mariadb.kill)
     else:
-        await asyncio.to_thread(one_server.mariadb.stop)
+        await asyncio.to_thread(single.mariadb.stop)
 
 
-async def bring_back(one_server: OneServer, how: str) -> None:
+async def bring_back(single: OneServer, how: str) -> None:
     """The SQL server is back."""
     if how == "frozen":
-        one_server.mariadb.thaw()
+        single.mariadb.thaw()
     else:
-        await asyncio.to_thread(one_server.mariadb.start)
+        await asyncio.to_thread(single.mariadb.start)
 
 
 async def happen(
-    one_server: OneServer, load: Load, how: str, minutes: float
+    single: OneServer, load: Load, how: str, minutes: float
 ) -> dict[str, Any]:
     """The outage, and what was seen of it."""
     await load.more(300)
     trouble = load.work.statuses[503] + load.work.statuses[0]
     before, began = load.done, time.monotonic()
-    await take_away(one_server, how)
+    await take_away(single, how)
     found: dict[str, Any] = {"how": how, "minutes": minutes}
     while time.monotonic() < began + 60 * minutes:
         await asyncio.sleep(min(LOOK_S, 60 * minutes / 4))
-        say(f"{time.monotonic() - began:5.0f} s  lag {await lag(one_server):.0f}")
-    found["shown_at_the_end"] = await shown(one_server)
+        say(f"{time.monotonic() - began:5.0f} s  lag {await lag(single):.0f}")
+    found["shown_at_the_end"] = await shown(single)
     found["acknowledged_meanwhile"] = load.done - before
     found["troubled_attempts_meanwhile"] = (
         load.work.statuses[503] + load.work.statuses[0] - trouble
     )
-    await bring_back(one_server, how)
+    await bring_back(single, how)
     back = time.monotonic()
-    found["lag_when_back"] = await lag(one_server)
-    while (left := await lag(one_server)) > 200 or left < 0:  # the load goes on
+    found["lag_when_back"] = await lag(single)
+    while (left := await lag(single)) > 200 or left < 0:  # the load goes on
         assert time.monotonic() < back + CATCH_UP_S, f"still {left:.0f} behind"
         await asyncio.sleep(0.5)
     found["caught_up_s"] = round(time.monotonic() - back, 1)
@@ -111,12 +111,12 @@ def say(words: str) -> None:
 
 
 async def measure(
-    one_server: OneServer, plan: Plan, how: str, minutes: float
+    single: OneServer, plan: Plan, how: str, minutes: float
 ) -> dict[str, Any]:
     """All of it; raises AssertionError when a promise was broken."""
-    world = World(one_server.site, plan)
+    world = World(single.site, plan)
     async with world.load() as load:
-        found = await happen(one_server, load, how, minutes)
+        found = await happen(single, load, how, minutes)
     return {**found, "checked": world.numbers}
 
 
@@ -139,9 +139,9 @@ def main() -> None:
     for how in chosen.how or ["frozen"]:
         with (
             tempfile.TemporaryDirectory(prefix="outage-") as folder,
-            open_one_server(Path(folder)) as one_server,
+            open_one_server(Path(folder)) as single,
         ):
-            found = asyncio.run(measure(one_server, plan, how, chosen.minutes))
+            found = asyncio.run(measure(single, plan, how, chosen.minutes))
         told["outages"].append(found)
     text = json.dumps(told, indent=2)
     sys.stdout.write(text + "\n")

@@ -134,13 +134,13 @@ class Soak:
 
 
 @contextmanager
-def _one_server(folder: Path) -> Iterator[tuple[Site, Menu, str]]:
+def _single(folder: Path) -> Iterator[tuple[Site, Menu, str]]:
     from tests.faults.one_server import open_one_server
 
-    with open_one_server(folder) as one_server:
+    with open_one_server(folder) as single:
         yield (
-            one_server.site,
-            menu.of_one_server(one_server),
+            single.site,
+            menu.of_one_server(single),
             "One server, Redis and MariaDB",
         )
 
@@ -150,15 +150,15 @@ def _cluster(folder: Path) -> Iterator[tuple[Site, Menu, str]]:
     from tests.faults.menu_cluster import of_three_nodes
     from tests.faults.three_nodes import open_three_nodes
 
-    with open_three_nodes(folder) as three_nodes:
+    with open_three_nodes(folder) as nodes:
         yield (
-            three_nodes.site,
-            of_three_nodes(three_nodes),
+            nodes.site,
+            of_three_nodes(nodes),
             "Three nodes, Redis and MariaDB",
         )
 
 
-GROUNDS = {"cluster": _cluster, "server": _one_server}
+GROUNDS = {"cluster": _cluster, "server": _single}
 
 
 def main() -> int:

@@ -96,7 +96,7 @@ def cancellation_undone(script: Script) -> None:
     script.shows("bkg_1", NINE)
 
 
-def cancelled_by_nobody(script: Script) -> None:
+def cancelled_without_a_request(script: Script) -> None:
     script.booked("bkg_1", NINE)
     script.shows("bkg_1", NINE, status="cancelled")
 

@@ -24,40 +24,40 @@ NODE_LOST_S = 15.0
 
 
 @pytest.fixture(scope="module")
-def three_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeNodes]:
-    with open_three_nodes(tmp_path_factory.mktemp("three_nodes")) as made:
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeNodes]:
+    with open_three_nodes(tmp_path_factory.mktemp("nodes")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def world(three_nodes: ThreeNodes) -> World:
-    return World(three_nodes.site, PLAN)
+def world(nodes: ThreeNodes) -> World:
+    return World(nodes.site, PLAN)
 
 
 @pytest.fixture(autouse=True)
-def repaired(three_nodes: ThreeNodes) -> Iterator[None]:
+def repaired(nodes: ThreeNodes) -> Iterator[None]:
     """What a test that failed left broken does not fail the next one."""
     yield
-    three_nodes.repair()
+    nodes.repair()
 
 
 async def test_1_shards_are_killed_on_every_node(
-    three_nodes: ThreeNodes, world: World
+    nodes: ThreeNodes, world: World
 ) -> None:
     """Fault 1: kill -9 of a shard's process on each node in turn."""
     async with world.load() as load:
         await load.more(60)
-        one_each = dict(three_nodes.pids("shard"))
+        one_each = dict(nodes.pids("shard"))
         for pid in one_each.values():
             os.kill(pid, signal.SIGKILL)
             await load.more(60)
 
 
-async def test_8_gateways_are_killed(three_nodes: ThreeNodes, world: World) -> None:
+async def test_8_gateways_are_killed(nodes: ThreeNodes, world: World) -> None:
     """Fault 8: every gateway is killed once; patients and watchers come back."""
     async with world.load() as load:
         await load.more(60)
-        for _, pid in three_nodes.pids("gateway"):
+        for _, pid in nodes.pids("gateway"):
             os.kill(pid, signal.SIGKILL)
             await load.heard(0)
             await load.more(60)
@@ -65,47 +65,45 @@ async def test_8_gateways_are_killed(three_nodes: ThreeNodes, world: World) -> N
 
 
 async def test_9_the_leading_projector_is_killed(
-    three_nodes: ThreeNodes, world: World
+    nodes: ThreeNodes, world: World
 ) -> None:
     """Fault 9: all projectors but one are killed; a stand-by follows on."""
     async with world.load() as load:
         await load.more(40)
-        for _, pid in three_nodes.pids("projector")[:-1]:
+        for _, pid in nodes.pids("projector")[:-1]:
             os.kill(pid, signal.SIGKILL)
         await load.more(80)
 
 
-async def test_3_a_node_is_lost_and_comes_back(
-    three_nodes: ThreeNodes, world: World
-) -> None:
+async def test_3_a_node_is_lost_and_comes_back(nodes: ThreeNodes, world: World) -> None:
     """Fault 3: kill -9 of everything on a node; its calendars answer within 15 s from
     elsewhere, and the node joins again."""
     async with world.load() as load:
         await load.more(60)
-        await asyncio.to_thread(three_nodes.cluster.kill_node, "n3")
+        await asyncio.to_thread(nodes.cluster.kill_node, "n3")
         await load.every_calendar_answers(NODE_LOST_S)
-        await asyncio.to_thread(three_nodes.cluster.nodes["n3"].start)
+        await asyncio.to_thread(nodes.cluster.nodes["n3"].start)
         await load.more(60)
 
 
-async def test_10_the_head_is_away(three_nodes: ThreeNodes, world: World) -> None:
+async def test_10_the_head_is_away(nodes: ThreeNodes, world: World) -> None:
     """Fault 10: Ray's control service is killed: running shards go on."""
     async with world.load() as load:
         await load.more(60)
-        for _, pid in three_nodes.pids("gcs"):
+        for _, pid in nodes.pids("gcs"):
             os.kill(pid, signal.SIGKILL)
         await load.more(150)
 
 
 async def test_11_a_node_stands_still_and_comes_to(
-    three_nodes: ThreeNodes, world: World
+    nodes: ThreeNodes, world: World
 ) -> None:
     """Fault 11: every process of a node is stopped for longer than it takes to
     be given up, then goes on: its shards are fenced at the write, no request is refused
     out of an old memory."""
     async with world.load() as load:
         await load.more(60)
-        frozen = three_nodes.all_pids("n2")
+        frozen = nodes.all_pids("n2")
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -117,12 +115,12 @@ async def test_11_a_node_stands_still_and_comes_to(
 
 
 async def test_4_redis_is_killed_beneath_the_cluster(
-    three_nodes: ThreeNodes, world: World
+    nodes: ThreeNodes, world: World
 ) -> None:
     """Fault 4 on the cluster: bookings pause on every node, and go on."""
     async with world.load() as load:
         await load.more(60)
-        await asyncio.to_thread(three_nodes.redis.kill)
+        await asyncio.to_thread(nodes.redis.kill)
         await load.heard(503, 10)
-        await asyncio.to_thread(three_nodes.redis.start)
+        await asyncio.to_thread(nodes.redis.start)
         await load.more(80)
