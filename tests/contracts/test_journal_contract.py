@@ -90,7 +90,7 @@ async def test_read_after_and_limit(journal: Journal) -> None:
 
 
 async def test_an_older_epoch_is_fenced(journal: Journal) -> None:
-    """After a seal nobody with an older epoch can append, or be told it still owns."""
+    """After a seal an older epoch can neither append nor pass the ownership check."""
     await _filled(journal, 1)
     await journal.check(SHARD, 1)
     await journal.seal(SHARD)

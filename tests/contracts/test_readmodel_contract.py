@@ -263,7 +263,7 @@ async def test_listings_show_active_visit_types_in_order(model: Model) -> None:
 
 
 async def test_a_profile_is_replaced_as_a_whole(model: Model) -> None:
-    """After a new registration nobody finds the provider by the old words."""
+    """After a new registration the old words do not find the provider."""
     story = Story(1, LEEDS)
     first = story.registered("Old Name")
     story.clinic = YORK

@@ -132,7 +132,7 @@ async def test_what_two_gateways_spend_is_taken_from_one_bucket(
 
 
 async def test_debt_is_told_and_bounded(budgets: RateBudgets) -> None:
-    """Who overspent is in debt, by one burst at most: nobody is locked out for long."""
+    """A debt is one burst at most: no caller is locked out for long."""
     assert await budgets.settle([spent(130)]) == pytest.approx([-30], abs=0.1)
     assert await budgets.settle([spent(500)]) == pytest.approx([-100], abs=0.1)
 
@@ -318,7 +318,7 @@ async def test_a_ring_wakes_who_waits(bells: tuple[Wakeups, Wakeups]) -> None:
 async def test_a_ring_before_the_wait_is_not_lost(
     bells: tuple[Wakeups, Wakeups],
 ) -> None:
-    """Many rings while nobody waits are one ring for the next who does."""
+    """Many rings without a waiter are one ring for the next waiter."""
     ringing, waiting = bells
     for _ in range(100):
         ringing.notify("outbox")

@@ -45,7 +45,7 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody's settings but ours."""
+    """No settings but ours."""
     for name in list(os.environ):
         if name.startswith(("SLOTCAST_", "AZURE_STORAGE_")):
             monkeypatch.delenv(name)
@@ -77,7 +77,7 @@ async def restored(
 
 
 def quiet(_text: str) -> None:
-    """Nobody waits."""
+    """Pauses take no time."""
 
 
 async def test_a_restored_site_has_all_that_the_backup_saw(
@@ -130,7 +130,7 @@ async def test_the_journal_in_the_backup_reaches_every_position(
 async def test_without_secrets_none_leave_the_site(
     site: Site, saved: Path, tmp_path: Path
 ) -> None:
-    """Whoever steals a plain backup can sign nobody's token."""
+    """A stolen plain backup has no key to sign tokens with."""
     key = site.folder.token_key()
     assert not any(key in gzipped(one) for one in files_below(saved).values())
     await restored(str(saved), tmp_path / "new")

@@ -31,7 +31,7 @@ NUMBERS = itertools.count(1)
 
 
 def quiet(_text: str) -> None:
-    """Nobody waits."""
+    """Pauses take no time."""
 
 
 async def backed_up(site: Site, where: Path) -> None:

@@ -199,8 +199,8 @@ async def test_a_line_cut_between_question_and_answer_loses_nothing(
     links: LinesOnly,
 ) -> None:
     """Fifty answers lost under load, and fifty questions: the gateway asks again with
-    the same keys within the deadline, nobody is told "unavailable", every slot is given
-    once, and every "yes" is in the journal, once."""
+    the same keys within the deadline, no request ends with "unavailable", every slot is
+    given once, and every booking is in the journal, once."""
     courier = Courier(links, links.process.clock, AT_ONCE)
     for command in p.opened():
         await courier.ask(command)

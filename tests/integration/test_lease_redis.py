@@ -1,4 +1,4 @@
-"""The projector's lease: one works, another takes over, nobody takes what is held."""
+"""The projector's lease: one works, another takes over, none takes a held lease."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def test_only_its_holder_renews_or_gives_back(
 async def test_a_silent_holder_is_followed_by_another(
     pair: tuple[RedisLease, RedisLease],
 ) -> None:
-    """A lease that nobody renews lapses; the former holder has to stand by."""
+    """A lease that is not renewed lapses; the former holder has to stand by."""
     one, two = pair
     assert await one.take()
     taken = False

@@ -35,7 +35,7 @@ async def test_one_moves_shards_at_a_time(redis_server: RedisServer) -> None:
 
 
 async def test_turn_of_the_dead_comes_back(redis_server: RedisServer) -> None:
-    """A lease that nobody renews runs out."""
+    """A lease that is not renewed runs out."""
     dead = RedisLease(redis_server.url, "ended", "moving", "x", ttl_s=0.5)
     assert await dead.take()
     await dead.close()

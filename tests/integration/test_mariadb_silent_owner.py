@@ -1,4 +1,4 @@
-"""Somebody who fell silent in the midst of a transaction keeps others out, briefly."""
+"""A session that falls silent within a transaction keeps others out, briefly."""
 
 from __future__ import annotations
 

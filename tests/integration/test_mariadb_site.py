@@ -23,7 +23,7 @@ from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 async def test_nodes_that_start_together_migrate_once(
     mariadb_server: MariaDbServer,
 ) -> None:
-    """Six nodes at one time on an empty database: tables once, nobody fails."""
+    """Six nodes at one time on an empty database: tables once, none fails."""
     url = mariadb_server.url(mariadb_server.create_database("together"))
     await asyncio.gather(*(migrate(url, READ_MODEL) for _ in range(6)))
     engine = open_engine(url, "reader")

@@ -68,7 +68,7 @@ def test_on_mariadb(site: Site, run: Run, mariadb_server: MariaDbServer) -> None
 def test_with_the_database_away(
     site: Site, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The journal's ends are told all the same; every command says what to mend."""
+    """The journal's ends are shown all the same; every command says what to do."""
     away = f"mariadb://slotcast:secret@127.0.0.1:{free_port()}/commands"
     monkeypatch.setenv("SLOTCAST_DATABASE", away)
     code, out, _ = run("projection", "status", "--json")

@@ -44,7 +44,7 @@ async def journal(
 async def test_too_few_copies_are_never_acknowledged(
     proxy: RedisProxy, journal: RedisJournal
 ) -> None:
-    """One replica of two has it: nobody may be told that it is durable."""
+    """One replica of two has it: it must not be acknowledged as durable."""
     sealed = await journal.seal(SHARD)
     assert await journal.append(SHARD, sealed.epoch, 0, [tiny(1)]) == 1
     proxy.copies = 1

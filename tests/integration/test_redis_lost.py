@@ -49,7 +49,7 @@ async def test_who_serves_does_not_take_lost_data_for_a_new_owner(
 ) -> None:
     """A Redis that went back under a serving shard is told from another owner.
 
-    Whoever is fenced leaves for good; a fresh process, that knows nothing of what was
+    A fenced owner ends for good; a fresh process, that knows nothing of what was
     durable, would go on with what is left.
     """
     keys = SiteKeys(site)
@@ -94,7 +94,7 @@ async def test_a_shard_goes_on_by_itself_when_redis_has_its_data_again(
 async def test_a_generation_that_was_left_is_not_opened_again(
     redis_server: RedisServer, journal: RedisJournal, site: str
 ) -> None:
-    """Whoever missed that the site was resharded writes nothing that nobody reads."""
+    """An owner that missed the resharding cannot write to the old layout."""
     await journal.seal(SHARD)
     layout = RedisLayout(redis_server.url, site)
     assert await layout.replace(LAYOUT, b'{"format":1,"generation":2,"isolated":{}}')

@@ -89,7 +89,7 @@ async def test_forbidden_config_on_a_real_server(tmp_path: Path) -> None:
 
 
 async def test_who_does_not_answer_is_named() -> None:
-    """Nobody there, or a wrong password: one sentence with the place."""
+    """No server, or a wrong password: one sentence with the address."""
     port = free_port()
     with pytest.raises(JournalUnavailable, match=str(port)):
         await inspect_server(f"redis://127.0.0.1:{port}", 0)

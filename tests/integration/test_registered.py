@@ -31,7 +31,7 @@ def _site(folder: Path, url: str) -> Site:
 
 
 def test_only_who_began_is_known(redis_server: RedisServer, tmp_path: Path) -> None:
-    """Whoever invents ids gets no process for each; who registers is known at once."""
+    """Invented ids start no processes; a registered provider is known at once."""
     site = _site(tmp_path, redis_server.url)
 
     async def ask() -> None:

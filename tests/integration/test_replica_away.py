@@ -44,7 +44,7 @@ async def who_answers(engine: AsyncEngine, *, tries: int = 3) -> str:
                 return str(await connection.scalar(text("SELECT name FROM it")))
         except Unavailable:
             continue
-    return "nobody"
+    return "no answer"
 
 
 async def until_back(engine: AsyncEngine) -> None:
@@ -112,5 +112,5 @@ async def test_without_a_fallback_nobody_answers(replica: MariaDbServer) -> None
     engine = open_engine(replica.url("whose"), "reader")
     assert await who_answers(engine) == "replica"
     replica.kill()
-    assert await who_answers(engine) == "nobody"
+    assert await who_answers(engine) == "no answer"
     await engine.dispose()

@@ -49,7 +49,7 @@ OTHER = a_provider_id(4)
 
 
 def quiet(_what: str, _done: int, _total: int) -> None:
-    """Nobody looks."""
+    """Prints nothing."""
 
 
 async def made(folder: Path, **given: object) -> Site:
@@ -282,7 +282,7 @@ async def test_isolated_and_made_anew(tmp_path: Path) -> None:
 
 
 async def test_who_cannot_be_isolated_is_told(tmp_path: Path) -> None:
-    """A stranger, a malformed id, and a site where everybody is alone already."""
+    """An unknown id, a malformed id, and a site with a shard a provider already."""
     site = await made(tmp_path)
     async with local_links(site) as links:
         for provider in ("prv_nobody", "nonsense"):
@@ -295,7 +295,7 @@ async def test_who_cannot_be_isolated_is_told(tmp_path: Path) -> None:
 
 
 async def test_a_stranger_leaves_no_shard_behind(tmp_path: Path) -> None:
-    """A mistyped id starts no process, and no journal that nobody would end."""
+    """A mistyped id starts no process and no journal."""
     site = await made(tmp_path)
     begun: list[str] = []
     async with local_links(site) as links:
@@ -381,7 +381,7 @@ async def test_with_the_journal_in_redis(
 async def test_not_while_a_gateway_of_another_node_serves(
     tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each node has a folder of its own; still nobody reshards below the others."""
+    """Each node has a folder of its own; still none can reshard while others run."""
     monkeypatch.setenv("SLOTCAST_JOURNAL", redis_server.url)
     monkeypatch.setenv("SLOTCAST_SITE", new_site())
     site = await made(tmp_path)

@@ -88,7 +88,7 @@ async def test_a_word_lost_on_the_channel_is_found_in_the_list(
     """It is not heard at once, but with the next comparison, and alone."""
     one = Follower(redis_server.url, site)
     mute = RedisRevocations(redis_server.url, site, SteppedClock(make.NOW))
-    mute._news = "nobody listens here"
+    mute._news = "a channel without listeners"
     await mute.add(token(1))
     async with one.following():
         await mute.add(token(2))
@@ -104,7 +104,7 @@ async def test_a_list_that_is_another_one_is_read_in_full(
     """After a fail-over to a copy that was behind, equal numbers mean other words."""
     one = Follower(redis_server.url, site)
     mute = RedisRevocations(redis_server.url, site, SteppedClock(make.NOW))
-    mute._news = "nobody listens here"
+    mute._news = "a channel without listeners"
     await mute.add(token(1))
     await mute.add(token(2))
     async with one.following():

@@ -102,7 +102,7 @@ async def test_a_real_server_is_inspected(tmp_path: Path) -> None:
 async def test_a_good_server_and_sqlite_need_no_word(
     mariadb_server: MariaDbServer,
 ) -> None:
-    """No finding where all is well; nobody there is a warning: bookings go on."""
+    """No finding where all is well; no answer is a warning, for bookings go on."""
     server = mariadb_server
     url = server.url(server.create_database("inspected"), "aiomysql")
     assert await inspect_database(url) == []

@@ -1,4 +1,4 @@
-"""A damaged SQLite file is put aside and made anew from the journal, by itself."""
+"""A damaged SQLite file is put aside and rebuilt from the journal automatically."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def caught_up(site: Site) -> bool:
 
 
 async def rows(site: Site) -> object:
-    """All rows, but for up to where notices count as told: a rebuild tells nobody."""
+    """All rows, but for how far notices count as sent: a rebuild sends none."""
     engine = open_engine(site.database_url, "upkeep")
     try:
         found = await all_rows(engine)
@@ -107,7 +107,7 @@ async def test_a_file_damaged_while_nobody_ran_is_made_anew(
         place(site).with_name(place(site).name + suffix).unlink(missing_ok=True)
     spoil(place(site), where)
     async with projector(site):
-        await until(lambda: caught_up(site), "the read model made anew")
+        await until(lambda: caught_up(site), "the read model rebuilt")
     assert await rows(site) == before
     assert list(place(site).parent.glob("*.aside-*"))
     assert not list(place(site).parent.glob("*.anew"))
@@ -134,7 +134,7 @@ async def test_readers_follow_to_the_new_file(
         file.mark_damaged()
         aside = place(site).parent
         await until(lambda: _there(aside), "the file put aside")
-        await until(lambda: caught_up(site), "the read model made anew")
+        await until(lambda: caught_up(site), "the read model rebuilt")
         assert await SqlProgress(idle).offsets() == offsets
         inode = place(site).stat().st_ino
         held = idle.sync_engine.pool.connect()

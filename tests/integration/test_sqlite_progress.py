@@ -46,7 +46,7 @@ async def test_many_waiters_share_one_query(url: str) -> None:
 
 
 async def test_a_cancelled_waiter_leaves_the_others_waiting(url: str) -> None:
-    """Whoever is cancelled in mid-query hands the looking over."""
+    """A reader cancelled in mid-query hands the query over to another."""
     writer, readers = open_engine(url, "projector"), open_engine(url, "reader")
     store, progress = SqlProjectionStore(writer), SqlProgress(readers)
     async with asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""Throwing the read model away and making it anew, on SQLite."""
+"""Dropping the read model and rebuilding it, on SQLite."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def project(journal: StoryJournal, engine: AsyncEngine) -> None:
 async def test_a_rebuild_equals_the_projection(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All rows come back as they were; damage is mended; nobody is told twice."""
+    """All rows come back as they were; damage is repaired; no notice is sent twice."""
     journal = region()
     await SqlDirectory(engine, engine).put_clinics([a_clinic(1, name="Official")])
     await project(journal, engine)
@@ -84,7 +84,7 @@ async def test_a_rebuild_equals_the_projection(
     monkeypatch.setattr("persistence.readmodel.rebuilding.rebuild.BATCH_MAX", 10)
     await rebuild(journal, engine, FixedClock(), lambda *at: progress.append(at))
     after = await all_rows(engine)
-    before.pop("clinic_word")  # imported clinics are not thrown away, nor mended
+    before.pop("clinic_word")  # imported clinics are neither dropped nor repaired
     after.pop("clinic_word")
     assert after == before
     assert progress[-1] == (145, 145)
@@ -92,7 +92,7 @@ async def test_a_rebuild_equals_the_projection(
 
 
 async def test_what_was_not_told_yet_is_told_by_a_rebuild(engine: AsyncEngine) -> None:
-    """Notices of events that nobody projected yet are written, once."""
+    """Notices of events that were not projected yet are written, once."""
     journal = region()
     await project(journal, engine)
     told = len((await all_rows(engine))["outbox"])

@@ -60,7 +60,7 @@ class Site:
             await stores.close()
 
     async def spoil(self, statement: str) -> None:
-        """Change the read model behind everybody's back."""
+        """Change the read model without the projector."""
         engine = open_engine(self.url, role="writer")
         async with engine.begin() as connection:
             done = await connection.execute(text(statement))

@@ -167,7 +167,7 @@ async def test_a_reader_who_has_enough_ends_it(house: LiveHouse) -> None:
 async def test_troubles_are_sentences(
     house: LiveHouse, words: tuple[str, ...], code: int, said: str
 ) -> None:
-    """What is wrong and how to mend it, an exit code, and never a trace."""
+    """What is wrong and what to do, an exit code, and never a traceback."""
     url = () if "--url" in words else ("--url", house.url)
     async with watching(*words, *url) as shown:
         told = await shown.said()

@@ -131,7 +131,7 @@ async def two_gateways() -> AsyncIterator[tuple[Gateway, Gateway]]:
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for a condition, with a deadline."""
     async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110 - clients tell nobody
+        while not holds():  # noqa: ASYNC110 - clients report nothing
             await asyncio.sleep(0.01)
 
 
@@ -143,7 +143,7 @@ async def moved(region: Region) -> None:
 
 
 async def test_no_watcher_stays_with_what_was() -> None:
-    """After the move a booking reaches both, also where nobody asked anything."""
+    """After the move a booking reaches both, also without a request in between."""
     async with two_gateways() as (one, two):
         await moved(one.region)
         booked = await one.courier.ask(p.book("after", 3))
@@ -160,7 +160,7 @@ async def test_no_watcher_stays_with_what_was() -> None:
 
 
 async def test_also_if_the_old_shard_is_gone() -> None:
-    """Nobody heard of the move from a feed: the old shard's next epoch tells of it."""
+    """No feed told of the move: the old shard's next epoch tells of it."""
     async with two_gateways() as (one, two):
         for gateway in (one, two):  # the feeds miss what is published now
             vars(gateway.live.hub)["on_feed"] = _deaf

@@ -96,7 +96,7 @@ async def test_one_line_for_all_who_come_at_once(
 
 
 async def test_without_a_door_calls_take_the_other_road(lines: Lines) -> None:
-    """A door that nobody answers means no line, and is not tried at every call."""
+    """A door that does not answer means no line, and is not tried at every call."""
     asked = 0
 
     async def nowhere() -> str:
@@ -164,7 +164,7 @@ async def test_a_silent_process_that_is_where_it_was_keeps_its_line(
 async def test_without_a_key_there_is_no_door_beyond_this_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever reaches a door can book: with no secret it listens on loopback only."""
+    """A door without a secret lets any caller book, so it listens on loopback only."""
     monkeypatch.setenv(KEY_VARIABLE, "")
     door = ShardEndpoint(EchoHost())
     for host in ("0.0.0.0", "10.1.2.3", "::", "clinic.example"):
@@ -209,7 +209,7 @@ async def test_a_process_that_never_says_where_holds_nobody_up(
 async def test_a_line_that_opens_while_all_are_closed_is_closed_too(
     process: Process,
 ) -> None:
-    """Nobody would close it later."""
+    """It would never be closed."""
     lines = Lines()
     asked, answer = asyncio.Event(), asyncio.Event()
 

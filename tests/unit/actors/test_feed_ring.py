@@ -50,7 +50,7 @@ def test_lost_changes_are_said_to_be_lost() -> None:
 
 
 def test_long_answers_are_cut_and_continued() -> None:
-    """Whoever follows ``more`` hears every change once, whatever the size limit."""
+    """Following ``more`` brings every change once, whatever the size limit."""
     feed = ring(9)
     for limit in (1, weight_of(change(1)), 3 * weight_of(change(1)) + 1):
         heard: list[int] = []

@@ -53,7 +53,7 @@ async def shard() -> AsyncIterator[Shard]:
 
 
 async def test_calls_are_answered_each_with_its_own(shard: Shard) -> None:
-    """Many calls share a line, and a slow one holds up nobody."""
+    """Many calls share a line, and a slow one delays no other."""
     async with asyncio.timeout(10):
         caller = await Line.connect("127.0.0.1", shard.port, KEY)
         loop = asyncio.get_running_loop()
@@ -77,7 +77,7 @@ async def test_large_payloads_cross_in_pieces(shard: Shard) -> None:
 
 
 async def test_a_stranger_is_not_heard(shard: Shard) -> None:
-    """Whoever does not know the key gets no line, and nothing of theirs is done."""
+    """A caller without the key gets no line, and none of its calls is executed."""
     with pytest.raises(LineLost):
         async with asyncio.timeout(10):
             await Line.connect("127.0.0.1", shard.port, b"x" * 32)
@@ -108,7 +108,7 @@ async def test_an_old_proof_is_worth_nothing(shard: Shard) -> None:
 
 
 async def test_a_broken_line_is_known_at_once(shard: Shard) -> None:
-    """Everybody who waits learns that the outcome is unknown; later calls too."""
+    """All waiting calls end with an unknown outcome; later calls too."""
     async with asyncio.timeout(10):
         caller = await Line.connect("127.0.0.1", shard.port, KEY)
         waiting = asyncio.get_running_loop().create_task(caller.call(SLOW, b"x"))

@@ -1,4 +1,4 @@
-"""The mailbox tells nobody anything before the journal says that it is durable."""
+"""The mailbox answers nothing before the journal says that it is durable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -236,7 +236,7 @@ async def test_waiting_for_recovery_is_bounded() -> None:
 
 
 async def test_cancelled_caller_changes_nothing_for_others() -> None:
-    """A caller who leaves while the batch is in flight shifts nobody's reply."""
+    """A caller who leaves while the batch is in flight shifts no other reply."""
     async with desk() as one:
         one.journal.gate.clear()
         one.journal.appending.clear()

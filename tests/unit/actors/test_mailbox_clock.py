@@ -51,7 +51,7 @@ class Surgery:
         await self.mailbox.open()
 
     async def wait(self, seconds: float) -> None:
-        """Time goes on, and somebody looks now and then."""
+        """Time goes on, with a request now and then."""
         for _ in range(int(seconds) // 15 + 1):
             self.clock.step(15)
             await self.ask(p.slots())
@@ -122,7 +122,7 @@ async def ahead(one: Surgery) -> None:
 async def test_a_journal_ahead_of_the_clock_is_an_alarm_that_names_the_command(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """After a restart nobody knows which of the two is right, and it is said."""
+    """After a restart it is unknown which of the two is right; the status says so."""
     async with surgery() as one:
         await ahead(one)
         with caplog.at_level(logging.ERROR):

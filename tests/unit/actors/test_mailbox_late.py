@@ -1,4 +1,4 @@
-"""Stores that answer late: what the mailbox makes of answers nobody waits for."""
+"""Stores that answer late: what the mailbox does with answers that come too late."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ async def test_shard_taken_over_while_its_journal_was_silent_is_left() -> None:
         one.journal.gate.clear()
         replies = await one.mailbox.execute([p.book("a")])
         assert codes(replies) == [TroubleCode.JOURNAL_DOWN]
-        await one.journal.seal(ShardId("s0000"))  # somebody else
+        await one.journal.seal(ShardId("s0000"))  # another owner
         epoch = one.journal.epoch
         left = asyncio.Event()
         one.mailbox.on_fenced = left.set

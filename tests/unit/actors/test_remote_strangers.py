@@ -1,4 +1,4 @@
-"""With a process per provider, one that nobody registered gets none."""
+"""With a process per provider, an unregistered provider gets none."""
 
 import pytest
 
@@ -18,7 +18,7 @@ SPEC = remote.ShardSpec("nowhere:nothing", b"")
 
 @pytest.fixture
 def created(monkeypatch: pytest.MonkeyPatch) -> list[ShardId]:
-    """The shards that somebody wanted a process for; nobody gets one."""
+    """The shards for which a process was requested; none is started."""
     wanted: list[ShardId] = []
 
     def create_actor(shard: ShardId, _spec: remote.ShardSpec) -> None:
@@ -39,7 +39,7 @@ def links(known: set[str]) -> remote.RayLinks:
 async def test_question_about_a_stranger_starts_no_process(
     created: list[ShardId],
 ) -> None:
-    """Whoever invents ids hears "not found", and costs neither process nor file."""
+    """Invented ids are answered "not found", and cost neither process nor file."""
     asked: list[Request] = [
         p.slots(),
         p.hold("a"),
@@ -70,7 +70,7 @@ async def test_registering_starts_one(created: list[ShardId]) -> None:
 async def test_known_provider_is_activated_by_a_question(
     created: list[ShardId],
 ) -> None:
-    """Who has a journal is woken by whoever asks."""
+    """A provider with a journal is woken by any request."""
     with pytest.raises(CalendarRecovering):
         await links({p.ANA}).execute(ShardId(p.ANA), [p.slots()], 1)
     assert created == [ShardId(p.ANA)]
@@ -92,7 +92,7 @@ async def test_looking_at_a_passive_shard_does_not_wake_it(
 
 
 async def test_questions_about_strangers_leave_nothing_in_the_links() -> None:
-    """However many ids somebody invents."""
+    """However many ids are invented."""
     strange = links(set())
     for number in range(100):
         await strange.execute(ShardId(f"prv_{number}"), [p.slots()], 1)

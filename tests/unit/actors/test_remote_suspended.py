@@ -90,7 +90,7 @@ async def test_calls_meanwhile_are_told_to_come_again(
 async def test_the_next_ray_is_asked_and_never_what_the_last_one_said(
     links: remote.RayLinks, ray: dict[str, Any]
 ) -> None:
-    """A look-up in the last Ray that ends late leads nobody to a dead process."""
+    """A look-up in the last Ray that ends late leads no caller to a dead process."""
     begun, go_on = Event(), Event()
 
     async def dead() -> bytes:

@@ -18,7 +18,7 @@ def test_class_travels_by_name() -> None:
 
 
 def test_shards_are_known_by_both_names() -> None:
-    """Whoever lists actors finds each shard under the name it has just now."""
+    """A list of actors has each shard under its current name."""
     for name in actor_names("g2-x-prv_ana"):  # type: ignore[arg-type]
         assert shard_of_name(name) == "g2-x-prv_ana"
     assert shard_of_name("another") is None

@@ -1,4 +1,4 @@
-"""A shard decides and applies, and tells nobody before the journal has the events."""
+"""A shard decides and applies, and answers only when the journal has the events."""
 
 from collections.abc import Sequence
 
@@ -328,7 +328,7 @@ def test_abandoned_memory_is_read_again() -> None:
 
 
 def test_last_room_of_the_journal_is_for_what_people_ask() -> None:
-    """Near the end the shard journals nothing of its own; due holds block nobody."""
+    """Near the end the shard journals nothing of its own; due holds block no slot."""
     bench = Bench().practice()
     bench.ask(p.hold("a"), p.slots())
     bench.now = Millis(bench.now + POLICY.hold_ms)

@@ -1,4 +1,4 @@
-"""A clock that is set back stops time for a while, and stops nobody from booking."""
+"""A clock that is set back stops time for a while, and no booking."""
 
 from actors.domain.ids import Millis, ShardId
 from actors.domain.messages.answers import BookingView

@@ -1,4 +1,4 @@
-"""A calendar that cannot be worked with harms nobody but those who ask for it."""
+"""A calendar that cannot be read harms requests for it alone."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ async def test_calendar_whose_window_cannot_move_does_not_end_the_shard(
         )
         assert isinstance(replies[1], SlotsView)
         assert isinstance(replies[2], BookingView)
-        assert one.mailbox.status().epoch == epoch, "the shard did not begin anew"
+        assert one.mailbox.status().epoch == epoch, "the shard did not restart"
 
 
 async def test_calendar_whose_holds_cannot_end_does_not_end_the_shard(
@@ -59,7 +59,7 @@ async def test_calendar_whose_holds_cannot_end_does_not_end_the_shard(
         )
         assert isinstance(replies[1], SlotsView)
         assert isinstance(replies[2], BookingView)
-        assert one.mailbox.status().epoch == epoch, "the shard did not begin anew"
+        assert one.mailbox.status().epoch == epoch, "the shard did not restart"
 
 
 async def test_snapshot_of_a_newer_program_ends_the_shard_and_says_why() -> None:

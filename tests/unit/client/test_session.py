@@ -189,7 +189,7 @@ def test_heartbeats_show_what_was_missed(
 
 
 def test_commands_are_answered_by_their_id() -> None:
-    """Once; an answer that nobody asked for is nobody's."""
+    """Once; an unsolicited answer is ignored."""
     line = watching(WEEK)
     first, text = line.session.command("hold", key="k1", provider_id="prv_1")
     assert json.loads(text) == {
@@ -275,7 +275,7 @@ def test_a_bye_counts_when_the_close_itself_is_lost() -> None:
 
 
 def test_silence_is_a_dead_line() -> None:
-    """45 s without a word; any word begins the time anew."""
+    """45 s without a frame; any frame restarts the time."""
     line = watching(WEEK)
     line.connect(100.0)
     assert not line.session.deaf_at(144.9)

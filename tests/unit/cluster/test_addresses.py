@@ -11,7 +11,7 @@ from cluster.terminal.addresses import http_url, local_url
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "fe80::1", "clinic.example"])
 def test_an_address_keeps_host_and_port(host: str) -> None:
-    """Whoever reads the address finds the same host and port, IPv6 hosts too."""
+    """The address is read back as the same host and port, IPv6 hosts too."""
     for url in (http_url(host, 8000), local_url(host, 8000)):
         read = urlsplit(url)
         assert (read.hostname, read.port) == (host, 8000)

@@ -1,4 +1,4 @@
-"""A calendar that moves while everybody is at work, broken off at every step."""
+"""A calendar that moves under load, broken off at every step."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OWN = isolated_shard(p.ANA)
 
 
 class Ticking(SteppedClock):
-    """A tenth of a second passes whenever somebody looks: pauses end."""
+    """A tenth of a second passes at each look: pauses end."""
 
     def now(self) -> Millis:
         self.step(0.1)
@@ -228,7 +228,7 @@ async def test_what_was_asked_in_between_waits(house: House) -> None:
     courier = Courier(links, Ticking(p.NOW), BatchingLimits(command_ms=3_600_000))
     asked = asyncio.create_task(courier.ask(p.book("meanwhile", 4)))
     async with asyncio.timeout(10):
-        while courier.tally.moved == 0:  # noqa: ASYNC110 - it tells nobody
+        while courier.tally.moved == 0:  # noqa: ASYNC110 - it reports nothing
             await asyncio.sleep(0)
     await house.mover().move(p.ANA, HOME, OWN)
     assert isinstance(await asked, BookingView)
@@ -276,7 +276,7 @@ async def test_an_old_calendar_cannot_come_back(house: House) -> None:
 
 
 async def test_a_stranger_is_not_moved(house: House) -> None:
-    """A provider whom nobody registered is named, and leaves no trace."""
+    """An unregistered provider is named, and leaves no trace."""
     await begun(house)
     with pytest.raises(NoSuchProvider):
         await house.mover().move(ProviderId("prv_nobody"), HOME, OWN)
@@ -292,7 +292,7 @@ async def test_an_isolated_shard_begins_no_calendar(house: House) -> None:
 
 
 async def test_questions_about_many_go_where_each_is(house: House) -> None:
-    """One question about calendars of which one has moved is divided anew."""
+    """One question about calendars of which one has moved is divided again."""
     links = await begun(house)
     ben_home = PLACE(p.BEN)
     (before,) = await told(links, house.clock, ReadNextFree((p.ANA, p.BEN)))

@@ -138,7 +138,7 @@ async def test_one_missed_answer_after_a_long_pause_is_no_silence(
 
 
 async def test_a_process_that_is_slow_to_begin_has_more_time(bench: Bench) -> None:
-    """Many begin at once on a busy machine; begun anew they would only be later."""
+    """Many begin at once on a busy machine; begun again they would only be later."""
     bench.fleet.join("a")
     name = bench.fleet.names(SHARDS[0])[0]
     bench.fleet.deaf.add(name)

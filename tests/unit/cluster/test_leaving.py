@@ -36,7 +36,7 @@ def two_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def plan_of(head: str, *, is_head: bool = False) -> NodePlan:
-    site = cast("Site", None)  # whoever only asks where the head is needs none
+    site = cast("Site", None)  # to ask where the head is needs none
     return NodePlan(
         *(site, "n2", "127.0.0.3", "127.0.0.3", ()),
         is_head=is_head,

@@ -25,7 +25,7 @@ STATUS = msgspec.msgpack.Decoder(ShardStatus)
 
 
 class Killed(Exception):
-    """Whoever led the hand-off is gone."""
+    """The leader of the hand-off is gone."""
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def _killer(last: Step) -> Callable[[object, Step], None]:
 
 
 async def test_deaf_owner_is_fenced(actors: FakeActors) -> None:
-    """An owner that does not answer keeps nobody from taking over; it is ended."""
+    """An owner that does not answer prevents no take-over; it is ended."""
     (*_, booked) = await answer(actors, *p.opened(), p.book("a"))
     actors.deaf.add(OLD)
     went = await Mover(actors).hand_over(MOVE)

@@ -73,7 +73,7 @@ SHARDS_APART = {shard_name(n): "a" for n in range(11)} | {
 def test_rounds_end_and_never_get_longer(
     cluster: tuple[list[Node], list[ShardId], dict[ShardId, str]], limit: int
 ) -> None:
-    """Some moves at a time, planned anew each time: the plan shrinks to nothing."""
+    """Some moves at a time, planned again each time: the plan shrinks to nothing."""
     nodes, shards, seats = cluster
     made = plan(nodes, shards, seats)
     while made:

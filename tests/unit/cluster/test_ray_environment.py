@@ -50,7 +50,7 @@ def test_a_node_keeps_settings_of_ray_that_lead_nowhere_else() -> None:
 
 
 def test_rays_folder_lies_in_one_that_only_this_user_may_enter() -> None:
-    """Ray opens its own folder to everybody; the one around it stays shut."""
+    """Ray makes its own folder readable for all; the one around it stays private."""
     folder = new_ray_folder()
     try:
         inner = ray_temp(folder)

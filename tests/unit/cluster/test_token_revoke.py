@@ -92,7 +92,7 @@ def test_what_cannot_be_revoked_is_told(
 def test_with_redis_away_it_says_so_and_hides_the_password(
     site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody must believe that a token is revoked when gateways may not hear of it."""
+    """A token is not reported as revoked when gateways may not learn of it."""
     monkeypatch.setenv("SLOTCAST_REDIS", "redis://:hidden@127.0.0.1:1/0")
     assert run(monkeypatch, "revoke", "--subject", "pat_1") == 1
     said = capsys.readouterr()

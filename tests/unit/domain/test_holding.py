@@ -118,7 +118,7 @@ def test_holding_again_names_the_own_hold() -> None:
 
 
 def test_holding_over_the_own_visit_names_it() -> None:
-    """It is not somebody else who has this time."""
+    """The time is the patient's own."""
     calendar = a_calendar()
     play(calendar, f.book_slot(1))
     again = refused(calendar, f.place_hold(2, patient_id=ME))
@@ -127,7 +127,7 @@ def test_holding_over_the_own_visit_names_it() -> None:
 
 
 def test_the_refusal_names_it_after_a_replay_too() -> None:
-    """The retry of a refused key hears the same, whoever owns the shard by then."""
+    """The retry of a refused key is answered the same, also by another owner."""
     calendar = a_calendar()
     play(calendar, f.place_hold(1))
     command = f.place_hold(2, patient_id=ME)
@@ -271,7 +271,7 @@ def test_a_slot_is_held_three_times_in_an_hour_and_no_more() -> None:
 
 
 def test_booking_a_slot_forgets_how_often_it_was_held() -> None:
-    """Whoever books and cancels has not hoarded."""
+    """Booking and cancelling is no hoarding."""
     calendar = a_calendar()
     for number in range(3):
         play(calendar, f.place_hold(number, patient_id=ME))

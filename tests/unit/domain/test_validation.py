@@ -1,4 +1,4 @@
-"""What does not make sense is refused with a sentence that says what to mend."""
+"""What does not make sense is refused with a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_rules_that_cannot_be(rules: Availability, says: str) -> None:
 
 
 def test_two_places_at_once() -> None:
-    """Nobody can be at two places: the first such instant is named."""
+    """A provider cannot be at two places: the first such instant is named."""
     places = [f.a_location(1), f.a_location(2, time_zone="Europe/Berlin")]
     rules = f.an_availability(locations=places)
     says = overlap_problem(rules, 5, f.NOW)

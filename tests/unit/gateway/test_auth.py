@@ -122,14 +122,14 @@ def test_a_token_may_say_since_when_it_holds() -> None:
 
 
 def test_an_old_key_still_verifies_while_a_new_one_signs() -> None:
-    """Keys can be replaced without signing anybody out."""
+    """Keys can be replaced without ending a session."""
     caller = _authenticator(None, OTHER, KEY).verify(_signed())
     assert caller.subject == "pat_1"
 
 
 @pytest.mark.parametrize("header", ["Basic abc", "Bearer", "Bearer ", "bearer x y"])
 def test_other_schemes_are_refused(header: str) -> None:
-    """An Authorization header that we cannot use is an error, not nobody."""
+    """An unusable Authorization header is an error, not an anonymous caller."""
     with pytest.raises(Unauthenticated):
         _authenticator().caller(header)
 

@@ -284,7 +284,7 @@ async def test_questions_about_many_providers_are_divided_by_shard() -> None:
 
 
 async def test_close_answers_everybody() -> None:
-    """Closing leaves nobody waiting, and nothing is asked afterwards."""
+    """Closing leaves no caller waiting, and nothing is asked afterwards."""
     entered = asyncio.Event()
 
     async def hang(shard: ShardId, requests: Sequence[Request]) -> Sequence[ShardReply]:
@@ -346,12 +346,12 @@ async def test_a_clock_set_back_does_not_lengthen_the_pause() -> None:
 async def test_an_idle_queue_is_not_kept() -> None:
     """With a shard for each provider, invented ids would each leave one behind."""
 
-    async def nobody(
+    async def no_owner(
         shard: ShardId, requests: Sequence[Request]
     ) -> Sequence[ShardReply]:
         return [Refusal(RefusalCode.PROVIDER_NOT_FOUND)] * len(requests)
 
-    links = ScriptedLinks(nobody)
+    links = ScriptedLinks(no_owner)
     links.places = Places(placing(Placement.PROVIDER, 1))
     asking = courier(links, SteppingClock())
     for number in range(50):
@@ -363,7 +363,7 @@ async def test_an_idle_queue_is_not_kept() -> None:
 
 
 async def test_a_reply_that_cannot_be_read_is_a_lost_call() -> None:
-    """A shard of another version may send one: nobody else loses an answer by it."""
+    """A shard of another version may send one: no other answer is lost by it."""
     clock = SteppingClock()
 
     async def garbled(
@@ -371,7 +371,7 @@ async def test_a_reply_that_cannot_be_read_is_a_lost_call() -> None:
     ) -> Sequence[ShardReply]:
         clock.time += 10
         if len(links.calls) < 3:
-            raise ValidationError("a field that nobody knows")
+            raise ValidationError("an unknown field")
         return done(requests)
 
     links = ScriptedLinks(garbled)

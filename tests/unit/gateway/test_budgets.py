@@ -1,4 +1,4 @@
-"""Rate limits over several gateways: one rate, and nobody waits for the store."""
+"""Rate limits over several gateways: one rate, and no request waits for the store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIMITED = replace(
     anonymous_rate_per_s=RATE,
     anonymous_rate_burst=BURST,
 )
-SOMEBODY = Caller(Role.PATIENT, "pat_1", make.NOW)
+CALLER = Caller(Role.PATIENT, "pat_1", make.NOW)
 
 
 class Away:
@@ -77,7 +77,7 @@ class Region:
         return passed
 
 
-def admitted(gateway: RateLimits, caller: Caller | None = SOMEBODY) -> bool:
+def admitted(gateway: RateLimits, caller: Caller | None = CALLER) -> bool:
     try:
         gateway.admit(caller, "192.0.2.1")
     except TooManyRequests:
@@ -111,10 +111,10 @@ async def test_somebody_below_the_limit_is_never_refused() -> None:
 
 
 async def test_callers_have_buckets_of_their_own() -> None:
-    """One person's flood is nobody else's, nor that of the address it comes from."""
+    """One person's flood affects no other caller, nor the address it comes from."""
     region = Region(2)
     await region.let_through(2, 100)
-    other = replace(SOMEBODY, subject="pat_2")
+    other = replace(CALLER, subject="pat_2")
     assert admitted(region.gateways[0], other)
     assert admitted(region.gateways[1], None)
 
@@ -144,7 +144,7 @@ async def test_the_store_hears_no_names() -> None:
     settlement = Settlement(Listening(SteppedClock(make.NOW)), b"secret")
     gateway = RateLimits(LIMITED, lambda: 0.0, settlement)
     for _ in range(10):
-        gateway.admit(SOMEBODY, "")
+        gateway.admit(CALLER, "")
         gateway.admit(None, "192.0.2.1")
     await settlement.settle()
     assert len(set(heard)) == 2

@@ -73,11 +73,11 @@ async def test_a_flush_may_make_others_due_with_the_same_frame() -> None:
 
     flushes.add(Owed("one", order), DELTA)
     await until(lambda: not flushes.waiting)
-    flushes.add(Note("newcomer", order), page)
+    flushes.add(Note("new", order), page)
     for name in ("two", "three"):
         flushes.add(Owed(name, order), Frame(name.encode()))
     await until(lambda: not flushes.waiting)
-    assert order[:3] == ["one", "one", "newcomer"]
+    assert order[:3] == ["one", "one", "new"]
     assert sorted(order[3:]) == ["three", "three", "two", "two"]
 
 

@@ -1,4 +1,4 @@
-"""A gateway keeps an eye on the read model though nobody asks it to."""
+"""A gateway watches the read model without being asked."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class World:
 async def test_the_lag_is_known_when_the_read_model_goes_away_unasked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nobody looked at metrics or readiness before; still the lag is told after."""
+    """The lag is shown although metrics and readiness were never read before."""
     monkeypatch.setattr(metrics, "FOLLOW_S", 0.01)
     monkeypatch.setattr(metrics, "_FRESH_S", 0.0)
     world: Any = World()

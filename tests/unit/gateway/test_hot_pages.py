@@ -163,7 +163,7 @@ class Screen:
         raise AssertionError(frame.text)
 
     def ping(self) -> None:
-        """Nobody is away here."""
+        """Always available."""
 
     def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
         raise AssertionError(code)
@@ -247,7 +247,7 @@ async def test_pages_are_kept_at_the_newest_position_their_content_is_right_at(
     calm: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A booking in one week moves the calendar's version; the pages of all weeks are
-    right at it once the feed has told, so a newcomer needs no read at all."""
+    right at it once the feed has told, so a new watcher needs no read at all."""
     async with open_live_house(shared={"pages": MemoryPages()}) as live:
         calendars = Silence(live.house)
         monkeypatch.setattr(live.house.ports.calendars, "ask", calendars.ask)

@@ -180,7 +180,7 @@ async def test_without_the_bounds_a_head_grows_on() -> None:
 
 
 async def test_a_head_within_the_bounds_passes() -> None:
-    """A hundred lines and sixteen kilobytes are somebody's cookies."""
+    """A hundred lines and sixteen kilobytes: room for cookies."""
     async with served() as site:
         lines = [f"x-{number}: {'v' * 160}" for number in range(98)]
         assert b" 200 " in await site.say(get("/", *lines, CLOSE))
@@ -344,7 +344,7 @@ async def test_a_large_refused_request_hears_why() -> None:
 
 
 async def test_who_sends_on_after_a_refusal_is_cut_off() -> None:
-    """Reading what is for nobody is bounded."""
+    """Reading a body that has no use is bounded."""
     async with served(replace(PATIENT, linger_bytes_max=100_000)) as site:
         reader, writer = await site.connect()
         writer.write(b"GET /" + b"u" * 50_000)
@@ -359,7 +359,7 @@ async def test_who_sends_on_after_a_refusal_is_cut_off() -> None:
 
 
 async def test_a_head_has_a_deadline() -> None:
-    """Half a head is answered 408, a silent newcomer is closed without a word."""
+    """Half a head is answered 408, a silent connection is closed without an answer."""
     async with served(replace(PATIENT, head_s=0.5)) as site:
         half, silent = await asyncio.gather(site.say(get()[:-2]), site.say())
         assert problem_of(half) == (408, "request_timeout")
@@ -445,7 +445,7 @@ async def test_a_connection_is_kept_longer_than_proxies_keep_theirs() -> None:
 
 
 async def test_who_reads_nothing_of_an_answer_is_cut_off() -> None:
-    """An answer that nobody takes is not kept for ever."""
+    """An answer that is not read is not kept for ever."""
     async with served(replace(PATIENT, write_s=0.02)) as site:
         site.app.answer = b"a" * 50_000_000
         reader, writer = await site.connect()

@@ -175,7 +175,7 @@ async def test_the_longest_key_is_accepted(house: House) -> None:
 
 
 async def test_a_crowd_for_one_slot_has_one_winner() -> None:
-    """Two hundred patients at once: one 201, the others 409, nobody unanswered."""
+    """Two hundred patients at once: one 201, the others 409, none unanswered."""
     async with open_house() as house:
         await house.add_provider()
         answers = await asyncio.gather(

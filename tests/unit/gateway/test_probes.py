@@ -14,7 +14,7 @@ TOKEN = "a-token-for-metrics"
 
 
 def client(house: House, address: str) -> httpx.AsyncClient:
-    """Somebody who asks from ``address``."""
+    """A request from ``address``."""
     transport = httpx.ASGITransport(app=house.app, client=(address, 40_000))
     return httpx.AsyncClient(transport=transport, base_url="http://clinic.test")
 

@@ -93,7 +93,7 @@ async def test_a_body_that_is_not_one_of_the_two_shapes_is_422(
 
 
 async def test_every_missing_field_is_named(house: House) -> None:
-    """A client can mend its form at once."""
+    """A client can show each error at its field."""
     response = await house.client.post(
         "/v1/bookings", json={"provider_id": "prv_1"}, headers=house.patient()
     )
@@ -219,7 +219,7 @@ async def test_patients_change_a_visit_until_the_clinic_says(
 
 
 async def test_a_cancelled_slot_is_free_again(house: House) -> None:
-    """The reason is kept; somebody else can have the time."""
+    """The reason is kept; another patient can have the time."""
     booked = (await book(house)).json()
     response = await house.client.post(
         f"/v1/bookings/{booked['booking_id']}/cancel",

@@ -142,7 +142,7 @@ async def test_dates_are_whole_days_to_the_last_everywhere(
 
 
 async def test_leave_in_dates_is_whole_days_of_the_clinic(house: House) -> None:
-    """The 25th in Auckland, whoever enters it wherever; also with an instant."""
+    """The 25th in Auckland, wherever it is entered; also with an instant."""
     clinic = make.a_clinic(time_zone="Pacific/Auckland")
     await house.add_provider(2, clinic=clinic)
     rules = {
@@ -577,7 +577,7 @@ async def test_a_profile_may_be_as_long_as_the_document_says(house: House) -> No
 
 
 async def test_a_patient_id_ends_where_it_ends(house: House) -> None:
-    """Staff cannot book for "pat_2" and a newline, who is nobody."""
+    """Staff cannot book for "pat_2" and a newline, which is no patient."""
     body = slot() | {"patient_id": "pat_2\n"}
     response = await house.client.post(
         "/v1/bookings", json=body, headers=house.doctor()

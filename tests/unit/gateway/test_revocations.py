@@ -110,14 +110,14 @@ async def test_a_living_socket_is_closed_with_its_token() -> None:
         live_house(store) as live,
         live.client("patient", "pat_1") as mine,
         live.client("patient", "pat_2") as other,
-        live.client() as nobody,
+        live.client() as anonymous,
     ):
         await store.add(all_of("pat_1"))
         bye = await mine.until("bye")
         assert bye["code"] == 4501
         assert await mine.closed() == 4501
         assert (await other.ask("ping"))["t"] == "pong"
-        assert (await nobody.ask("ping"))["t"] == "pong"
+        assert (await anonymous.ask("ping"))["t"] == "pong"
 
 
 async def test_a_socket_with_a_fresher_token_stays() -> None:

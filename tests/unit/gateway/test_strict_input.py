@@ -1,4 +1,4 @@
-"""What nobody reads is refused; a refusal says which field, where, what instead."""
+"""Unknown input is refused; a refusal says which field, where, what instead."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ async def test_readiness_names_the_shard_that_is_missing(
 
 
 async def test_readiness_says_what_is_missing_to_run_the_shards(house: House) -> None:
-    """503 with the sentence of whoever runs them, though each shard answers still."""
+    """503 with the sentence of their host, though each shard still answers."""
     object.__setattr__(house.ports, "hosting", lambda: "Ray's raylet has ended")
     response = await house.client.get("/readyz")
     assert response.status_code == 503

@@ -45,7 +45,7 @@ def test_a_kept_budget_is_silent() -> None:
 
 
 def test_what_was_never_measured_breaks_its_budget() -> None:
-    """A run in which nobody booked is no fast run."""
+    """A run without bookings is no fast run."""
     sentences = broken(BUDGETS, Tally())
     assert sentences == [
         "release: booking was never measured, its budget is 2,000 ms.",

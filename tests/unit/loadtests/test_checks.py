@@ -78,7 +78,7 @@ def test_lie_an_acknowledged_booking_is_another(lie: dict[str, str]) -> None:
 
 
 def test_a_doubtful_booking_may_have_any_status_but_must_be_there() -> None:
-    """Nobody knows whether a cancellation happened that was never answered."""
+    """Whether a cancellation without an answer happened is unknown."""
     doubtful = told(a_booking(1, status="cancelled"))
     assert acknowledged_stand([doubtful], TRUTH, ["bkg_1"]).holds
     assert not acknowledged_stand([told(a_booking(9))], TRUTH, ["bkg_9"]).holds

@@ -150,7 +150,7 @@ async def test_frames_that_begin_so_are_counted_by_their_number() -> None:
 
 
 async def test_a_refused_handshake_tells_when_to_come_again() -> None:
-    """503 and Retry-After are what the future ends with, and nobody joined."""
+    """503 and Retry-After are what the future ends with, and none joined."""
     crowd = a_crowd()
     listener, transport = a_listener(crowd, TOPIC)
     up = listener.up

@@ -54,7 +54,7 @@ def test_who_is_behind_catches_up_within_a_second() -> None:
 
 
 def test_a_slow_start_makes_the_run_longer_not_emptier() -> None:
-    """Sixty seconds in which nobody was asked for count as one step."""
+    """Sixty seconds without a user wanted count as one step."""
     clock = SlowClock(2.0)
     assert [clock.at(t) for t in (1.0, 2.0, 62.0, 63.0)] == [1.0, 2.0, 4.0, 5.0]
 
@@ -76,4 +76,4 @@ def test_the_scale_is_said_in_figures() -> None:
     assert "21,000 visitors are 1 in 100 of 2,100,000" in sentence
     assert "10.0 times as fast" in sentence
     assert "400 bookings a minute, 2.0 % of 20,000" in sentence
-    assert Scale(0, 0.0, 90.0).sentence() == "Scale: nobody came."
+    assert Scale(0, 0.0, 90.0).sentence() == "Scale: no users arrived."

@@ -54,7 +54,7 @@ async def test_a_round_over_many_shards_is_one_question() -> None:
 
 
 async def test_an_end_that_was_seen_before_is_no_lost_tail() -> None:
-    """Another projector was quicker than the round: nobody calls the journal short."""
+    """Another projector was quicker than the round: the journal is not called short."""
     story, journal, twin = Story(), Remote(), MemoryReadModel()
     journal.tell(SHARD, story.booked(1))
     slow = Projector(journal, twin, FixedClock())

@@ -97,7 +97,7 @@ async def test_an_offset_that_goes_back_is_harmless() -> None:
 
 
 async def test_poison_is_parked_and_the_rest_goes_on() -> None:
-    """An event that nobody understands is kept aside; what follows is projected."""
+    """An event of an unknown kind is kept aside; what follows is projected."""
 
     class Novelty(ev.EventBase, frozen=True, kw_only=True, tag="novelty"):
         pass
@@ -192,7 +192,7 @@ async def test_lag_is_told_per_shard() -> None:
 
 
 async def test_lanes_do_not_trip_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lane whose store fails makes all offsets be read anew, and nothing else."""
+    """A lane whose store fails makes all offsets be read again, and nothing else."""
     other, begun, failed = ShardId("s0001"), asyncio.Event(), asyncio.Event()
     journal, twin = StoryJournal(), MemoryReadModel()
     journal.tell(SHARD, Story(1).booked(1))

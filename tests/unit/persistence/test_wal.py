@@ -143,7 +143,7 @@ def test_a_stopped_writer_is_named(tmp_path: Path) -> None:
 
 
 def test_the_lock_is_given_back(tmp_path: Path) -> None:
-    """Between appends nobody holds the lock, so a stopped shard blocks nobody."""
+    """Between appends the lock is free, so a stopped shard blocks no other."""
     wal = Wal(SystemDisk(), f"{tmp_path}/{SHARD}", SHARD)
     wal.seal()
     wal.append(1, 0, [tiny(1)])
@@ -182,7 +182,7 @@ def test_files_of_another_shard_are_refused(disk: SimDisk) -> None:
 
 
 def test_a_lost_newest_segment_is_noticed(disk: SimDisk) -> None:
-    """The watermark knows of a segment that somebody removed."""
+    """The watermark shows that a segment was removed."""
     wal = new_wal(disk)
     wal.seal()
     for number in range(1, 20):
