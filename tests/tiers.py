@@ -18,6 +18,14 @@ REAL_FOLDERS: Final = frozenset(
 """Folders whose tests start real servers or kill real processes."""
 REAL_FIXTURES: Final = frozenset({"mariadb_server", "redis_server", "azurite"})
 """Fixtures that start a server; those that ask for them by name count as well."""
+SERVER_KINDS: Final = (
+    "RedisServer",
+    "MariaDbServer",
+    "Azurite",
+    "Nginx",
+    "ServerProcess",
+)
+"""A fixture whose return annotation names one of these starts a server, too."""
 SERVERS: Final = ("mariadb", "redis", "azure", "asyncmy", "aiomysql", "nginx", "ray")
 """Words in a test's id or module that mean a server: parameters name databases."""
 
@@ -33,4 +41,12 @@ def tier_of(item: pytest.Item) -> str:
     name = item.nodeid.rpartition("/")[2].lower()
     if used & REAL_FIXTURES or any(word in name for word in SERVERS):
         return "real"
-    return "quick"
+    return "real" if _has_a_server_of_its_own(item) else "quick"
+
+
+def _has_a_server_of_its_own(item: pytest.Item) -> bool:
+    """Whether a fixture's return annotation names a kind of server."""
+    info = getattr(item, "_fixtureinfo", None)
+    definitions = info.name2fixturedefs.values() if info is not None else ()
+    returned = (str(one[-1].func.__annotations__.get("return")) for one in definitions)
+    return any(kind in text for text in returned for kind in SERVER_KINDS)
