@@ -28,7 +28,7 @@ from actors.domain.messages.events import HoldPlaced
 from actors.domain.time import openings as availability
 from actors.domain.time.grid import Bitmap
 from tests.properties.test_calendar_machine import CalendarMachine
-from tests.unit.domain import test_holding
+from tests.unit.actors.domain import test_holding
 
 SETTINGS = settings(
     max_examples=2_000,  # a bound on the search: the first that turns red ends it

@@ -12,7 +12,7 @@ from persistence.readmodel import tables as t
 from persistence.readmodel.projection import sql_bookings as projection_bookings
 from persistence.sql import drivers as server_drivers
 from tests.fixtures.mariadb import MariaDbServer
-from tests.integration import test_mariadb_faults as faults
+from tests.integration.sql import test_mariadb_faults as faults
 
 
 async def test_without_whole_values_a_batch_is_a_statement_for_each_row(

@@ -9,7 +9,7 @@ import pytest
 from persistence.readmodel.memory.readmodel import MemoryReadModel
 from persistence.readmodel.projection.projector import Projector
 from tests.unit.actors import practice as p
-from tests.unit.cluster import test_calendar_moves as moves
+from tests.unit.cluster.moving import test_calendar_moves as moves
 
 
 def _nothing(*_given: object) -> None:

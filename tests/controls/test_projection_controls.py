@@ -24,7 +24,7 @@ from persistence.sql.migrating import migrate
 from tests.contracts import test_projection_contract as contract
 from tests.fixtures.rows import Rows, sql_summary
 from tests.fixtures.story import SHARD, Story, StoryJournal
-from tests.integration import test_sqlite_rebuild as rebuilds
+from tests.integration.projection import test_sqlite_rebuild as rebuilds
 
 
 @pytest.fixture

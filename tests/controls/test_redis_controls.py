@@ -19,9 +19,9 @@ from tests.crash import test_real_redis as crash
 from tests.fixtures.redis_proxy import RedisProxy
 from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.redis_sites import with_layout
-from tests.integration import test_redis_copies as copies
-from tests.integration import test_redis_journal as beyond
-from tests.integration import test_redis_lost as lost
+from tests.integration.redis import test_redis_copies as copies
+from tests.integration.redis import test_redis_journal as beyond
+from tests.integration.redis import test_redis_lost as lost
 
 Breaking = Callable[[pytest.MonkeyPatch], None]
 Promise = Callable[[RedisServer, Path], Awaitable[None]]

@@ -2,7 +2,7 @@
 
 Needs a Redis of 7.2 or newer, or Valkey: put its program into SLOTCAST_TEST_REDIS72,
 else there is nothing in here. What the code does with the counts is tested with any
-Redis in tests/integration/test_redis_copies.py.
+Redis in tests/integration/redis/test_redis_copies.py.
 """
 
 from __future__ import annotations

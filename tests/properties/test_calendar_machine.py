@@ -66,7 +66,7 @@ POLICY = Policy(
 LIMITS = Limits(
     hold_ms=120_000, extensions=2, total_ms=300_000, holds=2, upcoming=3, renewals=2
 )
-"""Keys outlive the random days; forgetting is in tests/unit/domain/test_remembered."""
+"""Keys outlive the random days; forgetting is in tests/unit/actors/domain."""
 MORNING, NOON, LATE = [(480, 600)], [(720, 790)], [(1380, 1440)]
 
 RULES = [

@@ -22,7 +22,7 @@ from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Policy
 from tests import factories as f
 
-PAGE = Path(__file__).parents[3] / "docs" / "calendar.md"
+PAGE = Path(__file__).parents[4] / "docs" / "calendar.md"
 COMMANDS: dict[type, cm.Command] = {
     cm.CancelBooking: f.cancel_booking(1, key="now"),
     cm.RescheduleBooking: f.reschedule_booking(1, start=f.at(11), key="now"),

@@ -1,7 +1,7 @@
 """A projector that kills its own process at a chosen point; see test_sqlite_crash.py.
 
-``python -m tests.integration.crashing_projector sweep FOLDER`` tries every point of
-a small story, each from an empty database, and lets a second process finish.
+``python -m tests.integration.projection.crashing_projector sweep FOLDER`` tries every
+point of a small story, each from an empty database, and lets a second process finish.
 ``… run URL EVENTS`` projects a long story and may be killed from outside.
 """
 

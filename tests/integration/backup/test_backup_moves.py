@@ -18,7 +18,7 @@ from cluster.terminal.obstacle import Obstacle
 from cluster.wiring.calendars import local_links
 from tests.factories import PROVIDER, at, book_slot
 from tests.fixtures.small_site import lived_in, made_site, told, working
-from tests.integration.test_backup import backed_up, restored
+from tests.integration.backup.test_backup import backed_up, restored
 
 pytestmark = pytest.mark.timeout(120)
 OWN = isolated_shard(PROVIDER)

@@ -14,7 +14,7 @@ from cluster.filling.practices import (
     read_practices,
 )
 
-SAMPLES = Path(__file__).parents[2] / "samples"
+SAMPLES = Path(__file__).parents[3] / "samples"
 DAY = date(2026, 12, 1)
 
 

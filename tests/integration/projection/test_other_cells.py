@@ -13,8 +13,8 @@ from persistence.readmodel.rebuilding.from_calendars import SnapshotSeeds
 from persistence.readmodel.rebuilding.rebuild import rebuild
 from persistence.sql.engine import open_engine
 from tests.fixtures.small_site import lived_in, made_site
-from tests.integration.test_backup import backed_up, restored, trimmed_backup
-from tests.integration.test_resharding import resharded, verified
+from tests.integration.backup.test_backup import backed_up, restored, trimmed_backup
+from tests.integration.moving.test_resharding import resharded, verified
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -15,7 +15,7 @@ from persistence.sql.migrating import migrate
 from tests.benchmarks.bench_projection import project, visits
 from tests.fixtures.rows import Rows, all_rows
 
-MODULE = "tests.integration.crashing_projector"
+MODULE = "tests.integration.projection.crashing_projector"
 
 
 async def read_rows(path: Path) -> Rows:
