@@ -1,4 +1,4 @@
-"""What an inspection of a server finds: said so that a person can mend it."""
+"""What an inspection of a server finds: said so that a person can correct it."""
 
 from __future__ import annotations
 

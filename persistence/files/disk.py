@@ -72,7 +72,7 @@ class Disk(Protocol):
         ...
 
     def try_lock(self, handle: int) -> bool:
-        """Take the exclusive lock of the handle's file if nobody else has it."""
+        """Take the exclusive lock of the handle's file if no other process has it."""
         ...
 
     def unlock(self, handle: int) -> None:
@@ -88,7 +88,7 @@ class Disk(Protocol):
         ...
 
     def pause(self, seconds: float) -> None:
-        """Wait a little, for somebody else's lock."""
+        """Wait a little, for another process's lock."""
         ...
 
 

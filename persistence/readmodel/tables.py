@@ -186,7 +186,7 @@ projection_offset = _table(
     Column("shard", key(), primary_key=True),
     Column("seq", BigInteger, nullable=False),
     Column("epoch", BigInteger, nullable=False),
-    # Up to here notices were written; a rebuild keeps it, so that nobody is told twice.
+    # Up to here notices were written; a rebuild keeps it: none is sent twice.
     Column("outbox_seq", BigInteger, nullable=False),
 )
 

@@ -1,7 +1,7 @@
-"""Listening to Redis: a subscription that begins anew by itself, and says when.
+"""Listening to Redis: a subscription that starts again by itself, and says when.
 
-Published words are lost while nobody listens, so each beginning is told: whoever
-listens reads then what it may have missed. A Redis that falls silent is asked for a
+Messages are lost while there is no subscription, so each start is reported: the
+listener reads then what it may have missed. A Redis that falls silent is asked for a
 sign of life every second, and given up after three.
 """
 
@@ -27,7 +27,7 @@ from persistence.redis.link import (
 )
 
 TIMEOUT_S: Final = 2.0
-"""Nobody's answer waits for a subscription, so it may take its time."""
+"""No answer waits for a subscription, so it may take its time."""
 SIGN_OF_LIFE_S: Final = 1.0
 SILENCE_MAX_S: Final = 3.0
 
@@ -67,7 +67,7 @@ class RedisChannel:
         )
 
     async def run(self, heard: Heard, began: Began) -> None:
-        """Listen until cancelled. What ``began`` raises of Redis's begins anew."""
+        """Listen until cancelled. Redis's errors from ``began`` start it again."""
         pause_s = PAUSE_LEAST_S
         while True:
             redis = open_redis(self._url, timeout_s=TIMEOUT_S, connections_max=1)

@@ -1,5 +1,5 @@
 -- Journal and snapshots of Slotcast, done where the data is: each call is one step
--- that nobody can come between, and is in the append-only file wholly or not at all.
+-- that no other command comes between, and is in the append-only file wholly or not at all.
 --
 -- A shard's journal is a stream. An entry's id is <epoch>-<seq>: opening under epoch E
 -- adds a marker <E>-<last seq>, and events follow it as <E>-<last seq + 1> and so on.
@@ -37,7 +37,7 @@ end
 -- KEYS stream, epochs, shards, layout
 -- ARGV shard, epoch and seq that the caller knows to be durable, its generation
 -- Replies with the new epoch and the last seq. A generation that was followed by
--- another is not opened again: whoever still thinks it is in force must leave.
+-- another is not opened again: a process that still thinks it is in force must leave.
 local function seal(keys, args)
   if redis.call('EXISTS', keys[4]) == 0 then
     return redis.error_reply('LOST layout')

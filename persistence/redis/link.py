@@ -1,7 +1,7 @@
 """A road to Redis for what must never wait for it: short timeouts and a breaker.
 
 A call that takes longer than its time, or fails, counts against Redis; after two in
-a row (or at once, when nobody listens) the road is closed for a while, doubling and
+a row (or at once, when nothing listens) the road is closed for a while, doubling and
 jittered, and every call fails at once, without touching the network. Then one call
 tries again. So a Redis that is away or frozen costs a request at most one short wait
 per pause, and the event loop nothing.
@@ -68,10 +68,10 @@ def jittered(pause_s: float, jitter: float) -> float:
 
 
 def pending_cancellations() -> int:
-    """How often whoever runs was told to end, and has not yet.
+    """How often the running task was cancelled, and has not ended yet.
 
     The client asks a connection for left-over bytes with a timeout of 0 seconds, and
-    now and then takes somebody's cancellation for the end of that time.
+    now and then takes a cancellation for the end of that time.
     """
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()

@@ -168,7 +168,7 @@ def _of_the_disk(facts: ServerFacts) -> list[Finding]:
             _warning(
                 f"{facts.place} forbids CONFIG, so it could not be verified that "
                 "appendfsync is always and no-appendfsync-on-rewrite is no.",
-                "Ask whoever runs it, in writing; or allow CONFIG|GET in the ACL.",
+                "Ask its operator, in writing; or allow CONFIG|GET in the ACL.",
             )
         )
     elif (fsync := facts.setting("appendfsync")) != "always":

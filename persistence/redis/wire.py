@@ -1,8 +1,8 @@
-"""One connection to Redis, pipelined, every wait bounded; opened anew after trouble.
+"""One connection to Redis, pipelined, every wait bounded; opened again after trouble.
 
 Why not a client library: an append is one command that must cost little, and what
 matters is whether a request was handed to the network before it failed, which decides
-between "nothing was done" and "nobody knows".
+between "nothing was done" and "the outcome is unknown".
 """
 
 from __future__ import annotations

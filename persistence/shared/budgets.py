@@ -16,7 +16,7 @@ from care.sharing import Spending, Standing
 from persistence.redis.link import RedisLink
 
 TIMEOUT_S: Final = 0.25
-"""Nobody waits for a settlement, and Redis may be busy with a disk."""
+"""No request waits for a settlement, and Redis may be busy with a disk."""
 
 _SETTLE: Final = """
 local time = redis.call('TIME')

@@ -32,7 +32,7 @@ _GIVE_BACK = (
 
 
 class RedisLease:
-    """A lease of a name, under a token that is nobody else's. Must be closed."""
+    """A lease of a name, under a token of its holder's own. Must be closed."""
 
     def __init__(
         self, url: str, site: str, name: str, token: str, *, ttl_s: float = TTL_S
@@ -46,7 +46,7 @@ class RedisLease:
         """Take it, or make it last; whether it is ours now.
 
         Raises:
-            RedisAway: nobody knows.
+            RedisAway: the outcome is unknown.
         """
 
         async def ask(redis: Redis) -> bool:

@@ -1,7 +1,7 @@
 """Revocations in Redis: a sorted set by the instant they run out, and a channel.
 
 A gateway learns of a new one from the channel at once, reads all of them whenever its
-subscription begins anew, and compares a stamp every few seconds in case a word was
+subscription starts again, and compares a stamp every few seconds in case a word was
 lost. The stamp is a number that each new one raises; a list by that number says what
 is new, so a comparison costs what changed. A list that does not hold what we know
 under our number is another one (a fail-over): then all are read.

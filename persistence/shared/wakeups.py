@@ -1,6 +1,6 @@
 """Wake-ups over Redis: published words ring bells in other processes.
 
-Words that nobody hears are lost, which is why whoever waits here polls as well, and
+Messages without a subscriber are lost, which is why a waiter here polls as well, and
 why a subscription that begins rings once: something may have happened before it.
 """
 

@@ -144,7 +144,7 @@ def _shard_row(db: sqlite3.Connection, path: Path) -> tuple[int, int]:
     if row is None:
         return 0, 0
     epoch, position, crc = row
-    if _crc("", epoch, b"%d" % position) != crc:
+    if checksum("", epoch, b"%d" % position) != crc:
         raise _corrupt(path, "the shard's position has changed")
     return int(epoch), int(position)
 
@@ -162,7 +162,7 @@ def _load(
             some,
         )
         for provider, seq, crc, blob in rows:
-            if not isinstance(blob, bytes) or _crc(provider, seq, blob) != crc:
+            if not isinstance(blob, bytes) or checksum(provider, seq, blob) != crc:
                 raise _corrupt(path, f"the snapshot of {provider} has changed")
             found[provider] = StoredCalendar(seq, blob)
     return found
@@ -181,7 +181,7 @@ def _save(
     calendars: dict[ProviderId, StoredCalendar],
 ) -> None:
     rows = [
-        (provider, stored.seq, _crc(provider, stored.seq, stored.blob), stored.blob)
+        (provider, stored.seq, checksum(provider, stored.seq, stored.blob), stored.blob)
         for provider, stored in calendars.items()
     ]
     with _Transaction(db, path, epoch):
@@ -220,14 +220,15 @@ class _Transaction:
         if newest > self._epoch:
             raise Fenced(f"{self._path}: epoch {self._epoch} is shut out by {newest}")
         position = max(position, self._position)
-        crc = _crc("", self._epoch, b"%d" % position)
+        crc = checksum("", self._epoch, b"%d" % position)
         self._db.execute(
             "INSERT OR REPLACE INTO shard VALUES (1, ?, ?, ?)",
             (self._epoch, position, crc),
         )
 
 
-def _crc(provider: str, seq: int, blob: bytes) -> int:
+def checksum(provider: str, seq: int, blob: bytes) -> int:
+    """The CRC-32C of a snapshot, its provider and seq included."""
     return int(crc32c(blob, crc32c(f"{provider} {seq} ".encode())))
 
 

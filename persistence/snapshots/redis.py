@@ -17,7 +17,7 @@ from actors.errors import JournalUnavailable
 from actors.ports import StoredCalendar
 from persistence.redis.client import LostReply, RedisStore, TooFewCopies
 from persistence.redis.keys import SiteKeys
-from persistence.snapshots.files import SnapshotCorrupt
+from persistence.snapshots.files import SnapshotCorrupt, checksum
 
 _HEAD = struct.Struct("<IQ")
 PROVIDERS_AT_ONCE = 128
@@ -98,7 +98,7 @@ class RedisSnapshots:
 
 
 def _packed(provider: ProviderId, stored: StoredCalendar) -> bytes:
-    crc = _crc(provider, stored.seq, stored.blob)
+    crc = checksum(provider, stored.seq, stored.blob)
     return _HEAD.pack(crc, stored.seq) + stored.blob
 
 
@@ -107,13 +107,9 @@ def _unpacked(shard: ShardId, provider: ProviderId, value: bytes) -> StoredCalen
         raise _corrupt(shard, f"the snapshot of {provider} is cut short")
     crc, seq = _HEAD.unpack_from(value)
     blob = value[_HEAD.size :]
-    if crc != _crc(provider, seq, blob):
+    if crc != checksum(provider, seq, blob):
         raise _corrupt(shard, f"the snapshot of {provider} has changed")
     return StoredCalendar(seq, blob)
-
-
-def _crc(provider: ProviderId, seq: int, blob: bytes) -> int:
-    return int(crc32c(blob, crc32c(f"{provider} {seq} ".encode())))
 
 
 def _corrupt(shard: ShardId, what: str) -> SnapshotCorrupt:

@@ -1,4 +1,4 @@
-"""SQL for everybody here: engines, drivers, column types, migrations, dumps.
+"""SQL for all of persistence: engines, drivers, column types, migrations, dumps.
 
 engine.py alone knows dialects and drivers.
 """

@@ -1,11 +1,11 @@
-"""A read model in SQLite whose file is damaged: it is derived, so it is made anew.
+"""A read model in SQLite whose file is damaged: it is derived, so it is rebuilt.
 
 Whichever connection meets the damage leaves a mark beside the file. The projector, the
 only one that writes, sees the mark, puts the file aside under another name and makes a
 new one from journal and snapshots; another mark lasts until that is done::
 
-    slotcast.db.damaged   somebody met damage; put the file aside
-    slotcast.db.anew      the file was put aside; make it anew
+    slotcast.db.damaged   damage was met; put the file aside
+    slotcast.db.anew      the file was put aside; rebuild it
 
 Connections to the file that was put aside notice that it is another one, and go.
 """

@@ -1,10 +1,10 @@
-"""asyncmy and aiomysql, bounded in time: a frozen server must never hold anybody up.
+"""asyncmy and aiomysql, bounded in time: a frozen server must never block a caller.
 
 What the drivers do by themselves when a server stops answering (SIGSTOP, a black hole
 in the network): aiomysql waits for an answer for ever. asyncmy gives up after its
 ``read_timeout``, but then waits for ever until the rest of a long statement and its
 good-bye have left the socket; and it keeps that time by ``asyncio.wait_for``, which
-before Python 3.12 may swallow the cancellation of whoever waits, whose own timeout
+before Python 3.12 may swallow the cancellation of a waiting task, whose own timeout
 is then lost. Here every wait has an end, on both.
 """
 
@@ -22,7 +22,7 @@ CONNECT_S = 4.0
 CLOSE_S = 1.0
 """For saying good-bye; after that the connection is cut."""
 LOCK_WAIT_S = 8
-"""How long a statement waits for somebody's row lock."""
+"""How long a statement waits for another transaction's row lock."""
 IDLE_LEAST_S = 20
 """How long the server keeps a connection that says nothing, at least. A projector that
 was frozen or cut off in a transaction holds its locks for so long, and no longer."""

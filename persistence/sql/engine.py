@@ -46,7 +46,7 @@ ANSWER_S: dict[Role, float] = {
     "records": 10.0,
 }
 """How long a server may take for one answer. Migrations and rebuilds walk through
-whole tables; everybody else's statements take milliseconds."""
+whole tables; the other roles' statements take milliseconds."""
 POOL_WAIT_S = 5.0
 """How long to wait for a free connection."""
 BUSY_MS = 5_000
@@ -295,7 +295,7 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     except (DBAPIError, OSError, PoolTimeout) as error:
         message = "the read model does not answer; try again in a moment"
         if damage.is_damaged(error):
-            message = "the read model is damaged; it is made anew, bookings go on"
+            message = "the read model is damaged; it is being rebuilt, bookings go on"
         raise Unavailable(message) from error
 
 

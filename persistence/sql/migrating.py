@@ -2,8 +2,8 @@
 
 On SQLite all steps are one transaction. On a server each step is one change that may
 be run again, since DDL commits by itself: a migration that was broken off is simply
-started anew. Several nodes that start together take turns by a lock of the server's,
-which is gone with the connection of whoever held it.
+started again. Several nodes that start together take turns by a lock of the server's,
+which ends with the connection that held it.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ async def _make_database(url: str) -> None:
 
 
 async def _take_turn(connection: AsyncConnection, schema: Schema) -> None:
-    """Nobody else migrates this database while this connection lasts."""
+    """Keep other processes from migrating while this connection lasts."""
     if connection.dialect.name == "sqlite":
         return  # a writer keeps all others out by itself
     lock = {"name": _lock_name(connection.engine.url.database or ""), "wait": _ASK_S}

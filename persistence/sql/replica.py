@@ -1,9 +1,9 @@
 """Readers of a replica that is away ask the primary instead, until it is back.
 
 A connection goes to the replica if that lets it in, else to the primary. After a
-failure the replica is left alone for a while, then one newcomer tries it again, so
-that nobody but that one waits for it. Connections do not grow old, which is how
-readers come back to the replica.
+failure the replica is left alone for a while, then one new connection tries it again,
+so that no other waits for it. Connections do not grow old, which is how readers come
+back to the replica.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ReplicaOrPrimary:
         """A connection. Raises what the primary's creator raises."""
         if self._now() >= self._alone_until:
             was_away = self._alone_until > 0
-            if was_away:  # nobody else tries it meanwhile
+            if was_away:  # no other connection tries it meanwhile
                 self._alone_until = self._now() + LEFT_ALONE_S
             try:
                 connection = await self._create(*args, **kwargs)

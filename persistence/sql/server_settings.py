@@ -1,6 +1,6 @@
 """What a MySQL or MariaDB server is set to, judged before anything relies on it.
 
-The read model can be made anew from the journal, but what else is in it cannot:
+The read model can be rebuilt from the journal, but what else is in it cannot:
 clinics that were imported, and which notices were sent. So a server that may lose
 what it has committed is refused, with the setting named and what to do about it.
 """
@@ -143,12 +143,12 @@ def _binlog(settings: Settings) -> Finding | None:
 
 def _doublewrite(settings: Settings) -> Finding | None:
     value = settings.get("innodb_doublewrite", "on")
-    # MySQL knows DETECT_ONLY, too, which cannot mend a torn page.
+    # MySQL knows DETECT_ONLY, too, which cannot repair a torn page.
     if value.lower() not in _NO | {"detect_only"}:
         return None
     return Finding(
         "refuse",
-        f"innodb_doublewrite is {value}: a page torn by a power cut cannot be mended.",
+        f"innodb_doublewrite is {value}: a page torn by a power cut is beyond repair.",
         "Start the server with innodb_doublewrite = ON.",
     )
 

@@ -2,7 +2,7 @@
 
 Two slots hold the epoch, a new one always overwriting the other, so that a torn write
 leaves the last good one. A slot that is neither empty nor sound may have held the
-newest epoch (a tear, or rot): nobody owns the shard then until the next seal, which
+newest epoch (a tear, or rot): no process owns the shard then until the next seal, which
 goes past it.
 """
 
@@ -69,7 +69,7 @@ class Fence:
         """Take the lock, waiting a bounded time.
 
         Raises:
-            JournalUnavailable: somebody else holds it; says which process.
+            JournalUnavailable: another process holds it; says which.
         """
         handle = self._opened(self._lock)
         if self._disk.try_lock(handle):

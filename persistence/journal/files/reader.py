@@ -127,8 +127,8 @@ class WalReader:
             first = bases[0] if bases else "none"
             raise JournalCorrupt(
                 f"{self._folder} begins with seq {first}: seq {after_seq + 1} was "
-                "trimmed or lost. Whoever needs it must start from a snapshot or a "
-                "backup that covers it."
+                "trimmed or lost. A reader that needs it must start from a snapshot or "
+                "a backup that covers it."
             )
         return Place(held[-1] - 1, held[-1], HEADER_BYTES)
 

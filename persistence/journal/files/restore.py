@@ -1,7 +1,7 @@
-"""A shard's journal in files, written anew from records that have their own places.
+"""A shard's journal in files, written from records that have their own places.
 
 For `slotcast restore`: every record keeps its seq and its epoch, and the first one
-need not be seq 1. Nothing here is durable, and nobody may open the journal, until
+need not be seq 1. Nothing here is durable, and no process may open the journal, until
 ``finish`` has returned; an import that was broken off is thrown away as a whole.
 """
 
@@ -169,7 +169,7 @@ class _ShardImport:
             self._segment = None
 
     def _put(self, handle: int, data: bytes, offset: int) -> None:
-        """All of it, or an error: nobody acknowledges anything from here."""
+        """All of it, or an error: nothing is acknowledged from here."""
         written = 0
         while written < len(data):
             count = self._disk.write(handle, data[written:], offset + written)

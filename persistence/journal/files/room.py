@@ -14,7 +14,7 @@ PRESSURE_FLOOR = 512 * MIB
 room for cancellations: with 57 MiB left it is 0.90, with 16 MiB left 0.97."""
 
 COUNT_FROM = 0.9
-"""Share of the budget from which each append counts anew: other shards write, too."""
+"""Share of the budget from which each append counts again: other shards write, too."""
 
 
 class Room:

@@ -366,14 +366,14 @@ class Wal:
         self._poison = str(error)
         return OutcomeUnknown(
             f"{self._folder}: whether the last append is durable is not known "
-            f"({error}): this process must end, and the journal be opened anew"
+            f"({error}): this process must end, and the journal be opened again"
         )
 
     def _refuse_if_poisoned(self) -> None:
         if self._poison:
             raise JournalUnavailable(
                 f"{self._folder}: a write failed ({self._poison}): this process must "
-                "end, and the journal be opened anew; check the disk"
+                "end, and the journal be opened again; check the disk"
             )
 
     def _leave_segment(self) -> None:

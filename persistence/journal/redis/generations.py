@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from persistence.redis.client import RedisStore
 from persistence.redis.functions import Word
@@ -20,21 +21,34 @@ async def forget_generations(url: str, site: str, *, but: int) -> int:
         JournalUnavailable: no answer.
     """
     store = RedisStore(url, name="slotcast-reshard")
-    gone = 0
     try:
-        cursor: Word = b"0"
-        while True:
-            cursor, keys = await store.ask(
-                "SCAN", cursor, "MATCH", f"{site}:*", "COUNT", KEYS_PER_STEP
-            )
-            old = [key for key in keys if generation_of_key(key, site) not in (0, but)]
-            if old:
-                await store.ask("UNLINK", *old)
-                gone += len(old)
-            if cursor in (b"0", "0"):
-                return gone
+        return await forget_keys(
+            store, site, lambda key: generation_of_key(key, site) not in (0, but)
+        )
     finally:
         await store.close()
+
+
+async def forget_keys(
+    store: RedisStore, site: str, is_old: Callable[[bytes], bool]
+) -> int:
+    """Delete the site's keys that ``is_old`` names, step by step; how many they were.
+
+    Raises:
+        JournalUnavailable: no answer.
+    """
+    gone = 0
+    cursor: Word = b"0"
+    while True:
+        cursor, keys = await store.ask(
+            "SCAN", cursor, "MATCH", f"{site}:*", "COUNT", KEYS_PER_STEP
+        )
+        old = [key for key in keys if is_old(key)]
+        if old:
+            await store.ask("UNLINK", *old)
+            gone += len(old)
+        if cursor in (b"0", "0"):
+            return gone
 
 
 def generation_of_key(key: bytes, site: str) -> int:

@@ -74,7 +74,7 @@ class RedisJournal:
     async def seal(self, shard: ShardId) -> Sealed:
         """Open for writing under the next epoch; see the port.
 
-        Also refuses to begin a lost journal anew: the site's layout must be there,
+        Also refuses to begin a lost journal again: the site's layout must be there,
         the stream of a shard that had one, and whatever this process saw durable. A
         Redis without the layout may be the wrong one, or not have its disk yet: it is
         asked again (JournalUnavailable). Fenced: the site has another generation now.
@@ -177,7 +177,7 @@ class RedisJournal:
 
         Raises:
             Fenced: they do not follow what is there.
-            JournalUnavailable, JournalFull: not all was written; begin anew.
+            JournalUnavailable, JournalFull: not all was written; start again.
         """
         keys = self._keys.of(shard)
         seq = 0
@@ -223,8 +223,8 @@ class RedisJournal:
     async def _must_not_be_lost(self, shard: ShardId, error: FencedAt) -> None:
         """Return if another owner is the reason; a journal that went back has none.
 
-        Whoever were told "fenced" then would leave for good, and a process that knows
-        nothing would go on without what is gone.
+        A writer that is refused as fenced then would leave for good, and a process that
+        knows nothing would go on without what is gone.
 
         Raises:
             JournalCorrupt, JournalUnavailable: as ``seal``.
@@ -246,7 +246,7 @@ class RedisJournal:
 
         Raises:
             Fenced: it was not done, and a newer epoch owns the shard.
-            OutcomeUnknown: it is not there, but may still come; or nobody answers.
+            OutcomeUnknown: it is not there, but may still come; or no answer.
         """
         looking = RedisStore(
             self._url,
@@ -288,7 +288,7 @@ def _lost(
     if "LOST" in text:
         return JournalCorrupt(
             f"{text}: the journal of shard {shard} ends earlier than it did, or is "
-            "gone. Restore it from a backup; it is never begun anew."
+            "gone. Restore it from a backup; it is never begun again."
         )
     return JournalCorrupt(text)
 

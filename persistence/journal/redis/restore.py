@@ -1,4 +1,4 @@
-"""Restoring into Redis: journals written anew, and what a broken-off restore left."""
+"""Restoring into Redis: journals from a backup, and what a broken-off restore left."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 from actors.domain.ids import ShardId
 from actors.ports import Record
+from persistence.journal.redis.generations import forget_keys
 from persistence.journal.redis.journal import RedisJournal
 from persistence.redis.client import RedisStore
-from persistence.redis.functions import Word
-
-KEYS_PER_STEP = 500
 
 
 class RedisJournalImport:
@@ -28,7 +26,7 @@ class RedisJournalImport:
 
         Raises:
             Fenced: they do not follow.
-            JournalUnavailable, JournalFull: not all was written; begin anew.
+            JournalUnavailable, JournalFull: not all was written; start again.
         """
         await self._journal.restore(shard, records)
 
@@ -56,16 +54,7 @@ async def forget_site(url: str, site: str) -> None:
     store = RedisStore(url, name="slotcast-restore")
     layout = f"{site}:layout".encode()
     try:
-        cursor: Word = b"0"
-        while True:
-            cursor, keys = await store.ask(
-                "SCAN", cursor, "MATCH", f"{site}:*", "COUNT", KEYS_PER_STEP
-            )
-            found = [key for key in keys if key != layout]
-            if found:
-                await store.ask("UNLINK", *found)
-            if cursor in (b"0", "0"):
-                break
+        await forget_keys(store, site, lambda key: key != layout)
         await store.ask("UNLINK", layout)
     finally:
         await store.close()

@@ -2,7 +2,7 @@
 
 Only what is durable is told. On the primary that is all there is to see, for no reply
 leaves before the fsync; what replicas have is asked when a reader comes to a record
-that nobody here knew to be there.
+that this process did not know to be there.
 """
 
 from __future__ import annotations

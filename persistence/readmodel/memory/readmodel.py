@@ -224,7 +224,7 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
         self._drop(self.claims_of, drop.booking_id)
 
     def _take(self, shard: ShardId, take: p.TakeBookings) -> None:
-        known = set() if take.anew else set(self.appointments)
+        known = set() if take.replaces else set(self.appointments)
         for put in take.bookings:
             if put.booking_id not in known:
                 self._drop_claims(shard, p.DropClaims(take.provider_id, put.booking_id))

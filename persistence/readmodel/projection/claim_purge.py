@@ -1,6 +1,6 @@
 """Letting go of the claim rows of visits long past, a little at a time.
 
-Claims detect that a slot was given twice. Nobody books the past, so those of visits
+Claims detect that a slot was given twice. The past cannot be booked, so those of visits
 that were over long before the newest projected event can detect nothing any more; but
 they are most of the read model's rows. Time is what the projection has seen, not a
 clock's: while it is behind, nothing that it may still collide with is let go.

@@ -104,7 +104,7 @@ class DropClaims(Struct, frozen=True, gc=False):
 class TakeBookings(Struct, frozen=True):
     """A provider's bookings are this shard's from now on; missing ones are put.
 
-    ``anew``: those that are there are replaced, for they may be older. Alone in its
+    ``replaces``: those that are there are replaced, for they may be older. Alone in its
     batch, but for the rows of providers.
     """
 
@@ -113,7 +113,7 @@ class TakeBookings(Struct, frozen=True):
     epoch: int
     bookings: tuple[PutAppointment, ...]
     claims: tuple[AddClaims, ...]
-    anew: bool = False
+    replaces: bool = False
 
 
 class AddHistory(Struct, frozen=True, gc=False):

@@ -236,7 +236,7 @@ def calendar_operations(
     epoch: int,
     cell_minutes: int = CELL_MINUTES,
     *,
-    anew: bool = False,
+    replaces: bool = False,
 ) -> list[Operation]:
     """The rows of a calendar that came to a shard whole; see ``TakeBookings``."""
     provider_id = kept.provider_id
@@ -259,7 +259,7 @@ def calendar_operations(
         for one in kept.bookings
         if one.status in BLOCKING
     )
-    take = TakeBookings(provider_id, seq, epoch, bookings, claims, anew)
+    take = TakeBookings(provider_id, seq, epoch, bookings, claims, replaces)
     return [*operations, take]
 
 

@@ -110,7 +110,7 @@ class Projector:
         """One batch of every shard; how many records that were.
 
         Raises:
-            StoreUnavailable: try again later; offsets are read anew then.
+            StoreUnavailable: try again later; offsets are read again then.
             Unavailable: the journal does not answer; try again later.
         """
         waiting = deque(await self._journal.shards())

@@ -17,7 +17,7 @@ from actors.ports import Journal
 POLL_LEAST_S, POLL_MOST_S = 0.005, 0.1
 """Pause after a round that found nothing; doubles while nothing comes."""
 NEWS_S = 1.0
-"""The longest wait for news: shards that nobody knew of are found after it."""
+"""The longest wait for news: new shards are found after it."""
 
 
 @runtime_checkable

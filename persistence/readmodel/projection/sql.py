@@ -233,7 +233,7 @@ _TELL = _marks("UPDATE projection_offset SET outbox_seq = ? WHERE shard = ?")
 
 
 def _must_be_in_force(connection: Connection, shard: ShardId) -> None:
-    """A projector that was there before a resharding does not begin the past anew.
+    """A projector that was there before a resharding does not project the past again.
 
     The old shards' offsets are forgotten then; all they tell is in the rows already.
 
@@ -247,7 +247,7 @@ def _must_be_in_force(connection: Connection, shard: ShardId) -> None:
     if newest > mine:
         raise StoreUnavailable(
             f"the read model follows the journals of generation {newest}, and shard "
-            f"{shard} is of generation {mine}: restart whoever still projects it"
+            f"{shard} is of generation {mine}: restart the process that projects it"
         )
 
 

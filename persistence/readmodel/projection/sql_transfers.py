@@ -62,7 +62,7 @@ def take_over(
     """Let rows be this shard's, and put those that are missing."""
     for take in takes:
         mine = t.appointment.c.provider_id == take.provider_id
-        if take.anew:
+        if take.replaces:
             _drop(connection, take)
         connection.execute(
             update(t.appointment)

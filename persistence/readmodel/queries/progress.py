@@ -20,7 +20,7 @@ PAUSE_LEAST_S, PAUSE_MOST_S = 0.002, 0.05
 class SqlProgress:
     """``ProjectionProgress`` on a pool of readers.
 
-    All who wait share one query: whoever finds no query under way makes the next.
+    All waiters share one query: one that finds no query under way starts the next.
     """
 
     def __init__(self, readers: AsyncEngine) -> None:
@@ -67,7 +67,7 @@ class SqlProgress:
         return {row[0]: row[1] for row in rows}
 
     async def _look(self) -> None:
-        """Read the offsets once more, or wait for somebody's reading of them."""
+        """Read the offsets once more, or wait for another task's reading of them."""
         if self._looking is not None:
             await self._looking.wait()
             return

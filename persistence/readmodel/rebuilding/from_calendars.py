@@ -187,7 +187,7 @@ def _rows(shard: ShardId, seed: Seed, cell_minutes: int) -> list[Operation]:
     if not is_isolated(shard):
         return seed_operations(seed, cell_minutes=cell_minutes)
     kept = unpack(encode(seed.calendar))[0]
-    return calendar_operations(kept, seed.seq, kept.epoch, cell_minutes, anew=True)
+    return calendar_operations(kept, seed.seq, kept.epoch, cell_minutes, replaces=True)
 
 
 async def _tried(

@@ -1,4 +1,4 @@
-"""Throwing the projected rows away, and making them anew from the journal.
+"""Throwing the projected rows away, and rebuilding them from the journal.
 
 Safe at any time, also while a projector runs: the reset is one transaction that sets
 the offsets back, so a running projector is told "moved" and simply helps. Broken off
@@ -6,7 +6,7 @@ anywhere, it is started again, or the projector finishes it.
 
 What stays: clinics that were imported, and the outbox. Notices are not written again
 up to where they were written before; where the read model knows nothing of a shard
-(the database was lost), nobody is told again of what the journal already holds.
+(the database was lost), no notice is sent again of what the journal already holds.
 
 Records that were trimmed away come from the calendars at rest. Rows that neither the
 journal nor a calendar holds any more are kept: nothing else has them. So are those of
@@ -56,7 +56,7 @@ async def rebuild(
     seeds: Seeds | None = None,
     cell_minutes: int = CELL_MINUTES,
 ) -> None:
-    """Make the read model anew, up to the journal's end as it is now.
+    """Rebuild the read model, up to the journal's end as it is now.
 
     ``engine`` has the role "upkeep": throwing away whole tables takes its time.
     ``cell_minutes`` are the site's: claims are numbered by them.
