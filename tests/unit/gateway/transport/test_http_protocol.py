@@ -9,7 +9,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -503,7 +503,9 @@ async def test_the_rest_of_a_body_must_not_take_long_once_all_is_said() -> None:
             while not heard.done():
                 writer.write(b"b")
                 await asyncio.sleep(0.001)
-            assert heard.result() == b""
+            # What is written after the server has closed is answered with a reset.
+            with suppress(ConnectionResetError):
+                assert heard.result() == b""
         writer.close()
 
 
