@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from actors.domain.rules import BookingLimits, Policy
 from actors.placement import Placement
+from care.keys.sealing import parsed_keys
 from cluster.terminal.obstacle import Obstacle
 
 ENV_PREFIX = "SLOTCAST_"
@@ -31,6 +32,8 @@ SECRETS = (
     "database_reader",
     "records",
     "redis",
+    "keys",
+    "mail",
     "cluster_secret",
     "metrics_token",
 )
@@ -123,6 +126,20 @@ class Settings(BaseSettings):
     """Accounts, notices, documents and jobs, which no journal can bring back: empty
     for ``records.db`` in the data folder or, with ``database`` on a server, for a
     database of its own beside it, whose name ends in ``_records``."""
+    keys: str = Field("", repr=False)
+    """Key encryption keys that wrap the keys of sealed personal data: ``id:base64``,
+    32 bytes each, more of them after commas; the first wraps, the others still unwrap.
+    Empty: made from the cluster's secret, or the file secrets/keys of the data folder,
+    which is made when it is first needed. Keep a copy apart from the backups: without
+    it sealed data cannot be read."""
+    mail: str = Field("", repr=False)
+    """The mail server: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://…``.
+    Empty: messages to people are written to outgoing/ in the data folder."""
+    mail_from: str = "Slotcast <slotcast@localhost.localdomain>"
+    """The sender of mails."""
+    demo: Literal["auto", "on", "off"] = "auto"
+    """Whether this is a demo site: it has one-click people and shows outgoing messages.
+    ``auto``: on loopback without a public URL. Never on a site with real people."""
     redis: str = Field("", repr=False)
     """Redis for shared rate limits, revocations, hot pages and wake-ups; empty: the
     journal's, if that is a Redis, else everything stays in this process."""
@@ -292,6 +309,22 @@ class Settings(BaseSettings):
             _must_be_understood_database(value)
         return value
 
+    @field_validator("keys")
+    @classmethod
+    def _of_keys(cls, value: str) -> str:
+        if value:
+            parsed_keys(value)
+        return value
+
+    @field_validator("mail")
+    @classmethod
+    def _a_mail_server(cls, value: str) -> str:
+        if value:
+            from persistence.notices.smtp import SmtpCourier
+
+            SmtpCourier(value, "")
+        return value
+
     @field_validator("cell_minutes")
     @classmethod
     def _divides_an_hour(cls, value: int) -> int:
@@ -327,6 +360,13 @@ class Settings(BaseSettings):
     def shared_redis(self) -> str:
         """The Redis for all that is not the journal; empty if there is none."""
         return self.redis or (self.journal if self.journal_is_redis else "")
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether this is a demo site; see ``demo``."""
+        if self.demo == "auto":
+            return self.is_loopback and not self.public_url
+        return self.demo == "on"
 
     @property
     def is_loopback(self) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
 
+from care.keys.sealing import KeyEncryptionKeys, parsed_keys
 from cluster.site.data_folder import DataFolder, Layout
 from cluster.site.settings import Settings, read_settings
 from cluster.site.shared_layout import agreed_layout, begin_shared_layout
@@ -74,6 +75,19 @@ class Site(Struct, frozen=True):
         if self.settings.cluster_secret:
             return self.settings.cluster_secret.encode()
         return self.folder.cluster_secret()
+
+    def key_encryption_keys(self) -> KeyEncryptionKeys:
+        """What wraps the keys of sealed data: configured, the cluster's, or a file's.
+
+        Raises:
+            Obstacle: the file cannot be used, or can be read by others.
+        """
+        if self.settings.keys:
+            return parsed_keys(self.settings.keys)
+        secret = self.cluster_secret()
+        if secret:
+            return KeyEncryptionKeys((("cluster", derived(secret, "keys")),))
+        return self.folder.key_encryption_keys()
 
     def token_key(self) -> bytes:
         """What signs people's tokens: the folder's own key, or the cluster's.

@@ -15,6 +15,7 @@ from cluster.site.site import Site
 from cluster.terminal.alongside import alongside
 from cluster.wiring.background import migrated
 from cluster.wiring.shared import wakeups_of
+from cluster.work.delivering import message_handlers_of
 from cluster.work.handlers import PERIODIC, job_handlers, outbox_handlers
 from cluster.work.worker import Lane, Worker
 from persistence.idempotency.store import SqlAnswerStore
@@ -47,8 +48,12 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
     outbox = open_engine(site.database_url, "writer")
     queue = SqlJobQueue(records.engine)
     answers = SqlAnswerStore(records.engine)
+    handlers = {
+        **job_handlers(records, queue, answers, clock),
+        **message_handlers_of(site, records, clock),
+    }
     lanes = [
-        Lane(queue, job_handlers(records, queue, answers, clock), JOBS),
+        Lane(queue, handlers, JOBS),
         Lane(outbox_of(outbox), outbox_handlers(), OUTBOX),
     ]
     log.info("worker begins")

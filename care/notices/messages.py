@@ -1,0 +1,71 @@
+"""What is sent to a person, and what delivers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from actors.domain.ids import Millis
+
+DELIVER: Final = "notices.deliver"
+"""The kind of job that delivers a message; its key is the message's id."""
+MAILS_AN_HOUR: Final = 3
+MAILS_A_DAY: Final = 20
+"""Messages to one address that it did not ask for while signed in; more are dropped."""
+
+
+class Channel(StrEnum):
+    """How a message reaches its recipient."""
+
+    MAIL = "mail"
+    SMS = "sms"
+
+
+class Message(Struct, frozen=True):
+    """A message; plain text. ``kind`` says for what, for operators and tests."""
+
+    kind: str
+    recipient: str
+    subject: str
+    text: str
+    channel: Channel = Channel.MAIL
+
+
+class OutgoingMessage(Struct, frozen=True):
+    """A message that was queued, as operators of a demo site see it."""
+
+    message_id: str
+    message: Message
+    created_at: Millis
+    sent_at: Millis | None = None
+
+
+class Courier(Protocol):
+    """Delivers messages of some channel."""
+
+    async def deliver(self, outgoing: OutgoingMessage) -> None:
+        """Hand a message over; again with the same id does no harm.
+
+        Raises:
+            JobError: it was not taken; says when to try again, or that it is no use.
+        """
+        ...
+
+
+class OutgoingMessages(Protocol):
+    """Messages that were queued, as their jobs and demo sites read them."""
+
+    async def find(self, message_id: str) -> OutgoingMessage | None:
+        """One message; None if there is none. Raises Unavailable."""
+        ...
+
+    async def mark_sent(self, message_id: str, *, now: Millis) -> None:
+        """Note that it was handed over. Raises Unavailable."""
+        ...
+
+    async def latest(self, limit: int) -> Sequence[OutgoingMessage]:
+        """The newest ones, newest first. Raises Unavailable."""
+        ...

@@ -1,0 +1,190 @@
+"""What the service of accounts needs from a store and from a hasher of passwords."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from actors.domain.ids import Millis, PatientId
+from care.notices.messages import Message
+from care.people.accounts import Account, EndedWhy, Session, SignInContext
+from care.people.ids import AccountId, SessionId
+
+
+class FlowKind(StrEnum):
+    """What a link that was mailed is for."""
+
+    VERIFY_EMAIL = "verify_email"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a word of the store
+
+
+class Flow(Struct, frozen=True):
+    """A link that is waited for; the store keeps a hash of its secret alone."""
+
+    kind: FlowKind
+    secret: str
+    expires_at: Millis
+
+
+class NewAccount(Struct, frozen=True):
+    """Someone who registers as a patient."""
+
+    account_id: AccountId
+    patient_id: PatientId
+    email: str
+    password_hash: str
+    language: str
+    verify: Flow
+
+
+class SignInAttempt(Struct, frozen=True):
+    """An attempt that was counted; ``wait_ms`` above 0: it came too early.
+
+    ``account`` is None, and ``password_hash`` empty, if the address has none.
+    """
+
+    wait_ms: int = 0
+    account: Account | None = None
+    password_hash: str = ""
+
+
+class DemoAccount(Struct, frozen=True):
+    """A person of a demo site, made when someone signs in as them."""
+
+    account_id: AccountId
+    email: str
+    context: SignInContext
+
+
+class Accounts(Protocol):
+    """Accounts and their sessions. Every method may raise Unavailable."""
+
+    async def register(
+        self, new: NewAccount, *, welcome: Message, known: Message, now: Millis
+    ) -> None:
+        """Make an account and send ``welcome``, or send ``known`` if there is one."""
+        ...
+
+    async def verify_email(self, secret: str, *, now: Millis) -> bool:
+        """Confirm an address; False if the link is not valid (any more)."""
+        ...
+
+    async def attempt(
+        self, email: str, *, known_device: bool, now: Millis
+    ) -> SignInAttempt:
+        """Count an attempt at an address before its password is checked."""
+        ...
+
+    async def succeeded(self, email: str, *, known_device: bool) -> None:
+        """Forget the attempts at an address: the password was right."""
+        ...
+
+    async def find(self, account_id: AccountId) -> Account | None:
+        """An account; None if there is none."""
+        ...
+
+    async def contexts(self, account_id: AccountId) -> Sequence[SignInContext]:
+        """What the account can act as: as a patient first."""
+        ...
+
+    async def open_session(self, session: Session) -> None:
+        """Store a new session; the oldest ones beyond a bound are ended."""
+        ...
+
+    async def session(self, session_id: SessionId) -> Session | None:
+        """A session, ended or not; None if there is none."""
+        ...
+
+    async def sessions(self, account_id: AccountId) -> Sequence[Session]:
+        """Those that have not ended, the newest first."""
+        ...
+
+    async def rotate(self, session: Session, *, active: bool, now: Millis) -> bool:
+        """Count up the generation; False if it or the session changed meanwhile."""
+        ...
+
+    async def note_seen(self, seen: Mapping[SessionId, int]) -> None:
+        """Note the newest generations of which access tokens were used."""
+        ...
+
+    async def prove(self, session_id: SessionId, *, now: Millis) -> None:
+        """Note that the person has just proved who they are."""
+        ...
+
+    async def end_session(
+        self,
+        session_id: SessionId,
+        why: EndedWhy,
+        *,
+        notice: Message | None = None,
+        now: Millis,
+    ) -> None:
+        """End a session and send ``notice``; one that has ended stays as it is."""
+        ...
+
+    async def end_sessions(
+        self,
+        account_id: AccountId,
+        why: EndedWhy,
+        *,
+        spare: SessionId | None = None,
+        now: Millis,
+    ) -> Sequence[SessionId]:
+        """End all but one; returns those that ended now or a moment ago."""
+        ...
+
+    async def password_hash(self, account_id: AccountId) -> str:
+        """The hash of an account's password; empty if it has none."""
+        ...
+
+    async def set_password(
+        self,
+        account_id: AccountId,
+        password_hash: str,
+        *,
+        notice: Message,
+        now: Millis,
+    ) -> None:
+        """Replace the password, and tell its owner with ``notice``."""
+        ...
+
+    async def begin_reset(
+        self, email: str, flow: Flow, message: Message, *, now: Millis
+    ) -> None:
+        """Send ``message`` if the address has an account; otherwise do nothing."""
+        ...
+
+    async def reset_account(self, secret: str, *, now: Millis) -> Account | None:
+        """Whose password a link resets; None if it is not valid. Does not use it."""
+        ...
+
+    async def finish_reset(
+        self, secret: str, password_hash: str, *, now: Millis
+    ) -> AccountId | None:
+        """Use a link, once: set the password; None if it is not valid (any more)."""
+        ...
+
+    async def demo_account(self, wanted: DemoAccount, *, now: Millis) -> Account:
+        """The account of a person of the demo site, made if it is not there."""
+        ...
+
+
+class Passwords(Protocol):
+    """Hashes and verifies passwords, a bounded number at a time."""
+
+    async def hashed(self, password: bytes) -> str:
+        """The hash of a password. Raises Unavailable: too many wait."""
+        ...
+
+    async def verify(self, password: bytes, password_hash: str) -> bool:
+        """Whether a password is right.
+
+        With an empty hash the work is the same and the answer False.
+
+        Raises:
+            Unavailable: too many wait.
+        """
+        ...

@@ -1,0 +1,60 @@
+"""The job that delivers messages to people, and what it delivers them with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from actors.ports import Clock
+from care.jobs.jobs import Job, JobError
+from care.jobs.ports import Handler
+from care.notices.messages import DELIVER, Channel, Courier, OutgoingMessages
+from cluster.site.site import Site
+from persistence.keys.ring import KeyRing
+from persistence.notices.folder import FolderCourier
+from persistence.notices.outbox import SqlOutgoingMessages
+from persistence.notices.smtp import SmtpCourier
+from persistence.sql.records import Records
+
+
+def message_handlers(
+    outgoing: OutgoingMessages, couriers: Mapping[Channel, Courier], clock: Clock
+) -> Mapping[str, Handler]:
+    """Handlers of jobs that deliver messages."""
+
+    async def deliver(job: Job) -> None:
+        found = await outgoing.find(job.key)
+        if found is None or found.sent_at is not None:
+            return
+        courier = couriers.get(found.message.channel)
+        if courier is None:
+            channel = found.message.channel.value
+            raise JobError(f"this site sends no {channel}", final=True)
+        await courier.deliver(found)
+        await outgoing.mark_sent(job.key, now=clock.now())
+
+    return {DELIVER: deliver}
+
+
+def message_handlers_of(
+    site: Site, records: Records, clock: Clock
+) -> Mapping[str, Handler]:
+    """The handlers of a site, over its records.
+
+    Raises:
+        Obstacle: the keys of sealed data cannot be used.
+    """
+    ring = KeyRing(records, site.key_encryption_keys(), clock)
+    return message_handlers(
+        SqlOutgoingMessages(records, ring), couriers_of(site), clock
+    )
+
+
+def couriers_of(site: Site) -> Mapping[Channel, Courier]:
+    """What delivers messages of each channel.
+
+    Without a mail server all go into a folder; with one, mail alone can be sent.
+    """
+    if site.settings.mail:
+        return {Channel.MAIL: SmtpCourier(site.settings.mail, site.settings.mail_from)}
+    folder = FolderCourier(site.folder.path / "outgoing")
+    return dict.fromkeys(Channel, folder)
