@@ -21,16 +21,13 @@ import errno
 import fcntl
 import os
 import secrets
-from base64 import b64encode
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from actors.placement import Placement
-from care.keys.sealing import KeyEncryptionKeys, parsed_keys
 from cluster.site.run_file import describe_owner, owning
 from cluster.site.settings import Settings
 from cluster.terminal.obstacle import Obstacle
@@ -323,32 +320,6 @@ class DataFolder:
             )
         return secret
 
-    def key_encryption_keys(self) -> KeyEncryptionKeys:
-        """What wraps the keys of sealed data; made at the first call.
-
-        Raises:
-            Obstacle: the file cannot be used, or can be read by others.
-        """
-        path = self.keys_file
-        with _explained(path):
-            if not path.exists():
-                path.parent.mkdir(mode=0o700, exist_ok=True)
-                _create_keys(path)
-            mode = path.stat().st_mode & 0o777
-            text = path.read_text("ascii", "replace")
-        if mode & 0o077:
-            raise Obstacle(
-                f"The keys in {path} can be read by others (mode {mode:o}).",
-                f"chmod 600 {path}",
-            )
-        try:
-            return parsed_keys(text)
-        except ValueError as error:
-            raise Obstacle(
-                f"The key encryption keys {path} are not understood: the file {error}.",
-                "Put the file back from a copy; without it sealed data is lost.",
-            ) from None
-
     # --- the demo region -----------------------------------------------------------
 
     def is_seeded(self) -> bool:
@@ -397,22 +368,6 @@ def _create_secret(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)
-
-
-def _create_keys(path: Path) -> None:
-    """Make a key encryption key, unless another process does so first."""
-    key = secrets.token_bytes(KEY_BYTES)
-    name = sha256(key).hexdigest()[:8]
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(f"{name}:{b64encode(key).decode()}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
-    # A link, unlike a rename, never replaces what another process has made and used.
-    with contextlib.suppress(FileExistsError):
-        path.hardlink_to(draft)
-    draft.unlink()
 
 
 @contextlib.contextmanager

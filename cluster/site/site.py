@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from care.keys.sealing import KeyEncryptionKeys, parsed_keys
 from cluster.site.data_folder import DataFolder, Layout
+from cluster.site.key_file import keys_of_file
 from cluster.site.settings import Settings, read_settings
 from cluster.site.shared_layout import agreed_layout, begin_shared_layout
 from cluster.site.stores import StoresConfig
@@ -87,7 +88,7 @@ class Site(Struct, frozen=True):
         secret = self.cluster_secret()
         if secret:
             return KeyEncryptionKeys((("cluster", derived(secret, "keys")),))
-        return self.folder.key_encryption_keys()
+        return keys_of_file(self.folder.keys_file)
 
     def token_key(self) -> bytes:
         """What signs people's tokens: the folder's own key, or the cluster's.

@@ -65,6 +65,10 @@ async def queue_message(
 
 
 async def _has_room(session: AsyncSession, index: str, now: Millis) -> bool:
+    """Whether an address may get another message.
+
+    Messages that are queued at one time on a server may exceed it by their number.
+    """
     row = OutgoingMessageRecord
     for count, span in ((MAILS_AN_HOUR, _HOUR_MS), (MAILS_A_DAY, _DAY_MS)):
         query = (
