@@ -62,13 +62,17 @@ class RevocationKind(StrEnum):
 
     TOKEN = "token"  # noqa: S105 - a word of the wire
     SUBJECT = "subject"
+    SESSION = "session"
+    GRANT = "grant"
 
 
 class Revocation(Struct, frozen=True):
     """Tokens that hold no more, though their signature does.
 
-    ``value`` is a token's id (``jti``), or a subject: then it is about all tokens
-    issued at ``at`` or before. After ``until`` they have all expired by themselves.
+    ``value`` is the id of a token (``jti``), of a session or of a grant; then it is
+    about every token with this id, whenever it was issued. Or it is a subject: then it
+    is about all tokens issued at ``at`` or before. After ``until`` they have all
+    expired by themselves.
     """
 
     kind: RevocationKind

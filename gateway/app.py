@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
+from time import monotonic
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -26,6 +27,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from actors.errors import Unavailable
+from gateway.auth.demo_routes import router as demo_router
+from gateway.auth.routes import router as auth_router
+from gateway.auth.session_routes import router as session_router
+from gateway.auth.side import AuthSide
 from gateway.bookings.routes import operations as booking_operations
 from gateway.bookings.schemas import booking_body
 from gateway.clinics.routes import operations as clinic_operations
@@ -59,6 +64,7 @@ from gateway.system.pages import landing_page
 from gateway.system.probes import Probes
 from gateway.system.routes import Documents, Upgrade, pages
 from gateway.transport.connections import EXPOSED, HttpConnections
+from gateway.transport.endless import kept_going
 from gateway.transport.http_protocol import http_protocol_of
 from gateway.wire.errors import (
     FieldError,
@@ -97,11 +103,12 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
         made.shared.shelves["weeks"] = live.week_shelf
     accounts = ShardAccounts(ports.links, ports.progress)
     refreshed = _collected(ports, accounts)
+    auth = _auth_side(ports, config, made)
 
     app = GatewayApp(
         title="Slotcast",
         version=config.version,
-        lifespan=_lifespan(live, made.shared, accounts),
+        lifespan=_lifespan(live, made.shared, accounts, auth),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -109,6 +116,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     )
     app.state.services = made
     app.state.live = live
+    app.state.auth = auth
     app.state.http_protocol = http_protocol_of(
         HttpConnections(
             config.http,
@@ -167,22 +175,28 @@ def _collected(
 
 
 def _lifespan(
-    live: LiveService, shared: Shared, accounts: ShardAccounts
+    live: LiveService,
+    shared: Shared,
+    accounts: ShardAccounts,
+    auth: AuthSide | None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """What runs beside the requests, from the first of them to the last."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await live.start()
-        beside = [
-            asyncio.ensure_future(work) for work in (shared.run(), accounts.follow())
-        ]
+        works = [shared.run(), accounts.follow()]
+        if auth is not None:
+            works.append(kept_going("sessions", auth.seen.run))
+        beside = [asyncio.ensure_future(work) for work in works]
         try:
             yield
         finally:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            if auth is not None:
+                auth.close()
             await live.stop()
 
     return lifespan
@@ -209,7 +223,7 @@ def _mount_features(
     """Mount the ordinary features, and describe all that the gateway answers."""
     app.state.ports = ports
     app.state.gate = gate
-    routers = _feature_routers(ports)
+    routers = _feature_routers(ports, config)
     for router in routers:
         app.include_router(router)
     document = openapi_document(declared, config.version, config.public_url)
@@ -217,10 +231,27 @@ def _mount_features(
     app.openapi = lambda: with_routes_of(app, described)  # type: ignore[method-assign]
 
 
-def _feature_routers(ports: GatewayPorts) -> list[FeatureRouter]:
+def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[FeatureRouter]:
     """Ordinary features, those whose stores this gateway was given."""
     has_stores = ports.jobs is not None and ports.answers is not None
-    return [jobs_router] if has_stores else []
+    routers = [jobs_router] if has_stores else []
+    if ports.accounts is not None:
+        routers += [auth_router, session_router]
+        if config.demo and ports.outgoing is not None:
+            routers.append(demo_router)
+    return routers
+
+
+def _auth_side(
+    ports: GatewayPorts, config: GatewayConfig, made: Services
+) -> AuthSide | None:
+    """Signing in, where this gateway was given accounts."""
+    if ports.accounts is None:
+        return None
+    shared = made.shared
+    auth = AuthSide(ports, config, shared.revoked, shared.settlement, monotonic)
+    made.authenticator.saw = auth.seen.saw
+    return auth
 
 
 def _operation_routes(gate: RequestGate, declared: Sequence[Operation]) -> list[Route]:

@@ -15,6 +15,8 @@ from prometheus_client import CollectorRegistry
 from actors.ports import Calendars, Clock, ShardLinks
 from care.idempotency.ports import AnswerStore
 from care.jobs.ports import JobQueue
+from care.notices.messages import OutgoingMessages
+from care.people.ports import Accounts
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
 from care.sharing import HotPages, RateBudgets, Revocations, SharedHolds
 from gateway.transport.limits import HttpLimits
@@ -84,6 +86,15 @@ class GatewayConfig:
     allowed_origins: tuple[str, ...] = ()
     """Origins whose pages may call us (CORS, and the Origin of live sockets);
     the server's own origin is always one of them."""
+
+    demo: bool = False
+    """Whether this is a demo site: one-click people, and messages for everybody."""
+    demo_tokens: bool = True
+    """Whether tokens without an account are taken, as `slotcast token` makes them."""
+    site_url: str = ""
+    """Where mails send people if there is no ``public_url``."""
+    password_memory_kib: int = 19_456
+    """Memory of one password hash; only tests use less."""
 
     public_url: str = ""
     """Where people find this site; other names are then refused (hosts.py)."""
@@ -170,5 +181,9 @@ class GatewayPorts:
     """Background jobs, for operators; without it ``/v1/jobs`` is not there."""
     answers: AnswerStore | None = None
     """Answers by idempotency key; ordinary features that write need it."""
+    accounts: Accounts | None = None
+    """Accounts; without them ``/v1/auth`` is not there."""
+    outgoing: OutgoingMessages | None = None
+    """Messages to people, for demo sites to show."""
     pages: HotPages | None = None
     """Pages shown a moment ago by any gateway; without it calendars are asked."""

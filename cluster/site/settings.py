@@ -139,7 +139,8 @@ class Settings(BaseSettings):
     """The sender of mails."""
     demo: Literal["auto", "on", "off"] = "auto"
     """Whether this is a demo site: it has one-click people and shows outgoing messages.
-    ``auto``: on loopback without a public URL. Never on a site with real people."""
+    ``auto``: on loopback without a public URL. Never ``on`` with real people. With
+    ``off`` tokens of ``slotcast token``, which name no account, are refused as well."""
     redis: str = Field("", repr=False)
     """Redis for shared rate limits, revocations, hot pages and wake-ups; empty: the
     journal's, if that is a Redis, else everything stays in this process."""

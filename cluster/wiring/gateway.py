@@ -14,6 +14,7 @@ from actors.ports import ShardLinks
 from cluster.clock import SystemClock
 from cluster.site.settings import Settings
 from cluster.site.site import Site
+from cluster.terminal.addresses import local_url
 from cluster.wiring.shared import shared_ports
 from cluster.wiring.web_server import WebServer
 from gateway.app import create_app
@@ -21,8 +22,11 @@ from gateway.calendars.courier import Courier
 from gateway.config import GatewayConfig, GatewayPorts, LiveSettings
 from gateway.http.router import GatewayApp
 from gateway.transport.limits import HttpLimits
+from persistence.accounts.store import SqlAccounts
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue
+from persistence.keys.ring import KeyRing
+from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.readmodel.queries.bookings import SqlBookingHistory
 from persistence.readmodel.queries.directory import SqlDirectory
 from persistence.readmodel.queries.progress import SqlProgress
@@ -72,6 +76,9 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
         metrics_token=settings.metrics_token,
         allowed_origins=settings.allowed_origins,
         public_url=settings.public_url,
+        demo=settings.is_demo,
+        demo_tokens=settings.demo != "off",
+        site_url=local_url(settings.host, settings.port),
         rate_limited=settings.rate_limits,
         holds_per_person=settings.holds_per_person if settings.patient_limits else 0,
         visits_per_person=settings.upcoming_per_person
@@ -115,6 +122,7 @@ async def gateway_ports(
     readers = open_engine(site.reader_url, "reader", fallback=site.database_url)
     writer = open_engine(site.database_url, "writer")
     records = Records(site.records_url)
+    ring = KeyRing(records, site.key_encryption_keys(), clock)
     courier = Courier(links, clock)
     try:
         async with shared_ports(site, clock) as shared:
@@ -133,6 +141,8 @@ async def gateway_ports(
                 pages=shared.pages,
                 jobs=SqlJobQueue(records.engine),
                 answers=SqlAnswerStore(records.engine),
+                accounts=SqlAccounts(records, ring),
+                outgoing=SqlOutgoingMessages(records, ring),
             )
     finally:
         await courier.close()

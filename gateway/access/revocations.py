@@ -36,8 +36,27 @@ class Token(Protocol):
         ...
 
     @property
+    def identity(self) -> TokenIdentity | None:
+        """The session behind it; None for a demo token."""
+        ...
+
+    @property
     def issued(self) -> Millis:
         """When it was signed; whole seconds in tokens of older programs."""
+        ...
+
+
+class TokenIdentity(Protocol):
+    """The account's session and grant that a token was issued for."""
+
+    @property
+    def session(self) -> str:
+        """The session's id."""
+        ...
+
+    @property
+    def grant(self) -> str:
+        """Id of what gave the role; empty if nothing can take it away."""
         ...
 
 
@@ -49,16 +68,23 @@ class RevokedTokens:
         self._clock = clock
         self._tokens: dict[str, Millis] = {}
         self._subjects: dict[str, tuple[Millis, Millis]] = {}
+        self._sessions: dict[str, Millis] = {}
+        self._grants: dict[str, Millis] = {}
+        self._by_id = {
+            RevocationKind.TOKEN: self._tokens,
+            RevocationKind.SESSION: self._sessions,
+            RevocationKind.GRANT: self._grants,
+        }
         self._sweep_at = Millis(0)
 
     def __len__(self) -> int:
-        return len(self._tokens) + len(self._subjects)
+        return sum(map(len, self._by_id.values())) + len(self._subjects)
 
     def learn(self, news: Sequence[Revocation]) -> None:
         """These hold from now on; what holds already stays."""
         for one in news:
-            if one.kind is RevocationKind.TOKEN:
-                self._tokens[one.value] = one.until
+            if one.kind is not RevocationKind.SUBJECT:
+                self._by_id[one.kind][one.value] = one.until
             else:
                 at, until = self._subjects.get(one.value, (one.at, one.until))
                 self._subjects[one.value] = max(at, one.at), max(until, one.until)
@@ -70,15 +96,26 @@ class RevokedTokens:
         """Whether this token was revoked."""
         if token.token_id in self._tokens:
             return True
+        identity = token.identity
+        if identity is not None and (
+            identity.session in self._sessions or identity.grant in self._grants
+        ):
+            return True
         subject = self._subjects.get(token.subject)
         return subject is not None and token.issued <= subject[0]
+
+    def has_session(self, session_id: str) -> bool:
+        """Whether a session is known to have ended."""
+        return session_id in self._sessions
 
     def _sweep(self, now: Millis) -> None:
         """Drop expired entries; called occasionally, since they are harmless."""
         if now < self._sweep_at and len(self) <= KNOWN_MAX:
             return
         self._sweep_at = Millis(now + SWEEP_MS)
-        self._tokens = {k: until for k, until in self._tokens.items() if until > now}
+        for held in self._by_id.values():
+            for key in [key for key, until in held.items() if until <= now]:
+                del held[key]
         self._subjects = {k: v for k, v in self._subjects.items() if v[1] > now}
         too_many = len(self) - KNOWN_MAX
         if too_many > 0:
@@ -86,6 +123,10 @@ class RevokedTokens:
                 "too many revocations; those that expire first are dropped",
                 number=too_many,
             )
-            soonest = sorted(self._tokens, key=self._tokens.__getitem__)
-            for key in soonest[:too_many]:
-                del self._tokens[key]
+            soonest = sorted(
+                (until, kind, key)
+                for kind, held in self._by_id.items()
+                for key, until in held.items()
+            )
+            for _, kind, key in soonest[:too_many]:
+                del self._by_id[kind][key]

@@ -24,7 +24,7 @@ from actors.domain.messages.answers import ProviderView
 from actors.domain.messages.reads import ReadProvider
 from actors.ports import Calendars
 from gateway.access.tokens import Caller, Role
-from gateway.wire.errors import Forbidden, NotFound, Unauthenticated
+from gateway.wire.errors import AccountRequired, Forbidden, NotFound, Unauthenticated
 
 
 class Action(StrEnum):
@@ -58,6 +58,9 @@ class Action(StrEnum):
     REINSTATE_PROVIDER = "reinstate_provider"
     READ_JOBS = "read_jobs"
     RESEND_JOBS = "resend_jobs"
+    READ_ACCOUNT = "read_account"
+    END_SESSION = "end_session"
+    CHANGE_PASSWORD = "change_password"  # noqa: S105 - a word of the table
     READ_CLINIC = "read_clinic"
     PUT_CLINIC = "put_clinic"
 
@@ -108,12 +111,20 @@ retire_provider        no    no     no    no     yes   no      yes
 reinstate_provider     no    no     no    no     yes   no      yes
 read_jobs              no    no     no    no     no    no      yes
 resend_jobs            no    no     no    no     no    no      yes
+read_account           yes   yes    yes   yes    yes   yes     yes
+end_session            yes   hide   yes   hide   yes   hide    yes
+change_password        yes   yes    yes   yes    yes   yes     yes
 read_clinic            yes   yes    yes   yes    yes   yes     yes
 put_clinic             no    no     no    no     yes   no      yes
 """
 
 PUBLIC: Final = frozenset({Action.READ_PROVIDER, Action.READ_SLOTS, Action.READ_CLINIC})
 """What needs no token."""
+
+OF_ACCOUNT: Final = frozenset(
+    {Action.READ_ACCOUNT, Action.END_SESSION, Action.CHANGE_PASSWORD}
+)
+"""What an account does with itself, in every role; "other" is another's session."""
 
 _COLUMNS: Final = (
     (Role.PATIENT, Relation.OWN),
@@ -225,6 +236,20 @@ class Access:
         relation = Relation.OWN if own else Relation.OTHER
         if PERMISSIONS[action, caller.role, relation] is not Permission.YES:
             raise Forbidden
+        return caller
+
+    def to_account(self, caller: Caller | None, action: Action) -> Caller:
+        """Let a caller act on their own account; demo tokens have none.
+
+        Raises:
+            Unauthenticated, Forbidden: they may not.
+            AccountRequired: the token names no account.
+        """
+        caller = signed_in(caller)
+        if PERMISSIONS[action, caller.role, Relation.OWN] is not Permission.YES:
+            raise Forbidden
+        if caller.identity is None:
+            raise AccountRequired
         return caller
 
     def to_platform(self, caller: Caller | None, action: Action) -> Caller:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -60,6 +61,23 @@ _PREFIXES: Final = {Role.PATIENT: "pat", Role.DOCTOR: "prv", Role.CLINIC_ADMIN: 
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """The account and session behind a token.
+
+    ``grant``: what gave the account this role, empty for what it is by itself.
+    ``generation``: of the refresh that issued it. ``level``: 1 if one factor was
+    proved, 2 if two were, at ``proved_at``.
+    """
+
+    account: str
+    session: str
+    grant: str
+    generation: int
+    level: int
+    proved_at: Millis
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """A person with a valid token; ``issued`` and ``expires`` are instants in ms."""
 
@@ -68,10 +86,18 @@ class Caller:
     expires: Millis
     issued: Millis = _EVER
     token_id: str = ""
+    identity: Identity | None = None
+    """None for demo tokens, which name a role and a subject and no account."""
 
     def is_same_person(self, other: Caller) -> bool:
         """Whether two tokens name the same person in the same role."""
-        return (self.role, self.subject) == (other.role, other.subject)
+        mine = (self.role, self.subject, self.account)
+        return mine == (other.role, other.subject, other.account)
+
+    @property
+    def account(self) -> str:
+        """The account behind the token; empty without one."""
+        return "" if self.identity is None else self.identity.account
 
     @property
     def patient_id(self) -> PatientId | None:
@@ -119,18 +145,57 @@ def issue_token(
         raise ValueError(f"a token lives 1 to {LIFE_MAX_S} seconds, not {ttl_s}")
     if len(key) < KEY_BYTES_MIN:
         raise ValueError(f"the signing key needs {KEY_BYTES_MIN} bytes or more")
-    issued = now // 1000
-    claims = {
-        "iss": ISSUER,
-        "aud": AUDIENCE,
-        "sub": subject,
-        "role": role.value,
-        "iat": issued,
-        "iat_ms": now,
-        "exp": issued + ttl_s,
-        "jti": jti,
+    expires = Millis((now // 1000 + ttl_s) * 1000)
+    claims = _claims_of(Caller(role, subject, expires, now, jti))
+    return jwt.encode(claims, key, algorithm=ALGORITHM)
+
+
+def issue_access_token(key: bytes, caller: Caller) -> str:
+    """A signed token of an account in one role; ``caller`` is what it is read as.
+
+    Raises:
+        ValueError: the caller has no identity.
+    """
+    if caller.identity is None:
+        raise ValueError("an access token needs an account")
+    claims = _claims_of(caller) | {
+        name: getattr(caller.identity, field) for name, field, _ in _IDENTITY
     }
     return jwt.encode(claims, key, algorithm=ALGORITHM)
+
+
+def _claims_of(caller: Caller) -> dict[str, Any]:
+    return {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": caller.subject,
+        "role": caller.role.value,
+        "iat": caller.issued // 1000,
+        "iat_ms": caller.issued,
+        "exp": caller.expires // 1000,
+        "jti": caller.token_id,
+    }
+
+
+_IDENTITY: Final = (
+    ("acc", "account", str),
+    ("sid", "session", str),
+    ("gid", "grant", str),
+    ("gen", "generation", int),
+    ("acr", "level", int),
+    ("aat", "proved_at", int),
+)
+"""Claims of an access token: name, field of Identity, type. All of them or none."""
+
+
+def _identity_of(claims: dict[str, Any]) -> Identity | None:
+    """The identity that claims name; None without one. Raises Unauthenticated."""
+    if not any(name in claims for name, _, _ in _IDENTITY):
+        return None
+    for name, _, kind in _IDENTITY:
+        if type(claims.get(name)) is not kind:
+            raise Unauthenticated(_BAD_TOKEN)
+    return Identity(**{field: claims[name] for name, field, _ in _IDENTITY})
 
 
 class Authenticator:
@@ -151,6 +216,9 @@ class Authenticator:
         self._clock = clock
         self.revoked = RevokedTokens(clock) if revoked is None else revoked
         self._known: OrderedDict[str, Caller] = OrderedDict()
+        self._takes_demo = config.demo_tokens
+        self.saw: Callable[[Identity], None] | None = None
+        """Called when a token of an account is seen here for the first time."""
 
     def caller(self, authorization: str | None) -> Caller | None:
         """Who an Authorization header names; None without one.
@@ -175,6 +243,8 @@ class Authenticator:
         if caller is None:
             caller = self._decode(token)
             self._known[token] = caller
+            if caller.identity is not None and self.saw is not None:
+                self.saw(caller.identity)
             if len(self._known) > _REMEMBERED_MAX:
                 self._known.popitem(last=False)
         if self._clock.now() >= caller.expires + self.leeway_ms:
@@ -236,10 +306,14 @@ class Authenticator:
             or max(issued, begins) > now_s + self.leeway_ms // 1000
         ):
             raise Unauthenticated(_BAD_TOKEN)
+        identity = _identity_of(claims)
+        if identity is None and not self._takes_demo:
+            raise Unauthenticated("This site takes tokens of accounts only; sign in.")
         return Caller(
             role,
             claims["sub"],
             Millis(expires * 1000),
             Millis(issued_ms),
             claims["jti"],
+            identity,
         )

@@ -28,7 +28,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from gateway.access.rights import PUBLIC, Access, Action
+from gateway.access.rights import OF_ACCOUNT, PUBLIC, Access, Action
 from gateway.access.tokens import Caller
 from gateway.http.endpoint import RequestGate
 from gateway.http.idempotency import (
@@ -51,6 +51,8 @@ IDEMPOTENT_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 """Writes whose repetition could have a second effect; DELETE has one by nature."""
 RIGHT: Final = "x-right"
 """Where the OpenAPI document names a route's right."""
+REFUSALS: Final = "x-refusals"
+"""Where a route's own refusals stand until they are described; not in the document."""
 
 
 class Body(BaseModel):
@@ -105,14 +107,18 @@ CallerDep = Annotated[Caller, Depends(signed_in_caller)]
 
 
 def may(right: Action) -> Callable[..., Awaitable[None]]:
-    """A dependency that lets only callers with this right on the platform pass.
+    """A dependency that lets only callers with this right pass.
 
-    Its Raises are those of ``Access.to_platform``.
+    It is a right on the platform, or on their own account. Its Raises are those of
+    ``Access.to_platform`` and ``Access.to_account``.
     """
 
     async def check(request: Request, caller: CallerDep) -> None:
         access: Access = request.app.state.services.access
-        access.to_platform(caller, right)
+        if right in OF_ACCOUNT:
+            access.to_account(caller, right)
+        else:
+            access.to_platform(caller, right)
 
     return check
 
@@ -198,7 +204,8 @@ class FeatureRouter(APIRouter):
         """A route with its right as a dependency, and named in the document.
 
         ``right`` is ANYONE for routes without a token. ``idempotent`` says whether a
-        write honours ``Idempotency-Key``. Other options are those of FastAPI's
+        write honours ``Idempotency-Key``, ``refusals`` are codes beyond those that
+        every request can be refused with. Other options are those of FastAPI's
         decorators.
         """
         needed = caller_of if right is None or right in PUBLIC else may(right)
@@ -207,7 +214,10 @@ class FeatureRouter(APIRouter):
         if options.pop("idempotent", True) and method in IDEMPOTENT_METHODS:
             first.append(Depends(claim_caller_key))
         options["dependencies"] = [*first, *options.get("dependencies", [])]
-        extra = {RIGHT: right.value if right is not None else "anyone"}
+        extra = {
+            RIGHT: right.value if right is not None else "anyone",
+            REFUSALS: list(options.pop("refusals", ())),
+        }
         options["openapi_extra"] = extra | options.get("openapi_extra", {})
         return self.api_route(path, methods=[method], **options)
 

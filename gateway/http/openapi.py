@@ -15,9 +15,9 @@ from typing import Any, Final
 import msgspec
 from fastapi.openapi.utils import get_openapi
 
-from gateway.access.rights import PERMISSIONS, Permission, Relation
+from gateway.access.rights import OF_ACCOUNT, PERMISSIONS, Permission, Relation
 from gateway.http.endpoint import Operation
-from gateway.http.features import RIGHT, FeatureRouter
+from gateway.http.features import REFUSALS, RIGHT, FeatureRouter
 from gateway.http.openapi_beside import beside
 from gateway.wire.problems import CODES, ProblemBody, status_of
 
@@ -115,6 +115,8 @@ def _describe_refusals(operation: dict[str, Any]) -> None:
     parameters = {one["name"] for one in operation.get("parameters", ())}
     codes = [
         *_EVERYWHERE,
+        *operation.pop(REFUSALS, ()),
+        *(("account_required",) if operation.get(RIGHT) in OF_ACCOUNT else ()),
         *(() if anyone else _SIGNED_IN),
         *(_BODIES if writes else ()),
         *(_KEYS if "Idempotency-Key" in parameters else ()),
@@ -303,6 +305,7 @@ _PATH_EXAMPLES: Final = {
     "time_off_id": "off_1.Xa8k2LqPz0",
 }
 _TAGS: Final = {
+    "auth": "Accounts: registering, signing in, sessions and passwords.",
     "jobs": "Background jobs, for operators.",
     "bookings": "Visits that are booked, and what becomes of them.",
     "holds": "Slots that are reserved for a short while.",

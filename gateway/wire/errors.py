@@ -91,6 +91,18 @@ class Forbidden(RequestError):
     code = "forbidden"
 
 
+class AccountRequired(RequestError):
+    """This needs an account: sign in; a demo token has none."""
+
+    code = "account_required"
+
+
+class ReauthenticationRequired(RequestError):
+    """Prove again who you are: POST /v1/auth/reauthenticate, then repeat this."""
+
+    code = "reauthentication_required"
+
+
 class NotFound(RequestError):
     """There is nothing at this address, or no object with this id: ``code`` says."""
 

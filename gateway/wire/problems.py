@@ -40,10 +40,19 @@ CODES = MappingProxyType(
         "booking_not_found": (404, "No such booking"),
         "visit_type_not_found": (404, "No such visit type"),
         "time_off_not_found": (404, "No such time off"),
+        "session_not_found": (404, "No such session"),
         "not_found": (404, "Not found"),
         "bad_request": (400, "The request cannot be read"),
         "unauthenticated": (401, "Sign in first"),
+        "invalid_credentials": (401, "Address or password is wrong"),
+        "session_ended": (401, "The session has ended"),
         "forbidden": (403, "Not allowed"),
+        "account_required": (403, "An account is needed"),
+        "account_disabled": (403, "The account is disabled"),
+        "verification_required": (403, "The address is not confirmed yet"),
+        "reauthentication_required": (403, "Prove again who you are"),
+        "cross_origin": (403, "Not from this page"),
+        "link_expired": (410, "The link does not work any more"),
         "method_not_allowed": (405, "Method not allowed"),
         "request_timeout": (408, "The request did not come in time"),
         "payload_too_large": (413, "The body is too large"),
@@ -51,6 +60,7 @@ CODES = MappingProxyType(
         "uri_too_long": (414, "The address is too long"),
         "headers_too_large": (431, "The headers are too large"),
         "invalid_request": (422, "The request is not valid"),
+        "password_refused": (422, "The password is refused"),
         "idempotency_key_reused": (422, "Idempotency key used for something else"),
         "misdirected": (421, "This server is called otherwise"),
         "upgrade_required": (426, "This address is for live sockets"),
@@ -72,6 +82,7 @@ _SENTENCES = MappingProxyType(
     | {
         "not_found": "There is nothing at this address.",
         "clinic_not_found": "There is no such clinic.",
+        "session_not_found": "There is no such session.",
     }
 )
 """Code -> its detail where none is given: the calendar's own sentence."""

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from actors.domain.ids import Millis
+from care.people.accounts import DAY_MS, Delivery, Session, SignInContext
+from care.people.ids import AccountId, SessionId
+from care.people.ports import DemoAccount
 from gateway.access.rights import PERMISSIONS, PUBLIC, Action, Permission, Relation
-from gateway.access.tokens import Role
+from gateway.access.tokens import Caller, Identity, Role, issue_access_token
 from tests import factories as make
-from tests.fakes.house import House, open_house, slot
+from tests.fakes.house import KEY, House, slot
+from tests.fixtures.accounts import AccountHouse, account_house
 
 _RULES = {
     "locations": [{"time_zone": "UTC", "weekly": {}}],
@@ -32,6 +39,8 @@ class Things:
 
     def __init__(self, hold: str, booking: str, leave: str, patient: str) -> None:
         self.hold, self.booking, self.leave = hold, booking, leave
+        self.session = "ses_1"
+        """A session of account 1; account 2 has another."""
         self.patient = patient
         """For whom to hold and book, said by staff and by patients who try."""
 
@@ -79,6 +88,29 @@ def _outcome(verb: str, *before: str) -> Ask:
     return ask
 
 
+def _of_account(method: str, path: str, body: Any = None) -> Ask:
+    """With a token of an account in this role: one for each, and a session each."""
+
+    async def ask(house: House, auth: dict[str, str], it: Things) -> httpx.Response:
+        if auth and "Bearer no" not in auth.values():
+            found = house.app.state.services.authenticator.caller(auth["Authorization"])
+            auth = await _with_account(house, found)
+        where = path.format(session=it.session)
+        return await house.client.request(method, where, json=body, headers=auth)
+
+    return ask
+
+
+async def _with_account(house: House, caller: Caller) -> dict[str, str]:
+    """The token of an account; "own" callers have the account of the session."""
+    mine = caller.subject in ("pat_1", "prv_1", "cln_1", "root")
+    account, session = ("acc_1", "ses_1") if mine else ("acc_2", "ses_2")
+    now = house.clock.now()
+    identity = Identity(account, session, "", 1, 1, now)
+    signed = issue_access_token(KEY, replace(caller, identity=identity))
+    return {"Authorization": f"Bearer {signed}"}
+
+
 _ONE = "/v1/providers/prv_1"
 _ASKS: dict[Action, Ask] = {
     Action.READ_PROVIDER: _request("GET", _ONE),
@@ -113,6 +145,11 @@ _ASKS: dict[Action, Ask] = {
     Action.REINSTATE_PROVIDER: _post(f"{_ONE}/reinstate"),
     Action.READ_CLINIC: _request("GET", "/v1/clinics/cln_1"),
     Action.PUT_CLINIC: _request("PUT", "/v1/clinics/cln_1", _CLINIC),
+    Action.READ_ACCOUNT: _of_account("GET", "/v1/me"),
+    Action.END_SESSION: _of_account("DELETE", "/v1/auth/sessions/{session}"),
+    Action.CHANGE_PASSWORD: _of_account(
+        "POST", "/v1/auth/password/change", {"password": "seven quiet harbours"}
+    ),
     Action.READ_JOBS: _request("GET", "/v1/jobs"),
     Action.RESEND_JOBS: _post("/v1/jobs/resend", {}),
 }
@@ -128,9 +165,17 @@ _SUBJECTS = {
 
 
 @pytest.fixture
-async def street() -> AsyncIterator[tuple[House, Things]]:
-    """Two providers in two clinics; patient 1 has a hold and a booking at the first."""
-    async with open_house() as house:
+async def street(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[tuple[House, Things]]:
+    """Two providers in two clinics; patient 1 has a hold and a booking at the first.
+
+    Two accounts with a session each.
+    """
+    async with account_house(request, tmp_path, public_url="") as opened:
+        house = opened.house
+        for number in (1, 2):
+            await _add_account(opened, number)
         await house.add_provider(1)
         await house.add_provider(2, clinic=make.a_clinic(2))
         mine = house.patient(1)
@@ -153,6 +198,31 @@ async def street() -> AsyncIterator[tuple[House, Things]]:
         )
 
 
+async def _add_account(opened: AccountHouse, number: int) -> None:
+    accounts, now = opened.auth.accounts, opened.clock.now()
+    context = SignInContext("patient", f"pat_{number}")
+    wanted = DemoAccount(AccountId(f"acc_{number}"), f"{number}@example.org", context)
+    await accounts.demo_account(wanted, now=now)
+    await accounts.open_session(
+        Session(
+            session_id=SessionId(f"ses_{number}"),
+            account_id=wanted.account_id,
+            salt=b"salt",
+            generation=1,
+            seen_generation=0,
+            rotated_at=now,
+            created_at=now,
+            authenticated_at=now,
+            level=1,
+            active_at=now,
+            idle_ms=DAY_MS,
+            ends_at=Millis(now + DAY_MS),
+            delivery=Delivery.BODY,
+            agent="",
+        )
+    )
+
+
 def test_the_table_has_every_cell() -> None:
     """No action, role or relation is without a permission, and each is tested below."""
     assert set(PERMISSIONS) == {(a, *cell) for a in Action for cell in _SUBJECTS}
@@ -167,6 +237,7 @@ def test_patients_never_do_what_staff_do() -> None:
             assert PERMISSIONS[action, Role.PATIENT, relation] is Permission.NO
 
 
+_HIDDEN = ("hold_not_found", "booking_not_found", "session_not_found")
 _STAFF_ONLY = {
     "check_in",
     "complete",
@@ -203,7 +274,7 @@ async def test_every_cell_is_what_http_answers(
         assert (response.status_code, response.json()["code"]) == (403, "forbidden")
     else:
         assert response.status_code == 404
-        assert response.json()["code"] in ("hold_not_found", "booking_not_found")
+        assert response.json()["code"] in _HIDDEN
 
 
 @pytest.mark.parametrize("action", list(Action))

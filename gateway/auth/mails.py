@@ -1,0 +1,75 @@
+"""The texts of mails about accounts.
+
+Links carry their secret behind ``#``, which browsers send to no server and write into
+no log; the page it opens acts by POST. They always begin with the site's own address,
+whatever name the request gave.
+"""
+
+from __future__ import annotations
+
+from care.notices.messages import Message
+
+
+class AccountMails:
+    """Writes them; ``site_url`` is where people find the site, without a path."""
+
+    def __init__(self, site_url: str) -> None:
+        self._url = site_url.rstrip("/")
+
+    def welcome(self, email: str, secret: str) -> Message:
+        """To someone who registers."""
+        return Message(
+            "verify_email",
+            email,
+            "Confirm your e-mail address",
+            "Welcome to Slotcast. Confirm that this address is yours:\n\n"
+            f"{self._url}/#/verify-email?token={secret}\n\n"
+            "The link works for three days. If you did not register, do not open it; "
+            "without it nothing happens.",
+        )
+
+    def known(self, email: str) -> Message:
+        """To someone whose address is registered again."""
+        return Message(
+            "already_registered",
+            email,
+            "You have an account already",
+            "Someone, probably you, wanted to register this address with Slotcast, "
+            "which has an account already. Sign in, or choose a new password:\n\n"
+            f"{self._url}/#/forgot-password\n\n"
+            "If it was not you, nothing has changed and there is nothing to do.",
+        )
+
+    def reset(self, email: str, secret: str) -> Message:
+        """To someone who asks for a new password."""
+        return Message(
+            "reset_password",
+            email,
+            "Choose a new password",
+            "Choose a new password for Slotcast:\n\n"
+            f"{self._url}/#/reset-password?token={secret}\n\n"
+            "The link works for 30 minutes and once. If you did not ask for it, there "
+            "is nothing to do: your password has not changed.",
+        )
+
+    def reused(self, email: str) -> Message:
+        """To the owner of a session that ended because an old token came again."""
+        return Message(
+            "session_reuse",
+            email,
+            "You were signed out on one device",
+            "A sign-in key of one of your devices was used twice, so the device was "
+            "signed out. If you did not just restore a backup of it, someone may have "
+            f"copied the key: change your password.\n\n{self._url}/#/sessions",
+        )
+
+    def password_changed(self, email: str) -> Message:
+        """To the owner, after the password was changed or reset."""
+        return Message(
+            "password_changed",
+            email,
+            "Your password was changed",
+            "The password of your Slotcast account was changed, and other devices were "
+            "signed out. If it was not you, choose a new one at once:\n\n"
+            f"{self._url}/#/forgot-password",
+        )

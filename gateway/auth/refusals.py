@@ -1,0 +1,55 @@
+"""What signing in refuses with, beyond what every request can."""
+
+from __future__ import annotations
+
+from care.people.passwords import ADVICE, Weakness
+from gateway.wire.errors import FieldError, InvalidRequest, RequestError
+
+
+class InvalidCredentials(RequestError):
+    """Address or password is wrong."""
+
+    code = "invalid_credentials"
+
+
+class SessionEnded(RequestError):
+    """The session has ended; sign in again."""
+
+    code = "session_ended"
+
+
+class VerificationRequired(RequestError):
+    """Confirm your e-mail address first: open the link that was sent to it."""
+
+    code = "verification_required"
+
+
+class AccountDisabled(RequestError):
+    """This account is disabled; ask the site's administration."""
+
+    code = "account_disabled"
+
+
+class CrossOrigin(RequestError):
+    """This address answers pages of its own site only."""
+
+    code = "cross_origin"
+
+
+class LinkExpired(RequestError):
+    """The link was used or has expired; ask for a new one."""
+
+    code = "link_expired"
+
+
+class PasswordRefused(InvalidRequest):
+    """The password is refused; the field's message begins with the reason's word."""
+
+    code = "password_refused"
+
+
+def password_refused(weakness: Weakness) -> PasswordRefused:
+    """The refusal of a weak password, with what to do."""
+    message = f"{weakness.value}: it {ADVICE[weakness]}"
+    detail = f"The password {ADVICE[weakness]}."
+    return PasswordRefused(detail, FieldError("password", message))

@@ -1,0 +1,124 @@
+"""Registering, confirming an address, and replacing a password."""
+
+from __future__ import annotations
+
+import asyncio
+
+from actors.domain.ids import Millis, PatientId
+from care.people.accounts import RESET_MS, VERIFY_MS, EndedWhy, SignInContext
+from care.people.addresses import InvalidAddress, written_address
+from care.people.ids import AccountId, SessionId
+from care.people.passwords import prepared, weakness_of
+from care.people.ports import DemoAccount, Flow, FlowKind, NewAccount
+from gateway.access.tokens import Caller
+from gateway.auth.refusals import LinkExpired, password_refused
+from gateway.auth.service import AuthNeeds, SignIn, identity_of
+from gateway.wire.errors import FieldError, InvalidRequest
+
+
+class Registration:
+    """Makes accounts and changes their passwords. One per gateway."""
+
+    def __init__(self, needs: AuthNeeds, sign_in: SignIn) -> None:
+        self._it = needs
+        self._sign_in = sign_in
+
+    async def register(self, email: str, password: str, language: str) -> None:
+        """Make an account; a known address gets a mail that says so.
+
+        Both cost the same: a hash and a transaction.
+
+        Raises:
+            InvalidRequest: the address is none, or the password is refused.
+        """
+        email = email_of(email)
+        secret, now = self._it.random.secret(), self._it.clock.now()
+        new = NewAccount(
+            account_id=AccountId(self._it.random.id("acc")),
+            patient_id=PatientId(self._it.random.id("pat")),
+            email=email,
+            password_hash=await self._hashed(password, email),
+            language=language,
+            verify=Flow(FlowKind.VERIFY_EMAIL, secret, Millis(now + VERIFY_MS)),
+        )
+        mails = self._it.mails
+        await self._it.accounts.register(
+            new,
+            welcome=mails.welcome(email, secret),
+            known=mails.known(email),
+            now=now,
+        )
+
+    async def verify_email(self, secret: str) -> None:
+        """Confirm an address. Raises LinkExpired."""
+        if not await self._it.accounts.verify_email(secret, now=self._it.clock.now()):
+            raise LinkExpired
+
+    async def forgot(self, email: str) -> None:
+        """Mail a link for a new password, if the address has an account."""
+        secret, now = self._it.random.secret(), self._it.clock.now()
+        flow = Flow(FlowKind.RESET_PASSWORD, secret, Millis(now + RESET_MS))
+        message = self._it.mails.reset(email, secret)
+        await self._it.accounts.begin_reset(email, flow, message, now=now)
+
+    async def reset(self, secret: str, password: str) -> None:
+        """Use the link of a mail: all sessions end, none begins.
+
+        Raises:
+            LinkExpired: it was used, or its time is up.
+            PasswordRefused: the password is too weak; the link still works.
+        """
+        now = self._it.clock.now()
+        account = await self._it.accounts.reset_account(secret, now=now)
+        if account is None:
+            raise LinkExpired
+        made = await self._hashed(password, account.email)
+        if await self._it.accounts.finish_reset(secret, made, now=now) is None:
+            raise LinkExpired
+        await self._sign_in.sign_out_everywhere(account.account_id, EndedWhy.PASSWORD)
+
+    async def change_password(self, caller: Caller, password: str) -> None:
+        """Replace the password of a caller: their other sessions end.
+
+        Raises:
+            ReauthenticationRequired: they proved who they are too long ago.
+            PasswordRefused: the password is too weak.
+        """
+        self._sign_in.check_fresh(caller)
+        session = await self._sign_in.session_of(caller)
+        account = await self._it.accounts.find(session.account_id)
+        assert account is not None, "sessions refer to accounts"
+        made = await self._hashed(password, account.email)
+        await self._it.accounts.set_password(
+            account.account_id,
+            made,
+            notice=self._it.mails.password_changed(account.email),
+            now=self._it.clock.now(),
+        )
+        spare = SessionId(identity_of(caller).session)
+        await self._sign_in.sign_out_everywhere(
+            account.account_id, EndedWhy.PASSWORD, spare
+        )
+
+    async def demo_account(self, persona: str, context: SignInContext) -> AccountId:
+        """The account of a demo site's person, made at the first call."""
+        account_id = AccountId(self._it.random.id("acc"))
+        wanted = DemoAccount(account_id, f"{persona}@demo.example.org", context)
+        made = await self._it.accounts.demo_account(wanted, now=self._it.clock.now())
+        return made.account_id
+
+    async def _hashed(self, password: str, email: str) -> str:
+        # In a thread: the list of common passwords takes a moment to load.
+        weakness = await asyncio.to_thread(weakness_of, password, [email])
+        if weakness is not None:
+            raise password_refused(weakness)
+        return await self._it.passwords.hashed(prepared(password))
+
+
+def email_of(text: str) -> str:
+    """An address as it was meant. Raises InvalidRequest."""
+    try:
+        return written_address(text)
+    except InvalidAddress as error:
+        message = f"is no e-mail address: {error}"
+        raise InvalidRequest("", FieldError("email", message)) from None

@@ -1,0 +1,269 @@
+"""``/v1/auth``: registering, signing in and out, passwords."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import BackgroundTasks, Depends, Request, Response
+
+from care.people.accounts import Delivery, EndedWhy
+from care.people.addresses import compared_address
+from care.people.devices import is_known, remembered
+from care.people.ids import AccountId, SessionId
+from gateway.access.rights import Action
+from gateway.access.tokens import Caller
+from gateway.auth.cross_origin import check_same_origin
+from gateway.auth.refusals import SessionEnded
+from gateway.auth.registration import email_of
+from gateway.auth.schemas import (
+    AcceptedAnswer,
+    ChangeBody,
+    ContextBody,
+    ForgotBody,
+    LoginBody,
+    LogoutBody,
+    ReauthenticateBody,
+    RefreshBody,
+    RegisterBody,
+    ResetBody,
+    SignedInAnswer,
+    VerifiedAnswer,
+    VerifyEmailBody,
+)
+from gateway.auth.service import Device, SignedIn, identity_of
+from gateway.auth.side import AuthSide
+from gateway.http.features import ANYONE, CallerDep, FeatureRouter, caller_of
+
+router = FeatureRouter(prefix="/v1/auth", tags=["auth"])
+
+
+async def auth_of(request: Request) -> AuthSide:
+    """This gateway's side of signing in."""
+    side: AuthSide = request.app.state.auth
+    return side
+
+
+AuthDep = Annotated[AuthSide, Depends(auth_of)]
+MaybeCallerDep = Annotated[Caller | None, Depends(caller_of)]
+
+
+def address_of(request: Request) -> str:
+    """Where a request came from; the server resolves trusted proxies."""
+    return request.client.host if request.client else ""
+
+
+def answered(auth: AuthSide, response: Response, signed: SignedIn) -> SignedInAnswer:
+    """The answer with its tokens, the refresh token in its cookie if it goes there."""
+    in_cookie = signed.session.delivery is Delivery.COOKIE
+    if in_cookie and signed.refresh:
+        auth.cookies.set_refresh(
+            response, signed.refresh, signed.session.idle_ms // 1000
+        )
+    response.headers["cache-control"] = "no-store"
+    return SignedInAnswer.of(signed, in_body=not in_cookie)
+
+
+@router.post(
+    "/register",
+    right=ANYONE,
+    idempotent=False,
+    status_code=202,
+    refusals=["password_refused"],
+)
+async def register(
+    request: Request, body: RegisterBody, auth: AuthDep
+) -> AcceptedAnswer:
+    """Register as a patient; a mail asks to confirm the address.
+
+    The answer is the same for an address that has an account: the mail says so.
+    """
+    auth.admit_mail(address_of(request))
+    await auth.registration.register(body.email, body.password, body.language)
+    return AcceptedAnswer()
+
+
+@router.post("/verify-email", right=ANYONE, idempotent=False, refusals=["link_expired"])
+async def verify_email(body: VerifyEmailBody, auth: AuthDep) -> VerifiedAnswer:
+    """Confirm an e-mail address with the token of the mail."""
+    await auth.registration.verify_email(body.token)
+    return VerifiedAnswer()
+
+
+@router.post(
+    "/login",
+    right=ANYONE,
+    idempotent=False,
+    refusals=[
+        "invalid_credentials",
+        "verification_required",
+        "account_disabled",
+        "forbidden",
+        "cross_origin",
+        "password_refused",
+    ],
+)
+async def login(
+    request: Request, response: Response, body: LoginBody, auth: AuthDep
+) -> SignedInAnswer:
+    """Sign in with address and password.
+
+    Addresses with and without an account are answered alike.
+    """
+    in_cookie = body.delivery is Delivery.COOKIE
+    if in_cookie:
+        check_same_origin(request, auth.public_url)
+    auth.admit_sign_in(address_of(request))
+    address = compared_address(email_of(body.email))
+    cookie = request.cookies.get(auth.cookies.device, "") if in_cookie else ""
+    device = Device(
+        delivery=body.delivery,
+        agent=request.headers.get("user-agent", ""),
+        is_known=is_known(auth.key, cookie, address),
+    )
+    signed = await auth.sign_in.by_password(
+        address, body.password, device, body.context
+    )
+    if in_cookie:
+        new = auth.random.id("dev").removeprefix("dev_")
+        known = remembered(auth.key, cookie, address, new)
+        auth.cookies.set_device(response, known)
+    answer = answered(auth, response, signed)
+    if in_cookie and not body.remember:
+        auth.cookies.set_refresh(response, signed.refresh, None)
+    return answer
+
+
+@router.post(
+    "/refresh",
+    right=ANYONE,
+    idempotent=False,
+    refusals=["session_ended", "forbidden", "cross_origin"],
+)
+async def refresh(
+    request: Request, response: Response, body: RefreshBody, auth: AuthDep
+) -> SignedInAnswer:
+    """The next tokens of a session, from its refresh token.
+
+    Of several requests at one time with the same token each gets the same successor.
+    A token that was replaced ends the session if it comes again later.
+    """
+    token = body.refresh_token
+    if token is None:
+        check_same_origin(request, auth.public_url)
+        token = request.cookies.get(auth.cookies.refresh, "")
+    try:
+        signed = await auth.sign_in.refresh(
+            token, active=body.active, context=body.context
+        )
+    except SessionEnded:
+        raise SessionEnded(headers=auth.cookies.cleared()) from None
+    return answered(auth, response, signed)
+
+
+@router.post(
+    "/context", right=Action.READ_ACCOUNT, idempotent=False, refusals=["session_ended"]
+)
+async def switch_context(
+    response: Response, body: ContextBody, caller: CallerDep, auth: AuthDep
+) -> SignedInAnswer:
+    """An access token for another of the account's contexts, in the same session."""
+    return answered(auth, response, await auth.sign_in.switch(caller, body.context))
+
+
+@router.post(
+    "/logout",
+    right=ANYONE,
+    idempotent=False,
+    status_code=204,
+    refusals=["cross_origin"],
+)
+async def logout(
+    request: Request,
+    response: Response,
+    body: LogoutBody,
+    caller: MaybeCallerDep,
+    auth: AuthDep,
+) -> None:
+    """End the session of the access token, of the refresh token, or all of them.
+
+    The cookie counts only without an access token, so that two identities never mix.
+    """
+    if caller is not None and caller.identity is not None:
+        identity = caller.identity
+        if body.everywhere:
+            await auth.sign_in.sign_out_everywhere(
+                AccountId(identity.account), EndedWhy.SIGNED_OUT
+            )
+        else:
+            await auth.sign_in.sign_out(
+                SessionId(identity.session), EndedWhy.SIGNED_OUT
+            )
+    else:
+        token = body.refresh_token
+        if token is None:
+            check_same_origin(request, auth.public_url)
+            token = request.cookies.get(auth.cookies.refresh, "")
+        await auth.sign_in.sign_out_by_token(token)
+    for name, value in auth.cookies.cleared():
+        response.raw_headers.append((name, value))
+
+
+@router.post(
+    "/reauthenticate",
+    right=Action.READ_ACCOUNT,
+    idempotent=False,
+    refusals=["invalid_credentials", "session_ended", "account_disabled"],
+)
+async def reauthenticate(
+    request: Request,
+    response: Response,
+    body: ReauthenticateBody,
+    caller: CallerDep,
+    auth: AuthDep,
+) -> SignedInAnswer:
+    """A fresh access token for what needs a proof of identity within ten minutes."""
+    auth.admit_sign_in(address_of(request))
+    signed = await auth.sign_in.reauthenticate(caller, body.password)
+    return answered(auth, response, signed)
+
+
+@router.post("/password/forgot", right=ANYONE, idempotent=False, status_code=202)
+async def forgot_password(
+    request: Request, body: ForgotBody, auth: AuthDep, after: BackgroundTasks
+) -> AcceptedAnswer:
+    """Mail a link for a new password, if the address has an account.
+
+    Looked up after the answer, so that its time tells nothing.
+    """
+    auth.admit_mail(address_of(request))
+    after.add_task(auth.registration.forgot, email_of(body.email))
+    return AcceptedAnswer()
+
+
+@router.post(
+    "/password/reset",
+    right=ANYONE,
+    idempotent=False,
+    status_code=204,
+    refusals=["link_expired", "password_refused"],
+)
+async def reset_password(request: Request, body: ResetBody, auth: AuthDep) -> None:
+    """Set a new password with the token of the mail. All sessions end; sign in."""
+    auth.admit_sign_in(address_of(request))
+    await auth.registration.reset(body.token, body.password)
+
+
+@router.post(
+    "/password/change",
+    right=Action.CHANGE_PASSWORD,
+    idempotent=False,
+    status_code=204,
+    refusals=["reauthentication_required", "session_ended", "password_refused"],
+)
+async def change_password(body: ChangeBody, caller: CallerDep, auth: AuthDep) -> None:
+    """Replace the caller's password; their other sessions end.
+
+    Needs a proof of identity within ten minutes: see `reauthenticate`.
+    """
+    identity_of(caller)
+    await auth.registration.change_password(caller, body.password)
