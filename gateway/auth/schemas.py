@@ -33,8 +33,8 @@ _EXAMPLE_PASSWORD = "violet kettle runs"  # noqa: S105 - an example
 _EXAMPLE_TOKEN = "Xa8k2LqPz0Xa8k2LqPz0Xa8k2LqPz0"  # noqa: S105 - an example
 
 
-def _example(**fields: object) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"example": fields})
+def _example(**fields: str | bool) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"example": {**fields}})
 
 
 class RegisterBody(Body):

@@ -300,7 +300,8 @@ class SignIn:
         why, notice = reason_to_end(session, now), None
         if why is EndedWhy.REUSE:
             account = await self._it.accounts.find(session.account_id)
-            notice = account and self._it.mails.reused(account.email)
+            if account is not None:
+                notice = self._it.mails.reused(account.email)
         await self._it.accounts.end_session(
             session.session_id, why, notice=notice, now=now
         )

@@ -341,11 +341,12 @@ async def test_known_and_unknown_addresses_are_answered_alike(
     site: AccountHouse, mira: Any
 ) -> None:
     """Same status and bytes at register, login and forgot, the wait included."""
-    for path, more in (
+    requests: list[tuple[str, dict[str, Any]]] = [
         ("register", {"password": PASSWORD, "terms": True}),
         ("password/forgot", {}),
         *[("login", {"password": "wrong one", "delivery": "body"})] * 7,
-    ):
+    ]
+    for path, more in requests:
         known = await site.post(path, {"email": MIRA, **more})
         unknown = await site.post(path, {"email": f"not.{MIRA}", **more})
         assert known.status_code == unknown.status_code
@@ -522,7 +523,7 @@ async def test_a_demo_site_has_people_of_every_role(
     """One click signs in; again it is the same account."""
     await site.house.add_provider()
     await site.house.project()
-    accounts = set()
+    accounts, signed = set(), {}
     for _ in range(2):
         body = {"persona": persona, "delivery": "body"}
         signed = (await site.post("demo", body)).json()
