@@ -11,6 +11,7 @@ import pytest
 from actors.domain.ids import Millis
 from care.sharing import Revocation, RevocationKind
 from gateway.access.revocations import RevokedTokens
+from gateway.access.tokens import Caller, Identity, Role
 from gateway.live.ticker import Ticker
 from persistence.shared.memory import MemoryRevocations
 from tests import factories as make
@@ -195,9 +196,29 @@ def test_what_has_run_out_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _token(token_id: str) -> Any:
     class Token:
+        identity = None
         subject, issued = "pat_1", make.NOW
 
         def __init__(self) -> None:
             self.token_id = token_id
 
     return Token()
+
+
+def test_sessions_and_grants_are_revoked_by_their_exact_id() -> None:
+    """Whenever a token of them was issued; other tokens of the account hold."""
+    known = RevokedTokens(SteppedClock(make.NOW))
+
+    def caller(session: str, grant: str) -> Caller:
+        identity = Identity("acc_1", session, grant, 1, 1, make.NOW)
+        return Caller(Role.PATIENT, "pat_1", LATER, LATER, "t", identity)
+
+    for kind, value in (
+        (RevocationKind.SESSION, "ses_1"),
+        (RevocationKind.GRANT, "mem_1"),
+    ):
+        known.learn([Revocation(kind, value, make.NOW, LATER)])
+    assert known.covers(caller("ses_1", ""))
+    assert known.covers(caller("ses_2", "mem_1"))
+    assert not known.covers(caller("ses_2", ""))
+    assert not known.covers(caller("ses_2", "mem_2"))
