@@ -23,6 +23,7 @@ help:  ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
 run: $(RUN_READY)  ## serve on 127.0.0.1:8000; the first time with a demo region
+	@$(PYTHON) tools/web.py
 	@$(BIN)/python -m cluster serve $(ARGS)
 
 check: $(DEV_READY)  ## style, types and layers

@@ -23,7 +23,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from actors.errors import Unavailable
@@ -63,6 +62,7 @@ from gateway.system.health import Check, Health, NamedCheck
 from gateway.system.pages import landing_page
 from gateway.system.probes import Probes
 from gateway.system.routes import Documents, Upgrade, pages
+from gateway.system.web import WebApp
 from gateway.transport.connections import EXPOSED, HttpConnections
 from gateway.transport.endless import kept_going
 from gateway.transport.http_protocol import http_protocol_of
@@ -151,7 +151,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     app.router.routes.extend(_system_routes(system, config))
     if config.web_dir is not None:
         # Not a route: those that are added later must still come before it.
-        app.router.default = StaticFiles(directory=config.web_dir, html=True)
+        app.router.default = WebApp(config.web_dir)
     routed = OperationRouter(operations, app.behind)
     app.live = live.socket
     app.front = _middleware(app, routed, ports, config, made)

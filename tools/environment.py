@@ -77,7 +77,7 @@ def install_venv_package() -> None:
 
 def link(venv: Path, python: Path) -> None:
     """Let this environment import Slotcast from here, and have its command."""
-    site = subprocess.check_output(  # noqa: S603 - our own interpreter
+    site = subprocess.check_output(
         [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         text=True,
     )
@@ -91,13 +91,13 @@ def link(venv: Path, python: Path) -> None:
 def run(*command: object, env: "dict[str, str] | None" = None) -> int:
     """Run a command with our terminal; its exit code."""
     words = [str(part) for part in command]
-    return subprocess.call(words, env=env)  # noqa: S603 - fixed programs only
+    return subprocess.call(words, env=env)
 
 
 def works(*command: object) -> bool:
     """Whether a command runs and ends well, silently."""
     try:
-        code = subprocess.call(  # noqa: S603 - fixed programs only
+        code = subprocess.call(
             [str(part) for part in command],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

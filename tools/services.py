@@ -143,7 +143,7 @@ def from_npm(folder: Path) -> bool:
 
 def run(*command: object, env: "dict[str, str] | None" = None) -> int:
     """Run a command; its exit code. What it prints is shown only if it fails."""
-    done = subprocess.run(  # noqa: S603 - fixed programs only
+    done = subprocess.run(
         [str(part) for part in command],
         env=env,
         stdin=subprocess.DEVNULL,

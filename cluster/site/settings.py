@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     ws_frame_bytes_max: int = Field(64 * 1024, ge=1024)
     """Largest frame a client may send, in bytes: a subscription to hundreds of
     topics fits, a flood does not."""
+    web: Path | None = None
+    """Folder of the built web app; empty for ``web/dist`` beside the code. Without a
+    build ``/`` is a small page and the API is served alone."""
     backlog: int = Field(4096, ge=128)
     """Connections that may wait for accept: ten thousand watchers reconnect at once."""
 

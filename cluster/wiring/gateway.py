@@ -6,6 +6,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -33,6 +34,8 @@ from persistence.readmodel.queries.progress import SqlProgress
 from persistence.sql.engine import open_engine
 from persistence.sql.records import Records
 
+WEB_BUILD: Final = Path(__file__).resolve().parents[2] / "web" / "dist"
+"""Where ``make run`` builds the web app."""
 DRAIN_SHARE: Final = 0.7
 """Part of the time for stopping over which watchers are sent away, one by one; the
 rest is for their goodbyes and for answers in flight."""
@@ -69,6 +72,12 @@ TOPICS_PER_SOCKET = 10
 """Of one address, not counting topics that others watch too; on average."""
 
 
+def web_build(settings: Settings) -> Path | None:
+    """The folder of the built web app; None if it is not built."""
+    folder = settings.web or WEB_BUILD
+    return folder if (folder / "index.html").is_file() else None
+
+
 def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConfig:
     """The gateway's settings from the server's."""
     return GatewayConfig(
@@ -91,6 +100,7 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
         anonymous_rate_burst=2 * settings.rate_burst,
         cell_minutes=settings.cell_minutes,
         version=version,
+        web_dir=web_build(settings),
         log_requests=settings.log_requests,
         behind_proxy=settings.behind_proxy,
         http=HttpLimits(

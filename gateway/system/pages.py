@@ -32,8 +32,8 @@ def landing_page(version: str) -> bytes:
         f"""<h1>Slotcast</h1>
 <p>Live scheduling for medical care. This server is running, version
 {escape(version)}.</p>
-<p><strong><a href="/live">Watch it live</a></strong>: every slot, the moment it
-changes; hold one and book it.</p>
+<p>The web app is not built here: <code>make run</code> builds it where Node.js 20.19 or
+newer can be had. The API works without it.</p>
 <ul><li><a href="/docs">How to call it</a>: every operation and every error code</li>
 <li><a href="/openapi.json">OpenAPI</a> and <a href="/asyncapi.json">AsyncAPI</a>
 documents</li><li><a href="/v1/providers">Providers</a>, without a token</li>

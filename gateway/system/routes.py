@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from msgspec import json
@@ -125,7 +124,6 @@ def pages(
         ("/asyncapi.json", SystemPage(_fixed(json.encode(documents.asyncapi), JSON))),
         *_reference(documents),
         ("/", SystemPage(_fixed(documents.landing, HTML))),
-        *_wall(),
     ]
 
 
@@ -140,22 +138,6 @@ def _reference(documents: Documents) -> list[tuple[str, SystemPage]]:
     for path, kind in ASSETS.items():
         shown.append((path, SystemPage(_fixed(asset(path), (b"content-type", kind)))))
     return shown
-
-
-def _wall() -> list[tuple[str, SystemPage]]:
-    """The live wall: a page that shows slots change, made of three files of ours."""
-    folder = Path(__file__).parent / "wall"
-    script = (b"content-type", b"text/javascript; charset=utf-8")
-    style = (b"content-type", b"text/css; charset=utf-8")
-    files = {
-        "/live": ("index.html", HTML),
-        "/live/wall.js": ("wall.js", script),
-        "/live/wall.css": ("wall.css", style),
-    }
-    return [
-        (path, SystemPage(_fixed((folder / name).read_bytes(), kind)))
-        for path, (name, kind) in files.items()
-    ]
 
 
 def _fixed(body: bytes, kind: tuple[bytes, bytes]) -> Answer:

@@ -1,0 +1,24 @@
+"""Write openapi.json and asyncapi.json of this version, without a running server.
+
+Usage: python -m tools.documents FOLDER
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+
+async def write(folder: Path) -> None:
+    """Ask an application over memory ports for the documents that it serves."""
+    from tests.fakes.house import open_house
+
+    async with open_house() as house:
+        for name in ("openapi", "asyncapi"):
+            answer = await house.client.get(f"/{name}.json")
+            (folder / f"{name}.json").write_bytes(answer.content)
+
+
+if __name__ == "__main__":
+    asyncio.run(write(Path(sys.argv[1])))

@@ -1,0 +1,33 @@
+/** Frames of the live socket, as far as this app reads them; see /asyncapi.json. */
+export type SlotState = "free" | "held" | "booked";
+export type Position = readonly [epoch: number, version: number];
+
+export interface Booking {
+  booking_id: string;
+  status: "booked" | "arrived" | "fulfilled" | "noshow" | "cancelled";
+  provider_id: string;
+  patient_id?: string;
+  visit_type: string;
+  start: string;
+  end: string;
+  reason?: string;
+  stranded?: boolean;
+}
+
+export interface Frame {
+  t: string;
+  topic?: string;
+  epoch?: number;
+  from?: number;
+  version?: number;
+  slots?: [start: string, state: SlotState | "gone"][];
+  bookings?: Booking[];
+  id?: number | string | null;
+  status?: number;
+  code?: string;
+  detail?: string;
+  body?: unknown;
+  now?: string;
+  positions?: Record<string, [number, number]>;
+  retry_ms?: [number, number] | number;
+}

@@ -1,0 +1,329 @@
+import "./slots.css";
+import { Plural, Trans, useLingui } from "@lingui/react/macro";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { startTransition, useEffect, useRef, useState } from "react";
+import { answered, api, type Provider } from "../app/api";
+import { refusalText } from "../app/refusals";
+import { useContextOfSession } from "../app/shell";
+import { addDays, cityOf, HERE, isoWeek, mondayOf, say, sayDay, today } from "../app/time";
+import { useFreeCount, useLink, useLive, useStarts } from "../live/hooks";
+import { speakOut } from "../ui/spoken";
+import { HoldDialog } from "./hold";
+import { initials } from "./home";
+import { placeHold, useKept } from "./holding";
+import { byDay, Slot, WeekGrid } from "./week";
+
+const route = getRouteApi("/p/$provider");
+
+export function ProviderPage() {
+  const { provider } = route.useParams();
+  const found = useQuery({
+    queryKey: ["provider", provider],
+    queryFn: async () =>
+      answered(
+        await api.GET("/v1/providers/{provider_id}", { params: { path: { provider_id: provider } } }),
+      ),
+  });
+  if (found.isError) {
+    return (
+      <p className="notice bad" role="alert">
+        <Trans>This page could not be loaded. Please try again.</Trans>
+      </p>
+    );
+  }
+  if (found.data === undefined) return <div className="card" aria-busy="true" />;
+  return <Times provider={found.data} />;
+}
+
+function Times({ provider }: { provider: Provider }) {
+  const { t, i18n } = useLingui();
+  const { type: wanted, week: given, view: chosen, moving } = route.useSearch();
+  const navigate = useNavigate();
+  const live = useLive();
+  const link = useLink();
+  const context = useContextOfSession();
+  const kept = useKept();
+  const [refused, setRefused] = useState<string>();
+  const isAsking = useRef(false);
+  const zone = provider.locations[0]?.time_zone ?? provider.clinic.time_zone;
+  const type =
+    provider.visit_types.find((one) => one.visit_type === wanted) ?? provider.visit_types[0];
+  const soonest = type?.next_free ?? undefined;
+  const monday = given ?? mondayOf(today(zone, soonest === undefined ? undefined : Date.parse(soonest)));
+  const [isNarrow, setNarrow] = useState(() => matchMedia("(width < 640px)").matches);
+  useEffect(() => {
+    const query = matchMedia("(width < 640px)");
+    const turn = () => setNarrow(query.matches);
+    query.addEventListener("change", turn);
+    return () => query.removeEventListener("change", turn);
+  }, []);
+  const view = chosen ?? (isNarrow ? "list" : "week");
+  if (type === undefined) {
+    return (
+      <p className="card">
+        <Trans>There is nothing to book here just now.</Trans>
+      </p>
+    );
+  }
+  const topic = `slots/${provider.provider_id}/${type.visit_type}/${isoWeek(monday)}`;
+  const go = (search: Record<string, string | undefined>) =>
+    void navigate({
+      to: "/p/$provider",
+      params: { provider: provider.provider_id },
+      search: (before) => dropEmpty({ ...before, ...search }),
+      replace: true,
+      resetScroll: false,
+    });
+  const take = async (start: string) => {
+    if (isAsking.current || kept?.hold.start === start) return;
+    if (context === undefined) {
+      setRefused("unauthenticated");
+      return;
+    }
+    isAsking.current = true;
+    const answer = await placeHold(live, provider.provider_id, type.visit_type, start, moving);
+    isAsking.current = false;
+    setRefused(answer.status < 300 ? undefined : answer.code);
+    if (answer.status >= 300) speakOut(i18n._(refusalText(answer.code)));
+  };
+  const isHere = kept?.hold.provider_id === provider.provider_id;
+  return (
+    <div className="stack">
+      <div className="row">
+        <span className="avatar" aria-hidden="true">
+          {initials(provider.name)}
+        </span>
+        <div>
+          <h1>
+            <bdi>{provider.name}</bdi>
+          </h1>
+          <p className="quiet">
+            <bdi>
+              {[provider.specialty, provider.clinic.name, provider.clinic.address, provider.clinic.city]
+                .filter(Boolean)
+                .join(", ")}
+            </bdi>
+          </p>
+        </div>
+      </div>
+      {moving !== undefined && (
+        <p className="notice">
+          <Trans>Choose the new time for your visit. It stays booked until you confirm.</Trans>
+        </p>
+      )}
+      <div className="row between">
+        <div className="row">
+          <div className="field">
+            <label htmlFor="type">
+              <Trans>Visit</Trans>
+            </label>
+            <select
+              id="type"
+              className="input"
+              value={type.visit_type}
+              disabled={moving !== undefined}
+              onChange={(event) => go({ type: event.target.value })}
+            >
+              {provider.visit_types.map((one) => (
+                <option key={one.visit_type} value={one.visit_type}>
+                  {one.title}, {t`${one.minutes} min`}
+                </option>
+              ))}
+            </select>
+          </div>
+          <WeekPager monday={monday} onTurn={(week) => startTransition(() => go({ week }))} />
+        </div>
+        <FreeTimes topic={topic} />
+      </div>
+      <p className="quiet small">
+        {HERE === zone ? (
+          <Trans>Times are in {cityOf(zone)} time.</Trans>
+        ) : (
+          <Trans>
+            Times are in {cityOf(zone)} time ({zone}). Yours is {HERE}.
+          </Trans>
+        )}
+      </p>
+      <div className="segments" role="group" aria-label={t`View`}>
+        {(["week", "list"] as const).map((one) => (
+          <button key={one} type="button" aria-pressed={view === one} onClick={() => go({ view: one })}>
+            {one === "week" ? <Trans>Week</Trans> : <Trans>List</Trans>}
+          </button>
+        ))}
+      </div>
+      {link === "interrupted" && (
+        <p className="notice" role="status">
+          <Trans>
+            Live is interrupted. Times you see may be old, so they cannot be chosen. We reconnect by
+            ourselves.
+          </Trans>
+        </p>
+      )}
+      {refused !== undefined && (
+        <p className="notice bad" role="alert">
+          {i18n._(refusalText(refused))}
+        </p>
+      )}
+      <Calendar
+        topic={topic}
+        zone={zone}
+        monday={monday}
+        view={view}
+        mine={isHere ? kept?.hold.start : undefined}
+        onTake={(start) => void take(start)}
+        soonest={soonest}
+        onSoonest={(week) => go({ week })}
+      />
+      {isHere && kept !== undefined && (
+        <HoldDialog provider={provider} zone={zone} kept={kept} moving={moving} />
+      )}
+    </div>
+  );
+}
+
+function dropEmpty(search: Record<string, string | undefined>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(search).filter((pair): pair is [string, string] => pair[1] !== undefined),
+  );
+}
+
+function WeekPager({ monday, onTurn }: { monday: string; onTurn: (week: string) => void }) {
+  const { t } = useLingui();
+  const options = { day: "numeric", month: "short" } as const;
+  return (
+    <div className="row" role="group" aria-label={t`Week`}>
+      <button
+        className="button turn"
+        type="button"
+        aria-label={t`Earlier week`}
+        onClick={() => onTurn(addDays(monday, -7))}
+      >
+        ‹
+      </button>
+      <strong>
+        <bdi>
+          {sayDay(monday, options)} – {sayDay(addDays(monday, 6), options)}
+        </bdi>
+      </strong>
+      <button
+        className="button turn"
+        type="button"
+        aria-label={t`Later week`}
+        onClick={() => onTurn(addDays(monday, 7))}
+      >
+        ›
+      </button>
+    </div>
+  );
+}
+
+function FreeTimes({ topic }: { topic: string }) {
+  const free = useFreeCount([topic]);
+  if (free === undefined) return null;
+  return (
+    <span className={free > 0 ? "chip" : "chip plain"}>
+      <Plural value={free} one="# free time" other="# free times" />
+    </span>
+  );
+}
+
+function Calendar(props: {
+  topic: string;
+  zone: string;
+  monday: string;
+  view: "week" | "list";
+  mine: string | undefined;
+  onTake: (start: string) => void;
+  soonest: string | undefined;
+  onSoonest: (week: string) => void;
+}) {
+  const starts = useStarts(props.topic);
+  const free = useFreeCount([props.topic]);
+  if (starts === undefined) return <div className="card" aria-busy="true" style={{ minHeight: 420 }} />;
+  if (starts.length === 0 || free === 0) {
+    const week = props.soonest && mondayOf(today(props.zone, Date.parse(props.soonest)));
+    const isElsewhere = week !== undefined && week !== "" && week !== props.monday;
+    return (
+      <>
+        <div className="card stack" role="status">
+          <p>
+            <Trans>No free time in this week.</Trans>
+          </p>
+          {isElsewhere && props.soonest !== undefined && (
+            <button className="button" type="button" onClick={() => props.onSoonest(week)}>
+              <Trans>
+                Go to the soonest:{" "}
+                {say(props.soonest, props.zone, { weekday: "long", day: "numeric", month: "long" })}
+              </Trans>
+            </button>
+          )}
+        </div>
+        {starts.length > 0 && <Shown {...props} starts={starts} />}
+      </>
+    );
+  }
+  return <Shown {...props} starts={starts} />;
+}
+
+function Shown(props: {
+  topic: string;
+  zone: string;
+  monday: string;
+  view: "week" | "list";
+  mine: string | undefined;
+  onTake: (start: string) => void;
+  starts: readonly string[];
+}) {
+  const grid = {
+    topic: props.topic,
+    zone: props.zone,
+    monday: props.monday,
+    starts: props.starts,
+    mine: props.mine,
+    onTake: props.onTake,
+  };
+  return props.view === "week" ? <WeekGrid {...grid} /> : <DayList {...grid} />;
+}
+
+/** The same times under days, for phones and for people who read from top to bottom. */
+function DayList(grid: Parameters<typeof WeekGrid>[0]) {
+  const { t } = useLingui();
+  const found = byDay(grid.starts, grid.zone);
+  const days = Array.from({ length: 7 }, (_, index) => addDays(grid.monday, index));
+  const first = days.find((day) => (found.get(day) ?? []).length > 0) ?? grid.monday;
+  const [picked, setPicked] = useState<string>();
+  const day = picked !== undefined && days.includes(picked) ? picked : first;
+  return (
+    <div className="stack">
+      <div className="days" role="group" aria-label={t`Day`}>
+        {days.map((one) => (
+          <button
+            key={one}
+            type="button"
+            aria-pressed={one === day}
+            onClick={() => setPicked(one)}
+            aria-label={sayDay(one, { weekday: "long", day: "numeric", month: "long" })}
+          >
+            {sayDay(one, { weekday: "short" })}
+            <br />
+            <strong>{Number(one.slice(8))}</strong>
+          </button>
+        ))}
+      </div>
+      <h2>{sayDay(day, { weekday: "long", day: "numeric", month: "long" })}</h2>
+      <div className="times">
+        {(found.get(day) ?? []).map((start) => (
+          <Slot
+            key={start}
+            topic={grid.topic}
+            start={start}
+            zone={grid.zone}
+            isMine={start === grid.mine}
+            onTake={grid.onTake}
+          />
+        ))}
+      </div>
+    </div>
+  );
+}
