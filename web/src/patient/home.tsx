@@ -123,9 +123,9 @@ function Result({ item }: { item: ProviderItem }) {
         {initials(item.name)}
       </span>
       <span>
-        <h3>
+        <h2 className="name">
           <bdi>{item.name}</bdi>
-        </h3>
+        </h2>
         <span className="quiet">
           <bdi>
             {item.specialty} · {item.clinic.name}, {item.clinic.city}

@@ -303,7 +303,6 @@ function DayList(grid: Parameters<typeof WeekGrid>[0]) {
             type="button"
             aria-pressed={one === day}
             onClick={() => setPicked(one)}
-            aria-label={sayDay(one, { weekday: "long", day: "numeric", month: "long" })}
           >
             {sayDay(one, { weekday: "short" })}
             <br />

@@ -1,0 +1,129 @@
+"""A visit is booked in one browser while others watch: everything changes at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.web.conftest import PHONE, Opened
+
+if TYPE_CHECKING:
+    from tests.fixtures.server import ServerProcess
+
+PROVIDER = "/p/prv_4?type=consult"
+
+
+def free_slot(page: Page) -> Locator:
+    """The first time that can be taken."""
+    found = page.locator('.slot[data-state="free"]').first
+    found.wait_for()
+    return page.locator(f'.slot[data-start="{found.get_attribute("data-start")}"]')
+
+
+def the_same(page: Page, slot: Locator) -> Locator:
+    """The slot of another page."""
+    return page.locator(f'.slot[data-start="{slot.get_attribute("data-start")}"]')
+
+
+def state(slot: Locator, expected: str) -> None:
+    """Wait until a slot shows a state."""
+    expect(slot).to_have_attribute("data-state", expected)
+
+
+def test_a_visit_is_booked_on_a_phone_while_others_watch(opened: Opened) -> None:
+    """Held, then booked: seen elsewhere, on the doctor's day, and in one's visits."""
+    watcher = opened(f"{PROVIDER}&view=week")
+    patient = opened(f"{PROVIDER}&view=week", "patient", viewport=PHONE)
+    slot = free_slot(patient)
+    seen = the_same(watcher, slot)
+    state(seen, "free")
+    slot.click()
+    expect(patient.get_by_role("dialog")).to_contain_text("Kept for you")
+    state(seen, "held")
+    patient.get_by_label("Reason for the visit").fill("Knee pain")
+    patient.get_by_role("button", name="Book", exact=True).click()
+    expect(patient.get_by_role("heading", name="My visits")).to_be_visible()
+    expect(patient.get_by_text("Callum Ferrier").first).to_be_visible()
+    state(seen, "booked")
+
+
+def test_a_doctor_sees_a_booking_and_a_cancellation_at_once(opened: Opened) -> None:
+    """The day changes by itself and says what is new."""
+    patient = opened("/", "patient")
+    doctor = opened("/", "doctor")
+    doctor.get_by_role("link", name="My day").click()
+    doctor.wait_for_url(re.compile("/desk/day/"))
+    provider = doctor.url.rpartition("/day/")[2].partition("?")[0]
+    patient.goto(patient.url.rstrip("/") + f"/p/{provider}?view=week")
+    slot = free_slot(patient)
+    start = slot.get_attribute("data-start") or ""
+    doctor.goto(doctor.url.partition("?")[0] + f"?date={start[:10]}")
+    expect(doctor.locator("ol.day")).to_be_attached()
+    slot.click()
+    patient.get_by_role("button", name="Book", exact=True).click()
+    row = doctor.locator(f'li.visit:has(time[datetime="{start}"])')
+    expect(row).to_have_attribute("data-status", "booked")
+    expect(row).to_contain_text("New")
+    visit = patient.locator("article", has=patient.get_by_role("button", name="Move"))
+    visit.first.wait_for()
+    booking = patient.url.partition("#")[2]
+    patient.locator(f"#{booking}").get_by_role("button", name="Cancel visit").click()
+    patient.get_by_role("dialog").get_by_role("button", name="Cancel visit").click()
+    expect(row).to_have_attribute("data-status", "cancelled")
+
+
+def test_a_double_click_books_once(opened: Opened) -> None:
+    """Two clicks are one intention: one hold, one visit, no error."""
+    patient = opened(f"{PROVIDER}&view=week", "patient")
+    slot = free_slot(patient)
+    slot.dblclick()
+    patient.get_by_role("button", name="Book", exact=True).dblclick()
+    expect(patient.get_by_role("heading", name="My visits")).to_be_visible()
+    expect(patient.locator(".notice.bad")).to_have_count(0)
+
+
+def test_a_reload_keeps_the_hold(opened: Opened) -> None:
+    """The time stays kept, and the countdown goes on."""
+    patient = opened(f"{PROVIDER}&view=week", "patient")
+    free_slot(patient).click()
+    expect(patient.get_by_role("dialog")).to_contain_text("Kept for you")
+    patient.reload()
+    expect(patient.get_by_role("dialog")).to_contain_text("Kept for you")
+    patient.get_by_role("button", name="Give the time back").click()
+    expect(patient.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_time_is_taken_and_booked_with_the_keyboard_alone(opened: Opened) -> None:
+    """One tab stop, arrow keys among the times, Enter takes one; focus comes back."""
+    patient = opened(f"{PROVIDER}&view=week", "patient")
+    slot = free_slot(patient)
+    slot.focus()
+    patient.keyboard.press("Enter")
+    heading = patient.get_by_role("dialog").get_by_role("heading", level=2)
+    expect(heading).to_be_focused()
+    patient.keyboard.press("Escape")
+    expect(patient.get_by_role("dialog")).to_have_count(0)
+    expect(slot).to_be_focused()
+    patient.keyboard.press("ArrowDown")
+    expect(slot).not_to_be_focused()
+    assert patient.locator('.slot[tabindex="0"]').count() == 1
+
+
+def test_while_the_line_is_dead_no_time_can_be_chosen(
+    opened: Opened, site: ServerProcess
+) -> None:
+    """A frozen server is noticed; times turn unknown, and come back by themselves."""
+    page = opened(f"{PROVIDER}&view=week")
+    slot = free_slot(page)
+    os.kill(site.pid, signal.SIGSTOP)
+    try:
+        page.evaluate("dispatchEvent(new Event('offline'))")
+        state(slot, "unknown")
+        expect(page.get_by_text("Live is interrupted").first).to_be_visible()
+    finally:
+        os.kill(site.pid, signal.SIGCONT)
+    expect(slot).to_have_attribute("data-state", "free", timeout=40_000)
