@@ -36,7 +36,7 @@ def main(*, check: bool) -> int:
             "not be installed. The API is served all the same."
         )
         return 1 if check or os.environ.get("CI") == "true" else 0
-    if not is_installed() and run(npm, "ci"):
+    if not is_installed() and run(npm, "ci", "--loglevel=error"):
         say("The web app is not built: npm could not install its packages (see above).")
         return 1 if check else 0
     mark_installed()

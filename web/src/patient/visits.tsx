@@ -9,6 +9,7 @@ import { localOf, say } from "../app/time";
 import type { Booking } from "../live/frames";
 import { useBookings, useLive, useNow } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
+import { download } from "./calendar";
 
 /** One's own visits, live: what a clinic changes is here the moment it does. */
 export function Visits() {
@@ -115,6 +116,23 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
             }
           >
             <Trans>Move</Trans>
+          </button>
+          <button
+            className="button"
+            type="button"
+            onClick={() =>
+              download({
+                id: visit.booking_id,
+                start: visit.start,
+                end: visit.end,
+                title: [title, provider?.name].filter(Boolean).join(", "),
+                place: [provider?.clinic.name, provider?.clinic.address, provider?.clinic.city]
+                  .filter(Boolean)
+                  .join(", "),
+              })
+            }
+          >
+            <Trans>Add to calendar</Trans>
           </button>
           <button className="button danger" type="button" onClick={onCancel}>
             <Trans>Cancel visit</Trans>
