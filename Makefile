@@ -31,6 +31,7 @@ check: $(DEV_READY)  ## style, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
+	@$(PYTHON) tools/web.py --check
 
 # Without TIER all that CI runs. Tests that need no cluster run two at a time, the
 # simulator and the clusters have the machine to themselves.
