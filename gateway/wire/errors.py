@@ -122,7 +122,7 @@ class VersionBehind(RequestError):
 
     code = "version_behind"
 
-    def __init__(self, etag: bytes) -> None:
+    def __init__(self, etag: bytes = b"") -> None:
         super().__init__(headers=((b"etag", etag),) if etag else ())
 
 
