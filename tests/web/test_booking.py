@@ -71,7 +71,9 @@ def test_a_doctor_sees_a_booking_and_a_cancellation_at_once(opened: Opened) -> N
     visit = patient.locator("article", has=patient.get_by_role("button", name="Move"))
     visit.first.wait_for()
     booking = patient.url.partition("#")[2]
-    patient.locator(f"#{booking}").get_by_role("button", name="Cancel visit").click()
+    patient.locator(f'[id="{booking}"]').get_by_role(
+        "button", name="Cancel visit"
+    ).click()
     patient.get_by_role("dialog").get_by_role("button", name="Cancel visit").click()
     expect(row).to_have_attribute("data-status", "cancelled")
 
