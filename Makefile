@@ -16,7 +16,7 @@ DEV_READY := $(VENV)/.ready-dev
 SERVICES ?= .services
 SERVICES_READY := $(SERVICES)/.ready
 
-.PHONY: help run check test simulate bench load soak blink attack lock clean
+.PHONY: help run check test simulate bench load soak blink attack screens lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -81,6 +81,9 @@ attack: $(DEV_READY)  ## hostile connections, and what a polite client feels of 
 
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
   --no-emit-index-url --no-emit-find-links --no-header pyproject.toml
+
+screens: $(DEV_READY)  ## pictures of the app into docs/screens
+	$(BIN)/python -m tests.web.screens
 
 lock: $(DEV_READY)  ## lock again what pyproject.toml asks for
 	$(LOCK) -o requirements.txt
