@@ -3,7 +3,7 @@ import hooks from "eslint-plugin-react-hooks";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist", "src/api", "src/i18n/*.ts"] },
+  { ignores: ["dist", "src/api"] },
   ...tseslint.configs.strict,
   a11y.flatConfigs.recommended,
   {
