@@ -88,7 +88,7 @@ class GatewayConfig:
     the server's own origin is always one of them."""
 
     demo: bool = False
-    """Whether this is a demo site: one-click people, and messages for everybody."""
+    """Whether this is a demo site: one-click log-ins, outgoing messages shown."""
     demo_tokens: bool = True
     """Whether tokens without an account are taken, as `slotcast token` makes them."""
     site_url: str = ""

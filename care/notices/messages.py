@@ -43,7 +43,7 @@ class OutgoingMessage(Struct, frozen=True):
     sent_at: Millis | None = None
 
 
-class Courier(Protocol):
+class MessageSender(Protocol):
     """Delivers messages of some channel."""
 
     async def deliver(self, outgoing: OutgoingMessage) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from actors.ports import Clock
 from care.jobs.jobs import Job, JobError
 from care.jobs.ports import Handler
-from care.notices.messages import DELIVER, Channel, Courier, OutgoingMessages
+from care.notices.messages import DELIVER, Channel, MessageSender, OutgoingMessages
 from cluster.site.site import Site
 from persistence.keys.ring import KeyRing
 from persistence.notices.folder import FolderCourier
@@ -17,7 +17,7 @@ from persistence.sql.records import Records
 
 
 def message_handlers(
-    outgoing: OutgoingMessages, couriers: Mapping[Channel, Courier], clock: Clock
+    outgoing: OutgoingMessages, couriers: Mapping[Channel, MessageSender], clock: Clock
 ) -> Mapping[str, Handler]:
     """Handlers of jobs that deliver messages."""
 
@@ -49,7 +49,7 @@ def message_handlers_of(
     )
 
 
-def couriers_of(site: Site) -> Mapping[Channel, Courier]:
+def couriers_of(site: Site) -> Mapping[Channel, MessageSender]:
     """What delivers messages of each channel.
 
     Without a mail server all go into a folder; with one, mail alone can be sent.

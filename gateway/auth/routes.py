@@ -30,7 +30,7 @@ from gateway.auth.schemas import (
     VerifiedAnswer,
     VerifyEmailBody,
 )
-from gateway.auth.service import Device, SignedIn, identity_of
+from gateway.auth.service import Device, SignInResult, identity_of
 from gateway.auth.side import AuthSide
 from gateway.http.features import ANYONE, CallerDep, FeatureRouter, caller_of
 
@@ -52,7 +52,9 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def answered(auth: AuthSide, response: Response, signed: SignedIn) -> SignedInAnswer:
+def answered(
+    auth: AuthSide, response: Response, signed: SignInResult
+) -> SignedInAnswer:
     """The answer with its tokens, the refresh token in its cookie if it goes there."""
     in_cookie = signed.session.delivery is Delivery.COOKIE
     if in_cookie and signed.refresh:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from care.people.accounts import Account, Delivery, Session, SignInContext
-from gateway.auth.service import SignedIn
+from gateway.auth.service import SignInResult
 from gateway.http.features import Answer, Body
 from gateway.wire.formats import millis_text
 
@@ -171,7 +171,7 @@ class SignedInAnswer(Answer):
     refresh_token: str | None
 
     @classmethod
-    def of(cls, signed: SignedIn, *, in_body: bool) -> SignedInAnswer:
+    def of(cls, signed: SignInResult, *, in_body: bool) -> SignedInAnswer:
         """The answer of what a client gets."""
         return cls(
             access_token=signed.access,

@@ -111,7 +111,7 @@ class Device(Struct, frozen=True):
     is_known: bool = False
 
 
-class SignedIn(Struct, frozen=True):
+class SignInResult(Struct, frozen=True):
     """What a client gets. ``refresh`` goes into the cookie or the body."""
 
     access: str
@@ -130,7 +130,7 @@ class SignIn:
 
     async def by_password(
         self, email: str, password: str, device: Device, context: str | None
-    ) -> SignedIn:
+    ) -> SignInResult:
         """Sign in with address and password.
 
         An address without an account costs the same and is answered the same.
@@ -147,7 +147,7 @@ class SignIn:
 
     async def open(
         self, account_id: AccountId, device: Device, context: str | None
-    ) -> SignedIn:
+    ) -> SignInResult:
         """Open a session of an account that has proved who it is."""
         now, random = self._it.clock.now(), self._it.random
         contexts = await self._it.accounts.contexts(account_id)
@@ -174,7 +174,7 @@ class SignIn:
 
     async def refresh(
         self, token: str, *, active: bool, context: str | None
-    ) -> SignedIn:
+    ) -> SignInResult:
         """The next tokens of a session.
 
         Raises:
@@ -201,12 +201,12 @@ class SignIn:
                 return await self._again(rotated, context)
         raise SessionEnded
 
-    async def switch(self, caller: Caller, context: str) -> SignedIn:
+    async def switch(self, caller: Caller, context: str) -> SignInResult:
         """An access token for another context of the same session."""
         session = await self.session_of(caller)
         return structs.replace(await self._again(session, context), refresh="")
 
-    async def reauthenticate(self, caller: Caller, password: str) -> SignedIn:
+    async def reauthenticate(self, caller: Caller, password: str) -> SignInResult:
         """A token of someone who has just proved again who they are.
 
         Raises:
@@ -285,7 +285,7 @@ class SignIn:
             raise AccountDisabled
         return attempt.account
 
-    async def _again(self, session: Session, context: str | None) -> SignedIn:
+    async def _again(self, session: Session, context: str | None) -> SignInResult:
         contexts = await self._it.accounts.contexts(session.account_id)
         return self._signed_in(session, contexts, _chosen(contexts, context))
 
@@ -322,7 +322,7 @@ class SignIn:
         session: Session,
         contexts: Sequence[SignInContext],
         context: SignInContext,
-    ) -> SignedIn:
+    ) -> SignInResult:
         now = self._it.clock.now()
         expires_at = Millis((now // 1000) * 1000 + ACCESS_MS)
         identity = Identity(
@@ -341,7 +341,7 @@ class SignIn:
             self._it.random.id("tok"),
             identity,
         )
-        return SignedIn(
+        return SignInResult(
             access=issue_access_token(self._it.keys[0], caller),
             expires_at=expires_at,
             context=context,

@@ -11,7 +11,7 @@ from care.notices.messages import OutgoingMessage
 class FolderCourier:
     """Writes each message to a file of its own, readable by its owner only.
 
-    Implements Courier for every channel. The name is the message's id, so that a
+    Implements MessageSender for every channel. The name is the message's id, so that a
     message that is delivered twice is there once.
     """
 
@@ -19,7 +19,7 @@ class FolderCourier:
         self._folder = folder
 
     async def deliver(self, outgoing: OutgoingMessage) -> None:
-        """See Courier.deliver."""
+        """See MessageSender.deliver."""
         await asyncio.to_thread(self._write, outgoing)
 
     def _write(self, outgoing: OutgoingMessage) -> None:

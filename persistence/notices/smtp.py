@@ -20,7 +20,7 @@ _NO_USE: Final = range(500, 600)
 
 
 class SmtpCourier:
-    """Hands mail to one server. Implements Courier.
+    """Hands mail to one server. Implements MessageSender.
 
     ``url`` is ``smtp://user:password@host:port`` (STARTTLS, unless the host is this
     machine) or ``smtps://…`` (TLS from the start).
@@ -44,7 +44,7 @@ class SmtpCourier:
         self._sender = sender
 
     async def deliver(self, outgoing: OutgoingMessage) -> None:
-        """See Courier.deliver."""
+        """See MessageSender.deliver."""
         try:
             await aiosmtplib.send(
                 mail_of(outgoing, self._sender),

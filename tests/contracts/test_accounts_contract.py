@@ -167,7 +167,7 @@ async def test_attempts_are_counted_with_and_without_an_account(
 ) -> None:
     """A stranger waits after five; a known device and other addresses do not."""
     await _registered(store)
-    for email in (MIRA, "nobody@example.org"):
+    for email in (MIRA, "unknown@example.org"):
         made = [
             await store.attempt(email, known_device=False, now=NOW)
             for _ in range(FREE_ATTEMPTS + 1)
@@ -249,7 +249,7 @@ async def test_a_reset_link_works_once(
     """It sets the password and confirms the address; an unknown address gets none."""
     await store.register(_new(), welcome=WELCOME, known=KNOWN, now=NOW)
     flow = Flow(FlowKind.RESET_PASSWORD, "reset secret", Millis(NOW + 1_000))
-    await store.begin_reset("nobody@example.org", flow, RESET, now=NOW)
+    await store.begin_reset("unknown@example.org", flow, RESET, now=NOW)
     assert await store.reset_account("reset secret", now=NOW) is None
     await store.begin_reset(MIRA, flow, RESET, now=NOW)
     assert await _kinds(records, ring) == ["reset_password", "verify_email"]

@@ -1,4 +1,4 @@
-"""Everybody can use it: axe on the main screens, in light, dark, phone and Arabic."""
+"""Accessibility: axe on the main screens, in light, dark, phone and Arabic."""
 
 from __future__ import annotations
 

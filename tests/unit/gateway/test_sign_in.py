@@ -357,7 +357,7 @@ async def test_known_and_unknown_addresses_are_answered_alike(
 
 async def test_an_unknown_address_costs_a_hash(site: AccountHouse, mira: Any) -> None:
     """Wrong passwords of both run one hash of the same parameters each."""
-    for email in (MIRA, "nobody@example.org"):
+    for email in (MIRA, "unknown@example.org"):
         before = site.auth.passwords.runs
         body = {"email": email, "password": "wrong one", "delivery": "body"}
         assert _code(await site.post("login", body)) == (401, "invalid_credentials")

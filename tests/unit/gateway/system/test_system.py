@@ -7,13 +7,19 @@ import re
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 from openapi_spec_validator import validate
 from structlog.testing import capture_logs
 
 from actors.domain.ids import ShardId
 from actors.errors import ShardAsleep, Unavailable
 from gateway.app import all_operations
+from gateway.auth.demo_routes import router as demo_router
+from gateway.auth.routes import router as auth_router
+from gateway.auth.session_routes import router as session_router
+from gateway.http.features import REFUSALS
 from gateway.http.openapi import codes_of
+from gateway.jobs.routes import router as jobs_router
 from gateway.wire.problems import CODES
 from tests.fakes.house import House, open_house, slot
 
@@ -168,8 +174,12 @@ async def test_every_code_of_the_table_is_documented(house: House) -> None:
         for operation in all_operations(house.app.state.services)
         for code in codes_of(operation)
     }
+    for router in (auth_router, session_router, demo_router, jobs_router):
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            listed.update((route.openapi_extra or {}).get(REFUSALS, ()))
     page = (await house.client.get("/docs/codes")).text
-    elsewhere = {"not_found", "upgrade_required"}
+    elsewhere = {"not_found", "upgrade_required", "account_required"}
     assert set(CODES) == listed | elsewhere
     assert all(f'id="{code}"' in page for code in CODES)
 
