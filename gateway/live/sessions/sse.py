@@ -119,10 +119,10 @@ class LiveStream:
             boards[name] = context.room.take(name, caller, address)
             if number % TAKEN_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        unknown = await context.room.unknown(
+        not_found = await context.room.unknown(
             [board for name, board in boards.items() if name.kind is not Kind.ME]
         )
-        refused = {board.name: reason for board, reason in unknown.items()}
+        refused = {board.name: reason for board, reason in not_found.items()}
         return [name for name in boards if name not in refused], refused
 
     async def _events(
