@@ -104,7 +104,7 @@ async def test_a_lost_line_is_told_and_found_again(house: LiveHouse) -> None:
     ):
         await shown.until("14 Aug")
         relay.cut()
-        await shown.until("connection lost (the line broke); again in")
+        await shown.until("connection lost (the connection broke); again in")
         await patient.ask("hold", key="k1", **SLOT)
         await shown.until("connected again")
         await shown.until("09:00  free -> held")
