@@ -133,3 +133,11 @@ async def test_readiness_says_why_bookings_are_refused(
         assert says in check["detail"]
         assert (answer.status_code == 200) == is_ready
         assert not check["ok"]
+
+
+async def test_probes_ask_by_address_where_names_are_checked() -> None:
+    """Health and metrics answer under any name, everything else under the site's."""
+    async with open_house(public_url="https://slots.example.org") as house:
+        for path, status in (("/healthz", 200), ("/metrics", 200), ("/docs", 421)):
+            response = await house.client.get(path, headers={"Host": "10.0.0.7:8000"})
+            assert response.status_code == status

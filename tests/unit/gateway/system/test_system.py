@@ -374,14 +374,6 @@ async def test_asking_the_live_socket_without_one_is_explained(house: House) -> 
     assert "/v1/stream" in response.json()["detail"]
 
 
-async def test_probes_ask_by_address_where_names_are_checked() -> None:
-    """Health and metrics answer under any name, everything else under the site's."""
-    async with open_house(public_url="https://slots.example.org") as house:
-        for path, status in (("/healthz", 200), ("/metrics", 200), ("/docs", 421)):
-            response = await house.client.get(path, headers={"Host": "10.0.0.7:8000"})
-            assert response.status_code == status
-
-
 async def test_a_shard_that_goes_to_sleep_is_not_missed(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
