@@ -82,6 +82,9 @@ class RedisRevocations:
         self._news = f"{site}:revoked:news"
         self._list = f"{site}:revoked:list"
         self._known: dict[bytes, Millis] = {}
+        self._unlisted: set[bytes] = set()
+        """Known ones that were not yet read in Redis: it may have lost them since, at
+        a stamp that we never saw."""
         self._stamp: bytes | None = None
         self._newest: tuple[int, bytes] | None = None
         """Number and word of the newest one that we have for sure."""
@@ -167,6 +170,8 @@ class RedisRevocations:
             word: until for word, until in self._known.items() if until > now
         }
         self._tell(words, learn)
+        # Until they are read there: putting them back can fail.
+        self._unlisted = {word for _, word in lost}
         self._heard = True
         if lost:
             log.warning("%d revocations were lost in Redis and are put back", len(lost))
@@ -174,10 +179,14 @@ class RedisRevocations:
                 await self._put(lost[at : at + _AT_ONCE])
 
     async def _read_new(self, learn: Learn) -> bool:
-        """Read what came after the newest that we know; False if that is not there."""
+        """Read what came after the newest that we know.
+
+        False if that is not there, or one that we heard of already is missing.
+        """
         if self._newest is None:
             return False
         number, known = self._newest
+        expected = set(self._unlisted)
 
         async def ask(redis: Redis) -> list[Any]:
             return list(
@@ -187,7 +196,11 @@ class RedisRevocations:
         found = await self._link.call(ask)
         if not found or (int(found[0][1]), found[0][0]) != (number, known):
             return False
+        listed = {word for word, _ in found}
+        if not expected <= listed:
+            return False
         self._tell([word for word, _ in found[1:]], learn)
+        self._unlisted -= listed
         self._newest = int(found[-1][1]), found[-1][0]
         self._stamp = b"n%d" % self._newest[0]
         return True
@@ -217,8 +230,10 @@ class RedisRevocations:
             if not self._channel.standing().ok:
                 continue
             try:
+                # Before the stamp is read: one heard meanwhile is under the next one.
+                unlisted = bool(self._unlisted)
                 stamp = await self._link.call(lambda redis: redis.get(self._stamped))
-                if (stamp or b"") == self._stamp:
+                if (stamp or b"") == self._stamp and not unlisted:
                     continue
                 if not _number_of(stamp) or not await self._read_new(learn):
                     await self._read_all(learn)
@@ -233,8 +248,9 @@ class RedisRevocations:
             except msgspec.MsgspecError:
                 log.warning("a word on the channel of revocations makes no sense")
                 continue
-            if len(self._known) < REVOCATIONS_MAX or word in self._known:
+            if word not in self._known and len(self._known) < REVOCATIONS_MAX:
                 self._known[word] = one.until
+                self._unlisted.add(word)
             found.append(one)
         if found:
             self._changed.set()

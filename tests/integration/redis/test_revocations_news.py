@@ -12,6 +12,7 @@ import pytest
 
 from actors.domain.ids import Millis
 from care.sharing import Revocation, RevocationKind
+from persistence.redis.link import RedisAway
 from persistence.shared.revocations_redis import RedisRevocations
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
@@ -137,3 +138,39 @@ async def test_a_stamp_of_an_older_program_is_read_in_full(
         )
         await until(lambda: one.known == {"t9"})
         await old.close()
+
+
+async def test_one_lost_before_the_first_comparison_is_put_back(
+    redis_server: RedisServer, site: str
+) -> None:
+    """It was heard, and Redis lost it with the stamp that would have said so."""
+    one = Follower(redis_server.url, site)
+    async with one.following():
+        word = msgspec.json.encode(token(1))
+        # Only the channel's part of an addition is left.
+        redis_server.ask("PUBLISH", f"{site}:revoked:news", word)
+        await until(lambda: one.known == {"t1"})
+        await until(lambda: redis_server.ask("ZCARD", f"{site}:revoked") == b":1\r\n")
+        await until(lambda: not one.store._unlisted)
+
+
+async def test_putting_back_is_tried_again_until_redis_has_it(
+    redis_server: RedisServer, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis may be away again just then, and its stamp stays as it is."""
+    one = Follower(redis_server.url, site)
+    put, refusals = one.store._put, iter(range(3))
+
+    async def refused_at_first(members: Sequence[tuple[Millis, bytes]]) -> None:
+        if next(refusals, None) is not None:
+            raise RedisAway("away")
+        await put(members)
+
+    async with one.following():
+        await one.store.add(token(1))
+        await until(lambda: one.store._newest is not None)
+        monkeypatch.setattr(one.store, "_put", refused_at_first)
+        keys = [f"{site}:revoked{part}" for part in ("", ":stamp", ":list")]
+        redis_server.ask("DEL", *keys)
+        await until(lambda: redis_server.ask("ZCARD", keys[0]) == b":1\r\n")
+        assert next(refusals, None) is None
