@@ -139,10 +139,13 @@ async def open_live_house(
             )
         )
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(server.serve())
+            serving = tasks.create_task(server.serve())
             await server.up.wait()
             port = server.servers[0].sockets[0].getsockname()[1]
             try:
                 yield LiveHouse(house, port)
             finally:
                 server.should_exit = True
+                # Also after an error: the group would cancel the server, which then
+                # leaves its sockets open.
+                await asyncio.wait({serving})
