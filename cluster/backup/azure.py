@@ -23,6 +23,8 @@ from azure.core.exceptions import (
     ClientAuthenticationError,
     ResourceExistsError,
     ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
 )
 from azure.storage.blob.aio import ContainerClient
 
@@ -172,9 +174,18 @@ class AzurePlace:
                 f"Another backup to {self.name} began just now.",
                 "Name a prefix of its own for each backup.",
             ) from error
-        except AzureError as error:
-            reason = str(error.message).splitlines()[0]
+        except (ServiceRequestError, ServiceResponseError) as error:
             raise Obstacle(
-                f"Azure Blob Storage returned an error for {self.name}: {reason}",
+                f"Azure Blob Storage does not answer for {self.name}: {_reason(error)}",
                 "Check the address and the network, then run the command again.",
             ) from error
+        except AzureError as error:
+            raise Obstacle(
+                f"Azure Blob Storage returned an error for {self.name}: "
+                f"{_reason(error)}",
+                "Check the address and the account, then run the command again.",
+            ) from error
+
+
+def _reason(error: AzureError) -> str:
+    return (str(error.message).splitlines() or [type(error).__name__])[0]

@@ -89,7 +89,9 @@ async def test_azure_that_does_not_answer_is_told(
     server.port = free_port()
     monkeypatch.setenv(CONNECTION, server.connection_string)
     async with opened_place("azure://nightly/x") as place:
-        with pytest.raises(Obstacle, match="Azure Blob Storage does not") as caught:
+        with pytest.raises(
+            Obstacle, match="Azure Blob Storage does not answer"
+        ) as caught:
             await place.begin(b"{}")
     assert "AccountKey" not in str(caught.value)
 

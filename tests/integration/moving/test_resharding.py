@@ -190,7 +190,7 @@ async def test_somebody_who_works_meanwhile_is_noticed(
         await check(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(resharding, "check_untouched", opened_meanwhile)
-    with pytest.raises(Obstacle, match="opened shard"):
+    with pytest.raises(Obstacle, match="s0000 was opened meanwhile"):
         await resharded(site, 5)
     assert (await found_again(site)).layout == site.layout
 
