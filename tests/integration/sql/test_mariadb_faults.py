@@ -22,7 +22,7 @@ from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.projection.store import Applied, Offset, StoreUnavailable
 from persistence.sql import engine as engines
-from persistence.sql.engine import open_engine
+from persistence.sql.engine import Role, open_engine
 from tests.benchmarks.bench_projection import project, visits
 from tests.faults.proxy import Proxy
 from tests.fixtures.mariadb import MariaDbServer
@@ -68,11 +68,8 @@ async def expected(
 
 
 async def rows_of(url: str) -> Rows:
-    engine = open_engine(url, "reader")
-    try:
+    async with opened(url, "reader") as engine:
         return await all_rows(engine)
-    finally:
-        await engine.dispose()
 
 
 class Following:
@@ -93,36 +90,34 @@ class Following:
 async def following(
     url: str, journal: Any, batch: int = 100
 ) -> AsyncIterator[Following]:
-    engine = open_engine(url, "projector")
-    store = SqlProjectionStore(engine)
-    projector = Projector(
-        journal, store, FixedClock(), batch_max=batch, lanes=store.lanes
-    )
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(projector.run(stop))
-        try:
-            yield Following(projector, engine)
-        finally:
-            stop.set()
-    assert not projector.parked
-    assert not projector.refused
-    await engine.dispose()
+    async with opened(url) as engine:
+        store = SqlProjectionStore(engine)
+        projector = Projector(
+            journal, store, FixedClock(), batch_max=batch, lanes=store.lanes
+        )
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(projector.run(stop))
+            try:
+                yield Following(projector, engine)
+            finally:
+                stop.set()
+        assert not projector.parked
+        assert not projector.refused
 
 
 async def all_projected(url: str, journal: StoryJournal) -> None:
     """Wait until nothing is left to project."""
     ends = {shard: len(records) for shard, records in journal.records.items()}
-    engine = open_engine(url, "reader")
-    store = SqlProjectionStore(engine)
-    deadline = time.monotonic() + DEADLINE_S
-    while True:
-        offsets = await store.shard_offsets()
-        if {shard: one.seq for shard, one in offsets.items()} == ends:
-            break
-        assert time.monotonic() < deadline, offsets
-        await asyncio.sleep(0.02)
-    await engine.dispose()
+    async with opened(url, "reader") as engine:
+        store = SqlProjectionStore(engine)
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            offsets = await store.shard_offsets()
+            if {shard: one.seq for shard, one in offsets.items()} == ends:
+                break
+            assert time.monotonic() < deadline, offsets
+            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("driver", ON_SERVER)
@@ -179,46 +174,67 @@ async def test_two_projectors_at_once(
     assert await rows_of(url) == await expected(journal, request, tmp_path)
 
 
+@pytest.mark.parametrize("shards", [1, 2], ids=["alone", "together"])
 @pytest.mark.parametrize("driver", ON_SERVER)
 async def test_a_commit_without_an_answer_is_looked_up(
-    server: MariaDbServer, driver: str
+    server: MariaDbServer, driver: str, shards: int
 ) -> None:
-    """The answer to COMMIT is lost: unknown at first, and after a look done once."""
-    url = empty_database(server, f"cut_{driver}", driver)
-    story, journal = Story(), StoryJournal()
-    journal.tell(SHARD, story.registered(), story.offers(), story.booked(1))
+    """The answer to COMMIT is lost: unknown at first, and after a look done once.
+
+    So with one shard in the transaction, and with several.
+    """
+    url = empty_database(server, f"cut_{driver}_{shards}", driver)
+    stories = {
+        ShardId(f"s{place:04}"): Story(100 * place, a_clinic(place))
+        for place in range(1, shards + 1)
+    }
+    journal = StoryJournal()
+    for shard, story in stories.items():
+        journal.tell(shard, story.registered(), story.offers(), story.booked(1))
     async with Proxy("127.0.0.1", server.port) as proxy:
         through = url.replace(f":{server.port}/", f":{proxy.port}/")
-        engine = open_engine(through, "projector")
-
-        def cut(_: object) -> None:
-            if not proxy.cuts:
-                proxy.set(cut_after=0)  # the server's next word, to this COMMIT
-
-        event.listen(engine.sync_engine, "commit", cut)
-        projector = Projector(journal, SqlProjectionStore(engine), FixedClock())
-        with pytest.raises(StoreUnavailable):
-            await projector.step()
-        assert proxy.cuts == 1
-        proxy.heal()
-        done = await wait_for_offset(Offset(3, 1), engine)
-        assert await projector.step() == 0
-        journal.tell(SHARD, story.cancelled(1))
-        assert await projector.step() == 1
-        await engine.dispose()
-    assert done == Offset(3, 1)
+        async with opened(through) as engine:
+            cut_the_answer_to_a_write(proxy, engine)
+            projector = Projector(journal, SqlProjectionStore(engine), FixedClock())
+            with pytest.raises(StoreUnavailable):
+                await projector.step()
+            assert proxy.cuts == 1
+            proxy.heal()
+            await wait_for_offsets(dict.fromkeys(stories, Offset(3, 1)), engine)
+            assert await projector.step() == 0
+            for shard, story in stories.items():
+                journal.tell(shard, story.cancelled(1))
+            assert await projector.step() == shards
     assert not projector.parked
-    assert len((await rows_of(url))["appointment_history"]) == 2
+    assert len((await rows_of(url))["appointment_history"]) == 2 * shards
 
 
-async def wait_for_offset(offset: Offset, engine: AsyncEngine) -> Offset:
+def cut_the_answer_to_a_write(proxy: Proxy, engine: AsyncEngine) -> None:
+    """Cut the line at the answer to the first COMMIT of a transaction that wrote.
+
+    The transactions that read the offsets end with a COMMIT, too.
+    """
+    wrote: list[str] = []
+
+    def executed(_1: Any, _2: Any, statement: str, _3: Any, _4: Any, _5: Any) -> None:
+        if not statement.startswith("SELECT"):
+            wrote.append(statement)
+
+    def commit(_: object) -> None:
+        if wrote and not proxy.cuts:
+            proxy.set(cut_after=0)  # the server's next word, to this COMMIT
+
+    event.listen(engine.sync_engine, "after_cursor_execute", executed)
+    event.listen(engine.sync_engine, "commit", commit)
+
+
+async def wait_for_offsets(offsets: dict[ShardId, Offset], engine: AsyncEngine) -> None:
     """The server may still be at that commit when the line is already cut."""
     deadline = time.monotonic() + DEADLINE_S
     store = SqlProjectionStore(engine)
-    while (found := await store.offset(SHARD)) != offset:
-        assert time.monotonic() < deadline
+    while (found := await store.shard_offsets()) != offsets:
+        assert time.monotonic() < deadline, found
         await asyncio.sleep(0.005)
-    return found
 
 
 async def test_a_server_that_becomes_read_only_is_left(server: MariaDbServer) -> None:
@@ -244,9 +260,9 @@ async def test_a_server_that_becomes_read_only_is_left(server: MariaDbServer) ->
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[AsyncEngine]:
-    """A projector's engine, closed whatever happens: a control makes tests fail."""
-    engine = open_engine(url, "projector")
+async def opened(url: str, role: Role = "projector") -> AsyncIterator[AsyncEngine]:
+    """An engine, closed whatever happens: a control makes tests fail."""
+    engine = open_engine(url, role)
     try:
         yield engine
     finally:
@@ -300,13 +316,12 @@ async def test_shards_that_share_a_clinic_at_the_same_time(
 
 
 async def project_side_by_side(url: str, journal: StoryJournal) -> None:
-    engine = open_engine(url, "projector")
-    store = SqlProjectionStore(engine)
-    projector = Projector(journal, store, FixedClock(), lanes=store.lanes)
-    quiet = 0
-    while quiet < 2:
-        try:
-            quiet = 0 if await projector.step() else quiet + 1
-        except StoreUnavailable:  # a deadlock: the server has chosen one of two
-            quiet = 0
-    await engine.dispose()
+    async with opened(url) as engine:
+        store = SqlProjectionStore(engine)
+        projector = Projector(journal, store, FixedClock(), lanes=store.lanes)
+        quiet = 0
+        while quiet < 2:
+            try:
+                quiet = 0 if await projector.step() else quiet + 1
+            except StoreUnavailable:  # a deadlock: the server has chosen one of two
+                quiet = 0
