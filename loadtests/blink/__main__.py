@@ -35,7 +35,7 @@ from loadtests.workload.providers import (
     register_provider,
 )
 from loadtests.workload.region import tokens
-from loadtests.workload.watchers import iso_week
+from loadtests.workload.weeks import iso_week
 
 PROVIDER, VISIT_TYPE, PATIENT = "prv_blink", "consult", "pat_blink"
 SLOTS_A_DAY = 16

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from loadtests.load.scenarios import SCENARIOS, Scenario
+from loadtests.workload.weeks import iso_week
 
 PLAN_VARIABLE = "SLOTCAST_LOAD_PLAN"
 """Names the file for Locust's processes."""
@@ -80,16 +81,3 @@ def read_plan(path: Path) -> Plan:
     document = json.loads(path.read_text("utf-8"))
     doctors = tuple(Doctor(**doctor) for doctor in document.pop("doctors"))
     return Plan(doctors=doctors, **document)
-
-
-def iso_week(day: date) -> str:
-    """The ISO week of a day as topics spell it: ``2026-W49``."""
-    year, week, _ = day.isocalendar()
-    return f"{year}-W{week:02d}"
-
-
-def days_of(week: str) -> tuple[date, date]:
-    """Its Monday and its Sunday."""
-    year, number = week.split("-W")
-    first = date.fromisocalendar(int(year), int(number), 1)
-    return first, date.fromordinal(first.toordinal() + 6)

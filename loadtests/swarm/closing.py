@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 import gevent
 
-from loadtests.load.plan import days_of
 from loadtests.load.views import Rows, difference, of_bookings, of_slots
 from loadtests.swarm.shift import SHIFT
+from loadtests.workload.weeks import days_of
 
 if TYPE_CHECKING:
     from locust.env import Environment

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from locust import between, task
 
-from loadtests.load.plan import days_of
 from loadtests.swarm.bookers import Booker
 from loadtests.swarm.live import Live
 from loadtests.swarm.people import Person
+from loadtests.workload.weeks import days_of
 
 
 class Physician(Person):

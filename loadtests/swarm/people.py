@@ -12,9 +12,10 @@ from locust import User
 from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import LocustError
 
-from loadtests.load.plan import Doctor, days_of
+from loadtests.load.plan import Doctor
 from loadtests.swarm.live import Answer, Live
 from loadtests.swarm.shift import SHIFT, rest
+from loadtests.workload.weeks import days_of
 
 REFUSALS = frozenset(
     {

@@ -10,15 +10,10 @@ from types import TracebackType
 from loadtests.wire.http_client import HttpClient
 from loadtests.wire.live_client import LiveWatcher
 from loadtests.workload.region import Region
+from loadtests.workload.weeks import iso_week
 
 TOPICS_PER_SOCKET = 100
 SETTLE_S = 20.0
-
-
-def iso_week(day: date) -> str:
-    """The ISO week of a day as topics spell it: ``2026-W49``."""
-    year, week, _ = day.isocalendar()
-    return f"{year}-W{week:02d}"
 
 
 class Watch:

@@ -29,7 +29,7 @@ from loadtests.wire.live_client import LiveWatcher
 from loadtests.workload.history import FAIL, INFO, OK, History, Operation, Sample
 from loadtests.workload.plan import SLOT_MINUTES, VISIT_TYPE, Plan, register
 from loadtests.workload.region import tokens
-from loadtests.workload.watchers import iso_week
+from loadtests.workload.weeks import iso_week
 
 AGAIN = (425, 429, 502, 503, 504)
 """Statuses after which a request is repeated: nothing happened, or it is unknown."""

@@ -14,11 +14,12 @@ from loadtests.load.budgets import Budgets, judge
 from loadtests.load.checks import broken, kept
 from loadtests.load.outcome import Outcome
 from loadtests.load.page import page, write_page
-from loadtests.load.plan import Doctor, Plan, days_of, iso_week, read_plan
+from loadtests.load.plan import Doctor, Plan, read_plan
 from loadtests.load.plots import plots
 from loadtests.load.practice import next_monday, opened_starts, rules
 from loadtests.load.tally import Tally
 from loadtests.load.watching import Sample, cores
+from loadtests.workload.weeks import days_of, iso_week
 
 BEGAN = 1_700_000_000
 
