@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from actors.remote.actor import NAMESPACE
 from cluster.keeping.moves import HandOff, Mover, Question, Step
 from cluster.keeping.planner import Move
 from cluster.keeping.ray_actors import RayActors
+from cluster.terminal.alongside import alongside
 from tests.acceptance.test_ray_shards import booking, days, free_starts
 from tests.fixtures.ray import RaySite, local_ray, ray_site
 from tests.unit.actors import practice as p
@@ -70,19 +71,6 @@ async def bench(
         assert set(survey.places().values()) == {node}
         yield Bench(site, actors, Mover(actors), node)
         actors.close()
-
-
-@asynccontextmanager
-async def background(
-    work: Coroutine[object, object, None],
-) -> AsyncIterator[asyncio.Task[None]]:
-    """Something that goes on meanwhile, and ends with the block."""
-    task = asyncio.get_running_loop().create_task(work)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 @dataclass
@@ -190,7 +178,7 @@ async def test_ten_hand_offs_among_bookings_and_holds(
         site = one.site
         visitors = Visitors(site, (await free_starts(site))[::-1])
         watcher = Watcher(one)
-        async with background(watcher.run()), background(visitors.run()) as visiting:
+        async with alongside(watcher.run()), alongside(visitors.run()) as visiting:
             went = [await one.hand_over() for _ in range(HAND_OFFS)]
             assert [hand_off.fault for hand_off in went] == [""] * HAND_OFFS
             visitors.enough.set()
