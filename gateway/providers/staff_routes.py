@@ -54,6 +54,11 @@ def _is_dry_run(call: Call) -> bool:
     return text == "true"
 
 
+def _rules_tag(version: int) -> bytes:
+    """The ETag of a version of the rules; ``_known_in`` reads it."""
+    return b'"r%d"' % version
+
+
 def _known_in(call: Call) -> int:
     """The version of the rules that the caller has, by If-Match; 0 if any will do."""
     text = (call.header(b"if-match") or "*").strip()
@@ -174,7 +179,7 @@ def _schedule(providers: ProviderService) -> Operation:
 def _availability(providers: ProviderService) -> Operation:
     async def availability(call: Call) -> Reply:
         body, version = await providers.availability(call.caller, provider_id_in(call))
-        etag = (b"etag", b'"r%d"' % version)
+        etag = (b"etag", _rules_tag(version))
         return Reply(200, json.encode(body), (JSON, NO_STORE, etag))
 
     return Operation(
@@ -202,7 +207,7 @@ def _set_availability(providers: ProviderService) -> Operation:
         )
         if version.dry_run:
             return Reply(200, json.encode(body))
-        etag = (b"etag", b'"r%d"' % body.version)
+        etag = (b"etag", _rules_tag(body.version))
         return Reply(200, json.encode(body), (JSON, NO_STORE, etag))
 
     return Operation(
