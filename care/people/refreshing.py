@@ -5,7 +5,7 @@ not hold, so a stolen database mints nothing, and no token needs a row. Refreshi
 compare-and-set on the generation. A token of the generation before still gets the
 present one's successor, again, while
 
-- nobody has used the successor: the answer may have been lost; or
+- the successor has not been used: the answer may have been lost; or
 - the rotation is a moment old: two tabs may have asked at once.
 
 Any other old token ends the session: either its owner or a thief holds the newer one,
