@@ -127,7 +127,7 @@ def from_npm(folder: Path) -> bool:
     installed = folder / ".installed.json"
     if installed.exists() and installed.read_bytes() == lock:
         return True
-    say("Installing Azurite for the tests (once) …")
+    say("Installing Azurite and an OpenID issuer for the tests (once) …")
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(SOURCES / name, folder / name)
