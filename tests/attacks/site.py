@@ -27,8 +27,8 @@ from gateway.http.router import GatewayApp
 from gateway.live.transport import connection
 from gateway.live.transport import parsers as incoming
 from tests import factories as make
+from tests.fakes.api import KEY, open_api
 from tests.fakes.clocks import RunningClock
-from tests.fakes.house import KEY, open_house
 
 
 def _plain_http(server: WebServer) -> None:
@@ -58,11 +58,11 @@ async def serve(
     chosen = read_settings(log_requests=False, drain_seconds=1.0, **settings)
     config = config_of(chosen, KEY, "0")
     config = replace(config, http=replace(config.http, **limits))
-    async with open_house(config=config, clock=RunningClock(make.NOW)) as house:
-        await house.add_provider()
-        await house.project()
-        assert isinstance(house.app, GatewayApp)
-        server = server_of(house.app, chosen)
+    async with open_api(config=config, clock=RunningClock(make.NOW)) as api:
+        await api.add_provider()
+        await api.project()
+        assert isinstance(api.app, GatewayApp)
+        server = server_of(api.app, chosen)
         for guard in without:
             GUARDS[guard](server)
         listener = socket.create_server(("127.0.0.1", 0))
@@ -70,7 +70,7 @@ async def serve(
         await server.listening.wait()
         told = {
             "port": listener.getsockname()[1],
-            "token": house.token("patient", "pat_1"),
+            "token": api.token("patient", "pat_1"),
         }
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()

@@ -29,8 +29,8 @@ from persistence.shared.budgets import RedisBudgets
 from persistence.shared.pages import RedisPages
 from persistence.shared.revocations_redis import RedisRevocations
 from tests import factories as make
-from tests.fakes.house import CONFIG, KEY
-from tests.fakes.live_house import LiveHouse, open_live_house
+from tests.fakes.api import CONFIG, KEY
+from tests.fakes.live_api import LiveApi, open_live_api
 from tests.fixtures.redis_server import RedisServer
 
 CALL_S = 0.001
@@ -157,9 +157,9 @@ class Screen:
         raise AssertionError(code)
 
 
-async def paint(live: LiveHouse) -> float:
+async def paint(live: LiveApi) -> float:
     """Milliseconds until a gateway that knows no topic shows all pages."""
-    hub, now = live.live.hub, live.house.clock.now()
+    hub, now = live.live.hub, live.api.clock.now()
     for watcher in list(hub.watchers):
         hub.dropped(watcher, now)
     for board in list(hub.index.boards.values()):
@@ -179,10 +179,10 @@ async def paint(live: LiveHouse) -> float:
 async def first_paint(store: RedisPages | None) -> dict[str, float]:
     """With and without hot pages; ``shard`` is what the shards' processes work."""
     shared = {"pages": store} if store else {}
-    async with open_live_house(shared=shared) as live:
+    async with open_live_api(shared=shared) as live:
         for number in range(2, PAGES + 1):
-            await live.house.add_provider(number)
-        links = live.house.links
+            await live.api.add_provider(number)
+        links = live.api.links
         execute, work = links.execute, [0.0]
 
         async def call(

@@ -21,8 +21,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.config import GatewayConfig, LiveSettings
 from tests.factories import NOW
+from tests.fakes.api import KEY, open_api
 from tests.fakes.clocks import RunningClock
-from tests.fakes.house import KEY, open_house
 
 
 async def serve(app: Any, port: int, ws: Any) -> None:
@@ -49,11 +49,11 @@ async def gateway(port: int) -> None:
         token_keys=(KEY,), rate_limited=False, log_requests=False, live=live
     )
     clock = RunningClock(NOW)
-    async with open_house(config, clock=clock) as house:
-        await house.add_provider(1)
-        sys.stdout.write(house.token("patient", "pat_1", ttl_s=86_400) + "\n")
+    async with open_api(config, clock=clock) as api:
+        await api.add_provider(1)
+        sys.stdout.write(api.token("patient", "pat_1", ttl_s=86_400) + "\n")
         sys.stdout.flush()
-        await serve(house.app, port, house.app.state.live.protocol)
+        await serve(api.app, port, api.app.state.live.protocol)
 
 
 async def plain(port: int) -> None:

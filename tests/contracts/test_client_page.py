@@ -6,7 +6,7 @@ import asyncio
 import re
 import sys
 
-from tests.fakes.live_house import open_live_house
+from tests.fakes.live_api import open_live_api
 from tests.fixtures.server import ROOT, clean_environment
 
 TOPIC = "slots/prv_1/consult/2026-W33"
@@ -16,13 +16,13 @@ async def test_the_example_books_sees_and_cancels() -> None:
     """Against a real gateway, with nothing but what the page says to set."""
     page = (ROOT / "docs" / "client.md").read_text("utf-8")
     (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    async with open_live_house() as house:
+    async with open_live_api() as api:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", program),
             cwd=ROOT,
             env=clean_environment(
-                SLOTCAST_URL=house.url,
-                SLOTCAST_TOKEN=house.house.token("patient", "pat_1"),
+                SLOTCAST_URL=api.url,
+                SLOTCAST_TOKEN=api.api.token("patient", "pat_1"),
                 TOPIC=TOPIC,
             ),
             stdout=asyncio.subprocess.PIPE,

@@ -20,8 +20,8 @@ from slotcast.client.events import (
     TokenUnavailable,
     TopicRefused,
 )
+from tests.fakes.live_api import LiveApi, open_live_api
 from tests.fakes.live_clients import a_client, until
-from tests.fakes.live_house import LiveHouse, open_live_house
 
 WEEK = "slots/prv_1/consult/2026-W33"
 SLOT: dict[str, Any] = {
@@ -32,22 +32,20 @@ SLOT: dict[str, Any] = {
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[LiveHouse]:
-    async with open_live_house(live=LiveSettings(heartbeat_s=1)) as opened:
+async def api() -> AsyncIterator[LiveApi]:
+    async with open_live_api(live=LiveSettings(heartbeat_s=1)) as opened:
         yield opened
 
 
-async def test_a_token_is_replaced_before_it_ends(house: LiveHouse) -> None:
+async def test_a_token_is_replaced_before_it_ends(api: LiveApi) -> None:
     """The server's clock says when; the socket lives on."""
-    fresh = house.house.token("patient", "pat_1", ttl_s=3_000, jti="fresh")
+    fresh = api.api.token("patient", "pat_1", ttl_s=3_000, jti="fresh")
 
     async def fresh_token() -> str:
         return fresh
 
-    token = house.house.token("patient", "pat_1", ttl_s=30)
-    async with a_client(
-        house.url, "me", token=token, fresh_token=fresh_token
-    ) as person:
+    token = api.api.token("patient", "pat_1", ttl_s=30)
+    async with a_client(api.url, "me", token=token, fresh_token=fresh_token) as person:
         first = await until(person, SignedIn)
         assert (await until(person, TokenEnding)).seconds <= 30
         again = await until(person, SignedIn)
@@ -58,18 +56,18 @@ async def test_a_token_is_replaced_before_it_ends(house: LiveHouse) -> None:
 async def test_an_expired_token_is_replaced_on_the_way_back() -> None:
     """4005 closes; with a fresh token it comes back to its private topics."""
     seldom = LiveSettings(heartbeat_s=1_000_000, retry_ms=(1, 5))
-    async with open_live_house(live=seldom) as house:
-        tokens = iter(["no token at all", house.house.token("patient", "pat_1", 9_000)])
+    async with open_live_api(live=seldom) as api:
+        tokens = iter(["no token at all", api.api.token("patient", "pat_1", 9_000)])
 
         async def fresh_token() -> str:
             return next(tokens)
 
-        token = house.house.token("patient", "pat_1", ttl_s=3_000)
+        token = api.api.token("patient", "pat_1", ttl_s=3_000)
         async with a_client(
-            house.url, "me", token=token, fresh_token=fresh_token
+            api.url, "me", token=token, fresh_token=fresh_token
         ) as person:
             await until(person, SnapshotSeen)
-            house.house.clock.step(3_000)
+            api.api.clock.step(3_000)
             assert (await until(person, Lost)).code == 4005
             # The first fresh token does not hold, and no other is asked for by itself.
             await until(person, SignInRefused)
@@ -81,23 +79,23 @@ async def test_an_expired_token_is_replaced_on_the_way_back() -> None:
             assert person.views["me"].position is not None
 
 
-async def test_who_cannot_get_a_token_is_told(house: LiveHouse) -> None:
+async def test_who_cannot_get_a_token_is_told(api: LiveApi) -> None:
     """Whatever the source of tokens does wrong is an event, not the end."""
 
     async def fresh_token() -> str:
         raise OSError("the token server is away")
 
     async with a_client(
-        house.url, WEEK, token="nonsense", fresh_token=fresh_token
+        api.url, WEEK, token="nonsense", fresh_token=fresh_token
     ) as person:
         told = await until(person, TokenUnavailable)
         assert "token server is away" in told.reason
         await person.shown()
 
 
-async def test_who_is_sent_away_stays_away(house: LiveHouse) -> None:
+async def test_who_is_sent_away_stays_away(api: LiveApi) -> None:
     """4501: the iteration, open commands and later ones say so; nothing reconnects."""
-    async with a_client(house.url, WEEK, token="nonsense") as person:
+    async with a_client(api.url, WEEK, token="nonsense") as person:
         await person.shown()
         for number in (1, 2):
             await person.authenticate(f"nonsense {number}")
@@ -111,11 +109,11 @@ async def test_who_is_sent_away_stays_away(house: LiveHouse) -> None:
 
 
 async def test_a_token_is_in_no_log(
-    house: LiveHouse, caplog: pytest.LogCaptureFixture
+    api: LiveApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not even when a program asks for everything that there is to know."""
     caplog.set_level(logging.DEBUG)
-    token = house.house.token("patient", "pat_1")
-    async with a_client(house.url, "me", token=token) as person:
+    token = api.api.token("patient", "pat_1")
+    async with a_client(api.url, "me", token=token) as person:
         await until(person, SnapshotSeen)
     assert token not in caplog.text

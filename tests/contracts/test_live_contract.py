@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 
 from actors.domain.ids import ProviderId
 from gateway.config import LiveSettings
-from tests.fakes.live_house import LiveClient, LiveHouse, open_live_house
+from tests.fakes.live_api import LiveApi, LiveClient, open_live_api
 
 WEEK = "slots/prv_1/consult/2026-W33"
 SLOT = {
@@ -25,8 +25,8 @@ SLOT = {
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[LiveHouse]:
-    async with open_live_house() as opened:
+async def api() -> AsyncIterator[LiveApi]:
+    async with open_live_api() as opened:
         yield opened
 
 
@@ -41,9 +41,9 @@ def state_of(frame: dict[str, Any], start: str = SLOT["start"]) -> str | None:
     return dict(frame["slots"]).get(start)
 
 
-async def test_a_watcher_sees_a_slot_held_and_free_again(house: LiveHouse) -> None:
+async def test_a_watcher_sees_a_slot_held_and_free_again(api: LiveApi) -> None:
     """A stranger sees a slot become held, and free again, without a token."""
-    async with house.client() as stranger, house.client("patient", "pat_1") as patient:
+    async with api.client() as stranger, api.client("patient", "pat_1") as patient:
         snapshot = await watch(stranger, WEEK)
         assert snapshot["t"] == "snapshot"
         assert state_of(snapshot) == "free"
@@ -62,10 +62,10 @@ async def test_a_watcher_sees_a_slot_held_and_free_again(house: LiveHouse) -> No
         assert state_of(after) == "free"
 
 
-async def test_deltas_chain_by_topic(house: LiveHouse) -> None:
+async def test_deltas_chain_by_topic(api: LiveApi) -> None:
     """A change in another week leaves no gap: from is the topic's previous frame."""
     other = {**SLOT, "start": "2026-08-17T09:00:00Z"}
-    async with house.client("patient", "pat_1") as patient:
+    async with api.client("patient", "pat_1") as patient:
         snapshot = await watch(patient, WEEK)
         assert (await patient.ask("hold", **other))["status"] == 201
         assert (await patient.ask("hold", **SLOT))["status"] == 201
@@ -75,12 +75,12 @@ async def test_deltas_chain_by_topic(house: LiveHouse) -> None:
         assert frame["version"] > snapshot["version"] + 1
 
 
-async def test_commands_answer_as_rest_does(house: LiveHouse) -> None:
+async def test_commands_answer_as_rest_does(api: LiveApi) -> None:
     """Status, body and refusals of a command are those of REST, key included."""
-    headers = house.house.patient(1)
+    headers = api.api.patient(1)
     async with (
-        house.client("patient", "pat_1") as patient,
-        httpx.AsyncClient(base_url=house.url, headers=headers) as rest,
+        api.client("patient", "pat_1") as patient,
+        httpx.AsyncClient(base_url=api.url, headers=headers) as rest,
     ):
         booked = await patient.ask("book", key="same", **SLOT)
         again = await rest.post(
@@ -105,9 +105,9 @@ async def test_commands_answer_as_rest_does(house: LiveHouse) -> None:
         assert (reused["status"], reused["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_a_hold_is_extended_and_booked(house: LiveHouse) -> None:
+async def test_a_hold_is_extended_and_booked(api: LiveApi) -> None:
     """The whole way of a patient goes over one socket."""
-    async with house.client("patient", "pat_1") as patient:
+    async with api.client("patient", "pat_1") as patient:
         held = (await patient.ask("hold", **SLOT))["body"]
         longer = (await patient.ask("extend", hold_id=held["hold_id"]))["body"]
         assert longer["extensions_left"] == held["extensions_left"] - 1
@@ -116,33 +116,33 @@ async def test_a_hold_is_extended_and_booked(house: LiveHouse) -> None:
         assert booked["body"]["status"] == "booked"
 
 
-async def test_resume_sends_what_is_missing_and_nothing_else(house: LiveHouse) -> None:
+async def test_resume_sends_what_is_missing_and_nothing_else(api: LiveApi) -> None:
     """Current: only the answer. Behind: the deltas. Another epoch: a snapshot."""
-    async with house.client("patient", "pat_1") as patient:
+    async with api.client("patient", "pat_1") as patient:
         first = await watch(patient, WEEK)
         held = await patient.ask("hold", **SLOT)
         delta = next((f for f in patient.frames if f["t"] == "delta"), None)
         delta = delta or await patient.until("delta")
-        async with house.client() as late:
+        async with api.client() as late:
             behind = [first["epoch"], first["version"]]
             assert await watch(late, WEEK, since={WEEK: behind}) == delta
-        async with house.client() as current:
+        async with api.client() as current:
             stands = [delta["epoch"], delta["version"]]
             await current.ask("subscribe", topics=[WEEK], since={WEEK: stands})
             assert (await current.ask("ping"))["t"] == "pong"
             assert [f["t"] for f in current.frames] == ["result", "pong"]
-        async with house.client() as foreign:
+        async with api.client() as foreign:
             frame = await watch(foreign, WEEK, since={WEEK: [99, 1]})
             assert frame["t"] == "snapshot"
             assert state_of(frame) == "held"
         assert held["body"]["version"] == delta["version"]
 
 
-async def test_the_doctor_sees_the_day_change(house: LiveHouse) -> None:
+async def test_the_doctor_sees_the_day_change(api: LiveApi) -> None:
     """A doctor's schedule shows who booked, the patient's own topic shows it too."""
     async with (
-        house.client("doctor", "prv_1") as doctor,
-        house.client("patient", "pat_7") as patient,
+        api.client("doctor", "prv_1") as doctor,
+        api.client("patient", "pat_7") as patient,
     ):
         empty = await watch(doctor, "schedule/prv_1")
         assert empty["bookings"] == []
@@ -156,20 +156,20 @@ async def test_the_doctor_sees_the_day_change(house: LiveHouse) -> None:
         assert (own["topic"], own["bookings"]) == ("me", [booked["body"]])
 
 
-async def test_me_begins_with_what_is_already_booked(house: LiveHouse) -> None:
+async def test_me_begins_with_what_is_already_booked(api: LiveApi) -> None:
     """The snapshot of ``me`` has a booking that was made before it was watched."""
-    async with house.client("patient", "pat_3") as patient:
+    async with api.client("patient", "pat_3") as patient:
         booked = await patient.ask("book", **SLOT)
-        await house.house.project()
+        await api.api.project()
         snapshot = await watch(patient, "me")
         assert snapshot["bookings"] == [booked["body"]]
 
 
-async def test_rules_changed_are_told_as_one_delta(house: LiveHouse) -> None:
+async def test_rules_changed_are_told_as_one_delta(api: LiveApi) -> None:
     """Time off takes slots away: watchers of the week get them as gone."""
-    async with house.client() as stranger:
+    async with api.client() as stranger:
         await watch(stranger, WEEK)
-        async with httpx.AsyncClient(base_url=house.url) as rest:
+        async with httpx.AsyncClient(base_url=api.url) as rest:
             answer = await rest.post(
                 "/v1/providers/prv_1/time-off",
                 json={
@@ -177,34 +177,34 @@ async def test_rules_changed_are_told_as_one_delta(house: LiveHouse) -> None:
                     "end": "2026-08-11T00:00:00Z",
                     "reason": "ill",
                 },
-                headers=house.house.doctor(),
+                headers=api.api.doctor(),
             )
             assert answer.is_success
         delta = await stranger.until("delta")
         assert state_of(delta) == "gone"
 
 
-async def test_private_topics_are_private(house: LiveHouse) -> None:
+async def test_private_topics_are_private(api: LiveApi) -> None:
     """Without the right, the topic is an error of its own and the others are had."""
-    async with house.client() as stranger:
+    async with api.client() as stranger:
         identifier = await stranger.send("subscribe", topics=["me", WEEK])
         error, result = await stranger.next(), await stranger.next()
         assert (error["status"], error["topic"]) == (401, "me")
         assert (result["id"], result["body"]) == (identifier, {"topics": [WEEK]})
     for role, subject in (("patient", "pat_1"), ("doctor", "prv_2")):
-        async with house.client(role, subject) as other:
+        async with api.client(role, subject) as other:
             await other.send("subscribe", topics=["schedule/prv_1"])
             error = await other.next()
             assert (error["status"], error["code"]) == (403, "forbidden")
             assert (await other.next())["body"] == {"topics": []}
     for role, subject in (("clinic_admin", "cln_1"), ("admin", "root")):
-        async with house.client(role, subject) as staff:
+        async with api.client(role, subject) as staff:
             assert (await watch(staff, "schedule/prv_1"))["t"] == "snapshot"
 
 
-async def test_bad_topics_are_named(house: LiveHouse) -> None:
+async def test_bad_topics_are_named(api: LiveApi) -> None:
     """A malformed topic and an unknown provider are errors that name the topic."""
-    async with house.client() as client:
+    async with api.client() as client:
         await client.send("subscribe", topics=["slots/prv_1/consult/2026-W60"])
         error = await client.next()
         assert (error["status"], error["code"]) == (422, "invalid_request")
@@ -219,9 +219,9 @@ async def test_bad_topics_are_named(house: LiveHouse) -> None:
         assert (await client.next())["t"] == "snapshot"
 
 
-async def test_commands_need_a_token(house: LiveHouse) -> None:
+async def test_commands_need_a_token(api: LiveApi) -> None:
     """A stranger's command is 401, and the socket lives on."""
-    async with house.client() as stranger:
+    async with api.client() as stranger:
         assert (await stranger.ask("hold", **SLOT))["code"] == "unauthenticated"
         assert (await stranger.ask("ping"))["t"] == "pong"
         bad = await stranger.ask("auth", token="nonsense")
@@ -230,10 +230,10 @@ async def test_commands_need_a_token(house: LiveHouse) -> None:
 
 @pytest.mark.parametrize("frame", ["{", "[]", '{"op":7}', '{"id":[]}', b"bytes"])
 async def test_unreadable_frames_end_the_connection(
-    house: LiveHouse, frame: str | bytes
+    api: LiveApi, frame: str | bytes
 ) -> None:
     """Each is an error; the third closes with 4500."""
-    async with house.client() as client:
+    async with api.client() as client:
         for _ in range(3):
             await client.connection.send(frame)
         assert await client.closed() == 4500
@@ -242,17 +242,17 @@ async def test_unreadable_frames_end_the_connection(
         assert client.connection.close_reason == "Three frames could not be read."
 
 
-async def test_an_unknown_op_is_an_error(house: LiveHouse) -> None:
+async def test_an_unknown_op_is_an_error(api: LiveApi) -> None:
     """It is answered with its id and what would be known."""
-    async with house.client() as client:
+    async with api.client() as client:
         answer = await client.ask("dance")
         assert (answer["status"], answer["code"]) == (422, "invalid_request")
         assert "subscribe" in answer["detail"]
 
 
-async def test_fields_that_nobody_reads_are_refused(house: LiveHouse) -> None:
+async def test_fields_that_nobody_reads_are_refused(api: LiveApi) -> None:
     """In commands and in the socket's own messages, with the nearest known name."""
-    async with house.client("patient", "pat_1") as client:
+    async with api.client("patient", "pat_1") as client:
         for op, fields, nearest in (
             ("hold", {**SLOT, "visittype": "x"}, "visit_type"),
             ("extend", {"hold_id": "hld_1.x", "kye": "k"}, "key"),
@@ -265,74 +265,74 @@ async def test_fields_that_nobody_reads_are_refused(house: LiveHouse) -> None:
             assert nearest in answer["errors"][0]["message"]
 
 
-async def test_doors_that_stay_shut(house: LiveHouse) -> None:
+async def test_doors_that_stay_shut(api: LiveApi) -> None:
     """A foreign origin is closed with 4503, a foreign subprotocol is 400."""
     for origin in ("https://evil.example", "null", "http://["):
-        async with house.client(origin=origin) as stranger:
+        async with api.client(origin=origin) as stranger:
             assert await stranger.closed() == 4503
             assert [(f["t"], f["code"]) for f in stranger.frames] == [("bye", 4503)]
             assert stranger.connection.close_reason == (
                 "A page of this origin may not connect."
             )
     with pytest.raises(InvalidStatus) as found:
-        async with house.client(subprotocols=[Subprotocol("other.v1")]):
+        async with api.client(subprotocols=[Subprotocol("other.v1")]):
             pass
     assert found.value.response.status_code == 400
-    async with house.client(origin=house.url, subprotocols=None) as own:
+    async with api.client(origin=api.url, subprotocols=None) as own:
         assert own.connection.subprotocol is None
         assert (await own.ask("ping"))["t"] == "pong"
 
 
-async def test_a_token_that_expires_ends_the_connection(house: LiveHouse) -> None:
+async def test_a_token_that_expires_ends_the_connection(api: LiveApi) -> None:
     """4005, after a bye; a fresher token on the living socket prevents it."""
     async with (
-        house.client("patient", "pat_1") as lapsed,
-        house.client("patient", "pat_2") as renewed,
+        api.client("patient", "pat_1") as lapsed,
+        api.client("patient", "pat_2") as renewed,
     ):
-        house.house.clock.step(3599)
-        token = house.house.token("patient", "pat_2")
+        api.api.clock.step(3599)
+        token = api.api.token("patient", "pat_2")
         assert (await renewed.ask("auth", token=token))["status"] == 200
-        house.house.clock.step(2)
-        house.live.ticker.tick(house.house.clock.now())
+        api.api.clock.step(2)
+        api.live.ticker.tick(api.api.clock.now())
         assert await lapsed.closed() == 4005
         assert lapsed.frames[-1]["t"] == "bye"
         assert (await renewed.ask("ping"))["t"] == "pong"
 
 
-async def test_draining_sends_everybody_away(house: LiveHouse) -> None:
+async def test_draining_sends_everybody_away(api: LiveApi) -> None:
     """Each watcher gets bye and 4012; new connections get 503."""
-    async with house.client() as one, house.client() as two:
+    async with api.client() as one, api.client() as two:
         await watch(one, WEEK)
-        await house.live.drain()
+        await api.live.drain()
         assert [await one.closed(), await two.closed()] == [4012, 4012]
         assert one.frames[-1] == {"t": "bye", "code": 4012, "retry_ms": [500, 15_000]}
     with pytest.raises(InvalidStatus) as found:
-        async with house.client():
+        async with api.client():
             pass
     assert found.value.response.status_code == 503
 
 
-async def test_heartbeats_tell_positions(house: LiveHouse) -> None:
+async def test_heartbeats_tell_positions(api: LiveApi) -> None:
     """Within one round of ticks each watcher hears where its topics stand."""
-    async with house.client() as client:
+    async with api.client() as client:
         snapshot = await watch(client, WEEK)
         for _ in range(20):
-            house.live.ticker.tick(house.house.clock.now())
+            api.live.ticker.tick(api.api.clock.now())
         beat = await client.until("heartbeat")
         stands = [snapshot["epoch"], snapshot["version"]]
         assert beat["positions"] == {WEEK: stands}
 
 
-async def test_a_change_is_encoded_once(house: LiveHouse) -> None:
+async def test_a_change_is_encoded_once(api: LiveApi) -> None:
     """Ten watchers, one delta, encoded one time."""
-    async with asyncio.TaskGroup() as tasks, house.client("patient", "pat_1") as one:
-        encoder = house.live.hub.encoder
+    async with asyncio.TaskGroup() as tasks, api.client("patient", "pat_1") as one:
+        encoder = api.live.hub.encoder
         await watch(one, WEEK)
         before = encoder.snapshots, encoder.deltas
         ready = asyncio.Barrier(11)
 
         async def look() -> None:
-            async with house.client() as client:
+            async with api.client() as client:
                 await watch(client, WEEK)
                 await ready.wait()
                 assert state_of(await client.until("delta")) == "held"
@@ -347,7 +347,7 @@ async def test_a_change_is_encoded_once(house: LiveHouse) -> None:
 async def test_too_many_topics() -> None:
     """One topic more than the cap closes with 4505."""
     live = LiveSettings(subscriptions_max=2)
-    async with open_live_house(live=live) as house, house.client() as client:
+    async with open_live_api(live=live) as api, api.client() as client:
         topics = [f"slots/prv_1/consult/2026-W{n}" for n in (33, 34, 35)]
         await client.ask("subscribe", topics=topics[:2])
         await client.send("subscribe", topics=topics[2:])
@@ -355,11 +355,11 @@ async def test_too_many_topics() -> None:
         assert (client.frames[-1]["t"], client.frames[-1]["code"]) == ("bye", 4505)
 
 
-async def test_a_shard_that_begins_anew_is_a_snapshot(house: LiveHouse) -> None:
+async def test_a_shard_that_begins_anew_is_a_snapshot(api: LiveApi) -> None:
     """Its watchers keep their socket, get the new epoch, and deltas go on from it."""
-    links = house.house.links
+    links = api.api.links
     shard = links.shard_of(ProviderId("prv_1"))
-    async with house.client("patient", "pat_1") as patient:
+    async with api.client("patient", "pat_1") as patient:
         before = await watch(patient, WEEK)
         lost = links._mailboxes.pop(shard)
         await lost.close()
@@ -374,9 +374,9 @@ async def test_a_shard_that_begins_anew_is_a_snapshot(house: LiveHouse) -> None:
         assert state_of(delta) == "held"
 
 
-async def test_a_quick_client_is_not_taken_for_a_slow_one(house: LiveHouse) -> None:
+async def test_a_quick_client_is_not_taken_for_a_slow_one(api: LiveApi) -> None:
     """A message with 256 bad topics, then 1,500 pings at once: each is answered."""
-    async with house.client() as client:
+    async with api.client() as client:
         topics = [f"nonsense-{number}" for number in range(256)]
         answer = await client.send("subscribe", topics=topics)
         codes = [(await client.next()).get("code") for _ in topics]

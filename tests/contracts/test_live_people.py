@@ -9,7 +9,7 @@ import pytest
 
 from actors.domain.messages.changes import FeedBatch
 from gateway.live.topics.hub import Hub
-from tests.fakes.live_house import LiveClient, LiveHouse, open_live_house
+from tests.fakes.live_api import LiveApi, LiveClient, open_live_api
 
 WEEK = "slots/prv_1/consult/2026-W33"
 SCHEDULE = "schedule/prv_1"
@@ -35,8 +35,8 @@ async def deltas(client: LiveClient, *topics: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-async def cancel(house: LiveHouse, headers: dict[str, str], booking_id: str) -> None:
-    async with httpx.AsyncClient(base_url=house.url, headers=headers) as rest:
+async def cancel(api: LiveApi, headers: dict[str, str], booking_id: str) -> None:
+    async with httpx.AsyncClient(base_url=api.url, headers=headers) as rest:
         answer = await rest.post(
             f"/v1/bookings/{booking_id}/cancel", json={"reason": "the doctor is ill"}
         )
@@ -61,10 +61,10 @@ async def test_one_booking_is_one_batch_for_everybody(
 
     monkeypatch.setattr(Hub, "on_feed", on_feed)
     async with (
-        open_live_house() as house,
-        house.client("doctor", "prv_1") as doctor,
-        house.client("patient", "pat_7") as patient,
-        house.client() as stranger,
+        open_live_api() as api,
+        api.client("doctor", "prv_1") as doctor,
+        api.client("patient", "pat_7") as patient,
+        api.client() as stranger,
     ):
         await watch(doctor, SCHEDULE, WEEK)
         await watch(patient, "me")
@@ -88,18 +88,18 @@ async def test_a_patient_hears_that_the_clinic_cancelled(
 ) -> None:
     """With the reason; the doctor's day and the public week change with it."""
     async with (
-        open_live_house() as house,
-        house.client("patient", "pat_7") as patient,
-        house.client("patient", "pat_8") as another,
-        house.client("doctor", "prv_1") as doctor,
+        open_live_api() as api,
+        api.client("patient", "pat_7") as patient,
+        api.client("patient", "pat_8") as another,
+        api.client("doctor", "prv_1") as doctor,
     ):
         booked = (await patient.ask("book", **SLOT))["body"]
-        await house.house.project()
+        await api.api.project()
         await watch(patient, "me")
         await watch(another, "me", WEEK)
         await watch(doctor, SCHEDULE)
-        staff = house.house.auth(role, subject)
-        await cancel(house, staff, booked["booking_id"])
+        staff = api.api.auth(role, subject)
+        await cancel(api, staff, booked["booking_id"])
         (mine,) = (await deltas(patient, "me"))["me"]["bookings"]
         assert (mine["booking_id"], mine["status"]) == (
             booked["booking_id"],
@@ -118,18 +118,18 @@ async def test_patients_hear_at_once_of_what_leave_took_the_ground_from() -> Non
     leave = {"start": "2026-08-10T00:00:00Z", "end": "2026-08-11T00:00:00Z"}
     held = SLOT | {"start": "2026-08-10T11:00:00Z"}
     async with (
-        open_live_house() as house,
-        house.client("doctor", "prv_1") as doctor,
-        house.client("patient", "pat_7") as patient,
-        house.client("patient", "pat_8") as holder,
+        open_live_api() as api,
+        api.client("doctor", "prv_1") as doctor,
+        api.client("patient", "pat_7") as patient,
+        api.client("patient", "pat_8") as holder,
     ):
         await patient.ask("book", key="b", **SLOT)
         await holder.ask("hold", key="h", **held)
         await watch(doctor, SCHEDULE)
         await watch(patient, "me")
         await watch(holder, "me")
-        headers = house.house.doctor()
-        async with httpx.AsyncClient(base_url=house.url, headers=headers) as rest:
+        headers = api.api.doctor()
+        async with httpx.AsyncClient(base_url=api.url, headers=headers) as rest:
             answer = await rest.post("/v1/providers/prv_1/time-off", json=leave)
             assert answer.status_code == 201, answer.text
         visit = (await deltas(patient, "me"))["me"]["bookings"][0]
@@ -145,9 +145,9 @@ async def test_me_shows_the_live_holds_and_what_becomes_of_them() -> None:
         SLOT | {"start": f"2026-08-10T{hour}:00:00Z"} for hour in ("11", "12")
     )
     async with (
-        open_live_house() as house,
-        house.client("patient", "pat_7") as patient,
-        house.client("patient", "pat_8") as another,
+        open_live_api() as api,
+        api.client("patient", "pat_7") as patient,
+        api.client("patient", "pat_8") as another,
     ):
         first = (await patient.ask("hold", **SLOT))["body"]
         await patient.ask("subscribe", topics=["me"])
@@ -161,8 +161,8 @@ async def test_me_shows_the_live_holds_and_what_becomes_of_them() -> None:
             (row,) = (await deltas(patient, "me"))["me"]["holds"]
             return dict(row)
 
-        me = house.house.auth("patient", "pat_7")
-        async with httpx.AsyncClient(base_url=house.url, headers=me) as rest:
+        me = api.api.auth("patient", "pat_7")
+        async with httpx.AsyncClient(base_url=api.url, headers=me) as rest:
             second = (await rest.post("/v1/holds", json=eleven)).json()
             row = await told()
             assert (row["hold_id"], row["status"]) == (second["hold_id"], "held")
@@ -175,7 +175,7 @@ async def test_me_shows_the_live_holds_and_what_becomes_of_them() -> None:
             over.append(await told())
             third = (await rest.post("/v1/holds", json=noon)).json()
             await told()
-        house.house.clock.step(3 * 60)
+        api.api.clock.step(3 * 60)
         await another.ask("hold", key="2", **SLOT | {"start": "2026-08-10T13:00:00Z"})
         over.append(await told())
         assert [(row["hold_id"], row["status"]) for row in over] == [

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.live.sessions.conversation import TAKEN_AT_ONCE
 from gateway.live.sessions.topic_limits import TopicRoom
-from tests.fakes.live_house import open_live_house
+from tests.fakes.live_api import open_live_api
 
 
 async def test_many_new_topics_leave_others_their_turn(
@@ -32,7 +32,7 @@ async def test_many_new_topics_leave_others_their_turn(
             await asyncio.sleep(0)
 
     monkeypatch.setattr(TopicRoom, "take", take)
-    async with open_live_house() as house, house.client() as client:
+    async with open_live_api() as api, api.client() as client:
         counting = asyncio.create_task(count_turns())
         topics = [f"slots/prv_x{number}/consult/2026-W33" for number in range(200)]
         await client.send("subscribe", topics=topics)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fakes.live_house import LiveHouse, open_live_house
+from tests.fakes.live_api import LiveApi, open_live_api
 
 WEEK = "slots/prv_1/consult/2026-W33"
 SLOT = {
@@ -21,8 +21,8 @@ SLOT = {
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[LiveHouse]:
-    async with open_live_house() as opened:
+async def api() -> AsyncIterator[LiveApi]:
+    async with open_live_api() as opened:
         yield opened
 
 
@@ -37,11 +37,11 @@ async def event(lines: AsyncIterator[str]) -> tuple[str, dict[str, Any]]:
     raise AssertionError("the stream ended")
 
 
-async def test_the_stream_carries_the_same_frames(house: LiveHouse) -> None:
+async def test_the_stream_carries_the_same_frames(api: LiveApi) -> None:
     """Server-Sent Events bring snapshot and deltas, and resume by Last-Event-ID."""
     async with (
-        httpx.AsyncClient(base_url=house.url, timeout=10) as rest,
-        house.client("patient", "pat_1") as patient,
+        httpx.AsyncClient(base_url=api.url, timeout=10) as rest,
+        api.client("patient", "pat_1") as patient,
     ):
         path = f"/v1/stream?topics={WEEK}"
         async with rest.stream("GET", path) as stream:
@@ -66,24 +66,24 @@ async def test_the_stream_carries_the_same_frames(house: LiveHouse) -> None:
         assert (await rest.get("/v1/stream")).status_code == 422
 
 
-async def test_a_stream_that_is_left_leaves_nothing_behind(house: LiveHouse) -> None:
+async def test_a_stream_that_is_left_leaves_nothing_behind(api: LiveApi) -> None:
     """When the reader of a stream goes away, its watcher and its place go too."""
-    path = f"{house.url}/v1/stream?topics={WEEK}"
+    path = f"{api.url}/v1/stream?topics={WEEK}"
     async with httpx.AsyncClient(timeout=10) as rest:
         async with rest.stream("GET", path) as stream:
             await event(stream.aiter_lines())
-            assert len(house.live.hub.watchers) == 1
+            assert len(api.live.hub.watchers) == 1
         async with asyncio.timeout(5):
-            while house.live.hub.watchers:  # noqa: ASYNC110 - no event tells of it
+            while api.live.hub.watchers:  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.01)
         assert (await rest.head(path)).status_code == 200
-        assert not house.live.hub.watchers
+        assert not api.live.hub.watchers
 
 
-async def test_topics_that_do_not_exist_are_named(house: LiveHouse) -> None:
+async def test_topics_that_do_not_exist_are_named(api: LiveApi) -> None:
     """One beside others is the stream's first event; alone it is the answer, a 404."""
     unknown = "slots/prv_none/consult/2026-W33"
-    async with httpx.AsyncClient(base_url=house.url, timeout=10) as rest:
+    async with httpx.AsyncClient(base_url=api.url, timeout=10) as rest:
         alone = await rest.get(f"/v1/stream?topics={unknown}")
         assert (alone.status_code, alone.json()["code"]) == (404, "provider_not_found")
         path = f"/v1/stream?topics={unknown},{WEEK}"

@@ -13,8 +13,8 @@ from slotcast.client.frames import Frame
 from slotcast.client.session import LiveSession
 from slotcast.client.subscriptions import Subscriptions
 from slotcast.client.view import Applied, Gap, Skipped, TopicView
+from tests.fakes.live_api import open_live_api
 from tests.fakes.live_clients import patient, until
-from tests.fakes.live_house import open_live_house
 from tests.fakes.live_relay import open_relay
 from tests.properties.client_world import ClientWorld
 
@@ -93,9 +93,9 @@ async def test_without_sending_again_a_lost_answer_stays_lost(
 
     monkeypatch.setattr(LiveSession, "connected", forgetful)
     async with (
-        open_live_house() as house,
-        open_relay(f"ws://127.0.0.1:{house.port}/v1/live") as relay,
-        patient(house, relay.url) as person,
+        open_live_api() as api,
+        open_relay(f"ws://127.0.0.1:{api.port}/v1/live") as relay,
+        patient(api, relay.url) as person,
     ):
         await until(person, SignedIn)
 

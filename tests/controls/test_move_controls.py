@@ -44,10 +44,10 @@ async def test_without_the_guard_it_shows(
 ) -> None:
     """The test that proves the promise fails when its guard is taken away."""
     guard, instead, proof, arguments = GUARDS[name]
-    await proof(moves.House(), *arguments)
+    await proof(moves.Api(), *arguments)
     monkeypatch.setattr(guard, instead)
     with pytest.raises(AssertionError):
-        await proof(moves.House(), *arguments)
+        await proof(moves.Api(), *arguments)
 
 
 @pytest.mark.parametrize("guarded", [True, False])
@@ -59,12 +59,12 @@ async def test_rows_wait_for_where_they_come_from(
         monkeypatch.setattr(
             "persistence.readmodel.projection.projector.origins", lambda _records: {}
         )
-    house = moves.House()
-    links = await moves.begun(house)
-    await house.mover().move(p.ANA, moves.HOME, moves.OWN)
-    await moves.told(links, house.clock, p.cancel("one"))
+    api = moves.Api()
+    links = await moves.begun(api)
+    await api.mover().move(p.ANA, moves.HOME, moves.OWN)
+    await moves.told(links, api.clock, p.cancel("one"))
     model = MemoryReadModel()
-    projector = Projector(house.journal, model, house.clock, batch_max=1)
+    projector = Projector(api.journal, model, api.clock, batch_max=1)
     while await projector.step():
         pass
     assert bool(await model.parked()) is not guarded

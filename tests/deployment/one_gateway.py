@@ -10,19 +10,19 @@ import sys
 
 import uvicorn
 
-from tests.fakes.house import open_house
+from tests.fakes.api import open_api
 
 
 async def serve(port: int) -> None:
     """Serve as cluster/wiring/gateway.py does, without Ray and without a disk."""
-    async with open_house() as house:
-        await house.add_provider(1)
+    async with open_api() as api:
+        await api.add_provider(1)
         config = uvicorn.Config(
-            house.app,
+            api.app,
             host="127.0.0.1",
             port=port,
             http="httptools",
-            ws=house.app.state.live.protocol,
+            ws=api.app.state.live.protocol,
             log_config=None,
             access_log=False,
             proxy_headers=True,

@@ -19,7 +19,7 @@ from tests.deployment.files import (
     setting_variables,
     texts_below,
 )
-from tests.fakes.house import open_house
+from tests.fakes.api import open_api
 
 
 def cluster_spec() -> dict[str, Any]:
@@ -161,9 +161,9 @@ async def test_probes_ask_paths_that_exist() -> None:
     gateway = containers()["ray-worker"]
     probes = [value for key, value in gateway.items() if key.endswith("Probe")]
     assert len(probes) == 3
-    async with open_house() as house:
+    async with open_api() as api:
         for probe in probes:
-            answer = await house.client.get(probe["httpGet"]["path"])
+            answer = await api.client.get(probe["httpGet"]["path"])
             assert answer.status_code in {200, 503}, answer.text
 
 

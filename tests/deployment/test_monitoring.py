@@ -11,14 +11,14 @@ import pytest
 
 from tests.architecture.sources import ROOT
 from tests.deployment.files import CLUSTER, alert_rules, metric_names, program
-from tests.fakes.house import open_house
+from tests.fakes.api import open_api
 
 
 @pytest.fixture
 async def exposed() -> set[str]:
     """Every series name that a gateway's /metrics can have."""
-    async with open_house() as house:
-        text = (await house.client.get("/metrics")).text
+    async with open_api() as api:
+        text = (await api.client.get("/metrics")).text
     found = set()
     for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
         found.add(name)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from slotcast.client import LiveClient
 from slotcast.client.backoff import Backoff
 from slotcast.client.events import Event
-from tests.fakes.live_house import LiveHouse
+from tests.fakes.live_api import LiveApi
 
 T = TypeVar("T", bound=Event)
 
@@ -19,8 +19,8 @@ def a_client(url: str, *topics: str, **options: Any) -> LiveClient:
     return LiveClient(url, topics, random=Random(1), reconnect=quick, **options)
 
 
-def patient(house: LiveHouse, url: str, *topics: str, **options: Any) -> LiveClient:
-    token = house.house.token("patient", "pat_1")
+def patient(api: LiveApi, url: str, *topics: str, **options: Any) -> LiveClient:
+    token = api.api.token("patient", "pat_1")
     return a_client(url, *topics, token=token, **options)
 
 

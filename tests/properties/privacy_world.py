@@ -245,7 +245,7 @@ class Play:
         access = cast("Access", SlowAccess(self.world, self.gates))
         self.permits = Permits(self.hub, access, clock, random)
         self.hub.doubt = self.permits.doubt
-        house = LiveContext(
+        api = LiveContext(
             hub=self.hub,
             authenticator=cast("Authenticator", Tokens()),
             access=access,
@@ -255,7 +255,7 @@ class Play:
             persons=PersonCounts(0),
             room=TopicRoom(self.hub, LiveSettings(), clock),
         )
-        self.clients = [_client(house, self.world) for _ in range(3)]
+        self.clients = [_client(api, self.world) for _ in range(3)]
         self.tasks: set[asyncio.Future[None]] = set()
         self._number = 0
 
@@ -312,11 +312,11 @@ async def run_world(seed: int, steps: int = 200) -> int:
     return await Play(seed).run(steps)
 
 
-def _client(house: LiveContext, world: World) -> tuple[Conversation, JudgingWriter]:
+def _client(api: LiveContext, world: World) -> tuple[Conversation, JudgingWriter]:
     writer = JudgingWriter(world)
     writer.watcher = Watcher(writer)
-    house.hub.joined(writer.watcher)
-    return Conversation(house, writer.watcher, "10.0.0.1"), writer
+    api.hub.joined(writer.watcher)
+    return Conversation(api, writer.watcher, "10.0.0.1"), writer
 
 
 def _message(dice: Random) -> dict[str, Any]:

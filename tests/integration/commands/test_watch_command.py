@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.live_house import LiveHouse, open_live_house
+from tests.fakes.live_api import LiveApi, open_live_api
 from tests.fakes.live_relay import open_relay
 from tests.fixtures.server import ROOT, clean_environment
 
@@ -29,8 +29,8 @@ PATIENCE_S = 60.0
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[LiveHouse]:
-    async with open_live_house() as opened:
+async def api() -> AsyncIterator[LiveApi]:
+    async with open_live_api() as opened:
         yield opened
 
 
@@ -79,11 +79,11 @@ async def watching(*words: str, **settings: str) -> AsyncIterator[Watching]:
         await process.communicate()
 
 
-async def test_a_person_sees_content_then_changes(house: LiveHouse) -> None:
+async def test_a_person_sees_content_then_changes(api: LiveApi) -> None:
     """The week by day, a booking as it is made; Ctrl-C ends with 0 and no trace."""
     async with (
-        watching(WEEK, "--url", house.url) as shown,
-        house.client("patient", "pat_1") as patient,
+        watching(WEEK, "--url", api.url) as shown,
+        api.client("patient", "pat_1") as patient,
     ):
         assert (await shown.until(WEEK)).startswith(f"{WEEK}  112 free, at ")
         assert "  Mon 10 Aug free   09:00 09:30" in await shown.until("10 Aug")
@@ -95,12 +95,12 @@ async def test_a_person_sees_content_then_changes(house: LiveHouse) -> None:
         assert await shown.said() == ""
 
 
-async def test_a_lost_line_is_told_and_found_again(house: LiveHouse) -> None:
+async def test_a_lost_line_is_told_and_found_again(api: LiveApi) -> None:
     """What changed meanwhile comes as changes, not as content again."""
     async with (
-        open_relay(f"ws://127.0.0.1:{house.port}/v1/live") as relay,
+        open_relay(f"ws://127.0.0.1:{api.port}/v1/live") as relay,
         watching(WEEK, "--url", relay.url) as shown,
-        house.client("patient", "pat_1") as patient,
+        api.client("patient", "pat_1") as patient,
     ):
         await shown.until("14 Aug")
         relay.cut()
@@ -111,15 +111,13 @@ async def test_a_lost_line_is_told_and_found_again(house: LiveHouse) -> None:
         assert await shown.stop(signal.SIGTERM) == 0
 
 
-async def test_programs_get_a_json_object_a_line(
-    house: LiveHouse, tmp_path: Path
-) -> None:
+async def test_programs_get_a_json_object_a_line(api: LiveApi, tmp_path: Path) -> None:
     """Signed in by a file; several topics; the token is in no line."""
-    token = house.house.token("patient", "pat_1")
+    token = api.api.token("patient", "pat_1")
     path = tmp_path / "token"
     path.write_text(f"{token}\n")
-    words = (WEEK, "me", "--json", "--url", house.url, "--token-file", str(path))
-    async with watching(*words) as shown, house.client("patient", "pat_1") as patient:
+    words = (WEEK, "me", "--json", "--url", api.url, "--token-file", str(path))
+    async with watching(*words) as shown, api.client("patient", "pat_1") as patient:
         await shown.until('"topic": "me"')
         if not any(f'"topic": "{WEEK}"' in line for line in shown.lines):
             await shown.until(f'"topic": "{WEEK}"')
@@ -138,11 +136,11 @@ async def test_programs_get_a_json_object_a_line(
     assert token not in "\n".join(shown.lines)
 
 
-async def test_a_reader_who_has_enough_ends_it(house: LiveHouse) -> None:
+async def test_a_reader_who_has_enough_ends_it(api: LiveApi) -> None:
     """A closed pipe is an end like another: 0, and no complaint."""
     async with (
-        watching(WEEK, "--url", house.url) as shown,
-        house.client("patient", "pat_1") as patient,
+        watching(WEEK, "--url", api.url) as shown,
+        api.client("patient", "pat_1") as patient,
     ):
         await shown.until("14 Aug")
         assert shown.process.stdout is not None
@@ -165,10 +163,10 @@ async def test_a_reader_who_has_enough_ends_it(house: LiveHouse) -> None:
     ],
 )
 async def test_troubles_are_sentences(
-    house: LiveHouse, words: tuple[str, ...], code: int, said: str
+    api: LiveApi, words: tuple[str, ...], code: int, said: str
 ) -> None:
     """What is wrong and what to do, an exit code, and never a traceback."""
-    url = () if "--url" in words else ("--url", house.url)
+    url = () if "--url" in words else ("--url", api.url)
     async with watching(*words, *url) as shown:
         told = await shown.said()
         assert await shown.process.wait() == code
@@ -177,9 +175,9 @@ async def test_troubles_are_sentences(
     assert len(told.strip().splitlines()) <= 2
 
 
-async def test_the_week_may_be_left_out(house: LiveHouse) -> None:
+async def test_the_week_may_be_left_out(api: LiveApi) -> None:
     """Slots without a week are those of the current one."""
-    async with watching("slots/prv_1/consult", "--url", house.url) as shown:
+    async with watching("slots/prv_1/consult", "--url", api.url) as shown:
         before = datetime.now(UTC).isocalendar()
         line = await shown.until("slots/prv_1/consult/")
         after = datetime.now(UTC).isocalendar()

@@ -26,7 +26,7 @@ from gateway.live.topics.watcher import Watcher
 from persistence.journal.memory import MemoryJournal
 from persistence.readmodel.memory.readmodel import MemoryReadModel
 from persistence.snapshots.memory import MemorySnapshots
-from tests.fakes.house import CONFIG
+from tests.fakes.api import CONFIG
 from tests.properties.live_shards import TestWriter
 from tests.unit.actors import practice as p
 

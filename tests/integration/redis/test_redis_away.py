@@ -28,9 +28,9 @@ from persistence.shared.revocations_file import FileRevocations
 from persistence.shared.revocations_redis import RedisRevocations
 from persistence.shared.wakeups import RedisWakeups
 from tests import factories as make
+from tests.fakes.api import slot
 from tests.fakes.clocks import SteppedClock
-from tests.fakes.house import slot
-from tests.fakes.live_house import LiveHouse, open_live_house
+from tests.fakes.live_api import LiveApi, open_live_api
 from tests.fixtures.redis_server import RedisServer
 
 PATIENCE_S = 20.0
@@ -63,7 +63,7 @@ async def until(holds: Callable[[], object]) -> None:
 @asynccontextmanager
 async def a_gateway(
     redis: RedisServer, copy: Path | None = None, **changes: Any
-) -> AsyncIterator[tuple[LiveHouse, RedisRevocations]]:
+) -> AsyncIterator[tuple[LiveApi, RedisRevocations]]:
     """A gateway with all that it shares in Redis; returns when it listens there."""
     clock = SteppedClock(make.NOW)
     kept = None if copy is None else FileRevocations(copy, clock)
@@ -75,9 +75,7 @@ async def a_gateway(
         }
         for port in shared.values():
             opened.push_async_callback(port.close)
-        live = await opened.enter_async_context(
-            open_live_house(shared=shared, **changes)
-        )
+        live = await opened.enter_async_context(open_live_api(shared=shared, **changes))
         revocations = shared["revocations"]
         assert isinstance(revocations, RedisRevocations)
         if redis.is_running:
@@ -89,22 +87,22 @@ def all_of(subject: str) -> Revocation:
     return Revocation(RevocationKind.SUBJECT, subject, make.NOW, LATER)
 
 
-async def serve_some(live: LiveHouse, first: int, count: int) -> None:
+async def serve_some(live: LiveApi, first: int, count: int) -> None:
     """Book and look, one after another."""
-    headers = live.house.patient(first)
+    headers = live.api.patient(first)
     for number in range(first, first + count):
         start = f"2026-08-{10 + number // 16 % 5}T{9 + number % 16 // 2:02}"
         start += ":00:00Z" if number % 2 == 0 else ":30:00Z"
-        booked = await live.house.client.post(
+        booked = await live.api.client.post(
             "/v1/bookings", json=slot(start=start), headers=headers
         )
-        looked = await live.house.client.get(PATH, headers=headers)
+        looked = await live.api.client.get(PATH, headers=headers)
         assert (booked.status_code, looked.status_code) == (201, 200), booked.text
 
 
-def links_of(live: LiveHouse) -> list[RedisLink]:
+def links_of(live: LiveApi) -> list[RedisLink]:
     """The links that requests use."""
-    ports = live.house.ports
+    ports = live.api.ports
     assert isinstance(ports.budgets, RedisBudgets)
     assert isinstance(ports.pages, RedisPages)
     return [ports.budgets._link, ports.pages._reading, ports.pages._writing]
@@ -131,13 +129,13 @@ async def test_requests_and_sockets_do_not_notice(
         for link in links:
             assert link.tally.failures <= FAILURES_MAX + CONNECTIONS_MAX
             link._now = monotonic
-        await live.house.client.get(PATH)
-        budgets = live.house.ports.budgets
+        await live.api.client.get(PATH)
+        budgets = live.api.ports.budgets
         assert isinstance(budgets, RedisBudgets)
         await until(lambda: not budgets.standing().ok)
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                ready = await live.house.client.get("/readyz")
+                ready = await live.api.client.get("/readyz")
                 checks = ready.json()["checks"]
                 if not checks["revocations"]["ok"]:
                     break
@@ -151,13 +149,11 @@ async def test_after_a_restart_everything_is_heard_again(redis: RedisServer) -> 
     """What was revoked before holds throughout; what is revoked after is heard."""
     async with a_gateway(redis) as (live, revocations):
         await revocations.add(all_of("pat_1"))
-        revoked = live.house.app.state.services.authenticator.revoked
+        revoked = live.api.app.state.services.authenticator.revoked
         await until(lambda: len(revoked) == 1)
         redis.kill()
         await until(lambda: not revocations.standing().ok)
-        refused = await live.house.client.get(
-            "/v1/bookings", headers=live.house.patient(1)
-        )
+        refused = await live.api.client.get("/v1/bookings", headers=live.api.patient(1))
         assert refused.status_code == 401
         redis.start()
         other = RedisRevocations(redis.url, "away", SteppedClock(make.NOW))
@@ -174,7 +170,7 @@ async def test_what_redis_forgot_gateways_put_back(
     monkeypatch.setattr("persistence.shared.revocations_redis.COMPARE_S", 0.05)
     async with a_gateway(redis) as (live, revocations):
         await revocations.add(all_of("pat_1"))
-        revoked = live.house.app.state.services.authenticator.revoked
+        revoked = live.api.app.state.services.authenticator.revoked
         await until(lambda: len(revoked) == 1)
         redis.ask("FLUSHALL")
         await until(lambda: redis.ask("ZCARD", "away:revoked") == b":1\r\n")
@@ -191,11 +187,9 @@ async def test_a_gateway_that_starts_while_redis_is_away_goes_by_the_nodes_copy(
         await until(copy.exists)
     redis.kill()
     async with a_gateway(redis, copy) as (live, revocations):
-        revoked = live.house.app.state.services.authenticator.revoked
+        revoked = live.api.app.state.services.authenticator.revoked
         await until(lambda: len(revoked) == 1)
-        refused = await live.house.client.get(
-            "/v1/bookings", headers=live.house.patient(1)
-        )
+        refused = await live.api.client.get("/v1/bookings", headers=live.api.patient(1))
         assert refused.status_code == 401
         assert "this node's copy" in revocations.standing().detail
 
@@ -211,12 +205,12 @@ async def test_two_gateways_share_one_limit(redis: RedisServer) -> None:
         for _ in range(20):
             for live in (one, two):
                 for _ in range(3):
-                    answer = await live.house.client.get(
-                        PATH, headers=live.house.patient(1)
+                    answer = await live.api.client.get(
+                        PATH, headers=live.api.patient(1)
                     )
                     passed += answer.status_code == 200
             settlements = [
-                live.house.app.state.services.shared.settlement for live in (one, two)
+                live.api.app.state.services.shared.settlement for live in (one, two)
             ]
             await until(lambda: not any(each._due for each in settlements))  # noqa: B023
         assert 36 <= passed <= 40 + 2 * (40 // 8) + 6

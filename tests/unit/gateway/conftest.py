@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from tests.fakes.house import House, open_house
+from tests.fakes.api import Api, open_api
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +18,8 @@ def quiet_logs() -> Iterator[None]:
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
+async def api() -> AsyncIterator[Api]:
     """A gateway with one provider, open 9 to 5 UTC, on a Monday at midnight."""
-    async with open_house() as opened:
+    async with open_api() as opened:
         await opened.add_provider()
         yield opened

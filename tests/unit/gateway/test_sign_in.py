@@ -16,14 +16,14 @@ import pytest
 from care.people.throttling import FREE_ATTEMPTS
 from gateway.access.tokens import Role
 from gateway.auth.cross_origin import check_same_origin
-from tests.fakes.house import KEY, slot
+from tests.fakes.api import KEY, slot
 from tests.fixtures.accounts import (
     MIRA,
     PASSWORD,
     PUBLIC,
     SAME_ORIGIN,
-    AccountHouse,
-    account_house,
+    AccountApi,
+    account_api,
     bearer,
 )
 
@@ -33,14 +33,14 @@ NEW_PASSWORD = "seven quiet harbours"
 @pytest.fixture
 async def site(
     request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[AccountHouse]:
+) -> AsyncIterator[AccountApi]:
     """A demo site without accounts."""
-    async with account_house(request, tmp_path) as opened:
+    async with account_api(request, tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
-async def mira(site: AccountHouse) -> dict[str, Any]:
+async def mira(site: AccountApi) -> dict[str, Any]:
     """Mira is registered, confirmed and signed in as a program."""
     await site.register()
     return await site.sign_in()
@@ -51,10 +51,10 @@ def _code(answer: Any) -> tuple[int, str]:
 
 
 async def test_a_person_registers_confirms_signs_in_and_books(
-    site: AccountHouse,
+    site: AccountApi,
 ) -> None:
     """End to end; the link is in the demo's outgoing messages, behind a #."""
-    await site.house.add_provider()
+    await site.api.add_provider()
     body = {"email": "Mira@Example.org", "password": PASSWORD, "terms": True}
     assert (await site.post("register", body)).json() == {"status": "accepted"}
     login = {"email": MIRA, "password": PASSWORD, "delivery": "body"}
@@ -73,7 +73,7 @@ async def test_a_person_registers_confirms_signs_in_and_books(
     assert me["contexts"] == [signed["context"]] == [me["context"]]
 
 
-async def test_a_link_works_once(site: AccountHouse) -> None:
+async def test_a_link_works_once(site: AccountApi) -> None:
     """Opened again, or guessed, it is refused."""
     await site.register()
     token = await site.link_token()
@@ -85,7 +85,7 @@ async def test_a_link_works_once(site: AccountHouse) -> None:
 # --- tokens ---
 
 
-async def test_foreign_tokens_are_refused(site: AccountHouse, mira: Any) -> None:
+async def test_foreign_tokens_are_refused(site: AccountApi, mira: Any) -> None:
     """alg none, a wrong key, foreign issuer or audience, a refresh token as bearer,
     and claims of an identity that are not whole."""
     claims = jwt.decode(
@@ -117,8 +117,8 @@ async def test_demo_tokens_are_taken_where_they_are_allowed(
     request: pytest.FixtureRequest, tmp_path: Path, demo_tokens: bool
 ) -> None:
     """They have no account, and with demo off they are refused."""
-    async with account_house(request, tmp_path, demo_tokens=demo_tokens) as site:
-        headers = site.house.patient()
+    async with account_api(request, tmp_path, demo_tokens=demo_tokens) as site:
+        headers = site.api.patient()
         bookings = await site.client.get("/v1/bookings", headers=headers)
         assert bookings.status_code == (200 if demo_tokens else 401)
         me = await site.client.get("/v1/me", headers=headers)
@@ -129,7 +129,7 @@ async def test_demo_tokens_are_taken_where_they_are_allowed(
 
 
 async def test_a_stolen_refresh_token_ends_the_session(
-    site: AccountHouse, mira: Any
+    site: AccountApi, mira: Any
 ) -> None:
     """Thief, then owner: both access tokens die, and the owner is told."""
     stolen = (await site.refresh(mira["refresh_token"])).json()
@@ -146,7 +146,7 @@ async def test_a_stolen_refresh_token_ends_the_session(
     assert kinds.count("session_reuse") == 1
 
 
-async def test_a_lost_answer_is_repeated(site: AccountHouse, mira: Any) -> None:
+async def test_a_lost_answer_is_repeated(site: AccountApi, mira: Any) -> None:
     """Ten minutes later, successor never seen: the same successor again."""
     first = (await site.refresh(mira["refresh_token"])).json()
     site.clock.step(600)
@@ -155,9 +155,7 @@ async def test_a_lost_answer_is_repeated(site: AccountHouse, mira: Any) -> None:
     assert (await site.me(again)).status_code == 200
 
 
-async def test_racing_refreshes_get_one_successor(
-    site: AccountHouse, mira: Any
-) -> None:
+async def test_racing_refreshes_get_one_successor(site: AccountApi, mira: Any) -> None:
     """24 at once with one token: each is answered, with the same successor."""
     answers = await asyncio.gather(
         *(site.refresh(mira["refresh_token"]) for _ in range(24))
@@ -167,7 +165,7 @@ async def test_racing_refreshes_get_one_successor(
 
 
 async def test_a_forged_token_does_not_touch_the_session(
-    site: AccountHouse, mira: Any
+    site: AccountApi, mira: Any
 ) -> None:
     """A wrong mac on a real session is refused, and the session lives."""
     session, generation, _ = mira["refresh_token"].split(".")
@@ -177,7 +175,7 @@ async def test_a_forged_token_does_not_touch_the_session(
 
 
 async def test_signing_in_works_in_the_moment_of_an_end(
-    site: AccountHouse, mira: Any
+    site: AccountApi, mira: Any
 ) -> None:
     """Sessions are revoked by their id: a new one in the same millisecond is good."""
     out = await site.post("logout", {"everywhere": True}, bearer(mira))
@@ -188,7 +186,7 @@ async def test_signing_in_works_in_the_moment_of_an_end(
 
 
 async def test_an_end_and_a_refresh_at_once_leave_no_token(
-    site: AccountHouse, mira: Any
+    site: AccountApi, mira: Any
 ) -> None:
     """However they interleave, no access token works once the session has ended."""
     for _ in range(10):
@@ -203,7 +201,7 @@ async def test_an_end_and_a_refresh_at_once_leave_no_token(
                 assert _code(await site.me(one)) == (401, "unauthenticated")
 
 
-async def test_idle_sessions_end(site: AccountHouse, mira: Any) -> None:
+async def test_idle_sessions_end(site: AccountApi, mira: Any) -> None:
     """A page that is watched without any input does not keep its session."""
     token = mira["refresh_token"]
     for _ in range(29):
@@ -213,7 +211,7 @@ async def test_idle_sessions_end(site: AccountHouse, mira: Any) -> None:
     assert _code(await site.refresh(token)) == (401, "session_ended")
 
 
-async def test_sessions_are_listed_and_ended(site: AccountHouse, mira: Any) -> None:
+async def test_sessions_are_listed_and_ended(site: AccountApi, mira: Any) -> None:
     """Each by its owner alone; another's and a missing one look the same."""
     other = await site.sign_in()
     listed = (await site.client.get("/v1/auth/sessions", headers=bearer(mira))).json()
@@ -231,7 +229,7 @@ async def test_sessions_are_listed_and_ended(site: AccountHouse, mira: Any) -> N
     assert (await site.me(mira)).status_code == 200
 
 
-async def test_a_token_in_the_query_is_not_read(site: AccountHouse, mira: Any) -> None:
+async def test_a_token_in_the_query_is_not_read(site: AccountApi, mira: Any) -> None:
     """It is refused as an unknown parameter, and its value is not repeated."""
     path = f"/v1/me?access_token={mira['access_token']}"
     answer = await site.client.get(path)
@@ -239,7 +237,7 @@ async def test_a_token_in_the_query_is_not_read(site: AccountHouse, mira: Any) -
     assert mira["access_token"] not in answer.text
 
 
-async def test_two_identities_never_mix(site: AccountHouse, mira: Any) -> None:
+async def test_two_identities_never_mix(site: AccountApi, mira: Any) -> None:
     """With the cookie of one and the bearer of another, the bearer alone counts."""
     await site.register("sam@example.org", NEW_PASSWORD)
     sam = await site.sign_in("sam@example.org", NEW_PASSWORD)
@@ -255,7 +253,7 @@ async def test_two_identities_never_mix(site: AccountHouse, mira: Any) -> None:
 
 
 async def test_a_changed_password_ends_other_sessions(
-    site: AccountHouse, mira: Any
+    site: AccountApi, mira: Any
 ) -> None:
     """The own one lives; the old password does not; the owner is told."""
     other = await site.sign_in()
@@ -269,7 +267,7 @@ async def test_a_changed_password_ends_other_sessions(
     assert await site.sign_in(password=NEW_PASSWORD)
 
 
-async def test_an_old_proof_is_asked_for_again(site: AccountHouse, mira: Any) -> None:
+async def test_an_old_proof_is_asked_for_again(site: AccountApi, mira: Any) -> None:
     """After ten minutes a change needs the password; a wrong one does not help."""
     site.clock.step(601)
     signed = (await site.refresh(mira["refresh_token"])).json()
@@ -284,9 +282,7 @@ async def test_an_old_proof_is_asked_for_again(site: AccountHouse, mira: Any) ->
     assert answer.status_code == 204
 
 
-async def test_a_forgotten_password_is_reset_once(
-    site: AccountHouse, mira: Any
-) -> None:
+async def test_a_forgotten_password_is_reset_once(site: AccountApi, mira: Any) -> None:
     """Without signing in; every session ends; a weak password leaves the link."""
     answer = await site.post("password/forgot", {"email": MIRA.upper()})
     assert answer.status_code == 202
@@ -315,7 +311,7 @@ async def test_a_forgotten_password_is_reset_once(
     ],
 )
 async def test_weak_and_monstrous_passwords_are_refused_unhashed(
-    site: AccountHouse, password: str, word: str
+    site: AccountApi, password: str, word: str
 ) -> None:
     """422 with the reason's word, and no hash is run."""
     before = site.auth.passwords.runs
@@ -326,7 +322,7 @@ async def test_weak_and_monstrous_passwords_are_refused_unhashed(
     assert site.auth.passwords.runs == before
 
 
-async def test_spaces_of_a_password_count(site: AccountHouse) -> None:
+async def test_spaces_of_a_password_count(site: AccountApi) -> None:
     """Nothing is cut off before it is hashed."""
     await site.register(password=" spaced out secret ")
     assert await site.sign_in(password=" spaced out secret ")
@@ -338,7 +334,7 @@ async def test_spaces_of_a_password_count(site: AccountHouse) -> None:
 
 
 async def test_known_and_unknown_addresses_are_answered_alike(
-    site: AccountHouse, mira: Any
+    site: AccountApi, mira: Any
 ) -> None:
     """Same status and bytes at register, login and forgot, the wait included."""
     requests: list[tuple[str, dict[str, Any]]] = [
@@ -355,7 +351,7 @@ async def test_known_and_unknown_addresses_are_answered_alike(
             assert known.status_code in (401, 429)
 
 
-async def test_an_unknown_address_costs_a_hash(site: AccountHouse, mira: Any) -> None:
+async def test_an_unknown_address_costs_a_hash(site: AccountApi, mira: Any) -> None:
     """Wrong passwords of both run one hash of the same parameters each."""
     for email in (MIRA, "unknown@example.org"):
         before = site.auth.passwords.runs
@@ -364,7 +360,7 @@ async def test_an_unknown_address_costs_a_hash(site: AccountHouse, mira: Any) ->
         assert site.auth.passwords.runs == before + 1
 
 
-async def test_an_attacker_cannot_lock_the_owner_out(site: AccountHouse) -> None:
+async def test_an_attacker_cannot_lock_the_owner_out(site: AccountApi) -> None:
     """Strangers wait; the owner's browser, which signed in before, does not."""
     await site.register()
     body = {"email": MIRA, "password": PASSWORD}
@@ -382,7 +378,7 @@ async def test_spraying_from_one_address_is_throttled(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """One password over many accounts: sixty, then no more."""
-    async with account_house(request, tmp_path, rate_limited=True) as site:
+    async with account_api(request, tmp_path, rate_limited=True) as site:
         statuses = []
         for number in range(70):
             body = {"email": f"{number}@example.org", "password": "Summer2026!"}
@@ -392,7 +388,7 @@ async def test_spraying_from_one_address_is_throttled(
         assert set(statuses[61:]) == {429}
 
 
-async def test_invented_names_forget_no_victim(site: AccountHouse, mira: Any) -> None:
+async def test_invented_names_forget_no_victim(site: AccountApi, mira: Any) -> None:
     """Counts are rows: other names push none of them out."""
     wrong = {"password": "wrong one", "delivery": "body"}
     for _ in range(FREE_ATTEMPTS):
@@ -402,7 +398,7 @@ async def test_invented_names_forget_no_victim(site: AccountHouse, mira: Any) ->
     assert (await site.post("login", {"email": MIRA, **wrong})).status_code == 429
 
 
-async def test_a_crowd_of_sign_ins_is_shed(site: AccountHouse, mira: Any) -> None:
+async def test_a_crowd_of_sign_ins_is_shed(site: AccountApi, mira: Any) -> None:
     """400 at once: a bounded number is hashed, the others are told to come again."""
     answers = await asyncio.gather(
         *(site.auth.passwords.verify(b"wrong one", "") for _ in range(400)),
@@ -427,7 +423,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=lambda h: "-".join(h.values()))
 async def test_pages_of_other_origins_change_nothing(
-    site: AccountHouse, headers: dict[str, str]
+    site: AccountApi, headers: dict[str, str]
 ) -> None:
     """Refresh, sign-out and sign-in with cookies are refused to them."""
     await site.register()
@@ -449,7 +445,7 @@ async def test_pages_of_other_origins_change_nothing(
     assert own.status_code == 200
 
 
-async def test_a_form_cannot_use_the_cookie(site: AccountHouse) -> None:
+async def test_a_form_cannot_use_the_cookie(site: AccountApi) -> None:
     """Only JSON is taken: what any page's form could send is not."""
     await site.register()
     await site.post("login", {"email": MIRA, "password": PASSWORD}, SAME_ORIGIN)
@@ -472,7 +468,7 @@ def test_the_guard_is_what_refuses() -> None:
     check_same_origin(Request(), PUBLIC)  # type: ignore[arg-type]
 
 
-async def test_cookies_have_their_attributes(site: AccountHouse) -> None:
+async def test_cookies_have_their_attributes(site: AccountApi) -> None:
     """HttpOnly, Secure, Strict, for this host alone; cleared when the session ended."""
     await site.register()
     body = {"email": MIRA, "password": PASSWORD}
@@ -499,7 +495,7 @@ async def test_cookies_have_their_attributes(site: AccountHouse) -> None:
     assert "max-age=0" in ended.headers["set-cookie"].lower()
 
 
-async def test_links_lead_to_the_public_url(site: AccountHouse) -> None:
+async def test_links_lead_to_the_public_url(site: AccountApi) -> None:
     """Whatever name a request gives in X-Forwarded-Host, mails do not repeat it."""
     await site.register()
     forged = {"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
@@ -518,11 +514,11 @@ async def test_links_lead_to_the_public_url(site: AccountHouse) -> None:
 
 @pytest.mark.parametrize("persona", ["patient", "doctor", "clinic_admin", "admin"])
 async def test_a_demo_site_has_people_of_every_role(
-    site: AccountHouse, persona: str
+    site: AccountApi, persona: str
 ) -> None:
     """One click signs in; again it is the same account."""
-    await site.house.add_provider()
-    await site.house.project()
+    await site.api.add_provider()
+    await site.api.project()
     accounts, signed = set(), {}
     for _ in range(2):
         body = {"persona": persona, "delivery": "body"}
@@ -541,6 +537,6 @@ async def test_other_sites_have_no_demo(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """Neither people nor messages."""
-    async with account_house(request, tmp_path, demo=False) as site:
+    async with account_api(request, tmp_path, demo=False) as site:
         assert (await site.post("demo", {"persona": "admin"})).status_code == 404
         assert (await site.client.get("/v1/auth/demo/messages")).status_code == 404

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from loadtests.wire.live_client import LiveWatcher
-from tests.fakes.live_house import open_live_house
+from tests.fakes.live_api import open_live_api
 from tests.fakes.live_relay import open_relay
 
 WEEK = "slots/prv_1/consult/2026-W33"
@@ -16,9 +16,9 @@ SLOT = {"provider_id": "prv_1", "visit_type": "consult", "start": NINE}
 async def test_a_watcher_counts_what_it_met() -> None:
     """Deltas, byes, reconnects and refused topics; its view follows by deltas alone."""
     async with (
-        open_live_house() as house,
-        open_relay(f"ws://127.0.0.1:{house.port}/v1/live") as relay,
-        house.client("patient", "pat_1") as patient,
+        open_live_api() as api,
+        open_relay(f"ws://127.0.0.1:{api.port}/v1/live") as relay,
+        api.client("patient", "pat_1") as patient,
     ):
         watcher = LiveWatcher(relay.url, [WEEK, "slots/nonsense"], seed=1)
         running = asyncio.ensure_future(watcher.run())

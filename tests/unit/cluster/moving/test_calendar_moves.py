@@ -51,7 +51,7 @@ class Ticking(SteppedClock):
         return self.now()
 
 
-class House:
+class Api:
     """Stores that outlive the processes, and a clock."""
 
     def __init__(self) -> None:
@@ -103,8 +103,8 @@ class House:
 
 
 @pytest.fixture
-async def house() -> House:
-    return House()
+async def api() -> Api:
+    return Api()
 
 
 async def told(links: LocalLinks, clock: SteppedClock, *asked: Request) -> list[Reply]:
@@ -116,24 +116,24 @@ async def told(links: LocalLinks, clock: SteppedClock, *asked: Request) -> list[
         await courier.close()
 
 
-async def begun(house: House) -> LocalLinks:
+async def begun(api: Api) -> LocalLinks:
     """A gateway's road, and Ana's calendar with a hold and a booking."""
-    links = house.road()
+    links = api.road()
     requests = [*p.opened(), *p.opened(p.BEN), p.book("one"), p.hold("two", 1)]
-    for reply in await told(links, house.clock, *requests):
+    for reply in await told(links, api.clock, *requests):
         assert not isinstance(reply, Refusal), reply
     return links
 
 
-async def test_everything_comes_along(house: House) -> None:
+async def test_everything_comes_along(api: Api) -> None:
     """Bookings, holds, remembered answers and the version are those of before."""
-    links = await begun(house)
-    (before,) = await told(links, house.clock, ReadPositions((p.ANA,)))
-    moved = await house.mover().move(p.ANA, HOME, OWN)
+    links = await begun(api)
+    (before,) = await told(links, api.clock, ReadPositions((p.ANA,)))
+    moved = await api.mover().move(p.ANA, HOME, OWN)
     assert (moved.from_shard, moved.to_shard) == (HOME, OWN)
     again, confirmed, taken, after = await told(
         links,
-        house.clock,
+        api.clock,
         p.book("one"),
         p.confirm("two"),
         p.book("three", 1),
@@ -149,36 +149,36 @@ async def test_everything_comes_along(house: House) -> None:
     assert isinstance(after, PositionsView)
     assert after.versions[p.ANA] == before.versions[p.ANA] + 1
     assert after.epoch > before.epoch
-    assert await house.problems() == []
+    assert await api.problems() == []
 
 
-async def test_the_old_shard_refuses_for_ever(house: House) -> None:
+async def test_the_old_shard_refuses_for_ever(api: Api) -> None:
     """Also after its process is lost, from its journal and from its snapshot."""
-    await begun(house)
-    await house.mover().move(p.ANA, HOME, OWN)
+    await begun(api)
+    await api.mover().move(p.ANA, HOME, OWN)
     for _ in range(2):
-        await house.restart()
+        await api.restart()
         requests: list[Request] = [
             p.book("late", 5),
             p.slots(),
             ReadPositions((p.ANA,)),
             ReadNextFree((p.BEN, p.ANA)),
         ]
-        for reply in await house.road().execute(HOME, requests, 5):
+        for reply in await api.road().execute(HOME, requests, 5):
             assert isinstance(reply, Trouble)
             assert (reply.code, reply.detail) == (TroubleCode.MOVED, OWN)
             assert reply.provider_id == p.ANA
-        await house.mailboxes[HOME].close()  # stores what it knows
-    assert await house.problems() == []
+        await api.mailboxes[HOME].close()  # stores what it knows
+    assert await api.problems() == []
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
 @pytest.mark.parametrize("restarts", [False, True])
 async def test_a_move_that_broke_off_is_finished(
-    house: House, step: int, *, restarts: bool
+    api: Api, step: int, *, restarts: bool
 ) -> None:
     """After any step: nothing is answered wrongly, and the same move finishes it."""
-    links = await begun(house)
+    links = await begun(api)
 
     class Lost(Exception):
         pass
@@ -187,41 +187,41 @@ async def test_a_move_that_broke_off_is_finished(
         if made == step:
             raise Lost
 
-    broken = CalendarMover(house.here(), house.clock, patience_s=5, stepped=stepped)
+    broken = CalendarMover(api.here(), api.clock, patience_s=5, stepped=stepped)
     with pytest.raises(Lost):
         await broken.move(p.ANA, HOME, OWN)
     if restarts:
-        await house.restart()
+        await api.restart()
     (reply,) = await links.execute(HOME, [p.book("now", 3)], 5)
     if step == 1:
         assert isinstance(reply, BookingView)
     else:
         assert isinstance(reply, Trouble)
         assert reply.code is TroubleCode.MOVED
-        (there,) = await house.here().execute(OWN, [p.book("now", 3)], 5)
+        (there,) = await api.here().execute(OWN, [p.book("now", 3)], 5)
         assert isinstance(there, Trouble if step == 2 else BookingView)
         if isinstance(there, Trouble):
             assert there.code is TroubleCode.RECOVERING
     for _ in range(2):
-        await house.mover().move(p.ANA, HOME, OWN)
-    now, one = await told(links, house.clock, p.book("now", 3), p.book("one"))
+        await api.mover().move(p.ANA, HOME, OWN)
+    now, one = await told(links, api.clock, p.book("now", 3), p.book("one"))
     assert isinstance(now, BookingView)
     assert isinstance(one, BookingView)
-    assert await house.problems() == []
+    assert await api.problems() == []
 
 
-async def test_a_broken_move_is_noticed(house: House) -> None:
+async def test_a_broken_move_is_noticed(api: Api) -> None:
     """A calendar that left and has not come is named by the audit."""
-    await begun(house)
-    await house.road().execute(
+    await begun(api)
+    await api.road().execute(
         HOME, [MoveCalendarOut(provider_id=p.ANA, to_shard=OWN)], 5
     )
-    assert any("has not come" in problem for problem in await house.problems())
+    assert any("has not come" in problem for problem in await api.problems())
 
 
-async def test_what_was_asked_in_between_waits(house: House) -> None:
+async def test_what_was_asked_in_between_waits(api: Api) -> None:
     """Between the two shards a command is retried with its key, and has one effect."""
-    links = await begun(house)
+    links = await begun(api)
     left = MoveCalendarOut(provider_id=p.ANA, to_shard=OWN)
     (reply,) = await links.execute(HOME, [left], 5)
     assert isinstance(reply, CalendarLeft)
@@ -230,28 +230,28 @@ async def test_what_was_asked_in_between_waits(house: House) -> None:
     async with asyncio.timeout(10):
         while courier.tally.moved == 0:  # noqa: ASYNC110 - it reports nothing
             await asyncio.sleep(0)
-    await house.mover().move(p.ANA, HOME, OWN)
+    await api.mover().move(p.ANA, HOME, OWN)
     assert isinstance(await asked, BookingView)
     await courier.close()
-    assert await house.problems() == []
+    assert await api.problems() == []
 
 
-async def test_the_new_epoch_is_above_the_old_one(house: House) -> None:
+async def test_the_new_epoch_is_above_the_old_one(api: Api) -> None:
     """However often the old shard was opened: a position is never another's."""
-    await begun(house)
+    await begun(api)
     for _ in range(5):
-        await house.restart()
-        await house.road().execute(HOME, [p.slots()], 5)
-    moved = await house.mover().move(p.ANA, HOME, OWN)
-    old = (await house.journal.read(HOME, 0, 1000))[-1]
-    (first, *_) = await house.journal.read(moved.to_shard, 0, 10)
+        await api.restart()
+        await api.road().execute(HOME, [p.slots()], 5)
+    moved = await api.mover().move(p.ANA, HOME, OWN)
+    old = (await api.journal.read(HOME, 0, 1000))[-1]
+    (first, *_) = await api.journal.read(moved.to_shard, 0, 10)
     assert first.epoch > old.epoch
 
 
-async def test_an_old_calendar_cannot_come_back(house: House) -> None:
+async def test_an_old_calendar_cannot_come_back(api: Api) -> None:
     """A late call with what a shard gave once revives nothing: it moved on since."""
-    await begun(house)
-    links = house.here()
+    await begun(api)
+    links = api.here()
     (left,) = await links.execute(
         HOME, [MoveCalendarOut(provider_id=p.ANA, to_shard=OWN)], 5
     )
@@ -263,56 +263,56 @@ async def test_an_old_calendar_cannot_come_back(house: House) -> None:
         from_seq=left.seq,
         state=left.state,
     )
-    await house.mover().move(p.ANA, HOME, OWN)
-    await told(links, house.clock, p.book("there", 6))
-    home_again = CalendarMover(links, house.clock, patience_s=5)
+    await api.mover().move(p.ANA, HOME, OWN)
+    await told(links, api.clock, p.book("there", 6))
+    home_again = CalendarMover(links, api.clock, patience_s=5)
     await home_again.move(p.ANA, OWN, HOME)
     (late,) = await links.execute(OWN, [adopt], 5)
     assert isinstance(late, Trouble)
     assert (late.code, late.detail) == (TroubleCode.MOVED, HOME)
     (known,) = await links.execute(HOME, [p.book("there", 6)], 5)
     assert isinstance(known, BookingView)
-    assert await house.problems() == []
+    assert await api.problems() == []
 
 
-async def test_a_stranger_is_not_moved(house: House) -> None:
+async def test_a_stranger_is_not_moved(api: Api) -> None:
     """An unregistered provider is named, and leaves no trace."""
-    await begun(house)
+    await begun(api)
     with pytest.raises(NoSuchProvider):
-        await house.mover().move(ProviderId("prv_nobody"), HOME, OWN)
+        await api.mover().move(ProviderId("prv_nobody"), HOME, OWN)
 
 
-async def test_an_isolated_shard_begins_no_calendar(house: House) -> None:
+async def test_an_isolated_shard_begins_no_calendar(api: Api) -> None:
     """Before its calendar has come it answers "recovering", to a registration too."""
-    await begun(house)
+    await begun(api)
     asked: Sequence[Request] = [*p.opened(), p.slots(), ReadPositions((p.ANA,))]
-    for reply in await house.here().execute(OWN, asked, 5):
+    for reply in await api.here().execute(OWN, asked, 5):
         assert isinstance(reply, Trouble)
         assert reply.code is TroubleCode.RECOVERING
 
 
-async def test_questions_about_many_go_where_each_is(house: House) -> None:
+async def test_questions_about_many_go_where_each_is(api: Api) -> None:
     """One question about calendars of which one has moved is divided again."""
-    links = await begun(house)
+    links = await begun(api)
     ben_home = PLACE(p.BEN)
-    (before,) = await told(links, house.clock, ReadNextFree((p.ANA, p.BEN)))
-    await house.mover().move(p.ANA, HOME, OWN)
-    (after,) = await told(links, house.clock, ReadNextFree((p.ANA, p.BEN)))
+    (before,) = await told(links, api.clock, ReadNextFree((p.ANA, p.BEN)))
+    await api.mover().move(p.ANA, HOME, OWN)
+    (after,) = await told(links, api.clock, ReadNextFree((p.ANA, p.BEN)))
     assert after == before
     assert links.shard_of(p.BEN) == ben_home
 
 
-async def test_the_read_model_follows(house: House) -> None:
+async def test_the_read_model_follows(api: Api) -> None:
     """Rows stay, claims stay, nothing is parked, and later events find their rows."""
-    links = await begun(house)
+    links = await begun(api)
     model = MemoryReadModel()
-    projector = Projector(house.journal, model, house.clock)
+    projector = Projector(api.journal, model, api.clock)
     while await projector.step():
         pass
     claims = dict(model.claims)
-    await told(links, house.clock, p.book("unseen", 2))
-    await house.mover().move(p.ANA, HOME, OWN)
-    await told(links, house.clock, p.cancel("unseen"), p.book("own", 7))
+    await told(links, api.clock, p.book("unseen", 2))
+    await api.mover().move(p.ANA, HOME, OWN)
+    await told(links, api.clock, p.cancel("unseen"), p.book("own", 7))
     while await projector.step():
         pass
     assert await model.parked() == {}

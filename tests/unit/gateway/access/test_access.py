@@ -17,8 +17,8 @@ from care.people.ports import DemoAccount
 from gateway.access.rights import PERMISSIONS, PUBLIC, Action, Permission, Relation
 from gateway.access.tokens import Caller, Identity, Role, issue_access_token
 from tests import factories as make
-from tests.fakes.house import KEY, House, slot
-from tests.fixtures.accounts import AccountHouse, account_house
+from tests.fakes.api import KEY, Api, slot
+from tests.fixtures.accounts import AccountApi, account_api
 
 _RULES = {
     "locations": [{"time_zone": "UTC", "weekly": {}}],
@@ -31,7 +31,7 @@ _PROFILE = {
 }
 _CLINIC = {"name": "Clinic 1", "time_zone": "UTC"}
 _LEAVE = {"start": "2026-08-12T00:00:00Z", "end": "2026-08-13T00:00:00Z"}
-Ask = Callable[[House, dict[str, str], "Things"], Awaitable[httpx.Response]]
+Ask = Callable[[Api, dict[str, str], "Things"], Awaitable[httpx.Response]]
 
 
 class Things:
@@ -46,44 +46,44 @@ class Things:
 
 
 def _post(path: str, body: Any = None) -> Ask:
-    async def ask(house: House, auth: dict[str, str], it: Things) -> httpx.Response:
+    async def ask(api: Api, auth: dict[str, str], it: Things) -> httpx.Response:
         where = path.format(hold=it.hold, booking=it.booking)
-        return await house.client.post(where, json=body, headers=auth)
+        return await api.client.post(where, json=body, headers=auth)
 
     return ask
 
 
 def _request(method: str, path: str, body: Any = None) -> Ask:
-    async def ask(house: House, auth: dict[str, str], it: Things) -> httpx.Response:
+    async def ask(api: Api, auth: dict[str, str], it: Things) -> httpx.Response:
         where = path.format(hold=it.hold, booking=it.booking, leave=it.leave)
-        return await house.client.request(method, where, json=body, headers=auth)
+        return await api.client.request(method, where, json=body, headers=auth)
 
     return ask
 
 
 def _for_patient(path: str) -> Ask:
-    async def ask(house: House, auth: dict[str, str], it: Things) -> httpx.Response:
+    async def ask(api: Api, auth: dict[str, str], it: Things) -> httpx.Response:
         body = slot(start="2026-08-10T12:00:00Z") | {"patient_id": it.patient}
-        return await house.client.post(path, json=body, headers=auth)
+        return await api.client.post(path, json=body, headers=auth)
 
     return ask
 
 
-async def _confirm(house: House, auth: dict[str, str], it: Things) -> httpx.Response:
+async def _confirm(api: Api, auth: dict[str, str], it: Things) -> httpx.Response:
     body = {"hold_id": it.hold}
-    return await house.client.post("/v1/bookings", json=body, headers=auth)
+    return await api.client.post("/v1/bookings", json=body, headers=auth)
 
 
 def _outcome(verb: str, *before: str) -> Ask:
     """Staff's word on the visit once it has begun, other words before it."""
 
-    async def ask(house: House, auth: dict[str, str], it: Things) -> httpx.Response:
-        house.clock.step(11 * 3600)
+    async def ask(api: Api, auth: dict[str, str], it: Things) -> httpx.Response:
+        api.clock.step(11 * 3600)
         path = f"/v1/bookings/{it.booking}"
         for other in before:
-            done = await house.client.post(f"{path}/{other}", headers=house.admin())
+            done = await api.client.post(f"{path}/{other}", headers=api.admin())
             assert done.status_code == 200, done.text
-        return await house.client.post(f"{path}/{verb}", headers=auth)
+        return await api.client.post(f"{path}/{verb}", headers=auth)
 
     return ask
 
@@ -91,21 +91,21 @@ def _outcome(verb: str, *before: str) -> Ask:
 def _of_account(method: str, path: str, body: Any = None) -> Ask:
     """With a token of an account in this role: one for each, and a session each."""
 
-    async def ask(house: House, auth: dict[str, str], it: Things) -> httpx.Response:
+    async def ask(api: Api, auth: dict[str, str], it: Things) -> httpx.Response:
         if auth and "Bearer no" not in auth.values():
-            found = house.app.state.services.authenticator.caller(auth["Authorization"])
-            auth = await _with_account(house, found)
+            found = api.app.state.services.authenticator.caller(auth["Authorization"])
+            auth = await _with_account(api, found)
         where = path.format(session=it.session)
-        return await house.client.request(method, where, json=body, headers=auth)
+        return await api.client.request(method, where, json=body, headers=auth)
 
     return ask
 
 
-async def _with_account(house: House, caller: Caller) -> dict[str, str]:
+async def _with_account(api: Api, caller: Caller) -> dict[str, str]:
     """The token of an account; "own" callers have the account of the session."""
     mine = caller.subject in ("pat_1", "prv_1", "cln_1", "root")
     account, session = ("acc_1", "ses_1") if mine else ("acc_2", "ses_2")
-    now = house.clock.now()
+    now = api.clock.now()
     identity = Identity(account, session, "", 1, 1, now)
     signed = issue_access_token(KEY, replace(caller, identity=identity))
     return {"Authorization": f"Bearer {signed}"}
@@ -165,30 +165,30 @@ _SUBJECTS = {
 
 
 @pytest.fixture
-async def street(
+async def region(
     request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[tuple[House, Things]]:
+) -> AsyncIterator[tuple[Api, Things]]:
     """Two providers in two clinics; patient 1 has a hold and a booking at the first.
 
     Two accounts with a session each.
     """
-    async with account_house(request, tmp_path, public_url="") as opened:
-        house = opened.house
+    async with account_api(request, tmp_path, public_url="") as opened:
+        api = opened.api
         for number in (1, 2):
             await _add_account(opened, number)
-        await house.add_provider(1)
-        await house.add_provider(2, clinic=make.a_clinic(2))
-        mine = house.patient(1)
-        held = await house.client.post("/v1/holds", json=slot(), headers=mine)
-        booked = await house.client.post(
+        await api.add_provider(1)
+        await api.add_provider(2, clinic=make.a_clinic(2))
+        mine = api.patient(1)
+        held = await api.client.post("/v1/holds", json=slot(), headers=mine)
+        booked = await api.client.post(
             "/v1/bookings", json=slot(start="2026-08-10T11:00:00Z"), headers=mine
         )
-        leave = await house.client.post(
-            "/v1/providers/prv_1/time-off", json=_LEAVE, headers=house.admin()
+        leave = await api.client.post(
+            "/v1/providers/prv_1/time-off", json=_LEAVE, headers=api.admin()
         )
-        await house.project()
+        await api.project()
         yield (
-            house,
+            api,
             Things(
                 held.json()["hold_id"],
                 booked.json()["booking_id"],
@@ -198,7 +198,7 @@ async def street(
         )
 
 
-async def _add_account(opened: AccountHouse, number: int) -> None:
+async def _add_account(opened: AccountApi, number: int) -> None:
     accounts, now = opened.auth.accounts, opened.clock.now()
     context = SignInContext("patient", f"pat_{number}")
     wanted = DemoAccount(AccountId(f"acc_{number}"), f"{number}@example.org", context)
@@ -261,12 +261,12 @@ _STAFF_ONLY = {
 @pytest.mark.parametrize("action", list(Action))
 @pytest.mark.parametrize("cell", list(_SUBJECTS), ids=lambda cell: "-".join(cell))
 async def test_every_cell_is_what_http_answers(
-    street: tuple[House, Things], action: Action, cell: tuple[Role, Relation]
+    region: tuple[Api, Things], action: Action, cell: tuple[Role, Relation]
 ) -> None:
     """yes is 2xx, no is 403, hide is 404, for every role, relation and action."""
-    house, things = street
-    auth = house.auth(cell[0], _SUBJECTS[cell], ttl_s=24 * 3600)
-    response = await _ASKS[action](house, auth, things)
+    api, things = region
+    auth = api.auth(cell[0], _SUBJECTS[cell], ttl_s=24 * 3600)
+    response = await _ASKS[action](api, auth, things)
     permission = PERMISSIONS[action, *cell]
     if permission is Permission.YES:
         assert response.status_code < 300, response.text
@@ -279,11 +279,11 @@ async def test_every_cell_is_what_http_answers(
 
 @pytest.mark.parametrize("action", list(Action))
 async def test_without_a_token_only_providers_and_slots_are_open(
-    street: tuple[House, Things], action: Action
+    region: tuple[Api, Things], action: Action
 ) -> None:
     """Everything else is 401, with the challenge that HTTP asks for."""
-    house, things = street
-    response = await _ASKS[action](house, {}, things)
+    api, things = region
+    response = await _ASKS[action](api, {}, things)
     if action in PUBLIC:
         assert response.status_code == 200
     else:
@@ -293,55 +293,53 @@ async def test_without_a_token_only_providers_and_slots_are_open(
 
 @pytest.mark.parametrize("action", list(Action))
 async def test_a_bad_token_is_refused_even_where_none_is_needed(
-    street: tuple[House, Things], action: Action
+    region: tuple[Api, Things], action: Action
 ) -> None:
     """A client whose token has expired must hear of it everywhere."""
-    house, things = street
-    response = await _ASKS[action](house, {"Authorization": "Bearer no"}, things)
+    api, things = region
+    response = await _ASKS[action](api, {"Authorization": "Bearer no"}, things)
     assert response.status_code == 401
 
 
 async def test_a_hidden_object_and_a_missing_one_look_the_same(
-    street: tuple[House, Things],
+    region: tuple[Api, Things],
 ) -> None:
     """Ids cannot be probed: both answers are equal to the byte."""
-    house, things = street
-    for auth in (house.patient(2), house.doctor("prv_2"), house.clinic_admin("cln_2")):
-        hidden = await house.client.get(f"/v1/bookings/{things.booking}", headers=auth)
-        missing = await house.client.get("/v1/bookings/bkg_1.none", headers=auth)
+    api, things = region
+    for auth in (api.patient(2), api.doctor("prv_2"), api.clinic_admin("cln_2")):
+        hidden = await api.client.get(f"/v1/bookings/{things.booking}", headers=auth)
+        missing = await api.client.get("/v1/bookings/bkg_1.none", headers=auth)
         assert hidden.status_code == missing.status_code == 404
         assert hidden.json()["code"] == missing.json()["code"]
         assert hidden.json()["detail"] == missing.json()["detail"]
 
 
 async def test_a_patient_cannot_confirm_by_naming_the_owner(
-    street: tuple[House, Things],
+    region: tuple[Api, Things],
 ) -> None:
     """Naming another patient is forbidden, whatever else is in the body."""
-    house, things = street
+    api, things = region
     body = {"hold_id": things.hold, "patient_id": "pat_1"}
-    response = await house.client.post(
-        "/v1/bookings", json=body, headers=house.patient(2)
-    )
+    response = await api.client.post("/v1/bookings", json=body, headers=api.patient(2))
     assert response.status_code == 403
 
 
-async def test_staff_must_say_for_whom(street: tuple[House, Things]) -> None:
+async def test_staff_must_say_for_whom(region: tuple[Api, Things]) -> None:
     """A doctor has no patient of their own to book for."""
-    house, _ = street
+    api, _ = region
     for path in ("/v1/holds", "/v1/bookings"):
-        response = await house.client.post(path, json=slot(), headers=house.doctor())
+        response = await api.client.post(path, json=slot(), headers=api.doctor())
         assert response.status_code == 422
         assert response.json()["errors"][0]["field"] == "patient_id"
 
 
 async def test_a_provider_who_moves_clinic_is_found_out(
-    street: tuple[House, Things],
+    region: tuple[Api, Things],
 ) -> None:
     """The old clinic's administrator loses access as soon as the profile changes."""
-    house, _ = street
-    path, old = "/v1/providers/prv_1", house.clinic_admin("cln_1")
-    assert (await house.client.get(f"{path}/schedule", headers=old)).status_code == 200
+    api, _ = region
+    path, old = "/v1/providers/prv_1", api.clinic_admin("cln_1")
+    assert (await api.client.get(f"{path}/schedule", headers=old)).status_code == 200
     moved = _PROFILE | {"clinic": _PROFILE["clinic"] | {"clinic_id": "cln_2"}}  # type: ignore[operator]
-    await house.client.put(path, json=moved, headers=house.admin())
-    assert (await house.client.get(f"{path}/schedule", headers=old)).status_code == 403
+    await api.client.put(path, json=moved, headers=api.admin())
+    assert (await api.client.get(f"{path}/schedule", headers=old)).status_code == 403

@@ -15,8 +15,8 @@ from gateway.http.limits import RateLimits
 from gateway.wire.errors import TooManyRequests
 from persistence.shared.memory import MemoryBudgets
 from tests import factories as make
+from tests.fakes.api import CONFIG
 from tests.fakes.clocks import SteppedClock
-from tests.fakes.house import CONFIG
 
 RATE, BURST = 10.0, 40
 LIMITED = replace(

@@ -11,7 +11,7 @@ from gateway.access.rate_budgets import TokenBuckets
 from gateway.config import GatewayConfig
 from gateway.http.limits import RateLimits
 from gateway.wire.errors import TooManyRequests
-from tests.fakes.house import KEY, open_house, slot
+from tests.fakes.api import KEY, open_api, slot
 
 
 def test_a_bucket_lets_a_burst_through_and_then_the_rate() -> None:
@@ -37,27 +37,27 @@ def test_buckets_are_apart() -> None:
 
 async def test_a_hasty_caller_hears_when_to_come_again() -> None:
     """429 with Retry-After, for that caller alone."""
-    async with open_house(rate_limited=True, rate_per_s=0.5, rate_burst=2) as house:
-        await house.add_provider()
-        one, two = house.patient(1), house.patient(2)
+    async with open_api(rate_limited=True, rate_per_s=0.5, rate_burst=2) as api:
+        await api.add_provider()
+        one, two = api.patient(1), api.patient(2)
         answers = [
-            await house.client.get("/v1/providers/prv_1", headers=one) for _ in range(3)
+            await api.client.get("/v1/providers/prv_1", headers=one) for _ in range(3)
         ]
         assert [a.status_code for a in answers] == [200, 200, 429]
         assert answers[2].json()["code"] == "too_many_requests"
         assert int(answers[2].headers["retry-after"]) >= 1
-        other = await house.client.get("/v1/providers/prv_1", headers=two)
+        other = await api.client.get("/v1/providers/prv_1", headers=two)
         assert other.status_code == 200
 
 
 async def test_guessing_tokens_is_slowed_by_address() -> None:
     """Requests with bad tokens count against the address they come from."""
-    async with open_house(
+    async with open_api(
         rate_limited=True, anonymous_rate_per_s=0.1, anonymous_rate_burst=2
-    ) as house:
+    ) as api:
         bad = {"Authorization": "Bearer no"}
         answers = [
-            await house.client.get("/v1/providers/prv_1", headers=bad) for _ in range(3)
+            await api.client.get("/v1/providers/prv_1", headers=bad) for _ in range(3)
         ]
         assert [a.status_code for a in answers] == [401, 401, 429]
 
@@ -86,12 +86,12 @@ async def test_a_large_body_is_refused(declared: bool) -> None:
         for _ in range(70):
             yield b" " * 1024
 
-    async with open_house() as house:
+    async with open_api() as api:
         content = b" " * 70 * 1024 if declared else stream()
-        response = await house.client.post(
+        response = await api.client.post(
             "/v1/holds",
             content=content,  # type: ignore[arg-type]
-            headers=house.patient(),
+            headers=api.patient(),
         )
         assert response.status_code == 413
         assert response.json()["code"] == "payload_too_large"
@@ -99,15 +99,15 @@ async def test_a_large_body_is_refused(declared: bool) -> None:
 
 async def test_long_addresses_and_headers_are_refused() -> None:
     """414 and 431, as problems."""
-    async with open_house() as house:
-        long = await house.client.get("/v1/providers?query=" + "x" * 9000)
+    async with open_api() as api:
+        long = await api.client.get("/v1/providers?query=" + "x" * 9000)
         assert (long.status_code, long.json()["code"]) == (414, "uri_too_long")
-        wide = await house.client.get("/healthz", headers={"X-Wide": "x" * 20_000})
+        wide = await api.client.get("/healthz", headers={"X-Wide": "x" * 20_000})
         assert (wide.status_code, wide.json()["code"]) == (431, "headers_too_large")
 
 
 async def test_a_full_house_says_so_at_once() -> None:
-    """Beyond the bound on requests in the house the answer is 503, not a queue."""
+    """Beyond the bound on requests in the server the answer is 503, not a queue."""
 
     class Slow:
         def __init__(self) -> None:
@@ -119,12 +119,12 @@ async def test_a_full_house_says_so_at_once() -> None:
             raise RuntimeError
 
     slow = Slow()
-    async with open_house(calendars=slow, concurrency_max=1) as house:
+    async with open_api(calendars=slow, concurrency_max=1) as api:
         first = asyncio.ensure_future(
-            house.client.post("/v1/holds", json=slot(), headers=house.patient())
+            api.client.post("/v1/holds", json=slot(), headers=api.patient())
         )
         await slow.entered.wait()
-        second = await house.client.get("/healthz")
+        second = await api.client.get("/healthz")
         assert second.status_code == 503
         assert second.headers["retry-after"] == "1"
         slow.go.set()

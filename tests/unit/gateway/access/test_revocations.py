@@ -15,9 +15,9 @@ from gateway.access.tokens import Caller, Identity, Role
 from gateway.live.ticker import Ticker
 from persistence.shared.memory import MemoryRevocations
 from tests import factories as make
+from tests.fakes.api import KEY
 from tests.fakes.clocks import SteppedClock
-from tests.fakes.house import KEY
-from tests.fakes.live_house import open_live_house
+from tests.fakes.live_api import open_live_api
 
 LATER = Millis(make.NOW + 3_600_000)
 
@@ -30,62 +30,62 @@ def all_of(subject: str, at: Millis = make.NOW) -> Revocation:
     return Revocation(RevocationKind.SUBJECT, subject, at, LATER)
 
 
-def live_house(store: MemoryRevocations) -> Any:
-    return open_live_house(shared={"revocations": store})
+def live_api(store: MemoryRevocations) -> Any:
+    return open_live_api(shared={"revocations": store})
 
 
 async def test_a_revoked_token_opens_nothing_more() -> None:
     """401 from now on, also where the token was let in before; others go on."""
     store = MemoryRevocations(SteppedClock(make.NOW))
-    async with live_house(store) as live:
-        house = live.house
-        mine = {"Authorization": f"Bearer {house.token('patient', 'pat_1', jti='a')}"}
-        other = {"Authorization": f"Bearer {house.token('patient', 'pat_1', jti='b')}"}
-        assert (await house.client.get("/v1/bookings", headers=mine)).status_code == 200
+    async with live_api(store) as live:
+        api = live.api
+        mine = {"Authorization": f"Bearer {api.token('patient', 'pat_1', jti='a')}"}
+        other = {"Authorization": f"Bearer {api.token('patient', 'pat_1', jti='b')}"}
+        assert (await api.client.get("/v1/bookings", headers=mine)).status_code == 200
         await store.add(one_token("a"))
-        refused = await house.client.get("/v1/bookings", headers=mine)
+        refused = await api.client.get("/v1/bookings", headers=mine)
         assert refused.status_code == 401
         assert "revoked" in refused.json()["detail"]
-        again = await house.client.get("/v1/bookings", headers=other)
+        again = await api.client.get("/v1/bookings", headers=other)
         assert again.status_code == 200
 
 
 async def test_all_tokens_of_a_subject_until_now() -> None:
     """Older ones hold no more; one issued later does."""
     store = MemoryRevocations(SteppedClock(make.NOW))
-    async with live_house(store) as live:
-        house = live.house
-        old = house.patient(1)
+    async with live_api(store) as live:
+        api = live.api
+        old = api.patient(1)
         await store.add(all_of("pat_1"))
-        house.clock.step(1_000 / 1000)
-        fresh = house.patient(1)
-        for headers, status in ((old, 401), (fresh, 200), (house.patient(2), 200)):
-            answer = await house.client.get("/v1/bookings", headers=headers)
+        api.clock.step(1_000 / 1000)
+        fresh = api.patient(1)
+        for headers, status in ((old, 401), (fresh, 200), (api.patient(2), 200)):
+            answer = await api.client.get("/v1/bookings", headers=headers)
             assert answer.status_code == status
 
 
 async def test_a_log_in_in_the_second_of_a_revocation_holds() -> None:
     """What was issued a tenth of a second before is gone, a tenth later is good."""
     store = MemoryRevocations(SteppedClock(make.NOW))
-    async with live_house(store) as live:
-        house = live.house
-        house.clock.step(0.1)
-        old = house.patient(1)
-        house.clock.step(0.1)
-        await store.add(all_of("pat_1", house.clock.now()))
-        house.clock.step(0.1)
-        fresh = house.patient(1)
-        assert house.clock.now() // 1000 == make.NOW // 1000
+    async with live_api(store) as live:
+        api = live.api
+        api.clock.step(0.1)
+        old = api.patient(1)
+        api.clock.step(0.1)
+        await store.add(all_of("pat_1", api.clock.now()))
+        api.clock.step(0.1)
+        fresh = api.patient(1)
+        assert api.clock.now() // 1000 == make.NOW // 1000
         for headers, status in ((old, 401), (fresh, 200)):
-            answer = await house.client.get("/v1/bookings", headers=headers)
+            answer = await api.client.get("/v1/bookings", headers=headers)
             assert answer.status_code == status
 
 
 async def test_tokens_of_an_older_program_hold_until_they_are_revoked() -> None:
     """They say whole seconds: revoked in that second, they are refused, to be safe."""
     store = MemoryRevocations(SteppedClock(make.NOW))
-    async with live_house(store) as live:
-        house = live.house
+    async with live_api(store) as live:
+        api = live.api
         second = make.NOW // 1000
         claims = {
             "iss": "slotcast",
@@ -99,7 +99,7 @@ async def test_tokens_of_an_older_program_hold_until_they_are_revoked() -> None:
         signed = jwt.encode(claims, KEY, algorithm="HS256")
         headers = {"Authorization": f"Bearer {signed}"}
         for status in (200, 401):
-            answer = await house.client.get("/v1/bookings", headers=headers)
+            answer = await api.client.get("/v1/bookings", headers=headers)
             assert answer.status_code == status
             await store.add(all_of("pat_1", Millis(make.NOW + 1)))
 
@@ -108,7 +108,7 @@ async def test_a_living_socket_is_closed_with_its_token() -> None:
     """4501 at once: sign in again. Other people's sockets and anonymous ones stay."""
     store = MemoryRevocations(SteppedClock(make.NOW))
     async with (
-        live_house(store) as live,
+        live_api(store) as live,
         live.client("patient", "pat_1") as mine,
         live.client("patient", "pat_2") as other,
         live.client() as anonymous,
@@ -124,9 +124,9 @@ async def test_a_living_socket_is_closed_with_its_token() -> None:
 async def test_a_socket_with_a_fresher_token_stays() -> None:
     """Only the token it goes by now counts."""
     store = MemoryRevocations(SteppedClock(make.NOW))
-    async with live_house(store) as live, live.client() as mine:
+    async with live_api(store) as live, live.client() as mine:
         for jti in ("first", "second"):
-            token = live.house.token("patient", "pat_1", jti=jti)
+            token = live.api.token("patient", "pat_1", jti=jti)
             assert (await mine.ask("auth", token=token))["t"] == "result"
         await store.add(one_token("first"))
         assert (await mine.ask("ping"))["t"] == "pong"
@@ -138,8 +138,8 @@ async def test_a_revoked_token_signs_no_socket_in() -> None:
     """The auth message is refused like a forged one."""
     store = MemoryRevocations(SteppedClock(make.NOW))
     await store.add(one_token("a"))
-    async with live_house(store) as live, live.client() as mine:
-        token = live.house.token("patient", "pat_1", jti="a")
+    async with live_api(store) as live, live.client() as mine:
+        token = live.api.token("patient", "pat_1", jti="a")
         answer = await mine.ask("auth", token=token)
         assert (answer["status"], answer["code"]) == (401, "unauthenticated")
 
@@ -147,8 +147,8 @@ async def test_a_revoked_token_signs_no_socket_in() -> None:
 async def test_a_stream_of_events_ends_too() -> None:
     """Server-Sent Events of a revoked token say bye and end."""
     store = MemoryRevocations(SteppedClock(make.NOW))
-    async with live_house(store) as live:
-        headers = live.house.patient(1)
+    async with live_api(store) as live:
+        headers = live.api.patient(1)
         async with (
             httpx.AsyncClient() as client,
             client.stream(
@@ -168,7 +168,7 @@ async def test_no_command_slips_through_before_the_socket_closes(
     """A message after the revocation is refused, whatever the closing takes."""
     monkeypatch.setattr(Ticker, "send_away_revoked", lambda _self: None)
     store = MemoryRevocations(SteppedClock(make.NOW))
-    async with live_house(store) as live, live.client("patient", "pat_1") as mine:
+    async with live_api(store) as live, live.client("patient", "pat_1") as mine:
         await store.add(all_of("pat_1"))
         answer = await mine.ask(
             "book",

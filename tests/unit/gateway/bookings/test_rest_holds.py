@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes.house import House, slot
+from tests.fakes.api import Api, slot
 
 
-async def test_a_hold_says_what_it_keeps_and_until_when(house: House) -> None:
+async def test_a_hold_says_what_it_keeps_and_until_when(api: Api) -> None:
     """201 with the names of the wire; two minutes by default."""
-    response = await house.client.post(
-        "/v1/holds", json=slot(), headers=house.patient()
-    )
+    response = await api.client.post("/v1/holds", json=slot(), headers=api.patient())
     assert response.status_code == 201
     body = response.json()
     assert body["expires_in_ms"] == 120_000, "for devices whose clock is wrong"
@@ -22,67 +20,65 @@ async def test_a_hold_says_what_it_keeps_and_until_when(house: House) -> None:
         "patient_id": "pat_1",
     }
     assert body["epoch"] >= 1
-    shown = await house.client.get(
-        f"/v1/holds/{body['hold_id']}", headers=house.patient()
-    )
+    shown = await api.client.get(f"/v1/holds/{body['hold_id']}", headers=api.patient())
     assert shown.json() == body
 
 
-async def test_any_offset_is_accepted_on_input(house: House) -> None:
+async def test_any_offset_is_accepted_on_input(api: Api) -> None:
     """11:00 in Berlin's summer is 09:00 UTC."""
     body = slot(start="2026-08-10T11:00:00+02:00")
-    response = await house.client.post("/v1/holds", json=body, headers=house.patient())
+    response = await api.client.post("/v1/holds", json=body, headers=api.patient())
     assert response.json()["start"] == "2026-08-10T09:00:00Z"
 
 
-async def test_a_held_slot_is_unavailable_to_others(house: House) -> None:
+async def test_a_held_slot_is_unavailable_to_others(api: Api) -> None:
     """409 slot_unavailable, for holding and for booking."""
-    await house.client.post("/v1/holds", json=slot(), headers=house.patient(1))
+    await api.client.post("/v1/holds", json=slot(), headers=api.patient(1))
     for path in ("/v1/holds", "/v1/bookings"):
-        other = await house.client.post(path, json=slot(), headers=house.patient(2))
+        other = await api.client.post(path, json=slot(), headers=api.patient(2))
         assert (other.status_code, other.json()["code"]) == (409, "slot_unavailable")
 
 
-async def test_a_hold_is_extended_and_released(house: House) -> None:
+async def test_a_hold_is_extended_and_released(api: Api) -> None:
     """It lasts two minutes again from then on, and says how often it still can."""
-    me = house.patient()
-    held = (await house.client.post("/v1/holds", json=slot(), headers=me)).json()
+    me = api.patient()
+    held = (await api.client.post("/v1/holds", json=slot(), headers=me)).json()
     assert held["extensions_left"] == 10
     path = f"/v1/holds/{held['hold_id']}"
     extended = held
     for left in range(9, -1, -1):
-        house.clock.step(100)
-        extended = (await house.client.post(f"{path}/extend", headers=me)).json()
+        api.clock.step(100)
+        extended = (await api.client.post(f"{path}/extend", headers=me)).json()
         assert extended["extensions_left"] == left
     assert extended["expires_at"] == "2026-08-10T00:18:40Z"
-    more = await house.client.post(f"{path}/extend", headers=me)
+    more = await api.client.post(f"{path}/extend", headers=me)
     assert (more.status_code, more.json()["code"]) == (409, "wrong_status")
-    assert (await house.client.delete(path, headers=me)).status_code == 204
-    gone = await house.client.get(path, headers=me)
+    assert (await api.client.delete(path, headers=me)).status_code == 204
+    gone = await api.client.get(path, headers=me)
     assert gone.status_code in (404, 410)
-    again = await house.client.post("/v1/holds", json=slot(), headers=house.patient(2))
+    again = await api.client.post("/v1/holds", json=slot(), headers=api.patient(2))
     assert again.status_code == 201
 
 
-async def test_a_hold_expires(house: House) -> None:
+async def test_a_hold_expires(api: Api) -> None:
     """410 hold_expired when it is confirmed too late."""
-    me = house.patient()
-    held = (await house.client.post("/v1/holds", json=slot(), headers=me)).json()
-    house.clock.step(180)
-    late = await house.client.post(
+    me = api.patient()
+    held = (await api.client.post("/v1/holds", json=slot(), headers=me)).json()
+    api.clock.step(180)
+    late = await api.client.post(
         "/v1/bookings", json={"hold_id": held["hold_id"]}, headers=me
     )
     assert (late.status_code, late.json()["code"]) == (410, "hold_expired")
 
 
-async def test_a_patient_cannot_hoard(house: House) -> None:
+async def test_a_patient_cannot_hoard(api: Api) -> None:
     """409 hold_limit beyond three live holds on a calendar."""
     codes = [
         (
-            await house.client.post(
+            await api.client.post(
                 "/v1/holds",
                 json=slot(start=f"2026-08-10T{hour:02}:00:00Z"),
-                headers=house.patient(),
+                headers=api.patient(),
             )
         )
         .json()
@@ -102,50 +98,48 @@ async def test_a_patient_cannot_hoard(house: House) -> None:
     ],
 )
 async def test_what_is_not_offered_cannot_be_held(
-    house: House, start: str, code: str
+    api: Api, start: str, code: str
 ) -> None:
     """Outside hours, off the grid, beyond the horizon, in the past: 409."""
-    response = await house.client.post(
-        "/v1/holds", json=slot(start=start), headers=house.patient()
+    response = await api.client.post(
+        "/v1/holds", json=slot(start=start), headers=api.patient()
     )
     assert (response.status_code, response.json()["code"]) == (409, code)
 
 
-async def test_unknown_providers_and_visit_types_are_404(house: House) -> None:
+async def test_unknown_providers_and_visit_types_are_404(api: Api) -> None:
     """Each says what is missing."""
     for body, code in (
         (slot("prv_404"), "provider_not_found"),
         (slot() | {"visit_type": "none"}, "visit_type_not_found"),
     ):
-        response = await house.client.post(
-            "/v1/holds", json=body, headers=house.patient()
-        )
+        response = await api.client.post("/v1/holds", json=body, headers=api.patient())
         assert (response.status_code, response.json()["code"]) == (404, code)
 
 
-async def test_staff_hold_for_a_patient_who_then_confirms(house: House) -> None:
+async def test_staff_hold_for_a_patient_who_then_confirms(api: Api) -> None:
     """The front desk holds, the patient books: it is the patient's hold."""
     body = slot() | {"patient_id": "pat_7"}
-    held = await house.client.post("/v1/holds", json=body, headers=house.doctor())
+    held = await api.client.post("/v1/holds", json=body, headers=api.doctor())
     assert held.json()["patient_id"] == "pat_7"
-    booked = await house.client.post(
+    booked = await api.client.post(
         "/v1/bookings",
         json={"hold_id": held.json()["hold_id"]},
-        headers=house.patient(7),
+        headers=api.patient(7),
     )
     assert booked.status_code == 201
 
 
-async def test_other_people_s_holds_cannot_be_told_from_none(house: House) -> None:
+async def test_other_people_s_holds_cannot_be_told_from_none(api: Api) -> None:
     """Live, expired or never there: a stranger hears the very same 404."""
-    held = await house.client.post("/v1/holds", json=slot(), headers=house.patient(1))
+    held = await api.client.post("/v1/holds", json=slot(), headers=api.patient(1))
     path = f"/v1/holds/{held.json()['hold_id']}"
-    answers = [await house.client.get(path, headers=house.patient(2))]
-    house.clock.step(121)
-    assert (await house.client.get(path, headers=house.patient(1))).status_code == 410
-    answers.append(await house.client.get(path, headers=house.patient(2)))
+    answers = [await api.client.get(path, headers=api.patient(2))]
+    api.clock.step(121)
+    assert (await api.client.get(path, headers=api.patient(1))).status_code == 410
+    answers.append(await api.client.get(path, headers=api.patient(2)))
     never = "/v1/holds/hld_1.neverthere"
-    answers.append(await house.client.get(never, headers=house.patient(2)))
+    answers.append(await api.client.get(never, headers=api.patient(2)))
     assert {(answer.status_code, answer.content) for answer in answers} == {
         (404, answers[-1].content)
     }

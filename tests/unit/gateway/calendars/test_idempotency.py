@@ -10,48 +10,46 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from gateway.app import create_app
-from tests.fakes.house import CONFIG, House, open_house, slot
+from tests.fakes.api import CONFIG, Api, open_api, slot
 
 KEY = {"Idempotency-Key": "k-1"}
 
 
 async def test_a_repeated_booking_is_answered_with_the_first_answer(
-    house: House,
+    api: Api,
 ) -> None:
     """Byte for byte, status included, also after the booking has moved on."""
-    auth = house.patient() | KEY
-    first = await house.client.post("/v1/bookings", json=slot(), headers=auth)
+    auth = api.patient() | KEY
+    first = await api.client.post("/v1/bookings", json=slot(), headers=auth)
     path = f"/v1/bookings/{first.json()['booking_id']}"
-    await house.client.post(f"{path}/cancel", headers=house.patient())
-    again = await house.client.post("/v1/bookings", json=slot(), headers=auth)
+    await api.client.post(f"{path}/cancel", headers=api.patient())
+    again = await api.client.post("/v1/bookings", json=slot(), headers=auth)
     assert (first.status_code, first.content) == (201, again.content)
     assert again.status_code == 201
 
 
 async def test_the_same_body_written_differently_is_the_same_request(
-    house: House,
+    api: Api,
 ) -> None:
     """Offsets, order of fields and blanks do not make another request."""
-    auth = house.patient() | KEY
-    first = await house.client.post("/v1/bookings", json=slot(), headers=auth)
+    auth = api.patient() | KEY
+    first = await api.client.post("/v1/bookings", json=slot(), headers=auth)
     text = (
         b'{ "start": "2026-08-10T11:00:00+02:00",\n "visit_type":"consult",'
         b'"provider_id":"prv_1"}'
     )
-    again = await house.client.post("/v1/bookings", content=text, headers=auth)
+    again = await api.client.post("/v1/bookings", content=text, headers=auth)
     assert again.content == first.content
 
 
-async def test_a_repeated_refusal_is_the_same_refusal(house: House) -> None:
+async def test_a_repeated_refusal_is_the_same_refusal(api: Api) -> None:
     """A refused request stays refused under its key, although the slot is free now."""
-    taken = await house.client.post(
-        "/v1/bookings", json=slot(), headers=house.patient(1)
-    )
-    auth = house.patient(2) | KEY
-    first = await house.client.post("/v1/bookings", json=slot(), headers=auth)
+    taken = await api.client.post("/v1/bookings", json=slot(), headers=api.patient(1))
+    auth = api.patient(2) | KEY
+    first = await api.client.post("/v1/bookings", json=slot(), headers=auth)
     path = f"/v1/bookings/{taken.json()['booking_id']}"
-    await house.client.post(f"{path}/cancel", headers=house.patient(1))
-    again = await house.client.post("/v1/bookings", json=slot(), headers=auth)
+    await api.client.post(f"{path}/cancel", headers=api.patient(1))
+    again = await api.client.post("/v1/bookings", json=slot(), headers=auth)
     assert (first.status_code, first.content) == (409, again.content)
 
 
@@ -65,54 +63,54 @@ async def test_a_repeated_refusal_is_the_same_refusal(house: House) -> None:
     ],
 )
 async def test_a_key_for_something_else_is_refused(
-    house: House, path: str, body: dict[str, str]
+    api: Api, path: str, body: dict[str, str]
 ) -> None:
     """Another start, reason, provider or operation: 422 idempotency_key_reused."""
-    await house.add_provider(2)
-    auth = house.patient() | KEY
-    await house.client.post("/v1/bookings", json=slot(), headers=auth)
-    other = await house.client.post(path, json=body, headers=auth)
+    await api.add_provider(2)
+    auth = api.patient() | KEY
+    await api.client.post("/v1/bookings", json=slot(), headers=auth)
+    other = await api.client.post(path, json=body, headers=auth)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_the_calendar_itself_refuses_a_reused_key(house: House) -> None:
+async def test_the_calendar_itself_refuses_a_reused_key(api: Api) -> None:
     """Also when this gateway has forgotten the key, or never knew it."""
-    auth = house.patient() | KEY
-    await house.client.post("/v1/bookings", json=slot(), headers=auth)
-    house.app.state.services.commands._fingerprints.clear()
-    other = await house.client.post(
+    auth = api.patient() | KEY
+    await api.client.post("/v1/bookings", json=slot(), headers=auth)
+    api.app.state.services.commands._fingerprints.clear()
+    other = await api.client.post(
         "/v1/bookings", json=slot(start="2026-08-10T10:00:00Z"), headers=auth
     )
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_keys_of_different_people_are_apart(house: House) -> None:
+async def test_keys_of_different_people_are_apart(api: Api) -> None:
     """Two patients may choose the same key."""
-    one = await house.client.post(
-        "/v1/bookings", json=slot(), headers=house.patient(1) | KEY
+    one = await api.client.post(
+        "/v1/bookings", json=slot(), headers=api.patient(1) | KEY
     )
-    two = await house.client.post(
+    two = await api.client.post(
         "/v1/bookings",
         json=slot(start="2026-08-10T10:00:00Z"),
-        headers=house.patient(2) | KEY,
+        headers=api.patient(2) | KEY,
     )
     assert (one.status_code, two.status_code) == (201, 201)
 
 
-async def test_without_a_key_each_request_is_its_own(house: House) -> None:
+async def test_without_a_key_each_request_is_its_own(api: Api) -> None:
     """Sent twice without a key, the second finds the slot taken."""
     answers = [
-        await house.client.post("/v1/bookings", json=slot(), headers=house.patient())
+        await api.client.post("/v1/bookings", json=slot(), headers=api.patient())
         for _ in range(2)
     ]
     assert [a.status_code for a in answers] == [201, 409]
 
 
-async def test_every_write_can_be_repeated(house: House) -> None:
+async def test_every_write_can_be_repeated(api: Api) -> None:
     """One sequence of all writes, each sent twice with its key: equal answers."""
-    me, staff = house.patient(), house.doctor()
+    me, staff = api.patient(), api.doctor()
     one = "/v1/providers/prv_1"
-    rules = await house.client.get(f"{one}/availability", headers=staff)
+    rules = await api.client.get(f"{one}/availability", headers=staff)
     leave = {"start": "2026-08-10T00:00:00Z", "end": "2026-08-11T00:00:00Z"}
     profile = {
         "name": "N",
@@ -136,12 +134,12 @@ async def test_every_write_can_be_repeated(house: House) -> None:
         ("POST", "/v1/bookings/{booking_id}/check-in", None, staff),
         ("POST", "/v1/bookings/{booking_id}/complete", None, staff),
         ("PUT", f"{one}/availability", rules.json(), staff),
-        ("PUT", one, profile, house.admin()),
+        ("PUT", one, profile, api.admin()),
     ]
     first, again = [], []
     for number, (method, path, body, auth) in enumerate(steps):
         headers = auth | {"Idempotency-Key": f"step-{number}"}
-        response = await house.client.request(
+        response = await api.client.request(
             method, path.format(**made), json=body, headers=headers
         )
         assert response.status_code < 300, f"{path}: {response.text}"
@@ -150,7 +148,7 @@ async def test_every_write_can_be_repeated(house: House) -> None:
             made |= {k: v for k, v in response.json().items() if k.endswith("_id")}
     for number, (method, path, body, auth) in enumerate(steps):
         headers = auth | {"Idempotency-Key": f"step-{number}"}
-        response = await house.client.request(
+        response = await api.client.request(
             method, path.format(**made), json=body, headers=headers
         )
         again.append((response.status_code, response.content))
@@ -158,30 +156,30 @@ async def test_every_write_can_be_repeated(house: House) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 129, "a b", "a\tb", "ü", "\x7f"])
-async def test_an_unfit_key_is_invalid(house: House, key: str) -> None:
+async def test_an_unfit_key_is_invalid(api: Api, key: str) -> None:
     """At most 128 visible ASCII characters."""
-    headers = [(k.encode(), v.encode()) for k, v in house.patient().items()]
+    headers = [(k.encode(), v.encode()) for k, v in api.patient().items()]
     headers.append((b"Idempotency-Key", key.encode()))
-    response = await house.client.post("/v1/bookings", json=slot(), headers=headers)
+    response = await api.client.post("/v1/bookings", json=slot(), headers=headers)
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
     assert response.json()["errors"][0]["field"] == "Idempotency-Key"
 
 
-async def test_the_longest_key_is_accepted(house: House) -> None:
+async def test_the_longest_key_is_accepted(api: Api) -> None:
     """128 characters, all of them visible."""
-    headers = house.patient() | {"Idempotency-Key": "~" * 128}
-    response = await house.client.post("/v1/bookings", json=slot(), headers=headers)
+    headers = api.patient() | {"Idempotency-Key": "~" * 128}
+    response = await api.client.post("/v1/bookings", json=slot(), headers=headers)
     assert response.status_code == 201
 
 
 async def test_a_crowd_for_one_slot_has_one_winner() -> None:
     """Two hundred patients at once: one 201, the others 409, none unanswered."""
-    async with open_house() as house:
-        await house.add_provider()
+    async with open_api() as api:
+        await api.add_provider()
         answers = await asyncio.gather(
             *(
-                house.client.post(
-                    "/v1/bookings", json=slot(), headers=house.patient(number)
+                api.client.post(
+                    "/v1/bookings", json=slot(), headers=api.patient(number)
                 )
                 for number in range(200)
             )
@@ -190,19 +188,17 @@ async def test_a_crowd_for_one_slot_has_one_winner() -> None:
     assert (statuses.count(201), statuses.count(409)) == (1, 199)
 
 
-async def test_a_repeated_leave_names_the_bookings_as_they_were(house: House) -> None:
+async def test_a_repeated_leave_names_the_bookings_as_they_were(api: Api) -> None:
     """Byte for byte, also from a gateway that began after the bookings moved on."""
-    booked = await house.client.post(
-        "/v1/bookings", json=slot(), headers=house.patient()
-    )
+    booked = await api.client.post("/v1/bookings", json=slot(), headers=api.patient())
     leave = {"start": "2026-08-10T09:15:00Z", "end": "2026-08-10T12:00:00Z"}
     path = "/v1/providers/prv_1/time-off"
-    auth = house.doctor() | KEY
-    first = await house.client.post(path, json=leave, headers=auth)
+    auth = api.doctor() | KEY
+    first = await api.client.post(path, json=leave, headers=auth)
     assert [b["status"] for b in first.json()["affected"]] == ["booked"]
     cancel = f"/v1/bookings/{booked.json()['booking_id']}/cancel"
-    assert (await house.client.post(cancel, headers=house.patient())).is_success
-    ports = replace(house.ports, registry=CollectorRegistry())
+    assert (await api.client.post(cancel, headers=api.patient())).is_success
+    ports = replace(api.ports, registry=CollectorRegistry())
     transport = httpx.ASGITransport(app=create_app(ports, CONFIG))
     async with httpx.AsyncClient(transport=transport, base_url="http://new") as later:
         again = await later.post(path, json=leave, headers=auth)

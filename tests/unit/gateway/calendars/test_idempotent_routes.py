@@ -15,7 +15,7 @@ from gateway.access.rights import Action
 from gateway.http.features import ANYONE, Body, FeatureRouter
 from gateway.wire.errors import Forbidden, Refused
 from tests.fakes.answers import MemoryAnswers
-from tests.fakes.house import House, open_house
+from tests.fakes.api import Api, open_api
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -71,36 +71,34 @@ class Drafts:
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
+async def api() -> AsyncIterator[Api]:
     """A gateway whose answers are not compared with the document: drafts lack one."""
-    async with open_house() as opened:
+    async with open_api() as opened:
         opened.client.event_hooks["response"].clear()
         yield opened
 
 
 @pytest.fixture
-def drafts(house: House) -> Drafts:
+def drafts(api: Api) -> Drafts:
     """The feature, mounted."""
     made = Drafts()
-    house.app.include_router(made.router())
+    api.app.include_router(made.router())
     return made
 
 
-def keyed(house: House, key: str, subject: str = "root") -> dict[str, str]:
-    return {**house.auth("admin", subject), "Idempotency-Key": key}
+def keyed(api: Api, key: str, subject: str = "root") -> dict[str, str]:
+    return {**api.auth("admin", subject), "Idempotency-Key": key}
 
 
 async def test_a_repeated_request_gets_its_first_answer(
-    house: House, drafts: Drafts
+    api: Api, drafts: Drafts
 ) -> None:
     """Status, body and headers are replayed, and the handler runs once."""
     body = {"title": "a", "pages": 2}
-    first = await house.client.post(PATH, json=body, headers=keyed(house, "k"))
+    first = await api.client.post(PATH, json=body, headers=keyed(api, "k"))
     turned = '{"pages": 2,  "title": "a"}'
     json = {"Content-Type": "application/json"}
-    again = await house.client.post(
-        PATH, content=turned, headers=keyed(house, "k") | json
-    )
+    again = await api.client.post(PATH, content=turned, headers=keyed(api, "k") | json)
     assert drafts.made == ["a"]
     assert first.status_code == again.status_code == 201
     assert first.json() == again.json() == {"number": 1}
@@ -109,92 +107,88 @@ async def test_a_repeated_request_gets_its_first_answer(
     assert first.headers["x-request-id"] != again.headers["x-request-id"]
 
 
-async def test_an_empty_answer_is_replayed(house: House, drafts: Drafts) -> None:
+async def test_an_empty_answer_is_replayed(api: Api, drafts: Drafts) -> None:
     """204 has no body, and is an answer all the same."""
-    headers = keyed(house, "k")
-    answers = [await house.client.put(f"{PATH}/7", headers=headers) for _ in range(2)]
+    headers = keyed(api, "k")
+    answers = [await api.client.put(f"{PATH}/7", headers=headers) for _ in range(2)]
     assert [one.status_code for one in answers] == [204, 204]
     assert drafts.made == ["7"]
 
 
 @pytest.mark.parametrize("other", ["body", "path"])
-async def test_a_key_names_one_request(
-    house: House, drafts: Drafts, other: str
-) -> None:
+async def test_a_key_names_one_request(api: Api, drafts: Drafts, other: str) -> None:
     """Another body, or another path, with the same key is refused."""
-    headers = keyed(house, "k")
-    await house.client.post(PATH, json={"title": "a"}, headers=headers)
+    headers = keyed(api, "k")
+    await api.client.post(PATH, json={"title": "a"}, headers=headers)
     if other == "body":
-        again = await house.client.post(PATH, json={"title": "b"}, headers=headers)
+        again = await api.client.post(PATH, json={"title": "b"}, headers=headers)
     else:
-        again = await house.client.put(f"{PATH}/1", headers=headers)
+        again = await api.client.put(f"{PATH}/1", headers=headers)
     assert again.status_code == 422
     assert again.json()["code"] == "idempotency_key_reused"
     assert drafts.made == ["a"]
 
 
-async def test_a_key_is_the_callers_own(house: House, drafts: Drafts) -> None:
+async def test_a_key_is_the_callers_own(api: Api, drafts: Drafts) -> None:
     """The same key of another person is another key."""
     for subject in ("root", "other"):
-        await house.client.post(
-            PATH, json={"title": subject}, headers=keyed(house, "k", subject)
+        await api.client.post(
+            PATH, json={"title": subject}, headers=keyed(api, "k", subject)
         )
     assert drafts.made == ["root", "other"]
 
 
 async def test_without_a_key_or_a_caller_nothing_is_stored(
-    house: House, drafts: Drafts
+    api: Api, drafts: Drafts
 ) -> None:
     """A key without a token would let its finder read another's answer."""
-    admin = house.admin()
+    admin = api.admin()
     for headers in (admin, admin):
-        await house.client.post(PATH, json={"title": "a"}, headers=headers)
+        await api.client.post(PATH, json={"title": "a"}, headers=headers)
     for _ in range(2):
-        await house.client.post(f"{PATH}/open", headers={"Idempotency-Key": "k"})
+        await api.client.post(f"{PATH}/open", headers={"Idempotency-Key": "k"})
     for _ in range(2):
-        await house.client.post(f"{PATH}/streamed", headers=keyed(house, "k"))
+        await api.client.post(f"{PATH}/streamed", headers=keyed(api, "k"))
     assert drafts.made == ["a", "a", "open", "open", "streamed", "streamed"]
-    assert isinstance(house.ports.answers, MemoryAnswers)
-    assert not house.ports.answers.rows
+    assert isinstance(api.ports.answers, MemoryAnswers)
+    assert not api.ports.answers.rows
 
 
 async def test_a_caller_without_the_right_learns_nothing(
-    house: House, drafts: Drafts
+    api: Api, drafts: Drafts
 ) -> None:
     """The right is checked before the key is looked at."""
-    headers = {**house.patient(), "Idempotency-Key": "k"}
-    answer = await house.client.post(PATH, json={"title": "a"}, headers=headers)
+    headers = {**api.patient(), "Idempotency-Key": "k"}
+    answer = await api.client.post(PATH, json={"title": "a"}, headers=headers)
     assert answer.status_code == 403
-    assert isinstance(house.ports.answers, MemoryAnswers)
-    assert not house.ports.answers.rows
+    assert isinstance(api.ports.answers, MemoryAnswers)
+    assert not api.ports.answers.rows
 
 
-async def test_two_requests_at_once_have_one_effect(
-    house: House, drafts: Drafts
-) -> None:
+async def test_two_requests_at_once_have_one_effect(api: Api, drafts: Drafts) -> None:
     """The second is asked to come back, and then gets the first one's answer."""
     drafts.go_on.clear()
-    body, headers = {"title": "a"}, keyed(house, "k")
-    first = asyncio.ensure_future(house.client.post(PATH, json=body, headers=headers))
+    body, headers = {"title": "a"}, keyed(api, "k")
+    first = asyncio.ensure_future(api.client.post(PATH, json=body, headers=headers))
     await drafts.begun.wait()
-    beside = await house.client.post(PATH, json=body, headers=headers)
+    beside = await api.client.post(PATH, json=body, headers=headers)
     assert (beside.status_code, beside.json()["code"]) == (503, "unavailable")
     assert "retry-after" in beside.headers
     drafts.go_on.set()
     assert (await first).status_code == 201
-    after = await house.client.post(PATH, json=body, headers=headers)
+    after = await api.client.post(PATH, json=body, headers=headers)
     assert (after.status_code, drafts.made) == (201, ["a"])
 
 
 async def test_a_refusal_of_the_operation_is_an_answer(
-    house: House, drafts: Drafts
+    api: Api, drafts: Drafts
 ) -> None:
     """It is replayed even where the same request would now succeed."""
     drafts.error = Refused(Refusal(RefusalCode.SLOT_UNAVAILABLE))
-    body, headers = {"title": "a"}, keyed(house, "k")
-    first = await house.client.post(PATH, json=body, headers=headers)
+    body, headers = {"title": "a"}, keyed(api, "k")
+    first = await api.client.post(PATH, json=body, headers=headers)
     drafts.error = None
-    again = await house.client.post(PATH, json=body, headers=headers)
+    again = await api.client.post(PATH, json=body, headers=headers)
     assert first.status_code == again.status_code == 409
     assert first.json() == again.json()
     assert again.headers["content-type"] == "application/problem+json"
@@ -205,34 +199,34 @@ async def test_a_refusal_of_the_operation_is_an_answer(
     "error", [Unavailable("away"), Forbidden("not here"), RuntimeError("defect")]
 )
 async def test_a_failure_frees_the_key(
-    house: House, drafts: Drafts, error: Exception
+    api: Api, drafts: Drafts, error: Exception
 ) -> None:
     """What is no outcome of the operation may be repeated with the same key."""
     drafts.error = error
-    body, headers = {"title": "a"}, keyed(house, "k")
-    first = await house.client.post(PATH, json=body, headers=headers)
+    body, headers = {"title": "a"}, keyed(api, "k")
+    first = await api.client.post(PATH, json=body, headers=headers)
     assert first.status_code in {403, 500, 503}
     drafts.error = None
-    again = await house.client.post(PATH, json=body, headers=headers)
+    again = await api.client.post(PATH, json=body, headers=headers)
     assert (again.status_code, drafts.made) == (201, ["a"])
 
 
 async def test_a_body_that_was_refused_can_be_corrected(
-    house: House, drafts: Drafts
+    api: Api, drafts: Drafts
 ) -> None:
     """A 422 for a field does not use the key up."""
-    headers = keyed(house, "k")
-    bad = await house.client.post(PATH, json={"titel": "a"}, headers=headers)
+    headers = keyed(api, "k")
+    bad = await api.client.post(PATH, json={"titel": "a"}, headers=headers)
     assert bad.status_code == 422
-    good = await house.client.post(PATH, json={"title": "a"}, headers=headers)
+    good = await api.client.post(PATH, json={"title": "a"}, headers=headers)
     assert (good.status_code, drafts.made) == (201, ["a"])
 
 
-async def test_a_bad_key_is_named(house: House, drafts: Drafts) -> None:
+async def test_a_bad_key_is_named(api: Api, drafts: Drafts) -> None:
     """A key is 1 to 128 visible ASCII characters."""
     for key in ("", "a b", "k" * 129):
-        answer = await house.client.post(
-            PATH, json={"title": "a"}, headers=keyed(house, key)
+        answer = await api.client.post(
+            PATH, json={"title": "a"}, headers=keyed(api, key)
         )
         assert answer.status_code == 422
         fields = [one["field"] for one in answer.json()["errors"]]
@@ -241,42 +235,40 @@ async def test_a_bad_key_is_named(house: House, drafts: Drafts) -> None:
 
 
 async def test_without_a_store_a_key_cannot_be_honoured(
-    house: House, drafts: Drafts
+    api: Api, drafts: Drafts
 ) -> None:
     """A request with a key is refused rather than run without its protection."""
-    assert isinstance(house.ports.answers, MemoryAnswers)
-    house.ports.answers.is_away = True
-    answer = await house.client.post(
-        PATH, json={"title": "a"}, headers=keyed(house, "k")
-    )
+    assert isinstance(api.ports.answers, MemoryAnswers)
+    api.ports.answers.is_away = True
+    answer = await api.client.post(PATH, json={"title": "a"}, headers=keyed(api, "k"))
     assert (answer.status_code, drafts.made) == (503, [])
 
 
-async def test_keys_expire(house: House, drafts: Drafts) -> None:
+async def test_keys_expire(api: Api, drafts: Drafts) -> None:
     """An answer is kept for a day; a request that died holds its key for a minute."""
     body = {"title": "a"}
     for _ in range(2):
-        await house.client.post(PATH, json=body, headers=keyed(house, "k"))
-        house.clock.step(KEEP_MS / 1000)
+        await api.client.post(PATH, json=body, headers=keyed(api, "k"))
+        api.clock.step(KEEP_MS / 1000)
     assert drafts.made == ["a", "a"]
     drafts.go_on.clear()
     drafts.begun.clear()
     dying = asyncio.ensure_future(
-        house.client.post(PATH, json=body, headers=keyed(house, "k"))
+        api.client.post(PATH, json=body, headers=keyed(api, "k"))
     )
     await drafts.begun.wait()
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
     drafts.go_on.set()
     for seconds, status in ((0, 503), (CLAIM_MS / 1000, 201)):
-        house.clock.step(seconds)
-        answer = await house.client.post(PATH, json=body, headers=keyed(house, "k"))
+        api.clock.step(seconds)
+        answer = await api.client.post(PATH, json=body, headers=keyed(api, "k"))
         assert answer.status_code == status
 
 
-async def test_the_document_names_the_header(house: House) -> None:
+async def test_the_document_names_the_header(api: Api) -> None:
     """A route that writes lists the header and the code of a reused key."""
-    document = (await house.client.get("/openapi.json")).json()
+    document = (await api.client.get("/openapi.json")).json()
     resend = document["paths"]["/v1/jobs/resend"]["post"]
     names = [one["name"] for one in resend["parameters"]]
     assert names == ["Idempotency-Key"]

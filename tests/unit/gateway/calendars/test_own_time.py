@@ -6,12 +6,12 @@ import pytest
 
 from actors.errors import Unavailable
 from tests import factories as make
-from tests.fakes.house import House, open_house, slot
+from tests.fakes.api import Api, open_api, slot
 
 NINE, HALF = "2026-08-10T09:00:00Z", "2026-08-10T09:30:00Z"
 
 
-async def put_rules(house: House, **changes: object) -> None:
+async def put_rules(api: Api, **changes: object) -> None:
     """Half-hour consultations and hour-long ones, on the half hours."""
     kinds = [
         {"visit_type": "consult", "title": "Consult", "minutes": 30},
@@ -28,61 +28,61 @@ async def put_rules(house: House, **changes: object) -> None:
         ],
         "visit_types": kinds,
     }
-    answer = await house.client.put(
+    answer = await api.client.put(
         "/v1/providers/prv_1/availability",
         json=rules | changes,
-        headers=house.doctor(),
+        headers=api.doctor(),
     )
     assert answer.status_code == 200, answer.text
 
 
-async def test_a_second_click_hears_that_the_hold_is_theirs(house: House) -> None:
+async def test_a_second_click_hears_that_the_hold_is_theirs(api: Api) -> None:
     """409 with the hold_id, for another visit type too; a stranger is told nothing."""
-    await put_rules(house)
-    me = house.patient()
-    held = (await house.client.post("/v1/holds", json=slot(), headers=me)).json()
+    await put_rules(api)
+    me = api.patient()
+    held = (await api.client.post("/v1/holds", json=slot(), headers=me)).json()
     for body in (slot(), slot() | {"visit_type": "long"}):
-        again = await house.client.post("/v1/holds", json=body, headers=me)
+        again = await api.client.post("/v1/holds", json=body, headers=me)
         problem = again.json()
         assert (again.status_code, problem["code"]) == (409, "slot_unavailable")
         assert problem["hold_id"] == held["hold_id"]
         assert "yourself" in problem["detail"]
-    other = await house.client.post("/v1/holds", json=slot(), headers=house.patient(2))
+    other = await api.client.post("/v1/holds", json=slot(), headers=api.patient(2))
     assert "hold_id" not in other.json()
 
 
-async def test_another_visit_type_is_booked_over_the_own_hold(house: House) -> None:
+async def test_another_visit_type_is_booked_over_the_own_hold(api: Api) -> None:
     """201, and the hold has become that booking."""
-    await put_rules(house)
-    me = house.patient()
-    held = (await house.client.post("/v1/holds", json=slot(), headers=me)).json()
-    booked = await house.client.post(
+    await put_rules(api)
+    me = api.patient()
+    held = (await api.client.post("/v1/holds", json=slot(), headers=me)).json()
+    booked = await api.client.post(
         "/v1/bookings", json=slot() | {"visit_type": "long"}, headers=me
     )
     assert booked.status_code == 201
-    gone = await house.client.get(f"/v1/holds/{held['hold_id']}", headers=me)
+    gone = await api.client.get(f"/v1/holds/{held['hold_id']}", headers=me)
     assert (gone.status_code, gone.json()["booking_id"]) == (
         409,
         booked.json()["booking_id"],
     )
 
 
-async def test_a_visit_moves_half_an_hour_with_a_hold(house: House) -> None:
+async def test_a_visit_moves_half_an_hour_with_a_hold(api: Api) -> None:
     """Its own time does not stand in the way of a hold that is to move it."""
-    await put_rules(house)
-    me = house.patient()
-    booked = await house.client.post(
+    await put_rules(api)
+    me = api.patient()
+    booked = await api.client.post(
         "/v1/bookings", json=slot() | {"visit_type": "long"}, headers=me
     )
     number = booked.json()["booking_id"]
     wanted = slot(start=HALF) | {"visit_type": "long"}
-    refused = await house.client.post("/v1/holds", json=wanted, headers=me)
+    refused = await api.client.post("/v1/holds", json=wanted, headers=me)
     assert refused.json()["booking_id"] == number
-    held = await house.client.post(
+    held = await api.client.post(
         "/v1/holds", json=wanted | {"moving": number}, headers=me
     )
     assert (held.status_code, held.json()["moving"]) == (201, number)
-    moved = await house.client.post(
+    moved = await api.client.post(
         f"/v1/bookings/{number}/reschedule",
         json={"hold_id": held.json()["hold_id"]},
         headers=me,
@@ -90,60 +90,58 @@ async def test_a_visit_moves_half_an_hour_with_a_hold(house: House) -> None:
     assert (moved.status_code, moved.json()["start"]) == (200, HALF)
 
 
-async def test_a_hold_with_another_doctor_cannot_move_a_visit(house: House) -> None:
+async def test_a_hold_with_another_doctor_cannot_move_a_visit(api: Api) -> None:
     """422 that says so, and not "no such hold"."""
-    await house.add_provider(2)
-    me = house.patient()
-    booked = (await house.client.post("/v1/bookings", json=slot(), headers=me)).json()
-    held = await house.client.post("/v1/holds", json=slot("prv_2"), headers=me)
+    await api.add_provider(2)
+    me = api.patient()
+    booked = (await api.client.post("/v1/bookings", json=slot(), headers=me)).json()
+    held = await api.client.post("/v1/holds", json=slot("prv_2"), headers=me)
     path = f"/v1/bookings/{booked['booking_id']}/reschedule"
     body = {"hold_id": held.json()["hold_id"]}
-    answer = await house.client.post(path, json=body, headers=me)
+    answer = await api.client.post(path, json=body, headers=me)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert "another provider" in answer.json()["detail"]
     body = slot("prv_2") | {"moving": booked["booking_id"]}
-    answer = await house.client.post("/v1/holds", json=body, headers=me)
+    answer = await api.client.post("/v1/holds", json=body, headers=me)
     assert answer.json()["errors"][0]["field"] == "moving"
 
 
 @pytest.mark.parametrize("limits", [None, {"upcoming": 1}, {"upcoming": 0}])
 async def test_a_clinic_says_how_many_visits_a_patient_has(
-    house: House, limits: dict[str, int] | None
+    api: Api, limits: dict[str, int] | None
 ) -> None:
     """409 booking_limit beyond; the clinic itself may book more."""
     changes = {} if limits is None else {"booking_limits": limits}
-    await put_rules(house, **changes)
+    await put_rules(api, **changes)
     starts = [f"2026-08-10T{hour:02}:00:00Z" for hour in range(9, 14)]
     codes = []
     for start in starts:
         body = slot(start=start)
-        answer = await house.client.post(
-            "/v1/bookings", json=body, headers=house.patient()
-        )
+        answer = await api.client.post("/v1/bookings", json=body, headers=api.patient())
         codes.append(answer.json().get("code"))
     allowed = {None: 3, 1: 1, 0: 5}[limits["upcoming"] if limits else None]
     assert codes == [None] * allowed + ["booking_limit"] * (5 - allowed)
-    more = await house.client.post(
+    more = await api.client.post(
         "/v1/bookings",
         json=slot(start="2026-08-10T16:00:00Z") | {"patient_id": "pat_1"},
-        headers=house.doctor(),
+        headers=api.doctor(),
     )
     assert more.status_code == 201
-    rules = await house.client.get(
-        "/v1/providers/prv_1/availability", headers=house.doctor()
+    rules = await api.client.get(
+        "/v1/providers/prv_1/availability", headers=api.doctor()
     )
     expected = None if limits is None else {"renewals": 2} | limits
     assert rules.json()["booking_limits"] == expected
 
 
-async def test_line_ends_of_any_system_become_newlines(house: House) -> None:
+async def test_line_ends_of_any_system_become_newlines(api: Api) -> None:
     """In reasons, when cancelling, and in what doctors say about themselves."""
-    me = house.patient()
+    me = api.patient()
     body = slot() | {"reason": "a\r\nb\rc\n\td"}
-    booked = await house.client.post("/v1/bookings", json=body, headers=me)
+    booked = await api.client.post("/v1/bookings", json=body, headers=me)
     assert booked.json()["reason"] == "a\nb\nc\n\td"
     path = f"/v1/bookings/{booked.json()['booking_id']}/cancel"
-    cancelled = await house.client.post(path, json={"reason": "x\r\ny"}, headers=me)
+    cancelled = await api.client.post(path, json={"reason": "x\r\ny"}, headers=me)
     assert cancelled.json()["cancel_reason"] == "x\ny"
     profile = {
         "name": "Dr. One",
@@ -151,144 +149,140 @@ async def test_line_ends_of_any_system_become_newlines(house: House) -> None:
         "clinic": {"clinic_id": "cln_1", "name": "One", "time_zone": "UTC"},
         "about": "one\r\ntwo",
     }
-    shown = await house.client.put(
-        "/v1/providers/prv_1", json=profile, headers=house.admin()
+    shown = await api.client.put(
+        "/v1/providers/prv_1", json=profile, headers=api.admin()
     )
     assert shown.json()["about"] == "one\ntwo"
 
 
 @pytest.mark.parametrize("character", ["\0", "\x08", "\x1b", "\x7f", "\x85", "\x9b"])
-async def test_other_control_characters_are_refused(
-    house: House, character: str
-) -> None:
+async def test_other_control_characters_are_refused(api: Api, character: str) -> None:
     """C0 and C1 alike: they would break lists, mails and terminals."""
     body = slot() | {"reason": f"a{character}b"}
-    answer = await house.client.post("/v1/bookings", json=body, headers=house.patient())
+    answer = await api.client.post("/v1/bookings", json=body, headers=api.patient())
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
-async def test_the_next_free_start_says_of_which_visit_type(house: House) -> None:
+async def test_the_next_free_start_says_of_which_visit_type(api: Api) -> None:
     """In lists and on the provider's page; none if there is none."""
-    await put_rules(house)
+    await put_rules(api)
     taken = slot(start=NINE) | {"visit_type": "long"}
-    await house.client.post("/v1/bookings", json=taken, headers=house.patient())
+    await api.client.post("/v1/bookings", json=taken, headers=api.patient())
     half = slot(start="2026-08-10T10:30:00Z")
-    await house.client.post("/v1/bookings", json=half, headers=house.patient(2))
-    await house.project()
-    items = (await house.client.get("/v1/providers")).json()["items"]
+    await api.client.post("/v1/bookings", json=half, headers=api.patient(2))
+    await api.project()
+    items = (await api.client.get("/v1/providers")).json()["items"]
     (listed,) = [item for item in items if item["provider_id"] == "prv_1"]
-    page = (await house.client.get("/v1/providers/prv_1")).json()
+    page = (await api.client.get("/v1/providers/prv_1")).json()
     for found in (listed, page):
         assert (found["next_free"], found["next_free_visit_type"]) == (
             "2026-08-10T10:00:00Z",
             "consult",
         )
     for command in (make.add_time_off(1, make.at(0), make.at(0, day=200)),):
-        await house.ports.calendars.ask(command)
-    page = (await house.client.get("/v1/providers/prv_1")).json()
+        await api.ports.calendars.ask(command)
+    page = (await api.client.get("/v1/providers/prv_1")).json()
     assert page["next_free_visit_type"] is None
 
 
-async def test_a_patient_holds_three_slots_over_all_calendars(house: House) -> None:
+async def test_a_patient_holds_three_slots_over_all_calendars(api: Api) -> None:
     """409 hold_limit beyond; released ones do not count, and staff may hold more."""
     for number in range(2, 6):
-        await house.add_provider(number)
-    me, held = house.patient(), []
+        await api.add_provider(number)
+    me, held = api.patient(), []
     for number in range(1, 4):
         body = slot(f"prv_{number}", start=f"2026-08-10T{8 + number:02}:00:00Z")
-        answer = await house.client.post("/v1/holds", json=body, headers=me)
+        answer = await api.client.post("/v1/holds", json=body, headers=me)
         held.append(answer.json()["hold_id"])
     more = slot("prv_4", start="2026-08-10T14:00:00Z")
-    refused = await house.client.post("/v1/holds", json=more, headers=me)
+    refused = await api.client.post("/v1/holds", json=more, headers=me)
     assert (refused.status_code, refused.json()["code"]) == (409, "hold_limit")
-    by_staff = await house.client.post(
-        "/v1/holds", json=more | {"patient_id": "pat_1"}, headers=house.doctor("prv_4")
+    by_staff = await api.client.post(
+        "/v1/holds", json=more | {"patient_id": "pat_1"}, headers=api.doctor("prv_4")
     )
     assert by_staff.status_code == 201
     for hold_id in (held[0], by_staff.json()["hold_id"]):
-        await house.client.delete(f"/v1/holds/{hold_id}", headers=me)
-    again = await house.client.post("/v1/holds", json=more, headers=me)
+        await api.client.delete(f"/v1/holds/{hold_id}", headers=me)
+    again = await api.client.post("/v1/holds", json=more, headers=me)
     assert again.status_code == 201
 
 
-async def test_a_retry_at_the_limit_hears_the_first_answer(house: House) -> None:
+async def test_a_retry_at_the_limit_hears_the_first_answer(api: Api) -> None:
     """The limit over calendars does not hide what was already answered."""
-    me = house.patient()
+    me = api.patient()
     answers = []
     for hour in (9, 10, 11, 11):
         headers = me | {"Idempotency-Key": f"hold-{hour}"}
         body = slot(start=f"2026-08-10T{hour:02}:00:00Z")
-        answers.append(await house.client.post("/v1/holds", json=body, headers=headers))
+        answers.append(await api.client.post("/v1/holds", json=body, headers=headers))
     assert answers[3].json()["hold_id"] == answers[2].json()["hold_id"]
 
 
-async def test_live_holds_are_listed_as_placed(house: House) -> None:
+async def test_live_holds_are_listed_as_placed(api: Api) -> None:
     """Of all calendars, the caller's own alone; released and booked ones are gone."""
-    await house.add_provider(2)
-    me = house.patient()
-    first = await house.client.post("/v1/holds", json=slot(), headers=me)
-    second = await house.client.post(
+    await api.add_provider(2)
+    me = api.patient()
+    first = await api.client.post("/v1/holds", json=slot(), headers=me)
+    second = await api.client.post(
         "/v1/holds", json=slot("prv_2", start=HALF), headers=me
     )
-    await house.client.post("/v1/holds", json=slot("prv_2"), headers=house.patient(2))
-    listed = (await house.client.get("/v1/holds", headers=me)).json()["items"]
+    await api.client.post("/v1/holds", json=slot("prv_2"), headers=api.patient(2))
+    listed = (await api.client.get("/v1/holds", headers=me)).json()["items"]
     expected = [first.json()["hold_id"], second.json()["hold_id"]]
     assert [hold["hold_id"] for hold in listed] == expected
     body = {"hold_id": expected[0]}
-    await house.client.post("/v1/bookings", json=body, headers=me)
-    await house.client.delete(f"/v1/holds/{expected[1]}", headers=me)
-    assert (await house.client.get("/v1/holds", headers=me)).json() == {"items": []}
-    staff = await house.client.get("/v1/holds", headers=house.doctor())
+    await api.client.post("/v1/bookings", json=body, headers=me)
+    await api.client.delete(f"/v1/holds/{expected[1]}", headers=me)
+    assert (await api.client.get("/v1/holds", headers=me)).json() == {"items": []}
+    staff = await api.client.get("/v1/holds", headers=api.doctor())
     assert staff.status_code == 403
 
 
-async def test_two_visits_at_the_same_time_are_meant_or_refused(house: House) -> None:
+async def test_two_visits_at_the_same_time_are_meant_or_refused(api: Api) -> None:
     """409 overlap with the other visit, whether booked, confirmed or moved."""
-    await house.add_provider(2)
-    me = house.patient()
-    first = (await house.client.post("/v1/bookings", json=slot(), headers=me)).json()
+    await api.add_provider(2)
+    me = api.patient()
+    first = (await api.client.post("/v1/bookings", json=slot(), headers=me)).json()
     same = slot("prv_2")
     for projected in (False, True):
         if projected:
-            await house.project()
-        refused = await house.client.post("/v1/bookings", json=same, headers=me)
+            await api.project()
+        refused = await api.client.post("/v1/bookings", json=same, headers=me)
         assert (refused.status_code, refused.json()["code"]) == (409, "overlap")
         assert refused.json()["booking_id"] == first["booking_id"]
-    held = (await house.client.post("/v1/holds", json=same, headers=me)).json()
+    held = (await api.client.post("/v1/holds", json=same, headers=me)).json()
     confirm = {"hold_id": held["hold_id"]}
-    refused = await house.client.post("/v1/bookings", json=confirm, headers=me)
+    refused = await api.client.post("/v1/bookings", json=confirm, headers=me)
     assert refused.json()["code"] == "overlap"
     later = slot("prv_2", start="2026-08-10T12:00:00Z")
-    other = (await house.client.post("/v1/bookings", json=later, headers=me)).json()
+    other = (await api.client.post("/v1/bookings", json=later, headers=me)).json()
     path = f"/v1/bookings/{other['booking_id']}/reschedule"
-    refused = await house.client.post(path, json=confirm, headers=me)
+    refused = await api.client.post(path, json=confirm, headers=me)
     assert refused.json()["code"] == "overlap"
     meant = confirm | {"allow_overlap": True}
     assert (
-        await house.client.post("/v1/bookings", json=meant, headers=me)
+        await api.client.post("/v1/bookings", json=meant, headers=me)
     ).status_code == 201
-    await house.client.post(f"/v1/bookings/{first['booking_id']}/cancel", headers=me)
-    back = await house.client.post(path, json={"start": HALF}, headers=me)
+    await api.client.post(f"/v1/bookings/{first['booking_id']}/cancel", headers=me)
+    back = await api.client.post(path, json={"start": HALF}, headers=me)
     assert back.status_code == 200
 
 
 async def test_visits_ahead_are_counted_over_all_providers() -> None:
     """As many as the site says; a cancelled one counts no more, at once."""
-    async with open_house(visits_per_person=2) as house:
+    async with open_api(visits_per_person=2) as api:
         for number in range(1, 5):
-            await house.add_provider(number)
-        me, answers = house.patient(), []
+            await api.add_provider(number)
+        me, answers = api.patient(), []
         for number in range(1, 4):
             body = slot(f"prv_{number}", start=f"2026-08-10T{8 + number:02}:00:00Z")
-            answers.append(
-                await house.client.post("/v1/bookings", json=body, headers=me)
-            )
+            answers.append(await api.client.post("/v1/bookings", json=body, headers=me))
         assert [a.status_code for a in answers] == [201, 201, 409]
         assert answers[2].json()["code"] == "booking_limit"
         number = answers[0].json()["booking_id"]
-        await house.client.post(f"/v1/bookings/{number}/cancel", headers=me)
+        await api.client.post(f"/v1/bookings/{number}/cancel", headers=me)
         body = slot("prv_4", start="2026-08-10T15:00:00Z")
-        again = await house.client.post("/v1/bookings", json=body, headers=me)
+        again = await api.client.post("/v1/bookings", json=body, headers=me)
         assert again.status_code == 201
 
 
@@ -301,40 +295,40 @@ class _NoReadModel:
 
 async def test_bookings_go_on_without_the_read_model() -> None:
     """The limit over calendars then counts what this gateway has just seen."""
-    async with open_house(visits_per_person=2) as house:
-        commitments = house.app.state.services.holds._commitments
+    async with open_api(visits_per_person=2) as api:
+        commitments = api.app.state.services.holds._commitments
         commitments._history = _NoReadModel()
-        await house.add_provider(1)
+        await api.add_provider(1)
         for hour, status in ((9, 201), (10, 201), (11, 409)):
             body = slot(start=f"2026-08-10T{hour:02}:00:00Z")
-            answer = await house.client.post(
-                "/v1/bookings", json=body, headers=house.patient()
+            answer = await api.client.post(
+                "/v1/bookings", json=body, headers=api.patient()
             )
             assert answer.status_code == status
 
 
-async def test_slots_for_a_move_leave_the_own_visit_out(house: House) -> None:
+async def test_slots_for_a_move_leave_the_own_visit_out(api: Api) -> None:
     """Times that only the own visit takes are free; a stranger may not ask."""
-    await put_rules(house)
-    me = house.patient()
+    await put_rules(api)
+    me = api.patient()
     long = {"visit_type": "long"}
-    booked = await house.client.post("/v1/bookings", json=slot() | long, headers=me)
+    booked = await api.client.post("/v1/bookings", json=slot() | long, headers=me)
     other = slot(start="2026-08-10T10:30:00Z")
-    await house.client.post("/v1/bookings", json=other, headers=house.patient(2))
+    await api.client.post("/v1/bookings", json=other, headers=api.patient(2))
     number = booked.json()["booking_id"]
     path = "/v1/providers/prv_1/slots?visit_type=long&from=2026-08-10&to=2026-08-10"
 
     async def states(query: str, headers: dict[str, str]) -> list[str]:
-        answer = await house.client.get(path + query, headers=headers)
+        answer = await api.client.get(path + query, headers=headers)
         assert answer.status_code == 200, answer.text
         return [one["state"] for one in answer.json()["slots"]][:4]
 
     assert await states("", {}) == ["booked", "booked", "booked", "booked"]
     moving = f"&moving={number}"
     assert await states(moving, me) == ["free", "free", "booked", "booked"]
-    assert await states(moving, house.doctor()) == ["free", "free", "booked", "booked"]
-    for headers, status in (({}, 401), (house.patient(2), 404)):
-        answer = await house.client.get(path + moving, headers=headers)
+    assert await states(moving, api.doctor()) == ["free", "free", "booked", "booked"]
+    for headers, status in (({}, 401), (api.patient(2), 404)):
+        answer = await api.client.get(path + moving, headers=headers)
         assert answer.status_code == status
 
 
@@ -345,12 +339,12 @@ class _Silent:
         raise Unavailable("away")
 
 
-async def test_a_silent_calendar_does_not_hide_the_other_holds(house: House) -> None:
+async def test_a_silent_calendar_does_not_hide_the_other_holds(api: Api) -> None:
     """A hold whose calendar is away is listed as it was seen last, until it ends."""
-    me = house.patient()
-    held = (await house.client.post("/v1/holds", json=slot(), headers=me)).json()
-    house.app.state.services.holds._commitments._calendars = _Silent()
-    listed = (await house.client.get("/v1/holds", headers=me)).json()["items"]
+    me = api.patient()
+    held = (await api.client.post("/v1/holds", json=slot(), headers=me)).json()
+    api.app.state.services.holds._commitments._calendars = _Silent()
+    listed = (await api.client.get("/v1/holds", headers=me)).json()["items"]
     assert [hold["hold_id"] for hold in listed] == [held["hold_id"]]
-    house.clock.step(121)
-    assert (await house.client.get("/v1/holds", headers=me)).json() == {"items": []}
+    api.clock.step(121)
+    assert (await api.client.get("/v1/holds", headers=me)).json() == {"items": []}

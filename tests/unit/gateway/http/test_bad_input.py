@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fakes.house import open_house, slot
+from tests.fakes.api import open_api, slot
 
 _ODD = st.one_of(
     st.none(),
@@ -121,11 +121,11 @@ def _encoded(body: Any) -> bytes:
 @_SETTINGS
 async def test_no_write_breaks_the_gateway(sent: list[Any]) -> None:
     """Wrong types, huge, odd unicode, NUL: a documented answer, checked by schema."""
-    async with open_house() as house:
-        await house.add_provider()
+    async with open_api() as api:
+        await api.add_provider()
         for (method, path), target, body, staff in sent:
-            auth = house.admin() if staff else house.patient()
-            response = await house.client.request(
+            auth = api.admin() if staff else api.patient()
+            response = await api.client.request(
                 method,
                 path.replace("{id}", target),
                 content=_encoded(body),
@@ -148,12 +148,12 @@ async def test_no_write_breaks_the_gateway(sent: list[Any]) -> None:
 @_SETTINGS
 async def test_no_read_breaks_the_gateway(sent: list[Any]) -> None:
     """Any query on any address: a documented answer, checked by schema."""
-    async with open_house() as house:
-        await house.add_provider()
-        await house.project()
+    async with open_api() as api:
+        await api.add_provider()
+        await api.project()
         for path, target, query, staff in sent:
-            auth = house.admin() if staff else house.patient()
-            response = await house.client.get(
+            auth = api.admin() if staff else api.patient()
+            response = await api.client.get(
                 path.replace("{id}", target), params=query, headers=auth
             )
             assert response.status_code != 500, response.text
@@ -163,20 +163,20 @@ async def test_no_read_breaks_the_gateway(sent: list[Any]) -> None:
 @_SETTINGS
 async def test_no_bytes_break_the_gateway(content: bytes) -> None:
     """Bodies that are no JSON, or no text at all."""
-    async with open_house() as house:
-        await house.add_provider()
-        response = await house.client.post(
-            "/v1/bookings", content=content, headers=house.patient()
+    async with open_api() as api:
+        await api.add_provider()
+        response = await api.client.post(
+            "/v1/bookings", content=content, headers=api.patient()
         )
         assert response.status_code == 422
 
 
 async def test_deep_nesting_is_only_invalid() -> None:
     """A body of ten thousand brackets is 422, not a crash."""
-    async with open_house() as house:
-        await house.add_provider()
+    async with open_api() as api:
+        await api.add_provider()
         for content in (b"[" * 10_000, b'{"reason":' * 5_000):
-            response = await house.client.post(
-                "/v1/bookings", content=content, headers=house.patient()
+            response = await api.client.post(
+                "/v1/bookings", content=content, headers=api.patient()
             )
             assert response.status_code == 422

@@ -8,7 +8,7 @@ from websockets.exceptions import InvalidStatus
 
 from gateway.http.hosts import AllowedHosts
 from gateway.wire.addresses import network_of
-from tests.fakes.live_house import open_live_house
+from tests.fakes.live_api import open_live_api
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_without_a_public_url_every_name_is_taken() -> None:
 
 async def test_a_live_socket_is_opened_under_our_name_alone() -> None:
     """A page whose name points here is no page of ours, though its origin agrees."""
-    async with open_live_house(public_url="https://slots.example.org") as house:
-        address = f"ws://127.0.0.1:{house.port}/v1/live"
+    async with open_live_api(public_url="https://slots.example.org") as api:
+        address = f"ws://127.0.0.1:{api.port}/v1/live"
         async with connect(address) as connection:
             assert connection.response is not None
-        rebound = f"ws://localhost.evil.test:{house.port}/v1/live"
+        rebound = f"ws://localhost.evil.test:{api.port}/v1/live"
         with pytest.raises(InvalidStatus) as refused:
-            await connect(rebound, host="127.0.0.1", port=house.port)
+            await connect(rebound, host="127.0.0.1", port=api.port)
         assert refused.value.response.status_code == 421
 
 

@@ -11,7 +11,7 @@ import pytest
 from gateway.app import all_operations
 from gateway.live.asyncapi import CLIENT_MESSAGES
 from gateway.wire.bodies import has_sentence
-from tests.fakes.house import House, slot
+from tests.fakes.api import Api, slot
 
 ONE = "/v1/providers/prv_1"
 HOURS = {
@@ -32,11 +32,11 @@ HOURS = {
     ],
 )
 async def test_a_query_parameter_that_nobody_reads_is_refused(
-    house: House, path: str, wrong: str, nearest: str
+    api: Api, path: str, wrong: str, nearest: str
 ) -> None:
     """A typo never widens an answer: 422 names the parameter and the nearest one."""
-    async with house.app.router.lifespan_context(house.app):
-        response = await house.client.get(path, headers=house.admin())
+    async with api.app.router.lifespan_context(api.app):
+        response = await api.client.get(path, headers=api.admin())
     assert response.status_code == 422, response.text
     (error,) = response.json()["errors"]
     assert error["field"] == wrong
@@ -60,12 +60,10 @@ async def test_a_query_parameter_that_nobody_reads_is_refused(
     ],
 )
 async def test_a_body_field_that_nobody_reads_is_refused(
-    house: House, method: str, path: str, body: Any, field: str | None, nearest: str
+    api: Api, method: str, path: str, body: Any, field: str | None, nearest: str
 ) -> None:
     """At any depth, and where no body is read at all: 422 with the nearest name."""
-    response = await house.client.request(
-        method, path, json=body, headers=house.admin()
-    )
+    response = await api.client.request(method, path, json=body, headers=api.admin())
     assert response.status_code == 422, response.text
     found = response.json()
     assert nearest in found["detail"]
@@ -74,10 +72,10 @@ async def test_a_body_field_that_nobody_reads_is_refused(
     )
 
 
-def _schemas(house: House) -> Iterator[dict[str, Any]]:
+def _schemas(api: Api) -> Iterator[dict[str, Any]]:
     """Every object and text that a client may send, over REST and the socket."""
     kinds: list[Any] = [*CLIENT_MESSAGES]
-    kinds += [op.body for op in all_operations(house.app.state.services) if op.body]
+    kinds += [op.body for op in all_operations(api.app.state.services) if op.body]
     roots, named = msgspec.json.schema_components(kinds)
     waiting: list[Any] = [*roots, *named.values()]
     while waiting:
@@ -89,17 +87,17 @@ def _schemas(house: House) -> Iterator[dict[str, Any]]:
             waiting.extend(found)
 
 
-async def test_every_message_of_a_client_is_closed(house: House) -> None:
+async def test_every_message_of_a_client_is_closed(api: Api) -> None:
     """No request type takes fields that it does not name."""
-    objects = [s for s in _schemas(house) if s.get("type") == "object"]
+    objects = [s for s in _schemas(api) if s.get("type") == "object"]
     assert len(objects) > 10
     named = [s for s in objects if "properties" in s]
     assert [s["title"] for s in named if s.get("additionalProperties", True)] == []
 
 
-async def test_every_pattern_has_a_sentence(house: House) -> None:
+async def test_every_pattern_has_a_sentence(api: Api) -> None:
     """No regular expression is ever shown to a person."""
-    found = (schema.get("pattern") for schema in _schemas(house))
+    found = (schema.get("pattern") for schema in _schemas(api))
     patterns = {pattern for pattern in found if isinstance(pattern, str)}
     assert len(patterns) >= 6
     assert [p for p in patterns if not has_sentence(p)] == []
@@ -119,12 +117,10 @@ async def test_every_pattern_has_a_sentence(house: House) -> None:
     ],
 )
 async def test_messages_are_sentences_about_a_field(
-    house: House, body: Any, field: str, words: str
+    api: Api, body: Any, field: str, words: str
 ) -> None:
     """The field that is missing is named itself; no pattern and no type names."""
-    response = await house.client.post(
-        "/v1/bookings", json=body, headers=house.patient()
-    )
+    response = await api.client.post("/v1/bookings", json=body, headers=api.patient())
     found = response.json()
     error = found["errors"][0]
     assert error["field"] == field
@@ -143,10 +139,10 @@ async def test_messages_are_sentences_about_a_field(
         (b'"hold"', "must be an object"),
     ],
 )
-async def test_json_errors_say_where(house: House, content: bytes, where: str) -> None:
+async def test_json_errors_say_where(api: Api, content: bytes, where: str) -> None:
     """Line, column and byte of what cannot be read."""
-    response = await house.client.post(
-        "/v1/bookings", content=content, headers=house.patient()
+    response = await api.client.post(
+        "/v1/bookings", content=content, headers=api.patient()
     )
     assert response.status_code == 422
     assert where in response.json()["detail"]
@@ -162,14 +158,12 @@ async def test_json_errors_say_where(house: House, content: bytes, where: str) -
         ("application/json; charset=latin-1", 415),
     ],
 )
-async def test_other_content_types_are_415(
-    house: House, kind: str, status: int
-) -> None:
+async def test_other_content_types_are_415(api: Api, kind: str, status: int) -> None:
     """A body that calls itself something else is not guessed at."""
-    response = await house.client.post(
+    response = await api.client.post(
         "/v1/bookings",
         content=msgspec.json.encode(slot()),
-        headers=house.patient() | {"Content-Type": kind},
+        headers=api.patient() | {"Content-Type": kind},
     )
     assert response.status_code == status, response.text
 
@@ -191,10 +185,10 @@ async def test_other_content_types_are_415(
     ],
 )
 async def test_what_is_not_there_is_named_by_its_kind(
-    house: House, method: str, path: str, code: str
+    api: Api, method: str, path: str, code: str
 ) -> None:
     """The code is that of the object asked for, always in the same sentence."""
-    response = await house.client.request(method, path, headers=house.patient())
+    response = await api.client.request(method, path, headers=api.patient())
     kind = code.removesuffix("_not_found")
     assert response.status_code == 404
     assert response.json()["code"] == code
@@ -203,7 +197,7 @@ async def test_what_is_not_there_is_named_by_its_kind(
 
 @pytest.mark.parametrize("provider", ["prv_" + "x" * 65, "prv_a.b", "prv_é", "doc_1"])
 async def test_a_provider_that_could_not_be_booked_is_not_registered(
-    house: House, provider: str
+    api: Api, provider: str
 ) -> None:
     """One rule for provider ids: what registers can be held and booked."""
     profile = {
@@ -211,30 +205,30 @@ async def test_a_provider_that_could_not_be_booked_is_not_registered(
         "specialty": "GP",
         "clinic": {"clinic_id": "cln_1", "name": "C", "time_zone": "UTC"},
     }
-    refused = await house.client.put(
-        f"/v1/providers/{provider}", json=profile, headers=house.admin()
+    refused = await api.client.put(
+        f"/v1/providers/{provider}", json=profile, headers=api.admin()
     )
     assert refused.status_code == 422, refused.text
     assert refused.json()["errors"][0]["field"] == "provider_id"
     longest = "prv_" + "x" * 64
-    taken = await house.client.put(
-        f"/v1/providers/{longest}", json=profile, headers=house.admin()
+    taken = await api.client.put(
+        f"/v1/providers/{longest}", json=profile, headers=api.admin()
     )
     assert taken.status_code == 200
-    booked = await house.client.post(
-        "/v1/bookings", json=slot(longest), headers=house.patient()
+    booked = await api.client.post(
+        "/v1/bookings", json=slot(longest), headers=api.patient()
     )
     assert booked.json()["code"] == "visit_type_not_found"
 
 
 @pytest.mark.parametrize("char", ["\u202e", "\u202a", "\u2066", "\u2029", "\x85", "\n"])
-async def test_names_cannot_turn_the_text_around_them(house: House, char: str) -> None:
+async def test_names_cannot_turn_the_text_around_them(api: Api, char: str) -> None:
     """Direction overrides and line separators are refused in names; letters are not."""
     clinic = {"clinic_id": "cln_1", "name": "C", "time_zone": "UTC"}
     for name, status in ((f"Dr {char}A", 422), ("ד״ר עדה", 200)):
-        response = await house.client.put(
+        response = await api.client.put(
             "/v1/providers/prv_7",
             json={"name": name, "specialty": "GP", "clinic": clinic},
-            headers=house.admin(),
+            headers=api.admin(),
         )
         assert response.status_code == status, response.text

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.live.asyncapi import document
 from gateway.live.sessions.commands import COMMANDS
 from gateway.wire.problems import CLOSE_REASONS, CloseCode
-from tests.fakes.house import House
+from tests.fakes.api import Api
 
 
 def _references(part: Any) -> list[str]:
@@ -20,9 +20,9 @@ def _references(part: Any) -> list[str]:
     return []
 
 
-async def test_the_document_is_whole(house: House) -> None:
+async def test_the_document_is_whole(api: Api) -> None:
     """Every reference leads somewhere, and all commands are there."""
-    made = document(house.app.state.live.operations, "1.0")
+    made = document(api.app.state.live.operations, "1.0")
     assert json.loads(json.dumps(made)) == made
     for reference in set(_references(made)):
         place: Any = made

@@ -60,12 +60,12 @@ class _Authenticator:
 
 
 class _Stage:
-    """A house, and clients in it."""
+    """An API, and clients in it."""
 
     def __init__(self, **settings: Any) -> None:
         self.commands = _Commands()
         hub, clock, chosen = a_hub(), SteppedClock(TODAY), LiveSettings(**settings)
-        self.house = LiveContext(
+        self.api = LiveContext(
             hub=hub,
             authenticator=cast("Authenticator", _Authenticator()),
             access=cast("Access", None),
@@ -79,8 +79,8 @@ class _Stage:
     def client(self) -> tuple[Conversation, PageWriter]:
         writer = PageWriter()
         watcher = Watcher(writer)
-        self.house.hub.joined(watcher)
-        return Conversation(self.house, watcher, "10.0.0.1"), writer
+        self.api.hub.joined(watcher)
+        return Conversation(self.api, watcher, "10.0.0.1"), writer
 
     async def watch(self, conversation: Conversation, *topics: str) -> None:
         """Subscribe, and let every topic that is new be read."""
@@ -88,7 +88,7 @@ class _Stage:
         if later is not None:
             answering = asyncio.ensure_future(later)
             await asyncio.sleep(0)
-            read(self.house.hub, a_view(5))
+            read(self.api.hub, a_view(5))
             await answering
 
 
@@ -122,7 +122,7 @@ def test_connections_of_a_person_are_bounded() -> None:
     assert [writer.closed for _, writer in clients] == [None, None, 4504]
     for conversation, _ in clients:
         conversation.ended()
-    assert stage.house.persons.counts == {}
+    assert stage.api.persons.counts == {}
     conversation, writer = stage.client()
     say(conversation, "auth", token="pat_1")
     assert writer.closed is None
@@ -134,7 +134,7 @@ def test_signing_in_again_counts_once() -> None:
     conversation, _ = stage.client()
     for _ in range(3):
         say(conversation, "auth", token="pat_1")
-    assert stage.house.persons.counts == {"pat_1": 1}
+    assert stage.api.persons.counts == {"pat_1": 1}
 
 
 def test_three_bad_tokens_close() -> None:
@@ -215,13 +215,13 @@ async def test_a_topic_given_up_before_it_was_read_is_not_watched() -> None:
     await asyncio.sleep(0)
     assert writer.page == []
     say(conversation, "unsubscribe", topics=[WEEK.wire])
-    read(stage.house.hub, a_view(5))
+    read(stage.api.hub, a_view(5))
     await asked
     assert [frame["body"] for frame in writer.page] == [
         {"topics": [WEEK.wire]},
         {"topics": []},
     ]
-    (board,) = stage.house.hub.index.boards.values()
+    (board,) = stage.api.hub.index.boards.values()
     assert not board.is_watched
 
 

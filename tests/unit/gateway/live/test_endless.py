@@ -12,8 +12,8 @@ from actors.domain.ids import ShardId
 from actors.domain.messages.changes import FeedBatch
 from actors.errors import ShardAsleep
 from gateway.transport import endless
-from tests.fakes.house import slot
-from tests.fakes.live_house import LiveHouse, open_live_house
+from tests.fakes.api import slot
+from tests.fakes.live_api import LiveApi, open_live_api
 
 WEEK = "slots/prv_1/consult/2026-W33"
 
@@ -47,12 +47,12 @@ async def test_work_that_fails_begins_again(monkeypatch: pytest.MonkeyPatch) -> 
     assert rounds == 3
 
 
-async def _hears_of_a_booking(house: LiveHouse) -> bool:
-    async with house.client() as client:
+async def _hears_of_a_booking(api: LiveApi) -> bool:
+    async with api.client() as client:
         await client.send("subscribe", topics=[WEEK])
         await client.until("snapshot")
-        answer = await house.house.client.post(
-            "/v1/bookings", json=slot(), headers=house.house.patient()
+        answer = await api.api.client.post(
+            "/v1/bookings", json=slot(), headers=api.api.patient()
         )
         assert answer.status_code == 201
         return bool((await client.until("delta"))["slots"])
@@ -86,20 +86,20 @@ async def test_a_defect_in_one_round_ends_nobodys_service(
 ) -> None:
     """The read, the batch or the second is done again, and the topic is current."""
     monkeypatch.setattr(endless, "AGAIN_S", 0.0)
-    async with open_live_house() as house:
-        hub = house.live.hub
+    async with open_live_api() as api:
+        hub = api.live.hub
         broken = hub if part == "hub" else hub.delivery
         monkeypatch.setattr(broken, name, _once(getattr(broken, name)))
-        assert await _hears_of_a_booking(house)
-        assert not house.live.health()
+        assert await _hears_of_a_booking(api)
+        assert not api.live.health()
 
 
 async def test_a_shard_that_sleeps_is_not_followed_and_not_deaf(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its feed ends, nothing of it is kept, and it is followed once it is active."""
-    async with open_live_house() as house:
-        live, links = house.live, house.house.links
+    async with open_live_api() as api:
+        live, links = api.live, api.api.links
         shards, poll = list(links.shards()), links.poll
         await until(lambda: set(live._feeds) == set(shards))
         asleep = {shards[0]}

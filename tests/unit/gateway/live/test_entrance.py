@@ -17,7 +17,7 @@ from gateway.config import LiveSettings
 from gateway.live.transport.admission import Admission, Admit
 from gateway.live.transport.uvicorn_protocol import FanoutProtocol
 from gateway.live.transport.waiting_room import WaitingRoom
-from tests.fakes.live_house import LiveHouse, open_live_house
+from tests.fakes.live_api import LiveApi, open_live_api
 
 PATIENCE_S = 10.0
 WEEK = "slots/prv_1/consult/2026-W33"
@@ -48,10 +48,10 @@ class _Stuck(Admission):
         return super().let_in(now) if self.is_open else 0
 
 
-def stuck(house: LiveHouse, room: int) -> _Stuck:
+def stuck(api: LiveApi, room: int) -> _Stuck:
     """Let no waiting connection of a gateway in."""
     admission = _Stuck(room)
-    house.live.waiting_room.admission = admission
+    api.live.waiting_room.admission = admission
     return admission
 
 
@@ -63,18 +63,18 @@ async def until(holds: Callable[[], object]) -> None:
 
 async def test_a_newcomer_waits_and_goes_in_in_its_turn() -> None:
     """Its handshake is answered when the admission lets it in, and works as ever."""
-    async with open_live_house() as house:
-        admission = stuck(house, 5)
+    async with open_live_api() as api:
+        admission = stuck(api, 5)
 
         async def comes() -> str:
-            async with house.client() as client:
+            async with api.client() as client:
                 await client.send("subscribe", topics=[WEEK])
                 return str((await client.until("snapshot"))["topic"])
 
         async with asyncio.TaskGroup() as tasks:
             coming = tasks.create_task(comes())
             await until(lambda: admission.waiting == 1)
-            assert not house.live.hub.watchers
+            assert not api.live.hub.watchers
             assert not coming.done()
             admission.is_open = True
         assert coming.result() == WEEK
@@ -83,10 +83,10 @@ async def test_a_newcomer_waits_and_goes_in_in_its_turn() -> None:
 
 async def test_beyond_the_room_it_is_503_with_a_time() -> None:
     """A socket and a stream are told when to come again, in whole seconds."""
-    async with open_live_house() as house:
-        admission = stuck(house, 0)
+    async with open_live_api() as api:
+        admission = stuck(api, 0)
         with pytest.raises(InvalidStatus) as found:
-            async with house.client():
+            async with api.client():
                 pass
         response = found.value.response
         assert response.status_code == 503
@@ -94,7 +94,7 @@ async def test_beyond_the_room_it_is_503_with_a_time() -> None:
         assert response.body == (
             b"The server is full or shutting down. Retry after the given time."
         )
-        async with httpx.AsyncClient(base_url=house.url) as rest:
+        async with httpx.AsyncClient(base_url=api.url) as rest:
             answer = await rest.get(f"/v1/stream?topics={WEEK}")
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
             assert 1 <= int(answer.headers["Retry-After"]) <= 8
@@ -106,15 +106,15 @@ async def test_beyond_the_room_it_is_503_with_a_time() -> None:
 
 async def test_who_goes_away_while_waiting_costs_nothing() -> None:
     """The place is free again, and no handshake is made."""
-    async with open_live_house() as house:
-        admission = stuck(house, 5)
-        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    async with open_live_api() as api:
+        admission = stuck(api, 5)
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
         writer.write(_handshake())
         await until(lambda: admission.waiting == 1)
         writer.close()
         await until(lambda: admission.waiting == 0)
         admission.is_open = True
-        async with house.client() as client:
+        async with api.client() as client:
             assert (await client.ask("ping"))["t"] == "pong"
         assert admission.tally.entered == 1
         assert await reader.read() == b""
@@ -122,9 +122,9 @@ async def test_who_goes_away_while_waiting_costs_nothing() -> None:
 
 async def test_who_talks_while_waiting_is_bounded() -> None:
     """Some bytes are kept for after the handshake; a flood is cut off."""
-    async with open_live_house() as house:
-        admission = stuck(house, 5)
-        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    async with open_live_api() as api:
+        admission = stuck(api, 5)
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
         writer.write(_handshake())
         await until(lambda: admission.waiting == 1)
         writer.write(b"x" * 64 * 1024)
@@ -137,11 +137,11 @@ async def test_who_talks_while_waiting_is_bounded() -> None:
 
 async def test_a_draining_gateway_refuses_who_waits() -> None:
     """They are let in only to be told 503."""
-    async with open_live_house() as house:
-        admission = stuck(house, 5)
-        coming = asyncio.ensure_future(connect(_address(house)).__aenter__())
+    async with open_live_api() as api:
+        admission = stuck(api, 5)
+        coming = asyncio.ensure_future(connect(_address(api)).__aenter__())
         await until(lambda: admission.waiting == 1)
-        await house.live.drain()
+        await api.live.drain()
         admission.is_open = True
         with pytest.raises(InvalidStatus) as found:
             await coming
@@ -150,9 +150,9 @@ async def test_a_draining_gateway_refuses_who_waits() -> None:
 
 async def test_a_stop_refuses_who_waits() -> None:
     """A server that ends does not leave them waiting."""
-    async with open_live_house() as house:
-        admission = stuck(house, 5)
-        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    async with open_live_api() as api:
+        admission = stuck(api, 5)
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
         writer.write(_handshake())
         await until(lambda: admission.waiting == 1)
     async with asyncio.timeout(PATIENCE_S):
@@ -164,15 +164,15 @@ async def test_control_without_a_rate_nobody_waits() -> None:
     """A hundred at once all go in at once, where a small rate makes most wait."""
     for rate, waits in ((0.0, False), (20.0, True)):
         live = LiveSettings(handshakes_per_s=rate)
-        async with open_live_house(live=live) as house, asyncio.TaskGroup() as tasks:
+        async with open_live_api(live=live) as api, asyncio.TaskGroup() as tasks:
 
-            async def comes(house: LiveHouse = house) -> None:
-                async with house.client() as client:
+            async def comes(api: LiveApi = api) -> None:
+                async with api.client() as client:
                     assert (await client.ask("ping"))["t"] == "pong"
 
             for _ in range(100):
                 tasks.create_task(comes())
-        assert bool(house.live.waiting_room.admission.tally.waited) == waits
+        assert bool(api.live.waiting_room.admission.tally.waited) == waits
 
 
 async def test_others_have_their_turn_between_newcomers() -> None:
@@ -200,8 +200,8 @@ async def test_others_have_their_turn_between_newcomers() -> None:
     assert [order[at] for at in (0, 17, 34, 51)] == [0, "other", "other", "other"]
 
 
-def _address(house: LiveHouse) -> str:
-    return f"ws://127.0.0.1:{house.port}/v1/live"
+def _address(api: LiveApi) -> str:
+    return f"ws://127.0.0.1:{api.port}/v1/live"
 
 
 def _handshake() -> bytes:
@@ -217,8 +217,8 @@ async def test_a_defect_costs_one_newcomer(
     waiting: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection is cut off; those who wait behind it, and later ones, go in."""
-    async with open_live_house() as house:
-        admission = stuck(house, 9)
+    async with open_live_api() as api:
+        admission = stuck(api, 9)
         admission.is_open = not waiting
         made = FanoutProtocol.connection_made
         faults = iter([RuntimeError("a defect")])
@@ -232,7 +232,7 @@ async def test_a_defect_costs_one_newcomer(
 
         async def comes() -> bool:
             try:
-                async with house.client() as client:
+                async with api.client() as client:
                     return bool((await client.ask("ping"))["t"] == "pong")
             except (OSError, EOFError, InvalidMessage):
                 return False

@@ -23,7 +23,7 @@ from gateway.live.transport.connection import JOINED_MAX, LiveConnection
 from gateway.live.transport.uvicorn_protocol import EXTENSION, FanoutProtocol
 from gateway.wire.problems import CloseCode
 from tests.fakes.adopting_site import PATIENCE_S, Site, a_site, stalled, until
-from tests.fakes.live_house import open_live_house
+from tests.fakes.live_api import open_live_api
 
 DELTA = Frame(b"x" * 228)
 """As long as a delta is."""
@@ -313,7 +313,7 @@ async def test_uvicorn_lets_go_of_an_adopted_connection() -> None:
 
 async def test_a_closed_connection_is_freed_at_once() -> None:
     """With its watcher, and without the garbage collector: there is no circle."""
-    async with open_live_house() as live:
+    async with open_live_api() as live:
         gc.collect()
         gc.disable()
         try:
@@ -334,7 +334,7 @@ async def test_a_defect_in_what_waited_closes_its_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A client without an answer would wait for ever."""
-    async with open_live_house() as live, live.client("patient", "pat_1") as client:
+    async with open_live_api() as live, live.client("patient", "pat_1") as client:
 
         def fails(*_: object) -> None:
             raise RuntimeError("a defect")
@@ -346,7 +346,7 @@ async def test_a_defect_in_what_waited_closes_its_connection(
 
 async def test_sockets_of_another_protocol_class_are_refused() -> None:
     """501 with what to do: without our class nothing would bound them."""
-    async with open_live_house(ws="websockets-sansio") as live:
+    async with open_live_api(ws="websockets-sansio") as live:
         with pytest.raises(InvalidStatus) as found:
             async with live.client():
                 pass

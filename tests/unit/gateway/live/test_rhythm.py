@@ -20,8 +20,8 @@ from gateway.live.sessions.permits import Permits
 from gateway.live.sessions.topic_limits import TopicRoom
 from gateway.live.ticker import Ticker
 from gateway.live.topics.watcher import Watcher
+from tests.fakes.api import CONFIG
 from tests.fakes.clocks import SteppedClock
-from tests.fakes.house import CONFIG
 from tests.unit.gateway.live.stage import (
     NOW,
     WEEK,
@@ -37,7 +37,7 @@ from tests.unit.gateway.live.stage import (
 def a_ticker(**settings: float) -> tuple[Ticker, LiveContext]:
     clock = SteppedClock(NOW)
     hub, chosen = a_hub(), LiveSettings(**settings)  # type: ignore[arg-type]
-    house = LiveContext(
+    api = LiveContext(
         hub=hub,
         authenticator=Authenticator(CONFIG, clock),
         access=cast("Access", None),
@@ -49,17 +49,17 @@ def a_ticker(**settings: float) -> tuple[Ticker, LiveContext]:
     )
     reader = cast("TopicReader", None)
     permits = cast("Permits", None)
-    return Ticker(house, reader, Random(1), lambda: None, permits), house
+    return Ticker(api, reader, Random(1), lambda: None, permits), api
 
 
 def test_a_watcher_paused_for_too_long_is_closed() -> None:
     """After fifteen seconds without taking a byte: 4008, and not before."""
-    ticker, house = a_ticker()
-    feed(house.hub)
-    _, writer = watch(house.hub)
-    read(house.hub, a_view(5))
+    ticker, api = a_ticker()
+    feed(api.hub)
+    _, writer = watch(api.hub)
+    read(api.hub, a_view(5))
     writer.stalled = True
-    feed(house.hub, a_change(6, "h"))
+    feed(api.hub, a_change(6, "h"))
     ticker.tick(Millis(NOW + 14_999))
     assert [writer.closed] == [None]
     ticker.tick(Millis(NOW + 15_000))
@@ -69,12 +69,12 @@ def test_a_watcher_paused_for_too_long_is_closed() -> None:
 
 def test_who_takes_a_few_bytes_now_and_then_is_not_too_slow() -> None:
     """Too few for the writer to be writable again; the control stands still."""
-    ticker, house = a_ticker()
-    pairs = [watch(house.hub) for _ in range(2)]
+    ticker, api = a_ticker()
+    pairs = [watch(api.hub) for _ in range(2)]
     for watcher, writer in pairs:
         writer.stalled = True
         writer.unsent = 10_000
-        house.hub.delivery.owe(watcher, house.hub.index.board(WEEK), NOWHERE, NOW)
+        api.hub.delivery.owe(watcher, api.hub.index.board(WEEK), NOWHERE, NOW)
     taking = pairs[0][1]
     for second in range(40):
         taking.unsent -= 100
@@ -84,10 +84,10 @@ def test_who_takes_a_few_bytes_now_and_then_is_not_too_slow() -> None:
 
 def test_every_watcher_has_its_turn_for_a_heartbeat() -> None:
     """In each round of twenty ticks every watcher hears one, not all in one tick."""
-    ticker, house = a_ticker()
+    ticker, api = a_ticker()
     writers = []
     for turn in range(40):
-        watcher, writer = watch(house.hub)
+        watcher, writer = watch(api.hub)
         watcher.turn = turn % 20
         writers.append(writer)
     for _ in range(20):
@@ -100,8 +100,8 @@ def test_every_watcher_has_its_turn_for_a_heartbeat() -> None:
 
 def test_a_token_that_is_over_closes_with_4005() -> None:
     """At its end, not before."""
-    ticker, house = a_ticker()
-    watcher, writer = watch(house.hub)
+    ticker, api = a_ticker()
+    watcher, writer = watch(api.hub)
     watcher.caller = Caller(Role.PATIENT, "pat_1", Millis(NOW + 1_000))
     ticker.tick(NOW)
     assert [writer.closed] == [None]
@@ -111,8 +111,8 @@ def test_a_token_that_is_over_closes_with_4005() -> None:
 
 async def test_draining_says_bye_to_everybody() -> None:
     """Each hears it before its connection is closed."""
-    ticker, house = a_ticker(drain_s=0.001)
-    writers = [watch(house.hub)[1] for _ in range(10)]
+    ticker, api = a_ticker(drain_s=0.001)
+    writers = [watch(api.hub)[1] for _ in range(10)]
     await ticker.drain()
     assert [writer.closed for writer in writers] == [4012] * 10
     assert all(writer.page[-1]["t"] == "bye" for writer in writers)
@@ -122,9 +122,9 @@ def test_a_defect_in_one_second_costs_one_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is closed; all others have their heartbeats, and every other step is done."""
-    ticker, house = a_ticker(heartbeat_s=1)
-    pairs = [watch(house.hub) for _ in range(5)]
-    heartbeat = house.hub.delivery.heartbeat
+    ticker, api = a_ticker(heartbeat_s=1)
+    pairs = [watch(api.hub) for _ in range(5)]
+    heartbeat = api.hub.delivery.heartbeat
 
     def fails(watcher: Watcher, now: Millis) -> Frame:
         if watcher is pairs[2][0]:
@@ -134,8 +134,8 @@ def test_a_defect_in_one_second_costs_one_connection(
     def tick(_now: Millis) -> None:
         raise RuntimeError("another")
 
-    monkeypatch.setattr(house.hub.delivery, "heartbeat", fails)
-    monkeypatch.setattr(house.hub, "tick", tick)
+    monkeypatch.setattr(api.hub.delivery, "heartbeat", fails)
+    monkeypatch.setattr(api.hub, "tick", tick)
     ticker.tick(NOW)
     closed = [writer.closed for _, writer in pairs]
     assert closed == [None, None, 1011, None, None]

@@ -19,9 +19,9 @@ from gateway.live.feeds.warm_start import WORTH, WarmStart
 from gateway.live.topics.watcher import Watcher
 from persistence.shared.memory import MemoryPages
 from tests import factories as make
+from tests.fakes.api import Api, open_api, slot
 from tests.fakes.clocks import SteppedClock
-from tests.fakes.house import House, open_house, slot
-from tests.fakes.live_house import LiveHouse, open_live_house
+from tests.fakes.live_api import LiveApi, open_live_api
 
 SPAN = "from=2026-08-10&to=2026-08-11"
 PATH = f"/v1/providers/prv_1/slots?visit_type=consult&{SPAN}"
@@ -31,10 +31,10 @@ WEEKS = range(33, 33 + WORTH + 4)
 class Silence:
     """Calendars that can fall silent, and count what they are asked."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, api: Api) -> None:
         self.asked: list[object] = []
         self.silent = False
-        self._ask = house.ports.calendars.ask
+        self._ask = api.ports.calendars.ask
 
     async def ask(self, request: Any) -> Any:
         self.asked.append(request)
@@ -51,18 +51,18 @@ def calm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def a_house(
+async def an_api(
     store: Any, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[House, Silence]]:
-    async with open_house(shared={"pages": store}, stale_after_s=0.05) as house:
-        await house.add_provider()
-        calendars = Silence(house)
-        monkeypatch.setattr(house.ports.calendars, "ask", calendars.ask)
-        yield house, calendars
+) -> AsyncIterator[tuple[Api, Silence]]:
+    async with open_api(shared={"pages": store}, stale_after_s=0.05) as api:
+        await api.add_provider()
+        calendars = Silence(api)
+        monkeypatch.setattr(api.ports.calendars, "ask", calendars.ask)
+        yield api, calendars
 
 
-async def flush(house: House) -> None:
-    shelf = house.app.state.services.shared.last_shown.shelf
+async def flush(api: Api) -> None:
+    shelf = api.app.state.services.shared.last_shown.shelf
     await shelf.flush()
 
 
@@ -70,19 +70,19 @@ async def test_a_silent_calendar_is_answered_for_and_it_is_told(
     calm: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last page, its age, a warning, nothing to cache; 503 without a page."""
-    async with a_house(MemoryPages(), monkeypatch) as (house, calendars):
-        fresh = await house.client.get(PATH)
+    async with an_api(MemoryPages(), monkeypatch) as (api, calendars):
+        fresh = await api.client.get(PATH)
         assert "warning" not in fresh.headers
-        await flush(house)
+        await flush(api)
         calendars.silent = True
-        house.clock.step(7)
-        old = await house.client.get(PATH)
+        api.clock.step(7)
+        old = await api.client.get(PATH)
         assert (old.status_code, old.content) == (200, fresh.content)
         assert old.headers["age"] == "7"
         assert old.headers["warning"].startswith("110 ")
         assert old.headers["cache-control"] == "private, no-store"
         assert "etag" not in old.headers
-        other = await house.client.get(PATH.replace("08-10", "08-09"))
+        other = await api.client.get(PATH.replace("08-10", "08-09"))
         assert other.status_code == 503
 
 
@@ -90,13 +90,13 @@ async def test_an_old_page_is_never_older_than_what_the_reader_knows(
     calm: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``at_least`` asks for a version: an older page is no answer."""
-    async with a_house(MemoryPages(), monkeypatch) as (house, calendars):
-        version = (await house.client.get(PATH)).json()["version"]
-        await flush(house)
+    async with an_api(MemoryPages(), monkeypatch) as (api, calendars):
+        version = (await api.client.get(PATH)).json()["version"]
+        await flush(api)
         calendars.silent = True
-        seen = await house.client.get(f"{PATH}&at_least={version}")
+        seen = await api.client.get(f"{PATH}&at_least={version}")
         assert seen.status_code == 200
-        later = await house.client.get(f"{PATH}&at_least={version + 1}")
+        later = await api.client.get(f"{PATH}&at_least={version + 1}")
         assert later.status_code == 503
 
 
@@ -104,7 +104,7 @@ async def test_a_calendar_that_is_only_slow_is_waited_for(
     calm: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a page the answer comes when it comes, as it always did."""
-    async with a_house(MemoryPages(), monkeypatch) as (house, calendars):
+    async with an_api(MemoryPages(), monkeypatch) as (api, calendars):
         ask, slow = calendars.ask, iter([True, False])
 
         async def slowly(request: Any) -> Any:
@@ -112,8 +112,8 @@ async def test_a_calendar_that_is_only_slow_is_waited_for(
                 await asyncio.Event().wait()
             return await ask(request)
 
-        monkeypatch.setattr(house.ports.calendars, "ask", slowly)
-        assert (await house.client.get(PATH)).status_code == 200
+        monkeypatch.setattr(api.ports.calendars, "ask", slowly)
+        assert (await api.client.get(PATH)).status_code == 200
 
 
 class NoPages:
@@ -133,14 +133,14 @@ async def test_with_the_store_away_all_is_as_without_one(
     calm: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pages come from calendars, a silent calendar is 503, and readiness tells."""
-    async with a_house(NoPages(), monkeypatch) as (house, calendars):
-        assert (await house.client.get(PATH)).status_code == 200
-        await flush(house)
-        ready = (await house.client.get("/readyz")).json()["checks"]["hot_pages"]
+    async with an_api(NoPages(), monkeypatch) as (api, calendars):
+        assert (await api.client.get(PATH)).status_code == 200
+        await flush(api)
+        ready = (await api.client.get("/readyz")).json()["checks"]["hot_pages"]
         assert (ready["ok"], ready["required"]) == (False, False)
         assert "meanwhile" in ready["detail"]
         calendars.silent = True
-        assert (await house.client.get(PATH)).status_code == 503
+        assert (await api.client.get(PATH)).status_code == 503
 
 
 # --- first paint -------------------------------------------------------------------
@@ -169,7 +169,7 @@ class Screen:
         raise AssertionError(code)
 
 
-async def show(live: LiveHouse) -> Screen:
+async def show(live: LiveApi) -> Screen:
     """Watch some weeks; returns when all are shown."""
     screen = Screen()
     watcher, hub = Watcher(screen), live.live.hub
@@ -178,31 +178,31 @@ async def show(live: LiveHouse) -> Screen:
         topic = slots_topic(
             make.a_provider_id(1), make.a_visit_type().visit_type, f"2026-W{week}"
         )
-        hub.subscribe(watcher, topic, None, live.house.clock.now())
+        hub.subscribe(watcher, topic, None, live.api.clock.now())
     async with asyncio.timeout(10):
         while len(screen.shown) < len(WEEKS):  # noqa: ASYNC110 - a deadline is set
             await asyncio.sleep(0.005)
     return screen
 
 
-def painter_of(live: LiveHouse) -> WarmStart:
+def painter_of(live: LiveApi) -> WarmStart:
     warm_start = live.live._reader.warm_start
     assert warm_start is not None
     return warm_start
 
 
-async def keep_all(live: LiveHouse) -> None:
+async def keep_all(live: LiveApi) -> None:
     warm_start = painter_of(live)
     warm_start.offer()
     warm_start.offer()
     await warm_start.shelf.flush()
 
 
-def forget(live: LiveHouse) -> None:
+def forget(live: LiveApi) -> None:
     """As a gateway that has just started: no topic is known."""
     hub = live.live.hub
     for watcher in list(hub.watchers):
-        hub.dropped(watcher, live.house.clock.now())
+        hub.dropped(watcher, live.api.clock.now())
     for board in list(hub.index.boards.values()):
         hub._forget(board)
 
@@ -220,9 +220,9 @@ async def test_first_paint_asks_where_calendars_stand_and_no_more(
 ) -> None:
     """One question for all pages of a shard, and the same frames as if all were read;
     after a change none of them is believed."""
-    async with open_live_house(shared={"pages": MemoryPages()}) as live:
-        calendars = Silence(live.house)
-        monkeypatch.setattr(live.house.ports.calendars, "ask", calendars.ask)
+    async with open_live_api(shared={"pages": MemoryPages()}) as live:
+        calendars = Silence(live.api)
+        monkeypatch.setattr(live.api.ports.calendars, "ask", calendars.ask)
         read = await show(live)
         await keep_all(live)
         assert reads(calendars) == (len(WEEKS), 0)
@@ -231,8 +231,8 @@ async def test_first_paint_asks_where_calendars_stand_and_no_more(
         assert painted.shown == read.shown
         assert reads(calendars) == (0, 1)
         forget(live)
-        booked = await live.house.client.post(
-            "/v1/bookings", json=slot(), headers=live.house.patient()
+        booked = await live.api.client.post(
+            "/v1/bookings", json=slot(), headers=live.api.patient()
         )
         assert booked.status_code == 201
         calendars.asked.clear()
@@ -248,12 +248,12 @@ async def test_pages_are_kept_at_the_newest_position_their_content_is_right_at(
 ) -> None:
     """A booking in one week moves the calendar's version; the pages of all weeks are
     right at it once the feed has told, so a new watcher needs no read at all."""
-    async with open_live_house(shared={"pages": MemoryPages()}) as live:
-        calendars = Silence(live.house)
-        monkeypatch.setattr(live.house.ports.calendars, "ask", calendars.ask)
+    async with open_live_api(shared={"pages": MemoryPages()}) as live:
+        calendars = Silence(live.api)
+        monkeypatch.setattr(live.api.ports.calendars, "ask", calendars.ask)
         screen = await show(live)
-        booked = await live.house.client.post(
-            "/v1/bookings", json=slot(), headers=live.house.patient()
+        booked = await live.api.client.post(
+            "/v1/bookings", json=slot(), headers=live.api.patient()
         )
         assert booked.status_code == 201
         topic = f"slots/prv_1/consult/2026-W{WEEKS[0]}"
@@ -272,13 +272,13 @@ async def test_a_silent_calendar_shows_nothing_old_to_watchers(
     calm: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without its position no page is shown as current: the topics wait."""
-    async with open_live_house(shared={"pages": MemoryPages()}) as live:
+    async with open_live_api(shared={"pages": MemoryPages()}) as live:
         await show(live)
         await keep_all(live)
         forget(live)
-        calendars = Silence(live.house)
+        calendars = Silence(live.api)
         calendars.silent = True
-        monkeypatch.setattr(live.house.ports.calendars, "ask", calendars.ask)
+        monkeypatch.setattr(live.api.ports.calendars, "ask", calendars.ask)
         watching = asyncio.ensure_future(show(live))
         async with asyncio.timeout(10):
             while len(calendars.asked) <= len(WEEKS):  # noqa: ASYNC110
@@ -302,9 +302,9 @@ async def test_what_waits_to_be_kept_is_bounded() -> None:
 
 
 async def _a_view() -> Any:
-    async with open_house() as house:
-        await house.add_provider()
-        return await house.ports.calendars.ask(
+    async with open_api() as api:
+        await api.add_provider()
+        return await api.ports.calendars.ask(
             ReadSlots(
                 make.a_provider_id(1),
                 make.a_visit_type().visit_type,

@@ -16,7 +16,7 @@ from actors.domain.time.openings import LocationHours
 from gateway.providers import rule_checks
 from gateway.providers.opening_rules import AvailabilityRequest, availability_of
 from tests import factories as make
-from tests.fakes.house import House
+from tests.fakes.api import Api
 
 ONE = "/v1/providers/prv_1"
 RULES = f"{ONE}/availability"
@@ -50,36 +50,36 @@ def rules(*places: dict[str, Any], kind: dict[str, Any] | None = None) -> Any:
     return {"locations": list(places), "visit_types": [kind or a_kind()]}
 
 
-async def put(house: House, body: Any) -> dict[str, Any]:
+async def put(api: Api, body: Any) -> dict[str, Any]:
     """The answer, whose status is 200."""
-    answer = await house.client.put(RULES, json=body, headers=house.doctor())
+    answer = await api.client.put(RULES, json=body, headers=api.doctor())
     assert answer.status_code == 200, answer.text
     return answer.json()  # type: ignore[no-any-return]
 
 
-async def refused(house: House, body: Any) -> list[dict[str, str]]:
+async def refused(api: Api, body: Any) -> list[dict[str, str]]:
     """The fields that a 422 names."""
-    answer = await house.client.put(RULES, json=body, headers=house.doctor())
+    answer = await api.client.put(RULES, json=body, headers=api.doctor())
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     return answer.json()["errors"]  # type: ignore[no-any-return]
 
 
-async def starts(house: House, first: str, last: str) -> list[str]:
-    answer = await house.client.get(
+async def starts(api: Api, first: str, last: str) -> list[str]:
+    answer = await api.client.get(
         f"{ONE}/slots", params={"visit_type": "consult", "from": first, "to": last}
     )
     return [slot["start"] for slot in answer.json()["slots"]]
 
 
-async def test_a_night_shift_is_one_pair_of_hours(house: House) -> None:
+async def test_a_night_shift_is_one_pair_of_hours(api: Api) -> None:
     """22:00 to 06:00 lasts until the next morning, and is answered as it was sent."""
     kind = a_kind(minutes=240, alignment=240)
     place = a_place(("22:00", "06:00"), weekly={"monday": [_span("22:00", "06:00")]})
-    await put(house, rules(place, kind=kind))
-    read = await house.client.get(RULES, headers=house.doctor())
+    await put(api, rules(place, kind=kind))
+    read = await api.client.get(RULES, headers=api.doctor())
     weekly = read.json()["locations"][0]["weekly"]
     assert weekly["monday"] == [_span("22:00", "06:00")]
-    assert await starts(house, "2026-08-10T00:00:00Z", "2026-08-17T00:00:00Z") == [
+    assert await starts(api, "2026-08-10T00:00:00Z", "2026-08-17T00:00:00Z") == [
         "2026-08-10T22:00:00Z",
         "2026-08-11T02:00:00Z",
     ]
@@ -100,40 +100,40 @@ def _span(opens: str, closes: str) -> dict[str, str]:
     ],
 )
 async def test_wrong_hours_get_a_sentence(
-    house: House, opens: str, closes: str, field: str, says: str
+    api: Api, opens: str, closes: str, field: str, says: str
 ) -> None:
     """It names the time that was sent and says what to write, without a pattern."""
     hours = a_place(("04:00", "05:00"), (opens, closes))
-    error = (await refused(house, rules(hours)))[0]  # of each weekday the same
+    error = (await refused(api, rules(hours)))[0]  # of each weekday the same
     assert error["field"] == f"locations[0].weekly.monday[1].{field}"
     assert says in error["message"]
     assert "^" not in error["message"]
 
 
 async def test_places_that_follow_each_other_can_share_a_repeated_hour(
-    house: House,
+    api: Api,
 ) -> None:
     """Both passes of 02:00 to 02:30 belong to one place, the rest to the other."""
     zone = "Europe/Berlin"
     kind = a_kind(alignment=30, horizon_days=400)
     await put(
-        house,
+        api,
         rules(
             a_place(("02:00", "02:30"), number=1, zone=zone),
             a_place(("02:30", "03:00"), number=2, zone=zone),
             kind=kind,
         ),
     )
-    assert await starts(house, "2026-10-25", "2026-10-25") == [
+    assert await starts(api, "2026-10-25", "2026-10-25") == [
         *("2026-10-25T00:00:00Z", "2026-10-25T00:30:00Z"),
         *("2026-10-25T01:00:00Z", "2026-10-25T01:30:00Z"),
     ]
 
 
-async def test_places_that_are_open_at_once_are_refused(house: House) -> None:
+async def test_places_that_are_open_at_once_are_refused(api: Api) -> None:
     """Also when only a clock change of one zone makes them meet."""
     (error,) = await refused(
-        house,
+        api,
         rules(
             a_place(("09:00", "10:00"), number=1, zone="Europe/London"),
             a_place(("09:00", "10:00"), number=2, zone="Africa/Abidjan"),
@@ -144,23 +144,23 @@ async def test_places_that_are_open_at_once_are_refused(house: House) -> None:
     assert error["message"].endswith("both open at 2026-10-25T09:00Z")
 
 
-async def test_a_doctor_at_places_in_two_zones(house: House) -> None:
+async def test_a_doctor_at_places_in_two_zones(api: Api) -> None:
     """Each slot says its place, which is on the public page; a filter shows one place.
 
     Then dates are those of its own zone.
     """
     berlin = a_place(("09:00", "10:00"), number=1, zone="Europe/Berlin", name="Mitte")
     tokyo = a_place(("06:00", "07:00"), number=2, zone="Asia/Tokyo", name="Ginza")
-    await put(house, rules(berlin, tokyo, kind=a_kind(alignment=30)))
+    await put(api, rules(berlin, tokyo, kind=a_kind(alignment=30)))
     places = [
         {"location_id": "loc_1", "name": "Mitte", "time_zone": "Europe/Berlin"},
         {"location_id": "loc_2", "name": "Ginza", "time_zone": "Asia/Tokyo"},
     ]
-    assert (await house.client.get(ONE)).json()["locations"] == places
+    assert (await api.client.get(ONE)).json()["locations"] == places
 
     async def shown(where: str) -> tuple[Any, list[tuple[str, str]]]:
         day = "from=2026-08-11&to=2026-08-11"
-        answer = await house.client.get(f"{ONE}/slots?{day}{where}")
+        answer = await api.client.get(f"{ONE}/slots?{day}{where}")
         body = answer.json()
         rows = [(slot["start"][8:16], slot["location_id"]) for slot in body["slots"]]
         return (body["time_zone"], body["locations"]), rows
@@ -178,14 +178,14 @@ async def test_a_doctor_at_places_in_two_zones(house: House) -> None:
     here, rows = await shown("&location_id=loc_1")
     assert here == ("Europe/Berlin", places[:1])
     assert [row[1] for row in rows] == ["loc_1", "loc_1"]
-    unknown = await house.client.get(f"{ONE}/slots?location_id=loc_9")
+    unknown = await api.client.get(f"{ONE}/slots?location_id=loc_9")
     assert (unknown.status_code, unknown.json()["code"]) == (422, "invalid_request")
 
 
-async def test_the_place_of_a_slot_is_where_its_hold_is(house: House) -> None:
+async def test_the_place_of_a_slot_is_where_its_hold_is(api: Api) -> None:
     """Of every slot that is shown, with the same day's slots of two places mixed."""
     await put(
-        house,
+        api,
         rules(
             a_place(("09:00", "10:00"), ("11:00", "11:30"), number=1),
             a_place(("10:00", "11:00"), number=2),
@@ -193,7 +193,7 @@ async def test_the_place_of_a_slot_is_where_its_hold_is(house: House) -> None:
         ),
     )
     path = f"{ONE}/slots?from=2026-08-10&to=2026-08-10"
-    slots = (await house.client.get(path)).json()["slots"]
+    slots = (await api.client.get(path)).json()["slots"]
     assert [slot["location_id"][-1] for slot in slots] == ["1", "1", "2", "2", "1"]
     for number, slot in enumerate(slots, 1):
         body = {
@@ -201,31 +201,31 @@ async def test_the_place_of_a_slot_is_where_its_hold_is(house: House) -> None:
             "visit_type": "consult",
             "start": slot["start"],
         }
-        held = await house.client.post(
-            "/v1/holds", json=body, headers=house.patient(number)
+        held = await api.client.post(
+            "/v1/holds", json=body, headers=api.patient(number)
         )
         assert held.json()["location_id"] == slot["location_id"]
-    there = (await house.client.get(f"{path}&location_id=loc_2")).json()["slots"]
+    there = (await api.client.get(f"{path}&location_id=loc_2")).json()["slots"]
     assert [slot["state"] for slot in there] == ["held", "held"]
 
 
 async def test_steps_count_from_the_opening_unless_midnight_is_chosen(
-    house: House,
+    api: Api,
 ) -> None:
     """Visits of 50 minutes between 09:00 and 12:20."""
     place = a_place(("09:00", "12:20"))
     kind = a_kind(minutes=50, alignment=50)
-    await put(house, rules(place, kind=kind))
-    opening = await starts(house, "2026-08-10", "2026-08-10")
+    await put(api, rules(place, kind=kind))
+    opening = await starts(api, "2026-08-10", "2026-08-10")
     assert [start[11:16] for start in opening] == ["09:00", "09:50", "10:40", "11:30"]
-    await put(house, rules(place, kind=kind | {"alignment_from": "midnight"}))
-    midnight = await starts(house, "2026-08-10", "2026-08-10")
+    await put(api, rules(place, kind=kind | {"alignment_from": "midnight"}))
+    midnight = await starts(api, "2026-08-10", "2026-08-10")
     assert [start[11:16] for start in midnight] == ["09:10", "10:00", "10:50"]
 
 
-async def test_rules_from_before_the_choice_say_midnight(house: House) -> None:
+async def test_rules_from_before_the_choice_say_midnight(api: Api) -> None:
     """So that sending back what was read changes nothing."""
-    read = (await house.client.get(RULES, headers=house.doctor())).json()
+    read = (await api.client.get(RULES, headers=api.doctor())).json()
     assert read["visit_types"][0]["alignment_from"] == "midnight"
 
 
@@ -244,11 +244,11 @@ async def test_rules_from_before_the_choice_say_midnight(house: House) -> None:
     ],
 )
 async def test_a_visit_type_that_could_never_be_offered_is_refused(
-    house: House, kind: dict[str, Any], field: str, says: str
+    api: Api, kind: dict[str, Any], field: str, says: str
 ) -> None:
     """The answer speaks of the field that was sent."""
     (error,) = await refused(
-        house, rules(a_place(("09:00", "17:00")), kind=a_kind(**kind))
+        api, rules(a_place(("09:00", "17:00")), kind=a_kind(**kind))
     )
     assert error["field"] == f"visit_types[0].{field}"
     assert says in error["message"]
@@ -298,11 +298,11 @@ def _of_limits() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("limit", "make_rules", "field"), list(_of_limits()))
 async def test_the_document_promises_what_the_server_takes(
-    house: House, limit: int, make_rules: Any, field: str
+    api: Api, limit: int, make_rules: Any, field: str
 ) -> None:
     """At each documented limit rules are accepted by the calendar; beyond it, 422."""
-    await put(house, make_rules(limit))
-    errors = await refused(house, make_rules(limit + 1))
+    await put(api, make_rules(limit))
+    errors = await refused(api, make_rules(limit + 1))
     assert errors[0]["field"] == field
 
 
@@ -347,7 +347,7 @@ def test_a_calendar_expands_nothing_to_judge_rules(
 
 
 async def test_many_rules_at_once_are_checked_in_turn_beside_the_loop(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sixteen writes: one check at a time, and others are answered meanwhile."""
     go = threading.Event()
@@ -361,8 +361,8 @@ async def test_many_rules_at_once_are_checked_in_turn_beside_the_loop(
 
     monkeypatch.setattr(rule_checks, "availability_of", slow)
     body = rules(a_place(("09:00", "17:00")))
-    writes = [asyncio.ensure_future(put(house, body)) for _ in range(16)]
-    other = await house.client.get(f"{ONE}/slots")
+    writes = [asyncio.ensure_future(put(api, body)) for _ in range(16)]
+    other = await api.client.get(f"{ONE}/slots")
     assert other.status_code == 200
     assert not any(write.done() for write in writes)
     go.set()
@@ -371,14 +371,14 @@ async def test_many_rules_at_once_are_checked_in_turn_beside_the_loop(
 
 
 async def test_checks_that_wait_are_bounded(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond CHECKS_MAX the answer is 503 at once; then there is room again."""
     monkeypatch.setattr(rule_checks, "CHECKS_MAX", 0)
     body = rules(a_place(("09:00", "17:00")))
-    answer = await house.client.put(RULES, json=body, headers=house.doctor())
+    answer = await api.client.put(RULES, json=body, headers=api.doctor())
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["retry-after"]
     monkeypatch.setattr(rule_checks, "CHECKS_MAX", 1)
-    await put(house, body)
-    await put(house, body)
+    await put(api, body)
+    await put(api, body)

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 from tests import factories as make
-from tests.fakes.house import House, open_house, slot
+from tests.fakes.api import Api, open_api, slot
 
 ONE = "/v1/providers/prv_1"
 SLOTS = f"{ONE}/slots?visit_type=consult"
 
 
-async def test_slots_of_a_day(house: House) -> None:
+async def test_slots_of_a_day(api: Api) -> None:
     """Two equal dates mean that day; held and booked are told apart."""
-    await house.client.post("/v1/holds", json=slot(), headers=house.patient())
-    await house.client.post(
-        "/v1/bookings", json=slot(start="2026-08-10T09:30:00Z"), headers=house.patient()
+    await api.client.post("/v1/holds", json=slot(), headers=api.patient())
+    await api.client.post(
+        "/v1/bookings", json=slot(start="2026-08-10T09:30:00Z"), headers=api.patient()
     )
-    response = await house.client.get(f"{SLOTS}&from=2026-08-10&to=2026-08-10")
+    response = await api.client.get(f"{SLOTS}&from=2026-08-10&to=2026-08-10")
     body = response.json()
     assert [s["state"] for s in body["slots"][:3]] == ["held", "booked", "free"]
     assert len(body["slots"]) == 16
@@ -30,10 +30,10 @@ async def test_slots_of_a_day(house: House) -> None:
 
 
 async def test_slots_default_to_the_coming_week_of_the_first_visit_type(
-    house: House,
+    api: Api,
 ) -> None:
     """Without parameters: today in the clinic's zone, seven days."""
-    response = await house.client.get(f"{ONE}/slots")
+    response = await api.client.get(f"{ONE}/slots")
     body = response.json()
     assert body["visit_type"] == "consult"
     assert {s["start"][:10] for s in body["slots"]} == {
@@ -41,38 +41,38 @@ async def test_slots_default_to_the_coming_week_of_the_first_visit_type(
     }
 
 
-async def test_slots_between_instants(house: House) -> None:
+async def test_slots_between_instants(api: Api) -> None:
     """Instants with an offset are bounds too."""
-    response = await house.client.get(
+    response = await api.client.get(
         f"{SLOTS}&from=2026-08-10T11:00:00%2B02:00&to=2026-08-10T10:00:00Z"
     )
     assert [s["start"][11:16] for s in response.json()["slots"]] == ["09:00", "09:30"]
 
 
-async def test_slots_that_have_not_changed_are_304(house: House) -> None:
+async def test_slots_that_have_not_changed_are_304(api: Api) -> None:
     """An ETag per content and query; a change makes a new one."""
     path = f"{SLOTS}&from=2026-08-10&to=2026-08-11"
-    tag = (await house.client.get(path)).headers["etag"]
+    tag = (await api.client.get(path)).headers["etag"]
     for header in (tag, tag.removeprefix("W/"), f'"x", {tag}', "*"):
-        same = await house.client.get(path, headers={"If-None-Match": header})
+        same = await api.client.get(path, headers={"If-None-Match": header})
         assert (same.status_code, same.content) == (304, b"")
         assert same.headers["etag"] == tag
-    other = await house.client.get(
+    other = await api.client.get(
         f"{SLOTS}&from=2026-08-10&to=2026-08-12", headers={"If-None-Match": tag}
     )
     assert other.status_code == 200
-    await house.client.post("/v1/holds", json=slot(), headers=house.patient())
-    changed = await house.client.get(path, headers={"If-None-Match": tag})
+    await api.client.post("/v1/holds", json=slot(), headers=api.patient())
+    changed = await api.client.get(path, headers={"If-None-Match": tag})
     assert changed.status_code == 200
 
 
-async def test_a_reader_sees_their_own_write(house: House) -> None:
+async def test_a_reader_sees_their_own_write(api: Api) -> None:
     """at_least is honoured: the version of the answer, and 503 for one to come."""
-    held = await house.client.post("/v1/holds", json=slot(), headers=house.patient())
+    held = await api.client.post("/v1/holds", json=slot(), headers=api.patient())
     version = held.json()["version"]
-    seen = await house.client.get(f"{SLOTS}&at_least={version}")
+    seen = await api.client.get(f"{SLOTS}&at_least={version}")
     assert seen.json()["version"] >= version
-    ahead = await house.client.get(f"{SLOTS}&at_least={version + 1000}")
+    ahead = await api.client.get(f"{SLOTS}&at_least={version + 1000}")
     assert (ahead.status_code, ahead.json()["code"]) == (503, "unavailable")
     assert ahead.headers["retry-after"]
     assert "at_least" in ahead.json()["detail"]
@@ -94,30 +94,26 @@ async def test_a_reader_sees_their_own_write(house: House) -> None:
         ("at_least=x", "at_least"),
     ],
 )
-async def test_bad_bounds_name_their_field(
-    house: House, query: str, field: str
-) -> None:
+async def test_bad_bounds_name_their_field(api: Api, query: str, field: str) -> None:
     """More than 62 days, backwards, or no date at all: 422."""
-    response = await house.client.get(f"{SLOTS}&{query}")
+    response = await api.client.get(f"{SLOTS}&{query}")
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
     assert response.json()["errors"][0]["field"] == field
 
 
 @pytest.mark.parametrize("path", [SLOTS, f"{ONE}/schedule?", "/v1/bookings?"])
-async def test_dates_are_whole_days_to_the_last_everywhere(
-    house: House, path: str
-) -> None:
+async def test_dates_are_whole_days_to_the_last_everywhere(api: Api, path: str) -> None:
     """The same two dates mean the same days of slots, schedule and own bookings."""
-    who = house.doctor() if "schedule" in path else house.patient()
+    who = api.doctor() if "schedule" in path else api.patient()
     for day in (10, 11, 12):
-        await house.client.post(
+        await api.client.post(
             "/v1/bookings",
             json=slot(start=f"2026-08-{day}T09:00:00Z"),
-            headers=house.patient(),
+            headers=api.patient(),
         )
 
     async def booked(first: str, last: str) -> list[str]:
-        answer = await house.client.get(f"{path}&from={first}&to={last}", headers=who)
+        answer = await api.client.get(f"{path}&from={first}&to={last}", headers=who)
         assert answer.status_code == 200, answer.text
         body = answer.json()
         rows = body.get("slots") or body.get("bookings") or body.get("items") or []
@@ -136,25 +132,25 @@ async def test_dates_are_whole_days_to_the_last_everywhere(
         ("2026-08-11T09:00:00Z", "2026-08-11T08:00:00Z"),
         ("2026-08-14T09:00:00Z", "2026-08-11"),
     ):
-        answer = await house.client.get(f"{path}&from={first}&to={last}", headers=who)
+        answer = await api.client.get(f"{path}&from={first}&to={last}", headers=who)
         assert answer.status_code == 422, answer.text
         assert answer.json()["errors"][0]["field"] == "to"
 
 
-async def test_leave_in_dates_is_whole_days_of_the_clinic(house: House) -> None:
+async def test_leave_in_dates_is_whole_days_of_the_clinic(api: Api) -> None:
     """The 25th in Auckland, wherever it is entered; also with an instant."""
     clinic = make.a_clinic(time_zone="Pacific/Auckland")
-    await house.add_provider(2, clinic=clinic)
+    await api.add_provider(2, clinic=clinic)
     rules = {
         "locations": [{"time_zone": "Pacific/Auckland", "weekly": {}}],
         "visit_types": [],
     }
-    path, staff = "/v1/providers/prv_2", house.doctor("prv_2")
-    await house.client.put(f"{path}/availability", json=rules, headers=staff)
+    path, staff = "/v1/providers/prv_2", api.doctor("prv_2")
+    await api.client.put(f"{path}/availability", json=rules, headers=staff)
 
     async def leave(start: str, end: str) -> Any:
         body = {"start": start, "end": end}
-        answer = await house.client.post(f"{path}/time-off", json=body, headers=staff)
+        answer = await api.client.post(f"{path}/time-off", json=body, headers=staff)
         return answer.status_code, answer.json()
 
     status, body = await leave("2026-12-25", "2026-12-25")
@@ -180,43 +176,43 @@ async def test_leave_in_dates_is_whole_days_of_the_clinic(house: House) -> None:
         assert (status, body["errors"][0]["field"]) == (422, "end")
 
 
-async def test_sixty_two_days_are_allowed(house: House) -> None:
+async def test_sixty_two_days_are_allowed(api: Api) -> None:
     """The bound itself is within."""
-    response = await house.client.get(f"{SLOTS}&from=2026-08-10&to=2026-10-11")
+    response = await api.client.get(f"{SLOTS}&from=2026-08-10&to=2026-10-11")
     assert response.status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/v1/providers/prv_404", "/v1/providers/x%00y"])
 @pytest.mark.parametrize("what", ["", "/slots"])
-async def test_unknown_providers_are_404(house: House, path: str, what: str) -> None:
+async def test_unknown_providers_are_404(api: Api, path: str, what: str) -> None:
     """Whether the id is unknown or malformed."""
-    response = await house.client.get(path + what)
+    response = await api.client.get(path + what)
     assert response.json()["code"] == "provider_not_found"
 
 
-async def test_a_provider_whole(house: House) -> None:
+async def test_a_provider_whole(api: Api) -> None:
     """Profile, visit types with their rules, and the next free start."""
-    body = (await house.client.get(ONE)).json()
+    body = (await api.client.get(ONE)).json()
     assert body["clinic"]["time_zone"] == "UTC"
     assert body["next_free"] == "2026-08-10T09:00:00Z"
     assert body["visit_types"][0]["horizon_days"] == 28
 
 
-async def _town(house: House) -> None:
+async def _town(api: Api) -> None:
     for number in range(2, 8):
-        await house.add_provider(
+        await api.add_provider(
             number,
             specialty="cardiology" if number % 2 else "dermatology",
             clinic=make.a_clinic(number, latitude=50.0 + number, longitude=8.0),
         )
-    await house.project()
+    await api.project()
 
 
-async def _all(house: House, query: str) -> list[dict[str, Any]]:
+async def _all(api: Api, query: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     cursor = ""
     while True:
-        page = await house.client.get(f"/v1/providers?{query}&cursor={cursor}")
+        page = await api.client.get(f"/v1/providers?{query}&cursor={cursor}")
         assert page.status_code == 200, page.text
         items += page.json()["items"]
         cursor = page.json()["next_cursor"]
@@ -225,47 +221,47 @@ async def _all(house: House, query: str) -> list[dict[str, Any]]:
 
 
 async def test_providers_are_found_by_words_specialty_and_distance(
-    house: House,
+    api: Api,
 ) -> None:
     """Pages of any length give the same list."""
-    await _town(house)
-    assert len(await _all(house, "limit=2")) == 7
-    assert len(await _all(house, "specialty=cardiology&limit=1")) == 3
-    assert len(await _all(house, "query=num")) == 7
-    near = await _all(house, "near=52,8&within_km=300&limit=2")
+    await _town(api)
+    assert len(await _all(api, "limit=2")) == 7
+    assert len(await _all(api, "specialty=cardiology&limit=1")) == 3
+    assert len(await _all(api, "query=num")) == 7
+    near = await _all(api, "near=52,8&within_km=300&limit=2")
     assert near[0]["clinic"]["latitude"] == 52.0
     assert near[0]["distance_km"] == pytest.approx(0, abs=0.1)
     assert all(item["next_free"] for item in near)
 
 
-async def test_the_soonest_near_a_place_tell_their_distance(house: House) -> None:
+async def test_the_soonest_near_a_place_tell_their_distance(api: Api) -> None:
     """Whatever the order: how far away each is, in whole metres."""
-    await _town(house)
+    await _town(api)
     for sort in ("name", "soonest"):
-        items = await _all(house, f"near=52,8&within_km=300&sort={sort}")
+        items = await _all(api, f"near=52,8&within_km=300&sort={sort}")
         assert items
         assert all(isinstance(item["distance_m"], int) for item in items)
         assert all(item["distance_km"] == item["distance_m"] / 1000 for item in items)
 
 
-async def test_soonest_first(house: House) -> None:
+async def test_soonest_first(api: Api) -> None:
     """The order is by next free start; who has none comes last; pages are stable."""
-    await _town(house)
+    await _town(api)
     for number in range(1, 4):
         for minutes in range(0, number * 30, 30):
             start = f"2026-08-10T{9 + minutes // 60:02}:{minutes % 60:02}:00Z"
-            booked = await house.client.post(
+            booked = await api.client.post(
                 "/v1/bookings",
                 json=slot(f"prv_{number}", start),
-                headers=house.patient(100 * number + minutes),
+                headers=api.patient(100 * number + minutes),
             )
             assert booked.status_code == 201
     closed: dict[str, list[Any]] = {"locations": [], "visit_types": []}
-    await house.client.put(
-        "/v1/providers/prv_7/availability", json=closed, headers=house.admin()
+    await api.client.put(
+        "/v1/providers/prv_7/availability", json=closed, headers=api.admin()
     )
     for limit in (1, 3, 50):
-        items = await _all(house, f"sort=soonest&limit={limit}")
+        items = await _all(api, f"sort=soonest&limit={limit}")
         starts = [item["next_free"] or "9999" for item in items]
         assert starts == sorted(starts)
         assert len(starts) == 7
@@ -289,13 +285,11 @@ async def test_soonest_first(house: House) -> None:
     ],
 )
 @pytest.mark.parametrize("sort", ["", "&sort=soonest"])
-async def test_a_bad_search_names_its_field(
-    house: House, query: str, sort: str
-) -> None:
+async def test_a_bad_search_names_its_field(api: Api, query: str, sort: str) -> None:
     """422 with the parameter's name."""
     if "sort" in query and sort:
         return
-    response = await house.client.get(f"/v1/providers?{query}{sort}")
+    response = await api.client.get(f"/v1/providers?{query}{sort}")
     assert response.status_code == 422, response.text
     assert response.json()["errors"][0]["field"] == query.partition("=")[0]
 
@@ -303,27 +297,27 @@ async def test_a_bad_search_names_its_field(
 @pytest.mark.parametrize(
     "query", ["query=a&query=b", "query=%ff", "&".join("abcdefgh" * 9)]
 )
-async def test_a_broken_query_string_is_422(house: House, query: str) -> None:
+async def test_a_broken_query_string_is_422(api: Api, query: str) -> None:
     """Twice the same name, or bytes that are no text."""
-    response = await house.client.get(f"/v1/providers?{query}")
+    response = await api.client.get(f"/v1/providers?{query}")
     assert response.status_code in (200, 422)
     if "=" in query:
         assert response.json()["code"] == "invalid_request"
 
 
-async def test_rules_can_be_read_and_sent_back(house: House) -> None:
+async def test_rules_can_be_read_and_sent_back(api: Api) -> None:
     """GET availability is a valid PUT, and changes nothing."""
-    staff = house.doctor()
+    staff = api.doctor()
     path = f"{ONE}/availability"
-    rules = (await house.client.get(path, headers=staff)).json()
-    put = await house.client.put(path, json=rules, headers=staff)
+    rules = (await api.client.get(path, headers=staff)).json()
+    put = await api.client.put(path, json=rules, headers=staff)
     assert put.status_code == 200, put.text
-    again = (await house.client.get(path, headers=staff)).json()
+    again = (await api.client.get(path, headers=staff)).json()
     for name in ("locations", "visit_types"):
         assert again[name] == rules[name] == put.json()[name]
 
 
-async def test_new_rules_change_what_is_offered(house: House) -> None:
+async def test_new_rules_change_what_is_offered(api: Api) -> None:
     """Hours to midnight, a closed exception, and another length of visit."""
     rules = {
         "locations": [
@@ -338,11 +332,11 @@ async def test_new_rules_change_what_is_offered(house: House) -> None:
             {"visit_type": "long", "title": "Long", "minutes": 60, "alignment": 60}
         ],
     }
-    put = await house.client.put(
-        f"{ONE}/availability", json=rules, headers=house.clinic_admin()
+    put = await api.client.put(
+        f"{ONE}/availability", json=rules, headers=api.clinic_admin()
     )
     assert put.status_code == 200, put.text
-    response = await house.client.get(f"{ONE}/slots?from=2026-08-10&to=2026-08-23")
+    response = await api.client.get(f"{ONE}/slots?from=2026-08-10&to=2026-08-23")
     assert [s["start"] for s in response.json()["slots"]] == [
         "2026-08-10T20:00:00Z",
         "2026-08-10T21:00:00Z",
@@ -417,61 +411,57 @@ def _open(opens: str, closes: str) -> dict[str, Any]:
     ],
 )
 async def test_bad_rules_name_their_field(
-    house: House, rules: dict[str, Any], field: str
+    api: Api, rules: dict[str, Any], field: str
 ) -> None:
     """A typing mistake in the rules is found before a calendar sees it."""
-    response = await house.client.put(
-        f"{ONE}/availability", json=rules, headers=house.doctor()
+    response = await api.client.put(
+        f"{ONE}/availability", json=rules, headers=api.doctor()
     )
     assert response.status_code == 422, response.text
     assert response.json()["errors"][0]["field"] == field
 
 
-async def test_leave_names_the_bookings_it_hits(house: House) -> None:
+async def test_leave_names_the_bookings_it_hits(api: Api) -> None:
     """They stay booked; the leave is listed, and can be given back."""
-    booked = await house.client.post(
-        "/v1/bookings", json=slot(), headers=house.patient()
-    )
-    staff = house.doctor()
+    booked = await api.client.post("/v1/bookings", json=slot(), headers=api.patient())
+    staff = api.doctor()
     body = {
         "start": "2026-08-10T00:00:00Z",
         "end": "2026-08-11T00:00:00Z",
         "reason": "congress",
     }
-    leave = await house.client.post(f"{ONE}/time-off", json=body, headers=staff)
+    leave = await api.client.post(f"{ONE}/time-off", json=body, headers=staff)
     assert leave.status_code == 201
     (hit,) = leave.json()["affected"]
     assert hit["booking_id"] == booked.json()["booking_id"]
     assert hit["patient_id"] == "pat_1"
-    listed = await house.client.get(f"{ONE}/time-off", headers=staff)
+    listed = await api.client.get(f"{ONE}/time-off", headers=staff)
     assert listed.json()["items"][0]["reason"] == "congress"
-    day = await house.client.get(f"{SLOTS}&from=2026-08-10&to=2026-08-10")
+    day = await api.client.get(f"{SLOTS}&from=2026-08-10&to=2026-08-10")
     assert "free" not in {s["state"] for s in day.json()["slots"]}
     path = f"{ONE}/time-off/{leave.json()['time_off_id']}"
-    assert (await house.client.delete(path, headers=staff)).status_code == 204
-    assert (await house.client.delete(path, headers=staff)).status_code == 404
+    assert (await api.client.delete(path, headers=staff)).status_code == 204
+    assert (await api.client.delete(path, headers=staff)).status_code == 404
     for wrong in ("off_2.x", "nonsense", "bkg_1.x"):
-        gone = await house.client.delete(f"{ONE}/time-off/{wrong}", headers=staff)
+        gone = await api.client.delete(f"{ONE}/time-off/{wrong}", headers=staff)
         assert gone.json()["code"] == "time_off_not_found"
     backwards = body | {"end": "2026-08-09T00:00:00Z"}
-    bad = await house.client.post(f"{ONE}/time-off", json=backwards, headers=staff)
+    bad = await api.client.post(f"{ONE}/time-off", json=backwards, headers=staff)
     assert bad.json()["errors"][0]["field"] == "end"
 
 
-async def test_the_schedule_shows_patients_to_staff(house: House) -> None:
+async def test_the_schedule_shows_patients_to_staff(api: Api) -> None:
     """Bookings by start, with who comes and why."""
     for number, hour in ((1, 11), (2, 9)):
         body = slot(start=f"2026-08-10T{hour:02}:00:00Z") | {"reason": f"r{number}"}
-        await house.client.post(
-            "/v1/bookings", json=body, headers=house.patient(number)
-        )
-    response = await house.client.get(f"{ONE}/schedule", headers=house.doctor())
+        await api.client.post("/v1/bookings", json=body, headers=api.patient(number))
+    response = await api.client.get(f"{ONE}/schedule", headers=api.doctor())
     assert [(b["patient_id"], b["reason"]) for b in response.json()["bookings"]] == [
         ("pat_2", "r2"),
         ("pat_1", "r1"),
     ]
-    long = await house.client.get(
-        f"{ONE}/schedule?from=2026-01-01&to=2026-12-31", headers=house.doctor()
+    long = await api.client.get(
+        f"{ONE}/schedule?from=2026-01-01&to=2026-12-31", headers=api.doctor()
     )
     assert long.status_code == 422
 
@@ -483,20 +473,20 @@ async def test_an_admin_registers_a_provider() -> None:
         "specialty": "general practice",
         "clinic": {"clinic_id": "cln_9", "name": "C", "time_zone": "Asia/Tokyo"},
     }
-    async with open_house() as house:
-        put = await house.client.put(
-            "/v1/providers/prv_9", json=profile, headers=house.admin()
+    async with open_api() as api:
+        put = await api.client.put(
+            "/v1/providers/prv_9", json=profile, headers=api.admin()
         )
         assert put.status_code == 200
-        shown = (await house.client.get("/v1/providers/prv_9")).json()
+        shown = (await api.client.get("/v1/providers/prv_9")).json()
         assert (shown["name"], shown["next_free"]) == ("Dr. New", None)
         bad = profile | {"clinic": profile["clinic"] | {"time_zone": "Mars"}}  # type: ignore[operator]
-        refused = await house.client.put(
-            "/v1/providers/prv_9", json=bad, headers=house.admin()
+        refused = await api.client.put(
+            "/v1/providers/prv_9", json=bad, headers=api.admin()
         )
         assert refused.json()["errors"][0]["field"] == "clinic.time_zone"
-        odd = await house.client.put(
-            "/v1/providers/prv_9%0A", json=profile, headers=house.admin()
+        odd = await api.client.put(
+            "/v1/providers/prv_9%0A", json=profile, headers=api.admin()
         )
         assert odd.json()["errors"][0]["field"] == "provider_id"
 
@@ -512,7 +502,7 @@ async def test_an_admin_registers_a_provider() -> None:
     ],
 )
 async def test_names_are_one_line_without_control_characters(
-    house: House, path: str, value: str
+    api: Api, path: str, value: str
 ) -> None:
     """A newline at the end of an id, or NUL in a title, is 422 and changes nothing."""
     hours = {"monday": [{"opens": "09:00", "closes": "10:00"}]}
@@ -525,9 +515,7 @@ async def test_names_are_one_line_without_control_characters(
     for step in way:
         target = target[step]
     target[last] = value
-    put = await house.client.put(
-        f"{ONE}/availability", json=rules, headers=house.doctor()
-    )
+    put = await api.client.put(f"{ONE}/availability", json=rules, headers=api.doctor())
     assert (put.status_code, put.json()["code"]) == (422, "invalid_request")
 
 
@@ -546,21 +534,19 @@ async def test_names_are_one_line_without_control_characters(
     ],
 )
 async def test_profiles_have_no_control_characters_and_bounds(
-    house: House, field: str, value: Any
+    api: Api, field: str, value: Any
 ) -> None:
     """What would break lists, mails and terminals is 422; so is what is too long."""
     clinic = {"clinic_id": "cln_1", "name": "C", "time_zone": "UTC"}
     profile: Any = {"name": "N", "specialty": "S", "clinic": clinic}
     place, _, name = field.rpartition(".")
     (profile[place] if place else profile)[name] = value
-    put = await house.client.put(
-        "/v1/providers/prv_9", json=profile, headers=house.admin()
-    )
+    put = await api.client.put("/v1/providers/prv_9", json=profile, headers=api.admin())
     assert (put.status_code, put.json()["code"]) == (422, "invalid_request")
     assert put.json()["errors"][0]["field"].startswith(field)
 
 
-async def test_a_profile_may_be_as_long_as_the_document_says(house: House) -> None:
+async def test_a_profile_may_be_as_long_as_the_document_says(api: Api) -> None:
     """The calendar takes what is just within the documented limits."""
     clinic = {"clinic_id": "cln_1", "name": "C", "time_zone": "UTC"}
     profile = {
@@ -570,16 +556,12 @@ async def test_a_profile_may_be_as_long_as_the_document_says(house: House) -> No
         "languages": ["x" * 35] * 32,
         "about": "a" * 4_000,
     }
-    put = await house.client.put(
-        "/v1/providers/prv_9", json=profile, headers=house.admin()
-    )
+    put = await api.client.put("/v1/providers/prv_9", json=profile, headers=api.admin())
     assert put.status_code == 200, put.text
 
 
-async def test_a_patient_id_ends_where_it_ends(house: House) -> None:
+async def test_a_patient_id_ends_where_it_ends(api: Api) -> None:
     """Staff cannot book for "pat_2" and a newline, which is no patient."""
     body = slot() | {"patient_id": "pat_2\n"}
-    response = await house.client.post(
-        "/v1/bookings", json=body, headers=house.doctor()
-    )
+    response = await api.client.post("/v1/bookings", json=body, headers=api.doctor())
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")

@@ -7,90 +7,90 @@ from typing import Any
 from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.rules import Policy
 from tests import factories as make
-from tests.fakes.house import House, slot
+from tests.fakes.api import Api, slot
 
 ONE = "/v1/providers/prv_1"
 
 
-async def post(house: House, path: str, body: Any = None, auth: Any = None) -> Any:
-    headers = auth or house.clinic_admin()
-    return await house.client.post(path, json=body, headers=headers)
+async def post(api: Api, path: str, body: Any = None, auth: Any = None) -> Any:
+    headers = auth or api.clinic_admin()
+    return await api.client.post(path, json=body, headers=headers)
 
 
-async def found(house: House) -> list[str]:
+async def found(api: Api) -> list[str]:
     """Who is found, by either order."""
-    await house.project()
+    await api.project()
     lists = []
     for sort in ("name", "soonest"):
-        page = await house.client.get(f"/v1/providers?sort={sort}")
+        page = await api.client.get(f"/v1/providers?sort={sort}")
         lists.append([item["provider_id"] for item in page.json()["items"]])
     assert lists[0] == lists[1]
     return lists[0]
 
 
-async def free_slots(house: House) -> int:
-    slots = await house.client.get(f"{ONE}/slots")
+async def free_slots(api: Api) -> int:
+    slots = await api.client.get(f"{ONE}/slots")
     assert slots.status_code == 200
     return len(slots.json()["slots"])
 
 
-async def test_who_retires_is_found_by_nobody_and_offers_nothing(house: House) -> None:
+async def test_who_retires_is_found_by_nobody_and_offers_nothing(api: Api) -> None:
     """No search, no slot, no hold; the page says so; a new profile changes nothing."""
-    assert await found(house) == ["prv_1"]
-    booked = await post(house, "/v1/bookings", slot(), house.patient())
-    retired = await post(house, f"{ONE}/retire")
+    assert await found(api) == ["prv_1"]
+    booked = await post(api, "/v1/bookings", slot(), api.patient())
+    retired = await post(api, f"{ONE}/retire")
     assert retired.status_code == 200, retired.text
     assert [one["booking_id"] for one in retired.json()["affected"]] == [
         booked.json()["booking_id"]
     ]
-    assert await found(house) == []
-    assert await free_slots(house) == 0
+    assert await found(api) == []
+    assert await free_slots(api) == 0
     later = slot(start="2026-08-10T10:00:00Z")
-    refused = await post(house, "/v1/holds", later, house.patient())
+    refused = await post(api, "/v1/holds", later, api.patient())
     assert refused.json()["code"] == "slot_not_offered"
     profile = {
         "name": "Dr. Other",
         "specialty": "GP",
         "clinic": {"clinic_id": "cln_1", "name": "C", "time_zone": "UTC"},
     }
-    await house.client.put(ONE, json=profile, headers=house.admin())
-    page = (await house.client.get(ONE)).json()
+    await api.client.put(ONE, json=profile, headers=api.admin())
+    page = (await api.client.get(ONE)).json()
     assert (page["name"], page["retired"], page["next_free"]) == (
         "Dr. Other",
         True,
         None,
     )
-    assert await found(house) == []
+    assert await found(api) == []
 
 
-async def test_the_visits_of_who_retired_stay(house: House) -> None:
+async def test_the_visits_of_who_retired_stay(api: Api) -> None:
     """They are in the schedule and the patient's list, and can be cancelled."""
-    booked = await post(house, "/v1/bookings", slot(), house.patient())
-    await post(house, f"{ONE}/retire")
-    await house.project()
-    schedule = await house.client.get(f"{ONE}/schedule", headers=house.doctor())
+    booked = await post(api, "/v1/bookings", slot(), api.patient())
+    await post(api, f"{ONE}/retire")
+    await api.project()
+    schedule = await api.client.get(f"{ONE}/schedule", headers=api.doctor())
     assert len(schedule.json()["bookings"]) == 1
-    own = await house.client.get("/v1/bookings", headers=house.patient())
+    own = await api.client.get("/v1/bookings", headers=api.patient())
     assert [one["status"] for one in own.json()["items"]] == ["booked"]
     booking_id = booked.json()["booking_id"]
-    gone = await post(house, f"/v1/bookings/{booking_id}/cancel", auth=house.patient())
+    gone = await post(api, f"/v1/bookings/{booking_id}/cancel", auth=api.patient())
     assert gone.json()["status"] == "cancelled"
 
 
-async def test_who_is_reinstated_offers_what_the_rules_say(house: House) -> None:
+async def test_who_is_reinstated_offers_what_the_rules_say(api: Api) -> None:
     """The same slots as before, found again; each call may be repeated."""
-    before = await free_slots(house)
+    before = await free_slots(api)
     for _ in range(2):
-        await post(house, f"{ONE}/retire")
-    assert await free_slots(house) == 0
+        await post(api, f"{ONE}/retire")
+    assert await free_slots(api) == 0
     for _ in range(2):
-        again = await post(house, f"{ONE}/reinstate")
+        again = await post(api, f"{ONE}/reinstate")
         assert again.json()["retired"] is False
-    assert await free_slots(house) == before
-    assert await found(house) == ["prv_1"]
+    assert await free_slots(api) == before
+    assert await found(api) == ["prv_1"]
 
 
-async def test_watchers_read_anew_when_a_provider_retires(house: House) -> None:
+async def test_watchers_read_anew_when_a_provider_retires(api: Api) -> None:
     """Calendar and snapshot alike: a change that no delta can tell is a reread."""
     from actors.domain.calendar.delta import change_of
 

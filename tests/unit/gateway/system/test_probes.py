@@ -8,14 +8,14 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from tests.fakes.house import House, open_house
+from tests.fakes.api import Api, open_api
 
 TOKEN = "a-token-for-metrics"
 
 
-def client(house: House, address: str) -> httpx.AsyncClient:
+def client(api: Api, address: str) -> httpx.AsyncClient:
     """A request from ``address``."""
-    transport = httpx.ASGITransport(app=house.app, client=(address, 40_000))
+    transport = httpx.ASGITransport(app=api.app, client=(address, 40_000))
     return httpx.AsyncClient(transport=transport, base_url="http://clinic.test")
 
 
@@ -39,8 +39,8 @@ async def test_metrics_are_for_this_machine_or_with_the_token(
     address: str, headers: dict[str, str], status: int
 ) -> None:
     """Who is elsewhere, or behind a proxy, needs the token of the settings."""
-    async with open_house(metrics_token=TOKEN) as house:
-        async with client(house, address) as asking:
+    async with open_api(metrics_token=TOKEN) as api:
+        async with client(api, address) as asking:
             answer = await asking.get("/metrics", headers=headers)
         assert answer.status_code == status
         assert ("slotcast_" in answer.text) == (status == 200)
@@ -48,7 +48,7 @@ async def test_metrics_are_for_this_machine_or_with_the_token(
 
 async def test_without_a_token_in_the_settings_none_opens_metrics() -> None:
     """An empty token is no token."""
-    async with open_house() as house, client(house, "10.0.0.7") as asking:
+    async with open_api() as api, client(api, "10.0.0.7") as asking:
         for shown in ("Bearer ", "Bearer", ""):
             answer = await asking.get("/metrics", headers={"Authorization": shown})
             assert answer.status_code == 403
@@ -58,8 +58,8 @@ async def test_without_a_token_in_the_settings_none_opens_metrics() -> None:
 @pytest.mark.parametrize("path", ["/metrics", "/readyz"])
 async def test_one_address_may_not_ask_without_end(path: str) -> None:
     """429 with Retry-After; another address is answered as before."""
-    async with open_house() as house:
-        async with client(house, "127.0.0.1") as asking:
+    async with open_api() as api:
+        async with client(api, "127.0.0.1") as asking:
             answer = await asking.get(path)
             for _ in range(1_000):
                 if answer.status_code == 429:
@@ -67,7 +67,7 @@ async def test_one_address_may_not_ask_without_end(path: str) -> None:
                 answer = await asking.get(path)
         assert answer.status_code == 429
         assert int(answer.headers["Retry-After"]) >= 1
-        async with client(house, "127.0.0.9") as other:
+        async with client(api, "127.0.0.9") as other:
             assert (await other.get(path)).status_code != 429
 
 
@@ -76,8 +76,8 @@ async def test_one_damaged_shard_stops_only_itself(
     damaged: int, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The gateway goes on serving the others, and says which one is damaged."""
-    async with open_house() as house:
-        real = house.links.status
+    async with open_api() as api:
+        real = api.links.status
         bad = [f"s000{number}" for number in range(damaged)]
 
         async def told(shard: Any) -> Any:
@@ -86,12 +86,12 @@ async def test_one_damaged_shard_stops_only_itself(
                 return replace(found, state="corrupt", epoch=0)
             return found
 
-        monkeypatch.setattr(house.links, "status", told)
-        async with house.app.router.lifespan_context(house.app):
-            live = house.app.state.live
+        monkeypatch.setattr(api.links, "status", told)
+        async with api.app.router.lifespan_context(api.app):
+            live = api.app.state.live
             for shard, feed in live._feeds.items():
                 feed.heard_at = -1e9 if shard in bad else feed.heard_at
-            answer = await house.client.get("/readyz")
+            answer = await api.client.get("/readyz")
         assert answer.status_code == status
         journal = answer.json()["checks"]["journal"]
         assert "s0000" in journal["detail"]
@@ -120,15 +120,15 @@ async def test_readiness_says_why_bookings_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A full disk or a wrong clock of one shard is named, with what to do."""
-    async with open_house() as house:
-        status = house.links.status
+    async with open_api() as api:
+        status = api.links.status
 
         async def told(shard: Any) -> Any:
             return replace(await status(shard), **changed)
 
-        monkeypatch.setattr(house.links, "status", told)
-        async with house.app.router.lifespan_context(house.app):
-            answer = await house.client.get("/readyz")
+        monkeypatch.setattr(api.links, "status", told)
+        async with api.app.router.lifespan_context(api.app):
+            answer = await api.client.get("/readyz")
         check = answer.json()["checks"][name]
         assert says in check["detail"]
         assert (answer.status_code == 200) == is_ready
@@ -137,7 +137,7 @@ async def test_readiness_says_why_bookings_are_refused(
 
 async def test_probes_ask_by_address_where_names_are_checked() -> None:
     """Health and metrics answer under any name, everything else under the site's."""
-    async with open_house(public_url="https://slots.example.org") as house:
+    async with open_api(public_url="https://slots.example.org") as api:
         for path, status in (("/healthz", 200), ("/metrics", 200), ("/docs", 421)):
-            response = await house.client.get(path, headers={"Host": "10.0.0.7:8000"})
+            response = await api.client.get(path, headers={"Host": "10.0.0.7:8000"})
             assert response.status_code == status

@@ -36,7 +36,7 @@ CLINIC = "cln_1"
 
 
 @dataclass
-class House:
+class Api:
     """The app, a client of it, and what stands behind."""
 
     app: FastAPI
@@ -91,13 +91,13 @@ def slot(
 
 
 @asynccontextmanager
-async def open_house(
+async def open_api(
     config: GatewayConfig = CONFIG,
     calendars: Any = None,
     shared: Mapping[str, Any] | None = None,
     clock: SteppedClock | None = None,
     **changes: Any,
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Api]:
     """A gateway over two shards; ``calendars`` may stand in for the courier.
 
     ``shared``: the ports that gateways share, by their names in GatewayPorts.
@@ -136,9 +136,7 @@ async def open_house(
             base_url="http://clinic.test",
             event_hooks={"response": [checker]},
         ) as client:
-            yield House(
-                app, client, clock, links, projector, read_model, ports, checker
-            )
+            yield Api(app, client, clock, links, projector, read_model, ports, checker)
     finally:
         await courier.close()
         await links.close()

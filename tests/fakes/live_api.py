@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 
 from gateway.live.asyncapi import document
 from gateway.live.service import LiveService
-from tests.fakes.house import House, open_house
+from tests.fakes.api import Api, open_api
 from tests.fakes.live_schemas import LiveSchemas
 
 PATIENCE_S = 10.0
@@ -72,13 +72,13 @@ class LiveClient:
             return end.rcvd.code if end.rcvd else 1006
 
 
-class LiveHouse:
-    """A house with a port."""
+class LiveApi:
+    """An API with a port."""
 
-    def __init__(self, house: House, port: int) -> None:
-        self.house = house
+    def __init__(self, api: Api, port: int) -> None:
+        self.api = api
         self.port = port
-        self.live: LiveService = house.app.state.live
+        self.live: LiveService = api.app.state.live
         self.asyncapi = document(self.live.operations, "0.1.0")
         self.schemas = LiveSchemas(self.asyncapi)
 
@@ -97,7 +97,7 @@ class LiveHouse:
         async with connect(address, **options) as connection:
             client = LiveClient(connection, self.schemas)
             if role:
-                token = self.house.token(role, subject)
+                token = self.api.token(role, subject)
                 answer = await client.ask("auth", token=token)
                 assert answer["t"] == "result", answer
             yield client
@@ -116,21 +116,19 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def open_live_house(
-    *, ws: Any = None, **changes: Any
-) -> AsyncIterator[LiveHouse]:
+async def open_live_api(*, ws: Any = None, **changes: Any) -> AsyncIterator[LiveApi]:
     """A gateway on a free port, with one provider who is open 9 to 5 UTC.
 
     ``ws`` is uvicorn's class of sockets; the gateway's own by default.
     """
-    async with open_house(**changes) as house:
-        await house.add_provider()
+    async with open_api(**changes) as api:
+        await api.add_provider()
         server = _Server(
             uvicorn.Config(
-                house.app,
+                api.app,
                 host="127.0.0.1",
                 port=0,
-                ws=ws or house.app.state.live.protocol,
+                ws=ws or api.app.state.live.protocol,
                 ws_per_message_deflate=False,
                 ws_max_size=128 * 1024,
                 log_config=None,
@@ -143,7 +141,7 @@ async def open_live_house(
             await server.up.wait()
             port = server.servers[0].sockets[0].getsockname()[1]
             try:
-                yield LiveHouse(house, port)
+                yield LiveApi(api, port)
             finally:
                 server.should_exit = True
                 # Also after an error: the group would cancel the server, which then
