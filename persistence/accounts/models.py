@@ -101,10 +101,19 @@ class AuthFlowRecord(Record):
 
 
 class PatientRecord(Record):
-    """A patient; ``account_id`` is None for those who do not sign in themselves."""
+    """A patient; ``account_id`` is None for those who do not sign in themselves.
+
+    ``profile`` is one JSON document, sealed with the person's key.
+    """
 
     __tablename__ = "patient"
-    __table_args__ = (UniqueConstraint("account_id"), c.ON_A_SERVER)
+    __table_args__ = (
+        UniqueConstraint("account_id"),
+        Index(None, "name_birth_i"),
+        Index(None, "email_i"),
+        Index(None, "phone_i"),
+        c.ON_A_SERVER,
+    )
 
     patient_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
     account_id: Mapped[str | None] = mapped_column(c.key(), ForeignKey(_ACCOUNT))
@@ -112,6 +121,16 @@ class PatientRecord(Record):
     """Derives the key of all that is sealed for this person; destroyed to erase."""
     created_by: Mapped[str] = mapped_column(c.key())
     created_at: Mapped[int] = mapped_column(BigInteger)
+    profile: Mapped[bytes | None] = mapped_column(c.blob())
+    version: Mapped[int] = mapped_column(server_default="0", default=0)
+    name_birth_i: Mapped[str | None] = mapped_column(c.key(43))
+    email_i: Mapped[str | None] = mapped_column(c.key(43))
+    phone_i: Mapped[str | None] = mapped_column(c.key(43))
+    restricted_at: Mapped[int | None] = mapped_column(BigInteger)
+    """Since when its use is restricted (GDPR, article 18)."""
+    hold_until: Mapped[int | None] = mapped_column(BigInteger)
+    """Until when the law forbids to erase it."""
+    erased_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class MembershipRecord(Record):

@@ -10,6 +10,7 @@ from persistence.idempotency.models import IdempotencyRecord
 from persistence.jobs.models import JobRecord
 from persistence.keys.models import DataKeyRecord
 from persistence.notices.models import OutgoingMessageRecord
+from persistence.patients.models import PatientClinicRecord
 from persistence.sql.base import Record
 from persistence.sql.schema import Schema
 
@@ -20,6 +21,7 @@ __all__ = [
     "IdempotencyRecord",
     "JobRecord",
     "OutgoingMessageRecord",
+    "PatientClinicRecord",
 ]
 
 RECORDS: Final = Schema(

@@ -1,0 +1,1 @@
+"""Patients over the records. Implements ``care.patients.ports``."""
