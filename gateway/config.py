@@ -16,7 +16,7 @@ from actors.ports import Calendars, Clock, ShardLinks
 from care.idempotency.ports import AnswerStore
 from care.jobs.ports import JobQueue
 from care.notices.messages import OutgoingMessages
-from care.people.ports import Accounts
+from care.people.ports import AccountStores
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
 from care.sharing import HotPages, RateBudgets, Revocations, SharedHolds
 from gateway.transport.limits import HttpLimits
@@ -181,7 +181,7 @@ class GatewayPorts:
     """Background jobs, for operators; without it ``/v1/jobs`` is not there."""
     answers: AnswerStore | None = None
     """Answers by idempotency key; ordinary features that write need it."""
-    accounts: Accounts | None = None
+    accounts: AccountStores | None = None
     """Accounts; without them ``/v1/auth`` is not there."""
     outgoing: OutgoingMessages | None = None
     """Messages to people, for demo sites to show."""

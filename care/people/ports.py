@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -60,7 +61,7 @@ class DemoAccount(Struct, frozen=True):
 
 
 class Accounts(Protocol):
-    """Accounts and their sessions. Every method may raise Unavailable."""
+    """Accounts and what they can act as. Every method may raise Unavailable."""
 
     async def register(
         self, new: NewAccount, *, welcome: Message, known: Message, now: Millis
@@ -72,6 +73,22 @@ class Accounts(Protocol):
         """Confirm an address; False if the link is not valid (any more)."""
         ...
 
+    async def find(self, account_id: AccountId) -> Account | None:
+        """An account; None if there is none."""
+        ...
+
+    async def contexts(self, account_id: AccountId) -> Sequence[SignInContext]:
+        """What the account can act as: as a patient first."""
+        ...
+
+    async def demo_account(self, wanted: DemoAccount, *, now: Millis) -> Account:
+        """The account of a person of the demo site, made if it is not there."""
+        ...
+
+
+class Credentials(Protocol):
+    """Passwords of accounts. Every method may raise Unavailable."""
+
     async def attempt(
         self, email: str, *, known_device: bool, now: Millis
     ) -> SignInAttempt:
@@ -82,13 +99,40 @@ class Accounts(Protocol):
         """Forget the attempts at an address: the password was right."""
         ...
 
-    async def find(self, account_id: AccountId) -> Account | None:
-        """An account; None if there is none."""
+    async def password_hash(self, account_id: AccountId) -> str:
+        """The hash of an account's password; empty if it has none."""
         ...
 
-    async def contexts(self, account_id: AccountId) -> Sequence[SignInContext]:
-        """What the account can act as: as a patient first."""
+    async def set_password(
+        self,
+        account_id: AccountId,
+        password_hash: str,
+        *,
+        notice: Message,
+        now: Millis,
+    ) -> None:
+        """Replace the password, and tell its owner with ``notice``."""
         ...
+
+    async def begin_reset(
+        self, email: str, flow: Flow, message: Message, *, now: Millis
+    ) -> None:
+        """Send ``message`` if the address has an account; otherwise do nothing."""
+        ...
+
+    async def reset_account(self, secret: str, *, now: Millis) -> Account | None:
+        """Whose password a link resets; None if it is not valid. Does not use it."""
+        ...
+
+    async def finish_reset(
+        self, secret: str, password_hash: str, *, now: Millis
+    ) -> AccountId | None:
+        """Use a link, once: set the password; None if it is not valid (any more)."""
+        ...
+
+
+class Sessions(Protocol):
+    """Sessions of accounts. Every method may raise Unavailable."""
 
     async def open_session(self, session: Session) -> None:
         """Store a new session; the oldest ones beyond a bound are ended."""
@@ -136,40 +180,14 @@ class Accounts(Protocol):
         """End all but one; returns those that ended now or a moment ago."""
         ...
 
-    async def password_hash(self, account_id: AccountId) -> str:
-        """The hash of an account's password; empty if it has none."""
-        ...
 
-    async def set_password(
-        self,
-        account_id: AccountId,
-        password_hash: str,
-        *,
-        notice: Message,
-        now: Millis,
-    ) -> None:
-        """Replace the password, and tell its owner with ``notice``."""
-        ...
+@dataclass(frozen=True, kw_only=True)
+class AccountStores:
+    """All that is stored about accounts, in one place, by thing."""
 
-    async def begin_reset(
-        self, email: str, flow: Flow, message: Message, *, now: Millis
-    ) -> None:
-        """Send ``message`` if the address has an account; otherwise do nothing."""
-        ...
-
-    async def reset_account(self, secret: str, *, now: Millis) -> Account | None:
-        """Whose password a link resets; None if it is not valid. Does not use it."""
-        ...
-
-    async def finish_reset(
-        self, secret: str, password_hash: str, *, now: Millis
-    ) -> AccountId | None:
-        """Use a link, once: set the password; None if it is not valid (any more)."""
-        ...
-
-    async def demo_account(self, wanted: DemoAccount, *, now: Millis) -> Account:
-        """The account of a person of the demo site, made if it is not there."""
-        ...
+    accounts: Accounts
+    credentials: Credentials
+    sessions: Sessions
 
 
 class Passwords(Protocol):

@@ -23,7 +23,7 @@ from gateway.calendars.courier import Courier
 from gateway.config import GatewayConfig, GatewayPorts, LiveSettings
 from gateway.http.router import GatewayApp
 from gateway.transport.limits import HttpLimits
-from persistence.accounts.store import SqlAccounts
+from persistence.accounts.store import account_stores
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue
 from persistence.keys.ring import KeyRing
@@ -151,7 +151,7 @@ async def gateway_ports(
                 pages=shared.pages,
                 jobs=SqlJobQueue(records.engine),
                 answers=SqlAnswerStore(records.engine),
-                accounts=SqlAccounts(records, ring),
+                accounts=account_stores(records, ring),
                 outgoing=SqlOutgoingMessages(records, ring),
             )
     finally:

@@ -59,7 +59,7 @@ class Registration:
         secret, now = self._it.random.secret(), self._it.clock.now()
         flow = Flow(FlowKind.RESET_PASSWORD, secret, Millis(now + RESET_MS))
         message = self._it.mails.reset(email, secret)
-        await self._it.accounts.begin_reset(email, flow, message, now=now)
+        await self._it.credentials.begin_reset(email, flow, message, now=now)
 
     async def reset(self, secret: str, password: str) -> None:
         """Use the link of a mail: all sessions end, none begins.
@@ -69,11 +69,11 @@ class Registration:
             PasswordRefused: the password is too weak; the link still works.
         """
         now = self._it.clock.now()
-        account = await self._it.accounts.reset_account(secret, now=now)
+        account = await self._it.credentials.reset_account(secret, now=now)
         if account is None:
             raise LinkExpired
         made = await self._hashed(password, account.email)
-        if await self._it.accounts.finish_reset(secret, made, now=now) is None:
+        if await self._it.credentials.finish_reset(secret, made, now=now) is None:
             raise LinkExpired
         await self._sign_in.sign_out_everywhere(account.account_id, EndedWhy.PASSWORD)
 
@@ -89,7 +89,7 @@ class Registration:
         account = await self._it.accounts.find(session.account_id)
         assert account is not None, "sessions refer to accounts"
         made = await self._hashed(password, account.email)
-        await self._it.accounts.set_password(
+        await self._it.credentials.set_password(
             account.account_id,
             made,
             notice=self._it.mails.password_changed(account.email),

@@ -26,7 +26,7 @@ from care.people.accounts import (
 )
 from care.people.ids import RANDOM_BYTES, AccountId, SessionId
 from care.people.passwords import PasswordNotText, prepared
-from care.people.ports import Accounts, Passwords
+from care.people.ports import Accounts, AccountStores, Credentials, Passwords, Sessions
 from care.people.refreshing import (
     Judgement,
     is_genuine,
@@ -86,7 +86,7 @@ class RandomIds:
 class AuthNeeds:
     """What signing in needs from its surroundings."""
 
-    accounts: Accounts
+    stores: AccountStores
     passwords: Passwords
     clock: Clock
     keys: tuple[bytes, ...]
@@ -101,6 +101,21 @@ class AuthNeeds:
     def __post_init__(self) -> None:
         made = tuple(hmac.digest(one, b"slotcast refresh", sha256) for one in self.keys)
         object.__setattr__(self, "refresh_keys", made)
+
+    @property
+    def accounts(self) -> Accounts:
+        """The store of accounts."""
+        return self.stores.accounts
+
+    @property
+    def credentials(self) -> Credentials:
+        """The store of passwords."""
+        return self.stores.credentials
+
+    @property
+    def sessions(self) -> Sessions:
+        """The store of sessions."""
+        return self.stores.sessions
 
 
 class Device(Struct, frozen=True):
@@ -169,7 +184,7 @@ class SignIn:
             delivery=device.delivery,
             agent=device.agent[:AGENT_CHARACTERS_MAX],
         )
-        await self._it.accounts.open_session(session)
+        await self._it.sessions.open_session(session)
         return self._signed_in(session, contexts, chosen)
 
     async def refresh(
@@ -184,7 +199,7 @@ class SignIn:
         if presented is None:
             raise SessionEnded
         for _ in range(_ROUNDS):
-            session = await self._it.accounts.session(presented.session_id)
+            session = await self._it.sessions.session(presented.session_id)
             if session is None or not any(
                 is_genuine(key, presented, session) for key in self._it.refresh_keys
             ):
@@ -196,7 +211,7 @@ class SignIn:
             if verdict is not Judgement.ROTATE:
                 await self._end_refused(session, verdict, now)
                 raise SessionEnded
-            if await self._it.accounts.rotate(session, active=active, now=now):
+            if await self._it.sessions.rotate(session, active=active, now=now):
                 rotated = structs.replace(session, generation=session.generation + 1)
                 return await self._again(rotated, context)
         raise SessionEnded
@@ -218,7 +233,7 @@ class SignIn:
             raise SessionEnded
         await self._proved(account.email, password, is_known=True)
         now = self._it.clock.now()
-        await self._it.accounts.prove(session.session_id, now=now)
+        await self._it.sessions.prove(session.session_id, now=now)
         proved = structs.replace(session, authenticated_at=now)
         current = f"{caller.role.value} {caller.subject}"
         return structs.replace(await self._again(proved, current), refresh="")
@@ -226,7 +241,7 @@ class SignIn:
     async def session_of(self, caller: Caller) -> Session:
         """The session of a signed-in caller. Raises SessionEnded."""
         identity = identity_of(caller)
-        found = await self._it.accounts.session(SessionId(identity.session))
+        found = await self._it.sessions.session(SessionId(identity.session))
         if found is None or found.ended_at is not None:
             raise SessionEnded
         return found
@@ -243,7 +258,7 @@ class SignIn:
         Repeating it completes what a failure left: both steps may be done twice.
         """
         now = self._it.clock.now()
-        await self._it.accounts.end_session(session_id, why, now=now)
+        await self._it.sessions.end_session(session_id, why, now=now)
         await self._revoke([session_id], now)
 
     async def sign_out_everywhere(
@@ -251,7 +266,7 @@ class SignIn:
     ) -> None:
         """End all sessions of an account but one."""
         now = self._it.clock.now()
-        ended = await self._it.accounts.end_sessions(
+        ended = await self._it.sessions.end_sessions(
             account_id, why, spare=spare, now=now
         )
         await self._revoke(ended, now)
@@ -261,7 +276,7 @@ class SignIn:
         presented = parsed_token(token)
         if presented is None:
             return
-        session = await self._it.accounts.session(presented.session_id)
+        session = await self._it.sessions.session(presented.session_id)
         keys = self._it.refresh_keys
         if session and any(is_genuine(key, presented, session) for key in keys):
             await self.sign_out(session.session_id, EndedWhy.SIGNED_OUT)
@@ -272,7 +287,7 @@ class SignIn:
             secret = prepared(password)
         except PasswordNotText as error:
             raise password_refused(error.weakness) from None
-        attempt = await self._it.accounts.attempt(
+        attempt = await self._it.credentials.attempt(
             email, known_device=is_known, now=self._it.clock.now()
         )
         if attempt.wait_ms:
@@ -280,7 +295,7 @@ class SignIn:
         is_right = await self._it.passwords.verify(secret, attempt.password_hash)
         if not is_right or attempt.account is None:
             raise InvalidCredentials
-        await self._it.accounts.succeeded(email, known_device=is_known)
+        await self._it.credentials.succeeded(email, known_device=is_known)
         if attempt.account.status is AccountStatus.DISABLED:
             raise AccountDisabled
         return attempt.account
@@ -302,7 +317,7 @@ class SignIn:
             account = await self._it.accounts.find(session.account_id)
             if account is not None:
                 notice = self._it.mails.reused(account.email)
-        await self._it.accounts.end_session(
+        await self._it.sessions.end_session(
             session.session_id, why, notice=notice, now=now
         )
         await self._revoke([session.session_id], now)

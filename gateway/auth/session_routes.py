@@ -23,10 +23,10 @@ router = FeatureRouter(prefix="/v1", tags=["auth"])
 async def me(caller: CallerDep, auth: AuthDep) -> MeAnswer:
     """The caller's account, and what it can act as."""
     account_id = AccountId(identity_of(caller).account)
-    account = await auth.accounts.find(account_id)
+    account = await auth.stores.accounts.find(account_id)
     if account is None:
         raise SessionEnded
-    contexts = list(await auth.accounts.contexts(account_id))
+    contexts = list(await auth.stores.accounts.contexts(account_id))
     named = SignInContext(caller.role.value, caller.subject)
     context = next((one for one in contexts if one.name == named.name), named)
     return MeAnswer.of(account, context, contexts)
@@ -36,7 +36,7 @@ async def me(caller: CallerDep, auth: AuthDep) -> MeAnswer:
 async def list_sessions(caller: CallerDep, auth: AuthDep) -> SessionsAnswer:
     """The caller's signed-in devices."""
     identity = identity_of(caller)
-    found = await auth.accounts.sessions(AccountId(identity.account))
+    found = await auth.stores.sessions.sessions(AccountId(identity.account))
     return SessionsAnswer(
         items=[SessionAnswer.of(one, identity.session) for one in found]
     )
@@ -54,7 +54,7 @@ async def end_session(
     auth: AuthDep,
 ) -> None:
     """Sign a device out: its tokens are refused within a second."""
-    found = await auth.accounts.session(SessionId(session_id))
+    found = await auth.stores.sessions.session(SessionId(session_id))
     if found is None or found.account_id != identity_of(caller).account:
         raise NotFound(code="session_not_found")
     await auth.sign_in.sign_out(found.session_id, EndedWhy.ENDED_BY_OWNER)

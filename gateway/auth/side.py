@@ -10,7 +10,7 @@ import structlog
 
 from actors.errors import Unavailable
 from care.people.ids import SessionId
-from care.people.ports import Accounts
+from care.people.ports import Sessions
 from gateway.access.rate_budgets import Settlement, TokenBuckets
 from gateway.access.revocations import RevokedTokens
 from gateway.access.tokens import Identity
@@ -41,8 +41,8 @@ log = structlog.get_logger("slotcast.gateway")
 class SeenGenerations:
     """Notes, in the background, of which generations access tokens were used."""
 
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
         self._waiting: dict[SessionId, int] = {}
         self._news = asyncio.Event()
 
@@ -70,7 +70,7 @@ class SeenGenerations:
         if not batch:
             return True
         try:
-            await self._accounts.note_seen(batch)
+            await self._sessions.note_seen(batch)
         except Unavailable as error:
             log.warning("used sessions were not noted", reason=str(error))
             self._waiting = {**batch, **self._waiting}
@@ -91,11 +91,11 @@ class AuthSide:
         monotonic_s: Callable[[], float],
     ) -> None:
         assert ports.accounts is not None, "made only where there are accounts"
-        self.accounts = ports.accounts
+        self.stores = ports.accounts
         self.public_url = config.public_url
         self.passwords = ArgonPasswords(memory_kib=config.password_memory_kib)
         needs = AuthNeeds(
-            accounts=ports.accounts,
+            stores=ports.accounts,
             passwords=self.passwords,
             clock=ports.clock,
             keys=config.token_keys,
@@ -108,7 +108,7 @@ class AuthSide:
         self.sign_in = SignIn(needs)
         self.registration = Registration(needs, self.sign_in)
         self.cookies = AuthCookies(self.key)
-        self.seen = SeenGenerations(ports.accounts)
+        self.seen = SeenGenerations(ports.accounts.sessions)
         make = settlement.buckets if settlement else _alone
         self._is_limited = config.rate_limited
         self._sign_ins = make("sign_in", SIGN_INS_PER_S, SIGN_INS_AT_ONCE, monotonic_s)

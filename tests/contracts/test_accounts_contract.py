@@ -22,9 +22,10 @@ from care.people.accounts import (
     SignInContext,
 )
 from care.people.ids import AccountId, SessionId
-from care.people.ports import DemoAccount, Flow, FlowKind, NewAccount
+from care.people.ports import AccountStores, DemoAccount, Flow, FlowKind, NewAccount
 from care.people.throttling import FREE_ATTEMPTS
-from persistence.accounts.store import SESSIONS_MAX, SqlAccounts
+from persistence.accounts.sessions import SESSIONS_MAX
+from persistence.accounts.store import account_stores
 from persistence.jobs.models import JobRecord
 from persistence.keys.ring import KeyRing
 from persistence.notices.models import OutgoingMessageRecord
@@ -59,9 +60,9 @@ def ring(records: Records) -> KeyRing:
 
 
 @pytest.fixture
-def store(records: Records, ring: KeyRing) -> SqlAccounts:
+def store(records: Records, ring: KeyRing) -> AccountStores:
     """No accounts yet."""
-    return SqlAccounts(records, ring)
+    return account_stores(records, ring)
 
 
 def _new(number: int = 1, email: str = MIRA) -> NewAccount:
@@ -75,9 +76,9 @@ def _new(number: int = 1, email: str = MIRA) -> NewAccount:
     )
 
 
-async def _registered(store: SqlAccounts) -> AccountId:
-    await store.register(_new(), welcome=WELCOME, known=KNOWN, now=NOW)
-    assert await store.verify_email("secret 1", now=NOW)
+async def _registered(store: AccountStores) -> AccountId:
+    await store.accounts.register(_new(), welcome=WELCOME, known=KNOWN, now=NOW)
+    assert await store.accounts.verify_email("secret 1", now=NOW)
     return AccountId("acc_1")
 
 
@@ -106,14 +107,14 @@ async def _kinds(records: Records, ring: KeyRing) -> list[str]:
 
 
 async def test_a_registration_is_confirmed_once(
-    store: SqlAccounts, records: Records, ring: KeyRing
+    store: AccountStores, records: Records, ring: KeyRing
 ) -> None:
     """The account is pending until its link is opened; the mail has its job."""
-    await store.register(_new(), welcome=WELCOME, known=KNOWN, now=NOW)
-    account = await store.find(AccountId("acc_1"))
+    await store.accounts.register(_new(), welcome=WELCOME, known=KNOWN, now=NOW)
+    account = await store.accounts.find(AccountId("acc_1"))
     assert account is not None
     assert (account.status, account.email) == (AccountStatus.PENDING, MIRA)
-    assert await store.contexts(AccountId("acc_1")) == [
+    assert await store.accounts.contexts(AccountId("acc_1")) == [
         SignInContext("patient", "pat_1")
     ]
     (sent,) = await SqlOutgoingMessages(records, ring).latest(9)
@@ -121,36 +122,38 @@ async def test_a_registration_is_confirmed_once(
     async with records.reading() as session:
         (job,) = (await session.scalars(select(JobRecord))).all()
     assert (job.kind, job.key, job.payload) == (DELIVER, sent.message_id, {})
-    assert not await store.verify_email("another", now=NOW)
-    assert not await store.verify_email("secret 1", now=Millis(NOW + DAY_MS))
-    assert await store.verify_email("secret 1", now=NOW)
-    assert not await store.verify_email("secret 1", now=NOW)
-    account = await store.find(AccountId("acc_1"))
+    assert not await store.accounts.verify_email("another", now=NOW)
+    assert not await store.accounts.verify_email("secret 1", now=Millis(NOW + DAY_MS))
+    assert await store.accounts.verify_email("secret 1", now=NOW)
+    assert not await store.accounts.verify_email("secret 1", now=NOW)
+    account = await store.accounts.find(AccountId("acc_1"))
     assert account is not None
     assert account.status is AccountStatus.ACTIVE
 
 
 async def test_one_address_has_one_account(
-    store: SqlAccounts, records: Records, ring: KeyRing
+    store: AccountStores, records: Records, ring: KeyRing
 ) -> None:
     """Eight registrations at once: one account, the others are told by mail."""
     emails = [MIRA, MIRA.upper(), MIRA.lower(), MIRA] * 2
     await asyncio.gather(
         *(
-            store.register(_new(n, email), welcome=WELCOME, known=KNOWN, now=NOW)
+            store.accounts.register(
+                _new(n, email), welcome=WELCOME, known=KNOWN, now=NOW
+            )
             for n, email in enumerate(emails)
         )
     )
-    found = [await store.find(AccountId(f"acc_{n}")) for n in range(8)]
+    found = [await store.accounts.find(AccountId(f"acc_{n}")) for n in range(8)]
     assert len([one for one in found if one is not None]) == 1
     assert (await _kinds(records, ring)).count("verify_email") == 1
 
 
 async def test_nothing_personal_is_stored_in_the_clear(
-    store: SqlAccounts, records: Records
+    store: AccountStores, records: Records
 ) -> None:
     """No column of any row has the address or a link's secret."""
-    await store.register(_new(), welcome=WELCOME, known=KNOWN, now=NOW)
+    await store.accounts.register(_new(), welcome=WELCOME, known=KNOWN, now=NOW)
     async with records.reading() as session:
         for table in ("account", "outgoing_message", "auth_flow", "job", "password"):
             for row in await session.execute(text(f"SELECT * FROM {table}")):
@@ -163,148 +166,161 @@ async def test_nothing_personal_is_stored_in_the_clear(
 
 
 async def test_attempts_are_counted_with_and_without_an_account(
-    store: SqlAccounts,
+    store: AccountStores,
 ) -> None:
     """A stranger waits after five; a known device and other addresses do not."""
+    passwords = store.credentials
     await _registered(store)
     for email in (MIRA, "unknown@example.org"):
         made = [
-            await store.attempt(email, known_device=False, now=NOW)
+            await passwords.attempt(email, known_device=False, now=NOW)
             for _ in range(FREE_ATTEMPTS + 1)
         ]
         assert [one.wait_ms for one in made] == [0] * FREE_ATTEMPTS + [1_000]
         assert {one.account is not None for one in made[:-1]} == {email == MIRA}
-    owner = await store.attempt(MIRA, known_device=True, now=NOW)
+    owner = await passwords.attempt(MIRA, known_device=True, now=NOW)
     assert (owner.wait_ms, owner.password_hash) == (0, "a hash")
-    await store.succeeded(MIRA, known_device=False)
-    assert (await store.attempt(MIRA, known_device=False, now=NOW)).wait_ms == 0
+    await passwords.succeeded(MIRA, known_device=False)
+    assert (await passwords.attempt(MIRA, known_device=False, now=NOW)).wait_ms == 0
 
 
-async def test_attempts_at_once_are_all_counted(store: SqlAccounts) -> None:
+async def test_attempts_at_once_are_all_counted(store: AccountStores) -> None:
     """Twenty at one time are five, however they interleave."""
+    passwords = store.credentials
     made = await asyncio.gather(
-        *(store.attempt(MIRA, known_device=False, now=NOW) for _ in range(20))
+        *(passwords.attempt(MIRA, known_device=False, now=NOW) for _ in range(20))
     )
     assert len([one for one in made if one.wait_ms == 0]) <= FREE_ATTEMPTS
 
 
-async def test_of_racing_refreshes_one_rotates(store: SqlAccounts) -> None:
+async def test_of_racing_refreshes_one_rotates(store: AccountStores) -> None:
     """24 at once with one token: the generation is counted up once."""
+    sessions = store.sessions
     session = _session(1, await _registered(store))
-    await store.open_session(session)
+    await sessions.open_session(session)
     won = await asyncio.gather(
-        *(store.rotate(session, active=True, now=Millis(NOW + 9)) for _ in range(24))
+        *(sessions.rotate(session, active=True, now=Millis(NOW + 9)) for _ in range(24))
     )
     assert won.count(True) == 1
-    after = await store.session(session.session_id)
+    after = await sessions.session(session.session_id)
     assert after is not None
     assert (after.generation, after.active_at) == (2, NOW + 9)
 
 
-async def test_a_session_is_kept_as_it_was(store: SqlAccounts) -> None:
+async def test_a_session_is_kept_as_it_was(store: AccountStores) -> None:
     """What was stored is read; seen generations only grow; an end stays."""
+    sessions = store.sessions
     session = _session(1, await _registered(store))
-    await store.open_session(session)
-    assert await store.session(session.session_id) == session
-    await store.note_seen({session.session_id: 3})
-    await store.note_seen({session.session_id: 2, SessionId("ses_none"): 9})
-    await store.prove(session.session_id, now=Millis(NOW + 5))
+    await sessions.open_session(session)
+    assert await sessions.session(session.session_id) == session
+    await sessions.note_seen({session.session_id: 3})
+    await sessions.note_seen({session.session_id: 2, SessionId("ses_none"): 9})
+    await sessions.prove(session.session_id, now=Millis(NOW + 5))
     for why in (EndedWhy.REUSE, EndedWhy.SIGNED_OUT):
-        await store.end_session(session.session_id, why, now=Millis(NOW + 7))
-    assert await store.session(session.session_id) == msgspec.structs.replace(
+        await sessions.end_session(session.session_id, why, now=Millis(NOW + 7))
+    assert await sessions.session(session.session_id) == msgspec.structs.replace(
         session,
         seen_generation=3,
         authenticated_at=Millis(NOW + 5),
         ended_at=Millis(NOW + 7),
         ended_why=EndedWhy.REUSE,
     )
-    assert not await store.rotate(session, active=True, now=NOW)
-    assert await store.sessions(session.account_id) == []
+    assert not await sessions.rotate(session, active=True, now=NOW)
+    assert await sessions.sessions(session.account_id) == []
 
 
-async def test_sessions_of_an_account_are_bounded(store: SqlAccounts) -> None:
+async def test_sessions_of_an_account_are_bounded(store: AccountStores) -> None:
     """One more than the bound ends the one that was idle longest."""
+    sessions = store.sessions
     account = await _registered(store)
     for number in range(SESSIONS_MAX + 1):
-        await store.open_session(_session(number, account))
-    left = {one.session_id for one in await store.sessions(account)}
+        await sessions.open_session(_session(number, account))
+    left = {one.session_id for one in await sessions.sessions(account)}
     assert len(left) == SESSIONS_MAX
     assert "ses_0" not in left
 
 
-async def test_all_sessions_end_but_one(store: SqlAccounts) -> None:
+async def test_all_sessions_end_but_one(store: AccountStores) -> None:
     """Those that ended are named, so that their tokens can be revoked."""
+    sessions = store.sessions
     account = await _registered(store)
     for number in range(3):
-        await store.open_session(_session(number, account))
+        await sessions.open_session(_session(number, account))
     spare = SessionId("ses_1")
-    ended = await store.end_sessions(account, EndedWhy.PASSWORD, spare=spare, now=NOW)
+    ended = await sessions.end_sessions(
+        account, EndedWhy.PASSWORD, spare=spare, now=NOW
+    )
     assert sorted(ended) == ["ses_0", "ses_2"]
-    assert [one.session_id for one in await store.sessions(account)] == [spare]
+    assert [one.session_id for one in await sessions.sessions(account)] == [spare]
 
 
 async def test_a_reset_link_works_once(
-    store: SqlAccounts, records: Records, ring: KeyRing
+    store: AccountStores, records: Records, ring: KeyRing
 ) -> None:
     """It sets the password and confirms the address; an unknown address gets none."""
-    await store.register(_new(), welcome=WELCOME, known=KNOWN, now=NOW)
+    passwords = store.credentials
+    await store.accounts.register(_new(), welcome=WELCOME, known=KNOWN, now=NOW)
     flow = Flow(FlowKind.RESET_PASSWORD, "reset secret", Millis(NOW + 1_000))
-    await store.begin_reset("unknown@example.org", flow, RESET, now=NOW)
-    assert await store.reset_account("reset secret", now=NOW) is None
-    await store.begin_reset(MIRA, flow, RESET, now=NOW)
+    await passwords.begin_reset("unknown@example.org", flow, RESET, now=NOW)
+    assert await passwords.reset_account("reset secret", now=NOW) is None
+    await passwords.begin_reset(MIRA, flow, RESET, now=NOW)
     assert await _kinds(records, ring) == ["reset_password", "verify_email"]
-    assert await store.finish_reset("reset secret", "new", now=flow.expires_at) is None
-    assert not await store.verify_email("reset secret", now=NOW)
-    found = await store.reset_account("reset secret", now=NOW)
+    assert (
+        await passwords.finish_reset("reset secret", "new", now=flow.expires_at) is None
+    )
+    assert not await store.accounts.verify_email("reset secret", now=NOW)
+    found = await passwords.reset_account("reset secret", now=NOW)
     assert found is not None
     results = await asyncio.gather(
-        *(store.finish_reset("reset secret", f"new {n}", now=NOW) for n in range(6))
+        *(passwords.finish_reset("reset secret", f"new {n}", now=NOW) for n in range(6))
     )
     assert sorted(filter(None, results)) == ["acc_1"]
-    assert (await store.password_hash(found.account_id)).startswith("new")
-    account = await store.find(found.account_id)
+    assert (await passwords.password_hash(found.account_id)).startswith("new")
+    account = await store.accounts.find(found.account_id)
     assert account is not None
     assert account.status is AccountStatus.ACTIVE
 
 
 async def test_mails_to_one_address_are_bounded(
-    store: SqlAccounts, records: Records
+    store: AccountStores, records: Records
 ) -> None:
     """More than three in an hour are dropped, and their links with them."""
+    passwords = store.credentials
     await _registered(store)
     for number in range(6):
         flow = Flow(FlowKind.RESET_PASSWORD, f"reset {number}", Millis(NOW + DAY_MS))
-        await store.begin_reset(MIRA, flow, RESET, now=NOW)
+        await passwords.begin_reset(MIRA, flow, RESET, now=NOW)
     async with records.reading() as session:
         rows = select(func.count()).select_from(OutgoingMessageRecord)
         assert (await session.execute(rows)).scalar_one() == MAILS_AN_HOUR
-    assert await store.reset_account("reset 5", now=NOW) is None
+    assert await passwords.reset_account("reset 5", now=NOW) is None
     later = Millis(NOW + 3_600_001)
     flow = Flow(FlowKind.RESET_PASSWORD, "later", Millis(NOW + DAY_MS))
-    await store.begin_reset(MIRA, flow, RESET, now=later)
-    assert await store.reset_account("later", now=later) is not None
+    await passwords.begin_reset(MIRA, flow, RESET, now=later)
+    assert await passwords.reset_account("later", now=later) is not None
 
 
-async def test_people_of_a_demo_site_are_made_once(store: SqlAccounts) -> None:
+async def test_people_of_a_demo_site_are_made_once(store: AccountStores) -> None:
     """Each has the context of its role, and no password."""
+    passwords = store.credentials
     doctor = SignInContext("doctor", "prv_1", "mem_1", "cln_1")
     admin = SignInContext("admin", "acc_9", "gra_1")
     for number, context in ((8, doctor), (9, admin)):
         wanted = DemoAccount(
             AccountId(f"acc_{number}"), f"{number}@example.org", context
         )
-        first = await store.demo_account(wanted, now=NOW)
+        first = await store.accounts.demo_account(wanted, now=NOW)
         again = msgspec.structs.replace(wanted, account_id=AccountId("acc_other"))
-        assert await store.demo_account(again, now=NOW) == first
-        assert await store.contexts(first.account_id) == [context]
-        assert await store.password_hash(first.account_id) == ""
+        assert await store.accounts.demo_account(again, now=NOW) == first
+        assert await store.accounts.contexts(first.account_id) == [context]
+        assert await passwords.password_hash(first.account_id) == ""
 
 
 async def test_messages_are_marked_when_sent(
-    store: SqlAccounts, records: Records, ring: KeyRing
+    store: AccountStores, records: Records, ring: KeyRing
 ) -> None:
     """A message can be found by its id, and says when it was handed over."""
-    await store.register(_new(), welcome=WELCOME, known=KNOWN, now=NOW)
+    await store.accounts.register(_new(), welcome=WELCOME, known=KNOWN, now=NOW)
     messages = SqlOutgoingMessages(records, ring)
     (queued,) = await messages.latest(9)
     assert queued.sent_at is None

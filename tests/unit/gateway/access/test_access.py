@@ -199,11 +199,11 @@ async def region(
 
 
 async def _add_account(opened: AccountApi, number: int) -> None:
-    accounts, now = opened.auth.accounts, opened.clock.now()
+    stores, now = opened.auth.stores, opened.clock.now()
     context = SignInContext("patient", f"pat_{number}")
     wanted = DemoAccount(AccountId(f"acc_{number}"), f"{number}@example.org", context)
-    await accounts.demo_account(wanted, now=now)
-    await accounts.open_session(
+    await stores.accounts.demo_account(wanted, now=now)
+    await stores.sessions.open_session(
         Session(
             session_id=SessionId(f"ses_{number}"),
             account_id=wanted.account_id,

@@ -1,0 +1,82 @@
+"""What an account can act as: the rows that give it a role."""
+
+from __future__ import annotations
+
+import secrets
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from actors.domain.ids import Millis
+from care.keys.sealing import SALT_BYTES
+from care.people.accounts import SignInContext
+from persistence.accounts.models import (
+    MembershipRecord,
+    PatientRecord,
+    PlatformRoleRecord,
+)
+
+
+def patient_row(patient_id: str, account_id: str, now: Millis) -> PatientRecord:
+    """The row of a patient who signs in with this account."""
+    return PatientRecord(
+        patient_id=patient_id,
+        account_id=account_id,
+        key_salt=secrets.token_bytes(SALT_BYTES),
+        created_by=account_id,
+        created_at=now,
+    )
+
+
+def role_row(
+    account_id: str, context: SignInContext, now: Millis
+) -> PatientRecord | MembershipRecord | PlatformRoleRecord:
+    """The row that gives an account this context."""
+    if context.role == "patient":
+        return patient_row(context.subject, account_id, now)
+    if not context.clinic_id:
+        return PlatformRoleRecord(
+            account_id=account_id,
+            role=context.role,
+            tenant="",
+            grant_id=context.grant,
+            since=now,
+        )
+    return MembershipRecord(
+        membership_id=context.grant,
+        account_id=account_id,
+        clinic_id=context.clinic_id,
+        role=context.role,
+        provider_id=context.subject if context.role == "doctor" else None,
+        since=now,
+    )
+
+
+async def contexts_of(session: AsyncSession, account_id: str) -> list[SignInContext]:
+    """What an account can act as: as a patient first."""
+    patient = select(PatientRecord.patient_id).where(
+        PatientRecord.account_id == account_id
+    )
+    member = (
+        select(MembershipRecord)
+        .where(
+            MembershipRecord.account_id == account_id,
+            MembershipRecord.ended_at.is_(None),
+        )
+        .order_by(MembershipRecord.since, MembershipRecord.membership_id)
+    )
+    platform = select(PlatformRoleRecord).where(
+        PlatformRoleRecord.account_id == account_id
+    )
+    found = [SignInContext("patient", one) for one in await session.scalars(patient)]
+    found += [
+        SignInContext(
+            one.role, one.provider_id or one.clinic_id, one.membership_id, one.clinic_id
+        )
+        for one in await session.scalars(member)
+    ]
+    found += [
+        SignInContext(one.role, account_id, one.grant_id)
+        for one in await session.scalars(platform)
+    ]
+    return found

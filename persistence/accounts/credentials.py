@@ -1,0 +1,173 @@
+"""Passwords and attempts over the records.
+
+Implements ``care.people.ports.Credentials``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from actors.domain.ids import Millis
+from care.notices.messages import Message
+from care.people.accounts import Account, AccountStatus
+from care.people.ids import AccountId
+from care.people.ports import Flow, FlowKind, SignInAttempt
+from care.people.throttling import Attempts, next_attempt
+from persistence.accounts.flows import flow_row, use_flow
+from persistence.accounts.models import (
+    AccountRecord,
+    AuthFlowRecord,
+    PasswordRecord,
+    SignInAttemptRecord,
+)
+from persistence.accounts.rows import (
+    account_of,
+    by_email,
+    email_index,
+    hashed_secret,
+    new_message_id,
+    put_password,
+    verified,
+)
+from persistence.keys.ring import KeyRing
+from persistence.notices.outbox import queue_message
+from persistence.sql.records import Records
+
+_ROUNDS: Final = 3
+"""Tries of a transaction in which another one made the same row first."""
+
+
+class SqlCredentials:
+    """The passwords of a site's accounts."""
+
+    def __init__(self, records: Records, ring: KeyRing) -> None:
+        self._records = records
+        self._ring = ring
+
+    async def attempt(
+        self, email: str, *, known_device: bool, now: Millis
+    ) -> SignInAttempt:
+        """See Credentials.attempt."""
+        keys = await self._ring.of()
+        index = email_index(keys, email)
+        for _ in range(_ROUNDS):
+            try:
+                async with self._records.writing() as session:
+                    wait_ms = await _count_attempt(
+                        session, index, known_device=known_device, now=now
+                    )
+                    if wait_ms:
+                        return SignInAttempt(wait_ms=wait_ms)
+                    found = await by_email(session, index)
+                    if found is None:
+                        return SignInAttempt()
+                    stored = await session.get(PasswordRecord, found.account_id)
+                    return SignInAttempt(
+                        account=account_of(keys, found),
+                        password_hash="" if stored is None else stored.hash,
+                    )
+            except IntegrityError:
+                continue  # the first two attempts at one time
+        return SignInAttempt(wait_ms=1_000)
+
+    async def succeeded(self, email: str, *, known_device: bool) -> None:
+        """See Credentials.succeeded."""
+        keys, row = await self._ring.of(), SignInAttemptRecord
+        async with self._records.writing() as session:
+            await session.execute(
+                delete(row).where(
+                    row.email_i == email_index(keys, email),
+                    row.is_known_device == known_device,
+                )
+            )
+
+    async def password_hash(self, account_id: AccountId) -> str:
+        """See Credentials.password_hash."""
+        async with self._records.reading() as session:
+            row = await session.get(PasswordRecord, account_id)
+        return "" if row is None else row.hash
+
+    async def set_password(
+        self,
+        account_id: AccountId,
+        password_hash: str,
+        *,
+        notice: Message,
+        now: Millis,
+    ) -> None:
+        """See Credentials.set_password."""
+        keys = await self._ring.of()
+        async with self._records.writing() as session:
+            await put_password(session, account_id, password_hash, now)
+            await queue_message(session, keys, new_message_id(), notice, now)
+
+    async def begin_reset(
+        self, email: str, flow: Flow, message: Message, *, now: Millis
+    ) -> None:
+        """See Credentials.begin_reset."""
+        keys = await self._ring.of()
+        async with self._records.writing() as session:
+            found = await by_email(session, email_index(keys, email))
+            if found is None or found.status == AccountStatus.DISABLED:
+                return
+            if await queue_message(session, keys, new_message_id(), message, now):
+                session.add(flow_row(flow, found.account_id))
+
+    async def reset_account(self, secret: str, *, now: Millis) -> Account | None:
+        """See Credentials.reset_account."""
+        keys = await self._ring.of()
+        async with self._records.reading() as session:
+            flow = await session.get(AuthFlowRecord, hashed_secret(secret))
+            is_valid = (
+                flow is not None
+                and flow.kind == FlowKind.RESET_PASSWORD
+                and flow.used_at is None
+                and flow.expires_at > now
+            )
+            if flow is None or not is_valid:
+                return None
+            row = await session.get(AccountRecord, flow.account_id)
+        return None if row is None else account_of(keys, row)
+
+    async def finish_reset(
+        self, secret: str, password_hash: str, *, now: Millis
+    ) -> AccountId | None:
+        """See Credentials.finish_reset."""
+        async with self._records.writing() as session:
+            found = await use_flow(session, FlowKind.RESET_PASSWORD, secret, now)
+            if found is None:
+                return None
+            await put_password(session, found, password_hash, now)
+            # The link came to the address: that confirms it as well.
+            await session.execute(verified(found, now))
+        return found
+
+
+async def _count_attempt(
+    session: AsyncSession, index: str, *, known_device: bool, now: Millis
+) -> int:
+    """Count an attempt; the milliseconds to wait if it comes too early."""
+    row = await session.get(
+        SignInAttemptRecord, (index, known_device), with_for_update=True
+    )
+    if row is None:
+        row = SignInAttemptRecord(
+            email_i=index,
+            is_known_device=known_device,
+            count=0,
+            last_at=0,
+            not_before=0,
+        )
+        session.add(row)
+    before = Attempts(row.count, Millis(row.last_at), Millis(row.not_before))
+    counted = next_attempt(before, now)
+    if counted is None:
+        return before.not_before - now
+    row.count, row.last_at = counted.count, counted.last_at
+    row.not_before = counted.not_before
+    await session.flush()
+    return 0

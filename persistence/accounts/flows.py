@@ -1,0 +1,44 @@
+"""Links that were mailed: kept by the hash of their secret, used once."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from actors.domain.ids import Millis
+from care.people.ids import AccountId
+from care.people.ports import Flow, FlowKind
+from persistence.accounts.models import AuthFlowRecord
+from persistence.accounts.rows import hashed_secret, rows_changed
+
+
+def flow_row(flow: Flow, account_id: str) -> AuthFlowRecord:
+    """The row of a link that is mailed."""
+    return AuthFlowRecord(
+        flow_hash=hashed_secret(flow.secret),
+        kind=flow.kind.value,
+        account_id=account_id,
+        attempts=0,
+        expires_at=flow.expires_at,
+    )
+
+
+async def use_flow(
+    session: AsyncSession, kind: FlowKind, secret: str, now: Millis
+) -> AccountId | None:
+    """Whose flow this is, used now; None if it is not valid. Of two, one gets it."""
+    row, hashed = AuthFlowRecord, hashed_secret(secret)
+    done = await session.execute(
+        update(row)
+        .where(
+            row.flow_hash == hashed,
+            row.kind == kind.value,
+            row.used_at.is_(None),
+            row.expires_at > now,
+        )
+        .values(used_at=now)
+    )
+    if rows_changed(done) != 1:
+        return None
+    query = select(row.account_id).where(row.flow_hash == hashed)
+    return AccountId((await session.scalars(query)).one())

@@ -1,0 +1,98 @@
+"""Rows of accounts as values, and what the stores of this folder share."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from actors.domain.ids import Millis
+from care.keys.sealing import Place
+from care.people.accounts import Account, AccountStatus
+from care.people.addresses import compared_address
+from care.people.ids import RANDOM_BYTES, AccountId
+from persistence.accounts.models import AccountRecord, PasswordRecord
+from persistence.keys.ring import TenantKeys
+
+
+def email_index(keys: TenantKeys, email: str) -> str:
+    """What an address is found by."""
+    return keys.index("email", compared_address(email))
+
+
+def email_place(account_id: str) -> Place:
+    """Where an address is sealed for."""
+    return Place("account", "email", account_id)
+
+
+async def by_email(session: AsyncSession, index: str) -> AccountRecord | None:
+    """The account of an address, by its index."""
+    query = select(AccountRecord).where(AccountRecord.email_i == index)
+    return (await session.scalars(query)).one_or_none()
+
+
+def account_row(
+    keys: TenantKeys, account_id: str, email: str, index: str, now: Millis
+) -> AccountRecord:
+    """The row of a new account, which is pending."""
+    return AccountRecord(
+        account_id=account_id,
+        status=AccountStatus.PENDING.value,
+        email=keys.seal(email_place(account_id), email),
+        email_i=index,
+        language="en",
+        created_at=now,
+    )
+
+
+def account_of(keys: TenantKeys, row: AccountRecord) -> Account:
+    """The value of a row."""
+    return Account(
+        account_id=AccountId(row.account_id),
+        status=AccountStatus(row.status),
+        email=keys.open(email_place(row.account_id), row.email),
+        language=row.language,
+        created_at=Millis(row.created_at),
+    )
+
+
+async def put_password(
+    session: AsyncSession, account_id: str, password_hash: str, now: Millis
+) -> None:
+    """Store the hash of a password, in the place of the one before."""
+    row = await session.get(PasswordRecord, account_id)
+    if row is None:
+        row = PasswordRecord(account_id=account_id, hash=password_hash, set_at=now)
+        session.add(row)
+    row.hash, row.set_at = password_hash, now
+
+
+def verified(account_id: str, now: Millis) -> Any:
+    """Confirms an address; a disabled account stays disabled."""
+    row = AccountRecord
+    return (
+        update(row)
+        .where(row.account_id == account_id, row.status == AccountStatus.PENDING.value)
+        .values(status=AccountStatus.ACTIVE.value, email_verified_at=now)
+    )
+
+
+def hashed_secret(secret: str) -> str:
+    """What the secret of a link or a step is found by."""
+    # Secrets are random: a plain hash of them cannot be guessed back.
+    made = sha256(secret.encode()).digest()
+    return urlsafe_b64encode(made).decode().rstrip("=")
+
+
+def new_message_id() -> str:
+    """An id of a message to a person."""
+    return "msg_" + secrets.token_urlsafe(RANDOM_BYTES)
+
+
+def rows_changed(result: Any) -> int:
+    """How many rows a statement changed."""
+    return cast("CursorResult[Any]", result).rowcount

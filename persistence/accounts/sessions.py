@@ -1,0 +1,173 @@
+"""Sessions over the records. Implements ``care.people.ports.Sessions``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import select, update
+
+from actors.domain.ids import Millis
+from care.notices.messages import Message
+from care.people.accounts import ACCESS_MS, Delivery, EndedWhy, Session
+from care.people.ids import AccountId, SessionId
+from persistence.accounts.models import SessionRecord
+from persistence.accounts.rows import new_message_id, rows_changed
+from persistence.keys.ring import KeyRing
+from persistence.notices.outbox import queue_message
+from persistence.sql.records import Records
+
+SESSIONS_MAX: Final = 100
+"""Open sessions of one account; one more ends the oldest."""
+
+
+class SqlSessions:
+    """The sessions of a site."""
+
+    def __init__(self, records: Records, ring: KeyRing) -> None:
+        self._records = records
+        self._ring = ring
+
+    async def open_session(self, session: Session) -> None:
+        """See Sessions.open_session."""
+        row = SessionRecord
+        others = (
+            select(row.session_id)
+            .where(row.account_id == session.account_id, row.ended_at.is_(None))
+            .order_by(row.active_at.desc())
+            .offset(SESSIONS_MAX - 1)
+            .limit(SESSIONS_MAX)
+        )
+        async with self._records.writing() as database:
+            oldest = (await database.scalars(others)).all()
+            if oldest:
+                await database.execute(
+                    _ending(session.created_at, EndedWhy.OVER).where(
+                        row.session_id.in_(oldest)
+                    )
+                )
+            database.add(_session_row(session))
+
+    async def session(self, session_id: SessionId) -> Session | None:
+        """See Sessions.session."""
+        async with self._records.reading() as session:
+            row = await session.get(SessionRecord, session_id)
+        return None if row is None else _session(row)
+
+    async def sessions(self, account_id: AccountId) -> Sequence[Session]:
+        """See Sessions.sessions."""
+        row = SessionRecord
+        query = (
+            select(row)
+            .where(row.account_id == account_id, row.ended_at.is_(None))
+            .order_by(row.created_at.desc(), row.session_id)
+        )
+        async with self._records.reading() as session:
+            return [_session(one) for one in (await session.scalars(query)).all()]
+
+    async def rotate(self, session: Session, *, active: bool, now: Millis) -> bool:
+        """See Sessions.rotate."""
+        row = SessionRecord
+        changes: dict[str, Any] = {
+            "generation": session.generation + 1,
+            "rotated_at": now,
+        }
+        if active:
+            changes["active_at"] = now
+        async with self._records.writing() as database:
+            done = await database.execute(
+                update(row)
+                .where(
+                    row.session_id == session.session_id,
+                    row.generation == session.generation,
+                    row.ended_at.is_(None),
+                )
+                .values(changes)
+            )
+        return rows_changed(done) == 1
+
+    async def note_seen(self, seen: Mapping[SessionId, int]) -> None:
+        """See Sessions.note_seen."""
+        row = SessionRecord
+        async with self._records.writing() as session:
+            for session_id, generation in sorted(seen.items()):
+                await session.execute(
+                    update(row)
+                    .where(
+                        row.session_id == session_id, row.seen_generation < generation
+                    )
+                    .values(seen_generation=generation)
+                )
+
+    async def prove(self, session_id: SessionId, *, now: Millis) -> None:
+        """See Sessions.prove."""
+        row = SessionRecord
+        async with self._records.writing() as session:
+            await session.execute(
+                update(row)
+                .where(row.session_id == session_id)
+                .values(authenticated_at=now)
+            )
+
+    async def end_session(
+        self,
+        session_id: SessionId,
+        why: EndedWhy,
+        *,
+        notice: Message | None = None,
+        now: Millis,
+    ) -> None:
+        """See Sessions.end_session."""
+        keys, row = await self._ring.of(), SessionRecord
+        async with self._records.writing() as session:
+            ended = await session.execute(
+                _ending(now, why).where(row.session_id == session_id)
+            )
+            if notice is not None and rows_changed(ended):
+                await queue_message(session, keys, new_message_id(), notice, now)
+
+    async def end_sessions(
+        self,
+        account_id: AccountId,
+        why: EndedWhy,
+        *,
+        spare: SessionId | None = None,
+        now: Millis,
+    ) -> Sequence[SessionId]:
+        """See Sessions.end_sessions."""
+        row = SessionRecord
+        mine = (
+            row.account_id == account_id,
+            row.session_id != (spare or ""),
+        )
+        # One whose revocation failed must be named again when the end is repeated.
+        recent = (row.ended_at.is_(None)) | (row.ended_at > now - ACCESS_MS)
+        async with self._records.writing() as session:
+            found = await session.scalars(
+                select(row.session_id).where(*mine, recent).with_for_update()
+            )
+            ended = [SessionId(one) for one in found]
+            await session.execute(_ending(now, why).where(*mine))
+        return ended
+
+
+def _ending(now: Millis, why: EndedWhy) -> Any:
+    row = SessionRecord
+    return (
+        update(row)
+        .where(row.ended_at.is_(None))
+        .values(ended_at=now, ended_why=why.value)
+    )
+
+
+def _session_row(session: Session) -> SessionRecord:
+    values = {name: getattr(session, name) for name in session.__struct_fields__}
+    values["delivery"] = session.delivery.value
+    return SessionRecord(**values)
+
+
+def _session(row: SessionRecord) -> Session:
+    values = {name: getattr(row, name) for name in Session.__struct_fields__}
+    values["delivery"] = Delivery(row.delivery)
+    values["ended_why"] = None if row.ended_why is None else EndedWhy(row.ended_why)
+    return Session(**values)
