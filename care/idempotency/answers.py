@@ -27,7 +27,7 @@ KEPT_REFUSALS: Final = frozenset({404, 409, 410, 412})
 failures) say nothing of it: the same key may be sent again with what was missing."""
 
 
-class Answer(Struct, frozen=True):
+class StoredAnswer(Struct, frozen=True):
     """An HTTP answer as it is stored and replayed."""
 
     status: int
@@ -45,7 +45,7 @@ class Claim(Struct, frozen=True):
 class Stored(Struct, frozen=True):
     """The key has an answer."""
 
-    answer: Answer
+    answer: StoredAnswer
 
 
 class InProgress(Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from actors.domain.ids import Millis
-from care.idempotency.answers import Answer, Claim, Found
+from care.idempotency.answers import Claim, Found, StoredAnswer
 
 
 class AnswerStore(Protocol):
@@ -25,7 +25,7 @@ class AnswerStore(Protocol):
         """
         ...
 
-    async def keep(self, claim: Claim, answer: Answer, *, now: Millis) -> None:
+    async def keep(self, claim: Claim, answer: StoredAnswer, *, now: Millis) -> None:
         """Store the answer of a claimed request. No effect if the claim has expired.
 
         Raises:

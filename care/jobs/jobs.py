@@ -69,7 +69,7 @@ class JobCounts(Struct, frozen=True):
     oldest_due_at: Millis | None = None
 
 
-class Done(Struct, frozen=True):
+class Completed(Struct, frozen=True):
     """The job's effect has taken place."""
 
 
@@ -85,7 +85,7 @@ class Failed(Struct, frozen=True):
     final: bool = False
 
 
-Outcome = Done | Failed
+Outcome = Completed | Failed
 
 
 class JobError(Exception):

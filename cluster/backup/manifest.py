@@ -7,7 +7,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
-from cluster.backup.places import BEGUN, MANIFEST, BackupDamaged, Place
+from cluster.backup.places import BEGUN, MANIFEST, BackupDamaged, BlobStore
 from cluster.site.data_folder import Layout
 from cluster.terminal.obstacle import Obstacle
 
@@ -89,14 +89,14 @@ class _Form(Struct, frozen=True):
     format: int
 
 
-async def write_manifest(place: Place, manifest: Manifest) -> None:
+async def write_manifest(place: BlobStore, manifest: Manifest) -> None:
     """Finish the backup."""
     body = msgspec.json.encode(manifest)
     envelope = _Envelope(sha256(body).hexdigest(), msgspec.Raw(body))
     await place.put(MANIFEST, msgspec.json.encode(envelope))
 
 
-async def read_manifest(place: Place) -> Manifest:
+async def read_manifest(place: BlobStore) -> Manifest:
     """The manifest of a finished backup.
 
     Raises:

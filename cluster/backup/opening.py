@@ -7,18 +7,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cluster.backup.places import FolderPlace, Place
+from cluster.backup.places import BlobStore, FolderPlace
 from cluster.terminal.obstacle import Obstacle
 
 
 @asynccontextmanager
-async def opened_place(where: str) -> AsyncIterator[Place]:
+async def opened_place(where: str) -> AsyncIterator[BlobStore]:
     """The place that the command line names.
 
     Raises:
         Obstacle: it cannot be a place, or its credentials are missing.
     """
-    place: Place
+    place: BlobStore
     if where.startswith(("https://", "http://", "azure://")):
         from cluster.backup.azure import open_azure_place
 

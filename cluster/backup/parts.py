@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from cluster.backup.manifest import Part, Section
-from cluster.backup.places import BackupDamaged, Place
+from cluster.backup.places import BackupDamaged, BlobStore
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class SectionWriter:
     """Writes one section; after the last line it must be finished."""
 
     def __init__(
-        self, place: Place, kind: str, name: str, *, part_bytes: int = PART_BYTES
+        self, place: BlobStore, kind: str, name: str, *, part_bytes: int = PART_BYTES
     ) -> None:
         self._place = place
         self._kind = kind
@@ -63,13 +63,15 @@ class SectionWriter:
         self._size = 0
 
 
-async def check_section(place: Place, section: Section) -> None:
+async def check_section(place: BlobStore, section: Section) -> None:
     """Read every part once. Raises BackupDamaged: says which part is not whole."""
     for part in section.parts:
         await _lines(place, part)
 
 
-async def lines_of(place: Place, section: Section, kind: type[T]) -> AsyncIterator[T]:
+async def lines_of(
+    place: BlobStore, section: Section, kind: type[T]
+) -> AsyncIterator[T]:
     """The lines of a section, in order. Raises BackupDamaged."""
     decode = msgspec.json.Decoder(kind).decode
     for part in section.parts:
@@ -82,7 +84,7 @@ async def lines_of(place: Place, section: Section, kind: type[T]) -> AsyncIterat
                 ) from error
 
 
-async def _lines(place: Place, part: Part) -> list[bytes]:
+async def _lines(place: BlobStore, part: Part) -> list[bytes]:
     content = await place.get(part.name)
     if content is None:
         raise BackupDamaged(f"The part {part.name} of the backup is missing.")

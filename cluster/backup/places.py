@@ -29,7 +29,7 @@ class BackupDamaged(Obstacle):
         )
 
 
-class Place(Protocol):
+class BlobStore(Protocol):
     """Named blobs. Troubles are told as ``Obstacle``."""
 
     name: str

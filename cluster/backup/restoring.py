@@ -30,7 +30,7 @@ from cluster.backup.parts import (
     check_section,
     lines_of,
 )
-from cluster.backup.places import BackupDamaged, Place
+from cluster.backup.places import BackupDamaged, BlobStore
 from cluster.backup.saving import Say, documents_folder
 from cluster.backup.target import Target, database_silent
 from cluster.checks.verification import Verdict, Verification
@@ -74,7 +74,7 @@ class JournalImport(Protocol):
 class Restore:
     """One restore of one backup."""
 
-    def __init__(self, settings: Settings, place: Place, say: Say) -> None:
+    def __init__(self, settings: Settings, place: BlobStore, say: Say) -> None:
         self._target = Target(settings)
         self._place = place
         self._say = say

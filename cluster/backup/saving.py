@@ -35,7 +35,7 @@ from cluster.backup.manifest import (
     write_manifest,
 )
 from cluster.backup.parts import CalendarLine, FileLine, RecordLine, SectionWriter
-from cluster.backup.places import Place
+from cluster.backup.places import BlobStore
 from cluster.clock import SystemClock
 from cluster.site.data_folder import DataFolder, Layout
 from cluster.site.site import Site, existing_site
@@ -70,7 +70,7 @@ class Backup:
     def __init__(
         self,
         site: Site,
-        place: Place,
+        place: BlobStore,
         say: Say,
         *,
         layout_now: Callable[[], Layout] | None = None,

@@ -37,7 +37,7 @@ _NOT_OURS = frozenset({"lock", "run.json", "logs"})
 """What may lie in a data folder whose making has not begun."""
 
 
-class Mark(Struct, frozen=True):
+class RestoreMark(Struct, frozen=True):
     """Says what a restore writes into; ``targets`` is a digest of the addresses."""
 
     restoring: str
@@ -88,7 +88,7 @@ class Target:
 
     async def mark(self, what: str) -> None:
         """Say that a restore is under way. The caller has the folder's lock."""
-        self._mark = msgspec.json.encode(Mark(what, self._targets))
+        self._mark = msgspec.json.encode(RestoreMark(what, self._targets))
         write_atomically(self.folder.path / MARK, self._mark)
         if self.settings.journal_is_redis:
             shelf = self._shelf()
@@ -125,7 +125,7 @@ class Target:
         """
         try:
             mark = msgspec.json.decode(
-                (self.folder.path / MARK).read_bytes(), type=Mark
+                (self.folder.path / MARK).read_bytes(), type=RestoreMark
             )
         except (OSError, msgspec.MsgspecError) as error:
             raise Obstacle(

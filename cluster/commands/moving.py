@@ -14,7 +14,7 @@ from actors.domain.ids import ShardId
 from cluster.commands.options import DataOption, JsonOption
 from cluster.keeping.moves import HandOff
 from cluster.keeping.operations import Operations
-from cluster.keeping.planner import Plan
+from cluster.keeping.planner import PlacementPlan
 from cluster.site.site import Site, existing_site
 from cluster.terminal.obstacle import Obstacle
 from cluster.terminal.terminal import Terminal
@@ -139,7 +139,7 @@ def _show_plan(data: DataOption, *, as_json: bool) -> None:
 
     site = existing_site(data)
 
-    async def work() -> Plan:
+    async def work() -> PlacementPlan:
         async with open_operations(site) as operations:
             return await operations.plan_rebalance()
 

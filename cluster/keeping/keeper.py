@@ -18,7 +18,7 @@ from msgspec import Struct
 from actors.domain.ids import ShardId
 from actors.errors import Unavailable
 from cluster.keeping.moves import HandOff, Mover, Question
-from cluster.keeping.planner import Plan, plan
+from cluster.keeping.planner import PlacementPlan, plan
 from cluster.keeping.survey import Fleet, Survey
 from cluster.keeping.turns import Turn
 
@@ -130,14 +130,14 @@ class Keeper:
     def _is_quiet(self) -> bool:
         return self._now() - self._changed_at >= self._limits.quiet_s
 
-    async def _create(self, made: Plan) -> None:
+    async def _create(self, made: PlacementPlan) -> None:
         for shard, node in made.creations:
             log.info("shard %s begins on %s", shard, node)
             await self._fleet.create(
                 shard, self._fleet.names(shard)[0], node, warm=False
             )
 
-    async def _move(self, made: Plan, survey: Survey) -> list[HandOff]:
+    async def _move(self, made: PlacementPlan, survey: Survey) -> list[HandOff]:
         """Hand over a few; those whose process is just starting have time."""
         places = survey.places()
         ready = [move for move in made.moves if places.get(move.shard) == move.source]

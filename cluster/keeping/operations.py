@@ -15,7 +15,7 @@ from msgspec import Struct
 from actors.domain.ids import ShardId
 from actors.errors import Unavailable
 from cluster.keeping.moves import HandOff, Mover
-from cluster.keeping.planner import Move, Plan, plan
+from cluster.keeping.planner import Move, PlacementPlan, plan
 from cluster.keeping.survey import ClusterNode, Fleet, Survey
 from cluster.keeping.turns import Turn
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
@@ -70,7 +70,7 @@ class Operations:
         node = _node(await self._fleet.survey(), name)
         await self._fleet.mark(node, draining=False)
 
-    async def plan_rebalance(self) -> Plan:
+    async def plan_rebalance(self) -> PlacementPlan:
         """What ``rebalance`` would do now."""
         return _balancing(await self._fleet.survey())
 
@@ -94,8 +94,8 @@ class Operations:
             raise Obstacle(f"There is no shard {min(strangers)} in this cluster.")
         left = {shard for shard in there if not shards or shard in shards}
 
-        def fresh(survey: Survey) -> Plan:
-            return Plan(
+        def fresh(survey: Survey) -> PlacementPlan:
+            return PlacementPlan(
                 moves=[
                     Move(shard, node, node)
                     for shard, node in sorted(survey.known().items())
@@ -111,7 +111,7 @@ class Operations:
             raise _unfinished(left)
 
     async def _carry_out(
-        self, planned: Callable[[Survey], Plan]
+        self, planned: Callable[[Survey], PlacementPlan]
     ) -> AsyncGenerator[HandOff]:
         """Do what is planned, planned again after each hand-off, until nothing is."""
         until = self._now() + self._patience.all_s
@@ -170,7 +170,7 @@ def _node(survey: Survey, name: str) -> ClusterNode:
     return node
 
 
-def _leaving(survey: Survey, name: str) -> Plan:
+def _leaving(survey: Survey, name: str) -> PlacementPlan:
     """What still has a process on this node, to where the planner wants it."""
     made = _made(survey, balance=False, preferred=name)
     moves = [move for move in made.moves if move.source == name]
@@ -179,14 +179,14 @@ def _leaving(survey: Survey, name: str) -> Plan:
             f"No other node takes the shards of {name}.",
             "Let another node join (slotcast cluster join), or undrain one.",
         )
-    return Plan(moves=moves)
+    return PlacementPlan(moves=moves)
 
 
-def _balancing(survey: Survey) -> Plan:
-    return Plan(moves=_made(survey, balance=True).moves)
+def _balancing(survey: Survey) -> PlacementPlan:
+    return PlacementPlan(moves=_made(survey, balance=True).moves)
 
 
-def _made(survey: Survey, *, balance: bool, preferred: str = "") -> Plan:
+def _made(survey: Survey, *, balance: bool, preferred: str = "") -> PlacementPlan:
     nodes = (node.planned() for node in survey.nodes.values())
     places = survey.known(preferred)
     return plan(nodes, survey.seats, places, balance=balance)

@@ -33,7 +33,7 @@ class Move(Struct, frozen=True):
     target: str
 
 
-class Plan(Struct, frozen=True):
+class PlacementPlan(Struct, frozen=True):
     """What to do, in order: first what is missing, then what is in the wrong place."""
 
     creations: Sequence[tuple[ShardId, str]] = ()
@@ -50,7 +50,7 @@ def plan(
     seats: Mapping[ShardId, str],
     *,
     balance: bool = True,
-) -> Plan:
+) -> PlacementPlan:
     """Where the site's ``shards`` should be, from where they are (``seats``).
 
     ``nodes`` are those that live; a seat on any other name is being restarted by Ray
@@ -61,14 +61,14 @@ def plan(
     everyone = {node.name: node for node in nodes}
     takers = _takers(everyone.values())
     if not takers:
-        return Plan()
+        return PlacementPlan()
     sat = {shard: seats[shard] for shard in wanted if seats.get(shard) in everyone}
     homeless = [shard for shard in wanted if shard not in seats]
     if balance:
         targets = _balanced(takers, sat, homeless)
     else:
         targets = _settled(takers, sat, homeless)
-    return Plan(
+    return PlacementPlan(
         tuple((shard, targets[shard]) for shard in homeless),
         _in_order(
             [

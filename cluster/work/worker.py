@@ -19,7 +19,7 @@ from msgspec import Struct
 from actors.domain.ids import Millis
 from actors.errors import Unavailable
 from actors.ports import Clock
-from care.jobs.jobs import Done, Failed, Job, JobError, Outcome
+from care.jobs.jobs import Completed, Failed, Job, JobError, Outcome
 from care.jobs.periodic import Periodic, current_jobs
 from care.jobs.ports import Handler, JobQueue, JobSource
 from care.sharing import Wakeups
@@ -156,7 +156,7 @@ class _LaneRun:
             log.exception("job failed", extra={"kind": job.kind, "job": job.id})
             outcome = Failed(type(error).__name__)
         else:
-            outcome = Done()
+            outcome = Completed()
         how = "failed" if isinstance(outcome, Failed) else "done"
         self._worker.ran[f"{job.kind}.{how}"] += 1
         self._ended.append((job, outcome))

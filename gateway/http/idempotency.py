@@ -21,11 +21,11 @@ from starlette.responses import Response
 from actors.errors import Unavailable
 from care.idempotency.answers import (
     BODY_BYTES_MAX,
-    Answer,
     Claim,
     InProgress,
     OtherRequest,
     Stored,
+    StoredAnswer,
     is_kept,
 )
 from gateway.access.tokens import Caller
@@ -43,7 +43,7 @@ log = structlog.get_logger("slotcast.gateway")
 class Replayed(Exception):
     """Ends a request whose answer is stored; becomes that answer."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: StoredAnswer) -> None:
         super().__init__("the answer is stored")
         self.answer = answer
 
@@ -107,12 +107,12 @@ async def settle(request: Request, answer: Response | Reply | None) -> None:
         log.warning("an answer was not stored under its key", reason=str(error))
 
 
-def response_of(answer: Answer) -> Response:
+def response_of(answer: StoredAnswer) -> Response:
     """A stored answer as the answer to this request."""
     return Response(answer.body, answer.status, dict(answer.headers))
 
 
-def _kept(answer: Response | Reply) -> Answer | None:
+def _kept(answer: Response | Reply) -> StoredAnswer | None:
     if isinstance(answer, Reply):
         status, raw = answer.status, answer.headers
     else:
@@ -124,7 +124,9 @@ def _kept(answer: Response | Reply) -> Answer | None:
         log.error("an answer cannot be stored: it is streamed or too long")
         return None
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
-    return Answer(status, tuple(one for one in pairs if one[0] not in _NOT_KEPT), body)
+    return StoredAnswer(
+        status, tuple(one for one in pairs if one[0] not in _NOT_KEPT), body
+    )
 
 
 async def _fingerprint(request: Request) -> str:

@@ -11,12 +11,12 @@ from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.sql import columns as c
-from persistence.sql.base import Record
+from persistence.sql.base import RecordBase
 
 _ACCOUNT = "account.account_id"
 
 
-class AccountRecord(Record):
+class AccountRecord(RecordBase):
     """Someone who can sign in."""
 
     __tablename__ = "account"
@@ -33,7 +33,7 @@ class AccountRecord(Record):
     disabled_by: Mapped[str | None] = mapped_column(c.key())
 
 
-class PasswordRecord(Record):
+class PasswordRecord(RecordBase):
     """The hash of an account's password; accounts without one have no row."""
 
     __tablename__ = "password"
@@ -45,7 +45,7 @@ class PasswordRecord(Record):
     set_at: Mapped[int] = mapped_column(BigInteger)
 
 
-class SignInAttemptRecord(Record):
+class SignInAttemptRecord(RecordBase):
     """Attempts at an address since the last success; with and without an account."""
 
     __tablename__ = "sign_in_attempt"
@@ -58,7 +58,7 @@ class SignInAttemptRecord(Record):
     not_before: Mapped[int] = mapped_column(BigInteger)
 
 
-class SessionRecord(Record):
+class SessionRecord(RecordBase):
     """One signed-in device; see ``care.people.accounts.Session``."""
 
     __tablename__ = "session"
@@ -86,7 +86,7 @@ class SessionRecord(Record):
     ended_why: Mapped[str | None] = mapped_column(c.key(16))
 
 
-class AuthFlowRecord(Record):
+class AuthFlowRecord(RecordBase):
     """A link or a step that is waited for; found by the hash of its secret."""
 
     __tablename__ = "auth_flow"
@@ -100,7 +100,7 @@ class AuthFlowRecord(Record):
     used_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
-class PatientRecord(Record):
+class PatientRecord(RecordBase):
     """A patient; ``account_id`` is None for those who do not sign in themselves.
 
     ``profile`` is one JSON document, sealed with the person's key.
@@ -133,7 +133,7 @@ class PatientRecord(Record):
     erased_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
-class MembershipRecord(Record):
+class MembershipRecord(RecordBase):
     """What an account is at a clinic; ``provider_id`` is a doctor's calendar there."""
 
     __tablename__ = "membership"
@@ -154,7 +154,7 @@ class MembershipRecord(Record):
     ended_key: Mapped[str] = mapped_column(c.key(), default="")
 
 
-class PlatformRoleRecord(Record):
+class PlatformRoleRecord(RecordBase):
     """What an account is on the whole platform, or for one tenant."""
 
     __tablename__ = "platform_role"

@@ -8,10 +8,10 @@ from sqlalchemy import JSON, BigInteger, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.sql import columns as c
-from persistence.sql.base import Record
+from persistence.sql.base import RecordBase
 
 
-class IdempotencyRecord(Record):
+class IdempotencyRecord(RecordBase):
     """A key. ``status`` is None while its request runs."""
 
     __tablename__ = "idempotency"

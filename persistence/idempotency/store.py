@@ -14,12 +14,12 @@ from actors.domain.ids import Millis
 from care.idempotency.answers import (
     CLAIM_MS,
     KEEP_MS,
-    Answer,
     Claim,
     Found,
     InProgress,
     OtherRequest,
     Stored,
+    StoredAnswer,
 )
 from persistence.idempotency.models import IdempotencyRecord
 from persistence.sql.engine import writing
@@ -53,7 +53,7 @@ class SqlAnswerStore:
                 found = await self._row(connection, key)
         return _became(found, fingerprint)
 
-    async def keep(self, claim: Claim, answer: Answer, *, now: Millis) -> None:
+    async def keep(self, claim: Claim, answer: StoredAnswer, *, now: Millis) -> None:
         """See AnswerStore.keep."""
         async with writing(self._engine) as connection:
             await connection.execute(
@@ -114,4 +114,4 @@ def _became(row: Row[Any] | None, fingerprint: str) -> Found:
     if row.status is None:
         return InProgress()
     headers = tuple((name, value) for name, value in row.headers)
-    return Stored(Answer(row.status, headers, row.body))
+    return Stored(StoredAnswer(row.status, headers, row.body))

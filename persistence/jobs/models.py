@@ -8,10 +8,10 @@ from sqlalchemy import JSON, BigInteger, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.sql import columns as c
-from persistence.sql.base import Record
+from persistence.sql.base import RecordBase
 
 
-class JobRecord(Record):
+class JobRecord(RecordBase):
     """A job. ``due_at`` is None once it is done or a dead letter."""
 
     __tablename__ = "job"

@@ -6,10 +6,10 @@ from sqlalchemy import BigInteger, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.sql import columns as c
-from persistence.sql.base import Record
+from persistence.sql.base import RecordBase
 
 
-class DataKeyRecord(Record):
+class DataKeyRecord(RecordBase):
     """A data key of a tenant, wrapped with the key encryption key ``kek_id``."""
 
     __tablename__ = "data_key"

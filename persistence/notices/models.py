@@ -6,10 +6,10 @@ from sqlalchemy import BigInteger, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.sql import columns as c
-from persistence.sql.base import Record
+from persistence.sql.base import RecordBase
 
 
-class OutgoingMessageRecord(Record):
+class OutgoingMessageRecord(RecordBase):
     """A message to a person. Recipient and content are sealed."""
 
     __tablename__ = "outgoing_message"

@@ -6,12 +6,12 @@ from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.sql import columns as c
-from persistence.sql.base import Record
+from persistence.sql.base import RecordBase
 
 PATIENT = "patient.patient_id"
 
 
-class PatientClinicRecord(Record):
+class PatientClinicRecord(RecordBase):
     """A clinic that knows a patient, and by which number; ``until`` ends it."""
 
     __tablename__ = "patient_clinic"

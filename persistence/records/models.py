@@ -11,7 +11,7 @@ from persistence.jobs.models import JobRecord
 from persistence.keys.models import DataKeyRecord
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.patients.models import PatientClinicRecord
-from persistence.sql.base import Record
+from persistence.sql.base import RecordBase
 from persistence.sql.schema import Schema
 
 __all__ = [
@@ -25,5 +25,5 @@ __all__ = [
 ]
 
 RECORDS: Final = Schema(
-    "records", Record.metadata, Path(__file__).parent / "migrations"
+    "records", RecordBase.metadata, Path(__file__).parent / "migrations"
 )

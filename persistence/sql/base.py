@@ -18,7 +18,7 @@ _NAMES = {
 """Names of constraints, so that migrations can name them on every database."""
 
 
-class Record(DeclarativeBase):
+class RecordBase(DeclarativeBase):
     """Base class of the models in ``persistence/<feature>/models.py``.
 
     Instants are BIGINT milliseconds since the Unix epoch in UTC. Ids and other keys use

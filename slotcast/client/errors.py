@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from slotcast.client.events import Problem
+    from slotcast.client.events import ProblemDetails
 
 
 class LiveError(Exception):
@@ -35,7 +35,7 @@ class CommandRefused(LiveError):
     same command with the same key may succeed after ``retry_s`` seconds.
     """
 
-    def __init__(self, status: int, problem: Problem) -> None:
+    def __init__(self, status: int, problem: ProblemDetails) -> None:
         fields = "; ".join(f"{one.field} {one.message}" for one in problem.errors)
         retry_s = problem.retry_ms / 1000
         again = f"Send it again with the same key in {retry_s:g} s."

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from slotcast.client.frames import FieldNote, Position
+from slotcast.client.frames import InvalidField, Position
 from slotcast.client.view import Change
 
 
@@ -95,12 +95,12 @@ class GapHealed(Struct, frozen=True, tag=True):
     position: Position
 
 
-class Problem(Struct, frozen=True):
+class ProblemDetails(Struct, frozen=True):
     """Why a command was refused; ``code`` is for programs, ``detail`` for people."""
 
     code: str
     detail: str
-    errors: tuple[FieldNote, ...] = ()
+    errors: tuple[InvalidField, ...] = ()
     retry_ms: int = 0
     """Not 0: nothing has happened, and the same command may come again after this."""
     hold_id: str | None = None
@@ -114,7 +114,7 @@ class Answered(Struct, frozen=True, tag=True):
     id: int
     status: int
     body: Any = None
-    problem: Problem | None = None
+    problem: ProblemDetails | None = None
 
 
 class HeartbeatSeen(Struct, frozen=True, tag=True):

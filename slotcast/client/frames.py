@@ -22,14 +22,14 @@ class Unreadable(ValueError):
     """
 
 
-class FieldNote(Struct, frozen=True):
+class InvalidField(Struct, frozen=True):
     """One field that was not accepted."""
 
     field: str = ""
     message: str = ""
 
 
-class Frame(Struct, frozen=True):
+class ServerMessage(Struct, frozen=True):
     """One message of the server; ``t`` says which fields mean something."""
 
     t: str = ""
@@ -49,7 +49,7 @@ class Frame(Struct, frozen=True):
     code: int | str = ""
     """A bye's close code, or the code of an error."""
     detail: str = ""
-    errors: tuple[FieldNote, ...] = ()
+    errors: tuple[InvalidField, ...] = ()
     retry_ms: int | tuple[int, int] = 0
     """A bye's range, or how long an error asks to wait."""
     now: str = ""
@@ -61,10 +61,10 @@ class Frame(Struct, frozen=True):
         return self.epoch, self.version
 
 
-_DECODER: Final = json.Decoder(Frame)
+_DECODER: Final = json.Decoder(ServerMessage)
 
 
-def read_frame(text: str | bytes) -> Frame:
+def read_frame(text: str | bytes) -> ServerMessage:
     """A message of the server. Raises Unreadable."""
     try:
         return _DECODER.decode(text)

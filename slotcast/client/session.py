@@ -24,12 +24,12 @@ from slotcast.client.events import (
     HeartbeatSeen,
     MessageUnreadable,
     PongSeen,
-    Problem,
+    ProblemDetails,
     SignedIn,
     SignInRefused,
     TokenEnding,
 )
-from slotcast.client.frames import Frame, Unreadable, read_frame
+from slotcast.client.frames import ServerMessage, Unreadable, read_frame
 from slotcast.client.subscriptions import COMES_AGAIN, UNAUTHENTICATED, Subscriptions
 from slotcast.client.view import TopicView
 
@@ -198,7 +198,7 @@ class LiveSession:
             case _:
                 return Heard([], [])  # newer than this client
 
-    def _answer(self, frame: Frame) -> Heard:
+    def _answer(self, frame: ServerMessage) -> Heard:
         concerned = self._subscriptions.answered(frame)
         if concerned is not None:
             return Heard(concerned, [])
@@ -209,10 +209,10 @@ class LiveSession:
         problem = None
         if frame.t == "error":
             wait = frame.retry_ms if isinstance(frame.retry_ms, int) else 0
-            problem = Problem(str(frame.code), frame.detail, frame.errors, wait)
+            problem = ProblemDetails(str(frame.code), frame.detail, frame.errors, wait)
         return Heard([Answered(frame.id, frame.status, frame.body, problem)], [])
 
-    def _signed_in(self, frame: Frame) -> Heard:
+    def _signed_in(self, frame: ServerMessage) -> Heard:
         self._signing_in = None
         if frame.t == "error" or not isinstance(frame.body, dict):
             # The server closes the connection for good at the third bad token.
@@ -226,7 +226,7 @@ class LiveSession:
         again = self._subscriptions.again([UNAUTHENTICATED])
         return Heard([SignedIn(**told)], again)
 
-    def _heartbeat(self, frame: Frame) -> Heard:
+    def _heartbeat(self, frame: ServerMessage) -> Heard:
         events, send, behind = self._subscriptions.compare(frame)
         events.append(HeartbeatSeen(frame.now, tuple(behind)))
         now = _instant(frame.now)
@@ -237,7 +237,7 @@ class LiveSession:
                 events.append(TokenEnding(left))
         return Heard(events, [*send, *self._subscriptions.again(COMES_AGAIN)])
 
-    def _goodbye(self, frame: Frame) -> ByeSeen:
+    def _goodbye(self, frame: ServerMessage) -> ByeSeen:
         code = frame.code if isinstance(frame.code, int) else 0
         self._bye = code
         retry_ms = frame.retry_ms if isinstance(frame.retry_ms, tuple) else None

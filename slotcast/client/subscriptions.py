@@ -21,7 +21,7 @@ from slotcast.client.events import (
     Subscribed,
     TopicRefused,
 )
-from slotcast.client.frames import Frame, Position
+from slotcast.client.frames import Position, ServerMessage
 from slotcast.client.view import Applied, Gap, TopicView
 
 TOPICS_PER_MESSAGE: Final = 100
@@ -118,7 +118,7 @@ class Subscriptions:
 
     # --- what the server sends ----------------------------------------------------
 
-    def answered(self, frame: Frame) -> list[Event] | None:
+    def answered(self, frame: ServerMessage) -> list[Event] | None:
         """A result or an error; None if no topic of ours is concerned."""
         if frame.t == "error" and frame.topic:
             return self._refused((frame.topic,), frame)
@@ -133,7 +133,7 @@ class Subscriptions:
         had = frame.body.get("topics", ()) if isinstance(frame.body, dict) else ()
         return [Subscribed(tuple(str(topic) for topic in had))]
 
-    def _refused(self, topics: Iterable[str], frame: Frame) -> list[Event]:
+    def _refused(self, topics: Iterable[str], frame: ServerMessage) -> list[Event]:
         events: list[Event] = []
         comes_again = frame.status in COMES_AGAIN or frame.status == UNAUTHENTICATED
         for topic in topics:
@@ -149,7 +149,7 @@ class Subscriptions:
             events.append(refused)
         return events
 
-    def news(self, frame: Frame) -> tuple[list[Event], list[str]]:
+    def news(self, frame: ServerMessage) -> tuple[list[Event], list[str]]:
         """A snapshot or a delta: what it was, and what to send."""
         topic = frame.topic
         view = self.views.get(topic)
@@ -166,7 +166,7 @@ class Subscriptions:
             events.append(GapHealed(topic, frame.position))
         return events, []
 
-    def _is_healed(self, topic: str, frame: Frame) -> bool:
+    def _is_healed(self, topic: str, frame: ServerMessage) -> bool:
         missing = self._missing.get(topic)
         if missing is None:
             return False
@@ -176,7 +176,7 @@ class Subscriptions:
         del self._missing[topic]
         return True
 
-    def compare(self, frame: Frame) -> tuple[list[Event], list[str], list[str]]:
+    def compare(self, frame: ServerMessage) -> tuple[list[Event], list[str], list[str]]:
         """A heartbeat's positions: events, what to send, and the topics behind."""
         events: list[Event] = []
         send: list[str] = []

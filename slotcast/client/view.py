@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct, structs
 
-from slotcast.client.frames import Frame, Position
+from slotcast.client.frames import Position, ServerMessage
 
 GONE: Final = "gone"
 """In a delta: the slot is no longer offered."""
@@ -92,7 +92,7 @@ class TopicView:
         epoch, version = position
         return epoch != self.epoch or self.version < version
 
-    def apply(self, frame: Frame) -> Applied | Skipped | Gap:
+    def apply(self, frame: ServerMessage) -> Applied | Skipped | Gap:
         """Take a snapshot or a delta of this topic.
 
         On a ``Gap`` you must subscribe again with ``since`` at ``position``.
@@ -116,7 +116,7 @@ class TopicView:
         self.version = frame.version
         return Applied(before, changes)
 
-    def _replace(self, frame: Frame) -> Applied:
+    def _replace(self, frame: ServerMessage) -> Applied:
         before, slots, bookings = self.position, self.slots, self.bookings
         holds = self.holds
         self.slots = dict(frame.slots)
@@ -136,7 +136,7 @@ class TopicView:
         )
         return Applied(before, changes)
 
-    def _slots(self, frame: Frame) -> list[Change]:
+    def _slots(self, frame: ServerMessage) -> list[Change]:
         slots, changes = self.slots, []
         for start, state in frame.slots:
             if state == GONE:
@@ -148,7 +148,7 @@ class TopicView:
                 changes.append(Change(start, old, new))
         return changes
 
-    def _bookings(self, frame: Frame) -> list[Change]:
+    def _bookings(self, frame: ServerMessage) -> list[Change]:
         changes = []
         for row in frame.bookings:
             key = str(row.get("booking_id"))
@@ -159,7 +159,7 @@ class TopicView:
                 changes.append(Change(key, _status(old), _status(row), row))
         return changes
 
-    def _held(self, frame: Frame) -> list[Change]:
+    def _held(self, frame: ServerMessage) -> list[Change]:
         changes = []
         for row in frame.holds:
             key = str(row.get("hold_id"))

@@ -12,11 +12,11 @@ from actors.domain.ids import Millis
 from care.idempotency.answers import (
     CLAIM_MS,
     KEEP_MS,
-    Answer,
     Claim,
     InProgress,
     OtherRequest,
     Stored,
+    StoredAnswer,
 )
 from care.idempotency.ports import AnswerStore
 from persistence.idempotency.store import SqlAnswerStore
@@ -25,7 +25,9 @@ from tests.fakes.answers import MemoryAnswers
 from tests.fixtures.read_model import empty_records
 
 NOW = Millis(1_700_000_000_000)
-ANSWER = Answer(201, (("location", "/v1/x/1"), ("etag", '"1"')), b'{"a":"\xc3\xa9\0"}')
+ANSWER = StoredAnswer(
+    201, (("location", "/v1/x/1"), ("etag", '"1"')), b'{"a":"\xc3\xa9\0"}'
+)
 
 
 @pytest.fixture(params=["memory", "sqlite", "asyncmy"])
@@ -58,8 +60,8 @@ async def test_an_answer_is_found_byte_for_byte(store: AnswerStore) -> None:
 
 async def test_an_empty_body_is_an_answer(store: AnswerStore) -> None:
     """204 is stored like any other."""
-    await store.keep(await claimed(store), Answer(204, (), b""), now=NOW)
-    assert await store.claim("k", "f", now=NOW) == Stored(Answer(204, (), b""))
+    await store.keep(await claimed(store), StoredAnswer(204, (), b""), now=NOW)
+    assert await store.claim("k", "f", now=NOW) == Stored(StoredAnswer(204, (), b""))
 
 
 async def test_another_request_is_told_apart(store: AnswerStore) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from slotcast.client.frames import Frame
+from slotcast.client.frames import ServerMessage
 from slotcast.client.view import TopicView
 
 VECTORS = sorted(
@@ -25,7 +25,7 @@ def test_the_same_frames_give_the_same_states(path: Path) -> None:
     vector = json.loads(path.read_text("utf-8"))
     view = TopicView("slots/prv_1/consult/2026-W49")
     steps = [
-        type(view.apply(msgspec.convert(frame, Frame))).__name__.lower()
+        type(view.apply(msgspec.convert(frame, ServerMessage))).__name__.lower()
         for frame in vector["frames"]
     ]
     assert steps == vector["steps"]

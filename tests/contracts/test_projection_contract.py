@@ -17,13 +17,13 @@ from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.projection.sqlite import SqliteProjectionStore
 from persistence.readmodel.projection.store import (
-    Applied,
-    Batch,
+    Committed,
+    Mismatch,
     Moved,
     Offset,
     ParkKind,
     ProjectionStore,
-    Refused,
+    ShardAdvance,
 )
 from persistence.sql.engine import open_engine
 from tests.fixtures.read_model import EVERYWHERE, empty_read_model
@@ -219,7 +219,7 @@ async def test_refusals_leave_no_row(model: Model) -> None:
     journal.tell(SHARD, story.registered(), story.booked(1), story.booked(2))
     operations = [op for r in journal.records[SHARD] for op in project(SHARD, r)]
     outcome = await model.store.apply(SHARD, 0, Offset(3, 1), operations)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Mismatch)
     assert all(not rows for rows in (await model.rows()).values())
     assert await model.store.offset(SHARD) == Offset(0, 0)
 
@@ -239,15 +239,15 @@ async def test_shards_have_their_own_offsets(model: Model) -> None:
 async def test_empty_operations_move_the_offset(model: Model) -> None:
     """Records without rows still move the offset."""
     outcome = await model.store.apply(SHARD, 0, Offset(5, 2), [])
-    assert outcome == Applied(Offset(5, 2))
+    assert outcome == Committed(Offset(5, 2))
     assert await model.store.apply(SHARD, 0, Offset(6, 2), []) == Moved(Offset(5, 2))
 
 
-def batch_of(journal: StoryJournal, shard: ShardId, prev_seq: int = 0) -> Batch:
+def batch_of(journal: StoryJournal, shard: ShardId, prev_seq: int = 0) -> ShardAdvance:
     """All records of a shard, as a batch that follows ``prev_seq``."""
     records = journal.records[shard]
     operations = [op for record in records for op in project(shard, record)]
-    return Batch(shard, prev_seq, Offset(len(records), 1), operations)
+    return ShardAdvance(shard, prev_seq, Offset(len(records), 1), operations)
 
 
 async def test_shards_are_written_together(model: Model) -> None:

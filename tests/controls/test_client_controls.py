@@ -9,7 +9,7 @@ import pytest
 
 from slotcast.client import AnswerUnknown
 from slotcast.client.events import SignedIn
-from slotcast.client.frames import Frame
+from slotcast.client.frames import ServerMessage
 from slotcast.client.session import LiveSession
 from slotcast.client.subscriptions import Subscriptions
 from slotcast.client.view import Applied, Gap, Skipped, TopicView
@@ -50,7 +50,7 @@ def test_without_looking_at_from_views_differ(monkeypatch: pytest.MonkeyPatch) -
     """Applying a delta over a gap leaves a hole that no position shows."""
     apply = TopicView.apply
 
-    def reckless(view: TopicView, frame: Frame) -> Applied | Skipped | Gap:
+    def reckless(view: TopicView, frame: ServerMessage) -> Applied | Skipped | Gap:
         if frame.t == "delta" and frame.epoch == view.epoch and view.position:
             view.version = min(view.version, frame.version - 1)
             view.version = max(view.version, frame.before)

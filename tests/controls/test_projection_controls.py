@@ -17,7 +17,7 @@ from persistence.readmodel.projection import plan as planning
 from persistence.readmodel.projection import sql as projection_sql
 from persistence.readmodel.projection.operations import DropClaims
 from persistence.readmodel.projection.sql import SqlProjectionStore
-from persistence.readmodel.projection.store import Offset, Refused
+from persistence.readmodel.projection.store import Mismatch, Offset
 from persistence.readmodel.tables import READ_MODEL
 from persistence.sql.engine import open_engine
 from persistence.sql.migrating import migrate
@@ -129,7 +129,7 @@ async def test_without_the_order_of_claims_the_detector_cries_wolf(
         for op in projection.project(SHARD, record)
     ]
     outcome = await model.store.apply(SHARD, 0, Offset(3, 1), operations)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Mismatch)
 
 
 async def test_without_the_mark_a_rebuild_tells_everyone_again(

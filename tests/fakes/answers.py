@@ -7,12 +7,12 @@ from actors.errors import Unavailable
 from care.idempotency.answers import (
     CLAIM_MS,
     KEEP_MS,
-    Answer,
     Claim,
     Found,
     InProgress,
     OtherRequest,
     Stored,
+    StoredAnswer,
 )
 
 
@@ -20,7 +20,7 @@ class MemoryAnswers:
     """Implements AnswerStore in memory; can be told not to answer."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, tuple[str, Millis, Answer | None]] = {}
+        self.rows: dict[str, tuple[str, Millis, StoredAnswer | None]] = {}
         self.is_away = False
 
     def _check(self) -> None:
@@ -38,7 +38,7 @@ class MemoryAnswers:
             return OtherRequest()
         return InProgress() if row[2] is None else Stored(row[2])
 
-    async def keep(self, claim: Claim, answer: Answer, *, now: Millis) -> None:
+    async def keep(self, claim: Claim, answer: StoredAnswer, *, now: Millis) -> None:
         self._check()
         if self._is_held(claim):
             fingerprint = self.rows[claim.key][0]

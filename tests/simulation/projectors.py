@@ -16,9 +16,9 @@ from persistence.journal.files.reader import WalReader
 from persistence.readmodel.memory.readmodel import MemoryReadModel
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.store import (
-    Batch,
     Offset,
     Outcome,
+    ShardAdvance,
     StoreUnavailable,
 )
 from tests.simulation.kernel import Kernel, Violation
@@ -74,7 +74,7 @@ class ShakyStore:
         self._line()
         return outcome
 
-    async def apply_together(self, batches: Sequence[Batch]) -> bool:
+    async def apply_together(self, batches: Sequence[ShardAdvance]) -> bool:
         await Turn()
         self._line()
         done = await self.model.apply_together(batches)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("slotcast.live")
 
 
-class LiveSession:
+class SocketSession:
     """The listener of a connection; releases what it counted at its end."""
 
     __slots__ = ("_address", "_conversation", "_limits", "_running", "_watcher")

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.live.core.frames import bye_frame
 from gateway.live.sessions.connection_limits import ConnectionLimits
-from gateway.live.sessions.session import LiveSession
+from gateway.live.sessions.session import SocketSession
 from gateway.live.transport.uvicorn_protocol import EXTENSION, FanoutProtocol
 from gateway.wire.problems import CloseCode
 
@@ -65,7 +65,7 @@ class LiveSocket:
         if connection is None:
             self._limits.leave(address)
         else:
-            LiveSession(self._limits, address, connection).begin(connection)
+            SocketSession(self._limits, address, connection).begin(connection)
 
     def _turn_away(self, raw: FanoutProtocol, code: CloseCode, reason: str) -> None:
         context = self._limits.context

@@ -20,7 +20,7 @@ RELEASED_AT_ONCE: Final = 10_000
 """Frames given to watchers, then others on the event loop have a turn."""
 
 
-class Delivery:
+class TopicDelivery:
     """Writes topics to watchers, and keeps which frames are owed to which."""
 
     def __init__(self, tally: LiveTally) -> None:

@@ -31,7 +31,7 @@ from gateway.live.core.frames import (
 )
 from gateway.live.core.topic_names import Kind, TopicName
 from gateway.live.topics.counters import LiveTally
-from gateway.live.topics.delivery import Delivery
+from gateway.live.topics.delivery import TopicDelivery
 from gateway.live.topics.index import ProviderTopics, ShardTopics, TopicIndex
 from gateway.live.topics.topic import Board, MeView, TopicView, schedule_rows
 from gateway.live.topics.watcher import Watcher
@@ -63,7 +63,7 @@ class Hub:
     ) -> None:
         self.encoder = encoder
         self.tally = LiveTally()
-        self.delivery = Delivery(self.tally)
+        self.delivery = TopicDelivery(self.tally)
         self.index = TopicIndex(encoder, shard_of)
         self.watchers: set[Watcher] = set()
         self._me_epoch = me_epoch

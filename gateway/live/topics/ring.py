@@ -19,7 +19,7 @@ ENTRIES_MAX: Final = 256
 AGE_MS_MAX: Final = 5 * 60_000
 
 
-class Entry(Struct, frozen=True):
+class SentDelta(Struct, frozen=True):
     """One delta as it was sent: from ``before`` to ``version``, at an instant."""
 
     before: int
@@ -35,12 +35,12 @@ class Ring:
     __slots__ = ("_entries",)
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=ENTRIES_MAX)
+        self._entries: deque[SentDelta] = deque(maxlen=ENTRIES_MAX)
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: SentDelta) -> None:
         """Keep the newest delta; the oldest leaves when there is no room."""
         self._entries.append(entry)
 
@@ -54,13 +54,13 @@ class Ring:
         while entries and entries[0].at + AGE_MS_MAX < now:
             entries.popleft()
 
-    def after(self, version: int) -> Sequence[Entry] | None:
+    def after(self, version: int) -> Sequence[SentDelta] | None:
         """Everything that follows a version; None if it is not where a delta began.
 
         A delta tells the difference between its two ends. Who stands between them may
         show a change that was undone before its end, which it does not mention.
         """
-        found: list[Entry] = []
+        found: list[SentDelta] = []
         for entry in reversed(self._entries):
             if entry.version <= version:
                 break

@@ -34,7 +34,7 @@ from gateway.live.core.frames import (
     Rows,
 )
 from gateway.live.core.topic_names import Kind, TopicName
-from gateway.live.topics.ring import Entry, Ring
+from gateway.live.topics.ring import Ring, SentDelta
 
 if TYPE_CHECKING:
     from gateway.live.topics.watcher import Watcher
@@ -240,7 +240,7 @@ class Board:
         self.version = version
         self.floor = max(self.floor, version)
         frame = self.encoder.delta(self.name, before, self.position, rows)
-        self.ring.append(Entry(before, version, rows, frame, now))
+        self.ring.append(SentDelta(before, version, rows, frame, now))
         self._forget_frames()
         return frame
 
@@ -295,7 +295,7 @@ class Board:
         merged = self._merge(missing)
         return None if merged is None else [merged]
 
-    def _merge(self, missing: Sequence[Entry]) -> Frame | None:
+    def _merge(self, missing: Sequence[SentDelta]) -> Frame | None:
         before = missing[0].before
         frame = self._merged.get(before)
         if frame is None:

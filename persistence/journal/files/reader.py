@@ -37,7 +37,7 @@ CHUNK = 1024 * 1024
 CHUNK_MIN = 16 * 1024
 
 
-class Place(Struct):
+class RecordPosition(Struct):
     """A frame's beginning: the record before it, its segment and offset."""
 
     seq: int
@@ -53,7 +53,7 @@ class WalReader:
         self._disk = disk
         self._folder = folder
         self._shard = shard
-        self._place: Place | None = None
+        self._place: RecordPosition | None = None
         self._segment: tuple[int, int] | None = None
         self._mark: int | None = None
 
@@ -119,7 +119,7 @@ class WalReader:
                 break
         return records
 
-    def _find(self, after_seq: int) -> Place:
+    def _find(self, after_seq: int) -> RecordPosition:
         """The beginning of the segment that holds ``after_seq + 1``."""
         bases = segment_bases(self._disk.names(self._folder))
         held = [base for base in bases if base <= after_seq + 1]
@@ -130,9 +130,9 @@ class WalReader:
                 "trimmed or lost. A reader that needs it must start from a snapshot or "
                 "a backup that covers it."
             )
-        return Place(held[-1] - 1, held[-1], HEADER_BYTES)
+        return RecordPosition(held[-1] - 1, held[-1], HEADER_BYTES)
 
-    def _chunk(self, place: Place, wanted: int) -> bytes:
+    def _chunk(self, place: RecordPosition, wanted: int) -> bytes:
         """Bytes from ``place`` on that begin with a whole frame.
 
         Goes on to the next segment where this one has ended.
@@ -154,7 +154,7 @@ class WalReader:
 
     def _take(
         self,
-        place: Place,
+        place: RecordPosition,
         data: bytes,
         after_seq: int,
         limit: int,

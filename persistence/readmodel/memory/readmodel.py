@@ -21,13 +21,13 @@ from persistence.readmodel.memory.directory import (
 )
 from persistence.readmodel.projection import operations as p
 from persistence.readmodel.projection.store import (
-    Applied,
-    Batch,
+    Committed,
+    Mismatch,
     Moved,
     Offset,
     Outcome,
     ParkKind,
-    Refused,
+    ShardAdvance,
     StoreUnavailable,
 )
 
@@ -35,7 +35,7 @@ from persistence.readmodel.projection.store import (
 class _Unfit(Exception):
     def __init__(self, kind: ParkKind, reason: str, other: str = "") -> None:
         super().__init__(reason)
-        self.refused = Refused(kind, reason, other)
+        self.refused = Mismatch(kind, reason, other)
 
 
 class MemoryReadModel(MemoryDirectory, MemoryHistory):
@@ -80,24 +80,24 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
         """Carry out operations and move the offset; see the port."""
         self._reach()
         self._undo = []
-        batch = Batch(shard, prev_seq, offset, operations)
+        batch = ShardAdvance(shard, prev_seq, offset, operations)
         outcome = self._carry_out(batch)
-        if isinstance(outcome, Applied):
+        if isinstance(outcome, Committed):
             self._commit([batch])
         return outcome
 
-    async def apply_together(self, batches: Sequence[Batch]) -> bool:
+    async def apply_together(self, batches: Sequence[ShardAdvance]) -> bool:
         """Apply all batches or none; see the port."""
         self._reach()
         self._undo = []
         for batch in batches:
-            if not isinstance(self._carry_out(batch), Applied):
+            if not isinstance(self._carry_out(batch), Committed):
                 self._undo_all()
                 return False
         self._commit(batches)
         return True
 
-    def _carry_out(self, batch: Batch) -> Outcome:
+    def _carry_out(self, batch: ShardAdvance) -> Outcome:
         here = self._offsets.get(batch.shard, Offset())
         if here.seq != batch.prev_seq:
             return Moved(here)
@@ -107,14 +107,14 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
         except _Unfit as unfit:
             self._undo_all()
             return unfit.refused
-        return Applied(batch.offset)
+        return Committed(batch.offset)
 
     def _undo_all(self) -> None:
         for undo in reversed(self._undo):
             undo()
         self._undo = []
 
-    def _commit(self, batches: Sequence[Batch]) -> None:
+    def _commit(self, batches: Sequence[ShardAdvance]) -> None:
         for batch in batches:
             shard, seq = batch.shard, batch.offset.seq
             if any(isinstance(one, p.AddOutbox) for one in batch.operations):

@@ -29,14 +29,14 @@ from persistence.readmodel.projection.operations_of import CELL_MINUTES, parked
 from persistence.readmodel.projection.resting import Rest, pause
 from persistence.readmodel.projection.sql_transfers import origins, portion
 from persistence.readmodel.projection.store import (
-    Applied,
-    Batch,
+    Committed,
+    Mismatch,
     Moved,
     Offset,
     Outcome,
     ParkKind,
     ProjectionStore,
-    Refused,
+    ShardAdvance,
     StoreUnavailable,
 )
 
@@ -185,13 +185,13 @@ class Projector:
 
     async def _together(self, group: list[_Ready]) -> int:
         """Project them in one transaction; 0: nothing was done."""
-        batches: list[Batch] = []
+        batches: list[ShardAdvance] = []
         for one in group:
             operations = self._all_operations(one.shard, one.records)
             if operations is None:
                 return 0
             reached = _reached(one.records)
-            batches.append(Batch(one.shard, one.offset.seq, reached, operations))
+            batches.append(ShardAdvance(one.shard, one.offset.seq, reached, operations))
         if not await self._store.apply_together(batches):
             return 0
         for batch in batches:
@@ -313,7 +313,7 @@ class Projector:
         if operations is None:
             return await self._one_by_one(shard, offset, records)
         done = await self._apply(shard, offset.seq, _reached(records), operations)
-        if isinstance(done, Refused):
+        if isinstance(done, Mismatch):
             return await self._one_by_one(shard, offset, records)
         return self._note(shard, done, len(records))
 
@@ -325,7 +325,7 @@ class Projector:
         operations: Sequence[Operation],
     ) -> Outcome:
         outcome = await self._store.apply(shard, prev_seq, reached, operations)
-        if isinstance(outcome, Applied):
+        if isinstance(outcome, Committed):
             self._notify(operations)
         return outcome
 
@@ -342,24 +342,24 @@ class Projector:
         operations: list[Operation] = []
         for record in records:
             outcome = self._operations(shard, record)
-            if isinstance(outcome, Refused):
+            if isinstance(outcome, Mismatch):
                 return None
             operations.extend(outcome)
         return operations
 
     def _operations(
         self, shard: ShardId, record: Record
-    ) -> Sequence[Operation] | Refused:
+    ) -> Sequence[Operation] | Mismatch:
         try:
             return projection.project(shard, record, cell_minutes=self._cell_minutes)
         except Poison as error:
-            return Refused(ParkKind.POISON, str(error))
+            return Mismatch(ParkKind.POISON, str(error))
         except Exception as error:
             # Whatever it is, one event must not stop the projection of all others.
             log.exception("projecting record %s of %s failed", record.seq, shard)
-            return Refused(ParkKind.POISON, f"{type(error).__name__}: {error}")
+            return Mismatch(ParkKind.POISON, f"{type(error).__name__}: {error}")
 
-    def _note(self, shard: ShardId, outcome: Applied | Moved, records: int) -> int:
+    def _note(self, shard: ShardId, outcome: Committed | Moved, records: int) -> int:
         self._offsets[shard] = outcome.offset
         if isinstance(outcome, Moved):
             log.info("another projector moved %s to %s", shard, outcome.offset.seq)
@@ -382,24 +382,24 @@ class Projector:
 
     async def _one(
         self, shard: ShardId, prev: Offset, record: Record
-    ) -> Applied | Moved:
+    ) -> Committed | Moved:
         reached = Offset(record.seq, record.epoch)
         outcome = self._operations(shard, record)
-        if not isinstance(outcome, Refused):
+        if not isinstance(outcome, Mismatch):
             applied = await self._apply(shard, prev.seq, reached, outcome)
-            if not isinstance(applied, Refused):
+            if not isinstance(applied, Mismatch):
                 return applied
             outcome = applied
         park = parked(record, outcome.kind, outcome.reason, outcome.other_booking_id)
         stored = await self._store.apply(shard, prev.seq, reached, [park])
-        if isinstance(stored, Refused):
+        if isinstance(stored, Mismatch):
             # Going on would lose the event: stop here and be heard.
             raise StoreUnavailable(f"cannot park seq {record.seq}: {stored.reason}")
-        if isinstance(stored, Applied):
+        if isinstance(stored, Committed):
             self._alarm(shard, record, outcome)
         return stored
 
-    def _alarm(self, shard: ShardId, record: Record, refused: Refused) -> None:
+    def _alarm(self, shard: ShardId, record: Record, refused: Mismatch) -> None:
         self.parked[refused.kind] += 1
         log.error(
             "ALARM: record %s of shard %s (%s, provider %s) is parked as %s: %s",

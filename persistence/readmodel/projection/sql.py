@@ -36,13 +36,13 @@ from persistence.readmodel.projection.sql_bookings import (
 from persistence.readmodel.projection.sql_profiles import write_profiles
 from persistence.readmodel.projection.sql_transfers import take_over
 from persistence.readmodel.projection.store import (
-    Applied,
-    Batch,
+    Committed,
+    Mismatch,
     Moved,
     Offset,
     Outcome,
     ParkKind,
-    Refused,
+    ShardAdvance,
     StoreUnavailable,
 )
 from persistence.sql.engine import is_data_error, lanes, reason_of
@@ -90,7 +90,7 @@ class SqlProjectionStore:
         try:
             plan = Plan(operations)
         except Poison as error:
-            return Refused(ParkKind.POISON, str(error))
+            return Mismatch(ParkKind.POISON, str(error))
         batch = _Planned(shard, prev_seq, offset, plan)
         for _ in range(COLLISIONS_MAX):
             try:
@@ -99,7 +99,7 @@ class SqlProjectionStore:
                 continue
         return await self._apply(batch, last=True)
 
-    async def apply_together(self, batches: Sequence[Batch]) -> bool:
+    async def apply_together(self, batches: Sequence[ShardAdvance]) -> bool:
         """Apply all batches or none; see the port."""
         try:
             planned = [
@@ -121,18 +121,20 @@ class SqlProjectionStore:
         except _OffsetMoved:
             return Moved(await self.offset(batch.shard))
         except BookingsMissing as missing:
-            return Refused(ParkKind.ORPHAN, str(missing))
+            return Mismatch(ParkKind.ORPHAN, str(missing))
         except IntegrityError as error:
             other = await self._do(partial(_holder, plan=batch.plan))
             if other:
-                return Refused(ParkKind.CLAIM, f"its time is claimed by {other}", other)
+                return Mismatch(
+                    ParkKind.CLAIM, f"its time is claimed by {other}", other
+                )
             if batch.plan.clinics and not last:
                 # Another shard may have registered a clinic of ours meanwhile.
                 raise _Collision from error
-            return Refused(ParkKind.POISON, reason_of(error))
+            return Mismatch(ParkKind.POISON, reason_of(error))
         except (StatementError, UnicodeError) as error:
-            return Refused(ParkKind.POISON, reason_of(error))
-        return Applied(batch.offset)
+            return Mismatch(ParkKind.POISON, reason_of(error))
+        return Committed(batch.offset)
 
     async def close(self) -> None:
         """Nothing: the engine is its owner's."""

@@ -24,7 +24,7 @@ class Offset(Struct, frozen=True):
     epoch: int = 0
 
 
-class Applied(Struct, frozen=True):
+class Committed(Struct, frozen=True):
     """Rows, notices and offset are committed."""
 
     offset: Offset
@@ -47,7 +47,7 @@ class ParkKind(StrEnum):
     """It cannot be understood or stored."""
 
 
-class Refused(Struct, frozen=True):
+class Mismatch(Struct, frozen=True):
     """Nothing was done: some operation does not fit the rows that are there."""
 
     kind: ParkKind
@@ -55,7 +55,7 @@ class Refused(Struct, frozen=True):
     other_booking_id: str = ""
 
 
-Outcome = Applied | Moved | Refused
+Outcome = Committed | Moved | Mismatch
 
 
 class StoreUnavailable(Exception):
@@ -65,7 +65,7 @@ class StoreUnavailable(Exception):
     """
 
 
-class Batch(Struct, frozen=True):
+class ShardAdvance(Struct, frozen=True):
     """What one shard's records do: ``operations`` that move it from ``prev_seq``."""
 
     shard: ShardId
@@ -103,11 +103,11 @@ class ProjectionStore(Protocol):
         """
         ...
 
-    async def apply_together(self, batches: Sequence[Batch]) -> bool:
+    async def apply_together(self, batches: Sequence[ShardAdvance]) -> bool:
         """Apply the batches of different shards in one transaction, or none of them.
 
         Begun seldom, a transaction costs little. False: nothing was done, for some
-        batch would not be ``Applied``; by itself each is told its own outcome.
+        batch would not be ``Committed``; by itself each is told its own outcome.
 
         Raises:
             StoreUnavailable: nothing is known; read the offsets again.

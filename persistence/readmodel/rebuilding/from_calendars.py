@@ -39,7 +39,7 @@ from persistence.readmodel.projection.operations_of import (
     parked,
     project,
 )
-from persistence.readmodel.projection.store import Offset, Outcome, ParkKind, Refused
+from persistence.readmodel.projection.store import Mismatch, Offset, Outcome, ParkKind
 
 
 class Seed(Struct, frozen=True):
@@ -162,7 +162,7 @@ async def sown(
         seq += 1
         some = _rows(shard, seed, cell_minutes)
         done = await twin.apply(shard, seq - 1, Offset(seq), some)
-        if isinstance(done, Refused):
+        if isinstance(done, Mismatch):
             message = f"{seed.calendar.provider_id}'s snapshot: {done.reason}"
             raise RebuildImpossible(message)
         operations.extend(some)
@@ -208,8 +208,8 @@ async def _tried(
             some = [one for one in some if isinstance(one, AddHistory | AddOutbox)]
         outcome = await twin.apply(shard, offset.seq - 1, offset, some)
     except Poison as error:
-        outcome = Refused(ParkKind.POISON, str(error))
-    if not isinstance(outcome, Refused):
+        outcome = Mismatch(ParkKind.POISON, str(error))
+    if not isinstance(outcome, Mismatch):
         return some
     park = parked(record, outcome.kind, outcome.reason, outcome.other_booking_id)
     await twin.apply(shard, offset.seq - 1, offset, [park])

@@ -30,7 +30,7 @@ from persistence.readmodel.projection.lags import lag
 from persistence.readmodel.projection.operations_of import CELL_MINUTES
 from persistence.readmodel.projection.projector import BATCH_MAX, Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
-from persistence.readmodel.projection.store import Applied, Offset
+from persistence.readmodel.projection.store import Committed, Offset
 from persistence.readmodel.rebuilding.from_calendars import (
     RebuildImpossible,
     Seed,
@@ -182,7 +182,7 @@ async def _seed(
     epochs += [seed.calendar.epoch for seed in calendars]
     reached = Offset(max(top, position), max(epochs, default=0))
     done = await store.apply(shard, 0, reached, operations)
-    if not isinstance(done, Applied):
+    if not isinstance(done, Committed):
         raise RebuildImpossible(f"{shard} could not be seeded: {done}; start again")
 
 

@@ -10,7 +10,15 @@ import pytest
 from msgspec import Struct
 
 from actors.domain.ids import Millis
-from care.jobs.jobs import ATTEMPTS_MAX, Done, Failed, Job, JobCounts, NewJob, Outcome
+from care.jobs.jobs import (
+    ATTEMPTS_MAX,
+    Completed,
+    Failed,
+    Job,
+    JobCounts,
+    NewJob,
+    Outcome,
+)
 from persistence.jobs.queue import SqlJobQueue, SqlJobSource, outbox_of
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
@@ -113,9 +121,9 @@ async def test_a_dead_workers_claim_expires(filled: Filled) -> None:
     later = Millis(NOW + 1_000)
     (again,) = await filled.claim("b", now=later, limit=9)
     assert (again.id, again.attempt) == (first.id, 2)
-    assert await source.finish([(first, Done())], now=later) == 0
-    assert await source.finish([(again, Done())], now=later) == 1
-    assert await source.finish([(again, Done())], now=later) == 0
+    assert await source.finish([(first, Completed())], now=later) == 0
+    assert await source.finish([(again, Completed())], now=later) == 1
+    assert await source.finish([(again, Completed())], now=later) == 0
     assert await source.counts(later) == JobCounts(waiting=4, done=1, dead=0)
 
 
@@ -123,10 +131,10 @@ async def test_outcomes_of_a_batch_are_recorded_together(filled: Filled) -> None
     """Each job of a batch ends as its own outcome says."""
     claimed = await filled.claim(limit=5)
     outcomes: list[tuple[Job, Outcome]] = [
-        (claimed[0], Done()),
+        (claimed[0], Completed()),
         (claimed[1], Failed("refused")),
         (claimed[2], Failed("no such address", final=True)),
-        (claimed[3], Done()),
+        (claimed[3], Completed()),
         (claimed[4], Failed("busy", after_ms=60_000)),
     ]
     assert await filled.source.finish(outcomes, now=NOW) == 5
@@ -142,7 +150,7 @@ async def test_outcomes_of_a_batch_are_recorded_together(filled: Filled) -> None
 async def test_failures_wait_longer_each_time(filled: Filled) -> None:
     """The wait doubles up to an hour; after the last attempt a person must look."""
     first, *others = await filled.claim(limit=5, lease_ms=10)
-    await filled.source.finish([(one, Done()) for one in others], now=NOW)
+    await filled.source.finish([(one, Completed()) for one in others], now=NOW)
     now, waits, job = NOW, [], first
     for attempt in range(1, ATTEMPTS_MAX):
         assert job.attempt == attempt
@@ -176,7 +184,7 @@ async def test_one_intention_is_one_job(queue: SqlJobQueue) -> None:
     assert await queue.add([again, NewJob("remind", "bkg_2/24h", NOW)], now=NOW) == 1
     claimed = await queue.claim("a", kinds={"remind"}, now=NOW, lease_ms=9, limit=9)
     assert [one.payload for one in claimed] == [{"booking_id": "bkg_1"}, {}]
-    await queue.finish([(one, Done()) for one in claimed], now=NOW)
+    await queue.finish([(one, Completed()) for one in claimed], now=NOW)
     assert await queue.add([again], now=NOW) == 0
 
 
@@ -184,7 +192,7 @@ async def test_jobs_that_were_done_long_ago_are_forgotten(queue: SqlJobQueue) ->
     """Only finished jobs are deleted, a bounded number at a time."""
     await queue.add([NewJob("tidy", f"k{n}", NOW) for n in range(4)], now=NOW)
     claimed = await queue.claim("a", kinds={"tidy"}, now=NOW, lease_ms=9, limit=3)
-    await queue.finish([(one, Done()) for one in claimed], now=NOW)
+    await queue.finish([(one, Completed()) for one in claimed], now=NOW)
     assert await queue.forget(done_before=NOW, limit=9) == 0
     later = Millis(NOW + 1)
     assert await queue.forget(done_before=later, limit=2) == 2

@@ -20,7 +20,7 @@ from actors.domain.ids import ShardId
 from persistence.readmodel.projection import projector as projecting
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
-from persistence.readmodel.projection.store import Applied, Offset, StoreUnavailable
+from persistence.readmodel.projection.store import Committed, Offset, StoreUnavailable
 from persistence.sql import engine as engines
 from persistence.sql.engine import Role, open_engine
 from tests.benchmarks.bench_projection import project, visits
@@ -247,7 +247,7 @@ async def test_a_server_that_becomes_read_only_is_left(server: MariaDbServer) ->
     plain = url.replace("slotcast:only-for-tests", "plain:plain")
     async with opened(plain) as engine:
         store = SqlProjectionStore(engine)
-        assert await store.apply(SHARD, 0, Offset(1, 1), []) == Applied(Offset(1, 1))
+        assert await store.apply(SHARD, 0, Offset(1, 1), []) == Committed(Offset(1, 1))
         before = await connection_id(engine)
         server.execute("SET GLOBAL read_only = ON")
         try:
@@ -256,7 +256,7 @@ async def test_a_server_that_becomes_read_only_is_left(server: MariaDbServer) ->
         finally:
             server.execute("SET GLOBAL read_only = OFF")
         assert await connection_id(engine) != before
-        assert await store.apply(SHARD, 1, Offset(2, 1), []) == Applied(Offset(2, 1))
+        assert await store.apply(SHARD, 1, Offset(2, 1), []) == Committed(Offset(2, 1))
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from persistence.readmodel.projection.sql import SqlProjectionStore
-from persistence.readmodel.projection.store import Applied, Offset, StoreUnavailable
+from persistence.readmodel.projection.store import Committed, Offset, StoreUnavailable
 from persistence.sql import drivers as server_drivers
 from persistence.sql import engine as engines
 from persistence.sql.engine import open_engine
@@ -36,12 +36,12 @@ async def test_a_frozen_projector_does_not_hold_its_locks_for_ever(
     frozen, living = open_engine(url, "projector"), open_engine(url, "projector")
     store = SqlProjectionStore(living)
     try:
-        assert isinstance(await store.apply(SHARD, 0, Offset(1, 1), []), Applied)
+        assert isinstance(await store.apply(SHARD, 0, Offset(1, 1), []), Committed)
         silent = await frozen.connect()
         await silent.execute(text("UPDATE projection_offset SET epoch = 9"))
         outcome: object = None
         async with asyncio.timeout(DEADLINE_S):
-            while not isinstance(outcome, Applied):
+            while not isinstance(outcome, Committed):
                 with suppress(StoreUnavailable):
                     outcome = await store.apply(SHARD, 1, Offset(2, 1), [])
         assert (await store.offset(SHARD)).epoch == 1  # nothing of it was kept

@@ -20,7 +20,7 @@ from slotcast.client.events import (
     HeartbeatSeen,
     MessageUnreadable,
     PongSeen,
-    Problem,
+    ProblemDetails,
     SignedIn,
     SignInRefused,
     SnapshotSeen,
@@ -200,7 +200,7 @@ def test_commands_are_answered_by_their_id() -> None:
     }
     second, _ = line.session.command("book", key="k2", hold_id="hld_1")
     assert line.error(second, 410, "hold_expired") == [
-        Answered(second, 410, None, Problem("hold_expired", "No."))
+        Answered(second, 410, None, ProblemDetails("hold_expired", "No."))
     ]
     body = {"hold_id": "hld_1"}
     assert line.hear(t="result", id=first, status=201, body=body) == [

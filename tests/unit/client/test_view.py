@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from slotcast.client.frames import Frame, Unreadable, read_frame
+from slotcast.client.frames import ServerMessage, Unreadable, read_frame
 from slotcast.client.view import Applied, Change, Gap, Skipped, TopicView
 
 TOPIC = "slots/prv_1/consult/2026-W49"
 NINE, TEN = "2026-12-01T09:00:00Z", "2026-12-01T10:00:00Z"
 
 
-def frame(kind: str, epoch: int, version: int, **fields: Any) -> Frame:
+def frame(kind: str, epoch: int, version: int, **fields: Any) -> ServerMessage:
     if "first" in fields:
         fields["from"] = fields.pop("first")
     told = {"t": kind, "topic": TOPIC, "epoch": epoch, "version": version, **fields}

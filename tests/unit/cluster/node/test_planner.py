@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.domain.ids import ShardId
 from actors.placement import isolated_shard, shard_name
-from cluster.keeping.planner import Node, Plan, plan
+from cluster.keeping.planner import Node, PlacementPlan, plan
 
 NAMES = ("a", "b", "c", "d", "e")
 
@@ -29,7 +29,7 @@ def clusters(draw: st.DrawFn) -> tuple[list[Node], list[ShardId], dict[ShardId, 
 
 
 def carried_out(
-    seats: dict[ShardId, str], made: Plan, steps: int
+    seats: dict[ShardId, str], made: PlacementPlan, steps: int
 ) -> dict[ShardId, str]:
     """Where shards are after the first steps of a plan."""
     after = dict(seats)

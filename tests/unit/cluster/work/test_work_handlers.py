@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from actors.domain.ids import Millis
-from care.idempotency.answers import KEEP_MS, Answer, Claim
+from care.idempotency.answers import KEEP_MS, Claim, StoredAnswer
 from care.jobs.jobs import Job
 from cluster.work.handlers import FORGET_AT_ONCE, TIDY, job_handlers
 from persistence.records.models import RECORDS
@@ -37,4 +37,4 @@ async def test_tidying_removes_expired_keys_however_many(tmp_path: Path) -> None
 async def _answered(answers: MemoryAnswers, key: str, now: Millis) -> None:
     claim = await answers.claim(key, "f", now=now)
     assert isinstance(claim, Claim)
-    await answers.keep(claim, Answer(204, (), b""), now=now)
+    await answers.keep(claim, StoredAnswer(204, (), b""), now=now)

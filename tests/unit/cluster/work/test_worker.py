@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from actors.domain.ids import Millis
 from care.jobs.jobs import (
-    Done,
+    Completed,
     Failed,
     Job,
     JobError,
@@ -72,7 +72,7 @@ async def test_each_claimed_job_is_run_and_its_outcome_recorded() -> None:
     async with working(jobs, handlers) as worker:
         await jobs.until(3)
     assert jobs.ended == {
-        "good0": Done(),
+        "good0": Completed(),
         "refused0": Failed("mailbox full", 60_000),
         "broken0": Failed("ValueError"),
     }
@@ -144,7 +144,7 @@ async def test_outcomes_outlast_a_store_that_is_away(
         assert not jobs.ended
         jobs.is_away = False
         await jobs.until(3)
-    assert set(jobs.ended.values()) == {Done()}
+    assert set(jobs.ended.values()) == {Completed()}
 
 
 async def test_a_stopping_worker_lets_running_jobs_finish() -> None:
@@ -161,7 +161,7 @@ async def test_a_stopping_worker_lets_running_jobs_finish() -> None:
         await began.wait()
         jobs.waiting += new("late", 1)
         asyncio.get_running_loop().call_soon(release.set)
-    assert jobs.ended == {"slow0": Done()}
+    assert jobs.ended == {"slow0": Completed()}
     assert [one.kind for one in jobs.waiting] == ["late"]
 
 

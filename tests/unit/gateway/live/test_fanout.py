@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.protocol import Protocol, Side
 
 from gateway.live.core.frames import Frame
-from gateway.live.sessions.session import LiveSession
+from gateway.live.sessions.session import SocketSession
 from gateway.live.topics.watcher import Watcher
 from gateway.live.transport import uvicorn_protocol as fanout
 from gateway.live.transport.connection import JOINED_MAX, LiveConnection
@@ -322,7 +322,7 @@ async def test_a_closed_connection_is_freed_at_once() -> None:
                 await client.until("snapshot")
                 assert [one for one in gc.get_objects() if type(one) is Watcher]
             await until(lambda: not live.live.hub.watchers)
-            kinds = LiveConnection, LiveSession, Watcher
+            kinds = LiveConnection, SocketSession, Watcher
             await until(
                 lambda: not [one for one in gc.get_objects() if type(one) in kinds]
             )
