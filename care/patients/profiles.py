@@ -36,7 +36,7 @@ class Coverage(StrEnum):
     SELF = "self"
 
 
-class Address(Struct, frozen=True, omit_defaults=True):
+class PostalAddress(Struct, frozen=True, omit_defaults=True):
     """Where a person lives; ``country`` is an ISO 3166 code."""
 
     street: str = ""
@@ -74,7 +74,7 @@ class PatientProfile(Struct, frozen=True, omit_defaults=True):
     email: str = ""
     phone: str = ""
     language: str = ""
-    address: Address = Address()
+    address: PostalAddress = PostalAddress()
     insurance: Insurance = Insurance()
     emergency_contact: EmergencyContact = EmergencyContact()
 

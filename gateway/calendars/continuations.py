@@ -1,13 +1,13 @@
-"""Coroutines that need no asyncio task while all they wait for are calendars.
+"""Coroutines that run without an asyncio task while they wait only for calendars.
 
 A command over the live socket mostly waits once: for the reply of its calendar. A task
 and a future for that cost as much as the command itself. ``Continuation`` runs the
 coroutine of an operation as far as its question to a calendar; the reply resumes it in
 a later turn of the event loop. REST runs the same coroutines in tasks, with futures.
 
-Rule 1: a coroutine that waits for anything else goes on as an asyncio task, of itself.
-Rule 2: what must be in a task before it waits (``asyncio.timeout`` looks at the current
-task when it is entered) awaits ``become_task`` first.
+Rule 1: a coroutine that awaits anything else continues as an asyncio task.
+Rule 2: code that needs a task before its first wait (``asyncio.timeout`` looks up the
+current task when it is entered) awaits ``become_task`` first.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from actors.errors import Unavailable
 T = TypeVar("T")
 
 RESUMED_A_TURN: Final = 64
-"""Continuations that one turn of the event loop resumes: some three milliseconds. A
-shard's reply answers up to 256 commands, and other connections wait meanwhile."""
+"""Continuations resumed in one iteration of the event loop, about three milliseconds of
+work. One reply of a shard answers up to 256 commands; the bound lets other connections
+run in between."""
 
 _WAITING, _ANSWERED, _GIVEN_UP = range(3)
 
 
 class Turns:
-    """The continuations that were answered, resumed in order and in bounded turns."""
+    """Answered continuations, resumed in order, a bounded number per loop iteration."""
 
     __slots__ = ("_due", "_is_due")
 
@@ -41,7 +42,7 @@ class Turns:
         self._is_due = False
 
     def add(self, one: Continuation[Any]) -> None:
-        """Resume it in a later turn: outside of whatever task has the reply."""
+        """Resume it in a later iteration, outside the task that received the reply."""
         self._due.append(one)
         if not self._is_due:
             self._is_due = True
@@ -58,7 +59,7 @@ class Turns:
 
 
 class Pending:
-    """One question of a continuation to a calendar: takes the place of a future."""
+    """A continuation's outstanding request to a calendar; replaces a future."""
 
     __slots__ = ("_continuation", "_error", "_reply", "_state", "_turns")
 
@@ -70,7 +71,7 @@ class Pending:
         self._error: BaseException | None = None
 
     def done(self) -> bool:
-        """Whether it was answered, or its continuation was closed."""
+        """True once it has an answer, or its continuation was closed."""
         return self._state != _WAITING
 
     def set_result(self, result: Reply, /) -> None:
@@ -80,13 +81,13 @@ class Pending:
         self._turns.add(self._continuation)
 
     def set_exception(self, exception: BaseException, /) -> None:
-        """There is no reply, and this is why."""
+        """The request failed with this exception."""
         self._error = exception
         self._state = _ANSWERED
         self._turns.add(self._continuation)
 
     def give_up(self) -> None:
-        """No answer is wanted any more: if it was not sent yet, it never is."""
+        """Abandon the request: if it has not been sent yet, it never is."""
         if self._state == _WAITING:
             self._state = _GIVEN_UP
 
@@ -99,16 +100,16 @@ class Pending:
 
 
 class Continuation(Generic[T]):
-    """A coroutine on its way, without a task of its own.
+    """A running coroutine without a task of its own.
 
-    ``ended`` is called once with its result or its error, unless it is closed before.
-    It may be called from within ``start``.
+    ``ended`` is called once, with the result or the error, unless ``close`` comes
+    first. The call may happen within ``start``.
     """
 
     __slots__ = ("_coroutine", "_ended", "_pending", "_task")
 
     running: ClassVar[Continuation[Any] | None] = None
-    """Whose coroutine is being run just now, by this class; None in a task."""
+    """The continuation whose coroutine is executing now; None inside a task."""
 
     def __init__(
         self,
@@ -121,17 +122,17 @@ class Continuation(Generic[T]):
         self._task: asyncio.Future[T] | None = None
 
     def start(self) -> None:
-        """Run as far as the first wait."""
+        """Run up to the first wait."""
         self._step()
 
     def resume(self) -> None:
-        """Go on after the reply; nothing happens once it is closed."""
+        """Continue after the reply; no effect once closed."""
         if self._pending is not None:
             self._pending = None
             self._step()
 
     def close(self) -> None:
-        """Stop it where it waits: its end concerns nobody any more."""
+        """Cancel it where it waits; ``ended`` is not called."""
         if self._pending is not None:
             self._pending.give_up()
             self._pending = None
@@ -172,15 +173,15 @@ class Continuation(Generic[T]):
 
 
 def pending_of(turns: Turns) -> Pending | None:
-    """What the running continuation waits with; None in a task."""
+    """A new request of the running continuation; None inside a task."""
     running = Continuation.running
     return None if running is None else Pending(running, turns)
 
 
 async def become_task() -> None:
-    """Go on as an asyncio task; in one, nothing happens."""
+    """Continue as an asyncio task; no effect inside one."""
     if Continuation.running is not None:
-        await asyncio.sleep(0)  # Rule 1: no calendar is waited for
+        await asyncio.sleep(0)  # Rule 1: this wait is not for a calendar
 
 
 @coroutine

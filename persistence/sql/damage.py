@@ -1,13 +1,13 @@
 """A read model in SQLite whose file is damaged: it is derived, so it is rebuilt.
 
-Whichever connection meets the damage leaves a mark beside the file. The projector, the
-only one that writes, sees the mark, puts the file aside under another name and makes a
-new one from journal and snapshots; another mark lasts until that is done::
+The connection that finds the damage leaves a mark beside the file. The projector, the
+only writer, sees the mark, puts the file aside under another name and makes a new one
+from journal and snapshots; another mark lasts until that is done::
 
-    slotcast.db.damaged   damage was met; put the file aside
+    slotcast.db.damaged   damage was found; put the file aside
     slotcast.db.anew      the file was put aside; rebuild it
 
-Connections to the file that was put aside notice that it is another one, and go.
+Connections to the file that was put aside notice that the inode changed, and close.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sqlalchemy.exc import DisconnectionError
 from actors.domain.ids import Millis
 
 KEPT: Final = 3
-"""Files put aside that are kept; older ones go, for a bad disk makes many."""
+"""Files put aside that are kept; older ones are deleted: a bad disk makes many."""
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class SqliteFile:
         self._anew = path.with_name(path.name + ".anew")
 
     def mark_damaged(self, inode: int = 0) -> None:
-        """Damage was met in the file of this inode; 0 is the one that is there."""
+        """Damage was found in the file of this inode; 0 means the present file."""
         try:
             self._damaged.write_text(str(inode or self.inode))
         except OSError:

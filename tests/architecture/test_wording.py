@@ -16,48 +16,15 @@ from tests.architecture.sources import (
 )
 
 VAGUE_WORDS = re.compile(
-    r"\b(somebody|nobody|whoever|newcomers?|mend(s|ed|ing)?|anew|noes|everybody"
-    r"|anybody|whereabouts)\b",
-    re.IGNORECASE,
+    r"""(?<![\w."])(somebody|nobody|whoever|newcomers?|mend(s|ed|ing)?|anew|noes
+    |everybody|anybody|whereabouts|knocks?)\b""",
+    re.IGNORECASE | re.VERBOSE,
 )
-"""Words that hide what a sentence is about, and pictures where a term exists."""
+"""Words that hide what a sentence is about, and pictures where a term exists.
 
-NOT_YET_PLAIN: tuple[str, ...] = (
-    "care/people/",
-    "docs/decisions/0003-long-poll-fan-out.md",
-    "docs/decisions/0005-version-is-content.md",
-    "docs/decisions/0013-lines.md",
-    "docs/decisions/0014-moving-calendars.md",
-    "docs/decisions/0016-hand-off.md",
-    "docs/decisions/0017-sharing-in-the-background.md",
-    "docs/decisions/0018-journal-redis.md",
-    "docs/decisions/0020-finished-frames.md",
-    "docs/decisions/0021-turnstile.md",
-    "docs/decisions/0022-windows.md",
-    "docs/decisions/0024-names-of-the-site.md",
-    "docs/decisions/0025-frames-in-turns.md",
-    "docs/decisions/0026-room-for-topics.md",
-    "docs/decisions/0027-own-ray-is-watched.md",
-    "docs/decisions/0034-stranded.md",
-    "docs/decisions/0035-limits-per-patient.md",
-    "docs/decisions/0038-nothing-unread.md",
-    "docs/decisions/0042-routers.md",
-    "docs/decisions/README.md",
-    "gateway/calendars/",
-    "gateway/live/",
-    "persistence/files/",
-    "persistence/findings.py",
-    "persistence/journal/",
-    "persistence/readmodel/",
-    "persistence/redis/",
-    "persistence/shared/",
-    "persistence/sql/",
-    "tests/fakes/shard_actors.py",
-    "tests/fixtures/events.py",
-    "tests/integration/sql/test_sqlite_damage.py",
-    "tests/unit/cluster/filling/test_seed.py",
-)
-"""Where such words are still found. Only ever shorten it."""
+A name that operators rely on keeps its letters: a metric (``"newcomers"``) and the
+ending of a file (``.anew``) stand behind a quote or a dot.
+"""
 
 
 def test_prose_names_its_subject() -> None:
@@ -65,7 +32,7 @@ def test_prose_names_its_subject() -> None:
     found = [
         f"{shown(path)}:{number}: {line.strip()}"
         for path in (*product_files(), *written_tests(), *documents())
-        if path != Path(__file__) and not shown(path).startswith(NOT_YET_PLAIN)
+        if path != Path(__file__)
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
         if VAGUE_WORDS.search(line)
     ]

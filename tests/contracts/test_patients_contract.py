@@ -13,11 +13,11 @@ from actors.domain.ids import ClinicId, Millis, PatientId
 from care.keys.sealing import KeyEncryptionKeys
 from care.patients.ports import FoundBy, NewPatient, NumberTaken
 from care.patients.profiles import (
-    Address,
     Coverage,
     EmergencyContact,
     Insurance,
     PatientProfile,
+    PostalAddress,
     name_and_birth,
 )
 from persistence.keys.ring import KeyRing
@@ -38,7 +38,7 @@ PROFILE = PatientProfile(
     email="Mira@example.org",
     phone="+493012345678",
     language="de",
-    address=Address(city="Berlin", country="DE"),
+    address=PostalAddress(city="Berlin", country="DE"),
     insurance=Insurance(Coverage.STATUTORY, "AOK", "A123456789"),
     emergency_contact=EmergencyContact("Jonas", "+493099999999", "brother"),
 )

@@ -24,7 +24,7 @@ from persistence.snapshots.memory import MemorySnapshots
 from tests.unit.actors import practice
 
 HASTY = HostTimeouts(released_s=0.2, warm_s=0.4, call_s=0.02, start_s=2.0, again_s=0.05)
-"""Everybody gives up early, so that a test need not wait."""
+"""All give up early, so that a test need not wait."""
 _NO_CONFIG = b""
 
 

@@ -60,7 +60,7 @@ class WaitingRoom:
         self._row: deque[QueuePlace] = deque()
         self._is_due = False
 
-    def knock(self, enter: Callable[[], None]) -> QueuePlace | None:
+    def request_admission(self, enter: Callable[[], None]) -> QueuePlace | None:
         """Let ``enter`` be called in a later turn; None if it never will be."""
         if self.is_shut():
             self.admission.tally.shut_out += 1
@@ -89,7 +89,9 @@ class WaitingRoom:
     async def pass_through(self) -> int:
         """Wait one's turn: 0 when it has come, else when to come again, in seconds."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        ticket = self.knock(lambda: None if turn.done() else turn.set_result(None))
+        ticket = self.request_admission(
+            lambda: None if turn.done() else turn.set_result(None)
+        )
         if ticket is None:
             return self.admission.come_again_s()
         try:
@@ -165,7 +167,7 @@ class WaitingConnection(asyncio.Protocol):
         if len(self._bytes) > EARLY_BYTES_MAX:
             self._transport.abort()
         elif self._ticket is None:
-            self._ticket = self._waiting_room.knock(self._enter)
+            self._ticket = self._waiting_room.request_admission(self._enter)
             if self._ticket is None:
                 self.shutdown()
 

@@ -127,7 +127,7 @@ async def test_providers_of_imported_clinics_are_registered_once() -> None:
     assert len(list(providers_of(clinics(), 3))) == 36
 
 
-def test_nobody_in_the_region_is_at_two_places_at_once() -> None:
-    """The calendar does not look; whoever makes rules does."""
+def test_no_seeded_doctor_is_at_two_places_at_once() -> None:
+    """The calendar does not check it; making the rules does."""
     for one in new_providers(DAY):
         assert overlap_problem(one.availability, Policy().cell_minutes, NOON) == ""

@@ -182,7 +182,7 @@ async def test_others_have_their_turn_between_newcomers() -> None:
         Admission(1.0, Random(1), 1e6), lambda: False, lambda: 0.0
     )
     for number in range(49):
-        assert waiting_room.knock(partial(order.append, number))
+        assert waiting_room.request_admission(partial(order.append, number))
     loop = asyncio.get_running_loop()
     turns = 0
 
