@@ -11,20 +11,14 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
-from redis.asyncio.client import PubSub
+from hiredis import ReplyError
 
 from care.sharing import Standing
-from persistence.redis.link import (
-    PAUSE_LEAST_S,
-    PAUSE_MOST_S,
-    TROUBLES,
-    jittered,
-    open_redis,
-    pending_cancellations,
-    place_of,
-)
+from persistence.redis.functions import packed
+from persistence.redis.link import PAUSE_LEAST_S, PAUSE_MOST_S, RedisAway, jittered
+from persistence.redis.wire import Line, Pushed, WireDown, address_of, connected
 
 TIMEOUT_S: Final = 2.0
 """No answer waits for a subscription, so it may take its time."""
@@ -33,8 +27,6 @@ SILENCE_MAX_S: Final = 3.0
 
 _CHANCE: Final = random.SystemRandom()
 
-Heard = Callable[[str, bytes], None]
-"""Told the channel and what was published there."""
 Began = Callable[[], Awaitable[None]]
 """Told that from now on everything published is heard."""
 
@@ -48,8 +40,7 @@ class RedisChannel:
         channels: Sequence[str],
         jitter: Callable[[], float] = _CHANCE.random,
     ) -> None:
-        self.place = place_of(url)
-        self._url = url
+        self._address = address_of(url)
         self._channels = tuple(channels)
         self._jitter = jitter
         self._away_since: float | None = monotonic()
@@ -62,55 +53,46 @@ class RedisChannel:
         seconds = monotonic() - self._away_since
         return Standing(
             ok=False,
-            detail=f"not heard from Redis at {self.place} for {seconds:.0f} s "
+            detail=f"not heard from Redis at {self._address.place} for {seconds:.0f} s "
             f"({self._reason})",
         )
 
-    async def run(self, heard: Heard, began: Began) -> None:
-        """Listen until cancelled. Redis's errors from ``began`` start it again."""
+    async def run(self, heard: Pushed, began: Began) -> None:
+        """Listen until cancelled. RedisAway from ``began`` starts it again.
+
+        ``heard`` is called while bytes are read, from the subscription on: also before
+        ``began`` has returned. What it raises ends the connection.
+        """
         pause_s = PAUSE_LEAST_S
         while True:
-            redis = open_redis(self._url, timeout_s=TIMEOUT_S, connections_max=1)
             try:
-                async with redis.pubsub() as subscription:
-                    await subscription.subscribe(*self._channels)
-                    await self._listen(subscription, heard, began)
-            except TROUBLES as error:
-                self._reason = type(error).__name__
-            finally:
-                await redis.aclose(close_connection_pool=True)
-            if pending_cancellations():
-                raise asyncio.CancelledError
+                await self._listen(heard, began)
+            except (WireDown, RedisAway, ReplyError) as error:
+                self._reason = str(error)
             if self._away_since is None:
                 self._away_since = monotonic()
                 pause_s = PAUSE_LEAST_S
             await asyncio.sleep(jittered(pause_s, self._jitter()))
             pause_s = min(PAUSE_MOST_S, pause_s * 2)
 
-    async def _listen(self, subscription: PubSub, heard: Heard, began: Began) -> None:
-        heard_at = monotonic()
-        confirmed = 0
+    async def _listen(self, heard: Pushed, began: Began) -> None:
+        line = await connected(self._address, "slotcast", TIMEOUT_S, heard)
+        try:
+            # A command each: a refusal is one reply, however many channels it names.
+            asked = [packed("SUBSCRIBE", channel) for channel in self._channels]
+            for reply in await line.ask(b"".join(asked), len(asked), TIMEOUT_S):
+                if isinstance(reply, ReplyError):
+                    raise reply
+            await began()
+            self._away_since = None
+            await self._stay(line)
+        finally:
+            line.drop("no longer listening")
+
+    async def _stay(self, line: Line) -> None:
+        """Ask for signs of life until the connection ends. Raises WireDown."""
         while True:
-            message = await subscription.get_message(timeout=SIGN_OF_LIFE_S)
-            if pending_cancellations():
-                raise asyncio.CancelledError
-            now = monotonic()
-            if message is None:
-                if now - heard_at > SILENCE_MAX_S:
-                    raise TimeoutError
-                await subscription.ping()
-                continue
-            heard_at = now
-            if message["type"] == "message":
-                _tell(message, heard)
-            elif message["type"] == "subscribe":
-                # The client subscribes again by itself after a broken connection:
-                # each full round of confirmations is a beginning.
-                confirmed += 1
-                if confirmed % len(self._channels) == 0:
-                    await began()
-                    self._away_since = None
-
-
-def _tell(message: dict[str, Any], heard: Heard) -> None:
-    heard(message["channel"].decode(), message["data"])
+            await asyncio.wait({line.ended}, timeout=SIGN_OF_LIFE_S)
+            if line.ended.done():
+                raise WireDown(line.ended.result(), sent=True, ended=True)
+            await line.ask(packed("PING"), 1, SILENCE_MAX_S - SIGN_OF_LIFE_S)

@@ -17,7 +17,7 @@ SOURCE = Path(__file__).with_name("functions.lua")
 VERSION = 1
 """Of what the functions do to the data; the checksum tells sources apart."""
 
-Word = bytes | str | int
+Word = bytes | str | int | float
 
 
 class Library(Struct, frozen=True):

@@ -1,45 +1,45 @@
-"""A road to Redis for what must never wait for it: short timeouts and a breaker.
+"""Calls to Redis that must never wait for it: short timeouts and a breaker.
 
 A call that takes longer than its time, or fails, counts against Redis; after two in
-a row (or at once, when nothing listens) the road is closed for a while, doubling and
+a row (or at once, when nothing listens) the link is closed for a while, doubling and
 jittered, and every call fails at once, without touching the network. Then one call
 tries again. So a Redis that is away or frozen costs a request at most one short wait
 per pause, and the event loop nothing.
+
+All calls of a link share one connection, pipelined; there is no pool. Redis runs one
+command at a time, whichever connection it came by, so a slow command would hold up a
+pool as well. What one connection adds is the transfer of the replies before, which are
+small: pages are bounded, and scripts answer with numbers. No call waits beyond its own
+timeout, as all calls of a link have the same one and the first to be sent is the first
+to be late. A late reply ends the connection. That fails all calls on it, and together
+they count as one failure.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha1
 from time import monotonic
-from typing import Final, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Final
 
+from hiredis import ReplyError
 from msgspec import Struct
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
 
 from actors.errors import Unavailable
 from care.sharing import Standing
-
-T = TypeVar("T")
+from persistence.redis.functions import Word, packed
+from persistence.redis.wire import Wire, WireDown, address_of
 
 REQUEST_S: Final = 0.05
 """The longest that anything on a request's way waits for Redis."""
 FAILURES_MAX: Final = 2
 PAUSE_LEAST_S, PAUSE_MOST_S = 0.1, 2.0
-"""How long the road stays closed; doubles, and is shortened by up to a half."""
-CONNECTIONS_MAX: Final = 4
-"""Calls at a time; what is sent through here is batched."""
-TROUBLES: Final = (RedisError, OSError, TimeoutError, RuntimeError)
-"""All that redis-py raises when Redis does not do what it should. RuntimeError is what
-uvloop says of a connection that was closed between two steps of the client."""
+"""How long the link stays closed; doubles, and is shortened by up to a half."""
+CALLS_MAX: Final = 1_024
+"""Calls of one link that wait for their answers; more are refused at once."""
 
-_UNREACHABLE: Final = (OSError, RedisConnectionError)
 _CHANCE: Final = random.SystemRandom()
 
 
@@ -53,46 +53,26 @@ class LinkTally(Struct):
     calls: int = 0
     failures: int = 0
     refused: int = 0
-    """Calls that were not made, for the road was closed."""
+    """Calls that were not made: the link was closed, or too many waited."""
 
 
-def place_of(url: str) -> str:
-    """Where a Redis is, without its password: for people and for the log."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+class Script:
+    """A Lua script; a server that has it already is sent its checksum alone."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        # Redis names scripts by SHA-1; nothing is kept secret by it.
+        self._digest = sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    def call(self, keys: Sequence[Word], args: Iterable[Word], *, known: bool) -> bytes:
+        """The command that runs it; ``known``: the server has it."""
+        command, text = ("EVALSHA", self._digest) if known else ("EVAL", self._source)
+        return packed(command, text, len(keys), *keys, *args)
 
 
 def jittered(pause_s: float, jitter: float) -> float:
     """A pause shortened by up to a half; ``jitter`` is from 0 to 1."""
     return pause_s * (0.5 + jitter / 2)
-
-
-def pending_cancellations() -> int:
-    """How often the running task was cancelled, and has not ended yet.
-
-    The client asks a connection for left-over bytes with a timeout of 0 seconds, and
-    now and then takes a cancellation for the end of that time.
-    """
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
-
-
-def open_redis(
-    url: str, *, timeout_s: float, connections_max: int = CONNECTIONS_MAX
-) -> Redis:
-    """A client that never retries by itself and never waits longer than told."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections_max,
-        timeout=timeout_s,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 0),
-        health_check_interval=0,
-        client_name="slotcast",
-        protocol=2,
-    )
-    return Redis.from_pool(pool)
 
 
 class RedisLink:
@@ -106,38 +86,43 @@ class RedisLink:
         now: Callable[[], float] = monotonic,
         jitter: Callable[[], float] = _CHANCE.random,
     ) -> None:
-        self.place = place_of(url)
+        """``timeout_s``: for a whole call, a new connection included."""
+        address = address_of(url)
+        self.place = address.place
         self.tally = LinkTally()
-        self._redis = open_redis(url, timeout_s=timeout_s)
+        self._wire = Wire(address, connect_s=timeout_s, answer_s=timeout_s)
         self._timeout_s = timeout_s
         self._now = now
         self._jitter = jitter
+        self._waiting = 0
         self._failures = 0
+        self._counted = 0
+        """How many failures were counted since the start."""
         self._not_before = 0.0
         self._away_since: float | None = None
         self._reason = ""
 
-    async def call(self, work: Callable[[Redis], Awaitable[T]]) -> T:
-        """Do something with Redis, within the time.
+    async def ask(self, *words: Word) -> Any:
+        """The reply to one command.
 
         Raises:
             RedisAway: it did not answer in time, refused, or is not asked just now.
         """
-        self._pass_gate()
-        self.tally.calls += 1
-        cancellations = pending_cancellations()
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                answer = await work(self._redis)
-        except TROUBLES as error:
-            self._failed(error)
-            said = str(error) if isinstance(error, ResponseError) else self._reason
-            raise RedisAway(f"Redis at {self.place} did not answer: {said}") from None
-        self._failures, self._not_before = 0, 0.0
-        self._away_since = None
-        if pending_cancellations() > cancellations:
-            raise asyncio.CancelledError
-        return answer
+        return (await self._call(packed(*words)))[0]
+
+    async def ask_all(self, commands: Iterable[Sequence[Word]]) -> list[Any]:
+        """The replies to several commands, sent together, not as a transaction.
+
+        Raises:
+            RedisAway: like ``ask``; some of the commands may have been done.
+        """
+        requests = [packed(*words) for words in commands]
+        return await self._call(b"".join(requests), len(requests))
+
+    async def run(self, script: Script, keys: Sequence[Word], *args: Word) -> Any:
+        """What a script returns. Raises RedisAway like ``ask``."""
+        known, whole = (script.call(keys, args, known=it) for it in (True, False))
+        return (await self._call(known, unknown=whole))[0]
 
     def standing(self) -> Standing:
         """Whether it answered when it was last asked."""
@@ -151,26 +136,85 @@ class RedisLink:
         )
 
     async def close(self) -> None:
-        """Give the connections back."""
-        await self._redis.aclose(close_connection_pool=True)
+        """End the connection for good."""
+        await self._wire.close()
+
+    async def _call(
+        self, request: bytes, replies: int = 1, *, unknown: bytes = b""
+    ) -> list[Any]:
+        """``unknown``: what to ask instead of a server that does not know a script."""
+        self._pass_gate()
+        self.tally.calls += 1
+        self._waiting += 1
+        counted = self._counted
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answers = await self._wire.ask(request, replies)
+                if unknown and _is_missing(answers[0]):
+                    answers = await self._wire.ask(unknown)
+            _must_be_done(answers)
+        except (WireDown, TimeoutError, ReplyError) as error:
+            if isinstance(error, TimeoutError):
+                self._wire.drop()  # the alarm of the wire may come a moment later
+            self.tally.failures += 1
+            reason = str(error) or "no answer in time"
+            if counted == self._counted:
+                self._failed(reason, at_once=_is_unreachable(error))
+            raise RedisAway(f"Redis at {self.place} did not answer: {reason}") from None
+        finally:
+            self._waiting -= 1
+        self._failures, self._not_before = 0, 0.0
+        self._away_since = None
+        return answers
 
     def _pass_gate(self) -> None:
         now = self._now()
-        if now < self._not_before:
+        if now < self._not_before or self._waiting >= CALLS_MAX:
             self.tally.refused += 1
             raise RedisAway(f"Redis at {self.place} is away; asked again soon.")
         if self._failures:
             # One call finds out; the others do not wait with it.
             self._not_before = now + self._timeout_s
 
-    def _failed(self, error: Exception) -> None:
-        self.tally.failures += 1
+    def _failed(self, reason: str, *, at_once: bool) -> None:
         self._failures += 1
-        self._reason = type(error).__name__
+        self._counted += 1
+        self._reason = reason
         now = self._now()
         if self._away_since is None:
             self._away_since = now
-        if self._failures >= FAILURES_MAX or isinstance(error, _UNREACHABLE):
+        if self._failures >= FAILURES_MAX or at_once:
             doubled = PAUSE_LEAST_S * 2 ** min(self._failures - 1, 10)
             pause_s = jittered(min(PAUSE_MOST_S, doubled), self._jitter())
             self._not_before = now + pause_s
+
+
+class Linked:
+    """An adapter that asks Redis over links of its own. Must be closed."""
+
+    def __init__(self, *links: RedisLink) -> None:
+        self._links = links
+
+    def standing(self) -> Standing:
+        """Whether Redis answered on each link when it was last asked."""
+        standings = [link.standing() for link in self._links]
+        return next((one for one in standings if not one.ok), Standing(ok=True))
+
+    async def close(self) -> None:
+        """End the connections for good."""
+        for link in self._links:
+            await link.close()
+
+
+def _is_missing(reply: object) -> bool:
+    return isinstance(reply, ReplyError) and str(reply).startswith("NOSCRIPT")
+
+
+def _must_be_done(answers: Iterable[object]) -> None:
+    for answer in answers:
+        if isinstance(answer, ReplyError):
+            raise answer
+
+
+def _is_unreachable(error: Exception) -> bool:
+    return isinstance(error, WireDown) and not error.late

@@ -3,6 +3,10 @@
 Why not a client library: an append is one command that must cost little, and what
 matters is whether a request was handed to the network before it failed, which decides
 between "nothing was done" and "the outcome is unknown".
+
+Replies belong to requests by their order alone. So a request keeps its place when its
+caller is cancelled, and a reply that is late ends the connection: it can never be taken
+for the answer to another request.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -24,6 +28,7 @@ CONNECT_S = 1.0
 ANSWER_S = 3.0
 """A Redis silent for so long is taken for away."""
 _NOTHING = object()
+_LATE = "no answer in time"
 _NOT_UNDERSTOOD = (
     "it is not understood: it is redis://user:password@host:port/number, and in "
     "the password / # ? @ : % are written as %2F %23 %3F %40 %3A %25"
@@ -34,13 +39,17 @@ class WireDown(Exception):
     """The connection failed.
 
     ``sent``: the request may have arrived. ``ended``: the connection did, which may
-    have been before; a new one may be answered.
+    have been before; a new one may be answered. ``late``: nothing is known but that no
+    answer came in time.
     """
 
-    def __init__(self, detail: str, *, sent: bool, ended: bool = False) -> None:
+    def __init__(
+        self, detail: str, *, sent: bool, ended: bool = False, late: bool = False
+    ) -> None:
         super().__init__(detail)
         self.sent = sent
         self.ended = ended
+        self.late = late
 
 
 class Address(Struct, frozen=True):
@@ -92,6 +101,10 @@ def address_of(url: str) -> Address:
     )
 
 
+Pushed = Callable[[str, bytes], None]
+"""Told a channel, and what was published there."""
+
+
 class _Asked(Struct, eq=False):
     """A request on its way, and the replies that have come."""
 
@@ -101,11 +114,20 @@ class _Asked(Struct, eq=False):
     replies: list[Any]
 
 
-class _Line(asyncio.Protocol):
+class Line(asyncio.Protocol):
     """One TCP connection. Its end fails everything that waits on it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, pushed: Pushed | None = None
+    ) -> None:
+        """``pushed``: told what is published, once the connection has subscribed.
+
+        It is called while bytes are read; what it raises ends the connection.
+        """
+        self.ended: asyncio.Future[str] = loop.create_future()
+        """Why it ended, once it has."""
         self._loop = loop
+        self._pushed = pushed
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._asked: deque[_Asked] = deque()
         self._transport: asyncio.Transport | None = None
@@ -132,6 +154,9 @@ class _Line(asyncio.Protocol):
         try:
             reader.feed(data)
             while (reply := reader.gets()) is not _NOTHING:
+                if self._pushed and type(reply) is list and reply[0] == b"message":
+                    self._pushed(reply[1].decode(), reply[2])
+                    continue
                 first = asked[0]
                 first.replies.append(reply)
                 if len(first.replies) == first.awaited:
@@ -154,9 +179,15 @@ class _Line(asyncio.Protocol):
             self._alarm = self._loop.call_at(deadline, self._look)
         return answer
 
-    def drop(self, why: str) -> None:
+    async def ask(self, request: bytes, replies: int, timeout_s: float) -> list[Any]:
+        """Like ``Wire.ask``, on this connection and no other. Raises WireDown."""
+        if not self.is_open:
+            raise WireDown("the connection ended", sent=False, ended=True)
+        return await self.send(request, replies, timeout_s)
+
+    def drop(self, why: str, *, late: bool = False) -> None:
         """Give the connection up at once."""
-        self._fail(why)
+        self._fail(why, late=late)
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
@@ -168,18 +199,22 @@ class _Line(asyncio.Protocol):
             return
         first = self._asked[0].deadline
         if first <= self._loop.time():
-            self.drop("no answer in time")
+            self.drop(_LATE, late=True)
         else:
             self._alarm = self._loop.call_at(first, self._look)
 
-    def _fail(self, why: str, *, ended: bool = False) -> None:
+    def _fail(self, why: str, *, ended: bool = False, late: bool = False) -> None:
+        if not self.ended.done():
+            self.ended.set_result(why)
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
         waiting, self._asked = self._asked, deque()
         for asked in waiting:
             if not asked.answer.done():
-                asked.answer.set_exception(WireDown(why, sent=True, ended=ended))
+                asked.answer.set_exception(
+                    WireDown(why, sent=True, ended=ended, late=late)
+                )
                 # Who was cancelled meanwhile does not look; that is no error.
                 asked.answer.exception()
 
@@ -200,7 +235,7 @@ class Wire:
         self._name = name
         self._connect_s = connect_s
         self._answer_s = answer_s
-        self._line: _Line | None = None
+        self._line: Line | None = None
         self._connecting = asyncio.Lock()
         self._closed = False
 
@@ -230,39 +265,46 @@ class Wire:
             self.drop()
             await asyncio.sleep(0)  # the transport closes its socket in the next round
 
-    async def _connected(self) -> _Line:
+    async def _connected(self) -> Line:
         async with self._connecting:
             if self._line is not None and self._line.is_open:
                 return self._line
             if self._closed:
                 raise WireDown("closed", sent=False)
-            try:
-                async with asyncio.timeout(self._connect_s):
-                    self._line = await self._greeted()
-            except (OSError, TimeoutError, WireDown) as error:
-                why = str(error) or "no answer in time"
-                raise WireDown(f"{self._address.place}: {why}", sent=False) from error
+            self._line = await connected(self._address, self._name, self._connect_s)
             return self._line
 
-    async def _greeted(self) -> _Line:
-        address = self._address
-        loop = asyncio.get_running_loop()
-        _, line = await loop.create_connection(
-            lambda: _Line(loop),
-            address.host,
-            address.port,
-            ssl=_secured(address) if address.secure else None,
-        )
-        greeting = _greeting(address, self._name)
-        try:
-            replies = await line.send(
-                b"".join(greeting), len(greeting), self._connect_s
-            )
-            _must_be_welcome(replies[:-1])
-        except BaseException:
-            line.drop("not greeted")
-            raise
-        return line
+
+async def connected(
+    address: Address, name: str, timeout_s: float, pushed: Pushed | None = None
+) -> Line:
+    """A connection that was greeted, for ``pushed`` see Line. Raises WireDown."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _greeted(address, name, timeout_s, pushed)
+    except (OSError, TimeoutError, WireDown) as error:
+        late = isinstance(error, TimeoutError) or getattr(error, "late", False)
+        raise WireDown(str(error) or _LATE, sent=False, late=late) from error
+
+
+async def _greeted(
+    address: Address, name: str, timeout_s: float, pushed: Pushed | None
+) -> Line:
+    loop = asyncio.get_running_loop()
+    _, line = await loop.create_connection(
+        lambda: Line(loop, pushed),
+        address.host,
+        address.port,
+        ssl=_secured(address) if address.secure else None,
+    )
+    greeting = _greeting(address, name)
+    try:
+        replies = await line.ask(b"".join(greeting), len(greeting), timeout_s)
+        _must_be_welcome(replies[:-1])
+    except BaseException:
+        line.drop("not greeted")
+        raise
+    return line
 
 
 def _greeting(address: Address, name: str) -> Sequence[bytes]:

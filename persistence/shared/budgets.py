@@ -10,15 +10,13 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from redis.asyncio import Redis
-
-from care.sharing import Spending, Standing
-from persistence.redis.link import RedisLink
+from care.sharing import Spending
+from persistence.redis.link import Linked, RedisLink, Script
 
 TIMEOUT_S: Final = 0.25
 """No request waits for a settlement, and Redis may be busy with a disk."""
 
-_SETTLE: Final = """
+_SETTLE: Final = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local left = {}
@@ -40,7 +38,7 @@ for i, key in ipairs(KEYS) do
   left[i] = text
 end
 return left
-"""
+""")
 """First the bucket fills until the spending began, then it fills and is spent from."""
 
 
@@ -49,11 +47,12 @@ def lasts_ms(rate_per_s: float, burst: int) -> int:
     return math.ceil(2 * burst / rate_per_s * 1000) + 1000
 
 
-class RedisBudgets:
+class RedisBudgets(Linked):
     """Implements RateBudgets."""
 
     def __init__(self, url: str, site: str) -> None:
         self._link = RedisLink(url, timeout_s=TIMEOUT_S)
+        super().__init__(self._link)
         self._prefix = f"{site}:rate:"
 
     async def settle(self, spendings: Sequence[Spending]) -> Sequence[float]:
@@ -63,18 +62,5 @@ class RedisBudgets:
         for one in spendings:
             lasts = lasts_ms(one.rate_per_s, one.burst)
             arguments += (one.tokens, one.over_ms, one.rate_per_s, one.burst, lasts)
-
-        async def ask(redis: Redis) -> list[bytes]:
-            script = redis.register_script(_SETTLE)
-            left: list[bytes] = await script(keys=keys, args=arguments)
-            return left
-
-        return [float(text) for text in await self._link.call(ask)]
-
-    def standing(self) -> Standing:
-        """See RateBudgets.standing."""
-        return self._link.standing()
-
-    async def close(self) -> None:
-        """Give the connections back."""
-        await self._link.close()
+        left: list[bytes] = await self._link.run(_SETTLE, keys, *arguments)
+        return [float(text) for text in left]

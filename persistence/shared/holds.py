@@ -7,14 +7,13 @@ deadline.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
-from redis.asyncio import Redis
+from typing import Final
 
 from actors.domain.ids import HoldId, Millis
 from actors.ports import Clock
-from care.sharing import HoldNote, Standing
-from persistence.redis.link import REQUEST_S, RedisLink
+from care.sharing import HoldNote
+from persistence.redis.functions import Word
+from persistence.redis.link import REQUEST_S, Linked, RedisLink
 
 EXCHANGE_S: Final = 0.25
 """Exchanges are made in the background, and Redis may be busy with a disk."""
@@ -24,13 +23,14 @@ LONGEST_MS: Final = 30 * 60_000
 """Longer than any hold lasts: a set whose clock was wrong does not stay."""
 
 
-class RedisHolds:
+class RedisHolds(Linked):
     """Implements SharedHolds."""
 
     def __init__(self, url: str, site: str, clock: Clock) -> None:
         self._clock = clock
         self._reading = RedisLink(url, timeout_s=REQUEST_S)
         self._writing = RedisLink(url, timeout_s=EXCHANGE_S)
+        super().__init__(self._reading, self._writing)
         self._prefix = f"{site}:holds:"
 
     async def exchange(
@@ -42,18 +42,17 @@ class RedisHolds:
             by_key.setdefault(note.key, {})[note.hold_id] = note.expires
         if not by_key:
             return {}
-
-        async def ask(redis: Redis) -> list[Any]:
-            async with redis.pipeline(transaction=False) as pipeline:
-                for key, members in by_key.items():
-                    name = self._prefix + key
-                    pipeline.zadd(name, members)
-                    pipeline.zremrangebyrank(name, 0, -NOTES_MAX - 1)
-                    pipeline.pexpire(name, LONGEST_MS)
-                    self._read(pipeline, key)
-                return list(await pipeline.execute())
-
-        found = await self._writing.call(ask)
+        commands: list[Sequence[Word]] = []
+        for key, members in by_key.items():
+            name = self._prefix + key
+            scored = [word for one, ends in members.items() for word in (ends, one)]
+            commands += (
+                ("ZADD", name, *scored),
+                ("ZREMRANGEBYRANK", name, 0, -NOTES_MAX - 1),
+                ("PEXPIRE", name, LONGEST_MS),
+                self._read(key),
+            )
+        found = await self._writing.ask_all(commands)
         return {
             key: _notes(key, rows)
             for key, rows in zip(by_key, found[3::4], strict=True)
@@ -61,33 +60,17 @@ class RedisHolds:
 
     async def find(self, key: str) -> Sequence[HoldNote]:
         """See SharedHolds.find."""
+        return _notes(key, await self._reading.ask(*self._read(key)))
 
-        async def ask(redis: Redis) -> list[Any]:
-            async with redis.pipeline(transaction=False) as pipeline:
-                self._read(pipeline, key)
-                return list(await pipeline.execute())
-
-        (rows,) = await self._reading.call(ask)
-        return _notes(key, rows)
-
-    def _read(self, pipeline: Any, key: str) -> None:
+    def _read(self, key: str) -> Sequence[Word]:
         # Deadlines are those of the calendars' clock; machines agree within seconds.
         now = self._clock.now()
-        pipeline.zrangebyscore(self._prefix + key, f"({now}", "+inf", withscores=True)
-
-    def standing(self) -> Standing:
-        """See SharedHolds.standing."""
-        reading = self._reading.standing()
-        return reading if not reading.ok else self._writing.standing()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._reading.close()
-        await self._writing.close()
+        name = self._prefix + key
+        return "ZRANGEBYSCORE", name, f"({now}", "+inf", "WITHSCORES"
 
 
-def _notes(key: str, rows: Sequence[tuple[bytes, float]]) -> list[HoldNote]:
+def _notes(key: str, found: Sequence[bytes]) -> list[HoldNote]:
     return [
         HoldNote(key, HoldId(name.decode()), Millis(int(expires)))
-        for name, expires in rows
+        for name, expires in zip(found[::2], found[1::2], strict=True)
     ]

@@ -8,12 +8,10 @@ projector writes by compare-and-set.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from redis.asyncio import Redis
-
-from persistence.redis.link import RedisAway, RedisLink
+from persistence.redis.link import Linked, RedisAway, RedisLink, Script
 
 TTL_S = 6.0
 """How long a lease lives without its holder: what a takeover waits at most."""
@@ -21,23 +19,26 @@ RENEW_S = 2.0
 """How often its holder renews it, and another asks for it."""
 TIMEOUT_S = 1.0
 
-_RENEW = (
+_TAKE = Script(
     "if redis.call('get', KEYS[1]) == ARGV[1] then "
-    "return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
+    "return redis.call('pexpire', KEYS[1], ARGV[2]) end "
+    "if redis.call('set', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end "
+    "return 0"
 )
-_GIVE_BACK = (
+_GIVE_BACK = Script(
     "if redis.call('get', KEYS[1]) == ARGV[1] then "
     "return redis.call('del', KEYS[1]) end return 0"
 )
 
 
-class RedisLease:
+class RedisLease(Linked):
     """A lease of a name, under a token of its holder's own. Must be closed."""
 
     def __init__(
         self, url: str, site: str, name: str, token: str, *, ttl_s: float = TTL_S
     ) -> None:
         self._link = RedisLink(url, timeout_s=TIMEOUT_S)
+        super().__init__(self._link)
         self._key = f"{site}:lease:{name}"
         self._token = token
         self._ttl_ms = int(ttl_s * 1000)
@@ -48,23 +49,12 @@ class RedisLease:
         Raises:
             RedisAway: the outcome is unknown.
         """
-
-        async def ask(redis: Redis) -> bool:
-            taken = await redis.set(self._key, self._token, nx=True, px=self._ttl_ms)
-            return bool(taken) or bool(await self._run(redis, _RENEW, self._ttl_ms))
-
-        return await self._link.call(ask)
+        taken = await self._link.run(_TAKE, [self._key], self._token, self._ttl_ms)
+        return bool(taken)
 
     async def give_back(self) -> None:
         """Let another have it at once; one that is not ours stays. Raises RedisAway."""
-        await self._link.call(lambda redis: self._run(redis, _GIVE_BACK))
-
-    async def close(self) -> None:
-        """End the connection."""
-        await self._link.close()
-
-    def _run(self, redis: Redis, script: str, *values: int) -> Awaitable[Any]:
-        return redis.eval(script, 1, self._key, self._token, *map(str, values))
+        await self._link.run(_GIVE_BACK, [self._key], self._token)
 
 
 async def while_holding(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from redis.asyncio import Redis
-
-from care.sharing import Standing
-from persistence.redis.link import REQUEST_S, RedisLink
+from persistence.redis.link import REQUEST_S, Linked, RedisLink
 
 KEEP_S: Final = 0.25
 """Keeping is done in the background."""
@@ -16,12 +13,13 @@ PAGE_BYTES_MAX: Final = 64 * 1024
 """A larger page is not kept: it would hold up all others."""
 
 
-class RedisPages:
+class RedisPages(Linked):
     """Implements HotPages."""
 
     def __init__(self, url: str, site: str) -> None:
         self._reading = RedisLink(url, timeout_s=REQUEST_S)
         self._writing = RedisLink(url, timeout_s=KEEP_S)
+        super().__init__(self._reading, self._writing)
         self._prefix = f"{site}:page:"
 
     async def find(self, names: Sequence[str]) -> Mapping[str, bytes]:
@@ -29,11 +27,7 @@ class RedisPages:
         if not names:
             return {}
         keys = [self._prefix + name for name in names]
-
-        async def ask(redis: Redis) -> list[Any]:
-            return list(await redis.mget(keys))
-
-        found = await self._reading.call(ask)
+        found = await self._reading.ask("MGET", *keys)
         return {
             name: page
             for name, page in zip(names, found, strict=True)
@@ -46,21 +40,7 @@ class RedisPages:
         if not small:
             return
         ttl_ms = int(ttl_s * 1000)
-
-        async def ask(redis: Redis) -> None:
-            async with redis.pipeline(transaction=False) as pipeline:
-                for name, page in small.items():
-                    pipeline.set(self._prefix + name, page, px=ttl_ms)
-                await pipeline.execute()
-
-        await self._writing.call(ask)
-
-    def standing(self) -> Standing:
-        """See HotPages.standing."""
-        reading = self._reading.standing()
-        return reading if not reading.ok else self._writing.standing()
-
-    async def close(self) -> None:
-        """Give the connections back."""
-        await self._reading.close()
-        await self._writing.close()
+        await self._writing.ask_all(
+            ("SET", self._prefix + name, page, "PX", ttl_ms)
+            for name, page in small.items()
+        )

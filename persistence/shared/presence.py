@@ -6,14 +6,13 @@ For ``slotcast cluster status`` alone. A line that is not repeated is out of dat
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, TypeVar, cast
+from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
-from redis.asyncio import Redis
 
 from actors.domain.ids import Millis
-from persistence.redis.link import RedisLink
+from persistence.redis.link import Linked, RedisLink
 
 TELL_S = 3.0
 """How often a process repeats its line."""
@@ -50,7 +49,7 @@ class WorkerLine(Struct, frozen=True):
 Line = TypeVar("Line", GatewayLine, WorkerLine)
 
 
-class _Presence(Generic[Line]):
+class _Presence(Linked, Generic[Line]):
     """The lines of one kind of process of a site. Must be closed."""
 
     _suffix: ClassVar[str]
@@ -58,39 +57,24 @@ class _Presence(Generic[Line]):
 
     def __init__(self, url: str, site: str) -> None:
         self._link = RedisLink(url, timeout_s=TIMEOUT_S)
+        super().__init__(self._link)
         self._key = f"{site}:{self._suffix}"
 
     async def tell(self, line: Line) -> None:
         """Leave our line. Raises RedisAway."""
         name, content = f"{line.node}/{line.index}", msgspec.json.encode(line)
-
-        async def put(redis: Redis) -> None:
-            await redis.hset(self._key, name, content.decode())
-
-        await self._link.call(put)
+        await self._link.ask("HSET", self._key, name, content)
 
     async def leave(self, node: str, index: int) -> None:
         """Take our line away. Raises RedisAway."""
-
-        async def drop(redis: Redis) -> None:
-            await redis.hdel(self._key, f"{node}/{index}")
-
-        await self._link.call(drop)
+        await self._link.ask("HDEL", self._key, f"{node}/{index}")
 
     async def current(self, now: Millis) -> list[Line]:
         """The lines repeated of late, by node and index. Raises RedisAway."""
-
-        async def ask(redis: Redis) -> dict[bytes, bytes]:
-            return cast("dict[bytes, bytes]", await redis.hgetall(self._key))
-
-        found = (await self._link.call(ask)).values()
+        found: list[bytes] = await self._link.ask("HVALS", self._key)
         lines = [msgspec.json.decode(one, type=self._line) for one in found]
         fresh = [line for line in lines if now - line.at < STALE_MS]
         return sorted(fresh, key=lambda line: (line.node, line.index))
-
-    async def close(self) -> None:
-        """End the connection."""
-        await self._link.close()
 
 
 class RedisPresence(_Presence[GatewayLine]):

@@ -16,17 +16,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from redis.asyncio import Redis
 
 from actors.domain.ids import Millis
 from actors.errors import Unavailable
 from actors.ports import Clock
 from care.sharing import Learn, Revocation, Standing
 from persistence.redis.channel import RedisChannel
-from persistence.redis.link import RedisAway, RedisLink
+from persistence.redis.functions import Word
+from persistence.redis.link import RedisAway, RedisLink, Script
 from persistence.shared.revocations_file import FileRevocations
 
 REVOCATIONS_MAX: Final = 100_000
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 _decode = msgspec.json.Decoder(Revocation).decode
 
-_ADD: Final = """
+_ADD: Final = Script("""
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1])
 if redis.call('ZCARD', KEYS[1]) + (#ARGV - 4) / 2 > tonumber(ARGV[2]) then
   return redis.error_reply('FULL')
@@ -65,7 +65,7 @@ redis.call('EXPIRE', KEYS[2], ARGV[3])
 redis.call('EXPIRE', KEYS[3], ARGV[3])
 for i = 6, #ARGV, 2 do redis.call('PUBLISH', ARGV[4], ARGV[i]) end
 return new
-"""
+""")
 
 
 class RedisRevocations:
@@ -128,50 +128,39 @@ class RedisRevocations:
 
     async def _put(self, members: Sequence[tuple[Millis, bytes]]) -> None:
         now = self._clock.now()
-        arguments: list[float | bytes | str] = [
-            now,
-            REVOCATIONS_MAX,
-            KEY_LASTS_S,
-            self._news,
-        ]
+        arguments: list[Word] = [now, REVOCATIONS_MAX, KEY_LASTS_S, self._news]
         for until, word in members:
             arguments += (until, word)
-
-        async def ask(redis: Redis) -> None:
-            script = redis.register_script(_ADD)
-            await script(keys=[self._held, self._stamped, self._list], args=arguments)
-
-        await self._link.call(ask)
+        keys = [self._held, self._stamped, self._list]
+        await self._link.run(_ADD, keys, *arguments)
 
     async def _read_all(self, learn: Learn) -> None:
         now = self._clock.now()
-
-        async def ask(redis: Redis) -> tuple[Any, list[Any], list[Any]]:
-            # The stamp first: whatever is added meanwhile makes it differ again.
-            stamp = await redis.get(self._stamped) or b""
-            number = _number_of(stamp)
-            newest = await redis.zrangebyscore(self._list, number, number)
-            return (
-                stamp,
-                list(newest),
-                list(await redis.zrangebyscore(self._held, now, "+inf")),
-            )
-
-        self._stamp, newest, words = await self._link.call(ask)
-        self._newest = (_number_of(self._stamp), newest[0]) if newest else None
+        known = set(self._known)
+        # The stamp first: whatever is added meanwhile makes it differ again.
+        stamp = await self._link.ask("GET", self._stamped) or b""
+        number = _number_of(stamp)
+        newest, words = await self._link.ask_all(
+            [
+                ("ZRANGEBYSCORE", self._list, number, number),
+                ("ZRANGEBYSCORE", self._held, now, "+inf"),
+            ]
+        )
+        self._stamp, self._newest = stamp, (number, newest[0]) if newest else None
         self.read_in_full += 1
         there = set(words)
         lost = [
             (until, word)
             for word, until in self._known.items()
-            if until > now and word not in there
+            # One heard after the question may not be in the answer, and is not lost.
+            if until > now and word in known and word not in there
         ]
         self._known = {
             word: until for word, until in self._known.items() if until > now
         }
         self._tell(words, learn)
         # Until they are read there: putting them back can fail.
-        self._unlisted = {word for _, word in lost}
+        self._unlisted = self._known.keys() - there
         self._heard = True
         if lost:
             log.warning("%d revocations were lost in Redis and are put back", len(lost))
@@ -187,21 +176,17 @@ class RedisRevocations:
             return False
         number, known = self._newest
         expected = set(self._unlisted)
-
-        async def ask(redis: Redis) -> list[Any]:
-            return list(
-                await redis.zrangebyscore(self._list, number, "+inf", withscores=True)
-            )
-
-        found = await self._link.call(ask)
-        if not found or (int(found[0][1]), found[0][0]) != (number, known):
+        found: list[bytes] = await self._link.ask(
+            "ZRANGEBYSCORE", self._list, number, "+inf", "WITHSCORES"
+        )
+        words, numbers = found[::2], found[1::2]
+        if not found or (int(numbers[0]), words[0]) != (number, known):
             return False
-        listed = {word for word, _ in found}
-        if not expected <= listed:
+        if not expected <= set(words):
             return False
-        self._tell([word for word, _ in found[1:]], learn)
-        self._unlisted -= listed
-        self._newest = int(found[-1][1]), found[-1][0]
+        self._tell(words[1:], learn)
+        self._unlisted.difference_update(words)
+        self._newest = int(numbers[-1]), words[-1]
         self._stamp = b"n%d" % self._newest[0]
         return True
 
@@ -232,7 +217,7 @@ class RedisRevocations:
             try:
                 # Before the stamp is read: one heard meanwhile is under the next one.
                 unlisted = bool(self._unlisted)
-                stamp = await self._link.call(lambda redis: redis.get(self._stamped))
+                stamp = await self._link.ask("GET", self._stamped)
                 if (stamp or b"") == self._stamp and not unlisted:
                     continue
                 if not _number_of(stamp) or not await self._read_new(learn):
@@ -257,7 +242,7 @@ class RedisRevocations:
             learn(found)
 
 
-def _number_of(stamp: Any) -> int:
+def _number_of(stamp: bytes | None) -> int:
     """The number in a stamp; 0 for one of an older program, or none."""
-    text = bytes(stamp or b"")
+    text = stamp or b""
     return int(text[1:]) if text[:1] == b"n" and text[1:].isdigit() else 0

@@ -67,7 +67,7 @@ class RedisWakeups:
         try:
             while True:
                 self._again.discard(topic)
-                await self._link.call(lambda redis: redis.publish(channel, b""))
+                await self._link.ask("PUBLISH", channel, b"")
                 if topic not in self._again:
                     return
         except RedisAway:

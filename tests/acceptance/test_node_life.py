@@ -10,7 +10,6 @@ from contextlib import suppress
 
 import psutil
 import pytest
-from redis import Redis
 
 from cluster.own_ray.parts import kind_of
 from tests.fixtures.cluster import (
@@ -260,19 +259,19 @@ def test_another_projector_takes_over_and_nothing_is_projected_twice(
 ) -> None:
     """The one with the lease is killed: another has it when it has run out, and the
     read model is what the journal says."""
-    with Redis.from_url(redis_server.url) as redis:
 
-        def leader() -> int:
-            token = redis.get(f"{SITE}:lease:projector")
-            assert token is None or isinstance(token, bytes)
-            return int(token.partition(b"-")[0]) if token else 0
+    def leader() -> int:
+        length, token = redis_server.ask("GET", f"{SITE}:lease:projector").split(
+            b"\r\n", 1
+        )
+        return 0 if length == b"$-1" else int(token.partition(b"-")[0])
 
-        with patients.booking(cluster.nodes["n2"].url) as rush:
-            wait_until(lambda: leader() > 0, 10)
-            lost = leader()
-            os.kill(lost, signal.SIGKILL)
-            wait_until(lambda: leader() not in (0, lost), 60, cluster.story)
-            rush.more(5)
+    with patients.booking(cluster.nodes["n2"].url) as rush:
+        wait_until(lambda: leader() > 0, 10)
+        lost = leader()
+        os.kill(lost, signal.SIGKILL)
+        wait_until(lambda: leader() not in (0, lost), 60, cluster.story)
+        rush.more(5)
     verdict = cluster.json("verify", node="n2")
     assert verdict["problems"] == []
     assert verdict["bookings"] > len(patients.booked), "those that were cancelled too"
@@ -285,12 +284,11 @@ def test_the_status_tells_how_the_journal_is(
     told = cluster.json("cluster", "status", node="n3")
     assert told["journal"]["state"] == "well"
     assert 0 < told["journal"]["full"] < 1
-    with Redis.from_url(redis_server.url) as redis:
-        redis.config_set("appendfsync", "everysec")
-        try:
-            done = cluster.run("cluster", "status", node="n3")
-        finally:
-            redis.config_set("appendfsync", "always")
+    assert redis_server.ask("CONFIG", "SET", "appendfsync", "everysec") == b"+OK\r\n"
+    try:
+        done = cluster.run("cluster", "status", node="n3")
+    finally:
+        redis_server.ask("CONFIG", "SET", "appendfsync", "always")
     assert done.returncode == 1
     assert "refuses" in done.stdout
     assert "appendfsync everysec" in done.stderr

@@ -160,7 +160,7 @@ async def test_forgotten_buckets_take_no_room(
     url, site = place()
     store = RedisBudgets(url, site)
     await store.settle([spent(100, rate=50)])
-    ttl = await store._link.call(lambda redis: redis.pttl(f"{site}:rate:a"))
+    ttl = await store._link.ask("PTTL", f"{site}:rate:a")
     assert 0 < ttl <= 2 * 100 / 50 * 1000 + 1000
     await store.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -15,13 +15,7 @@ import pytest
 from actors.domain.ids import Millis
 from care.sharing import Revocation, RevocationKind, Spending
 from cluster.clock import SystemClock
-from persistence.redis.link import (
-    CONNECTIONS_MAX,
-    FAILURES_MAX,
-    PAUSE_MOST_S,
-    RedisAway,
-    RedisLink,
-)
+from persistence.redis.link import FAILURES_MAX, PAUSE_MOST_S, RedisAway, RedisLink
 from persistence.shared.budgets import RedisBudgets
 from persistence.shared.pages import RedisPages
 from persistence.shared.revocations_file import FileRevocations
@@ -127,7 +121,7 @@ async def test_requests_and_sockets_do_not_notice(
             await serve_some(live, person, 1)
         assert (await socket.ask("ping"))["t"] == "pong"
         for link in links:
-            assert link.tally.failures <= FAILURES_MAX + CONNECTIONS_MAX
+            assert link.tally.failures <= FAILURES_MAX
             link._now = monotonic
         await live.api.client.get(PATH)
         budgets = live.api.ports.budgets
@@ -222,55 +216,57 @@ async def test_two_gateways_share_one_limit(redis: RedisServer) -> None:
 async def test_a_frozen_redis_costs_one_short_wait_per_pause(
     redis: RedisServer,
 ) -> None:
-    """One call in each pause waits in vain, the others fail at once; thawed, Redis is
-    found again."""
+    """After the failures that close the link one call in each pause waits in vain, the
+    others fail at once; thawed, Redis is found again."""
     at_s = 0.0
     link = RedisLink(redis.url, timeout_s=1.0, now=lambda: at_s)
-    assert await link.call(lambda client: client.ping())
+    assert await link.ask("PING") == b"PONG"
     redis.freeze()
     for pauses in range(3):
         for _ in range(70):
             with pytest.raises(RedisAway):
-                await link.call(lambda client: client.get("x"))
-        assert link.tally.failures == 1 + pauses
+                await link.ask("GET", "x")
+        assert link.tally.failures == FAILURES_MAX + pauses
         at_s += PAUSE_MOST_S
-    assert link.tally.refused == 3 * 69
+    assert link.tally.refused == 3 * 70 - link.tally.failures
     redis.thaw()
     async with asyncio.timeout(PATIENCE_S):
         while not link.standing().ok:
             at_s += PAUSE_MOST_S
             try:
                 # Late answers of given up calls must not be taken for this one's.
-                assert await link.call(lambda client: client.echo("now")) == b"now"
+                assert await link.ask("ECHO", "now") == b"now"
             except RedisAway:
                 await asyncio.sleep(0.02)
     await link.close()
 
 
-async def _awaited(work: Awaitable[Any]) -> Any:
-    return await work
-
-
-async def test_whoever_is_told_to_end_ends(redis: RedisServer) -> None:
-    """At whichever step of a call the cancellation comes; the client alone swallows
-    some of them, which the second half shows: without our look it would go on."""
-    link = RedisLink(redis.url, timeout_s=5.0)
-    ends = {"link": 0, "client": 0}
-    calls: dict[str, Callable[[], Awaitable[Any]]] = {
-        "link": lambda: link.call(lambda client: client.incr("x")),
-        "client": lambda: link._redis.incr("x"),
-    }
-    for name, call in calls.items():
-        for steps in range(1, 40):
-            task = asyncio.ensure_future(_awaited(call()))
+async def test_a_cancelled_call_ends_and_the_link_goes_on(redis: RedisServer) -> None:
+    """At whichever step of a call the cancellation comes, connecting included; the
+    next call has its own answer."""
+    for steps in range(1, 40):
+        link = RedisLink(redis.url, timeout_s=PATIENCE_S)
+        for number in range(2):
+            task = asyncio.ensure_future(link.ask("ECHO", "cancelled"))
             for _ in range(steps):
                 await asyncio.sleep(0)
             told = task.cancel()
             await asyncio.wait({task})
-            ends[name] += told and not task.cancelled()
-    assert ends["link"] == 0
-    assert ends["client"] > 0
-    await link.close()
+            assert task.cancelled() or not told
+            assert await link.ask("ECHO", number) == b"%d" % number
+        assert link.tally.failures == 0
+        await link.close()
+
+
+async def test_what_redis_forgot_of_scripts_is_sent_again(redis: RedisServer) -> None:
+    """After a restart, or SCRIPT FLUSH, a settlement is answered as before."""
+    budgets = RedisBudgets(redis.url, "away")
+    spending = [Spending("k", 1, 0, 0.001, 10)]
+    (before,) = await budgets.settle(spending)
+    redis.ask("SCRIPT", "FLUSH")
+    (after,) = await budgets.settle(spending)
+    assert (round(before), round(after)) == (9, 8)
+    await budgets.close()
 
 
 async def test_without_the_breaker_every_call_would_wait(redis: RedisServer) -> None:
@@ -280,7 +276,7 @@ async def test_without_the_breaker_every_call_would_wait(redis: RedisServer) -> 
     for _ in range(10):
         link._failures, link._not_before = 0, 0.0
         with pytest.raises(RedisAway):
-            await link.call(lambda client: client.get("x"))
+            await link.ask("GET", "x")
     assert (link.tally.failures, link.tally.refused) == (10, 0)
     await link.close()
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
+from typing import Any
 
 import msgspec
 import pytest
 
 from actors.domain.ids import Millis
 from care.sharing import Revocation, RevocationKind
+from persistence.redis.functions import Word
 from persistence.redis.link import RedisAway
 from persistence.shared.revocations_redis import RedisRevocations
 from tests import factories as make
@@ -109,10 +111,7 @@ async def test_a_list_that_is_another_one_is_read_in_full(
     await mute.add(token(1))
     await mute.add(token(2))
     async with one.following():
-        async with asyncio.timeout(20):
-            await mute._link.call(
-                lambda redis: redis.delete(*(f"{site}:revoked:{x}" for x in ("list",)))
-            )
+        redis_server.ask("DEL", f"{site}:revoked:list")
         for number in (11, 12, 13):
             await mute.add(token(number))
         await until(lambda: one.known == {"t1", "t2", "t11", "t12", "t13"})
@@ -126,18 +125,10 @@ async def test_a_stamp_of_an_older_program_is_read_in_full(
     """Nodes are upgraded one by one: what an old one adds is found."""
     one = Follower(redis_server.url, site)
     async with one.following():
-        old = RedisRevocations(redis_server.url, site, SteppedClock(make.NOW))
-        await old._link.call(
-            lambda redis: redis.zadd(
-                f"{site}:revoked",
-                {msgspec.json.encode(token(9)): LATER},
-            )
-        )
-        await old._link.call(
-            lambda redis: redis.set(f"{site}:revoked:stamp", "1795988392.4821")
-        )
+        word = msgspec.json.encode(token(9))
+        redis_server.ask("ZADD", f"{site}:revoked", LATER, word)
+        redis_server.ask("SET", f"{site}:revoked:stamp", "1795988392.4821")
         await until(lambda: one.known == {"t9"})
-        await old.close()
 
 
 async def test_one_lost_before_the_first_comparison_is_put_back(
@@ -174,3 +165,33 @@ async def test_putting_back_is_tried_again_until_redis_has_it(
         redis_server.ask("DEL", *keys)
         await until(lambda: redis_server.ask("ZCARD", keys[0]) == b":1\r\n")
         assert next(refusals, None) is None
+
+
+async def test_one_heard_while_all_are_read_is_not_taken_for_lost(
+    redis_server: RedisServer, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was published after Redis answered, so the answer does not hold it: nothing
+    is put back now, and the next comparison looks for it."""
+    one = Follower(redis_server.url, site)
+    await one.store.add(token(1))
+    ask_all, put = one.store._link.ask_all, one.store._put
+    added: list[bytes] = []
+
+    async def overtaken(commands: Iterable[Sequence[Word]]) -> list[Any]:
+        replies = await ask_all(commands)
+        one.store._tell([msgspec.json.encode(token(2))], one.learn)
+        return replies
+
+    async def counted(members: Sequence[tuple[Millis, bytes]]) -> None:
+        added.extend(word for _, word in members)
+        await put(members)
+
+    monkeypatch.setattr(one.store._link, "ask_all", overtaken)
+    monkeypatch.setattr(one.store, "_put", counted)
+    await one.store._read_all(one.learn)
+    assert one.known == {"t1", "t2"}
+    assert added == []
+    assert one.store._unlisted == {msgspec.json.encode(token(2))}
+    await one.store._read_all(one.learn)
+    assert added == [msgspec.json.encode(token(2))]
+    await one.store.close()
