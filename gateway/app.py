@@ -54,6 +54,7 @@ from gateway.metrics.metrics import (
     ShardAccounts,
     ShardCollector,
 )
+from gateway.platform.role_routes import router as roles_router
 from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
 from gateway.services import Services, services
@@ -231,12 +232,16 @@ def _mount_features(
     app.openapi = lambda: with_routes_of(app, described)  # type: ignore[method-assign]
 
 
+ACCOUNT_ROUTERS: Final = (auth_router, session_router, roles_router)
+"""Features that need accounts."""
+
+
 def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[FeatureRouter]:
     """Ordinary features, those whose stores this gateway was given."""
     has_stores = ports.jobs is not None and ports.answers is not None
     routers = [jobs_router] if has_stores else []
     if ports.accounts is not None:
-        routers += [auth_router, session_router]
+        routers += ACCOUNT_ROUTERS
         if config.demo and ports.outgoing is not None:
             routers.append(demo_router)
     return routers

@@ -46,7 +46,9 @@ class Services:
 def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
     """Make them. Call once per gateway: metrics register themselves."""
     metrics = GatewayMetrics(ports.registry)
-    access = Access(ports.calendars, believe_s=config.access_cache_s)
+    access = Access(
+        ports.calendars, believe_s=config.access_cache_s, now=ports.clock.now
+    )
     commands = Commands(
         ports.calendars,
         ports.clock,

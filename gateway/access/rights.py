@@ -1,12 +1,8 @@
-"""Who may do what to whom: the whole of authorization, as one table.
+"""Checks callers against the table of rights (table.py).
 
-A relation is ``own`` when the patient acts for themself or on what is theirs, when
-the calendar is the doctor's, or when its provider belongs to the administrator's
-clinic; everything else is ``other``. For platform administrators all is ``own``.
-
-Three permissions: ``yes``; ``no`` is 403 forbidden; ``hide`` is 404, as if the object
-did not exist, so that ids cannot be probed. The live socket asks this table too, per
-topic and per command. A generated test walks every cell.
+The live socket asks here too, per topic and per command. What a token says needs no
+look-up; whose clinic a provider is, the calendar says; whether a clinic knows a
+patient is remembered for five minutes (known_patients.py).
 """
 
 from __future__ import annotations
@@ -14,143 +10,64 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from time import monotonic
-from types import MappingProxyType
 from typing import Final
 
-from actors.domain.ids import ClinicId, PatientId, ProviderId, provider_of
-from actors.domain.messages.answers import ProviderView
-from actors.domain.messages.reads import ReadProvider
+from actors.domain.ids import (
+    BookingId,
+    ClinicId,
+    Millis,
+    PatientId,
+    ProviderId,
+    provider_of,
+)
+from actors.domain.messages.answers import BookingView, ProviderView
+from actors.domain.messages.reads import ReadBooking, ReadProvider
 from actors.ports import Calendars
-from gateway.access.tokens import Caller, Role
-from gateway.wire.errors import AccountRequired, Forbidden, NotFound, Unauthenticated
-
-
-class Action(StrEnum):
-    """What can be asked of the gateway."""
-
-    READ_PROVIDER = "read_provider"
-    READ_SLOTS = "read_slots"
-    PLACE_HOLD = "place_hold"
-    LIST_HOLDS = "list_holds"
-    READ_HOLD = "read_hold"
-    EXTEND_HOLD = "extend_hold"
-    RELEASE_HOLD = "release_hold"
-    BOOK = "book"
-    CONFIRM_HOLD = "confirm_hold"
-    READ_BOOKING = "read_booking"
-    LIST_BOOKINGS = "list_bookings"
-    CANCEL_BOOKING = "cancel_booking"
-    RESCHEDULE_BOOKING = "reschedule_booking"
-    CHECK_IN = "check_in"
-    COMPLETE = "complete"
-    MARK_NO_SHOW = "mark_no_show"
-    UNDO = "undo"
-    READ_SCHEDULE = "read_schedule"
-    READ_AVAILABILITY = "read_availability"
-    SET_AVAILABILITY = "set_availability"
-    READ_TIME_OFF = "read_time_off"
-    ADD_TIME_OFF = "add_time_off"
-    REMOVE_TIME_OFF = "remove_time_off"
-    REGISTER_PROVIDER = "register_provider"
-    RETIRE_PROVIDER = "retire_provider"
-    REINSTATE_PROVIDER = "reinstate_provider"
-    READ_JOBS = "read_jobs"
-    RESEND_JOBS = "resend_jobs"
-    READ_ACCOUNT = "read_account"
-    END_SESSION = "end_session"
-    CHANGE_PASSWORD = "change_password"  # noqa: S105 - a word of the table
-    READ_CLINIC = "read_clinic"
-    PUT_CLINIC = "put_clinic"
-
-
-class Relation(StrEnum):
-    """How the caller stands to what is acted on."""
-
-    OWN = "own"
-    OTHER = "other"
-
-
-class Permission(StrEnum):
-    """What the table says."""
-
-    YES = "yes"
-    NO = "no"
-    HIDE = "hide"
-
-
-#                      patient      doctor       clinic_admin  admin
-#                      own   other  own   other  own   other   own
-_TABLE: Final = """
-read_provider          yes   yes    yes   yes    yes   yes     yes
-read_slots             yes   yes    yes   yes    yes   yes     yes
-place_hold             yes   no     yes   no     yes   no      yes
-list_holds             yes   yes    no    no     no    no      no
-read_hold              yes   hide   yes   hide   yes   hide    yes
-extend_hold            yes   hide   yes   hide   yes   hide    yes
-release_hold           yes   hide   yes   hide   yes   hide    yes
-book                   yes   no     yes   no     yes   no      yes
-confirm_hold           yes   hide   yes   hide   yes   hide    yes
-read_booking           yes   hide   yes   hide   yes   hide    yes
-list_bookings          yes   no     no    no     no    no      no
-cancel_booking         yes   hide   yes   hide   yes   hide    yes
-reschedule_booking     yes   hide   yes   hide   yes   hide    yes
-check_in               no    no     yes   hide   yes   hide    yes
-complete               no    no     yes   hide   yes   hide    yes
-mark_no_show           no    no     yes   hide   yes   hide    yes
-undo                   no    no     yes   hide   yes   hide    yes
-read_schedule          no    no     yes   no     yes   no      yes
-read_availability      no    no     yes   no     yes   no      yes
-set_availability       no    no     yes   no     yes   no      yes
-read_time_off          no    no     yes   no     yes   no      yes
-add_time_off           no    no     yes   no     yes   no      yes
-remove_time_off        no    no     yes   no     yes   no      yes
-register_provider      no    no     no    no     no    no      yes
-retire_provider        no    no     no    no     yes   no      yes
-reinstate_provider     no    no     no    no     yes   no      yes
-read_jobs              no    no     no    no     no    no      yes
-resend_jobs            no    no     no    no     no    no      yes
-read_account           yes   yes    yes   yes    yes   yes     yes
-end_session            yes   hide   yes   hide   yes   hide    yes
-change_password        yes   yes    yes   yes    yes   yes     yes
-read_clinic            yes   yes    yes   yes    yes   yes     yes
-put_clinic             no    no     no    no     yes   no      yes
-"""
-
-PUBLIC: Final = frozenset({Action.READ_PROVIDER, Action.READ_SLOTS, Action.READ_CLINIC})
-"""What needs no token."""
-
-OF_ACCOUNT: Final = frozenset(
-    {Action.READ_ACCOUNT, Action.END_SESSION, Action.CHANGE_PASSWORD}
+from care.people.accounts import PROOF_MS
+from gateway.access.known_patients import PatientsOfClinics
+from gateway.access.table import (
+    HIDDEN_AS,
+    NEEDS_ACCOUNT,
+    OF,
+    PERMISSIONS,
+    PUBLIC,
+    Action,
+    GuardianScope,
+    Of,
+    Permission,
+    Relation,
+    scope_needed,
 )
-"""What an account does with itself, in every role; "other" is another's session."""
-
-_COLUMNS: Final = (
-    (Role.PATIENT, Relation.OWN),
-    (Role.PATIENT, Relation.OTHER),
-    (Role.DOCTOR, Relation.OWN),
-    (Role.DOCTOR, Relation.OTHER),
-    (Role.CLINIC_ADMIN, Relation.OWN),
-    (Role.CLINIC_ADMIN, Relation.OTHER),
-    (Role.ADMIN, Relation.OWN),
+from gateway.access.tokens import CLINIC_ROLES, Caller, Role
+from gateway.wire.errors import (
+    AccountRequired,
+    Forbidden,
+    NotFound,
+    ReauthenticationRequired,
+    SecondFactorRequired,
+    Unauthenticated,
 )
 
+__all__ = [
+    "HIDDEN_AS",
+    "NEEDS_ACCOUNT",
+    "OF",
+    "PERMISSIONS",
+    "PUBLIC",
+    "Access",
+    "Action",
+    "Of",
+    "Permission",
+    "ProviderFacts",
+    "Relation",
+    "acting_patient",
+    "owner_of",
+    "signed_in",
+    "zone_name_of",
+]
 
-def _parse(table: str) -> dict[tuple[Action, Role, Relation], Permission]:
-    permissions = {}
-    for line in table.strip().splitlines():
-        name, *words = line.split()
-        for (role, relation), word in zip(_COLUMNS, words, strict=True):
-            permissions[Action(name), role, relation] = Permission(word)
-    return permissions
-
-
-PERMISSIONS: Final = MappingProxyType(_parse(_TABLE))
-"""(action, role, relation) -> permission; every cell exists."""
-
-HIDDEN_AS: Final = {"hld": "hold_not_found", "bkg": "booking_not_found"}
-"""How an object that is hidden is denied, by the prefix of its id."""
+LEVEL_TWO_FACTORS: Final = 2
 _FACTS_MAX: Final = 20_000
 
 
@@ -165,7 +82,11 @@ class ProviderFacts:
 
 
 class Access:
-    """Looks up the caller's relation to a provider and checks the table of rights."""
+    """Looks up the caller's relation to an object and checks the table of rights.
+
+    ``known``: which patients clinics know; without it none is known. ``now``: the
+    instant that proofs of identity are as old as.
+    """
 
     def __init__(
         self,
@@ -173,13 +94,50 @@ class Access:
         *,
         believe_s: float,
         monotonic_s: Callable[[], float] = monotonic,
+        known: PatientsOfClinics | None = None,
+        now: Callable[[], Millis] = lambda: Millis(0),
     ) -> None:
         self._calendars = calendars
         self._believe_s = believe_s
         self._now = monotonic_s
+        self._known = known
+        self._instant = now
         self._facts: OrderedDict[ProviderId, tuple[float, ProviderFacts]] = (
             OrderedDict()
         )
+
+    def decide(
+        self, caller: Caller, action: Action, relation: Relation, missing: str = ""
+    ) -> Permission:
+        """The table's word on a caller who stands like this to an object.
+
+        ``missing`` is the code of an object that is not there; without it the one of
+        what the action is done to. Whether an object exists is decided before
+        anything else shows.
+
+        Raises:
+            NotFound: it is not the caller's to know of.
+            Forbidden: the role, or the scope of the token, does not reach so far.
+            AccountRequired: the token has no account.
+            SecondFactorRequired, ReauthenticationRequired: the session needs more.
+        """
+        if action in NEEDS_ACCOUNT and caller.identity is None:
+            raise AccountRequired
+        permission = PERMISSIONS[action, caller.role, relation]
+        if permission is Permission.HIDE:
+            raise NotFound(code=missing or HIDDEN_AS[OF[action]])
+        if permission is Permission.NO:
+            raise Forbidden
+        _check_scope(caller, action)
+        identity = caller.identity
+        if identity is None:
+            return permission
+        if permission.needs_second_factor and identity.level < LEVEL_TWO_FACTORS:
+            raise SecondFactorRequired
+        age = self._instant() - identity.proved_at
+        if permission.needs_fresh_proof and age >= PROOF_MS:
+            raise ReauthenticationRequired
+        return permission
 
     async def to_provider(
         self, caller: Caller | None, action: Action, provider_id: ProviderId
@@ -187,15 +145,15 @@ class Access:
         """Let a caller act on a provider's calendar; patients act for themselves.
 
         Raises:
-            Unauthenticated, Forbidden: they may not.
-            NotFound: the provider does not exist (asked for clinic staff only).
+            Unauthenticated, NotFound: there is no caller, or no provider (asked for
+                clinics' people only).
+            Forbidden: and what else ``decide`` raises.
         """
         caller = signed_in(caller)
-        relation = await self._relation(caller, provider_id)
+        relation = await self._to_calendar(caller, provider_id)
         if relation is None:
             raise NotFound(code="provider_not_found")
-        if PERMISSIONS[action, caller.role, relation] is not Permission.YES:
-            raise Forbidden
+        self.decide(caller, action, relation)
         return caller
 
     async def to_object(
@@ -207,62 +165,98 @@ class Access:
         ``kind`` is the prefix that the id must have.
 
         Raises:
-            Unauthenticated, Forbidden: they may not.
-            NotFound: there is none, or it is not theirs to know of.
+            Unauthenticated, NotFound: there is no caller, or none that they may
+                know of.
+            Forbidden: and what else ``decide`` raises.
         """
         caller = signed_in(caller)
         provider_id = provider_of(owned_id) if owned_id.startswith(kind) else None
         relation = None
         if provider_id is not None:
-            relation = await self._relation(caller, provider_id)
-        nobodys = Relation.OWN if caller.role is Role.ADMIN else Relation.OTHER
-        permission = PERMISSIONS[action, caller.role, relation or nobodys]
-        if permission is Permission.NO:
-            raise Forbidden
-        if permission is Permission.HIDE or provider_id is None or relation is None:
-            raise NotFound(code=HIDDEN_AS[kind])
+            relation = await self._to_calendar(caller, provider_id)
+            if relation is not Relation.OWN and await self._under_glass(
+                caller, kind, provider_id, owned_id
+            ):
+                relation = Relation.OWN
+        nobodys = Relation.OWN if caller.is_demo_admin else Relation.OTHER
+        missing = _MISSING[kind]
+        self.decide(caller, action, relation or nobodys, missing)
+        if provider_id is None or relation is None:
+            raise NotFound(code=missing)
         return caller, provider_id
 
-    def to_clinic(
+    async def to_patient(
+        self, caller: Caller | None, action: Action, patient_id: PatientId
+    ) -> Caller:
+        """Let a caller act on a patient.
+
+        Raises:
+            Unauthenticated, NotFound: there is no caller, or none that they may
+                know of.
+            Unavailable: whether the clinic knows the patient cannot be looked up.
+            Forbidden: and what else ``decide`` raises.
+        """
+        caller = signed_in(caller)
+        if action in NEEDS_ACCOUNT and caller.identity is None:
+            raise AccountRequired  # before it is looked up
+        own = await self.stands_to_patient(caller, patient_id)
+        self.decide(caller, action, Relation.OWN if own else Relation.OTHER)
+        return caller
+
+    async def stands_to_patient(self, caller: Caller, patient_id: PatientId) -> bool:
+        """Whether a patient is the caller's own. Raises Unavailable."""
+        if caller.patient_id is not None:
+            return caller.patient_id == patient_id
+        if caller.glass_patient == patient_id:
+            return True
+        clinic_id = await self.clinic_of(caller)
+        if clinic_id is None or self._known is None:
+            return False
+        return await self._known.is_known(clinic_id, patient_id)
+
+    async def clinic_of(self, caller: Caller) -> ClinicId | None:
+        """The clinic that a caller acts for: a doctor's is their calendar's."""
+        if caller.provider_id is not None:
+            facts = await self.facts(caller.provider_id)
+            return None if facts is None else facts.clinic_id
+        return caller.clinic_id
+
+    async def to_clinic(
         self, caller: Caller | None, action: Action, clinic_id: ClinicId
     ) -> Caller:
         """Let a caller act on a clinic.
 
         Raises:
-            Unauthenticated, Forbidden: they may not.
+            Unauthenticated, NotFound: there is no caller, or none that they may
+                know of.
+            Forbidden: and what else ``decide`` raises.
         """
         caller = signed_in(caller)
-        own = caller.role is Role.ADMIN or caller.clinic_id == clinic_id
-        relation = Relation.OWN if own else Relation.OTHER
-        if PERMISSIONS[action, caller.role, relation] is not Permission.YES:
-            raise Forbidden
+        own = caller.is_demo_admin or await self.clinic_of(caller) == clinic_id
+        self.decide(caller, action, Relation.OWN if own else Relation.OTHER)
         return caller
 
     def to_account(self, caller: Caller | None, action: Action) -> Caller:
         """Let a caller act on their own account; demo tokens have none.
 
         Raises:
-            Unauthenticated, Forbidden: they may not.
-            AccountRequired: the token names no account.
+            Unauthenticated: there is no caller.
+            Forbidden: and what else ``decide`` raises.
         """
         caller = signed_in(caller)
-        if PERMISSIONS[action, caller.role, Relation.OWN] is not Permission.YES:
-            raise Forbidden
-        if caller.identity is None:
-            raise AccountRequired
+        self.decide(caller, action, Relation.OWN)
         return caller
 
     def to_platform(self, caller: Caller | None, action: Action) -> Caller:
         """Let a caller act on what belongs to the platform and no clinic.
 
         Raises:
-            Unauthenticated, Forbidden: they may not.
+            Unauthenticated: there is no caller.
+            Forbidden: and what else ``decide`` raises.
         """
         caller = signed_in(caller)
         own = caller.role is Role.ADMIN
-        relation = Relation.OWN if own else Relation.OTHER
-        if PERMISSIONS[action, caller.role, relation] is not Permission.YES:
-            raise Forbidden
+        self.decide(caller, action, Relation.OWN if own else Relation.OTHER)
         return caller
 
     async def zone_of(self, provider_id: ProviderId) -> str:
@@ -292,19 +286,48 @@ class Access:
         """Ask again next time: the profile or the rules have just changed."""
         self._facts.pop(provider_id, None)
 
-    async def _relation(
+    async def _to_calendar(
         self, caller: Caller, provider_id: ProviderId
     ) -> Relation | None:
-        if caller.role is Role.PATIENT or caller.role is Role.ADMIN:
-            return Relation.OWN
+        """How a caller stands to a calendar; None if there is no such provider."""
+        if caller.patient_id is not None or caller.is_demo_admin:
+            return Relation.OWN  # the calendar looks whose a hold or a booking is
         if caller.role is Role.DOCTOR:
             own = caller.subject == provider_id
-        else:
+        elif caller.role in CLINIC_ROLES:
             facts = await self.facts(provider_id)
             if facts is None:
                 return None
             own = caller.subject == facts.clinic_id
+        else:
+            own = False
         return Relation.OWN if own else Relation.OTHER
+
+    async def _under_glass(
+        self, caller: Caller, kind: str, provider_id: ProviderId, owned_id: str
+    ) -> bool:
+        """Whether a booking is of the patient whom the caller broke the glass for."""
+        glass = caller.glass_patient
+        if glass is None or kind != "bkg":
+            return False
+        view = await self._calendars.ask(ReadBooking(provider_id, BookingId(owned_id)))
+        return isinstance(view, BookingView) and view.patient_id == glass
+
+
+_MISSING: Final = {"hld": HIDDEN_AS[Of.HOLD], "bkg": HIDDEN_AS[Of.BOOKING]}
+"""By the prefix of an object's id."""
+
+
+def _check_scope(caller: Caller, action: Action) -> None:
+    """Raises Forbidden: the token's scopes do not hold the action."""
+    if caller.role is Role.SERVICE:
+        if action.value not in caller.scopes and action not in PUBLIC:
+            raise Forbidden("This client's scopes do not hold this.")
+    elif caller.role is Role.GUARDIAN:
+        granted = [one for one in GuardianScope if one.value in caller.scopes]
+        reach = max((one.reach for one in granted), default=-1)
+        if reach < scope_needed(action).reach:
+            raise Forbidden("This guardianship does not reach so far.")
 
 
 def zone_name_of(view: ProviderView) -> str:
@@ -320,15 +343,28 @@ def signed_in(caller: Caller | None) -> Caller:
     return caller
 
 
+def owner_of(caller: Caller) -> PatientId | None:
+    """Whose hold or booking a caller may act on: a patient's own, None for anybody's.
+
+    None means staff to a calendar: only roles that are staff get it.
+
+    Raises:
+        Forbidden: the caller is neither.
+    """
+    if caller.patient_id is None and not caller.is_staff:
+        raise Forbidden
+    return caller.patient_id
+
+
 def acting_patient(caller: Caller, patient_id: str | None) -> PatientId | None:
     """The patient that a hold or a booking is for: the caller, or the one staff name.
 
     Returns None for staff who named no patient.
 
     Raises:
-        Forbidden: a patient named another patient.
+        Forbidden: a patient named another patient, or the caller is neither.
     """
-    own = caller.patient_id
+    own = owner_of(caller)
     if own is None:
         return PatientId(patient_id) if patient_id is not None else None
     if patient_id is not None and patient_id != own:

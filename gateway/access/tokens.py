@@ -52,12 +52,34 @@ class Role(StrEnum):
     """What a caller is; ``subject`` says which one."""
 
     PATIENT = "patient"
+    GUARDIAN = "guardian"
+    """Acts for a dependant, who is the subject."""
     DOCTOR = "doctor"
+    STAFF = "staff"
+    """Works at a clinic's reception."""
     CLINIC_ADMIN = "clinic_admin"
     ADMIN = "admin"
+    """Administers the platform."""
+    AUDITOR = "auditor"
+    """Reads the audit trail of a tenant; the subject is a clinic or the platform."""
+    SERVICE = "service"
+    """A program of a clinic."""
 
 
-_PREFIXES: Final = {Role.PATIENT: "pat", Role.DOCTOR: "prv", Role.CLINIC_ADMIN: "cln"}
+CLINIC_ROLES: Final = frozenset({Role.STAFF, Role.CLINIC_ADMIN, Role.SERVICE})
+"""Their subject is a clinic; what is its providers' is theirs."""
+STAFF_ROLES: Final = CLINIC_ROLES | {Role.DOCTOR, Role.ADMIN}
+"""They act on patients' holds and bookings. Named one by one: what is neither these
+nor a patient acts on none."""
+_PREFIXES: Final = {
+    Role.PATIENT: "pat",
+    Role.GUARDIAN: "pat",
+    Role.DOCTOR: "prv",
+    **dict.fromkeys(CLINIC_ROLES, "cln"),
+}
+_GLASS: Final = "glass:"
+"""Begins the scope that names the patient whom the glass is broken for."""
+SCOPES_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +110,18 @@ class Caller:
     token_id: str = ""
     identity: Identity | None = None
     """None for demo tokens, which name a role and a subject and no account."""
+    scopes: tuple[str, ...] = ()
+    """What a guardian, a service or a broken glass reaches; never beyond the role."""
 
     def is_same_person(self, other: Caller) -> bool:
-        """Whether two tokens name the same person in the same role."""
-        mine = (self.role, self.subject, self.account)
-        return mine == (other.role, other.subject, other.account)
+        """Whether two tokens name the same person in the same role, alike far."""
+        mine = (self.role, self.subject, self.account, self.scopes)
+        return mine == (other.role, other.subject, other.account, other.scopes)
+
+    @property
+    def person(self) -> str:
+        """What limits and connections are counted by: a clinic has many accounts."""
+        return self.account or f"{self.role}:{self.subject}"
 
     @property
     def account(self) -> str:
@@ -101,8 +130,25 @@ class Caller:
 
     @property
     def patient_id(self) -> PatientId | None:
-        """The patient they are, if they are one."""
-        return PatientId(self.subject) if self.role is Role.PATIENT else None
+        """The patient whom they act as: themself, or a guardian's dependant."""
+        if self.role is Role.PATIENT or self.role is Role.GUARDIAN:
+            return PatientId(self.subject)
+        return None
+
+    @property
+    def is_proxy(self) -> bool:
+        """Whether they act as a patient who is somebody else."""
+        return self.role is Role.GUARDIAN
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether they act on the holds and bookings of patients."""
+        return self.role in STAFF_ROLES
+
+    @property
+    def is_demo_admin(self) -> bool:
+        """Whether all is theirs: an administrator of a demo, without an account."""
+        return self.role is Role.ADMIN and self.identity is None
 
     @property
     def provider_id(self) -> ProviderId | None:
@@ -111,8 +157,22 @@ class Caller:
 
     @property
     def clinic_id(self) -> ClinicId | None:
-        """The clinic they administer, if they do."""
-        return ClinicId(self.subject) if self.role is Role.CLINIC_ADMIN else None
+        """The clinic they act for, if that is their subject."""
+        is_clinics = self.role in CLINIC_ROLES or self.role is Role.AUDITOR
+        return ClinicId(self.subject) if is_clinics else None
+
+    @property
+    def glass_patient(self) -> PatientId | None:
+        """The patient whom they broke the glass for."""
+        for one in self.scopes:
+            if one.startswith(_GLASS):
+                return PatientId(one.removeprefix(_GLASS))
+        return None
+
+
+def glass_scope(patient_id: PatientId) -> str:
+    """The scope of a glass that is broken for this patient."""
+    return _GLASS + patient_id
 
 
 def subject_fits(role: Role, subject: str) -> bool:
@@ -130,7 +190,12 @@ def subject_fits(role: Role, subject: str) -> bool:
 
 
 def issue_token(
-    key: bytes, role: Role, subject: str, ttl_s: int, now: Millis, jti: str
+    key: bytes,
+    role: Role,
+    subject: str,
+    ttl_s: int,
+    now: Millis,
+    jti: str,
 ) -> str:
     """A signed token that lives ``ttl_s`` seconds from ``now``.
 
@@ -165,7 +230,8 @@ def issue_access_token(key: bytes, caller: Caller) -> str:
 
 
 def _claims_of(caller: Caller) -> dict[str, Any]:
-    return {
+    scopes = {"scp": " ".join(caller.scopes)} if caller.scopes else {}
+    return scopes | {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": caller.subject,
@@ -304,6 +370,7 @@ class Authenticator:
             or not 0 < len(claims["jti"]) <= TOKEN_ID_CHARACTERS_MAX
             or not 0 < expires - issued <= LIFE_MAX_S
             or max(issued, begins) > now_s + self.leeway_ms // 1000
+            or type(claims.get("scp", "")) is not str
         ):
             raise Unauthenticated(_BAD_TOKEN)
         identity = _identity_of(claims)
@@ -316,4 +383,5 @@ class Authenticator:
             Millis(issued_ms),
             claims["jti"],
             identity,
+            tuple(claims.get("scp", "").split()[:SCOPES_MAX]),
         )

@@ -11,7 +11,6 @@ from actors.domain.messages.answers import BookingStatus
 from gateway.access.rights import (
     PERMISSIONS,
     Action,
-    Permission,
     Relation,
     acting_patient,
     signed_in,
@@ -43,6 +42,7 @@ _BOOK_REFUSALS: Final = (
     "hold_expired",
     "hold_not_found",
     "provider_not_found",
+    "patient_not_found",
     "visit_type_not_found",
 )
 _LIST_QUERY: Final = (
@@ -123,7 +123,7 @@ def _list(bookings: Bookings) -> Operation:
         caller = signed_in(call.caller)
         permission = PERMISSIONS[Action.LIST_BOOKINGS, caller.role, Relation.OWN]
         patient_id = caller.patient_id
-        if permission is not Permission.YES or patient_id is None:
+        if not permission.allows or patient_id is None:
             raise Forbidden("Staff see bookings in the schedule of a provider.")
         acting_patient(caller, call.query("patient_id"))
         limit = call.query_int("limit", _PAGE, 1, _PAGE_MAX)

@@ -29,7 +29,7 @@ from actors.domain.messages.reads import ReadBooking
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.ports import Calendars
 from care.readmodel import BookingHistory
-from gateway.access.rights import Access, Action, acting_patient
+from gateway.access.rights import Access, Action, acting_patient, owner_of
 from gateway.access.tokens import Caller
 from gateway.bookings.schemas import (
     BookingBody,
@@ -125,7 +125,7 @@ class BookingService:
                 booking_id=booking_id(provider_id, self._commands.tokens()),
                 owner=owner,
                 reason=reason,
-                by_staff=caller.patient_id is None,
+                by_staff=caller.is_staff,
                 **stamp,
             ),
             absent=RefusalCode.HOLD_NOT_FOUND,
@@ -162,7 +162,7 @@ class BookingService:
                 visit_type=visit_type,
                 start=start,
                 reason=reason,
-                by_staff=caller.patient_id is None,
+                by_staff=caller.is_staff,
                 **stamp,
             )
         )
@@ -179,7 +179,7 @@ class BookingService:
                 RefusalCode.BOOKING_NOT_FOUND
             )
         view = accepted(reply, BookingView)
-        if caller.patient_id not in (None, view.patient_id):
+        if owner_of(caller) not in (None, view.patient_id):
             raise Refused(Refusal(RefusalCode.BOOKING_NOT_FOUND))
         return booking_body(view)
 
@@ -200,7 +200,7 @@ class BookingService:
             CancelBooking(
                 provider_id=provider_id,
                 booking_id=BookingId(booked),
-                owner=caller.patient_id,
+                owner=owner_of(caller),
                 reason=reason,
                 **stamp,
             ),
@@ -234,7 +234,7 @@ class BookingService:
             RescheduleBooking(
                 provider_id=provider_id,
                 booking_id=BookingId(booked),
-                owner=caller.patient_id,
+                owner=owner_of(caller),
                 start=start,
                 hold_id=held,
                 **stamp,

@@ -78,7 +78,9 @@ class Commands:
         deadline = Millis(self._clock.now() + self._timeout_ms)
         if client_key is None:
             return Stamp(key=self.tokens(), fingerprint=fingerprint, deadline=deadline)
-        who = f"{caller.role}\0{caller.subject}\0{client_key}".encode()
+        # A clinic's people share its id, and may choose the same key.
+        person = f"{caller.subject}\0{caller.account}".rstrip("\0")
+        who = f"{caller.role}\0{person}\0{client_key}".encode()
         key = blake2b(who, digest_size=16).hexdigest()
         known = self._fingerprints.setdefault(key, fingerprint)
         if known != fingerprint:

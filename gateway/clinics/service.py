@@ -75,7 +75,7 @@ class ClinicService:
         ``known`` is the ETag of the record that the caller changes, "*" any that is
         there, "" none at all. Raises VersionBehind: the record is another one.
         """
-        self._access.to_clinic(caller, Action.PUT_CLINIC, clinic_id)
+        await self._access.to_clinic(caller, Action.PUT_CLINIC, clinic_id)
         if details.clinic_id not in (None, clinic_id):
             raise InvalidRequest(
                 "", FieldError("clinic_id", "must be the one in the address")

@@ -18,6 +18,7 @@ _SLOT_REFUSALS = (
     "booking_not_found",
     "wrong_status",
     "provider_not_found",
+    "patient_not_found",
     "visit_type_not_found",
 )
 

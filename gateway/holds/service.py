@@ -21,9 +21,9 @@ from gateway.access.rights import (
     PERMISSIONS,
     Access,
     Action,
-    Permission,
     Relation,
     acting_patient,
+    owner_of,
     signed_in,
 )
 from gateway.access.tokens import Caller
@@ -88,7 +88,7 @@ class HoldService:
             visit_type=visit_type,
             start=start,
             moving=moving,
-            by_staff=caller.patient_id is None,
+            by_staff=caller.is_staff,
             **stamp,
         )
         return hold_body(
@@ -99,7 +99,7 @@ class HoldService:
         """The caller's live holds, as placed."""
         caller = signed_in(caller)
         permission = PERMISSIONS[Action.LIST_HOLDS, caller.role, Relation.OWN]
-        if permission is not Permission.YES or caller.patient_id is None:
+        if not permission.allows or caller.patient_id is None:
             raise Forbidden("Staff see holds by their ids.")
         found = await self._commitments.live_holds(caller.patient_id)
         return HoldList([hold_body(view, self._commands.now()) for view in found])
@@ -109,7 +109,7 @@ class HoldService:
         caller, provider_id = await self._access.to_object(
             caller, Action.READ_HOLD, "hld", held
         )
-        read = ReadHold(provider_id, HoldId(held), caller.patient_id)
+        read = ReadHold(provider_id, HoldId(held), owner_of(caller))
         return hold_body(
             _accepted(await self._calendars.ask(read), HoldView), self._commands.now()
         )
@@ -125,7 +125,7 @@ class HoldService:
         command = ExtendHold(
             provider_id=provider_id,
             hold_id=HoldId(held),
-            owner=caller.patient_id,
+            owner=owner_of(caller),
             **stamp,
         )
         return hold_body(
@@ -142,7 +142,7 @@ class HoldService:
         command = ReleaseHold(
             provider_id=provider_id,
             hold_id=HoldId(held),
-            owner=caller.patient_id,
+            owner=owner_of(caller),
             **stamp,
         )
         return _accepted(await self._commands.send(command), Done)

@@ -9,8 +9,9 @@ A feature is a package ``gateway/<feature>/`` with a ``FeatureRouter``::
 
 Before the handler runs, the caller is authenticated and counted exactly as for the
 operations of the hot paths (endpoint.py), query parameters that the route does not
-declare are refused, and the right is checked. Rights on single objects are checked by
-the handler through ``Access``, since only it has found the object.
+declare are refused, and the right is checked: ``of`` says on what, by default what the
+table of rights says. With ``Of.FOUND`` the handler asks ``Access``, since only it finds
+the object.
 
 A POST, PUT or PATCH with ``Idempotency-Key`` that is repeated gets its first answer,
 and the handler does not run again (idempotency.py). ``idempotent=False`` is for routes
@@ -28,7 +29,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from gateway.access.rights import OF_ACCOUNT, PUBLIC, Access, Action
+from actors.domain.ids import ClinicId, PatientId, ProviderId
+from gateway.access.rights import OF, PUBLIC, Access, Action, Of, Relation
 from gateway.access.tokens import Caller
 from gateway.http.endpoint import RequestGate
 from gateway.http.idempotency import (
@@ -51,6 +53,8 @@ IDEMPOTENT_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 """Writes whose repetition could have a second effect; DELETE has one by nature."""
 RIGHT: Final = "x-right"
 """Where the OpenAPI document names a route's right."""
+RIGHT_OF: Final = "x-right-of"
+"""And what the right is on."""
 REFUSALS: Final = "x-refusals"
 """Where a route's own refusals stand until they are described; not in the document."""
 
@@ -106,19 +110,34 @@ CallerDep = Annotated[Caller, Depends(signed_in_caller)]
 """The signed-in caller, for handlers that need to know."""
 
 
-def may(right: Action) -> Callable[..., Awaitable[None]]:
+def may(right: Action, of: Of) -> Callable[..., Awaitable[None]]:
     """A dependency that lets only callers with this right pass.
 
-    It is a right on the platform, or on their own account. Its Raises are those of
-    ``Access.to_platform`` and ``Access.to_account``.
+    What it is done to is in the path: ``provider_id``, ``patient_id`` or
+    ``clinic_id``; or it is the caller's own, or the platform's. Its Raises are those
+    of ``Access``.
     """
 
     async def check(request: Request, caller: CallerDep) -> None:
         access: Access = request.app.state.services.access
-        if right in OF_ACCOUNT:
-            access.to_account(caller, right)
-        else:
-            access.to_platform(caller, right)
+        path = request.path_params
+        match of:
+            case Of.PROVIDER:
+                provider_id = ProviderId(path["provider_id"])
+                await access.to_provider(caller, right, provider_id)
+            case Of.PATIENT if "patient_id" in path:
+                patient_id = PatientId(path["patient_id"])
+                await access.to_patient(caller, right, patient_id)
+            case Of.CLINIC:
+                await access.to_clinic(caller, right, ClinicId(path["clinic_id"]))
+            case Of.ACCOUNT:
+                access.to_account(caller, right)
+            case Of.PLATFORM:
+                access.to_platform(caller, right)
+            case Of.CALLER | Of.PATIENT:
+                access.decide(caller, right, Relation.OWN)
+            case _:
+                pass  # the handler finds the object, and asks
 
     return check
 
@@ -169,37 +188,41 @@ class FeatureRouter(APIRouter):
         )
 
     def get(  # type: ignore[override]
-        self, path: str, *, right: Action | None, **options: Any
+        self, path: str, *, right: Action | None, of: Of | None = None, **options: Any
     ) -> Callable[[Handler], Handler]:
         """Declare a GET; see ``route``."""
-        return self._declared("GET", path, right, options)
+        return self._declared("GET", path, (right, of), options)
 
     def post(  # type: ignore[override]
-        self, path: str, *, right: Action | None, **options: Any
+        self, path: str, *, right: Action | None, of: Of | None = None, **options: Any
     ) -> Callable[[Handler], Handler]:
         """Declare a POST; see ``route``."""
-        return self._declared("POST", path, right, options)
+        return self._declared("POST", path, (right, of), options)
 
     def put(  # type: ignore[override]
-        self, path: str, *, right: Action | None, **options: Any
+        self, path: str, *, right: Action | None, of: Of | None = None, **options: Any
     ) -> Callable[[Handler], Handler]:
         """Declare a PUT; see ``route``."""
-        return self._declared("PUT", path, right, options)
+        return self._declared("PUT", path, (right, of), options)
 
     def patch(  # type: ignore[override]
-        self, path: str, *, right: Action | None, **options: Any
+        self, path: str, *, right: Action | None, of: Of | None = None, **options: Any
     ) -> Callable[[Handler], Handler]:
         """Declare a PATCH; see ``route``."""
-        return self._declared("PATCH", path, right, options)
+        return self._declared("PATCH", path, (right, of), options)
 
     def delete(  # type: ignore[override]
-        self, path: str, *, right: Action | None, **options: Any
+        self, path: str, *, right: Action | None, of: Of | None = None, **options: Any
     ) -> Callable[[Handler], Handler]:
         """Declare a DELETE; see ``route``."""
-        return self._declared("DELETE", path, right, options)
+        return self._declared("DELETE", path, (right, of), options)
 
     def _declared(
-        self, method: str, path: str, right: Action | None, options: dict[str, Any]
+        self,
+        method: str,
+        path: str,
+        needed: tuple[Action | None, Of | None],
+        options: dict[str, Any],
     ) -> Callable[[Handler], Handler]:
         """A route with its right as a dependency, and named in the document.
 
@@ -208,14 +231,18 @@ class FeatureRouter(APIRouter):
         every request can be refused with. Other options are those of FastAPI's
         decorators.
         """
-        needed = caller_of if right is None or right in PUBLIC else may(right)
+        right, of = needed
+        check: Callable[..., Awaitable[Any]] = caller_of
+        if right is not None and right not in PUBLIC:
+            check = may(right, of or OF[right])
         # In this order: a key tells nothing to a caller without the right.
-        first = [Depends(needed)]
+        first = [Depends(check)]
         if options.pop("idempotent", True) and method in IDEMPOTENT_METHODS:
             first.append(Depends(claim_caller_key))
         options["dependencies"] = [*first, *options.get("dependencies", [])]
         extra = {
             RIGHT: right.value if right is not None else "anyone",
+            RIGHT_OF: "" if right is None else (of or OF[right]).value,
             REFUSALS: list(options.pop("refusals", ())),
         }
         options["openapi_extra"] = extra | options.get("openapi_extra", {})

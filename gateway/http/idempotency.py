@@ -73,7 +73,8 @@ async def claim_key(request: Request, caller: Caller | None, key: str | None) ->
     ports: GatewayPorts = request.app.state.ports
     assert ports.answers is not None, "features that write need a store of answers"
     now = ports.clock.now()
-    owner = _digest(caller.role, caller.subject, key)
+    account = (caller.account,) if caller.account else ()
+    owner = _digest(caller.role, caller.subject, *account, key)
     found = await ports.answers.claim(owner, await _fingerprint(request), now=now)
     match found:
         case Claim():

@@ -53,7 +53,7 @@ class RateLimits:
         if caller is None:
             wait_s = self._addresses.take(network_of(address))
         else:
-            wait_s = self._people.take(f"{caller.role}:{caller.subject}")
+            wait_s = self._people.take(caller.person)
         if wait_s > 0:
             raise TooManyRequests(wait_s)
 
@@ -65,9 +65,7 @@ class RateLimits:
         """
         if not self._on:
             return
-        key = (
-            network_of(address) if caller is None else f"{caller.role}:{caller.subject}"
-        )
+        key = network_of(address) if caller is None else caller.person
         wait_s = self._topics.take(key, count)
         if wait_s > 0:
             raise TooManyRequests(wait_s)

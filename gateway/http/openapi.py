@@ -15,9 +15,17 @@ from typing import Any, Final
 import msgspec
 from fastapi.openapi.utils import get_openapi
 
-from gateway.access.rights import OF_ACCOUNT, PERMISSIONS, Permission, Relation
+from gateway.access.rights import (
+    HIDDEN_AS,
+    NEEDS_ACCOUNT,
+    OF,
+    PERMISSIONS,
+    Of,
+    Permission,
+    Relation,
+)
 from gateway.http.endpoint import Operation
-from gateway.http.features import REFUSALS, RIGHT, FeatureRouter
+from gateway.http.features import REFUSALS, RIGHT, RIGHT_OF, FeatureRouter
 from gateway.http.openapi_beside import beside
 from gateway.wire.problems import CODES, ProblemBody, status_of
 
@@ -107,6 +115,19 @@ def with_features(
     return described
 
 
+def codes_of_right(right: str, of: str) -> list[str]:
+    """What a right is refused with, beyond 401 and 403."""
+    cells = [cell for (one, *_), cell in PERMISSIONS.items() if one == right]
+    codes = ["account_required"] if right in NEEDS_ACCOUNT else []
+    if any(one.needs_second_factor for one in cells):
+        codes.append("second_factor_required")
+    if any(one.needs_fresh_proof for one in cells):
+        codes.append("reauthentication_required")
+    if of in HIDDEN_AS and Permission.HIDE in cells:
+        codes.append(HIDDEN_AS[Of(of)])
+    return codes
+
+
 def _describe_refusals(operation: dict[str, Any]) -> None:
     """Problems instead of FastAPI's own errors, and the token where one is needed."""
     anyone = operation.get(RIGHT) == "anyone"
@@ -116,7 +137,7 @@ def _describe_refusals(operation: dict[str, Any]) -> None:
     codes = [
         *_EVERYWHERE,
         *operation.pop(REFUSALS, ()),
-        *(("account_required",) if operation.get(RIGHT) in OF_ACCOUNT else ()),
+        *codes_of_right(operation.get(RIGHT, ""), operation.get(RIGHT_OF, "")),
         *(() if anyone else _SIGNED_IN),
         *(_BODIES if writes else ()),
         *(_KEYS if "Idempotency-Key" in parameters else ()),
@@ -139,6 +160,8 @@ def codes_of(operation: Operation) -> list[str]:
         found.update(_SIGNED_IN)
     if operation.writes:
         found.update(_BODIES, _KEYS)
+    if operation.action is not None:
+        found.update(codes_of_right(operation.action, OF[operation.action]))
     return [code for code in CODES if code in found]
 
 
@@ -182,7 +205,7 @@ def _who_may(operation: Operation) -> str:
     may = [
         f"{role.value} ({'on what is theirs' if relation is Relation.OWN else 'any'})"
         for (action, role, relation), permission in PERMISSIONS.items()
-        if action is operation.action and permission is Permission.YES
+        if action is operation.action and permission.allows
     ]
     return f"Who may: {', '.join(may)}."
 

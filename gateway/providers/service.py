@@ -50,7 +50,7 @@ from actors.domain.messages.reads import (
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Clinic
 from actors.ports import Calendars
-from gateway.access.rights import Access, Action, zone_name_of
+from gateway.access.rights import Access, Action, owner_of, zone_name_of
 from gateway.access.tokens import Caller
 from gateway.bookings.schemas import booking_body
 from gateway.calendars.commands import Commands
@@ -205,7 +205,7 @@ class ProviderService:
             replace(
                 question,
                 moving=BookingId(moving.booking_id),
-                owner=caller.patient_id,
+                owner=owner_of(caller),
             )
         )
         return SlotsAnswer(accepted(reply, SlotsView), "")

@@ -103,6 +103,12 @@ class ReauthenticationRequired(RequestError):
     code = "reauthentication_required"
 
 
+class SecondFactorRequired(RequestError):
+    """This needs a session with two proved factors: sign in again with both."""
+
+    code = "second_factor_required"
+
+
 class NotFound(RequestError):
     """There is nothing at this address, or no object with this id: ``code`` says."""
 

@@ -41,6 +41,8 @@ CODES = MappingProxyType(
         "visit_type_not_found": (404, "No such visit type"),
         "time_off_not_found": (404, "No such time off"),
         "session_not_found": (404, "No such session"),
+        "patient_not_found": (404, "No such patient"),
+        "account_not_found": (404, "No such account"),
         "not_found": (404, "Not found"),
         "bad_request": (400, "The request cannot be read"),
         "unauthenticated": (401, "Sign in first"),
@@ -51,6 +53,7 @@ CODES = MappingProxyType(
         "account_disabled": (403, "The account is disabled"),
         "verification_required": (403, "The address is not confirmed yet"),
         "reauthentication_required": (403, "Prove again who you are"),
+        "second_factor_required": (403, "A second factor is needed"),
         "cross_origin": (403, "Not from this page"),
         "link_expired": (410, "The link does not work any more"),
         "method_not_allowed": (405, "Method not allowed"),
@@ -83,6 +86,8 @@ _SENTENCES = MappingProxyType(
         "not_found": "There is nothing at this address.",
         "clinic_not_found": "There is no such clinic.",
         "session_not_found": "There is no such session.",
+        "patient_not_found": "There is no such patient.",
+        "account_not_found": "There is no such account.",
     }
 )
 """Code -> its detail where none is given: the calendar's own sentence."""

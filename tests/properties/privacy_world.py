@@ -146,6 +146,9 @@ class SlowAccess:
             raise Forbidden
         return caller
 
+    def decide(self, *_what: object) -> None:
+        """Any signed-in person watches their own."""
+
     def forget(self, _provider: object) -> None:
         return
 

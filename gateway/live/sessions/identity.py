@@ -27,21 +27,21 @@ class PersonCounts:
         self.counts: dict[str, int] = {}
         self._most = most
 
-    def enter(self, subject: str) -> bool:
+    def enter(self, person: str) -> bool:
         """Count a connection; False if the person has too many."""
-        count = self.counts.get(subject, 0)
+        count = self.counts.get(person, 0)
         if 0 < self._most <= count:
             return False
-        self.counts[subject] = count + 1
+        self.counts[person] = count + 1
         return True
 
-    def leave(self, subject: str) -> None:
+    def leave(self, person: str) -> None:
         """Stop counting a connection."""
-        left = self.counts.get(subject, 1) - 1
+        left = self.counts.get(person, 1) - 1
         if left:
-            self.counts[subject] = left
+            self.counts[person] = left
         else:
-            self.counts.pop(subject, None)
+            self.counts.pop(person, None)
 
 
 class Owner:
@@ -66,12 +66,12 @@ class Owner:
         if known is not None and known.is_same_person(caller):
             self._watcher.caller = caller
             return True
-        same_subject = known is not None and known.subject == caller.subject
-        if not same_subject and not self._persons.enter(caller.subject):
+        is_counted = known is not None and known.person == caller.person
+        if not is_counted and not self._persons.enter(caller.person):
             return False
         self._end(now)
-        if known is not None and not same_subject:
-            self._persons.leave(known.subject)
+        if known is not None and not is_counted:
+            self._persons.leave(known.person)
         self._watcher.caller = caller
         return True
 
@@ -81,7 +81,7 @@ class Owner:
         if caller is None:
             return
         self._end(now)
-        self._persons.leave(caller.subject)
+        self._persons.leave(caller.person)
         self._watcher.caller = None
 
     def ended(self) -> None:
@@ -89,7 +89,7 @@ class Owner:
         caller, self._watcher.caller = self._watcher.caller, None
         self.number += 1
         if caller is not None:
-            self._persons.leave(caller.subject)
+            self._persons.leave(caller.person)
 
     def _end(self, now: Millis) -> None:
         self.number += 1

@@ -1,7 +1,7 @@
 """Rights to topics, checked at subscription and for as long as they are watched.
 
 What a token says does not change while it lives. One thing can: to which clinic a
-provider belongs, and with it whose administrators read the schedule. So when rules of
+provider belongs, and with it whose people read the schedule. So when rules of
 a calendar may have changed, such readers are taken off its schedule before the next
 frame, and let on again, from where they stood, when they still may. As a change may
 slip between a question and its answer, they are asked after once a minute besides.
@@ -17,8 +17,8 @@ import structlog
 from msgspec import Struct
 
 from actors.ports import Clock
-from gateway.access.rights import Access, Action, signed_in
-from gateway.access.tokens import Caller, Role
+from gateway.access.rights import Access, Action, Relation, signed_in
+from gateway.access.tokens import CLINIC_ROLES, Caller
 from gateway.live.core.frames import Position, error_frame
 from gateway.live.core.topic_names import Kind, TopicName
 from gateway.live.feeds.feed import backoff_s
@@ -43,7 +43,7 @@ async def allow_topic(access: Access, caller: Caller | None, name: TopicName) ->
         Unauthenticated, Forbidden, NotFound, Unavailable: they may not, or not now.
     """
     if name.kind is Kind.ME:
-        signed_in(caller)
+        access.decide(signed_in(caller), Action.TOPIC_ME, Relation.OWN)
     elif name.kind is Kind.SCHEDULE:
         await access.to_provider(caller, Action.READ_SCHEDULE, name.provider_id)
 
@@ -177,5 +177,5 @@ def _readers(board: Board) -> list[Reader]:
     return [
         Reader(watcher, watcher.caller, board, stood)
         for watcher, stood in (stands | board.waiting).items()
-        if watcher.caller is not None and watcher.caller.role is Role.CLINIC_ADMIN
+        if watcher.caller is not None and watcher.caller.role in CLINIC_ROLES
     ]

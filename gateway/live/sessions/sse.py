@@ -78,14 +78,14 @@ class LiveStream:
         limits, persons = self._limits, self._limits.context.persons
         if not limits.enter(address):
             return None
-        if caller is not None and not persons.enter(caller.subject):
+        if caller is not None and not persons.enter(caller.person):
             limits.leave(address)
             return None
 
         def leave() -> None:
             limits.leave(address)
             if caller is not None:
-                persons.leave(caller.subject)
+                persons.leave(caller.person)
 
         return leave
 

@@ -124,7 +124,7 @@ class TopicRoom:
         settings = self._settings
         caps = [(f"address {network_of(address)}", settings.topics_per_address_max)]
         if caller is not None:
-            caps.append((f"person {caller.subject}", settings.topics_per_person_max))
+            caps.append((f"person {caller.person}", settings.topics_per_person_max))
         for payer, most in caps:
             if 0 < most <= self.counts[payer]:
                 raise TooManyRequests(FORGET_MS / 1000)

@@ -134,7 +134,7 @@ def test_signing_in_again_counts_once() -> None:
     conversation, _ = stage.client()
     for _ in range(3):
         say(conversation, "auth", token="pat_1")
-    assert stage.api.persons.counts == {"pat_1": 1}
+    assert stage.api.persons.counts == {"patient:pat_1": 1}
 
 
 def test_three_bad_tokens_close() -> None:

@@ -13,12 +13,11 @@ from structlog.testing import capture_logs
 
 from actors.domain.ids import ShardId
 from actors.errors import ShardAsleep, Unavailable
-from gateway.app import all_operations
+from gateway.access.rights import OF, Action
+from gateway.app import ACCOUNT_ROUTERS, all_operations
 from gateway.auth.demo_routes import router as demo_router
-from gateway.auth.routes import router as auth_router
-from gateway.auth.session_routes import router as session_router
 from gateway.http.features import REFUSALS
-from gateway.http.openapi import codes_of
+from gateway.http.openapi import codes_of, codes_of_right
 from gateway.jobs.routes import router as jobs_router
 from gateway.wire.problems import CODES
 from tests.fakes.api import Api, open_api, slot
@@ -172,10 +171,11 @@ async def test_every_code_of_the_table_is_documented(api: Api) -> None:
         for operation in all_operations(api.app.state.services)
         for code in codes_of(operation)
     }
-    for router in (auth_router, session_router, demo_router, jobs_router):
+    for router in (*ACCOUNT_ROUTERS, demo_router, jobs_router):
         for route in router.routes:
             assert isinstance(route, APIRoute)
             listed.update((route.openapi_extra or {}).get(REFUSALS, ()))
+    listed |= {code for one in Action for code in codes_of_right(one, OF[one])}
     page = (await api.client.get("/docs/codes")).text
     elsewhere = {"not_found", "upgrade_required", "account_required"}
     assert set(CODES) == listed | elsewhere

@@ -1,0 +1,257 @@
+"""The table of rights: who may do what to whom. The whole of authorization.
+
+Each row names an action, what it is done to (``Of``), and for each role two letters:
+on what is the caller's ``own``, and on anything ``other``.
+
+| role | own |
+|---|---|
+| patient | themself |
+| guardian | the dependant of this guardianship, as far as its scope goes |
+| doctor | their calendar; a patient whom their clinic knows; their clinic |
+| staff, clinic_admin, service | what belongs to their clinic |
+| admin | with demo tokens anything; else a patient whom they broke the glass for |
+| auditor | their tenant |
+
+The letters are those of ``Permission``. Rights are fixed here; what a clinic may switch
+are named options. A test walks every cell over REST and the socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from gateway.access.tokens import Role
+
+
+class Of(StrEnum):
+    """What an action is done to, and with it how the caller's relation is found."""
+
+    PROVIDER = "provider"
+    HOLD = "hold"
+    BOOKING = "booking"
+    PATIENT = "patient"
+    CLINIC = "clinic"
+    ACCOUNT = "account"
+    """The caller's own account and what belongs to it; nobody acts on another's."""
+    CALLER = "caller"
+    """What is the caller's by its definition, such as a list of their own."""
+    PLATFORM = "platform"
+    FOUND = "found"
+    """The handler finds the object and asks ``Access.decide``."""
+
+
+class Relation(StrEnum):
+    """How the caller stands to what is acted on."""
+
+    OWN = "own"
+    OTHER = "other"
+
+
+class Permission(StrEnum):
+    """What the table says."""
+
+    YES = "Y"
+    NO = "n"
+    """403."""
+    HIDE = "h"
+    """404, equal to the byte to what a missing object is answered with."""
+    NOT_CONFIDENTIAL = "C"
+    """Yes, but for what is confidential, which is as if it did not exist."""
+    SECOND_FACTOR = "F"
+    """Yes, for sessions with two proved factors."""
+    FRESH = "R"
+    """Yes, within ten minutes of a proof of identity."""
+    BOTH = "B"
+    """Yes, with both."""
+
+    @property
+    def allows(self) -> bool:
+        """Whether it is yes, under whatever condition."""
+        return self not in (Permission.NO, Permission.HIDE)
+
+    @property
+    def needs_second_factor(self) -> bool:
+        """Whether only sessions with two factors may."""
+        return self in (Permission.SECOND_FACTOR, Permission.BOTH)
+
+    @property
+    def needs_fresh_proof(self) -> bool:
+        """Whether the proof of identity must be fresh."""
+        return self in (Permission.FRESH, Permission.BOTH)
+
+
+class Action(StrEnum):
+    """What can be asked of the gateway."""
+
+    READ_PROVIDER = "read_provider"
+    READ_SLOTS = "read_slots"
+    READ_CLINIC = "read_clinic"
+    PLACE_HOLD = "place_hold"
+    LIST_HOLDS = "list_holds"
+    READ_HOLD = "read_hold"
+    EXTEND_HOLD = "extend_hold"
+    RELEASE_HOLD = "release_hold"
+    BOOK = "book"
+    CONFIRM_HOLD = "confirm_hold"
+    READ_BOOKING = "read_booking"
+    LIST_BOOKINGS = "list_bookings"
+    TOPIC_ME = "topic_me"
+    CANCEL_BOOKING = "cancel_booking"
+    RESCHEDULE_BOOKING = "reschedule_booking"
+    CHECK_IN = "check_in"
+    COMPLETE = "complete"
+    MARK_NO_SHOW = "mark_no_show"
+    UNDO = "undo"
+    READ_SCHEDULE = "read_schedule"
+    READ_AVAILABILITY = "read_availability"
+    SET_AVAILABILITY = "set_availability"
+    READ_TIME_OFF = "read_time_off"
+    ADD_TIME_OFF = "add_time_off"
+    REMOVE_TIME_OFF = "remove_time_off"
+    REGISTER_PROVIDER = "register_provider"
+    RETIRE_PROVIDER = "retire_provider"
+    REINSTATE_PROVIDER = "reinstate_provider"
+    PUT_CLINIC = "put_clinic"
+    READ_JOBS = "read_jobs"
+    RESEND_JOBS = "resend_jobs"
+    READ_ACCOUNT = "read_account"
+    END_SESSION = "end_session"
+    CHANGE_PASSWORD = "change_password"  # noqa: S105 - a word of the table
+    READ_ROLES = "read_roles"
+
+
+_COLUMNS: Final = (
+    Role.PATIENT,
+    Role.GUARDIAN,
+    Role.DOCTOR,
+    Role.STAFF,
+    Role.CLINIC_ADMIN,
+    Role.ADMIN,
+    Role.AUDITOR,
+    Role.SERVICE,
+)
+
+#                             pat grd doc stf cad adm aud svc
+_CALENDAR_ROWS: Final = """
+read_provider       provider  YY  YY  YY  YY  YY  YY  YY  YY
+read_slots          provider  YY  YY  YY  YY  YY  YY  YY  YY
+read_clinic         clinic    YY  YY  YY  YY  YY  YY  YY  YY
+place_hold          provider  Yn  Yn  Yn  Yn  Yn  Yn  nn  Yn
+list_holds          caller    YY  YY  nn  nn  nn  nn  nn  nn
+read_hold           hold      Yh  Yh  Yh  Yh  Yh  Yh  hh  Yh
+extend_hold         hold      Yh  Yh  Yh  Yh  Yh  Yh  hh  Yh
+release_hold        hold      Yh  Yh  Yh  Yh  Yh  Yh  hh  Yh
+book                provider  Yn  Yn  Yn  Yn  Yn  Yn  nn  Yn
+confirm_hold        hold      Yh  Yh  Yh  Yh  Yh  Yh  hh  Yh
+read_booking        booking   Yh  Ch  Yh  Yh  Yh  Yh  hh  Yh
+list_bookings       caller    Yn  Cn  nn  nn  nn  nn  nn  nn
+topic_me            caller    YY  CC  YY  YY  YY  YY  YY  YY
+cancel_booking      booking   Yh  Ch  Yh  Yh  Yh  Yh  hh  Yh
+reschedule_booking  booking   Yh  Ch  Yh  Yh  Yh  Yh  hh  Yh
+check_in            booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
+complete            booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
+mark_no_show        booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
+undo                booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
+read_schedule       provider  nn  nn  Yn  Yn  Yn  Yn  nn  Yn
+read_availability   provider  nn  nn  Yn  Yn  Yn  Yn  nn  Yn
+set_availability    provider  nn  nn  Yn  nn  Yn  Yn  nn  nn
+read_time_off       provider  nn  nn  Yn  Yn  Yn  Yn  nn  Yn
+add_time_off        provider  nn  nn  Yn  Yn  Yn  Yn  nn  nn
+remove_time_off     provider  nn  nn  Yn  Yn  Yn  Yn  nn  nn
+register_provider   provider  nn  nn  nn  nn  nn  FF  nn  nn
+retire_provider     provider  nn  nn  nn  nn  Yn  FF  nn  nn
+reinstate_provider  provider  nn  nn  nn  nn  Yn  FF  nn  nn
+put_clinic          clinic    nn  nn  nn  nn  Yn  FF  nn  nn
+read_jobs           platform  nn  nn  nn  nn  nn  FF  nn  nn
+resend_jobs         platform  nn  nn  nn  nn  nn  FF  nn  nn
+"""
+
+_ACCOUNT_ROWS: Final = """
+read_account        account   YY  YY  YY  YY  YY  YY  YY  nn
+end_session         account   Yh  Yh  Yh  Yh  Yh  Yh  Yh  nn
+change_password     account   RR  RR  RR  RR  RR  RR  RR  nn
+read_roles          platform  nn  nn  nn  nn  YY  YY  YY  nn
+"""
+"""Rows that tokens without an account have no part in: 403 account_required."""
+
+PUBLIC: Final = frozenset({Action.READ_PROVIDER, Action.READ_SLOTS, Action.READ_CLINIC})
+"""What needs no token."""
+
+
+def _parse(rows: str) -> dict[Action, tuple[Of, list[str]]]:
+    parsed = {}
+    for line in rows.strip().splitlines():
+        name, of, *cells = line.split()
+        parsed[Action(name)] = Of(of), cells
+    return parsed
+
+
+_ROWS: Final = _parse(_CALENDAR_ROWS) | _parse(_ACCOUNT_ROWS)
+
+OF: Final[Mapping[Action, Of]] = MappingProxyType(
+    {action: of for action, (of, _) in _ROWS.items()}
+)
+"""Action -> what it is done to."""
+
+PERMISSIONS: Final = MappingProxyType(
+    {
+        (action, role, relation): Permission(letter)
+        for action, (_, cells) in _ROWS.items()
+        for role, cell in zip(_COLUMNS, cells, strict=True)
+        for relation, letter in zip(Relation, cell, strict=True)
+    }
+)
+"""(action, role, relation) -> permission; every cell exists."""
+
+NEEDS_ACCOUNT: Final = frozenset(_parse(_ACCOUNT_ROWS))
+"""What a token without an account may not do."""
+
+HIDDEN_AS: Final[Mapping[Of, str]] = MappingProxyType(
+    {
+        Of.PROVIDER: "provider_not_found",
+        Of.HOLD: "hold_not_found",
+        Of.BOOKING: "booking_not_found",
+        Of.PATIENT: "patient_not_found",
+        Of.CLINIC: "clinic_not_found",
+        Of.ACCOUNT: "account_not_found",
+    }
+)
+"""The code that a hidden object, and a missing one, is denied with."""
+
+
+class GuardianScope(StrEnum):
+    """What a guardian may do for a dependant; each includes the one before."""
+
+    VIEW = "view"
+    BOOK = "book"
+    MANAGE = "manage"
+
+    @property
+    def reach(self) -> int:
+        """How far it goes."""
+        return list(GuardianScope).index(self)
+
+
+_VIEWING: Final = frozenset(
+    {
+        Action.READ_PROVIDER,
+        Action.READ_SLOTS,
+        Action.READ_CLINIC,
+        Action.LIST_HOLDS,
+        Action.READ_HOLD,
+        Action.READ_BOOKING,
+        Action.LIST_BOOKINGS,
+        Action.TOPIC_ME,
+    }
+)
+_MANAGING: Final[frozenset[Action]] = frozenset()
+
+
+def scope_needed(action: Action) -> GuardianScope:
+    """The least scope of a guardianship that an action for a dependant needs."""
+    if action in _VIEWING or OF[action] is Of.ACCOUNT:
+        return GuardianScope.VIEW
+    return GuardianScope.MANAGE if action in _MANAGING else GuardianScope.BOOK

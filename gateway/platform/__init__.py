@@ -1,0 +1,1 @@
+"""The platform's administration: roles, accounts, platform roles."""
