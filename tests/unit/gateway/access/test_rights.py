@@ -1,33 +1,30 @@
-"""The whole table of authorization, asked over HTTP, cell by cell."""
+"""The whole table of authorization, asked over HTTP and the socket, cell by cell.
+
+One file because its tests walk one table.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from fastapi.routing import APIRoute
 
 from actors.domain.ids import Millis, ProviderId
-from care.people.accounts import DAY_MS, PROOF_MS, Delivery, Session, SignInContext
-from care.people.ids import AccountId, SessionId
-from care.people.ports import DemoAccount
+from care.people.accounts import PROOF_MS
 from gateway.access.rights import (
     NEEDS_ACCOUNT,
-    OF,
     PERMISSIONS,
     PUBLIC,
     Action,
-    Of,
     Permission,
     Relation,
     owner_of,
 )
-from gateway.access.tokens import Caller, Identity, Role, issue_access_token
+from gateway.access.tokens import Caller, Role
 from gateway.app import ACCOUNT_ROUTERS, all_operations
 from gateway.http.features import RIGHT_OF
 from gateway.jobs.routes import router as jobs_router
@@ -36,260 +33,33 @@ from gateway.live.sessions.commands import SocketCommands
 from gateway.live.sessions.permits import allow_topic
 from gateway.wire.errors import Forbidden, Refused, RequestError
 from gateway.wire.problems import of_error
-from tests import factories as make
-from tests.fakes.api import KEY, Api, slot
-from tests.fixtures.accounts import AccountApi, account_api
-
-_RULES = {
-    "locations": [{"time_zone": "UTC", "weekly": {}}],
-    "visit_types": [{"visit_type": "consult", "title": "C", "minutes": 30}],
-}
-_PROFILE = {
-    "name": "Dr. New",
-    "specialty": "general practice",
-    "clinic": {"clinic_id": "cln_1", "name": "Clinic 1", "time_zone": "UTC"},
-}
-_CLINIC = {"name": "Clinic 1", "time_zone": "UTC"}
-_LEAVE = {"start": "2026-08-12T00:00:00Z", "end": "2026-08-13T00:00:00Z"}
-Ask = Callable[[Api, dict[str, str], "Things"], Awaitable[httpx.Response]]
-
-
-class Things:
-    """Objects of patient 1 on the calendar of provider 1, clinic 1."""
-
-    provider = "prv_1"
-    clinic = "cln_1"
-
-    def __init__(self, hold: str, booking: str, leave: str, patient: str) -> None:
-        self.hold, self.booking, self.leave = hold, booking, leave
-        self.session = "ses_1"
-        """A session of account 1; account 2 has another."""
-        self.patient = patient
-        """For whom to hold and book, said by staff and by patients who try."""
-
-
-def replace_things(things: Things) -> Things:
-    """The same on the same calendar, but for objects that do not exist."""
-    gone = Things("hld_1.none", "bkg_1.none", "off_1.none", things.patient)
-    gone.session = "ses_none"
-    return gone
-
-
-def _post(path: str, body: Any = None) -> Ask:
-    async def ask(api: Api, auth: dict[str, str], it: Things) -> httpx.Response:
-        where = path.format(hold=it.hold, booking=it.booking)
-        return await api.client.post(where, json=body, headers=auth)
-
-    return ask
-
-
-def _request(method: str, path: str, body: Any = None) -> Ask:
-    async def ask(api: Api, auth: dict[str, str], it: Things) -> httpx.Response:
-        where = path.format(hold=it.hold, booking=it.booking, leave=it.leave)
-        return await api.client.request(method, where, json=body, headers=auth)
-
-    return ask
-
-
-def _for_patient(path: str) -> Ask:
-    async def ask(api: Api, auth: dict[str, str], it: Things) -> httpx.Response:
-        body = slot(start="2026-08-10T12:00:00Z") | {"patient_id": it.patient}
-        return await api.client.post(path, json=body, headers=auth)
-
-    return ask
-
-
-async def _confirm(api: Api, auth: dict[str, str], it: Things) -> httpx.Response:
-    body = {"hold_id": it.hold}
-    return await api.client.post("/v1/bookings", json=body, headers=auth)
-
-
-def _outcome(verb: str, *before: str) -> Ask:
-    """Staff's word on the visit once it has begun, other words before it."""
-
-    async def ask(api: Api, auth: dict[str, str], it: Things) -> httpx.Response:
-        if api.clock.now() < make.NOW + 11 * 3_600_000:
-            api.clock.step(11 * 3600)
-        path = f"/v1/bookings/{it.booking}"
-        for other in before:
-            await api.client.post(f"{path}/{other}", headers=api.admin())
-        return await api.client.post(f"{path}/{verb}", headers=auth)
-
-    return ask
-
-
-def _of_account(method: str, path: str, body: Any = None) -> Ask:
-    """On the account of the token: there is one for each, and a session each."""
-
-    async def ask(api: Api, auth: dict[str, str], it: Things) -> httpx.Response:
-        where = path.format(session=it.session)
-        return await api.client.request(method, where, json=body, headers=auth)
-
-    return ask
-
-
-_ONE = "/v1/providers/prv_1"
-_ASKS: dict[Action, Ask] = {
-    Action.READ_PROVIDER: _request("GET", _ONE),
-    Action.READ_SLOTS: _request("GET", f"{_ONE}/slots"),
-    Action.PLACE_HOLD: _for_patient("/v1/holds"),
-    Action.READ_HOLD: _request("GET", "/v1/holds/{hold}"),
-    Action.EXTEND_HOLD: _post("/v1/holds/{hold}/extend"),
-    Action.RELEASE_HOLD: _request("DELETE", "/v1/holds/{hold}"),
-    Action.BOOK: _for_patient("/v1/bookings"),
-    Action.CONFIRM_HOLD: _confirm,
-    Action.READ_BOOKING: _request("GET", "/v1/bookings/{booking}"),
-    Action.LIST_HOLDS: _request("GET", "/v1/holds"),
-    Action.LIST_BOOKINGS: _request("GET", "/v1/bookings?patient_id=pat_1"),
-    Action.CANCEL_BOOKING: _post("/v1/bookings/{booking}/cancel"),
-    Action.RESCHEDULE_BOOKING: _post(
-        "/v1/bookings/{booking}/reschedule", {"start": "2026-08-10T15:00:00Z"}
-    ),
-    Action.CHECK_IN: _post("/v1/bookings/{booking}/check-in"),
-    Action.COMPLETE: _post(
-        "/v1/bookings/{booking}/complete", {"without_check_in": True}
-    ),
-    Action.MARK_NO_SHOW: _outcome("no-show"),
-    Action.UNDO: _outcome("undo", "no-show"),
-    Action.READ_SCHEDULE: _request("GET", f"{_ONE}/schedule"),
-    Action.READ_AVAILABILITY: _request("GET", f"{_ONE}/availability"),
-    Action.SET_AVAILABILITY: _request("PUT", f"{_ONE}/availability", _RULES),
-    Action.READ_TIME_OFF: _request("GET", f"{_ONE}/time-off"),
-    Action.ADD_TIME_OFF: _post(f"{_ONE}/time-off", _LEAVE),
-    Action.REMOVE_TIME_OFF: _request("DELETE", _ONE + "/time-off/{leave}"),
-    Action.REGISTER_PROVIDER: _request("PUT", _ONE, _PROFILE),
-    Action.RETIRE_PROVIDER: _post(f"{_ONE}/retire"),
-    Action.REINSTATE_PROVIDER: _post(f"{_ONE}/reinstate"),
-    Action.READ_CLINIC: _request("GET", "/v1/clinics/cln_1"),
-    Action.PUT_CLINIC: _request("PUT", "/v1/clinics/cln_1", _CLINIC),
-    Action.READ_ACCOUNT: _of_account("GET", "/v1/me"),
-    Action.END_SESSION: _of_account("DELETE", "/v1/auth/sessions/{session}"),
-    Action.CHANGE_PASSWORD: _of_account(
-        "POST", "/v1/auth/password/change", {"password": "seven quiet harbours"}
-    ),
-    Action.READ_ROLES: _request("GET", "/v1/roles"),
-    Action.READ_JOBS: _request("GET", "/v1/jobs"),
-    Action.RESEND_JOBS: _post("/v1/jobs/resend", {}),
-}
-CELLS = [(role, relation) for role in Role for relation in Relation]
-_OWN = {
-    Role.PATIENT: "pat_1",
-    Role.GUARDIAN: "pat_1",
-    Role.DOCTOR: "prv_1",
-    Role.STAFF: "cln_1",
-    Role.CLINIC_ADMIN: "cln_1",
-    Role.ADMIN: "root",
-    Role.AUDITOR: "cln_1",
-    Role.SERVICE: "cln_1",
-}
-_CALENDARS = (Of.PROVIDER, Of.HOLD, Of.CLINIC, Of.CALLER)
-
-
-def subject_of(role: Role, relation: Relation) -> str:
-    """Whose token it is: those with number 2 stand to all here as others."""
-    own = _OWN[role]
-    return own if relation is Relation.OWN else own.replace("_1", "_2")
-
-
-def caller_of(
-    api: Api, action: Action, cell: tuple[Role, Relation], *, level: int = 2
-) -> Caller:
-    """A caller of this cell with an account, as far as its role has one.
-
-    Administrators have everything of calendars as their own with demo tokens alone;
-    bookings and patients by a broken glass.
-    """
-    role, relation = cell
-    now = api.clock.now()
-    scopes: tuple[str, ...] = ()
-    if role is Role.GUARDIAN:
-        scopes = ("manage",)
-    elif role is Role.SERVICE:
-        scopes = tuple(one.value for one in Action)
-    elif role is Role.ADMIN and relation is Relation.OWN and OF[action] in _UNDER_GLASS:
-        scopes = ("glass:pat_1",)
-    number = "1" if relation is Relation.OWN else "2"
-    identity = Identity(f"acc_{number}", f"ses_{number}", "", 1, level, now)
-    if role is Role.ADMIN and relation is Relation.OWN and OF[action] in _CALENDARS:
-        identity = None  # type: ignore[assignment]
-    expires = Millis((now // 1000 + 24 * 3600) * 1000)
-    subject = subject_of(role, relation)
-    return Caller(role, subject, expires, now, "t", identity, scopes)
-
-
-_UNDER_GLASS = (Of.BOOKING, Of.PATIENT)
-
-
-def bearer_of(api: Api, caller: Caller) -> dict[str, str]:
-    """The header of this caller's token."""
-    if caller.identity is None:
-        return api.auth(caller.role, caller.subject, ttl_s=24 * 3600)
-    return {"Authorization": f"Bearer {issue_access_token(KEY, caller)}"}
+from tests.fakes.api import Api, slot
+from tests.fixtures.rights_region import (
+    ASKS,
+    CELLS,
+    OWN,
+    PROFILE,
+    Things,
+    bearer_of,
+    caller_of,
+    replace_things,
+    rights_region,
+)
 
 
 @pytest.fixture
 async def region(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[tuple[Api, Things]]:
-    """Two providers in two clinics; patient 1 has a hold and a booking at the first.
-
-    Two accounts with a session each.
-    """
-    async with account_api(request, tmp_path, public_url="") as opened:
-        api = opened.api
-        for number in (1, 2):
-            await _add_account(opened, number)
-        await api.add_provider(1)
-        await api.add_provider(2, clinic=make.a_clinic(2))
-        mine = api.patient(1)
-        held = await api.client.post("/v1/holds", json=slot(), headers=mine)
-        booked = await api.client.post(
-            "/v1/bookings", json=slot(start="2026-08-10T11:00:00Z"), headers=mine
-        )
-        leave = await api.client.post(
-            "/v1/providers/prv_1/time-off", json=_LEAVE, headers=api.admin()
-        )
-        await api.project()
-        yield (
-            api,
-            Things(
-                held.json()["hold_id"],
-                booked.json()["booking_id"],
-                leave.json()["time_off_id"],
-                "pat_1",
-            ),
-        )
-
-
-async def _add_account(opened: AccountApi, number: int) -> None:
-    stores, now = opened.auth.stores, opened.clock.now()
-    context = SignInContext("patient", f"pat_{number}")
-    wanted = DemoAccount(AccountId(f"acc_{number}"), f"{number}@example.org", context)
-    await stores.accounts.demo_account(wanted, now=now)
-    await stores.sessions.open_session(
-        Session(
-            session_id=SessionId(f"ses_{number}"),
-            account_id=wanted.account_id,
-            salt=b"salt",
-            generation=1,
-            seen_generation=0,
-            rotated_at=now,
-            created_at=now,
-            authenticated_at=now,
-            level=1,
-            active_at=now,
-            idle_ms=DAY_MS,
-            ends_at=Millis(now + DAY_MS),
-            delivery=Delivery.BODY,
-            agent="",
-        )
-    )
+    """Two providers in two clinics, and what is theirs."""
+    async with rights_region(request, tmp_path) as opened:
+        yield opened
 
 
 def test_the_table_has_every_cell() -> None:
     """No action, role or relation is without a permission, and each is tested below."""
     assert set(PERMISSIONS) == {(a, *cell) for a in Action for cell in CELLS}
-    assert set(_ASKS) | {Action.TOPIC_ME} == set(Action)
+    assert set(ASKS) | {Action.TOPIC_ME} == set(Action)
 
 
 def test_those_who_are_not_staff_never_do_what_staff_do() -> None:
@@ -323,7 +93,7 @@ _STAFF_ONLY = (
 def test_a_new_role_is_no_staff_unless_it_is_named() -> None:
     """What is neither a patient nor named as staff acts on no hold and no booking."""
     for role in Role:
-        caller = Caller(role, _OWN[role], Millis(1))
+        caller = Caller(role, OWN[role], Millis(1))
         if role in (Role.PATIENT, Role.GUARDIAN):
             assert owner_of(caller) == "pat_1"
         elif role in (
@@ -339,7 +109,7 @@ def test_a_new_role_is_no_staff_unless_it_is_named() -> None:
                 owner_of(caller)
 
 
-@pytest.mark.parametrize("action", list(_ASKS))
+@pytest.mark.parametrize("action", list(ASKS))
 async def test_every_cell_that_denies_is_what_http_answers(
     region: tuple[Api, Things], action: Action
 ) -> None:
@@ -351,14 +121,14 @@ async def test_every_cell_that_denies_is_what_http_answers(
         if permission.allows:
             continue
         auth = bearer_of(api, caller_of(api, action, cell))
-        response = await _ASKS[action](api, auth, things)
+        response = await ASKS[action](api, auth, things)
         if permission is Permission.NO:
             assert (response.status_code, response.json()["code"]) == (
                 403,
                 "forbidden",
             ), cell
             continue
-        absent = await _ASKS[action](api, auth, missing)
+        absent = await ASKS[action](api, auth, missing)
         assert response.status_code == absent.status_code == 404, (cell, response.text)
         assert response.content == absent.content, cell
 
@@ -389,7 +159,7 @@ async def test_every_cell_that_allows_reading_is_what_http_answers(
     for cell in CELLS:
         if PERMISSIONS[action, *cell].allows:
             auth = bearer_of(api, caller_of(api, action, cell))
-            response = await _ASKS[action](api, auth, things)
+            response = await ASKS[action](api, auth, things)
             assert response.status_code == 200, (cell, response.text)
 
 
@@ -397,7 +167,7 @@ async def test_every_cell_that_allows_reading_is_what_http_answers(
     ("action", "cell"),
     [
         (action, cell)
-        for action in _ASKS
+        for action in ASKS
         for cell in CELLS
         if action not in _READS and PERMISSIONS[action, *cell].allows
     ],
@@ -408,25 +178,25 @@ async def test_every_cell_that_allows_writing_is_what_http_answers(
 ) -> None:
     """Everything but n and h is 2xx."""
     api, things = region
-    response = await _ASKS[action](
+    response = await ASKS[action](
         api, bearer_of(api, caller_of(api, action, cell)), things
     )
     assert response.status_code < 300, response.text
 
 
-@pytest.mark.parametrize("action", [a for a in _ASKS if a in NEEDS_ACCOUNT])
+@pytest.mark.parametrize("action", [a for a in ASKS if a in NEEDS_ACCOUNT])
 async def test_tokens_without_an_account_have_no_part_in_accounts(
     region: tuple[Api, Things], action: Action
 ) -> None:
     """Demo tokens are refused with account_required, whatever their role."""
     api, things = region
     for role in Role:
-        response = await _ASKS[action](api, api.auth(role, _OWN[role]), things)
+        response = await ASKS[action](api, api.auth(role, OWN[role]), things)
         said = (response.status_code, response.json()["code"])
         assert said == (403, "account_required"), role
 
 
-@pytest.mark.parametrize("action", list(_ASKS))
+@pytest.mark.parametrize("action", list(ASKS))
 async def test_what_needs_two_factors_or_a_fresh_proof_says_which(
     region: tuple[Api, Things], action: Action
 ) -> None:
@@ -438,14 +208,14 @@ async def test_what_needs_two_factors_or_a_fresh_proof_says_which(
         if caller.identity is None or not permission.allows:
             continue
         if permission.needs_second_factor:
-            response = await _ASKS[action](api, bearer_of(api, caller), things)
+            response = await ASKS[action](api, bearer_of(api, caller), things)
             assert response.json()["code"] == "second_factor_required", cell
         if permission.needs_fresh_proof:
             caller = caller_of(api, action, cell)
             assert caller.identity is not None
             old = replace(caller.identity, proved_at=Millis(api.clock.now() - PROOF_MS))
             auth = bearer_of(api, replace(caller, identity=old))
-            response = await _ASKS[action](api, auth, things)
+            response = await ASKS[action](api, auth, things)
             assert response.json()["code"] == "reauthentication_required", cell
 
 
@@ -519,11 +289,11 @@ async def test_a_scope_never_widens_a_role(region: tuple[Api, Things]) -> None:
     ):
         caller = caller_of(api, booking, (role, Relation.OWN))
         auth = bearer_of(api, replace(caller, scopes=scopes))
-        response = await _ASKS[booking](api, auth, things)
+        response = await ASKS[booking](api, auth, things)
         assert response.status_code == 403, (role, scopes)
     foreign = caller_of(api, booking, (Role.STAFF, Relation.OTHER))
     auth = bearer_of(api, replace(foreign, scopes=("manage", "cancel_booking")))
-    assert (await _ASKS[booking](api, auth, things)).status_code == 404
+    assert (await ASKS[booking](api, auth, things)).status_code == 404
 
 
 async def test_broken_glass_opens_one_patients_bookings(
@@ -535,7 +305,7 @@ async def test_broken_glass_opens_one_patients_bookings(
     admin = caller_of(api, reading, (Role.ADMIN, Relation.OTHER))
     for scopes, status in (((), 404), (("glass:pat_2",), 404), (("glass:pat_1",), 200)):
         auth = bearer_of(api, replace(admin, scopes=scopes))
-        assert (await _ASKS[reading](api, auth, things)).status_code == status
+        assert (await ASKS[reading](api, auth, things)).status_code == status
 
 
 async def test_the_roles_page_is_the_table(region: tuple[Api, Things]) -> None:
@@ -543,7 +313,7 @@ async def test_the_roles_page_is_the_table(region: tuple[Api, Things]) -> None:
     api, things = region
     cell = (Role.ADMIN, Relation.OWN)
     auth = bearer_of(api, caller_of(api, Action.READ_ROLES, cell))
-    answer = (await _ASKS[Action.READ_ROLES](api, auth, things)).json()
+    answer = (await ASKS[Action.READ_ROLES](api, auth, things)).json()
     told = {
         (one["action"], role["role"], relation): one[relation]
         for role in answer["items"]
@@ -568,13 +338,13 @@ def test_every_route_with_an_object_says_what_its_right_is_on() -> None:
                 assert right_of not in ("", "platform", "caller"), route.path
 
 
-@pytest.mark.parametrize("action", list(_ASKS))
+@pytest.mark.parametrize("action", list(ASKS))
 async def test_without_a_token_only_providers_and_slots_are_open(
     region: tuple[Api, Things], action: Action
 ) -> None:
     """Everything else is 401, with the challenge that HTTP asks for."""
     api, things = region
-    response = await _ASKS[action](api, {}, things)
+    response = await ASKS[action](api, {}, things)
     if action in PUBLIC:
         assert response.status_code == 200
     else:
@@ -582,13 +352,13 @@ async def test_without_a_token_only_providers_and_slots_are_open(
         assert response.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("action", list(_ASKS))
+@pytest.mark.parametrize("action", list(ASKS))
 async def test_a_bad_token_is_refused_even_where_none_is_needed(
     region: tuple[Api, Things], action: Action
 ) -> None:
     """A client whose token has expired must hear of it everywhere."""
     api, things = region
-    response = await _ASKS[action](api, {"Authorization": "Bearer no"}, things)
+    response = await ASKS[action](api, {"Authorization": "Bearer no"}, things)
     assert response.status_code == 401
 
 
@@ -631,6 +401,6 @@ async def test_a_provider_who_moves_clinic_is_found_out(
     api, _ = region
     path, old = "/v1/providers/prv_1", api.clinic_admin("cln_1")
     assert (await api.client.get(f"{path}/schedule", headers=old)).status_code == 200
-    moved = _PROFILE | {"clinic": _PROFILE["clinic"] | {"clinic_id": "cln_2"}}  # type: ignore[operator]
+    moved = PROFILE | {"clinic": PROFILE["clinic"] | {"clinic_id": "cln_2"}}  # type: ignore[operator]
     await api.client.put(path, json=moved, headers=api.admin())
     assert (await api.client.get(f"{path}/schedule", headers=old)).status_code == 403
