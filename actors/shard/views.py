@@ -8,7 +8,14 @@ from actors.domain.calendar import views
 from actors.domain.calendar.delta import change_of, holds_of
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Minute, ProviderId, ShardId, VisitTypeId
-from actors.domain.messages.answers import Answer, Done, NextFreeView, Reply, SlotsView
+from actors.domain.messages.answers import (
+    Answer,
+    Done,
+    NextFreeView,
+    Reply,
+    SlotsView,
+    Unchanged,
+)
 from actors.domain.messages.changes import CalendarChange
 from actors.domain.messages.events import (
     AvailabilitySet,
@@ -75,6 +82,8 @@ def view_of(state: CalendarState, read: OneRead) -> Reply:
 
 
 def _slots(state: CalendarState, read: ReadSlots) -> Reply:
+    if read.known == (state.epoch, state.version) and read.moving is None:
+        return Unchanged(state.provider_id, state.epoch, state.version)
     found = views.slots(state, read.visit_type, read.first, read.last, read.location_id)
     if read.moving is None or not isinstance(found, SlotsView):
         return found

@@ -163,6 +163,10 @@ class LastShown:
             self.shelf.offer(name, reply)
         return reply
 
+    def wants(self, question: ReadSlots, epoch: int, version: int) -> bool:
+        """Whether the answer is to be kept, so that it has to be read whole."""
+        return self.shelf.wants(_name(question), epoch, version)
+
     async def run(self) -> None:
         """Keep what is shown, until cancelled."""
         while True:

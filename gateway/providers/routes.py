@@ -14,11 +14,11 @@ from gateway.access.rights import Action
 from gateway.http.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
 from gateway.providers.schemas import ProviderBody, ProviderList, SlotsBody
 from gateway.providers.search import ProviderSearch
-from gateway.providers.service import Moving, ProviderService
+from gateway.providers.service import Moving, ProviderService, Seen
+from gateway.providers.slot_pages import tags_in
 from gateway.wire.errors import FieldError, InvalidRequest, Refused
-from gateway.wire.formats import slots_json
 from gateway.wire.problems import Headers
-from gateway.wire.replies import JSON, NO_STORE, REVALIDATE, Reply
+from gateway.wire.replies import JSON, NO_STORE, REVALIDATE, VARY, Reply
 
 _PAGE: Final = 20
 _PAGE_MAX: Final = 100
@@ -74,18 +74,22 @@ def _slots(providers: ProviderService) -> Operation:
             provider_id_in(call),
             call.query("visit_type") or "",
             span_in(call),
-            call.query_int("at_least", 0, 0, _VERSION_MAX),
+            Seen(
+                call.query_int("at_least", 0, 0, _VERSION_MAX),
+                tags_in(call.header(b"if-none-match")),
+            ),
             call.query("location_id") or "",
             None if moving is None else Moving(moving, call.caller),
         )
-        if moving is not None:  # for the caller alone
-            return Reply(200, slots_json(found.view), (JSON, NO_STORE))
-        if found.age_s is not None:
-            return Reply(200, slots_json(found.view), _old(found.age_s))
-        headers = (REVALIDATE, (b"etag", found.etag.encode()))
-        if _matches(call.header(b"if-none-match"), found.etag):
+        headers = (REVALIDATE, VARY, (b"etag", found.etag.encode()))
+        page = found.page
+        if page is None:
             return Reply(304, headers=headers)
-        return Reply(200, slots_json(found.view), (JSON, *headers))
+        if moving is not None:  # for the caller alone
+            return Reply(200, page.body, (JSON, NO_STORE))
+        if found.age_s is not None:
+            return Reply(200, page.body, _old(found.age_s))
+        return Reply(200, page.body, (JSON, *headers), page)
 
     return Operation(
         method="GET",
@@ -130,13 +134,6 @@ def _old(age_s: int) -> Headers:
         (b"age", str(age_s).encode()),
         (b"warning", b'110 - "Response is Stale"'),
     )
-
-
-def _matches(header: str | None, etag: str) -> bool:
-    if header is None:
-        return False
-    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    return etag.removeprefix("W/") in tags or tags == ["*"]
 
 
 def _search(search: ProviderSearch) -> Operation:

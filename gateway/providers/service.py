@@ -5,11 +5,10 @@ One file because each method is one operation on the same calendar, and short.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 
-from msgspec import msgpack
 from msgspec.structs import replace
 
 from actors.domain.calendar.lifecycle import LIVE
@@ -33,6 +32,7 @@ from actors.domain.messages.answers import (
     ScheduleView,
     SlotsView,
     TimeOffView,
+    Unchanged,
 )
 from actors.domain.messages.commands import (
     AddTimeOff,
@@ -82,6 +82,7 @@ from gateway.providers.schemas import (
     time_off_body,
     time_off_effect,
 )
+from gateway.providers.slot_pages import SlotPages, etag_of, is_known, position_in
 from gateway.wire.errors import FieldError, InvalidRequest, Refused, accepted
 from gateway.wire.fields import OF_ANOTHER, checked_text
 from gateway.wire.formats import (
@@ -93,8 +94,10 @@ from gateway.wire.formats import (
     later,
     parse_bound,
     parse_exact_bound,
+    slots_json,
     today,
 )
+from gateway.wire.replies import KeptBody
 
 DAYS_MAX: Final = 62
 _DAYS_DEFAULT: Final = 7
@@ -106,15 +109,23 @@ Span = tuple[str | Minute, str | Minute]
 
 @dataclass(frozen=True, slots=True)
 class SlotsAnswer:
-    """Slots, and the tag that changes whenever the answer does.
+    """Slots as they are sent, and the tag that changes whenever they do.
 
-    ``age_s`` is how old they are if their calendar does not answer just now; then
-    there is no tag.
+    No ``page``: the client has the newest one. ``age_s`` is how old it is if its
+    calendar does not answer just now; then there is no tag.
     """
 
-    view: SlotsView
+    page: KeptBody | None
     etag: str
     age_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a reader of slots knows: a version to be reached, tags of answers."""
+
+    at_least: int = 0
+    tags: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +166,7 @@ class ProviderService:
         self._access = access
         self._clinics = clinics
         self._last_shown = last_shown
+        self._pages = SlotPages()
         self._checks = RuleChecks(cell_minutes)
 
     async def show(self, provider_id: ProviderId) -> ProviderBody:
@@ -167,7 +179,7 @@ class ProviderService:
         provider_id: ProviderId,
         visit_type: str,
         bounds: tuple[str | None, str | None],
-        at_least: int,
+        seen: Seen,
         location_id: str = "",
         moving: Moving | None = None,
     ) -> SlotsAnswer:
@@ -182,20 +194,26 @@ class ProviderService:
             VisitTypeId(visit_type),
             first,
             last,
-            at_least,
-            LocationId(location_id),
+            location_id=LocationId(location_id),
         )
         if moving is not None:
-            return await self._slots_to_move(question, moving)
-        reply = await self._read_slots(question)
+            return await self._slots_to_move(question, seen.at_least, moving)
+        kept = self._pages.find(question)
+        known = kept.position if kept is not None else position_in(seen.tags, question)
+        reply = await self._read_slots(question, seen.at_least, known)
         if isinstance(reply, OldPage):
-            return SlotsAnswer(reply.view, "", reply.age_s)
-        view = accepted(reply, SlotsView)
-        asked = msgpack.encode((provider_id, visit_type, first, last, location_id))
-        digest = blake2b(asked, digest_size=6).hexdigest()
-        return SlotsAnswer(view, f'W/"{view.epoch}.{view.version}.{digest}"')
+            return SlotsAnswer(KeptBody(slots_json(reply.view)), "", reply.age_s)
+        if isinstance(reply, Unchanged):
+            if kept is None:
+                return SlotsAnswer(None, etag_of(question, reply))
+        else:
+            kept = self._pages.show(question, accepted(reply, SlotsView))
+        has_it = is_known(seen.tags, kept.etag)
+        return SlotsAnswer(None if has_it else kept, kept.etag)
 
-    async def _slots_to_move(self, question: ReadSlots, moving: Moving) -> SlotsAnswer:
+    async def _slots_to_move(
+        self, question: ReadSlots, at_least: int, moving: Moving
+    ) -> SlotsAnswer:
         caller, provider_id = await self._access.to_object(
             moving.caller, Action.RESCHEDULE_BOOKING, "bkg", moving.booking_id
         )
@@ -204,11 +222,12 @@ class ProviderService:
         reply = await self._calendars.ask(
             replace(
                 question,
+                at_least=at_least,
                 moving=BookingId(moving.booking_id),
                 owner=owner_of(caller),
             )
         )
-        return SlotsAnswer(accepted(reply, SlotsView), "")
+        return SlotsAnswer(KeptBody(slots_json(accepted(reply, SlotsView))), "")
 
     async def schedule(
         self,
@@ -420,12 +439,17 @@ class ProviderService:
             raise InvalidRequest("", FieldError("end", hint))
         return start, end
 
-    async def _read_slots(self, question: ReadSlots) -> Reply | OldPage:
-        if self._last_shown is None:
-            return await self._calendars.ask(question)
-        return await self._last_shown.ask(
-            question, lambda: self._calendars.ask(question)
-        )
+    async def _read_slots(
+        self, question: ReadSlots, at_least: int, known: tuple[int, int] | None
+    ) -> Reply | OldPage:
+        """The slots; Unchanged if the calendar still stands where they are known."""
+        shown = self._last_shown
+        if known is not None and shown is not None and shown.wants(question, *known):
+            known = None  # the other gateways' copy of the page needs the view
+        asked = replace(question, at_least=at_least, known=known)
+        if shown is None:
+            return await self._calendars.ask(asked)
+        return await shown.ask(asked, lambda: self._calendars.ask(asked))
 
     async def _read(self, provider_id: ProviderId) -> ProviderView:
         return accepted(

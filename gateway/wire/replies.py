@@ -16,6 +16,7 @@ JSON: Final = (b"content-type", b"application/json")
 HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 NO_STORE: Final = (b"cache-control", b"private, no-store")
 REVALIDATE: Final = (b"cache-control", b"no-cache")
+VARY: Final = (b"vary", b"accept-encoding")
 _PROBLEM: Final = (b"content-type", b"application/problem+json")
 _SQUEEZED_FROM: Final = 1024
 """Bytes from which an answer is worth packing: less fits into one packet anyway."""
@@ -25,13 +26,33 @@ _REMEMBERED: Final = 128
 _BODILESS: Final = frozenset({204, 304})
 
 
+class KeptBody:
+    """A body that is answered many times; its gzip is made once, and kept with it."""
+
+    __slots__ = ("_packed", "body")
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self._packed = b""
+
+    def packed(self) -> bytes:
+        """The body as gzip."""
+        if not self._packed:
+            self._packed = _packed(self.body)
+        return self._packed
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an operation answers: a status, and bytes that are already JSON."""
+    """What an operation answers: a status, and bytes that are already JSON.
+
+    ``kept`` is where ``body`` comes from, if it is kept for others.
+    """
 
     status: int
     body: bytes = b""
     headers: Headers = (JSON, NO_STORE)
+    kept: KeptBody | None = None
 
 
 NO_CONTENT: Final = Reply(204, headers=(NO_STORE,))
@@ -51,14 +72,18 @@ def squeezed(scope: Scope, reply: Reply) -> Reply:
     """
     if len(reply.body) < _SQUEEZED_FROM:
         return reply
-    headers = (*reply.headers, (b"vary", b"accept-encoding"))
+    headers = reply.headers
+    if VARY not in headers:
+        headers = (*headers, VARY)
     accepted = [v for name, v in scope["headers"] if name == b"accept-encoding"]
     if not any(map(_takes_gzip, accepted)):
         return Reply(reply.status, reply.body, headers)
-    pack = _packed_again if len(reply.body) <= _REMEMBERED_TO else _packed
-    return Reply(
-        reply.status, pack(reply.body), (*headers, (b"content-encoding", b"gzip"))
-    )
+    if reply.kept is not None:
+        packed = reply.kept.packed()
+    else:
+        pack = _packed_again if len(reply.body) <= _REMEMBERED_TO else _packed
+        packed = pack(reply.body)
+    return Reply(reply.status, packed, (*headers, (b"content-encoding", b"gzip")))
 
 
 @lru_cache(maxsize=64)

@@ -145,6 +145,14 @@ class SlotsView(Struct, frozen=True, tag="slots"):
     where: list[int] = []
 
 
+class Unchanged(Struct, frozen=True, tag="unchanged", gc=False):
+    """The reader has the newest view: the calendar stands where they know it."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+
+
 class ScheduleView(Struct, frozen=True, tag="schedule"):
     """Bookings with patients, by start; staff only."""
 
@@ -204,6 +212,7 @@ class CalendarLeft(Struct, frozen=True, tag="calendar_left"):
 
 View = (
     SlotsView
+    | Unchanged
     | ScheduleView
     | ProviderView
     | NextFreeView
@@ -238,5 +247,6 @@ __all__ = [
     "SlotsView",
     "TimeOffId",
     "TimeOffView",
+    "Unchanged",
     "View",
 ]

@@ -31,7 +31,9 @@ class ReadSlots(Struct, frozen=True, tag="read_slots", gc=False):
     slots of that location are meant, and dates are those of its zone. ``at_least``
     is the version that the reader must see: a calendar that is behind answers
     ``deadline_passed``. With ``moving`` the time of that booking, which must be the
-    ``owner``'s if there is one, is shown as free if nothing else takes it.
+    ``owner``'s if there is one, is shown as free if nothing else takes it. ``known`` is
+    the (epoch, version) at which the reader has had the answer to this question: a
+    calendar that still stands there answers Unchanged, without making the view.
     """
 
     provider_id: ProviderId
@@ -42,6 +44,7 @@ class ReadSlots(Struct, frozen=True, tag="read_slots", gc=False):
     location_id: LocationId = LocationId("")
     moving: BookingId | None = None
     owner: PatientId | None = None
+    known: tuple[int, int] | None = None
 
 
 class ReadWeek(Struct, frozen=True, tag="read_week", gc=False):
