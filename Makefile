@@ -33,29 +33,34 @@ check: $(DEV_READY)  ## style, types and layers
 	PYTHONPATH=. $(BIN)/lint-imports
 	@$(PYTHON) tools/web.py --check
 
-# Without TIER all that CI runs. Tests that need no cluster run two at a time, the
-# simulator and the clusters have the machine to themselves.
+# Without TIER all that CI runs; docs/tests.md says what runs where and for how long.
+# Files are dealt to two processes; the simulator spreads itself over all processors.
+PAIR := $(BIN)/pytest -q -n 2 --dist loadfile
+
 test: $(DEV_READY) $(SERVICES_READY)  ## every test; some: TIER=quick, real or deep, or ARGS=tests/unit
 ifneq ($(strip $(ARGS)),)
 	$(BIN)/pytest $(ARGS)
 else ifeq ($(TIER),quick)
 	@failed=0; \
-	$(BIN)/pytest -q -n 2 --dist loadfile -m quick || failed=$$?; \
+	$(PAIR) -m quick || failed=$$?; \
 	SIMULATION_SEEDS=200 $(BIN)/pytest -q tests/simulation || failed=$$?; \
 	exit $$failed
 else ifeq ($(TIER),real)
 	@failed=0; \
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "real and not acceptance" || failed=$$?; \
-	$(BIN)/pytest -q -m acceptance || failed=$$?; \
+	$(PAIR) -m "real and not acceptance" || failed=$$?; \
+	$(PAIR) -m "real and acceptance" || failed=$$?; \
 	exit $$failed
 else ifeq ($(TIER),deep)
-	SIMULATION_SEEDS=50000 $(BIN)/pytest -q -m simulation
-	$(MAKE) soak
+	@failed=0; \
+	$(BIN)/pytest -q -m deep || failed=$$?; \
+	SIMULATION_SEEDS=50000 $(BIN)/pytest -q -m simulation || failed=$$?; \
+	$(MAKE) soak || failed=$$?; \
+	exit $$failed
 else
 	@failed=0; \
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not acceptance and not simulation" || failed=$$?; \
+	$(PAIR) -m "not acceptance and not simulation and not deep" || failed=$$?; \
 	$(BIN)/pytest -q -m simulation || failed=$$?; \
-	$(BIN)/pytest -q -m acceptance || failed=$$?; \
+	$(PAIR) -m "acceptance and not deep" || failed=$$?; \
 	exit $$failed
 endif
 

@@ -1,9 +1,10 @@
 """Which tier a test belongs to, by where it lives and what it uses.
 
 ``quick`` needs this process alone. ``real`` starts servers, clusters, browsers or
-processes to be killed. ``simulation`` drives whole histories and spreads itself over
-the processors. ``acceptance`` (part of ``real``) wants the machine to itself.
-``make test TIER=…`` chooses; without it all of them run.
+processes to be killed; ``acceptance`` is the part of it that starts a Ray or the whole
+server. ``simulation`` drives whole histories and spreads itself over the processors.
+``deep`` is what CI leaves out: its marker names the tests that prove the same promise
+in CI, shorter. ``make test TIER=…`` chooses; docs/tests.md has the times.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ SERVERS: Final = ("mariadb", "redis", "azure", "asyncmy", "aiomysql", "nginx", "
 
 
 def tier_of(item: pytest.Item) -> str:
-    """The tier of a collected test: ``quick``, ``real`` or ``simulation``."""
+    """The tier of a collected test: ``quick``, ``real``, ``simulation`` or ``deep``."""
+    if item.get_closest_marker("deep"):
+        return "deep"
     folder = item.path.parent.name
     if folder == "simulation" or item.path.name == "test_mutations.py":
         return "simulation"

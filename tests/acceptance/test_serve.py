@@ -17,7 +17,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from actors.domain.zone_data import EDITION
 from cluster.own_ray.parts import kind_of
-from tests.fixtures.server import ROOT, ServerProcess, free_port, run_command
+from tests.fixtures.reserved import free_port
+from tests.fixtures.server import ROOT, ServerProcess, run_command
 
 pytestmark = pytest.mark.acceptance
 RAYS_AGENTS = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}

@@ -28,7 +28,8 @@ import httpx
 from loadtests.crowd.processes import Crowds
 from tests.benchmarks.gauging import cpu_s, memory
 from tests.deployment.files import program
-from tests.fixtures.server import ROOT, free_port
+from tests.fixtures.reserved import free_port
+from tests.fixtures.server import ROOT
 from tests.fixtures.waiting import until_listening
 
 TOPIC = "slots/prv_1/consult/2026-W33"

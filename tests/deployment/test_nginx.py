@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 
 from tests.architecture.sources import ROOT
 from tests.fixtures.nginx import SPREADING, Nginx
-from tests.fixtures.server import free_port
+from tests.fixtures.reserved import free_port
 from tests.fixtures.waiting import until_listening
 
 pytestmark = pytest.mark.timeout(90)

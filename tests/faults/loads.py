@@ -15,7 +15,8 @@ from loadtests.workload.workload import Watchers, Workload
 from tests.faults.checking import Findings, check
 from tests.faults.sites import Site
 
-WAIT_S = 40.0
+WAIT_S = 90.0
+"""Far longer than anything takes; only a bug waits this long."""
 
 
 async def until(

@@ -58,11 +58,10 @@ class PartedNodes:
 
 def _move_to_hosts(cluster: ClusterOnOneMachine, network: Network) -> None:
     """Give each node the address of its host, and run it there."""
+    old_head, new_head = cluster.head.host, network[NODES[0]].address
     for name, node in cluster.nodes.items():
         host = network[name]
-        words = [
-            word.replace("127.0.0.2", network[NODES[0]].address) for word in node.words
-        ]
+        words = [word.replace(old_head, new_head) for word in node.words]
         settings = dict(node.settings)
         for key, value in settings.items():
             if value == node.host:

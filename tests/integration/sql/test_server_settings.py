@@ -8,7 +8,7 @@ import pytest
 
 from persistence.sql.server_settings import inspect_database, judge
 from tests.fixtures.mariadb import MariaDbServer
-from tests.fixtures.server import free_port
+from tests.fixtures.reserved import free_port
 
 MYSQL = {
     "version": "8.0.36",

@@ -13,7 +13,7 @@ from cluster.node.plan import NodePlan
 from cluster.server.children import Start
 from cluster.site.site import Site
 from cluster.terminal.terminal import Terminal
-from tests.fixtures.server import free_port
+from tests.fixtures.reserved import free_port
 
 
 class Notes(Terminal):

@@ -11,7 +11,7 @@ import pytest
 from cluster.server import preflight
 from cluster.site.settings import read_settings
 from cluster.terminal.obstacle import Obstacle
-from tests.fixtures.server import free_port
+from tests.fixtures.reserved import free_port
 
 Usage = namedtuple("Usage", "total used free")
 
