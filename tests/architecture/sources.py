@@ -1,9 +1,11 @@
-"""Where our sources are: every test of the architecture reads the same list."""
+"""Our sources: all tests of the architecture read the same files, each once."""
 
 from __future__ import annotations
 
+import ast
 import functools
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,3 +57,39 @@ def written_by_us() -> tuple[Path, ...]:
 def shown(path: Path) -> str:
     """The path as a person would say it."""
     return str(path.relative_to(ROOT))
+
+
+@functools.cache
+def text(path: Path) -> str:
+    """What is in a file."""
+    return path.read_text("utf-8")
+
+
+def lines_with(pattern: re.Pattern[str], path: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of each line of a file in which something like this is found."""
+    if pattern.search(text(path)):
+        for number, line in enumerate(text(path).splitlines(), 1):
+            if pattern.search(line):
+                yield number, line
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """A file's module."""
+    return ast.parse(text(path), filename=str(path))
+
+
+_KINDS = (
+    ast.Import,
+    ast.ImportFrom,
+    ast.ClassDef,
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.Call,
+)
+
+
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Imports, classes, functions, and calls of a file."""
+    return tuple(node for node in ast.walk(parsed(path)) if isinstance(node, _KINDS))

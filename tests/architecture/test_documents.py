@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.architecture.sources import ROOT, documents, shown
+from tests.architecture.sources import ROOT, documents, shown, text
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _TARGET = re.compile(
@@ -21,14 +21,14 @@ def _anchor(heading: str) -> str:
 
 
 def _anchors(path: Path) -> set[str]:
-    return {_anchor(text) for text in _HEADING.findall(path.read_text("utf-8"))}
+    return {_anchor(text) for text in _HEADING.findall(text(path))}
 
 
 def test_links_lead_somewhere() -> None:
     """Every relative link of a page leads to a file, and to a heading in it."""
     lost = []
     for page in documents():
-        for link in _LINK.findall(page.read_text("utf-8")):
+        for link in _LINK.findall(text(page)):
             if re.match(r"[a-z]+:", link):
                 continue
             target, _, anchor = link.partition("#")
@@ -45,7 +45,7 @@ def test_named_files_exist() -> None:
     lost = [
         f"{shown(page)}: {name}"
         for page in documents()
-        for name in sorted(set(_TARGET.findall(page.read_text("utf-8"))))
+        for name in sorted(set(_TARGET.findall(text(page))))
         if not (ROOT / name.rstrip("/.")).exists()
     ]
     assert not lost
@@ -62,6 +62,6 @@ def test_make_targets_exist() -> None:
     named = {
         (shown(page), target)
         for page in documents()
-        for target in _MAKE.findall(page.read_text("utf-8"))
+        for target in _MAKE.findall(text(page))
     }
     assert not [pair for pair in sorted(named) if pair[1] not in targets]

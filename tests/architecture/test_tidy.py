@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
-import functools
 import re
 from pathlib import Path
 
 from tests.architecture.sources import (
     ROOT,
+    lines_with,
+    nodes,
+    parsed,
     product_files,
     shown,
+    text,
     written_by_us,
     written_tests,
 )
@@ -32,19 +35,14 @@ UNFINISHED = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users)/\w+")
 
 
-@functools.cache
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"), filename=str(path))
-
-
 def test_a_long_file_says_why_it_is_one() -> None:
     """One file is one thing; beyond 400 lines its docstring says why."""
     found = []
     for path in (*product_files(), *written_tests()):
-        lines = len(path.read_text("utf-8").splitlines())
+        lines = len(text(path).splitlines())
         if lines <= LINES_MAX:
             continue
-        docstring = ast.get_docstring(_parsed(path)) or ""
+        docstring = ast.get_docstring(parsed(path)) or ""
         if lines > LINES_HARD or REASON not in " ".join(docstring.split()):
             found.append(f"{shown(path)}: {lines} lines")
     assert not found
@@ -55,8 +53,7 @@ def test_nothing_is_left_unfinished() -> None:
     found = [
         f"{shown(path)}:{number}"
         for path in written_by_us()
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
-        if UNFINISHED.search(line)
+        for number, _ in lines_with(UNFINISHED, path)
     ]
     assert not found
 
@@ -64,13 +61,13 @@ def test_nothing_is_left_unfinished() -> None:
 def test_no_machine_is_named() -> None:
     """Sources work on every machine, so they name the folders of none."""
     ours = {str(ROOT), str(Path.home())} - {"/"}
-    found = []
-    for path in written_by_us():
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-            if MACHINE_PATH.search(line) or any(
-                re.search(re.escape(name) + r"(?!\w)", line) for name in ours
-            ):
-                found.append(f"{shown(path)}:{number}")
+    folders = "|".join(re.escape(name) for name in sorted(ours))
+    named = re.compile(rf"{MACHINE_PATH.pattern}|(?:{folders})(?!\w)")
+    found = [
+        f"{shown(path)}:{number}"
+        for path in written_by_us()
+        for number, _ in lines_with(named, path)
+    ]
     assert not found
 
 
@@ -89,7 +86,7 @@ def test_a_module_says_what_it_is() -> None:
     silent = [
         shown(path)
         for path in product_files()
-        if (tree := _parsed(path)).body and not ast.get_docstring(tree)
+        if (tree := parsed(path)).body and not ast.get_docstring(tree)
     ]
     assert not silent
 
@@ -103,7 +100,7 @@ def test_zones_are_of_the_packaged_edition() -> None:
         f"{shown(path)}:{node.lineno}"
         for path in (*product_files(), *written_tests())
         if shown(path) not in makers
-        for node in ast.walk(_parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Import | ast.ImportFrom)
         and readers.intersection(_top_modules(node))
     ]
@@ -121,7 +118,7 @@ def test_classes_have_telling_names() -> None:
     vague = [
         f"{shown(path)}: {node.name}"
         for path in product_files()
-        for node in ast.walk(_parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.ClassDef) and VAGUE_CLASS.search(node.name)
     ]
     assert not vague
@@ -132,7 +129,7 @@ def test_a_test_says_what_it_proves() -> None:
     silent = [
         f"{shown(path)}: {node.name}"
         for path in written_tests()
-        for node in ast.walk(_parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
         and path.name.startswith("test_")
@@ -155,7 +152,7 @@ def test_tests_are_repeatable() -> None:
         f"{shown(path)}: {word}"
         for path in written_tests()
         for word in banned
-        if path != Path(__file__) and word in path.read_text("utf-8")
+        if path != Path(__file__) and word in text(path)
     ]
     assert not found
 
@@ -165,7 +162,7 @@ def test_tests_draw_from_seeded_generators() -> None:
     unseeded = [
         f"{shown(path)}:{node.lineno}"
         for path in written_tests()
-        for node in ast.walk(_parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)

@@ -10,8 +10,11 @@ from pathlib import Path
 from tests.architecture.sources import (
     ROOT,
     documents,
+    lines_with,
+    parsed,
     product_files,
     shown,
+    text,
     written_tests,
 )
 
@@ -26,6 +29,8 @@ A name that operators rely on keeps its letters: a metric (``"newcomers"``) and 
 ending of a file (``.anew``) stand behind a quote or a dot.
 """
 
+CLOCK = re.compile(r"monotonic|perf_counter|time\b")
+
 
 def test_prose_names_its_subject() -> None:
     """Sources, tests and pages say what acts; no word stands for an unnamed person."""
@@ -33,8 +38,7 @@ def test_prose_names_its_subject() -> None:
         f"{shown(path)}:{number}: {line.strip()}"
         for path in (*product_files(), *written_tests(), *documents())
         if path != Path(__file__)
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
-        if VAGUE_WORDS.search(line)
+        for number, line in lines_with(VAGUE_WORDS, path)
     ]
     assert not found
 
@@ -48,7 +52,7 @@ def test_a_class_name_is_unique() -> None:
         node.name
         for path in product_files()
         if path.relative_to(ROOT).parts[0] != "loadtests"
-        for node in ast.parse(path.read_text("utf-8")).body
+        for node in parsed(path).body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     twice = {name for name, count in names.items() if count > 1}
@@ -61,7 +65,8 @@ def test_no_test_asserts_how_long_something_took() -> None:
     found = [
         f"{shown(path)}:{node.lineno}"
         for path in written_tests()
-        for node in _asserts_outside_loops(ast.parse(path.read_text("utf-8")))
+        if CLOCK.search(text(path))
+        for node in _asserts_outside_loops(parsed(path))
         if any(_is_elapsed(part) for part in ast.walk(node.test))
     ]
     assert not found
@@ -88,6 +93,6 @@ def _is_elapsed(node: ast.AST) -> bool:
         isinstance(part, ast.BinOp)
         and isinstance(part.op, ast.Sub)
         and isinstance(part.left, ast.Call)
-        and re.search(r"monotonic|perf_counter|time\b", ast.unparse(part.left.func))
+        and CLOCK.search(ast.unparse(part.left.func))
         for part in (node.left, *node.comparators)
     )

@@ -17,7 +17,7 @@ from persistence.redis.client import RedisStore
 from persistence.redis.link import RedisAway, RedisLink
 from persistence.shared.wakeups import RedisWakeups
 from tests.fixtures.redis_server import RedisServer
-from tests.fixtures.server import free_port
+from tests.fixtures.reserved import free_port
 
 PATIENCE_S = 20.0
 PASSWORD = "p@s/s:w%rd"
