@@ -129,6 +129,15 @@ class Caller:
         return "" if self.identity is None else self.identity.account
 
     @property
+    def key_owner(self) -> tuple[str, ...]:
+        """Whose idempotency keys these are: an account's, apart in each of its roles.
+
+        Keys are in journals, so what this is without an account never changes.
+        """
+        named = (self.role, self.subject)
+        return (*named, self.account) if self.account else named
+
+    @property
     def patient_id(self) -> PatientId | None:
         """The patient whom they act as: themself, or a guardian's dependant."""
         if self.role is Role.PATIENT or self.role is Role.GUARDIAN:

@@ -78,10 +78,8 @@ class Commands:
         deadline = Millis(self._clock.now() + self._timeout_ms)
         if client_key is None:
             return Stamp(key=self.tokens(), fingerprint=fingerprint, deadline=deadline)
-        # A clinic's people share its id, and may choose the same key.
-        person = f"{caller.subject}\0{caller.account}".rstrip("\0")
-        who = f"{caller.role}\0{person}\0{client_key}".encode()
-        key = blake2b(who, digest_size=16).hexdigest()
+        owned = "\0".join((*caller.key_owner, client_key)).encode()
+        key = blake2b(owned, digest_size=16).hexdigest()
         known = self._fingerprints.setdefault(key, fingerprint)
         if known != fingerprint:
             raise KeyReused

@@ -73,8 +73,7 @@ async def claim_key(request: Request, caller: Caller | None, key: str | None) ->
     ports: GatewayPorts = request.app.state.ports
     assert ports.answers is not None, "features that write need a store of answers"
     now = ports.clock.now()
-    account = (caller.account,) if caller.account else ()
-    owner = _digest(caller.role, caller.subject, *account, key)
+    owner = _digest(*caller.key_owner, key)
     found = await ports.answers.claim(owner, await _fingerprint(request), now=now)
     match found:
         case Claim():

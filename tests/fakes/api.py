@@ -11,12 +11,18 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from actors.domain.ids import ProviderId
+from actors.domain.ids import Millis, ProviderId
 from actors.domain.rules import Policy
 from actors.hosting.local import LocalLinks
 from actors.hosting.mailbox import Mailbox
 from actors.placement import Placement, placing, shard_name
-from gateway.access.tokens import Role, issue_token
+from gateway.access.tokens import (
+    Caller,
+    Identity,
+    Role,
+    issue_access_token,
+    issue_token,
+)
 from gateway.app import create_app
 from gateway.calendars.courier import Courier
 from gateway.config import GatewayConfig, GatewayPorts
@@ -65,6 +71,14 @@ class Api:
 
     def admin(self) -> dict[str, str]:
         return self.auth("admin", "root")
+
+    def receptionist(self, account: str, session: str = "ses_1") -> dict[str, str]:
+        """One of several people who administer the clinic, each with an account."""
+        now = self.clock.now()
+        identity = Identity(account, session, "", 1, 1, now)
+        expires = Millis(now + 3_600_000)
+        caller = Caller(Role.CLINIC_ADMIN, CLINIC, expires, now, session, identity)
+        return {"Authorization": f"Bearer {issue_access_token(KEY, caller)}"}
 
     async def project(self) -> None:
         while await self.projector.step():

@@ -8,6 +8,7 @@ import contextlib
 import pytest
 
 from gateway.access.rate_budgets import TokenBuckets
+from gateway.access.tokens import Caller
 from gateway.config import GatewayConfig
 from gateway.http.limits import RateLimits
 from gateway.wire.errors import TooManyRequests
@@ -48,6 +49,29 @@ async def test_a_hasty_caller_hears_when_to_come_again() -> None:
         assert int(answers[2].headers["retry-after"]) >= 1
         other = await api.client.get("/v1/providers/prv_1", headers=two)
         assert other.status_code == 200
+
+
+async def test_the_staff_of_a_clinic_have_a_limit_each() -> None:
+    """Their tokens name one clinic; one in haste does not slow down a colleague, and
+    another session of the same account does not help."""
+    async with open_api(rate_limited=True, rate_per_s=0.5, rate_burst=2) as api:
+        await api.add_provider()
+        hasty, calm = api.receptionist("acc_1"), api.receptionist("acc_2")
+        path = "/v1/providers/prv_1"
+        answers = [await api.client.get(path, headers=hasty) for _ in range(3)]
+        assert [one.status_code for one in answers] == [200, 200, 429]
+        assert (await api.client.get(path, headers=calm)).status_code == 200
+        refreshed = api.receptionist("acc_1", session="ses_other")
+        assert (await api.client.get(path, headers=refreshed)).status_code == 429
+
+
+async def test_by_clinic_the_staff_would_share_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The control."""
+    monkeypatch.setattr(Caller, "person", property(lambda caller: caller.subject))
+    with pytest.raises(AssertionError):
+        await test_the_staff_of_a_clinic_have_a_limit_each()
 
 
 async def test_guessing_tokens_is_slowed_by_address() -> None:

@@ -9,7 +9,9 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from gateway.access.tokens import Caller, Role
 from gateway.app import create_app
+from tests import factories as make
 from tests.fakes.api import CONFIG, Api, open_api, slot
 
 KEY = {"Idempotency-Key": "k-1"}
@@ -82,6 +84,45 @@ async def test_the_calendar_itself_refuses_a_reused_key(api: Api) -> None:
         "/v1/bookings", json=slot(start="2026-08-10T10:00:00Z"), headers=auth
     )
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def at_ten(**more: str) -> dict[str, str]:
+    return slot(start="2026-08-10T10:00:00Z") | {"patient_id": "pat_1"} | more
+
+
+async def test_keys_of_two_receptionists_of_one_clinic_are_apart(api: Api) -> None:
+    """Their tokens name the same clinic, and an account each: an equal key is no
+    repetition, and each has their own answer again."""
+    first, second = (api.receptionist(f"acc_{number}") | KEY for number in (1, 2))
+    one = await api.client.post("/v1/bookings", json=at_ten(), headers=first)
+    two = await api.client.post("/v1/bookings", json=at_ten(), headers=second)
+    assert (one.status_code, two.status_code) == (201, 409)
+    again = await api.client.post("/v1/bookings", json=at_ten(), headers=first)
+    assert again.content == one.content
+    third = api.receptionist("acc_3") | KEY
+    other = at_ten(start="2026-08-10T11:00:00Z")
+    three = await api.client.post("/v1/bookings", json=other, headers=third)
+    assert three.status_code == 201, "not idempotency_key_reused"
+
+
+async def test_without_accounts_in_keys_receptionists_share_answers(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control."""
+    owned = property(lambda caller: (caller.role, caller.subject))
+    monkeypatch.setattr(Caller, "key_owner", owned)
+    with pytest.raises(AssertionError):
+        await test_keys_of_two_receptionists_of_one_clinic_are_apart(api)
+
+
+async def test_a_key_in_an_old_journal_is_still_the_callers(api: Api) -> None:
+    """Without an account a key is what it always was, so that a request which is
+    repeated across an upgrade finds its answer."""
+    commands = api.app.state.services.commands
+    caller = Caller(Role.PATIENT, "pat_1", make.NOW)
+    stamp = commands.stamp(caller, "k-1", "book")
+    # blake2b-128 of "patient", "pat_1" and "k-1" with zero bytes between.
+    assert stamp["key"] == "9cb159b3809342204da30363cd9bcf5a"
 
 
 async def test_keys_of_different_people_are_apart(api: Api) -> None:

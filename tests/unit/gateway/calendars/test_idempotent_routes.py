@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi import Response
 
+from actors.domain.ids import Millis
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.errors import Unavailable
 from care.idempotency.answers import CLAIM_MS, KEEP_MS
 from gateway.access.rights import Action
+from gateway.access.tokens import Caller, Identity, Role, issue_access_token
 from gateway.http.features import ANYONE, Body, FeatureRouter
 from gateway.wire.errors import Forbidden, Refused
 from tests.fakes.answers import MemoryAnswers
-from tests.fakes.api import Api, open_api
+from tests.fakes.api import KEY, Api, open_api
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -136,6 +138,21 @@ async def test_a_key_is_the_callers_own(api: Api, drafts: Drafts) -> None:
             PATH, json={"title": subject}, headers=keyed(api, "k", subject)
         )
     assert drafts.made == ["root", "other"]
+
+
+async def test_a_key_is_the_accounts_own(api: Api, drafts: Drafts) -> None:
+    """Two accounts with one role and subject may choose the same key; an account that
+    repeats it has its first answer."""
+    now = api.clock.now()
+    for account in ("acc_1", "acc_2", "acc_1"):
+        identity = Identity(account, "ses_1", "", 1, 2, now)
+        expires = Millis(now + 60_000)
+        caller = Caller(Role.ADMIN, "root", expires, now, "t", identity)
+        signed = issue_access_token(KEY, caller)
+        headers = {"Authorization": f"Bearer {signed}", "Idempotency-Key": "k"}
+        answer = await api.client.post(PATH, json={"title": "a"}, headers=headers)
+        assert answer.status_code == 201, answer.text
+    assert drafts.made == ["a", "a"]
 
 
 async def test_without_a_key_or_a_caller_nothing_is_stored(

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.access.rights import Access
-from gateway.access.tokens import Authenticator, Caller, Role
+from gateway.access.tokens import Authenticator, Caller, Identity, Role
 from gateway.config import LiveSettings
 from gateway.live.sessions.commands import SocketCommands
 from gateway.live.sessions.conversation import Conversation, LiveContext
@@ -51,9 +51,12 @@ class _Commands:
 
 
 class _Authenticator:
-    """Believes tokens that are a patient's id."""
+    """Believes tokens that are a patient's id, or an account of the clinic's."""
 
     def verify(self, token: str) -> Caller:
+        if token.startswith("acc_"):
+            identity = Identity(token, "ses_1", "", 1, 1, TODAY)
+            return Caller(Role.CLINIC_ADMIN, "cln_1", TODAY, identity=identity)
         if not token.startswith("pat_"):
             raise Unauthenticated
         return Caller(Role.PATIENT, token, TODAY)
@@ -126,6 +129,32 @@ def test_connections_of_a_person_are_bounded() -> None:
     conversation, writer = stage.client()
     say(conversation, "auth", token="pat_1")
     assert writer.closed is None
+
+
+def test_connections_of_colleagues_are_counted_apart() -> None:
+    """They have the subject of their clinic, and an account each; changing from one
+    colleague to another moves the connection's count."""
+    stage = _Stage(connections_per_person_max=1)
+    clients = [stage.client() for _ in range(3)]
+    for (conversation, _), token in zip(
+        clients, ("acc_1", "acc_2", "acc_1"), strict=True
+    ):
+        say(conversation, "auth", token=token)
+    assert [writer.closed for _, writer in clients] == [None, None, 4504]
+    clients[0][0].ended()
+    say(clients[1][0], "auth", token="acc_1")
+    assert stage.api.persons.counts == {"acc_1": 1}
+    clients[1][0].ended()
+    assert stage.api.persons.counts == {}
+
+
+def test_by_clinic_colleagues_would_share_a_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The control."""
+    monkeypatch.setattr(Caller, "person", property(lambda caller: caller.subject))
+    with pytest.raises(AssertionError):
+        test_connections_of_colleagues_are_counted_apart()
 
 
 def test_signing_in_again_counts_once() -> None:
