@@ -178,7 +178,7 @@ class Story:
         return view
 
     async def _status(self) -> ShardStatus:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     status = await self.links.status(self.links.shard_of(p.ANA))
@@ -192,12 +192,12 @@ class Story:
         return dict(Counter((await self.actors.survey()).places().values()))
 
     async def _until(self, wanted: dict[str, int]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await self._counts() != wanted:  # noqa: ASYNC110 - no bell is rung
                 await asyncio.sleep(0.1)
 
     async def _until_gone(self, pid: int) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while psutil.pid_exists(pid):  # noqa: ASYNC110 - no bell is rung
                 await asyncio.sleep(0.1)
 

@@ -217,7 +217,7 @@ async def test_a_part_that_shards_need_dies(
             await until_ready(server)
             await until_another(load)
         watcher.send('{"op":"ping","id":1}')
-        watcher.recv(timeout=10)
+        watcher.recv(timeout=60)
     await all_there(server, load)
     assert part(server, kind).pid != victim.pid
     assert sentence in logged(server)

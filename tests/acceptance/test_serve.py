@@ -45,7 +45,7 @@ def heard_until_closed(live: ClientConnection) -> tuple[list[Any], int]:
     frames: list[Any] = []
     while True:
         try:
-            frames.append(json.loads(live.recv(timeout=10)))
+            frames.append(json.loads(live.recv(timeout=60)))
         except ConnectionClosed as closed:
             return frames, closed.rcvd.code if closed.rcvd else 0
 
@@ -86,7 +86,7 @@ def test_a_first_start_shows_a_region_and_a_stop_leaves_no_process(
     run = json.loads((server.data / "run.json").read_text())
     with connect(f"ws://127.0.0.1:{server.port}/v1/live") as live:
         live.send('{"op":"ping","id":1}')
-        live.recv(timeout=10)
+        live.recv(timeout=60)
         assert server.stop() == 0
         frames, code = heard_until_closed(live)
     assert frames[-1]["t"] == "bye"
@@ -107,7 +107,7 @@ def test_a_killed_server_leaves_nothing_behind_and_loses_nothing(
     booked = book(server, "before-the-crash")
     run = json.loads((server.data / "run.json").read_text())
     server.kill()
-    assert set(server.survivors()) <= RAYS_AGENTS
+    assert server.survivors(but=RAYS_AGENTS) == []
     server.start()
     assert server.survivors() == []
     assert not Path(run["ray_folder"]).exists()

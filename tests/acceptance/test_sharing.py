@@ -18,7 +18,7 @@ from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.server import ServerProcess
 
 pytestmark = pytest.mark.acceptance
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def until(holds: Callable[[], bool]) -> None:

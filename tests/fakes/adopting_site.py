@@ -14,7 +14,7 @@ from gateway.live.transport.connection import LiveConnection
 from gateway.live.transport.uvicorn_protocol import EXTENSION, FanoutProtocol
 from gateway.live.transport.write_scheduler import SharedTransport
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class Site:

@@ -19,7 +19,7 @@ from gateway.live.service import LiveService
 from tests.fakes.api import Api, open_api
 from tests.fakes.live_schemas import LiveSchemas
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 """Far longer than anything takes; only a bug waits this long."""
 
 

@@ -26,7 +26,7 @@ def patient(api: LiveApi, url: str, *topics: str, **options: Any) -> LiveClient:
 
 async def until(client: LiveClient, kind: type[T]) -> T:
     """The next event of a kind."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for event in client:
             if isinstance(event, kind):
                 return event

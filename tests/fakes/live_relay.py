@@ -38,7 +38,7 @@ class LiveRelay:
 
     async def until(self, holds: Callable[[LiveRelay], bool]) -> None:
         """Wait until something holds of what passed here."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not holds(self):
                 self._moved.clear()
                 await self._moved.wait()

@@ -39,7 +39,7 @@ class ScriptedRedis:
 
     async def next(self) -> tuple[list[bytes], asyncio.StreamWriter]:
         """The next command, and where its reply goes."""
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(60):
             return await self.asked.get()
 
     async def next_of(self, count: int) -> asyncio.StreamWriter:

@@ -42,14 +42,14 @@ async def proxy() -> AsyncIterator[Proxy]:
     async with Proxy("127.0.0.1", target) as made:
         yield made
     server.close()
-    await asyncio.wait_for(asyncio.gather(*echo.talks), 5)
+    await asyncio.wait_for(asyncio.gather(*echo.talks), 60)
 
 
 async def said(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: bytes
 ) -> bytes:
     writer.write(text)
-    return await asyncio.wait_for(reader.readexactly(len(text)), 5)
+    return await asyncio.wait_for(reader.readexactly(len(text)), 60)
 
 
 async def silence(reader: asyncio.StreamReader) -> bool:
@@ -100,7 +100,7 @@ async def test_a_cut_resets_at_the_byte_or_the_text(proxy: Proxy) -> None:
             proxy.set(**trouble)
             writer.write(b"then COMMIT and more")
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.readexactly(1), 5)
+            await asyncio.wait_for(reader.readexactly(1), 60)
         proxy.heal()
         writer.close()
     assert proxy.cuts == 2
@@ -111,7 +111,7 @@ async def test_half_close_and_refusal(proxy: Proxy) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     assert await said(reader, writer, b"before") == b"before"
     proxy.set(half_close=True)
-    assert await asyncio.wait_for(reader.read(), 5) == b"<end>"
+    assert await asyncio.wait_for(reader.read(), 60) == b"<end>"
     proxy.heal()
     proxy.set(refuse=True)
     other, unheard = await asyncio.open_connection("127.0.0.1", proxy.port)

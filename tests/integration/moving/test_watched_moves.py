@@ -34,7 +34,7 @@ PLACE = placing(Placement.SHARD, 2)
 HOME, OWN = PLACE(p.ANA), isolated_shard(p.ANA)
 DAY = datetime.fromtimestamp(p.NINE * 60, UTC)
 TOPIC = slots_topic(p.ANA, p.CONSULT, f"{DAY:%G}-W{DAY:%V}")
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class Running:

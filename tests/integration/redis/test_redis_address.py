@@ -19,7 +19,7 @@ from persistence.shared.wakeups import RedisWakeups
 from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.reserved import free_port
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 PASSWORD = "p@s/s:w%rd"
 ENCODED = "p%40s%2Fs%3Aw%25rd"
 

@@ -27,7 +27,7 @@ from tests.fakes.clocks import SteppedClock
 from tests.fakes.live_api import LiveApi, open_live_api
 from tests.fixtures.redis_server import RedisServer
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 PATH = "/v1/providers/prv_1/slots?visit_type=consult&from=2026-08-10&to=2026-08-11"
 LATER = Millis(make.NOW + 3_600_000)
 

@@ -38,7 +38,7 @@ async def test_an_idle_projector_is_woken_by_the_journal(
     sealed = await writing.seal(SHARD)
     story, twin, stop = Story(), MemoryReadModel(), asyncio.Event()
     seq = await writing.append(SHARD, sealed.epoch, sealed.last_seq, [story.booked(0)])
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         tasks.create_task(Projector(reading, twin, FixedClock()).run(stop))
         for number in range(1, 4):
             while len(twin.appointments) < number:  # noqa: ASYNC110 - deadline above

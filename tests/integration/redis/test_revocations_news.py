@@ -29,7 +29,7 @@ def token(number: int) -> Revocation:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - a condition, with a deadline
             await asyncio.sleep(0.01)
 

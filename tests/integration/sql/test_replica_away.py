@@ -75,7 +75,7 @@ async def test_a_dead_replica(
         async with reading(engine) as connection:
             await connection.execute(text("DELETE FROM it"))
     replica.start()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await until_back(engine)
     await engine.dispose()
 

@@ -69,7 +69,7 @@ async def lines() -> AsyncIterator[Lines]:
 
 async def test_questions_reach_the_host(lines: Lines, process: Process) -> None:
     """What is asked over a line is what the host's methods are asked."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         line = await lines.to("shard-s0000", process.where)
         assert line is not None
         assert await line.call(EXECUTE, b"blob") == b"executed blob"
@@ -85,7 +85,7 @@ async def test_one_line_for_all_who_come_at_once(
     lines: Lines, process: Process
 ) -> None:
     """The process is asked once where its door is, and the line is kept."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         first, *others = await asyncio.gather(
             *(lines.to("shard-s0000", process.where) for _ in range(20))
         )
@@ -104,7 +104,7 @@ async def test_without_a_door_calls_take_the_other_road(lines: Lines) -> None:
         asked += 1
         return "127.0.0.1:1"
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await lines.to("shard-s0000", nowhere) is None
         assert await lines.to("shard-s0000", nowhere) is None
     assert asked == 1
@@ -114,7 +114,7 @@ async def test_a_new_process_is_found_after_the_old_one(
     lines: Lines, process: Process
 ) -> None:
     """After a line broke the process is asked again: it may be a new one."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         line = await lines.to("shard-s0000", process.where)
         assert line is not None
         line.hang_up()
@@ -131,7 +131,7 @@ async def test_a_silent_process_that_was_begun_anew_elsewhere_is_found(
 ) -> None:
     """The frozen one's line stands for ever: only asking tells that it is given up."""
     successor = Process()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         line = await lines.to("shard-s0000", process.where)
         assert line is not None
         waiting = asyncio.ensure_future(line.call(EXECUTE, b""))
@@ -153,7 +153,7 @@ async def test_a_silent_process_that_is_where_it_was_keeps_its_line(
     async def nobody_knows() -> str:
         raise RuntimeError("the head is away")
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         line = await lines.to("shard-s0000", process.where)
         for ask in (process.where, nobody_knows):
             lines.check("shard-s0000", ask)
@@ -184,7 +184,7 @@ async def test_a_process_that_cannot_listen_is_asked_through_ray(lines: Lines) -
         raise OSError(24, "too many open files")
 
     door._open = cannot  # type: ignore[method-assign]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await lines.to("shard-s0000", where) is None
 
 
@@ -199,7 +199,7 @@ async def test_a_process_that_never_says_where_holds_nobody_up(
         await asyncio.Event().wait()
         return ""
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await lines.to("shard-s0000", never) is None
         line = await lines.to("shard-s0000", process.where)
         assert line is not None
@@ -218,7 +218,7 @@ async def test_a_line_that_opens_while_all_are_closed_is_closed_too(
         await answer.wait()
         return await process.where()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         coming = asyncio.ensure_future(lines.to("shard-s0000", slowly))
         await asked.wait()
         lines.close()

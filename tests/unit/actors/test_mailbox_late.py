@@ -23,7 +23,7 @@ async def test_append_that_fails_late_ends_the_process() -> None:
         assert codes(replies) == [TroubleCode.JOURNAL_DOWN]
         one.journal.down = OSError("poisoned")
         one.journal.gate.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await lost.wait()
         one.journal.down = None
 
@@ -70,7 +70,7 @@ async def test_shard_taken_over_while_its_journal_was_silent_is_left() -> None:
         left = asyncio.Event()
         one.mailbox.on_fenced = left.set
         one.journal.gate.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await left.wait()
         assert one.mailbox.state == "left"
         assert one.journal.epoch == epoch

@@ -227,7 +227,7 @@ async def test_what_was_asked_in_between_waits(api: Api) -> None:
     assert isinstance(reply, CalendarLeft)
     courier = Courier(links, Ticking(p.NOW), BatchingLimits(command_ms=3_600_000))
     asked = asyncio.create_task(courier.ask(p.book("meanwhile", 4)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while courier.tally.moved == 0:  # noqa: ASYNC110 - it reports nothing
             await asyncio.sleep(0)
     await api.mover().move(p.ANA, HOME, OWN)

@@ -46,7 +46,7 @@ async def until(claim: Callable[[], Awaitable[bool]], seconds: float = 5) -> Non
 async def answer(actors: FakeActors, *requests: object) -> list[ShardReply]:
     """Ask under both names in turn, as gateways do."""
     blob = msgspec.msgpack.encode(requests)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             for name in await actors.alive(SHARD):
                 if name not in actors.deaf and name in actors.processes:

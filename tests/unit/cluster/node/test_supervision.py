@@ -37,7 +37,7 @@ def child_of(
 
 
 async def a_pid(child: Child, other_than: int | None = None) -> int:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while child.pid in {None, other_than}:  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.01)
     assert child.pid is not None
@@ -76,7 +76,7 @@ async def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     child = child_of(Start(DEAF, {}), tmp_path, finish_s=0.1, reports=[])
     async with alongside(child.run()) as running:
         pid = await a_pid(child)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (tmp_path / "out").read_text() != "deaf\n":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await child.stop()

@@ -16,7 +16,7 @@ from cluster.own_ray.parts import RayPart, RayWatch, kind_of, ray_processes
 from cluster.site.run_file import mark_of
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
-PATIENCE_S = 30
+PATIENCE_S = 60.0
 SITE = "/srv/venv/site-packages/ray"
 
 

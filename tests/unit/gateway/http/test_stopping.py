@@ -52,7 +52,7 @@ async def cut_off(app: Waiting) -> tuple[asyncio.Task[None], list[Message]]:
         write_lines=False,
     )
     task: asyncio.Task[Any] = asyncio.ensure_future(log(SCOPE, receive, send))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await app.here.wait()
         task.cancel()
         await asyncio.wait({task})

@@ -19,7 +19,7 @@ from gateway.live.transport.uvicorn_protocol import FanoutProtocol
 from gateway.live.transport.waiting_room import WaitingRoom
 from tests.fakes.live_api import LiveApi, open_live_api
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 WEEK = "slots/prv_1/consult/2026-W33"
 
 

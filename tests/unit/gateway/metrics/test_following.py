@@ -51,7 +51,7 @@ async def test_the_lag_is_known_when_the_read_model_goes_away_unasked(
     world: Any = World()
     accounts = ShardAccounts(cast(ShardLinks, world), cast(ProjectionProgress, world))
     following = asyncio.ensure_future(accounts.follow())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await world.looked.wait()
         world.away, world.end = True, 25
         while accounts.lag.events() != {A: 15}:

@@ -179,7 +179,7 @@ async def show(live: LiveApi) -> Screen:
             make.a_provider_id(1), make.a_visit_type().visit_type, f"2026-W{week}"
         )
         hub.subscribe(watcher, topic, None, live.api.clock.now())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(screen.shown) < len(WEEKS):  # noqa: ASYNC110 - a deadline is set
             await asyncio.sleep(0.005)
     return screen
@@ -257,7 +257,7 @@ async def test_pages_are_kept_at_the_newest_position_their_content_is_right_at(
         )
         assert booked.status_code == 201
         topic = f"slots/prv_1/consult/2026-W{WEEKS[0]}"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while b'"delta"' not in screen.shown[topic]:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         await keep_all(live)
@@ -280,7 +280,7 @@ async def test_a_silent_calendar_shows_nothing_old_to_watchers(
         calendars.silent = True
         monkeypatch.setattr(live.api.ports.calendars, "ask", calendars.ask)
         watching = asyncio.ensure_future(show(live))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(calendars.asked) <= len(WEEKS):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         screens = [watcher.writer for watcher in live.live.hub.watchers]

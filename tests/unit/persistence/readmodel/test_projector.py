@@ -174,7 +174,7 @@ async def test_stop_ends_the_run_at_once() -> None:
     """A pause is cut short when the projector is asked to stop."""
     stop = asyncio.Event()
     projector = Projector(StoryJournal(), MemoryReadModel(), FixedClock())
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         run = group.create_task(projector.run(stop))
         stop.set()
     assert run.done()

@@ -40,7 +40,7 @@ class Telling(StoryJournal):
 
 
 async def until(holds: object) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # type: ignore[operator]  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 

@@ -23,7 +23,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - a condition, with a deadline
             await asyncio.sleep(0.001)
 
