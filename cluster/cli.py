@@ -15,6 +15,7 @@ from pathlib import Path
 import typer
 
 from actors.errors import SchedulingError
+from cluster.commands.audit import audit
 from cluster.commands.backups import backup, restore
 from cluster.commands.clustering import cluster, gateway, keep
 from cluster.commands.importing import importing, seed
@@ -64,6 +65,7 @@ app.command(hidden=True)(gateway)
 app.command(hidden=True)(keep)
 app.add_typer(projection, name="projection")
 app.command()(verify)
+app.add_typer(audit, name="audit")
 app.command()(backup)
 app.command()(restore)
 app.command()(reshard)

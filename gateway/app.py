@@ -3,6 +3,8 @@
 ``create_app(ports, config)`` mounts each feature's operations as thin ASGI routes on a
 FastAPI application, so that ordinary FastAPI routers can be included beside them, and
 replaces FastAPI's document by the one made from those operations.
+
+One file because this is the only place that knows all parts.
 """
 
 from __future__ import annotations
@@ -109,7 +111,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     app = GatewayApp(
         title="Slotcast",
         version=config.version,
-        lifespan=_lifespan(live, made.shared, accounts, auth),
+        lifespan=_lifespan(ports, live, made.shared, accounts, auth),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -139,6 +141,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
             lambda: _hosting_check(ports),
             lambda: _live_check(live, accounts),
             *_shared_checks(made),
+            *_audit_checks(ports),
         ],
     )
     documents = Documents(
@@ -176,6 +179,7 @@ def _collected(
 
 
 def _lifespan(
+    ports: GatewayPorts,
     live: LiveService,
     shared: Shared,
     accounts: ShardAccounts,
@@ -187,6 +191,8 @@ def _lifespan(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await live.start()
         works = [shared.run(), accounts.follow()]
+        if ports.audit_spool is not None:
+            works.append(kept_going("audit spool", ports.audit_spool.run))
         if auth is not None:
             works.append(kept_going("sessions", auth.seen.run))
         beside = [asyncio.ensure_future(work) for work in works]
@@ -370,6 +376,19 @@ def _live(
 def _hosting_check(ports: GatewayPorts) -> NamedCheck:
     missing = ports.hosting()
     return "hosting", Check(ok=not missing, required=True, detail=missing)
+
+
+def _audit_checks(ports: GatewayPorts) -> list[Callable[[], NamedCheck]]:
+    """Bookings go on without the audit trail's spool; staff's reads do not."""
+    spool = ports.audit_spool
+    if spool is None:
+        return []
+
+    def check() -> NamedCheck:
+        standing = spool.standing()
+        return "audit", Check(ok=standing.ok, required=False, detail=standing.detail)
+
+    return [check]
 
 
 def _live_check(live: LiveService, accounts: ShardAccounts) -> NamedCheck:

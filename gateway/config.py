@@ -13,6 +13,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from actors.ports import Calendars, Clock, ShardLinks
+from care.audit.ports import AuditSpool, AuditStore
 from care.idempotency.ports import AnswerStore
 from care.jobs.ports import JobQueue
 from care.notices.messages import OutgoingMessages
@@ -185,5 +186,10 @@ class GatewayPorts:
     """Accounts; without them ``/v1/auth`` is not there."""
     outgoing: OutgoingMessages | None = None
     """Messages to people, for demo sites to show."""
+    audit_spool: AuditSpool | None = None
+    """Where reads by staff and acts on accounts are written before they are answered;
+    without it nothing is audited."""
+    audit: AuditStore | None = None
+    """The audit trail, for auditors; without it ``/v1/audit`` is not there."""
     pages: HotPages | None = None
     """Pages shown a moment ago by any gateway; without it calendars are asked."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator
+from gateway.access.trail import AuditTrail
 from gateway.bookings.listing import Bookings
 from gateway.bookings.service import BookingService
 from gateway.calendars.commands import Commands
@@ -32,6 +33,7 @@ class Services:
     authenticator: Authenticator
     limits: RateLimits
     access: Access
+    trail: AuditTrail
     shared: Shared
     commands: Commands
     commitments: Commitments
@@ -49,6 +51,8 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
     access = Access(
         ports.calendars, believe_s=config.access_cache_s, now=ports.clock.now
     )
+    trail = AuditTrail(ports.audit_spool, ports.clock, config.token_keys[0])
+    access.trail = trail
     commands = Commands(
         ports.calendars,
         ports.clock,
@@ -66,6 +70,7 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         authenticator=Authenticator(config, ports.clock, shared.revoked),
         limits=RateLimits(config, settlement=shared.settlement),
         access=access,
+        trail=trail,
         shared=shared,
         commands=commands,
         commitments=commitments,

@@ -64,6 +64,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "ahead_of": "g",
         "status": "U",
         "stranded": "D",
+        "by": "B",
     }
 )
 """A field's name in the journal; ``t`` is the tag."""

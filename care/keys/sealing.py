@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
@@ -29,6 +30,10 @@ KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 SALT_BYTES: Final = 16
 VERSION: Final = b"\x01"
+REFRESH_MS: Final = 30_000
+"""How long a process believes that it knows all keys of a tenant."""
+SPREAD_MS: Final = 2 * REFRESH_MS
+"""How long after it was made a further key seals for the first time."""
 _NUMBER_BYTES: Final = 2
 _HEAD: Final = len(VERSION) + _NUMBER_BYTES + NONCE_BYTES
 
@@ -52,6 +57,7 @@ class Purpose(StrEnum):
 
     SEAL = "seal"
     INDEX = "index"
+    AUDIT = "audit"
 
 
 class Place(Struct, frozen=True):
@@ -63,12 +69,17 @@ class Place(Struct, frozen=True):
 
 
 class DataKey(Struct, frozen=True):
-    """An unwrapped key of a tenant. ``number`` counts a purpose's keys, from 1."""
+    """An unwrapped key of a tenant. ``number`` counts a purpose's keys, from 1.
+
+    ``created_at``: milliseconds since the Unix epoch; a later key than the first seals
+    only once every process must have read it (``current_key``).
+    """
 
     tenant: str
     purpose: Purpose
     number: int
     secret: bytes
+    created_at: int = 0
 
     def __repr__(self) -> str:
         return f"DataKey({self.tenant!r}, {self.purpose.value}, {self.number})"
@@ -140,6 +151,12 @@ def seal(key: DataKey, place: Place, text: str, nonce: bytes) -> bytes:
     return VERSION + number + nonce + sealed
 
 
+def current_key(keys: Mapping[int, DataKey], now: int) -> DataKey:
+    """Which of a tenant's keys seals: the newest that every process knows by now."""
+    known = [n for n, key in keys.items() if key.created_at + SPREAD_MS <= now]
+    return keys[max(known)] if known else keys[min(keys)]
+
+
 def number_of(sealed: bytes) -> int:
     """The number of the key that a value was sealed with. Raises SealBroken."""
     if len(sealed) < _HEAD or sealed[:1] != VERSION:
@@ -167,7 +184,8 @@ def open_sealed(key: DataKey, place: Place, sealed: bytes) -> str:
 def person_key(key: DataKey, salt: bytes) -> DataKey:
     """The key of one person of a tenant; without the salt it is gone."""
     derive = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=salt, info=b"person")
-    return DataKey(key.tenant, key.purpose, key.number, derive.derive(key.secret))
+    secret = derive.derive(key.secret)
+    return DataKey(key.tenant, key.purpose, key.number, secret, key.created_at)
 
 
 def blind_index(key: DataKey, text: str) -> str:

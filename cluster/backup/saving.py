@@ -43,6 +43,7 @@ from cluster.site.stores import Snapshots, open_journal, open_snapshots
 from cluster.site.version import version_text
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from persistence import codec
+from persistence.audit.following import JOURNAL_SOURCE
 from persistence.readmodel.tables import READ_MODEL
 from persistence.records.models import RECORDS as SCHEMA_OF_RECORDS
 from persistence.sql.engine import open_engine, reason_of
@@ -62,6 +63,7 @@ PROVIDERS_BATCH = 50
 PIECE_BYTES = 1024 * 1024
 """A document travels in pieces of this size."""
 OFFSETS = "projection_offset"
+AUDIT_SOURCES = "audit_source"
 
 
 class Backup:
@@ -84,6 +86,7 @@ class Backup:
         self._say = say
         self._sections: list[Section] = []
         self._projected: dict[str, int] = {}
+        self._audited: dict[str, int] = {}
         self._positions: dict[str, int] = {}
         self._epochs: dict[str, int] = {}
         self._homes = CalendarHomes()
@@ -168,6 +171,8 @@ class Backup:
                             await writer.add(row)
                             if schema is READ_MODEL:
                                 self._note_offset(table, row)
+                            elif table == AUDIT_SOURCES:
+                                self._note_audited(row)
                     await self._keep(writer)
         finally:
             await engine.dispose()
@@ -176,6 +181,15 @@ class Backup:
         if table == OFFSETS:
             told = dict(zip(READ_MODEL.column_names(table), row, strict=True))
             self._projected[str(told["shard"])] = int(str(told["seq"]))
+
+    def _note_audited(self, row: list[object]) -> None:
+        told = dict(
+            zip(SCHEMA_OF_RECORDS.column_names(AUDIT_SOURCES), row, strict=True)
+        )
+        source = str(told["source"])
+        if source.startswith(JOURNAL_SOURCE):
+            shard = source.removeprefix(JOURNAL_SOURCE)
+            self._audited[shard] = int(str(told["position"]))
 
     # --- calendars at rest ---------------------------------------------------------
 
@@ -200,7 +214,8 @@ class Backup:
         end = await journal.last_seq(shard)
         position = self._positions.get(shard, 0)
         projected = self._projected.get(shard, 0)
-        needed = max(min(position, projected, end - 1), 0)
+        audited = self._audited.get(shard, 0)
+        needed = max(min(position, projected, audited, end - 1), 0)
         seq = first = await self._start(journal, shard, needed)
         epoch = self._epochs.get(shard, 0)
         writer = SectionWriter(self._place, RECORDS, shard)

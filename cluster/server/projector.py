@@ -17,6 +17,7 @@ from actors.domain.ids import Millis
 from actors.errors import SchedulingError
 from actors.ports import Journal, SnapshotStore
 from cluster.clock import SystemClock
+from cluster.server.auditing import Auditing, Reached
 from cluster.site.site import Site
 from cluster.site.stores import open_journal, open_snapshots
 from cluster.wiring.background import Damaged, migrated, pause
@@ -99,9 +100,10 @@ async def _project(site: Site, file: SqliteFile | None, stop: asyncio.Event) -> 
     log.info("projector begins")
     try:
         keep_ms = site.settings.journal_retention_hours * 3_600_000
-        trimmer = Trimmer(journal, snapshots, store, keep_ms)
+        audit = Auditing(site, journal, store, engine)
+        trimmer = Trimmer(journal, snapshots, store, keep_ms, audit.reached)
         purge = ClaimPurge(engine, site.settings.cell_minutes)
-        beside: list[Chore] = [purge]
+        beside: list[Chore] = [purge, audit]
         if file is not None:
             beside.append(DamageWatch(file))
         if site.settings.trim_journal:
@@ -210,7 +212,9 @@ class Trimmer:
         snapshots: SnapshotStore,
         store: SqlProjectionStore,
         keep_ms: int,
+        audited_to: Reached | None = None,
     ) -> None:
+        self._audited_to = audited_to
         self._journal = journal
         self._snapshots = snapshots
         self._store = store
@@ -232,9 +236,12 @@ class Trimmer:
         """Trim every shard up to what both have, if it is old or room is short."""
         short = self._journal.pressure() >= PRESSED
         before = None if short else Millis(now - self._keep_ms)
+        audited = await self._audited_to() if self._audited_to is not None else None
         for shard, offset in (await self._store.shard_offsets()).items():
             try:
                 upto = min(offset.seq, await self._snapshots.position(shard))
+                if audited is not None:
+                    upto = min(upto, audited.get(shard, 0))
                 if upto > 0:
                     await self._journal.trim(shard, upto, before)
             except SchedulingError as error:  # one shard's trouble is not the others'

@@ -135,6 +135,11 @@ class Settings(BaseSettings):
     Empty: made from the cluster's secret, or the file secrets/keys of the data folder,
     which is made when it is first needed. Keep a copy apart from the backups: without
     it sealed data cannot be read."""
+    audit_anchors: Path | None = None
+    """Folder in which the heads of the audit trail are written every minute, so that
+    a trail whose end was cut off is found; best where the database's administrators
+    cannot write, such as a share that only takes additions. Empty: audit/anchors in
+    the data folder."""
     mail: str = Field("", repr=False)
     """The mail server: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://…``.
     Empty: messages to people are written to outgoing/ in the data folder."""

@@ -49,6 +49,11 @@ class Site(Struct, frozen=True):
         return records_url_of(self.settings, self.folder)
 
     @property
+    def audit_anchors(self) -> Path:
+        """The folder of the audit trail's anchors."""
+        return self.settings.audit_anchors or self.folder.path / "audit" / "anchors"
+
+    @property
     def stores(self) -> StoresConfig:
         """Where journal and snapshots of the generation in force are."""
         return self.stores_of(self.layout.generation)

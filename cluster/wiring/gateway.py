@@ -24,6 +24,9 @@ from gateway.config import GatewayConfig, GatewayPorts, LiveSettings
 from gateway.http.router import GatewayApp
 from gateway.transport.limits import HttpLimits
 from persistence.accounts.store import account_stores
+from persistence.audit.anchors import AuditAnchors
+from persistence.audit.spool import FileSpool
+from persistence.audit.store import SqlAudit
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue
 from persistence.keys.ring import KeyRing
@@ -134,6 +137,8 @@ async def gateway_ports(
     records = Records(site.records_url)
     ring = KeyRing(records, site.key_encryption_keys(), clock)
     courier = Courier(links, clock)
+    anchors = AuditAnchors(records, ring, clock, site.audit_anchors)
+    spool = FileSpool(site.folder.path / "audit" / "spool", records)
     try:
         async with shared_ports(site, clock) as shared:
             yield GatewayPorts(
@@ -153,9 +158,12 @@ async def gateway_ports(
                 answers=SqlAnswerStore(records.engine),
                 accounts=account_stores(records, ring),
                 outgoing=SqlOutgoingMessages(records, ring),
+                audit_spool=spool,
+                audit=SqlAudit(records, ring, anchors),
             )
     finally:
         await courier.close()
+        await spool.close()
         await readers.dispose()
         await records.close()
         await writer.dispose()

@@ -24,6 +24,7 @@ from actors.domain.ids import (
 from actors.domain.messages.answers import BookingView, ProviderView
 from actors.domain.messages.reads import ReadBooking, ReadProvider
 from actors.ports import Calendars
+from care.audit.entries import SITE_TENANT
 from care.people.accounts import PROOF_MS
 from gateway.access.known_patients import PatientsOfClinics
 from gateway.access.table import (
@@ -40,6 +41,7 @@ from gateway.access.table import (
     scope_needed,
 )
 from gateway.access.tokens import CLINIC_ROLES, Caller, Role
+from gateway.access.trail import AuditTrail
 from gateway.wire.errors import (
     AccountRequired,
     Forbidden,
@@ -97,6 +99,8 @@ class Access:
         known: PatientsOfClinics | None = None,
         now: Callable[[], Millis] = lambda: Millis(0),
     ) -> None:
+        self.trail: AuditTrail | None = None
+        """Where reads by staff are noted."""
         self._calendars = calendars
         self._believe_s = believe_s
         self._now = monotonic_s
@@ -258,6 +262,27 @@ class Access:
         own = caller.role is Role.ADMIN
         self.decide(caller, action, Relation.OWN if own else Relation.OTHER)
         return caller
+
+    async def audit_read(
+        self,
+        caller: Caller,
+        action: str,
+        about: str,
+        provider_id: ProviderId,
+        **ids: str,
+    ) -> None:
+        """Note that another read about a patient, or a provider's whole schedule.
+
+        Raises:
+            Unavailable: staff's cannot be noted; do not answer.
+        """
+        if self.trail is None or self.trail.is_own(caller, about):
+            return
+        facts = await self.facts(provider_id)
+        tenant = facts.clinic_id if facts is not None else SITE_TENANT
+        await self.trail.read(
+            caller, action, [about], tenant=tenant, provider_id=provider_id, **ids
+        )
 
     async def zone_of(self, provider_id: ProviderId) -> str:
         """The zone of a provider's clinic; UTC if there is no such provider."""

@@ -3,6 +3,8 @@
 The algorithm is pinned, issuer and audience must be ours, and no token lives longer
 than a day. A verified token is remembered until it expires, so that a busy caller
 costs one dictionary look-up per request.
+
+One file because the claims that are written are those that are read.
 """
 
 from __future__ import annotations
@@ -136,6 +138,14 @@ class Caller:
         """
         named = (self.role, self.subject)
         return (*named, self.account) if self.account else named
+
+    @property
+    def acting_as(self) -> str:
+        """Who acts, for events and the audit trail: account and grant, or subject."""
+        if self.identity is None:
+            return self.subject
+        grant = self.identity.grant
+        return f"{self.identity.account} {grant}" if grant else self.identity.account
 
     @property
     def patient_id(self) -> PatientId | None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import BackgroundTasks, Depends, Request, Response
 
+from care.audit.entries import address_hash
 from care.people.accounts import Delivery, EndedWhy
 from care.people.addresses import compared_address
 from care.people.devices import is_known, remembered
@@ -32,6 +33,7 @@ from gateway.auth.schemas import (
 )
 from gateway.auth.service import Device, SignInResult, identity_of
 from gateway.auth.side import AuthSide
+from gateway.http.auditing import note
 from gateway.http.features import ANYONE, CallerDep, FeatureRouter, caller_of
 
 router = FeatureRouter(prefix="/v1/auth", tags=["auth"])
@@ -116,6 +118,7 @@ async def login(
         check_same_origin(request, auth.public_url)
     auth.admit_sign_in(address_of(request))
     address = compared_address(email_of(body.email))
+    note(request, tried=address_hash(auth.key, address))
     cookie = request.cookies.get(auth.cookies.device, "") if in_cookie else ""
     device = Device(
         delivery=body.delivery,
@@ -125,6 +128,7 @@ async def login(
     signed = await auth.sign_in.by_password(
         address, body.password, device, body.context
     )
+    note(request, actor=signed.session.account_id, session=signed.session.session_id)
     if in_cookie:
         new = auth.random.id("dev").removeprefix("dev_")
         known = remembered(auth.key, cookie, address, new)
@@ -139,6 +143,7 @@ async def login(
     "/refresh",
     right=ANYONE,
     idempotent=False,
+    audited=False,
     refusals=["session_ended", "forbidden", "cross_origin"],
 )
 async def refresh(

@@ -181,6 +181,9 @@ class BookingService:
         view = accepted(reply, BookingView)
         if owner_of(caller) not in (None, view.patient_id):
             raise Refused(Refusal(RefusalCode.BOOKING_NOT_FOUND))
+        await self._access.audit_read(
+            caller, "read_booking", view.patient_id, provider_id, booking_id=booked
+        )
         return booking_body(view)
 
     async def cancel(

@@ -34,6 +34,7 @@ class Stamp(TypedDict):
     key: str
     fingerprint: int
     deadline: Millis
+    by: str
 
 
 class Commands:
@@ -76,8 +77,11 @@ class Commands:
         digest = blake2b(written, digest_size=8).digest()
         fingerprint = int.from_bytes(digest, "big") & _FINGERPRINT_BITS
         deadline = Millis(self._clock.now() + self._timeout_ms)
+        by = caller.acting_as
         if client_key is None:
-            return Stamp(key=self.tokens(), fingerprint=fingerprint, deadline=deadline)
+            return Stamp(
+                key=self.tokens(), fingerprint=fingerprint, deadline=deadline, by=by
+            )
         owned = "\0".join((*caller.key_owner, client_key)).encode()
         key = blake2b(owned, digest_size=16).hexdigest()
         known = self._fingerprints.setdefault(key, fingerprint)
@@ -86,7 +90,7 @@ class Commands:
         self._fingerprints.move_to_end(key)
         if len(self._fingerprints) > _KEYS_MAX:
             self._fingerprints.popitem(last=False)
-        return Stamp(key=key, fingerprint=fingerprint, deadline=deadline)
+        return Stamp(key=key, fingerprint=fingerprint, deadline=deadline, by=by)
 
     def now(self) -> Millis:
         """The instant that commands are stamped with."""

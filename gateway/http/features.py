@@ -32,6 +32,7 @@ from starlette.responses import Response
 from actors.domain.ids import ClinicId, PatientId, ProviderId
 from gateway.access.rights import OF, PUBLIC, Access, Action, Of, Relation
 from gateway.access.tokens import Caller
+from gateway.http.auditing import audited, seen_caller
 from gateway.http.endpoint import RequestGate
 from gateway.http.idempotency import (
     KeyHeader,
@@ -55,6 +56,8 @@ RIGHT: Final = "x-right"
 """Where the OpenAPI document names a route's right."""
 RIGHT_OF: Final = "x-right-of"
 """And what the right is on."""
+AUDITED: Final = "x-audited"
+"""Where it stands whether a route's requests are audited; not in the document."""
 REFUSALS: Final = "x-refusals"
 """Where a route's own refusals stand until they are described; not in the document."""
 
@@ -94,7 +97,9 @@ async def caller_of(request: Request) -> Caller | None:
     """
     gate: RequestGate = request.app.state.gate
     address = request.client.host if request.client else ""
-    return gate.admit(request.headers.get("authorization"), address)
+    caller = gate.admit(request.headers.get("authorization"), address)
+    seen_caller(request, caller)
+    return caller
 
 
 async def signed_in_caller(
@@ -158,6 +163,7 @@ class FeatureRoute(APIRoute):
         """See APIRoute."""
         handle = super().get_route_handler()
         known = frozenset(_query_names(self.dependant))
+        is_audited = (self.openapi_extra or {}).get(AUDITED, True)
 
         async def checked(request: Request) -> Response:
             for name in request.query_params:
@@ -168,8 +174,13 @@ class FeatureRoute(APIRoute):
             except Replayed as found:
                 return response_of(found.answer)
             except Exception as error:
-                await settle(request, problem_reply(of_error(error)))
+                problem = of_error(error)
+                await settle(request, problem_reply(problem))
+                if is_audited:
+                    await audited(request, self.name, problem.status, problem.code)
                 raise
+            if is_audited:
+                await audited(request, self.name, response.status_code)
             await settle(request, response)
             return response
 
@@ -228,7 +239,8 @@ class FeatureRouter(APIRouter):
 
         ``right`` is ANYONE for routes without a token. ``idempotent`` says whether a
         write honours ``Idempotency-Key``, ``refusals`` are codes beyond those that
-        every request can be refused with. Other options are those of FastAPI's
+        every request can be refused with, ``audited=False`` is for what is no act of
+        a person. Other options are those of FastAPI's
         decorators.
         """
         right, of = needed
@@ -244,6 +256,7 @@ class FeatureRouter(APIRouter):
             RIGHT: right.value if right is not None else "anyone",
             RIGHT_OF: "" if right is None else (of or OF[right]).value,
             REFUSALS: list(options.pop("refusals", ())),
+            AUDITED: options.pop("audited", True),
         }
         options["openapi_extra"] = extra | options.get("openapi_extra", {})
         return self.api_route(path, methods=[method], **options)

@@ -236,9 +236,12 @@ class ProviderService:
         bounds: tuple[str | None, str | None],
     ) -> ScheduleBody:
         """Bookings with patients, for staff."""
-        await self._access.to_provider(caller, Action.READ_SCHEDULE, provider_id)
+        caller = await self._access.to_provider(
+            caller, Action.READ_SCHEDULE, provider_id
+        )
         first, last = await self._span(provider_id, bounds)
         reply = await self._calendars.ask(ReadSchedule(provider_id, first, last))
+        await self._access.audit_read(caller, "read_schedule", provider_id, provider_id)
         return schedule_body(accepted(reply, ScheduleView))
 
     async def availability(

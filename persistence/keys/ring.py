@@ -10,16 +10,20 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from actors.domain.ids import Millis
+from actors.errors import Unavailable
 from actors.ports import Clock
 from care.keys.sealing import (
     KEY_BYTES,
     NONCE_BYTES,
+    REFRESH_MS,
     DataKey,
     KeyEncryptionKeys,
     Place,
     Purpose,
     SealBroken,
     blind_index,
+    current_key,
     number_of,
     open_sealed,
     person_key,
@@ -35,15 +39,23 @@ SITE: Final = "site"
 class TenantKeys:
     """Seals, opens and indexes for one tenant, or for one person of it."""
 
-    def __init__(self, sealing: Mapping[int, DataKey], index: DataKey) -> None:
+    def __init__(
+        self, sealing: Mapping[int, DataKey], index: DataKey, now: int
+    ) -> None:
         self._sealing = sealing
-        self._current = sealing[max(sealing)]
+        self._current = current_key(sealing, now)
         self._index = index
+        self._now = now
+
+    @property
+    def current_number(self) -> int:
+        """The number of the key that seals."""
+        return self._current.number
 
     def of_person(self, salt: bytes) -> TenantKeys:
         """The keys of one person; blind indexes stay the tenant's."""
         own = {n: person_key(key, salt) for n, key in self._sealing.items()}
-        return TenantKeys(own, self._index)
+        return TenantKeys(own, self._index, self._now)
 
     def seal(self, place: Place, text: str) -> bytes:
         """A text sealed for its place."""
@@ -70,7 +82,8 @@ class KeyRing:
         self._records = records
         self._wrapping = wrapping
         self._clock = clock
-        self._known: dict[str, TenantKeys] = {}
+        self._known: dict[str, tuple[Millis, TenantKeys]] = {}
+        self._audit: DataKey | None = None
 
     async def of(self, tenant: str = SITE) -> TenantKeys:
         """A tenant's keys.
@@ -79,19 +92,55 @@ class KeyRing:
             Unavailable: they are not known here yet and the records do not answer.
             KeyEncryptionKeyWrong: they are wrapped with a key that is not configured.
         """
+        now = self._clock.now()
         known = self._known.get(tenant)
-        if known is None:
-            known = self._known[tenant] = await self._load_or_make(tenant)
-        return known
+        if known is not None and 0 <= now - known[0] < REFRESH_MS:
+            return known[1]
+        try:
+            keys = await self._load_or_make(tenant, now)
+        except Unavailable:
+            if known is None:
+                raise
+            return known[1]  # no new keys are made while the records are away
+        self._known[tenant] = (now, keys)
+        return keys
 
-    async def _load_or_make(self, tenant: str) -> TenantKeys:
+    async def audit_key(self) -> DataKey:
+        """The key of the audit trail; it is never replaced.
+
+        Raises:
+            Unavailable, KeyEncryptionKeyWrong: as for ``of``.
+        """
+        if self._audit is None:
+            found = await self._load(SITE)
+            if not found.get(Purpose.AUDIT):
+                await self._make(SITE, Purpose.AUDIT)
+                found = await self._load(SITE)
+            self._audit = found[Purpose.AUDIT][1]
+        return self._audit
+
+    async def check(self) -> None:
+        """Return if every data key can be unwrapped.
+
+        Raises:
+            KeyEncryptionKeyWrong: one was wrapped with a key that is not configured.
+            Unavailable: the records do not answer.
+        """
+        async with self._records.reading() as session:
+            rows = (await session.scalars(select(DataKeyRecord))).all()
+        for row in rows:
+            self._wrapping.unwrap(row.wrapped, row.kek_id)
+
+    async def _load_or_make(self, tenant: str, now: Millis) -> TenantKeys:
         found = await self._load(tenant)
-        for purpose in (one for one in Purpose if not found.get(one)):
+        for purpose in (Purpose.SEAL, Purpose.INDEX):
+            if found.get(purpose):
+                continue
             await self._make(tenant, purpose)
             # Another process may have been quicker: what is stored counts.
             found = await self._load(tenant)
         (index,) = found[Purpose.INDEX].values()
-        return TenantKeys(found[Purpose.SEAL], index)
+        return TenantKeys(found[Purpose.SEAL], index, now)
 
     async def _load(self, tenant: str) -> dict[Purpose, dict[int, DataKey]]:
         query = select(DataKeyRecord).where(DataKeyRecord.tenant == tenant)
@@ -101,7 +150,7 @@ class KeyRing:
         for row in rows:
             secret = self._wrapping.unwrap(row.wrapped, row.kek_id)
             purpose = Purpose(row.purpose)
-            key = DataKey(tenant, purpose, row.number, secret)
+            key = DataKey(tenant, purpose, row.number, secret, row.created_at)
             found.setdefault(purpose, {})[row.number] = key
         return found
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from persistence.accounts.models import AccountRecord
+from persistence.audit.models import AuditEntryRecord
 from persistence.idempotency.models import IdempotencyRecord
 from persistence.jobs.models import JobRecord
 from persistence.keys.models import DataKeyRecord
@@ -17,6 +18,7 @@ from persistence.sql.schema import Schema
 __all__ = [
     "RECORDS",
     "AccountRecord",
+    "AuditEntryRecord",
     "DataKeyRecord",
     "IdempotencyRecord",
     "JobRecord",

@@ -73,6 +73,7 @@ class Calendar:
             version=self.state.version,
             key=command.key,
             fingerprint=command.fingerprint,
+            by=command.by,
             code=refusal.code.value,
             detail=refusal.detail,
             about=refusal.about,

@@ -52,6 +52,7 @@ def place(
         version=version,
         key=c.key,
         fingerprint=c.fingerprint,
+        by=c.by,
         hold_id=c.hold_id,
         patient_id=c.patient_id,
         visit_type=c.visit_type,
@@ -91,6 +92,7 @@ def extend(
         version=version,
         key=c.key,
         fingerprint=c.fingerprint,
+        by=c.by,
         hold_id=c.hold_id,
         expires=Millis(max(hold.expires, until)),
     )
@@ -109,6 +111,7 @@ def release(
         version=version,
         key=c.key,
         fingerprint=c.fingerprint,
+        by=c.by,
         hold_id=c.hold_id,
         patient_id=hold.patient_id,
     )

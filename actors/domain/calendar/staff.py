@@ -167,6 +167,7 @@ def undo(
     return ev.OutcomeUndone(
         **ev.head(c, now, version),
         booking_id=c.booking_id,
+        patient_id=booking.patient_id,
         status=status,
     )
 
@@ -224,4 +225,5 @@ def _marked(
     return event(
         **ev.head(c, now, version),
         booking_id=c.booking_id,
+        patient_id=booking.patient_id,
     )

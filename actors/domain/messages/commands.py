@@ -33,12 +33,18 @@ from actors.domain.rules import Availability, Profile
 
 
 class CommandBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What every command carries. ``deadline`` 0 means none (tests, internal)."""
+    """What every command carries. ``deadline`` 0 means none (tests, internal).
+
+    ``by``: the account that asks, and after a space the grant that its role is from;
+    without an account the subject of the token. It decides nothing; the audit trail
+    reads it in the events.
+    """
 
     provider_id: ProviderId
     key: str = ""
     fingerprint: int = 0
     deadline: Millis = Millis(0)
+    by: str = ""
 
 
 class RegisterProvider(CommandBase, frozen=True, kw_only=True, tag="register"):

@@ -36,13 +36,17 @@ from actors.domain.rules import Availability, Profile, TimeOff
 
 
 class EventBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What every event carries; ``at`` is the instant of the decision."""
+    """What every event carries; ``at`` is the instant of the decision.
+
+    ``by``: who asked, as in the command; older journals do not say.
+    """
 
     provider_id: ProviderId
     at: Millis
     version: int
     key: str = ""
     fingerprint: int = 0
+    by: str = ""
 
 
 class EventHead(TypedDict):
@@ -53,6 +57,7 @@ class EventHead(TypedDict):
     version: int
     key: str
     fingerprint: int
+    by: str
 
 
 def head(command: CommandBase, now: Millis, version: int) -> EventHead:
@@ -67,6 +72,7 @@ def head(command: CommandBase, now: Millis, version: int) -> EventHead:
         "version": version,
         "key": command.key,
         "fingerprint": command.fingerprint,
+        "by": command.by,
     }
 
 
@@ -159,6 +165,8 @@ class BookingCancelled(EventBase, frozen=True, kw_only=True, tag="cancelled"):
     booking_id: BookingId
     by_patient: bool
     reason: str = ""
+    patient_id: PatientId = PatientId("")
+    """Older journals do not name them."""
 
 
 class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag="moved"):
@@ -172,24 +180,32 @@ class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag="moved"):
     busy_end: Minute
     location_id: LocationId
     hold_id: HoldId | None = None
+    patient_id: PatientId = PatientId("")
+    """Older journals do not name them."""
 
 
 class PatientArrived(EventBase, frozen=True, kw_only=True, tag="arrived"):
     """The patient checked in."""
 
     booking_id: BookingId
+    patient_id: PatientId = PatientId("")
+    """Older journals do not name them."""
 
 
 class VisitCompleted(EventBase, frozen=True, kw_only=True, tag="fulfilled"):
     """The visit took place."""
 
     booking_id: BookingId
+    patient_id: PatientId = PatientId("")
+    """Older journals do not name them."""
 
 
 class NoShowMarked(EventBase, frozen=True, kw_only=True, tag="noshow"):
     """The patient did not come."""
 
     booking_id: BookingId
+    patient_id: PatientId = PatientId("")
+    """Older journals do not name them."""
 
 
 class OutcomeUndone(EventBase, frozen=True, kw_only=True, tag="undone"):
@@ -197,6 +213,8 @@ class OutcomeUndone(EventBase, frozen=True, kw_only=True, tag="undone"):
 
     booking_id: BookingId
     status: BookingStatus
+    patient_id: PatientId = PatientId("")
+    """Older journals do not name them."""
 
 
 class WindowAdvanced(EventBase, frozen=True, kw_only=True, tag="window"):

@@ -49,7 +49,7 @@ from gateway.live.core.messages import (
 from gateway.live.core.topic_names import BadTopic, Kind, TopicName, parse_topic
 from gateway.live.sessions.commands import CommandMessage, SocketCommands
 from gateway.live.sessions.identity import Owner, PersonCounts
-from gateway.live.sessions.permits import allow_topic
+from gateway.live.sessions.permits import TopicCheck, allow_topic, begin_topic
 from gateway.live.sessions.topic_limits import TopicRoom, check_week
 from gateway.live.topics.hub import Hub
 from gateway.live.topics.topic import Board
@@ -340,12 +340,13 @@ class Conversation:
         names: Iterable[TopicName],
         caller: Caller | None,
         session: int,
+        check: TopicCheck = begin_topic,
     ) -> list[TopicName]:
         """What this person may watch, in their session; the rest is refused."""
         refused: dict[TopicName, Exception] = {}
         for name in names:
             try:
-                await allow_topic(self._context.access, caller, name)
+                await check(self._context.access, caller, name)
             except Exception as error:  # noqa: BLE001 - one topic's, not the others'
                 refused[name] = error
         if self._owner.number != session:
@@ -416,7 +417,8 @@ class Conversation:
                 names.append(name)
             else:
                 self._refuse_as(message.id, problem, name.wire)
-        self._watch(message, await self._allowed(message, names, caller, session))
+        allowed = await self._allowed(message, names, caller, session, allow_topic)
+        self._watch(message, allowed)
 
     def _is_still_asked(self, wire: str) -> bool:
         asking = self._asking

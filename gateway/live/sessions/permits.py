@@ -10,6 +10,7 @@ slip between a question and its answer, they are asked after once a minute besid
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Final
 
@@ -36,6 +37,10 @@ ATTEMPTS_MAX: Final = 10
 log = structlog.get_logger("slotcast.live")
 
 
+TopicCheck = Callable[[Access, Caller | None, TopicName], Awaitable[None]]
+"""Returns if a caller may watch a topic; raises what ``allow_topic`` raises."""
+
+
 async def allow_topic(access: Access, caller: Caller | None, name: TopicName) -> None:
     """Let a caller watch a topic.
 
@@ -46,6 +51,18 @@ async def allow_topic(access: Access, caller: Caller | None, name: TopicName) ->
         access.decide(signed_in(caller), Action.TOPIC_ME, Relation.OWN)
     elif name.kind is Kind.SCHEDULE:
         await access.to_provider(caller, Action.READ_SCHEDULE, name.provider_id)
+
+
+async def begin_topic(access: Access, caller: Caller | None, name: TopicName) -> None:
+    """Let a caller watch a topic from now on; a schedule goes into the audit trail.
+
+    Raises:
+        Unauthenticated, Forbidden, NotFound, Unavailable: as for ``allow_topic``.
+    """
+    await allow_topic(access, caller, name)
+    if name.kind is Kind.SCHEDULE and caller is not None:
+        provider = name.provider_id
+        await access.audit_read(caller, "watch_schedule", provider, provider)
 
 
 class Reader(Struct, frozen=True):

@@ -22,7 +22,7 @@ from gateway.live.core.frames import NOWHERE, Frame, Position, error_frame
 from gateway.live.core.topic_names import BadTopic, Kind, TopicName, parse_topic
 from gateway.live.sessions.connection_limits import ConnectionLimits
 from gateway.live.sessions.conversation import TAKEN_AT_ONCE
-from gateway.live.sessions.permits import allow_topic
+from gateway.live.sessions.permits import begin_topic
 from gateway.live.sessions.topic_limits import check_week
 from gateway.live.topics.topic import Board
 from gateway.live.transport.asgi_writer import RowWriter
@@ -115,7 +115,7 @@ class LiveStream:
                 check_week(name, context.clock.now())
             except BadTopic as error:
                 raise InvalidRequest("", FieldError("topics", str(error))) from None
-            await allow_topic(context.access, caller, name)
+            await begin_topic(context.access, caller, name)
             boards[name] = context.room.take(name, caller, address)
             if number % TAKEN_AT_ONCE == 0:
                 await asyncio.sleep(0)

@@ -98,3 +98,11 @@ def test_a_lift_that_fails_is_named() -> None:
     """An upcast that meets what it cannot read says which version it was."""
     with pytest.raises(JournalCorrupt, match="version 1"):
         Codec(version=2, upcasts={1: _lift}).decode(b"\x01\x81\xa1t\x0f")
+
+
+def test_who_asked_is_kept_and_older_records_do_not_say() -> None:
+    """``by`` travels with the event; a record without it decodes to an empty one."""
+    event = msgspec.structs.replace(one_of_each()["SlotBooked"], by="acc_1 mem_2")
+    assert codec.decode(codec.encode(event)) == event
+    older = one_of_each()["SlotBooked"]
+    assert codec.decode(codec.encode(older)).by == ""

@@ -35,3 +35,15 @@ async def test_damaged_shard_does_not_keep_the_others_from_being_trimmed() -> No
     every = cast("Any", stores)
     await Trimmer(every, every, every, 1_000).trim(Millis(10_000))
     assert stores.trimmed == [(ShardId("s0001"), 5)]
+
+
+async def test_what_is_not_in_the_audit_trail_is_not_trimmed() -> None:
+    """A change that was trimmed away before it was audited would be lost to it."""
+    stores = Stores()
+    every = cast("Any", stores)
+
+    async def audited_to() -> dict[ShardId, int]:
+        return {ShardId("s0001"): 3}
+
+    await Trimmer(every, every, every, 1_000, audited_to).trim(Millis(10_000))
+    assert stores.trimmed == [(ShardId("s0001"), 3)]

@@ -1,0 +1,124 @@
+"""Ordinary features in the audit trail, without a line in their handlers.
+
+Every write is an entry named after its route, with the ids in its path, the names of
+the fields that were sent, and how it ended. A read whose path names a patient is an
+entry about that patient. Handlers add what only they know with ``note``: the account
+that signed in, the patients on a page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from fastapi import Request
+from msgspec import Struct, field
+
+from care.audit.entries import SITE_TENANT
+from gateway.access.tokens import Caller
+from gateway.access.trail import IDS_MAX, Act, AuditTrail
+
+_NOTES: Final = "audit_notes"
+_CALLER: Final = "audit_caller"
+_ID: Final = re.compile(r"[a-z]{3}_[A-Za-z0-9_.\-]{1,96}")
+"""Only what is an id goes into an entry: a path may hold a secret."""
+_PATIENT: Final = "patient_id"
+WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_NO_ACT: Final = frozenset({404, 405, 406, 413, 415, 422, 429, 503})
+"""Statuses of requests that were refused before they were an act of anyone."""
+_FAILED: Final = 400
+
+
+class Notes(Struct):
+    """What a handler adds to its entry; ids only."""
+
+    actor: str = ""
+    tenant: str = ""
+    persons: Sequence[str] = ()
+    ids: dict[str, str] = field(default_factory=dict)
+
+
+def note(
+    request: Request,
+    *,
+    actor: str = "",
+    tenant: str = "",
+    persons: Sequence[str] = (),
+    **ids: str,
+) -> None:
+    """Add to the entry of this request.
+
+    ``persons``: the patients that the answer shows, for a list of them.
+    """
+    notes = _notes(request)
+    notes.actor = actor or notes.actor
+    notes.tenant = tenant or notes.tenant
+    notes.persons = persons or notes.persons
+    notes.ids.update(ids)
+
+
+def seen_caller(request: Request, caller: Caller | None) -> None:
+    """Remember who asks, for the entry."""
+    request.scope[_CALLER] = caller
+
+
+async def audited(request: Request, action: str, status: int, code: str = "") -> None:
+    """Write the entry of a request that is about to be answered.
+
+    Raises:
+        Unavailable: staff read about people, and it cannot be written.
+    """
+    trail: AuditTrail = request.app.state.services.trail
+    if trail.spool is None:
+        return
+    caller: Caller | None = request.scope.get(_CALLER)
+    notes = _notes(request)
+    ids = {
+        name: value
+        for name, value in request.path_params.items()
+        if isinstance(value, str) and _ID.fullmatch(value)
+    }
+    persons = list(notes.persons) or [v for k, v in ids.items() if k == _PATIENT]
+    tenant = notes.tenant or _tenant_of(caller)
+    address = request.client.host if request.client else ""
+    if request.method not in WRITES:
+        if caller is not None and persons and status < _FAILED:
+            await trail.read(
+                caller, action, persons, tenant=tenant, address=address, **notes.ids
+            )
+        return
+    if status in _NO_ACT:
+        return
+    act = Act(
+        action,
+        code or "done",
+        actor=notes.actor,
+        person=persons[0] if persons else "",
+        tenant=tenant,
+        address=address,
+        ids={**ids, **notes.ids},
+        fields=_fields(request) if status < _FAILED else (),
+    )
+    await trail.acted(caller, act)
+
+
+def _notes(request: Request) -> Notes:
+    found: Notes = request.scope.setdefault(_NOTES, Notes())
+    return found
+
+
+def _tenant_of(caller: Caller | None) -> str:
+    clinic = None if caller is None else caller.clinic_id
+    return clinic or SITE_TENANT
+
+
+def _fields(request: Request) -> list[str]:
+    """The names of the fields that were sent; the route has accepted them."""
+    body: Any = getattr(request, "_body", b"")
+    try:
+        sent = msgspec.json.decode(body) if body else None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return []
+    return sorted(sent)[:IDS_MAX] if isinstance(sent, dict) else []

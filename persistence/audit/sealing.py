@@ -1,0 +1,79 @@
+"""The sealer: puts pending entries into the chains."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final, cast
+
+from msgspec import json
+from sqlalchemy import CursorResult, delete, select
+from sqlalchemy.exc import DBAPIError
+
+from actors.domain.ids import Millis
+from actors.errors import Unavailable
+from care.audit.entries import Draft
+from persistence.audit.chain import ChainKeys, SourceMoved, append
+from persistence.audit.models import AuditPendingRecord
+from persistence.keys.ring import KeyRing
+from persistence.sql.records import Records
+
+log = logging.getLogger(__name__)
+
+BATCH_MAX: Final = 500
+"""Entries in one transaction."""
+POLL_S: Final = 0.3
+AWAY_S: Final = 2.0
+"""Pause after the records did not answer."""
+
+
+class AuditSealer:
+    """Seals what is pending, for one process of a site at a time."""
+
+    def __init__(self, records: Records, ring: KeyRing) -> None:
+        self._records = records
+        self._ring = ring
+
+    async def step(self) -> int:
+        """Seal one batch; how many entries. Raises Unavailable."""
+        keys = ChainKeys(await self._ring.audit_key())
+        row = AuditPendingRecord
+        try:
+            async with self._records.writing() as session:
+                query = select(row).order_by(row.id).limit(BATCH_MAX)
+                rows = (await session.scalars(query)).all()
+                if not rows:
+                    return 0
+                ids = [one.id for one in rows]
+                gone = await session.execute(delete(row).where(row.id.in_(ids)))
+                if cast("CursorResult[Any]", gone).rowcount != len(ids):
+                    raise SourceMoved  # noqa: TRY301 - rolls back
+                await append(session, keys, [_draft(one) for one in rows])
+        except SourceMoved:
+            return 0
+        return len(rows)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Seal until ``stop`` is set."""
+        while not stop.is_set():
+            seconds = POLL_S
+            try:
+                if await self.step():
+                    continue
+            except (Unavailable, DBAPIError) as error:
+                log.warning("the audit trail waits for the records: %s", error)
+                seconds = AWAY_S
+            await _pause(stop, seconds)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+def _draft(row: AuditPendingRecord) -> Draft:
+    body = json.decode(row.body)
+    return Draft(row.tenant, Millis(row.at), row.actor, row.action, row.person, body)
