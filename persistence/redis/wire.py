@@ -15,6 +15,9 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -231,6 +234,9 @@ class Wire:
         answer_s: float = ANSWER_S,
     ) -> None:
         """Connects when first asked; ``name`` is what CLIENT LIST shows."""
+        if address.secure:
+            with suppress(OSError):  # it is tried again, and told, when it is used
+                _secured(address.authority)
         self._address = address
         self._name = name
         self._connect_s = connect_s
@@ -295,7 +301,7 @@ async def _greeted(
         lambda: Line(loop, pushed),
         address.host,
         address.port,
-        ssl=_secured(address) if address.secure else None,
+        ssl=_secured(address.authority) if address.secure else None,
     )
     greeting = _greeting(address, name)
     try:
@@ -324,5 +330,13 @@ def _must_be_welcome(replies: Sequence[Any]) -> None:
             raise WireDown(str(reply), sent=False)
 
 
-def _secured(address: Address) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=address.authority or None)
+def _secured(authority: str) -> ssl.SSLContext:
+    """What a server must prove; read again when the file of the authority changed."""
+    changed_at = Path(authority).stat().st_mtime_ns if authority else 0
+    return _trusting(authority, changed_at)
+
+
+@lru_cache(maxsize=4)
+def _trusting(authority: str, _changed_at: int) -> ssl.SSLContext:
+    # Reading the system's certificates takes longer than a request waits for Redis.
+    return ssl.create_default_context(cafile=authority or None)

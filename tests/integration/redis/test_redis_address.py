@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ipaddress
+import os
+import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from persistence.redis.client import RedisStore
-from persistence.redis.link import RedisAway, RedisLink
+from persistence.redis.link import REQUEST_S, RedisAway, RedisLink
 from persistence.shared.wakeups import RedisWakeups
 from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.reserved import free_port
@@ -106,6 +110,46 @@ async def test_what_is_published_is_heard_over_tls(
     bell.notify("jobs")
     assert await bell.wait("jobs", PATIENCE_S)
     await bell.close()
+
+
+async def test_a_request_does_not_wait_until_certificates_are_read(
+    guarded: tuple[RedisServer, str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read before the first call, and not again for each connection: it would
+    take more than a request's whole time."""
+    _, address, certificate = guarded
+    read: list[str] = []
+    made = ssl.create_default_context
+
+    def slow(cafile: str | None) -> ssl.SSLContext:
+        read.append(cafile or "")
+        time.sleep(2 * REQUEST_S)
+        return made(cafile=cafile)
+
+    monkeypatch.setattr(ssl, "create_default_context", slow)
+    own = certificate.with_name("another-name.crt")
+    own.write_bytes(certificate.read_bytes())
+    link = RedisLink(f"{address}/3?ssl_ca_certs={own}")
+    assert read == [str(own)]
+    async with asyncio.timeout(PATIENCE_S):
+        for _ in range(2):
+            while await answered(link) is None:  # noqa: ASYNC110 - deadline above
+                await asyncio.sleep(0.01)
+            link._wire.drop()
+    assert read == [str(own)]
+    os.utime(own, ns=(1, 1))
+    async with asyncio.timeout(PATIENCE_S):
+        while await answered(link) is None:  # noqa: ASYNC110 - deadline above
+            await asyncio.sleep(0.01)
+    assert read == [str(own), str(own)], "it may be another authority now"
+    await link.close()
+
+
+async def answered(link: RedisLink) -> bytes | None:
+    try:
+        return bytes(await link.ask("PING"))
+    except RedisAway:
+        return None
 
 
 async def test_wrong_passwords_and_unknown_certificates_are_refused(
