@@ -1,7 +1,7 @@
 """The ``slotcast`` command.
 
-Exit codes: 0 well, 1 a problem was found, 2 usage or environment. A problem is one
-sentence, and one on its remedy; traces go to a file, not to people.
+Exit codes: 0 success, 1 a problem was found, 2 usage or environment. An error is one
+sentence on the cause and one on the remedy; traces go to a file.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def main() -> int:
 
 
 def _database_trouble(error: Exception) -> Obstacle | None:
-    """What is wrong with the read model's database, if that is what is wrong."""
+    """The obstacle, if the read model's database caused the error."""
     known = sys.modules.get("sqlalchemy.exc")
     if known is None:  # no database was used
         return None
@@ -135,7 +135,7 @@ def _database_trouble(error: Exception) -> Obstacle | None:
 
 
 def _defect(error: Exception) -> Obstacle:
-    """A defect of ours, in a sentence; the trace goes where it can be found."""
+    """An internal error as a sentence; the trace is written to a file."""
     path = Path(tempfile.gettempdir()) / f"slotcast-{os.getpid()}.log"
     path.write_text(traceback.format_exc(), encoding="utf-8")
     return Obstacle(

@@ -1,4 +1,4 @@
-"""The system's clock: the only place in Slotcast that asks what time it is."""
+"""The system's clock: the only module that reads it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from actors.domain.ids import Millis
 
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Linux's clock goes on while the machine sleeps: waking up is no step of the clock."""
+"""On Linux this clock also counts suspended time, so that a resume is no clock step."""
 
 
 class SystemClock:
@@ -21,7 +21,7 @@ class SystemClock:
         return Millis(time.time_ns() // 1_000_000)
 
     def steady(self) -> Millis:
-        """Time since the machine started, time asleep included where it is told."""
+        """Time since boot, including suspended time where the system reports it."""
         return Millis(time.clock_gettime_ns(_STEADY) // 1_000_000)
 
     def today(self) -> date:

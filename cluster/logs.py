@@ -1,6 +1,6 @@
 """Where log lines go: JSON, one per line, rotated, into the data folder's logs/.
 
-The terminal is for people and stays readable; everything wide goes here.
+The terminal shows short messages for people; all details go here.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from structlog.typing import Processor
 
 FILE_BYTES_MAX = 20 * 1024 * 1024
-"""Size at which a log file is turned over."""
+"""Size in bytes at which a log file is rotated."""
 FILES_KEPT = 4
 """Older files of each log: with the size, at most 100 MiB per process."""
 _QUIET = ("uvicorn", "httpx", "aiosqlite", "asyncio", "ray", "alembic", "websockets")
-"""Libraries whose lines below WARNING have no use here."""
+"""Libraries whose lines below WARNING are dropped."""
 
 
 class RotatingFile(TextIOBase):
-    """A text file that is turned over when it has grown, to x.log.1, x.log.2 …."""
+    """A text file that is rotated at ``bytes_max``, to x.log.1, x.log.2 …."""
 
     def __init__(
         self, path: Path, bytes_max: int = FILE_BYTES_MAX, kept: int = FILES_KEPT
@@ -50,7 +50,7 @@ class RotatingFile(TextIOBase):
         return len(text)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         if not self.closed:
             self._file.close()
         super().close()
@@ -76,10 +76,10 @@ class RotatingFile(TextIOBase):
 
 
 def _json(line: dict[str, object], **_: object) -> str:
-    """One line; what JSON has no word for is written as it would print."""
+    """One line; values without a JSON form are written as ``str``."""
     try:
         return msgspec.json.encode(line, enc_hook=str).decode()
-    except UnicodeEncodeError:  # half a character, from an error's text
+    except UnicodeEncodeError:  # an unpaired surrogate from an error's text
         return json.dumps(line, default=str)
 
 
@@ -113,7 +113,7 @@ def log_to(path: Path, level: str) -> None:
 
 
 def log_to_nowhere() -> None:
-    """Tools without a log keep the terminal clean: nothing is written anywhere."""
+    """Discard all log lines: for tools without a log file."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1)
     )

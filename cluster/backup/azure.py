@@ -1,7 +1,7 @@
 """A backup in Azure Blob Storage.
 
-Two ways to name it, with credentials from the environment (or from a file that the
-variable with ``_FILE`` at its end names), never from the command line:
+Two forms of address. Credentials come from the environment (or from the file named by
+the variable with ``_FILE`` appended), never from the command line:
 
 ``azure://CONTAINER/PREFIX``
     the account is that of ``AZURE_STORAGE_CONNECTION_STRING``;
@@ -44,11 +44,15 @@ logging.getLogger("azure.core.pipeline.policies").setLevel(logging.WARNING)
 
 
 def open_azure_place(where: str, environment: Mapping[str, str]) -> AzurePlace:
-    """The place that ``where`` names. Raises Obstacle: not understood, no secret."""
+    """The container and prefix named by ``where``.
+
+    Raises Obstacle: invalid address, or no credential.
+    """
     parts = urlsplit(where)
     if parts.query:
         raise Obstacle(
-            "A backup's address must not carry a SAS token: others can see it there.",
+            "A backup's address must not carry a SAS token: "
+            "every user of the machine can see it there.",
             f"Put the token into {SAS}, or into a file that {SAS}_FILE names.",
         )
     if parts.scheme == "azure":
@@ -75,7 +79,7 @@ def _by_connection(container: str, environment: Mapping[str, str]) -> ContainerC
         return ContainerClient.from_connection_string(connection, container, **TIMEOUTS)
     except ValueError as error:
         raise Obstacle(
-            f"{CONNECTION} is not understood: {error}",
+            f"{CONNECTION} is not a valid connection string: {error}",
             "Copy it again from the storage account's access keys.",
         ) from error
 
@@ -126,8 +130,8 @@ class AzurePlace:
     async def begin(self, content: bytes) -> None:
         """Nothing may be under the prefix; the container is made if it is missing."""
         with self._explained():
-            # A token may write blobs and yet make no container; if there is none, the
-            # next request says so.
+            # A token may be allowed to write blobs but not to create containers; if the
+            # container is missing, the next request fails.
             with contextlib.suppress(AzureError):
                 await self._client.create_container()
             names = self._client.list_blobs(name_starts_with=self._prefix)
@@ -135,9 +139,9 @@ class AzurePlace:
                 what = "a backup" if blob.name.endswith(MANIFEST) else "something"
                 raise Obstacle(
                     f"{self.name} holds {what} already.",
-                    "Name a prefix of its own for each backup.",
+                    "Use a new prefix for each backup.",
                 )
-            # Two that begin at once: the second one finds it there.
+            # Of two backups that start at once, the second finds the blob.
             await self._client.upload_blob(self._prefix + BEGUN, content)
 
     async def put(self, name: str, content: bytes) -> None:
@@ -171,8 +175,8 @@ class AzurePlace:
             ) from error
         except ResourceExistsError as error:
             raise Obstacle(
-                f"Another backup to {self.name} began just now.",
-                "Name a prefix of its own for each backup.",
+                f"Another backup to {self.name} started at the same time.",
+                "Use a new prefix for each backup.",
             ) from error
         except (ServiceRequestError, ServiceResponseError) as error:
             raise Obstacle(

@@ -1,8 +1,9 @@
-"""Where calendars are in a backup: each at home in one shard, or it is none.
+"""Checks that each calendar in a backup belongs to exactly one shard.
 
-The shards' journals are read one after another while the site serves. A calendar
-that moves meanwhile (`slotcast cluster isolate`) may be in two of them, or in none; a
-move that broke off leaves it in none as well. No such backup could be restored.
+The shards' journals are read one after another while the site serves. A calendar that
+moves meanwhile (`slotcast cluster isolate`) may appear in two of them, or in none; an
+interrupted move also leaves it in none. Such a backup could not be restored, so it is
+not finished.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ from actors.ports import Record
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 
 NAMED_MAX = 3
-"""Providers that are named in a complaint."""
+"""Providers named in the error."""
 
 
 class CalendarHomes:
-    """Told all that is saved, in any order of shards; then it judges."""
+    """Receives everything that is saved, shards in any order, and then checks it."""
 
     def __init__(self) -> None:
         self._last: dict[tuple[ProviderId, ShardId], tuple[int, bool]] = {}
-        """The seq of the newest word of a shard on a calendar: is it at home?"""
+        """A shard's newest statement on a calendar: its seq, and whether it belongs
+        there."""
 
     def at_rest(self, shard: ShardId, seq: int, calendar: CalendarState) -> None:
         """A calendar that the shard stored at ``seq``."""
@@ -45,7 +47,7 @@ class CalendarHomes:
             self._note(event.provider_id, shard, record.seq, here=True)
 
     def check(self) -> None:
-        """Return if every calendar is at home in just one shard. Raises Obstacle."""
+        """Return if every calendar belongs to exactly one shard. Raises Obstacle."""
         homes: Counter[ProviderId] = Counter()
         for (provider, _), (_, here) in self._last.items():
             homes[provider] += here
@@ -54,10 +56,10 @@ class CalendarHomes:
             return
         names = ", ".join(astray[:NAMED_MAX])
         raise Obstacle(
-            f"A calendar is on its way to another shard ({names}): the backup could "
+            f"A calendar is moving to another shard ({names}): the backup could "
             "not be restored.",
-            "Wait for `slotcast cluster isolate` to end, or run it again if it broke "
-            "off; then start the backup again, in another place.",
+            "Wait for `slotcast cluster isolate` to end, or run it again "
+            "if it was interrupted; then start the backup again, in another place.",
             code=FOUND_A_PROBLEM,
         )
 

@@ -12,7 +12,7 @@ from cluster.site.data_folder import Layout
 from cluster.terminal.obstacle import Obstacle
 
 FORMAT = 1
-"""The form of backups that this code writes and reads."""
+"""The format of backups that this code writes and reads."""
 
 TABLES, CALENDARS, RECORDS = "sql", "snapshots", "journal"
 PEOPLE = "records"
@@ -100,7 +100,7 @@ async def read_manifest(place: BlobStore) -> Manifest:
     """The manifest of a finished backup.
 
     Raises:
-        Obstacle: there is none, it is not finished, damaged, or of a newer form.
+        Obstacle: it is missing, unfinished, damaged, or of a newer format.
     """
     raw = await place.get(MANIFEST)
     if raw is None:
@@ -111,7 +111,7 @@ async def read_manifest(place: BlobStore) -> Manifest:
             )
         raise Obstacle(
             f"There is no backup in {place.name}.",
-            "Check the name; it is the one that `slotcast backup` was given.",
+            "Check the name: it must be the one passed to `slotcast backup`.",
         )
     try:
         envelope = msgspec.json.decode(raw, type=_Envelope)

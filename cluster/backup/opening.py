@@ -1,4 +1,4 @@
-"""The place of a backup that an address on the command line names."""
+"""Opens the place of a backup from its address on the command line."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cluster.terminal.obstacle import Obstacle
 
 @asynccontextmanager
 async def opened_place(where: str) -> AsyncIterator[BlobStore]:
-    """The place that the command line names.
+    """Open the place named on the command line.
 
     Raises:
-        Obstacle: it cannot be a place, or its credentials are missing.
+        Obstacle: the address is invalid, or its credentials are missing.
     """
     place: BlobStore
     if where.startswith(("https://", "http://", "azure://")):
@@ -25,7 +25,7 @@ async def opened_place(where: str) -> AsyncIterator[BlobStore]:
         place = open_azure_place(where, os.environ)
     elif "://" in where:
         raise Obstacle(
-            f"{where.partition('://')[0]}:// is no place for a backup.",
+            f"{where.partition('://')[0]}:// is not a supported place for a backup.",
             "Name a folder, https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX, "
             "or azure://CONTAINER/PREFIX.",
         )

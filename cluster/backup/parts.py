@@ -22,7 +22,7 @@ LEVEL = 6
 
 
 class SectionWriter:
-    """Writes one section; after the last line it must be finished."""
+    """Writes one section; call ``finish`` after the last line."""
 
     def __init__(
         self, place: BlobStore, kind: str, name: str, *, part_bytes: int = PART_BYTES
@@ -45,7 +45,7 @@ class SectionWriter:
             await self._flush()
 
     async def finish(self) -> Section:
-        """Write what is left; what the manifest says of the section."""
+        """Write the last part; returns the section's entry in the manifest."""
         await self._flush()
         return Section(self._kind, self._name, tuple(self._parts))
 
@@ -64,7 +64,7 @@ class SectionWriter:
 
 
 async def check_section(place: BlobStore, section: Section) -> None:
-    """Read every part once. Raises BackupDamaged: says which part is not whole."""
+    """Read every part once. Raises BackupDamaged, naming the damaged part."""
     for part in section.parts:
         await _lines(place, part)
 
@@ -105,7 +105,7 @@ async def _lines(place: BlobStore, part: Part) -> list[bytes]:
 
 
 class CalendarLine(Struct, frozen=True):
-    """A calendar at rest."""
+    """A stored calendar."""
 
     provider: str
     seq: int

@@ -1,7 +1,7 @@
 """Where a backup lies: a folder, or a container of Azure Blob Storage.
 
 A place holds named blobs, none larger than a few megabytes. The first one written,
-``BEGUN``, takes the place; the last one is the manifest, and a place without it holds
+``BEGUN``, claims the place; the last one is the manifest, and a place without it holds
 no backup.
 """
 
@@ -21,22 +21,22 @@ MANIFEST = "manifest.json"
 
 
 class BackupDamaged(Obstacle):
-    """What lies there is no whole backup; nothing was changed."""
+    """The backup is incomplete or damaged; nothing was changed."""
 
     def __init__(self, wrong: str) -> None:
         super().__init__(
-            wrong, "Restore another backup; this one cannot be relied on in any part."
+            wrong, "Restore another backup; no part of this one can be trusted."
         )
 
 
 class BlobStore(Protocol):
-    """Named blobs. Troubles are told as ``Obstacle``."""
+    """Named blobs. Failures are raised as ``Obstacle``."""
 
     name: str
-    """How to show it to people: without secrets."""
+    """Its name for messages, without secrets."""
 
     async def begin(self, content: bytes) -> None:
-        """Take the place for a new backup. Raises Obstacle: something is there."""
+        """Claim the place for a new backup. Raises Obstacle: it is not empty."""
         ...
 
     async def put(self, name: str, content: bytes) -> None:
@@ -53,7 +53,7 @@ class BlobStore(Protocol):
 
 
 class FolderPlace:
-    """A folder on this machine, or on whatever is mounted there."""
+    """A folder on this machine, or on a mounted file system."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
@@ -75,7 +75,7 @@ class FolderPlace:
         await self.put(BEGUN, content)
 
     async def put(self, name: str, content: bytes) -> None:
-        """Written beside, synced, renamed: never there in part."""
+        """Written under another name, synced, renamed: never visible in part."""
         path = self._folder / name
         with _explained(self._folder):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -59,11 +59,11 @@ class JournalImport(Protocol):
     """Writes journals of an empty site, records keeping their seq and epoch."""
 
     async def write(self, shard: ShardId, records: Sequence[Record]) -> None:
-        """Add records, which follow those that were written before."""
+        """Append records; they must follow those written before."""
         ...
 
     async def finish(self, shard: ShardId, epoch: int) -> None:
-        """Make it durable; the shard's next owner has an epoch above this one."""
+        """Make it durable; the shard's next owner gets a higher epoch."""
         ...
 
     async def close(self) -> None:
@@ -80,12 +80,12 @@ class Restore:
         self._say = say
 
     async def run(self, *, again: bool) -> Verdict:
-        """Check, write, verify; only then it is a site.
+        """Check, write and verify; the site's layout is written last.
 
         Raises:
-            Obstacle: the backup is unfinished or damaged, or something is there
-                already: nothing was changed. Or the history does not agree, or a
-                store refused on the way: nothing can start there then.
+            Obstacle: the backup is unfinished or damaged, or the target is not empty:
+            nothing was changed. Or the history does not agree, or a store failed: the
+            target then refuses to start.
         """
         manifest = await read_manifest(self._place)
         _check_fits(manifest)
@@ -108,7 +108,7 @@ class Restore:
                 raise Obstacle(
                     "The restored history does not agree: "
                     + "; ".join(verdict.problems[:3]),
-                    "It was not made a site. Restore another backup.",
+                    "The site was not activated. Restore another backup.",
                     code=FOUND_A_PROBLEM,
                 )
             await target.finish(manifest.layout, manifest.layout.made_on)
@@ -211,7 +211,7 @@ class Restore:
     # --- the end ---------------------------------------------------------------------
 
     async def _verified(self, site: Site) -> Verdict:
-        """Let SQL catch up with the journal, and compare all with all."""
+        """Let SQL catch up with the journal, and compare everything."""
         journal, snapshots = open_journal(site.stores), open_snapshots(site.stores)
         projecting = open_engine(site.database_url, "upkeep")
         reading = open_engine(site.database_url, "reader")
@@ -247,7 +247,7 @@ def open_import(config: StoresConfig) -> JournalImport:
 
 
 def _check_fits(manifest: Manifest) -> None:
-    """Raises Obstacle where this version cannot take in the backup."""
+    """Raises Obstacle if this version cannot restore the backup."""
     revisions = (
         (manifest.revision, READ_MODEL.newest_revision()),
         (
@@ -266,7 +266,7 @@ def _check_fits(manifest: Manifest) -> None:
         saved = manifest.shards.get(section.name)
         if saved is None or section.lines != saved.last_seq - saved.first_seq + 1:
             raise BackupDamaged(
-                f"The backup's journal of {section.name} is not what its manifest says."
+                f"The backup's journal of {section.name} does not match its manifest."
             )
 
 
@@ -276,7 +276,7 @@ async def _caught_up(step: Callable[[], Awaitable[int]]) -> None:
 
 
 def _put_piece(base: Path, line: FileLine) -> None:
-    """Write a piece of a file, which only its owner may read."""
+    """Write a piece of a file with mode 600."""
     name = PurePosixPath(line.path)
     if name.is_absolute() or ".." in name.parts:
         raise BackupDamaged(f"The backup names a file outside its folder: {line.path}.")

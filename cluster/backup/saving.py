@@ -1,8 +1,8 @@
 """Making a backup while the server runs.
 
-What follows is read before what it follows: SQL and records, then snapshots, then the
+Derived data are read before their source: SQL and records, then snapshots, then the
 journal, so that the journal in the backup reaches at least as far as every position in
-it. What SQL misses, the restored journal holds, and the projector adds it.
+it. Whatever SQL lacks is in the restored journal, and the projector adds it.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ from persistence.sql.table_dump import (
 
 T = TypeVar("T")
 Say = Callable[[str], None]
-"""Told what is done, for the person who waits."""
+"""Called with progress messages for the terminal."""
 
 READ_BATCH = 2_000
 PROVIDERS_BATCH = 50
 PIECE_BYTES = 1024 * 1024
-"""A document travels in pieces of this size."""
+"""Documents are copied in pieces of this size, in bytes."""
 OFFSETS = "projection_offset"
 AUDIT_SOURCES = "audit_source"
 
@@ -92,12 +92,12 @@ class Backup:
         self._homes = CalendarHomes()
 
     async def run(self, *, with_secrets: bool) -> Manifest:
-        """Make it; the manifest, which was written last.
+        """Make the backup; returns the manifest, which was written last.
 
         Raises:
-            Obstacle: the place is taken or refuses, a store does not answer, the
-                site changed its layout meanwhile, or a calendar is between two
-                shards. The place then holds no backup.
+            Obstacle: the place is in use or cannot be written, a store does not answer,
+            the site's layout changed meanwhile, or a calendar is between two shards.
+            The place then holds no backup.
         """
         began = _now_text()
         await self._place.begin(msgspec.json.encode({"begun_at": began}))
@@ -230,12 +230,12 @@ class Backup:
         return SavedShard(first + 1, end, epoch, position, projected)
 
     async def _start(self, journal: Journal, shard: ShardId, needed: int) -> int:
-        """The seq before the first record: 0, or what nothing else holds."""
+        """The seq before the first retained record; 0 if none was trimmed."""
         try:
             await journal.read(shard, 0, 1)
         except JournalCorrupt:
-            # Trimmed. Were more trimmed away since SQL and snapshots were read, this
-            # read says so, and there is no backup.
+            # The journal was trimmed. If more was trimmed since SQL and snapshots were
+            # read, this read fails, and so does the backup.
             await journal.read(shard, needed, 1)
             return needed
         return 0
@@ -273,7 +273,7 @@ def _columns(schema: Schema) -> dict[str, list[str]]:
 
 
 def documents_folder(folder: DataFolder) -> Path:
-    """Where the documents that patients hand in are kept."""
+    """The folder of uploaded documents."""
     return folder.path / "documents"
 
 

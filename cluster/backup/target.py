@@ -1,8 +1,8 @@
 """The empty installation that a backup is restored into.
 
-A mark is set before anything is written, and taken away after the history checker
-has agreed: until then nothing can start there. ``layout.json`` (in Redis: the site's
-layout) is the very last thing written, and a site without it does not begin.
+A mark is set before anything is written, and removed after the history checker has
+passed: until then no server can start there. ``layout.json`` (in Redis: the site's
+layout) is written last, and a site without it does not start.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 
 MARK = "restoring.json"
 _NOT_OURS = frozenset({"lock", "run.json", "logs"})
-"""What may lie in a data folder whose making has not begun."""
+"""Entries that an empty data folder may contain."""
 
 
 class RestoreMark(Struct, frozen=True):
-    """Says what a restore writes into; ``targets`` is a digest of the addresses."""
+    """Identifies a restore: which backup, and a digest of the target addresses."""
 
     restoring: str
     targets: str
 
 
 class Target:
-    """The places that settings name, as far as a restore is concerned."""
+    """The stores named by the settings that a restore writes into."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -59,11 +59,11 @@ class Target:
         self._mark = b""
 
     async def check_empty(self) -> None:
-        """Return if nothing is there. Raises Obstacle: says what is."""
+        """Return if all are empty. Raises Obstacle, naming what is not."""
         found = sorted(self._found_in_folder())
         if MARK in found:
             raise Obstacle(
-                f"An unfinished restore lies in {self.folder.path}.",
+                f"{self.folder.path} holds an unfinished restore.",
                 "If no restore is running, run the command again with --again: it "
                 "clears what that restore wrote, and begins again.",
             )
@@ -87,7 +87,7 @@ class Target:
             )
 
     async def mark(self, what: str) -> None:
-        """Say that a restore is under way. The caller has the folder's lock."""
+        """Set the mark of a running restore. The caller holds the folder's lock."""
         self._mark = msgspec.json.encode(RestoreMark(what, self._targets))
         write_atomically(self.folder.path / MARK, self._mark)
         if self.settings.journal_is_redis:
@@ -95,14 +95,14 @@ class Target:
             try:
                 if not await shelf.create(self._mark):
                     raise Obstacle(
-                        "Another restore into this Redis began just now.",
+                        "Another restore into this Redis started at the same time.",
                         "Wait for it, or set SLOTCAST_SITE to another prefix.",
                     )
             finally:
                 await shelf.close()
 
     async def finish(self, layout: Layout, made_on: str) -> None:
-        """Make it a site: the folder's layout, then the one in Redis, last."""
+        """Activate the site: write the folder's layout, then the one in Redis."""
         self.folder.mark_seeded("restored")
         (self.folder.path / MARK).unlink()
         self.folder.make(self.settings, made_on, layout)
@@ -111,7 +111,7 @@ class Target:
             try:
                 if not await shelf.replace(self._mark, msgspec.json.encode(layout)):
                     raise Obstacle(
-                        "Another process began a site in this Redis meanwhile.",
+                        "Another process has started a site in this Redis meanwhile.",
                         "Stop it, and restore under another SLOTCAST_SITE.",
                     )
             finally:
@@ -179,7 +179,7 @@ class Target:
                 await engine.dispose()
 
     def _schemas(self) -> list[tuple[str, Schema]]:
-        """What is on a server, and so is not in the folder."""
+        """Which of the stores are on a server."""
         settings = self.settings
         found = []
         if settings.database:

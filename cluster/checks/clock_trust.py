@@ -1,7 +1,7 @@
-"""Saying that the clock is right and the journal is ahead of it: an operator's word.
+"""An operator's confirmation that the clock is right and the journal ahead of it.
 
-Which of the two is wrong no program can tell after a restart. The shard journals the
-word (ClockTrusted), and goes by the clock from then on.
+After a restart no program can tell which of the two is wrong. The shard journals the
+confirmation (ClockTrusted) and uses the clock from then on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cluster.wiring.calendars import open_calendars
 
 
 class Ahead(Struct, frozen=True):
-    """A shard whose journal is ahead of the clock, and a calendar of it."""
+    """A shard whose journal is ahead of the clock, and one of its calendars."""
 
     provider_id: ProviderId
     ahead_ms: int
@@ -41,11 +41,11 @@ async def journals_ahead(journal: Journal, now: Millis) -> Mapping[ShardId, Ahea
 async def trust_clock(
     site: Site, now: Millis, *, dry_run: bool
 ) -> Mapping[ShardId, Ahead]:
-    """Let every shard whose journal is ahead go by the clock; which those were.
+    """Make every shard whose journal is ahead use the clock; returns those shards.
 
     Raises:
         Obstacle: the site cannot be reached.
-        Unavailable: no answer in time, or the clock is not believed; do it again.
+        Unavailable: no answer in time, or the clock is not trusted; retry.
     """
     journal = open_journal(site.stores)
     try:

@@ -1,10 +1,10 @@
-"""``slotcast verify``: journal, calendars and SQL must tell one story.
+"""``slotcast verify``: journal, calendars and SQL must agree.
 
-The journal is read from its first retained record. An audit that trusts no calendar
-follows who had which time; the real calendars are replayed beside it and compared,
-byte for byte, with their snapshots; a calendar that moved between shards is followed
-from one journal to the next; then the read model's bookings and claims, and, where a
-server runs, the versions its shards have in memory.
+The journal is read from its first retained record. An audit independent of the
+calendars follows which patient had which time; the real calendars are replayed beside
+it and compared, byte for byte, with their snapshots; a calendar that moved between
+shards is followed from one journal to the next; then the read model's bookings and
+claims, and, where a server runs, the versions its shards have in memory.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class Seedbed(SnapshotStore, Protocol):
 
 @dataclass(slots=True)
 class Verdict:
-    """What was found. No problem means that all agree."""
+    """The result. No problem means that everything agrees."""
 
     problems: list[str] = field(default_factory=list)
     shards: int = 0
     trimmed_shards: int = 0
-    """Shards audited from their snapshots on, as their first records are gone."""
+    """Shards audited from their snapshots on, since their first records are trimmed."""
     events: int = 0
     calendars: int = 0
     bookings: int = 0
@@ -76,7 +76,7 @@ class Verification:
         policy: Policy,
         told: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
-        """``told`` hears how many events were read, and of how many."""
+        """``told`` is called with the number of events read and the total."""
         self._told = told
         self._journal = journal
         self._snapshots = snapshots
@@ -121,7 +121,7 @@ class Verification:
         return verdict
 
     async def _replay(self, shard: ShardId) -> None:
-        """Replay one shard up to the end it has now."""
+        """Replay one shard up to its present end."""
         self.verdict.shards += 1
         end = await self._journal.last_seq(shard)
         self._ends[shard] = end
@@ -144,11 +144,13 @@ class Verification:
             self._read += len(records)
             self._told(self._read, max(self._total, self._read))
         for provider, snapshot in stored.items():
-            if snapshot.seq <= end:  # a later one was taken while this was read
+            if (
+                snapshot.seq <= end
+            ):  # a newer snapshot was stored while this one was read
                 self._compare_snapshot(provider, snapshot)
 
     async def _look_at_last(self, shard: ShardId, end: int) -> None:
-        """How late it is: of a trimmed journal maybe no record is replayed."""
+        """The current instant; a trimmed journal may replay no record."""
         for record in await self._journal.read(shard, max(0, end - 1), 1):
             self._newest_at = max(self._newest_at, record.event.at)
 
@@ -187,8 +189,8 @@ class Verification:
     def _compare_snapshot(self, provider: ProviderId, snapshot: StoredCalendar) -> None:
         self.verdict.snapshots_compared += 1
         calendar = self._calendars[provider]
-        # What is stored was shown under its owner's epoch, maybe a later one than
-        # that of its last event.
+        # The stored calendar carries its owner's epoch, which may be later than that of
+        # its last event.
         at_rest = decode(snapshot.blob, self._policy)
         calendar.epoch = max(calendar.epoch, at_rest.epoch)
         if encode(calendar) != snapshot.blob:
@@ -208,7 +210,7 @@ class Verification:
                 self.verdict.note(f"SQL: {booking} differs from the journal")
 
     def _compare_claims(self, rows: Mapping[tuple[ProviderId, int], BookingId]) -> None:
-        """Claims are just the cells of the bookings that are not cancelled.
+        """Claims must be exactly the cells of the bookings that are not cancelled.
 
         Those of visits long past may be gone; see
         persistence/readmodel/projection/claim_purge.py.
@@ -245,7 +247,7 @@ class Verification:
     async def _compare_positions(
         self, links: ShardLinks, shard: ShardId, providers: Sequence[ProviderId]
     ) -> None:
-        """Memory may be ahead of what was read (the server works), never behind."""
+        """Memory may be ahead of what was read, as the server runs; never behind."""
         try:
             (view,) = await links.execute(shard, [ReadPositions(tuple(providers))], 10)
         except Unavailable as error:

@@ -28,7 +28,7 @@ def backup(
     dest: Annotated[str, typer.Argument(metavar="DEST", help=PLACE)],
     *,
     with_secrets: Annotated[
-        bool, typer.Option("--with-secrets", help="Put the token key in, too.")
+        bool, typer.Option("--with-secrets", help="Include the keys that sign tokens.")
     ] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -50,7 +50,7 @@ def backup(
     )
     if with_secrets:
         terminal.note(
-            "It holds the secrets that sign people's tokens: keep it as safe as them.",
+            "It contains the secrets that sign tokens: protect it accordingly.",
             style="yellow",
         )
 
@@ -104,7 +104,7 @@ async def _restored(
 
 
 def _check_apart(place: str, data: Path) -> None:
-    """A backup inside of what it copies would be lost with it."""
+    """Refuse a backup inside the data folder: it would be lost with it."""
     if "://" in place:
         return
     folder, own = Path(place).absolute(), data.absolute()

@@ -24,7 +24,9 @@ cluster = typer.Typer(
 
 HostOption = Annotated[
     str | None,
-    typer.Option(help="This node's address for the others; else SLOTCAST_NODE_HOST."),
+    typer.Option(
+        help="This node's address for the other nodes; else SLOTCAST_NODE_HOST."
+    ),
 ]
 NameOption = Annotated[
     str | None, typer.Option(help="This node's name; else SLOTCAST_NODE_NAME.")
@@ -102,7 +104,7 @@ def join(  # noqa: PLR0913 - one argument for each option
     if not settings.head.rpartition(":")[2].isdigit() or ":" not in settings.head:
         raise Obstacle(
             f"The head is {settings.head!r}; it must be HOST:PORT.",
-            "Take the line that slotcast cluster up prints, or set SLOTCAST_HEAD.",
+            "Use the command that slotcast cluster up prints, or set SLOTCAST_HEAD.",
         )
     raise typer.Exit(_run(settings, settings.head, ports, takes_shards=shards))
 
@@ -191,10 +193,10 @@ def gateway(
     *,
     ray_folder: RayFolderOption,
     port: PortOption = None,
-    index: Annotated[int, typer.Option(help="Which one of its node's.")] = 0,
+    index: Annotated[int, typer.Option(help="Its number on this node.")] = 0,
     data: DataOption = None,
 ) -> None:
-    """Serve people as one gateway of this node; slotcast cluster starts it."""
+    """Run one gateway of this node; started by slotcast cluster."""
     from cluster.logs import log_to
     from cluster.node.gateway import serve_people
     from cluster.site.site import existing_site
@@ -210,7 +212,7 @@ def gateway(
 
 
 def keep(*, ray_folder: RayFolderOption, data: DataOption = None) -> None:
-    """Keep the site's shards in their places; slotcast cluster up starts it."""
+    """Place and repair the site's shards; started by slotcast cluster up."""
     from cluster.logs import log_to
     from cluster.node.keeper import keep_shards
     from cluster.site.site import existing_site

@@ -22,11 +22,12 @@ from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.terminal.terminal import Progressing, Terminal
 
 CLINICS_AT_ONCE = 500
-"""Clinics in one transaction: quick, and the projector is not kept waiting."""
+"""Clinics per transaction: large enough to be fast, small enough not to delay the
+projector."""
 BAD_SHOWN_MAX = 20
-"""Bad rows that are told one by one; of the others the number."""
+"""Bad rows that are listed; the rest are counted."""
 FILE_BYTES_MAX = 64 * 1024 * 1024
-"""Twenty times the real list; anything larger is another kind of file."""
+"""Twenty times the size of the real list; anything larger is another kind of file."""
 
 importing = typer.Typer(help="Load clinics from files.", no_args_is_help=True)
 
@@ -41,10 +42,11 @@ def practices(
     *,
     file: Annotated[Path, typer.Argument(help="The list, in the format of epraccur.")],
     providers_per_clinic: Annotated[
-        int, typer.Option(min=0, max=50, help="Begin so many calendars per clinic.")
+        int,
+        typer.Option(min=0, max=50, help="Number of calendars to create per clinic."),
     ] = 0,
     limit: Annotated[
-        int, typer.Option(min=0, help="Take only so many clinics; 0 is all.")
+        int, typer.Option(min=0, help="Import at most this many clinics; 0: all.")
     ] = 0,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -74,7 +76,7 @@ def practices(
 
 
 def seed(*, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Fill the site with the demo region; what is there stays as it is."""
+    """Fill the site with the demo region; existing data are left unchanged."""
     from cluster.filling.sow import sow_demo
 
     terminal, clock = Terminal(), SystemClock()
@@ -93,7 +95,7 @@ def seed(*, data: DataOption = None, as_json: JsonOption = False) -> None:
 async def _import(
     site: Site, clinics: Sequence[Clinic], per_clinic: int, progress: Progressing
 ) -> dict[str, Counter[str]]:
-    """Put clinics and their providers; how many were new, changed and the same."""
+    """Store clinics and their providers; counts new, changed and unchanged ones."""
     from cluster.wiring.calendars import open_calendars, open_directory
 
     counted: Counter[str] = Counter(new=0, changed=0, same=0)
@@ -152,7 +154,9 @@ def _lines(file: Path) -> list[bytes]:
     try:
         size = file.stat().st_size
         if size > FILE_BYTES_MAX:
-            raise Obstacle(f"{file} has {size:,} bytes; that is no list of practices.")
+            raise Obstacle(
+                f"{file} has {size:,} bytes, too many for a list of practices."
+            )
         with file.open("rb") as stream:
             return stream.readlines()
     except OSError as error:

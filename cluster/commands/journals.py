@@ -68,10 +68,10 @@ def show(  # noqa: PLR0913 - each is an option
     *,
     shard: Annotated[str, typer.Option(help="Only this shard.")] = "",
     provider: Annotated[str, typer.Option(help="Only this provider's events.")] = "",
-    after: Annotated[int, typer.Option(min=0, help="Only after this seq.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    after: Annotated[int, typer.Option(min=0, help="Only events after this seq.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of events.")] = 100,
     personal: Annotated[
-        bool, typer.Option("--personal", help="Show patients and reasons, too.")
+        bool, typer.Option("--personal", help="Include patients and reasons.")
     ] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -99,15 +99,16 @@ def show(  # noqa: PLR0913 - each is an option
 def trust_clock(
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+        bool,
+        typer.Option("--dry-run", help="Show what would be done without doing it."),
     ] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The machine's clock is right: go by it, though the journal is ahead of it.
+    """Confirm that the machine's clock is right although the journal is ahead of it.
 
-    For the alarm "the journal is ahead of the machine's clock". Look at the clock
-    first (timedatectl). What is done is recorded in the journal.
+    For the alarm "the journal is ahead of the machine's clock". Check the clock first
+    (timedatectl). The confirmation is recorded in the journal.
     """
     from actors.errors import Unavailable
     from cluster.checks.clock_trust import trust_clock as trust
@@ -118,8 +119,8 @@ def trust_clock(
         found = asyncio.run(trust(site, now, dry_run=dry_run))
     except Unavailable as error:
         raise Obstacle(
-            f"Not every shard goes by the clock: {error}",
-            "Run it again; what was done stays done.",
+            f"Not every shard uses the clock yet: {error}",
+            "Run the command again; shards that were corrected stay corrected.",
             code=FOUND_A_PROBLEM,
         ) from error
     if as_json:
@@ -134,7 +135,7 @@ def trust_clock(
 
 
 def _reports(site: Site) -> Sequence[ShardReport]:
-    """What is found in each shard's journal, by its bytes if it is in files."""
+    """Verify each shard's journal; byte by byte if it is in files."""
     from persistence.journal import scan as journal_scan
     from persistence.journal.files import inspect as journal_inspect
 

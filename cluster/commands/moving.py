@@ -27,16 +27,16 @@ HandOffs = Callable[[Operations], AsyncGenerator[HandOff]]
 def drain(
     node: NodeArgument, *, data: DataOption = None, as_json: JsonOption = False
 ) -> None:
-    """Move every shard away from a node; when this ends well, it may be stopped.
+    """Move every shard away from a node; after success the node may be stopped.
 
     Nothing is placed there until `undrain`, or until the node joins again. Safe to
-    interrupt: the keeper goes on, and so does running it again.
+    interrupt: the keeper continues, and the command can be run again.
     """
     _carry_out(lambda one: one.drain(node), data, as_json=as_json)
 
 
 def undrain(node: NodeArgument, *, data: DataOption = None) -> None:
-    """Let a node have shards again."""
+    """Allow shards on a node again."""
     from cluster.keeping.access import open_operations
 
     site = existing_site(data)
@@ -46,7 +46,7 @@ def undrain(node: NodeArgument, *, data: DataOption = None) -> None:
             await operations.undrain(node)
 
     asyncio.run(work())
-    Terminal().say(f"{node} may have shards again; the keeper brings it some.")
+    Terminal().say(f"{node} takes shards again; the keeper moves some to it.")
 
 
 def rebalance(
@@ -57,7 +57,7 @@ def rebalance(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Spread the shards evenly over the nodes now, not in the keeper's own time."""
+    """Spread the shards evenly over the nodes now, without waiting for the keeper."""
     if dry_run:
         _show_plan(data, as_json=as_json)
     else:
@@ -66,7 +66,7 @@ def rebalance(
 
 def restart_shards(
     shards: Annotated[
-        list[str] | None, typer.Argument(help="These shards; all if none is named.")
+        list[str] | None, typer.Argument(help="Shards to restart; default: all.")
     ] = None,
     *,
     data: DataOption = None,
@@ -74,14 +74,14 @@ def restart_shards(
 ) -> None:
     """Hand each shard to a fresh process on its node: an upgrade, shard by shard.
 
-    A process loads the program that is installed on its node when it begins.
+    The new process loads the version installed on its node.
     """
     names: Sequence[ShardId] = [ShardId(name) for name in shards or ()]
     _carry_out(lambda one: one.restart_shards(names), data, as_json=as_json)
 
 
 def _carry_out(work: HandOffs, data: DataOption, *, as_json: bool) -> None:
-    """Show hand-offs as they are done; whatever is amiss is told after them."""
+    """Show hand-offs as they complete; failures are shown at the end."""
     terminal, site = Terminal(), existing_site(data)
     went: list[HandOff] = []
     problem = asyncio.run(_collect(work, site, went, terminal, as_json=as_json))
@@ -115,7 +115,7 @@ async def _collect(
     try:
         async with (
             open_operations(site) as operations,
-            # What is under way is ended before we leave Ray.
+            # Finish running hand-offs before leaving Ray.
             aclosing(work(operations)) as moves,
         ):
             async for one in moves:

@@ -12,7 +12,7 @@ from cluster.commands.options import DataOption
 def project(
     *,
     in_turn: Annotated[
-        bool, typer.Option(help="Stand by while another node's projector works.")
+        bool, typer.Option(help="Stand by while another node's projector is active.")
     ] = False,
     data: DataOption = None,
 ) -> None:

@@ -42,7 +42,7 @@ def status(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     try:
         rows = [_row(lag) for lag in asyncio.run(_lags(site))]
     except (StoreUnavailable, DBAPIError, OSError) as error:
-        # The journal knows its end without SQL; how far SQL is, only SQL knows.
+        # The journal's end is known without SQL; the projected position only from SQL.
         away = reason_of(error)
         ends = asyncio.run(_ends(site))
         rows = [(shard, end, None, None, None) for shard, end in ends.items()]
@@ -66,9 +66,9 @@ def _row(lag: ShardLag) -> tuple[str, int, int | None, int | None, float | None]
 
 @projection.command()
 def rebuild(*, data: DataOption = None) -> None:
-    """Make the read model again from the journal; safe beside a server.
+    """Rebuild the read model from the journal; safe while a server runs.
 
-    Records (accounts, documents, jobs) are left alone: no journal has them.
+    Records (accounts, documents, jobs) are not touched: they are not in the journal.
     """
     from persistence.readmodel.rebuilding.from_calendars import RebuildImpossible
 
@@ -99,7 +99,7 @@ def conflicts(*, data: DataOption = None, as_json: JsonOption = False) -> None:
 
 
 def migrate(*, data: DataOption = None) -> None:
-    """Bring the tables of the read model and of the records to this version."""
+    """Migrate the tables of the read model and of the records to this version."""
     from persistence.readmodel.tables import READ_MODEL
     from persistence.records.models import RECORDS
     from persistence.sql.migrating import migrate as migrate_tables
@@ -126,7 +126,7 @@ async def _ends(site: Site) -> dict[ShardId, int]:
 
 
 async def _rebuild(site: Site, progress: Progressing) -> None:
-    """Make it again; without a server a damaged file is put aside first."""
+    """Rebuild; if no server runs, a damaged file is put aside first."""
     from sqlalchemy.exc import DBAPIError
 
     from persistence.readmodel.projection.store import StoreUnavailable

@@ -26,9 +26,9 @@ def isolate(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a very hot calendar a shard of its own, while the site serves.
+    """Move a heavily used calendar to a shard of its own, while the site serves.
 
-    If it is interrupted, run it again: it goes on where it was.
+    If it is interrupted, run it again: it resumes.
     """
     from cluster.moving.isolating import check_can_isolate
 
@@ -41,7 +41,7 @@ def isolate(
     else:
         terminal.say(
             f"{provider} is at shard {moved.to_shard} now; "
-            f"it did not answer for {moved.pause_ms:,.0f} ms."
+            f"it was unavailable for {moved.pause_ms:,.0f} ms."
         )
 
 
@@ -59,15 +59,15 @@ def reshard(
     shards: Annotated[
         int | None,
         typer.Option(
-            help="How many shards from now on. For one machine: one for each two "
-            "cores, at least 1; for a cluster: ten for each node.",
+            help="The new number of shards. One machine: one per two "
+            "cores, at least 1; a cluster: ten per node.",
             min=1,
             max=4096,
         ),
     ] = None,
     placement: Annotated[
         Placement | None,
-        typer.Option(help="Many providers per shard, or one each."),
+        typer.Option(help="Several providers per shard, or one each."),
     ] = None,
     forget_old: Annotated[
         bool,
@@ -78,7 +78,7 @@ def reshard(
 ) -> None:
     """Spread the calendars over another number of shards. No server may run.
 
-    New journals are written and then put in force at once; broken off before that,
+    New journals are written and then activated in one step; if interrupted before that,
     nothing has changed. The old ones are kept until --forget-old.
     """
     site = existing_site(data)

@@ -1,4 +1,4 @@
-"""``slotcast serve``: the whole of it on one machine."""
+"""``slotcast serve``: a whole site on one machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ def serve(
     ] = None,
     data: DataOption = None,
 ) -> None:
-    """Serve REST, live sockets and docs; every other setting is SLOTCAST_…."""
+    """Serve REST, live sockets and docs.
+
+    All other settings are SLOTCAST_… variables.
+    """
     from cluster.server.serve import serve as serve_site
     from cluster.site.settings import read_settings
 

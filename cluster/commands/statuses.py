@@ -1,4 +1,4 @@
-"""``slotcast status``: is a server at work here, and how are its shards?"""
+"""``slotcast status``: the server of this data folder and the state of its shards."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def status(*, data: DataOption = None, as_json: JsonOption = False) -> None:
         )
     else:
         facts = _server_facts(site, record, shards)
-        # A pid is a word to copy, no quantity.
+        # A pid is for copying: no thousands separator.
         terminal.facts(facts | {"pid": str(record.owner.pid)})
         terminal.table("", COLUMNS, [_row(one) for one in shards])
     if any(one.state != "open" for one in shards):

@@ -26,7 +26,7 @@ from gateway.config import GatewayConfig
 from gateway.wire.errors import Unauthenticated
 
 SLACK_MS = 60_000
-"""A revocation outlives its token by more than clocks may differ."""
+"""A revocation outlives its token by more than the allowed clock difference."""
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _TTL = re.compile(r"(\d{1,7})([smh]?)")
 
@@ -41,7 +41,7 @@ token = typer.Typer(
 def print_tokens(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     *,
-    role: Annotated[Role | None, typer.Option(help="What the caller is.")] = None,
+    role: Annotated[Role | None, typer.Option(help="The caller's role.")] = None,
     subject: Annotated[
         str,
         typer.Option(
@@ -101,12 +101,12 @@ def revoke(
     ] = "",
     token_id: Annotated[str, typer.Option("--id", help="The token's jti.")] = "",
     subject: Annotated[
-        str, typer.Option(help="Whose: all tokens that were issued until now.")
+        str, typer.Option(help="Subject: revokes all of its tokens issued until now.")
     ] = "",
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Revoke a token, or all of a person; their sockets are closed at once."""
+    """Revoke a token, or all tokens of a subject; their sockets are closed at once."""
     if sum(map(bool, (signed, token_id, subject))) != 1:
         raise Obstacle("Give exactly one of: a token, --id, --subject.")
     site = existing_site(data)
@@ -124,8 +124,9 @@ def revoke(
         asyncio.run(_revoke(site, revoked))
     except Unavailable as error:
         raise Obstacle(
-            f"Nothing is revoked for sure: {error}",
-            "Try again when it answers; gateways go on with what they know.",
+            f"The revocation may not have been stored: {error}",
+            "Try again when Redis answers; until then "
+            "gateways keep the revocations they have.",
             code=FOUND_A_PROBLEM,
         ) from error
     _say_revoked(revoked, as_json=as_json)
@@ -138,7 +139,7 @@ def _revocation_of(text: str, site: Site, clock: SystemClock) -> Revocation:
     except Unauthenticated as error:
         raise Obstacle(
             f"This token cannot be revoked: {error.detail}",
-            "A token that is not valid here, or is over, opens nothing anyway.",
+            "A token that is invalid here or has expired is refused anyway.",
             code=FOUND_A_PROBLEM,
         ) from error
     until = Millis(caller.expires + SLACK_MS)
@@ -169,7 +170,7 @@ def seconds(text: str) -> int:
     """A span of time: ``900``, ``15m``, ``12h``. Raises Obstacle."""
     match = _TTL.fullmatch(text.strip())
     if match is None:
-        raise Obstacle(f"{text!r} is not a life: use 900, 15m or 12h.")
+        raise Obstacle(f"{text!r} is not a duration: use 900, 15m or 12h.")
     return int(match[1]) * _UNITS[match[2]]
 
 

@@ -1,4 +1,4 @@
-"""``slotcast verify``: do journal, calendars, SQL and memory tell one story?"""
+"""``slotcast verify``: compares journal, calendars, SQL and memory."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from persistence.readmodel.queries.progress import SqlProgress
 
 ATTEMPTS = 3
-"""A server at work moves on while it is read; a quiet one agrees at once."""
+"""Attempts: a server under load changes while it is read."""
 
 
 def verify(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Compare the journal with snapshots, SQL and a running server's memory.
 
     Reads only. Exit code 1 if anything disagrees. Best while no bookings are made:
-    differences that go away by themselves are looked at again, three times at most.
+    differences may be transient, so the comparison is repeated up to three times.
     """
     site = existing_site(data)
     terminal = Terminal()
@@ -75,10 +75,12 @@ async def _verified(site: Site, progress: Progressing) -> Verdict:
 
 
 async def _must_be_projected(journal: Journal, progress: SqlProgress) -> None:
-    """Return if the read model has all of the journal: nothing brings the rest now.
+    """Return if the read model has caught up.
+
+    Without a server it cannot catch up later.
 
     Raises:
-        Obstacle: it has not; says by how many events, and the command.
+        Obstacle: it is behind; names the number of events and the command to run.
     """
     try:
         reached = await progress.offsets()
@@ -89,7 +91,7 @@ async def _must_be_projected(journal: Journal, progress: SqlProgress) -> None:
     if waiting:
         raise Obstacle(
             f"The read model is {waiting:,} events behind the journal, and no server "
-            "runs that would bring them.",
+            "is running to project them.",
             "Start the server and verify again, or run: slotcast projection rebuild",
             code=FOUND_A_PROBLEM,
         )

@@ -19,7 +19,7 @@ from cluster.terminal.obstacle import Obstacle
 from cluster.terminal.terminal import Terminal
 
 TOKEN: Final = "SLOTCAST_TOKEN"  # noqa: S105 - a variable's name
-"""Where to find who listens on all addresses."""
+"""Host to connect to for a server that listens on all addresses."""
 PARTS_WITHOUT_WEEK: Final = 3
 
 
@@ -40,8 +40,8 @@ def watch(
     token: Annotated[
         str,
         typer.Option(
-            help="Who watches, for schedule/… and me; better: --token-file or "
-            f"{TOKEN}, which no list of processes shows.",
+            help="Token, for schedule/… and me. Prefer --token-file or "
+            f"{TOKEN}: process lists show this option.",
             show_default=False,
         ),
     ] = "",
@@ -84,10 +84,10 @@ def watch(
     try:
         asyncio.run(watch_topics(client, named, writing, clock, show))
     except KeyboardInterrupt:
-        return  # before there was anything to stop
+        return  # stopped before the watch began
     except (BrokenPipeError, SystemExit):
-        # The reader has closed the pipe (rich makes that an exit with 1). What is still
-        # buffered would be complained about when Python flushes it at its end.
+        # The reader closed the pipe (rich turns that into exit code 1). Buffered output
+        # would cause an error when Python flushes it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -101,7 +101,10 @@ def _whole(topic: str, today: date) -> str:
 
 
 def _token(token: str, token_file: str) -> str:
-    """The token, from wherever it is; empty if there is none. Raises Obstacle."""
+    """The token from option, file or environment; empty if none is given.
+
+    Raises Obstacle.
+    """
     if token and token_file:
         raise Obstacle("Give either --token or --token-file.")
     if not token_file:
@@ -115,7 +118,7 @@ def _token(token: str, token_file: str) -> str:
 
 
 def _address(data: Path | None) -> str:
-    """The server at work on this data folder; else where one would serve."""
+    """URL of the server running on this data folder; else the configured one."""
     from cluster.site.data_folder import DataFolder
     from cluster.site.settings import read_settings
 

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 jobs = typer.Typer(no_args_is_help=True, help="Background jobs.")
 
 DEAD_SHOWN = 50
-"""Dead letters that one call shows."""
+"""Maximum number of dead letters shown at once."""
 
 
 def work(
     *,
-    index: Annotated[int, typer.Option(help="Which one of its node's.")] = 0,
+    index: Annotated[int, typer.Option(help="Its number on this node.")] = 0,
     data: DataOption = None,
 ) -> None:
     """Run background jobs until told to stop."""
@@ -57,7 +57,9 @@ def list_jobs(*, data: DataOption = None, as_json: JsonOption = False) -> None:
 @jobs.command()
 def dead(
     *,
-    after: Annotated[int, typer.Option(help="Show those with a greater id.")] = 0,
+    after: Annotated[
+        int, typer.Option(help="Show only dead letters with a greater id.")
+    ] = 0,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,7 +101,7 @@ def resend(
     source: Annotated[str, typer.Option(help="jobs or outbox.")] = "jobs",
     data: DataOption = None,
 ) -> None:
-    """Make dead letters due again, once their cause is removed."""
+    """Resend dead letters, after their cause has been removed."""
     count = asyncio.run(_resend(existing_site(data), source, ids))
     Terminal().say(f"{count} made due again.")
 

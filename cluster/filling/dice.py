@@ -1,4 +1,4 @@
-"""Chance that is the same on every machine: a hash of what is being decided."""
+"""Reproducible pseudo-random choices: a hash of the decision's labels."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Person(NamedTuple):
-    """One provider: who they are, what they do, when they like to work."""
+    """One provider: name, specialty and working pattern."""
 
     name: str
     specialty: str

@@ -1,6 +1,6 @@
-"""The demo region's clinics: invented houses in real cities of twelve time zones.
+"""The demo region's clinics: invented clinics in real cities of twelve time zones.
 
-Chosen for their clocks: with and without daylight saving, both hemispheres, offsets
+Chosen for their time zones: with and without daylight saving, both hemispheres, offsets
 of half and three quarters of an hour, and one place whose summer time is half an hour.
 """
 

@@ -1,9 +1,10 @@
-"""The English list of general practices (the format of ``epraccur.csv``), read.
+"""Reads the English list of general practices (the format of ``epraccur.csv``).
 
-27 columns, no header row, quoted, empty fields empty, dates as YYYYMMDD. Which of
-them are used, and the rule for what is skipped, stands in docs/import.md.
+27 columns, no header row, quoted, empty fields empty, dates as YYYYMMDD. docs/import.md
+says which columns are used and which rows are skipped.
 
-Rule 1: a bad row is told by line and reason, counted, and stops nothing.
+Rule 1: a bad row is reported with line and reason, counted, and does not stop the
+import.
 Rule 2: only active practices (status ``A``) that are open on the day are clinics;
         closed, dormant and proposed ones are counted as skipped.
 """
@@ -28,16 +29,16 @@ TIME_ZONE = "Europe/London"
 COUNTRY = "GB"
 
 FIELD_CHARACTERS_MAX = 200
-"""Longest value that is believed; the longest in the real list has 47."""
+"""Maximum length of a value; the longest in the real list has 47 characters."""
 LINE_BYTES_MAX = 16 * 1024
 """Longest line that is read; a longer one is a broken file, not a practice."""
 GIVEN_UP_AFTER = 20
-"""Bad rows at the beginning, and no other, that show the file to be another one."""
+"""If the first rows, this many, are all bad, the file is taken for another kind."""
 _CODE = re.compile(r"[A-Z0-9]{3,8}")
 _POSTCODE = re.compile(r"[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}")
 _PHONE = re.compile(r"[0-9+() /.-]{0,30}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Controls, line separators, and marks that turn the text after them around."""
+"""Control characters, line separators, and marks that change the text direction."""
 
 
 class Status(StrEnum):
@@ -50,7 +51,7 @@ class Status(StrEnum):
 
 
 class OtherFile(Exception):
-    """The file is no list of practices: nothing at its beginning is one."""
+    """The file is not a list of practices: its first rows are all bad."""
 
 
 class BadRow(ValueError):
@@ -79,7 +80,7 @@ class Practice:
 
 @dataclass(slots=True)
 class Reading:
-    """What a reading found besides practices."""
+    """Counters and bad rows of one import."""
 
     rows: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
@@ -117,7 +118,7 @@ def read_practices(
 
 
 def _check_new(code: ClinicId, seen: dict[str, int], number: int) -> None:
-    """Remember where a code was met. Raises BadRow if it was met before."""
+    """Remember the line of a code. Raises BadRow for a repeated code."""
     if code in seen:
         raise BadRow(f"code {code[4:]} was on line {seen[code]} already")
     seen[code] = number

@@ -1,4 +1,4 @@
-"""The demo region as a whole: who is where, and which visits are already booked."""
+"""The demo region as a whole: its providers, and the visits already booked."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from cluster.filling.rotas import availability
 PROVIDERS_PER_CLINIC = 5
 PATIENTS = 400
 BOOKED_DAYS = (2, 29)
-"""Bookings begin so many days after the day, and end before that many: late enough
-that a sowing done again hours later still sees the same slots."""
+"""First and last day of the bookings, counted from the region's day: late enough that a
+repeated seed some hours later sees the same slots."""
 BOOKED_PERCENT = (34, 22, 12, 6)
 """How many slots of each of the four weeks are booked, in per cent: people book
 soon rather than late."""
 _REASONS = ("check-up", "follow-up", "results", "prescription", "new complaint", "")
 _VISITS = ("consult", "consult", "consult", "follow_up", "long")
-"""What is booked, and how often: a list to pick from."""
+"""Visit types weighted by frequency: a list to pick from."""
 
 
 def new_providers(day: date) -> tuple[NewProvider, ...]:
@@ -74,7 +74,7 @@ def wanted(view: SlotsView, day: date) -> Iterator[BookSlot]:
     """The bookings to make among the slots of one calendar.
 
     Whether a start is wanted depends on the start alone, not on what else is there;
-    of two that overlap the calendar lets the first have it.
+    of two that overlap the calendar accepts the first.
     """
     begins = _midnight(day)
     for start in view.starts:
@@ -97,12 +97,12 @@ def wanted(view: SlotsView, day: date) -> Iterator[BookSlot]:
 
 
 def visit_kinds() -> tuple[VisitTypeId, ...]:
-    """What is booked, longest first, so that the long ones find room."""
+    """Visit types to book, longest first, so that long visits find room."""
     return (VisitTypeId("long"), VisitTypeId("consult"), VisitTypeId("follow_up"))
 
 
 def booked_days(day: date) -> tuple[str, str]:
-    """The first and the last local date of which bookings are made."""
+    """The first and the last local date of the bookings."""
     first, last = BOOKED_DAYS
     return (
         (day + timedelta(days=first)).isoformat(),

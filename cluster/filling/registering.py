@@ -1,7 +1,7 @@
-"""Registering providers: begin their calendars and set their rules.
+"""Registers providers: creates their calendars and sets their rules.
 
-Used by the demo seed and by imports. What is already as wanted is left alone, so a
-second run changes nothing, however long after the first it comes.
+Used by the demo seed and by imports. A provider that is already as wanted is left
+unchanged, so a second run changes nothing, however much later.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from actors.ports import Calendars
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 
 AT_ONCE = 512
-"""Requests under way at a time: enough to fill batches, few enough to stay bounded."""
+"""Maximum concurrent requests: enough to fill batches."""
 
 Progress = Callable[[str, int, int], None]
-"""Is told what is being done, how many are done, and of how many."""
+"""Called with (what, done, total)."""
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class NewProvider(Struct, frozen=True):
-    """A provider as they should be: who they are and when they work."""
+    """A provider's wanted state: profile and opening rules."""
 
     provider_id: ProviderId
     profile: Profile
@@ -53,8 +53,8 @@ class Outcome(StrEnum):
 def keyed(command: Command, purpose: str) -> Command:
     """The command with a key and fingerprint that follow from content and purpose.
 
-    The same wish has the same key on every run, so a run that was interrupted is
-    done again without doing anything twice.
+    The same content has the same key on every run, so an interrupted run can be
+    repeated without effects happening twice.
     """
     content = msgspec.msgpack.encode(command)
     fingerprint = zlib.crc32(content)
@@ -63,7 +63,7 @@ def keyed(command: Command, purpose: str) -> Command:
 
 
 async def register(calendars: Calendars, new: NewProvider) -> Outcome:
-    """Make one provider as wanted.
+    """Bring one provider to the wanted state.
 
     Raises:
         Obstacle: the calendar refuses these rules; says why.
@@ -71,8 +71,8 @@ async def register(calendars: Calendars, new: NewProvider) -> Outcome:
     """
     known = await calendars.ask(ReadProvider(new.provider_id))
     there = known if isinstance(known, ProviderView) else None
-    # A wish belongs to the version that it was made at: rules that were replaced by
-    # others since and are wished for again are another wish.
+    # The key includes the version: setting rules again after they were replaced by
+    # others is a new command.
     version = there.version if there is not None else 0
     written = False
     wishes: list[Command] = []
@@ -106,7 +106,10 @@ async def register(calendars: Calendars, new: NewProvider) -> Outcome:
 async def several(
     work: Callable[[T], Awaitable[R]], items: Iterable[T], at_once: int = AT_ONCE
 ) -> AsyncIterator[R]:
-    """Do ``work`` on every item, some at a time; the results, in the items' order."""
+    """Run ``work`` on every item, a bounded number at a time.
+
+    Results in the items' order.
+    """
     batch: list[T] = []
     for item in items:
         batch.append(item)

@@ -1,4 +1,4 @@
-"""When people of the demo region work, and what can be booked with them."""
+"""Working hours and visit types of the demo region's providers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ HORIZON_DAYS = 60
 
 
 def visit_types(specialty: str, provider: str) -> tuple[VisitType, ...]:
-    """What can be booked with a provider: three lengths, and video for some."""
+    """A provider's visit types: three lengths, and video for some."""
     consult, follow_up, long = _LENGTHS.get(specialty, _LENGTHS_ELSE)
     horizon = HORIZON_DAYS * 24 * 60
     types = [
@@ -110,14 +110,14 @@ def availability(
 
 
 def location_of(clinic_id: ClinicId) -> LocationId:
-    """The id of the place where a clinic receives."""
+    """The id of a clinic's place."""
     return LocationId(clinic_id.replace("cln_", "loc_", 1))
 
 
 def _exceptions(provider: str, day: date, rota: str) -> dict[str, tuple[Hours, ...]]:
-    """A day closed, a day with other hours, and for some a Saturday opened.
+    """Exceptions: a closed day, a day with other hours, and for some an open Saturday.
 
-    Who works at two places only closes: no provider can be open at both at once.
+    Providers at two places only get closed days: they cannot be open at both at once.
     """
     closed = day + timedelta(days=pick(range(8, 22), provider, "closed"))
     found = {closed.isoformat(): _OFF}

@@ -1,7 +1,7 @@
-"""Sowing the demo region: calendars are begun, ruled and booked by commands.
+"""Seeding the demo region: commands create calendars, set their rules and book visits.
 
-Every command's key follows from its content, so a sowing that was interrupted is
-simply done again: what is there answers as the first time, nothing is done twice.
+Every command's key follows from its content, so an interrupted run is simply repeated:
+commands already done give their first answer and have no further effect.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cluster.wiring.calendars import open_calendars
 
 
 class Sown(Struct, frozen=True):
-    """What there is after a sowing."""
+    """Contents of the site after seeding."""
 
     clinics: int
     providers: int
@@ -35,11 +35,11 @@ class Sown(Struct, frozen=True):
 
 
 async def sow(calendars: Calendars, day: date, progress: Progress) -> Sown:
-    """Make the demo region as of ``day``, or complete it.
+    """Create the demo region as of ``day``, or complete it.
 
     Raises:
         Obstacle: a calendar refused its rules.
-        Unavailable: no answer in time; the sowing may be repeated.
+        Unavailable: no answer in time; the run may be repeated.
     """
     people = new_providers(day)
     done = 0
@@ -62,7 +62,7 @@ async def sow(calendars: Calendars, day: date, progress: Progress) -> Sown:
 
 
 async def _book(calendars: Calendars, new: NewProvider, day: date) -> int:
-    """Book what people want with one provider; how many got it."""
+    """Make the bookings of one provider; returns the number of accepted ones."""
     first, last = booked_days(day)
     wishes: list[BookSlot] = []
     for kind in visit_kinds():
@@ -77,7 +77,7 @@ async def _book(calendars: Calendars, new: NewProvider, day: date) -> int:
 
 
 async def sow_demo(site: Site, command: str, progress: Progress) -> Sown:
-    """Make or complete the demo region, and remember that it is there.
+    """Create or complete the demo region, and record that it is complete.
 
     Raises:
         Obstacle: another process holds the folder and cannot be reached, or a calendar

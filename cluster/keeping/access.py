@@ -1,4 +1,4 @@
-"""The way of a command, or of the keeper, to the shards of a running cluster."""
+"""Access of a command, or of the keeper, to the shards of a running cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TURN_FILE = "moving.lock"
 
 
 def turn_of(site: Site) -> Turn:
-    """Who may move shards: one process of the site at a time."""
+    """The mutual exclusion for moving shards: one process of the site at a time."""
     if site.settings.journal_is_redis:
         from cluster.keeping.lease_turn import LeaseTurn
 
@@ -28,7 +28,7 @@ def turn_of(site: Site) -> Turn:
 
 @asynccontextmanager
 async def open_operations(site: Site) -> AsyncIterator[Operations]:
-    """An operator's hand on the shards of this site's cluster.
+    """Open the operations on the shards of this site's cluster.
 
     Raises:
         Obstacle: it does not run, or cannot be reached.

@@ -1,8 +1,8 @@
 """The keeper: creates shards, spreads them, and repairs what went wrong.
 
-It looks at the cluster every now and then and does what the planner says, a little at
-a time. Bookings never wait for it: without a keeper shards go on where they are, and
-Ray restarts those whose process or node is lost.
+It periodically surveys the cluster and carries out the planner's plan in small steps.
+Bookings never wait for it: without a keeper shards keep running where they are, and Ray
+restarts those whose process or node is lost.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ log = logging.getLogger(__name__)
 
 
 class KeeperLimits(Struct, frozen=True):
-    """How patient the keeper is, in seconds, and how much it does at a time."""
+    """The keeper's intervals in seconds, and its amount of work per round."""
 
     look_s: float = 2.0
-    """Between two looks at the cluster."""
+    """Interval between two surveys of the cluster."""
     quiet_s: float = 10.0
     """Shards are rebalanced only after membership has been stable for this long."""
     moves_max: int = 4
-    """Hand-offs in one round; then the cluster is looked at again."""
+    """Hand-offs in one round; then the cluster is surveyed again."""
     visit_s: float = 10.0
-    """How often every shard is asked how it is."""
+    """Interval of the health check of every shard."""
     report_s: float = 3.0
     silent_s: float = 30.0
-    """A process that lives, Ray says, and answers nothing for so long is killed: it
-    hangs. Ray starts it again."""
+    """A process that is alive according to Ray but has not answered for this long is
+    hung, and is killed. Ray starts it again."""
     opening_s: float = 180.0
-    """The same for one that has not answered yet: many start at once, and if those on
-    a busy machine were started again for being slow, they would never be done."""
+    """The same for a process that has never answered. It is longer, since many start at
+    once, and restarting slow ones on a busy machine would never end."""
     visits_max: int = 16
-    """Shards asked at the same time."""
+    """Concurrent health checks."""
 
 
 class Round(Struct, frozen=True):
@@ -78,10 +78,10 @@ class Keeper:
         self._visited_at = now()
         self._silent_since: dict[str, float] = {}
         self._known: set[str] = set()
-        """Processes that have answered us."""
+        """Processes that have answered at least once."""
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Keep, until it is time to stop. Whatever fails is tried again."""
+        """Run rounds until told to stop. A failed round is repeated."""
         while not stopping.is_set():
             try:
                 await self.round()
@@ -94,7 +94,7 @@ class Keeper:
                     await stopping.wait()
 
     async def round(self) -> Round:
-        """Look, and do a little.
+        """One round: survey, then carry out a bounded part of the plan.
 
         Raises:
             Unavailable: Ray's head does not answer, or another process moves shards.
@@ -114,7 +114,7 @@ class Keeper:
             )
             await self._create(made)
             moved = await self._move(made, survey)
-            # Moved shards have other processes by now; the old names would be silent.
+            # Moved shards have new processes; the old names would not answer.
             now = await self._fleet.survey() if moved else survey
             restarted = await self._visit(now)
         return Round([shard for shard, _ in made.creations], healed, moved, restarted)
@@ -138,7 +138,7 @@ class Keeper:
             )
 
     async def _move(self, made: PlacementPlan, survey: Survey) -> list[HandOff]:
-        """Hand over a few; those whose process is just starting have time."""
+        """Hand over a bounded number; shards whose process is starting come later."""
         places = survey.places()
         ready = [move for move in made.moves if places.get(move.shard) == move.source]
         moved = []
@@ -149,7 +149,10 @@ class Keeper:
         return moved
 
     async def _visit(self, survey: Survey) -> list[ShardId]:
-        """Ask every shard how it is; kill what has been silent for too long."""
+        """Check every shard's health.
+
+        Kill processes that have been silent for too long.
+        """
         now = self._now()
         if now - self._visited_at < self._limits.visit_s:
             return []
@@ -158,12 +161,12 @@ class Keeper:
             (shard, name)
             for shard, processes in survey.seats.items()
             for name, node in processes.items()
-            if node  # Ray says it lives; others are starting
+            if node  # alive according to Ray; other states are still starting
         ]
         gate = asyncio.Semaphore(self._limits.visits_max)
         heard = await asyncio.gather(*(self._hears(name, gate) for _, name in names))
-        # From the first question without an answer, not from the last answer: when
-        # visits are far apart, no shard was asked in between.
+        # Counted from the first unanswered check, not from the last answer: checks may
+        # be far apart.
         self._silent_since = {
             name: self._silent_since.get(name, now)
             for (_, name), is_heard in zip(names, heard, strict=True)

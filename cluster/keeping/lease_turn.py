@@ -16,9 +16,9 @@ _LOOK_AGAIN_S = 0.5
 
 
 class LeaseTurn:
-    """``Turn``: the lease is renewed while it is used, and runs out if we die.
+    """``Turn``: the lease is renewed while it is held, and expires if the process dies.
 
-    While Redis is away nothing can be moved anyway: shards cannot open.
+    While Redis is unavailable nothing can be moved anyway: shards cannot open.
     """
 
     def __init__(self, url: str, site: str) -> None:
@@ -37,7 +37,7 @@ class LeaseTurn:
             finally:
                 renewing.cancel()
                 await asyncio.gather(renewing, return_exceptions=True)
-                with suppress(Unavailable):  # it runs out by itself
+                with suppress(Unavailable):  # it expires by itself
                     await lease.give_back()
         finally:
             await lease.close()

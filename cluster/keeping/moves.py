@@ -1,9 +1,9 @@
-"""The hand-off of one shard, step by step, and what heals one that was broken off.
+"""The hand-off of one shard, step by step, and the repair of an interrupted one.
 
-A successor is made warm under the shard's other name, the owner stores what it can and
-is released, the successor opens, the owner is ended. The leader may die after any
-step: the two processes end by themselves in time (actors/hosting/process.py), the
-journal's epoch decides meanwhile, and ``heal`` makes short work of it.
+A warm successor starts under the shard's other name, the owner stores snapshots and is
+released, the successor opens, the owner is ended. The leader may die after any step:
+the two processes end by themselves in time (actors/hosting/process.py), the journal's
+epoch decides meanwhile, and ``heal`` completes the hand-off sooner.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from cluster.keeping.planner import Move
 _LOG = logging.getLogger(__name__)
 _SERVING = ("open", "opening")
 _USABLE = ("warm", *_SERVING)
-"""A successor that was restarted meanwhile opens at once, for all it knows."""
+"""State of a successor that Ray restarted meanwhile: it opens at once."""
 
 
 class Question(StrEnum):
-    """What a shard's process can be asked in a hand-off: see ``ShardHost``."""
+    """Requests to a shard's process during a hand-off: see ``ShardHost``."""
 
     READY = "ready"
     REPORT = "report"
@@ -38,24 +38,24 @@ class Question(StrEnum):
 
 
 class Actors(Protocol):
-    """The processes of shards, by the names they have; one of a shard's two names."""
+    """The processes of shards, by name: one of a shard's two names."""
 
     def names(self, shard: ShardId) -> tuple[str, str]:
         """The two names that a shard's processes may have."""
         ...
 
     async def alive(self, shard: ShardId) -> Sequence[str]:
-        """Those of its names that a process has now, starting ones too."""
+        """The names of the shard that have a process, including starting ones."""
         ...
 
     async def create(self, shard: ShardId, name: str, node: str, *, warm: bool) -> None:
-        """Start a process on a node; it may become another if that is lost."""
+        """Start a process on a node; on another one if that node is lost."""
         ...
 
     async def ask(
         self, name: str, question: Question, timeout_s: float
     ) -> ShardStatus | None:
-        """Its account after that; None if it has none yet. Raises Unavailable."""
+        """Its status after that; None if it has none yet. Raises Unavailable."""
         ...
 
     async def end(self, name: str, *, restart: bool = False) -> None:
@@ -64,7 +64,7 @@ class Actors(Protocol):
 
 
 class Step(StrEnum):
-    """What was done last."""
+    """The last completed step."""
 
     CREATED = "created"
     FLUSHED = "flushed"
@@ -74,7 +74,10 @@ class Step(StrEnum):
 
 
 class HandOff(Struct, frozen=True):
-    """How a hand-off went. ``pause_ms``: from the release to the successor's answer."""
+    """Result of a hand-off.
+
+    ``pause_ms``: from the release to the successor's answer.
+    """
 
     shard: ShardId
     source: str
@@ -87,7 +90,7 @@ class HandOff(Struct, frozen=True):
 
 
 class MoveLimits(Struct, frozen=True):
-    """How long each step may take, in seconds."""
+    """Timeouts of the steps, in seconds."""
 
     warm_s: float = 45.0
     """A process starts and imports in about a second; many at once queue."""
@@ -98,7 +101,7 @@ class MoveLimits(Struct, frozen=True):
 
 
 class Mover:
-    """Hands shards over, one at a time per shard. ``stepped`` hears of each step."""
+    """Hands shards over. ``stepped`` is called after each step."""
 
     def __init__(
         self,
@@ -146,9 +149,12 @@ class Mover:
         )
 
     async def heal(self, shard: ShardId) -> str:
-        """End a hand-off that was broken off; the name of who serves, or nothing.
+        """Complete an interrupted hand-off.
 
-        The one that serves stays; without one a warm successor starts. The other ends.
+        Returns the name of the serving process, or "".
+
+        The serving process stays; without one a warm successor starts. The other one
+        ends.
         """
         alive = await self._actors.alive(shard)
         reports = {name: await self._report(name) for name in alive}
@@ -175,7 +181,7 @@ class Mover:
         return alive[0] if alive else None
 
     async def _prepare(self, move: Move, successor: str) -> str:
-        """Make the successor warm; what went wrong, or nothing."""
+        """Start a warm successor; returns what went wrong, or ""."""
         shard = move.shard
         await self._actors.create(shard, successor, move.target, warm=True)
         self._stepped(shard, Step.CREATED)
@@ -194,7 +200,7 @@ class Mover:
     async def _flush(self, shard: ShardId, owner: str) -> None:
         try:
             await self._actors.ask(owner, Question.FLUSH, self._limits.flush_s)
-        except Unavailable as error:  # its successor replays what is not stored
+        except Unavailable as error:  # the successor replays what is not stored
             _LOG.warning("shard %s did not flush: %s", shard, error)
         self._stepped(shard, Step.FLUSHED)
 
@@ -230,7 +236,7 @@ def _state(report: ShardStatus | None) -> str:
 
 
 def _owner(reports: Mapping[str, ShardStatus | None]) -> str:
-    """Who serves; of two that think so the one with the newer epoch."""
+    """The serving process; if two claim to serve, the one with the newer epoch."""
     serving = {
         name: report.epoch
         for name, report in reports.items()

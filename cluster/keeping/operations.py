@@ -1,7 +1,7 @@
-"""What an operator asks of the shards: leave a node, rebalance, restart.
+"""An operator's operations on shards: drain a node, rebalance, restart.
 
-Each goes on shard by shard and tells each hand-off as it is done. Each may be broken
-off at any moment: what is under way heals by itself, and doing it again does the rest.
+Each works shard by shard and reports each hand-off. Each may be interrupted at any
+moment: the current hand-off is repaired by itself, and a second run does the rest.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from cluster.keeping.turns import Turn
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 
 ATTEMPTS = 3
-"""How often a shard is tried to be moved before it is left and named."""
+"""Attempts to move a shard before it is reported as not moved."""
 
 
 class Patience(Struct, frozen=True):
-    """How long an operator waits, in seconds."""
+    """Timeouts of an operation, in seconds."""
 
     turn_s: float = 60.0
-    """For the keeper, or another command, to finish what it is doing."""
+    """Wait for the keeper, or another command, to finish."""
     again_s: float = 1.0
-    """Before a shard that could not be moved is tried again."""
+    """Pause before the next attempt to move a shard."""
     all_s: float = 900.0
-    """For everything. What is not done by then is named."""
+    """The whole operation. Shards not moved by then are reported."""
 
 
 class Operations:
-    """An operator's hand on the shards of a cluster."""
+    """The operations on the shards of a cluster."""
 
     def __init__(
         self,
@@ -52,13 +52,14 @@ class Operations:
         self._now = now
 
     async def drain(self, name: str) -> AsyncGenerator[HandOff]:
-        """Leave a node: nothing is placed there any more, and what is there moves.
+        """Drain a node: nothing new is placed there, and its shards move away.
 
         Ends when the node is empty. The mark stays until ``undrain``, or until the
         node leaves the cluster.
 
         Raises:
-            Obstacle: no such node, or no other takes shards, or it is not empty.
+            Obstacle: no such node, no other node takes shards, or some could not be
+            moved.
         """
         node = _node(await self._fleet.survey(), name)
         await self._fleet.mark(node, draining=True)
@@ -66,7 +67,10 @@ class Operations:
             yield went
 
     async def undrain(self, name: str) -> None:
-        """A node may have shards again; the keeper brings it some. Raises Obstacle."""
+        """Allow shards on a node again; the keeper moves some there.
+
+        Raises Obstacle.
+        """
         node = _node(await self._fleet.survey(), name)
         await self._fleet.mark(node, draining=False)
 
@@ -84,10 +88,10 @@ class Operations:
     ) -> AsyncGenerator[HandOff]:
         """Hand each shard to a fresh process on its node: an upgrade, shard by shard.
 
-        A new process loads what is installed on its node by then. All shards, if
-        none is named. Raises Obstacle.
+        A new process loads the version installed on its node. All shards, if none is
+        named. Raises Obstacle.
         """
-        # Those in the midst of a hand-off that was broken off, too.
+        # Including those in an interrupted hand-off.
         there = (await self._fleet.survey()).seats
         strangers = set(shards) - set(there)
         if strangers:
@@ -107,13 +111,13 @@ class Operations:
             if not went.fault:
                 left.discard(went.shard)
             yield went
-        if left:  # its process was just starting, or ended, whenever we looked
+        if left:  # its process was starting or had ended at every survey
             raise _unfinished(left)
 
     async def _carry_out(
         self, planned: Callable[[Survey], PlacementPlan]
     ) -> AsyncGenerator[HandOff]:
-        """Do what is planned, planned again after each hand-off, until nothing is."""
+        """Carry out the plan, made afresh after each hand-off, until it is empty."""
         until = self._now() + self._patience.all_s
         failures: dict[ShardId, int] = {}
         try:
@@ -142,7 +146,7 @@ class Operations:
             raise _unfinished(move.shard for move in moves)
 
     async def _healed(self) -> Survey:
-        """The cluster, after what was broken off before has been ended."""
+        """Survey the cluster, after completing interrupted hand-offs."""
         survey = await self._fleet.survey()
         broken = survey.doubles()
         for shard in broken:
@@ -171,7 +175,7 @@ def _node(survey: Survey, name: str) -> ClusterNode:
 
 
 def _leaving(survey: Survey, name: str) -> PlacementPlan:
-    """What still has a process on this node, to where the planner wants it."""
+    """Moves of the shards that still have a process on this node."""
     made = _made(survey, balance=False, preferred=name)
     moves = [move for move in made.moves if move.source == name]
     if not moves and name in survey.known(name).values():

@@ -1,9 +1,9 @@
-"""Which shard belongs on which node. Pure: no Ray, no clock, no chance.
+"""Which shard belongs on which node. Pure: no Ray, no clock, no randomness.
 
-Every node that takes shards gets its share, by weight, give or take one; isolated
-shards are spread for themselves as well, for each is there because it is hot. What
-moves is as little as that allows. A plan that was carried out in part is made again
-from what is then: it never gets longer.
+Every node that takes shards gets its share by weight, to within one; isolated shards
+are also spread among themselves, since each is isolated for its load. The plan has the
+fewest moves for that. A plan carried out in part is computed again from the new state:
+it never gets longer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Node(Struct, frozen=True):
     name: str
     draining: bool = False
     weight: float = 1.0
-    """Its share of the shards compared with others. 0: only if there is no other."""
+    """Its relative share of the shards. 0: only if there is no other node."""
 
 
 class Move(Struct, frozen=True):
@@ -34,10 +34,10 @@ class Move(Struct, frozen=True):
 
 
 class PlacementPlan(Struct, frozen=True):
-    """What to do, in order: first what is missing, then what is in the wrong place."""
+    """Actions in order: first create missing shards, then move misplaced ones."""
 
     creations: Sequence[tuple[ShardId, str]] = ()
-    """Shards that are nowhere, and the node for each."""
+    """Shards without a process, and the node for each."""
     moves: Sequence[Move] = ()
 
     def __bool__(self) -> bool:
@@ -54,8 +54,8 @@ def plan(
     """Where the site's ``shards`` should be, from where they are (``seats``).
 
     ``nodes`` are those that live; a seat on any other name is being restarted by Ray
-    and is left alone. Without ``balance`` only what is missing is created and what
-    sits on a draining node is moved: while nodes come and go, no more is wanted.
+    and is left alone. Without ``balance`` only missing shards are created and shards on
+    draining nodes moved: enough while membership changes.
     """
     wanted = sorted(set(shards))
     everyone = {node.name: node for node in nodes}
@@ -97,10 +97,11 @@ def _balanced(
     hot_counts = _counts(takers, (sat.get(shard) for shard in hot))
     hot_quotas = _quotas(takers, len(hot), hot_counts)
     targets = _filled(hot, sat, hot_quotas)
-    # Counted as if the hot ones were there: a plan that is made again after some of its
-    # moves must not give the odd shard to another node.
+    # Counted as if the isolated shards were already moved: a plan recomputed after some
+    # of its moves must not give the odd shard to another node.
     counts = _counts(takers, {**sat, **targets}.values())
-    # Who holds one hot shard more gets the odd shard more, so that both can be even.
+    # A node with one more isolated shard also gets the odd shard, so that both counts
+    # can be even.
     quotas = _quotas(takers, len(every), counts, first=hot_quotas)
     others = [shard for shard in every if not is_isolated(shard)]
     rest = {name: max(0, quotas[name] - hot_quotas[name]) for name in takers}
@@ -133,7 +134,7 @@ def _quotas(
 def _filled(
     shards: Sequence[ShardId], sat: Mapping[ShardId, str], quotas: Mapping[str, int]
 ) -> dict[ShardId, str]:
-    """Shards to nodes: who may stay stays, the others fill what is free."""
+    """Assign shards to nodes: those that may stay do, the rest fill free places."""
     free = dict(quotas)
     targets: dict[ShardId, str] = {}
     for shard in shards:
@@ -152,7 +153,7 @@ def _filled(
 def _settled(
     takers: Mapping[str, float], sat: Mapping[ShardId, str], homeless: list[ShardId]
 ) -> dict[ShardId, str]:
-    """Shards stay where they can; the others go to the least loaded node, by weight."""
+    """Shards stay where they can; the rest go to the least loaded node, by weight."""
     targets = {shard: name for shard, name in sat.items() if name in takers}
     counts = _counts(takers, targets.values())
     leaving = [shard for shard in sat if shard not in targets]
@@ -172,7 +173,10 @@ def _counts(takers: Iterable[str], names: Iterable[str | None]) -> dict[str, int
 
 
 def _in_order(moves: Sequence[Move], nodes: Mapping[str, Node]) -> tuple[Move, ...]:
-    """What leaves a draining node goes first; then by name, so that plans repeat."""
+    """Shards of draining nodes come first.
+
+    Then by name, so that plans are reproducible.
+    """
     return tuple(
         sorted(moves, key=lambda move: (not nodes[move.source].draining, move.shard))
     )

@@ -1,7 +1,7 @@
-"""Shards' processes and nodes as Ray knows them. Every call here is off the loop.
+"""Shards' processes and nodes as Ray knows them. No call here runs on the event loop.
 
-Ray's calls block, and hang while its head is away; they run in threads of their own
-and waiting for them is bounded. What is private to Ray is used here alone.
+Ray's calls block, and hang while its head is away; they run in separate threads, and
+the wait for them is bounded. Ray's private interfaces are used only here.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class RayActors:
         self._nodes: Mapping[str, ClusterNode] = {}
 
     def close(self) -> None:
-        """Give the threads back; those that hang are left."""
+        """Shut the threads down; hanging ones are abandoned."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def survey(self) -> Survey:
@@ -65,9 +65,9 @@ class RayActors:
         return found
 
     async def mark(self, node: ClusterNode, *, draining: bool) -> None:
-        """Publish that a node is to be left, or is not. Raises Unavailable.
+        """Set or remove a node's drain mark. Raises Unavailable.
 
-        The mark is for this life of the node: one that joins again is welcome.
+        The mark holds for this node id: a node that joins again has none.
         """
         await self._blocking(partial(_mark, node.node_id, draining=draining))
 
@@ -182,7 +182,7 @@ def _nodes() -> dict[str, ClusterNode]:
 
 
 def _weight(labels: Mapping[str, str], resources: Mapping[str, float]) -> float:
-    """A node without processors for Ray, as the head is, takes no shards."""
+    """A node without CPUs for Ray, like the head, takes no shards."""
     if resources.get("CPU", 0) <= 0:
         return 0.0
     try:
@@ -192,7 +192,7 @@ def _weight(labels: Mapping[str, str], resources: Mapping[str, float]) -> float:
 
 
 def _actors() -> list[dict[str, Any]]:
-    """Every actor that has its name still; those that ended for good do not."""
+    """Every actor that still has its name; those that ended for good have none."""
     found: list[dict[str, Any]] = []
     for state in ("DEPENDENCIES_UNREADY", "PENDING_CREATION", "ALIVE", "RESTARTING"):
         found += ray_state.actor_table(None, None, state).values()

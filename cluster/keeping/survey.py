@@ -13,7 +13,10 @@ from cluster.keeping.planner import Node
 
 
 class ClusterNode(Struct, frozen=True):
-    """A node that lives. ``draining``: by our word, or because Ray itself drains it."""
+    """A live node. ``draining``.
+
+    By an operator's mark, or because Ray itself drains it.
+    """
 
     name: str
     node_id: str
@@ -53,7 +56,7 @@ class Survey(Struct, frozen=True):
         }
 
     def doubles(self) -> list[ShardId]:
-        """Shards with two processes: a hand-off is under way, or was broken off."""
+        """Shards with two processes: a hand-off is running, or was interrupted."""
         return sorted(shard for shard, names in self.seats.items() if len(names) > 1)
 
 
@@ -65,5 +68,5 @@ class Fleet(Actors, Protocol):
         ...
 
     async def mark(self, node: ClusterNode, *, draining: bool) -> None:
-        """Publish that a node is to be left, or is not. Raises Unavailable."""
+        """Set or remove a node's drain mark. Raises Unavailable."""
         ...

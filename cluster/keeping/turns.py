@@ -1,7 +1,7 @@
-"""One at a time: the keeper and the commands that move shards take turns.
+"""Mutual exclusion of the keeper and the commands that move shards.
 
-This keeps them out of each other's way and no more: who writes a shard is decided by
-the journal's epoch, whichever process moves it.
+This only avoids interference: the journal's epoch decides which process writes a shard,
+whichever process moves it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _LOOK_AGAIN_S = 0.1
 
 
 class Turn(Protocol):
-    """What only one may have at a time, over all processes of a site."""
+    """A lock held by one process of the site at a time."""
 
     def mine(self, wait_s: float) -> AbstractAsyncContextManager[None]:
-        """Have it within the block; it comes back by itself if we die.
+        """Hold it within the block; it is released by itself if the process dies.
 
         Raises:
-            Unavailable: another process had it for ``wait_s`` seconds.
+            Unavailable: another process held it for ``wait_s`` seconds.
         """
         ...
 

@@ -3,12 +3,12 @@
 ::
 
     1  the new shard is open           a break here leaves an idle shard
-    2  MoveCalendarOut, old shard      from here to 3 the calendar answers "come back"
-    3  AdoptCalendar, new shard        from here on it answers there
-    4  the layout names the new shard  a gateway that starts later knows it at once
+    2  MoveCalendarOut, old shard      from here to 3 the calendar answers 503
+    3  AdoptCalendar, new shard        from here on it answers normally
+    4  the layout names the new shard  later gateways find it at once
 
-The journals alone decide where the calendar is; each step made again has no further
-effect. So a move that broke off anywhere is finished by making it again.
+The journals alone decide where the calendar is; repeating a step has no further effect.
+So a move interrupted anywhere is finished by running it again.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from actors.ports import Clock, Request, ShardLinks, ShardReply, Trouble, Troubl
 
 CALL_S = 6.0
 PATIENCE_S = 30.0
-"""How long each step is tried: a shard that restarts answers within seconds."""
+"""How long each step is retried, in seconds: a restarting shard answers within
+seconds."""
 PAUSE_S = 0.05
 HOPS_MAX = 8
-"""So many former homes are asked, one after another."""
+"""Maximum number of former shards that are followed."""
 
 
 class NoSuchProvider(Exception):
@@ -40,11 +41,11 @@ class NoSuchProvider(Exception):
 
 
 class MoveBroken(Exception):
-    """A step could not be made in time; make the move again. Says which."""
+    """A step, named in the message, did not complete in time; run the move again."""
 
 
 class MovedCalendar(Struct, frozen=True):
-    """A move that was made; ``pause_ms``: how long the calendar did not answer."""
+    """A completed move; ``pause_ms``: how long the calendar did not answer."""
 
     provider_id: ProviderId
     from_shard: ShardId
@@ -64,18 +65,18 @@ class CalendarMover:
         patience_s: float = PATIENCE_S,
         stepped: Callable[[int], None] = lambda _step: None,
     ) -> None:
-        """``stepped`` hears the number of each step that was made."""
+        """``stepped`` is called with the number of each completed step."""
         self._links = links
         self._clock = clock
         self._patience_s = patience_s
         self._stepped = stepped
 
     async def find(self, provider: ProviderId, home: ShardId) -> None:
-        """Return if there is such a calendar, wherever it is by now.
+        """Return if the calendar exists, in whichever shard.
 
         Raises:
             NoSuchProvider: there is none.
-            MoveBroken: its state cannot be known just now.
+            MoveBroken: its state cannot be determined now.
         """
         reply = await self._told(home, ReadProvider(provider))
         if _is_not_there(reply):
@@ -90,7 +91,7 @@ class CalendarMover:
 
         Raises:
             NoSuchProvider: there is no such calendar.
-            MoveBroken: make it again.
+            MoveBroken: run the move again.
         """
         await self._until_open(to_shard)
         self._stepped(1)
@@ -104,7 +105,10 @@ class CalendarMover:
         return MovedCalendar(provider, from_shard, to_shard, left.version, pause_ms)
 
     async def _until_open(self, shard: ShardId) -> None:
-        """Nothing may leave before the new shard can take it in."""
+        """Wait until the new shard is open.
+
+        Only then may the calendar leave the old one.
+        """
         give_up = perf_counter() + self._patience_s
         while True:
             try:
@@ -151,7 +155,7 @@ class CalendarMover:
             )
 
     async def _told(self, shard: ShardId, command: Request) -> ShardReply | None:
-        """The answer to a step, retried while there is none; None: none in time."""
+        """The answer to a step, retried until it arrives; None: none in time."""
         give_up = perf_counter() + self._patience_s
         while perf_counter() < give_up:
             try:
@@ -164,7 +168,7 @@ class CalendarMover:
         return None
 
     def _deadline(self) -> Millis:
-        # A step thought lost must not act after a later move of the same calendar.
+        # A delayed step must not take effect after a later move of the same calendar.
         return Millis(self._clock.now() + int(self._patience_s * 2000))
 
 

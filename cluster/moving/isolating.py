@@ -1,6 +1,6 @@
-"""``slotcast cluster isolate``: a very hot calendar gets a shard of its own.
+"""``slotcast cluster isolate``: a heavily used calendar gets a shard of its own.
 
-The order is that of calendar_moves.py. It works beside a server, and without one.
+The steps are those of calendar_moves.py. It works with or without a running server.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from cluster.site.site import Site
 from cluster.terminal.obstacle import Obstacle
 
 Prepare = Callable[[ShardId], None]
-"""Starts the process of a shard that is new, or finds it. May block."""
+"""Starts or finds the process of a new shard. May block."""
 
 
 async def isolate(
@@ -35,7 +35,7 @@ async def isolate(
     """Give a provider a shard of its own, or finish doing so.
 
     Raises:
-        Obstacle: it cannot be done, or must be done again.
+        Obstacle: it cannot be done, or must be run again.
     """
     check_can_isolate(site, provider)
     layout = site.layout
@@ -45,8 +45,12 @@ async def isolate(
     own = isolated_shard(provider, layout.generation)
     mover = CalendarMover(links, SystemClock())
     try:
-        await mover.find(provider, home)  # a stranger leaves no shard behind
-        links.moved(provider, own)  # this process may ask it, wherever the calendar is
+        await mover.find(
+            provider, home
+        )  # an unknown provider must leave no shard behind
+        links.moved(
+            provider, own
+        )  # lets this process reach the calendar in either shard
         await asyncio.to_thread(prepare, own)
         moved = await mover.move(provider, home, own)
     except NoSuchProvider as error:
@@ -55,15 +59,15 @@ async def isolate(
         ) from error
     except MoveBroken as error:
         raise Obstacle(
-            f"The move broke off: {error}.",
+            f"The move was interrupted: {error}.",
             "Until it is finished the calendar answers 503. Run this command again.",
         ) from error
 
     def named(layout: Layout) -> Layout:
         if layout.generation != site.layout.generation:
             raise Obstacle(
-                "The site was resharded meanwhile; this move was made in the journals "
-                "of before, and counts for nothing.",
+                "The site was resharded meanwhile; this move was made "
+                "in the previous journals and has no effect.",
                 "Run this command again.",
             )
         return replace(layout, isolated={**layout.isolated, provider: own})
@@ -76,7 +80,7 @@ def check_can_isolate(site: Site, provider: str) -> None:
     """Raises Obstacle: this provider cannot have a shard of its own."""
     if not is_provider_id(provider):
         raise Obstacle(
-            f"{provider!r} is no provider's id.", "An id looks like prv_0042."
+            f"{provider!r} is not a provider id.", "An id looks like prv_0042."
         )
     if Placement(site.layout.placement) is Placement.PROVIDER:
         raise Obstacle(

@@ -2,17 +2,17 @@
 
 ::
 
-    1  seal      every shard of the old generation is ours: who still writes is shut out
-    2  flush     calendars are stored as they are; the read model reaches their end
+    1  seal      take over every shard of the old generation; other writers are fenced
+    2  flush     store all calendars; the read model reaches their end
     3  write     the next generation's journals: each calendar whole (CalendarMovedIn),
                  and its snapshot
-    4  check     the old journals are as they were, and still ours; the new ones, too
-    5  switch    the layout names the new generation: the one moment that counts
-    6  follow    the read model learns where calendars are now; a server does it, too
+    4  check     the old and the new journals are unchanged and still owned
+    5  switch    the layout names the new generation: the commit point
+    6  follow    the read model files calendars under their new shards; a server
+                 does it, too
 
-Broken off before 5 the old generation is in force, and the next try begins with a
-generation that nothing was written to. The old journals are kept until they are
-forgotten by name: they hold what was before.
+If interrupted before 5, the old generation stays active, and the next attempt uses an
+unused one. The old journals, with the earlier history, are kept until ``--forget-old``.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ CHUNK = 64
 CHUNK_BYTES = 2 * 1024 * 1024
 FLUSHES_MAX = 20
 GENERATIONS_MAX = 100
-"""So many attempts that broke off are stepped over."""
+"""Maximum number of interrupted attempts that are skipped."""
 
 OnProgress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and of how much."""
+"""Called with (what, done, total)."""
 
 
 class Resharded(Struct, frozen=True):
@@ -61,7 +61,7 @@ class Resharded(Struct, frozen=True):
 
 
 class _Source(Struct, frozen=True):
-    """A shard of the old generation, sealed by us."""
+    """A shard of the old generation, sealed by this command."""
 
     shard: ShardId
     epoch: int
@@ -115,7 +115,7 @@ async def flush(site: Site, on_progress: OnProgress) -> None:
             for shard in behind:
                 mailbox = stores.mailbox(shard)
                 await mailbox.open()
-                await mailbox.close()  # in order: what changed is stored
+                await mailbox.close()  # an orderly stop stores what changed
         finally:
             await stores.close()
     raise Obstacle(
@@ -140,7 +140,7 @@ async def write_next(
     """Seal the old generation and write the next one (steps 1 and 3).
 
     Raises:
-        Obstacle: the old generation is not at rest, or another process writes, too.
+        Obstacle: the old generation changed, or another process writes as well.
     """
     async with stores_of(site, site.layout.generation) as old:
         sources = [await _sealed(old, one) for one in await old.journal.shards()]
@@ -160,7 +160,7 @@ async def write_next(
 
 
 async def check_whole(site: Site, written: _Written) -> None:
-    """The new journals hold what we wrote (step 4).
+    """Check that the new journals hold what was written (step 4).
 
     Raises:
         Obstacle: another process has removed or changed them (``--forget-old``).
@@ -176,14 +176,14 @@ async def check_whole(site: Site, written: _Written) -> None:
 
 def _two_at_once(shard: ShardId) -> Obstacle:
     return Obstacle(
-        f"Another process changes the new journal of shard {shard}: another reshard "
-        "runs, maybe on another node.",
+        f"Another process changed the new journal of shard {shard}: another reshard "
+        "is running, possibly on another node.",
         "Let one command finish, then run this one again; nothing has changed.",
     )
 
 
 async def check_untouched(site: Site, sources: Sequence[_Source]) -> None:
-    """The old journals are as they were when we read them (step 4).
+    """Check that the old journals have not changed since they were read (step 4).
 
     Raises:
         Obstacle: a process writes to this site.
@@ -203,7 +203,7 @@ async def check_untouched(site: Site, sources: Sequence[_Source]) -> None:
 
 
 def switch(site: Site, layout: Layout) -> Layout:
-    """Put the new generation in force (step 5). Blocks. Raises Obstacle."""
+    """Activate the new generation (step 5). Blocks. Raises Obstacle."""
 
     def switched(now: Layout) -> Layout:
         if now != site.layout:
@@ -246,8 +246,8 @@ async def _unused(site: Site, generation: int) -> int:
             site.folder.snapshots_of(number).mkdir(exist_ok=True)
             return number
     raise Obstacle(
-        f"{GENERATIONS_MAX} attempts have broken off.",
-        "Find out why, then remove what they left: slotcast reshard --forget-old.",
+        f"{GENERATIONS_MAX} attempts have been interrupted.",
+        "Find the cause, then remove their journals: slotcast reshard --forget-old.",
     )
 
 
@@ -255,7 +255,7 @@ async def _sealed(old: Stores, shard: ShardId) -> _Source:
     sealed = await old.journal.seal(shard)
     if await old.snapshots.position(shard) < sealed.last_seq:
         raise Obstacle(
-            f"Shard {shard} went on while its calendars were stored: a server runs.",
+            f"Shard {shard} accepted events meanwhile: a server is running.",
             "Stop every server and node of this site, then run it again.",
         )
     last = await old.journal.read(shard, max(0, sealed.last_seq - 1), 1)
@@ -278,7 +278,7 @@ class _Writer:
         self._new = new
         self._place = place
         self._policy = policy
-        # No event may say a time before what its calendar has seen.
+        # An event must not be older than its calendar's newest one.
         self._at = Millis(max(clock.now(), *(one.last_at for one in sources), 0))
         self._above = max((one.epoch for one in sources), default=0)
         self._open: dict[ShardId, Sealed] = {}
@@ -289,7 +289,7 @@ class _Writer:
         return {shard: sealed.last_seq for shard, sealed in self._open.items()}
 
     async def take(self, old: Stores, source: _Source) -> None:
-        """Write all calendars that are at home in a shard of the old generation."""
+        """Write all calendars of a shard of the old generation."""
         providers = list(await old.snapshots.providers(source.shard))
         for first in range(0, len(providers), CHUNK):
             some = providers[first : first + CHUNK]
@@ -303,14 +303,14 @@ class _Writer:
                 await self._write(shard, events)
 
     async def finish(self) -> None:
-        """Every calendar is stored at its shard's end: nothing is left to replay."""
+        """Check that every calendar is stored and nothing is left to replay."""
         for shard, sealed in self._open.items():
             await self._new.snapshots.advance(shard, sealed.epoch, sealed.last_seq)
 
     def _event(self, source: _Source, stored: StoredCalendar) -> CalendarMovedIn | None:
         kept, left = unpack(stored.blob)
         if left is not None or kept.profile is None:
-            return None  # it is another shard's
+            return None  # it belongs to another shard
         return CalendarMovedIn(
             provider_id=kept.provider_id,
             at=self._at,
@@ -353,7 +353,7 @@ class _Writer:
         sealed = self._open.get(shard)
         if sealed is None:
             sealed = await self._new.journal.seal(shard)
-            if sealed.last_seq:  # it was empty when we chose this generation
+            if sealed.last_seq:  # it was empty when this generation was chosen
                 raise _two_at_once(shard)
             while sealed.epoch <= self._above:
                 sealed = await self._new.journal.seal(shard)
@@ -362,7 +362,7 @@ class _Writer:
 
 
 def as_wanted(layout: Layout, shards: int | None, placement: str | None) -> Layout:
-    """The layout with what is asked for. Raises Obstacle: nothing would change."""
+    """The layout with the requested values. Raises Obstacle: nothing would change."""
     wanted = replace(
         layout,
         shards=shards or layout.shards,
@@ -383,7 +383,7 @@ async def reshard(
     """Steps 1 to 5. Needs the folder's lock, and no server anywhere.
 
     Raises:
-        Obstacle: the old generation stays in force.
+        Obstacle: the old generation stays active.
     """
     await check_nobody_serves(site)
     await flush(site, on_progress)

@@ -1,4 +1,4 @@
-"""Journals of generations that are not in force: kept until they are forgotten."""
+"""Journals of inactive generations: kept until ``--forget-old``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NUMBERED = re.compile(r"(?:journal|snapshots)-g(\d+)", re.ASCII)
 
 
 async def forget_other_generations(site: Site) -> int:
-    """Remove them; how many folders or keys that were. Needs the folder's lock."""
+    """Remove them; returns the number of folders or keys. Needs the folder's lock."""
     in_force = site.layout.generation
     if site.stores.in_redis:
         from persistence.journal.redis.generations import forget_generations
@@ -60,10 +60,10 @@ def _inside(folder: Path) -> list[Path]:
 
 
 async def catch_up(site: Site, clock: Clock, on_progress: OnProgress) -> None:
-    """Project until the journals in force are at their end.
+    """Project the active journals to their end.
 
-    Before the switch: history and notices come from the old journals alone. After it:
-    every calendar's rows are filed under its new shard.
+    Before the switch, since only the old journals hold history and notices; after it,
+    to file every calendar's rows under its new shard.
 
     Raises:
         Obstacle: the database does not answer, or a shard cannot be projected.
@@ -104,8 +104,8 @@ async def _project(site: Site, clock: Clock, on_progress: OnProgress) -> None:
                 why = "; ".join(projector.refused.values()) or "it does not go on"
                 raise Obstacle(
                     f"The read model cannot be brought up to date: {why}.",
-                    "Repair that first (slotcast projection status); the journals are "
-                    "untouched.",
+                    "Repair the read model first (slotcast "
+                    "projection status); the journals are unchanged.",
                 )
     finally:
         await engine.dispose()
@@ -113,7 +113,10 @@ async def _project(site: Site, clock: Clock, on_progress: OnProgress) -> None:
 
 
 async def forget_old_offsets(site: Site) -> int:
-    """Forget how far older generations were projected; how many shards that were."""
+    """Delete the projection offsets of older generations.
+
+    Returns the number of shards.
+    """
     offsets = t.projection_offset
     engine = open_engine(site.database_url, role="upkeep")
     try:

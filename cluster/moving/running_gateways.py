@@ -1,7 +1,7 @@
-"""Whether a gateway serves a site, on any node: checked before everything changes.
+"""Whether a gateway serves a site, on any node: checked before a reshard.
 
-A lock on a data folder keeps away who shares that folder; nodes have folders of their
-own. What a gateway acknowledges in journals that are not in force any more is lost.
+A lock on a data folder only excludes processes that share it, and each node has its own
+folder. Anything a gateway acknowledged in inactive journals would be lost.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from persistence.shared.presence import STALE_MS, RedisPresence
 
 
 async def check_nobody_serves(site: Site) -> None:
-    """Return if no gateway of a cluster says that it serves this site.
+    """Return if no gateway of a cluster has announced that it serves this site.
 
     Raises:
-        Obstacle: one does, or did until a moment ago.
-        RedisAway: it cannot be known just now.
+        Obstacle: one does, or did until recently.
+        RedisAway: it cannot be determined now.
     """
     if not site.settings.shared_redis:
-        return  # one machine: the folder's lock says it all
+        return  # one machine: the folder's lock suffices
     presence = RedisPresence(site.settings.shared_redis, site.settings.site)
     try:
         lines = await presence.current(SystemClock().now())

@@ -1,7 +1,7 @@
-"""``slotcast gateway``: one process that serves people, and a driver of its node's Ray.
+"""``slotcast gateway``: one gateway process, a driver of its node's Ray.
 
-Any number of them may share a port (SO_REUSEPORT) or have one each. It ends by itself
-when its node's Ray does, and sends its watchers away at a pace when told to stop.
+Several may share a port (SO_REUSEPORT) or have one each. The process exits when its
+node's Ray does, and on a stop closes its watchers' sockets at a limited rate.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def serve_people(
     """Serve until told to stop, or until this node's Ray is gone; the exit code.
 
     Raises:
-        Obstacle: the port cannot be had, or Ray not be joined.
+        Obstacle: the port is not available, or Ray cannot be joined.
     """
     raise_open_files_limit()
     import uvloop
@@ -51,8 +51,8 @@ def serve_people(
 def shared_listener(host: str, port: int) -> socket.socket:
     """A socket on a port that other gateways of this node may have as well.
 
-    It takes no connections until the web server listens: a process that is not ready
-    must not be given any. Raises Obstacle.
+    It accepts no connections until the web server listens, so that the kernel gives
+    none to a process that is not ready. Raises Obstacle.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -97,7 +97,7 @@ async def _serve(site: Site, port: int, index: int, raylet: Path, version: str) 
                     {asked, serving, lost, deaf}, return_when=asyncio.FIRST_COMPLETED
                 )
                 if not asked.done():
-                    # Watchers are sent away at their pace, and requests finish.
+                    # Watchers are closed at a limited rate, and requests finish.
                     end_soon(2 * site.settings.drain_seconds + LEAVE_S)
                 server.stop()
                 await serving
@@ -115,7 +115,7 @@ async def _serve(site: Site, port: int, index: int, raylet: Path, version: str) 
 
 
 async def _be_present(site: Site, port: int, index: int, server: WebServer) -> None:
-    """Tell `slotcast cluster status` of this gateway and its watchers, for life."""
+    """Report this gateway and its watchers to `slotcast cluster status`."""
     settings = site.settings
     if not settings.shared_redis:
         return

@@ -1,4 +1,4 @@
-"""How the journal is, as ``slotcast cluster status`` tells it in one row."""
+"""The journal's state, one row of ``slotcast cluster status``."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class JournalHealth(Struct, frozen=True):
 
     place: str
     state: str
-    """``well``; or ``refuses``: as it is set up, nothing may be acknowledged."""
+    """``well``; or ``refuses``: with its settings nothing may be acknowledged."""
     replicas: int
     """How many copies every event must be on before it is acknowledged."""
     full: float
     """How full it is, 0 to 1. At 0.9 new holds are refused, at 0.97 new bookings."""
     remarks: Sequence[str] = ()
-    """What is wrong or unwise about it, each with its remedy; the worst first."""
+    """Problems and warnings, each with its remedy; the worst first."""
 
 
 async def journal_health(site: Site) -> JournalHealth:
-    """Look at the site's journal. Raises JournalUnavailable: it does not answer."""
+    """Inspect the site's journal. Raises JournalUnavailable: it does not answer."""
     if site.settings.journal_is_redis:
         return await _of_redis(site)
     journal = open_journal(site.stores)

@@ -1,7 +1,7 @@
-"""``slotcast keep``: the process that gives the site's shards their places.
+"""``slotcast keep``: the process that places the site's shards.
 
-It runs on the head alone. Without it everything that lives goes on; nothing is
-created, moved or drained until it is back.
+It runs only on the head. Without it everything running continues; nothing is created,
+moved or drained until it is back.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ async def _work(site: Site, stop: asyncio.Event) -> None:
 
 
 class _ShardsNow:
-    """The site's shards as its layout says now: calendars may get one of their own."""
+    """The site's shards by its present layout; isolating a calendar adds one."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
 
     async def __call__(self) -> Sequence[ShardId]:
-        """Those of the last layout that could be read."""
+        """Shards of the last readable layout."""
         try:
             path = self._site.folder.path
             self._site = await asyncio.to_thread(existing_site, path)
@@ -82,7 +82,7 @@ class _ShardsNow:
 
 
 async def project_in_turn(site: Site) -> None:
-    """Project whenever it is this process's turn, until SIGTERM."""
+    """Project whenever this process holds the lease, until SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for kind in (signal.SIGTERM, signal.SIGINT):

@@ -1,7 +1,7 @@
-"""The last thing a node does for the site: it hands its shards over.
+"""A stopping node hands its shards over.
 
-Without it nothing would be lost either, but its calendars would pause until Ray has
-noticed that the node is gone.
+Nothing would be lost without it, but its calendars would pause until Ray notices that
+the node is gone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cluster.terminal.terminal import Terminal
 log = logging.getLogger(__name__)
 
 HAND_OVER_S = 60.0
-"""How long a node that stops hands over: about a second for each shard."""
+"""Time limit of the hand-over in seconds: a shard takes about one."""
 ENDING_S = 2.0
 SHARD_PROCESS = "ray::Shard"
 """How Ray names the process of a shard, at its beginning: ShardActor, and a call."""
@@ -30,7 +30,7 @@ SHARD_PROCESS = "ray::Shard"
 async def hand_over(plan: NodePlan, terminal: Terminal) -> None:
     """Hand this node's shards over to other nodes, if there are any; bounded.
 
-    What is still here afterwards opens elsewhere as after the loss of a node.
+    Shards left here afterwards open elsewhere, as after the loss of a node.
     """
     count = shards_here()
     if plan.is_head or not count:
@@ -58,15 +58,15 @@ async def hand_over(plan: NodePlan, terminal: Terminal) -> None:
 
 
 def shards_here() -> int:
-    """How many shards have a process on this node; for its supervisor."""
+    """Number of shards with a process on this node; for its supervisor."""
     marks = marks_of_descendants()
     return sum(mark.name.startswith(SHARD_PROCESS) for mark in marks)
 
 
 async def _drained(plan: NodePlan, terminal: Terminal) -> bool:
-    """Run ``slotcast cluster drain`` as an operator would; whether it succeeded.
+    """Run ``slotcast cluster drain``; returns whether it succeeded.
 
-    A process of its own, for the supervisor is no driver of Ray and must not hang.
+    In a separate process, since the supervisor is no driver of Ray and must not hang.
     """
     start = own_start(plan, "cluster", "drain", plan.name)
     process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""What runs on a node, and the exact words that start each of its processes."""
+"""The processes of a node and their command lines."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cluster.site.site import Site, derived
 from cluster.wiring.shard import JOURNAL_VARIABLE, LOGS_VARIABLE
 
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
-"""Next to the least that Ray accepts: nothing of ours goes through it."""
+"""Near Ray's minimum, in bytes: Slotcast does not use the object store."""
 CPUS_MIN = 4
-"""Ray's bookkeeping number; it is also how many processes it starts at a time."""
+"""CPUs declared to Ray; also the number of processes it starts at a time."""
 
 
 class NodePlan(Struct, frozen=True):
@@ -30,14 +30,14 @@ class NodePlan(Struct, frozen=True):
     """Its address for the other nodes."""
     http_host: str
     ports: tuple[int, ...]
-    """Of the gateways, one each; the same number repeated is one port for all."""
+    """One port per gateway; the same number repeated means a shared port."""
     is_head: bool
     ray_address: str
     takes_shards: bool
 
     @property
     def token(self) -> str:
-        """What Ray's processes of this site show each other."""
+        """The token that Ray's processes of this site present to each other."""
         return derived(self.site.cluster_secret(), "ray").hex()
 
 
@@ -85,7 +85,7 @@ def background_start(plan: NodePlan, *words: str) -> Start:
 
 
 def node_environment(plan: NodePlan) -> dict[str, str]:
-    """What processes of this node find in the environment beside its own."""
+    """Environment variables added for processes of this node."""
     return {
         "SLOTCAST_DATA": str(plan.site.folder.path),
         "SLOTCAST_NODE_NAME": plan.name,

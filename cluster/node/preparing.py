@@ -1,4 +1,4 @@
-"""What must be true before a node's first process starts: looked at, then made."""
+"""Checks and preparation before a node's first process starts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from cluster.terminal.terminal import Terminal
 
 SECRET_BYTES = 32
 CLUSTER_SHARDS_LEAST = 8
-"""Shards of a new cluster, if no number is set: some for each of a few nodes."""
+"""Shards of a new cluster if no number is set: several for each of a few nodes."""
 
 
 def site_of_node(settings: Settings, terminal: Terminal, *, is_head: bool) -> Site:
-    """The site, made if this is its first node. Needs the folder's lock.
+    """The site, created if this is its first node. Needs the folder's lock.
 
     Raises:
         Obstacle: the node cannot start; says why, and the remedy.
@@ -52,7 +52,7 @@ def site_of_node(settings: Settings, terminal: Terminal, *, is_head: bool) -> Si
             "Start the first node with: slotcast cluster up; or check SLOTCAST_SITE.",
         )
     if layout is None and "shards" not in settings.model_fields_set:
-        # One machine's number would leave nothing for the nodes that join.
+        # One machine's number would leave no shards for nodes that join.
         shards = max(settings.shards, CLUSTER_SHARDS_LEAST)
         settings = settings.model_copy(update={"shards": shards})
     if layout is not None:

@@ -1,7 +1,7 @@
-"""What is known of a cluster just now, from any of its nodes, in bounded time.
+"""The state of a cluster, collected on any of its nodes in bounded time.
 
-Every source is asked by itself and may be silent: Ray for nodes and shards, Redis for
-gateways, journal and read model for how far they are. A source that did not answer is
+Every source is queried separately and may fail: Ray for nodes and shards, Redis for
+gateways, journal and read model for their positions. A source that did not answer is
 named under ``troubles``.
 """
 
@@ -39,11 +39,11 @@ from persistence.sql.engine import open_engine
 T = TypeVar("T")
 
 SOURCE_S = 8.0
-"""How long one source may take; all are asked at the same time."""
+"""Timeout of one source in seconds; all are queried concurrently."""
 
 
 class ClusterStatus(Struct):
-    """What could be learned."""
+    """The collected state."""
 
     survey: Survey | None = None
     shards: Sequence[ShardStatus] = ()
@@ -72,7 +72,7 @@ class ClusterStatus(Struct):
 
 
 async def cluster_status(site: Site) -> ClusterStatus:
-    """Ask every source. Raises nothing for one that does not answer."""
+    """Query every source. A source that does not answer raises nothing."""
     found = ClusterStatus()
     await asyncio.gather(
         _ask(found, "Ray", _from_ray(site, found)),
@@ -86,7 +86,7 @@ async def cluster_status(site: Site) -> ClusterStatus:
 
 
 def edition_troubles(editions: Mapping[str, set[str]]) -> list[str]:
-    """What is wrong where nodes compute with different time zone databases."""
+    """The warning if nodes have different time zone databases; else ""."""
     if len(set().union(*editions.values())) < 2:  # noqa: PLR2004 - two differ
         return []
     told = ", ".join(

@@ -35,7 +35,7 @@ def as_document(found: ClusterStatus) -> dict[str, Any]:
 
 
 def show(found: ClusterStatus, terminal: Terminal) -> None:
-    """Tables, and what is not well."""
+    """Tables, then problems."""
     terminal.table("Nodes", NODES, _nodes(found))
     shards = [(*row[:2], str(row[2]), *row[3:]) for row in _shards(found)]
     terminal.table("Shards", SHARDS, shards)  # a pid is a word to copy, no quantity

@@ -1,8 +1,8 @@
 """``slotcast cluster up`` and ``join``: the supervisor of one node's processes.
 
-It is no part of Ray and serves no requests, so it has no state to lose: it starts Ray,
-the keeper (on the head), gateways, a projector and workers, restarts what ends, and
-stops them in the right order. Killed, it takes them along (cluster/server/children.py).
+It is not part of Ray and serves no requests, so it has no state to lose: it starts Ray,
+the keeper (on the head), gateways, a projector and workers, restarts those that end,
+and stops them in order. If it is killed, they end with it (cluster/server/children.py).
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ from cluster.terminal.terminal import Terminal
 log = logging.getLogger(__name__)
 
 KEEP_HOUSE_S = 2.0
-"""How often the processes below us are written down, for a start after a crash."""
+"""Interval of recording the child processes, for a start after a crash."""
 LOOK_AGAIN_S = 0.2
 RAY_FINISH_S = 15.0
 LEFTOVER_S = 1.0
 KEEPER_FINISH_S = 5.0
 GATEWAY_SLACK_S = 5.0
-"""What a gateway may take beyond the drain of its sockets."""
+"""Time a gateway may take beyond the drain of its sockets, in seconds."""
 
 
 class NodeSupervisor:
     """One running node."""
 
     def __init__(self, plan: NodePlan, terminal: Terminal, command: str) -> None:
-        forget_redirections()  # the children inherit what is left
+        forget_redirections()  # the children inherit the environment
         self._plan = plan
         self._terminal = terminal
         self._signals = StopSignals(terminal)
@@ -125,7 +125,7 @@ class NodeSupervisor:
             )
 
     async def live(self) -> int:
-        """From the first process to the last; the exit code."""
+        """Run until the last process has ended; returns the exit code."""
         with self._signals.heard():
             try:
                 async with AsyncExitStack() as running:
@@ -145,26 +145,29 @@ class NodeSupervisor:
         self._terminal.note(text, style="yellow")
 
     async def _stop(self) -> None:
-        """Shards first, while people are served; then gateways; Ray at the end."""
+        """Hand shards over first, while gateways serve; then stop gateways.
+
+        Ray last.
+        """
         await hand_over(self._plan, self._terminal)
         await _stopped(self._gateways)
         await _stopped(self._others)
         marks = marks_of_descendants()
         await self._ray.stop()
-        # Without its head Ray may leave some behind that notice only later.
+        # Without its head Ray may leave processes that end only later.
         await asyncio.to_thread(stop_processes, marks, LEFTOVER_S)
 
     def _start_ray(self) -> Start:
-        """Each start of Ray has a folder of its own: it refuses to share one."""
+        """Each start of Ray gets a new folder: it refuses a used one."""
         self._drop_ray_folder()
         self._ray_folder = new_ray_folder()
         self._note()
         return ray_start(self._plan, self._ray_folder)
 
     async def _watch_ray(self) -> None:
-        """End what is left of Ray when a part of it has ended; then it begins again.
+        """End the rest of Ray when a part of it has ended; then it is started again.
 
-        ``ray start --block`` does that itself, but not when the raylet ends in order,
+        ``ray start --block`` does that itself, but not when the raylet exits normally,
         as it does when one of its agents has died.
         """
         while True:
@@ -185,7 +188,7 @@ class NodeSupervisor:
             await asyncio.to_thread(stop_processes, marks, 0.0)
 
     def _start_beside(self, *words: str) -> Start | None:
-        """A process that needs this node's Ray; None as long as there is none."""
+        """A process that needs this node's Ray; None until Ray runs."""
         folder = self._ray_folder
         if folder is None or not is_listening(raylet_socket(folder)):
             return None
@@ -239,21 +242,21 @@ class NodeSupervisor:
 
 
 def stop_seconds(drain_s: float) -> float:
-    """The longest that an orderly stop of a node takes."""
+    """Maximum duration of an orderly stop of a node, in seconds."""
     gateways = drain_s + GATEWAY_SLACK_S
     others = max(PROJECTOR_FINISH_S, WORKER_FINISH_S, KEEPER_FINISH_S)
     return HAND_OVER_S + gateways + others + RAY_FINISH_S + LEFTOVER_S
 
 
 def _secret_of(plan: NodePlan) -> str:
-    """What another node needs of the cluster's secret."""
+    """How another node gets the cluster's secret."""
     if plan.site.settings.cluster_secret:
         return "SLOTCAST_CLUSTER_SECRET"
     return f"a copy of {plan.site.folder.cluster_secret_file}"
 
 
 def gateway_urls(plan: NodePlan) -> list[str]:
-    """Where this node's gateways serve."""
+    """The URLs of this node's gateways."""
     host = plan.host if plan.http_host in ANYWHERE else plan.http_host
     return [http_url(host, port) for port in dict.fromkeys(plan.ports)]
 

@@ -1,8 +1,8 @@
 """The folder of one start of Ray: its sockets and logs, for this user only.
 
 Ray makes its own folder readable and writable for every user of the machine, and a user
-who may rename its sockets can intercept its connections. So Ray's folder lies in one of
-ours.
+who may rename its sockets can intercept its connections. So Ray's folder is created
+inside a private one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _INNER = "r"
 
 
 def new_ray_folder() -> Path:
-    """A folder that only this user may enter, short enough for sockets in it."""
+    """A folder with mode 700 whose path is short enough for sockets."""
     return Path(tempfile.mkdtemp(prefix=RAY_FOLDER_PREFIX, dir="/tmp"))
 
 
 def ray_temp(folder: Path) -> Path:
-    """What Ray is given of this folder. Raises ValueError if sockets find no room."""
+    """The folder passed to Ray. Raises ValueError if socket paths would be too long."""
     inner = folder / _INNER
     if len(str(inner)) > PATH_MAX:
         raise ValueError(f"Ray needs a shorter folder than {folder}")
@@ -31,5 +31,5 @@ def ray_temp(folder: Path) -> Path:
 
 
 def raylet_socket(folder: Path) -> Path:
-    """Where the raylet of this start of Ray listens for its node's processes."""
+    """The raylet's socket for processes of its node."""
     return folder / _INNER / "session_latest" / "sockets" / "raylet"

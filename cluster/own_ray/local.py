@@ -1,7 +1,7 @@
-"""A private Ray of our own: light, quiet, and gone when we go.
+"""A private, minimal Ray that ends with the process that started it.
 
-Everything that Ray would otherwise choose by itself is said here, before it starts;
-the reasons are in docs/decisions/0002-shards-and-placement.md.
+All of Ray's settings are set here explicitly, before it starts; the reasons are in
+docs/decisions/0002-shards-and-placement.md.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _own_folders: list[Path] = []
 
 
 def start_ray(config: RayConfig | None = None) -> str:
-    """Start a private local Ray, light and quiet; the address for ``connect_ray``.
+    """Start a private local Ray; returns the address for ``connect_ray``.
 
     The handlers of SIGTERM and SIGINT stay those of the caller. Blocks for about
     two seconds. Raises ValueError if the folder's path is too long.
@@ -57,7 +57,7 @@ def start_ray(config: RayConfig | None = None) -> str:
             num_cpus=config.num_cpus,
             object_store_memory=config.object_store_bytes,
             namespace=NAMESPACE,
-            # None: started, and its absence is no error.
+            # None: start it, and tolerate its absence.
             include_dashboard=None if config.extras else False,
             log_to_driver=False,
             logging_level="ERROR",
@@ -73,7 +73,7 @@ def connect_ray(address: str, node_host: str = "") -> None:
     than one on a machine, each process must belong to its own.
     """
     _prepare_environment()
-    # Its own processes have their level already; here it would print a line about it.
+    # Ray's processes have their level already; here Ray would print a line about it.
     os.environ.pop("RAY_BACKEND_LOG_LEVEL", None)
     with _own_signals():
         ray.init(
@@ -94,10 +94,10 @@ def stop_ray() -> None:
 
 
 def _prepare_environment() -> None:
-    """Say explicitly what Ray must not choose by itself; child processes inherit it.
+    """Set Ray's settings explicitly; child processes inherit them.
 
-    Ray reads the authentication mode when it is imported, so who wants a token sets
-    it before that (cluster/own_ray/environment.py); without that no token is needed.
+    Ray reads the authentication mode when it is imported, so a token must be set before
+    that (cluster/own_ray/environment.py); otherwise none is required.
     """
     os.environ.update(QUIET)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")

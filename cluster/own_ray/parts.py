@@ -1,8 +1,8 @@
-"""The processes of the server's own Ray, and word of each that ends.
+"""The processes of the server's own Ray, and notification when one ends.
 
-Ray starts a handful of processes beside those of the shards. It starts a shard's again,
-but not these: without its raylet there is no shard, and without its control
-service none comes back.
+Ray starts a handful of processes beside those of the shards. It restarts a shard's
+process, but not these: without the raylet there is no shard, and without the control
+service none is restarted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from msgspec import Struct
 from cluster.site.run_file import ProcessMark, living, mark_of
 
 PARTS_MAX = 64
-"""More processes than one start of Ray has beside the shards."""
+"""Upper bound of Ray's processes beside the shards."""
 _KINDS = {
     "gcs_server": "control service",
     "raylet": "raylet",
@@ -31,21 +31,21 @@ _KINDS = {
     "monitor.py": "autoscaler monitor",
     "dashboard/dashboard.py": "dashboard",
 }
-"""What tells a part of Ray by its name or its command; the first that fits counts."""
+"""Patterns that identify a part of Ray by name or command; the first match counts."""
 _SPARE = frozenset({"log monitor", "autoscaler monitor", "dashboard"})
-"""Parts that nothing of ours uses."""
+"""Parts that Slotcast does not use."""
 
 
 class RayPart(Struct, frozen=True):
     """One process of Ray."""
 
     kind: str
-    """Empty: it is a shard's, which Ray starts again by itself."""
+    """Empty for a shard's process, which Ray restarts by itself."""
     mark: ProcessMark
 
     @property
     def is_spare(self) -> bool:
-        """Whether shards live on without it."""
+        """Whether shards survive without it."""
         return self.kind in _SPARE
 
 
@@ -59,11 +59,12 @@ def kind_of(name: str, command: str) -> str:
 def ray_processes(folder: Path) -> list[RayPart]:
     """All processes of the Ray in this folder; those of the shards have no kind.
 
-    Those that this process started know the folder; the others are below them.
+    Processes started by this one have the folder in their command; the rest are their
+    descendants.
     """
     found: dict[int, RayPart] = {}
     own = os.getpid()
-    # One look at all processes of the machine, parents before their children.
+    # One pass over all processes of the machine, parents before their children.
     for process in psutil.Process(own).children(recursive=True):
         with contextlib.suppress(psutil.Error):
             parent, command = process.ppid(), " ".join(process.cmdline())
@@ -74,7 +75,7 @@ def ray_processes(folder: Path) -> list[RayPart]:
 
 
 class RayWatch:
-    """Learns of each part's end at once, from the kernel. Must be closed.
+    """Notified by the kernel (pidfd) when a part ends. Must be closed.
 
     Must be used on the running loop.
     """
@@ -85,7 +86,7 @@ class RayWatch:
         self._ended: asyncio.Queue[RayPart] = asyncio.Queue(PARTS_MAX)
 
     def add(self, parts: Iterable[RayPart]) -> None:
-        """Watch those that are no shard's, as far as they are not watched yet."""
+        """Watch the processes that are no shard's and are not watched yet."""
         for part in parts:
             is_known = part.mark in self._descriptors
             if not part.kind or is_known or len(self._descriptors) >= PARTS_MAX:
@@ -105,7 +106,7 @@ class RayWatch:
         return await self._ended.get()
 
     def close(self) -> None:
-        """Watch nothing any more."""
+        """Stop watching."""
         for mark in tuple(self._descriptors):
             self._give_back(mark)
         self._descriptors.clear()
@@ -116,7 +117,7 @@ class RayWatch:
 
     def _give_back(self, mark: ProcessMark) -> None:
         descriptor = self._descriptors[mark]
-        self._descriptors[mark] = -1  # it stays known: nothing ends twice
+        self._descriptors[mark] = -1  # it stays known, so its end is reported once
         if descriptor >= 0:
             self._loop.remove_reader(descriptor)
             os.close(descriptor)

@@ -1,8 +1,8 @@
 """This node's Ray as its other processes see it: joined, left, and watched.
 
-A driver does not notice that its raylet has died: its calls to shards go on, for they
-never passed it. But it is no member of the cluster any more, so a gateway
-must end and start again with the next Ray of the node.
+A driver does not notice that its raylet has died: its calls to shards continue, since
+they do not pass through it. But it is no longer a member of the cluster, so a gateway
+must exit and restart with the node's next Ray.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
 HEAD_S = 1.5
-"""How long the head may take to accept a connection before it counts as away."""
+"""Seconds the head may take to accept a connection before it counts as away."""
 JOIN_S = 30.0
-"""How long a process may take to join Ray; a second, if all is well."""
+"""Seconds a process may take to join Ray; normally one."""
 LEAVE_S = 5.0
-"""What a process may take to end when its Ray is gone: leaving it may hang for ever."""
+"""Seconds a process may take to exit when its Ray is gone: leaving Ray may hang."""
 GONE_AFTER = 2
-"""Looks in a row at a raylet that does not answer, until it is held to be gone."""
+"""Consecutive failed checks after which a raylet counts as gone."""
 
 
 def is_listening(place: Path) -> bool:
@@ -40,7 +40,7 @@ def is_listening(place: Path) -> bool:
         probe.settimeout(1.0)
         try:
             probe.connect(str(place))
-        except TimeoutError:  # its queue is full: it lives
+        except TimeoutError:  # its backlog is full: it is alive
             return True
         except OSError:
             return False
@@ -49,10 +49,10 @@ def is_listening(place: Path) -> bool:
 
 @contextmanager
 def joined(site: Site) -> Iterator[None]:
-    """Be a driver of this node's Ray.
+    """Join this node's Ray as a driver.
 
-    Without the head Ray would wait for it for a day: a process that joins while it is
-    away, or does not succeed in time, ends, and its supervisor starts it again.
+    Ray would wait a day for its head: a process that joins while the head is away, or
+    does not succeed in time, exits, and its supervisor restarts it.
 
     Raises:
         Obstacle: Ray cannot be reached.
@@ -87,7 +87,7 @@ def joined(site: Site) -> Iterator[None]:
 
 
 def _give_up() -> None:
-    """End this process: a call to Ray that hangs cannot be broken off."""
+    """End this process: a hanging call to Ray cannot be interrupted."""
     log.error("Ray could not be joined in %.0f s", JOIN_S)
     os._exit(FOUND_A_PROBLEM)
 
@@ -103,8 +103,8 @@ async def until_gone(place: Path) -> None:
 def end_soon(seconds: float = LEAVE_S) -> None:
     """End this process with ``FOUND_A_PROBLEM`` within this time, whatever hangs.
 
-    The alarm is C's: it rings also while a call into Ray keeps Python waiting, and it
-    leaves behind where that was. Called again it starts over.
+    The timer is faulthandler's: it also fires while a call into Ray blocks Python, and
+    it writes the stack. A second call restarts the timer.
     """
     faulthandler.dump_traceback_later(seconds, exit=True)
 

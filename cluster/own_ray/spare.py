@@ -2,9 +2,9 @@
 
 Beside raylet and control service ``ray.init`` starts a log monitor (logs are files
 here), an autoscaler monitor (there is one node) and an API server (the dashboard's),
-and has no argument that leaves them out. Ray's own parameters have two of them, and
-the third is one method; docs/decisions/0052-lean-ray.md. The two agents stay: a raylet
-does not live without them.
+and has no argument that leaves them out. Two are Ray parameters, the third is one
+method; docs/decisions/0052-lean-ray.md. The two agents stay: a raylet ends without
+them.
 """
 
 from __future__ import annotations

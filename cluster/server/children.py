@@ -1,7 +1,7 @@
 """Child processes of a server or of a node: started, watched, restarted, stopped.
 
-A child gets SIGTERM from the kernel when the process that started it has ended, so it
-never outlives its parent, however the parent ends.
+The kernel sends a child SIGTERM when its parent process ends, so it never outlives its
+parent, however that ends.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ HEALTHY_S = 30.0
 OUTPUT_BYTES_MAX = 10 * 1024 * 1024
 """Size from which a process's output file is removed before the next start."""
 BACKGROUND_NICENESS = 5
-"""Of processes that work behind requests: gateways and shards come first."""
+"""Nice value of background processes: gateways and shards come first."""
 PROJECTOR_FINISH_S = 6.0
-"""How long a projector may take to end: it catches up first."""
+"""Seconds a projector may take to end: it catches up first."""
 WORKER_FINISH_S = 12.0
-"""How long a worker may take to end: its running jobs finish first."""
+"""Seconds a worker may take to end: its running jobs finish first."""
 PR_SET_PDEATHSIG = 1
 ORPHANED = 1
 """Exit code if the parent had ended before the kernel was asked for its signal."""
@@ -51,9 +51,9 @@ class Child:
     """Keeps one process running until it is stopped.
 
     ``start`` is called before each start, because its answer may have changed; None
-    means that the process cannot start yet. ``report`` receives a sentence for the
-    terminal when the process has ended by itself, for the first of several ends in a
-    row. ``finish_s`` bounds an orderly stop, in seconds.
+    means that the process cannot start yet. ``report`` is called with a sentence for
+    the terminal when the process has ended by itself, for the first of several
+    consecutive ends. ``finish_s`` bounds an orderly stop, in seconds.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Child:
         report: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self.name = name
-        """The process in words, for the log."""
+        """Its description for the log."""
         self.restarts = 0
         """How often it ended by itself and was started again."""
         self._start = start
@@ -157,7 +157,10 @@ def tethered(command: Sequence[str], niceness: int = 0) -> list[str]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Become the program; returns only if the parent has ended already."""
+    """Replace this process by the program.
+
+    Returns only if the parent has already ended.
+    """
     parent, niceness, *command = words
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() == int(parent):

@@ -1,4 +1,4 @@
-"""What is looked at before anything is started: port, disk, open files, Python."""
+"""Checks before anything is started: port, disk, open files, Python."""
 
 from __future__ import annotations
 
@@ -73,8 +73,7 @@ def bind_port(settings: Settings) -> socket.socket:
     """The server's socket, bound but not yet listening.
 
     Raises:
-        Obstacle: taken (and by whom, if that can be seen), forbidden, or no such
-            address.
+        Obstacle: taken (naming the process if visible), forbidden, or no such address.
     """
     host, port = settings.host, settings.port
     try:
@@ -97,7 +96,7 @@ def bind_port(settings: Settings) -> socket.socket:
 
 
 def begin_to_listen(listener: socket.socket, settings: Settings) -> None:
-    """Take connections from now on; until now they were refused at once.
+    """Start to listen; until now connections were refused.
 
     Two sockets may be bound with SO_REUSEADDR, but only one may listen.
 

@@ -1,6 +1,6 @@
 """The projector's process: it writes the read model behind the journal.
 
-It also trims the journal, for it knows best what is projected.
+It also trims the journal, since it knows what is projected.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ log = logging.getLogger(__name__)
 
 LOOK_FOR_DAMAGE_S = 1.0
 DAMAGED_AGAIN_S = 1.0
-"""Pause before a new file is made, for a bad disk may damage that one, too."""
+"""Pause before a new file is created: a bad disk may damage that one, too."""
 TRIM_EVERY_S = 60.0
-"""How often the journal gives back what snapshots and read model both have."""
+"""Interval of trimming records that both snapshots and read model have."""
 PRESSED = 0.8
 """Journal pressure from which records go before their time: room for new bookings
 is worth more than a second way to restore old ones."""
 CATCH_UP_S = 4.0
-"""How long a projector that is told to stop goes on catching up."""
+"""Seconds a stopping projector spends on catching up."""
 
 
 async def follow_journal(site: Site) -> None:
@@ -61,7 +61,7 @@ async def follow_journal(site: Site) -> None:
 
 
 async def project_until(site: Site, stop: asyncio.Event) -> None:
-    """Project until told to stop; a damaged read model is made again."""
+    """Project until told to stop; a damaged read model is rebuilt."""
     file = sqlite_file(site.database_url)
     while not stop.is_set():
         if file is not None and file.is_marked:
@@ -133,9 +133,11 @@ async def _follow(
 
 
 async def _make_anew(site: Site, file: SqliteFile, stop: asyncio.Event) -> None:
-    """Fill the new file from journal and snapshots; told to stop, leave it for later.
+    """Fill the new file from journal and snapshots.
 
-    Notices are not sent again: the rebuild marks them as told.
+    If told to stop, leave it for the next start.
+
+    Notices are not sent again: the rebuild marks them as sent.
     """
     engine = open_engine(site.database_url, "upkeep")
     journal, snapshots = open_journal(site.stores), open_snapshots(site.stores)
@@ -182,15 +184,15 @@ async def _catch_up(projector: Projector) -> None:
 
 
 class Chore(Protocol):
-    """What is done beside projecting."""
+    """Periodic work beside projecting."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Do it now and then, until told to stop."""
+        """Repeat it until told to stop."""
         ...
 
 
 class DamageWatch:
-    """Looks for the mark that a process sets when it meets damage in the read model."""
+    """Looks for the mark that a process sets when it finds the read model damaged."""
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
@@ -204,7 +206,7 @@ class DamageWatch:
 
 
 class Trimmer:
-    """Forgets journal records that snapshots and read model both have, in time."""
+    """Trims journal records that both snapshots and read model have."""
 
     def __init__(
         self,
@@ -221,7 +223,7 @@ class Trimmer:
         self._keep_ms = keep_ms
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Trim now and then, until told to stop."""
+        """Trim periodically, until told to stop."""
         while not stop.is_set():
             try:
                 async with asyncio.timeout(TRIM_EVERY_S):
@@ -233,7 +235,7 @@ class Trimmer:
                     log.warning("nothing trimmed: %s", error)
 
     async def trim(self, now: Millis) -> None:
-        """Trim every shard up to what both have, if it is old or room is short."""
+        """Trim every shard up to what both have, if old enough or room is short."""
         short = self._journal.pressure() >= PRESSED
         before = None if short else Millis(now - self._keep_ms)
         audited = await self._audited_to() if self._audited_to is not None else None
@@ -244,5 +246,7 @@ class Trimmer:
                     upto = min(upto, audited.get(shard, 0))
                 if upto > 0:
                     await self._journal.trim(shard, upto, before)
-            except SchedulingError as error:  # one shard's trouble is not the others'
+            except (
+                SchedulingError
+            ) as error:  # one shard's failure must not stop the rest
                 log.warning("nothing of %s is trimmed: %s", shard, error)

@@ -1,9 +1,9 @@
-"""The server's own Ray and the shards on it: started, watched, started again, ended.
+"""The server's own Ray and its shards: started, watched, restarted, ended.
 
-Ray starts a shard's process again, but not its own processes: when one of them ends
-that shards need, all of this Ray is ended and another started in its place, with the
-shards on it. Nothing acknowledged is lost, for it is in the journal, whose epochs shut
-out any shard that lived on. Watchers stay connected meanwhile, and commands wait.
+Ray restarts a shard's process, but not its own processes: when one that shards need
+ends, this whole Ray is ended and another started in its place, with the shards. Nothing
+acknowledged is lost: it is in the journal, whose epochs fence any surviving shard.
+Watchers stay connected meanwhile, and commands wait.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ CLOSE_S = 10.0
 HANG_S = 90.0
 """How long Ray may take to start or to end; two seconds, where there is room."""
 SIGNALS_S = 0.02
-"""How soon a handler of a signal is put back."""
+"""Interval at which signal handlers are restored, in seconds."""
 LEAVE_S = 30.0
-"""What the server may take to end when Ray hangs, and with it the thread it is in."""
+"""Seconds the server may take to exit when Ray hangs, and with it its thread."""
 STARTS_MAX = 3
 """Starts in a row that may fail before the server gives up and ends."""
 
@@ -52,8 +52,8 @@ STARTS_MAX = 3
 class RayHost:
     """Ray and the site's shards on it: ``run`` it, then ``end`` it.
 
-    ``told`` hears sentences for the person at the terminal, ``changed`` that another
-    Ray runs (``address`` and ``folder`` are new).
+    ``told`` is called with sentences for the terminal, ``changed`` when another Ray
+    runs (``address`` and ``folder`` are new).
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RayHost:
             known=self._known,
         )
         self._in_use: Sequence[ShardId] = self.links.suspend()
-        # One thread for the life of Ray: the kernel ends what a thread has started
+        # One thread for the life of Ray: the kernel ends a thread's child processes
         # when that thread ends.
         self._thread = ThreadPoolExecutor(1, "ray")
         self._missing = "Ray is starting"
@@ -89,7 +89,7 @@ class RayHost:
         """Set once every shard has been open."""
 
     def missing(self) -> str:
-        """What shards lack just now, in words; empty: nothing."""
+        """Why shards are not all open, in words; empty if they are."""
         return self._missing
 
     async def run(self) -> None:
@@ -109,7 +109,7 @@ class RayHost:
             await self._clear()
 
     async def _live_once(self) -> None:
-        """One life of Ray, until a part that shards need has ended."""
+        """Run one Ray, until a part that shards need has ended."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.folder = new_ray_folder()
@@ -129,7 +129,7 @@ class RayHost:
                     if not ended.done():
                         opening.result()
                 if not ended.done():
-                    watch.add(self.look_around())  # some come after the start
+                    watch.add(self.look_around())  # some start later
                     self._now_open(loop.time() - began)
                 await ended
 
@@ -143,7 +143,7 @@ class RayHost:
         self._changed()
 
     async def _first_needed(self, watch: RayWatch) -> None:
-        """Return when a part has ended that shards need; the others are only noted."""
+        """Return when a part that shards need has ended; other ends are only logged."""
         while True:
             part = await watch.ended()
             named = f"Ray's {part.kind} (pid {part.mark.pid}) has ended"
@@ -157,7 +157,7 @@ class RayHost:
             return
 
     def _start(self) -> None:
-        """Start Ray and ask for the shards; blocks for two seconds."""
+        """Start Ray and create the shards; blocks for about two seconds."""
         try:
             self.address = start_ray(
                 RayConfig(
@@ -175,7 +175,7 @@ class RayHost:
             ) from error
 
     def look_around(self) -> Sequence[RayPart]:
-        """Remember the processes of this Ray: orphaned they are not found any more."""
+        """Remember the processes of this Ray: once orphaned they could not be found."""
         if self.folder is None:
             return ()
         found = ray_processes(self.folder)
@@ -186,7 +186,7 @@ class RayHost:
     async def open_shards(self) -> None:
         """Return when every shard answers.
 
-        Shards whose journal is damaged are named: the others go on without them.
+        Shards whose journal is damaged are reported; the rest serve without them.
 
         Raises:
             Obstacle: all shards are damaged, or it takes too long.
@@ -230,7 +230,7 @@ class RayHost:
             await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _clear(self) -> None:
-        """End what is left of this Ray, its shards first of all."""
+        """End the rest of this Ray, its shards first."""
         self._in_use = self.links.suspend() or self._in_use
         self.look_around()
         marks, self._processes = self._processes, set()
@@ -239,13 +239,15 @@ class RayHost:
         self._drop_folder()
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
-        """Do blocking work of Ray's in its thread; the loop must be the main thread's.
+        """Run a blocking call of Ray in its thread.
 
-        Ray's C++ takes the handlers of signals away, at its start and at its end, and
-        from another thread they cannot be put back: so that is done here, meanwhile.
+        The event loop must be on the main thread.
+
+        Ray's C++ removes signal handlers at its start and end, and they cannot be
+        restored from another thread: so they are restored here, meanwhile.
 
         Raises:
-            Obstacle: it hangs; then the process ends soon, whatever hangs.
+            Obstacle: it hangs; the process then exits within ``END_S``.
         """
         loop = asyncio.get_running_loop()
         handlers = {kind: signal.getsignal(kind) for kind in (SIGTERM, SIGINT, SIGHUP)}
@@ -267,14 +269,14 @@ class RayHost:
         doing.result()
 
     async def passivate(self) -> int:
-        """End shards of one provider that had no request for long; how many."""
+        """End idle single-provider shards; returns their number."""
         if self._fixed or self._missing:
             return 0
         idle_ms = int(self._site.settings.passivate_minutes * 60_000)
         return await self.links.passivate(SystemClock().now(), idle_ms)
 
     async def end(self) -> None:
-        """Let every shard store what changed, and end Ray; bounded, leaves no folder.
+        """Let every shard store its changes, and end Ray; bounded, removes its folder.
 
         After ``run`` has been cancelled.
         """

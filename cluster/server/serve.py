@@ -1,10 +1,10 @@
 """``slotcast serve``: the life of a server, from the first check to the last process.
 
 Checks come first and change nothing. Then, in order: lock, folder, seed (the first
-time), projector; then Ray with its shards and the gateway, side by side. The stop goes
-the other way: watchers are told, answers in flight go out, shards store what changed,
-Ray ends, the projector catches up. Each step of the stop is bounded, and none is left
-out because another failed.
+time), projector; then Ray with its shards and the gateway, side by side. The stop runs
+in reverse order: watchers get ``bye``, answers in flight are sent, shards store their
+changes, Ray ends, the projector catches up. Each step of the stop is bounded, and none
+is skipped because another failed.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ MIGRATE_TRIES, MIGRATE_AGAIN_S = 60, 0.5
 CATCH_UP_S = 30.0
 """How long the first start waits for the read model of what was just seeded."""
 KEEP_HOUSE_S = 10.0
-"""How often the processes below us are written down, for a start after a crash."""
+"""Interval of recording the child processes, for a start after a crash."""
 COMMAND = "slotcast serve"
 
 
@@ -84,7 +84,7 @@ def serve(settings: Settings, terminal: Terminal, version: str) -> int:
     """Serve until told to stop; the exit code.
 
     Raises:
-        Obstacle: something is in the way; nothing is left running.
+        Obstacle: the server cannot start; nothing is left running.
     """
     with ExitStack() as held:
         site, listener = _prepared(settings, terminal, held)
@@ -100,7 +100,7 @@ def serve(settings: Settings, terminal: Terminal, version: str) -> int:
 def _prepared(
     settings: Settings, terminal: Terminal, held: ExitStack
 ) -> tuple[Site, socket.socket]:
-    """Look at everything, then take the port and the folder; ``held`` gives back."""
+    """Run all checks, then take the port and the folder; ``held`` releases them."""
     check_python()
     raise_open_files_limit()
     ignored = forget_foreign()
@@ -137,9 +137,9 @@ def _prepared(
 
 
 def _prepare_gateway(site: Site) -> None:
-    """What need not wait for Ray: the tables, and loading the gateway's libraries.
+    """Work that does not need Ray: the tables, and loading the gateway's libraries.
 
-    The tables of a database server are the projector's business: it may be away.
+    The projector migrates the tables of a database server, which may be away.
     """
     if not site.settings.database:
         _migrate_file(site.database_url)
@@ -188,7 +188,7 @@ class _Server:
         )
 
     async def live(self) -> int:
-        """From the seed to the last process; the exit code."""
+        """Seed, run, and stop; returns the exit code."""
         with self._signals.heard():
             try:
                 if self._is_first:
@@ -254,7 +254,7 @@ class _Server:
         return Child(name, lambda: start, folder.logs / output, finish_s=finish_s)
 
     async def _with_ray(self) -> None:
-        """Run the rest beside Ray and the shards; what needs neither does not wait."""
+        """Start Ray and the shards, and beside them everything that needs neither."""
         token = new_ray_token()
         show_ray_token(token)
         self._note(ray_token=token)
@@ -274,7 +274,7 @@ class _Server:
             await host.end()
 
     async def _with_gateway(self, host: RayHost, hosting: asyncio.Task[None]) -> None:
-        """Serve, until a stop is asked for and every request has been answered.
+        """Serve, until a stop is requested and every request has been answered.
 
         From the beginning: until the shards are open, requests that need one are
         answered 503 with Retry-After, and readiness says what is missing.
@@ -313,7 +313,7 @@ class _Server:
         self._go_on()
 
     async def _say_welcome(self, ports: GatewayPorts) -> None:
-        """Tell the person at the terminal that it is ready."""
+        """Print to the terminal that the server is ready."""
         from cluster.server.welcome import welcome
 
         self._note(children=marks_of_descendants())
@@ -329,10 +329,10 @@ class _Server:
         gc.freeze()
 
     async def _keep_house(self, host: RayHost) -> None:
-        """Write down who works for us, and let idle shards of one provider go."""
+        """Record the child processes, and end idle single-provider shards."""
         while True:
             await asyncio.sleep(KEEP_HOUSE_S)
-            # All processes of the machine are looked at: not on the loop.
+            # This scans all processes of the machine, so not on the event loop.
             self._note(children=await asyncio.to_thread(marks_of_descendants))
             await asyncio.to_thread(host.look_around)
             await host.passivate()
@@ -340,7 +340,7 @@ class _Server:
     async def _first_of(
         self, event: Awaitable[object], *work: asyncio.Task[None]
     ) -> None:
-        """Wait for an event, or for the wish to stop.
+        """Wait for an event, or for a stop request.
 
         Raises:
             Obstacle: a part of the work has ended by itself before that.

@@ -1,7 +1,7 @@
-"""The services a site relies on, looked at before it begins: database and Redis.
+"""Checks of a site's services before it starts: database and Redis.
 
-A setting of theirs that would break a promise stops the start, with its name and a
-remedy; what is merely unwise is said once.
+A service setting that would break a guarantee stops the start, with its name and a
+remedy; a merely unwise one causes a warning.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from persistence.findings import Finding
 
 
 def check_services(site: Site, terminal: Terminal) -> None:
-    """Look at the services of this site. Blocks; not for an event loop.
+    """Check the services of this site. Blocks; not for an event loop.
 
     Raises:
-        Obstacle: one of them would break a promise; or the journal is silent. A read
-            model that does not answer stops nothing: it is written behind.
+        Obstacle: a setting would break a guarantee, or the journal does not answer. A
+        read model that does not answer prevents nothing: it is written behind.
     """
     settings = site.settings
     if settings.journal_is_redis:

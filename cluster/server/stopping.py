@@ -18,7 +18,7 @@ _KINDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
-    """Hears the signals of this process; ``asked`` is set by the first one."""
+    """Handles the signals of this process; the first one sets ``asked``."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -33,7 +33,10 @@ class StopSignals:
 
     @contextmanager
     def heard(self) -> Iterator[None]:
-        """Listen; must be entered on the main thread, on the running loop."""
+        """Install the handlers.
+
+        Must be entered on the main thread, on the running loop.
+        """
         self._loop = asyncio.get_running_loop()
         before = {kind: signal.signal(kind, self._on_signal) for kind in _KINDS}
         try:

@@ -1,4 +1,4 @@
-"""The last lines of a start: where it is, who one can be, what to try."""
+"""The last lines of a start: address, tokens, and a command to try."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gateway.access.tokens import Role, issue_token
 
 FAILURES_MAX = 3
 LOOKED_AT_MAX = 20
-"""Providers that are asked for a free slot to show."""
+"""Providers searched for a free slot to show."""
 
 
 async def welcome(

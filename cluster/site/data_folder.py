@@ -41,10 +41,10 @@ _OURS_BEFORE_LAYOUT = frozenset({"lock", "run.json", "logs", "secrets"})
 
 
 class Layout(Struct, frozen=True):
-    """What is fixed for the life of a site; ``made_on`` is a UTC date.
+    """The fixed properties of a site; ``made_on`` is a UTC date.
 
-    A site whose journal is in Redis keeps it there too, and what is there counts; each
-    node's folder has a copy.
+    A site whose journal is in Redis keeps it there, too, and that one is authoritative;
+    each node's folder has a copy.
     """
 
     format: int
@@ -55,7 +55,7 @@ class Layout(Struct, frozen=True):
     site_id: str = ""
     """Random; tells a site from another in the same place. Empty in old folders."""
     generation: int = 1
-    """Which journals are in force; ``slotcast reshard`` writes the next ones."""
+    """Generation of the active journals; ``slotcast reshard`` writes the next one."""
     isolated: dict[str, str] = {}
     """Providers with a shard of their own, and that shard's id."""
 
@@ -197,7 +197,7 @@ class DataFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Be the one process that may write here; makes the folder if needed.
+        """Lock the folder for writing by this process; creates the folder if needed.
 
         Raises:
             Obstacle: read-only, or locked by another process; says which.
@@ -245,7 +245,7 @@ class DataFolder:
     def make(
         self, settings: Settings, made_on: str, shared: Layout | None = None
     ) -> Layout:
-        """Make what a folder needs; the layout last, atomically. Needs the lock.
+        """Create the folder's contents; the layout last, atomically. Needs the lock.
 
         ``shared`` is the layout of a site that exists already, elsewhere: copied.
         """
@@ -301,7 +301,7 @@ class DataFolder:
         return key
 
     def cluster_secret(self) -> bytes:
-        """What the nodes of a cluster share; empty if there is none here.
+        """The secret shared by the nodes of a cluster; empty if there is none here.
 
         Raises:
             Obstacle: others than its owner can read it.
@@ -344,7 +344,7 @@ def new_layout(settings: Settings, made_on: str) -> Layout:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a small file so that it is there whole or not at all, durably."""
+    """Write a small file atomically and durably."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("wb") as file:
         file.write(content)
@@ -372,7 +372,7 @@ def _create_secret(path: Path) -> None:
 
 @contextlib.contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Turn what the operating system says into a sentence and a way out."""
+    """An operating system error as an obstacle with a remedy."""
     try:
         yield
     except OSError as error:

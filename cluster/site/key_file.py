@@ -14,7 +14,7 @@ from cluster.terminal.obstacle import Obstacle
 
 
 def keys_of_file(path: Path) -> KeyEncryptionKeys:
-    """What wraps the keys of sealed data; the file is made at the first call.
+    """The key encryption keys; the first call creates the file.
 
     Raises:
         Obstacle: the file cannot be used, or can be read by others.
@@ -54,7 +54,7 @@ def _create(path: Path) -> None:
         file.write(f"{name}:{b64encode(key).decode()}\n".encode())
         file.flush()
         os.fsync(file.fileno())
-    # A link, unlike a rename, never replaces what another process has made and used.
+    # A link, unlike a rename, never replaces a file that another process has created.
     with contextlib.suppress(FileExistsError):
         path.hardlink_to(draft)
     draft.unlink()

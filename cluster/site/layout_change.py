@@ -1,4 +1,4 @@
-"""Another layout is put in force: at once, and only in place of the one it follows."""
+"""Replaces the active layout atomically (compare-and-set)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _ATTEMPTS = 5
 
 
 def change_layout(site: Site, change: Callable[[Layout], Layout]) -> Layout:
-    """Put ``change`` of the layout in force; the layout that is then. Blocks.
+    """Apply ``change`` to the active layout; returns the new one. Blocks.
 
-    What lies in Redis counts, where the journal is there; ``change`` may be asked
-    again, of a layout that another process changed meanwhile.
+    If the journal is in Redis, the layout there is authoritative; ``change`` may be
+    called again, with a layout that another process changed meanwhile.
 
     Raises:
-        Obstacle: there is no layout any more, or others change it all the time.
+        Obstacle: the layout is gone, or other processes keep changing it.
     """
     with _only_one(site.folder):
         for _ in range(_ATTEMPTS):
@@ -55,7 +55,10 @@ def _in_force(site: Site) -> Layout:
 
 @contextlib.contextmanager
 def _only_one(folder: DataFolder) -> Iterator[None]:
-    """Of this folder's processes one changes the layout; a server goes on beside."""
+    """Lock: one process of this folder changes the layout at a time.
+
+    A server is not affected.
+    """
     descriptor = os.open(folder.path / "layout.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,7 +1,7 @@
 """Which process uses a data folder, and what a killed server left running.
 
-Processes are known by pid *and* start time, so that a pid that another
-process has got is never mistaken for ours.
+Processes are identified by pid *and* start time, so that a reused pid is never mistaken
+for one of them.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class RunRecord(Struct, frozen=True, omit_defaults=True):
 
 
 def mark_of(process: psutil.Process) -> ProcessMark:
-    """How a living process is known. Raises psutil.Error if it is gone."""
+    """The mark of a live process. Raises psutil.Error if it is gone."""
     return ProcessMark(process.pid, process.create_time(), process.name())
 
 
 def mark_of_self() -> ProcessMark:
-    """How this process is known."""
+    """The mark of this process."""
     return mark_of(psutil.Process(os.getpid()))
 
 
@@ -67,7 +67,7 @@ def marks_of_descendants() -> tuple[ProcessMark, ...]:
 
 
 def write_record(path: Path, record: RunRecord) -> None:
-    """Leave word of this process; a crash may lose it, not tear it."""
+    """Record this process; a crash may lose the record, not corrupt it."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:  # it holds a secret
@@ -105,7 +105,10 @@ def living(mark: ProcessMark) -> psutil.Process | None:
 
 
 def stop_processes(marks: Iterable[ProcessMark], patience_s: float) -> int:
-    """End those of ``marks`` that still live: ask first, then kill; how many."""
+    """End those of ``marks`` that are alive: SIGTERM, then SIGKILL.
+
+    Returns their number.
+    """
     alive = [process for mark in marks if (process := living(mark)) is not None]
     for process in alive:
         with contextlib.suppress(psutil.Error):
@@ -136,7 +139,10 @@ def clear_leftovers(path: Path) -> int:
 
 @contextlib.contextmanager
 def owning(run_file: Path, command: str) -> Iterator[None]:
-    """Be the owner in the run file; what a killed owner left running is ended first."""
+    """Become the owner in the run file.
+
+    Processes left by a killed owner are ended first.
+    """
     clear_leftovers(run_file)
     write_record(run_file, RunRecord(mark_of_self(), command))
     try:

@@ -243,25 +243,25 @@ class Settings(BaseSettings):
     """Life of tokens that the command line gives out, in hours: one working day."""
 
     connections: int = Field(20_000, ge=0)
-    """HTTP connections of one gateway, live sockets not counted, 0 for no cap; one
-    more is answered 503."""
+    """HTTP connections of one gateway, live sockets not counted, 0 for no cap; further
+    ones are answered 503."""
     connections_per_address: int = Field(1_000, ge=0)
-    """Of them from one address, or one /64 of IPv6; one more is answered 429. Not
-    counted with ``behind_proxy``, where all of them are the proxy's. 0 lifts it, as for
-    a load test."""
+    """HTTP connections from one address, or one /64 of IPv6; further ones are answered
+    429. Not counted with ``behind_proxy``, where all of them are the proxy's. 0 lifts
+    it, as for a load test."""
     sockets: int = Field(20_000, ge=0)
-    """Live sockets and streams of one gateway, 0 for no cap; one more is answered
+    """Live sockets and streams of one gateway, 0 for no cap; further ones are answered
     503."""
     sockets_per_address: int = Field(1_000, ge=0)
-    """Of them from one address: a clinic's whole office may share one. 0 lifts it, as
-    for a proxy that does not forward addresses, or a load test."""
+    """Live sockets and streams from one address: a clinic's whole office may share one.
+    0 lifts it, as for a proxy that does not forward addresses, or a load test."""
     sockets_per_person: int = Field(32, ge=0)
-    """Of them signed in as the same person, their tabs and devices; one more is closed
-    with 4504. 0 lifts it."""
+    """Live sockets and streams signed in as the same person, on all tabs and devices;
+    further ones are closed with 4504. 0 lifts it."""
     handshakes_per_second: float = Field(500.0, ge=0)
     """New live sockets and streams that one gateway accepts each second even when it is
-    busy; when it is not, it accepts more. One that would wait for more than 20 s at
-    this rate is answered 503. 0: all at once."""
+    busy; when it is not, it accepts more. A connection that would wait for more than 20
+    s at this rate is answered 503. 0: no limit."""
     topics_per_socket: int = Field(256, ge=1)
     """Topics that one socket may watch."""
 
@@ -386,14 +386,14 @@ class Settings(BaseSettings):
 
 
 def _must_be_understood_redis(url: str) -> None:
-    """Return if all who use this address read the same in it. Raises ValueError."""
+    """Check that every library parses this address alike. Raises ValueError."""
     from persistence.redis.wire import address_of
 
     address_of(url)
 
 
 def _must_be_understood_database(url: str) -> None:
-    """Likewise; what is wrong is said without any of the address."""
+    """Likewise; the error contains no part of the address."""
     from sqlalchemy.exc import ArgumentError
 
     from persistence.sql.engine import read_model_url
@@ -410,7 +410,10 @@ def _must_be_understood_database(url: str) -> None:
 
 
 def _secrets_from_files() -> dict[str, str]:
-    """Secrets whose variable ends in ``_FILE`` and names a file only we can read."""
+    """Secrets from files named by variables ending in ``_FILE``.
+
+    Only their owner may read them.
+    """
     found: dict[str, str] = {}
     for name in SECRETS:
         variable = f"{ENV_PREFIX}{name.upper()}_FILE"

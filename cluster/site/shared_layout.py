@@ -1,7 +1,7 @@
 """The layout of a site whose journal is in Redis: kept there, copied to each node.
 
-What lies in Redis counts. A folder that remembers a site which its Redis does not know
-means a lost journal or the wrong Redis, and nothing may begin on it.
+The one in Redis is authoritative. A folder of a site that its Redis does not know means
+a lost journal or the wrong Redis, and no server may start on it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ T = TypeVar("T")
 def agreed_layout(
     folder: DataFolder, settings: Settings, local: Layout | None
 ) -> Layout | None:
-    """The layout that counts, for a folder that has ``local``; None if there is none.
+    """The authoritative layout, for a folder that has ``local``; None if there is none.
 
     Blocks; not for an event loop.
 
@@ -59,13 +59,16 @@ def agreed_layout(
 
 
 def read_shared_layout(settings: Settings) -> Layout | None:
-    """The layout in Redis; None if the site has not begun. Raises Obstacle."""
+    """The layout in Redis; None if the site has not been created. Raises Obstacle."""
     content = _asked(settings, lambda shelf: shelf.read())
     return _decoded(content) if content is not None else None
 
 
 def begin_shared_layout(folder: DataFolder, settings: Settings, today: str) -> Layout:
-    """Begin the site, unless another node was quicker; the layout that counts."""
+    """Create the site, unless another node was first.
+
+    Returns the authoritative layout.
+    """
     mine = new_layout(settings, today)
     if _asked(settings, lambda shelf: shelf.create(msgspec.json.encode(mine))):
         return mine
@@ -76,7 +79,7 @@ def begin_shared_layout(folder: DataFolder, settings: Settings, today: str) -> L
 
 
 def replace_shared_layout(settings: Settings, old: Layout, new: Layout) -> bool:
-    """Put another layout in force; False if ``old`` is not in force any more."""
+    """Activate another layout; False if ``old`` is no longer active."""
     before, after = msgspec.json.encode(old), msgspec.json.encode(new)
     return _asked(settings, lambda shelf: shelf.replace(before, after))
 

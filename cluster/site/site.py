@@ -22,7 +22,7 @@ MIB = 1024 * 1024
 
 
 class Site(Struct, frozen=True):
-    """What every command needs to know of the site it works on."""
+    """A site's settings, layout and data folder, as every command needs them."""
 
     settings: Settings
     folder: DataFolder
@@ -40,7 +40,10 @@ class Site(Struct, frozen=True):
 
     @property
     def reader_url(self) -> str:
-        """Where reads that may be heavy and a little late go; maybe a replica."""
+        """The address for heavy reads that may lag a little.
+
+        The replica, if there is one.
+        """
         return self.settings.database_reader or self.database_url
 
     @property
@@ -55,11 +58,11 @@ class Site(Struct, frozen=True):
 
     @property
     def stores(self) -> StoresConfig:
-        """Where journal and snapshots of the generation in force are."""
+        """Location of the active generation's journal and snapshots."""
         return self.stores_of(self.layout.generation)
 
     def stores_of(self, generation: int) -> StoresConfig:
-        """Where journal and snapshots of a generation are."""
+        """Location of a generation's journal and snapshots."""
         settings, folder = self.settings, self.folder
         return StoresConfig(
             journal=settings.journal
@@ -73,7 +76,7 @@ class Site(Struct, frozen=True):
         )
 
     def cluster_secret(self) -> bytes:
-        """What all nodes of a cluster share; empty if this site is no cluster.
+        """The cluster's secret; empty if this site is no cluster.
 
         Raises:
             Obstacle: its file can be read by others.
@@ -83,7 +86,9 @@ class Site(Struct, frozen=True):
         return self.folder.cluster_secret()
 
     def key_encryption_keys(self) -> KeyEncryptionKeys:
-        """What wraps the keys of sealed data: configured, the cluster's, or a file's.
+        """The key encryption keys.
+
+        Configured, derived from the cluster's secret, or from a file.
 
         Raises:
             Obstacle: the file cannot be used, or can be read by others.
@@ -96,7 +101,7 @@ class Site(Struct, frozen=True):
         return keys_of_file(self.folder.keys_file)
 
     def token_key(self) -> bytes:
-        """What signs people's tokens: the folder's own key, or the cluster's.
+        """The key that signs tokens: the folder's own, or the cluster's.
 
         Raises:
             Obstacle: a file with a secret is missing, or can be read by others.

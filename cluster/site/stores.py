@@ -1,7 +1,7 @@
-"""Journal and snapshots of a site, in files or in Redis; each driver only when used.
+"""Opens journal and snapshots of a site, in files or in Redis; drivers load on use.
 
-Shards, projector, tools and verification all open them here. A shard's process
-imports this: no FastAPI, SQLAlchemy or pydantic comes in from here.
+Shards, projector, tools and verification all open them here. A shard's process imports
+this, so it must not import FastAPI, SQLAlchemy or pydantic.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from actors.ports import Journal, SnapshotStore
 
 
 class StoresConfig(Struct, frozen=True):
-    """Where a site's journal and snapshots are."""
+    """Location of a site's journal and snapshots."""
 
     journal: str
     """A folder, or the URL of a Redis."""
@@ -27,19 +27,19 @@ class StoresConfig(Struct, frozen=True):
     generation: int = 1
     replicas: int = 0
     budget_bytes: int = 0
-    """Room for the journal in bytes; 0: as much as there is."""
+    """Maximum size of the journal in bytes; 0: unlimited."""
 
     @property
     def in_redis(self) -> bool:
-        """Whether any machine can open these stores."""
+        """True if any machine can open these stores."""
         return self.journal.startswith(("redis://", "rediss://"))
 
 
 class Snapshots(SnapshotStore, Protocol):
-    """Snapshots that can also say whose they are."""
+    """Snapshots that can also list their calendars."""
 
     async def providers(self, shard: ShardId) -> Sequence[ProviderId]:
-        """Whose calendars are stored, by id."""
+        """Ids of the stored calendars."""
         ...
 
 

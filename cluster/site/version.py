@@ -1,4 +1,4 @@
-"""Which Slotcast this is."""
+"""The version of Slotcast."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FOUND_A_PROBLEM = 1
-"""Exit code: the command worked, and what it looked at is not well."""
+"""Exit code: the command worked and found a problem."""
 CANNOT_WORK = 2
 """Exit code: usage or environment; nothing was done."""
 
@@ -11,7 +11,7 @@ CANNOT_WORK = 2
 class Obstacle(Exception):
     """One sentence on what is wrong, and one on the remedy.
 
-    Raised before anything is changed, or after everything begun was put back.
+    Raised before anything is changed, or after everything was rolled back.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a person sees: results on stdout, progress and troubles on stderr.
+"""Terminal output: results on stdout, progress and errors on stderr.
 
 Coloured and moving on a terminal, plain lines elsewhere; never wrapped, so that
 tokens and commands can be copied.
@@ -35,7 +35,7 @@ Progressing = Any
 
 
 class Terminal:
-    """Two consoles with manners."""
+    """The consoles for stdout and stderr."""
 
     def __init__(self) -> None:
         self._attach(None, None)
@@ -54,9 +54,10 @@ class Terminal:
 
     @contextmanager
     def apart(self, path: Path) -> Iterator[None]:
-        """Keep the terminal to ourselves; what libraries print goes to ``path``.
+        """Reserve the terminal; output of libraries goes to ``path``.
 
-        Also what their C++ prints, for the file descriptors themselves are moved.
+        Including output of C++ code, since the file descriptors themselves are
+        redirected.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         sys.stdout.flush()
@@ -86,19 +87,19 @@ class Terminal:
         self.err.print(text, markup=False, style=style or None)
 
     def json(self, value: object) -> None:
-        """The result for programs: one JSON document."""
+        """Print the result for programs: one JSON document."""
         sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
         sys.stdout.flush()
 
     def trouble(self, obstacle: Obstacle) -> None:
-        """What is wrong, and its remedy."""
+        """Print an obstacle and its remedy."""
         self.err.print(f"[bold red]{escape(obstacle.wrong)}[/]")
         if obstacle.remedy:
             self.err.print("  " + obstacle.remedy, markup=False)
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
-        """One thing being done; its duration is told when it is."""
+        """Show one running step, and its duration at the end."""
         began = time.perf_counter()
         if self.err.is_terminal:
             with self.err.status(escape(text) + " …"):

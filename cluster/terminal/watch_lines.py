@@ -54,7 +54,7 @@ _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def isolated(text: str) -> str:
-    """Free text that cannot turn around what follows it on the line."""
+    """Free text without characters that change the direction of the line."""
     return f"\u2068{text}\u2069" if _TURNING.search(text) else text
 
 
@@ -64,7 +64,7 @@ class Writing(Protocol):
     def lines(
         self, event: Event, views: Mapping[str, TopicView], now: int
     ) -> Iterator[Text]:
-        """The lines to print for an event; maybe none."""
+        """Lines to print for an event; may be empty."""
         ...
 
 
@@ -78,7 +78,7 @@ class PlainLines:
     def lines(
         self, event: Event, views: Mapping[str, TopicView], now: int
     ) -> Iterator[Text]:
-        """The lines to print for an event; maybe none."""
+        """Lines to print for an event; may be empty."""
         match event:
             case SnapshotSeen(before=None) if event.topic in views:
                 yield from self._content(views[event.topic], now)
@@ -166,7 +166,7 @@ class JsonLines:
     def lines(
         self, event: Event, views: Mapping[str, TopicView], now: int
     ) -> Iterator[Text]:
-        """The lines to print for an event; maybe none."""
+        """Lines to print for an event; may be empty."""
         instant = datetime.fromtimestamp(now / 1000, UTC)
         seen_at = instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         for kind, fields in documents(event, views):
@@ -200,7 +200,7 @@ def documents(
 
 
 def remark(event: Event) -> str:
-    """What to say of an event that is no change; empty if nothing."""
+    """The line for an event that is no change; may be empty."""
     match event:
         case Connected(again=True):
             return "connected again"

@@ -1,4 +1,4 @@
-"""``slotcast watch`` at work: from events to lines, until it is stopped."""
+"""The loop of ``slotcast watch``: prints events as lines, until it is stopped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REMEDY_SIGN_IN: Final = (
     "Give one with --token-file or SLOTCAST_TOKEN; slotcast token makes them."
 )
 USAGE: Final = frozenset({401, 422})
-"""Statuses of a refused topic for which the caller has a remedy."""
+"""Error codes of a refused topic that the caller can correct."""
 
 
 async def watch_topics(
@@ -29,10 +29,10 @@ async def watch_topics(
     clock: Clock,
     show: Callable[[Text], None],
 ) -> None:
-    """Print what happens until SIGINT or SIGTERM.
+    """Print events until SIGINT or SIGTERM.
 
     Raises:
-        Obstacle: no server answers, or there is nothing (more) to watch.
+        Obstacle: no server answers, or no topic is left to watch.
     """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -53,7 +53,7 @@ async def watch_topics(
 
 
 def _check(event: Event, client: LiveClient, left: set[str]) -> None:
-    """Go on, unless there is no sense in it."""
+    """Raise Obstacle if retrying cannot help."""
     match event:
         case Lost() if not client.connections:
             raise Obstacle(
@@ -61,7 +61,7 @@ def _check(event: Event, client: LiveClient, left: set[str]) -> None:
                 "Start one (slotcast serve, or make run), or name it with --url.",
             )
         case SignInRefused():
-            raise Obstacle(f"The token does not hold: {event.detail}", REMEDY_SIGN_IN)
+            raise Obstacle(f"The token is not accepted: {event.detail}", REMEDY_SIGN_IN)
         case TopicRefused() if not event.comes_again or event.status in USAGE:
             left.discard(event.topic)
             if not left:

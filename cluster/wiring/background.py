@@ -1,4 +1,4 @@
-"""What processes in the background share: projector and worker."""
+"""Shared by the background processes: projector and worker."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from persistence.sql.schema import Schema
 log = logging.getLogger(__name__)
 
 MIGRATE_AGAIN_LEAST_S, MIGRATE_AGAIN_MOST_S = 0.5, 10.0
-"""Pause before a database that was away at the start is asked again; doubles."""
+"""First pause before retrying a database that is away at the start; doubles."""
 
 
 class Damaged(Exception):
-    """The database is a file that is damaged, and must be put aside."""
+    """The database is a damaged file, which must be put aside."""
 
 
 async def migrated(
@@ -47,7 +47,7 @@ async def migrated(
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait for so long, or until told to stop."""
+    """Wait for this many seconds, or until told to stop."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()

@@ -1,8 +1,8 @@
-"""Ports meet adapters here: the only module that knows both sides.
+"""Connects ports and adapters of the calendars.
 
-A server owns its data folder. A tool that needs the calendars goes to the server if
-there is one, as a second driver of its Ray, and otherwise takes the folder's lock and
-runs the shards in its own process.
+A server owns its data folder. A tool that needs the calendars connects to a running
+server as a second driver of its Ray; without one it takes the folder's lock and runs
+the shards in its own process.
 """
 
 from __future__ import annotations
@@ -43,16 +43,19 @@ if TYPE_CHECKING:
     from persistence.journal.redis.journal import RedisJournal
 
 FACTORY = "cluster.wiring.shard:make_mailbox"
-"""What a shard's process imports to make its mailbox."""
+"""The factory that a shard's process imports to create its mailbox."""
 RAY_S = 15.0
-"""How long a tool tries to join a server's Ray, or to leave it."""
+"""Timeout in seconds for joining or leaving a server's Ray."""
 
 
 def shard_config(site: Site, *, logs: bool) -> ShardConfig:
-    """What the site's shards need to know; ``logs``: each has a process of its own."""
+    """Configuration of the site's shards.
+
+    ``logs``: each runs in a process of its own.
+    """
     settings = site.settings
     stores = site.stores
-    if logs and stores.in_redis:  # its URL does not lie in Ray's storage
+    if logs and stores.in_redis:  # keeps the journal's URL out of Ray's storage
         os.environ[JOURNAL_VARIABLE] = stores.journal
         stores = replace(stores, journal=OF_THE_NODE)
     return ShardConfig(
@@ -69,11 +72,11 @@ def shard_config(site: Site, *, logs: bool) -> ShardConfig:
 
 
 def shard_spec(site: Site) -> ShardSpec:
-    """How any node makes the process of one of the site's shards."""
+    """How a node creates the process of one of the site's shards."""
     return ShardSpec(
         FACTORY,
         shard_config(site, logs=True).encoded(),
-        # A file that failed is not trusted again; a network is just tried again.
+        # A file that failed is not trusted again; a network error is simply retried.
         crash_on_unknown=not site.settings.journal_is_redis,
     )
 
@@ -88,7 +91,7 @@ def fixed_shards(site: Site) -> list[ShardId]:
 
 
 def site_placing(site: Site) -> Placing:
-    """Which shard decides about a provider, as the site's layout says."""
+    """The shard of a provider according to the site's layout."""
     settings, layout = site.settings, site.layout
     return placing(
         settings.placement, settings.shards, layout.isolated, layout.generation
@@ -96,7 +99,9 @@ def site_placing(site: Site) -> Placing:
 
 
 class Registered:
-    """Whether a shard began; with placement "provider" strangers have not. Close it.
+    """Whether a shard exists; with placement "provider" unknown providers have none.
+
+    Close it.
 
     Looked up each time: a provider that another gateway has just registered counts.
     """
@@ -144,7 +149,7 @@ async def open_links(site: Site, command: str) -> AsyncIterator[ShardLinks]:
     """Links to the site's calendars, through its server or without one.
 
     Raises:
-        Obstacle: another process holds the folder, and is no server.
+        Obstacle: a process that is no server holds the folder.
     """
     record = read_record(site.folder.run_file)
     if site.folder.is_locked():
@@ -197,7 +202,10 @@ async def joined_ray(site: Site) -> AsyncIterator[None]:
 
 
 async def _must_have_head(address: str) -> None:
-    """Say at once what Ray would only say after half a minute, and otherwise."""
+    """Fail at once if the head is away.
+
+    Ray would take half a minute, with another message.
+    """
     from cluster.own_ray.raylet import head_answers
 
     if not await head_answers(address):
@@ -227,9 +235,9 @@ async def _server_links(site: Site) -> AsyncIterator[ShardLinks]:
 
 
 def new_shard(site: Site, links: ShardLinks) -> Callable[[ShardId], None]:
-    """What starts the process of a shard that the site's layout does not name yet.
+    """Starts the process of a shard that is not in the site's layout yet.
 
-    It blocks. In this process a shard begins when it is first asked.
+    It blocks. In a single process a shard starts at its first request.
     """
     if isinstance(links, LocalLinks):
         return lambda _shard: None
@@ -243,10 +251,10 @@ def new_shard(site: Site, links: ShardLinks) -> Callable[[ShardId], None]:
 
 
 async def _in_daemon(work: Callable[[], None], timeout_s: float) -> None:
-    """Do blocking work in a thread that cannot keep this process from ending.
+    """Run blocking work in a daemon thread, so that it cannot delay the exit.
 
     Raises:
-        TimeoutError: it hangs, as calls to a Ray that ends meanwhile do.
+        TimeoutError: it hangs, as calls do when Ray ends meanwhile.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()

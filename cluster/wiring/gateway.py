@@ -38,10 +38,10 @@ from persistence.sql.engine import open_engine
 from persistence.sql.records import Records
 
 WEB_BUILD: Final = Path(__file__).resolve().parents[2] / "web" / "dist"
-"""Where ``make run`` builds the web app."""
+"""The folder into which ``make run`` builds the web app."""
 DRAIN_SHARE: Final = 0.7
-"""Part of the time for stopping over which watchers are sent away, one by one; the
-rest is for their goodbyes and for answers in flight."""
+"""Fraction of the stop time over which watchers are closed one by one; the rest is for
+closing handshakes and answers in flight."""
 
 
 class Tokens:
@@ -72,7 +72,7 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
 
 
 TOPICS_PER_SOCKET = 10
-"""Of one address, not counting topics that others watch too; on average."""
+"""Default topics per address."""
 
 
 def web_build(settings: Settings) -> Path | None:

@@ -1,4 +1,4 @@
-"""How a shard is put together, in whatever process it lives.
+"""Assembles a shard, in any process.
 
 A shard's process imports this module by name and gets its settings as bytes, so it
 stays slim: no FastAPI, SQLAlchemy or pydantic comes in from here.
@@ -21,16 +21,16 @@ from cluster.clock import SystemClock
 from cluster.site.stores import StoresConfig, open_journal, open_snapshots
 
 JOURNAL_VARIABLE = "SLOTCAST_JOURNAL"
-"""Where a shard's process finds the URL of a journal in Redis: with its password it
-must not lie in Ray's storage, so each node gives it to its own processes."""
+"""Environment variable with the URL of a journal in Redis: it contains a password,
+which must not be in Ray's storage, so each node passes it to its own processes."""
 LOGS_VARIABLE = "SLOTCAST_NODE_LOGS"
-"""The folder for logs on this node; wins over the configuration's."""
+"""The folder for logs on this node; overrides the configuration's."""
 OF_THE_NODE = "redis://of-the-node"
-"""Stands in a configuration for the URL in ``JOURNAL_VARIABLE``."""
+"""Placeholder in a configuration for the URL in ``JOURNAL_VARIABLE``."""
 
 
 class ShardConfig(Struct, frozen=True):
-    """What a shard needs to know; ``logs`` empty means: this process logs already."""
+    """A shard's configuration; ``logs`` is empty if the process already logs."""
 
     stores: StoresConfig
     policy: Policy
@@ -39,7 +39,7 @@ class ShardConfig(Struct, frozen=True):
     log_level: str = "info"
 
     def encoded(self) -> bytes:
-        """As it travels to another process."""
+        """Encoded for another process."""
         return msgspec.msgpack.encode(self)
 
 
@@ -63,7 +63,7 @@ class ShardStores:
         )
 
     async def close(self) -> None:
-        """Give files and locks back; the mailboxes must be closed before."""
+        """Release files and locks; the mailboxes must be closed before."""
         await self.journal.close()
         await self.snapshots.close()
 

@@ -1,7 +1,7 @@
-"""What gateways share, over real adapters: Redis where there is one.
+"""Wires the state shared by gateways: over Redis, if there is one.
 
-Without Redis a site has one gateway process: it limits by itself, asks calendars for
-every page, and hears of revoked tokens from a file of the data folder.
+Without Redis a site has one gateway process: it limits locally, asks calendars for
+every page, and reads revoked tokens from a file of the data folder.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from persistence.shared.wakeups import RedisWakeups
 
 
 class SharedPorts(Struct, frozen=True):
-    """The ports of a gateway that others share; None: this process alone."""
+    """The ports of the shared state; None: state of this process alone."""
 
     revocations: Revocations
     budgets: RateBudgets | None = None
@@ -58,7 +58,7 @@ async def shared_ports(site: Site, clock: Clock) -> AsyncIterator[SharedPorts]:
 
 @asynccontextmanager
 async def revocations_of(site: Site, clock: Clock) -> AsyncIterator[Revocations]:
-    """Where this site's revoked tokens are; closed afterwards."""
+    """The store of this site's revoked tokens; closed afterwards."""
     url = site.settings.shared_redis
     kept = FileRevocations(site.folder.path / "secrets" / "revocations.jsonl", clock)
     if not url:
@@ -73,7 +73,7 @@ async def revocations_of(site: Site, clock: Clock) -> AsyncIterator[Revocations]
 
 @asynccontextmanager
 async def wakeups_of(site: Site) -> AsyncIterator[Wakeups | None]:
-    """Bells between this site's processes; None: they poll. Closed afterwards."""
+    """Wake-ups between this site's processes; None: they poll. Closed afterwards."""
     url = site.settings.shared_redis
     if not url:
         yield None

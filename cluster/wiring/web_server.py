@@ -1,7 +1,7 @@
-"""The web server: uvicorn with our way of stopping.
+"""The web server: uvicorn with an orderly stop for live sockets.
 
-Signals are not its business (cluster/server/serve.py has them), and before connections
-are closed the watchers are told ``bye`` and sent away at a pace.
+Signals are handled in cluster/server/serve.py; before connections are closed, watchers
+get ``bye`` and are closed at a limited rate.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import uvicorn
 
 log = logging.getLogger(__name__)
 _SLACK_S = 1.0
-"""What a drain may take beyond its own bound before it is cut off."""
+"""Seconds a drain may take beyond its own bound before it is cut off."""
 
 
 class WebServer(uvicorn.Server):
@@ -32,7 +32,7 @@ class WebServer(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self.watchers = watchers
-        """How many watch just now."""
+        """Number of live connections."""
         self._until_deaf = until_deaf
         self._drain = drain
         self._drain_s = drain_s
@@ -40,7 +40,7 @@ class WebServer(uvicorn.Server):
         """Set when the first request can be answered."""
 
     async def until_deaf(self) -> None:
-        """Return when the live side has ended: nothing will be shown any more."""
+        """Return when the live side has ended."""
         if self._until_deaf is None:
             await asyncio.Event().wait()
         else:
@@ -62,7 +62,7 @@ class WebServer(uvicorn.Server):
             self.listening.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Send the watchers away, let answers in flight go out, close."""
+        """Close the watchers, send answers in flight, close."""
         for server in self.servers:
             server.close()
         if not self.force_exit:

@@ -1,4 +1,4 @@
-"""The job that delivers messages to people, and what it delivers them with."""
+"""The job that delivers messages to people, and its channels."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ def message_handlers_of(
 
 
 def couriers_of(site: Site) -> Mapping[Channel, MessageSender]:
-    """What delivers messages of each channel.
+    """The sender of each channel.
 
-    Without a mail server all go into a folder; with one, mail alone can be sent.
+    Without a mail server all messages go into a folder; with one, only mail can be
+    sent.
     """
     if site.settings.mail:
         return {Channel.MAIL: SmtpCourier(site.settings.mail, site.settings.mail_from)}

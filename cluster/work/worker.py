@@ -1,9 +1,9 @@
-"""The worker: claims due jobs, runs them, records how they ended.
+"""The worker: claims due jobs, runs them, records their outcomes.
 
-Each kind of job has a bounded number in flight, and a kind that has no room is not
-claimed: a channel that is down or slow fills no batch of another. Outcomes are
-recorded in batches. A worker that stops lets running jobs finish for a while; what it
-leaves becomes due again when its claims expire.
+Each kind of job has a bounded number in flight, and a kind at its bound is not claimed:
+a slow or failing channel cannot fill the batches of another. Outcomes are recorded in
+batches. A stopping worker lets running jobs finish for a bounded time; unfinished jobs
+become due again when their claims expire.
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ log = logging.getLogger(__name__)
 IN_FLIGHT_PER_KIND: Final = 64
 """Jobs of one kind that this worker runs at a time."""
 LEASE_MS: Final = 60_000
-"""How long a claim lasts."""
+"""Duration of a claim."""
 HANDLER_S: Final = 40.0
-"""How long a job may run: well below its claim, so that no other worker has it yet."""
+"""Timeout of a job in seconds: well below its claim, so that no other worker can have
+it."""
 POLL_S: Final = 1.0
 """How long the worker sleeps when nothing is due: jobs are due at instants."""
 AWAY_S: Final = 5.0
 """Pause after a store did not answer."""
 FINISH_S: Final = 8.0
-"""How long running jobs may take to finish when the worker stops."""
+"""Seconds running jobs may take to finish when the worker stops."""
 PERIODIC_S: Final = 30.0
-"""How often the jobs of the current periods are added."""
+"""Interval of adding the jobs of the current periods, in seconds."""
 
 
 class Lane(Struct, frozen=True):
@@ -62,10 +63,10 @@ class Worker:
         self._clock = clock
         self._wakeups = wakeups
         self.ran: Counter[str] = Counter()
-        """Finished attempts by kind and how they ended, like ``jobs.tidy.done``."""
+        """Finished attempts by kind and outcome, like ``jobs.tidy.done``."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until ``stop`` is set, then finish what runs; bounded."""
+        """Work until ``stop`` is set, then finish running jobs; bounded."""
         async with asyncio.TaskGroup() as tasks:
             for lane in self._lanes:
                 tasks.create_task(_LaneRun(self, lane).run(stop))
@@ -113,7 +114,10 @@ class _LaneRun:
         await self._finish()
 
     async def _claim(self) -> int:
-        """Claim for every kind with room, and begin; how many were claimed."""
+        """Claim jobs of every kind below its bound, and start them.
+
+        Returns their number.
+        """
         busy = Counter(self._running.values())
         room = {
             kind: IN_FLIGHT_PER_KIND - busy[kind]
@@ -141,7 +145,7 @@ class _LaneRun:
         task.add_done_callback(self._running.pop)
 
     async def _attempt(self, job: Job) -> None:
-        """Run one job; whatever happens becomes an outcome."""
+        """Run one job; every result, also an exception, becomes an outcome."""
         outcome: Outcome
         try:
             async with asyncio.timeout(HANDLER_S):
@@ -151,8 +155,8 @@ class _LaneRun:
         except TimeoutError:
             outcome = Failed(f"no end after {HANDLER_S:.0f} s")
         except Exception as error:
-            # The message may hold what the job worked on: its type goes to the
-            # record, the trace to the log of the operator.
+            # The message may contain personal data: only its type goes to the record,
+            # the trace to the operator's log.
             log.exception("job failed", extra={"kind": job.kind, "job": job.id})
             outcome = Failed(type(error).__name__)
         else:
@@ -163,7 +167,7 @@ class _LaneRun:
         self._any_ended.set()
 
     async def _record(self) -> None:
-        """Record all outcomes so far; they stay if the store does not answer."""
+        """Record all outcomes so far; they are kept if the store does not answer."""
         self._any_ended.clear()
         if not self._ended:
             return
@@ -172,7 +176,7 @@ class _LaneRun:
         del self._ended[: len(ended)]
 
     async def _sleep(self, stop: asyncio.Event) -> None:
-        """Until a job ended, the topic's bell rings, ``stop``, or the next poll."""
+        """Wait for the end of a job, a wake-up, ``stop``, or the next poll."""
         waiting = [
             asyncio.ensure_future(one)
             for one in (

@@ -156,7 +156,7 @@ async def test_a_reader_who_has_enough_ends_it(api: LiveApi) -> None:
     [
         (("me",), 2, "me cannot be watched: "),
         (("nonsense",), 2, "nonsense cannot be watched: "),
-        (("schedule/prv_1", "--token", "nonsense"), 2, "The token does not hold: "),
+        (("schedule/prv_1", "--token", "nonsense"), 2, "The token is not accepted: "),
         ((WEEK, "--token", "a", "--token-file", "b"), 2, "Give either --token or"),
         ((WEEK, "--token-file", "/no/such/file"), 2, "cannot be read"),
         ((WEEK, "--url", "ftp://nowhere"), 2, "There is no live socket at"),
