@@ -1,4 +1,4 @@
-"""The gateway's application: everything put together, nothing global.
+"""Assembles the gateway's application; no global state.
 
 ``create_app(ports, config)`` mounts each feature's operations as thin ASGI routes on a
 FastAPI application, so that ordinary FastAPI routers can be included beside them, and
@@ -89,7 +89,7 @@ CLIENTS_SEND: Final = (
     "Last-Event-ID",
     "X-Request-Id",
 )
-"""Headers that a page of an allowed origin may send."""
+"""Request headers allowed from pages of an allowed origin."""
 
 
 def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
@@ -154,7 +154,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     system = pages(health, refreshed, ports.registry, documents, probes)
     app.router.routes.extend(_system_routes(system, config))
     if config.web_dir is not None:
-        # Not a route: those that are added later must still come before it.
+        # Not a route, so that routes added later still take precedence.
         app.router.default = WebApp(config.web_dir)
     routed = OperationRouter(operations, app.behind)
     app.live = live.socket
@@ -166,7 +166,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
 def _collected(
     ports: GatewayPorts, accounts: ShardAccounts
 ) -> list[Callable[[], Awaitable[None]]]:
-    """Register what is collected for /metrics; what to refresh before that."""
+    """Register the collectors of /metrics; returns those to refresh before a scrape."""
     register = ports.registry.register
     register(ShardCollector(accounts))
     if isinstance(ports.calendars, Batching):
@@ -185,7 +185,7 @@ def _lifespan(
     accounts: ShardAccounts,
     auth: AuthSide | None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """What runs beside the requests, from the first of them to the last."""
+    """Background work for the lifetime of the application."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -227,7 +227,7 @@ def _mount_features(
     gate: RequestGate,
     declared: Sequence[Operation],
 ) -> None:
-    """Mount the ordinary features, and describe all that the gateway answers."""
+    """Mount the ordinary features, and build the OpenAPI document."""
     app.state.ports = ports
     app.state.gate = gate
     routers = _feature_routers(ports, config)
@@ -243,7 +243,7 @@ ACCOUNT_ROUTERS: Final = (auth_router, session_router, roles_router)
 
 
 def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[FeatureRouter]:
-    """Ordinary features, those whose stores this gateway was given."""
+    """Routers of ordinary features whose stores this gateway has."""
     has_stores = ports.jobs is not None and ports.answers is not None
     routers = [jobs_router] if has_stores else []
     if ports.accounts is not None:
@@ -256,7 +256,7 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
 def _auth_side(
     ports: GatewayPorts, config: GatewayConfig, made: Services
 ) -> AuthSide | None:
-    """Signing in, where this gateway was given accounts."""
+    """Routers of signing in, if this gateway has accounts."""
     if ports.accounts is None:
         return None
     shared = made.shared
@@ -287,9 +287,10 @@ def _middleware(
     config: GatewayConfig,
     made: Services,
 ) -> ASGIApp:
-    """What every request passes on its way in, the log outermost.
+    """Middleware of every request, the log outermost.
 
-    What refuses is inside of CORS, so that a page of another origin can read why.
+    Refusing layers are inside CORS, so that a page of another origin can read the
+    reason.
     """
     inner = StoppingAnswer(
         HostGuard(RequestBounds(inner, config=config), AllowedHosts(config.public_url))
@@ -314,7 +315,7 @@ def _middleware(
 
 
 def _add_problem_handlers(app: FastAPI, made: Services) -> None:
-    """What the framework itself refuses becomes a problem too."""
+    """Turn the framework's own errors into problems."""
 
     def answer(found: Problem) -> Response:
         made.metrics.refused(found.code)
@@ -397,7 +398,7 @@ def _live_check(live: LiveService, accounts: ShardAccounts) -> NamedCheck:
 
 
 def _shared_checks(made: Services) -> list[Callable[[], NamedCheck]]:
-    """What gateways share is never in the way: bookings go on without it."""
+    """Shared state is optional: bookings continue without it."""
 
     def check_of(part: str) -> Callable[[], NamedCheck]:
         def check() -> NamedCheck:

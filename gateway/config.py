@@ -1,4 +1,4 @@
-"""What the gateway is given: its settings, and the ports it speaks to.
+"""The gateway's settings and ports.
 
 Nothing here is global: ``create_app(ports, config)`` takes both, and so does every
 service. Settings are read from the environment by cluster/site/settings.py only.
@@ -28,47 +28,50 @@ class LiveSettings:
     """Settings of live topics in one gateway process. ``0`` lifts a cap."""
 
     subscriptions_max: int = 256
-    """Topics of one connection; one more closes it with 4505."""
+    """Topics of one connection; exceeding it closes the connection with 4505."""
     topics_max: int = 100_000
     """Topics that one process keeps current; each costs a few kilobytes."""
     topics_per_address_max: int = 10_000
-    """Of these, those that were first asked for from one address."""
+    """Of these, topics first subscribed to from one address."""
     topics_per_person_max: int = 8_192
-    """Or by one signed-in person."""
+    """Of these, topics first subscribed to by one signed-in person."""
     message_bytes_max: int = 128 * 1024
-    """What a client says at once; more closes the connection with 4509."""
+    """Largest message of a client in bytes; a larger one closes the connection with
+    4509."""
     commands_in_flight_max: int = 64
     """Commands of one connection that wait for an answer."""
     handshakes_per_s: float = 500.0
     """New connections admitted each second, however busy this process is; see
     live/transport/admission.py."""
     connections_max: int = 20_000
-    """Of this process; further connections get 503 before their handshake."""
+    """Connections of this process; further ones get 503 before their handshake."""
     connections_per_address_max: int = 1_000
-    """A clinic's whole office may share an address."""
+    """Connections of one address: a clinic's whole office may share it."""
     connections_per_person_max: int = 32
-    """Tabs and devices of one signed-in person."""
+    """Connections of one signed-in person, on all tabs and devices."""
 
     heartbeat_s: int = 20
-    """Below the 30 s after which common proxies cut a silent connection."""
+    """Interval of heartbeats: below the 30 s after which common proxies close idle
+    connections."""
     sse_comment_s: float = 15.0
     slow_s: float = 15.0
     """A connection that takes no bytes for this long is closed with 4008."""
     drain_s: float = 5.0
-    """Over this time a stopping gateway sends its watchers away, one by one."""
+    """Time over which a stopping gateway closes its watchers, one by one."""
     retry_ms: tuple[int, int] = (500, 15_000)
-    """Between these a watcher who was sent away comes back."""
+    """Range of the random delay after which a closed watcher reconnects."""
 
     poll_wait_s: float = 10.0
     poll_jitter_s: float = 3.0
     deaf_s: float = 30.0
-    """A feed without a successful poll for this long makes us not ready."""
+    """A feed without a successful poll for this long makes the gateway not ready."""
     verify_s: float = 20.0
     review_s: float = 60.0
-    """How often it is asked whether clinic staff may still read what they watch."""
+    """Interval of checking that clinic staff may still read their topics."""
     reads_in_flight_max: int = 256
     me_retry_s: float = 5.0
-    """How soon a patient's bookings are read again when the read model was behind."""
+    """Delay before a patient's bookings are read again when the read model was
+    behind."""
     me_bookings_max: int = 200
 
 
@@ -82,43 +85,44 @@ class GatewayConfig:
 
     token_keys: tuple[bytes, ...]
     token_leeway_s: int = 5
-    """Clocks of two machines may differ by this much."""
+    """Allowed difference between the clocks of two machines."""
 
     allowed_origins: tuple[str, ...] = ()
-    """Origins whose pages may call us (CORS, and the Origin of live sockets);
-    the server's own origin is always one of them."""
+    """Origins whose pages may call the gateway (CORS, and the Origin of live sockets);
+    its own origin is always allowed."""
 
     demo: bool = False
     """Whether this is a demo site: one-click log-ins, outgoing messages shown."""
     demo_tokens: bool = True
-    """Whether tokens without an account are taken, as `slotcast token` makes them."""
+    """Whether tokens without an account, as made by `slotcast token`, are accepted."""
     site_url: str = ""
-    """Where mails send people if there is no ``public_url``."""
+    """Base URL of links in mails if there is no ``public_url``."""
     password_memory_kib: int = 19_456
     """Memory of one password hash; only tests use less."""
 
     public_url: str = ""
-    """Where people find this site; other names are then refused (hosts.py)."""
+    """The site's public URL; other host names are then refused (hosts.py)."""
 
     body_bytes_max: int = 64 * 1024
     url_bytes_max: int = 8 * 1024
     header_bytes_max: int = 16 * 1024
 
     metrics_token: str = ""
-    """Opens ``/metrics`` to other machines; without it only this one may ask."""
+    """Token for ``/metrics``; without it only this machine may read them."""
 
     rate_limited: bool = True
     """False for load tests from one address."""
     rate_per_s: float = 50.0
-    """Requests a second of one signed-in person, sustained."""
+    """Sustained requests per second of one signed-in person."""
     rate_burst: int = 200
     anonymous_rate_per_s: float = 100.0
-    """Of one address without a token: a clinic's whole office may share it."""
+    """The same of one address without a token: a clinic's whole office may share it."""
     anonymous_rate_burst: int = 400
     topic_rate_per_s: float = 500.0
-    """Subscriptions to live topics of one person, or of one address, sustained."""
+    """Sustained subscriptions to live topics per second, of one person or one
+    address."""
     topic_burst: int = 10_000
-    """An office whose connections all come back at once."""
+    """Subscriptions at once: an office whose connections all return together."""
     holds_per_person: int = 3
     """Live holds of one patient over all calendars; 0 lifts it."""
     visits_per_person: int = 20
@@ -126,13 +130,13 @@ class GatewayConfig:
     refuse_overlaps: bool = True
     """Whether a patient's visits may not overlap unless the request says so."""
     concurrency_max: int = 8_192
-    """Requests in flight at a time; further ones get 503 at once."""
+    """Maximum requests in flight; further ones get 503 at once."""
 
     command_timeout_s: float = 5.0
-    """How long a command may stay unanswered; its deadline for the calendar."""
+    """Timeout of a command; its deadline for the calendar."""
     read_timeout_s: float = 5.0
     access_cache_s: float = 60.0
-    """How long a provider's clinic is believed before it is asked again."""
+    """How long a provider's clinic is cached."""
 
     cell_minutes: int = 5
     """The cell of the site's grid, which lengths in rules are multiples of."""
@@ -141,12 +145,12 @@ class GatewayConfig:
     """``sort=soonest`` considers this many matches, in the directory's order."""
 
     web_dir: Path | None = None
-    """The built web app; without it ``/`` is a small landing page."""
+    """Folder of the built web app; without it ``/`` is a small landing page."""
     version: str = "0.1.0"
     log_requests: bool = True
 
     stale_after_s: float = 0.5
-    """How long a calendar may be silent until a hot page is shown, marked as old."""
+    """How long to wait for a calendar before a hot page is shown, marked as stale."""
     http: HttpLimits = field(default_factory=HttpLimits)
     """Limits and deadlines of HTTP connections."""
     behind_proxy: bool = False
@@ -157,7 +161,7 @@ class GatewayConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayPorts:
-    """All that the gateway needs from outside."""
+    """The gateway's ports."""
 
     calendars: Calendars
     links: ShardLinks
@@ -168,22 +172,22 @@ class GatewayPorts:
     tokens: Callable[[], str]
     """A fresh random token, 16 to 32 characters of ``A-Za-z0-9_-``, for ids."""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    """Where every part of this gateway registers its metrics."""
+    """Registry of this gateway's metrics."""
 
     hosting: Callable[[], str] = lambda: ""
-    """What is missing to run the shards, in words; empty: nothing is."""
+    """Why the shards cannot run, in words; empty if they can."""
     budgets: RateBudgets | None = None
-    """Rate limits that all gateways share; without it each limits by itself."""
+    """Rate limits shared by all gateways; without it each limits locally."""
     holds: SharedHolds | None = None
-    """Patients' live holds over all gateways; without it each knows its own."""
+    """Patients' live holds over all gateways; without it each knows only its own."""
     revocations: Revocations | None = None
-    """Where revoked tokens are learned; without it no token can be revoked."""
+    """Source of revoked tokens; without it no token can be revoked."""
     jobs: JobQueue | None = None
-    """Background jobs, for operators; without it ``/v1/jobs`` is not there."""
+    """Background jobs, for operators; without it there is no ``/v1/jobs``."""
     answers: AnswerStore | None = None
     """Answers by idempotency key; ordinary features that write need it."""
     accounts: AccountStores | None = None
-    """Accounts; without them ``/v1/auth`` is not there."""
+    """Accounts; without them there is no ``/v1/auth``."""
     outgoing: OutgoingMessages | None = None
     """Messages to people, for demo sites to show."""
     audit_spool: AuditSpool | None = None

@@ -27,7 +27,7 @@ from gateway.shared_state import Shared
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What callers can be served with, whatever the transport."""
+    """The services behind both transports."""
 
     metrics: GatewayMetrics
     authenticator: Authenticator
@@ -46,7 +46,7 @@ class Services:
 
 
 def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
-    """Make them. Call once per gateway: metrics register themselves."""
+    """Create the services. Call once per gateway: metrics register themselves."""
     metrics = GatewayMetrics(ports.registry)
     access = Access(
         ports.calendars, believe_s=config.access_cache_s, now=ports.clock.now

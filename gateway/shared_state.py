@@ -1,4 +1,4 @@
-"""What this gateway shares with the others, put together: its work and its account.
+"""The state shared between gateways: its background work, health and metrics.
 
 Each part runs in the background, and a failing part is restarted: none of them can
 stop the gateway.
@@ -66,7 +66,7 @@ class Shared(Collector):
                 tasks.create_task(kept_going(name, job))
 
     def standings(self) -> dict[str, Standing]:
-        """How each shared part is doing; only parts that others share with us."""
+        """The health of each shared part."""
         ports = self._ports
         found: dict[str, Standing] = {}
         if self.settlement is not None:
@@ -86,7 +86,7 @@ class Shared(Collector):
         return found
 
     def collect(self) -> Iterable[Metric]:
-        """What an operator sees of it in Prometheus."""
+        """Its Prometheus metrics."""
         up = GaugeMetricFamily(
             "slotcast_shared_up", "What gateways share can be reached.", labels=["part"]
         )

@@ -1,11 +1,11 @@
 """Rate limits that all gateways share, without a call to the store in a request.
 
-A request is judged by what this gateway knows and costs a look-up. Once a caller has
-spent a block here, an eighth of the burst, it is settled in the background: the
-shared store takes it, and answers what is left over all gateways, debts included. So
-a caller below the limit never waits and is never refused, and a caller above it gets,
-over any number of gateways, the one rate in the long run, and at most a block more
-per gateway (and what is spent within one settlement) at once.
+A request is decided by local state and costs a look-up. Once a caller has spent a block
+here, an eighth of the burst, the block is settled in the background: the shared store
+deducts it, and answers what is left over all gateways, debts included. So a caller
+below the limit never waits and is never refused; a caller above it gets the one rate in
+the long run over any number of gateways, and once at most a block more per gateway,
+plus the requests made during one settlement.
 
 While the store is away each gateway limits by itself, at the same rate.
 """
@@ -27,15 +27,15 @@ from care.sharing import RateBudgets, Spending
 BUCKETS_MAX: Final = 50_000
 BLOCKS_PER_BURST: Final = 8
 AT_ONCE_MAX: Final = 256
-"""TokenBuckets of one settlement: half a millisecond of the store's time."""
+"""Buckets in one settlement: half a millisecond of the store's time."""
 DUE_MAX: Final = 10_000
-"""TokenBuckets that wait to be settled; beyond, a gateway keeps to itself."""
+"""Buckets that may wait for settlement; spending beyond is not shared."""
 GATHER_S: Final = 0.01
 PAUSE_AWAY_S: Final = 0.25
 
 
 class Bucket:
-    """One caller's tokens as known to this gateway, and what is not yet reported."""
+    """One caller's tokens as known to this gateway, and unreported spending."""
 
     __slots__ = ("first", "since", "spent", "tokens")
 
@@ -91,7 +91,7 @@ class TokenBuckets:
         return 0.0
 
     def collect(self, key: str) -> tuple[int, int]:
-        """Take what was spent and not yet reported, and for how many ms it was."""
+        """Take the unreported spending, and the milliseconds over which it occurred."""
         bucket = self._buckets.get(key)
         if bucket is None:
             return 0, 0
@@ -99,7 +99,7 @@ class TokenBuckets:
         return spent, int((self._now() - bucket.first) * 1000)
 
     def settled(self, key: str, left: float) -> None:
-        """So much is left over all gateways, but for what was spent here since."""
+        """Set the tokens left over all gateways, less what was spent here since."""
         bucket = self._buckets.get(key)
         if bucket is not None:
             bucket.tokens = left - bucket.spent
@@ -122,7 +122,7 @@ class SettlementTally(Struct):
 
 
 class Settlement:
-    """Tells the shared store what was spent here, in the background."""
+    """Reports local spending to the shared store, in the background."""
 
     def __init__(self, store: RateBudgets, secret: bytes) -> None:
         self.store = store
@@ -134,7 +134,7 @@ class Settlement:
     def buckets(
         self, kind: str, rate_per_s: float, burst: int, now: Callable[[], float]
     ) -> TokenBuckets:
-        """TokenBuckets that are settled here, apart from those of other kinds."""
+        """A group of buckets that are settled under their own name."""
 
         def due(key: str) -> None:
             if len(self._due) >= DUE_MAX:
@@ -168,7 +168,8 @@ class Settlement:
         try:
             left = await self.store.settle(spendings)
         except Unavailable:
-            # Reported again it might count twice: better a little too generous.
+            # Not reported again, since it might count twice: too generous is the
+            # smaller error.
             self.tally.untold += len(batch)
             return False
         self.tally.settlements += 1
@@ -184,6 +185,6 @@ class Settlement:
         )
 
     def _name(self, kind: str, key: str) -> str:
-        # Addresses are few enough to be guessed from a plain hash.
+        # A plain hash of an address could be reversed by trying all addresses.
         text = f"{kind}:{key}".encode()
         return blake2b(text, digest_size=12, key=self._secret).hexdigest()

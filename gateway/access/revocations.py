@@ -1,7 +1,6 @@
-"""Revoked tokens, as one gateway knows them: a look-up in memory per request.
+"""Revoked tokens in one gateway's memory: one look-up per request.
 
-What is learned here holds until it expires, even if the store it came from
-(care/sharing.py) fails.
+An entry holds until it expires, even if its store (care/sharing.py) fails.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from actors.ports import Clock
 from care.sharing import Revocation, RevocationKind
 
 KNOWN_MAX: Final = 200_000
-"""Twice what a store holds; beyond, those that expire first are dropped."""
+"""Twice a store's capacity; beyond it, entries that expire first are dropped."""
 SWEEP_MS: Final = 60_000
 
 log = structlog.get_logger("slotcast.gateway")
@@ -61,7 +60,7 @@ class TokenIdentity(Protocol):
 
 
 class RevokedTokens:
-    """The local copy. ``heard`` is called after something was learned."""
+    """The local copy. ``heard`` is called after entries were added."""
 
     def __init__(self, clock: Clock) -> None:
         self.heard: list[Callable[[], None]] = []
@@ -81,7 +80,7 @@ class RevokedTokens:
         return sum(map(len, self._by_id.values())) + len(self._subjects)
 
     def learn(self, news: Sequence[Revocation]) -> None:
-        """These hold from now on; what holds already stays."""
+        """Add revocations to those already known."""
         for one in news:
             if one.kind is not RevocationKind.SUBJECT:
                 self._by_id[one.kind][one.value] = one.until

@@ -75,7 +75,7 @@ _FACTS_MAX: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class ProviderFacts:
-    """What access control knows of a provider: their clinic, and their zone."""
+    """A provider's clinic and time zone, for access control."""
 
     clinic_id: ClinicId
     time_zone: str
@@ -308,7 +308,7 @@ class Access:
         return facts
 
     def forget(self, provider_id: ProviderId) -> None:
-        """Ask again next time: the profile or the rules have just changed."""
+        """Forget a provider: the profile or the rules have just changed."""
         self._facts.pop(provider_id, None)
 
     async def _to_calendar(
@@ -369,7 +369,7 @@ def signed_in(caller: Caller | None) -> Caller:
 
 
 def owner_of(caller: Caller) -> PatientId | None:
-    """Whose hold or booking a caller may act on: a patient's own, None for anybody's.
+    """The only patient whose holds and bookings a caller may act on; None: any patient.
 
     None means staff to a calendar: only roles that are staff get it.
 
@@ -382,7 +382,7 @@ def owner_of(caller: Caller) -> PatientId | None:
 
 
 def acting_patient(caller: Caller, patient_id: str | None) -> PatientId | None:
-    """The patient that a hold or a booking is for: the caller, or the one staff name.
+    """The patient of a hold or booking: the caller, or the one named by staff.
 
     Returns None for staff who named no patient.
 

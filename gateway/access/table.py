@@ -35,7 +35,7 @@ class Of(StrEnum):
     PATIENT = "patient"
     CLINIC = "clinic"
     ACCOUNT = "account"
-    """The caller's own account and what belongs to it; nobody acts on another's."""
+    """The caller's own account and what belongs to it; another's is out of reach."""
     CALLER = "caller"
     """What is the caller's by its definition, such as a list of their own."""
     PLATFORM = "platform"

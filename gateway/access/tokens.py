@@ -156,7 +156,7 @@ class Caller:
 
     @property
     def is_proxy(self) -> bool:
-        """Whether they act as a patient who is somebody else."""
+        """Whether the caller acts as another person, who is a patient."""
         return self.role is Role.GUARDIAN
 
     @property

@@ -32,9 +32,9 @@ _CURSOR: Final = msgspec.json.Decoder(tuple[int, str, str])
 
 
 _AHEAD: Final = 14 * 60
-"""Minutes by which the clocks farthest ahead of UTC (Kiritimati) are."""
+"""The largest offset ahead of UTC, in minutes (Kiritimati)."""
 _BEHIND: Final = 12 * 60
-"""Minutes by which those farthest behind are."""
+"""The largest offset behind UTC, in minutes."""
 
 ZoneOf = Callable[[ProviderId], Awaitable[str]]
 """The time zone of a provider's clinic."""
@@ -42,7 +42,7 @@ ZoneOf = Callable[[ProviderId], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which of the patient's bookings.
+    """Filter of the patient's bookings.
 
     Bounds are half-open: instants, or dates on the calendar of each booking's clinic.
     """
@@ -82,8 +82,8 @@ class Bookings:
         """A page of at most ``limit``.
 
         Raises:
-            InvalidRequest: the cursor is not ours.
-            Unavailable: a clinic's zone decides, and its calendar does not answer.
+            InvalidRequest: the cursor is not valid.
+            Unavailable: a clinic's zone is needed, and its calendar does not answer.
         """
         lower, inner = _read_cursor(cursor)
         newer = await self._ahead_of_rows(patient_id)
@@ -143,7 +143,7 @@ class Bookings:
         return today(Millis(view.start * 60_000), zone) >= bound
 
     async def _ahead_of_rows(self, patient_id: PatientId) -> list[BookingView]:
-        """Recent views that the read model has not reached; the others are dropped."""
+        """Recent views that are newer than the read model; the rest are dropped."""
         ahead = []
         for view in list(self._recent.of(patient_id).values()):
             row = await self._history.booking(view.booking_id)
@@ -179,4 +179,6 @@ def _read_cursor(cursor: str) -> tuple[Place, str]:
 
 
 def _bad_cursor() -> InvalidRequest:
-    return InvalidRequest("", FieldError("cursor", "is not valid; begin without it"))
+    return InvalidRequest(
+        "", FieldError("cursor", "is not valid; start again without one")
+    )

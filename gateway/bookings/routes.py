@@ -46,8 +46,13 @@ _BOOK_REFUSALS: Final = (
     "visit_type_not_found",
 )
 _LIST_QUERY: Final = (
-    Query("from", "From this date on each clinic's calendar, or this instant, on."),
-    Query("to", "Until this date, its whole day included, or before this instant."),
+    Query(
+        "from", "Start of the range: a date on each clinic's calendar, or an instant."
+    ),
+    Query(
+        "to",
+        "End of the range: a date, its whole day included, or an instant, exclusive.",
+    ),
     Query(
         "status",
         "Only bookings of this status.",
@@ -60,7 +65,7 @@ _LIST_QUERY: Final = (
 
 
 def operations(service: BookingService, bookings: Bookings) -> list[Operation]:
-    """What can be asked about bookings."""
+    """The operations on bookings."""
     return [
         _book(service),
         _list(bookings),
@@ -69,7 +74,7 @@ def operations(service: BookingService, bookings: Bookings) -> list[Operation]:
         _reschedule(service),
         _follow_up(service, Action.CHECK_IN, "check-in", "The patient has arrived"),
         _complete(service),
-        _follow_up(service, Action.MARK_NO_SHOW, "no-show", "The patient stayed away"),
+        _follow_up(service, Action.MARK_NO_SHOW, "no-show", "The patient did not come"),
         _undo(service),
     ]
 
@@ -177,7 +182,7 @@ def _cancel(service: BookingService) -> Operation:
         path="/v1/bookings/{booking_id}/cancel",
         action=Action.CANCEL_BOOKING,
         name="cancel_booking",
-        summary="Call a visit off; its time is free again",
+        summary="Cancel a visit; its time becomes free",
         handler=cancel,
         tag="bookings",
         body=CancelRequest,
@@ -229,7 +234,7 @@ def _reschedule(service: BookingService) -> Operation:
         path="/v1/bookings/{booking_id}/reschedule",
         action=Action.RESCHEDULE_BOOKING,
         name="reschedule_booking",
-        summary="Move a visit, keeping its id, or leave it as it is",
+        summary="Move a visit, keeping its id; on an error it stays unchanged",
         handler=reschedule,
         tag="bookings",
         body=RescheduleRequest,
@@ -244,7 +249,7 @@ def _undo(service: BookingService) -> Operation:
         service,
         Action.UNDO,
         "undo",
-        "The last check-in, completion or no-show was a mistake",
+        "Undo the last check-in, completion or no-show",
         timing="too_late",
     )
 

@@ -22,8 +22,8 @@ from gateway.wire.formats import Instant, millis_text, minute_text
 class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Book: either ``hold_id`` alone, or ``provider_id``, ``visit_type`` and ``start``.
 
-    ``patient_id`` is for staff, who book for a patient. ``allow_overlap``: although the
-    patient has another visit at that time.
+    ``patient_id`` is for staff, who book for a patient. ``allow_overlap``: book
+    although the patient has another visit at that time.
     """
 
     hold_id: HoldRef | None = None
@@ -36,19 +36,19 @@ class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CancelRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why a visit is called off; may be left out."""
+    """Why a visit is cancelled; optional."""
 
     reason: Reason = ""
 
 
 class CompleteRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """``without_check_in``: the visit took place although it was not checked in."""
+    """``without_check_in``: complete a visit that was not checked in."""
 
     without_check_in: bool = False
 
 
 class RescheduleRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where to: either a ``start`` of the same visit type, or the slot of a hold."""
+    """The target: either a ``start`` of the same visit type, or the slot of a hold."""
 
     start: Instant | None = None
     hold_id: HoldRef | None = None
@@ -82,7 +82,7 @@ class BookingList(Struct, frozen=True):
 
 
 def booking_body(view: BookingView) -> BookingBody:
-    """A calendar's view of a booking, as the wire has it."""
+    """The response body for a calendar's view of a booking."""
     return BookingBody(
         booking_id=view.booking_id,
         status=view.status,

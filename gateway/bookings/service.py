@@ -1,4 +1,4 @@
-"""Bookings: make, show, cancel, move and follow them. For REST and the live socket."""
+"""Operations on bookings, for REST and the live socket."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _NOT_HERE: Final = frozenset(
 
 
 class BookingService:
-    """What callers do with bookings.
+    """The operations on bookings.
 
     Every method may raise Refused, the errors of gateway/wire/errors.py, and
     Unavailable.
@@ -168,7 +168,7 @@ class BookingService:
         )
 
     async def show(self, caller: Caller | None, booked: str) -> BookingBody:
-        """One booking; from the read model when its calendar has forgotten it."""
+        """One booking; from the read model if its calendar has dropped it."""
         caller, provider_id = await self._access.to_object(
             caller, Action.READ_BOOKING, "bkg", booked
         )
@@ -193,7 +193,7 @@ class BookingService:
         booked: str,
         request: CancelRequest,
     ) -> BookingBody:
-        """Call a visit off."""
+        """Cancel a visit."""
         caller, provider_id = await self._access.to_object(
             caller, Action.CANCEL_BOOKING, "bkg", booked
         )
@@ -273,7 +273,7 @@ class BookingService:
         booked: str,
         request: CompleteRequest,
     ) -> BookingBody:
-        """Staff's record that a visit took place."""
+        """Record that a visit took place; for staff."""
         caller, provider_id = await self._access.to_object(
             caller, Action.COMPLETE, "bkg", booked
         )
@@ -292,7 +292,7 @@ class BookingService:
     async def follow_up(
         self, caller: Caller | None, key: str | None, action: Action, booked: str
     ) -> BookingBody:
-        """Staff's record of what became of a visit, or that it was a mistake."""
+        """Record a visit's outcome, or undo it; for staff."""
         caller, provider_id = await self._access.to_object(
             caller, action, "bkg", booked
         )

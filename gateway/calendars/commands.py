@@ -29,7 +29,7 @@ _KEYS_MAX: Final = 50_000
 
 
 class Stamp(TypedDict):
-    """What every command carries beside its content; ``**stamp`` gives it that."""
+    """Fields of every command beside its content, passed as ``**stamp``."""
 
     key: str
     fingerprint: int
@@ -40,7 +40,7 @@ class Stamp(TypedDict):
 class Commands:
     """Stamps commands, sends them to calendars, times them, and notes their answers.
 
-    ``on_visit`` and ``on_hold`` are called with every booking and hold answered.
+    ``on_visit`` and ``on_hold`` are called with every booking and hold in an answer.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class Commands:
     ) -> Stamp:
         """Key, fingerprint and deadline of a command.
 
-        ``content`` is what makes two requests the same, in canonical form. Without a
-        client key the key is random: only this gateway's own retries can repeat it.
+        Two requests are the same if their ``content``, in canonical form, is. Without a
+        client key the key is random, and only this gateway's own retries repeat it.
 
         Raises:
             KeyReused: the same person used the same key for something else.
@@ -93,7 +93,7 @@ class Commands:
         return Stamp(key=key, fingerprint=fingerprint, deadline=deadline, by=by)
 
     def now(self) -> Millis:
-        """The instant that commands are stamped with."""
+        """The present instant, for stamping commands."""
         return self._clock.now()
 
     async def send(self, command: Command) -> Reply:

@@ -1,11 +1,11 @@
-"""What one patient has over all calendars: live holds, and visits ahead.
+"""Limits across calendars: a patient's live holds and visits ahead.
 
-A calendar knows only itself. Here each gateway keeps the holds that it saw placed, and
-the visits ahead of patients who lately booked, loaded once from the read model and kept
-up with what calendars answer here. Before anything is refused for it, it is asked
-again: holds of their calendars, visits of the read model. So no request is refused
-for what has ended; what other gateways saw less than ``BELIEVED_MS`` ago can be
-missed, and holds that they placed always are.
+A calendar knows only itself. Each gateway therefore keeps the holds it saw placed, and
+the visits ahead of patients who booked recently, loaded once from the read model and
+updated from calendars' answers. Before a refusal both are verified: holds with their
+calendars, visits with the read model. So no request is refused because of holds or
+visits that have ended. Visits made through other gateways less than ``BELIEVED_MS`` ago
+can be missed, and so can their holds until they are exchanged.
 """
 
 from __future__ import annotations
@@ -45,19 +45,20 @@ from gateway.config import GatewayConfig, GatewayPorts
 from gateway.wire.errors import Refused
 
 PATIENTS_MAX: Final = 10_000
-"""Of each kind; who has been quiet longest is forgotten first."""
+"""Patients remembered, of each kind; the least recently active is forgotten first."""
 HOLDS_MAX: Final = 64
-"""Holds that are remembered of one patient, for whom staff may place any number."""
+"""Holds remembered per patient, since staff may place any number."""
 BELIEVED_MS: Final = 60_000
-"""How long visits that were loaded are believed."""
+"""How long loaded visits are trusted."""
 VISITS_MAX: Final = 200
 PATIENCE_S: Final = 0.25
-"""How long a booking waits for the read model; without it nothing is refused here."""
+"""How long a booking waits for the read model; if it does not answer, nothing is
+refused."""
 DAY: Final = 24 * 60
 
 
 class Slot(Struct, frozen=True):
-    """What a patient wants: a visit at ``start``, of the type's length."""
+    """A requested visit: at ``start``, of the type's length."""
 
     provider_id: ProviderId
     visit_type: VisitTypeId
@@ -93,13 +94,13 @@ class Commitments:
         self._holds: OrderedDict[PatientId, OrderedDict[HoldId, HoldView | Millis]] = (
             OrderedDict()
         )
-        """Each as it was seen last, or only until when it lasts."""
+        """Holds by id: the last seen view, or only the time of expiry."""
         self._visits: OrderedDict[PatientId, _Loaded] = OrderedDict()
 
     # --- what calendars answered -------------------------------------------------
 
     def note_hold(self, view: HoldView) -> None:
-        """A hold was placed or extended here."""
+        """Note a hold placed or extended here."""
         self._note(view)
         if self._exchange is not None:
             self._exchange.tell(view)
@@ -112,7 +113,7 @@ class Commitments:
         self._stay_bounded(mine)
 
     def _learned(self, patient_id: PatientId, notes: Sequence[HoldNote]) -> None:
-        """Other gateways saw these holds placed, or extended."""
+        """Note holds placed or extended at other gateways."""
         if not notes:
             return
         mine = self._of(patient_id)
@@ -133,7 +134,7 @@ class Commitments:
             self._holds.popitem(last=False)
 
     def note_visit(self, view: BookingView) -> None:
-        """A booking was made or changed."""
+        """Note a new or changed booking."""
         loaded = self._visits.get(view.patient_id)
         if loaded is not None:
             loaded.visits[view.booking_id] = view
@@ -143,10 +144,12 @@ class Commitments:
     async def live_holds(
         self, patient_id: PatientId, known: Sequence[HoldView] = ()
     ) -> list[HoldView]:
-        """The patient's live holds, as placed; each is asked of its calendar.
+        """The patient's live holds, in order of placing.
 
-        ``known`` were seen elsewhere, on a feed. One whose calendar does not answer is
-        returned as it was last seen.
+        Each is verified with its calendar.
+
+        ``known`` were seen on a feed. A hold whose calendar does not answer is returned
+        as last seen.
         """
         for view in known:
             self._note(view)
@@ -155,7 +158,7 @@ class Commitments:
         return await self._confirmed(patient_id)
 
     async def _confirmed(self, patient_id: PatientId) -> list[HoldView]:
-        """The holds that are known here and that their calendars still have."""
+        """The known holds that their calendars still have."""
         mine = self._holds.get(patient_id)
         if mine is None:
             return []
@@ -175,7 +178,9 @@ class Commitments:
             elif not isinstance(reply, Unavailable):
                 mine.pop(hold_id, None)
             elif isinstance(known, HoldView):
-                live.append(known)  # as it was seen: other calendars are not to wait
+                live.append(
+                    known
+                )  # as last seen: one silent calendar must not delay the rest
         if not mine and self._holds.get(patient_id) is mine:
             del self._holds[patient_id]
         return live
@@ -189,20 +194,19 @@ class Commitments:
     async def check_hold(self, patient_id: PatientId, wanted: Slot) -> None:
         """Let a patient place a hold.
 
-        Raises:
-            Refused: they hold as many slots over all calendars as they may.
+        Raises: Refused: the patient is at the limit of holds over all calendars.
         """
         limit = self._holds_max
         mine = self._holds.get(patient_id)
         if not limit or mine is None or len(mine) < limit:
             return
-        live = await self._confirmed(patient_id)  # nothing shared is waited for
+        live = await self._confirmed(patient_id)  # does not wait for shared state
         if len(live) < limit or any(_is_it(hold, wanted) for hold in live):
             return  # a retry is answered by its calendar
         raise Refused(hold_limit(limit))
 
     async def slot_of(self, patient_id: PatientId, hold_id: HoldId) -> Slot | None:
-        """What a hold keeps; None if its calendar knows of no such hold."""
+        """The slot of a hold; None if its calendar has no such hold."""
         mine = self._holds.get(patient_id)
         view: object = None if mine is None else mine.get(hold_id)
         if not isinstance(view, HoldView):
@@ -224,7 +228,8 @@ class Commitments:
         """Let a patient book or move a visit.
 
         Raises:
-            Refused: they have as many visits ahead as they may, or one at that time.
+            Refused: the patient is at the limit of visits ahead, or has one at that
+            time.
         """
         if not self._visits_max and not self._overlaps:
             return
@@ -257,7 +262,7 @@ class Commitments:
         if counts and limit and len(others) >= limit:
             return Refusal(
                 RefusalCode.BOOKING_LIMIT,
-                f"A patient may have {limit} visits ahead, and you have. "
+                f"A patient may have {limit} visits ahead, and you have reached that. "
                 "Cancel one, or ask a clinic to book for you.",
             )
         if allow_overlap or not self._overlaps:
@@ -296,7 +301,9 @@ class Commitments:
         ]
 
     async def _load(self, patient_id: PatientId, now: Millis) -> _Loaded:
-        await become_task()  # a command of the socket is none, and a timeout needs one
+        await (
+            become_task()
+        )  # a socket command runs without a task, and a timeout needs one
         try:
             async with asyncio.timeout(PATIENCE_S):
                 rows, _ = await self._history.of_patient(
@@ -324,7 +331,7 @@ class Commitments:
             for kind in view.availability.visit_types:
                 if kind.visit_type == wanted.visit_type:
                     return wanted.start + kind.minutes
-        return wanted.start  # its calendar will say what is wrong
+        return wanted.start  # its calendar will answer with the error
 
 
 def _until(known: HoldView | Millis | None) -> int:

@@ -1,13 +1,13 @@
-"""Requests that arrive while a call to a shard is in flight travel in the next one.
+"""Batching: requests that arrive while a call to a shard is in flight go into the next.
 
 A call to a shard costs the same with one request as with a hundred, so there is one
 call in flight per shard and gateway, and everything that arrives meanwhile waits,
 bounded. An unknown outcome is retried with the same commands, hence the same keys,
 until their deadlines: the calendar gives it one effect.
 
-A shard that a calendar left names the one it moved to: the request goes there, with
-the same key, and so does all that follows. ``RequestQueue`` (request_queue.py) decides,
-without a clock or a wait of its own; ``Courier`` carries.
+A shard that a calendar left names the calendar's new shard: the request is forwarded
+there with the same key, and so are later ones. ``RequestQueue`` (request_queue.py)
+decides, without a clock or I/O; ``Courier`` does the I/O.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from gateway.calendars.request_queue import BatchingLimits, QueuedRequest, Reque
 
 _CHANCE = random.SystemRandom()
 HOPS_MAX = 4
-"""So many shards may send one request on; more means that a move is under way."""
+"""Maximum number of times a request is forwarded; more means a move is in progress."""
 
 log = structlog.get_logger("slotcast.gateway")
 
@@ -46,13 +46,13 @@ class _MovedMeanwhile(CalendarRecovering):
 
 
 class CourierTally(Struct):
-    """What an operator's metrics read; ``requests`` counts retries again."""
+    """Counts for the metrics; ``requests`` includes retries."""
 
     calls: int = 0
     requests: int = 0
     lost_calls: int = 0
     moved: int = 0
-    """Requests that were sent on to the shard their calendar moved to."""
+    """Requests forwarded to the shard their calendar moved to."""
     overloaded: int = 0
 
 
@@ -107,7 +107,7 @@ class Courier:
         for _ in range(HOPS_MAX + len(request.provider_ids)):
             try:
                 return await self._ask_parts(request)
-            except _MovedMeanwhile:  # now we know better how to divide it
+            except _MovedMeanwhile:  # the new shard is known now: divide again
                 continue
         raise CalendarRecovering
 
@@ -127,7 +127,7 @@ class Courier:
     async def _ask(self, shard: ShardId, request: Request) -> Reply:
         if self._closed:
             raise Unavailable("the gateway is stopping")
-        # Outside a task there is no future: the reply resumes the coroutine itself.
+        # Outside a task no future is needed: the reply resumes the coroutine itself.
         pending = pending_of(self._turns)
         if pending is not None:
             self._offer(shard, QueuedRequest(request, self._deadline(request), pending))
@@ -151,7 +151,10 @@ class Courier:
             self._start_sender(shard, queue)
 
     def _send_on(self, ticket: QueuedRequest, trouble: Trouble) -> None:
-        """A shard said where the calendar is now: nothing was done, so ask there."""
+        """Forward a request whose calendar has moved.
+
+        The old shard has not executed it.
+        """
         shard = ShardId(trouble.detail)
         self._links.moved(trouble.provider_id, shard)
         self.tally.moved += 1
@@ -191,12 +194,12 @@ class Courier:
                 elif len(queue):
                     await asyncio.sleep(queue.pause_ms(now) / 1000)
         except BaseException:
-            queue.close()  # no request may wait for a sender that has ended
+            queue.close()  # a request must not wait for a sender that has ended
             raise
         finally:
             del self._senders[shard]
             if not len(queue):
-                # Made-up ids must not leave a queue behind each.
+                # Requests with invented ids must not each leave a queue behind.
                 del self._queues[shard]
 
     async def _call(
@@ -212,7 +215,7 @@ class Courier:
         except Unavailable:
             replies = ()
         except Exception:
-            # A reply that cannot be read says nothing of what was done: ask again.
+            # An unreadable reply leaves the outcome unknown: retry.
             log.exception("a shard's reply cannot be read", shard=shard)
             replies = ()
         if len(replies) == len(batch):
@@ -223,7 +226,7 @@ class Courier:
             queue.lost(self._clock.now())
 
     def _sweep(self) -> None:
-        """Deadlines pass while a call hangs, too."""
+        """Answer requests whose deadline has passed, also while a call hangs."""
         self._sweeper = None
         now = self._clock.now()
         for queue in self._queues.values():

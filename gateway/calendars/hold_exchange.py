@@ -1,8 +1,8 @@
-"""Tells other gateways of the holds that were placed here, and learns of theirs.
+"""Exchanges placed holds with the other gateways.
 
-In the background: placing a hold never waits for it. After a patient's first hold here
-this gateway knows all of that patient's holds, so that every further gateway lets
-through one too many at most (docs/calendar.md).
+It runs in the background: placing a hold never waits for it. After a patient's first
+hold here this gateway knows all of that patient's holds, so each further gateway allows
+at most one too many (docs/calendar.md).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from actors.errors import Unavailable
 from care.sharing import HoldNote, SharedHolds
 
 AT_ONCE_MAX: Final = 256
-"""Holds of one exchange."""
+"""Maximum number of holds in one exchange."""
 DUE_MAX: Final = 10_000
-"""Holds that wait for an exchange; of more the others are not told."""
+"""Holds that may wait for an exchange; further ones are not shared."""
 GATHER_S: Final = 0.01
 PAUSE_AWAY_S: Final = 0.25
 
@@ -33,14 +33,14 @@ class HoldExchange:
     def __init__(self, store: SharedHolds, secret: bytes) -> None:
         self.store = store
         self.untold = 0
-        """Holds that the other gateways were not told of."""
+        """Holds that were not shared."""
         self.learned: Learned = lambda _patient_id, _notes: None
         self._secret = blake2b(secret).digest()[:32]
         self._due: dict[HoldId, HoldView] = {}
         self._news = asyncio.Event()
 
     def tell(self, view: HoldView) -> None:
-        """A hold was placed or extended here: the others are to know."""
+        """Queue a hold placed or extended here for the other gateways."""
         if len(self._due) >= DUE_MAX:
             self.untold += 1
             return
@@ -48,7 +48,7 @@ class HoldExchange:
         self._news.set()
 
     async def look(self, patient_id: PatientId) -> None:
-        """Learn now which holds a patient has; nothing while the store is away."""
+        """Fetch a patient's holds now; none while the store is unavailable."""
         try:
             notes = await self.store.find(self._key(patient_id))
         except Unavailable:
@@ -65,7 +65,10 @@ class HoldExchange:
                 await asyncio.sleep(GATHER_S)
 
     async def exchange(self) -> bool:
-        """Tell what is due, and learn the rest; False if the store is away."""
+        """Send queued holds and fetch requested ones.
+
+        False if the store is unavailable.
+        """
         batch = list(self._due.values())[:AT_ONCE_MAX]
         for view in batch:
             del self._due[view.hold_id]
@@ -88,6 +91,6 @@ class HoldExchange:
         return True
 
     def _key(self, patient_id: PatientId) -> str:
-        # Ids of patients can be guessed from a plain hash.
+        # A plain hash of a patient's id could be reversed by trying ids.
         text = patient_id.encode()
         return blake2b(text, digest_size=16, key=self._secret).hexdigest()

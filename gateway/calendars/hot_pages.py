@@ -1,12 +1,11 @@
-"""Pages of slots that were shown a moment ago, kept where every gateway finds them.
+"""Recently shown pages of slots, in a store shared by all gateways.
 
-Two uses, by name. A *week* is shown to watchers of a gateway that has just
-started, and only if the calendar itself says that it stands at exactly the page's
-``(epoch, version)``, which names one page (decision 0005). A page that was *last shown*
-over REST is shown again while its calendar is silent, marked as old and never as a
-position to go on from.
+Two uses, by name. A *week* is shown to watchers of a gateway that has just started, and
+only if the calendar itself reports exactly the page's ``(epoch, version)``, which names
+one page (decision 0005). A page *last shown* over REST is shown again while its
+calendar does not answer, marked as stale and never as a position to resume from.
 
-Keeping costs a request a look-up; the bytes are written in the background.
+Storing costs the request a look-up; the bytes are written in the background.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ FLUSH_S: Final = 1.0
 AT_ONCE_MAX: Final = 256
 """Pages written in one flush: a bound on the store's memory, with the life of each."""
 NOTED_MAX: Final = 20_000
-"""Pages of which we remember that they are kept."""
+"""Pages remembered as stored."""
 LAST_SHOWN_S: Final = 120.0
-"""Longer than any calendar takes to come back, and short enough to be worth seeing."""
+"""Longer than a calendar's recovery, and short enough for the page to be useful."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class KeptPage(Struct, frozen=True):
-    """A page, and when it was true; ``content`` is it ready for a frame, if known."""
+    """A page and its instant; ``content`` is its encoding for a frame, if known."""
 
     at: Millis
     view: SlotsView
@@ -53,9 +52,9 @@ class PageTally(Struct):
 
     kept: int = 0
     found: int = 0
-    """Pages that were there and were used."""
+    """Pages found and used."""
     missed: int = 0
-    """Pages that were not there, or not of the right position."""
+    """Pages missing, or of another position."""
     away: int = 0
     """Requests that the store did not answer."""
 
@@ -73,14 +72,14 @@ class PageShelf:
         self._waiting: OrderedDict[str, KeptPage] = OrderedDict()
 
     def wants(self, name: str, epoch: int, version: int) -> bool:
-        """Whether this position's page is not on the shelf, or not for long."""
+        """Whether this position's page is not stored, or expires soon."""
         noted = self._noted.get(name)
         if noted is None or noted[:2] != (epoch, version):
             return True
         return self._clock.now() - noted[2] > self._ttl_s * 500
 
     def offer(self, name: str, view: SlotsView, content: bytes = b"") -> None:
-        """Keep a page, soon; of those that wait the oldest make room."""
+        """Queue a page for storing; if the queue is full, the oldest is dropped."""
         if not self.wants(name, view.epoch, view.version):
             return
         now = self._clock.now()
@@ -94,7 +93,7 @@ class PageShelf:
             self._noted.popitem(last=False)
 
     async def flush(self) -> None:
-        """Write what waits; what cannot be written is offered again by others."""
+        """Write the queue; pages that cannot be written are dropped."""
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, OrderedDict()
@@ -109,7 +108,7 @@ class PageShelf:
             self.tally.kept += len(pages)
 
     async def find(self, names: Sequence[str]) -> Mapping[str, KeptPage]:
-        """Those of these pages that are there; none while the store is away."""
+        """The pages that are stored; none while the store is unavailable."""
         keys = {f"{self._use}:{name}": name for name in names}
         try:
             found = await self._store.find(list(keys))
@@ -121,19 +120,19 @@ class PageShelf:
             try:
                 pages[keys[key]] = _decode(page)
             except msgspec.MsgspecError:
-                continue  # written by another version of ours
+                continue  # written by another version of Slotcast
         return pages
 
 
 class OldPage(Struct, frozen=True):
-    """A page of a calendar that does not answer just now."""
+    """The last page of a calendar that does not answer."""
 
     view: SlotsView
     age_s: int
 
 
 class LastShown:
-    """Answers for a calendar that is silent, from what it said last."""
+    """Answers for a calendar that does not respond, from its last page."""
 
     def __init__(self, store: HotPages, clock: Clock, patience_s: float) -> None:
         self.shelf = PageShelf(store, clock, "shown", LAST_SHOWN_S)
@@ -143,7 +142,7 @@ class LastShown:
     async def ask(
         self, question: ReadSlots, asking: Callable[[], Awaitable[Reply]]
     ) -> Reply | OldPage:
-        """The calendar's answer, or an old page if there is none for a while.
+        """The calendar's answer, or a stale page if it does not answer in time.
 
         Raises:
             Unavailable: neither of them.
@@ -168,7 +167,7 @@ class LastShown:
         return self.shelf.wants(_name(question), epoch, version)
 
     async def run(self) -> None:
-        """Keep what is shown, until cancelled."""
+        """Write queued pages, until cancelled."""
         while True:
             await asyncio.sleep(FLUSH_S)
             await self.shelf.flush()

@@ -1,9 +1,9 @@
-"""Bookings that this gateway has just seen change: a patient reads their own writes.
+"""Recently changed bookings, so that patients read their own writes.
 
-The read model is a moment behind. Laying the latest answers of the calendars over its
-rows, the newer version winning, shows a patient their own change at once and needs no
-waiting. Bounded: patients who have been quiet longest are forgotten first, and by then
-the read model has long caught up.
+The read model is a moment behind. The calendars' latest answers are merged with its
+rows, the newer version winning, so that patients see their own changes at once.
+Bounded: the least recently active patients are forgotten first; by then the read model
+has caught up.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from actors.domain.messages.answers import BookingView
 
 _PATIENTS_MAX: Final = 10_000
 _BOOKINGS_MAX: Final = 64
-"""Of one patient; enough for anything but an attack on themself."""
+"""Bookings remembered per patient."""
 
 
 class RecentBookings:
@@ -29,7 +29,7 @@ class RecentBookings:
         )
 
     def note(self, view: BookingView) -> None:
-        """A calendar has answered this; older views of the same booking give way."""
+        """Note a calendar's answer; it replaces older views of the same booking."""
         mine = self._patients.setdefault(view.patient_id, OrderedDict())
         self._patients.move_to_end(view.patient_id)
         known = mine.get(view.booking_id)
@@ -43,11 +43,11 @@ class RecentBookings:
             self._patients.popitem(last=False)
 
     def of(self, patient_id: PatientId) -> Mapping[BookingId, BookingView]:
-        """The patient's, by booking id."""
+        """The patient's recent bookings, by id."""
         return self._patients.get(patient_id, {})
 
     def forget(self, view: BookingView) -> None:
-        """The read model has reached this view."""
+        """Forget a view that the read model has reached."""
         mine = self._patients.get(view.patient_id)
         if mine is not None and mine.get(view.booking_id) is view:
             del mine[view.booking_id]

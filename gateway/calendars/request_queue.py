@@ -1,6 +1,6 @@
-"""What waits for one shard, and what is in flight to it: without a clock or a wait.
+"""The requests waiting for one shard and in flight to it; no clock, no I/O.
 
-gateway/calendars/courier.py carries it there and back.
+gateway/calendars/courier.py does the I/O.
 """
 
 from __future__ import annotations
@@ -38,23 +38,25 @@ class BatchingLimits(Struct, frozen=True):
     """Requests waiting; more are refused as Overloaded: 2 s of work of a shard."""
     batch_max: int = 256
     batch_bytes: int = 64 * 1024
-    """A call below about 100 KiB travels inline; larger ones take a slow path."""
+    """Maximum bytes of a call: below about 100 KiB Ray sends it inline, larger ones
+    take a slow path."""
     call_ms: int = 6000
     """How long a call may take before its outcome counts as unknown."""
     command_ms: int = 10_000
-    """The patience for a command that carries no deadline."""
+    """Deadline of a command that carries none."""
     read_ms: int = 5000
-    """How long a read is tried."""
+    """How long a read is retried."""
     backoff_ms: int = 20
     backoff_max_ms: int = 250
-    """The pause after a lost call doubles from the first to the second, jittered."""
+    """Pause after a lost call: doubles from the first value to the second, with
+    jitter."""
 
 
 class Waiter(Protocol):
-    """What a request's answer is given to, once: a future, or what takes its place."""
+    """Receives a request's answer, once: a future, or a ``Pending``."""
 
     def done(self) -> bool:
-        """Whether it was answered, or waits no longer."""
+        """True once it was answered or abandoned."""
         ...
 
     def set_result(self, result: Reply, /) -> None:
@@ -67,7 +69,7 @@ class Waiter(Protocol):
 
 
 class QueuedRequest:
-    """A request on its way, and what waits for its answer."""
+    """A request in the queue or in flight, and the receiver of its answer."""
 
     __slots__ = ("deadline", "future", "hops", "request", "weight")
 
@@ -77,11 +79,11 @@ class QueuedRequest:
         self.future = future
         self.weight = weight_of(request)
         self.hops = 0
-        """How many shards said that its calendar has moved."""
+        """How often it was forwarded."""
 
 
 def weight_of(request: Request) -> int:
-    """About how many bytes a request takes; estimated, for encoding costs more."""
+    """Estimated size of a request in bytes; encoding it would cost more."""
     if isinstance(request, SetAvailability | RegisterProvider):
         return 4096
     if isinstance(request, ReadNextFree | ReadPositions):
@@ -92,7 +94,7 @@ def weight_of(request: Request) -> int:
 
 
 class RequestQueue:
-    """What waits for one shard and what is in flight; at most one call at a time.
+    """The queue of one shard; at most one call is in flight.
 
     The owner must send what ``next_batch`` returns and report how it ended, with
     ``replied`` or ``lost``. Instants are Millis.
@@ -110,13 +112,13 @@ class RequestQueue:
         return len(self._waiting) + len(self._in_flight)
 
     def offer(self, ticket: QueuedRequest) -> None:
-        """Let a request wait. Raises Overloaded if too many do."""
+        """Add a request. Raises Overloaded if the queue is full."""
         if len(self._waiting) >= self._limits.waiting_max:
             raise Overloaded
         self._waiting.append(ticket)
 
     def next_batch(self, now: int) -> Sequence[QueuedRequest]:
-        """What to send now; empty if a call is in flight, or nothing may be sent."""
+        """The next batch to send; empty if a call is in flight or a pause is due."""
         if self._in_flight or self.pause_ms(now):
             return ()
         batch: list[QueuedRequest] = []
@@ -137,13 +139,13 @@ class RequestQueue:
     def pause_ms(self, now: int) -> int:
         """How long to wait before the next call may go out."""
         pause = max(0, self._not_before - now)
-        # A longer one than we ever ask for means that the clock was set back.
+        # Longer than any pause: the clock was set back.
         return pause if pause <= self._limits.backoff_max_ms else 0
 
     def replied(
         self, replies: Sequence[ShardReply], now: int
     ) -> Sequence[tuple[QueuedRequest, Trouble]]:
-        """The call came back: answer whom it answers; the rest is sent again.
+        """Handle a reply: answer its requests; the rest are sent again.
 
         Returns the requests whose calendar has moved, for another shard's queue.
         """
@@ -164,7 +166,7 @@ class RequestQueue:
         return moved
 
     def lost(self, now: int) -> None:
-        """It is unknown what became of the call: its requests are sent again."""
+        """Handle a call with an unknown outcome: its requests are sent again."""
         batch, self._in_flight = self._in_flight, []
         self._retry(batch, now)
 
@@ -188,7 +190,7 @@ class RequestQueue:
         self._in_flight = []
 
     def _retry(self, tickets: Sequence[QueuedRequest], now: int) -> None:
-        """Put tickets back in front, in order, and wait a little, jittered."""
+        """Put tickets back at the front, in order, and pause with jitter."""
         self._waiting.extendleft(reversed(tickets))
         ceiling = min(
             self._limits.backoff_max_ms, self._limits.backoff_ms << self._losses
@@ -198,7 +200,7 @@ class RequestQueue:
 
 
 def _settle(ticket: QueuedRequest, reply: ShardReply, now: int) -> bool:
-    """Give the reply to whom it is for; False if the request must be sent again."""
+    """Deliver a reply; False if the request must be sent again."""
     if isinstance(reply, Trouble):
         if reply.code in _RETRIED and now < ticket.deadline:
             return False
@@ -212,7 +214,7 @@ def _settle(ticket: QueuedRequest, reply: ShardReply, now: int) -> bool:
 
 
 def _error_of(trouble: Trouble) -> Unavailable:
-    """The error a caller sees for a shard's trouble."""
+    """The error shown to a caller for a shard's error."""
     kinds: dict[TroubleCode, type[Unavailable]] = {
         TroubleCode.OVERLOADED: Overloaded,
         TroubleCode.JOURNAL_FULL: JournalFull,

@@ -26,7 +26,7 @@ _WORDS_MAX: Final = 200
 
 
 def operations(clinics: ClinicService) -> list[Operation]:
-    """What can be asked about clinics."""
+    """The operations on clinics."""
     return [_find(clinics), _show(clinics), _put(clinics)]
 
 
@@ -49,7 +49,7 @@ def _find(clinics: ClinicService) -> Operation:
         handler=find,
         tag="clinics",
         query=(
-            Query("query", "Beginnings of words in names and cities; all must match."),
+            Query("query", "Prefixes of words in names and cities; all must match."),
             limit_query(_PAGE, _PAGE_MAX),
             CURSOR_QUERY,
         ),
@@ -98,7 +98,7 @@ def _put(clinics: ClinicService) -> Operation:
         path="/v1/clinics/{clinic_id}",
         action=Action.PUT_CLINIC,
         name="put_clinic",
-        summary="Add a clinic, or replace all that is known of it",
+        summary="Add a clinic, or replace its record",
         handler=put,
         tag="clinics",
         body=ClinicDetails,

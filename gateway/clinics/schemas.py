@@ -27,7 +27,7 @@ Country = Annotated[
 
 
 class ClinicBody(Struct, frozen=True):
-    """Where patients are received."""
+    """A clinic."""
 
     clinic_id: str
     name: str
@@ -49,9 +49,9 @@ class ClinicList(Struct, frozen=True):
 
 
 class ClinicDetails(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All there is to know of a clinic; what is left out becomes empty.
+    """A clinic's whole record; fields left out become empty.
 
-    ``clinic_id`` may come along from a GET; the address says which clinic it is.
+    ``clinic_id`` may be included, as in the answer of GET; it must match the path.
     """
 
     name: Name
@@ -67,7 +67,7 @@ class ClinicDetails(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ClinicRequest(ClinicDetails, frozen=True, kw_only=True):
-    """The clinic of a provider who is registered."""
+    """The clinic in a provider's registration."""
 
     clinic_id: ClinicRef
 
@@ -82,13 +82,13 @@ def clinic_of(clinic_id: str, details: ClinicDetails) -> Clinic:
 
 
 def clinic_tag(clinic: Clinic) -> bytes:
-    """The ETag of a clinic's record: another one whenever any of it is different."""
+    """The ETag of a clinic's record; it changes with any field."""
     content = msgspec.json.encode(clinic)
     return b'"c%b"' % blake2b(content, digest_size=8).hexdigest().encode()
 
 
 def clinic_body(clinic: Clinic) -> ClinicBody:
-    """A clinic, as the wire has it."""
+    """The response body for a clinic."""
     return ClinicBody(
         clinic_id=clinic.clinic_id,
         name=clinic.name,

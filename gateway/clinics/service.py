@@ -30,12 +30,12 @@ from gateway.clinics.schemas import (
 from gateway.wire.errors import FieldError, InvalidRequest, NotFound, VersionBehind
 
 BELIEVED_S: Final = 5.0
-"""How long a record is shown until it is read again: another gateway may change it."""
+"""How long a record is cached: another gateway may change it."""
 _KNOWN_MAX: Final = 5_000
 
 
 class ClinicService:
-    """What callers do with clinics.
+    """The operations on clinics.
 
     Every method may raise the errors of gateway/wire/errors.py, and Unavailable.
     """
@@ -52,14 +52,14 @@ class ClinicService:
         self._known: OrderedDict[ClinicId, tuple[float, Clinic]] = OrderedDict()
 
     async def find(self, words: str, cursor: str, limit: int) -> ClinicList:
-        """A page of clinics that have all words, by name."""
+        """A page of clinics that match all words, by name."""
         try:
             clinics, following = await self._directory.find_clinics(
                 words, after=cursor, limit=limit
             )
         except ValueError:
             raise InvalidRequest(
-                "", FieldError("cursor", "is not valid; begin without it")
+                "", FieldError("cursor", "is not valid; start again without one")
             ) from None
         return ClinicList([clinic_body(clinic) for clinic in clinics], following)
 
@@ -70,10 +70,10 @@ class ClinicService:
         details: ClinicDetails,
         known: str = "",
     ) -> Clinic:
-        """Add a clinic, or replace all that is known of it.
+        """Add a clinic, or replace its record.
 
-        ``known`` is the ETag of the record that the caller changes, "*" any that is
-        there, "" none at all. Raises VersionBehind: the record is another one.
+        ``known`` is the ETag of the record to replace; "*": any existing record, "":
+        none is required. Raises VersionBehind: the record has another ETag.
         """
         await self._access.to_clinic(caller, Action.PUT_CLINIC, clinic_id)
         if details.clinic_id not in (None, clinic_id):
@@ -100,7 +100,7 @@ class ClinicService:
             raise VersionBehind(tag if not is_known else b"")
 
     async def record(self, clinic_id: ClinicId) -> Clinic:
-        """The clinic as it is now. Raises NotFound."""
+        """The clinic's present record. Raises NotFound."""
         clinics = await self._directory.clinics([clinic_id])
         if clinic_id not in clinics:
             raise NotFound(code="clinic_not_found")
@@ -108,16 +108,19 @@ class ClinicService:
         return clinics[clinic_id]
 
     async def kept(self, request: ClinicRequest) -> Clinic:
-        """The record of a clinic that a provider is registered with; made if new.
+        """The record of a clinic named in a registration; created if new.
 
-        One that exists stays as it is, whatever the request leaves out or says.
+        An existing record is not changed by the request.
         """
         check_zone(request.time_zone, "clinic.time_zone")
         clinic = clinic_of(request.clinic_id, request)
         return await self._directory.keep_clinic(clinic)
 
     async def shown(self, copy: Clinic) -> Clinic:
-        """The record of a clinic, ``BELIEVED_S`` old at most, or else this copy."""
+        """The record of a clinic, at most ``BELIEVED_S`` old.
+
+        This copy if there is none.
+        """
         known = self._known.get(copy.clinic_id)
         if known is not None and self._now() - known[0] < BELIEVED_S:
             return known[1]
@@ -136,7 +139,10 @@ class ClinicService:
             self._known.popitem(last=False)
 
     async def _check_zone_stays(self, clinic: Clinic) -> None:
-        """Calendars count their days in the zone that they were begun with."""
+        """Refuse another zone.
+
+        Calendars count their days in the zone they were created with.
+        """
         known = (await self._directory.clinics([clinic.clinic_id])).get(
             clinic.clinic_id
         )

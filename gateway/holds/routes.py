@@ -26,7 +26,7 @@ _HOLD_REFUSALS = ("hold_not_found", "hold_expired", "hold_confirmed")
 
 
 def operations(holds: HoldService) -> list[Operation]:
-    """What can be asked about holds."""
+    """The operations on holds."""
     decoder = json.Decoder(HoldRequest)
 
     async def place(call: Call) -> Reply:
@@ -70,7 +70,7 @@ def operations(holds: HoldService) -> list[Operation]:
             path="/v1/holds",
             action=Action.LIST_HOLDS,
             name="list_holds",
-            summary="The caller's own live holds, as placed",
+            summary="The caller's own live holds, in order of placing",
             handler=live,
             tag="holds",
             answers={200: HoldList},
@@ -91,7 +91,7 @@ def operations(holds: HoldService) -> list[Operation]:
             path="/v1/holds/{hold_id}",
             action=Action.RELEASE_HOLD,
             name="release_hold",
-            summary="Give a held slot back",
+            summary="Release a held slot",
             handler=release,
             tag="holds",
             answers={204: None},
@@ -102,7 +102,7 @@ def operations(holds: HoldService) -> list[Operation]:
             path="/v1/holds/{hold_id}/extend",
             action=Action.EXTEND_HOLD,
             name="extend_hold",
-            summary="Let a hold last as long again; says how often it still can",
+            summary="Extend a hold; the answer says how often it can still be extended",
             handler=extend,
             tag="holds",
             answers={200: HoldBody},

@@ -24,7 +24,7 @@ from gateway.wire.formats import Instant, millis_text, minute_text
 class HoldRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Reserve a slot. ``patient_id`` is for staff, who hold for a patient.
 
-    ``moving``: the patient's own booking that is to move there; its time is free to it.
+    ``moving``: the patient's own booking to be moved there; its time counts as free.
     """
 
     provider_id: ProviderRef
@@ -35,9 +35,11 @@ class HoldRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HoldBody(Struct, frozen=True, omit_defaults=True):
-    """A hold: the slot is kept until ``expires_at``, for so long when it was answered.
+    """A hold: the slot is kept until ``expires_at``.
 
-    A device whose clock is wrong counts ``expires_in_ms`` down.
+    ``expires_in_ms`` is the remaining time at the answer.
+
+    A device with a wrong clock should count ``expires_in_ms`` down.
     ``extensions_left``: how often it can still be extended, each time from then on.
     """
 
@@ -59,13 +61,13 @@ class HoldBody(Struct, frozen=True, omit_defaults=True):
 
 
 class HoldList(Struct, frozen=True):
-    """Live holds, as placed."""
+    """Live holds, in order of placing."""
 
     items: list[HoldBody]
 
 
 def hold_body(view: HoldView, now: Millis) -> HoldBody:
-    """A calendar's view of a hold, as the wire has it."""
+    """The response body for a calendar's view of a hold."""
     return HoldBody(
         hold_id=view.hold_id,
         provider_id=view.provider_id,

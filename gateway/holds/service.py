@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class HoldService:
-    """What callers do with holds.
+    """The operations on holds.
 
     Every method may raise Refused, the errors of gateway/wire/errors.py, and
     Unavailable.
@@ -96,7 +96,7 @@ class HoldService:
         )
 
     async def live(self, caller: Caller | None) -> HoldList:
-        """The caller's live holds, as placed."""
+        """The caller's live holds, in order of placing."""
         caller = signed_in(caller)
         permission = PERMISSIONS[Action.LIST_HOLDS, caller.role, Relation.OWN]
         if not permission.allows or caller.patient_id is None:
@@ -117,7 +117,7 @@ class HoldService:
     async def extend(
         self, caller: Caller | None, key: str | None, held: str
     ) -> HoldBody:
-        """Let a hold last as long again from now on."""
+        """Extend a hold by its full duration from now."""
         caller, provider_id = await self._access.to_object(
             caller, Action.EXTEND_HOLD, "hld", held
         )
@@ -134,7 +134,7 @@ class HoldService:
         )
 
     async def release(self, caller: Caller | None, key: str | None, held: str) -> Done:
-        """Give the slot back."""
+        """Release the slot."""
         caller, provider_id = await self._access.to_object(
             caller, Action.RELEASE_HOLD, "hld", held
         )

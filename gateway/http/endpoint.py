@@ -53,18 +53,21 @@ class Query:
 
 
 CURSOR_QUERY: Final = Query(
-    "cursor", "Where to continue: next_cursor of the page before."
+    "cursor", "Where to continue: next_cursor of the previous page."
 )
 
 
 def limit_query(default: int, highest: int) -> Query:
     """The parameter for the length of a page."""
     schema = {"type": "integer", "minimum": 1, "maximum": highest, "default": default}
-    return Query("limit", "How many at most.", schema)
+    return Query("limit", "Maximum number of items.", schema)
 
 
 class HttpHead(NamedTuple):
-    """What only requests over HTTP have. ``address``: behind trusted proxies."""
+    """Attributes of requests over HTTP.
+
+    ``address``: the client's, behind trusted proxies.
+    """
 
     address: str
     headers: Mapping[bytes, bytes]
@@ -111,7 +114,7 @@ class Call:
 
     @property
     def address(self) -> str:
-        """Where the request came from; the server resolves trusted proxies."""
+        """The client's address; the server resolves trusted proxies."""
         return self._head.address
 
     def path(self, name: str) -> str:
@@ -134,10 +137,10 @@ class Call:
         return self._query.get(name) or None
 
     def check_query(self, known: frozenset[str]) -> None:
-        """Refuse parameters that nothing reads: a typo must not widen an answer.
+        """Refuse unknown parameters: a typo must not widen an answer.
 
         Raises:
-            InvalidRequest: some are not ``known``; names the nearest that are.
+            InvalidRequest: some are not in ``known``; the error names the nearest ones.
         """
         if self._query is None:
             self._query = _parse_query(self._head.query)
@@ -218,9 +221,9 @@ class Operation:
     body_required: bool = True
     query: Sequence[Query] = ()
     example: Any = None
-    """A body for the document, where the schema alone would not show a useful one."""
+    """An example body for the document, where the schema alone gives no useful one."""
     refusals: Sequence[str] = ()
-    """Codes beyond those that everything of its kind can answer with."""
+    """Error codes beyond those common to all operations of its kind."""
 
     @property
     def public(self) -> bool:
@@ -269,7 +272,7 @@ def _call_of(scope: Scope) -> Call:
 
 @dataclass(frozen=True)
 class RequestGate:
-    """Authentication and limits of every request, and the count of its refusals."""
+    """Authentication and limits of every request, and the count of refusals."""
 
     authenticator: Authenticator
     limits: RateLimits
@@ -307,7 +310,7 @@ class Endpoint:
         self._allow = ", ".join(sorted(methods))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; whatever fails, the client gets a well-formed answer."""
+        """Answer one request; every failure becomes a well-formed answer."""
         try:
             operation = self._operations.get(scope["method"])
             reply = await self._answer(operation, scope, receive)

@@ -59,7 +59,7 @@ RIGHT_OF: Final = "x-right-of"
 AUDITED: Final = "x-audited"
 """Where it stands whether a route's requests are audited; not in the document."""
 REFUSALS: Final = "x-refusals"
-"""Where a route's own refusals stand until they are described; not in the document."""
+"""Key of a route's own refusals until they are described; not in the document."""
 
 
 class Body(BaseModel):
@@ -75,13 +75,16 @@ class Answer(BaseModel):
 
 
 class Page(BaseModel):
-    """Query parameters of a list. ``cursor`` is ``next_cursor`` of the page before."""
+    """Query parameters of a list.
+
+    ``cursor`` is ``next_cursor`` of the previous page.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    limit: int = Field(50, ge=1, le=200, description="How many at most.")
+    limit: int = Field(50, ge=1, le=200, description="Maximum number of items.")
     cursor: str | None = Field(
-        None, max_length=200, description="next_cursor of the page before."
+        None, max_length=200, description="next_cursor of the previous page."
     )
 
 

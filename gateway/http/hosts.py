@@ -1,8 +1,8 @@
 """Names under which this server answers.
 
-A page can let its own name point at an address of this machine or of a private
-network, and its script is then taken for one of ours by the browser (DNS rebinding).
-Where the public address of the site is known, other names are refused.
+A page can point its own host name at an address of this machine or of a private
+network; the browser then treats its script as one of this site (DNS rebinding). If the
+site's public URL is known, other names are refused.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class HostGuard:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or say that it came to the wrong server."""
+        """Pass a request on, or answer 421."""
         if scope["type"] == "http" and scope["path"] not in FREE_PATHS:
             host = next((v for name, v in scope["headers"] if name == b"host"), b"")
             if not self._hosts.allows(host.decode("latin-1")):

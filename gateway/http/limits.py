@@ -1,9 +1,9 @@
-"""Request limits: how often one caller may ask, and how much. All bounded.
+"""Request limits: rate per caller, sizes, and requests in flight.
 
 A token bucket per signed-in person, or without a token per address, per /64 of IPv6:
-``rate`` tokens flow in each second up to ``burst``, each request takes one. Buckets of
-callers who have been away longest are forgotten first; a forgotten bucket is a full
-one. How several gateways share them is in access/rate_budgets.py.
+``rate`` tokens are added each second up to ``burst``, each request takes one. The least
+recently used buckets are dropped first; a dropped bucket is a full one. How several
+gateways share them is in access/rate_budgets.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from gateway.wire.replies import problem_reply, send_reply
 
 
 class RateLimits:
-    """The buckets of people and of addresses; with a ``settlement``, all gateways'."""
+    """The buckets of people and of addresses.
+
+    With a ``settlement``, shared by all gateways.
+    """
 
     def __init__(
         self,
@@ -46,7 +49,7 @@ class RateLimits:
         """Count one request.
 
         Raises:
-            TooManyRequests: the caller asks more often than they may.
+            TooManyRequests: the caller exceeds the rate of requests.
         """
         if not self._on:
             return
@@ -58,10 +61,10 @@ class RateLimits:
             raise TooManyRequests(wait_s)
 
     def admit_topics(self, caller: Caller | None, address: str, count: int) -> None:
-        """Count so many subscriptions to topics, a token each.
+        """Count subscriptions to topics, a token each.
 
         Raises:
-            TooManyRequests: the caller subscribes more often than they may.
+            TooManyRequests: the caller exceeds the rate of subscriptions.
         """
         if not self._on:
             return
@@ -86,7 +89,7 @@ class RequestBounds:
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer that it is beyond a bound."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

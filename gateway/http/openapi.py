@@ -61,7 +61,7 @@ with the first answer. Live changes: see `/asyncapi.json`.
 def document(
     operations: Sequence[Operation], version: str, url: str = ""
 ) -> dict[str, Any]:
-    """The whole document, OpenAPI 3.1; ``url`` is where the public reaches us."""
+    """The whole document, OpenAPI 3.1; ``url`` is the site's public one."""
     types = _types(operations)
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     schema_of = dict(zip(types, schemas, strict=True))
@@ -129,7 +129,7 @@ def codes_of_right(right: str, of: str) -> list[str]:
 
 
 def _describe_refusals(operation: dict[str, Any]) -> None:
-    """Problems instead of FastAPI's own errors, and the token where one is needed."""
+    """Describe problems instead of FastAPI's own errors, and the token."""
     anyone = operation.get(RIGHT) == "anyone"
     operation["security"] = [{}, {"bearer": []}] if anyone else [{"bearer": []}]
     operation.pop(AUDITED, None)
@@ -148,14 +148,14 @@ def _describe_refusals(operation: dict[str, Any]) -> None:
 
 
 def _show_example(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """The example of a body's model beside its schema, as operations have theirs."""
+    """Move the example of a body's model beside its schema, as for operations."""
     for media in operation.get("requestBody", {}).get("content", {}).values():
         name = str(media["schema"].get("$ref", "")).rpartition("/")[2]
         media["example"] = schemas.get(name, {}).get("example")
 
 
 def codes_of(operation: Operation) -> list[str]:
-    """Every code that an operation may be refused with, in the table's order."""
+    """Every error code of an operation, in the table's order."""
     found = {*_EVERYWHERE, *operation.refusals}
     if not operation.public:
         found.update(_SIGNED_IN)
@@ -200,7 +200,7 @@ def _operation(
 
 
 def _who_may(operation: Operation) -> str:
-    """The table of access in a sentence."""
+    """An operation's row of the table of rights, as a sentence."""
     if operation.public or operation.action is None:
         return "Public: needs no token."
     may = [
@@ -222,7 +222,7 @@ def example_of(schema: dict[str, Any], components: dict[str, Any]) -> Any:
             return schema[word][0]
     if schema.get("type") == "object":
         fields = schema.get("properties", {})
-        # Where everything is optional, what has an example shows the way.
+        # If every field is optional, those with an example are shown.
         shown = schema.get("required") or [
             name for name, field in fields.items() if "examples" in field
         ]
@@ -331,10 +331,10 @@ _PATH_EXAMPLES: Final = {
 _TAGS: Final = {
     "auth": "Accounts: registering, signing in, sessions and passwords.",
     "jobs": "Background jobs, for operators.",
-    "bookings": "Visits that are booked, and what becomes of them.",
-    "holds": "Slots that are reserved for a short while.",
-    "providers": "Who can be visited, and when.",
-    "clinics": "Where patients are received.",
+    "bookings": "Booked visits, from booking to completion.",
+    "holds": "Slots reserved for a short time.",
+    "providers": "Providers and their free slots.",
+    "clinics": "Clinics and their addresses.",
     "staff": "Profiles, rules, leave and schedules.",
     "live": "Changes as they happen; see also `/asyncapi.json`.",
     "system": "Health, metrics and documents.",
@@ -344,6 +344,6 @@ _TAGS: Final = {
 _STATUS_WORDS: Final = {
     200: "Done.",
     201: "Made.",
-    204: "Done; there is nothing to show.",
+    204: "Done; no content.",
     304: "Nothing has changed since the tag in If-None-Match.",
 }

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of paths that are not operations.
+"""Parts of the OpenAPI document for paths that are not operations.
 
 Health, documents and the stream are written here by hand; routes that were added to
 FastAPI describe themselves.
@@ -59,7 +59,7 @@ def beside(refusals: dict[str, Any]) -> dict[str, Any]:
         "text/plain; version=0.0.4; charset=utf-8",
     )
     metrics["responses"]["403"] = {
-        "description": "`forbidden`: not from here, and not with this token",
+        "description": "`forbidden`: not from this machine, and not with this token",
         "content": refusals["503"]["content"],
     }
     documents = {
@@ -67,7 +67,7 @@ def beside(refusals: dict[str, Any]) -> dict[str, Any]:
         for name, title in (("openapi", "OpenAPI"), ("asyncapi", "AsyncAPI"))
     }
     return {
-        "/healthz": {"get": page("healthz", "Whether the process lives", anything)},
+        "/healthz": {"get": page("healthz", "Whether the process is alive", anything)},
         "/readyz": {"get": readyz},
         "/metrics": {"get": metrics},
         **documents,
@@ -99,13 +99,14 @@ def _stream(refusals: dict[str, Any]) -> dict[str, Any]:
             {
                 "name": "Last-Event-ID",
                 "in": "header",
-                "description": "The id of the last event seen: go on from there.",
+                "description": "The id of the last event received: "
+                "the stream resumes after it.",
                 "schema": {"type": "string"},
             },
         ],
         "responses": {
             "200": {
-                "description": "Events until either side leaves.",
+                "description": "Events until either side closes the stream.",
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             },
             **refusals,
@@ -115,7 +116,7 @@ def _stream(refusals: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_routes_of(app: FastAPI, described: dict[str, Any]) -> dict[str, Any]:
-    """The document with what FastAPI's own routes say of themselves."""
+    """The document merged with the description of FastAPI's own routes."""
     own = [route for route in app.routes if isinstance(route, APIRoute)]
     if not own:
         return described

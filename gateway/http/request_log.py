@@ -45,7 +45,7 @@ class StoppingAnswer:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and answer it if it is cancelled before its answer."""
+        """Pass a request on; answer 503 if it is cancelled before its answer."""
         begun = False
 
         async def answer(message: Message) -> None:
@@ -57,7 +57,8 @@ class StoppingAnswer:
             await self._app(scope, receive, answer)
         except asyncio.CancelledError:
             # The server is stopping and waits no longer. Whether the command was
-            # done is unknown here; the journal knows, and answers the same key.
+            # executed is unknown here; a retry with the same key gets the answer from
+            # the journal.
             task = asyncio.current_task()
             if begun or task is None:
                 raise
@@ -139,4 +140,5 @@ class RequestLog:
 _METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
 )
-"""Anything else is one word in the metrics, or a client could fill them."""
+"""Unknown methods share one label in the metrics, which a client could otherwise
+fill."""

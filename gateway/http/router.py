@@ -1,8 +1,8 @@
 """Routes a request to its operation by one look-up, without the framework.
 
-The framework's own stack of wrappers costs more per request than a booking's whole
-answer, and our endpoints need none of it: they answer their own errors. So paths of
-operations are taken here, and everything else goes on to the framework.
+FastAPI's middleware stack costs more per request than a booking's whole answer, and
+operations do not need it: they answer their own errors. So paths of operations are
+dispatched here, and all others by FastAPI.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class OperationRouter:
 class GatewayApp(FastAPI):
     """FastAPI for documents and ordinary routes, behind the gateway's middleware.
 
-    ``front`` takes every HTTP request, ``live`` the live socket, whose thousands may
-    all come at once; other sockets and the lifespan go to FastAPI.
+    ``front`` takes every HTTP request, ``live`` the live socket, of which thousands may
+    arrive at once; other sockets and the lifespan go to FastAPI.
     """
 
     front: ASGIApp
@@ -66,5 +66,5 @@ class GatewayApp(FastAPI):
             await self.behind(scope, receive, send)
 
     async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """FastAPI itself, for everything but operations and the live socket."""
+        """FastAPI, for everything except operations and the live socket."""
         await super().__call__(scope, receive, send)

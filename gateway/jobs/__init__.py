@@ -1,1 +1,1 @@
-"""Background jobs for operators: how many there are, dead letters, resending."""
+"""Background jobs for operators: counts, dead letters, resending."""

@@ -1,4 +1,4 @@
-"""``/v1/jobs``: what operators see of background jobs, and what they can do."""
+"""``/v1/jobs``: background jobs, for operators."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.wire.formats import millis_text
 router = FeatureRouter(prefix="/v1/jobs", tags=["jobs"])
 
 RESEND_MAX = 1_000
-"""Dead letters that one request may name."""
+"""Maximum number of ids in one request."""
 
 
 class JobCountsAnswer(Answer):
@@ -52,7 +52,7 @@ class DeadJobsPage(Answer):
 
 
 class ResendBody(Body):
-    """Which dead letters to make due again; without ``ids`` all of them."""
+    """Dead letters to resend; without ``ids`` all of them."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"ids": [17, 21]}})
 
@@ -60,7 +60,7 @@ class ResendBody(Body):
 
 
 class ResendAnswer(Answer):
-    """How many were made due again."""
+    """Number of jobs made due again."""
 
     resent: int
 
@@ -113,7 +113,7 @@ async def dead_jobs(page: PageDep, jobs: QueueDep) -> DeadJobsPage:
 async def resend_jobs(
     request: Request, body: ResendBody, jobs: QueueDep
 ) -> ResendAnswer:
-    """Make dead letters due again, once their cause is removed."""
+    """Resend dead letters, after their cause has been removed."""
     return ResendAnswer(resent=await jobs.resend(body.ids, now=_now(request)))
 
 

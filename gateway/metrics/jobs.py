@@ -1,7 +1,7 @@
-"""Background jobs as Prometheus metrics: how many wait, are late, or are given up.
+"""Background jobs as Prometheus metrics: waiting, overdue and dead ones.
 
-Every gateway shows the same numbers, for all share one queue; they are counted in SQL
-at most every ``FRESH_S``, and a store that does not answer does not hold up the page.
+Every gateway reports the same numbers, since all share one queue; they are counted in
+SQL at most every ``FRESH_S``, and a store that does not answer does not delay the page.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from care.jobs.jobs import JobCounts
 from care.jobs.ports import JobSource
 
 FRESH_S: Final = 10.0
-"""Counting reads an index of all jobs, so it is not done for each scrape."""
+"""Seconds between two counts: counting reads an index of all jobs."""
 TIMEOUT_S: Final = 1.0
 
 
@@ -34,7 +34,7 @@ class JobCollector(Collector):
         self._counts: JobCounts | None = None
 
     async def refresh(self) -> None:
-        """Count, unless that was done just now. Raises nothing."""
+        """Count, unless the counts are fresh. Raises nothing."""
         async with self._asking:
             if monotonic() - self._at < FRESH_S:
                 return
@@ -46,7 +46,7 @@ class JobCollector(Collector):
             self._at = monotonic()
 
     def collect(self) -> Iterable[Metric]:
-        """The counts as they were last refreshed; without an answer only that."""
+        """The counts as last refreshed; if the store does not answer, only ``up`` 0."""
         counts = self._counts
         yield GaugeMetricFamily(
             "slotcast_jobs_up",

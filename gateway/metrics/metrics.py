@@ -1,8 +1,8 @@
-"""What an operator sees of a gateway, as Prometheus metrics on its own registry.
+"""A gateway's Prometheus metrics, on its own registry.
 
-Counts of this process are kept as they happen. Accounts of shards and of the
-projection are fetched when asked for, at most once a second, and a shard that does
-not answer is shown as down instead of holding up the page.
+Counters of this process are updated as events happen. The status of shards and of the
+projection is fetched on demand, at most once a second, and a shard that does not answer
+is shown as down instead of delaying the page.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SECONDS: Final = (
 )  # fmt: skip
 _FRESH_S: Final = 1.0
 FOLLOW_S: Final = 10.0
-"""How often a gateway looks by itself how far the read model is."""
+"""Interval at which a gateway checks the read model's lag by itself."""
 _STATUS_TIMEOUT_S: Final = 0.5
 
 
@@ -74,7 +74,7 @@ class GatewayMetrics:
         self._by_command: dict[str, Histogram] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request was answered. ``route`` is a template: their number is bounded."""
+        """Count a request. ``route`` is a template: the number of labels is bounded."""
         key = (method, route, status)
         child = self._by_request.get(key)
         if child is None:
@@ -83,7 +83,7 @@ class GatewayMetrics:
         child.observe(seconds)
 
     def command(self, name: str, seconds: float) -> None:
-        """A command was answered, or given up."""
+        """Count a command that was answered or abandoned."""
         child = self._by_command.get(name)
         if child is None:
             child = self._by_command[name] = self._commands.labels(name)
@@ -107,11 +107,11 @@ class ShardAccounts:
         self.projected: dict[ShardId, int] | None = None
         """The last projected seq by shard; None if the read model does not answer."""
         self.lag = ProjectionLag()
-        """How far the read model is behind; remembered while it does not answer."""
+        """The read model's lag; kept while it does not answer."""
         self.conflicts = 0
 
     async def refresh(self) -> None:
-        """Ask all shards and the read model, unless that was done just now."""
+        """Query all shards and the read model, unless the status is fresh."""
         async with self._asking:
             if monotonic() - self._at < _FRESH_S:
                 return
@@ -120,7 +120,7 @@ class ShardAccounts:
             self.statuses = {
                 status.shard: status for status in found if status is not None
             }
-            # One that went to sleep meanwhile is not missed.
+            # A shard that became passive meanwhile is not reported as down.
             active = self._links.shards()
             self.missing = tuple(
                 s for s in shards if s in active and s not in self.statuses
@@ -135,10 +135,10 @@ class ShardAccounts:
         return [one.shard for one in self.statuses.values() if one.state == "corrupt"]
 
     async def follow(self) -> None:
-        """Ask the shards and the read model regularly, until cancelled.
+        """Query the shards and the read model periodically, until cancelled.
 
-        While the read model does not answer, its lag can only be derived from what it
-        answered before, so it is asked even if no scrape asks for it.
+        While the read model does not answer, its lag can only be derived from earlier
+        answers, so it is queried even without a scrape.
         """
         while True:
             try:
@@ -165,7 +165,7 @@ class ShardAccounts:
 
 @runtime_checkable
 class Batching(Protocol):
-    """A courier, as far as its counts go."""
+    """The counts of a courier."""
 
     @property
     def tally(self) -> Any:
@@ -184,7 +184,7 @@ class CourierCollector(Collector):
         self._courier = courier
 
     def collect(self) -> Iterable[Metric]:
-        """The counts of now."""
+        """The current counts."""
         tally = self._courier.tally
         for name, text, value in (
             ("calls", "Calls to shards.", tally.calls),
@@ -201,13 +201,13 @@ class CourierCollector(Collector):
 
 
 _SHARD_GAUGES: Final = {
-    "epoch": "Which ownership of the shard.",
+    "epoch": "Epoch: number of the shard's present ownership.",
     "last_seq": "Durable end of the journal.",
     "snapshot_position": "Up to where snapshots reach.",
     "calendars": "Calendars in memory.",
     "mailbox": "Requests waiting in the shard.",
     "memory_bytes": "Memory of the shard's process.",
-    "journal_pressure": "How full the journal's room is, 0 to 1.",
+    "journal_pressure": "Used fraction of the journal's size limit, 0 to 1.",
     "clock_doubted": "1 while nothing is decided: the machine's clock made a step.",
     "clock_ahead_ms": "How far the journal is ahead of the machine's clock.",
     "fsync_p50_ms": "Journal append with sync, median.",
@@ -220,13 +220,13 @@ _SHARD_COUNTERS: Final = {
 
 
 class ShardCollector(Collector):
-    """Accounts of shards and projection; refresh them before collecting."""
+    """The status of shards and projection; refresh it before collecting."""
 
     def __init__(self, accounts: ShardAccounts) -> None:
         self._accounts = accounts
 
     def collect(self) -> Iterable[Metric]:
-        """The accounts as they were last refreshed."""
+        """The status as last refreshed."""
         accounts = self._accounts
         up = GaugeMetricFamily("slotcast_shard_up", "It answers.", labels=["shard"])
         for shard in accounts.statuses:

@@ -1,8 +1,7 @@
-"""How far the read model is behind, also while it does not answer. Pure.
+"""The read model's lag, also while it does not answer. Pure.
 
-Shards tell how far the journal has come, the read model how far it shows it. When it
-does not answer, what it said last still holds: it cannot have come further unseen by
-much, and never less far.
+Shards report the end of the journal, the read model its projected position. While it
+does not answer, its last position is used: the true one can only be slightly ahead.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class ProjectionLag:
         }
 
     def seconds(self) -> dict[ShardId, float]:
-        """For how long something was seen to wait, by shard; 0 if nothing waits."""
+        """Age of the oldest waiting event in seconds, by shard; 0 if none waits."""
         if self._projected is None:
             return {}
         return {

@@ -1,1 +1,1 @@
-"""Providers: who can be visited, when, and what they offer."""
+"""Providers: profiles, opening rules, slots, leave and schedules."""

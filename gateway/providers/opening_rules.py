@@ -1,4 +1,4 @@
-"""Opening rules as clients write and read them, and their way into the domain.
+"""Opening rules: the JSON form, and its conversion to and from the domain's.
 
 Times of day are ``HH:MM`` on the clinic's wall clock, ``24:00`` closes a day, and hours
 that close before they open last until the next morning. A missing weekday is closed.
@@ -54,7 +54,7 @@ DAYS: Final = (
     "sunday",
 )
 NIGHT_MAX: Final = 16 * 60
-"""Hours over midnight are at most so long: longer ones are two times swapped."""
+"""Longest hours over midnight; longer ones are taken for swapped times."""
 
 TimeOfDay = Annotated[
     str,
@@ -80,8 +80,8 @@ Length = Annotated[int, Meta(ge=0, le=DAY, description=f"{_STEPS}.")]
 class HoursBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Open from ``opens`` to ``closes``.
 
-    Hours that close before they open, as 22:00 to 06:00, last over midnight, at most
-    16 hours, and belong to the day on which they begin.
+    Hours that close before they open, as 22:00 to 06:00, last over midnight, at most 16
+    hours, and belong to the day on which they start.
     """
 
     opens: TimeOfDay
@@ -114,7 +114,7 @@ class LocationBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VisitTypeRules(Struct, frozen=True, forbid_unknown_fields=True):
-    """What can be booked, and under which rules. Lengths are minutes."""
+    """A visit type and its rules. Lengths are in minutes."""
 
     visit_type: VisitTypeRef
     title: Annotated[str, line(min_length=1, max_length=NAME_MAX)]
@@ -148,7 +148,7 @@ class VisitTypeRules(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BookingLimitsBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """How much of this provider's time one patient may take; 0 lifts a limit.
+    """Limits per patient with this provider; 0 lifts a limit.
 
     ``upcoming``: visits that are still ahead. ``renewals``: how often the same time may
     be held again within an hour without booking it. Staff are exempt.
@@ -161,12 +161,11 @@ class BookingLimitsBody(Struct, frozen=True, forbid_unknown_fields=True):
 class AvailabilityRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """All rules of a provider, set as a whole.
 
-    ``change_notice_minutes``: until so long before its start a patient may cancel or
-    move a visit, 0 until it begins; staff always may.
-    Without ``booking_limits`` those of the site hold.
-    ``version`` of a GET says which rules these were made from: if they were replaced
-    since, 412. ``provider_id``, ``epoch`` and what was ``affected`` may come along;
-    they are not looked at.
+    ``change_notice_minutes``: how long before its start a patient may still cancel or
+    move a visit, 0 until it starts; staff always may. Without ``booking_limits`` those
+    of the site hold. ``version``, from a GET, names the rules these are based on: if
+    they were replaced since, the answer is 412. ``provider_id``, ``epoch`` and
+    ``affected`` may be included; they are ignored.
     """
 
     locations: Annotated[list[LocationBody], Meta(max_length=LOCATIONS_MAX)]
@@ -193,7 +192,7 @@ class AvailabilityBody(Struct, frozen=True):
 
 
 class AvailabilityAnswer(AvailabilityBody, frozen=True, kw_only=True):
-    """Rules as they were set, or would be, and what they take the ground from.
+    """Rules as they were set, or would be, and the visits and holds they strand.
 
     ``affected``: upcoming visits that they do not cover, which stay for a person to
     resolve. ``affected_holds``: held slots, which cannot be booked any more.
@@ -206,7 +205,10 @@ class AvailabilityAnswer(AvailabilityBody, frozen=True, kw_only=True):
 def availability_answer(
     request: AvailabilityRequest, view: Affected, now: Millis
 ) -> AvailabilityAnswer:
-    """The answer to new rules: a function of the calendar's, for retries' sake."""
+    """The answer to new rules.
+
+    Computed from the calendar's answer alone, so that retries get the same one.
+    """
     return AvailabilityAnswer(
         provider_id=view.provider_id,
         epoch=view.epoch,
@@ -367,7 +369,7 @@ def _day_body(hours: tuple[Hours, ...]) -> list[HoursBody]:
 
 
 def availability_body(view: ProviderView) -> AvailabilityBody:
-    """The rules of a calendar, as the wire has them."""
+    """The response body for a calendar's rules."""
     limits = view.availability.booking_limits
     return AvailabilityBody(
         provider_id=view.provider_id,

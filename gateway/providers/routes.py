@@ -24,16 +24,16 @@ _PAGE: Final = 20
 _PAGE_MAX: Final = 100
 _WORDS_MAX: Final = 200
 _KM_MAX: Final = 20_100
-"""Half the Earth's girth: farther is nowhere."""
+"""Half the Earth's circumference, in km."""
 _VERSION_MAX: Final = 1 << 53
 _SEARCH_QUERY: Final = (
-    Query("query", "Beginnings of words in names, specialties, clinics and cities."),
+    Query("query", "Prefixes of words in names, specialties, clinics and cities."),
     Query("specialty", "Exactly this specialty."),
     Query("near", "Latitude and longitude, as 52.52,13.40: order by distance."),
-    Query("within_km", "At most so far from near.", {"type": "number"}),
+    Query("within_km", "Maximum distance from near, in km.", {"type": "number"}),
     Query(
         "sort",
-        "soonest: by the next free start, among the first matches.",
+        "soonest: order by the next free start, among the first matches.",
         {"type": "string", "enum": ["soonest", "name"]},
     ),
     limit_query(_PAGE, _PAGE_MAX),
@@ -43,8 +43,8 @@ _SPAN: Final = (
     Query("from", "A date in the clinic's zone, or an instant; today if missing."),
     Query(
         "to",
-        "Until this date, its whole day included, or before this instant; at most 62 "
-        "days after from. Seven days in all if missing.",
+        "End of the range: a date, its whole day included, or an "
+        "instant, exclusive; at most 62 days after from. Default: seven days in all.",
     ),
 )
 
@@ -100,7 +100,7 @@ def _slots(providers: ProviderService) -> Operation:
         handler=slots,
         tag="providers",
         query=(
-            Query("visit_type", "Which; the first active one if missing."),
+            Query("visit_type", "The visit type; default: the first active one."),
             Query(
                 "location_id",
                 "Only slots at this place; dates are then those of its zone.",
@@ -108,12 +108,13 @@ def _slots(providers: ProviderService) -> Operation:
             *_SPAN,
             Query(
                 "at_least",
-                "The version that the answer must have reached: read your write.",
+                "The version that the answer must have "
+                "reached, to read your own write.",
                 {"type": "integer", "minimum": 0},
             ),
             Query(
                 "moving",
-                "A booking of the caller's own: times that it alone takes are free.",
+                "A booking of the caller: times that only it occupies count as free.",
             ),
         ),
         answers={200: SlotsBody, 304: None},
@@ -127,7 +128,7 @@ def _slots(providers: ProviderService) -> Operation:
 
 
 def _old(age_s: int) -> Headers:
-    """Headers of a page that its calendar could not confirm: it must not be cached."""
+    """Headers of a page that its calendar could not confirm; it must not be cached."""
     return (
         JSON,
         NO_STORE,
@@ -215,7 +216,7 @@ def _show(providers: ProviderService) -> Operation:
         path="/v1/providers/{provider_id}",
         action=Action.READ_PROVIDER,
         name="read_provider",
-        summary="One provider, whole",
+        summary="One provider",
         handler=show,
         tag="providers",
         answers={200: ProviderBody},

@@ -1,4 +1,4 @@
-"""Checks of opening rules beside the event loop, one at a time.
+"""Checks opening rules in a thread, one at a time.
 
 Rules of a full body are tens of thousands of opening hours once their weeks are
 expanded: milliseconds of a core, for which no other request of this gateway, or of
@@ -18,11 +18,11 @@ from actors.errors import Overloaded
 from gateway.providers.opening_rules import AvailabilityRequest, availability_of
 
 CHECKS_MAX: Final = 64
-"""Rules that are being checked or wait for it in one gateway; a second's work."""
+"""Checks running or waiting in one gateway: about a second's work."""
 
 
 class RuleChecks:
-    """Turns what a client sent into rules, or says what is wrong with it."""
+    """Converts a client's rules to the domain's, or raises InvalidRequest."""
 
     def __init__(self, cell_minutes: int) -> None:
         self._cell = cell_minutes
@@ -33,7 +33,7 @@ class RuleChecks:
         """The domain's rules.
 
         Raises:
-            InvalidRequest: they make no sense, see ``availability_of``.
+            InvalidRequest: they are not valid, see ``availability_of``.
             Overloaded: ``CHECKS_MAX`` others wait.
         """
         if self._waiting >= CHECKS_MAX:
@@ -42,11 +42,12 @@ class RuleChecks:
         check = asyncio.get_running_loop().run_in_executor(
             self._thread, availability_of, request, self._cell, now
         )
-        # A caller that leaves does not end the thread's work: it counts until then.
+        # A cancelled caller does not stop the thread: the check counts until its end.
         check.add_done_callback(self._done)
         return await asyncio.shield(check)
 
     def _done(self, check: asyncio.Future[Availability]) -> None:
         self._waiting -= 1
         if not check.cancelled():
-            check.exception()  # else the loop complains where the caller has left
+            # else the loop logs an unretrieved error of a cancelled caller
+            check.exception()

@@ -1,4 +1,4 @@
-"""What clients see of providers, their slots, and their schedules."""
+"""Request and response bodies of providers, slots and schedules."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class VisitTypeBody(Struct, frozen=True):
 class ProviderItem(Struct, frozen=True, omit_defaults=True):
     """A provider as lists show them; ``next_free`` is the soonest free start.
 
-    With ``near``: how far away the clinic is, to the metre, if its place is known.
+    With ``near``: the distance to the clinic in km, to the metre, if its location is
+    known.
     """
 
     provider_id: ProviderRef
@@ -86,9 +87,9 @@ class VisitTypeDetail(Struct, frozen=True):
 
 
 class ProviderBody(Struct, frozen=True):
-    """A provider, whole.
+    """A provider with all details.
 
-    ``change_notice_minutes``: until so long before its start patients may cancel or
+    ``change_notice_minutes``: how long before its start patients may still cancel or
     move a visit.
     """
 
@@ -175,7 +176,7 @@ class TimeOffBody(Struct, frozen=True):
 
 
 class TimeOffAnswer(Struct, frozen=True):
-    """A new leave, and the bookings it hits, which stay for a person to resolve."""
+    """A new leave, and the bookings it affects, which stay for a person to resolve."""
 
     time_off_id: TimeOffRef
     start: Instant
@@ -188,7 +189,7 @@ class TimeOffAnswer(Struct, frozen=True):
 
 
 class TimeOffEffect(Struct, frozen=True):
-    """What a leave would hit; nothing was changed."""
+    """The bookings and holds a leave would affect; nothing was changed."""
 
     start: Instant
     end: Instant
@@ -235,9 +236,9 @@ Language = Annotated[
 
 
 class ProfileRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who a provider is, and at which clinic: by id, or whole if it may be new.
+    """A provider's profile and clinic: by id, or as a whole record if it may be new.
 
-    A clinic that exists stays as it is; ``PUT /v1/clinics/{clinic_id}`` changes it.
+    An existing clinic is not changed; use ``PUT /v1/clinics/{clinic_id}``.
     """
 
     name: Name
@@ -260,7 +261,10 @@ def profile_of(request: ProfileRequest, clinic: Clinic) -> Profile:
 
 
 def registered_body(done: Done, profile: Profile) -> RegisteredBody:
-    """The answer to a registration: a function of it alone, for retries' sake."""
+    """The answer to a registration.
+
+    Computed from it alone, so that retries get the same.
+    """
     return RegisteredBody(
         provider_id=done.provider_id,
         name=profile.name,
@@ -345,7 +349,7 @@ def provider_body(view: ProviderView, clinic: Clinic) -> ProviderBody:
 
 
 def time_off_body(leave: TimeOff) -> TimeOffBody:
-    """A leave, as the wire has it."""
+    """The response body for a leave."""
     return TimeOffBody(
         leave.time_off_id,
         minute_text(leave.start),
@@ -355,7 +359,7 @@ def time_off_body(leave: TimeOff) -> TimeOffBody:
 
 
 def time_off_answer(view: TimeOffView, now: Millis) -> TimeOffAnswer:
-    """A new leave, as the wire has it."""
+    """The response body for a new leave."""
     leave = time_off_body(view.time_off)
     return TimeOffAnswer(
         time_off_id=leave.time_off_id,
@@ -372,7 +376,7 @@ def time_off_answer(view: TimeOffView, now: Millis) -> TimeOffAnswer:
 def time_off_effect(
     span: tuple[Minute, Minute], view: Affected, now: Millis
 ) -> TimeOffEffect:
-    """What a leave would hit, as the wire has it."""
+    """The response body for a dry run of a leave."""
     return TimeOffEffect(
         start=minute_text(span[0]),
         end=minute_text(span[1]),
@@ -384,7 +388,7 @@ def time_off_effect(
 
 
 def schedule_body(view: ScheduleView) -> ScheduleBody:
-    """A schedule, as the wire has it."""
+    """The response body for a schedule."""
     return ScheduleBody(
         provider_id=view.provider_id,
         time_zone=view.time_zone,

@@ -26,11 +26,11 @@ from gateway.wire.errors import FieldError, InvalidRequest, accepted
 
 _NEVER: Final = 1 << 62
 _ASKED_AT_ONCE: Final = 250
-"""Providers per question: the shard answers between batches and must not stall."""
+"""Providers per request: the shard answers between batches and must not stall."""
 _CURSOR: Final = msgspec.json.Decoder(tuple[int, str])
 
 Starts = Mapping[ProviderId, tuple[Minute | None, VisitTypeId | None]]
-"""The soonest free start of each provider, and of which visit type it is."""
+"""The soonest free start of each provider, and its visit type."""
 _NOTHING: Final = (None, None)
 
 
@@ -56,7 +56,7 @@ class ProviderSearch:
         """A page in the directory's order.
 
         Raises:
-            InvalidRequest: the cursor is not ours.
+            InvalidRequest: the cursor is not valid.
         """
         try:
             listings, following = await self._directory.find(
@@ -79,8 +79,8 @@ class ProviderSearch:
         """A page by the soonest free start; providers without one come last.
 
         Raises:
-            InvalidRequest: the cursor is not ours.
-            Unavailable: a shard did not say; an order without it would be wrong.
+            InvalidRequest: the cursor is not valid.
+            Unavailable: a shard did not answer; without it the order would be wrong.
         """
         shown = _read_cursor(cursor)
         ids = await self._directory.ids(query, limit=self._soonest_max)
@@ -150,4 +150,6 @@ def _read_cursor(cursor: str) -> tuple[int, str]:
 
 
 def _bad_cursor() -> InvalidRequest:
-    return InvalidRequest("", FieldError("cursor", "is not valid; begin without it"))
+    return InvalidRequest(
+        "", FieldError("cursor", "is not valid; start again without one")
+    )

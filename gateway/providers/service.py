@@ -102,7 +102,7 @@ from gateway.wire.replies import KeptBody
 DAYS_MAX: Final = 62
 _DAYS_DEFAULT: Final = 7
 _TO_COME_DAYS: Final = 400
-"""Farther than any horizon: all visits to come of a provider who retires."""
+"""Beyond any horizon: covers all upcoming visits of a retiring provider."""
 
 Span = tuple[str | Minute, str | Minute]
 
@@ -138,14 +138,17 @@ class Moving:
 
 @dataclass(frozen=True, slots=True)
 class RulesVersion:
-    """Which rules a caller knows, 0 if they do not say; ``dry_run`` sets nothing."""
+    """The version of the rules known to the caller, 0 if not given.
+
+    ``dry_run`` sets nothing.
+    """
 
     known: int = 0
     dry_run: bool = False
 
 
 class ProviderService:
-    """What callers do with one provider.
+    """The operations on one provider.
 
     Every method may raise Refused, the errors of gateway/wire/errors.py, and
     Unavailable.
@@ -170,7 +173,7 @@ class ProviderService:
         self._checks = RuleChecks(cell_minutes)
 
     async def show(self, provider_id: ProviderId) -> ProviderBody:
-        """The provider, whole."""
+        """The provider with all details."""
         view = await self._read(provider_id)
         return provider_body(view, await self._clinics.shown(view.profile.clinic))
 
@@ -186,7 +189,7 @@ class ProviderService:
         """Slots of a visit type, the first active one if ``visit_type`` is empty.
 
         With a ``location_id`` only those there, in dates of its zone. ``moving``: as
-        they are to a booking of the caller's that may move.
+        seen by a booking of the caller that is to move.
         """
         first, last = await self._span(provider_id, bounds, location_id)
         question = ReadSlots(
@@ -247,7 +250,7 @@ class ProviderService:
     async def availability(
         self, caller: Caller | None, provider_id: ProviderId
     ) -> tuple[AvailabilityBody, int]:
-        """The rules, in the shape that they are set with, and since which version."""
+        """The rules, in the form used to set them, with their version."""
         await self._access.to_provider(caller, Action.READ_AVAILABILITY, provider_id)
         view = await self._read(provider_id)
         return availability_body(view), view.rules_version
@@ -260,7 +263,10 @@ class ProviderService:
         request: AvailabilityRequest,
         version: RulesVersion,
     ) -> AvailabilityAnswer:
-        """Replace all rules, or try it; answers with them, and with what they hit."""
+        """Replace all rules, or try it.
+
+        Answers with the rules and the affected bookings.
+        """
         caller = await self._access.to_provider(
             caller, Action.SET_AVAILABILITY, provider_id
         )
@@ -294,12 +300,12 @@ class ProviderService:
         provider_id: ProviderId,
         request: ProfileRequest,
     ) -> RegisteredBody:
-        """Begin a calendar, or change who its provider is."""
+        """Create a calendar, or change its provider's profile."""
         caller = await self._access.to_provider(
             caller, Action.REGISTER_PROVIDER, provider_id
         )
         profile = profile_of(request, await self._clinic_of(request))
-        # By the request: a retry is the same though its clinic may have changed.
+        # From the request: a retry is the same even if the clinic has changed.
         stamp = self._commands.stamp(caller, key, "register", provider_id, request)
         answer = await self._commands.send(
             RegisterProvider(
@@ -320,7 +326,7 @@ class ProviderService:
         *,
         retired: bool,
     ) -> RetiredBody:
-        """Offer nothing any more, or again; answers with the visits to come."""
+        """Retire or reinstate a provider; answers with the upcoming visits."""
         action = Action.RETIRE_PROVIDER if retired else Action.REINSTATE_PROVIDER
         caller = await self._access.to_provider(caller, action, provider_id)
         stamp = self._commands.stamp(caller, key, action, provider_id)
@@ -387,7 +393,7 @@ class ProviderService:
         provider_id: ProviderId,
         request: TimeOffRequest,
     ) -> TimeOffEffect:
-        """What a leave would hit; nothing is changed."""
+        """The bookings and holds a leave would affect; nothing is changed."""
         await self._access.to_provider(caller, Action.ADD_TIME_OFF, provider_id)
         start, end = await self._leave_span(provider_id, request)
         now = self._commands.now()
@@ -402,7 +408,7 @@ class ProviderService:
         provider_id: ProviderId,
         leave: str,
     ) -> Done:
-        """Give the time of a leave back."""
+        """End a leave; its time is offered again."""
         caller = await self._access.to_provider(
             caller, Action.REMOVE_TIME_OFF, provider_id
         )
@@ -428,7 +434,7 @@ class ProviderService:
     async def _leave_span(
         self, provider_id: ProviderId, request: TimeOffRequest
     ) -> tuple[Minute, Minute]:
-        """From when until when; dates are whole days on the clinic's calendar."""
+        """The span of a leave; dates are whole days on the clinic's calendar."""
         first = parse_exact_bound(request.start, "start")
         last = parse_exact_bound(request.end, "end")
         zone = "UTC"

@@ -41,7 +41,7 @@ _RULES_EXAMPLE = {
 }
 _DRY_RUN = Query(
     "dry_run",
-    "true: say what would be affected, and change nothing.",
+    "true: report affected bookings and holds without changing anything.",
     {"type": "string", "enum": ["true", "false"]},
 )
 _RULES_TAG = re.compile(r'"r([0-9]{1,18})"')
@@ -60,17 +60,17 @@ def _rules_tag(version: int) -> bytes:
 
 
 def _known_in(call: Call) -> int:
-    """The version of the rules that the caller has, by If-Match; 0 if any will do."""
+    """The version of the rules in If-Match; 0 for any."""
     text = (call.header(b"if-match") or "*").strip()
     if text == "*":
         return 0
     found = _RULES_TAG.fullmatch(text)
-    # A tag that is not of rules matches none: it is behind all of them.
+    # A tag of another kind matches no version: it counts as behind all of them.
     return max(1, int(found[1])) if found else 1
 
 
 def operations(providers: ProviderService) -> list[Operation]:
-    """What staff can ask about a provider."""
+    """The operations of staff on a provider."""
     return [
         _register(providers),
         _retire(providers, retired=True),
@@ -98,7 +98,7 @@ def _register(providers: ProviderService) -> Operation:
         path=_PROVIDER,
         action=Action.REGISTER_PROVIDER,
         name="register_provider",
-        summary="Begin a provider's calendar, or change their profile",
+        summary="Create a provider's calendar, or change their profile",
         handler=register,
         tag="staff",
         body=ProfileRequest,
@@ -138,9 +138,9 @@ def _retire(providers: ProviderService, *, retired: bool) -> Operation:
         path=f"{_PROVIDER}/{verb}",
         action=action,
         name=action.value,
-        summary="Offer nothing any more; bookings stay, those to come are listed"
+        summary="Retire a provider; bookings stay, upcoming ones are listed"
         if retired
-        else "Offer again what the rules say",
+        else "Reinstate a retired provider",
         handler=retire,
         tag="staff",
         answers={200: RetiredBody},
@@ -167,8 +167,8 @@ def _schedule(providers: ProviderService) -> Operation:
             Query("from", "A date in the clinic's zone, or an instant; else today."),
             Query(
                 "to",
-                "Until this date, its whole day included, or before this instant; "
-                "seven days in all if missing.",
+                "End of the range: a date, its whole day included, or an "
+                "instant, exclusive. Default: seven days in all.",
             ),
         ),
         answers={200: ScheduleBody},
@@ -215,7 +215,8 @@ def _set_availability(providers: ProviderService) -> Operation:
         path=f"{_PROVIDER}/availability",
         action=Action.SET_AVAILABILITY,
         name="set_availability",
-        summary="Replace opening rules and visit types; bookings stay, and are named",
+        summary="Replace opening rules and visit types; "
+        "affected bookings stay and are listed",
         handler=set_availability,
         tag="staff",
         query=(_DRY_RUN,),
@@ -261,7 +262,7 @@ def _add_time_off(providers: ProviderService) -> Operation:
         path=f"{_PROVIDER}/time-off",
         action=Action.ADD_TIME_OFF,
         name="add_time_off",
-        summary="Take leave; tells which bookings it hits",
+        summary="Add a leave; the answer lists the affected bookings",
         handler=add,
         tag="staff",
         query=(_DRY_RUN,),
@@ -283,7 +284,7 @@ def _remove_time_off(providers: ProviderService) -> Operation:
         path=f"{_PROVIDER}/time-off/{{time_off_id}}",
         action=Action.REMOVE_TIME_OFF,
         name="remove_time_off",
-        summary="Give the time of a leave back",
+        summary="Remove a leave; its time is offered again",
         handler=remove,
         tag="staff",
         answers={204: None},

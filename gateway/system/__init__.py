@@ -1,1 +1,1 @@
-"""Health, readiness, metrics and documents: what operators and tools ask."""
+"""Health, readiness, metrics and documents."""

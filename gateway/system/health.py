@@ -1,4 +1,4 @@
-"""Whether this server lives, and whether it can serve; what is missing is named."""
+"""Liveness and readiness of this server, naming what is missing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from gateway.metrics.metrics import ShardAccounts
 from gateway.metrics.projection_lag import ProjectionLag
 
 BEHIND_S = 10.0
-"""A lag that an operator should know of: what is projected waits a tenth of that."""
+"""Lag in seconds from which readiness reports it; normal is a tenth of that."""
 
 
 BOUNDS = ShardLimits()
-"""From which pressure on shards refuse."""
+"""Journal pressure from which shards refuse."""
 
 
 class Check(Struct, frozen=True, omit_defaults=True):
-    """One thing that serving needs, or is better with."""
+    """One check, required for serving or optional."""
 
     ok: bool
     required: bool
@@ -37,7 +37,7 @@ NamedCheck = tuple[str, Check]
 
 
 class Health:
-    """Asks what there is to ask. Parts of the gateway may add checks of their own."""
+    """Runs the checks. Parts of the gateway may add their own."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Health:
         )
 
     def _projection(self) -> NamedCheck:
-        # SQL is behind, never in the way: bookings go on without it.
+        # SQL is optional here: bookings continue without it.
         accounts = self._accounts
         away_s = accounts.lag.away_s
         behind = _behind(accounts.lag)

@@ -1,7 +1,7 @@
-"""Who may ask how this server is, and how often: metrics and readiness cost work.
+"""Access and rate limits of metrics and readiness, which cost work.
 
-Metrics are for this machine, or for who shows the token of the settings: they tell how
-much is going on. A request that a proxy passed on is not this machine's.
+Metrics are for this machine, or for callers with the configured token: they reveal the
+site's activity. A request forwarded by a proxy does not count as this machine's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ METRICS_PER_S: Final = 5.0
 METRICS_BURST: Final = 60
 READY_PER_S: Final = 20.0
 READY_BURST: Final = 200
-"""Of one address. A balancer asks once a second, Prometheus every ten seconds."""
+"""Rate per address. A load balancer asks once a second, Prometheus every ten
+seconds."""
 
 Check = Callable[[Scope], None]
 _PASSED_ON: Final = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip"})
@@ -38,15 +39,15 @@ class Probes:
         self._ready = TokenBuckets(READY_PER_S, READY_BURST, now)
 
     def admit_ready(self, scope: Scope) -> None:
-        """Count one question for readiness. Raises TooManyRequests."""
+        """Count one request for readiness. Raises TooManyRequests."""
         _take(self._ready, scope)
 
     def admit_metrics(self, scope: Scope) -> None:
-        """Count one question for metrics.
+        """Count one request for metrics.
 
         Raises:
-            Forbidden: it comes from elsewhere, without the token.
-            TooManyRequests: this address asks too often.
+            Forbidden: it comes from another machine, without the token.
+            TooManyRequests: this address exceeds its rate.
         """
         _take(self._metrics, scope)
         if not (_is_of_this_machine(scope) or self._shows_token(scope)):

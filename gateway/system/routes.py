@@ -1,4 +1,4 @@
-"""What operators and tools ask: health, metrics, documents, pages."""
+"""Routes of health, metrics, documents and pages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Answer = Callable[[], Awaitable[Reply]]
 
 
 class SystemPage:
-    """The ASGI application of an address that is only read."""
+    """The ASGI application of a read-only address."""
 
     def __init__(self, answer: Answer, admit: Check | None = None) -> None:
         """``admit`` raises a RequestError if this request is not to be answered."""
@@ -65,10 +65,10 @@ class SystemPage:
 
 
 class Upgrade:
-    """The ASGI application of the live socket's address for those who only ask."""
+    """The ASGI application of the live socket's address for plain HTTP requests."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Say how it is meant, and where events come without a socket."""
+        """Answer how to connect, and where server-sent events are."""
         del receive
         found = problem(
             "upgrade_required",
@@ -81,7 +81,7 @@ class Upgrade:
 
 @dataclass(frozen=True, kw_only=True)
 class Documents:
-    """What can be said once and for all; routes may still be added to ``openapi``."""
+    """Static documents; routes may still be added to ``openapi``."""
 
     openapi: Callable[[], dict[str, Any]]
     asyncapi: dict[str, Any]

@@ -1,9 +1,8 @@
-"""The web app: files of its build, served from memory with their packed twins.
+"""The web app: files of its build, served from memory with their compressed variants.
 
-Hashed files under ``/assets/`` never change and are kept for a year; everything else is
-asked for again each time and answered by its ETag. Any other address that a browser
-opens gets the app's page, whose router knows it; a missing file is a 404 and never a
-page.
+Hashed files under ``/assets/`` never change and are kept for a year; all other files
+are revalidated by their ETag. Any other address that a browser opens gets the app's
+page, whose router handles it; a missing file is a 404 and never a page.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ PAGE: Final = "/index.html"
 _FOR_EVER: Final = (b"cache-control", b"public, max-age=31536000, immutable")
 _KINDS: Final = {".webmanifest": "application/manifest+json", ".js": "text/javascript"}
 _CODINGS: Final = ((b"br", ".br"), (b"gzip", ".gz"))
-"""Codings by preference, and the ending of the packed twin."""
+"""Codings by preference, and the suffix of the compressed file."""
 _POLICY: Final = (
     b"content-security-policy",
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -36,12 +35,12 @@ _POLICY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file of the build, in the codings that it was packed into."""
+    """One file of the build, in its codings."""
 
     kind: bytes
     tag: bytes
     bodies: dict[bytes, bytes]
-    """Coding -> bytes; ``b""`` is the file as it is."""
+    """Coding -> bytes; ``b""`` is the uncompressed file."""
 
 
 class WebApp:
@@ -101,7 +100,7 @@ def _read(path: Path) -> _File:
 
 
 def _is_opened(path: str, headers: dict[bytes, bytes]) -> bool:
-    """Whether a browser opens this address, and it may be one of the app's."""
+    """Whether a browser navigates to this address, which may be one of the app's."""
     if path == "/":
         return True
     last = path.rpartition("/")[2]

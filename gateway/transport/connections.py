@@ -1,8 +1,8 @@
-"""All HTTP connections of a gateway: how many there are, and what was refused early.
+"""All HTTP connections of a gateway: their number, and early refusals.
 
 Early means before a request reached the application: it was malformed, too large, too
-slow, or one connection too many. Each kind is a metric, and a log line now and then: a
-hostile client must not fill the disk.
+slow, or beyond the number of connections. Each kind is counted in a metric and logged
+at a limited rate: a hostile client must not fill the disk.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from gateway.transport.limits import HttpLimits
 from gateway.wire.problems import Headers
 
 LOG_EVERY_S: Final = 10.0
-"""At most one line for each reason in this time."""
+"""Seconds between two log lines of the same reason."""
 FILES_RESERVED: Final = 256
 """Open files that no connection takes: the journal, the read model and the shards'
 channels need some. A connection beyond gets 503; without the reserve the kernel's
 limit would reset it without an answer."""
 EXPOSED: Final = ("ETag", "Retry-After", "X-Request-Id")
-"""What a page of another origin may read of an answer, besides its body."""
+"""Response headers readable for pages of another origin."""
 
 log = structlog.get_logger("slotcast.http")
 
 
 class SampledLog:
-    """A warning for each reason once in a while, with how many there were."""
+    """Rate-limited warnings per reason, with the number of refusals."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ def _write(reason: str, times: int) -> None:
 
 
 class HttpConnections:
-    """What the HTTP connections of one gateway share."""
+    """State shared by the HTTP connections of one gateway."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class HttpConnections:
         self._sampled.warn(reason)
 
     def cors(self, headers: list[tuple[bytes, bytes]]) -> Headers:
-        """What lets a page of an allowed origin read a refusal."""
+        """The CORS headers of an early refusal."""
         origin = next((value for name, value in headers if name == b"origin"), b"")
         if origin not in self._origins:
             return ()

@@ -1,4 +1,4 @@
-"""Work that goes on for as long as the process: one round that fails is not its end."""
+"""Background work for the life of the process, restarted when it fails."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Final
 import structlog
 
 AGAIN_S: Final = 1.0
-"""The pause before work that failed begins again."""
+"""Pause before failed work is restarted, in seconds."""
 COMPLAIN_S: Final = 60.0
-"""Work that fails again and again is logged so often."""
+"""Minimum interval of log lines for work that keeps failing, in seconds."""
 
 log = structlog.get_logger("slotcast.gateway")
 
 
 async def kept_going(name: str, job: Callable[[], Awaitable[None]]) -> None:
-    """Run ``job``, and begin it again whenever it ends, until cancelled."""
+    """Run ``job``, and restart it whenever it ends, until cancelled."""
     complained_at = float("-inf")
     while True:
         try:

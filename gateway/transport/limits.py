@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class HttpLimits:
-    """What a connection may cost before its request is understood. ``0`` lifts a cap.
+    """Limits of a connection before its request is parsed. ``0`` lifts a cap.
 
-    The defaults let every browser, proxy and program of ours through.
+    The defaults admit every common browser and proxy, and Slotcast's own programs.
     """
 
     head_bytes_max: int = 32 * 1024
@@ -30,9 +30,10 @@ class HttpLimits:
     """Of a body that still comes when its request is answered."""
 
     connections_max: int = 20_000
-    """Of this process, live sockets not counted; one more is answered 503."""
+    """Connections of this process, live sockets not counted; further ones are answered
+    503."""
     connections_per_address_max: int = 1_000
-    """Of one address, or one /64 of IPv6; one more is answered 429."""
+    """Connections of one address, or one /64 of IPv6; further ones are answered 429."""
     pipelined_bytes_max: int = 32 * 1024 * 1024
     """Of requests that wait behind others of their connections, all together; on one
     connection it is at most what was read at once."""

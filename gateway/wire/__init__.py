@@ -1,4 +1,4 @@
-"""How values look on the wire: formats, fields, replies, errors, problems.
+"""The JSON form of values: formats, fields, replies, errors, problems.
 
 problems.py is the table of error codes; formats.py writes and reads instants and ids.
 """

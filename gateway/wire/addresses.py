@@ -1,7 +1,7 @@
-"""Who is counted as one: an address of IPv4, or the network of an IPv6 address.
+"""The unit of limits per address: an IPv4 address, or an IPv6 /64 network.
 
-A customer of an access network is given at least a /64 of IPv6, so that limits for
-each address alone would limit no one customer.
+A customer of an access network gets at least a /64 of IPv6, so limits per single
+address would not limit a customer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ IPV6_PREFIX: Final = 64
 
 @lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
-    """The key under which limits count an address; what is none stays as it is."""
+    """The key under which limits count an address; other text is returned unchanged."""
     try:
         found = ip_address(address)
     except ValueError:

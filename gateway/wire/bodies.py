@@ -1,4 +1,4 @@
-"""JSON bodies: decoded by prepared decoders, and refused in plain words.
+"""JSON bodies: decoded by prepared decoders, with readable errors.
 
 A refusal names the field, says what it must be, and never shows a regular expression:
 each pattern is registered with its sentence (``shaped``). A field that is not known
@@ -20,7 +20,7 @@ from gateway.wire.errors import FieldError, InvalidRequest
 T = TypeVar("T")
 
 _SENTENCES: dict[str, str] = {}
-"""Pattern -> what a text of this shape is, as ``must be <sentence>``."""
+"""Pattern -> description of matching text, for ``must be <sentence>``."""
 _NAME_SHOWN_MAX: Final = 64
 _LISTED_MAX: Final = 20
 
@@ -60,10 +60,10 @@ def has_sentence(pattern: str) -> bool:
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Read a JSON body, or say in plain words which field is wrong.
+    """Decode a JSON body.
 
     Raises:
-        InvalidRequest: it is no JSON, or not what the decoder expects.
+        InvalidRequest: it is not JSON, or a field is wrong; says which and why.
     """
     try:
         return decoder.decode(body)
@@ -74,7 +74,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 
 def unknown(name: str, known: Iterable[str], what: str) -> FieldError:
-    """The refusal of a name that nothing reads: names the nearest that is known."""
+    """The refusal of an unknown name: names the nearest known one."""
     names = sorted(known)
     shown = name[:_NAME_SHOWN_MAX]
     near = get_close_matches(shown, names, n=1)

@@ -13,8 +13,8 @@
     ├── KeyReused               the idempotency key belongs to another request
     └── TooManyRequests         slow down; says for how long
 
-A calendar's refusals are values (actors/domain/messages/refusals.py), and what cannot
-be answered just now is ``actors.errors.Unavailable``.
+A calendar's refusals are values (actors/domain/messages/refusals.py), and a temporary
+failure is ``actors.errors.Unavailable``.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ T = TypeVar("T")
 
 
 class FieldError(Exception):
-    """One field that cannot be accepted; raised by parsers, gathered by callers.
+    """One invalid field; raised by parsers, collected by callers.
 
-    ``message`` goes on where the field's name ends: "must be …", "is missing".
+    ``message`` continues after the field's name: "must be …", "is missing".
     """
 
     def __init__(self, field: str, message: str) -> None:
@@ -119,7 +119,7 @@ class NotFound(RequestError):
 
     @property
     def detail(self) -> str:
-        """Mostly empty: what is hidden reads as what is missing, by its code."""
+        """Mostly empty: a hidden object is answered like a missing one, by its code."""
         return self._detail
 
 
@@ -186,13 +186,13 @@ class Refused(Exception):
 
 
 def accepted(reply: object, kind: type[T], *, absent: RefusalCode | None = None) -> T:
-    """The reply as what it must be.
+    """The reply, narrowed to the expected type.
 
     ``absent``: the code for an object whose calendar does not exist; the client
     asked for a hold or a booking, not for a provider.
 
     Raises:
-        Refused: the calendar says no.
+        Refused: the calendar refuses.
     """
     if isinstance(reply, kind):
         return reply

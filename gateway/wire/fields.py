@@ -13,7 +13,7 @@ from gateway.wire.errors import FieldError, InvalidRequest
 
 REASON_CHARACTERS_MAX: Final = 500
 OF_ANOTHER: Final = "is with another provider; a visit moves within one calendar"
-"""Of a booking and a hold that should move it."""
+"""Message for a booking and a hold with different providers."""
 
 # ``$`` alone would let a newline pass at the end, in Python but not in JavaScript.
 _LINE_PATTERN: Final = (
@@ -106,7 +106,7 @@ Stranded = Annotated[
 
 
 def checked_text(text: str, field: str) -> str:
-    """Free text, trimmed, each line end one newline whatever the client's system.
+    """Free text, trimmed, with line ends normalised to newlines.
 
     Raises:
         InvalidRequest: it has other control characters, which would break lists, mails

@@ -1,7 +1,7 @@
-"""The wire's way of writing things: instants, dates, ids, and lists of slots.
+"""The JSON form of instants, dates, ids, and lists of slots.
 
-Inside, an instant is an int (``Minute`` or ``Millis``); RFC 3339 exists here only.
-Slots are written without ``datetime``: a day's date is made once, and the 1,440
+Internally an instant is an int (``Minute`` or ``Millis``); RFC 3339 is used only here.
+Slots are formatted without ``datetime``: a day's date is formatted once, and the 1,440
 minutes of a day are a table.
 """
 
@@ -89,7 +89,7 @@ def _offset(sign: str | None, hours: str | None, minutes: str | None) -> int:
     ahead = int(hours) * 60 + int(minutes)
     if int(hours) > 23 or int(minutes) > 59:  # noqa: PLR2004 - a clock's limits
         raise ValueError("has an offset beyond 23:59")
-    # An unescaped "+" in an address arrives as a blank.
+    # An unescaped "+" in a query string arrives as a space.
     return -ahead if sign == "-" else ahead
 
 
@@ -151,14 +151,14 @@ def parse_exact_bound(text: str, field: str) -> str | Minute:
 
 
 def begin_of_bound(bound: str | Minute, time_zone: str) -> Minute:
-    """An instant itself; of a date the begin of that local day."""
+    """An instant itself; for a date the start of that local day."""
     if isinstance(bound, str):
         return zone_or_utc(time_zone).midnight(_days_of(bound))
     return bound
 
 
 def end_of_bound(bound: str | Minute, time_zone: str) -> Minute:
-    """An instant itself; of a date the end of that local day."""
+    """An instant itself; for a date the end of that local day."""
     if isinstance(bound, str):
         return zone_or_utc(time_zone).midnight(_days_of(bound) + 1)
     return bound
@@ -172,8 +172,8 @@ def bound_minute(bound: str | Minute) -> int:
 def is_backwards(first: str | Minute, last: str | Minute) -> bool:
     """Whether a span ends before it begins, dates being whole days.
 
-    Of a date beside an instant that is only known to a day and a half, by which a
-    local day may lie off UTC's.
+    A date beside an instant is compared with a tolerance of a day and a half, by which
+    a local day may differ from UTC's.
     """
     slack = 36 * 60 if isinstance(first, str) != isinstance(last, str) else 0
     return bound_minute(last) < bound_minute(first) - slack
@@ -187,7 +187,7 @@ def later(bound: str | Minute, days: int) -> str | Minute:
 
 
 def today(now: Millis, time_zone: str) -> str:
-    """The date that a clock on the wall of this zone shows."""
+    """The local date in this zone."""
     return date_text(zone_or_utc(time_zone).day_of(now // 60_000))
 
 

@@ -72,13 +72,13 @@ CODES = MappingProxyType(
         "unavailable": (503, "Not available just now"),
     }
 )
-"""Code of the wire -> (HTTP status, title)."""
+"""Error code -> (HTTP status, title)."""
 
 _REFUSAL_CODES = MappingProxyType(
     {code: code.value for code in RefusalCode}
     | {RefusalCode.DEADLINE_PASSED: "unavailable"}
 )
-"""A deadline that passed is no fault of the client: the same key may come again."""
+"""Codes of temporary failures: the client may retry with the same key."""
 
 _SENTENCES = MappingProxyType(
     {refusal.code.value: refusal.detail for refusal in SENTENCES}
@@ -90,7 +90,7 @@ _SENTENCES = MappingProxyType(
         "account_not_found": "There is no such account.",
     }
 )
-"""Code -> its detail where none is given: the calendar's own sentence."""
+"""Code -> its default detail."""
 
 
 _AGAIN = (
@@ -101,7 +101,7 @@ _BEHIND = "The calendar has not reached the version of at_least yet: ask again s
 
 
 class CloseCode(IntEnum):
-    """Why a live socket is closed: 4000-4499 come back, 4500-4999 do not."""
+    """Close codes of the live socket: 4000-4499 reconnect, 4500-4999 do not."""
 
     RESYNC = 4000
     TOKEN_EXPIRED = 4005
@@ -136,7 +136,7 @@ CLOSE_REASONS: Final = MappingProxyType[int, str](
         CloseCode.TOO_LARGE: "A message is larger than the server reads.",
     }
 )
-"""What a close frame says beside its code, and the AsyncAPI document of the code."""
+"""Close code -> reason, for the close frame and the AsyncAPI document."""
 
 
 _ABOUT: Final = MappingProxyType({"hld": "hold_id", "bkg": "booking_id"})
@@ -159,13 +159,13 @@ class ProblemBody(Struct, frozen=True, omit_defaults=True):
     code: str
     errors: tuple[ProblemField, ...] = ()
     hold_id: str | None = None
-    """The caller's own hold that is the reason."""
+    """The caller's own hold that caused the refusal."""
     booking_id: str | None = None
-    """The caller's own booking that is the reason."""
+    """The caller's own booking that caused the refusal."""
 
 
 class Problem(Struct, frozen=True):
-    """An error answer, ready for either transport."""
+    """An error answer, for both transports."""
 
     status: int
     code: str
@@ -173,7 +173,7 @@ class Problem(Struct, frozen=True):
     fields: tuple[tuple[str, str], ...] = ()
     headers: Headers = ()
     about: str = ""
-    """The id of the caller's own hold or booking that is the reason."""
+    """The id of the caller's own hold or booking that caused the refusal."""
 
     @property
     def reason(self) -> dict[str, str]:
@@ -215,7 +215,7 @@ def problem(
 
 
 def of_refusal(refusal: Refusal) -> Problem:
-    """What a calendar's refusal becomes."""
+    """The problem of a calendar's refusal."""
     code = _REFUSAL_CODES[refusal.code]
     headers = ((b"retry-after", b"1"),) if code == "unavailable" else ()
     found = problem(code, refusal.detail, headers=headers)
@@ -223,7 +223,7 @@ def of_refusal(refusal: Refusal) -> Problem:
 
 
 def of_error(error: Exception) -> Problem:
-    """What an exception becomes; an unexpected one reveals nothing of itself."""
+    """The problem of an exception; an unexpected one reveals no details."""
     if isinstance(error, Refused):
         return of_refusal(error.refusal)
     if isinstance(error, FieldError):

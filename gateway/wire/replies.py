@@ -19,10 +19,11 @@ REVALIDATE: Final = (b"cache-control", b"no-cache")
 VARY: Final = (b"vary", b"accept-encoding")
 _PROBLEM: Final = (b"content-type", b"application/problem+json")
 _SQUEEZED_FROM: Final = 1024
-"""Bytes from which an answer is worth packing: less fits into one packet anyway."""
+"""Minimum size for compression: smaller answers fit into one packet anyway."""
 _REMEMBERED_TO: Final = 64 * 1024
 _REMEMBERED: Final = 128
-"""Packed pages of a gateway and their greatest size: 8 MiB and what they shrank to."""
+"""Cached compressed pages of a gateway and their maximum size: 8 MiB plus the
+compressed bytes."""
 _BODILESS: Final = frozenset({204, 304})
 
 
@@ -65,7 +66,7 @@ def problem_reply(problem: Problem) -> Reply:
 
 
 def squeezed(scope: Scope, reply: Reply) -> Reply:
-    """The answer as gzip, if it is long and the client takes it.
+    """The answer as gzip, if it is long and the client accepts it.
 
     Only for public answers: where an answer mixes a secret with text of another
     party, its compressed length reveals the secret (BREACH).
@@ -101,7 +102,7 @@ def _packed(body: bytes) -> bytes:
 
 
 _packed_again = lru_cache(maxsize=_REMEMBERED)(_packed)
-"""Pages that many ask for are packed once, until they change."""
+"""Frequently requested pages are compressed once, until they change."""
 
 
 async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:

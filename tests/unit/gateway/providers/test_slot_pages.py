@@ -92,7 +92,7 @@ async def test_a_version_that_is_asked_for_is_waited_for_though_a_page_is_kept(
 
 
 async def test_a_page_is_packed_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """gzip for those who take it, made once for all of them; a change packs anew."""
+    """gzip for those who take it, made once for all of them; a change packs again."""
     packed, pack = list[bytes](), replies._packed
 
     def counted(body: bytes) -> bytes:
