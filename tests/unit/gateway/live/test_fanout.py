@@ -278,7 +278,11 @@ async def test_what_is_relied_upon_is_there() -> None:
         seen.append(scope["extensions"][EXTENSION])
         await receive()
 
-    async with a_site(application) as site, connect(f"ws://127.0.0.1:{site.port}"):
+    async with (
+        a_site(application) as site,
+        # Its close is never answered: the keepalive was stopped beneath it.
+        connect(f"ws://127.0.0.1:{site.port}", close_timeout=0.1),
+    ):
         await until(lambda: seen)
         (protocol,) = seen
         assert (protocol.close_sent, protocol.disconnected) == (False, False)
