@@ -10,7 +10,7 @@
     │   ├── JournalFull             space is short: no new holds, then no bookings
     │   ├── Overloaded              a bounded queue is full
     │   └── VersionNotReached       a read of a version that is still to come
-    └── OwnershipError              the shard's own trouble, never a client's
+    └── OwnershipError              internal to the shard, never a client's
         ├── Fenced                  a newer epoch owns the shard: leave for good
         ├── OutcomeUnknown          an append may or may not be durable: crash, recover
         └── JournalCorrupt          refuse to start; says which file and offset
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 
 class SchedulingError(Exception):
-    """The root; ``code`` is the wire's word, ``retryable`` says whether to retry."""
+    """The root; ``code`` is the error code for clients."""
 
     code = "internal"
     retryable = False

@@ -2,10 +2,9 @@
 
 The number of shards is fixed for a generation of journals; ``slotcast reshard`` writes
 the next generation with another number, or the other placement. A shard's id carries
-the generation (``g2-s0007``; the first one's has none), so that nothing of one is ever
-taken for the other's: not a journal, an offset, an actor or an event's id. With
-placement "provider" every provider is a shard of its own; with "shard" an isolated one
-is (``x-prv_...``).
+the generation (``g2-s0007``; the first one's has none), so that journals, offsets,
+actors and event ids of two generations cannot be confused. With placement "provider"
+every provider is a shard of its own; with "shard" an isolated one is (``x-prv_...``).
 """
 
 from __future__ import annotations
@@ -89,9 +88,9 @@ def placing(
 
 
 class Places:
-    """A placing with exceptions, which are learnt while the process lives.
+    """A placement with exceptions, which are learnt while the process runs.
 
-    A shard that a calendar left names the one it moved to; what was learnt last holds.
+    A shard that a calendar left names its new shard; the last answer wins.
     """
 
     def __init__(self, placing: Placing, moved: Mapping[str, str] = _NONE) -> None:
@@ -109,5 +108,5 @@ class Places:
         self._moved[provider] = shard
 
     def exceptions(self) -> tuple[ShardId, ...]:
-        """The shards that calendars moved to, each once."""
+        """The shards that calendars moved to, without duplicates."""
         return tuple(dict.fromkeys(self._moved.values()))

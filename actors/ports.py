@@ -1,4 +1,4 @@
-"""What the actors need from outside, as protocols; adapters live in persistence/.
+"""The ports of the actors, as protocols; adapters are in persistence/.
 
 Every port has a memory twin, and one contract suite runs on the twin and on every
 real adapter (tests/contracts/).
@@ -20,7 +20,7 @@ from actors.domain.messages.events import Event
 from actors.domain.messages.reads import Read
 
 Request = Command | Transfer | TrustClock | Read
-"""Anything a shard can be asked."""
+"""Any request to a shard."""
 
 
 class TroubleCode(StrEnum):
@@ -47,15 +47,15 @@ class Trouble(Struct, frozen=True, tag="trouble", gc=False):
     detail: str = ""
     retry_after_s: float = 1.0
     provider_id: ProviderId = ProviderId("")
-    """Whose calendar has moved, as a question may be about several."""
+    """The provider whose calendar has moved, since a request may be about several."""
 
 
 ShardReply = Reply | Trouble
-"""What one request to a shard comes back with."""
+"""The result of one request to a shard."""
 
 
 class Clock(Protocol):
-    """Where ``now`` comes from; only cluster/clock.py asks the system."""
+    """The source of ``now``; only cluster/clock.py reads the system's clock."""
 
     def now(self) -> Millis:
         """The current instant."""
@@ -86,7 +86,7 @@ class Record(Struct, frozen=True):
 
 
 class Journal(Protocol):
-    """The durable ordered events of many shards: the truth.
+    """The durable ordered events of many shards: the source of truth.
 
     Single activation is never assumed: two writers may exist, and the one with the
     lower epoch is refused at each write.
@@ -156,10 +156,10 @@ class Journal(Protocol):
         ...
 
     def pressure(self) -> float:
-        """How full the journal's room is, 0 to 1.
+        """Used fraction of the journal's size limit, 0 to 1.
 
-        At 0.90 shards refuse new holds, at 0.97 new bookings too; cancellations
-        and staff's work go on.
+        At 0.90 shards refuse new holds, at 0.97 also new bookings; cancellations and
+        staff's commands continue.
         """
         ...
 
@@ -176,7 +176,7 @@ class StoredCalendar(Struct, frozen=True):
 
 
 class SnapshotStore(Protocol):
-    """Calendars at rest. Written by the owner of the shard, between batches.
+    """Stored calendars. Written by the owner of the shard, between batches.
 
     A shard's ``position`` is a seq up to which every event is in a stored calendar;
     recovery replays only what follows it. A calendar may be stored at a later seq
@@ -227,7 +227,7 @@ class Feed(Protocol):
 
 
 class ShardStatus(Struct, frozen=True):
-    """What an operator sees of one shard."""
+    """The status of one shard."""
 
     shard: ShardId
     pid: int
@@ -260,9 +260,9 @@ class ShardStatus(Struct, frozen=True):
     tzdata: str = ""
     """The edition of the time zone database that its process computes with."""
     journal_pressure: float = 0.0
-    """How full the journal's room is, 0 to 1."""
+    """Used fraction of the journal's size limit, 0 to 1."""
     clock_doubt: str = ""
-    """Why nothing is decided now: the machine's clock made a step."""
+    """Why no command is decided now: the machine's clock made a step."""
     clock_doubted: bool = False
     clock_ahead_ms: int = 0
     """How far the journal is ahead of the machine's clock."""
@@ -283,7 +283,7 @@ class ShardLinks(Feed, Protocol):
         ...
 
     def moved(self, provider: ProviderId, shard: ShardId) -> None:
-        """A shard answered that ``shard`` decides about this provider now."""
+        """Note that ``shard`` decides about this provider now."""
         ...
 
     async def execute(

@@ -1,12 +1,12 @@
-"""Events as bytes and back: one version byte, then a msgpack map with short keys.
+"""Encodes and decodes events: one version byte, then a msgpack map with short keys.
 
 The names in the journal are this module's own (``KEYS``, ``TAGS``), so that a rename
 in the domain changes no recorded byte. An event written by an older version is
 decoded to plain values, lifted step by step by ``Codec.upcasts``, and then converted.
 
-Rules for a change: a new field with a default needs nothing but a key; anything else
-is a new ``VERSION``, an upcast from the one before it, and a recorded sample of each
-event under tests/samples/events/. A key or a tag is never used again.
+Rules for a change: a new field with a default needs only a key; anything else needs a
+new ``VERSION``, an upcast from the previous one, and a recorded sample of each event
+under tests/samples/events/. A key or a tag is never reused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ VERSION = 1
 """The version that is written."""
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
-"""Lifts the plain values of one event (short keys) from a version to the next."""
+"""Upgrades the plain values of one event (short keys) to the next version."""
 
 KEYS: Mapping[str, str] = MappingProxyType(
     {
@@ -93,7 +93,7 @@ TAGS: Mapping[str, int] = MappingProxyType(
         "OutcomeUndone": 20,
     }
 )
-"""An event type's number in the journal."""
+"""An event type's tag in the journal."""
 
 EVENT_TYPES: tuple[type[Struct], ...] = get_args(Event)
 
@@ -105,7 +105,7 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 
 
 def _recorded(event_type: type[Struct]) -> type[Struct]:
-    """The event type's twin with the journal's names; same fields and defaults."""
+    """The event type with the journal's field names; same fields and defaults."""
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
         (field.name, field.type)
         if field.required
@@ -126,12 +126,12 @@ def _recorded(event_type: type[Struct]) -> type[Struct]:
 
 
 class Codec:
-    """One version of the encoding, and the road to it from all older ones."""
+    """One version of the encoding, and the upgrades to it from all older ones."""
 
     def __init__(
         self, version: int = VERSION, upcasts: Mapping[int, Upcast] | None = None
     ) -> None:
-        """``upcasts[n]`` lifts version n to n + 1, for every n below ``version``."""
+        """``upcasts[n]`` upgrades version n to n + 1, for every n below ``version``."""
         self._version = version
         self._prefix = bytes((version,))
         self._upcasts = dict(upcasts or {})
@@ -145,12 +145,12 @@ class Codec:
         self._decode = msgspec.msgpack.Decoder(self._union).decode
 
     def encode(self, event: Event) -> bytes:
-        """The event in the newest version."""
+        """The event encoded in the newest version."""
         twin = self._recorded[type(event)](**msgspec.structs.asdict(event))
         return self._prefix + self._encode(twin)
 
     def decode(self, data: bytes | memoryview) -> Event:
-        """The event in ``data``, whichever version wrote it.
+        """The event in ``data``, of any known version.
 
         Raises:
             JournalCorrupt: an unknown version, or not an event.

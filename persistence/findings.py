@@ -1,4 +1,4 @@
-"""What an inspection of a server finds: said so that a person can correct it."""
+"""Findings of an inspection of a server's settings, each with its remedy."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from msgspec import Struct
 
 
 class Finding(Struct, frozen=True):
-    """One thing about a server's settings that an operator should know.
+    """One problem or risk in a server's settings.
 
-    ``refuse``: with it a promise of Slotcast cannot be kept, so nothing may start.
-    ``warn``: it works, but worse or with less safety than it should.
+    ``refuse``: a guarantee of Slotcast cannot be kept, so the start is refused.
+    ``warn``: it works, but slower or less safely than recommended.
     """
 
     severity: Literal["refuse", "warn"]
     sentence: str
-    """What is found, with the setting and its value named."""
+    """The finding, with the setting and its value."""
     remedy: str
-    """What to do about it."""
+    """The remedy."""

@@ -1,4 +1,4 @@
-"""An audit of a journal that trusts no calendar: which owner had which time, when.
+"""An audit of a journal, independent of the calendars: which owner had which time.
 
 It reads events alone and keeps plain spans (actors/audit/tenures.py). Used by
 ``slotcast verify``. A calendar that moved between shards is followed by its tenures:
@@ -39,14 +39,14 @@ from actors.ports import Record
 __all__ = ["PROBLEMS_MAX", "Audit", "AuditedBooking"]
 
 PROBLEMS_MAX = 100
-"""Problems named at most: a broken journal would name millions."""
+"""Maximum number of reported problems."""
 
 _UNCOUNTED = (RefusalRecorded, ClockTrusted, CalendarMovedOut)
-"""Events that leave the version as it is."""
+"""Events that do not change the version."""
 
 
 class _Exit(NamedTuple):
-    """Where a calendar left: its last record in a shard's journal."""
+    """A departure: the calendar's last record in a shard's journal."""
 
     provider: ProviderId
     shard: str
@@ -54,7 +54,7 @@ class _Exit(NamedTuple):
 
 
 class Audit:
-    """Feed it every record of each shard in order; then ``close`` and ask.
+    """Feed it every record of each shard in order; then call ``close``.
 
     Problems that only all shards together can show are found by ``close``.
     """
@@ -64,7 +64,7 @@ class Audit:
         self.events = 0
         self.holds = 0
         self.is_whole = True
-        """Nothing began before what was read."""
+        """State before the first record."""
         self._shard = ShardId("")
         self._shards: set[str] = set()
         self._seq = 0
@@ -75,7 +75,7 @@ class Audit:
         self._came: dict[_Exit, tuple[Tenure, ShardId]] = {}
 
     def feed(self, record: Record) -> None:
-        """Take in the next record of one shard."""
+        """Process the next record of one shard."""
         self._count_seq(record)
         event = record.event
         tenure = self._here.get(event.provider_id)
@@ -125,7 +125,7 @@ class Audit:
             self._left[place] = tenure, left.to_shard
 
     def close(self) -> None:
-        """All shards were read: their records of moved calendars must agree."""
+        """Compare the records of moved calendars, after all shards were read."""
         self._settle()
         for place, (tenure, to_shard) in self._left.items():
             if place in self._came:
@@ -153,9 +153,9 @@ class Audit:
 
     @property
     def bookings(self) -> Mapping[BookingId, AuditedBooking]:
-        """Every booking as it was told last."""
+        """Every booking after its last event."""
         found: dict[BookingId, AuditedBooking] = {}
-        for tenure, _ in self._left.values():  # visits of long ago are forgotten
+        for tenure, _ in self._left.values():  # old visits are dropped
             found.update(tenure.bookings)
         for _, tenure in self._at_home.values():
             found.update(tenure.bookings)
@@ -165,7 +165,7 @@ class Audit:
 
     @property
     def versions(self) -> Mapping[ProviderId, int]:
-        """Where each calendar stands after the last record."""
+        """Each calendar's version after the last record."""
         home = {name: one.version for name, (_, one) in self._at_home.items()}
         return home | {name: one.version for name, one in self._here.items()}
 
@@ -179,7 +179,7 @@ class Audit:
             self._at_home[provider] = self._shard, tenure
 
     def _has_left(self, provider: ProviderId, seq: int) -> bool:
-        """Whether the calendar is gone from here, and up to where that is known."""
+        """Whether the calendar has left this shard."""
         exits = [
             place.seq
             for place in self._left

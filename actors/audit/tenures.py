@@ -18,7 +18,7 @@ from actors.domain.messages.answers import BookingStatus
 
 @dataclass(frozen=True, slots=True)
 class AuditedBooking:
-    """A booking as the events tell it; spans in minutes, half-open."""
+    """A booking according to the events; spans in minutes, half-open."""
 
     provider_id: ProviderId
     patient_id: PatientId
@@ -43,7 +43,9 @@ class Tenure:
     bookings: dict[BookingId, AuditedBooking] = field(default_factory=dict)
 
     def take(self, owner: str, start: int, end: int, moving: str = "") -> str | None:
-        """Note that ``owner`` has [start, end); the name of who has it already.
+        """Note that ``owner`` has [start, end).
+
+        Returns the name of a conflicting owner.
 
         A hold that is ``moving`` a booking may have time of that booking.
         """
@@ -68,7 +70,7 @@ class Tenure:
         return None
 
     def give_back(self, owner: str) -> bool:
-        """Free what ``owner`` has; False if it had nothing."""
+        """Free the time of ``owner``; False if it had none."""
         if self.beside.pop(owner, None) is not None:
             return True
         span = self.by_owner.pop(owner, None)
@@ -78,7 +80,7 @@ class Tenure:
         return True
 
     def problem_with(self, later: Tenure) -> str:
-        """Why ``later`` cannot be this calendar come to another shard; "" if it can.
+        """Why ``later`` cannot be this calendar after a move; "" if it can.
 
         A calendar forgets visits of long ago, which this one may still have.
         """
@@ -93,7 +95,7 @@ class Tenure:
 
 
 def tenure_of(calendar: CalendarState | Kept, seq: int) -> tuple[Tenure, list[str]]:
-    """The books of a calendar at rest, and what is wrong in it."""
+    """The taken time of a stored calendar, and its inconsistencies."""
     tenure, problems = Tenure(calendar.version, seq), []
     if isinstance(calendar, CalendarState):
         occupancy = calendar.occupancy

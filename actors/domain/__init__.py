@@ -1,1 +1,1 @@
-"""The pure centre: one provider's time as a deterministic state machine."""
+"""The pure core: one provider's time as a deterministic state machine."""

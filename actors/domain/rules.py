@@ -15,7 +15,7 @@ from actors.domain.ids import ClinicId, LocationId, Minute, TimeOffId, VisitType
 
 
 class Clinic(Struct, frozen=True, omit_defaults=True):
-    """Where patients are received, and the zone its clocks show."""
+    """A clinic: its address, and its time zone."""
 
     clinic_id: ClinicId
     name: str
@@ -30,7 +30,7 @@ class Clinic(Struct, frozen=True, omit_defaults=True):
 
 
 class Profile(Struct, frozen=True, omit_defaults=True):
-    """Who the provider is, for directories and for checks of who may act."""
+    """A provider's profile, for the directory and for checks of rights."""
 
     name: str
     specialty: str
@@ -49,7 +49,7 @@ class AlignedFrom(StrEnum):
 
 
 class VisitType(Struct, frozen=True, omit_defaults=True):
-    """What can be booked. All lengths in minutes, whole multiples of the cell.
+    """A visit type. All lengths in minutes, whole multiples of the cell.
 
     ``alignment``: starts fall where local minutes since midnight, or since the
     opening, are a multiple of it. Rules from before there was a choice mean midnight.
@@ -97,7 +97,7 @@ class Location(Struct, frozen=True, omit_defaults=True):
 
 
 class BookingLimits(Struct, frozen=True, omit_defaults=True):
-    """How much of one provider's time one patient may take; 0 lifts a limit.
+    """Limits of one patient with one provider; 0 lifts a limit.
 
     Staff are exempt: they may book for a patient beyond all of them.
     """
@@ -112,9 +112,8 @@ class BookingLimits(Struct, frozen=True, omit_defaults=True):
 class Availability(Struct, frozen=True, omit_defaults=True):
     """All opening rules and visit types of one provider, set as a whole.
 
-    ``change_notice``: until so many minutes before its start a patient may cancel or
-    move a visit; staff always may. Without ``booking_limits`` those of the
-    site hold.
+    ``change_notice``: minutes before its start until which a patient may cancel or move
+    a visit; staff always may. Without ``booking_limits`` those of the site hold.
     """
 
     locations: tuple[Location, ...] = ()
@@ -143,7 +142,7 @@ class Policy(Struct, frozen=True):
     hold_total_ms: int = 20 * 60_000
     """How long a hold lasts at most, all extensions included."""
     booking_limits: BookingLimits = BookingLimits()
-    """Of calendars whose rules set none."""
+    """Limits of calendars whose rules set none."""
     holds_per_patient: int = 3
     """Live holds of one patient on one calendar at a time."""
     early_outcomes: bool = False

@@ -1,4 +1,4 @@
-"""The packaged edition of the IANA time zone database: the only one that counts.
+"""The packaged edition of the IANA time zone database, the only one used.
 
 ``zoneinfo.ZoneInfo(name)`` reads the zone files of the machine before those of the
 package, so that two machines could offer one visit at two instants. Zones are built
@@ -18,7 +18,7 @@ EDITION: Final = str(tzdata.IANA_VERSION)
 """The edition of the database, for instance ``2026f``."""
 
 _PLACEHOLDERS: Final = frozenset({"Factory"})
-"""Names in the database for a clock that has not been set yet."""
+"""Placeholder zones in the database, which are refused."""
 
 _PACKAGE: Final = files("tzdata")
 

@@ -42,7 +42,7 @@ class LocalLinks:
         return self._places(provider)
 
     def moved(self, provider: ProviderId, shard: ShardId) -> None:
-        """A shard said that ``shard`` decides about this provider now."""
+        """Note that ``shard`` decides about this provider now."""
         self._places.note(provider, shard)
 
     def mailbox(self, shard: ShardId) -> Mailbox:

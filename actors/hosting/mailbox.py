@@ -135,7 +135,7 @@ class Mailbox:
         self._used_at = clock.now()
         self._fault: Exception | None = None
 
-    # --- what others call ------------------------------------------------------
+    # --- called by other tasks ------------------------------------------------------
 
     def start(self) -> None:
         """Begin to open, in a task of its own; requests wait for it, bounded."""
@@ -191,7 +191,7 @@ class Mailbox:
         return 0 if self._waiting or self._flying else now - self._used_at
 
     def status(self) -> ShardStatus:
-        """What the shard says of itself."""
+        """The shard's status."""
         status = status_of(self.shard, self.state, self._waiting, self._opened_at)
         watch = self._watch
         return replace(
@@ -207,9 +207,11 @@ class Mailbox:
         await self._stores.warm()
 
     async def flush(self) -> int:
-        """Store what changed, while serving; how many events a successor replays.
+        """Store changes while serving.
 
-        Bounded by ``flush_ms``: what is not stored by then is read from the journal.
+        Returns the number of events a successor replays.
+
+        Bounded by ``flush_ms``: the rest is read from the journal.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(self.limits.flush_ms / 1000):
@@ -224,7 +226,7 @@ class Mailbox:
         return max(0, self.shard.last_seq - self.shard.residents.position)
 
     async def confirm(self) -> None:
-        """Ask the journal, once more, who owns the shard; also when closed.
+        """Check with the journal which process owns the shard; also when closed.
 
         Raises:
             Fenced: a successor has opened it.
@@ -233,10 +235,10 @@ class Mailbox:
         await self._stores.check()
 
     async def close(self, *, store: bool = True) -> None:
-        """Finish what is in flight, store what changed, stop; within ``close_ms``.
+        """Finish requests in flight, store changes, stop; within ``close_ms``.
 
-        Without ``store`` what changed is left to the journal: for a hand-off, where
-        every millisecond is a pause.
+        Without ``store`` changes are left to the journal: for a hand-off, where every
+        millisecond is a pause.
         """
         self._storing = store
         self._refusing = self._refusing or CLOSED
@@ -343,7 +345,7 @@ class Mailbox:
         await snapshotter.finish(self._clock.steady(), everything=self._storing)
 
     def _time(self) -> ClockReading:
-        """What time it is; what is wrong with the clock is logged when it changes."""
+        """The shard's time; logs changes of the clock's state."""
         wall = self._clock.now()
         floor = self.shard.residents.floor(wall)
         time = self._watch.see(wall, self._clock.steady(), floor)
@@ -369,9 +371,9 @@ class Mailbox:
         wakeup = self.shard.next_wakeup(now)
         pause_s = _TICK_S
         if time.doubt or self._watch.is_behind_journal:
-            pause_s = _TICK_S  # the clock may be right at any moment
+            pause_s = _TICK_S  # the clock may be corrected at any moment
         elif self._stores.journal.pressure() >= self.limits.full_for_bookings:
-            pause_s = _TICK_S  # nothing of the shard's own is written just now
+            pause_s = _TICK_S  # no periodic work can be written now
         elif wakeup is not None:
             pause_s = min(max(wakeup - now, 0) / 1000, _TICK_S)
         elif not self.shard.residents.unsaved:

@@ -31,8 +31,8 @@ from actors.hosting.mailbox import CLOSED, LEFT, Mailbox
 from actors.ports import Request, ShardReply, ShardStatus, Trouble, TroubleCode
 
 ELSEWHERE = b"\x00"
-"""Instead of a reply: this process does not serve the shard, nothing was done; ask the
-one under the shard's other name. No message begins with this byte."""
+"""Sent instead of a reply: this process does not serve the shard, nothing was done;
+call the one under the shard's other name. No message begins with this byte."""
 MADE_S = 5.0
 """How long a call waits for a process that is still importing."""
 
@@ -46,16 +46,16 @@ class HostTimeouts(Struct, frozen=True):
     """How long a process waits for the next step of a hand-off, in seconds."""
 
     released_s: float = 10.0
-    """Released and not killed: it ends, and Ray restarts it, or for good if a
-    successor has opened the shard."""
+    """Released and not killed: it exits, for good if a successor has opened the shard,
+    else to be restarted by Ray."""
     warm_s: float = 60.0
     """Warm and not started: it ends for good."""
     call_s: float = 0.1
-    """A call that meets a warm process waits so long for its start."""
+    """How long a call waits for a warm process to start."""
     start_s: float = 30.0
     """How long ``start`` waits for the shard to open; it opens anyway."""
     again_s: float = 5.0
-    """Until leaving, which Ray may not hear of, is tried again."""
+    """Pause before an exit that did not reach Ray is tried again."""
 
 
 class ShardSpec(Struct, frozen=True):
@@ -67,11 +67,11 @@ class ShardSpec(Struct, frozen=True):
     factory: str
     config: bytes
     num_cpus: float = 0.01
-    """Held for life; small, for shards share the cores."""
+    """Threads of the process; few, since shards share the cores."""
     crash_on_unknown: bool = True
     """End the process when an append's outcome is unknown: a file whose sync failed
     is not to be trusted by the process that failed. A journal that is reached over a
-    network needs only a new seal; with it, an outage is no storm of processes."""
+    network only needs a new seal, so that an outage does not restart every process."""
     patience: HostTimeouts = HostTimeouts()
 
 
@@ -84,7 +84,10 @@ class Phase(StrEnum):
 
 
 class ShardHost:
-    """Holds one mailbox. An adapter makes a process of it and says how that ends."""
+    """Holds one mailbox.
+
+    An adapter turns it into a process and defines how that ends.
+    """
 
     def __init__(self, shard: str, spec: ShardSpec, *, warm: bool = False) -> None:
         self._shard = ShardId(shard)
@@ -176,7 +179,7 @@ class ShardHost:
         return await self._mailbox.flush() if self._mailbox else 0
 
     async def release(self) -> bytes:
-        """Stop serving, for a successor; callers are now told to ask elsewhere.
+        """Stop serving, for a successor; callers get ELSEWHERE from now on.
 
         Returns a ShardStatus. Must be followed by the end of this process.
         """
@@ -270,7 +273,10 @@ class ShardHost:
             return
 
     def _depart(self) -> None:
-        """Another owner exists: end for good, for a restart would steal it back."""
+        """Another owner exists.
+
+        Exit for good, since a restart would take the shard back.
+        """
         self._in_background(self._leave_for_good())
 
     async def _leave_for_good(self) -> None:

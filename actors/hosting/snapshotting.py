@@ -1,4 +1,4 @@
-"""Snapshots beside the work: encoded between batches, stored while batches go on."""
+"""Background snapshots: encoded between batches, stored while batches continue."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from actors.remote.labels import NODE_LABEL
 from actors.remote.lines import ShardEndpoint
 
 ActorHandle = Any
-"""What Ray gives for an actor; its methods have a ``remote``."""
+"""Ray's actor handle; its methods have a ``remote``."""
 NAMESPACE = "slotcast"
 """Names of actors live in it; without one each driver has a namespace of its own."""
 PREFIX = "shard-"
@@ -37,21 +37,21 @@ class ShardActor(ShardHost):
         self._door = ShardEndpoint(self)
 
     async def door(self) -> str:
-        """``host:port`` where the same questions are answered without Ray.
+        """``host:port`` of the RPC server for the same calls without Ray.
 
         On the node's address, which Ray listens on too. Empty: nowhere.
         """
         return await self._door.address(ray.util.get_node_ip_address())
 
     async def leave(self) -> None:
-        """End for good; asked by this process itself, for Ray wants it in a call."""
+        """Exit for good; called by this process itself, since Ray requires a call."""
         ray.actor.exit_actor()
 
     def _leave(self) -> None:
         ray.get_runtime_context().current_actor.leave.remote()
 
     def _crash(self) -> None:
-        """Only the journal knows the outcome: let Ray start a process that asks it."""
+        """Exit: a new process, started by Ray, reads the outcome from the journal."""
         os._exit(1)
 
     async def _where(self) -> tuple[str, bool]:
@@ -120,7 +120,7 @@ def create_actor(
 def create_shards(shards: Sequence[ShardId], spec: ShardSpec) -> None:
     """Create the actors of all shards at once; they open in their own time.
 
-    Only one process of a site may do this, or the keeper, which looks for both names.
+    Only one process of a site may do this; or the keeper, which checks both names.
     """
     for shard in shards:
         create_actor(shard, spec)

@@ -1,10 +1,10 @@
 """The line between a gateway and a shard: frames over one TCP connection.
 
 Ray places shards, restarts them and finds them by name; calls that are made ten
-thousand times a second go here, because a call through Ray's task machinery costs
-a millisecond and a half of processor time and this one a tenth of that (see
-docs/decisions). A line that breaks says so at once: callers that wait for an answer
-learn in the same instant that the outcome is unknown.
+thousand times a second go here, because a call through Ray's task machinery costs a
+millisecond and a half of processor time and this one a tenth of that (see
+docs/decisions). A broken line fails at once: waiting callers learn immediately that the
+outcome is unknown.
 
 A frame is its payload's length (u32), its kind (u8) and the number of the call (u64),
 big-endian, then the payload. The server begins with a nonce; the caller answers with
@@ -32,7 +32,7 @@ PROOF_BYTES: Final = 32
 IN_FLIGHT_MAX: Final = 1_024
 """Calls of one connection in work; each gateway has one batch and one poll."""
 HELLO_S: Final = 5.0
-"""How long a caller may take to show that it knows the key."""
+"""How long a caller may take to prove knowledge of the key."""
 
 HELLO, REFUSED, FAILED = 0, 254, 255
 
@@ -41,7 +41,10 @@ Answerer = Callable[[int, bytes], Awaitable[bytes]]
 
 
 class LineLost(ConnectionError):
-    """The line broke or was never made: whether the call was executed is unknown."""
+    """The line broke or could not be opened.
+
+    Whether the call was executed is unknown.
+    """
 
 
 class LineFailed(Exception):
@@ -106,7 +109,7 @@ class _Callee(_Framed):
 
     def __init__(self, server: LineServer) -> None:
         super().__init__()
-        self.payload_max = PROOF_BYTES  # a caller without the key fills no memory
+        self.payload_max = PROOF_BYTES  # a caller without the key must not use memory
         self._server = server
         self._nonce = secrets.token_bytes(NONCE_BYTES)
         self._known = False
@@ -120,7 +123,7 @@ class _Callee(_Framed):
         self.send(HELLO, 0, self._nonce)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the caller; its calls are finished all the same."""
+        """Drop the caller; its calls are still finished."""
         if self._patience is not None:
             self._patience.cancel()
         self._server.left(self)
@@ -194,7 +197,7 @@ class LineServer:
         self._lines.discard(line)
 
 
-class Line(_Framed):
+class RpcLine(_Framed):
     """A gateway's end. Made by ``connect``; once broken it stays broken."""
 
     def __init__(self, key: bytes) -> None:
@@ -206,7 +209,7 @@ class Line(_Framed):
         self.is_lost = False
 
     @classmethod
-    async def connect(cls, host: str, port: int, key: bytes) -> Line:
+    async def connect(cls, host: str, port: int, key: bytes) -> RpcLine:
         """A line on which calls can be made. Bound the wait.
 
         Raises:
@@ -244,7 +247,7 @@ class Line(_Framed):
             self._waiting.pop(number, None)
 
     def frame(self, kind: int, number: int, payload: bytes) -> None:
-        """Hand an answer to its call, if that still waits."""
+        """Deliver an answer to its call, if it still waits."""
         if kind == HELLO:
             self._greeted(payload)
             return

@@ -1,16 +1,15 @@
 """Ports of shards, and the connections (lines) that gateways keep to them.
 
-A shard's process opens a port when it is first asked for its address; a gateway asks
+A shard's process opens a port when its address is first requested; a gateway requests
 that through Ray, once for each process, and from then on calls over a line. Where no
-line can be had the call goes through Ray, so a direct connection is an optimisation,
-never a requirement. A broken line means what any lost call means: the outcome is
-unknown.
+line can be opened the call goes through Ray, so a direct connection is an optimisation,
+never a requirement. A broken line is like any lost call: the outcome is unknown.
 
 A peer that is frozen accepts packets and answers none: its line stays, since it may
-recover, and every call on it is bounded by its caller. But Ray may have given its node
-up and restarted the process elsewhere, under the same name: so a silent peer is looked
-up through Ray again (``check``). A peer whose packets vanish is given up by the kernel
-(TCP_USER_TIMEOUT).
+recover, and every call on it is bounded by its caller. But Ray may have declared its
+node dead and restarted the process elsewhere under the same name: so a silent peer is
+looked up through Ray again (``check``). The kernel closes the connection to a peer
+whose packets are lost (TCP_USER_TIMEOUT).
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from contextlib import suppress
 from typing import Final
 
 from actors.hosting.process import ShardHost
-from actors.remote.line import Line, LineLost, LineServer
+from actors.remote.line import LineLost, LineServer, RpcLine
 
 EXECUTE, POLL, STATUS = 1, 2, 3
 """Kinds of calls."""
@@ -36,9 +35,10 @@ CONNECT_S: Final = 1.0
 ADDRESS_S: Final = 5.0
 """How long a process may take to give its address; it may just be starting."""
 WITHOUT_S: Final = 2.0
-"""So long calls go through Ray before a line is tried again."""
+"""How long calls go through Ray before a line is tried again."""
 SILENT_MS: Final = 3_000
-"""A node that takes no packets for so long is taken for gone (TCP_USER_TIMEOUT)."""
+"""A node that acknowledges no packets for this long counts as gone
+(TCP_USER_TIMEOUT)."""
 
 _LOG = logging.getLogger("slotcast.shard")
 _CURSOR = struct.Struct(">QQQ")
@@ -50,12 +50,12 @@ def site_key() -> bytes:
 
 
 def poll_payload(epoch: int, number: int, wait_ms: int) -> bytes:
-    """The question of a long poll, as it crosses."""
+    """The request of a long poll."""
     return _CURSOR.pack(epoch, number, wait_ms)
 
 
 class ShardEndpoint:
-    """A shard's end, opened when it is first asked for."""
+    """A shard's RPC server, opened when its address is first requested."""
 
     def __init__(self, host: ShardHost) -> None:
         self._host = host
@@ -116,19 +116,19 @@ def _note_failure(kind: int) -> None:
 
 
 class Lines:
-    """A gateway's lines, one for each process of a shard that it talks to."""
+    """A gateway's lines, one for each shard process it calls."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, RpcLine] = {}
         self._addresses: dict[str, str] = {}
         self._checking: dict[str, asyncio.Task[None]] = {}
         self._without: dict[str, float] = {}
-        self._connecting: dict[str, asyncio.Task[Line | None]] = {}
+        self._connecting: dict[str, asyncio.Task[RpcLine | None]] = {}
         self._closed = False
 
     async def to(
         self, who: str, ask_address: Callable[[], Awaitable[str]]
-    ) -> Line | None:
+    ) -> RpcLine | None:
         """The line to the process called ``who``; None while there is none.
 
         ``ask_address`` asks that process for its address, if it has one. Its
@@ -150,9 +150,9 @@ class Lines:
         return await asyncio.shield(task)
 
     def check(self, who: str, ask_address: Callable[[], Awaitable[str]]) -> None:
-        """``who`` is silent: see, beside the work, if its address has changed.
+        """Check in the background whether a silent process's address has changed.
 
-        Then the line leads to a process that was given up, and is broken.
+        Then the line leads to a replaced process, and is closed.
         """
         if who in self._lines and who not in self._checking:
             task = asyncio.get_running_loop().create_task(
@@ -162,7 +162,7 @@ class Lines:
             task.add_done_callback(lambda _: self._checking.pop(who, None))
 
     def drop(self, who: str) -> None:
-        """Break the line to this process: it is silent, or serves no more."""
+        """Close the line to this process: it is silent, or no longer serves."""
         line = self._lines.pop(who, None)
         self._addresses.pop(who, None)
         if line is not None:
@@ -170,7 +170,7 @@ class Lines:
         self._without.pop(who, None)
 
     def close(self) -> None:
-        """Break all lines, and those that are being opened as soon as they are."""
+        """Close all lines, including those being opened."""
         self._closed = True
         for who in tuple(self._lines):
             self.drop(who)
@@ -178,7 +178,7 @@ class Lines:
             task.cancel()
 
     async def _checked(
-        self, who: str, line: Line, ask_address: Callable[[], Awaitable[str]]
+        self, who: str, line: RpcLine, ask_address: Callable[[], Awaitable[str]]
     ) -> None:
         try:
             async with asyncio.timeout(ADDRESS_S):
@@ -192,14 +192,14 @@ class Lines:
 
     async def _connected(
         self, who: str, ask_address: Callable[[], Awaitable[str]]
-    ) -> Line | None:
+    ) -> RpcLine | None:
         self.drop(who)
         try:
             async with asyncio.timeout(ADDRESS_S):
                 address = await ask_address()
             host, _, port = address.rpartition(":")
             async with asyncio.timeout(CONNECT_S):
-                line = await Line.connect(host, int(port), site_key())
+                line = await RpcLine.connect(host, int(port), site_key())
         except (LineLost, TimeoutError, ValueError) as error:
             _LOG.info("no line to %s: %r", who, error)
             loop = asyncio.get_running_loop()
@@ -214,8 +214,8 @@ class Lines:
         return line
 
 
-def _notice_silence(line: Line) -> None:
-    """A peer that vanished without closing must not look alive for minutes."""
+def _notice_silence(line: RpcLine) -> None:
+    """Set TCP_USER_TIMEOUT, so that a vanished peer is detected within seconds."""
     peer: socket.socket | None = line.socket()
     if peer is None:
         return

@@ -1,7 +1,7 @@
-"""Links to shards that are Ray actors: who serves a shard, asked and remembered.
+"""Links to shards that are Ray actors: finds and caches the process of a shard.
 
 An error of a call never means "not executed". A shard may be handed over at any time,
-to an actor under its other name: the old one says so, and the same call goes there.
+to an actor under its other name: the old one answers so, and the same call goes there.
 
 One file because every call passes the same seats, lines and look-ups, and so does what
 suspends them.
@@ -51,7 +51,7 @@ _LOOK_EVERY_S = 1.0
 """How often a shard that does not answer is looked for elsewhere."""
 _HARMLESS = (POLL, STATUS)
 _LOOK_UPS_MAX = 4
-"""Questions to Ray's head at a time: each blocks a thread."""
+"""Concurrent requests to Ray's head: each blocks a thread."""
 
 __all__ = [
     "NAMESPACE",
@@ -87,7 +87,7 @@ class ShardQuestion(NamedTuple):
 
 
 def _not_found(request: Request) -> ShardReply:
-    """What a shard answers about a provider that does not exist."""
+    """The answer about a provider that does not exist."""
     if isinstance(request, ReadNextFree):
         return NextFreeView({})
     if isinstance(request, ReadPositions):
@@ -122,7 +122,7 @@ class RayLinks:
         self._resolving: dict[ShardId, asyncio.Task[Seat]] = {}
         self._calls: set[asyncio.Timeout] = set()
         self._is_away = False
-        # Not the loop's own threads: while Ray's head is away these hang.
+        # Separate from the loop's threads: while Ray's head is away these hang.
         self._threads = ThreadPoolExecutor(_LOOK_UPS_MAX, "shard-names")
         self._activations = asyncio.Semaphore(ACTIVATIONS_MAX)
 
@@ -137,7 +137,7 @@ class RayLinks:
         return self._places(provider)
 
     def moved(self, provider: ProviderId, shard: ShardId) -> None:
-        """A shard said that ``shard`` decides about this provider now."""
+        """Note that ``shard`` decides about this provider now."""
         self._places.note(provider, shard)
 
     async def execute(
@@ -188,7 +188,9 @@ class RayLinks:
         return not await self._known(shard)
 
     async def passivate(self, now: Millis, idle_ms: int) -> int:
-        """End actors idle for so long, for placement "provider"; how many ended.
+        """End actors idle for this long, for placement "provider".
+
+        Returns their number.
 
         A call that meets a closing actor is told that it recovers, and its retry
         activates the shard again. Call it now and then in the creating process.
@@ -232,12 +234,12 @@ class RayLinks:
         self._is_away = False
 
     async def close_shards(self, timeout_s: float) -> None:
-        """Let every active shard store what changed, and end; for a full stop."""
+        """Let every active shard store its changes and end; for a full stop."""
         closing = (self._end(shard, timeout_s) for shard in self.shards())
         await asyncio.gather(*closing, return_exceptions=True)
 
     async def close(self) -> None:
-        """Break the lines; the shards go on."""
+        """Close the lines; the shards continue."""
         self._lines.close()
         await asyncio.sleep(0)  # sockets are closed in the loop's next turn
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -280,7 +282,7 @@ class RayLinks:
             self._calls.discard(patience)
 
     async def _answer(self, shard: ShardId, question: ShardQuestion) -> Any:
-        """Ask under one name and the other until one serves the shard.
+        """Call under both names in turn until one serves the shard.
 
         A process that answers ELSEWHERE has done nothing; the call goes to the other.
         """
@@ -309,14 +311,14 @@ class RayLinks:
         return await question.through_ray(seat.handle)
 
     def _forget(self, shard: ShardId) -> None:
-        """Do not ask this one again, if there is another."""
+        """Avoid this process, if there is another."""
         seat = self._seats.pop(shard, None)
         if seat is not None:
             self._lines.drop(seat.name)
             self._doubted[shard] = seat.name
 
     def _look_around(self, shard: ShardId) -> None:
-        """The process is silent: see, beside the work, if a successor serves.
+        """Check in the background whether a successor of the silent process serves.
 
         The silent one is kept meanwhile: without Ray's head nothing can be looked up,
         and known processes go on serving.
@@ -346,7 +348,7 @@ class RayLinks:
         def done(task: asyncio.Task[Seat]) -> None:
             if self._resolving.get(shard) is task:
                 del self._resolving[shard]
-            task.cancelled() or task.exception()  # there may be no caller any more
+            task.cancelled() or task.exception()  # the caller may have been cancelled
 
         task.add_done_callback(done)
         return task
@@ -391,7 +393,7 @@ def seats_of(shard: ShardId) -> list[Seat]:
 
 
 async def _serving_first(seats: list[Seat]) -> list[Seat]:
-    """The one that says first that it serves; in the given order if none does."""
+    """The first that reports that it serves; in the given order if none does."""
 
     async def ask(seat: Seat) -> Seat | None:
         try:

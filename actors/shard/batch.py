@@ -1,4 +1,4 @@
-"""Requests that a shard decides together, and what follows from them."""
+"""Requests that a shard decides together, and the resulting events and replies."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from actors.shard.limits import ShardLimits
 CLOCK_RETRY_S = 10.0
 
 SHARED = (ReadNextFree, ReadPositions)
-"""Questions about several calendars."""
+"""Reads of several calendars."""
 _BOOKINGS = (BookSlot, ConfirmHold, RescheduleBooking)
 """Commands that fill the journal for good."""
 
 
 def providers_of(request: Request) -> tuple[ProviderId, ...]:
-    """Whose calendars a request needs."""
+    """The calendars a request needs."""
     if isinstance(request, SHARED):
         return request.provider_ids
     return (request.provider_id,)
@@ -45,7 +45,7 @@ class Batch:
         """The shard's time, with which this batch is decided."""
         self.pressure = pressure
         self.events: list[Event] = []
-        """What the journal must make durable, in this order."""
+        """The events to make durable, in this order."""
         self.replies: list[ShardReply | None] = [None] * len(requests)
         self.changed: dict[ProviderId, list[Event]] = {}
         self.judged = False
@@ -55,15 +55,15 @@ class Batch:
 
     @property
     def must_check(self) -> bool:
-        """Whether the journal must be asked who owns the shard."""
+        """Whether the ownership must be checked with the journal."""
         return self.judged and not self.events
 
     def not_now(self) -> Trouble:
-        """The answer to a command while the clock is not believed."""
+        """The answer to a command while the clock is not trusted."""
         return Trouble(TroubleCode.CLOCK, self.time.doubt, CLOCK_RETRY_S)
 
     def is_full_for(self, command: Command, limits: ShardLimits) -> bool:
-        """Whether the journal has too little room left for this command."""
+        """Whether the journal is too full for this command."""
         if self.pressure < limits.full_for_holds:
             return False
         if isinstance(command, PlaceHold):

@@ -1,4 +1,4 @@
-"""Whether the machine's clock is to be believed, and what time a shard goes by.
+"""Whether the machine's clock can be trusted, and the time a shard uses.
 
 The wall clock is compared with steady time, which cannot be set. Between the two the
 shard keeps a time of its own that follows the wall clock slowly, so that a hold lasts
@@ -26,23 +26,24 @@ from msgspec import Struct
 from actors.domain.ids import Millis
 
 STEP_MS: Final = 60_000
-"""A step of the clock up to this is a correction; a larger one may be a fault."""
+"""In ms. A step of the clock up to this is a correction; a larger one may be a
+fault."""
 CONFIRM_MS: Final = 300_000
-"""A step is believed when it has stayed for so long."""
+"""A step is trusted after it has lasted this long, in ms."""
 _FOLLOW: Final = 10
-"""The shard's time gains or loses one in so many parts while it follows the clock."""
+"""The shard's time gains or loses one part in this many while it follows the clock."""
 _FORMER_MAX: Final = 4
 
 
 class ClockReading(Struct, frozen=True):
-    """What time it is for one batch."""
+    """The time of one batch."""
 
     wall: Millis
-    """What the machine's clock shows: deadlines of commands were set by such clocks."""
+    """The machine's clock: deadlines of commands were set by such clocks."""
     now: Millis
     """The shard's time; decisions are made and journaled with it."""
     doubt: str = ""
-    """Why nothing may be decided now."""
+    """Why no command may be decided now."""
     may_lower: bool = False
     """The journal's newest instant is ahead and was written by a wrong clock."""
 
@@ -100,7 +101,7 @@ class ClockWatch:
         return ClockReading(wall, now, doubt, self._came_back and not doubt)
 
     def _judge(self, shown: int, steady: int) -> str:
-        """Believe what the clock shows, or say why not."""
+        """Trust the clock, or return why not."""
         step = shown - self._believed
         if abs(step) <= self._step_ms:
             self._doubted = None

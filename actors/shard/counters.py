@@ -1,4 +1,4 @@
-"""What a shard counts for its operator: plain numbers that cross processes."""
+"""A shard's counters: plain numbers that can be sent between processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a shard published lately, numbered, for gateways that poll with a cursor.
+"""A shard's recently published changes, numbered, for gateways that poll with a cursor.
 
 The ring is bounded: a gateway that falls behind it must read again (``reset``), so a
 gap is never silent and a slow gateway costs no memory.

@@ -1,4 +1,4 @@
-"""The system calls that durability rests on, as a port, so that tests can cut power.
+"""The system calls behind durability, as a port, so that tests can simulate power cuts.
 
 The real adapter is ``SystemDisk``; its twin with a durable prefix and an un-synced
 tail is tests/simulation/sim_disk.py. Files are integer handles, paths are absolute or
@@ -17,10 +17,10 @@ from typing import Protocol
 
 
 class Disk(Protocol):
-    """What the journal asks of a disk, one method per system call."""
+    """The journal's disk operations, one method per system call."""
 
     def make_folder(self, path: str) -> None:
-        """Make a folder and its parents, durably; no error if it is there."""
+        """Create a folder and its parents, durably; no error if it exists."""
         ...
 
     def names(self, folder: str) -> Sequence[str]:
@@ -32,7 +32,7 @@ class Disk(Protocol):
         ...
 
     def close(self, handle: int) -> None:
-        """Give the handle back, and with it its lock."""
+        """Close the handle, which releases its lock."""
         ...
 
     def size(self, handle: int) -> int:
@@ -44,11 +44,11 @@ class Disk(Protocol):
         ...
 
     def write(self, handle: int, data: bytes, offset: int) -> int:
-        """How many bytes were written, which may be fewer than given."""
+        """Write; returns the number of bytes written, which may be fewer than given."""
         ...
 
     def reserve(self, handle: int, offset: int, length: int) -> None:
-        """Make the file at least ``offset + length`` long, with room on the disk."""
+        """Allocate disk space for at least ``offset + length`` bytes."""
         ...
 
     def truncate(self, handle: int, size: int) -> None:
@@ -72,19 +72,19 @@ class Disk(Protocol):
         ...
 
     def try_lock(self, handle: int) -> bool:
-        """Take the exclusive lock of the handle's file if no other process has it."""
+        """Try to take the exclusive lock of the handle's file."""
         ...
 
     def unlock(self, handle: int) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         ...
 
     def lock_holder(self, handle: int) -> int | None:
-        """The process that holds the lock of the handle's file, if that is known."""
+        """The pid of the process that holds the lock of the handle's file, if known."""
         ...
 
     def free_bytes(self, path: str) -> int:
-        """Room left for us on the file system of ``path``."""
+        """Bytes available to this user on the file system of ``path``."""
         ...
 
     def pause(self, seconds: float) -> None:
@@ -114,7 +114,7 @@ class SystemDisk:
             return ()
 
     def open(self, path: str, *, create: bool = False, write: bool = False) -> int:
-        """Readable by the owner and the group only: the journal holds patients."""
+        """Open; new files have mode 640, as they hold patients' data."""
         flags = os.O_CLOEXEC | (os.O_RDWR if write or create else os.O_RDONLY)
         return os.open(path, flags | (os.O_CREAT if create else 0), 0o640)
 
@@ -143,7 +143,7 @@ class SystemDisk:
         return os.pwrite(handle, data, offset)
 
     def reserve(self, handle: int, offset: int, length: int) -> None:
-        """posix_fallocate: running out of room shows here and not in a write."""
+        """posix_fallocate: a full disk fails here and not in a write."""
         os.posix_fallocate(handle, offset, length)
 
     def truncate(self, handle: int, size: int) -> None:
@@ -184,7 +184,7 @@ class SystemDisk:
         fcntl.flock(handle, fcntl.LOCK_UN)
 
     def lock_holder(self, handle: int) -> int | None:
-        """From /proc/locks, by inode; None where that is not to be had."""
+        """From /proc/locks, by inode; None where that is not available."""
         inode = os.fstat(handle).st_ino
         try:
             lines = Path("/proc/locks").read_text("ascii").splitlines()
@@ -197,10 +197,10 @@ class SystemDisk:
         return None
 
     def free_bytes(self, path: str) -> int:
-        """From statvfs, what is free for unprivileged users."""
+        """From statvfs: free for unprivileged users."""
         room = os.statvfs(path)
         return room.f_bavail * room.f_frsize
 
     def pause(self, seconds: float) -> None:
-        """Sleep: only ever on a thread that waits for a lock."""
+        """Sleep; called only on a thread that waits for a lock."""
         time.sleep(seconds)

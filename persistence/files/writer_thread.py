@@ -1,4 +1,4 @@
-"""One thread that does blocking work in order, with little overhead per call."""
+"""One thread that runs blocking calls in order, with little overhead per call."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _Job = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"
 
 
 class WriterThread:
-    """Runs calls one after the other, away from the event loop.
+    """Runs calls one after the other, off the event loop.
 
-    A call whose waiter was cancelled is still run: its outcome is then known to the
-    journal only.
+    A call whose waiter was cancelled still runs; only the journal then shows its
+    outcome.
     """
 
     def __init__(self, name: str) -> None:
@@ -28,7 +28,7 @@ class WriterThread:
         self._thread: threading.Thread | None = None
 
     def run(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        """Run ``call`` after those that were asked for before; await its result."""
+        """Queue ``call`` and await its result."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         if self._thread is None:
@@ -40,7 +40,7 @@ class WriterThread:
         return done
 
     def stop(self) -> None:
-        """Finish what was asked for, and end the thread. Blocks until then."""
+        """Finish queued calls and end the thread. Blocks until then."""
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
@@ -55,7 +55,7 @@ class WriterThread:
                 result = call()
             except BaseException as caught:  # noqa: BLE001 - handed to the waiter
                 error = caught
-            with contextlib.suppress(RuntimeError):  # the loop is gone
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(_finish, done, result, error)
 
 

@@ -1,4 +1,4 @@
-"""Idempotency keys over SQL: the primary key decides which request holds one."""
+"""Idempotency keys in SQL: the primary key decides which request holds one."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class SqlAnswerStore:
         async with writing(self._engine) as connection:
             keys = (await connection.scalars(old)).all()
             if keys:
-                # A key may have been claimed again since: its row is newer then.
+                # If a key was claimed again since, its row is newer.
                 await connection.execute(
                     delete(_TABLE).where(
                         _TABLE.c.key.in_(keys), _TABLE.c.expires_at <= now
@@ -91,7 +91,7 @@ class SqlAnswerStore:
         return (await connection.execute(query)).one_or_none()
 
     def _insert(self, row: dict[str, Any]) -> Any:
-        """An INSERT that leaves the row out if another request was quicker."""
+        """An INSERT that skips the row if it exists."""
         if self._engine.dialect.name == "sqlite":
             return sqlite_insert(_TABLE).values(row).on_conflict_do_nothing()
         return mysql_insert(_TABLE).values(row).prefix_with("IGNORE")
@@ -108,7 +108,7 @@ def _held(claim: Claim) -> tuple[Any, ...]:
 
 def _became(row: Row[Any] | None, fingerprint: str) -> Found:
     if row is None:
-        return InProgress()  # released a moment ago; the client asks again
+        return InProgress()  # released meanwhile; the client retries
     if row.fingerprint != fingerprint:
         return OtherRequest()
     if row.status is None:

@@ -246,7 +246,7 @@ class SqlJobQueue(SqlJobSource):
         return len(ids)
 
     def _insert(self, rows: list[dict[str, Any]]) -> Any:
-        """An INSERT that leaves rows out whose kind and key exist."""
+        """An INSERT that skips rows whose kind and key exist."""
         if self._engine.dialect.name == "sqlite":
             return sqlite_insert(self._table).values(rows).on_conflict_do_nothing()
         return mysql_insert(self._table).values(rows).prefix_with("IGNORE")

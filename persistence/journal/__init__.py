@@ -1,5 +1,5 @@
-"""The journal: what happened, durable before it is acknowledged.
+"""The journal: events, durable before they are acknowledged.
 
 files/ is the write-ahead log of one machine, redis/ the streams of a cluster, memory.py
-the twin for tests.
+the in-memory adapter for tests.
 """

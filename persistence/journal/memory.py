@@ -1,4 +1,4 @@
-"""The journal in memory: the twin of the real ones, for tests and dry runs."""
+"""The journal in memory, for tests and dry runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from actors.errors import Fenced, JournalCorrupt, JournalFull
 from actors.ports import Record, Sealed
 
 BYTES_PER_EVENT = 200
-"""What an event counts for in the budget."""
+"""Bytes an event counts for in the budget."""
 
 
 class _Log(Struct, gc=False):
@@ -78,7 +78,7 @@ class MemoryJournal:
         return log.records[start : start + limit]
 
     async def last_seq(self, shard: ShardId) -> int:
-        """The end; see the port."""
+        """The last seq; see the port."""
         return self._logs[shard].last if shard in self._logs else 0
 
     async def trim(
@@ -104,7 +104,7 @@ class MemoryJournal:
         return sorted(self._logs)
 
     def pressure(self) -> float:
-        """Used part of the budget."""
+        """Used fraction of the budget."""
         return min(self._used(0) / self._budget, 1.0) if self._budget else 0.0
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Looking at a journal through its port, wherever it is kept.
+"""Inspection of a journal through its port, for any store.
 
 What ``persistence/journal/files/inspect.py`` does byte by byte for files, this does
 record by record: every one is read, decoded, and must follow the one before it.
@@ -20,13 +20,13 @@ READ_LIMIT = 2_000
 
 
 async def first_seq(journal: Journal, shard: ShardId) -> int:
-    """The first record that is still there; one past the end if there is none.
+    """The first retained record's seq; one past the end if there is none.
 
     Raises:
         JournalCorrupt: not even the last record can be read.
     """
     last = await journal.last_seq(shard)
-    low, high = 0, last  # a read after ``high`` works: there is nothing to read
+    low, high = 0, last  # reading after ``high`` works and returns nothing
     while low < high:
         middle = (low + high) // 2
         try:
@@ -110,7 +110,7 @@ async def _records(
 
 @runtime_checkable
 class TellsEnds(Protocol):
-    """A journal over a network, for which each question is a round trip."""
+    """A journal over a network, where each request is a round trip."""
 
     async def last_seqs(self, shards: Sequence[ShardId]) -> Mapping[ShardId, int]:
         """The durable ends of these shards; 0 for one without a record."""
@@ -118,12 +118,12 @@ class TellsEnds(Protocol):
 
 
 async def ends_of(journal: Journal, shards: Collection[ShardId]) -> dict[ShardId, int]:
-    """The durable ends that cost one question together; empty if each costs its own.
+    """The durable ends, if one request returns all of them; else empty.
 
     Raises:
         JournalUnavailable: the journal does not answer.
     """
     if shards and isinstance(journal, TellsEnds):
-        with suppress(JournalCorrupt):  # one shard's trouble is not the others'
+        with suppress(JournalCorrupt):  # one shard's failure must not stop the rest
             return dict(await journal.last_seqs(tuple(shards)))
     return {}

@@ -1,5 +1,5 @@
-"""The read model: SQL that follows the journal and can be made from it again.
+"""The read model: SQL tables that follow the journal and can be rebuilt from it.
 
 tables.py has the tables; projection/ writes them, queries/ reads them, rebuilding/
-makes them again, memory/ is the twin for tests.
+rebuilds them, memory/ is the in-memory adapter for tests.
 """

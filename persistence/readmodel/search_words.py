@@ -1,6 +1,6 @@
-"""How people look for providers: words, distances and cursors. Pure.
+"""Search for providers: words, distances and cursors. Pure.
 
-Shared by the SQL directory and its memory twin, so that both answer alike.
+Shared by the SQL and the in-memory directory, so that both answer alike.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from actors.domain.rules import Clinic, Profile
 from care.readmodel import ProviderListing
 
 WORD_MAX = 40
-"""Characters of a search word that count; longer words match by this beginning."""
+"""Significant characters of a search word; longer words match by this prefix."""
 SORT_MAX = 120
-"""Characters of a name that order a list."""
+"""Significant characters of a name when sorting."""
 WORDS_MAX = 8
-"""Words of one query that count; people do not type more, attackers do."""
+"""Maximum words of one query; people do not type more."""
 EARTH_KM = 6371.0088
-"""Mean radius of the Earth."""
+"""Mean radius of the Earth, in km."""
 UNKNOWN_KM = 1e9
-"""Stands for the distance of a clinic whose place is unknown: farther than all."""
+"""Distance of a clinic of unknown location: beyond all others."""
 _WHOLE_MAX = 1 << 53
-"""Whole numbers beyond this are no key of ours; far fewer fit into a column."""
+"""Larger whole numbers cannot be a cursor's key: they do not fit into a column."""
 RINGS_KM = (2.0, 10.0, 50.0, 250.0)
-"""How far to look first, second, …, when the nearest are asked for."""
+"""Radii in km of successive searches for the nearest."""
 
 _POLE = 90.0
 _DATE_LINE = 180.0
@@ -43,19 +43,19 @@ _INNER = re.compile(r"(?<=\w)['’ʼ\-‐.](?=\w)")
 
 
 def plain(text: str) -> str:
-    """``text`` without case, accents and punctuation, words one space apart."""
+    """``text`` without case, accents and punctuation, words separated by one space."""
     folded = unicodedata.normalize("NFKD", text.casefold()).casefold()
     bare = "".join(c for c in folded if not unicodedata.combining(c))
     return _BREAK.sub(" ", bare.translate(_LETTERS)).strip()
 
 
 def sort_key(name: str) -> str:
-    """What a list of names is ordered by, compared by code point."""
+    """Sort key of names, compared by code point."""
     return plain(name)[:SORT_MAX].rstrip()
 
 
 def words_of(*texts: str) -> frozenset[str]:
-    """All words by whose beginnings these texts are found.
+    """All words by whose prefixes these texts are found.
 
     ``O'Brien`` is found as ``o'brien``, ``brien`` and ``obrien``.
     """
@@ -73,12 +73,12 @@ def query_words(text: str) -> tuple[str, ...]:
 
 
 def after_prefix(word: str) -> str:
-    """The least text that is greater than everything that begins with ``word``."""
+    """The least text greater than every text with the prefix ``word``."""
     return word[:-1] + chr(ord(word[-1]) + 1)
 
 
 def provider_words(profile: Profile) -> frozenset[str]:
-    """The words of a provider, those of the clinic aside."""
+    """The words of a provider, without those of the clinic."""
     return words_of(profile.name, profile.specialty)
 
 
@@ -124,7 +124,7 @@ def box(here: Point, within_km: float) -> tuple[float, float, float, float]:
     west, east = here[1] - math.degrees(reach), here[1] + math.degrees(reach)
     if west < -_DATE_LINE or east > _DATE_LINE:
         return everywhere
-    # A hair wider: the box must never lose what the exact distance would keep.
+    # Slightly larger: the box must not exclude a point within the exact distance.
     return (low - 1e-9, high + 1e-9, west - 1e-9, east + 1e-9)
 
 
@@ -138,7 +138,7 @@ def read_cursor(kind: str, text: str, types: Sequence[type]) -> tuple[str | floa
     """The key in a cursor.
 
     Raises:
-        ValueError: not one of ours, or of another kind of list.
+        ValueError: not a valid cursor of this kind of list.
     """
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
@@ -156,5 +156,5 @@ def _fits(value: object, wanted: type) -> bool:
     if wanted is float and isinstance(value, int):
         return not isinstance(value, bool)  # JSON may write 3.0 as 3
     if isinstance(value, int) and abs(value) > _WHOLE_MAX:
-        return False  # JSON knows no bounds, the database does
+        return False  # JSON numbers are unbounded, the database's are not
     return isinstance(value, wanted) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""The schema of the records: what is no copy of anything and must not be lost.
+"""The schema of the records: data without another copy, which must not be lost.
 
 Accounts, notices, documents and jobs are in ``records.db`` beside the read model, or in
 a schema of their own on MySQL and MariaDB. models.py names every feature's models,

@@ -1,4 +1,4 @@
-"""Every model of the records, so that their schema is whole once this is imported."""
+"""Imports every model of the records, so that their schema is complete."""
 
 from __future__ import annotations
 

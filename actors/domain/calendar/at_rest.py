@@ -1,7 +1,7 @@
-"""The fields of a calendar at rest, as bytes: what a snapshot holds, and in what order.
+"""The format of a stored calendar: the fields of a snapshot, and their order.
 
-Also for readers that trust no calendar (actors/audit/audit.py). What follows from the
-state (bitmaps, queues) is not here and is rebuilt, so it cannot disagree.
+Also read by the audit (actors/audit/audit.py). Derived data (bitmaps, queues) are not
+stored but rebuilt, so they cannot disagree.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Availability, Profile, TimeOff
 
 FORMAT = 1
-"""Raise it when the meaning of a field changes, and teach ``unpack`` the old one."""
+"""Raise it when the meaning of a field changes, and let ``unpack`` read the old one."""
 FORMAT_LEFT = 2
-"""A calendar that moved to another shard: a program that does not know of that must
-not read it, or it would answer for a calendar that it does not own."""
+"""Format of a calendar that moved to another shard: older programs must refuse it, or
+they would answer for a calendar they do not own."""
 
 _Answer = HoldView | BookingView | TimeOffView | Affected | Done | Refusal
 
@@ -43,7 +43,7 @@ class SnapshotUnreadable(Exception):
 
 
 class Departure(Struct, frozen=True, array_like=True):
-    """Where a calendar went, and its last record's place and epoch."""
+    """The shard a calendar moved to, and the seq and epoch of its last record."""
 
     to_shard: ShardId
     seq: int
@@ -68,7 +68,7 @@ class Kept(Struct, array_like=True):
     answers: dict[str, tuple[int, Millis, _Answer]]
     left: Departure | None = None
     passed: Minute = Minute(0)
-    """Only where it is not the window; a program that does not know it skips it."""
+    """Set only if it differs from the window; older programs ignore it."""
     lately_held: Entries = {}
     rules_version: int = 0
 
@@ -83,7 +83,7 @@ def pack(kept: Kept) -> bytes:
 
 
 def unpack(blob: bytes) -> tuple[Kept, Departure | None]:
-    """The state in a snapshot, and where its calendar went, if it did.
+    """The state in a snapshot, and the calendar's new shard if it moved.
 
     Raises:
         SnapshotUnreadable: of an unknown format, or damaged.

@@ -8,8 +8,8 @@ Rule 3: ``decide`` may refuse and never changes the calendar (memos aside);
 Rule 4: expiry is a predicate: a hold whose deadline has come blocks nothing, whether
         or not its ``HoldExpired`` was journaled yet.
 
-A command is judged in this order: its key (known: nothing to do, or reused), its
-deadline, the holds that are due, then what it asks.
+A command is checked in this order: its key (known: nothing to do, or reused), its
+deadline, due holds, then its content.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Calendar:
     def decide(
         self, command: cm.Command, now: Millis
     ) -> tuple[ev.Event, ...] | Refusal:
-        """What follows from a command at ``now``: events to journal, or a refusal.
+        """Decide a command at ``now``: events to journal, or a refusal.
 
         An empty tuple means that there is nothing to do: either the key's answer is
         already remembered (see ``CalendarState.answer``), or the calendar's own
@@ -66,7 +66,7 @@ class Calendar:
     def refused(
         self, command: cm.Command, refusal: Refusal, now: Millis
     ) -> ev.RefusalRecorded:
-        """The event that makes a keyed command's refusal last."""
+        """The event that records a keyed command's refusal."""
         return ev.RefusalRecorded(
             provider_id=self.state.provider_id,
             at=now,
@@ -134,5 +134,5 @@ _DECIDERS: dict[type, _Decider] = {
     cm.ExpireHolds: _nothing_more,
     cm.AdvanceWindow: window.advance,
 }
-"""What decides each command: a function of the state, the command, now, and the
-version of the event that follows."""
+"""The function that decides each command: from the state, the command, now, and the
+version of the resulting event."""

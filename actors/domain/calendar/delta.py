@@ -1,8 +1,8 @@
 """What a batch of events changes for watchers: states of the slots it touched.
 
-The law, held by a test: an old view with these changes applied equals the fresh view,
-unless ``reread`` says to read again. This is the one place that decides what leaves
-the calendar with a change: slots name no patient, bookings do (staff and the patient),
+Invariant, checked by a test: an old view with these changes applied equals the fresh
+view, unless ``reread`` is set. This is the one place that decides what leaves the
+calendar with a change: slots name no patient, bookings do (staff and the patient),
 holds do (the patient).
 """
 
@@ -73,7 +73,7 @@ def change_of(
 def holds_of(
     calendar: CalendarState, events: Sequence[ev.Event]
 ) -> tuple[list[HoldView], list[HoldEnd]]:
-    """The holds that the batch touched and that live on, and those that it ended.
+    """The live holds changed by the batch, and those it ended.
 
     A hold that was placed and ended within the batch is among the ended only.
     """

@@ -36,13 +36,13 @@ the visit on, and mark a no-show from its start on.
 """
 
 UNDOABLE = frozenset({ARRIVED, FULFILLED, NOSHOW})
-"""Statuses that staff can take back, one after another, each for ``UNDO_MS``."""
+"""Statuses that staff can undo, one after another, each for ``UNDO_MS``."""
 
 UNDO_MS = 24 * 3_600_000
-"""How long after it was set a status can be taken back."""
+"""How long a status can be undone."""
 
 BLOCKING = frozenset({BOOKED, ARRIVED, FULFILLED, NOSHOW})
 """Statuses in which a booking's time is taken."""
 
 LIVE = frozenset({BOOKED, ARRIVED})
-"""Statuses of visits that a leave would hit."""
+"""Statuses of visits that a leave affects."""

@@ -1,7 +1,7 @@
 """Holds and bookings, and the cells they take.
 
 Two holds never share a cell, nor do two blocking bookings, buffers included
-(the decisions see to it); giving cells back relies on that. A hold and a booking
+(decisions guarantee it); freeing cells relies on that. A hold and a booking
 share cells only if the hold is to move that very booking.
 """
 
@@ -51,7 +51,7 @@ class Hold(Struct, array_like=True, gc=False):
     extensions: int = 0
     placed: Millis = Millis(0)
     moving: BookingId | None = None
-    """The patient's own visit that this hold is to move: it may meet its time."""
+    """The patient's own visit that this hold is to move, whose time it may overlap."""
     stranded: str = ""
 
 
@@ -73,7 +73,7 @@ class Booking(Struct, array_like=True, gc=False):
     past: tuple[tuple[BookingStatus, Millis], ...] = ()
     """Statuses before, and when each was left: what can be undone, the last first."""
     hold_id: HoldId | None = None
-    """The hold that it, or its last move, took the slot of."""
+    """The hold whose slot it, or its last move, took."""
     stranded: str = ""
 
 
@@ -102,7 +102,7 @@ class Occupancy:
         self.holds: dict[HoldId, Hold] = {}
         self.bookings: dict[BookingId, Booking] = {}
         self.renewals = Renewals()
-        # What follows from the above:
+        # Derived from the above:
         self.booked = Bitmap(PAGE_MINUTES // cell)
         self.held = Bitmap(PAGE_MINUTES // cell)
         self.holds_of: dict[PatientId, list[HoldId]] = {}
@@ -116,7 +116,7 @@ class Occupancy:
         # What the last batch changed, for delta.py:
         self.trail: list[tuple[int, Minute, Minute]] = []
         self.trail_from = 1
-        """The trail is complete from this version on."""
+        """Changed cells are recorded from this version on."""
 
     def next_expiry(self) -> Millis | None:
         """The soonest deadline of a live hold."""
@@ -143,7 +143,7 @@ class Occupancy:
         return [booking for booking in near if booking.end > first]
 
     def add_hold(self, hold: Hold) -> None:
-        """Take a hold's cells, and wait for its deadline."""
+        """Add a hold: mark its cells and queue its deadline."""
         cell = self.cell
         self.holds[hold.hold_id] = hold
         self.held.add(hold.busy_start // cell, hold.busy_end // cell)
@@ -160,7 +160,7 @@ class Occupancy:
         self.soonest = min(self.soonest, hold.expires)
 
     def end_hold(self, hold_id: HoldId, version: int) -> Hold:
-        """Give a hold's cells back."""
+        """Remove a hold and free its cells."""
         hold = self.holds.pop(hold_id)
         self.held.remove(hold.busy_start // self.cell, hold.busy_end // self.cell)
         mine = self.holds_of[hold.patient_id]
@@ -186,7 +186,7 @@ class Occupancy:
         self.soonest = NEVER
 
     def add_booking(self, booking: Booking) -> None:
-        """File a booking, and take its cells unless it was cancelled."""
+        """Add a booking, and mark its cells unless it is cancelled."""
         cell = self.cell
         self.bookings[booking.booking_id] = booking
         mine = self.bookings_of.get(booking.patient_id, ())
@@ -201,7 +201,7 @@ class Occupancy:
             filed.append(booking.booking_id)
 
     def remove_booking(self, booking: Booking) -> None:
-        """Take a booking out of the files, and give its cells back."""
+        """Remove a booking and free its cells."""
         page = booking.start // PAGE_MINUTES
         filed = self.starting[page]
         filed.remove(booking.booking_id)
@@ -218,7 +218,7 @@ class Occupancy:
             self.bookings_of[booking.patient_id] = left
 
     def free(self, booking: Booking) -> None:
-        """Give a booking's cells back."""
+        """Free a booking's cells."""
         cell = self.cell
         self.booked.remove(booking.busy_start // cell, booking.busy_end // cell)
 

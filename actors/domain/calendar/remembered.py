@@ -1,7 +1,7 @@
 """Answers remembered under the keys of their commands, for retries.
 
 An answer is kept for at least the retention time, measured by the instants of events,
-so that forgetting is part of the calendar's state and a replay forgets the same.
+so that dropping answers is part of the calendar's state and a replay drops the same.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _WENT_BACK_MS = 60_000
 class Remembered:
     """Keys and answers of one calendar, oldest first.
 
-    Forgetting goes in strides (a sixteenth of the retention, a quarter of the bound)
-    because finding the entries to drop costs a walk over all.
+    Entries are dropped in steps (a sixteenth of the retention, a quarter of the bound),
+    because finding them costs a scan of all.
     """
 
     __slots__ = ("_keep", "_max", "_newest_at", "_stride", "_sweep_at", "entries")
@@ -83,7 +83,7 @@ class Remembered:
     def _drop(self, excess: int) -> None:
         """Forget this many, the oldest refusals first, then the oldest others.
 
-        Refusals of a crowd must not push out the answers of successful commands. The
+        Many refusals must not displace the answers of successful commands. The
         newest entry stays: its command is being answered.
         """
         entries = self.entries

@@ -1,7 +1,7 @@
-"""Which times a patient has held lately without booking them.
+"""Times that a patient has held recently without booking them.
 
-Holding the same time again and again keeps it from others as a booking would. What is
-remembered here follows from the events alone, so a replay remembers the same.
+Holding the same time again and again keeps it from others as a booking would. The
+record is derived from events alone, so a replay yields the same.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The rulings that decisions share: is a slot offered, is it free, whose is it?
+"""Checks shared by decisions: is a slot offered, is it free, and who owns it.
 
-Functions of the state and ``now``, which change nothing; each gives what was asked
-for, or the refusal. A hold whose deadline has come counts for nothing, whether or not
-its HoldExpired was journaled yet.
+Functions of the state and ``now`` without side effects; each returns its result or the
+refusal. A hold whose deadline has passed is ignored, whether or not its HoldExpired was
+journaled yet.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def free_slot(
 ) -> tuple[VisitType, LocationId] | Refusal:
     """The rule and the place of a slot that is offered now and free.
 
-    The times of a booking that is ``moving``, and of a hold that it is booked
-    ``over``, do not stand in its way.
+    The times of a booking that is ``moving``, and of the hold ``over`` which it is
+    booked, count as free.
     """
     openings = state.openings
     offer = openings.offers.get(visit_type)
@@ -85,8 +85,8 @@ def slot_for(
 ) -> tuple[VisitType, LocationId, Hold | None] | Refusal:
     """A slot that is offered and free to this patient.
 
-    If one hold of the patient's own is all that stands in its way, the slot is
-    theirs over that hold, which is the third of the answer.
+    If the only conflict is one hold of the patient's own, the slot can be booked over
+    that hold, which is the third element of the result.
     """
     found = free_slot(state, visit_type, start, now, moving)
     if not isinstance(found, Refusal):
@@ -126,7 +126,7 @@ def whose(
     start: Minute,
     now: Millis,
 ) -> Refusal:
-    """Why an offered slot is not free: the asker's own time is named."""
+    """Why an offered slot is not free; names the requester's own hold or booking."""
     holds = _holds_meeting(state, patient_id, visit_type, start, now)
     if holds:
         return held_by_you(holds[0].hold_id)
@@ -197,7 +197,7 @@ def _is_held(state: CalendarState, first: int, last: int, now: Millis) -> bool:
 
 
 def _limits_of(state: CalendarState) -> BookingLimits:
-    """What one patient may take of this calendar."""
+    """The limits of one patient on this calendar."""
     rules = state.availability
     own = rules.booking_limits if rules is not None else None
     return own or state.policy.booking_limits
@@ -296,7 +296,7 @@ def changeable(
 
 
 def late(state: CalendarState, hold: Hold, now: Millis) -> Refusal | None:
-    """Why a live hold can be taken up no more."""
+    """Why a live hold cannot be booked any more."""
     if now > hold.start * MINUTE_MS:
         return BEGUN
     return stranded(hold.stranded) if hold.stranded else None

@@ -1,4 +1,4 @@
-"""Decisions without competition: profile, rules, leaves, and the course of a visit.
+"""Decisions about profile, rules, leaves, and the outcome of a visit.
 
 Checking in, completing and marking no-shows follow the table in lifecycle.py, each in
 its time (decision 0033).
@@ -57,7 +57,7 @@ def _day_of(state: CalendarState, booking: Booking) -> Minute:
 def register(
     state: CalendarState, c: cm.RegisterProvider, now: Millis, version: int
 ) -> ev.Event | Refusal:
-    """A calendar begins, or its provider's profile is replaced."""
+    """A calendar is created, or its provider's profile is replaced."""
     if not is_provider_id(state.provider_id):
         return invalid("provider_id must be prv_ and 1 to 64 of A-Z a-z 0-9 _ -")
     if problem := profile_problem(c.profile):
@@ -98,7 +98,7 @@ def set_availability(
 def add_time_off(
     state: CalendarState, c: cm.AddTimeOff, now: Millis, version: int
 ) -> ev.Event | Refusal:
-    """A leave begins to count; visits that it hits are marked."""
+    """A leave is added; affected visits are marked."""
     problem = time_off_problem(c.start, c.end, c.reason)
     if c.time_off_id in state.time_off:
         problem = "this time_off_id is already in use"
@@ -125,7 +125,7 @@ def _marks_of_leave(
 def remove_time_off(
     state: CalendarState, c: cm.RemoveTimeOff, now: Millis, version: int
 ) -> ev.Event | Refusal:
-    """A leave counts no longer; visits that it hit are unmarked."""
+    """A leave is removed; visits it affected are unmarked."""
     leave = state.time_off.get(c.time_off_id)
     if leave is None:
         return NO_TIME_OFF
@@ -143,7 +143,7 @@ def _too_early(
     booking: Booking,
     now: Millis,
 ) -> Refusal | None:
-    """Whether the time of this outcome has not come."""
+    """Whether it is too early for this outcome."""
     if state.policy.early_outcomes or now >= booking.start * MINUTE_MS:
         return None
     if isinstance(c, cm.MarkNoShow):
@@ -155,7 +155,7 @@ def _too_early(
 def undo(
     state: CalendarState, c: cm.UndoOutcome, now: Millis, version: int
 ) -> ev.Event | Refusal:
-    """The last outcome recorded of a visit is taken back."""
+    """The last recorded outcome of a visit is undone."""
     booking = state.occupancy.bookings.get(c.booking_id)
     if booking is None:
         return NO_BOOKING
@@ -185,7 +185,7 @@ def complete(
     """A visit is completed."""
     booking = state.occupancy.bookings.get(c.booking_id)
     if booking is not None and booking.status is BookingStatus.BOOKED:
-        # A slip of the hand must not complete a visit whose patient never came.
+        # An accidental request must not complete a visit whose patient never came.
         if not c.without_check_in:
             return NOT_CHECKED_IN
         return _marked(state, c, ev.VisitCompleted, booking, now, version)

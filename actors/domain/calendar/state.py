@@ -5,7 +5,7 @@ Rule 2: two holds never share a cell, nor do two blocking bookings, buffers incl
         ``apply`` relies on it when it gives cells back.
 Rule 3: everything here is in the snapshot or follows from what is; memos aside.
 
-One file because every event's effect must be seen beside the state that it changes.
+One file because every event's effect must be read beside the state it changes.
 """
 
 from __future__ import annotations
@@ -97,7 +97,9 @@ class CalendarState:
         self.provider_id, self.policy = provider_id, policy
         self.cell = policy.cell_minutes
         self.occupancy = Occupancy(policy.cell_minutes)
-        self.version = self.rules_version = 0  # the latter: when rules were set
+        self.version = self.rules_version = (
+            0  # the second: the version at which the rules were set
+        )
         self.epoch = 0  # the last that ``apply`` saw
         self.registered = False
         self.profile: Profile | None = None
@@ -106,20 +108,21 @@ class CalendarState:
         self.window = Minute(0)
         """``until`` of the last WindowAdvanced."""
         self.passed = Minute(0)
-        """How much time has passed for sure: the window, or short of it after a jump,
-        then a day more with each advance. Visits are forgotten by it."""
+        """A lower bound of the present: the window, or less after a jump, then a day
+        more with each advance. Old visits are dropped by it."""
         self.fresh = False
         """Rules were set after the window's last advance."""
         self.left: Departure | None = None
-        """Where the calendar went; its state stays, to be handed over again."""
+        """The shard the calendar moved to; its state stays, so that a move can be
+        repeated."""
         self.answers = Remembered(policy)
         self.expired: dict[HoldId, PatientId] = {}
         # What the last batch changed, for delta.py:
         self.advances: dict[int, Minute] = {}
         """Version of an advance, window before it."""
         self.clinic_moved = 0
-        """The version at which clinic, zone or retirement last became another."""
-        # Memos, which change no answer:
+        """The version at which clinic, zone or retirement last changed."""
+        # Caches, which change no answer:
         self._openings: Openings | None = None
         self.quiet_until = Minute(0)
         """Advancing the window as far as this would show nothing new."""
@@ -137,7 +140,7 @@ class CalendarState:
     def kept(self) -> Kept:
         """What a snapshot holds of this state, where the calendar went included.
 
-        To be encoded at once: it shares its dicts with the state.
+        Must be encoded at once: it shares its dicts with the state.
         """
         return Kept(
             FORMAT if self.left is None else FORMAT_LEFT,
@@ -177,7 +180,7 @@ class CalendarState:
         occupancy = self.occupancy
         occupancy.renewals.entries = kept.lately_held
         for hold in kept.holds:
-            if not hold.placed:  # kept by a program that did not count extensions
+            if not hold.placed:  # stored by a version that did not count extensions
                 hold.extensions = int(hold.extended)
                 lasts = self.policy.hold_ms * (1 + hold.extensions)
                 hold.placed = Millis(hold.expires - lasts)
@@ -307,7 +310,7 @@ class CalendarState:
         )
 
     def rules_view(self, at: Millis) -> Affected:
-        """The upcoming visits and the holds that have no ground by the rules."""
+        """The upcoming visits and the holds that the rules do not cover."""
         bookings = [
             booking
             for booking in self.occupancy.bookings.values()
@@ -340,7 +343,7 @@ class CalendarState:
         self.left = Departure(event.to_shard, event.seq, self.epoch)
 
     def _on_moved_in(self, event: ev.CalendarMovedIn) -> None:
-        """All of it is replaced: a calendar that came back is older here."""
+        """Replace the whole state: after a return the state kept here is older."""
         assert event.version >= self.version, "a calendar never goes back"
         epoch = self.epoch
         CalendarState.__init__(self, self.provider_id, self.policy)
@@ -519,7 +522,8 @@ class CalendarState:
             del self.advances[next(iter(self.advances))]
         self.window = self.quiet_until = event.until
         self.fresh = False
-        # A window that went ahead with a wrong clock must not take bookings with it.
+        # A window that was advanced by a wrong clock must not cause bookings to be
+        # dropped.
         ahead = event.until - self.passed
         if self.passed and ahead > USUAL_PAUSE_DAYS * 24 * 60:
             self.passed = Minute(self.passed + 24 * 60)
@@ -528,7 +532,7 @@ class CalendarState:
         self._forget(Minute(self.passed - KEPT_DAYS * 24 * 60))
 
     def _forget(self, before: Minute) -> None:
-        """Forget whole weeks of bookings, and leaves, that ended before."""
+        """Drop whole weeks of bookings, and leaves, that ended before."""
         old = [
             page
             for page in self.occupancy.starting
@@ -567,4 +571,4 @@ _UNCOUNTED: dict[type, Callable[[CalendarState, Any], None]] = {
     ev.CalendarMovedOut: CalendarState._on_moved_out,
     ev.CalendarMovedIn: CalendarState._on_moved_in,
 }
-"""Events that change nothing of what is shown, and leave the version as it is."""
+"""Events that change nothing visible and do not raise the version."""

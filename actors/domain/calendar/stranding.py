@@ -26,7 +26,7 @@ LEAVE, HOURS, PLACE, VISIT_TYPE = "leave", "hours", "place", "visit_type"
 """Reasons: away, closed, not at this place any more, no such visit type any more."""
 
 Marks = dict[str, str]
-"""Id of a booking or a hold -> its reason, "" if it has its ground again."""
+"""Id of a booking or a hold -> its reason, "" if it is covered again."""
 
 
 class Ground:
@@ -48,7 +48,7 @@ class Ground:
         self._away = _merged(time_off)
 
     def reason(self, visit: Booking | Hold) -> str:
-        """Why a visit has no ground; "" if it has."""
+        """Why a visit is not covered; "" if it is."""
         rule = self._kinds.get(visit.visit_type)
         if rule is None:
             return VISIT_TYPE
@@ -73,7 +73,7 @@ class Ground:
         return cells & wanted == wanted
 
     def is_away(self, visit: Booking | Hold) -> bool:
-        """Whether a leave has a part of the visit."""
+        """Whether a leave overlaps the visit."""
         at = bisect_right(self._away, (visit.end - 1, _FOREVER)) - 1
         return at >= 0 and self._away[at][1] > visit.start
 
@@ -82,7 +82,7 @@ _FOREVER = 1 << 62
 
 
 def _merged(time_off: Iterable[TimeOff]) -> list[tuple[int, int]]:
-    """The spans of leaves, put together where they touch, in order."""
+    """The spans of leaves, merged where they touch, in order."""
     merged: list[tuple[int, int]] = []
     for start, end in sorted((off.start, off.end) for off in time_off):
         if merged and start <= merged[-1][1]:
@@ -101,7 +101,7 @@ def marks(
 ) -> Marks:
     """What these rules and leaves change about upcoming visits and live holds.
 
-    ``span``: only what has a part in it can have changed.
+    ``span``: only visits and holds overlapping it can have changed.
     """
     ground = Ground(rules, time_off, calendar.cell)
     found: Marks = {}

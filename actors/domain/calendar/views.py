@@ -1,4 +1,4 @@
-"""What readers see of a calendar: functions of its state (and tzdata), nothing else.
+"""Read views of a calendar: functions of its state (and tzdata) only.
 
 A slot is shown if its visit type is offered there by rules and leaves, and if it lies
 in the window: ``window + notice <= start < window + horizon``. It is booked if its
@@ -204,7 +204,7 @@ def slots_to_move(
     booking_id: BookingId,
     owner: PatientId | None,
 ) -> SlotsView | Refusal:
-    """Slots as they are to a booking that may move: its own time is free to it."""
+    """Slots as seen by a booking that may move: its own time counts as free."""
     own = rulings.own_booking(state, booking_id, owner, RescheduleBooking)
     if isinstance(own, Refusal):
         return own
@@ -223,7 +223,7 @@ def slots_to_move(
 def hold(
     state: CalendarState, hold_id: HoldId, owner: PatientId | None = None
 ) -> HoldView | Refusal:
-    """A live hold; to an ``owner``, other patients' holds do not exist."""
+    """A live hold; for an ``owner``, other patients' holds count as missing."""
     found = state.occupancy.holds.get(hold_id)
     if found is None or owner not in (None, found.patient_id):
         return rulings.no_hold(state, hold_id, owner)
@@ -259,7 +259,7 @@ def schedule(
 
 
 def provider(state: CalendarState) -> ProviderView | Refusal:
-    """The calendar's own account: profile, rules, leaves, the next free starts."""
+    """The calendar's profile, rules, leaves and next free starts."""
     if state.profile is None:
         return NO_PROVIDER
     return ProviderView(
@@ -275,7 +275,7 @@ def provider(state: CalendarState) -> ProviderView | Refusal:
 
 
 def effect(state: CalendarState, read: ReadEffect) -> Affected | Refusal:
-    """What rules, or a leave, would hit: as setting them answers, nothing changed."""
+    """Dry run of rules or a leave: the answer that setting them would give."""
     if not state.registered:
         return NO_PROVIDER
     rules = read.availability
@@ -345,12 +345,12 @@ def _span(
     until = _bound(zone, last, 1)
     if since is None or until is None:
         return invalid("dates must be YYYY-MM-DD, from 1970 to 2199")
-    # The day before another ends where that begins: no span, although not negative.
+    # The day before ``first`` gives an empty span, not a negative one.
     if isinstance(first, str) and isinstance(last, str) and last < first:
         since = Minute(until + 1)
     if since > until:
         return invalid("the span must not end before it begins")
-    most = days_max + isinstance(last, str)  # the last day comes on top
+    most = days_max + isinstance(last, str)  # the last day is included
     if until - since > most * DAY + 2 * 60:  # a clock change makes days longer
         return invalid(f"ask for at most {days_max} days at a time")
     return since, until

@@ -1,7 +1,7 @@
 """The window of a calendar: which starts are shown, and when it advances.
 
-It moves with the clock in whole cells and travels as an event, so that readers and
-watchers see slots pass without a clock of their own.
+It advances with the clock in whole cells, as an event, so that readers and watchers see
+slots pass without a clock of their own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from actors.domain.messages import events as ev
 
 MINUTE_MS = 60_000
 WINDOW_AHEAD = 5
-"""Minutes. A window further ahead of now was moved by a clock that was wrong."""
+"""In minutes. A window further ahead of now was advanced by a wrong clock."""
 
 
 def is_due(state: CalendarState, now: Millis) -> bool:
@@ -46,9 +46,9 @@ def is_due(state: CalendarState, now: Millis) -> bool:
 def this_cell(state: CalendarState, now: Millis) -> int:
     """The first cell that begins at ``now`` or later, never before the window.
 
-    Starts, notices and horizons are whole cells, so to compare with this cell is
-    to compare with ``now`` itself, to the millisecond. A window far ahead was
-    moved by a clock that was wrong, and does not count.
+    Starts, notices and horizons are whole cells, so to compare with this cell is to
+    compare with ``now`` itself, to the millisecond. A window far ahead was advanced by
+    a wrong clock, and is ignored.
     """
     cell = -(-now // (state.cell * MINUTE_MS))
     if cell * state.cell >= state.window:

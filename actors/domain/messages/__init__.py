@@ -1,5 +1,5 @@
-"""What travels to and from a calendar: commands, events, answers, refusals, reads.
+"""Messages of a calendar: commands, events, answers, refusals, reads.
 
-msgspec structs without behaviour. events.py is what the journal keeps for ever: a new
+msgspec structs without behaviour. events.py is stored permanently in the journal: a new
 field there needs a default.
 """

@@ -28,7 +28,7 @@ from actors.domain.rules import Availability, Profile, TimeOff
 
 
 class BookingStatus(StrEnum):
-    """Statuses of a booking: FHIR's words where it has one."""
+    """Statuses of a booking, named as in FHIR where it has a term."""
 
     BOOKED = "booked"
     ARRIVED = "arrived"
@@ -89,7 +89,7 @@ class Affected(Struct, frozen=True, tag="affected"):
 
 
 class TimeOffView(Struct, frozen=True, tag="time_off"):
-    """A leave, and what it hits, by start: live bookings (and their ids), and holds."""
+    """A leave, and the live bookings (and their ids) and holds it affects, by start."""
 
     provider_id: ProviderId
     epoch: int
@@ -109,7 +109,7 @@ class Done(Struct, frozen=True, tag="done", gc=False):
 
 
 Answer = HoldView | BookingView | TimeOffView | Affected | Done | Refusal
-"""What a command is answered with."""
+"""The answer to a command."""
 
 
 # --- views for readers -------------------------------------------------------------
@@ -146,7 +146,7 @@ class SlotsView(Struct, frozen=True, tag="slots"):
 
 
 class Unchanged(Struct, frozen=True, tag="unchanged", gc=False):
-    """The reader has the newest view: the calendar stands where they know it."""
+    """The reader already has the newest view."""
 
     provider_id: ProviderId
     epoch: int
@@ -190,14 +190,14 @@ class NextFreeView(Struct, frozen=True, tag="next_free"):
 
 
 class PositionsView(Struct, frozen=True, tag="positions"):
-    """Where calendars stand: provider to version, all in one epoch."""
+    """Positions of calendars: provider to version, all in one epoch."""
 
     epoch: int
     versions: dict[ProviderId, int]
 
 
 class CalendarLeft(Struct, frozen=True, tag="calendar_left"):
-    """A whole calendar that moved out: for its new shard alone.
+    """A whole calendar that moved out, for its new shard only.
 
     ``epoch`` and ``seq`` are those of its last record in the shard that it left.
     """
@@ -223,7 +223,7 @@ View = (
     | Affected
 )
 Reply = Answer | View | CalendarLeft
-"""What any request to a shard is answered with."""
+"""The answer to any request to a shard."""
 
 __all__ = [
     "BOOKED",

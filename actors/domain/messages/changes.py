@@ -1,4 +1,4 @@
-"""What a shard publishes after a batch is durable, for its watchers."""
+"""The changes a shard publishes for watchers, after a batch is durable."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ class CalendarChange(Struct, frozen=True, omit_defaults=True):
     reread: bool = False
     moved_to: ShardId = ShardId("")
     holds: list[HoldView] = []
-    """Holds that were placed or extended, that leave or rules took the ground from or
-    gave it back to, and that still live."""
+    """Live holds that were placed or extended, or whose coverage by rules and leaves
+    changed."""
     ended: list[HoldEnd] = []
 
 
 class FeedBatch(Struct, frozen=True, omit_defaults=True):
-    """What a poll is answered with.
+    """The answer to a poll.
 
     ``(epoch, number)`` is the cursor to send next. ``reset`` means that changes were
     missed (new epoch, or a cursor too old): read everything watched again. ``more``

@@ -1,10 +1,10 @@
-"""What can be asked of a calendar, in the imperative. Any of them may be refused.
+"""Commands to a calendar, in the imperative. Any of them may be refused.
 
 Every command names its provider, an idempotency ``key`` (unique per person and
 request, at most 64 characters, made by the gateway from the client's key and its
 identity), a ``fingerprint`` of its content (the same key with another fingerprint is
 refused), and a ``deadline``: a calendar that sees it later refuses with
-``deadline_passed``, so that an attempt thought lost cannot act after its successor.
+``deadline_passed``, so that a delayed attempt cannot take effect after its retry.
 
 ``owner`` is the patient who asks; None means staff, whose right to act on this
 provider was checked before. A command from an owner about another patient's hold or
@@ -33,7 +33,7 @@ from actors.domain.rules import Availability, Profile
 
 
 class CommandBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What every command carries. ``deadline`` 0 means none (tests, internal).
+    """Fields of every command. ``deadline`` 0 means none (tests, internal).
 
     ``by``: the account that asks, and after a space the grant that its role is from;
     without an account the subject of the token. It decides nothing; the audit trail
@@ -54,7 +54,7 @@ class RegisterProvider(CommandBase, frozen=True, kw_only=True, tag="register"):
 
 
 class SetRetired(CommandBase, frozen=True, kw_only=True, tag="set_retired"):
-    """Let a provider offer nothing any more, or again. Bookings and holds stay."""
+    """Retire or reinstate a provider. Bookings and holds stay."""
 
     retired: bool
 
@@ -63,7 +63,7 @@ class SetAvailability(CommandBase, frozen=True, kw_only=True, tag="availability"
     """Replace opening rules and visit types. Bookings and holds stay as they are.
 
     ``known``: the calendar's version at which the rules were read that these were made
-    from; refused if they have been replaced since. 0: whatever they are.
+    from; refused if they have been replaced since. 0: any version.
     """
 
     availability: Availability
@@ -71,7 +71,7 @@ class SetAvailability(CommandBase, frozen=True, kw_only=True, tag="availability"
 
 
 class AddTimeOff(CommandBase, frozen=True, kw_only=True, tag="time_off"):
-    """Add a leave; the answer lists the bookings it hits, which stay as they are."""
+    """Add a leave; the answer lists the affected bookings, which stay."""
 
     time_off_id: TimeOffId
     start: Minute
@@ -80,13 +80,13 @@ class AddTimeOff(CommandBase, frozen=True, kw_only=True, tag="time_off"):
 
 
 class RemoveTimeOff(CommandBase, frozen=True, kw_only=True, tag="time_on"):
-    """Give back the time of a leave."""
+    """Remove a leave; its time is offered again."""
 
     time_off_id: TimeOffId
 
 
 class PlaceHold(CommandBase, frozen=True, kw_only=True, tag="hold"):
-    """Reserve a slot for a short while.
+    """Reserve a slot for a short time.
 
     ``moving``: to move this visit of the patient's own, whose time is then free to it.
     ``by_staff``: limits of patients do not apply.
@@ -101,14 +101,14 @@ class PlaceHold(CommandBase, frozen=True, kw_only=True, tag="hold"):
 
 
 class ExtendHold(CommandBase, frozen=True, kw_only=True, tag="extend"):
-    """Let a hold last as long again from now, a bounded number of times."""
+    """Extend a hold by its full duration from now, a bounded number of times."""
 
     hold_id: HoldId
     owner: PatientId | None
 
 
 class ReleaseHold(CommandBase, frozen=True, kw_only=True, tag="release"):
-    """Give a held slot back."""
+    """Release a held slot."""
 
     hold_id: HoldId
     owner: PatientId | None
@@ -125,7 +125,7 @@ class ConfirmHold(CommandBase, frozen=True, kw_only=True, tag="confirm"):
 
 
 class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
-    """Book a slot that is free, or free but for one hold of the patient's own.
+    """Book a slot that is free, or taken only by one hold of the patient's own.
 
     ``by_staff``: limits of patients do not apply.
     """
@@ -179,7 +179,7 @@ class MarkNoShow(CommandBase, frozen=True, kw_only=True, tag="no_show"):
 
 
 class UndoOutcome(CommandBase, frozen=True, kw_only=True, tag="undo"):
-    """The last check-in, completion or no-show was a mistake: the status before it."""
+    """Undo the last check-in, completion or no-show: restore the status before it."""
 
     booking_id: BookingId
 
@@ -189,7 +189,7 @@ class ExpireHolds(CommandBase, frozen=True, kw_only=True, tag="expire"):
 
 
 class AdvanceWindow(CommandBase, frozen=True, kw_only=True, tag="advance"):
-    """Let slots pass that notice now rules out, and those in that the horizon reaches.
+    """Advance the window: hide slots inside the notice, show those the horizon reaches.
 
     Comes from the shard, not a person. See docs/decisions on what a version means:
     what a calendar shows is a function of its state alone, this window included, so
@@ -198,10 +198,10 @@ class AdvanceWindow(CommandBase, frozen=True, kw_only=True, tag="advance"):
 
 
 class MoveCalendarOut(CommandBase, frozen=True, kw_only=True, tag="move_out"):
-    """Give the calendar to another shard; answered with all of it (CalendarLeft).
+    """Move the calendar to another shard; answered with its whole state (CalendarLeft).
 
-    From an operator's tool. Asked again it is answered the same, for the shard keeps
-    what it gave. Carries no key: where the calendar is says whether it was done.
+    From an operator's tool. A repetition gets the same answer, since the shard keeps
+    the state. Carries no key: the calendar's location says whether it was done.
     """
 
     to_shard: ShardId
@@ -220,7 +220,7 @@ class AdoptCalendar(CommandBase, frozen=True, kw_only=True, tag="adopt"):
 
 
 class TrustClock(CommandBase, frozen=True, kw_only=True, tag="trust_clock"):
-    """The machine's clock is right, and the journal of this calendar's shard is ahead.
+    """Confirm that the clock is right although the shard's journal is ahead.
 
     From an operator's tool. Done already if the journal is not ahead. Carries no key.
     """

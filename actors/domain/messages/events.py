@@ -1,12 +1,12 @@
-"""What happened to a calendar, in the past tense. Events are never refused.
+"""Events of a calendar, in the past tense. Events are never refused.
 
-An event carries all that ``apply`` needs, spans of time included, so that a replay
-asks neither the clock nor the rules nor tzdata. ``version`` is the calendar's version
-after it: the count of its events so far, refused commands aside (those leave the
-version as it is). ``key`` and ``fingerprint`` are those of the command, so that a
-retry finds its answer after any crash; several events of one command carry the key
-on the last one only. A calendar that moves between shards is no change of what it
-shows: those two events leave the version as it is, too.
+An event carries everything ``apply`` needs, including time spans, so that a replay
+reads neither clock nor rules nor tzdata. ``version`` is the calendar's version after
+it: the count of its events so far, refused commands aside (those leave the version as
+it is). ``key`` and ``fingerprint`` are those of the command, so that a retry finds its
+answer after any crash; several events of one command carry the key on the last one
+only. A calendar that moves between shards is no change of what it shows: those two
+events leave the version as it is, too.
 
 ``start``/``end`` is the visit, ``busy_start``/``busy_end`` the visit with its
 buffers; spans are half-open.
@@ -36,7 +36,7 @@ from actors.domain.rules import Availability, Profile, TimeOff
 
 
 class EventBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What every event carries; ``at`` is the instant of the decision.
+    """Fields of every event; ``at`` is the instant of the decision.
 
     ``by``: who asked, as in the command; older journals do not say.
     """
@@ -77,7 +77,7 @@ def head(command: CommandBase, now: Millis, version: int) -> EventHead:
 
 
 class ProviderRegistered(EventBase, frozen=True, kw_only=True, tag="registered"):
-    """The calendar began, or its provider's profile changed, retirement included."""
+    """The calendar was created, or its profile changed, retirement included."""
 
     profile: Profile
 
@@ -90,14 +90,14 @@ class AvailabilitySet(EventBase, frozen=True, kw_only=True, tag="availability"):
 
 
 class TimeOffAdded(EventBase, frozen=True, kw_only=True, tag="off"):
-    """The provider takes leave; see stranding.py for the marks."""
+    """A leave was added; see stranding.py for the marks."""
 
     time_off: TimeOff
     stranded: dict[str, str] = {}
 
 
 class TimeOffRemoved(EventBase, frozen=True, kw_only=True, tag="on"):
-    """A leave was given back; see stranding.py for the marks."""
+    """A leave was removed; see stranding.py for the marks."""
 
     time_off_id: TimeOffId
     stranded: dict[str, str] = {}
@@ -122,14 +122,14 @@ class HoldPlaced(EventBase, frozen=True, kw_only=True, tag="held"):
 
 
 class HoldExtended(EventBase, frozen=True, kw_only=True, tag="extended"):
-    """A hold lasts longer."""
+    """A hold was extended."""
 
     hold_id: HoldId
     expires: Millis
 
 
 class HoldReleased(EventBase, frozen=True, kw_only=True, tag="released"):
-    """A hold was given back by its owner, whom older journals do not name."""
+    """A hold was released by its owner, whom older journals do not name."""
 
     hold_id: HoldId
     patient_id: PatientId = PatientId("")
@@ -209,7 +209,7 @@ class NoShowMarked(EventBase, frozen=True, kw_only=True, tag="noshow"):
 
 
 class OutcomeUndone(EventBase, frozen=True, kw_only=True, tag="undone"):
-    """An outcome was taken back; ``status`` is the one before it."""
+    """An outcome was undone; ``status`` is the one before it."""
 
     booking_id: BookingId
     status: BookingStatus
@@ -235,7 +235,7 @@ class RefusalRecorded(EventBase, frozen=True, kw_only=True, tag="refused"):
 
 
 class ClockTrusted(EventBase, frozen=True, kw_only=True, tag="clock"):
-    """The journal was ahead of the clock, and the clock was right: time goes back.
+    """The clock was confirmed although the journal was ahead of it: time goes back.
 
     ``at`` is the clock's time, before that of earlier events; ``ahead_of`` the newest
     instant that the journal had. Changes nothing else, and leaves the version.
@@ -291,4 +291,4 @@ Event = (
 )
 
 Outcome = PatientArrived | VisitCompleted | NoShowMarked
-"""What became of a visit, as staff recorded it."""
+"""A visit's outcome, as recorded by staff."""

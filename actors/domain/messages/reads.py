@@ -64,7 +64,7 @@ class ReadSchedule(Struct, frozen=True, tag="read_schedule", gc=False):
 
 
 class ReadHold(Struct, frozen=True, tag="read_hold", gc=False):
-    """One live hold; with an ``owner``, one of others is as if it were not there."""
+    """One live hold; with an ``owner``, other patients' holds count as missing."""
 
     provider_id: ProviderId
     hold_id: HoldId
@@ -85,7 +85,7 @@ class ReadProvider(Struct, frozen=True, tag="read_provider", gc=False):
 
 
 class ReadEffect(Struct, frozen=True, tag="read_effect"):
-    """What new rules, or a leave from ``start`` to ``end``, would hit at ``now``.
+    """Dry run of new rules, or of a leave from ``start`` to ``end``, at ``now``.
 
     Answered as these would be (Affected), and nothing changes. Without rules it is
     the leave that is meant.
@@ -106,7 +106,7 @@ class ReadNextFree(Struct, frozen=True, tag="read_next_free"):
 
 
 class ReadPositions(Struct, frozen=True, tag="read_positions"):
-    """Where these calendars, all of one shard, stand; keeps them watched."""
+    """Positions of these calendars, all of one shard; keeps them watched."""
 
     provider_ids: tuple[ProviderId, ...]
 

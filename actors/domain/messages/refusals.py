@@ -96,7 +96,7 @@ SENTENCES = (
 
 
 def invalid(detail: str) -> Refusal:
-    """The client's fault: ``detail`` says what to correct."""
+    """The request is invalid: ``detail`` says what to correct."""
     return Refusal(RefusalCode.INVALID_REQUEST, detail[0].upper() + detail[1:] + ".")
 
 
@@ -108,7 +108,7 @@ NOT_CHECKED_IN = Refusal(
 
 
 def wrong_status(status: str) -> Refusal:
-    """The booking's status forbids what is asked."""
+    """The booking's status does not allow the command."""
     return Refusal(
         RefusalCode.WRONG_STATUS,
         f"The booking is {status}, which does not allow this. Read it again.",
@@ -124,7 +124,7 @@ _GROUNDS = {
 
 
 def stranded(reason: str) -> Refusal:
-    """What was held is not offered any more; ``reason`` as in stranding.py."""
+    """The held slot is not offered any more; ``reason`` as in stranding.py."""
     why = _GROUNDS.get(reason, reason)
     return Refusal(
         RefusalCode.SLOT_NOT_OFFERED, f"You hold this slot, but {why}. Choose another."
@@ -132,7 +132,7 @@ def stranded(reason: str) -> Refusal:
 
 
 def version_behind(version: int) -> Refusal:
-    """Other rules were set in the meantime."""
+    """The rules were replaced meanwhile."""
     return Refusal(
         RefusalCode.VERSION_BEHIND,
         f"The rules were replaced at version {version}. Read them again, and repeat "
@@ -150,7 +150,7 @@ def too_late_for_patients(before: int) -> Refusal:
 
 
 def too_early(opens: Minute) -> Refusal:
-    """An outcome of a visit whose time has not come."""
+    """It is too early to record this outcome."""
     return Refusal(
         RefusalCode.TOO_EARLY,
         f"This can be recorded from {instant_text(opens)} on. Try again then.",
@@ -168,7 +168,7 @@ FINAL = Refusal(
 
 
 def hold_limit(limit: int) -> Refusal:
-    """The patient's holds are too many."""
+    """The patient has too many holds."""
     return Refusal(
         RefusalCode.HOLD_LIMIT, f"You already hold {limit} slots. Release one first."
     )
@@ -196,8 +196,8 @@ def booking_limit(limit: int) -> Refusal:
     """The patient's visits ahead with this provider are too many."""
     return Refusal(
         RefusalCode.BOOKING_LIMIT,
-        f"A patient may have {limit} visits ahead with this provider, and you have. "
-        "Cancel one, or ask the clinic to book for you.",
+        f"A patient may have {limit} visits ahead with this provider, and you have "
+        "reached that. Cancel one, or ask the clinic to book for you.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Time as the calendar sees it: the grid of cells, zones, opening hours expanded.
+"""Time in the calendar: the grid of cells, zones, expanded opening hours.
 
 grid.py has the units; openings.py turns weekly rules into spans of UTC minutes across
 changes of the clock.

@@ -1,12 +1,12 @@
-"""Opening rules turned into instants: where a visit type may start.
+"""Expands opening rules to instants: the starts of a visit type.
 
 Weekly hours and exceptions of each location, in its zone, become cells; a visit fits
 where all its cells are open at one location and none is time off, and where its start
-is aligned, by the local clock, to the opening or to midnight. Holds and
-bookings are not looked at here.
+is aligned, by the local clock, to the opening or to midnight. Holds and bookings are
+not considered here.
 
 Expansion is lazy, a week page at a time, for all visit types at once, and is only a
-memo: dropping it changes no answer.
+cache: dropping it changes no answer.
 """
 
 from __future__ import annotations
@@ -274,7 +274,7 @@ class LocationHours:
         return every(step, closes - opens) << opens if opens < closes else 0
 
     def _shown(self, days: Days, first: int, count: int) -> int:
-        """What the wall clock shows of ``days`` in ``count`` cells from ``first`` on.
+        """The open cells of ``days``, in ``count`` cells from ``first`` on.
 
         A zone that tzdata dropped after the rules were set is closed.
         """

@@ -1,4 +1,4 @@
-"""A week page of slots painted with their states: what a view is cut from."""
+"""A week page of slots with their states, from which views are cut."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The journal as files: one append is one frame.
 
 Begin with journal.py, then wal.py and format.py; tail.py cuts a torn end, fence.py
-keeps former owners out.
+excludes former owners.
 """

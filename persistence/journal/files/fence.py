@@ -1,9 +1,9 @@
 """The fence of one shard's folder: a lock, and the epoch that may write.
 
 Two slots hold the epoch, a new one always overwriting the other, so that a torn write
-leaves the last good one. A slot that is neither empty nor sound may have held the
-newest epoch (a tear, or rot): no process owns the shard then until the next seal, which
-goes past it.
+leaves the last good one. A slot that is neither empty nor valid may have held the
+newest epoch (torn or corrupted): then no process owns the shard until the next seal,
+which takes a higher epoch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ LOCK_PAUSE_S = 0.005
 
 
 class Slots(Struct, frozen=True):
-    """What the epoch file says: the newest sound epoch, and whether to doubt it."""
+    """Content of the epoch file.
+
+    The newest valid epoch, and whether a newer one may be lost.
+    """
 
     epoch: int
     slot: int
@@ -33,7 +36,7 @@ class Slots(Struct, frozen=True):
 
 
 def read_slots(raw: bytes) -> Slots:
-    """The meaning of the epoch file's bytes; epoch 0 if nothing sound is there."""
+    """Decode the epoch file; epoch 0 if no slot is valid."""
     parts = (raw[:SLOT_BYTES], raw[SLOT_STRIDE : SLOT_STRIDE + SLOT_BYTES])
     epochs = [unpack_slot(part) for part in parts]
     doubtful = any(
@@ -45,7 +48,7 @@ def read_slots(raw: bytes) -> Slots:
 
 
 class Fence:
-    """Keeps all but one writer out of a shard's folder."""
+    """Allows one writer of a shard's folder at a time."""
 
     def __init__(self, disk: Disk, folder: str, lock_wait_s: float) -> None:
         """``lock_wait_s`` bounds the wait for another process's write or seal."""
@@ -58,7 +61,7 @@ class Fence:
         self._epoch = 0
 
     def open(self) -> None:
-        """Open the two files, making them if need be. Raises OSError."""
+        """Open the two files, creating them if needed. Raises OSError."""
         if self._lock is None:
             self._lock = self._disk.open(f"{self._folder}/{LOCK_FILE}", create=True)
         if self._epochs is None:
@@ -69,7 +72,7 @@ class Fence:
         """Take the lock, waiting a bounded time.
 
         Raises:
-            JournalUnavailable: another process holds it; says which.
+            JournalUnavailable: another process, named in the error, holds it.
         """
         handle = self._opened(self._lock)
         if self._disk.try_lock(handle):
@@ -85,15 +88,15 @@ class Fence:
         )
 
     def unlock(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._disk.unlock(self._opened(self._lock))
 
     def slots(self) -> Slots:
-        """What the epoch file says now. Raises OSError."""
+        """Read the epoch file. Raises OSError."""
         return read_slots(self._read())
 
     def advance(self, floor: int) -> int:
-        """Write the next epoch, durably, above ``floor``; the caller has the lock.
+        """Write the next epoch above ``floor`` durably; the caller holds the lock.
 
         Raises:
             OSError: the new epoch may or may not be on the disk.
@@ -101,8 +104,8 @@ class Fence:
         now = self.slots()
         epoch = max(now.epoch + now.doubtful, floor) + 1
         if now.epoch:
-            # Its sync may have failed, and the system takes it for clean since. It
-            # has to be durable before the only other slot is written over.
+            # Its sync may have failed, after which the kernel considers the page clean.
+            # It must be durable before the other slot is overwritten.
             self._put(now.epoch, now.slot)
         self._put(epoch, 1 - now.slot)
         self._mine = self._read()
@@ -133,7 +136,7 @@ class Fence:
             raise Fenced(f"{self._folder}: epoch {epoch} is shut out by {newest}")
 
     def close(self) -> None:
-        """Give files and lock back; ownership is over."""
+        """Release files and lock; ends the ownership."""
         for handle in (self._lock, self._epochs):
             if handle is not None:
                 self._disk.close(handle)

@@ -1,8 +1,8 @@
 """The bytes of a journal's files: segment headers, frames, epoch slots, watermark.
 
-A segment is a header block and frames, then zeros (room reserved ahead). A frame is
-one append: all its events are under one checksum, so a torn append is gone as a
-whole. All integers are little-endian; checksums are CRC-32C.
+A segment is a header block and frames, then zeros (room reserved ahead). A frame is one
+append: all its events are under one checksum, so a torn append is discarded as a whole.
+All integers are little-endian; checksums are CRC-32C.
 
 ::
 
@@ -37,7 +37,7 @@ _HEADER = struct.Struct("<8sIHHQQQQ")
 _HEADER_CRC_FROM = 12
 
 FRAME_MAGIC = b"\xc1\xfe\xb1\xf7"
-"""Bytes that no UTF-8 text contains, so that no patient's words look like a frame."""
+"""Bytes that no UTF-8 text contains, so that no text in an event looks like a frame."""
 FRAME = struct.Struct("<4sIIIQQ")
 FRAME_BYTES = FRAME.size
 _FRAME_CRC_FROM = 8
@@ -53,7 +53,7 @@ _SLOT = struct.Struct("<4sIQ")
 SLOT_MAGIC = b"EPOC"
 SLOT_BYTES = _SLOT.size
 SLOT_STRIDE = 4096
-"""The two slots lie in different pages, so that one torn write harms one slot."""
+"""The two slots are in different pages, so that a torn write damages only one."""
 
 _MARK = struct.Struct("<4sIQQQQI")
 _MARK_MAGIC = b"MARK"
@@ -61,11 +61,11 @@ MARK_BYTES = _MARK.size
 
 
 class Header(Struct, frozen=True):
-    """What a segment says of itself and of the one before it.
+    """A segment's header: its own position and the previous segment's.
 
     ``base`` is the seq of its first record. ``previous`` is the base of the segment
     before it (0 for the first one) and ``previous_end`` that one's end in bytes, so
-    that a missing or shortened segment shows without reading it.
+    that a missing or shortened segment is detected without reading it.
     """
 
     shard: str
@@ -90,10 +90,10 @@ class Mark(Struct, frozen=True):
 
 
 class Scan(Struct, frozen=True):
-    """The valid frames at the beginning of some bytes of a segment.
+    """Result of scanning the valid frames at the start of a segment's bytes.
 
     ``end`` is the offset after the last valid frame (in the file), ``epoch`` its
-    epoch. ``frames`` and ``records`` count what was passed.
+    epoch. ``frames`` and ``records`` count the scanned ones.
     """
 
     end: int
@@ -189,12 +189,12 @@ def frame_is_sound(data: bytes | memoryview, at: int, end: int) -> bool:
 
 
 def scan(data: bytes | memoryview, start: int, path: str, seq: int, epoch: int) -> Scan:
-    """Pass the valid frames that ``data`` begins with; ``start`` is its file offset.
+    """Scan the valid frames at the start of ``data``; ``start`` is its file offset.
 
     ``seq`` and ``epoch`` are those of the record before it.
 
     Raises:
-        JournalCorrupt: a sound frame that does not follow the one before it.
+        JournalCorrupt: a valid frame that does not follow the previous one.
     """
     view = memoryview(data)
     at = frames = records = 0
@@ -213,10 +213,10 @@ def scan(data: bytes | memoryview, start: int, path: str, seq: int, epoch: int) 
 
 
 def sound_frame_after(data: bytes, at: int) -> int | None:
-    """The place of a sound frame somewhere after ``at``, which tells rot from a tear.
+    """The offset of a valid frame after ``at``: corruption, not a torn end.
 
-    An append is one frame and is synced before the next is written, so a sound frame
-    behind a bad one means that the bad one was durable once.
+    An append is one frame and is synced before the next is written, so a valid frame
+    behind an invalid one means that the invalid one was durable once.
     """
     view = memoryview(data)
     found = data.find(FRAME_MAGIC, at)
@@ -261,7 +261,7 @@ def unpack_mark(data: bytes) -> Mark | None:
 
 
 def damaged(path: str, offset: int, what: str) -> JournalCorrupt:
-    """The refusal to go on, with the place and what a person can do about it."""
+    """The error for a damaged journal, with the location and the remedy."""
     return JournalCorrupt(
         f"{path} is damaged at byte {offset}: {what}. Nothing was changed. Keep a copy "
         "of this shard's folder, run `slotcast journal verify`, check the disk, and "

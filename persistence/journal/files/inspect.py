@@ -1,4 +1,4 @@
-"""Looking at a journal without touching it: behind `slotcast journal verify | show`.
+"""Read-only inspection of a journal: `slotcast journal verify | show`.
 
 Both work beside a running server. `verify` reads every byte; records after the
 watermark are being written, and are counted only where no watermark survived.
@@ -41,7 +41,7 @@ from persistence.journal.files.tail import (
 )
 
 PERSONAL = frozenset({"patient_id", "reason"})
-"""Fields that say who a patient is or why they come."""
+"""Fields with personal data."""
 HIDDEN = "hidden"
 READ_LIMIT = 1000
 
@@ -49,10 +49,10 @@ READ_LIMIT = 1000
 class ShardReport(Struct, frozen=True):
     """What `verify` found in one shard.
 
-    ``damage`` is empty if all is well, otherwise a sentence with the file and the
-    offset; counts then reach up to the damage. ``bytes`` is the length of the files,
-    with room reserved ahead. ``torn_bytes`` follow the last sound record and are cut
-    at the next start: an append that never was acknowledged.
+    ``damage`` is empty, or a sentence with the file and the offset; counts then end at
+    the damage. ``bytes`` is the length of the files, with room reserved ahead.
+    ``torn_bytes`` follow the last sound record and are cut at the next start: an append
+    that never was acknowledged.
     """
 
     shard: ShardId
@@ -68,12 +68,12 @@ class ShardReport(Struct, frozen=True):
 
     @property
     def is_sound(self) -> bool:
-        """Whether a server would start on it."""
+        """Whether a server can start on it."""
         return not self.damage
 
 
 class _Count(Struct):
-    """What was passed so far; ``end`` is the offset in the segment at hand."""
+    """Counts so far; ``end`` is the offset in the current segment."""
 
     end: int = 0
     segments: int = 0
@@ -125,8 +125,8 @@ def show(
 ) -> Iterator[dict[str, Any]]:
     """Durable records as plain values: shard, seq, epoch, event and its fields.
 
-    Who a patient is and why they come is hidden unless ``personal``. ``after_seq``
-    counts in each shard; what was trimmed is passed over.
+    Personal data are hidden unless ``personal``. ``after_seq`` counts in each shard;
+    trimmed records are skipped.
 
     Raises:
         JournalCorrupt: a record is damaged.
@@ -144,7 +144,7 @@ def show(
 
 
 def shown(shard: ShardId, record: Record, *, personal: bool = False) -> dict[str, Any]:
-    """A record for people."""
+    """A record as plain values."""
     fields = msgspec.to_builtins(msgspec.structs.asdict(record.event))
     return {
         "shard": shard,
@@ -185,7 +185,7 @@ def _records(
 
 
 def _walk(disk: Disk, folder: str, shard: ShardId, count: _Count) -> None:
-    """Count what is there, up to the damage if there is any."""
+    """Count records, up to the first damage."""
     mark = read_mark(disk, folder)
     bases = check_chain(disk, folder, shard)
     if mark is not None and (not bases or mark.base > bases[-1]):

@@ -1,8 +1,8 @@
 """The journal in files: one folder per shard under one root (the embedded default).
 
-Writing is done on one thread of its own, reading on another, so that the event loop
-never waits for the disk. Any number of processes may read; of those that write, the
-fence lets the newest epoch through.
+Writes run on one thread, reads on another, so that the event loop never waits for the
+disk. Any number of processes may read; among writers, the fence admits only the newest
+epoch.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class FileJournal:
         limits: Limits | None = None,
         disk: Disk | None = None,
     ) -> None:
-        """``budget_bytes`` bounds all shards together; 0 means as the disk allows."""
+        """``budget_bytes`` bounds all shards together; 0: limited by the disk only."""
         self._root = str(root)
         self._disk = disk or SystemDisk()
         self._limits = limits or Limits()
@@ -72,7 +72,7 @@ class FileJournal:
     async def check(self, shard: ShardId, epoch: int) -> None:
         """Return if ``epoch`` still owns the shard; see the port.
 
-        One small read of a file that is always in memory: not worth a thread.
+        One small read of a cached file: not worth a thread.
         """
         self._sealed(shard, epoch).check(epoch)
 
@@ -114,7 +114,7 @@ class FileJournal:
         await self._woken.wait(timeout_s)
         ahead = await self._ahead(positions)
         if not ahead:
-            # A shard that is not followed yet, or a forged wake-up: no reason to hurry.
+            # A shard that is not followed yet, or a spurious wake-up.
             await asyncio.sleep(min(timeout_s, POLL_S))
         return ahead
 
@@ -129,7 +129,7 @@ class FileJournal:
         return await self._reading.run(partial(shards_under, self._disk, self._root))
 
     def pressure(self) -> float:
-        """How full the journal's room is; looked up at most once a second."""
+        """Used fraction of the journal's budget; computed at most once a second."""
         now = time.monotonic()
         if now - self._pressure_at >= PRESSURE_EVERY_S:
             self._disk.make_folder(self._root)
@@ -138,7 +138,7 @@ class FileJournal:
         return self._pressure
 
     async def close(self) -> None:
-        """Finish what is being written, and give files and locks back."""
+        """Finish pending writes, and release files and locks."""
         await self._writing.run(self._close_wals)
         await self._reading.run(self._close_readers)
         self._writing.stop()

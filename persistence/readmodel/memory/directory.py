@@ -1,4 +1,4 @@
-"""The memory twins of the directory and of booking history, by plain scanning."""
+"""Directory and booking history in memory, by linear scans."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from persistence.readmodel.search_words import (
 
 
 class ClinicRow(Struct, frozen=True):
-    """A clinic and where its row comes from."""
+    """A clinic and the origin of its row."""
 
     clinic: Clinic
     imported: bool
@@ -35,7 +35,7 @@ class ClinicRow(Struct, frozen=True):
 
 
 class MemoryDirectory:
-    """``Directory`` over the rows of the twin."""
+    """``Directory`` over rows in memory."""
 
     clinic_table: dict[ClinicId, ClinicRow]
     providers: dict[ProviderId, PutProvider]
@@ -61,7 +61,7 @@ class MemoryDirectory:
     async def listings(
         self, provider_ids: Sequence[ProviderId], near: Point | None = None
     ) -> Mapping[ProviderId, ProviderListing]:
-        """These providers, those that exist; how far away, when ``near`` is given."""
+        """The existing ones of these providers; with ``near``, their distances."""
         return {
             i: placed(self._listing(i, ""), near)
             for i in provider_ids
@@ -71,7 +71,7 @@ class MemoryDirectory:
     async def clinics(
         self, clinic_ids: Sequence[ClinicId]
     ) -> Mapping[ClinicId, Clinic]:
-        """These clinics, those that exist."""
+        """The existing ones of these clinics."""
         return {
             i: self.clinic_table[i].clinic for i in clinic_ids if i in self.clinic_table
         }
@@ -98,13 +98,13 @@ class MemoryDirectory:
         return clinics, write_cursor("c", *page[-1]) if more and page else None
 
     async def keep_clinic(self, clinic: Clinic) -> Clinic:
-        """The clinic of this id as it is known; added if it was not."""
+        """The stored clinic of this id; added if it is missing."""
         if clinic.clinic_id not in self.clinic_table:
             await self.put_clinics([clinic])
         return self.clinic_table[clinic.clinic_id].clinic
 
     async def replace_clinic(self, clinic: Clinic, read: Clinic) -> bool:
-        """Put a record if the clinic still is as it was ``read``; False if not."""
+        """Replace a record that is still as it was ``read``; False if it is not."""
         row = self.clinic_table.get(clinic.clinic_id)
         if row is None or row.clinic != read:
             return False
@@ -112,11 +112,14 @@ class MemoryDirectory:
         return True
 
     async def clinic_count(self) -> int:
-        """How many clinics there are."""
+        """Number of clinics."""
         return len(self.clinic_table)
 
     async def put_clinics(self, clinics: Sequence[Clinic]) -> tuple[int, int, int]:
-        """Add or update clinic records: how many were (new, changed, the same)."""
+        """Add or update clinic records.
+
+        Returns the counts (new, changed, unchanged).
+        """
         new = changed = 0
         for clinic in clinics:
             row = self.clinic_table.get(clinic.clinic_id)
@@ -173,7 +176,7 @@ def _fits(query: ProviderQuery, put: PutProvider, clinic: Clinic) -> bool:
 
 
 class MemoryHistory:
-    """``BookingHistory`` over the rows of the twin."""
+    """``BookingHistory`` over rows in memory."""
 
     async def of_patient(
         self,
@@ -203,7 +206,7 @@ class MemoryHistory:
         return page, write_cursor("b", *_place(page[-1])) if more else None
 
     async def booking(self, booking_id: BookingId) -> BookingView | None:
-        """One booking, also when its calendar has forgotten it."""
+        """One booking, also if it is no longer in its calendar's memory."""
         found = [view for view in self._views() if view.booking_id == booking_id]
         return found[0] if found else None
 

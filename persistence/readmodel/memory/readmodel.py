@@ -1,7 +1,7 @@
-"""The memory twin of the read model: store, directory, history and progress in one.
+"""The read model in memory: store, directory, history and progress in one.
 
-For tests and the simulation. It carries operations out one by one, in order, and
-undoes a batch that does not fit: the plain meaning that the SQL adapter must keep.
+For tests and the simulation. It executes operations one by one, in order, and rolls
+back a batch that does not fit: the reference semantics of the SQL adapter.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
         self.outbox: dict[tuple[str, str], p.AddOutbox] = {}
         self.conflict_rows: dict[tuple[ShardId, int], p.Park] = {}
         self.available = True
-        """False: every call of the store fails, as a database that is down does."""
+        """False: every call of the store fails, like a database that is down."""
         self._offsets: dict[ShardId, Offset] = {}
         self._told: dict[ShardId, int] = {}
         self._undo: list[Callable[[], None]] = []
@@ -61,12 +61,12 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
     # --- ProjectionStore -------------------------------------------------------
 
     async def offset(self, shard: ShardId) -> Offset:
-        """Where the shard's projection stands."""
+        """The offset of the shard's projection."""
         self._reach()
         return self._offsets.get(shard, Offset())
 
     async def shard_offsets(self) -> Mapping[ShardId, Offset]:
-        """Where all projections stand."""
+        """The offsets of all projections."""
         self._reach()
         return dict(self._offsets)
 
@@ -77,7 +77,7 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
         offset: Offset,
         operations: Sequence[p.Operation],
     ) -> Outcome:
-        """Carry out operations and move the offset; see the port."""
+        """Execute operations and move the offset; see the port."""
         self._reach()
         self._undo = []
         batch = ShardAdvance(shard, prev_seq, offset, operations)
@@ -124,11 +124,11 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
         self._moved = asyncio.Event()
 
     async def parked(self) -> Mapping[ParkKind, int]:
-        """How many events are kept aside, by reason."""
+        """Number of parked events, by reason."""
         return Counter(ParkKind(park.kind) for park in self.conflict_rows.values())
 
     def reset(self) -> None:
-        """Throw projected rows away, as before a rebuild; imported clinics stay."""
+        """Delete projected rows, as before a rebuild; imported clinics stay."""
         self.clinic_table = {
             k: row for k, row in self.clinic_table.items() if row.imported
         }
@@ -166,7 +166,7 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
         return True
 
     async def conflicts(self) -> int:
-        """How many events are parked because a claim was already taken."""
+        """Number of events parked because a claim was already taken."""
         return (await self.parked()).get(ParkKind.CLAIM, 0)
 
     # --- operations ------------------------------------------------------------

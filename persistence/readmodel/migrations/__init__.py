@@ -1,1 +1,1 @@
-"""The history of the read model's tables, told by Alembic."""
+"""The Alembic migrations of the read model's tables."""

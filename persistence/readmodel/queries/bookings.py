@@ -24,7 +24,7 @@ from persistence.sql.engine import reading
 
 
 class HistoryEntry(Struct, frozen=True):
-    """One event of a booking: from when to when it moved it, if it did."""
+    """One event of a booking, with the old and new times if it moved the booking."""
 
     seq: int
     version: int
@@ -75,14 +75,14 @@ class SqlBookingHistory:
         return page, write_cursor("b", page[-1].start, page[-1].booking_id)
 
     async def booking(self, booking_id: BookingId) -> BookingView | None:
-        """One booking, also when its calendar has forgotten it."""
+        """One booking, also if it is no longer in its calendar's memory."""
         query = select(t.appointment).where(t.appointment.c.booking_id == booking_id)
         async with reading(self._readers) as connection:
             row = (await connection.execute(query)).mappings().first()
         return view_of(row) if row is not None else None
 
     async def history(self, booking_id: BookingId) -> Sequence[HistoryEntry]:
-        """What happened to a booking, oldest first; empty if it is not known."""
+        """The events of a booking, oldest first; empty if it is unknown."""
         table = t.appointment_history
         query = (
             select(table)

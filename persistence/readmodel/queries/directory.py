@@ -1,8 +1,8 @@
-"""The directory on SQL: who can be visited, and where.
+"""The directory in SQL: search for providers and clinics.
 
-Words are found through tables of search words by prefix, so that no query reads all
-providers' texts. The nearest are looked for in growing rings by bounding box, and
-ordered by exact distance here. One file because it implements one port.
+Words are found by prefix in tables of search words, so that no query scans all
+providers' texts. The nearest are searched in growing rings by bounding box, and ordered
+by exact distance here. One file because it implements one port.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from persistence.sql.engine import reading, writing
 from persistence.sql.statements import IDS_PER_STATEMENT
 
 RARE_MAX = 500
-"""Hits of a word in the tables of words, below which it is rare."""
+"""A word with fewer hits than this counts as rare."""
 ROWS_AT_ONCE = 2_000
-"""Rows of a search near a place that are in memory at a time."""
+"""Maximum rows in memory during a search near a location."""
 PLACES_MAX = 10_000
-"""Places whose distance is remembered during one search."""
+"""Locations whose distance is cached during one search."""
 
 _RECORD: dict[str, Any] = {"imported": True, "registered_at": 0, "registered_by": ""}
 """The stamp of a clinic that is a record of its own; see tables.clinic."""
 
 Found = list[tuple[ProviderId, float | str]]
-"""Ids with what they are ordered by: a distance or a name."""
+"""Ids with their sort key: a distance or a name."""
 
 _FROM = t.provider.join(t.clinic, t.provider.c.clinic_id == t.clinic.c.clinic_id)
 # Rules without a column are the calendar's alone: lists show none of them.
@@ -92,7 +92,7 @@ class SqlDirectory:
     async def listings(
         self, provider_ids: Sequence[ProviderId], near: Point | None = None
     ) -> Mapping[ProviderId, ProviderListing]:
-        """These providers, those that exist; how far away, when ``near`` is given."""
+        """The existing ones of these providers; with ``near``, their distances."""
         async with reading(self._readers) as connection:
             found = await _listings(connection, provider_ids)
         return {key: placed(listing, near) for key, listing in found.items()}
@@ -100,7 +100,7 @@ class SqlDirectory:
     async def clinics(
         self, clinic_ids: Sequence[ClinicId]
     ) -> Mapping[ClinicId, Clinic]:
-        """These clinics, those that exist."""
+        """The existing ones of these clinics."""
         mine = t.clinic.c.clinic_id
         async with reading(self._readers) as connection:
             query = select(t.clinic).where(mine.in_(clinic_ids))
@@ -134,7 +134,7 @@ class SqlDirectory:
         return page, cursor
 
     async def keep_clinic(self, clinic: Clinic) -> Clinic:
-        """The clinic of this id as it is known; added if it was not."""
+        """The stored clinic of this id; added if it is missing."""
         assert self._writer is not None, "this directory was opened for reading"
         async with writing(self._writer) as connection:
             rows = await connection.run_sync(clinic_rows, [clinic.clinic_id])
@@ -145,7 +145,7 @@ class SqlDirectory:
         return clinic
 
     async def replace_clinic(self, clinic: Clinic, read: Clinic) -> bool:
-        """Put a record if the clinic still is as it was ``read``; False if not."""
+        """Replace a record that is still as it was ``read``; False if it is not."""
         assert self._writer is not None, "this directory was opened for reading"
         async with writing(self._writer) as connection:
             rows = await connection.run_sync(clinic_rows, [clinic.clinic_id])
@@ -156,15 +156,15 @@ class SqlDirectory:
         return True
 
     async def clinic_count(self) -> int:
-        """How many clinics there are."""
+        """Number of clinics."""
         async with reading(self._readers) as connection:
             query = select(func.count()).select_from(t.clinic)
             return int(await connection.scalar(query) or 0)
 
     async def put_clinics(self, clinics: Sequence[Clinic]) -> tuple[int, int, int]:
-        """Add or update clinic records: how many were (new, changed, the same).
+        """Add or update clinic records; returns the counts (new, changed, unchanged).
 
-        A record's words win over those that providers registered.
+        A record takes precedence over the copies in registrations.
         """
         assert self._writer is not None, "this directory was opened for reading"
         new = changed = 0
@@ -208,7 +208,7 @@ async def _conditions(
         rare = await _is_rare(connection, word)
         wanted.append(_is_listed(word) if rare else _has_word(word))
     if query.words.strip() and not words:
-        wanted.append(t.provider.c.provider_id == "")  # nothing searchable: no match
+        wanted.append(t.provider.c.provider_id == "")  # no searchable word: no match
     if query.specialty:
         wanted.append(t.provider.c.specialty_key == sort_key(query.specialty))
     if query.clinic_id is not None:
@@ -221,7 +221,7 @@ def _begins(column: ColumnElement[str], word: str) -> ColumnElement[bool]:
 
 
 async def _is_rare(connection: AsyncConnection, word: str) -> bool:
-    """Whether so few have this word that listing them first is quicker."""
+    """Whether the word is rare enough that listing its hits first is faster."""
     hits = 0
     for column in (t.provider_word.c.word, t.clinic_word.c.word):
         some = select(column).where(_begins(column, word)).limit(RARE_MAX).subquery()
@@ -230,7 +230,7 @@ async def _is_rare(connection: AsyncConnection, word: str) -> bool:
 
 
 def _is_listed(word: str) -> ColumnElement[bool]:
-    """Among those who have a word that begins with ``word``: for rare words."""
+    """Condition for rare words: the id is among the hits of the prefix ``word``."""
     own, clinics = t.provider_word.c, t.clinic_word.c
     by_own = select(own.provider_id).where(_begins(own.word, word))
     by_clinic = (
@@ -243,7 +243,7 @@ def _is_listed(word: str) -> ColumnElement[bool]:
 
 
 def _has_word(word: str) -> ColumnElement[bool]:
-    """Has a word that begins with ``word``, asked of each: for frequent words."""
+    """Condition for frequent words: each row is checked for the prefix ``word``."""
     own, clinics, who = t.provider_word.c, t.clinic_word.c, t.provider.c
     mine, its = own.provider_id == who.provider_id, clinics.clinic_id == who.clinic_id
     return or_(
@@ -277,7 +277,7 @@ async def _nearest(
     start: tuple[Any, ...] | None,
     limit: int,
 ) -> Found:
-    """Matching providers by distance, those of unknown place last."""
+    """Matching providers by distance, those of unknown location last."""
     assert query.near is not None
     found: Found = []
     wanted = await _conditions(connection, query)
@@ -298,7 +298,7 @@ async def closest(
     start: tuple[Any, ...] | None,
     limit: int,
 ) -> Found:
-    """The closest ``limit`` of all rows, of which few are in memory at a time."""
+    """The closest ``limit`` of all rows, keeping few in memory at a time."""
     best: list[tuple[float, str]] = []
     known: dict[Point, float] = {}  # many providers share a clinic
     async for part in parts:

@@ -1,4 +1,4 @@
-"""Where the projection stands, for readers who must see their own change."""
+"""The projection's offsets, for readers that must see their own writes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from persistence.readmodel.projection.store import ParkKind
 from persistence.sql.engine import reading
 
 PAUSE_LEAST_S, PAUSE_MOST_S = 0.002, 0.05
-"""Pause between looks while someone waits; grows while nothing moves."""
+"""Pause between two queries for a waiter; grows while no offset moves."""
 
 
 class SqlProgress:
@@ -44,7 +44,7 @@ class SqlProgress:
         until = loop.time() + timeout_s
         try:
             async with asyncio.timeout_at(until):
-                # Also by the clock: a driver may swallow the one cancellation.
+                # Also check the clock: a driver may swallow the cancellation.
                 while self._seen.get(shard, 0) < seq and loop.time() < until:
                     await self._look()
         except TimeoutError:
@@ -52,14 +52,14 @@ class SqlProgress:
         return self._seen.get(shard, 0) >= seq
 
     async def conflicts(self) -> int:
-        """How many events are parked because a claim was already taken: 0, always."""
+        """Number of events parked because a claim was already taken; must be 0."""
         table = t.projection_conflict
         query = select(func.count()).where(table.c.kind == ParkKind.CLAIM.value)
         async with reading(self._readers) as connection:
             return int(await connection.scalar(query) or 0)
 
     async def parked(self) -> Mapping[str, int]:
-        """How many events are parked, by reason (claim, orphan, poison)."""
+        """Number of parked events, by reason (claim, orphan, poison)."""
         kind = t.projection_conflict.c.kind
         query = select(kind, func.count()).group_by(kind)
         async with reading(self._readers) as connection:
@@ -81,6 +81,6 @@ class SqlProgress:
             longer = max(PAUSE_LEAST_S, min(self._pause_s * 1.5, PAUSE_MOST_S))
             self._pause_s = PAUSE_LEAST_S if moved else longer
         finally:
-            # Also when cancelled or failed: one of the others looks next.
+            # Also if cancelled or failed: another waiter queries next.
             self._looking = None
             looking.set()

@@ -1,4 +1,4 @@
-"""The projected bookings and claims as they stand, for audits and backups."""
+"""All projected bookings and claims, for audits and backups."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def projected_bookings(
 async def projected_claims(
     engine: AsyncEngine,
 ) -> dict[tuple[ProviderId, int], BookingId]:
-    """Every claimed cell of lane 0, and whose it is."""
+    """Every claimed cell of lane 0, and its booking."""
     c = slot_claim.c
     found: dict[tuple[ProviderId, int], BookingId] = {}
     async with engine.connect() as connection:

@@ -1,1 +1,1 @@
-"""Making the read model again from journal and snapshots."""
+"""Rebuilding the read model from journal and snapshots."""

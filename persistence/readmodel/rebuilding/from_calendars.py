@@ -1,7 +1,7 @@
-"""Calendars at rest as rows: for a rebuild when old records were trimmed. Pure.
+"""Converts stored calendars to rows, for a rebuild after trimming. Pure.
 
-A snapshot holds what a calendar remembers: profile, rules and bookings of the last
-400 days, not their history.
+A snapshot holds a calendar's memory: profile, rules and bookings of the last 400 days,
+not their history.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Seed(Struct, frozen=True):
 
 
 class Seeds(Protocol):
-    """Where the calendars at rest come from; see actors.ports.SnapshotStore."""
+    """Source of the stored calendars; see actors.ports.SnapshotStore."""
 
     async def position(self, shard: ShardId) -> int:
         """Every event up to here is in a stored calendar."""
@@ -62,14 +62,14 @@ class Seeds(Protocol):
 
 
 class ListedSnapshots(Protocol):
-    """A snapshot store that can say whose calendars it has."""
+    """A snapshot store that can list its calendars."""
 
     async def position(self, shard: ShardId) -> int:
         """See actors.ports.SnapshotStore."""
         ...
 
     async def providers(self, shard: ShardId) -> Sequence[ProviderId]:
-        """Whose calendars are stored."""
+        """Ids of the stored calendars."""
         ...
 
     async def load(
@@ -98,13 +98,13 @@ class SnapshotSeeds:
 
 
 def seed_operations(seed: Seed, *, cell_minutes: int = CELL_MINUTES) -> list[Operation]:
-    """The rows of one calendar at rest."""
+    """The rows of one stored calendar."""
     calendar = seed.calendar
     provider_id = calendar.provider_id
     operations: list[Operation] = []
     if calendar.profile is not None:
         profile = calendar.profile
-        # Instant 0: whatever the journal still says of this clinic is newer.
+        # Instant 0: anything in the journal about this clinic is newer.
         operations.append(PutClinic(profile.clinic, Millis(0), provider_id))
         put = PutProvider(provider_id, seed.seq, calendar.version, profile)
         operations.append(put)
@@ -150,9 +150,9 @@ async def sown(
 ) -> list[Operation]:
     """Operations that bring an empty shard to the last of ``records``.
 
-    Calendars rest at different seqs: of a record that its calendar has already seen
-    only history and notice are added. What does not fit is parked, as the projector
-    would: each step is tried on the memory twin first.
+    Calendars are stored at different seqs: a record that its stored calendar already
+    includes only adds history and notice. Events that do not fit are parked, as by the
+    projector: each step is tried on the in-memory read model first.
     """
     twin, seen = MemoryReadModel(), {}
     operations: list[Operation] = []
@@ -183,7 +183,7 @@ async def sown(
 
 
 def _rows(shard: ShardId, seed: Seed, cell_minutes: int) -> list[Operation]:
-    """Of a calendar that came from another shard: instead of what that one told."""
+    """The rows of a calendar that moved here, replacing those of the old shard."""
     if not is_isolated(shard):
         return seed_operations(seed, cell_minutes=cell_minutes)
     kept = unpack(encode(seed.calendar))[0]
@@ -199,7 +199,7 @@ async def _tried(
     known: bool,
     cell_minutes: int,
 ) -> Sequence[Operation]:
-    """What a record adds; of one that its calendar knows, history and notice only."""
+    """A record's operations; only history and notice if its calendar includes it."""
     outcome: Outcome
     some: Sequence[Operation] = ()
     try:
@@ -217,4 +217,4 @@ async def _tried(
 
 
 class RebuildImpossible(Exception):
-    """The journal and the snapshots at hand do not hold all that is needed."""
+    """Journal and snapshots together are incomplete."""

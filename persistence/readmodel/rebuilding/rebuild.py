@@ -1,16 +1,16 @@
-"""Throwing the projected rows away, and rebuilding them from the journal.
+"""Deletes the projected rows and rebuilds them from the journal.
 
 Safe at any time, also while a projector runs: the reset is one transaction that sets
-the offsets back, so a running projector is told "moved" and simply helps. Broken off
-anywhere, it is started again, or the projector finishes it.
+the offsets back, so a running projector gets "moved" and takes part in the rebuild.
+After an interruption it is started again, or the projector finishes it.
 
-What stays: clinics that were imported, and the outbox. Notices are not written again
-up to where they were written before; where the read model knows nothing of a shard
-(the database was lost), no notice is sent again of what the journal already holds.
+Kept: imported clinics, and the outbox. Notices are not written again up to where they
+were written before; if the read model has no data of a shard (the database was lost),
+no notice is sent again for events already in the journal.
 
-Records that were trimmed away come from the calendars at rest. Rows that neither the
-journal nor a calendar holds any more are kept: nothing else has them. So are those of
-an older generation of journals (see ``slotcast reshard``) that no calendar came with.
+Trimmed records are replaced by the stored calendars. Rows that are neither in the
+journal nor in a calendar are kept, since there is no other copy. So are those of an
+older generation of journals (see ``slotcast reshard``) that no moved calendar contains.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from persistence.readmodel.rebuilding.from_calendars import (
 )
 
 OnProgress = Callable[[int, int], None]
-"""Told the records done and the records in all."""
+"""Called with (records done, total records)."""
 
 
 async def status(journal: Journal, engine: AsyncEngine) -> list[ShardLag]:
-    """How far every shard's projection is behind. Raises StoreUnavailable."""
+    """The lag of every shard's projection. Raises StoreUnavailable."""
     return await lag(journal, SqlProjectionStore(engine))
 
 
@@ -56,22 +56,21 @@ async def rebuild(
     seeds: Seeds | None = None,
     cell_minutes: int = CELL_MINUTES,
 ) -> None:
-    """Rebuild the read model, up to the journal's end as it is now.
+    """Rebuild the read model up to the journal's present end.
 
-    ``engine`` has the role "upkeep": throwing away whole tables takes its time.
+    ``engine`` has the role "upkeep": deleting whole tables takes long.
     ``cell_minutes`` are the site's: claims are numbered by them.
 
     Raises:
         RebuildImpossible: records were trimmed, and ``seeds`` does not replace them;
-            nothing was thrown away.
-        StoreUnavailable: start it again when the database answers.
+        nothing was deleted. StoreUnavailable: start it again when the database answers.
     """
     ends = {shard: await journal.last_seq(shard) for shard in await journal.shards()}
     trimmed = await _trimmed(journal, ends, seeds)
     async with engine.begin() as connection:
         await _reset(connection, ends, trimmed)
     store = SqlProjectionStore(engine)
-    # What came from another shard is newer than what that one tells of it.
+    # A moved calendar's rows are newer than those from its old shard.
     late = {shard for shard in trimmed if is_isolated(shard)}
     projector = Projector(
         journal,
@@ -92,7 +91,7 @@ async def rebuild(
 
 
 Trimmed = dict[ShardId, tuple[int, list[Seed]]]
-"""Shards without their first records: the position of, and the calendars at rest."""
+"""Trimmed shards: the position of, and the stored calendars."""
 
 
 async def _trimmed(
@@ -142,7 +141,7 @@ async def _forget_clinics(connection: AsyncConnection) -> None:
 async def _forget_bookings(
     connection: AsyncConnection, trimmed: Trimmed, generation: int
 ) -> None:
-    """Delete bookings and what hangs on them, but for those that nothing else has."""
+    """Delete bookings and dependent rows, except those without another copy."""
     for table in (t.appointment, t.appointment_history, t.projection_conflict):
         told = set((await connection.scalars(select(table.c.shard).distinct())).all())
         older = [shard for shard in told if generation_of(shard) < generation]
@@ -173,7 +172,7 @@ async def _seed(
     at_rest: tuple[int, Sequence[Seed]],
     cell_minutes: int,
 ) -> None:
-    """One transaction: all calendars at rest, and records up to the newest of them."""
+    """Write all stored calendars, and records up to the newest, in one transaction."""
     position, calendars = at_rest
     top = max((seed.seq for seed in calendars), default=position)
     records = await _read(journal, shard, position, max(top, position))

@@ -1,1 +1,1 @@
-"""The records' revisions: each keeps the data, and may be run again."""
+"""The records' revisions: each keeps the data, and can be repeated."""

@@ -11,10 +11,10 @@ from actors.remote import line
 from actors.remote.line import (
     HEADER,
     HELLO,
-    Line,
     LineFailed,
     LineLost,
     LineServer,
+    RpcLine,
     proof,
 )
 
@@ -55,7 +55,7 @@ async def shard() -> AsyncIterator[Shard]:
 async def test_calls_are_answered_each_with_its_own(shard: Shard) -> None:
     """Many calls share a line, and a slow one delays no other."""
     async with asyncio.timeout(60):
-        caller = await Line.connect("127.0.0.1", shard.port, KEY)
+        caller = await RpcLine.connect("127.0.0.1", shard.port, KEY)
         loop = asyncio.get_running_loop()
         slow = loop.create_task(caller.call(SLOW, b"slow"))
         payloads = [str(n).encode() * n for n in range(200)]
@@ -70,7 +70,7 @@ async def test_calls_are_answered_each_with_its_own(shard: Shard) -> None:
 async def test_large_payloads_cross_in_pieces(shard: Shard) -> None:
     """A payload of megabytes arrives whole."""
     async with asyncio.timeout(60):
-        caller = await Line.connect("127.0.0.1", shard.port, KEY)
+        caller = await RpcLine.connect("127.0.0.1", shard.port, KEY)
         payload = bytes(range(256)) * 20_000
         assert await caller.call(ECHO, payload) == payload[::-1]
         caller.hang_up()
@@ -80,7 +80,7 @@ async def test_a_stranger_is_not_heard(shard: Shard) -> None:
     """A caller without the key gets no line, and none of its calls is executed."""
     with pytest.raises(LineLost):
         async with asyncio.timeout(60):
-            await Line.connect("127.0.0.1", shard.port, b"x" * 32)
+            await RpcLine.connect("127.0.0.1", shard.port, b"x" * 32)
     reader, writer = await asyncio.open_connection("127.0.0.1", shard.port)
     async with asyncio.timeout(60):
         await reader.readexactly(HEADER.size + line.NONCE_BYTES)
@@ -110,7 +110,7 @@ async def test_an_old_proof_is_worth_nothing(shard: Shard) -> None:
 async def test_a_broken_line_is_known_at_once(shard: Shard) -> None:
     """All waiting calls end with an unknown outcome; later calls too."""
     async with asyncio.timeout(60):
-        caller = await Line.connect("127.0.0.1", shard.port, KEY)
+        caller = await RpcLine.connect("127.0.0.1", shard.port, KEY)
         waiting = asyncio.get_running_loop().create_task(caller.call(SLOW, b"x"))
         await shard.begun.wait()
         await shard.server.close()
@@ -119,13 +119,13 @@ async def test_a_broken_line_is_known_at_once(shard: Shard) -> None:
         with pytest.raises(LineLost):
             await caller.call(ECHO, b"y")
         with pytest.raises(LineLost):
-            await Line.connect("127.0.0.1", shard.port, KEY)
+            await RpcLine.connect("127.0.0.1", shard.port, KEY)
 
 
 async def test_a_failed_call_breaks_nothing_else(shard: Shard) -> None:
     """A defect in one call is told to its caller and to the log, and others go on."""
     async with asyncio.timeout(60):
-        caller = await Line.connect("127.0.0.1", shard.port, KEY)
+        caller = await RpcLine.connect("127.0.0.1", shard.port, KEY)
         with pytest.raises(LineFailed):
             await caller.call(BROKEN, b"x")
         assert shard.failures == [BROKEN]
@@ -139,7 +139,7 @@ async def test_too_many_calls_are_refused_not_queued(
     """What one connection may have in work is bounded."""
     monkeypatch.setattr(line, "IN_FLIGHT_MAX", 2)
     async with asyncio.timeout(60):
-        caller = await Line.connect("127.0.0.1", shard.port, KEY)
+        caller = await RpcLine.connect("127.0.0.1", shard.port, KEY)
         loop = asyncio.get_running_loop()
         held = [loop.create_task(caller.call(SLOW, b"1")) for _ in range(2)]
         await shard.begun.wait()
@@ -153,7 +153,7 @@ async def test_too_many_calls_are_refused_not_queued(
 async def test_a_monstrous_frame_breaks_the_line(shard: Shard) -> None:
     """A length beyond the bound is not waited for."""
     async with asyncio.timeout(60):
-        caller = await Line.connect("127.0.0.1", shard.port, KEY)
+        caller = await RpcLine.connect("127.0.0.1", shard.port, KEY)
         caller._transport.write(HEADER.pack(line.PAYLOAD_MAX + 1, ECHO, 9))  # type: ignore[union-attr]
         with pytest.raises(LineLost):
             await caller.call(ECHO, b"x")

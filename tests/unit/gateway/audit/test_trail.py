@@ -154,7 +154,7 @@ def _no_values(spool: MemorySpool, *values: str) -> None:
 async def test_acts_go_on_without_a_spool(
     people: AccountApi, spool: MemorySpool
 ) -> None:
-    """A full disk signs nobody out; what was lost is counted, with an alarm."""
+    """A full disk ends no session; what was lost is counted, with an alarm."""
     await people.register()
     spool.is_broken = True
     await people.sign_in()
