@@ -18,7 +18,13 @@ from hiredis import ReplyError
 from care.sharing import Standing
 from persistence.redis.functions import packed
 from persistence.redis.link import PAUSE_LEAST_S, PAUSE_MOST_S, RedisAway, jittered
-from persistence.redis.wire import Line, Pushed, WireDown, address_of, connected
+from persistence.redis.wire import (
+    Pushed,
+    RedisConnection,
+    WireDown,
+    address_of,
+    connected,
+)
 
 TIMEOUT_S: Final = 2.0
 """No answer waits for a subscription, so it may take its time."""
@@ -89,7 +95,7 @@ class RedisChannel:
         finally:
             line.drop("no longer listening")
 
-    async def _stay(self, line: Line) -> None:
+    async def _stay(self, line: RedisConnection) -> None:
         """Ask for signs of life until the connection ends. Raises WireDown."""
         while True:
             await asyncio.wait({line.ended}, timeout=SIGN_OF_LIFE_S)

@@ -117,7 +117,7 @@ class _Asked(Struct, eq=False):
     replies: list[Any]
 
 
-class Line(asyncio.Protocol):
+class RedisConnection(asyncio.Protocol):
     """One TCP connection. Its end fails everything that waits on it."""
 
     def __init__(
@@ -241,7 +241,7 @@ class Wire:
         self._name = name
         self._connect_s = connect_s
         self._answer_s = answer_s
-        self._line: Line | None = None
+        self._line: RedisConnection | None = None
         self._connecting = asyncio.Lock()
         self._closed = False
 
@@ -271,7 +271,7 @@ class Wire:
             self.drop()
             await asyncio.sleep(0)  # the transport closes its socket in the next round
 
-    async def _connected(self) -> Line:
+    async def _connected(self) -> RedisConnection:
         async with self._connecting:
             if self._line is not None and self._line.is_open:
                 return self._line
@@ -283,8 +283,8 @@ class Wire:
 
 async def connected(
     address: Address, name: str, timeout_s: float, pushed: Pushed | None = None
-) -> Line:
-    """A connection that was greeted, for ``pushed`` see Line. Raises WireDown."""
+) -> RedisConnection:
+    """A connection that was greeted. Raises WireDown; ``pushed``: see above."""
     try:
         async with asyncio.timeout(timeout_s):
             return await _greeted(address, name, timeout_s, pushed)
@@ -295,10 +295,10 @@ async def connected(
 
 async def _greeted(
     address: Address, name: str, timeout_s: float, pushed: Pushed | None
-) -> Line:
+) -> RedisConnection:
     loop = asyncio.get_running_loop()
     _, line = await loop.create_connection(
-        lambda: Line(loop, pushed),
+        lambda: RedisConnection(loop, pushed),
         address.host,
         address.port,
         ssl=_secured(address.authority) if address.secure else None,

@@ -11,7 +11,7 @@ import pytest
 
 from persistence.redis import link as links
 from persistence.redis.link import RedisAway, RedisLink, Script
-from persistence.redis.wire import Line, Wire, WireDown
+from persistence.redis.wire import RedisConnection, Wire, WireDown
 from tests.fakes.scripted_redis import ScriptedRedis, array, bulk
 
 AMPLE_S = 20.0
@@ -75,20 +75,20 @@ async def test_the_reply_to_a_cancelled_call_is_not_the_answer_to_the_next() -> 
 
 
 def _late_ones_are_forgotten(patch: pytest.MonkeyPatch) -> None:
-    def forget(line: Line, why: str, **_: Any) -> None:
+    def forget(line: RedisConnection, why: str, **_: Any) -> None:
         if line._asked and not line._asked[0].answer.done():
             line._asked.popleft().answer.set_exception(WireDown(why, sent=True))
         elif line._asked:
             line._asked.popleft()
 
-    patch.setattr(Line, "drop", forget)
+    patch.setattr(RedisConnection, "drop", forget)
     patch.setattr(Wire, "drop", lambda wire: wire._line.drop("given up"))
 
 
 def _cancelled_ones_are_forgotten(patch: pytest.MonkeyPatch) -> None:
-    send = Line.send
+    send = RedisConnection.send
 
-    def forgetful(line: Line, *args: Any) -> asyncio.Future[list[Any]]:
+    def forgetful(line: RedisConnection, *args: Any) -> asyncio.Future[list[Any]]:
         answer = send(line, *args)
         asked = line._asked[-1]
 
@@ -99,7 +99,7 @@ def _cancelled_ones_are_forgotten(patch: pytest.MonkeyPatch) -> None:
         answer.add_done_callback(forget)
         return answer
 
-    patch.setattr(Line, "send", forgetful)
+    patch.setattr(RedisConnection, "send", forgetful)
 
 
 @pytest.mark.parametrize(
