@@ -11,6 +11,11 @@ _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """On Linux this clock also counts suspended time, so that a resume is no clock step."""
 
 
+def now_micros() -> int:
+    """The current instant in whole microseconds, for log lines."""
+    return time.time_ns() // 1000
+
+
 class SystemClock:
     """``now`` from the operating system; fits the ``SteadyClock`` port."""
 

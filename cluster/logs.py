@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from functools import lru_cache
 from io import TextIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
@@ -14,8 +16,10 @@ from typing import TYPE_CHECKING, TextIO, cast
 import msgspec
 import structlog
 
+from cluster.clock import now_micros
+
 if TYPE_CHECKING:
-    from structlog.typing import Processor
+    from structlog.typing import EventDict, Processor
 
 FILE_BYTES_MAX = 20 * 1024 * 1024
 """Size in bytes at which a log file is rotated."""
@@ -83,18 +87,39 @@ def _json(line: dict[str, object], **_: object) -> str:
         return json.dumps(line, default=str)
 
 
+def _line(_logger: object, level: str, event: EventDict) -> str:
+    """A line's text, in one step: each request writes one.
+
+    The same as with structlog's own processors, which lines of libraries pass.
+    """
+    event["level"] = level
+    event["timestamp"] = _now()
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(_logger, level, event)
+    return _json(dict(event))
+
+
+def _now() -> str:
+    seconds, micros = divmod(now_micros(), 1_000_000)
+    return f"{_second(seconds)}.{micros:06}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
 def log_to(path: Path, level: str) -> None:
     """Send this process's log lines to ``path``, from ``level`` on."""
     lowest = logging.getLevelNamesMapping()[level.upper()]
     file = cast("TextIO", RotatingFile(path))
     stamps: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*stamps, structlog.processors.JSONRenderer(serializer=_json)],
+        processors=[_line],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.WriteLoggerFactory(file=file),
         cache_logger_on_first_use=True,

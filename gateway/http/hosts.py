@@ -27,6 +27,8 @@ class AllowedHosts:
     def __init__(self, public_url: str = "") -> None:
         parts = urlsplit(public_url)
         self._name = (parts.hostname or "").rstrip(".")
+        self.takes_all = not self._name
+        """Whether every name is taken."""
         default = _DEFAULT_PORTS.get(parts.scheme)
         self._ports = {parts.port or default}
         if parts.port in (None, default):
@@ -62,7 +64,8 @@ class HostGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 421."""
-        if scope["type"] == "http" and scope["path"] not in FREE_PATHS:
+        is_checked = scope["type"] == "http" and not self._hosts.takes_all
+        if is_checked and scope["path"] not in FREE_PATHS:
             host = next((v for name, v in scope["headers"] if name == b"host"), b"")
             if not self._hosts.allows(host.decode("latin-1")):
                 await send_reply(scope, send, problem_reply(problem("misdirected")))

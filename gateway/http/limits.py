@@ -109,7 +109,9 @@ class RequestBounds:
             return problem("unavailable", headers=((b"retry-after", b"1"),))
         if len(scope["raw_path"]) + len(scope["query_string"]) > config.url_bytes_max:
             return problem("uri_too_long")
-        size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+        size = 0
+        for name, value in scope["headers"]:
+            size += len(name) + len(value) + 4
         if size > config.header_bytes_max:
             return problem("headers_too_large")
         return None

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
 from typing import Any, Final, cast
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.config import Config
@@ -30,6 +31,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
+from gateway.transport.answers import Answer
 from gateway.transport.connections import HttpConnections
 from gateway.transport.unframed import Unframed
 from gateway.wire.addresses import network_of
@@ -97,7 +99,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._shared = shared
         self._limits = shared.limits
-        self.timeout_keep_alive = shared.limits.keep_alive_s  # type: ignore[assignment]
         self._stage = _Stage.HEAD
         self.url, self.headers = b"", []
         self._network: str | None = None
@@ -114,6 +115,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Of a body whose length was declared."""
         self._unread_bytes = 0
         self._lingers = False
+        self._is_idle = False
+        """Answered, and the deadline is the end of keep-alive."""
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -136,7 +139,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing of it is kept."""
         super().connection_lost(exc)
-        self._unset_keepalive_if_required()
         self._let_go()
         if self._lingers:
             self._lingers = False
@@ -169,7 +171,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._stage is _Stage.GONE:
             self._unread(len(data), self._limits.linger_bytes_max)
             return
-        self._unset_keepalive_if_required()
+        if self._is_idle:
+            self._is_idle = False
+            self._deadline = None
         self._keep(self._pending[self._at :] + data if self._pending else data)
         self._advance()
 
@@ -215,13 +219,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Look at what waits, in a turn of its own: others are to have theirs."""
-        super().on_response_complete()
-        if self._stage is _Stage.BODY and not self.transport.is_closing():
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self._stage is _Stage.BODY:
             # The rest of its body is discarded, and must not take long.
             self._expect(self._limits.head_s)
-        if self._pending and not self.transport.is_closing():
-            self._unset_keepalive_if_required()
+        elif not self._pending:
+            self._rest()
+        if self._pending:
             self.loop.call_soon(self._go_on)
+
+    def _rest(self) -> None:
+        """The last request has its answer: the next may take its time to come."""
+        self._is_idle = True
+        self._expect(self._limits.keep_alive_s)
 
     def _go_on(self) -> None:
         if self._stage is not _Stage.GONE and not self.transport.is_closing():
@@ -306,10 +319,40 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin the request, unless its head can be read in two ways."""
         self._check_head()
-        super().on_headers_complete()
+        self._is_idle = False
+        self._begin()
         self._has_finished = True
         self._stage = _Stage.BODY
         self._deadline = self.loop.time() + self._limits.body_s
+
+    def _begin(self) -> None:
+        """Have the application answer; the request before has its answer."""
+        scope, parser = self.scope, self.parser
+        version = parser.get_http_version()
+        scope["method"] = parser.get_method().decode("ascii")
+        if version != "1.1":
+            scope["http_version"] = version
+        if parser.should_upgrade() and self._should_upgrade():
+            return
+        address = httptools.parse_url(self.url)
+        path = address.path.decode("ascii")
+        scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
+        scope["raw_path"] = self.root_path.encode("ascii") + address.path
+        scope["query_string"] = address.query or b""
+        self.cycle = Answer(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,  # gateway/http/request_log.py writes the lines
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        self._start_asgi_task(self.cycle, self.app)
 
     def _check_head(self) -> None:
         seen: dict[bytes, bytes] = {}
@@ -342,6 +385,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._has_finished = True
         self._stage = _Stage.HEAD
         self._deadline = None
+        if self._unanswered is None:
+            self._rest()
 
     # --- time --------------------------------------------------------------------
 
@@ -349,7 +394,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Have a deadline for what is awaited now."""
         if self._stage is _Stage.BODY:
             self._arm()
-        elif self._unfinished and self._deadline is None:
+        elif self._unfinished and (self._is_idle or self._deadline is None):
+            self._is_idle = False
             self._expect(self._limits.head_s)
 
     def _expect(self, seconds: float) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,23 @@ def test_both_kinds_of_logger_write_json_lines(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["event"] for line in lines] == ["hello there", "request"]
     assert lines[1]["status"] == 200
+
+
+def test_a_line_is_what_the_library_would_have_written(tmp_path: Path) -> None:
+    """The level, an instant in UTC to the microsecond, and an error's trace."""
+    path = tmp_path / "x.log"
+    log_to(path, "info")
+    began = datetime.now(UTC)
+    try:
+        raise ValueError("what is wrong")  # noqa: TRY301
+    except ValueError:
+        structlog.get_logger("b").exception("failed", part="\ud800")
+    line = json.loads(path.read_text())
+    assert (line["event"], line["level"]) == ("failed", "error")
+    assert "ValueError: what is wrong" in line["exception"]
+    assert "exc_info" not in line
+    assert line["timestamp"].endswith("Z")
+    assert abs((datetime.fromisoformat(line["timestamp"]) - began).total_seconds()) < 60
 
 
 def test_a_file_is_turned_over_and_only_so_many_are_kept(tmp_path: Path) -> None:

@@ -84,8 +84,16 @@ async def test_a_slow_answer_has_no_deadline() -> None:
         site.app.go.set()
         async with asyncio.timeout(PATIENCE_S):
             await reader.readuntil(b";")
-        assert connection._deadline is None
+        assert connection._is_idle
         writer.close()
+
+
+async def test_a_pause_between_requests_ends_with_keep_alive() -> None:
+    """Also after a body that came when all was said, and after a second request."""
+    async with served(replace(PATIENT, keep_alive_s=0.05)) as site:
+        late = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+        for requests in ([get()], [get(), get()], [late]):
+            assert (await site.say(*requests)).count(b"HTTP/1.1 200") == len(requests)
 
 
 async def test_a_second_head_has_a_deadline_too() -> None:
