@@ -29,6 +29,8 @@ from starlette.types import ASGIApp
 
 from actors.errors import Unavailable
 from gateway.auth.demo_routes import router as demo_router
+from gateway.auth.factors.factor_routes import router as factor_router
+from gateway.auth.factors.flow_routes import router as flow_router
 from gateway.auth.routes import router as auth_router
 from gateway.auth.session_routes import router as session_router
 from gateway.auth.side import AuthSide
@@ -238,7 +240,13 @@ def _mount_features(
     app.openapi = lambda: with_routes_of(app, described)  # type: ignore[method-assign]
 
 
-ACCOUNT_ROUTERS: Final = (auth_router, session_router, roles_router)
+ACCOUNT_ROUTERS: Final = (
+    auth_router,
+    session_router,
+    flow_router,
+    factor_router,
+    roles_router,
+)
 """Features that need accounts."""
 
 

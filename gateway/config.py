@@ -97,6 +97,10 @@ class GatewayConfig:
     """Whether tokens without an account, as made by `slotcast token`, are accepted."""
     site_url: str = ""
     """Base URL of links in mails if there is no ``public_url``."""
+    staff_needs_factor: bool = False
+    """Whether accounts with a role beside patient need a second factor."""
+    sms_countries: tuple[str, ...] = ()
+    """Countries that codes are sent to, by ISO 3166; empty: all of them."""
     password_memory_kib: int = 19_456
     """Memory of one password hash; only tests use less."""
 

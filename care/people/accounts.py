@@ -117,6 +117,10 @@ class Session(Struct, frozen=True):
     ends_at: Millis
     delivery: Delivery
     agent: str
+    methods: tuple[str, ...] = ()
+    """How the identity was proved: words of ``factors.values.Method``."""
+    is_remembered: bool = True
+    """Whether a browser keeps it after it was closed."""
     ended_at: Millis | None = None
     ended_why: EndedWhy | None = None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
@@ -12,14 +11,9 @@ from msgspec import Struct
 from actors.domain.ids import Millis, PatientId
 from care.notices.messages import Message
 from care.people.accounts import Account, EndedWhy, Session, SignInContext
+from care.people.factors.ports import Factors
+from care.people.flows import FlowKind, Flows
 from care.people.ids import AccountId, SessionId
-
-
-class FlowKind(StrEnum):
-    """What a link that was mailed is for."""
-
-    VERIFY_EMAIL = "verify_email"
-    RESET_PASSWORD = "reset_password"  # noqa: S105 - a word of the store
 
 
 class Flow(Struct, frozen=True):
@@ -154,8 +148,15 @@ class Sessions(Protocol):
         """Note the newest generations of which access tokens were used."""
         ...
 
-    async def prove(self, session_id: SessionId, *, now: Millis) -> None:
-        """Note that the person has just proved who they are."""
+    async def prove(
+        self,
+        session_id: SessionId,
+        *,
+        level: int,
+        methods: Sequence[str],
+        now: Millis,
+    ) -> None:
+        """Note that the person has just proved who they are, and how."""
         ...
 
     async def end_session(
@@ -188,6 +189,8 @@ class AccountStores:
     accounts: Accounts
     credentials: Credentials
     sessions: Sessions
+    flows: Flows
+    factors: Factors
 
 
 class Passwords(Protocol):

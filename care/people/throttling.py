@@ -20,6 +20,9 @@ WAIT_LEAST_MS: Final = 1_000
 WAIT_MOST_MS: Final = 900_000
 FORGET_MS: Final = 24 * 3_600_000
 """After so long without an attempt they are counted from the start."""
+CODES_AN_HOUR: Final = 10
+"""Codes that may be tried for one account, whatever flows they are tried in."""
+_HOUR_MS: Final = 3_600_000
 _DOUBLINGS_MAX: Final = 20
 """Beyond, the wait is the longest in any case."""
 
@@ -48,3 +51,17 @@ def wait_after(count: int) -> int:
     return min(
         WAIT_LEAST_MS << min(count - FREE_ATTEMPTS, _DOUBLINGS_MAX), WAIT_MOST_MS
     )
+
+
+def next_code(attempts: Attempts, now: Millis) -> Attempts | None:
+    """The count of codes with one more; None if the hour has had its share.
+
+    ``last_at`` is when the hour began. The password was right before any code is
+    tried, so what waits is only an attacker who knows it, or its owner.
+    """
+    began = attempts.last_at
+    if now - began >= _HOUR_MS:
+        return Attempts(1, now, Millis(now + _HOUR_MS))
+    if attempts.count >= CODES_AN_HOUR:
+        return None
+    return Attempts(attempts.count + 1, began, Millis(began + _HOUR_MS))

@@ -34,6 +34,7 @@ SECRETS = (
     "redis",
     "keys",
     "mail",
+    "sms",
     "cluster_secret",
     "metrics_token",
 )
@@ -145,6 +146,18 @@ class Settings(BaseSettings):
     Empty: messages to people are written to outgoing/ in the data folder."""
     mail_from: str = "Slotcast <slotcast@localhost.localdomain>"
     """The sender of mails."""
+    sms: str = Field("", repr=False)
+    """The service that sends messages to phones, spoken to as to Twilio:
+    ``https://account:token@api.twilio.com``. Empty: they are written to outgoing/
+    in the data folder."""
+    sms_from: str = ""
+    """The sender of messages to phones: a number of that service, or its name."""
+    sms_countries: Annotated[tuple[str, ...], NoDecode] = ()
+    """Countries that codes are sent to, comma separated (``DE,AT,CH``); empty: all.
+    Name them: fraud by messages to expensive countries is common."""
+    staff_factor: Literal["required", "optional"] = "required"
+    """Whether accounts with another role than patient need a second factor: without
+    one they are asked to add it when they sign in."""
     demo: Literal["auto", "on", "off"] = "auto"
     """Whether this is a demo site: it has one-click people and shows outgoing messages.
     ``auto``: on loopback without a public URL. Never ``on`` with real people. With
@@ -273,7 +286,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe line that goes to the log files."""
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "sms_countries", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -323,6 +336,15 @@ class Settings(BaseSettings):
     def _of_keys(cls, value: str) -> str:
         if value:
             parsed_keys(value)
+        return value
+
+    @field_validator("sms")
+    @classmethod
+    def _an_sms_service(cls, value: str) -> str:
+        if value:
+            from persistence.notices.twilio import TwilioCourier
+
+            TwilioCourier(value, "")
         return value
 
     @field_validator("mail")

@@ -89,6 +89,8 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
         allowed_origins=settings.allowed_origins,
         public_url=settings.public_url,
         demo=settings.is_demo,
+        staff_needs_factor=settings.staff_factor == "required",
+        sms_countries=settings.sms_countries,
         demo_tokens=settings.demo != "off",
         site_url=local_url(settings.host, settings.port),
         rate_limited=settings.rate_limits,

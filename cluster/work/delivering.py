@@ -13,6 +13,7 @@ from persistence.keys.ring import KeyRing
 from persistence.notices.folder import FolderCourier
 from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.notices.smtp import SmtpCourier
+from persistence.notices.twilio import TwilioCourier
 from persistence.sql.records import Records
 
 
@@ -52,10 +53,14 @@ def message_handlers_of(
 def couriers_of(site: Site) -> Mapping[Channel, MessageSender]:
     """The sender of each channel.
 
-    Without a mail server all messages go into a folder; with one, only mail can be
-    sent.
+    Without a mail server, or a service for phones, theirs go into a folder.
     """
-    if site.settings.mail:
-        return {Channel.MAIL: SmtpCourier(site.settings.mail, site.settings.mail_from)}
+    settings = site.settings
     folder = FolderCourier(site.folder.path / "outgoing")
-    return dict.fromkeys(Channel, folder)
+    mail: MessageSender = folder
+    sms: MessageSender = folder
+    if settings.mail:
+        mail = SmtpCourier(settings.mail, settings.mail_from)
+    if settings.sms:
+        sms = TwilioCourier(settings.sms, settings.sms_from)
+    return {Channel.MAIL: mail, Channel.SMS: sms}

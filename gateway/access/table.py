@@ -39,6 +39,8 @@ class Of(StrEnum):
     CALLER = "caller"
     """What is the caller's by its definition, such as a list of their own."""
     PLATFORM = "platform"
+    SECRET = "secret"  # noqa: S105 - a word of the document
+    """A secret in the path: its holder may, with or without a token."""
     FOUND = "found"
     """The handler finds the object and asks ``Access.decide``."""
 
@@ -120,6 +122,8 @@ class Action(StrEnum):
     READ_ACCOUNT = "read_account"
     END_SESSION = "end_session"
     CHANGE_PASSWORD = "change_password"  # noqa: S105 - a word of the table
+    ADD_FACTOR = "add_factor"
+    REMOVE_FACTOR = "remove_factor"
     READ_ROLES = "read_roles"
 
 
@@ -173,6 +177,8 @@ _ACCOUNT_ROWS: Final = """
 read_account        account   YY  YY  YY  YY  YY  YY  YY  nn
 end_session         account   Yh  Yh  Yh  Yh  Yh  Yh  Yh  nn
 change_password     account   RR  RR  RR  RR  RR  RR  RR  nn
+add_factor          account   RR  RR  RR  RR  RR  RR  RR  nn
+remove_factor       account   Bh  Bh  Bh  Bh  Bh  Bh  Bh  nn
 read_roles          platform  nn  nn  nn  nn  YY  YY  YY  nn
 """
 """Rows that tokens without an account have no part in: 403 account_required."""

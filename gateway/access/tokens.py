@@ -99,6 +99,8 @@ class Identity:
     generation: int
     level: int
     proved_at: Millis
+    methods: tuple[str, ...] = ()
+    """How it was proved: the claim ``amr`` (RFC 8176)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,7 @@ def issue_access_token(key: bytes, caller: Caller) -> str:
     claims = _claims_of(caller) | {
         name: getattr(caller.identity, field) for name, field, _ in _IDENTITY
     }
+    claims[_METHODS] = list(caller.identity.methods)
     return jwt.encode(claims, key, algorithm=ALGORITHM)
 
 
@@ -273,6 +276,9 @@ _IDENTITY: Final = (
 """Claims of an access token: name, field of Identity, type. All of them or none."""
 
 
+_METHODS: Final = "amr"
+
+
 def _identity_of(claims: dict[str, Any]) -> Identity | None:
     """The identity that claims name; None without one. Raises Unauthenticated."""
     if not any(name in claims for name, _, _ in _IDENTITY):
@@ -280,7 +286,11 @@ def _identity_of(claims: dict[str, Any]) -> Identity | None:
     for name, _, kind in _IDENTITY:
         if type(claims.get(name)) is not kind:
             raise Unauthenticated(_BAD_TOKEN)
-    return Identity(**{field: claims[name] for name, field, _ in _IDENTITY})
+    methods = claims.get(_METHODS, [])
+    if type(methods) is not list or not all(type(one) is str for one in methods):
+        raise Unauthenticated(_BAD_TOKEN)
+    known = {field: claims[name] for name, field, _ in _IDENTITY}
+    return Identity(**known, methods=tuple(methods))
 
 
 class Authenticator:

@@ -7,7 +7,9 @@ whatever name the request gave.
 
 from __future__ import annotations
 
-from care.notices.messages import Message
+from urllib.parse import urlsplit
+
+from care.notices.messages import Channel, Message
 
 
 class AccountMails:
@@ -72,4 +74,69 @@ class AccountMails:
             "The password of your Slotcast account was changed, and other devices were "
             "signed out. If it was not you, choose a new one at once:\n\n"
             f"{self._url}/#/forgot-password",
+        )
+
+    def factor_added(self, email: str, kind: str) -> Message:
+        """To the owner, after a factor was added."""
+        return Message(
+            "factor_added",
+            email,
+            "A second factor was added",
+            f"Your Slotcast account has a new way to confirm a sign-in ({kind}). If it "
+            "was not you, remove it and change your password:\n\n"
+            f"{self._url}/#/security",
+        )
+
+    def factor_removed(self, email: str) -> Message:
+        """To the owner, after a factor was removed."""
+        return Message(
+            "factor_removed",
+            email,
+            "A second factor was removed",
+            "A way to confirm sign-ins was removed from your Slotcast account. If it "
+            f"was not you, change your password:\n\n{self._url}/#/security",
+        )
+
+    def recovery_code_used(self, email: str) -> Message:
+        """To the owner, after someone signed in with a recovery code."""
+        return Message(
+            "recovery_code_used",
+            email,
+            "A recovery code was used",
+            "A recovery code of your Slotcast account was used to sign in. It does not "
+            "work any more. If it was not you, change your password and renew the "
+            f"codes:\n\n{self._url}/#/security",
+        )
+
+    def recovery_codes_renewed(self, email: str) -> Message:
+        """To the owner, after the recovery codes were replaced."""
+        return Message(
+            "recovery_codes_renewed",
+            email,
+            "New recovery codes",
+            "Your Slotcast account has new recovery codes; the old ones do not work "
+            "any more. If it was not you, change your password:\n\n"
+            f"{self._url}/#/security",
+        )
+
+    def sms_code(self, phone: str, code: str) -> Message:
+        """A code, with the line by which phones fill it in on this site alone."""
+        return Message(
+            "sms_code",
+            phone,
+            "",
+            f"{code} is your Slotcast code, good for five minutes. Never "
+            f"tell it to anyone.\n\n@{urlsplit(self._url).hostname} #{code}",
+            Channel.SMS,
+        )
+
+    def phone_replaced(self, phone: str) -> Message:
+        """To the phone that gets no codes any more."""
+        return Message(
+            "phone_replaced",
+            phone,
+            "",
+            "Slotcast sends the codes of your account to another phone now. If it was "
+            f"not you: {self._url}/#/security",
+            Channel.SMS,
         )

@@ -36,6 +36,30 @@ class CrossOrigin(RequestError):
     code = "cross_origin"
 
 
+class InvalidCode(RequestError):
+    """The code is wrong, was used before, or is too old; take the next one."""
+
+    code = "invalid_code"
+
+
+class FlowEnded(RequestError):
+    """This sign-in took too long, or too many codes were wrong: begin again."""
+
+    code = "flow_ended"
+
+
+class FactorRequired(RequestError):
+    """A role of this account needs a factor: add another before you remove this one."""
+
+    code = "factor_required"
+
+
+class FactorLimit(RequestError):
+    """The account has as many factors as it may, or this passkey already."""
+
+    code = "factor_limit"
+
+
 class LinkExpired(RequestError):
     """The link was used or has expired; ask for a new one."""
 

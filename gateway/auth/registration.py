@@ -7,12 +7,14 @@ import asyncio
 from actors.domain.ids import Millis, PatientId
 from care.people.accounts import RESET_MS, VERIFY_MS, EndedWhy, SignInContext
 from care.people.addresses import InvalidAddress, written_address
+from care.people.flows import FlowKind
 from care.people.ids import AccountId, SessionId
 from care.people.passwords import prepared, weakness_of
-from care.people.ports import DemoAccount, Flow, FlowKind, NewAccount
+from care.people.ports import DemoAccount, Flow, NewAccount
 from gateway.access.tokens import Caller
+from gateway.auth.needs import AuthNeeds
 from gateway.auth.refusals import LinkExpired, password_refused
-from gateway.auth.service import AuthNeeds, SignIn, identity_of
+from gateway.auth.service import SignIn, identity_of
 from gateway.wire.errors import FieldError, InvalidRequest
 
 
@@ -81,10 +83,8 @@ class Registration:
         """Replace the password of a caller: their other sessions end.
 
         Raises:
-            ReauthenticationRequired: they proved who they are too long ago.
             PasswordRefused: the password is too weak.
         """
-        self._sign_in.check_fresh(caller)
         session = await self._sign_in.session_of(caller)
         account = await self._it.accounts.find(session.account_id)
         assert account is not None, "sessions refer to accounts"

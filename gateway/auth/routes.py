@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import BackgroundTasks, Depends, Request, Response
+from fastapi import BackgroundTasks, Request, Response
 
 from care.audit.entries import address_hash
 from care.people.accounts import Delivery, EndedWhy
 from care.people.addresses import compared_address
-from care.people.devices import is_known, remembered
+from care.people.devices import is_known
 from care.people.ids import AccountId, SessionId
 from gateway.access.rights import Action
-from gateway.access.tokens import Caller
+from gateway.auth.answers import (
+    AuthDep,
+    MaybeCallerDep,
+    address_of,
+    answered,
+    entered,
+)
 from gateway.auth.cross_origin import check_same_origin
+from gateway.auth.factors.schemas import FactorAwaitedAnswer
+from gateway.auth.needs import Device, FactorAwaited
 from gateway.auth.refusals import SessionEnded
 from gateway.auth.registration import email_of
 from gateway.auth.schemas import (
@@ -31,40 +37,11 @@ from gateway.auth.schemas import (
     VerifiedAnswer,
     VerifyEmailBody,
 )
-from gateway.auth.service import Device, SignInResult, identity_of
-from gateway.auth.side import AuthSide
+from gateway.auth.service import identity_of
 from gateway.http.auditing import note
-from gateway.http.features import ANYONE, CallerDep, FeatureRouter, caller_of
+from gateway.http.features import ANYONE, CallerDep, FeatureRouter
 
 router = FeatureRouter(prefix="/v1/auth", tags=["auth"])
-
-
-async def auth_of(request: Request) -> AuthSide:
-    """This gateway's side of signing in."""
-    side: AuthSide = request.app.state.auth
-    return side
-
-
-AuthDep = Annotated[AuthSide, Depends(auth_of)]
-MaybeCallerDep = Annotated[Caller | None, Depends(caller_of)]
-
-
-def address_of(request: Request) -> str:
-    """Where a request came from; the server resolves trusted proxies."""
-    return request.client.host if request.client else ""
-
-
-def answered(
-    auth: AuthSide, response: Response, signed: SignInResult
-) -> SignedInAnswer:
-    """The answer with its tokens, the refresh token in its cookie if it goes there."""
-    in_cookie = signed.session.delivery is Delivery.COOKIE
-    if in_cookie and signed.refresh:
-        auth.cookies.set_refresh(
-            response, signed.refresh, signed.session.idle_ms // 1000
-        )
-    response.headers["cache-control"] = "no-store"
-    return SignedInAnswer.of(signed, in_body=not in_cookie)
 
 
 @router.post(
@@ -108,10 +85,11 @@ async def verify_email(body: VerifyEmailBody, auth: AuthDep) -> VerifiedAnswer:
 )
 async def login(
     request: Request, response: Response, body: LoginBody, auth: AuthDep
-) -> SignedInAnswer:
+) -> SignedInAnswer | FactorAwaitedAnswer:
     """Sign in with address and password.
 
-    Addresses with and without an account are answered alike.
+    Addresses with and without an account are answered alike. An account with a second
+    factor, or that needs one, is answered with a flow to go on with.
     """
     in_cookie = body.delivery is Delivery.COOKIE
     if in_cookie:
@@ -124,19 +102,17 @@ async def login(
         delivery=body.delivery,
         agent=request.headers.get("user-agent", ""),
         is_known=is_known(auth.key, cookie, address),
+        is_remembered=body.remember,
     )
     signed = await auth.sign_in.by_password(
         address, body.password, device, body.context
     )
-    note(request, actor=signed.session.account_id, session=signed.session.session_id)
-    if in_cookie:
-        new = auth.random.id("dev").removeprefix("dev_")
-        known = remembered(auth.key, cookie, address, new)
-        auth.cookies.set_device(response, known)
-    answer = answered(auth, response, signed)
-    if in_cookie and not body.remember:
-        auth.cookies.set_refresh(response, signed.refresh, None)
-    return answer
+    if isinstance(signed, FactorAwaited):
+        note(request, actor=signed.account_id)
+        response.headers["cache-control"] = "no-store"
+        return FactorAwaitedAnswer.of(signed)
+    await entered(auth, request, response, signed)
+    return answered(auth, response, signed)
 
 
 @router.post(
@@ -219,7 +195,12 @@ async def logout(
     "/reauthenticate",
     right=Action.READ_ACCOUNT,
     idempotent=False,
-    refusals=["invalid_credentials", "session_ended", "account_disabled"],
+    refusals=[
+        "invalid_credentials",
+        "invalid_code",
+        "session_ended",
+        "account_disabled",
+    ],
 )
 async def reauthenticate(
     request: Request,
@@ -228,9 +209,17 @@ async def reauthenticate(
     caller: CallerDep,
     auth: AuthDep,
 ) -> SignedInAnswer:
-    """A fresh access token for what needs a proof of identity within ten minutes."""
+    """A fresh access token for what needs a proof of identity within ten minutes.
+
+    By the password, or by the code of an authenticator app; for other factors see
+    `reauthenticate/flow`.
+    """
     auth.admit_sign_in(address_of(request))
-    signed = await auth.sign_in.reauthenticate(caller, body.password)
+    if body.code is not None:
+        signed = await auth.checks.prove_by_code(caller, body.code)
+    else:
+        assert body.password is not None, "one of the two is there"
+        signed = await auth.sign_in.reauthenticate(caller, body.password)
     return answered(auth, response, signed)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from care.people.accounts import Account, Delivery, Session, SignInContext
-from gateway.auth.service import SignInResult
+from gateway.auth.needs import SignInResult
 from gateway.http.features import Answer, Body
 from gateway.wire.formats import millis_text
 
@@ -102,11 +102,18 @@ class LogoutBody(Body):
 
 
 class ReauthenticateBody(Body):
-    """The caller's password, once more."""
+    """The caller's password once more, or a code of their authenticator app."""
 
     model_config = _example(password=_EXAMPLE_PASSWORD)
 
-    password: Password
+    password: Password | None = None
+    code: str | None = Field(None, min_length=6, max_length=24)
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> ReauthenticateBody:
+        if (self.password is None) == (self.code is None):
+            raise ValueError("send either password or code")
+        return self
 
 
 class ForgotBody(Body):

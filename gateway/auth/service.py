@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import hmac
-import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from actors.domain.ids import Millis
-from actors.ports import Clock
 from care.people.accounts import (
     ACCESS_MS,
-    PROOF_MS,
     Account,
     AccountStatus,
-    Delivery,
     EndedWhy,
     Session,
     SignInContext,
     lives_of,
 )
-from care.people.ids import RANDOM_BYTES, AccountId, SessionId
+from care.people.factors.values import METHODS, FactorKind, Method
+from care.people.ids import AccountId, SessionId
 from care.people.passwords import PasswordNotText, prepared
-from care.people.ports import Accounts, AccountStores, Credentials, Passwords, Sessions
 from care.people.refreshing import (
     Judgement,
     is_genuine,
@@ -35,10 +28,11 @@ from care.people.refreshing import (
     reason_to_end,
     refresh_token,
 )
-from care.sharing import Revocation, RevocationKind, Revocations
-from gateway.access.revocations import RevokedTokens
+from care.sharing import Revocation, RevocationKind
+from gateway.access.rights import LEVEL_TWO_FACTORS
 from gateway.access.tokens import Caller, Identity, Role, issue_access_token
-from gateway.auth.mails import AccountMails
+from gateway.auth.factors.awaiting import await_factor
+from gateway.auth.needs import AuthNeeds, Device, FactorAwaited, SignInResult
 from gateway.auth.refusals import (
     AccountDisabled,
     InvalidCredentials,
@@ -49,92 +43,19 @@ from gateway.auth.refusals import (
 from gateway.wire.errors import (
     AccountRequired,
     Forbidden,
-    ReauthenticationRequired,
+    SecondFactorRequired,
     TooManyRequests,
 )
 
-LEVEL_PASSWORD: Final = 1
+LEVEL_ONE: Final = 1
 """One factor was proved."""
 AGENT_CHARACTERS_MAX: Final = 200
-SALT_BYTES: Final = 16
-SECRET_BYTES: Final = 32
 _REVOKED_SLACK_MS: Final = 60_000
 """Revocations are kept this much longer than the tokens they are about."""
 _ROLES: Final = frozenset(role.value for role in Role)
 """Roles that this version knows; a newer one may have stored others."""
 _ROUNDS: Final = 4
 """Tries of a refresh that other refreshes of the same session overtake."""
-
-
-class RandomIds:
-    """Random ids, salts and secrets of links."""
-
-    def id(self, prefix: str) -> str:
-        """A new id, which cannot be guessed from another."""
-        return f"{prefix}_{secrets.token_urlsafe(RANDOM_BYTES)}"
-
-    def salt(self) -> bytes:
-        """A new salt of a session."""
-        return secrets.token_bytes(SALT_BYTES)
-
-    def secret(self) -> str:
-        """What a link is made of: 256 bits."""
-        return secrets.token_urlsafe(SECRET_BYTES)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuthNeeds:
-    """What signing in needs from its surroundings."""
-
-    stores: AccountStores
-    passwords: Passwords
-    clock: Clock
-    keys: tuple[bytes, ...]
-    """Keys of tokens: the first signs, all verify."""
-    mails: AccountMails
-    revoked: RevokedTokens
-    """This gateway's own; it hears of an end at once."""
-    revocations: Revocations | None = None
-    random: RandomIds = field(default_factory=RandomIds)
-    refresh_keys: tuple[bytes, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        made = tuple(hmac.digest(one, b"slotcast refresh", sha256) for one in self.keys)
-        object.__setattr__(self, "refresh_keys", made)
-
-    @property
-    def accounts(self) -> Accounts:
-        """The store of accounts."""
-        return self.stores.accounts
-
-    @property
-    def credentials(self) -> Credentials:
-        """The store of passwords."""
-        return self.stores.credentials
-
-    @property
-    def sessions(self) -> Sessions:
-        """The store of sessions."""
-        return self.stores.sessions
-
-
-class Device(Struct, frozen=True):
-    """From where someone signs in. ``is_known``: they did so before."""
-
-    delivery: Delivery
-    agent: str = ""
-    is_known: bool = False
-
-
-class SignInResult(Struct, frozen=True):
-    """What a client gets. ``refresh`` goes into the cookie or the body."""
-
-    access: str
-    expires_at: Millis
-    context: SignInContext
-    contexts: Sequence[SignInContext]
-    session: Session
-    refresh: str = ""
 
 
 class SignIn:
@@ -145,7 +66,7 @@ class SignIn:
 
     async def by_password(
         self, email: str, password: str, device: Device, context: str | None
-    ) -> SignInResult:
+    ) -> SignInResult | FactorAwaited:
         """Sign in with address and password.
 
         An address without an account costs the same and is answered the same.
@@ -158,15 +79,54 @@ class SignIn:
         account = await self._proved(email, password, is_known=device.is_known)
         if account.status is AccountStatus.PENDING:
             raise VerificationRequired
-        return await self.open(account.account_id, device, context)
+        return await self.admit(account.account_id, device, context, Method.PASSWORD)
+
+    async def admit(
+        self,
+        account_id: AccountId,
+        device: Device,
+        context: str | None,
+        method: Method,
+    ) -> SignInResult | FactorAwaited:
+        """Sign in an account that proved one factor, or ask for its second.
+
+        An account without one is asked to add it if one of its roles needs that.
+        """
+        factors = await self._it.stores.factors.of_account(account_id)
+        is_new = not factors and await self.needs_factor(account_id)
+        if factors or is_new:
+            return await await_factor(
+                self._it, account_id, factors, device, context, method
+            )
+        return await self.open(account_id, device, context, methods=(method,))
+
+    async def needs_factor(self, account_id: AccountId) -> bool:
+        """Whether a role of this account needs a second factor."""
+        if not self._it.staff_needs_factor:
+            return False
+        contexts = await self._it.accounts.contexts(account_id)
+        return any(one.role != Role.PATIENT for one in contexts)
 
     async def open(
-        self, account_id: AccountId, device: Device, context: str | None
+        self,
+        account_id: AccountId,
+        device: Device,
+        context: str | None,
+        *,
+        level: int = LEVEL_ONE,
+        methods: Sequence[str],
     ) -> SignInResult:
-        """Open a session of an account that has proved who it is."""
+        """Open a session of an account that has proved who it is.
+
+        Raises:
+            AccountDisabled: it may not sign in any more.
+        """
         now, random = self._it.clock.now(), self._it.random
+        account = await self._it.accounts.find(account_id)
+        if account is None or account.status is AccountStatus.DISABLED:
+            raise AccountDisabled
         contexts = await self._it.accounts.contexts(account_id)
-        chosen = _chosen(contexts, context)
+        chosen = self._chosen(contexts, context, level)
         lives = lives_of([one.role for one in contexts])
         session = Session(
             session_id=SessionId(random.id("ses")),
@@ -177,12 +137,14 @@ class SignIn:
             rotated_at=now,
             created_at=now,
             authenticated_at=now,
-            level=LEVEL_PASSWORD,
+            level=level,
             active_at=now,
             idle_ms=lives.idle_ms,
             ends_at=Millis(now + lives.whole_ms),
             delivery=device.delivery,
             agent=device.agent[:AGENT_CHARACTERS_MAX],
+            methods=tuple(methods),
+            is_remembered=device.is_remembered,
         )
         await self._it.sessions.open_session(session)
         return self._signed_in(session, contexts, chosen)
@@ -232,11 +194,40 @@ class SignIn:
         if account is None:
             raise SessionEnded
         await self._proved(account.email, password, is_known=True)
+        return await self.proved_again(
+            session,
+            f"{caller.role.value} {caller.subject}",
+            level=session.level,
+            method=Method.PASSWORD,
+        )
+
+    async def proved_again(
+        self, session: Session, context: str | None, *, level: int, method: Method
+    ) -> SignInResult:
+        """A token of a session whose owner proved who they are with this method."""
         now = self._it.clock.now()
-        await self._it.sessions.prove(session.session_id, now=now)
-        proved = structs.replace(session, authenticated_at=now)
-        current = f"{caller.role.value} {caller.subject}"
-        return structs.replace(await self._again(proved, current), refresh="")
+        level = max(level, session.level)
+        methods = tuple(dict.fromkeys((*session.methods, method)))
+        await self._it.sessions.prove(
+            session.session_id, level=level, methods=methods, now=now
+        )
+        proved = structs.replace(
+            session, authenticated_at=now, level=level, methods=methods
+        )
+        return structs.replace(await self._again(proved, context), refresh="")
+
+    async def raise_level(self, session_id: SessionId, kind: FactorKind) -> None:
+        """Let a session count as proved by a factor that it has just added."""
+        session = await self._it.sessions.session(session_id)
+        if session is None:
+            raise SessionEnded
+        methods = dict.fromkeys((*session.methods, METHODS[kind]))
+        await self._it.sessions.prove(
+            session_id,
+            level=LEVEL_TWO_FACTORS,
+            methods=tuple(methods),
+            now=session.authenticated_at,
+        )
 
     async def session_of(self, caller: Caller) -> Session:
         """The session of a signed-in caller. Raises SessionEnded."""
@@ -245,12 +236,6 @@ class SignIn:
         if found is None or found.ended_at is not None:
             raise SessionEnded
         return found
-
-    def check_fresh(self, caller: Caller) -> None:
-        """Raises ReauthenticationRequired: the proof of identity is too old."""
-        proved_at = identity_of(caller).proved_at
-        if self._it.clock.now() - proved_at >= PROOF_MS:
-            raise ReauthenticationRequired
 
     async def sign_out(self, session_id: SessionId, why: EndedWhy) -> None:
         """End a session: its tokens are refused everywhere within a second.
@@ -302,7 +287,27 @@ class SignIn:
 
     async def _again(self, session: Session, context: str | None) -> SignInResult:
         contexts = await self._it.accounts.contexts(session.account_id)
-        return self._signed_in(session, contexts, _chosen(contexts, context))
+        return self._signed_in(
+            session, contexts, self._chosen(contexts, context, session.level)
+        )
+
+    def _chosen(
+        self, contexts: Sequence[SignInContext], wanted: str | None, level: int
+    ) -> SignInContext:
+        """The context with this name, or the first that the level is enough for.
+
+        Raises:
+            SecondFactorRequired: it needs two factors; the session has proved one.
+        """
+        known = [one for one in contexts if one.role in _ROLES]
+        named = [one for one in known if wanted is None or one.name == wanted]
+        is_enough = level >= LEVEL_TWO_FACTORS or not self._it.staff_needs_factor
+        for one in named:
+            if is_enough or one.role == Role.PATIENT:
+                return one
+        if named:
+            raise SecondFactorRequired
+        raise Forbidden("This account does not have this role here.")
 
     async def _end_refused(
         self, session: Session, verdict: Judgement, now: Millis
@@ -347,6 +352,7 @@ class SignIn:
             generation=session.generation,
             level=session.level,
             proved_at=session.authenticated_at,
+            methods=session.methods,
         )
         caller = Caller(
             Role(context.role),
@@ -373,12 +379,3 @@ def identity_of(caller: Caller) -> Identity:
     if caller.identity is None:
         raise AccountRequired
     return caller.identity
-
-
-def _chosen(contexts: Sequence[SignInContext], wanted: str | None) -> SignInContext:
-    """The context with this name, or the first."""
-    known = [one for one in contexts if one.role in _ROLES]
-    for one in known:
-        if wanted is None or one.name == wanted:
-            return one
-    raise Forbidden("This account does not have this role here.")

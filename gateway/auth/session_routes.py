@@ -9,8 +9,8 @@ from fastapi import Path
 from care.people.accounts import EndedWhy, SignInContext
 from care.people.ids import AccountId, SessionId
 from gateway.access.rights import Action
+from gateway.auth.answers import AuthDep
 from gateway.auth.refusals import SessionEnded
-from gateway.auth.routes import AuthDep
 from gateway.auth.schemas import MeAnswer, SessionAnswer, SessionsAnswer
 from gateway.auth.service import identity_of
 from gateway.http.features import CallerDep, FeatureRouter

@@ -15,10 +15,14 @@ from gateway.access.rate_budgets import Settlement, TokenBuckets
 from gateway.access.revocations import RevokedTokens
 from gateway.access.tokens import Identity
 from gateway.auth.cookies import AuthCookies
+from gateway.auth.factors.checking import FactorChecks
+from gateway.auth.factors.enrolment import Enrolment
+from gateway.auth.factors.passkeys import Passkeys
 from gateway.auth.hashing import ArgonPasswords
 from gateway.auth.mails import AccountMails
+from gateway.auth.needs import AuthNeeds
 from gateway.auth.registration import Registration
-from gateway.auth.service import AuthNeeds, SignIn
+from gateway.auth.service import SignIn
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.wire.addresses import network_of
 from gateway.wire.errors import TooManyRequests
@@ -94,19 +98,24 @@ class AuthSide:
         self.stores = ports.accounts
         self.public_url = config.public_url
         self.passwords = ArgonPasswords(memory_kib=config.password_memory_kib)
+        site_url = config.public_url or config.site_url
         needs = AuthNeeds(
             stores=ports.accounts,
             passwords=self.passwords,
             clock=ports.clock,
             keys=config.token_keys,
-            mails=AccountMails(config.public_url or config.site_url),
+            mails=AccountMails(site_url),
             revoked=revoked,
             revocations=ports.revocations,
+            staff_needs_factor=config.staff_needs_factor,
         )
         self.key = needs.refresh_keys[0]
         self.random = needs.random
         self.sign_in = SignIn(needs)
         self.registration = Registration(needs, self.sign_in)
+        passkeys = Passkeys(site_url)
+        self.checks = FactorChecks(needs, self.sign_in, passkeys)
+        self.enrolment = Enrolment(needs, self.sign_in, passkeys, config.sms_countries)
         self.cookies = AuthCookies(self.key)
         self.seen = SeenGenerations(ports.accounts.sessions)
         make = settlement.buckets if settlement else _alone

@@ -257,7 +257,7 @@ class FeatureRouter(APIRouter):
         options["dependencies"] = [*first, *options.get("dependencies", [])]
         extra = {
             RIGHT: right.value if right is not None else "anyone",
-            RIGHT_OF: "" if right is None else (of or OF[right]).value,
+            RIGHT_OF: of or ("" if right is None else OF[right]),
             REFUSALS: list(options.pop("refusals", ())),
             AUDITED: options.pop("audited", True),
         }

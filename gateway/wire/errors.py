@@ -104,7 +104,7 @@ class ReauthenticationRequired(RequestError):
 
 
 class SecondFactorRequired(RequestError):
-    """This needs a session with two proved factors: sign in again with both."""
+    """This needs a second factor: sign in with one, or add one to your account."""
 
     code = "second_factor_required"
 

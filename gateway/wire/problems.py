@@ -43,6 +43,7 @@ CODES = MappingProxyType(
         "session_not_found": (404, "No such session"),
         "patient_not_found": (404, "No such patient"),
         "account_not_found": (404, "No such account"),
+        "factor_not_found": (404, "No such factor"),
         "not_found": (404, "Not found"),
         "bad_request": (400, "The request cannot be read"),
         "unauthenticated": (401, "Sign in first"),
@@ -55,6 +56,9 @@ CODES = MappingProxyType(
         "reauthentication_required": (403, "Prove again who you are"),
         "second_factor_required": (403, "A second factor is needed"),
         "cross_origin": (403, "Not from this page"),
+        "factor_required": (409, "The account needs a factor"),
+        "factor_limit": (409, "Too many factors"),
+        "flow_ended": (410, "This sign-in has ended"),
         "link_expired": (410, "The link does not work any more"),
         "method_not_allowed": (405, "Method not allowed"),
         "request_timeout": (408, "The request did not come in time"),
@@ -63,6 +67,7 @@ CODES = MappingProxyType(
         "uri_too_long": (414, "The address is too long"),
         "headers_too_large": (431, "The headers are too large"),
         "invalid_request": (422, "The request is not valid"),
+        "invalid_code": (422, "The code is wrong"),
         "password_refused": (422, "The password is refused"),
         "idempotency_key_reused": (422, "Idempotency key used for something else"),
         "misdirected": (421, "This server is called otherwise"),
@@ -88,6 +93,7 @@ _SENTENCES = MappingProxyType(
         "session_not_found": "There is no such session.",
         "patient_not_found": "There is no such patient.",
         "account_not_found": "There is no such account.",
+        "factor_not_found": "The account has no such factor.",
     }
 )
 """Code -> its default detail."""

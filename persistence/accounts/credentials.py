@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from actors.domain.ids import Millis
 from care.notices.messages import Message
 from care.people.accounts import Account, AccountStatus
+from care.people.flows import FlowKind
 from care.people.ids import AccountId
-from care.people.ports import Flow, FlowKind, SignInAttempt
+from care.people.ports import Flow, SignInAttempt
 from care.people.throttling import Attempts, next_attempt
 from persistence.accounts.flows import flow_row, use_flow
 from persistence.accounts.models import (
@@ -103,7 +104,9 @@ class SqlCredentials:
         keys = await self._ring.of()
         async with self._records.writing() as session:
             await put_password(session, account_id, password_hash, now)
-            await queue_message(session, keys, new_message_id(), notice, now)
+            await queue_message(
+                session, keys, new_message_id(), notice, now, is_notice=True
+            )
 
     async def begin_reset(
         self, email: str, flow: Flow, message: Message, *, now: Millis

@@ -6,8 +6,9 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
+from care.people.flows import FlowKind
 from care.people.ids import AccountId
-from care.people.ports import Flow, FlowKind
+from care.people.ports import Flow
 from persistence.accounts.models import AuthFlowRecord
 from persistence.accounts.rows import hashed_secret, rows_changed
 
@@ -41,4 +42,5 @@ async def use_flow(
     if rows_changed(done) != 1:
         return None
     query = select(row.account_id).where(row.flow_hash == hashed)
-    return AccountId((await session.scalars(query)).one())
+    account_id = (await session.scalars(query)).one()
+    return None if account_id is None else AccountId(account_id)

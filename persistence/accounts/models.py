@@ -7,7 +7,14 @@ own id afterwards: MySQL has no partial unique index.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.sql import columns as c
@@ -77,6 +84,9 @@ class SessionRecord(RecordBase):
     created_at: Mapped[int] = mapped_column(BigInteger)
     authenticated_at: Mapped[int] = mapped_column(BigInteger)
     level: Mapped[int] = mapped_column()
+    methods: Mapped[str] = mapped_column(c.key(100), server_default="")
+    """How it was proved, words with spaces between."""
+    is_remembered: Mapped[bool] = mapped_column(server_default=true())
     active_at: Mapped[int] = mapped_column(BigInteger)
     idle_ms: Mapped[int] = mapped_column(BigInteger)
     ends_at: Mapped[int] = mapped_column(BigInteger)
@@ -94,7 +104,9 @@ class AuthFlowRecord(RecordBase):
 
     flow_hash: Mapped[str] = mapped_column(c.key(43), primary_key=True)
     kind: Mapped[str] = mapped_column(c.key(16))
-    account_id: Mapped[str] = mapped_column(c.key(), ForeignKey(_ACCOUNT))
+    account_id: Mapped[str | None] = mapped_column(c.key(), ForeignKey(_ACCOUNT))
+    payload: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """What the step remembers, as sealed JSON."""
     attempts: Mapped[int] = mapped_column(default=0)
     expires_at: Mapped[int] = mapped_column(BigInteger)
     used_at: Mapped[int | None] = mapped_column(BigInteger)

@@ -99,14 +99,21 @@ class SqlSessions:
                     .values(seen_generation=generation)
                 )
 
-    async def prove(self, session_id: SessionId, *, now: Millis) -> None:
+    async def prove(
+        self,
+        session_id: SessionId,
+        *,
+        level: int,
+        methods: Sequence[str],
+        now: Millis,
+    ) -> None:
         """See Sessions.prove."""
         row = SessionRecord
         async with self._records.writing() as session:
             await session.execute(
                 update(row)
                 .where(row.session_id == session_id)
-                .values(authenticated_at=now)
+                .values(authenticated_at=now, level=level, methods=" ".join(methods))
             )
 
     async def end_session(
@@ -124,7 +131,9 @@ class SqlSessions:
                 _ending(now, why).where(row.session_id == session_id)
             )
             if notice is not None and rows_changed(ended):
-                await queue_message(session, keys, new_message_id(), notice, now)
+                await queue_message(
+                    session, keys, new_message_id(), notice, now, is_notice=True
+                )
 
     async def end_sessions(
         self,
@@ -163,11 +172,13 @@ def _ending(now: Millis, why: EndedWhy) -> Any:
 def _session_row(session: Session) -> SessionRecord:
     values = {name: getattr(session, name) for name in session.__struct_fields__}
     values["delivery"] = session.delivery.value
+    values["methods"] = " ".join(session.methods)
     return SessionRecord(**values)
 
 
 def _session(row: SessionRecord) -> Session:
     values = {name: getattr(row, name) for name in Session.__struct_fields__}
     values["delivery"] = Delivery(row.delivery)
+    values["methods"] = tuple(row.methods.split())
     values["ended_why"] = None if row.ended_why is None else EndedWhy(row.ended_why)
     return Session(**values)

@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from actors.domain.ids import Millis
 from care.notices.messages import Message
 from care.people.accounts import Account, AccountStatus, SignInContext
+from care.people.flows import FlowKind
 from care.people.ids import AccountId
-from care.people.ports import AccountStores, DemoAccount, FlowKind, NewAccount
+from care.people.ports import AccountStores, DemoAccount, NewAccount
 from persistence.accounts.contexts import contexts_of, patient_row, role_row
 from persistence.accounts.credentials import SqlCredentials
+from persistence.accounts.factors import SqlFactors
 from persistence.accounts.flows import flow_row, use_flow
 from persistence.accounts.models import AccountRecord
 from persistence.accounts.rows import (
@@ -27,6 +29,7 @@ from persistence.accounts.rows import (
     verified,
 )
 from persistence.accounts.sessions import SqlSessions
+from persistence.accounts.steps import SqlFlows
 from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.notices.outbox import queue_message
 from persistence.sql.records import Records
@@ -41,6 +44,8 @@ def account_stores(records: Records, ring: KeyRing) -> AccountStores:
         accounts=SqlAccounts(records, ring),
         credentials=SqlCredentials(records, ring),
         sessions=SqlSessions(records, ring),
+        flows=SqlFlows(records, ring),
+        factors=SqlFactors(records, ring),
     )
 
 

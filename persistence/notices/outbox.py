@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from msgspec import Struct, json
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
@@ -14,6 +14,9 @@ from care.notices.messages import (
     DELIVER,
     MAILS_A_DAY,
     MAILS_AN_HOUR,
+    SMS_A_DAY,
+    SMS_APART_MS,
+    SMS_OF_SITE_A_DAY,
     Channel,
     Message,
     OutgoingMessage,
@@ -25,6 +28,11 @@ from persistence.sql.records import Records
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
+_LIMITS = {
+    Channel.MAIL: ((MAILS_AN_HOUR, _HOUR_MS), (MAILS_A_DAY, _DAY_MS)),
+    Channel.SMS: ((1, SMS_APART_MS), (SMS_A_DAY, _DAY_MS)),
+}
+"""How many messages to one address in how many milliseconds."""
 
 
 class _Content(Struct, frozen=True):
@@ -38,13 +46,16 @@ async def queue_message(
     message_id: str,
     message: Message,
     now: Millis,
+    *,
+    is_notice: bool = False,
 ) -> bool:
     """Queue a message in this transaction; False if the address has had too many.
 
+    A notice is never too many: its owner must hear of what was done in their name.
     Message and job are committed with what they are about, or not at all.
     """
     index = keys.index(message.channel, message.recipient.casefold())
-    if not await _has_room(session, index, now):
+    if not is_notice and not await _has_room(session, message.channel, index, now):
         return False
     content = json.encode(_Content(message.subject, message.text)).decode()
     session.add(
@@ -64,21 +75,27 @@ async def queue_message(
     return True
 
 
-async def _has_room(session: AsyncSession, index: str, now: Millis) -> bool:
+async def _has_room(
+    session: AsyncSession, channel: Channel, index: str, now: Millis
+) -> bool:
     """Whether an address may get another message.
 
     Messages that are queued at one time on a server may exceed it by their number.
     """
     row = OutgoingMessageRecord
-    for count, span in ((MAILS_AN_HOUR, _HOUR_MS), (MAILS_A_DAY, _DAY_MS)):
-        query = (
-            select(func.count())
-            .select_from(row)
-            .where(row.recipient_i == index, row.created_at > now - span)
-        )
-        if (await session.execute(query)).scalar_one() >= count:
+    for count, span in _LIMITS[channel]:
+        mine = (row.recipient_i == index, row.created_at > now - span)
+        if await _number(session, mine) >= count:
             return False
-    return True
+    if channel is Channel.MAIL:
+        return True
+    all_of_it = (row.channel == channel.value, row.created_at > now - _DAY_MS)
+    return await _number(session, all_of_it) < SMS_OF_SITE_A_DAY
+
+
+async def _number(session: AsyncSession, which: tuple[ColumnElement[bool], ...]) -> int:
+    query = select(func.count()).select_from(OutgoingMessageRecord).where(*which)
+    return (await session.execute(query)).scalar_one()
 
 
 class SqlOutgoingMessages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from persistence.accounts.factor_models import FactorRecord
 from persistence.accounts.models import AccountRecord
 from persistence.audit.models import AuditEntryRecord
 from persistence.idempotency.models import IdempotencyRecord
@@ -20,6 +21,7 @@ __all__ = [
     "AccountRecord",
     "AuditEntryRecord",
     "DataKeyRecord",
+    "FactorRecord",
     "IdempotencyRecord",
     "JobRecord",
     "OutgoingMessageRecord",

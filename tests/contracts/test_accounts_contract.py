@@ -21,8 +21,9 @@ from care.people.accounts import (
     Session,
     SignInContext,
 )
+from care.people.flows import FlowKind
 from care.people.ids import AccountId, SessionId
-from care.people.ports import AccountStores, DemoAccount, Flow, FlowKind, NewAccount
+from care.people.ports import AccountStores, DemoAccount, Flow, NewAccount
 from care.people.throttling import FREE_ATTEMPTS
 from persistence.accounts.sessions import SESSIONS_MAX
 from persistence.accounts.store import account_stores
@@ -215,13 +216,17 @@ async def test_a_session_is_kept_as_it_was(store: AccountStores) -> None:
     assert await sessions.session(session.session_id) == session
     await sessions.note_seen({session.session_id: 3})
     await sessions.note_seen({session.session_id: 2, SessionId("ses_none"): 9})
-    await sessions.prove(session.session_id, now=Millis(NOW + 5))
+    await sessions.prove(
+        session.session_id, level=2, methods=("pwd", "otp"), now=Millis(NOW + 5)
+    )
     for why in (EndedWhy.REUSE, EndedWhy.SIGNED_OUT):
         await sessions.end_session(session.session_id, why, now=Millis(NOW + 7))
     assert await sessions.session(session.session_id) == msgspec.structs.replace(
         session,
         seen_generation=3,
         authenticated_at=Millis(NOW + 5),
+        level=2,
+        methods=("pwd", "otp"),
         ended_at=Millis(NOW + 7),
         ended_why=EndedWhy.REUSE,
     )

@@ -1,0 +1,100 @@
+"""Steps that are waited for: a second factor, a passkey's answer, a new address.
+
+A flow is found by the hash of a secret that its client holds, has an end, is used once,
+and ends after a few wrong codes. What it needs to remember is sealed beside it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from actors.domain.ids import Millis
+from care.notices.messages import Message
+from care.people.ids import AccountId
+
+TRIES_MAX: Final = 5
+"""Codes that are checked in one flow; one more ends it."""
+
+
+class FlowKind(StrEnum):
+    """What is waited for."""
+
+    VERIFY_EMAIL = "verify_email"
+    """The link that confirms an address."""
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a word of the store
+    """The link of a forgotten password."""
+    CHANGE_EMAIL = "change_email"
+    """The link that confirms another address."""
+    SIGN_IN = "sign_in"
+    """The second factor of a sign-in, or the first one of an account that needs it."""
+    PASSKEY = "passkey"
+    """A sign-in by passkey."""
+    ADD_FACTOR = "add_factor"
+    """The proof that a new factor works."""
+    PROVIDER = "provider"
+    """The return from another provider."""
+
+
+class AwaitedStep(Struct, frozen=True):
+    """A flow as it is stored. ``account_id`` is None where it is not yet known.
+
+    ``payload`` is JSON, sealed by the store.
+    """
+
+    kind: FlowKind
+    account_id: AccountId | None
+    payload: str
+    expires_at: Millis
+
+
+class Flows(Protocol):
+    """Steps that are waited for. Every method may raise Unavailable."""
+
+    async def begin(
+        self,
+        secret: str,
+        step: AwaitedStep,
+        *,
+        message: Message | None = None,
+        now: Millis,
+    ) -> bool:
+        """Store a step and send its message; False, and neither, if that is too many.
+
+        Steps that ended long ago are deleted on the way.
+        """
+        ...
+
+    async def find(
+        self, secret: str, kind: FlowKind, *, now: Millis
+    ) -> AwaitedStep | None:
+        """A step that is still waited for."""
+        ...
+
+    async def count_try(
+        self, secret: str, kind: FlowKind, *, now: Millis
+    ) -> AwaitedStep | None:
+        """Count a code before it is checked; None if the flow has ended, or does now.
+
+        Of many at one time no more than TRIES_MAX get through.
+        """
+        ...
+
+    async def keep(
+        self,
+        secret: str,
+        payload: str,
+        *,
+        message: Message | None = None,
+        now: Millis,
+    ) -> bool:
+        """Replace the payload and send a message; False, and neither, as in begin."""
+        ...
+
+    async def use(
+        self, secret: str, kind: FlowKind, *, now: Millis
+    ) -> AwaitedStep | None:
+        """Use a step, once; None if it has been used, or ended."""
+        ...

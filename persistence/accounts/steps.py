@@ -1,0 +1,176 @@
+"""Steps of signing in over the records. Implements ``care.people.flows.Flows``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from actors.domain.ids import Millis
+from care.keys.sealing import Place
+from care.notices.messages import Message
+from care.people.accounts import DAY_MS
+from care.people.flows import TRIES_MAX, AwaitedStep, FlowKind
+from care.people.ids import AccountId
+from persistence.accounts.models import AuthFlowRecord
+from persistence.accounts.rows import hashed_secret, new_message_id, rows_changed
+from persistence.keys.ring import KeyRing, TenantKeys
+from persistence.notices.outbox import queue_message
+from persistence.sql.records import Records
+
+KEPT_MS: Final = 7 * DAY_MS
+"""How long a flow is kept after its end: longer than any link works."""
+_DELETED_AT_ONCE: Final = 20
+
+
+class _TooManyMessages(Exception):
+    """Rolls a transaction back whose message may not be sent."""
+
+
+class SqlFlows:
+    """The flows of a site."""
+
+    def __init__(self, records: Records, ring: KeyRing) -> None:
+        self._records = records
+        self._ring = ring
+
+    async def begin(
+        self,
+        secret: str,
+        step: AwaitedStep,
+        *,
+        message: Message | None = None,
+        now: Millis,
+    ) -> bool:
+        """See Flows.begin."""
+        keys, hashed = await self._ring.of(), hashed_secret(secret)
+        try:
+            async with self._records.writing() as session:
+                await _delete_old(session, now)
+                session.add(
+                    AuthFlowRecord(
+                        flow_hash=hashed,
+                        kind=step.kind.value,
+                        account_id=step.account_id,
+                        payload=keys.seal(_place(hashed), step.payload),
+                        attempts=0,
+                        expires_at=step.expires_at,
+                    )
+                )
+                await _send(session, keys, message, now)
+        except _TooManyMessages:
+            return False
+        return True
+
+    async def find(
+        self, secret: str, kind: FlowKind, *, now: Millis
+    ) -> AwaitedStep | None:
+        """See Flows.find."""
+        keys = await self._ring.of()
+        query = select(AuthFlowRecord).where(*_waited_for(secret, kind, now))
+        async with self._records.reading() as session:
+            row = (await session.scalars(query)).one_or_none()
+        return None if row is None else _step(keys, row)
+
+    async def count_try(
+        self, secret: str, kind: FlowKind, *, now: Millis
+    ) -> AwaitedStep | None:
+        """See Flows.count_try."""
+        keys, row = await self._ring.of(), AuthFlowRecord
+        async with self._records.writing() as session:
+            counted = await session.execute(
+                update(row)
+                .where(*_waited_for(secret, kind, now), row.attempts < TRIES_MAX)
+                .values(attempts=row.attempts + 1)
+            )
+            if rows_changed(counted) != 1:
+                await session.execute(
+                    update(row)
+                    .where(*_waited_for(secret, kind, now))
+                    .values(used_at=now)
+                )
+                return None
+            found = await session.get(row, hashed_secret(secret))
+        return None if found is None else _step(keys, found)
+
+    async def keep(
+        self,
+        secret: str,
+        payload: str,
+        *,
+        message: Message | None = None,
+        now: Millis,
+    ) -> bool:
+        """See Flows.keep."""
+        keys, row = await self._ring.of(), AuthFlowRecord
+        hashed = hashed_secret(secret)
+        try:
+            async with self._records.writing() as session:
+                await session.execute(
+                    update(row)
+                    .where(row.flow_hash == hashed, row.used_at.is_(None))
+                    .values(payload=keys.seal(_place(hashed), payload))
+                )
+                await _send(session, keys, message, now)
+        except _TooManyMessages:
+            return False
+        return True
+
+    async def use(
+        self, secret: str, kind: FlowKind, *, now: Millis
+    ) -> AwaitedStep | None:
+        """See Flows.use."""
+        keys, row = await self._ring.of(), AuthFlowRecord
+        async with self._records.writing() as session:
+            done = await session.execute(
+                update(row).where(*_waited_for(secret, kind, now)).values(used_at=now)
+            )
+            if rows_changed(done) != 1:
+                return None
+            found = await session.get(row, hashed_secret(secret))
+        return None if found is None else _step(keys, found)
+
+
+def _waited_for(
+    secret: str, kind: FlowKind, now: Millis
+) -> tuple[ColumnElement[bool], ...]:
+    row = AuthFlowRecord
+    return (
+        row.flow_hash == hashed_secret(secret),
+        row.kind == kind.value,
+        row.used_at.is_(None),
+        row.expires_at > now,
+    )
+
+
+async def _delete_old(session: AsyncSession, now: Millis) -> None:
+    row = AuthFlowRecord
+    old = select(row.flow_hash).where(row.expires_at < now - KEPT_MS)
+    found = (await session.scalars(old.limit(_DELETED_AT_ONCE))).all()
+    if found:
+        await session.execute(delete(row).where(row.flow_hash.in_(found)))
+
+
+async def _send(
+    session: AsyncSession, keys: TenantKeys, message: Message | None, now: Millis
+) -> None:
+    if message is None:
+        return
+    if not await queue_message(session, keys, new_message_id(), message, now):
+        raise _TooManyMessages
+
+
+def _place(flow_hash: str) -> Place:
+    return Place("auth_flow", "payload", flow_hash)
+
+
+def _step(keys: TenantKeys, row: AuthFlowRecord) -> AwaitedStep:
+    account_id = row.account_id
+    payload = row.payload
+    return AwaitedStep(
+        kind=FlowKind(row.kind),
+        account_id=None if account_id is None else AccountId(account_id),
+        payload="" if payload is None else keys.open(_place(row.flow_hash), payload),
+        expires_at=Millis(row.expires_at),
+    )
