@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -29,25 +28,6 @@ from tests.fixtures.redis_sites import new_site, opened, with_layout
 
 SHARD = ShardId("s0000")
 OTHER = ShardId("s0001")
-
-
-@pytest.fixture
-async def site(redis_server: RedisServer) -> str:
-    return await with_layout(redis_server)
-
-
-@pytest.fixture
-async def journal(redis_server: RedisServer, site: str) -> AsyncIterator[RedisJournal]:
-    made = RedisJournal(redis_server.url, site)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def raw(redis_server: RedisServer) -> AsyncIterator[RedisStore]:
-    made = RedisStore(redis_server.url)
-    yield made
-    await made.close()
 
 
 async def _epochs(journal: RedisJournal, per_epoch: int, epochs: int) -> int:

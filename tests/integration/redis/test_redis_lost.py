@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -20,28 +19,9 @@ from persistence.redis.layout import RedisLayout
 from persistence.snapshots.redis import RedisSnapshots
 from tests.fixtures.events import tiny
 from tests.fixtures.redis_server import RedisServer
-from tests.fixtures.redis_sites import LAYOUT, with_layout
+from tests.fixtures.redis_sites import LAYOUT
 
 SHARD = ShardId("s0000")
-
-
-@pytest.fixture
-async def site(redis_server: RedisServer) -> str:
-    return await with_layout(redis_server)
-
-
-@pytest.fixture
-async def journal(redis_server: RedisServer, site: str) -> AsyncIterator[RedisJournal]:
-    made = RedisJournal(redis_server.url, site)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def raw(redis_server: RedisServer) -> AsyncIterator[RedisStore]:
-    made = RedisStore(redis_server.url)
-    yield made
-    await made.close()
 
 
 async def test_who_serves_does_not_take_lost_data_for_a_new_owner(
