@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
 from sqlalchemy import func, select, text
 
 from actors.domain.ids import Millis, PatientId
-from care.keys.sealing import KeyEncryptionKeys
 from care.notices.messages import DELIVER, MAILS_AN_HOUR, Message
 from care.people.accounts import (
     DAY_MS,
@@ -33,31 +30,12 @@ from persistence.notices.models import OutgoingMessageRecord
 from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.sql.records import Records
 from tests import factories as make
-from tests.fakes.clocks import SteppedClock
-from tests.fixtures.read_model import empty_records
 
 NOW = make.NOW
 MIRA = "Mira@example.org"
-KEKS = KeyEncryptionKeys((("one", b"1" * 32),))
 WELCOME = Message("verify_email", MIRA, "Welcome", "a link")
 KNOWN = Message("already_registered", MIRA, "Again?", "no link")
 RESET = Message("reset_password", MIRA, "Reset", "a link")
-
-
-@pytest.fixture(params=("sqlite", "asyncmy"))
-async def records(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[Records]:
-    """Empty records."""
-    opened = Records(empty_records(request.param, request, tmp_path))
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def ring(records: Records) -> KeyRing:
-    """Their keys."""
-    return KeyRing(records, KEKS, SteppedClock(NOW))
 
 
 @pytest.fixture

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from actors.domain.ids import ClinicId, Millis, PatientId
-from care.keys.sealing import KeyEncryptionKeys
 from care.patients.ports import FoundBy, NewPatient, NumberTaken
 from care.patients.profiles import (
     Coverage,
@@ -24,11 +21,8 @@ from persistence.keys.ring import KeyRing
 from persistence.patients.store import SqlPatients
 from persistence.sql.records import Records
 from tests import factories as make
-from tests.fakes.clocks import SteppedClock
-from tests.fixtures.read_model import empty_records
 
 NOW = make.NOW
-KEKS = KeyEncryptionKeys((("one", b"1" * 32),))
 ONE, TWO = ClinicId("cln_1"), ClinicId("cln_2")
 MIRA = PatientId("pat_mira")
 PROFILE = PatientProfile(
@@ -45,20 +39,10 @@ PROFILE = PatientProfile(
 NEW = NewPatient(MIRA, PROFILE, "acc_staff", ONE, "P-17")
 
 
-@pytest.fixture(params=("sqlite", "asyncmy"))
-async def records(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[Records]:
-    """Empty records."""
-    opened = Records(empty_records(request.param, request, tmp_path))
-    yield opened
-    await opened.close()
-
-
 @pytest.fixture
-def store(records: Records) -> SqlPatients:
+def store(records: Records, ring: KeyRing) -> SqlPatients:
     """No patients yet."""
-    return SqlPatients(records, KeyRing(records, KEKS, SteppedClock(NOW)))
+    return SqlPatients(records, ring)
 
 
 async def test_a_patient_is_kept_as_they_were_added(store: SqlPatients) -> None:

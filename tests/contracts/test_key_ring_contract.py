@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -20,20 +18,9 @@ from persistence.keys.ring import KeyRing
 from persistence.sql.records import Records
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
-from tests.fixtures.read_model import empty_records
+from tests.fixtures.accounts import KEKS
 
-KEKS = KeyEncryptionKeys((("one", b"1" * 32),))
 PLACE = Place("account", "email", "acc_1")
-
-
-@pytest.fixture(params=("sqlite", "asyncmy"))
-async def records(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[Records]:
-    """Records without any key."""
-    opened = Records(empty_records(request.param, request, tmp_path))
-    yield opened
-    await opened.close()
 
 
 async def test_processes_agree_on_a_tenants_keys(records: Records) -> None:
