@@ -1,1 +1,5 @@
-"""What people who use Slotcast from Python import. So far: the live client."""
+"""The Python package for users of Slotcast: the live client.
+
+``from slotcast.client import LiveSession`` and its async wrapper; docs/client.md shows
+how. It imports nothing of the server.
+"""

@@ -1,1 +1,5 @@
-"""Clinics: records of their own, which providers name."""
+"""Clinics: records of their own, which providers name.
+
+routes.py declares the operations, service.py finds, shows and replaces the records,
+schemas.py has the bodies.
+"""

@@ -1,1 +1,5 @@
-"""Holds: a slot reserved for a short while."""
+"""Holds: a slot reserved for a short time.
+
+routes.py declares the operations, service.py carries them out for REST and the live
+socket, schemas.py has the bodies.
+"""

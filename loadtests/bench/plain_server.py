@@ -12,45 +12,14 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 
 from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel
-from sqlalchemy import ForeignKey, Index, String, event, select
+from sqlalchemy import Index, event, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from loadtests.bench.plain_tables import Appointment, Base, Provider, Wish
 
-class Base(DeclarativeBase):
-    """The tables."""
-
-
-class Provider(Base):
-    """Who is booked."""
-
-    __tablename__ = "provider"
-    id: Mapped[str] = mapped_column(String(64), primary_key=True)
-
-
-class Appointment(Base):
-    """What is booked."""
-
-    __tablename__ = "appointment"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    provider_id: Mapped[str] = mapped_column(ForeignKey("provider.id"))
-    patient_id: Mapped[str] = mapped_column(String(64))
-    start: Mapped[int]
-    end: Mapped[int]
-    __table_args__ = (Index("by_provider", "provider_id", "start"),)
-
-
-class Wish(BaseModel):
-    """A requested booking."""
-
-    provider_id: str
-    patient_id: str
-    start: datetime
-    minutes: int = 5
+Index("by_provider", Appointment.provider_id, Appointment.start)
 
 
 def create() -> FastAPI:

@@ -15,11 +15,9 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 
 from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel, Field
-from sqlalchemy import ForeignKey, String, UniqueConstraint, insert, select
+from sqlalchemy import Index, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -27,42 +25,16 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-LONGEST_MINUTES = 60
-"""Visits are at most so long, so an overlap begins at most so much earlier."""
+from loadtests.bench.plain_tables import (
+    LONGEST_MINUTES,
+    Appointment,
+    Base,
+    Provider,
+    Wish,
+)
 
-
-class Base(DeclarativeBase):
-    """The tables."""
-
-
-class Provider(Base):
-    """Who is booked."""
-
-    __tablename__ = "provider"
-    id: Mapped[str] = mapped_column(String(64), primary_key=True)
-
-
-class Appointment(Base):
-    """What is booked."""
-
-    __tablename__ = "appointment"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    provider_id: Mapped[str] = mapped_column(ForeignKey("provider.id"))
-    patient_id: Mapped[str] = mapped_column(String(64))
-    start: Mapped[int]
-    end: Mapped[int]
-    __table_args__ = (UniqueConstraint("provider_id", "start"),)
-
-
-class Wish(BaseModel):
-    """A requested booking."""
-
-    provider_id: str
-    patient_id: str
-    start: datetime
-    minutes: int = Field(5, ge=1, le=LONGEST_MINUTES)
+Index("provider_start", Appointment.provider_id, Appointment.start, unique=True)
 
 
 def _engine(pool: int) -> AsyncEngine:

@@ -1,1 +1,6 @@
-"""Accounts in SQL: models, and the store behind ``care.people.ports``."""
+"""Accounts in SQL: models, and the stores behind ``care.people.ports``.
+
+Begin with models.py. store.py has accounts, credentials.py passwords, sessions.py
+sessions, flows.py mailed links, contexts.py the roles of an account; rows.py converts
+rows to values.
+"""

@@ -1,1 +1,5 @@
-"""Idempotency keys in SQL: models.py is their table, store.py implements the port."""
+"""Idempotency keys in SQL.
+
+models.py has their table; store.py implements ``care.idempotency.ports``: the primary
+key decides which request holds a key.
+"""

@@ -1,1 +1,5 @@
-"""Patients over the records. Implements ``care.patients.ports``."""
+"""Patients in the records.
+
+models.py has the tables, store.py implements ``care.patients.ports.Patients``: profiles
+are sealed with the person's key and found by blind indexes.
+"""

@@ -1,4 +1,8 @@
-"""Slotcast's live topics from Python: docs/client.md shows how."""
+"""Slotcast's live topics from Python: docs/client.md shows how.
+
+Begin with live.py (the client) and session.py (the protocol without a socket);
+subscriptions.py and view.py keep what a topic shows.
+"""
 
 from __future__ import annotations
 

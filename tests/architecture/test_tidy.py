@@ -91,6 +91,32 @@ def test_a_module_says_what_it_is() -> None:
     assert not silent
 
 
+NAMES_MAX = 20
+"""Modules and packages of one package, at most."""
+
+GUIDE_LINES = 3
+"""A package's docstring says what it is for and in which order to read it."""
+
+
+def test_a_package_is_small_and_introduces_itself() -> None:
+    """No package shows more than a screen of names, and each says in three lines or
+    more what it is for and where to begin."""
+    found = []
+    for init in product_files():
+        if init.name != "__init__.py" or "migrations" in init.parts:
+            continue
+        names = [
+            path
+            for path in init.parent.iterdir()
+            if (path.suffix == ".py" and path != init)
+            or (path / "__init__.py").exists()
+        ]
+        guide = (ast.get_docstring(parsed(init)) or "").splitlines()
+        if len(names) > NAMES_MAX or len(guide) < GUIDE_LINES:
+            found.append(f"{shown(init)}: {len(names)} names, {len(guide)} lines")
+    assert not found
+
+
 def test_zones_are_of_the_packaged_edition() -> None:
     """One module of the product and one of the tests make zones; no other names a
     library that reads the machine's zone files."""
