@@ -94,7 +94,7 @@ def document(
 
 
 def _server(url: str) -> dict[str, Any]:
-    """Where the socket is; without a public URL, wherever this document came from."""
+    """The socket's server; without a public URL, the one that served this document."""
     parts = urlsplit(url)
     if not parts.netloc:
         return {
@@ -193,7 +193,7 @@ def _operations(commands: dict[str, Operation]) -> dict[str, Any]:
             ("Result", "Error", "SlotsSnapshot", "SlotsDelta", "BookingsSnapshot",
              "BookingsDelta"),
         ),
-        "unsubscribe": _asks("Unsubscribe", "Watch no more", ("Result", "Error")),
+        "unsubscribe": _asks("Unsubscribe", "Unsubscribe", ("Result", "Error")),
         "ping": _asks("Ping", "Ask for a sign of life", ("Pong", "Error")),
     }  # fmt: skip
     for op, operation in commands.items():
@@ -202,7 +202,7 @@ def _operations(commands: dict[str, Operation]) -> dict[str, Any]:
     found["watch"] = {
         "action": "send",
         "channel": {"$ref": "#/channels/live"},
-        "summary": "What the server says unasked",
+        "summary": "Messages the server sends by itself",
         "messages": [
             _message(kind.__name__)
             for kind in SERVER_MESSAGES

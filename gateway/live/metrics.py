@@ -1,4 +1,4 @@
-"""The live side's counts, as an operator sees them in Prometheus."""
+"""Prometheus metrics of the live side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.live.transport.admission import Admission
 
 
 class LiveGauges(Collector):
-    """Reads the hub when asked; counting costs the hub an addition."""
+    """Reads the hub's counters at each scrape."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The live side of a gateway, put together: routes, feeds, reader, ticker.
+"""Assembles the live side of a gateway: routes, feeds, reader, ticker.
 
 The app mounts ``routes`` and ``socket``, awaits ``start`` before it serves, ``drain``
 while the server still serves (so that watchers leave one by one), and ``stop`` at the
@@ -47,7 +47,7 @@ log = structlog.get_logger("slotcast.live")
 
 @dataclass(frozen=True, kw_only=True)
 class LiveNeeds:
-    """What the live side shares with REST.
+    """Parts shared with REST.
 
     ``operations`` are those of REST: commands on the socket run through them.
     ``booking_body`` writes the body of GET /bookings/{id}, ``holds_of`` finds what
@@ -121,7 +121,7 @@ class LiveService:
         )
 
     def _make_hub(self, needs: LiveNeeds) -> Hub:
-        # Another process, or this one started again, must never have the same epoch.
+        # Random, so that no other process, and no restart, has the same epoch.
         me_epoch = self._ports.clock.now() * 1024 + self._random.randrange(1024)
         hub = Hub(
             FrameEncoder(needs.booking_body),
@@ -135,19 +135,19 @@ class LiveService:
         return hub
 
     async def start(self) -> None:
-        """Begin to poll the shards and to read topics."""
+        """Start to poll the shards and to read topics."""
         ready = asyncio.Event()
         self._running = asyncio.ensure_future(self._run(ready))
         self._begun.set()
         await ready.wait()
 
     async def drain(self) -> None:
-        """Take no new connection, and send the others away over ``drain_s``."""
+        """Refuse new connections, and close the open ones over ``drain_s``."""
         self._limits.draining = True
         await self.ticker.drain()
 
     async def stop(self) -> None:
-        """End all of it. Connections that are still there end with the server."""
+        """Stop everything. Open connections end with the server."""
         self._limits.draining = True
         self._stopping.set()
         if self._running is not None:
@@ -160,7 +160,7 @@ class LiveService:
         await asyncio.wait({self._running})
 
     def health(self, damaged: Collection[ShardId] = ()) -> Sequence[str]:
-        """What is wrong, a sentence each; empty means that all feeds answer.
+        """Problems, a sentence each; empty if all feeds answer.
 
         ``damaged`` shards are not expected to answer.
         """
@@ -174,12 +174,12 @@ class LiveService:
 
     @property
     def week_shelf(self) -> PageShelf | None:
-        """The hot pages that first watchers are shown; None if there are none."""
+        """The hot pages for first watchers; None without a store."""
         warm_start = self._reader.warm_start
         return None if warm_start is None else warm_start.shelf
 
     def silences(self) -> dict[ShardId, float]:
-        """For how many seconds each shard's feed has been silent."""
+        """Seconds since each shard's feed last answered."""
         return {shard: feed.silent_s() for shard, feed in self._feeds.items()}
 
     async def _run(self, ready: asyncio.Event) -> None:
@@ -202,7 +202,7 @@ class LiveService:
             ready.set()
 
     def _jobs(self) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
-        """What goes on until we stop, whatever fails in one of them."""
+        """The endless parts; a failure of one does not stop the rest."""
         warm_start, ticker = self._reader.warm_start, self.ticker
         return (
             ("live reads", self._reader.run),
@@ -251,4 +251,4 @@ class LiveService:
 
 
 class _Stopped(Exception):
-    """The service is to stop."""
+    """Raised to stop the service."""

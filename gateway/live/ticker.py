@@ -1,4 +1,4 @@
-"""What happens once a second: heartbeats, expired tokens, slow watchers, feeds, checks.
+"""Periodic work: heartbeats, expired tokens, slow watchers, feeds, checks.
 
 One clock tick for all connections, not a timer for each: ten thousand of those would
 cost more than the heartbeats. Heartbeats are spread over their interval by the turn
@@ -31,7 +31,7 @@ _PAUSE_S_MAX: Final = 0.02
 """Few watchers need not be spread over the whole time."""
 
 _GOODBYE_S: Final = 1.0
-"""How long the last closing handshakes may take."""
+"""Seconds for the last closing handshakes."""
 
 log = structlog.get_logger("slotcast.live")
 
@@ -99,7 +99,7 @@ class Ticker:
             try:
                 step()
             except Exception:
-                # The next second comes, and the other steps have nothing to do with it.
+                # The other steps, and the next second, are independent of the failure.
                 log.exception("a part of the live side's second failed")
 
     def _beat(self, now: Millis) -> None:
@@ -155,7 +155,7 @@ class Ticker:
         await self._until_gone(min(drain_s, _GOODBYE_S))
 
     async def _until_gone(self, patience_s: float) -> None:
-        # The server that stops after us closes at once what is left, without a bye.
+        # The server, which stops next, closes remaining connections without a bye.
         for _ in range(int(patience_s / _PAUSE_S_MAX)):
             if not self._context.hub.watchers:
                 return

@@ -1,4 +1,4 @@
-"""Messages of the server as bytes: each one is encoded once for all receivers.
+"""Encodes messages of the server, each once for all receivers.
 
 A frame is complete when it is made. Writers put the same object on every socket; no
 frame carries anything that belongs to one watcher. Answers to one watcher's own
@@ -23,9 +23,9 @@ from gateway.wire.problems import Problem
 
 
 class HoldOver(Struct, frozen=True):
-    """A hold that is not there any more; ``status`` says how it ended.
+    """An ended hold; ``status`` says how it ended.
 
-    ``ended``: it was not seen to end, and its calendar does not have it.
+    ``ended``: its end was not observed, and its calendar does not have it.
     """
 
     hold_id: HoldId
@@ -54,7 +54,7 @@ _WORDS: Final = {"f": "free", "h": "held", "b": "booked", "g": "gone"}
 
 
 class Position(Struct, frozen=True, array_like=True, order=True):
-    """Where a watcher stands on a topic."""
+    """A watcher's position on a topic."""
 
     epoch: int
     version: int
@@ -119,12 +119,12 @@ class FrameEncoder:
         self.snapshots = 0
 
     def snapshot(self, name: TopicName, position: Position, rows: Rows) -> Frame:
-        """All that a topic shows, at a position."""
+        """The snapshot of a topic at a position."""
         self.snapshots += 1
         return self.snapshot_of(name, position, self._content(name.kind, rows))
 
     def snapshot_of(self, name: TopicName, position: Position, content: bytes) -> Frame:
-        """The same, of content that was encoded before: see ``content_of``."""
+        """The same, from encoded content: see ``content_of``."""
         payload = b'{"t":"snapshot",%b"version":%d,%b}' % (
             _head(name.wire, position),
             position.version,
@@ -135,7 +135,7 @@ class FrameEncoder:
     def delta(
         self, name: TopicName, before: int, position: Position, rows: Rows
     ) -> Frame:
-        """What became different between two versions of one epoch."""
+        """The delta between two versions of one epoch."""
         self.deltas += 1
         content = self._content(name.kind, rows)
         payload = b'{"t":"delta",%b"from":%d,"version":%d,%b}' % (
@@ -239,12 +239,12 @@ def pong_frame(identifier: Identifier) -> Frame:
 
 
 def heartbeat_frame(now: Millis, positions: Mapping[str, Position]) -> Frame:
-    """A sign of life, with the positions of the client's topics."""
+    """A heartbeat, with the positions of the client's topics."""
     return Frame(
         json.encode({"t": "heartbeat", "now": millis_text(now), "positions": positions})
     )
 
 
 def bye_frame(code: int, retry_ms: tuple[int, int]) -> Frame:
-    """The connection is about to be closed; reconnect in between these times."""
+    """Announces the close of the connection; reconnect within this range of delays."""
     return Frame(json.encode({"t": "bye", "code": code, "retry_ms": retry_ms}))

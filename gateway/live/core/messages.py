@@ -33,7 +33,7 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class Envelope(Struct, frozen=True):
-    """What every message of a client has."""
+    """Fields of every message of a client."""
 
     op: str
     id: MessageId = None
@@ -41,7 +41,7 @@ class Envelope(Struct, frozen=True):
 
 
 class Identified(Struct, frozen=True):
-    """What a message still has whose other fields are wrong."""
+    """The readable fields of an otherwise invalid message."""
 
     id: MessageId = None
 
@@ -56,9 +56,9 @@ class Auth(Struct, frozen=True, tag_field="op", tag="auth", forbid_unknown_field
 class Logout(
     Struct, frozen=True, tag_field="op", tag="logout", forbid_unknown_fields=True
 ):
-    """Sign out: private topics end, the connection stays.
+    """Sign out: private topics end, the connection stays open.
 
-    ``revoke``: the token is not accepted any more, here or anywhere else.
+    ``revoke``: the token is revoked on the whole site.
     """
 
     id: MessageId = None
@@ -68,7 +68,7 @@ class Logout(
 class Subscribe(
     Struct, frozen=True, tag_field="op", tag="subscribe", forbid_unknown_fields=True
 ):
-    """Watch topics; ``since`` says where the client stands: ``[epoch, version]``."""
+    """Watch topics; ``since`` is the client's position: ``[epoch, version]``."""
 
     topics: Annotated[
         list[TopicText], Meta(min_length=1, max_length=TOPICS_PER_MESSAGE_MAX)
@@ -95,14 +95,14 @@ class Ping(Struct, frozen=True, tag_field="op", tag="ping", forbid_unknown_field
 
 
 ClientMessage = Auth | Logout | Subscribe | Unsubscribe | Ping
-"""What clients send that is no command."""
+"""Messages of clients other than commands."""
 
 SlotPair = tuple[Instant, Literal["free", "held", "booked"]]
 SlotChange = tuple[Instant, Literal["free", "held", "booked", "gone"]]
 
 
 class Leave(Struct, frozen=True):
-    """A stretch of time in which a provider offers nothing."""
+    """A span of time in which a provider offers nothing."""
 
     time_off_id: str
     start: Instant
@@ -122,7 +122,7 @@ class SlotsSnapshot(Struct, frozen=True, tag_field="t", tag="snapshot"):
 class SlotsDelta(
     Struct, frozen=True, tag_field="t", tag="delta", rename={"before": "from"}
 ):
-    """Slots that are different now. States are absolute; ``gone`` removes."""
+    """Changed slots. States are absolute; ``gone`` removes."""
 
     topic: TopicText
     epoch: Count
@@ -148,7 +148,7 @@ class BookingsSnapshot(Struct, frozen=True, tag_field="t", tag="snapshot"):
 class BookingsDelta(
     Struct, frozen=True, tag_field="t", tag="delta", rename={"before": "from"}
 ):
-    """Bookings that are different now, whole; by id they replace what was.
+    """Changed bookings, complete; each replaces the one with its id.
 
     ``time_off``, when it is there, replaces all leave. ``holds``, on ``me`` only: by
     ``hold_id`` they replace what was while their status is ``held``; ``booked``,
@@ -165,7 +165,7 @@ class BookingsDelta(
 
 
 class Result(Struct, frozen=True, tag_field="t", tag="result"):
-    """What a message of the client came to; the body is that of REST."""
+    """The result of a client's message; the body is that of REST."""
 
     id: MessageId
     status: Annotated[int, Meta(ge=200, le=299)]
@@ -173,7 +173,7 @@ class Result(Struct, frozen=True, tag_field="t", tag="result"):
 
 
 class FieldNote(Struct, frozen=True):
-    """One field that was not accepted."""
+    """One invalid field."""
 
     field: str
     message: str
@@ -200,7 +200,7 @@ class Pong(Struct, frozen=True, tag_field="t", tag="pong"):
 
 
 class Heartbeat(Struct, frozen=True, tag_field="t", tag="heartbeat"):
-    """Every 20 s: the server's time, and where the client's topics stand."""
+    """Every 20 s: the server's time, and the positions of the client's topics."""
 
     now: Instant
     positions: dict[str, Position]

@@ -1,4 +1,4 @@
-"""The names of what can be watched, and who they are about.
+"""Topic names, and the provider or patient of each.
 
 Three kinds: ``slots/<provider>/<visit type>/<ISO week>``, ``schedule/<provider>``, and
 ``me``, which means the caller. A subscription is membership in a set of these, never
@@ -22,7 +22,7 @@ _CHARACTERS_MAX: Final = 200
 
 
 class Kind(StrEnum):
-    """What a topic shows."""
+    """The kinds of topics."""
 
     SLOTS = "slots"
     SCHEDULE = "schedule"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 class BadTopic(ValueError):
-    """A name that names nothing; the message tells a person what a name is."""
+    """A malformed topic name; the message says what a name looks like."""
 
 
 class TopicName(Struct, frozen=True):

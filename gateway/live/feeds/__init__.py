@@ -1,5 +1,5 @@
-"""What shards publish, as the live side receives it.
+"""Receives the changes that shards publish.
 
-feed.py follows one shard, reader.py reads first pages, warm_start.py paints them from
-what other gateways keep.
+feed.py follows one shard, reader.py reads first pages, warm_start.py takes them from
+pages stored by other gateways.
 """

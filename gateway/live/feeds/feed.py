@@ -1,9 +1,9 @@
 """One shard's changes, by long poll: one call in flight, and its reply to the hub.
 
 While the hub fans out, changes gather at the shard and travel in the next reply. The
-wait is random around ten seconds, so that polls of many gateways do not march in step.
-A failed poll loses nothing: the cursor has not moved. A reply that cannot be read, from
-a shard of another version perhaps, is skipped: its calendars are read instead.
+wait is random around ten seconds, so that polls of many gateways do not synchronise. A
+failed poll loses nothing: the cursor has not moved. A reply that cannot be read, from a
+shard of another version perhaps, is skipped: its calendars are read instead.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from gateway.live.topics.hub import Hub
 _GRACE_S: Final = 5.0
 _BACKOFF_S: Final = (0.05, 5.0)
 _EMPTY_S: Final = 0.05
-"""A shard that answers at once with nothing is not asked again sooner."""
+"""Minimum interval between polls of a shard that answers at once with nothing."""
 _UNWATCHED_S: Final = 2.0
-"""While a shard is not watched here, its changes may gather for so long: each poll
-costs the shard and us as much as a call that carries many commands."""
+"""Interval of polls while no topic of the shard is watched here: each poll costs both
+sides as much as a call with many commands."""
 _LOOK_S: Final = 0.02
 """How soon after the first subscription polling goes on; a topic is read first, so
 what happened meanwhile is not missed."""
 _NO_EPOCH: Final = Position(0, 0)
-"""A cursor of no shard: it is answered with a reset, which says where the shard is."""
+"""A cursor before all: it is answered with a reset, which has the shard's position."""
 
 log = structlog.get_logger("slotcast.live")
 
 
 def backoff_s(failures: int, random: Random) -> float:
-    """A random pause that doubles its reach with each failure in a row."""
+    """A random pause whose range doubles with each consecutive failure."""
     low, high = _BACKOFF_S
     return random.uniform(low, min(high, low * 2 ** min(failures, 10)))
 
@@ -65,10 +65,10 @@ class ShardFeed:
         self._random = random
         self._failures = 0
         self._skips = False
-        """The next reply is to say where the shard is, and that something is missed."""
+        """Make the next reply a reset."""
 
     def silent_s(self) -> float:
-        """For how long no poll has succeeded."""
+        """Seconds since the last successful poll."""
         return monotonic() - self.heard_at
 
     async def run(self) -> None:
@@ -77,7 +77,8 @@ class ShardFeed:
             try:
                 pause_s = await self._poll_once()
             except ShardAsleep:
-                # Nothing happens there; the call that wakes it starts a feed again.
+                # A passive shard publishes nothing; the call that activates it starts a
+                # feed.
                 if not self._hub.has_topics(self.shard):
                     return
                 pause_s = self._failed()

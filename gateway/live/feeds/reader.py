@@ -1,4 +1,4 @@
-"""Reads topics: what the hub wants to know, asked of calendars and the read model.
+"""Reads topics for the hub, from calendars and the read model.
 
 One read per topic is in flight (the hub sees to it), and a bounded number over all;
 calendars get them in batches (gateway/calendars/courier.py). A read that fails is tried
@@ -50,7 +50,7 @@ HoldsOf = Callable[[PatientId, Sequence[HoldView]], Awaitable[Sequence[HoldView]
 
 
 class TopicReader:
-    """Brings the hub what it wants to read."""
+    """Carries out the hub's reads."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class TopicReader:
         self._room_of_me = asyncio.Semaphore(settings.reads_in_flight_max)
 
     def wake(self) -> None:
-        """There is something to read."""
+        """Wake the reader: the hub has reads."""
         self._wanted.set()
 
     async def run(self) -> None:
@@ -89,12 +89,12 @@ class TopicReader:
                 for number, board in enumerate(self._painted(wanted, reads), 1):
                     reads.create_task(self._read(board))
                     if number % BEGUN_AT_ONCE == 0:
-                        await asyncio.sleep(0)  # sockets have their turn
+                        await asyncio.sleep(0)  # lets sockets run
 
     def _painted(
         self, wanted: Sequence[Board], reads: asyncio.TaskGroup
     ) -> Sequence[Board]:
-        """Begin the first paint of what is worth it; what is left to be read."""
+        """Start a warm start if it pays; returns the topics left to read."""
         warm_start = self.warm_start
         if warm_start is None or len(wanted) < WORTH:
             return wanted
@@ -109,7 +109,7 @@ class TopicReader:
         return [board for board in wanted if not warm_start.fits(board)]
 
     async def verify(self) -> None:
-        """Ask where all watched calendars stand, and let the hub compare."""
+        """Fetch the positions of all watched calendars, and let the hub compare."""
         links, calendars = self._ports.links, self._ports.calendars
         asked = [
             calendars.ask(part)
@@ -146,7 +146,7 @@ class TopicReader:
         except Unavailable:
             return False
         except Exception:
-            # Whatever fails costs this topic's read, and not those of others.
+            # A failure affects only this topic's read.
             log.warning("topic not read", kind=board.name.kind, exc_info=True)
             return False
 

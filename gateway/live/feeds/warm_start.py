@@ -1,9 +1,9 @@
-"""First paint from hot pages: one question per shard instead of one per topic.
+"""First content from hot pages: one request per shard instead of one per topic.
 
-A gateway that has just started, or whose watchers all come back at once, finds the
-pages that others show, and asks each shard where those calendars stand. A page of
-exactly that position is what the calendar itself would answer (decision 0005); any
-other is read as ever.
+A gateway that has just started, or whose watchers all come back at once, fetches the
+pages that other gateways show, and asks each shard for the calendars' positions. A page
+of exactly that position is what the calendar itself would answer (decision 0005); other
+topics are read from their calendars.
 
 A page is on the shelf for less time than a shard goes on moving a calendar's window
 after it was read, so that a position is not older than what watchers see.
@@ -34,16 +34,16 @@ from gateway.live.topics.topic import Board
 log = structlog.get_logger("slotcast.live")
 
 WORTH: Final = 8
-"""Fewer topics are read one by one."""
+"""Minimum number of topics; fewer are read one by one."""
 WEEK_S: Final = 60.0
 _LOOKED_AT: Final = 2_000
-"""Topics looked at in one flush."""
+"""Topics per flush."""
 _ASKED_AT_ONCE: Final = 250
-"""Calendars per question: the shard answers between batches and must not stall."""
+"""Calendars per request: the shard answers between batches and must not stall."""
 
 
 class WarmStart:
-    """Shows hot pages to the first watchers, and keeps what is shown."""
+    """Serves hot pages to first watchers, and stores shown pages."""
 
     def __init__(self, ports: GatewayPorts, store: HotPages, hub: Hub) -> None:
         self.shelf = PageShelf(store, ports.clock, "week", WEEK_S)
@@ -59,7 +59,7 @@ class WarmStart:
     async def paint(
         self, boards: Sequence[Board], read: Callable[[Board], object]
     ) -> None:
-        """Show what can be shown; ``read`` is called with every other topic."""
+        """Show stored pages; ``read`` is called with every other topic."""
         try:
             await self._paint_all(boards, read)
         except Exception:
@@ -74,7 +74,7 @@ class WarmStart:
         try:
             pages = await self.shelf.find([board.name.key for board in boards])
         except Exception:
-            # Whatever a store says, the topics must be read.
+            # Topics must be read even if the store fails.
             log.exception("no hot pages")
             pages = {}
         by_shard: defaultdict[ShardId, list[Board]] = defaultdict(list)
@@ -94,18 +94,18 @@ class WarmStart:
         )
 
     async def run(self) -> None:
-        """Keep what is shown, until cancelled."""
+        """Store shown pages, until cancelled."""
         while True:
             await asyncio.sleep(FLUSH_S)
             try:
                 self.offer()
                 await self.shelf.flush()
             except Exception:
-                # The shelf only saves work: its failure must not stop the live side.
+                # The store only saves work: its failure must not stop the live side.
                 log.exception("hot pages are not kept")
 
     def offer(self) -> None:
-        """Put some of the topics that are watched on the shelf, in turn."""
+        """Store the pages of some watched topics, in turn."""
         boards = list(islice(self._walk, _LOOKED_AT))
         if not boards:
             self._walk = iter(list(self._hub.index.boards.values()))

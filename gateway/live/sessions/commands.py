@@ -1,6 +1,6 @@
 """Commands over the live socket: the operations of REST, called over the socket.
 
-A command is handed to the very operation that REST runs, with its fields as the body
+A command runs the same operation as REST, with its fields as the body
 and its ``key`` as the Idempotency-Key, so statuses, bodies and refusals are the same
 by construction.
 """
@@ -24,7 +24,7 @@ from gateway.wire.replies import Reply
 
 
 class Spelling(Struct, frozen=True):
-    """Which REST operation an ``op`` is, and which field is in its path there."""
+    """The REST operation of each ``op``, and the field that is in its path there."""
 
     operation: str
     path_field: str = ""
@@ -49,7 +49,7 @@ _KEY: Final = json.Decoder(str | None)
 
 
 class CommandMessage(Protocol):
-    """A decoded message of a command: the fields that all of them have."""
+    """A decoded command: the fields common to all."""
 
     @property
     def id(self) -> Identifier:
@@ -103,7 +103,7 @@ class SocketCommands:
         address: str,
         message: CommandMessage | str,
     ) -> Coroutine[Any, Any, Reply]:
-        """What REST would answer, to be awaited.
+        """The coroutine of REST's answer.
 
         ``message`` is of the class of this command, or the JSON of one that could not
         be decoded as a whole: then this, or the operation, says which field is wrong.
@@ -146,7 +146,7 @@ def _message(op: str, operation: Operation) -> type[Struct]:
 
 
 def _call_of(caller: Caller, text: str, operation: Operation, name: str) -> Call:
-    """A request by a message with a wrong field, with its body still undecoded."""
+    """A request from an invalid message, with its body undecoded."""
     sent = _FIELDS.decode(text)
     key = sent.get("key")
     for other in _NOT_CONTENT:

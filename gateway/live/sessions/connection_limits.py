@@ -1,4 +1,4 @@
-"""Caps on live connections, and the parts that all of them share."""
+"""Caps on live connections, and the parts they share."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ConnectionLimits:
         self._count = 0
 
     def is_full(self) -> bool:
-        """Whether new connections are refused before anything is spent on them."""
+        """Whether new connections are refused before their handshake."""
         limit = self.context.settings.connections_max
         return self.draining or 0 < limit <= self._count
 

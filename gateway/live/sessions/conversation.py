@@ -1,11 +1,12 @@
 """The messages of one client on the live socket, and their answers.
 
 Every message has one answer, ``result`` or ``error`` (``pong`` for a ping), with the
-client's ``id``. For ``subscribe`` the order is: one ``error`` per topic that cannot be
-had, then the ``result`` that lists the others, then what each of those lacks.
+client's ``id``. For ``subscribe`` the order is: one ``error`` per refused topic, then
+the ``result`` that lists the accepted ones, then the missing deltas or the snapshot of
+each.
 
-One file because what a message may do depends on who the connection is, which other
-messages change while it waits.
+One file because a message's rights depend on the signed-in person, which other messages
+can change while it waits.
 """
 
 from __future__ import annotations
@@ -79,10 +80,10 @@ _DECODERS: Final[Mapping[str, json.Decoder[Any]]] = MappingProxyType(
 """Of the messages that are no commands, by ``op``."""
 
 TAKEN_AT_ONCE: Final = 16
-"""Topics of one message that begin to be read in one turn of the event loop."""
+"""Topics of one message whose reads start in one iteration of the event loop."""
 
 Later = Coroutine[None, None, None]
-"""The rest of an answer that has to wait for something; the caller runs it."""
+"""The rest of an answer that must wait; the caller runs it."""
 
 
 log = structlog.get_logger("slotcast.live")
@@ -90,7 +91,7 @@ log = structlog.get_logger("slotcast.live")
 
 @dataclass(frozen=True, kw_only=True)
 class LiveContext:
-    """What every connection of this process shares."""
+    """State shared by all connections of this process."""
 
     hub: Hub
     authenticator: Authenticator
@@ -101,7 +102,7 @@ class LiveContext:
     persons: PersonCounts
     room: TopicRoom
     revocations: Revocations | None = None
-    """Where a token is revoked when its owner signs out."""
+    """The store for revoking a token at sign-out."""
     revoking: set[asyncio.Future[None]] = field(default_factory=set)
 
     @cached_property
@@ -110,7 +111,7 @@ class LiveContext:
         return json.Decoder(Union[kinds])  # noqa: UP007 - made at run time
 
     def read(self, text: str | None) -> ClientMessage | CommandMessage | None:
-        """The message, decoded once; None if anything is wrong with it."""
+        """The message, decoded once; None if it is invalid."""
         if text is None or _is_too_long(text):
             return None
         try:
@@ -125,7 +126,7 @@ class LiveContext:
         It is done even if the result is not awaited; Unavailable if it cannot be.
         """
         assert self.revocations is not None
-        # A token is believed for a while after its end: clocks differ.
+        # A token is accepted for a while after its end: clocks differ.
         until = Millis(caller.expires + self.authenticator.leeway_ms)
         now = self.clock.now()
         gone = Revocation(RevocationKind.TOKEN, caller.token_id, now, until)
@@ -144,8 +145,8 @@ class LiveContext:
 class Conversation:
     """One client's messages and their answers.
 
-    The right to a new private topic is checked twice: without it the topic must not be
-    read, and it may end while the topic is read.
+    The right to a new private topic is checked before and after its first read: it may
+    end in between.
     """
 
     __slots__ = ("_address", "_asking", "_context", "_owner", "_running", "_watcher")
@@ -161,10 +162,10 @@ class Conversation:
         """Topics whose first read is waited for, and by how many messages."""
 
     def hear(self, text: str | None) -> Later | None:
-        """A message came in; ``None`` for one that is no text.
+        """Handle a message; ``None`` for one that is no text.
 
-        What can be answered at once is, and commands are begun; the rest comes back to
-        be run beside others.
+        Answers at once if possible, and starts commands; otherwise returns the rest, to
+        be run concurrently.
         """
         message = self._context.read(text)
         if message is None:
@@ -176,7 +177,7 @@ class Conversation:
             return None
 
     def _hear_wrong(self, text: str | None) -> Later | None:
-        """A message with something wrong in it: find out what, and say so."""
+        """Answer an invalid message with what is wrong."""
         try:
             envelope = self._envelope(text)
         except InvalidRequest as error:
@@ -342,7 +343,7 @@ class Conversation:
         session: int,
         check: TopicCheck = begin_topic,
     ) -> list[TopicName]:
-        """What this person may watch, in their session; the rest is refused."""
+        """The topics this session may watch; the rest are refused."""
         refused: dict[TopicName, Exception] = {}
         for name in names:
             try:
@@ -350,7 +351,7 @@ class Conversation:
             except Exception as error:  # noqa: BLE001 - one topic's, not the others'
                 refused[name] = error
         if self._owner.number != session:
-            # That session is over: what it could see is not for the next one.
+            # The session has ended: its topics must not be shown to the next one.
             over = Unauthenticated("You signed out before this was answered.")
             refused |= {name: over for name in names if name.kind is not Kind.SLOTS}
         for name, reason in refused.items():
@@ -360,7 +361,7 @@ class Conversation:
     def _keep(
         self, message: Subscribe, names: list[TopicName], session: int
     ) -> Later | None:
-        """Find room for the topics; those that were never read are waited for."""
+        """Admit the topics; new ones are waited for."""
         asking = {} if self._asking is None else self._asking
         limit = self._context.settings.subscriptions_max
         wires = self._watcher.boards.keys() | asking.keys()
@@ -400,7 +401,7 @@ class Conversation:
         boards: dict[TopicName, Board] = {}
         for first in range(0, len(wanted), TAKEN_AT_ONCE):
             if first:
-                await asyncio.sleep(0)  # other connections have their turn
+                await asyncio.sleep(0)  # lets other connections run
             some = wanted[first : first + TAKEN_AT_ONCE]
             boards |= self._taken(message, some, caller)
         for name in wanted:
@@ -454,7 +455,7 @@ class Conversation:
     def _command(
         self, op: str, identifier: Identifier, message: CommandMessage | str
     ) -> None:
-        """Begin a command; its answer comes when its calendar's reply does."""
+        """Start a command; it is answered on its calendar's reply."""
         context = self._context
         running = self._running
         if running is None:
@@ -506,7 +507,7 @@ class Conversation:
         self._watcher.writer.answer(error_frame(identifier, found, topic))
 
     def _strike(self, error: InvalidRequest, text: str | None) -> None:
-        """Refuse a frame; three that not even an id can be read of are too many."""
+        """Refuse a frame; the third one without a readable id closes the connection."""
         identifier = _id_of(text)
         self._refuse(identifier, error)
         if identifier is None and self._watcher.strike():
@@ -526,7 +527,7 @@ def _is_too_long(text: str) -> bool:
 
 
 def _id_of(text: str | None) -> Identifier:
-    """The id of a message that is wrong in some other way; None if it has none."""
+    """The id of an otherwise invalid message; None if it has none."""
     try:
         return _IDENTIFIED.decode(text or "").id
     except (MsgspecError, UnicodeError, RecursionError):

@@ -1,8 +1,8 @@
 """Who is signed in on a connection: sign-in, refresh, change of person, sign-out.
 
-A connection outlives its sessions. Public topics stay over every change of person;
-private ones end with the session that they were had in, before anything else is
-answered. What was asked in one session is not answered in the next: see ``number``.
+A connection outlives its sessions. Public topics stay at a change of person; private
+ones end with their session, before anything else is answered. A request of one session
+is not answered in the next: see ``number``.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Owner:
 
     def __init__(self, hub: Hub, persons: PersonCounts, watcher: Watcher) -> None:
         self.number = 0
-        """Which session this is; a refresh does not begin another."""
+        """The number of the session; a refresh does not start a new one."""
         self._hub = hub
         self._persons = persons
         self._watcher = watcher

@@ -30,9 +30,9 @@ from gateway.wire.errors import Forbidden
 from gateway.wire.problems import of_error
 
 ASKED_AT_ONCE: Final = 64
-"""Readers that are checked at a time; the others wait, off their topics."""
+"""Readers checked at a time; the rest wait, off their topics."""
 ATTEMPTS_MAX: Final = 10
-"""Checks that fail for want of an answer before the topic ends; about half a minute."""
+"""Unanswered checks before the topic ends; about half a minute."""
 
 log = structlog.get_logger("slotcast.live")
 
@@ -104,7 +104,7 @@ class Permits:
         self._news.set()
 
     async def run(self) -> None:
-        """Ask after those who were taken off, until cancelled."""
+        """Check readers that were taken off, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await self._news.wait()
@@ -114,7 +114,7 @@ class Permits:
                     tasks.create_task(self._let_on_again(reader))
 
     async def review(self) -> None:
-        """Check all watchers that may have lost their right unnoticed."""
+        """Check all watchers whose right may have ended unnoticed."""
         readers = [
             reader
             for provider in self._hub.index.providers.values()

@@ -1,4 +1,4 @@
-"""One live connection and all that belongs to it, without a task of its own.
+"""One live connection and its parts, without a task of its own.
 
 What can be answered at once is; only what has to wait (a right to be looked up, a topic
 to be read) runs as a task, and ends with the connection.
@@ -68,7 +68,7 @@ class SocketSession:
         context.hub.writable(self._watcher, context.clock.now())
 
     def closed(self, code: int) -> None:
-        """We close it."""
+        """The server closes the connection."""
         self._limits.context.hub.tally.closes[code] += 1
 
     def ended(self) -> None:

@@ -1,7 +1,7 @@
 """Topics as Server-Sent Events, ``GET /v1/stream?topics=…``: the socket's frames.
 
-For clients that can only read. ``id:`` carries where all topics stand, so that a
-browser that comes back with ``Last-Event-ID`` goes on where it was.
+For clients that can only read. ``id:`` has the positions of all topics, so that a
+browser that reconnects with ``Last-Event-ID`` resumes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class LiveStream:
         self._random = random
 
     async def __call__(self, request: Request) -> Response:
-        """One stream, or a problem that says why there is none."""
+        """One stream, or a problem."""
         if request.method == "HEAD":
             return Response(media_type="text/event-stream", headers=_HEADERS)
         address = request.client.host if request.client else ""
@@ -189,7 +189,7 @@ def _event(frame: Frame, stands: dict[str, Position]) -> bytes:
 
 
 def _since(cursor: str | None) -> dict[str, Position]:
-    """Where the client stands; a cursor that is not ours means: nowhere."""
+    """The client's positions; empty for an invalid cursor."""
     if not cursor or len(cursor) > _CURSOR_CHARACTERS_MAX:
         return {}
     try:

@@ -1,11 +1,11 @@
-"""Room for topics: which may be kept, for whom, and how many.
+"""Limits on kept topics: which, for whom, and how many.
 
-What fills a process is not its watchers but how many different topics are kept current,
-so that is what is bounded, in four ways:
+A process's cost is not its watchers but the number of distinct topics kept current, so
+that is bounded, in four ways:
 
 1. Only weeks that a calendar could offer: from the last one to the longest horizon.
-2. Each topic is charged to the address, and the person, that asked for it first; both
-   have a cap. A topic that others keep alive stays charged.
+2. Each topic is charged to the address and the person that subscribed first; both have
+a cap. It stays charged while other subscribers keep it alive.
 3. A part of the process's topics is kept for ``me`` and ``schedule/…``.
 4. When there is no room, the topic unwatched for longest is dropped first.
 """
@@ -54,7 +54,7 @@ def check_week(name: TopicName, now: Millis) -> None:
 
 
 class TopicRoom:
-    """Lets topics in, and counts who asked for them."""
+    """Admits topics, and counts them per payer."""
 
     def __init__(self, hub: Hub, settings: LiveSettings, clock: Clock) -> None:
         self.counts: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Topics and their watchers: who gets which frame, and when; pure.
+"""Topics and their watchers: which frame goes to which watcher, and when; pure.
 
 Begin with hub.py; topic.py is one topic, delivery.py and coalescing.py decide what
 each watcher is sent.

@@ -1,11 +1,11 @@
-"""When a topic may speak again: at once when all is quiet, less often under load.
+"""When a topic may send again: at once when idle, less often under load.
 
-The first change of a topic goes at once. The next ones wait until the topic's window is
-over and then go as one delta, which tells only what is different in the end. A window
-is a multiple of what the topic's fan-out costs, so no topic takes more than its share
-of a core, and of what everything that waits to be written will take, so all of them
-slow down together when the machine is full. Those whose windows are over go in the
-order in which that was, so none is passed over.
+The first change of a topic goes at once. The next ones wait until the topic's window
+ends and are then sent as one delta, with only the final differences. A window is a
+multiple of what the topic's fan-out costs, so no topic takes more than its share of a
+core, and of what everything that waits to be written will take, so all of them slow
+down together when the machine is full. Topics are served in the order in which their
+windows end, so none starves.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from gateway.live.topics.topic import Board
 
 SHARE: Final = 2
-"""A window is so many times the work: half of a core is the most a topic takes."""
+"""Window as a multiple of the work: a topic takes at most half of a core."""
 WINDOW_MS_MAX: Final = 500
-"""However busy, every watcher sees what is current twice a second."""
+"""Longest window: every watcher gets the current state at least twice a second."""
 
 
 class Load(Protocol):
@@ -63,12 +63,12 @@ class Pace:
         return len(self._due)
 
     def window_ms(self, watchers: int) -> int:
-        """For how long a topic with so many watchers is silent after it spoke."""
+        """The window of a topic with this many watchers, in seconds."""
         work_s = watchers * self.load.write_s + self.load.backlog_s
         return min(WINDOW_MS_MAX, int(1000 * SHARE * work_s))
 
     def is_open(self, board: Board, now: Millis) -> bool:
-        """Whether a topic may speak now. A clock that was set back closes nothing."""
+        """Whether a topic may send now. A clock that was set back blocks nothing."""
         spoke = board.spoke_at
         return not spoke <= now < spoke + self.window_ms(len(board.watchers))
 
@@ -79,7 +79,7 @@ class Pace:
         self.wake()
 
     def take_due(self, now: Millis) -> Iterator[Board]:
-        """Those whose window is over, the longest first; take as many as you like."""
+        """Topics whose window has ended, the earliest first; lazy."""
         due = self._due
         while due and not now < due[0][0] <= now + WINDOW_MS_MAX:
             yield heapq.heappop(due)[2]

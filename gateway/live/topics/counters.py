@@ -1,4 +1,4 @@
-"""What the live side counts; service.py shows it to Prometheus."""
+"""Counters of the live side; metrics.py exports them to Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames on their way to watchers: at once, or the newest state when they can take it.
+"""Sends frames to watchers: at once, or the newest state when they can take it.
 
 The loop over a topic's watchers does no encoding and makes no objects: it writes, or
 notes that a watcher is owed. Writers must not call back into the hub from ``write``.
@@ -17,7 +17,7 @@ from gateway.live.topics.topic import Board
 from gateway.live.topics.watcher import Watcher
 
 RELEASED_AT_ONCE: Final = 10_000
-"""Frames given to watchers, then others on the event loop have a turn."""
+"""Frames written before the rest of the event loop runs."""
 
 
 class TopicDelivery:
@@ -60,8 +60,8 @@ class TopicDelivery:
     def release(self, now: Millis) -> Millis | None:
         """Send what was held back and is due; when to come back, None: not needed.
 
-        After a good deal of work it stops, so that others have their turn, and is to be
-        called again at once.
+        It stops after a bounded amount of work, so that the event loop runs, and must
+        be called again at once.
         """
         written = 0
         for board in self.pace.take_due(now):
@@ -108,7 +108,7 @@ class TopicDelivery:
     def serve(
         self, board: Board, watcher: Watcher, since: Position, now: Millis
     ) -> None:
-        """Let a watcher into a topic that has content, from where it stands."""
+        """Add a watcher to a topic with content, from its position."""
         how = self.bring(board, watcher, since, now)
         board.watchers[watcher] = None
         if since != NOWHERE:
@@ -138,6 +138,9 @@ class TopicDelivery:
             self.broadcast(board, board.snapshot(), NOWHERE, now)
 
     def next_me_version(self) -> int:
-        """Versions of ``me`` are ours: they count up over all patients."""
+        """The next version of a ``me`` topic.
+
+        Counted in this process, over all patients.
+        """
         self._me_version += 1
         return self._me_version

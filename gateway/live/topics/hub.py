@@ -4,12 +4,12 @@ Sans I/O: the hub is called with what happened (a batch from a feed, a view that
 read, a socket that can be written again, a second that passed), writes frames through
 each watcher's ``Writer``, and says which topics it wants read (``take_wanted``). Rules:
 
-1. No delta is sent across a gap: who cannot chain is read again, or sent a snapshot.
+1. No delta is sent across a gap: a topic that cannot chain is read again, a watcher
+gets a snapshot.
 2. A read that began before a reset says nothing about what the reset hid.
 3. A frame is encoded once; the loop over watchers only writes.
 
-One file because these rules hold over all of it: each call may change what the next one
-is allowed to send.
+One file because these rules span all calls: each may change what the next one may send.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Hub:
     def subscribe(
         self, watcher: Watcher, name: TopicName, since: Position | None, now: Millis
     ) -> None:
-        """Let a watcher have a topic, from a position on if it has one.
+        """Subscribe a watcher to a topic, from its position if it has one.
 
         What it lacks is sent at once, or when the topic's first read is done. Asking
         again for a topic is how a client closes a gap.
@@ -108,7 +108,7 @@ class Hub:
         self.delivery.serve(board, watcher, since or NOWHERE, now)
 
     def unsubscribe(self, watcher: Watcher, wire: str, now: Millis) -> bool:
-        """Let a watcher's topic go; False if it had no such topic."""
+        """Unsubscribe a watcher; False if it had no such topic."""
         board = watcher.boards.pop(wire, None)
         if board is None:
             return False
@@ -188,8 +188,8 @@ class Hub:
     ) -> bool:
         """Take a poll's reply; ``asked`` is the cursor it was polled with.
 
-        Returns False for a reply that must not be believed: an old cursor's, or that
-        of an owner who was replaced.
+        Returns False for a reply to be ignored: of an old cursor, or of a replaced
+        owner.
         """
         state = self.index.shard(shard)
         cursor = Position(batch.epoch, batch.number)
@@ -316,7 +316,7 @@ class Hub:
         return wanted
 
     def want_again(self) -> None:
-        """All reads were broken off: those that had begun are wanted as before."""
+        """All reads were cancelled: those started are wanted again."""
         for board in self.index.boards.values():
             if board.reading:
                 self._wanted[board] = None
@@ -445,7 +445,10 @@ class Hub:
             provider.suspect = max(provider.suspect, at)
 
     def tick(self, now: Millis) -> None:
-        """A second has passed: forget, expire, and follow up suspicions."""
+        """Called every second.
+
+        Drop unwatched topics, expire, and verify suspected gaps.
+        """
         for board in list(self._idle):
             assert board.idle_since is not None
             if now - board.idle_since < FORGET_MS:

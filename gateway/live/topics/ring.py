@@ -1,4 +1,4 @@
-"""The recent frames of one topic, so that a watcher who blinked misses nothing.
+"""The recent frames of one topic, for watchers that reconnect.
 
 Entries chain: each one's ``before`` is the ``version`` of the one ahead of it. A client
 with a position inside the chain is brought up to date without asking a calendar.
@@ -41,11 +41,11 @@ class Ring:
         return len(self._entries)
 
     def append(self, entry: SentDelta) -> None:
-        """Keep the newest delta; the oldest leaves when there is no room."""
+        """Append a delta; when full, the oldest is dropped."""
         self._entries.append(entry)
 
     def clear(self) -> None:
-        """Forget all: what follows does not chain to what was."""
+        """Clear: later deltas do not chain to earlier ones."""
         self._entries.clear()
 
     def expire(self, now: Millis) -> None:

@@ -5,8 +5,8 @@ frames chain although a calendar's version also counts what other topics show. `
 is the version the content is known to be at; changes up to it are old news.
 
 While a read is in flight nothing is applied: changes wait in ``held`` (position first,
-then data), and those that the read already contains are skipped. A read that comes back
-too old, or that was overtaken by a reset, is thrown away and asked again.
+then data), and those that the read already contains are skipped. A read that is too
+old, or was overtaken by a reset, is discarded and repeated.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class MeView(Struct, frozen=True):
 
 
 TopicView = SlotsView | ScheduleView | MeView
-"""What a topic's read is answered with."""
+"""The answer to a topic's read."""
 
 HELD_MAX: Final = 1_024
 """Changes kept while a read is in flight; more means that it is read again."""
@@ -69,7 +69,10 @@ class Held(Struct, frozen=True):
 
 
 class Board:
-    """One topic's content and position. The hub decides when, this decides what."""
+    """One topic's content and position.
+
+    The hub decides when to send, this class what.
+    """
 
     __slots__ = (
         "_merged",
@@ -112,7 +115,7 @@ class Board:
         self.asked: dict[Callable[[Problem | None], None], None] = {}
         """Called once with whether the topic exists."""
         self.payers: tuple[str, ...] = ()
-        """To whom the topic is charged; see room.py."""
+        """The payer of the topic; see sessions/topic_limits.py."""
         self.reading = False
         self.again = False
         self.need = NOWHERE
@@ -153,12 +156,12 @@ class Board:
         self.held.append(Held(position, rows))
 
     def take_held(self) -> Sequence[Held]:
-        """The changes that waited, in order; from now on there are none."""
+        """Take the held changes, in order."""
         held, self.held = self.held, []
         return held
 
     def begin(self, position: Position, rows: Rows) -> None:
-        """Show this, whatever was shown before: earlier frames chain no more."""
+        """Replace the content: earlier frames do not chain any more."""
         self.epoch, self.version = position.epoch, position.version
         self.floor = position.version
         self.rows = rows
@@ -211,7 +214,7 @@ class Board:
         return [row for row in self.rows.values() if isinstance(row, HoldView)]
 
     def pend(self, version: int, rows: Rows) -> None:
-        """Hold a change back; of two about the same thing the newer one counts."""
+        """Hold a change back; a newer one replaces an older one of the same item."""
         pending = self.pending
         for key, row in rows.items():
             old = pending.get(key)
@@ -234,7 +237,7 @@ class Board:
         return version, rows
 
     def advance(self, version: int, rows: Rows, now: Millis) -> Frame:
-        """Apply news, and make the delta that tells it."""
+        """Apply changes, and make their delta."""
         before = self.version
         self._apply(rows)
         self.version = version

@@ -1,4 +1,4 @@
-"""One live connection, as the hub sees it: what it watches, and what it still owes.
+"""One live connection in the hub: its topics, and the frames owed to it.
 
 A watcher that cannot take bytes is owed nothing but the newest state: its topics
 become *dirty* with the position it last saw, no frame is queued, and when it takes
@@ -92,7 +92,7 @@ class Watcher:
         return self.caller.subject if self.caller else ""
 
     def owe(self, board: Board, position: Position, now: Millis) -> None:
-        """A frame could not be taken: remember where this watcher stands."""
+        """A frame could not be written: remember the watcher's position."""
         if position == NOWHERE:
             self.dirty[board] = position
         else:

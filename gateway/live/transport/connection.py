@@ -1,17 +1,17 @@
 """One live connection after its handshake: small, without a task, and a ``Writer``.
 
-uvicorn's connection and the application's calls are thirty kilobytes, for they are made
-for anything that can be said over a socket. Once hands are shaken a watcher needs the
-transport, a row of finished frames, and a listener for its messages. So the
-transport is given to this class (uvicorn_protocol.py), and the rest is released.
+uvicorn's connection and the application's calls take thirty kilobytes, since they are
+made for any use of a socket. After the handshake a watcher needs only the transport, a
+queue of finished frames, and a listener for its messages. So the transport is given to
+this class (uvicorn_protocol.py), and the rest is released.
 
 A frame of ours is finished when it is made (frames.py) and goes straight to the
 transport; all that concerns one connection in one turn of the event loop leaves in one
 write, which is most of what a message costs. What makes that safe: a whole,
 unfragmented data frame changes no state of a connection without extensions.
 
-One file because what is said, heard and closed on a connection are states of the same
-few fields: an object for each would cost memory once per watcher.
+One file because sending, receiving and closing share the same few fields: an object for
+each would cost memory per watcher.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ log = structlog.get_logger("slotcast.live")
 
 
 class LiveConnection(asyncio.BufferedProtocol):
-    """A transport, a row of frames, and a listener.
+    """A transport, a queue of frames, and a listener.
 
     Bytes are received into a buffer that all connections share, so that no client has
     more read at once than it holds. What was read and not yet parsed is ``_unread``;
@@ -283,7 +283,10 @@ class LiveConnection(asyncio.BufferedProtocol):
         if self._reading_on is not None:
             self._reading_on.cancel()
             self._reading_on = None
-        listener, self._listener = self._listener, None  # no circle: freed at once
+        listener, self._listener = (
+            self._listener,
+            None,
+        )  # no reference cycle: freed at once
         if listener is not None:
             listener.ended()
 
@@ -453,7 +456,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         self.receive(text)
 
     def receive(self, text: str | None) -> None:
-        """Hear a message: one in a turn.
+        """Handle a message: one per iteration of the event loop.
 
         So answers leave between them, and one client cannot delay the others. Messages
         that came with it wait, and reading with them.

@@ -1,9 +1,8 @@
-"""Reading what clients send, without a parser for each connection.
+"""Parses clients' messages without a parser per connection.
 
-A watcher says something now and then, and a parser that waits for it is kilobytes. One
-that stands between two messages knows nothing of its connection, so a few serve all:
-a connection borrows one for the bytes that came, and keeps it only in the middle of a
-frame or of a fragmented message.
+Watchers send rarely, and an idle parser costs kilobytes. Between two messages a parser
+has no state of its connection, so a few serve all: a connection borrows one for the
+bytes that came, and keeps it only in the middle of a frame or of a fragmented message.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ except ImportError:  # as websockets does where its extension was not compiled
     from websockets.utils import apply_mask
 
 IDLE_MAX: Final = 16
-"""Parsers that wait to be borrowed."""
+"""Idle parsers kept in the pool."""
 READ_BYTES_MAX: Final = 16 * 1024
 """Read from one connection at a time; others have their turn before more is."""
 PIECE_BYTES: Final = 256

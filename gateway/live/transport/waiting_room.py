@@ -61,7 +61,7 @@ class WaitingRoom:
         self._is_due = False
 
     def request_admission(self, enter: Callable[[], None]) -> QueuePlace | None:
-        """Let ``enter`` be called in a later turn; None if it never will be."""
+        """Queue ``enter`` for a later iteration; None if the connection is refused."""
         if self.is_shut():
             self.admission.tally.shut_out += 1
             return None
@@ -87,7 +87,7 @@ class WaitingRoom:
             self.admission.gave_up()
 
     async def pass_through(self) -> int:
-        """Wait one's turn: 0 when it has come, else when to come again, in seconds."""
+        """Wait for admission: 0 when admitted, else the seconds until a retry."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         ticket = self.request_admission(
             lambda: None if turn.done() else turn.set_result(None)
@@ -156,7 +156,7 @@ class WaitingConnection(asyncio.Protocol):
         self._ticket: QueuePlace | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The transport is ours for now."""
+        """Take the transport until admission."""
         self._transport = cast("asyncio.Transport", transport)
         self._connections.add(self)
 
@@ -179,7 +179,7 @@ class WaitingConnection(asyncio.Protocol):
             self._waiting_room.give_up(self._ticket)
 
     def shutdown(self) -> None:
-        """Refuse: there is no room, or the server stops."""
+        """Refuse: the waiting room is full, or the server stops."""
         if self._transport is not None and not self._transport.is_closing():
             seconds = self._waiting_room.admission.come_again_s()
             self._transport.write(_REFUSAL % seconds)

@@ -1,8 +1,8 @@
 """The order in which connections with something to send are written.
 
-A topic with ten thousand watchers must not keep one with ten waiting: each frame's
-receivers stand in a queue of their own, and the queues take turns. Answers, which
-clients wait for, go first. After some writes other work on the event loop has its turn.
+A topic with ten thousand watchers must not delay one with ten: each frame's receivers
+form a queue, and the queues are served round-robin. Answers go first. After a bounded
+number of writes other work on the event loop runs.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import structlog
 from gateway.live.transport.parsers import READ_BYTES_MAX, ParserPool
 
 WRITES_AT_ONCE: Final = 250
-"""Then others on the event loop have a turn; about two milliseconds."""
+"""Writes per iteration of the event loop; about two milliseconds."""
 LANE_WRITES: Final = 50
-"""Then the next lane has its turn."""
+"""Writes from one queue before the next."""
 _LEARNING: Final = 0.1
 _WRITE_S: Final = 1e-5
-"""Of one write, as long as nothing else is known."""
+"""Assumed seconds of one write, before any is measured."""
 _NO_FRAME: Final = object()
 
 log = structlog.get_logger("slotcast.live")
