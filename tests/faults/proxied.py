@@ -6,15 +6,15 @@ import json
 import socket
 import subprocess
 import sys
-from types import TracebackType
 from typing import Any
 
 from tests.fixtures.server import ROOT
+from tests.fixtures.thrown_away import ThrownAway
 
 ANSWER_S = 10.0
 
 
-class ProxyProcess:
+class ProxyProcess(ThrownAway):
     """``python -m tests.faults.proxy``; as a context manager it ends with the block."""
 
     def __init__(
@@ -73,14 +73,3 @@ class ProxyProcess:
                 process.stdin.close()
                 process.wait(10)
             self._process = None
-
-    def __enter__(self) -> ProxyProcess:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
