@@ -37,7 +37,7 @@ def header_line(name: bytes, value: bytes) -> bytes:
     return b"%b: %b\r\n" % (name.lower(), value)
 
 
-class Answer(RequestResponseCycle):
+class AnswerCycle(RequestResponseCycle):
     """One request and its answer."""
 
     _head: Any = None

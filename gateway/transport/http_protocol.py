@@ -31,7 +31,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
-from gateway.transport.answers import Answer
+from gateway.transport.answers import AnswerCycle
 from gateway.transport.connections import HttpConnections
 from gateway.transport.unframed import Unframed
 from gateway.wire.addresses import network_of
@@ -339,7 +339,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
         scope["raw_path"] = self.root_path.encode("ascii") + address.path
         scope["query_string"] = address.query or b""
-        self.cycle = Answer(
+        self.cycle = AnswerCycle(
             scope=scope,
             transport=self.transport,
             flow=self.flow,

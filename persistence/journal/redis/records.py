@@ -25,7 +25,7 @@ EVENT = b"e"
 """The field of an event; a marker, written when a shard is opened, has another."""
 
 
-class Entry(Struct, frozen=True):
+class StreamEntry(Struct, frozen=True):
     """An event as it is in the stream."""
 
     epoch: int
@@ -60,18 +60,18 @@ def datas_of(after_seq: int, events: Iterable[Event]) -> list[bytes]:
     return [data_of(seq, event) for seq, event in enumerate(events, after_seq + 1)]
 
 
-def entries_of(reply: Any) -> list[Entry]:
+def entries_of(reply: Any) -> list[StreamEntry]:
     """The events of an XRANGE reply, without the markers."""
     entries = []
     for name, fields in reply:
         if fields[0] == EVENT:
             epoch, seq = position_of(name)
-            entries.append(Entry(epoch, seq, fields[1]))
+            entries.append(StreamEntry(epoch, seq, fields[1]))
     return entries
 
 
 def records_of(
-    shard: ShardId, after_seq: int, entries: Sequence[Entry]
+    shard: ShardId, after_seq: int, entries: Sequence[StreamEntry]
 ) -> list[Record]:
     """The events, checked: whole, and following ``after_seq`` without a gap.
 
@@ -90,7 +90,7 @@ def records_of(
     return records
 
 
-def event_of(shard: ShardId, entry: Entry) -> Event:
+def event_of(shard: ShardId, entry: StreamEntry) -> Event:
     """The event of an entry. Raises JournalCorrupt: it is damaged."""
     payload = entry.data[_CRC.size :]
     crc = crc32c(payload, crc32c(_SEQ.pack(entry.seq)))

@@ -17,7 +17,7 @@ from actors.domain.ids import Millis, ShardId
 from actors.errors import JournalCorrupt, JournalFull, JournalUnavailable
 from actors.ports import Record
 from persistence.journal.redis.records import (
-    Entry,
+    StreamEntry,
     entries_of,
     entry_id,
     event_of,
@@ -54,7 +54,7 @@ class RedisTail:
         """Durable records after ``after_seq``, at most ``limit``; see the port."""
         stream = self._keys.of(shard).stream
         start = await self._start(shard, after_seq)
-        entries: list[Entry] = []
+        entries: list[StreamEntry] = []
         while len(entries) < limit:
             count = min(limit - len(entries), READ_AT_ONCE)
             reply = await self._store.ask(
@@ -151,7 +151,7 @@ class RedisTail:
             raise JournalCorrupt(f"shard {shard}: no epoch holds seq {seq}")
         return int(reply[0])
 
-    async def _oldest(self, shard: ShardId) -> Entry | None:
+    async def _oldest(self, shard: ShardId) -> StreamEntry | None:
         start: str = "-"
         while True:
             reply = await self._store.ask(
@@ -172,7 +172,7 @@ class RedisTail:
                 return entry.seq - 1
         return stop
 
-    async def _raw(self, shard: ShardId, first: int, stop: int) -> list[Entry]:
+    async def _raw(self, shard: ShardId, first: int, stop: int) -> list[StreamEntry]:
         start = entry_id(await self._epoch_of(shard, first), first)
         end = entry_id(await self._epoch_of(shard, stop), stop)
         stream = self._keys.of(shard).stream

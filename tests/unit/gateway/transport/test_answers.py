@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from gateway.transport.answers import Answer
+from gateway.transport.answers import AnswerCycle
 
 DATE = [(b"date", b"Mon, 30 Nov 2026 00:00:00 GMT")]
 
@@ -84,7 +84,7 @@ async def test_the_same_bytes_as_without(
 ) -> None:
     """Whatever the application says; and the connection ends where it would."""
     wires = Wire(), Wire()
-    for wire, kind in zip(wires, (Answer, RequestResponseCycle), strict=True):
+    for wire, kind in zip(wires, (AnswerCycle, RequestResponseCycle), strict=True):
         cycle = a_cycle(kind, wire, method=method, keep_alive=keep_alive)
         for message in messages:
             await cycle.send(dict(message))
@@ -98,7 +98,7 @@ async def test_the_same_bytes_as_without(
 async def test_head_and_body_are_one_write() -> None:
     """An answer that says its length is one piece, hence one packet."""
     wire = Wire()
-    cycle = a_cycle(Answer, wire)
+    cycle = a_cycle(AnswerCycle, wire)
     await cycle.send(start(200, LENGTH))
     assert wire.written == []
     await cycle.send(body(b"abc"))
@@ -112,7 +112,7 @@ async def test_a_header_cannot_carry_another(header: tuple[bytes, bytes]) -> Non
     """It is an error, and nothing of the answer leaves; each time again."""
     for _ in range(2):
         wire = Wire()
-        cycle = a_cycle(Answer, wire)
+        cycle = a_cycle(AnswerCycle, wire)
         await cycle.send(start(200, LENGTH, header))
         with pytest.raises(RuntimeError):
             await cycle.send(body(b"abc"))
@@ -122,7 +122,7 @@ async def test_a_header_cannot_carry_another(header: tuple[bytes, bytes]) -> Non
 @pytest.mark.parametrize("content", [b"ab", b"abcd"])
 async def test_a_length_that_is_not_the_bodys_is_an_error(content: bytes) -> None:
     """As ever: else the next answer would begin in the middle of this one."""
-    cycle = a_cycle(Answer, Wire())
+    cycle = a_cycle(AnswerCycle, Wire())
     await cycle.send(start(200, LENGTH))
     with pytest.raises(RuntimeError):
         await cycle.send(body(content))
@@ -137,14 +137,14 @@ async def test_an_application_that_fails_after_its_head_is_answered_for() -> Non
 
     wire = Wire()
     logger = SimpleNamespace(error=lambda *_args, **_named: None)
-    await a_cycle(Answer, wire, logger=logger).run_asgi(failing)
+    await a_cycle(AnswerCycle, wire, logger=logger).run_asgi(failing)
     assert b"".join(wire.written).startswith(b"HTTP/1.1 500 ")
 
 
 async def test_a_client_that_has_left_gets_nothing() -> None:
     """No bytes are written to a connection that is gone."""
     wire = Wire()
-    cycle = a_cycle(Answer, wire)
+    cycle = a_cycle(AnswerCycle, wire)
     await cycle.send(start(200, LENGTH))
     cycle.disconnected = True
     await cycle.send(body(b"abc"))
