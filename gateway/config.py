@@ -145,6 +145,10 @@ class GatewayConfig:
     cell_minutes: int = 5
     """The cell of the site's grid, which lengths in rules are multiples of."""
 
+    lists_believed_s: float = 0.5
+    """How long lists show what the read model and the calendars have just said;
+    changes made at this gateway are shown at once. 0: they are read each time."""
+
     soonest_providers_max: int = 1_000
     """``sort=soonest`` considers this many matches, in the directory's order."""
 

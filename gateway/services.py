@@ -8,6 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actors.domain.messages.commands import (
+    Command,
+    RegisterProvider,
+    SetAvailability,
+    SetRetired,
+)
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator
 from gateway.access.trail import AuditTrail
@@ -20,9 +26,14 @@ from gateway.config import GatewayConfig, GatewayPorts
 from gateway.holds.service import HoldService
 from gateway.http.limits import RateLimits
 from gateway.metrics.metrics import GatewayMetrics
+from gateway.providers.kept_directory import KeptDirectory
+from gateway.providers.next_free import NextFree
 from gateway.providers.search import ProviderSearch
 from gateway.providers.service import ProviderService
 from gateway.shared_state import Shared
+
+LISTED = (RegisterProvider, SetAvailability, SetRetired)
+"""Commands that change what lists show, beside the next free start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +75,16 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
     commitments = Commitments(ports, config, commands.recent, shared.hold_exchange)
     commands.on_visit = commitments.note_visit
     commands.on_hold = commitments.note_hold
-    clinics = ClinicService(ports.directory, access)
+    directory = KeptDirectory(ports.directory, config.lists_believed_s)
+    next_free = NextFree(ports.calendars, ports.links, config.lists_believed_s)
+
+    def on_command(command: Command) -> None:
+        next_free.changed(command.provider_id)
+        if isinstance(command, LISTED):
+            directory.edited()
+
+    commands.on_command = on_command
+    clinics = ClinicService(directory, access)
     return Services(
         metrics=metrics,
         authenticator=Authenticator(config, ports.clock, shared.revoked),
@@ -89,9 +109,8 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
             cell_minutes=config.cell_minutes,
         ),
         search=ProviderSearch(
-            ports.directory,
-            ports.calendars,
-            ports.links,
+            directory,
+            next_free,
             soonest_max=config.soonest_providers_max,
         ),
     )

@@ -40,7 +40,8 @@ class Stamp(TypedDict):
 class Commands:
     """Stamps commands, sends them to calendars, times them, and notes their answers.
 
-    ``on_visit`` and ``on_hold`` are called with every booking and hold in an answer.
+    ``on_visit`` and ``on_hold`` are called with every booking and hold in an answer,
+    ``on_command`` with every command that was answered, or may have been done.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Commands:
         self.recent = RecentBookings()
         self.on_visit: Callable[[BookingView], None] = lambda _view: None
         self.on_hold: Callable[[HoldView], None] = lambda _view: None
+        self.on_command: Callable[[Command], None] = lambda _command: None
         self._calendars = calendars
         self._clock = clock
         self._timeout_ms = int(timeout_s * 1000)
@@ -103,6 +105,7 @@ class Commands:
             answer = await self._calendars.ask(command)
         finally:
             self._observe(type(command).__name__, perf_counter() - began)
+            self.on_command(command)
         if isinstance(answer, BookingView):
             self.recent.note(answer)
             self.on_visit(answer)

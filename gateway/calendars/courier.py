@@ -20,7 +20,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.domain.ids import Minute, ProviderId, ShardId
+from actors.domain.ids import Minute, ProviderId, ShardId, VisitTypeId
 from actors.domain.messages.answers import NextFreeView, Reply
 from actors.domain.messages.commands import CommandBase
 from actors.domain.messages.reads import ReadNextFree, ReadPositions
@@ -119,10 +119,12 @@ class Courier:
             raise CalendarRecovering("ask for positions shard by shard")
         asked = [self._ask(shard, part) for shard, part in parts.items()]
         starts: dict[ProviderId, Minute | None] = {}
+        kinds: dict[ProviderId, VisitTypeId] = {}
         for view in await asyncio.gather(*asked):
             if isinstance(view, NextFreeView):
                 starts.update(view.starts)
-        return NextFreeView(starts)
+                kinds.update(view.visit_types)
+        return NextFreeView(starts, kinds)
 
     async def _ask(self, shard: ShardId, request: Request) -> Reply:
         if self._closed:

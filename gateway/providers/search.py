@@ -8,29 +8,20 @@ move.
 
 from __future__ import annotations
 
-import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from actors.domain.ids import Minute, ProviderId, ShardId, VisitTypeId
-from actors.domain.messages.answers import NextFreeView
-from actors.domain.messages.reads import ReadNextFree
-from actors.errors import Unavailable
-from actors.ports import Calendars, ShardLinks
+from actors.domain.ids import ProviderId
 from care.readmodel import Directory, ProviderQuery
+from gateway.providers.next_free import NextFree, Starts
 from gateway.providers.schemas import ProviderItem, ProviderList, provider_item
-from gateway.wire.errors import FieldError, InvalidRequest, accepted
+from gateway.wire.errors import FieldError, InvalidRequest
 
 _NEVER: Final = 1 << 62
-_ASKED_AT_ONCE: Final = 250
-"""Providers per request: the shard answers between batches and must not stall."""
 _CURSOR: Final = msgspec.json.Decoder(tuple[int, str])
 
-Starts = Mapping[ProviderId, tuple[Minute | None, VisitTypeId | None]]
-"""The soonest free start of each provider, and its visit type."""
 _NOTHING: Final = (None, None)
 
 
@@ -40,14 +31,12 @@ class ProviderSearch:
     def __init__(
         self,
         directory: Directory,
-        calendars: Calendars,
-        links: ShardLinks,
+        next_free: NextFree,
         *,
         soonest_max: int,
     ) -> None:
         self._directory = directory
-        self._calendars = calendars
-        self._links = links
+        self._next_free = next_free
         self._soonest_max = soonest_max
 
     async def by_name(
@@ -66,7 +55,7 @@ class ProviderSearch:
             raise _bad_cursor() from None
         # A page without some of its starts is better than no page.
         ids = [listing.provider_id for listing in listings]
-        starts = await self._next_free(ids, forgive=True)
+        starts = await self._next_free.of(ids, forgive=True)
         items = [
             provider_item(listing, *starts.get(listing.provider_id, _NOTHING))
             for listing in listings
@@ -84,7 +73,7 @@ class ProviderSearch:
         """
         shown = _read_cursor(cursor)
         ids = await self._directory.ids(query, limit=self._soonest_max)
-        starts = await self._next_free(ids, forgive=False)
+        starts = await self._next_free.of(ids, forgive=False)
         order = sorted(
             place
             for place in ((_start(starts, provider), provider) for provider in ids)
@@ -100,35 +89,6 @@ class ProviderSearch:
             if provider in listings
         ]
         return ProviderList(items, _cursor(page[-1]) if len(order) > limit else None)
-
-    async def _next_free(
-        self, provider_ids: Sequence[ProviderId], *, forgive: bool
-    ) -> Starts:
-        shards: dict[ShardId, list[ProviderId]] = {}
-        for provider in provider_ids:
-            shards.setdefault(self._links.shard_of(provider), []).append(provider)
-        questions = [
-            tuple(asked[at : at + _ASKED_AT_ONCE])
-            for asked in shards.values()
-            for at in range(0, len(asked), _ASKED_AT_ONCE)
-        ]
-        answers = await asyncio.gather(
-            *(self._ask(question, forgive=forgive) for question in questions)
-        )
-        return {provider: start for part in answers for provider, start in part.items()}
-
-    async def _ask(
-        self, provider_ids: tuple[ProviderId, ...], *, forgive: bool
-    ) -> Starts:
-        try:
-            reply = await self._calendars.ask(ReadNextFree(provider_ids))
-        except Unavailable:
-            if forgive:
-                return {}
-            raise
-        view = accepted(reply, NextFreeView)
-        kinds = view.visit_types
-        return {one: (start, kinds.get(one)) for one, start in view.starts.items()}
 
 
 def _start(starts: Starts, provider: ProviderId) -> int:

@@ -86,7 +86,9 @@ async def clients() -> AsyncIterator[tuple[Api, list[Client]]]:
     """A gateway with its log lines, and connections to it."""
     with tempfile.TemporaryDirectory() as folder:
         log_to(Path(folder) / "gateway.log", "info")
-        async with open_api(log_requests=True, visits_per_person=0) as api:
+        async with open_api(
+            log_requests=True, visits_per_person=0, lists_believed_s=0.5
+        ) as api:
             for number in range(1, PROVIDERS + 1):
                 await api.add_provider(number)
             await api.project()

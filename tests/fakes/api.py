@@ -37,7 +37,10 @@ from tests.fakes.jobs import MemoryJobs
 from tests.fakes.openapi_checker import OpenApiChecker
 
 KEY = b"a key for tests, 32 bytes or more"
-CONFIG = GatewayConfig(token_keys=(KEY,), rate_limited=False, log_requests=False)
+CONFIG = GatewayConfig(
+    token_keys=(KEY,), rate_limited=False, log_requests=False, lists_believed_s=0
+)
+"""Lists are read each time: tests change calendars and read models behind gateways."""
 CLINIC = "cln_1"
 
 
