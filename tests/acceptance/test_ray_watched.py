@@ -16,7 +16,7 @@ import pytest
 from websockets.sync.client import connect
 
 from cluster.own_ray.parts import kind_of
-from tests.fixtures.server import ServerProcess
+from tests.fixtures.server import ServerProcess, http_get
 
 pytestmark = pytest.mark.acceptance
 BACK_S = 120.0
@@ -72,12 +72,12 @@ def part(server: ServerProcess, kind: str) -> psutil.Process:
 def free_slots(server: ServerProcess) -> Iterator[dict[str, str]]:
     """Slots to book, each once: what the line of the welcome shows of each doctor."""
     url = httpx.URL(server.line_to_try())
-    listed = httpx.get(f"{server.url}/v1/providers", params={"limit": 100}).json()
+    listed = http_get(f"{server.url}/v1/providers", params={"limit": 100}).json()
     for provider in listed["items"]:
         path = f"/v1/providers/{provider['provider_id']}"
-        types = httpx.get(f"{server.url}{path}").json()["visit_types"]
+        types = http_get(f"{server.url}{path}").json()["visit_types"]
         query = {**url.params, "visit_type": types[0]["visit_type"]}
-        shown = httpx.get(f"{server.url}{path}/slots", params=query).json()
+        shown = http_get(f"{server.url}{path}/slots", params=query).json()
         for slot in shown["slots"]:
             if slot["state"] == "free":
                 yield {

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -18,7 +17,15 @@ from websockets.sync.client import ClientConnection, connect
 from actors.domain.zone_data import EDITION
 from cluster.own_ray.parts import kind_of
 from tests.fixtures.reserved import free_port
-from tests.fixtures.server import ROOT, ServerProcess, run_command
+from tests.fixtures.server import (
+    ROOT,
+    ServerProcess,
+    book,
+    clean_environment,
+    free_slot,
+    http_get,
+    run_command,
+)
 
 pytestmark = pytest.mark.acceptance
 RAYS_AGENTS = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}
@@ -32,14 +39,6 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
         yield made
 
 
-def free_slot(server: ServerProcess) -> tuple[str, str, str]:
-    """Provider, visit type and start of a free slot, by the line of the welcome."""
-    answer = httpx.get(server.line_to_try()).raise_for_status().json()
-    starts = [slot["start"] for slot in answer["slots"] if slot["state"] == "free"]
-    assert starts, "the line to try shows a free slot"
-    return answer["provider_id"], answer["visit_type"], starts[-1]
-
-
 def heard_until_closed(live: ClientConnection) -> tuple[list[Any], int]:
     """Every frame up to the end of the connection, and its close code."""
     frames: list[Any] = []
@@ -50,36 +49,20 @@ def heard_until_closed(live: ClientConnection) -> tuple[list[Any], int]:
             return frames, closed.rcvd.code if closed.rcvd else 0
 
 
-def book(server: ServerProcess, key: str) -> dict[str, str]:
-    """A booking by pat_7 of a free slot, acknowledged."""
-    provider, visit_type, start = free_slot(server)
-    answer = httpx.post(
-        f"{server.url}/v1/bookings",
-        json={"provider_id": provider, "visit_type": visit_type, "start": start},
-        headers={
-            "Authorization": f"Bearer {server.token('patient', 'pat_7')}",
-            "Idempotency-Key": key,
-        },
-    )
-    assert answer.status_code == 201, answer.text
-    body: dict[str, str] = answer.json()
-    return body
-
-
 def test_a_first_start_shows_a_region_and_a_stop_leaves_no_process(
     server: ServerProcess,
 ) -> None:
     """Sixty providers, working tokens and curl line; Ctrl-C: bye, 0, nothing left."""
     server.start()
-    listed = httpx.get(f"{server.url}/v1/providers", params={"limit": 100}).json()
+    listed = http_get(f"{server.url}/v1/providers", params={"limit": 100}).json()
     assert len(listed["items"]) == 60
     assert len({item["clinic"]["time_zone"] for item in listed["items"]}) == 12
-    assert httpx.get(f"{server.url}/readyz").status_code == 200
+    assert http_get(f"{server.url}/readyz").status_code == 200
     free_slot(server)
     tokens = [line.strip() for line in server.output.splitlines() if "eyJ" in line]
     patient, doctor, _admin = ({"Authorization": f"Bearer {one}"} for one in tokens)
-    assert httpx.get(f"{server.url}/v1/bookings", headers=patient).status_code == 200
-    assert httpx.get(f"{server.url}/v1/bookings", headers=doctor).status_code in {
+    assert http_get(f"{server.url}/v1/bookings", headers=patient).status_code == 200
+    assert http_get(f"{server.url}/v1/bookings", headers=doctor).status_code in {
         200,
         403,
     }
@@ -114,7 +97,7 @@ def test_a_killed_server_leaves_nothing_behind_and_loses_nothing(
     doctor = {
         "Authorization": f"Bearer {server.token('doctor', booked['provider_id'])}"
     }
-    found = httpx.get(
+    found = http_get(
         f"{server.url}/v1/bookings/{booked['booking_id']}", headers=doctor
     ).json()
     assert found["status"] == "booked"
@@ -141,7 +124,7 @@ def test_tools_work_beside_a_running_server(server: ServerProcess) -> None:
     again = server.json("import", "practices", sample, "--providers-per-clinic", "2")
     assert (again["new"], again["changed"], again["same"]) == (0, 0, 3)
     assert again["providers"] == {"new": 0, "changed": 0, "same": 6}
-    assert httpx.get(f"{server.url}/v1/providers/prv_X90001_1").status_code == 200
+    assert http_get(f"{server.url}/v1/providers/prv_X90001_1").status_code == 200
     assert all(report["is_sound"] for report in server.json("journal", "verify"))
     assert server.run("projection", "conflicts").returncode == 0
     after = server.json("status")
@@ -160,7 +143,7 @@ def test_placement_provider_serves_and_takes_imports(tmp_path: Path) -> None:
         done = server.json(*words, "--providers-per-clinic", "1")
         assert done["providers"]["new"] == 1
         provider = f"{server.url}/v1/providers/prv_X90001_1"
-        assert httpx.get(provider).status_code == 200
+        assert http_get(provider).status_code == 200
         assert server.stop() == 0
         assert server.survivors() == []
 
@@ -173,7 +156,7 @@ def test_a_stop_while_starting_is_a_stop(server: ServerProcess, moment: str) -> 
     if (
         moment == "Listening at"
     ):  # who comes early is answered, and told what is missing
-        answer = httpx.get(f"{server.url}/readyz", timeout=30)
+        answer = http_get(f"{server.url}/readyz", timeout=30)
         required = [one for one in answer.json()["checks"].values() if one["required"]]
         missing = [one for one in required if not one["ok"]]
         assert answer.status_code == (503 if missing else 200)
@@ -198,11 +181,11 @@ def test_the_projector_is_started_again_when_it_dies(server: ServerProcess) -> N
     mine = {"Authorization": f"Bearer {server.token('patient', 'pat_7')}"}
     listed: list[str] = []
     for _ in range(100):
-        answer = httpx.get(f"{server.url}/v1/bookings", headers=mine).json()
+        answer = http_get(f"{server.url}/v1/bookings", headers=mine).json()
         listed = [item["booking_id"] for item in answer["items"]]
         if projectors() and booked["booking_id"] in listed:
             break
-        httpx.get(f"{server.url}/healthz")
+        http_get(f"{server.url}/healthz")
     assert booked["booking_id"] in listed
     assert server.stop() == 0
 
@@ -264,7 +247,9 @@ def test_few_open_files_are_explained(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    from tests.fixtures.server import clean_environment
+    from tests.fixtures.server import (
+        ROOT,
+    )
 
     done = subprocess.run(
         [sys.executable, "-m", "cluster", "serve"],

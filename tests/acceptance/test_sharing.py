@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from tests.fixtures.redis_server import RedisServer
-from tests.fixtures.server import ServerProcess
+from tests.fixtures.server import ServerProcess, http_get
 
 pytestmark = pytest.mark.acceptance
 PATIENCE_S = 60.0
@@ -55,10 +54,10 @@ def test_revoking_from_the_command_line_and_losing_redis(tmp_path: Path) -> None
 
         def asks(token: str) -> int:
             headers = {"Authorization": f"Bearer {token}"}
-            return httpx.get(f"{server.url}/v1/bookings", headers=headers).status_code
+            return http_get(f"{server.url}/v1/bookings", headers=headers).status_code
 
         def checks() -> Any:
-            answer = httpx.get(f"{server.url}/readyz")
+            answer = http_get(f"{server.url}/readyz")
             assert answer.status_code == 200, answer.text
             return answer.json()["checks"]
 
@@ -75,7 +74,7 @@ def test_revoking_from_the_command_line_and_losing_redis(tmp_path: Path) -> None
         redis.kill()
         until(lambda: not checks()["revocations"]["ok"])
         assert (asks(mine), asks(other)) == (401, 200)
-        metrics = httpx.get(f"{server.url}/metrics").text
+        metrics = http_get(f"{server.url}/metrics").text
         assert 'slotcast_shared_up{part="revocations"} 0.0' in metrics
         assert server.run("token", "revoke", "--id", "x").returncode == 1
         assert server.stop() == 0

@@ -10,10 +10,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.fixtures.server import ROOT, ServerProcess, clean_environment
+from tests.fixtures.server import (
+    ROOT,
+    ServerProcess,
+    clean_environment,
+    http_get,
+    http_post,
+)
 from tests.wall_clock import packaged_zone
 
 pytestmark = pytest.mark.acceptance
@@ -24,7 +29,7 @@ def test_it_finds_the_server_and_outlives_it(tmp_path: Path) -> None:
     was booked stands; Ctrl-C ends with 0."""
     with ServerProcess(tmp_path / "data") as server:
         server.start()
-        page = httpx.get(server.line_to_try()).json()
+        page = http_get(server.line_to_try()).json()
         start = next(s["start"] for s in page["slots"] if s["state"] == "free")
         week = _week(start, page["time_zone"])
         topic = f"slots/{page['provider_id']}/{page['visit_type']}/{week}"
@@ -41,7 +46,7 @@ def test_it_finds_the_server_and_outlives_it(tmp_path: Path) -> None:
             first = next(lines)
             assert (first["event"], first["topic"]) == ("snapshot", topic)
             slot = {"provider_id": page["provider_id"], "start": start}
-            answer = httpx.post(
+            answer = http_post(
                 f"{server.url}/v1/bookings",
                 json={**slot, "visit_type": page["visit_type"]},
                 headers={"Authorization": f"Bearer {server.token('patient', 'pat_9')}"},
