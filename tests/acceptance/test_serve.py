@@ -247,10 +247,6 @@ def test_few_open_files_are_explained(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    from tests.fixtures.server import (
-        ROOT,
-    )
-
     done = subprocess.run(
         [sys.executable, "-m", "cluster", "serve"],
         cwd=ROOT,
