@@ -34,8 +34,9 @@ check: $(DEV_READY)  ## style, types and layers
 	@$(PYTHON) tools/web.py --check
 
 # Without TIER all that CI runs; docs/tests.md says what runs where and for how long.
-# Files are dealt to two processes; the simulator spreads itself over all processors.
+# Files are dealt to two processes, parts of the simulator to all processors.
 PAIR := $(BIN)/pytest -q -n 2 --dist loadfile
+SIMULATOR := $(BIN)/pytest -q -n auto --dist worksteal -m simulation
 
 test: $(DEV_READY) $(SERVICES_READY)  ## every test; some: TIER=quick, real or deep, or ARGS=tests/unit
 ifneq ($(strip $(ARGS)),)
@@ -43,7 +44,7 @@ ifneq ($(strip $(ARGS)),)
 else ifeq ($(TIER),quick)
 	@failed=0; \
 	$(PAIR) -m quick || failed=$$?; \
-	SIMULATION_SEEDS=200 $(BIN)/pytest -q tests/simulation || failed=$$?; \
+	SIMULATION_SEEDS=200 $(SIMULATOR) tests/simulation || failed=$$?; \
 	exit $$failed
 else ifeq ($(TIER),real)
 	@failed=0; \
@@ -53,13 +54,13 @@ else ifeq ($(TIER),real)
 else ifeq ($(TIER),deep)
 	@failed=0; \
 	$(BIN)/pytest -q -m deep || failed=$$?; \
-	SIMULATION_SEEDS=50000 $(BIN)/pytest -q -m simulation || failed=$$?; \
+	SIMULATION_SEEDS=50000 $(SIMULATOR) || failed=$$?; \
 	$(MAKE) soak || failed=$$?; \
 	exit $$failed
 else
 	@failed=0; \
 	$(PAIR) -m "not acceptance and not simulation and not deep" || failed=$$?; \
-	$(BIN)/pytest -q -m simulation || failed=$$?; \
+	$(SIMULATOR) || failed=$$?; \
 	$(PAIR) -m "acceptance and not deep" || failed=$$?; \
 	exit $$failed
 endif

@@ -2,7 +2,7 @@
 
 ``quick`` needs this process alone. ``real`` starts servers, clusters, browsers or
 processes to be killed; ``acceptance`` is the part of it that starts a Ray or the whole
-server. ``simulation`` drives whole histories and spreads itself over the processors.
+server. ``simulation`` drives whole histories, on all processors.
 ``deep`` is what CI leaves out: its marker names the tests that prove the same promise
 in CI, shorter. ``make test TIER=…`` chooses; docs/tests.md has the times.
 """

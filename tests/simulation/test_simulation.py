@@ -15,7 +15,8 @@ from tests.simulation.runs import broken, fingerprints, regression_seeds
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1000"))
-PART = 500
+PART = max(100, SEEDS // 100)
+"""Seeds of one test: small enough for all processes of a run to end together."""
 PROCESSES = 1 if "PYTEST_XDIST_WORKER" in os.environ else os.cpu_count() or 1
 """Beside other tests one process is enough: they have the other processors."""
 CHUNK = 25
