@@ -12,11 +12,11 @@ from pathlib import Path
 
 async def write(folder: Path) -> None:
     """Ask an application over memory ports for the documents that it serves."""
-    from tests.fakes.house import open_house
+    from tests.fakes.api import open_api
 
-    async with open_house() as house:
+    async with open_api() as api:
         for name in ("openapi", "asyncapi"):
-            answer = await house.client.get(f"/{name}.json")
+            answer = await api.client.get(f"/{name}.json")
             (folder / f"{name}.json").write_bytes(answer.content)
 
 

@@ -16,7 +16,8 @@ import msgspec
 from actors.domain.calendar.at_rest import Kept, unpack
 from actors.domain.calendar.lifecycle import BLOCKING, LIVE
 from actors.domain.calendar.occupancy import Booking
-from actors.domain.ids import BookingId, Millis, ShardId
+from actors.domain.calendar.state import CalendarState
+from actors.domain.ids import BookingId, Millis, ProviderId, ShardId
 from actors.domain.messages import events as ev
 from actors.domain.messages.answers import BookingStatus
 from actors.domain.rules import Policy
@@ -240,16 +241,11 @@ def calendar_operations(
 ) -> list[Operation]:
     """The rows of a calendar that came to a shard whole; see ``TakeBookings``."""
     provider_id = kept.provider_id
-    operations: list[Operation] = []
-    if kept.profile is not None:
-        # Instant 0: whatever a journal says of this clinic is newer.
-        operations.append(PutClinic(kept.profile.clinic, Millis(0), provider_id))
-        put = PutProvider(provider_id, seq, kept.version, kept.profile)
-        operations.append(put)
-    if kept.availability is not None:
-        types = kept.availability.visit_types
-        operations.append(PutVisitTypes(provider_id, types))
-    bookings = tuple(_resting(kept, one, seq, epoch) for one in kept.bookings)
+    operations = profile_operations(kept, seq)
+    bookings = tuple(
+        appointment_of(one, provider_id, kept.version, seq, epoch)
+        for one in kept.bookings
+    )
     claims = tuple(
         AddClaims(
             provider_id,
@@ -263,13 +259,31 @@ def calendar_operations(
     return [*operations, take]
 
 
-def _resting(kept: Kept, booking: Booking, seq: int, epoch: int) -> PutAppointment:
+def profile_operations(stored: Kept | CalendarState, seq: int) -> list[Operation]:
+    """The rows of clinic, provider and visit types of a stored calendar."""
+    provider_id = stored.provider_id
+    operations: list[Operation] = []
+    if stored.profile is not None:
+        # Instant 0: anything in the journal about this clinic is newer.
+        operations.append(PutClinic(stored.profile.clinic, Millis(0), provider_id))
+        put = PutProvider(provider_id, seq, stored.version, stored.profile)
+        operations.append(put)
+    if stored.availability is not None:
+        types = stored.availability.visit_types
+        operations.append(PutVisitTypes(provider_id, types))
+    return operations
+
+
+def appointment_of(
+    booking: Booking, provider_id: ProviderId, version: int, seq: int, epoch: int
+) -> PutAppointment:
+    """The row of a stored calendar's booking."""
     return PutAppointment(
         booking_id=booking.booking_id,
         seq=seq,
         epoch=epoch,
-        version=kept.version,
-        provider_id=kept.provider_id,
+        version=version,
+        provider_id=provider_id,
         patient_id=booking.patient_id,
         status=booking.status,
         visit_type=booking.visit_type,

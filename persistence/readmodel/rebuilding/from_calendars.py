@@ -13,10 +13,9 @@ from msgspec import Struct
 
 from actors.domain.calendar.at_rest import unpack
 from actors.domain.calendar.lifecycle import BLOCKING
-from actors.domain.calendar.occupancy import Booking
 from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.calendar.state import CalendarState
-from actors.domain.ids import Millis, ProviderId, ShardId
+from actors.domain.ids import ProviderId, ShardId
 from actors.domain.rules import Policy
 from actors.placement import is_isolated
 from actors.ports import Record, StoredCalendar
@@ -27,16 +26,14 @@ from persistence.readmodel.projection.operations import (
     AddOutbox,
     Operation,
     Poison,
-    PutAppointment,
-    PutClinic,
-    PutProvider,
-    PutVisitTypes,
 )
 from persistence.readmodel.projection.operations_of import (
     CELL_MINUTES,
+    appointment_of,
     calendar_operations,
     cells,
     parked,
+    profile_operations,
     project,
 )
 from persistence.readmodel.projection.store import Mismatch, Offset, Outcome, ParkKind
@@ -101,45 +98,17 @@ def seed_operations(seed: Seed, *, cell_minutes: int = CELL_MINUTES) -> list[Ope
     """The rows of one stored calendar."""
     calendar = seed.calendar
     provider_id = calendar.provider_id
-    operations: list[Operation] = []
-    if calendar.profile is not None:
-        profile = calendar.profile
-        # Instant 0: anything in the journal about this clinic is newer.
-        operations.append(PutClinic(profile.clinic, Millis(0), provider_id))
-        put = PutProvider(provider_id, seed.seq, calendar.version, profile)
-        operations.append(put)
-    if calendar.availability is not None:
-        types = calendar.availability.visit_types
-        operations.append(PutVisitTypes(provider_id, types))
+    operations = profile_operations(calendar, seed.seq)
     for booking in calendar.occupancy.bookings.values():
-        operations.append(_appointment(seed, booking))
+        put = appointment_of(
+            booking, provider_id, calendar.version, seed.seq, calendar.epoch
+        )
+        operations.append(put)
         if booking.status in BLOCKING:
             first, last = cells(booking.busy_start, booking.busy_end, cell_minutes)
             claims = AddClaims(provider_id, booking.booking_id, first, last)
             operations.append(claims)
     return operations
-
-
-def _appointment(seed: Seed, booking: Booking) -> PutAppointment:
-    return PutAppointment(
-        booking_id=booking.booking_id,
-        seq=seed.seq,
-        epoch=seed.calendar.epoch,
-        version=seed.calendar.version,
-        provider_id=seed.calendar.provider_id,
-        patient_id=booking.patient_id,
-        status=booking.status,
-        visit_type=booking.visit_type,
-        start=booking.start,
-        end=booking.end,
-        busy_start=booking.busy_start,
-        busy_end=booking.busy_end,
-        location_id=booking.location_id,
-        booked_at=booking.booked_at,
-        reason=booking.reason,
-        cancel_reason=booking.cancel_reason,
-        stranded=booking.stranded,
-    )
 
 
 async def sown(
