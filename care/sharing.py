@@ -64,6 +64,8 @@ class RevocationKind(StrEnum):
     SUBJECT = "subject"
     SESSION = "session"
     GRANT = "grant"
+    PERSON = "person"
+    """A patient was erased: what is remembered of their keys must be forgotten."""
 
 
 class Revocation(Struct, frozen=True):

@@ -36,6 +36,7 @@ from gateway.auth.session_routes import router as session_router
 from gateway.auth.side import AuthSide
 from gateway.bookings.routes import operations as booking_operations
 from gateway.bookings.schemas import booking_body
+from gateway.calendars.reasons import with_reasons
 from gateway.clinics.routes import operations as clinic_operations
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.holds.routes import operations as hold_operations
@@ -101,13 +102,14 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     ``drain()`` must be awaited before the server closes sockets. ``app.state.
     http_protocol`` is for uvicorn, as ``http``.
     """
+    bare, ports = ports, with_reasons(ports)
     made = services(ports, config)
     declared = all_operations(made)
     live = _live(ports, config, made, declared)
     if live.week_shelf is not None:
         made.shared.shelves["weeks"] = live.week_shelf
     accounts = ShardAccounts(ports.links, ports.progress)
-    refreshed = _collected(ports, accounts)
+    refreshed = _collected(bare, accounts)
     auth = _auth_side(ports, config, made)
 
     app = GatewayApp(
@@ -152,8 +154,9 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
         version=config.version,
         landing=landing_page(config.version),
     )
-    probes = Probes(config.metrics_token)
-    system = pages(health, refreshed, ports.registry, documents, probes)
+    system = pages(
+        health, refreshed, ports.registry, documents, Probes(config.metrics_token)
+    )
     app.router.routes.extend(_system_routes(system, config))
     if config.web_dir is not None:
         # Not a route, so that routes added later still take precedence.
@@ -195,6 +198,8 @@ def _lifespan(
         works = [shared.run(), accounts.follow()]
         if ports.audit_spool is not None:
             works.append(kept_going("audit spool", ports.audit_spool.run))
+        if ports.persons is not None:
+            works.append(kept_going("keys", ports.persons.run))
         if auth is not None:
             works.append(kept_going("sessions", auth.seen.run))
         beside = [asyncio.ensure_future(work) for work in works]

@@ -16,6 +16,7 @@ from actors.ports import Calendars, Clock, ShardLinks
 from care.audit.ports import AuditSpool, AuditStore
 from care.idempotency.ports import AnswerStore
 from care.jobs.ports import JobQueue
+from care.keys.ports import PersonKeys
 from care.notices.messages import OutgoingMessages
 from care.people.ports import AccountStores
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
@@ -198,6 +199,8 @@ class GatewayPorts:
     """Accounts; without them there is no ``/v1/auth``."""
     outgoing: OutgoingMessages | None = None
     """Messages to people, for demo sites to show."""
+    persons: PersonKeys | None = None
+    """Keys of people, which seal the reasons of visits; without it they are not."""
     audit_spool: AuditSpool | None = None
     """Where reads by staff and acts on accounts are written before they are answered;
     without it nothing is audited."""

@@ -14,6 +14,7 @@ from actors.domain.messages.commands import (
     SetAvailability,
     SetRetired,
 )
+from gateway.access.person_keys import learn_keys
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator
 from gateway.access.trail import AuditTrail
@@ -69,6 +70,7 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         ports.clock,
         ports.tokens,
         timeout_s=config.command_timeout_s,
+        key=config.token_keys[-1],
         observe=metrics.command,
     )
     shared = Shared(ports, config)
@@ -85,9 +87,12 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
 
     commands.on_command = on_command
     clinics = ClinicService(directory, access)
+    authenticator = Authenticator(config, ports.clock, shared.revoked)
+    if ports.persons is not None:
+        learn_keys(authenticator, shared.revoked, ports.persons)
     return Services(
         metrics=metrics,
-        authenticator=Authenticator(config, ports.clock, shared.revoked),
+        authenticator=authenticator,
         limits=RateLimits(config, settlement=shared.settlement),
         access=access,
         trail=trail,

@@ -31,6 +31,7 @@ from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue
 from persistence.keys.ring import KeyRing
 from persistence.notices.outbox import SqlOutgoingMessages
+from persistence.privacy.persons import SqlPersonKeys
 from persistence.readmodel.queries.bookings import SqlBookingHistory
 from persistence.readmodel.queries.directory import SqlDirectory
 from persistence.readmodel.queries.progress import SqlProgress
@@ -160,6 +161,7 @@ async def gateway_ports(
                 answers=SqlAnswerStore(records.engine),
                 accounts=account_stores(records, ring),
                 outgoing=SqlOutgoingMessages(records, ring),
+                persons=SqlPersonKeys(records, ring),
                 audit_spool=spool,
                 audit=SqlAudit(records, ring, anchors),
             )

@@ -64,6 +64,8 @@ class RevokedTokens:
 
     def __init__(self, clock: Clock) -> None:
         self.heard: list[Callable[[], None]] = []
+        self.erased: list[Callable[[str], None]] = []
+        """Called with the id of each patient who was erased."""
         self._clock = clock
         self._tokens: dict[str, Millis] = {}
         self._subjects: dict[str, tuple[Millis, Millis]] = {}
@@ -82,7 +84,10 @@ class RevokedTokens:
     def learn(self, news: Sequence[Revocation]) -> None:
         """Add revocations to those already known."""
         for one in news:
-            if one.kind is not RevocationKind.SUBJECT:
+            if one.kind is RevocationKind.PERSON:
+                for forget in self.erased:
+                    forget(one.value)
+            elif one.kind is not RevocationKind.SUBJECT:
                 self._by_id[one.kind][one.value] = one.until
             else:
                 at, until = self._subjects.get(one.value, (one.at, one.until))

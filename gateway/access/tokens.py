@@ -101,6 +101,9 @@ class Identity:
     proved_at: Millis
     methods: tuple[str, ...] = ()
     """How it was proved: the claim ``amr`` (RFC 8176)."""
+    salt: str = ""
+    """The salt of the patient's key in base64url, where the subject is a patient: it
+    saves a read when they book. It opens nothing without the site's keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +251,8 @@ def issue_access_token(key: bytes, caller: Caller) -> str:
         name: getattr(caller.identity, field) for name, field, _ in _IDENTITY
     }
     claims[_METHODS] = list(caller.identity.methods)
+    if caller.identity.salt:
+        claims[_SALT] = caller.identity.salt
     return jwt.encode(claims, key, algorithm=ALGORITHM)
 
 
@@ -277,6 +282,7 @@ _IDENTITY: Final = (
 
 
 _METHODS: Final = "amr"
+_SALT: Final = "slt"
 
 
 def _identity_of(claims: dict[str, Any]) -> Identity | None:
@@ -289,8 +295,11 @@ def _identity_of(claims: dict[str, Any]) -> Identity | None:
     methods = claims.get(_METHODS, [])
     if type(methods) is not list or not all(type(one) is str for one in methods):
         raise Unauthenticated(_BAD_TOKEN)
+    salt = claims.get(_SALT, "")
+    if type(salt) is not str:
+        raise Unauthenticated(_BAD_TOKEN)
     known = {field: claims[name] for name, field, _ in _IDENTITY}
-    return Identity(**known, methods=tuple(methods))
+    return Identity(**known, methods=tuple(methods), salt=salt)
 
 
 class Authenticator:
@@ -314,6 +323,8 @@ class Authenticator:
         self._takes_demo = config.demo_tokens
         self.saw: Callable[[Identity], None] | None = None
         """Called when a token of an account is seen here for the first time."""
+        self.learned: Callable[[Caller], None] | None = None
+        """The same, with whom the token is for."""
 
     def caller(self, authorization: str | None) -> Caller | None:
         """Who an Authorization header names; None without one.
@@ -340,6 +351,8 @@ class Authenticator:
             self._known[token] = caller
             if caller.identity is not None and self.saw is not None:
                 self.saw(caller.identity)
+            if caller.identity is not None and self.learned is not None:
+                self.learned(caller)
             if len(self._known) > _REMEMBERED_MAX:
                 self._known.popitem(last=False)
         if self._clock.now() >= caller.expires + self.leeway_ms:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from actors.domain.ids import Millis
 from actors.ports import Clock
+from care.keys.ports import PersonKeys
 from care.people.accounts import Delivery, Session, SignInContext
 from care.people.factors.values import FactorKind
 from care.people.ids import RANDOM_BYTES, AccountId
@@ -58,6 +59,7 @@ class AuthNeeds:
     revoked: RevokedTokens
     """This gateway's own; it hears of an end at once."""
     revocations: Revocations | None = None
+    persons: PersonKeys | None = None
     staff_needs_factor: bool = False
     """Whether accounts with another role than patient need a second factor."""
     random: RandomIds = field(default_factory=RandomIds)

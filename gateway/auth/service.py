@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Final
 
 from msgspec import structs
 
-from actors.domain.ids import Millis
+from actors.domain.ids import Millis, PatientId
 from care.people.accounts import (
     ACCESS_MS,
     Account,
@@ -147,7 +148,7 @@ class SignIn:
             is_remembered=device.is_remembered,
         )
         await self._it.sessions.open_session(session)
-        return self._signed_in(session, contexts, chosen)
+        return self._signed_in(session, contexts, chosen, await self._salt(chosen))
 
     async def refresh(
         self, token: str, *, active: bool, context: str | None
@@ -287,9 +288,8 @@ class SignIn:
 
     async def _again(self, session: Session, context: str | None) -> SignInResult:
         contexts = await self._it.accounts.contexts(session.account_id)
-        return self._signed_in(
-            session, contexts, self._chosen(contexts, context, session.level)
-        )
+        chosen = self._chosen(contexts, context, session.level)
+        return self._signed_in(session, contexts, chosen, await self._salt(chosen))
 
     def _chosen(
         self, contexts: Sequence[SignInContext], wanted: str | None, level: int
@@ -337,11 +337,22 @@ class SignIn:
                 await self._it.revocations.add(gone)
             self._it.revoked.learn([gone])
 
+    async def _salt(self, context: SignInContext) -> str:
+        """The salt of the patient that a token is for; empty for other roles."""
+        persons = self._it.persons
+        if persons is None or not context.subject.startswith("pat_"):
+            return ""
+        patient_id = PatientId(context.subject)
+        if not persons.knows(patient_id):
+            await persons.load([patient_id])
+        return urlsafe_b64encode(persons.salt_of(patient_id)).decode().rstrip("=")
+
     def _signed_in(
         self,
         session: Session,
         contexts: Sequence[SignInContext],
         context: SignInContext,
+        salt: str,
     ) -> SignInResult:
         now = self._it.clock.now()
         expires_at = Millis((now // 1000) * 1000 + ACCESS_MS)
@@ -353,6 +364,7 @@ class SignIn:
             level=session.level,
             proved_at=session.authenticated_at,
             methods=session.methods,
+            salt=salt,
         )
         caller = Caller(
             Role(context.role),

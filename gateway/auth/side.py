@@ -108,6 +108,7 @@ class AuthSide:
             revoked=revoked,
             revocations=ports.revocations,
             staff_needs_factor=config.staff_needs_factor,
+            persons=ports.persons,
         )
         self.key = needs.refresh_keys[0]
         self.random = needs.random

@@ -111,7 +111,8 @@ class BookingService:
         )
         owner = acting_patient(caller, request.patient_id)
         reason = checked_text(request.reason, "reason")
-        stamp = self._commands.stamp(caller, key, "confirm", held, owner, reason)
+        said = self._commands.private(reason)
+        stamp = self._commands.stamp(caller, key, "confirm", held, owner, said)
         if caller.patient_id is not None:
             taken = await self._commitments.slot_of(caller.patient_id, HoldId(held))
             if taken is not None:
@@ -145,8 +146,9 @@ class BookingService:
             )
         start = parse_minute(request.start, "start")
         reason = checked_text(request.reason, "reason")
+        said = self._commands.private(reason)
         stamp = self._commands.stamp(
-            caller, key, "book", provider_id, patient_id, visit_type, start, reason
+            caller, key, "book", provider_id, patient_id, visit_type, start, said
         )
         if caller.patient_id is not None:
             await self._commitments.check_visit(
@@ -198,7 +200,8 @@ class BookingService:
             caller, Action.CANCEL_BOOKING, "bkg", booked
         )
         reason = checked_text(request.reason, "reason")
-        stamp = self._commands.stamp(caller, key, "cancel", booked, reason)
+        said = self._commands.private(reason)
+        stamp = self._commands.stamp(caller, key, "cancel", booked, said)
         return await self._ask(
             CancelBooking(
                 provider_id=provider_id,

@@ -26,6 +26,8 @@ from gateway.wire.errors import KeyReused
 
 _FINGERPRINT_BITS: Final = (1 << 63) - 1
 _KEYS_MAX: Final = 50_000
+_KEY_BYTES: Final = 64
+"""What blake2b takes of a key."""
 
 
 class Stamp(TypedDict):
@@ -51,6 +53,7 @@ class Commands:
         tokens: Callable[[], str],
         *,
         timeout_s: float,
+        key: bytes = b"",
         observe: Callable[[str, float], None] = lambda _name, _seconds: None,
     ) -> None:
         self.tokens = tokens
@@ -60,6 +63,7 @@ class Commands:
         self.on_command: Callable[[Command], None] = lambda _command: None
         self._calendars = calendars
         self._clock = clock
+        self._key = key[:_KEY_BYTES]
         self._timeout_ms = int(timeout_s * 1000)
         self._observe = observe
         self._fingerprints: OrderedDict[str, int] = OrderedDict()
@@ -93,6 +97,16 @@ class Commands:
         if len(self._fingerprints) > _KEYS_MAX:
             self._fingerprints.popitem(last=False)
         return Stamp(key=key, fingerprint=fingerprint, deadline=deadline, by=by)
+
+    def private(self, text: str) -> str:
+        """What stands for a person's words in ``content``.
+
+        Fingerprints are in the journal: an unkeyed hash of a short text could be
+        guessed. It does not depend on how the text is sealed, which differs each time.
+        """
+        if not text:
+            return ""
+        return blake2b(text.encode(), key=self._key, digest_size=16).hexdigest()
 
     def now(self) -> Millis:
         """The present instant, for stamping commands."""

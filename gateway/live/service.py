@@ -16,11 +16,13 @@ import structlog
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from actors.domain.ids import ShardId
+from actors.domain.ids import ProviderId, ShardId
 from actors.domain.messages.answers import BookingView
+from actors.ports import Feed
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator
 from gateway.calendars.hot_pages import PageShelf
+from gateway.calendars.reasons import OpenedFeed
 from gateway.config import GatewayConfig, GatewayPorts, LiveSettings
 from gateway.http.endpoint import Operation
 from gateway.http.hosts import AllowedHosts
@@ -101,6 +103,9 @@ class LiveService:
         self.hub.delivery.pace.load = self._limits.transport.flushes
         self.waiting_room = self._limits.waiting_room
         self.protocol = protocol_of(self.waiting_room)
+        self._feed: Feed = ports.links
+        if ports.persons is not None:
+            self._feed = OpenedFeed(ports.links, ports.persons, self._is_shown)
         self._feeds: dict[ShardId, ShardFeed] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.permits = Permits(self.hub, needs.access, ports.clock, self._random)
@@ -214,6 +219,11 @@ class LiveService:
             ("live permits", self.permits.run),
         )
 
+    def _is_shown(self, provider_id: ProviderId) -> bool:
+        """Whether a provider's schedule is watched here."""
+        known = self.hub.index.providers.get(provider_id)
+        return known is not None and known.schedule is not None
+
     async def _until_stopped(self) -> None:
         await self._stopping.wait()
         raise _Stopped
@@ -232,7 +242,7 @@ class LiveService:
             if shard not in self._feeds:
                 feed = ShardFeed(
                     shard,
-                    self._ports.links,
+                    self._feed,
                     self.hub,
                     self._ports.clock,
                     self._settings,

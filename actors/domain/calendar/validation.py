@@ -36,7 +36,8 @@ LANGUAGES_MAX, LANGUAGE_MAX = 32, 35
 ID_MAX = 128
 NAME_MAX = 200
 TEXT_MAX = 4_000
-REASON_MAX = 1_000
+REASON_MAX = 3_000
+"""Characters of a reason, which a gateway may have sealed: that makes it longer."""
 BOOKING_LIMIT_MAX = 1_000
 OVERLAP_WEEKS = HORIZON_MAX // (DAYS_A_WEEK * DAY) + 2
 """How far ahead two locations are compared: as far as anything can be booked."""

@@ -1,0 +1,5 @@
+"""Privacy in SQL: the keys of people, requests, consents, export, erasure, retention.
+
+persons.py keeps the keys of people in memory, so that sealing and opening waits for
+nothing.
+"""
