@@ -22,7 +22,7 @@ def test_nodes_join_are_drained_and_freeze(
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -165,7 +165,7 @@ async def test_a_command_whose_answer_was_lost_has_one_effect(
     assert len(said) == 2
     assert said[0] == said[1]
     await api.api.project()
-    async with httpx.AsyncClient(base_url=api.url) as rest:
+    async with httpx.AsyncClient(base_url=api.url, timeout=60) as rest:
         own = await rest.get("/v1/bookings", headers=api.api.patient(1))
     assert [one["booking_id"] for one in own.json()["items"]] == [
         answer.body["booking_id"]
@@ -309,7 +309,7 @@ async def test_rest_and_the_client_show_the_same(api: LiveApi) -> None:
     async with (
         a_client(api.url, WEEK) as stranger,
         patient(api, api.url) as person,
-        httpx.AsyncClient(base_url=api.url) as rest,
+        httpx.AsyncClient(base_url=api.url, timeout=60) as rest,
     ):
         await stranger.shown()
         await person.call("book", key="k1", **SLOT)

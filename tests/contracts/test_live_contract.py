@@ -80,7 +80,7 @@ async def test_commands_answer_as_rest_does(api: LiveApi) -> None:
     headers = api.api.patient(1)
     async with (
         api.client("patient", "pat_1") as patient,
-        httpx.AsyncClient(base_url=api.url, headers=headers) as rest,
+        httpx.AsyncClient(base_url=api.url, headers=headers, timeout=60) as rest,
     ):
         booked = await patient.ask("book", key="same", **SLOT)
         again = await rest.post(
@@ -169,7 +169,7 @@ async def test_rules_changed_are_told_as_one_delta(api: LiveApi) -> None:
     """Time off takes slots away: watchers of the week get them as gone."""
     async with api.client() as stranger:
         await watch(stranger, WEEK)
-        async with httpx.AsyncClient(base_url=api.url) as rest:
+        async with httpx.AsyncClient(base_url=api.url, timeout=60) as rest:
             answer = await rest.post(
                 "/v1/providers/prv_1/time-off",
                 json={

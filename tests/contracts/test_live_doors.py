@@ -18,7 +18,7 @@ async def test_connections_of_an_address_are_bounded() -> None:
     async with (
         open_live_api(live=live) as api,
         api.client() as one,
-        httpx.AsyncClient() as rest,
+        httpx.AsyncClient(timeout=60) as rest,
     ):
         address = f"{api.url}/v1/stream?topics={WEEK}"
         async with rest.stream("GET", address) as stream, api.client() as third:

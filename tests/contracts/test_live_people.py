@@ -36,7 +36,7 @@ async def deltas(client: LiveClient, *topics: str) -> dict[str, dict[str, Any]]:
 
 
 async def cancel(api: LiveApi, headers: dict[str, str], booking_id: str) -> None:
-    async with httpx.AsyncClient(base_url=api.url, headers=headers) as rest:
+    async with httpx.AsyncClient(base_url=api.url, headers=headers, timeout=60) as rest:
         answer = await rest.post(
             f"/v1/bookings/{booking_id}/cancel", json={"reason": "the doctor is ill"}
         )
@@ -129,7 +129,9 @@ async def test_patients_hear_at_once_of_what_leave_took_the_ground_from() -> Non
         await watch(patient, "me")
         await watch(holder, "me")
         headers = api.api.doctor()
-        async with httpx.AsyncClient(base_url=api.url, headers=headers) as rest:
+        async with httpx.AsyncClient(
+            base_url=api.url, headers=headers, timeout=60
+        ) as rest:
             answer = await rest.post("/v1/providers/prv_1/time-off", json=leave)
             assert answer.status_code == 201, answer.text
         visit = (await deltas(patient, "me"))["me"]["bookings"][0]
@@ -162,7 +164,7 @@ async def test_me_shows_the_live_holds_and_what_becomes_of_them() -> None:
             return dict(row)
 
         me = api.api.auth("patient", "pat_7")
-        async with httpx.AsyncClient(base_url=api.url, headers=me) as rest:
+        async with httpx.AsyncClient(base_url=api.url, headers=me, timeout=60) as rest:
             second = (await rest.post("/v1/holds", json=eleven)).json()
             row = await told()
             assert (row["hold_id"], row["status"]) == (second["hold_id"], "held")

@@ -47,7 +47,7 @@ async def watch(client: LiveClient, *topics: str) -> None:
 
 
 async def book(api: LiveApi, patient: int, hour: int) -> dict[str, Any]:
-    async with httpx.AsyncClient(base_url=api.url) as rest:
+    async with httpx.AsyncClient(base_url=api.url, timeout=60) as rest:
         headers = api.api.patient(patient)
         answer = await rest.post("/v1/bookings", json=slot(hour), headers=headers)
     assert answer.status_code == 201
@@ -305,7 +305,7 @@ async def test_connections_of_a_person_are_counted_over_both_roads() -> None:
         address = f"{api.url}/v1/stream?topics=me"
         async with (
             api.client("patient", "pat_1") as one,
-            httpx.AsyncClient(headers=headers) as rest,
+            httpx.AsyncClient(headers=headers, timeout=60) as rest,
             rest.stream("GET", address) as stream,
         ):
             assert stream.status_code == 200
@@ -374,7 +374,7 @@ async def test_a_change_that_was_missed_is_found_by_the_review(
 
 
 async def move_to_clinic(api: LiveApi, clinic: str) -> None:
-    async with httpx.AsyncClient(base_url=api.url) as rest:
+    async with httpx.AsyncClient(base_url=api.url, timeout=60) as rest:
         path = "/v1/providers/prv_1"
         now = (await rest.get(path)).json()
         profile = {

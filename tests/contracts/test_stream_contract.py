@@ -40,7 +40,7 @@ async def event(lines: AsyncIterator[str]) -> tuple[str, dict[str, Any]]:
 async def test_the_stream_carries_the_same_frames(api: LiveApi) -> None:
     """Server-Sent Events bring snapshot and deltas, and resume by Last-Event-ID."""
     async with (
-        httpx.AsyncClient(base_url=api.url, timeout=10) as rest,
+        httpx.AsyncClient(base_url=api.url, timeout=60) as rest,
         api.client("patient", "pat_1") as patient,
     ):
         path = f"/v1/stream?topics={WEEK}"
@@ -69,7 +69,7 @@ async def test_the_stream_carries_the_same_frames(api: LiveApi) -> None:
 async def test_a_stream_that_is_left_leaves_nothing_behind(api: LiveApi) -> None:
     """When the reader of a stream goes away, its watcher and its place go too."""
     path = f"{api.url}/v1/stream?topics={WEEK}"
-    async with httpx.AsyncClient(timeout=10) as rest:
+    async with httpx.AsyncClient(timeout=60) as rest:
         async with rest.stream("GET", path) as stream:
             await event(stream.aiter_lines())
             assert len(api.live.hub.watchers) == 1
@@ -83,7 +83,7 @@ async def test_a_stream_that_is_left_leaves_nothing_behind(api: LiveApi) -> None
 async def test_topics_that_do_not_exist_are_named(api: LiveApi) -> None:
     """One beside others is the stream's first event; alone it is the answer, a 404."""
     unknown = "slots/prv_none/consult/2026-W33"
-    async with httpx.AsyncClient(base_url=api.url, timeout=10) as rest:
+    async with httpx.AsyncClient(base_url=api.url, timeout=60) as rest:
         alone = await rest.get(f"/v1/stream?topics={unknown}")
         assert (alone.status_code, alone.json()["code"]) == (404, "provider_not_found")
         path = f"/v1/stream?topics={unknown},{WEEK}"

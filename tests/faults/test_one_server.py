@@ -53,7 +53,7 @@ def was_cut(line: ProxyProcess, times: int) -> bool:
 
 async def readiness(single: OneServer) -> tuple[int, dict[str, dict[str, object]]]:
     """Status and checks of /readyz."""
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         answer = await client.get(f"{single.server.url}/readyz")
     body = answer.json()
     return answer.status_code, body.get("checks", body)
@@ -61,7 +61,7 @@ async def readiness(single: OneServer) -> tuple[int, dict[str, dict[str, object]
 
 async def metric(single: OneServer, name: str) -> float:
     """The sum of a metric over its labels; -1 if it is not there."""
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         text = (await client.get(f"{single.server.url}/metrics")).text
     lines = [line for line in text.splitlines() if line.startswith(name)]
     return sum(float(line.rpartition(" ")[2]) for line in lines) if lines else -1.0

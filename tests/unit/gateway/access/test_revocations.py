@@ -150,7 +150,7 @@ async def test_a_stream_of_events_ends_too() -> None:
     async with live_api(store) as live:
         headers = live.api.patient(1)
         async with (
-            httpx.AsyncClient() as client,
+            httpx.AsyncClient(timeout=60) as client,
             client.stream(
                 "GET", f"{live.url}/v1/stream?topics=me", headers=headers
             ) as stream,

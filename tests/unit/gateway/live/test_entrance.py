@@ -94,7 +94,7 @@ async def test_beyond_the_room_it_is_503_with_a_time() -> None:
         assert response.body == (
             b"The server is full or shutting down. Retry after the given time."
         )
-        async with httpx.AsyncClient(base_url=api.url) as rest:
+        async with httpx.AsyncClient(base_url=api.url, timeout=60) as rest:
             answer = await rest.get(f"/v1/stream?topics={WEEK}")
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
             assert 1 <= int(answer.headers["Retry-After"]) <= 8
