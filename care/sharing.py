@@ -164,14 +164,17 @@ JOBS: Final = "jobs"
 
 
 class Wakeups(Protocol):
-    """A bell for jobs that would otherwise poll. It may fail to ring: poll as well."""
+    """Best-effort wake-ups for jobs that would otherwise poll.
+
+    They must poll as well.
+    """
 
     def notify(self, topic: str) -> None:
         """Ring; never waits and never fails."""
         ...
 
     async def wait(self, topic: str, timeout_s: float) -> bool:
-        """Wait until the bell rings; False if it did not in ``timeout_s`` seconds.
+        """Wait for a wake-up; False if none arrived in ``timeout_s`` seconds.
 
         A ring since the last ``wait`` counts, so that none is lost in between.
         """

@@ -25,7 +25,7 @@ PER_E = 50
 
 
 def rank_of(p: float, count: int) -> int:
-    """Which value of so many, in order and from 1, is the ``p``-th percentile."""
+    """The rank, from 1, of the ``p``-th percentile among this many values."""
     return max(1, math.ceil(count * p / 100))
 
 

@@ -78,7 +78,7 @@ class ShardEndpoint:
         try:
             return await asyncio.shield(self._opening)
         except OSError as error:
-            _LOG.warning("no door at %s: %r", host, error)
+            _LOG.warning("no direct connections at %s: %r", host, error)
             return ""
 
     async def _open(self, host: str) -> str:

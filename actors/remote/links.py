@@ -192,8 +192,8 @@ class RayLinks:
 
         Returns their number.
 
-        A call that meets a closing actor is told that it recovers, and its retry
-        activates the shard again. Call it now and then in the creating process.
+        A call to a closing actor fails as recovering, and its retry activates the shard
+        again. Call it periodically in the creating process.
         """
         ended = 0
         for shard in () if self._fixed else tuple(self._seats):

@@ -36,7 +36,7 @@ class ShardLimits(Struct, frozen=True):
     """An idle calendar leaves memory after this; live holds keep it."""
     snapshot_events: int = 10_000
     snapshot_gap_ms: int = 15_000
-    """A round begins after so many events, but leaves a gap: replaying what
+    """A round begins after this many events, but leaves a gap: replaying what
     a busy shard journals in the gap takes about a second."""
     snapshot_ms: int = 60_000
     """A round begins at the latest so long after a change."""

@@ -17,7 +17,7 @@ MAILS_A_DAY: Final = 20
 """Messages to one address that it did not ask for while signed in; more are dropped."""
 SMS_A_DAY: Final = 5
 SMS_APART_MS: Final = 60_000
-"""Messages to one phone: at most so many a day, and so far apart."""
+"""Messages to one phone: the maximum per day, and the minimum interval."""
 SMS_OF_SITE_A_DAY: Final = 2_000
 """Messages to all phones together: more is likelier fraud than patients."""
 

@@ -45,7 +45,7 @@ def next_attempt(attempts: Attempts, now: Millis) -> Attempts | None:
 
 
 def wait_after(count: int) -> int:
-    """Milliseconds until another attempt after so many failures."""
+    """Milliseconds until another attempt after this number of failures."""
     if count < FREE_ATTEMPTS:
         return 0
     return min(

@@ -37,17 +37,17 @@ _VISITS = ("consult", "consult", "consult", "follow_up", "long")
 
 def new_providers(day: date) -> tuple[NewProvider, ...]:
     """The sixty providers, ``prv_1`` to ``prv_60``, as of ``day``."""
-    houses = clinics()
+    sites = clinics()
     made = []
     for index, person in enumerate(people()):
         provider = ProviderId(f"prv_{index + 1}")
-        house = houses[index // PROVIDERS_PER_CLINIC]
-        about = f"{person.specialty} at {house.name}, {house.city}."
+        clinic = sites[index // PROVIDERS_PER_CLINIC]
+        about = f"{person.specialty} at {clinic.name}, {clinic.city}."
         made.append(
             NewProvider(
                 provider,
-                Profile(person.name, person.specialty, house, person.languages, about),
-                availability(provider, person.specialty, person.rota, house, day),
+                Profile(person.name, person.specialty, clinic, person.languages, about),
+                availability(provider, person.specialty, person.rota, clinic, day),
             )
         )
     return tuple(made)

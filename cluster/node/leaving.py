@@ -91,7 +91,7 @@ async def _drained(plan: NodePlan, terminal: Terminal) -> bool:
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
-    """A hand-off that is broken off heals by itself."""
+    """An interrupted hand-off is repaired by itself."""
     with suppress(ProcessLookupError):
         process.terminate()
     try:

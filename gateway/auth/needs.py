@@ -38,7 +38,7 @@ class RandomIds:
         return secrets.token_bytes(SALT_BYTES)
 
     def bytes(self, number: int) -> bytes:
-        """So many random bytes."""
+        """This many random bytes."""
         return secrets.token_bytes(number)
 
     def secret(self) -> str:

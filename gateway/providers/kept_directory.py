@@ -1,6 +1,6 @@
 """The directory as this gateway has just read it.
 
-The first page of providers is what everybody opens, and each reading of it costs the
+The first page of providers is what every visitor opens, and each read of it costs the
 read model a millisecond or more. An answer of the directory is shown to all who ask the
 same within ``believe_s``; those who ask while it is being read wait for it. Edits of
 other gateways are therefore seen that much later at most. After an edit made here

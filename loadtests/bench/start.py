@@ -39,7 +39,7 @@ def write_practices(path: Path, practices: int) -> None:
 
 
 async def fill(folder: Path, providers: int) -> None:
-    """A data folder with so many providers."""
+    """A data folder with this many providers."""
     practices = folder.parent / f"practices-{providers}.csv"
     write_practices(practices, providers // PROVIDERS_PER_CLINIC)
     os.environ["SLOTCAST_DATA"], os.environ["SLOTCAST_SEED"] = str(folder), "none"

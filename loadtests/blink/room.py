@@ -17,7 +17,7 @@ class TooManyWatchers(ValueError):
 
 
 def room_for(watchers: int) -> int:
-    """Processes that can hold so many. Raises TooManyWatchers.
+    """Processes that can hold this many. Raises TooManyWatchers.
 
     Raises this process's own limit of open files as far as it may; others inherit it.
     """

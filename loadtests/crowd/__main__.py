@@ -157,7 +157,7 @@ class Gathering:
 
 
 def is_of(one: Listener, every: int) -> bool:
-    """Whether it is the last of each so many."""
+    """Whether it is the last of each group of this size."""
     return every > 0 and one.number % every == every - 1
 
 

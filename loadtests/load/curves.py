@@ -62,7 +62,7 @@ class National:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What Locust is told: so many people, started or ended at so many a second."""
+    """The input of Locust: number of people, and people started or ended per second."""
 
     users: int
     per_second: float

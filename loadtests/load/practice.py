@@ -27,7 +27,10 @@ WEEKS = 2
 
 
 def rules(visit_type: str, monday: date, slots: int | None = None) -> dict[str, Any]:
-    """Opening rules: nine to five on workdays; or so many slots on one day alone."""
+    """Opening rules: nine to five on workdays.
+
+    Or a number of slots on one day alone.
+    """
     if slots is None:
         workdays = dict.fromkeys(WORKDAYS, hours(OPENS, "17:00"))
         return opening_rules(visit_type, MINUTES, workdays)
@@ -51,7 +54,7 @@ def opened_starts(plan: Plan) -> list[str]:
 
 def _clock(minute: int) -> str:
     if minute > 24 * 60:
-        raise ValueError("so many slots are more than a day")
+        raise ValueError("the slots do not fit into a day")
     return f"{minute // 60:02d}:{minute % 60:02d}"
 
 

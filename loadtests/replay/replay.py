@@ -44,7 +44,7 @@ TRY_SLOTS_MAX = 6
 """Slots tried at one provider before the next is asked."""
 TRY_PROVIDERS_MAX = 24
 CHOICE_MAX = 8
-"""A patient picks among so many of the soonest free slots, so few collide."""
+"""A patient picks among this many of the soonest free slots, so few collide."""
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ class ScenarioShape(LoadTestShape):
         self._is_held = False
 
     def tick(self) -> Any:
-        """So many people now, at such a rate; None ends the run."""
+        """Number of people now, and the rate of change; None ends the run."""
         plan, now = (
             SHIFT.plan,
             self._clock.at(cast(Any, self).get_run_time(), held=self._is_held),

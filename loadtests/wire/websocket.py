@@ -50,7 +50,7 @@ def close_code(payload: bytes) -> int | None:
 def source_of(url: str, process: int, number: int) -> str:
     """The loopback address that a person's socket comes from; empty elsewhere.
 
-    An address has some 28,000 ports, and a server lets only so many of its sockets in.
+    An address has some 28,000 ports, and a server limits sockets per address.
     """
     if "//127." not in url:
         return ""

@@ -115,7 +115,7 @@ def info_of(reply: bytes) -> dict[str, str]:
 
 
 def findings_of(facts: ServerFacts, replicas: int) -> list[Finding]:
-    """What these facts mean for a site with so many replicas."""
+    """The findings of these facts for a site with this number of replicas."""
     found = [
         *_of_the_kind(facts),
         *_of_the_disk(facts),

@@ -248,7 +248,9 @@ class Wire:
     async def ask(
         self, request: bytes, replies: int = 1, timeout_s: float = 0.0
     ) -> list[Any]:
-        """Send packed commands, and wait for so many replies; errors are replies.
+        """Send packed commands, and wait for that number of replies.
+
+        Errors are replies.
 
         Raises:
             WireDown: it could not be sent, or was not answered in time.

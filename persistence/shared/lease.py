@@ -66,7 +66,7 @@ async def while_holding(
 ) -> None:
     """Do ``work`` whenever the lease is ours, until ``stop``; then give it back.
 
-    The work is told to end by its event when another holds the lease. While Redis is
+    The event tells the work to end when another process holds the lease. While Redis is
     away nothing changes: who works goes on, who stands by stands by.
     """
     halt = asyncio.Event()

@@ -147,13 +147,13 @@ class LocalWakeups:
 
     async def wait(self, topic: str, timeout_s: float) -> bool:
         """See Wakeups.wait."""
-        bell = self._bells[topic]
+        wake_up = self._bells[topic]
         try:
             async with asyncio.timeout(timeout_s):
-                await bell.wait()
+                await wake_up.wait()
         except TimeoutError:
             return False
-        bell.clear()
+        wake_up.clear()
         return True
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Wake-ups over Redis: published words ring bells in other processes.
+"""Wake-ups over Redis: published messages wake waiters in other processes.
 
 Messages without a subscriber are lost, which is why a waiter here polls as well, and
 why a subscription that begins rings once: something may have happened before it.

@@ -37,7 +37,7 @@ Role = Literal["reader", "writer", "projector", "upkeep", "records"]
 READERS = 4
 """Connections of a reader pool; each is a thread with aiosqlite."""
 PROJECTOR_LANES = 3
-"""Connections of a projector on a server: batches of so many shards at one time."""
+"""Connections of a projector on a server: one per shard written at a time."""
 ANSWER_S: dict[Role, float] = {
     "reader": 5.0,
     "writer": 10.0,

@@ -1,7 +1,7 @@
 """Bringing the tables of a schema to this version, once, however many try at once.
 
 On SQLite all steps are one transaction. On a server each step is one change that may
-be run again, since DDL commits by itself: a migration that was broken off is simply
+be run again, since DDL commits by itself: an interrupted migration is simply
 started again. Several nodes that start together take turns by a lock of the server's,
 which ends with the connection that held it.
 """

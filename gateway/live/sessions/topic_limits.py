@@ -37,7 +37,7 @@ DAYS_BACK: Final = 7
 DAYS_AHEAD: Final = HORIZON_MAX // (24 * 60) + 7
 """A week more than any horizon, for the clinic's date may be another than UTC's."""
 PRIVATE_PART: Final = 10
-"""One in so many topics of the process is kept for ``me`` and ``schedule/…``."""
+"""One in this many topics of the process is reserved for ``me`` and ``schedule/…``."""
 KNOWN_S: Final = 2.0
 """How long a new topic's first read may keep the answer to a subscription waiting."""
 

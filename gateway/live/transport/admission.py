@@ -29,7 +29,7 @@ PATIENCE_S: Final = 20.0
 """At the rate alone, which is a fifth of what a calm processor does: ten thousand who
 come at once wait, and are admitted before common clients give up after ten seconds."""
 COME_AGAIN_S: Final = 8
-"""Refused clients are told to retry within this time."""
+"""Range in which refused clients are asked to retry."""
 
 
 class Admit(Enum):

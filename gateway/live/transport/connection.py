@@ -297,7 +297,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         return self._shared.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """So many bytes of the client are in the buffer."""
+        """This many bytes of the client are in the buffer."""
         self.data_received(bytes(memoryview(self._shared.buffer)[:nbytes]))
 
     def data_received(self, data: bytes) -> None:

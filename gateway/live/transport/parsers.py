@@ -33,7 +33,7 @@ FRAMES_PER_S: Final = 2_000
 FRAMES_BURST_S: Final = 1.0
 """A connection that was silent may send what it left unused in this time."""
 FRAME_BYTES: Final = 1024
-"""So many bytes count as one frame more."""
+"""This many bytes count as one additional frame."""
 
 _PONG: Final = 0x8A
 _MASK_BYTES: Final = 6

@@ -126,7 +126,7 @@ class WriteScheduler:
         self.write_s += share * (min(self.write_s, _WRITE_S) - self.write_s)
 
     def _flush_some(self) -> int:
-        """One turn's writes; how many it were."""
+        """The writes of one iteration; returns their number."""
         room = WRITES_AT_ONCE
         while room > 0 and self._urgent:
             _flush_one(self._urgent.popitem(last=False)[0])
@@ -142,7 +142,7 @@ class WriteScheduler:
 
 
 def _flush(lane: deque[Flushable], room: int) -> int:
-    """Flush so many of a lane at most; how many it were."""
+    """Flush at most this many of a queue; returns their number."""
     count = min(len(lane), room)
     for _ in range(count):
         _flush_one(lane.popleft())

@@ -2,7 +2,7 @@
 
 For `slotcast restore`: every record keeps its seq and its epoch, and the first one
 need not be seq 1. Nothing here is durable, and no process may open the journal, until
-``finish`` has returned; an import that was broken off is thrown away as a whole.
+``finish`` has returned; an interrupted import is discarded as a whole.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _GENERATION = re.compile(rb"(?::\{[^}]*\})?:g(\d+):")
 async def forget_generations(url: str, site: str, *, but: int) -> int:
     """Delete all journals and snapshots of a site ``but`` those of one generation.
 
-    Returns how many keys that were. Broken off it is called again.
+    Returns the number of keys. After an interruption it is called again.
 
     Raises:
         JournalUnavailable: no answer.

@@ -1,6 +1,6 @@
 """Reading a journal's streams, and cutting off what is no longer needed.
 
-Only what is durable is told. On the primary that is all there is to see, for no reply
+Only durable records are returned. On the primary no others are visible, since no reply
 leaves before the fsync; what replicas have is asked when a reader comes to a record
 that this process did not know to be there.
 """
@@ -235,7 +235,7 @@ class RedisNews:
             return await self._blocked(shards, ends, min(timeout_s, WAIT_MAX_S))
 
     async def close(self) -> None:
-        """End the connection; who waits is told that it does not answer."""
+        """End the connection; waiters get JournalUnavailable."""
         await self._store.close()
 
     async def _blocked(

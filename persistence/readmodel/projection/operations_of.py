@@ -107,7 +107,7 @@ def _availability(shard: ShardId, record: Record, cell: int) -> Sequence[Operati
 def _marks(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
     """Visits that lost their ground, or have it again; holds have no rows.
 
-    Each has a notice of its own, so that each patient is told once.
+    Each has a notice of its own, so that each patient is notified once.
     """
     event = cast("ev.AvailabilitySet | ev.TimeOffAdded", record.event)
     visits = [name for name in event.stranded if name.startswith(_BOOKING)]

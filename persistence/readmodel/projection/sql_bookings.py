@@ -28,7 +28,7 @@ from persistence.readmodel.projection.plan import Plan
 from persistence.sql.statements import many, portions
 
 FEW = 4
-"""So many changes are quicker made one by one on a server."""
+"""Up to this many changes are faster one by one on a server."""
 
 _COLUMN_OF = {"start": "start_minute", "end": "end_minute"}
 """Fields whose columns are named otherwise, since END is a word of SQL."""

@@ -107,7 +107,7 @@ class ProjectionStore(Protocol):
         """Apply the batches of different shards in one transaction, or none of them.
 
         Begun seldom, a transaction costs little. False: nothing was done, for some
-        batch would not be ``Committed``; by itself each is told its own outcome.
+        batch would not be ``Committed``; applied by itself each gets its own outcome.
 
         Raises:
             StoreUnavailable: nothing is known; read the offsets again.

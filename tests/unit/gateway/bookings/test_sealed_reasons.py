@@ -202,7 +202,7 @@ async def test_topics_show_it_too(persons: SqlPersonKeys) -> None:
 async def people(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[tuple[AccountApi, SqlPersonKeys]]:
-    """A site with accounts, and another gateway's keys that know nobody yet."""
+    """A site with accounts, and another gateway's keys that know no patient yet."""
     records = Records(empty_records("sqlite", request, tmp_path))
     keys = SqlPersonKeys(records, KeyRing(records, KEKS, SteppedClock(make.NOW)))
     async with account_api(request, tmp_path, more_ports={"persons": keys}) as opened:
