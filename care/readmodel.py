@@ -129,6 +129,10 @@ class BookingHistory(Protocol):
         """One booking, also when its calendar has forgotten it."""
         ...
 
+    async def is_known(self, clinic_id: ClinicId, patient_id: PatientId) -> bool:
+        """Whether a patient has ever had a booking at a clinic's providers."""
+        ...
+
 
 class ShardLag(Struct, frozen=True):
     """How far the projection of one shard is behind its journal."""

@@ -59,11 +59,13 @@ from gateway.metrics.metrics import (
     ShardAccounts,
     ShardCollector,
 )
+from gateway.patients.own_routes import router as own_patient_router
+from gateway.patients.routes import router as patients_router
+from gateway.patients.service import PatientService
 from gateway.platform.role_routes import router as roles_router
 from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
 from gateway.services import Services, services
-from gateway.shared_state import Shared
 from gateway.system.health import Check, Health, NamedCheck
 from gateway.system.pages import landing_page
 from gateway.system.probes import Probes
@@ -115,15 +117,15 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     app = GatewayApp(
         title="Slotcast",
         version=config.version,
-        lifespan=_lifespan(ports, live, made.shared, accounts, auth),
+        lifespan=_lifespan(ports, live, made, accounts, auth),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.state.services = made
     app.state.live = live
     app.state.auth = auth
+    _add_services(app, ports, made)
     app.state.http_protocol = http_protocol_of(
         HttpConnections(
             config.http,
@@ -168,6 +170,13 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     return app
 
 
+def _add_services(app: FastAPI, ports: GatewayPorts, made: Services) -> None:
+    """What ordinary features work with, those whose stores this gateway was given."""
+    app.state.services = made
+    if ports.patients is not None:
+        app.state.patients = PatientService(ports, made.access, made.known)
+
+
 def _collected(
     ports: GatewayPorts, accounts: ShardAccounts
 ) -> list[Callable[[], Awaitable[None]]]:
@@ -186,7 +195,7 @@ def _collected(
 def _lifespan(
     ports: GatewayPorts,
     live: LiveService,
-    shared: Shared,
+    made: Services,
     accounts: ShardAccounts,
     auth: AuthSide | None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -195,7 +204,11 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await live.start()
-        works = [shared.run(), accounts.follow()]
+        works = [
+            made.shared.run(),
+            accounts.follow(),
+            kept_going("acquaintances", made.acquaintances.run),
+        ]
         if ports.audit_spool is not None:
             works.append(kept_going("audit spool", ports.audit_spool.run))
         if ports.persons is not None:
@@ -253,12 +266,16 @@ ACCOUNT_ROUTERS: Final = (
     roles_router,
 )
 """Features that need accounts."""
+PATIENT_ROUTERS: Final = (own_patient_router, patients_router)
+"""Features that need patients."""
 
 
 def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[FeatureRouter]:
     """Routers of ordinary features whose stores this gateway has."""
     has_stores = ports.jobs is not None and ports.answers is not None
     routers = [jobs_router] if has_stores else []
+    if ports.patients is not None:
+        routers += PATIENT_ROUTERS
     if ports.accounts is not None:
         routers += ACCOUNT_ROUTERS
         if config.demo and ports.outgoing is not None:

@@ -18,6 +18,8 @@ from care.idempotency.ports import AnswerStore
 from care.jobs.ports import JobQueue
 from care.keys.ports import PersonKeys
 from care.notices.messages import OutgoingMessages
+from care.patients.notes import MedicalNotes
+from care.patients.ports import Patients
 from care.people.ports import AccountStores
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
 from care.sharing import HotPages, RateBudgets, Revocations, SharedHolds
@@ -195,6 +197,10 @@ class GatewayPorts:
     """Background jobs, for operators; without it there is no ``/v1/jobs``."""
     answers: AnswerStore | None = None
     """Answers by idempotency key; ordinary features that write need it."""
+    patients: Patients | None = None
+    """Patients and their profiles; without them clinics know any patient."""
+    notes: MedicalNotes | None = None
+    """Patients' histories; there whenever ``patients`` are."""
     accounts: AccountStores | None = None
     """Accounts; without them there is no ``/v1/auth``."""
     outgoing: OutgoingMessages | None = None

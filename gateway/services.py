@@ -14,11 +14,14 @@ from actors.domain.messages.commands import (
     SetAvailability,
     SetRetired,
 )
+from gateway.access.known_patients import KnownPatients
 from gateway.access.person_keys import learn_keys
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator
 from gateway.access.trail import AuditTrail
+from gateway.bookings.acquaintances import Acquaintances
 from gateway.bookings.listing import Bookings
+from gateway.bookings.names import PatientNames
 from gateway.bookings.service import BookingService
 from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments
@@ -46,6 +49,8 @@ class Services:
     limits: RateLimits
     access: Access
     trail: AuditTrail
+    known: KnownPatients
+    acquaintances: Acquaintances
     shared: Shared
     commands: Commands
     commitments: Commitments
@@ -60,11 +65,17 @@ class Services:
 def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
     """Create the services. Call once per gateway: metrics register themselves."""
     metrics = GatewayMetrics(ports.registry)
+    known = KnownPatients(*((ports.patients, ports.history) if ports.patients else ()))
     access = Access(
-        ports.calendars, believe_s=config.access_cache_s, now=ports.clock.now
+        ports.calendars,
+        believe_s=config.access_cache_s,
+        known=known if ports.patients is not None else None,
+        now=ports.clock.now,
     )
     trail = AuditTrail(ports.audit_spool, ports.clock, config.token_keys[0])
     access.trail = trail
+    names = PatientNames(ports.patients)
+    acquaintances = Acquaintances(ports.patients, known, access, ports.clock)
     commands = Commands(
         ports.calendars,
         ports.clock,
@@ -90,29 +101,38 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
     authenticator = Authenticator(config, ports.clock, shared.revoked)
     if ports.persons is not None:
         learn_keys(authenticator, shared.revoked, ports.persons)
+    providers = ProviderService(
+        commands,
+        ports.calendars,
+        access,
+        clinics,
+        shared.last_shown,
+        cell_minutes=config.cell_minutes,
+    )
+    providers.names = names
     return Services(
         metrics=metrics,
         authenticator=authenticator,
         limits=RateLimits(config, settlement=shared.settlement),
         access=access,
         trail=trail,
+        known=known,
+        acquaintances=acquaintances,
         shared=shared,
         commands=commands,
         commitments=commitments,
         holds=HoldService(commands, ports.calendars, access, commitments),
         bookings=BookingService(
-            commands, ports.calendars, access, ports.history, commitments
-        ),
-        own_bookings=Bookings(ports.history, commands.recent, access.zone_of),
-        clinics=clinics,
-        providers=ProviderService(
             commands,
             ports.calendars,
             access,
-            clinics,
-            shared.last_shown,
-            cell_minutes=config.cell_minutes,
+            ports.history,
+            commitments,
+            acquaintances.booked,
         ),
+        own_bookings=Bookings(ports.history, commands.recent, access.zone_of, names),
+        clinics=clinics,
+        providers=providers,
         search=ProviderSearch(
             directory,
             next_free,

@@ -31,6 +31,8 @@ from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue
 from persistence.keys.ring import KeyRing
 from persistence.notices.outbox import SqlOutgoingMessages
+from persistence.patients.notes import SqlMedicalNotes
+from persistence.patients.store import SqlPatients
 from persistence.privacy.persons import SqlPersonKeys
 from persistence.readmodel.queries.bookings import SqlBookingHistory
 from persistence.readmodel.queries.directory import SqlDirectory
@@ -159,6 +161,8 @@ async def gateway_ports(
                 pages=shared.pages,
                 jobs=SqlJobQueue(records.engine),
                 answers=SqlAnswerStore(records.engine),
+                patients=SqlPatients(records, ring),
+                notes=SqlMedicalNotes(records, ring),
                 accounts=account_stores(records, ring),
                 outgoing=SqlOutgoingMessages(records, ring),
                 persons=SqlPersonKeys(records, ring),

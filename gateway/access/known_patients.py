@@ -44,8 +44,7 @@ class KnownPatients:
         Raises:
             Unavailable: it is not remembered, and the database does not answer.
         """
-        pair = (clinic_id, patient_id)
-        since = self._known.get(pair)
+        since = self._known.get((clinic_id, patient_id))
         if since is not None and self._now() - since < BELIEVED_S:
             return True
         for source in self._sources:

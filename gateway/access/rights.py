@@ -218,6 +218,22 @@ class Access:
             return False
         return await self._known.is_known(clinic_id, patient_id)
 
+    async def check_named(self, caller: Caller, patient_id: PatientId) -> None:
+        """Let staff name a patient: only one whom their clinic knows.
+
+        Tokens without an account name any, as in a demo.
+
+        Raises:
+            NotFound: the clinic does not know the patient, or there is none.
+            Unavailable: it cannot be looked up.
+        """
+        if caller.patient_id is not None or caller.identity is None:
+            return
+        if self._known is not None and not await self.stands_to_patient(
+            caller, patient_id
+        ):
+            raise NotFound(code=HIDDEN_AS[Of.PATIENT])
+
     async def clinic_of(self, caller: Caller) -> ClinicId | None:
         """The clinic that a caller acts for: a doctor's is their calendar's."""
         if caller.provider_id is not None:

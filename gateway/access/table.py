@@ -119,6 +119,12 @@ class Action(StrEnum):
     PUT_CLINIC = "put_clinic"
     READ_JOBS = "read_jobs"
     RESEND_JOBS = "resend_jobs"
+    READ_PROFILE = "read_profile"
+    WRITE_PROFILE = "write_profile"
+    READ_NOTES = "read_notes"
+    WRITE_NOTES = "write_notes"
+    CREATE_PATIENT = "create_patient"
+    FIND_PATIENT = "find_patient"
     READ_ACCOUNT = "read_account"
     END_SESSION = "end_session"
     CHANGE_PASSWORD = "change_password"  # noqa: S105 - a word of the table
@@ -174,6 +180,12 @@ resend_jobs         platform  nn  nn  nn  nn  nn  FF  nn  nn
 """
 
 _ACCOUNT_ROWS: Final = """
+read_profile        patient   Yh  Yh  Yh  Yh  Yh  Yh  hh  Yh
+write_profile       patient   Yh  Yh  nh  Yh  Yh  nh  hh  nh
+read_notes          patient   Yh  Ch  Yh  nh  nh  Yh  hh  nh
+write_notes         patient   Yh  nh  Yh  nh  nh  nh  hh  nh
+create_patient      clinic    nn  nn  Yn  Yn  Yn  nn  nn  Yn
+find_patient        clinic    nn  nn  Yn  Yn  Yn  nn  nn  Yn
 read_account        account   YY  YY  YY  YY  YY  YY  YY  nn
 end_session         account   Yh  Yh  Yh  Yh  Yh  Yh  Yh  nn
 change_password     account   RR  RR  RR  RR  RR  RR  RR  nn
@@ -251,9 +263,11 @@ _VIEWING: Final = frozenset(
         Action.READ_BOOKING,
         Action.LIST_BOOKINGS,
         Action.TOPIC_ME,
+        Action.READ_PROFILE,
+        Action.READ_NOTES,
     }
 )
-_MANAGING: Final[frozenset[Action]] = frozenset()
+_MANAGING: Final = frozenset({Action.WRITE_PROFILE})
 
 
 def scope_needed(action: Action) -> GuardianScope:

@@ -20,7 +20,9 @@ import msgspec
 from actors.domain.ids import Millis, Minute, PatientId, ProviderId
 from actors.domain.messages.answers import BookingStatus, BookingView
 from care.readmodel import BookingHistory
-from gateway.bookings.schemas import BookingList, booking_body
+from gateway.access.tokens import Caller
+from gateway.bookings.names import PatientNames
+from gateway.bookings.schemas import BookingList, named_booking_body
 from gateway.calendars.recent import RecentBookings
 from gateway.wire.errors import FieldError, InvalidRequest
 from gateway.wire.formats import bound_minute, today
@@ -70,16 +72,38 @@ class Bookings:
     """Lists bookings of one patient at a time."""
 
     def __init__(
-        self, history: BookingHistory, recent: RecentBookings, zone_of: ZoneOf
+        self,
+        history: BookingHistory,
+        recent: RecentBookings,
+        zone_of: ZoneOf,
+        names: PatientNames | None = None,
     ) -> None:
+        self._names = names or PatientNames(None)
         self._history = history
         self._recent = recent
         self._zone_of = zone_of
 
     async def page(
-        self, patient_id: PatientId, wanted: Wanted, cursor: str, limit: int
+        self, caller: Caller, wanted: Wanted, cursor: str, limit: int
     ) -> BookingList:
-        """A page of at most ``limit``.
+        """A page of at most ``limit`` bookings of the patient whom the caller is.
+
+        Raises:
+            InvalidRequest: the cursor is not ours.
+            Unavailable: a clinic's zone decides, and its calendar does not answer.
+        """
+        assert caller.patient_id is not None, "only patients have bookings of their own"
+        views, following = await self._page(caller.patient_id, wanted, cursor, limit)
+        names = await self._names.of(caller, (view.patient_id for view in views))
+        items = [
+            named_booking_body(view, names.get(view.patient_id, "")) for view in views
+        ]
+        return BookingList(items, following)
+
+    async def _page(
+        self, patient_id: PatientId, wanted: Wanted, cursor: str, limit: int
+    ) -> tuple[Sequence[BookingView], str | None]:
+        """A page of at most ``limit``, and the cursor of the next.
 
         Raises:
             InvalidRequest: the cursor is not valid.
@@ -103,11 +127,11 @@ class Bookings:
             shown = sorted(kept, key=_place)
             if len(shown) > limit:
                 del shown[limit:]
-                return _list(shown, _cursor(_place(shown[-1]), inner))
+                return shown, _cursor(_place(shown[-1]), inner)
             if after is None:
-                return _list(shown, None)
+                return shown, None
             if shown:
-                return _list(shown, _cursor(upper, after))
+                return shown, _cursor(upper, after)
             lower, inner = upper, after
 
     async def _rows(
@@ -156,10 +180,6 @@ class Bookings:
 
 def _place(view: BookingView) -> Place:
     return view.start, view.booking_id
-
-
-def _list(views: Sequence[BookingView], cursor: str | None) -> BookingList:
-    return BookingList([booking_body(view) for view in views], cursor)
 
 
 def _cursor(lower: Place, inner: str) -> str:

@@ -127,13 +127,12 @@ def _list(bookings: Bookings) -> Operation:
     async def list_own(call: Call) -> Reply:
         caller = signed_in(call.caller)
         permission = PERMISSIONS[Action.LIST_BOOKINGS, caller.role, Relation.OWN]
-        patient_id = caller.patient_id
-        if not permission.allows or patient_id is None:
+        if not permission.allows or caller.patient_id is None:
             raise Forbidden("Staff see bookings in the schedule of a provider.")
         acting_patient(caller, call.query("patient_id"))
         limit = call.query_int("limit", _PAGE, 1, _PAGE_MAX)
         cursor = call.query("cursor") or ""
-        page = await bookings.page(patient_id, _wanted(call), cursor, limit)
+        page = await bookings.page(caller, _wanted(call), cursor, limit)
         return Reply(200, json.encode(page))
 
     return Operation(

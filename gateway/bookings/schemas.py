@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from actors.domain.messages.answers import BookingStatus, BookingView
 from gateway.wire.fields import (
@@ -74,11 +74,26 @@ class BookingBody(Struct, frozen=True):
     stranded: Stranded
 
 
+class NamedBookingBody(BookingBody, frozen=True):
+    """A booking on a page, with its patient's name.
+
+    Empty if it is not known, not available now, or the token has no account.
+    """
+
+    patient_name: str
+
+
 class BookingList(Struct, frozen=True):
     """A page of bookings, by start."""
 
-    items: list[BookingBody]
+    items: list[NamedBookingBody]
     next_cursor: str | None
+
+
+def named_booking_body(view: BookingView, name: str) -> NamedBookingBody:
+    """A calendar's view of a booking, with its patient's name."""
+    fields = structs.asdict(booking_body(view))
+    return NamedBookingBody(**fields, patient_name=name)
 
 
 def booking_body(view: BookingView) -> BookingBody:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from actors.domain.ids import (
@@ -74,7 +75,9 @@ class BookingService:
         access: Access,
         history: BookingHistory,
         commitments: Commitments,
+        acquainted: Callable[[ProviderId, PatientId], None] = lambda _who, _whom: None,
     ) -> None:
+        self._acquainted = acquainted
         self._commitments = commitments
         self._commands = commands
         self._calendars = calendars
@@ -119,7 +122,7 @@ class BookingService:
                 await self._commitments.check_visit(
                     caller.patient_id, taken, allow_overlap=request.allow_overlap
                 )
-        return await self._ask(
+        booked = await self._ask(
             ConfirmHold(
                 provider_id=provider_id,
                 hold_id=HoldId(held),
@@ -131,6 +134,8 @@ class BookingService:
             ),
             absent=RefusalCode.HOLD_NOT_FOUND,
         )
+        self._noted(caller, provider_id)
+        return booked
 
     async def _book_slot(
         self, caller: Caller | None, key: str | None, request: BookingRequest
@@ -144,6 +149,7 @@ class BookingService:
             raise InvalidRequest(
                 "", FieldError("patient_id", "is missing: staff name the patient")
             )
+        await self._access.check_named(caller, patient_id)
         start = parse_minute(request.start, "start")
         reason = checked_text(request.reason, "reason")
         said = self._commands.private(reason)
@@ -156,7 +162,7 @@ class BookingService:
                 Slot(provider_id, visit_type, start),
                 allow_overlap=request.allow_overlap,
             )
-        return await self._ask(
+        booked = await self._ask(
             BookSlot(
                 provider_id=provider_id,
                 booking_id=booking_id(provider_id, self._commands.tokens()),
@@ -168,6 +174,13 @@ class BookingService:
                 **stamp,
             )
         )
+        self._noted(caller, provider_id)
+        return booked
+
+    def _noted(self, caller: Caller, provider_id: ProviderId) -> None:
+        """A clinic gets to know the patients who book there with an account."""
+        if caller.patient_id is not None and caller.identity is not None:
+            self._acquainted(provider_id, caller.patient_id)
 
     async def show(self, caller: Caller | None, booked: str) -> BookingBody:
         """One booking; from the read model if its calendar has dropped it."""

@@ -67,6 +67,7 @@ class HoldService:
             raise InvalidRequest(
                 "", FieldError("patient_id", "is missing: staff name the patient")
             )
+        await self._access.check_named(caller, patient_id)
         start = parse_minute(request.start, "start")
         visit_type = VisitTypeId(request.visit_type)
         moving = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from actors.domain.calendar.validation import LANGUAGE_MAX, LANGUAGES_MAX, TEXT_MAX
-from actors.domain.ids import Millis, Minute, VisitTypeId
+from actors.domain.ids import Millis, Minute, PatientId, VisitTypeId
 from actors.domain.messages.answers import (
     Affected,
     Done,
@@ -17,7 +18,12 @@ from actors.domain.messages.answers import (
 )
 from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
 from care.readmodel import ProviderListing
-from gateway.bookings.schemas import BookingBody, booking_body
+from gateway.bookings.schemas import (
+    BookingBody,
+    NamedBookingBody,
+    booking_body,
+    named_booking_body,
+)
 from gateway.clinics.schemas import (
     ClinicBody,
     ClinicRequest,
@@ -224,7 +230,7 @@ class ScheduleBody(Struct, frozen=True):
     time_zone: str
     epoch: Epoch
     version: Version
-    bookings: list[BookingBody]
+    bookings: list[NamedBookingBody]
     time_off: list[TimeOffBody]
 
 
@@ -387,13 +393,16 @@ def time_off_effect(
     )
 
 
-def schedule_body(view: ScheduleView) -> ScheduleBody:
-    """The response body for a schedule."""
+def schedule_body(view: ScheduleView, names: Mapping[PatientId, str]) -> ScheduleBody:
+    """A schedule, as the wire has it, with the names of patients."""
     return ScheduleBody(
         provider_id=view.provider_id,
         time_zone=view.time_zone,
         epoch=view.epoch,
         version=view.version,
-        bookings=[booking_body(booking) for booking in view.bookings],
+        bookings=[
+            named_booking_body(booking, names.get(booking.patient_id, ""))
+            for booking in view.bookings
+        ],
         time_off=[time_off_body(leave) for leave in view.time_off],
     )

@@ -52,6 +52,7 @@ from actors.domain.rules import Clinic
 from actors.ports import Calendars
 from gateway.access.rights import Access, Action, owner_of, zone_name_of
 from gateway.access.tokens import Caller
+from gateway.bookings.names import PatientNames
 from gateway.bookings.schemas import booking_body
 from gateway.calendars.commands import Commands
 from gateway.calendars.hot_pages import LastShown, OldPage
@@ -164,6 +165,8 @@ class ProviderService:
         *,
         cell_minutes: int = 5,
     ) -> None:
+        self.names = PatientNames(None)
+        """Of the patients on schedules; replaced where there are patients."""
         self._commands = commands
         self._calendars = calendars
         self._access = access
@@ -245,7 +248,9 @@ class ProviderService:
         first, last = await self._span(provider_id, bounds)
         reply = await self._calendars.ask(ReadSchedule(provider_id, first, last))
         await self._access.audit_read(caller, "read_schedule", provider_id, provider_id)
-        return schedule_body(accepted(reply, ScheduleView))
+        view = accepted(reply, ScheduleView)
+        names = await self.names.of(caller, (one.patient_id for one in view.bookings))
+        return schedule_body(view, names)
 
     async def availability(
         self, caller: Caller | None, provider_id: ProviderId

@@ -1,4 +1,4 @@
-"""Which clinics know a patient. The patient's own row is with the accounts."""
+"""Which clinics know a patient, and their notes. The patient's row is with accounts."""
 
 from __future__ import annotations
 
@@ -29,3 +29,23 @@ class PatientClinicRecord(RecordBase):
     number_i: Mapped[str | None] = mapped_column(c.key(43))
     since: Mapped[int] = mapped_column(BigInteger)
     until: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class MedicalNoteRecord(RecordBase):
+    """A note of a patient's history; never changed, but replaced by a later one."""
+
+    __tablename__ = "medical_note"
+    __table_args__ = (
+        UniqueConstraint("replaces"),
+        Index(None, "patient_id", "at"),
+        c.ON_A_SERVER,
+    )
+
+    note_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
+    patient_id: Mapped[str] = mapped_column(c.key(), ForeignKey(PATIENT))
+    clinic_id: Mapped[str] = mapped_column(c.key())
+    author: Mapped[str] = mapped_column(c.key())
+    kind: Mapped[str] = mapped_column(c.key(16))
+    body: Mapped[bytes] = mapped_column(c.blob())
+    at: Mapped[int] = mapped_column(BigInteger)
+    replaces: Mapped[str | None] = mapped_column(c.key())

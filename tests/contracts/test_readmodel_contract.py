@@ -393,6 +393,22 @@ async def test_a_patient_sees_their_own_bookings(model: Model) -> None:
     assert await ids(first=NINE + 999) == []
 
 
+async def test_a_clinic_knows_the_patients_of_its_providers(model: Model) -> None:
+    """A patient who ever booked there, cancelled or not; no other, nowhere else."""
+    story = Story(1)
+    await model.tell(
+        (
+            story,
+            [story.registered(), story.booked(1, NINE), story.cancelled(1, "ill")],
+        )
+    )
+    listing = (await model.directory.listings([story.provider_id]))[story.provider_id]
+    clinic_id = listing.profile.clinic.clinic_id
+    assert await model.bookings.is_known(clinic_id, PatientId("pat_1"))
+    assert not await model.bookings.is_known(clinic_id, PatientId("pat_none"))
+    assert not await model.bookings.is_known(ClinicId("cln_none"), PatientId("pat_1"))
+
+
 async def test_a_booking_is_shown_as_its_events_left_it(model: Model) -> None:
     """Status, reasons, version and epoch are those of the booking's last event."""
     await bookings(model)

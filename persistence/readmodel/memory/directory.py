@@ -210,6 +210,17 @@ class MemoryHistory:
         found = [view for view in self._views() if view.booking_id == booking_id]
         return found[0] if found else None
 
+    async def is_known(self, clinic_id: ClinicId, patient_id: PatientId) -> bool:
+        """Whether a patient has ever had a booking at a clinic; see the port."""
+        return any(
+            view.patient_id == patient_id
+            and self._clinic_of_provider(view.provider_id) == clinic_id
+            for view in self._views()
+        )
+
+    def _clinic_of_provider(self, provider_id: ProviderId) -> ClinicId | None:
+        raise NotImplementedError
+
     def _views(self) -> list[BookingView]:
         raise NotImplementedError
 

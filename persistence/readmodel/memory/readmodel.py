@@ -254,6 +254,10 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
             for row in self.appointments.values()
         ]
 
+    def _clinic_of_provider(self, provider_id: ProviderId) -> ClinicId | None:
+        found = self.providers.get(provider_id)
+        return None if found is None else found.profile.clinic.clinic_id
+
 
 _APPLIERS: dict[type, Callable[[MemoryReadModel, ShardId, Any], None]] = {
     p.PutClinic: MemoryReadModel._clinic,

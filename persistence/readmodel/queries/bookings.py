@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.domain.ids import (
     BookingId,
+    ClinicId,
     LocationId,
     Millis,
     Minute,
@@ -80,6 +81,18 @@ class SqlBookingHistory:
         async with reading(self._readers) as connection:
             row = (await connection.execute(query)).mappings().first()
         return view_of(row) if row is not None else None
+
+    async def is_known(self, clinic_id: ClinicId, patient_id: PatientId) -> bool:
+        """Whether a patient has ever had a booking at a clinic; see the port."""
+        row, provider = t.appointment.c, t.provider.c
+        query = (
+            select(row.booking_id)
+            .join(t.provider, provider.provider_id == row.provider_id)
+            .where(row.patient_id == patient_id, provider.clinic_id == clinic_id)
+            .limit(1)
+        )
+        async with reading(self._readers) as connection:
+            return (await connection.execute(query)).first() is not None
 
     async def history(self, booking_id: BookingId) -> Sequence[HistoryEntry]:
         """The events of a booking, oldest first; empty if it is unknown."""

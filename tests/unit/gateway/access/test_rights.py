@@ -25,7 +25,7 @@ from gateway.access.rights import (
     owner_of,
 )
 from gateway.access.tokens import Caller, Role
-from gateway.app import ACCOUNT_ROUTERS, all_operations
+from gateway.app import ACCOUNT_ROUTERS, PATIENT_ROUTERS, all_operations
 from gateway.http.features import RIGHT_OF
 from gateway.jobs.routes import router as jobs_router
 from gateway.live.core.topic_names import me_topic, schedule_topic
@@ -115,7 +115,7 @@ async def test_every_cell_that_denies_is_what_http_answers(
 ) -> None:
     """n is 403; h is 404, equal to the byte to what a missing object gets."""
     api, things = region
-    missing = replace_things(things)
+    missing = replace_things(things, action)
     for cell in CELLS:
         permission = PERMISSIONS[action, *cell]
         if permission.allows:
@@ -144,6 +144,9 @@ _READS = (
     Action.READ_SCHEDULE,
     Action.READ_AVAILABILITY,
     Action.READ_TIME_OFF,
+    Action.READ_PROFILE,
+    Action.READ_NOTES,
+    Action.FIND_PATIENT,
     Action.READ_JOBS,
     Action.READ_ACCOUNT,
     Action.READ_ROLES,
@@ -327,13 +330,16 @@ async def test_the_roles_page_is_the_table(region: tuple[Api, Things]) -> None:
 
 def test_every_route_with_an_object_says_what_its_right_is_on() -> None:
     """A path parameter whose route checks nothing about it is a door left open."""
-    for router in (*ACCOUNT_ROUTERS, jobs_router):
+    for router in (*ACCOUNT_ROUTERS, *PATIENT_ROUTERS, jobs_router):
         for route in router.routes:
             assert isinstance(route, APIRoute)
             right_of = (route.openapi_extra or {})[RIGHT_OF]
-            for name in ("provider_id", "patient_id", "clinic_id"):
-                if f"{{{name}}}" in route.path:
-                    assert right_of == name.removesuffix("_id"), route.path
+            objects = [
+                name
+                for name in ("clinic", "provider", "patient")
+                if f"{{{name}_id}}" in route.path
+            ]
+            assert not objects or right_of == objects[0], route.path
             if "{" in route.path:
                 assert right_of not in ("", "platform", "caller"), route.path
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from actors.domain.ids import ShardId
 from actors.errors import ShardAsleep, Unavailable
 from gateway.access.rights import OF, Action
-from gateway.app import ACCOUNT_ROUTERS, all_operations
+from gateway.app import ACCOUNT_ROUTERS, PATIENT_ROUTERS, all_operations
 from gateway.auth.demo_routes import router as demo_router
 from gateway.http.features import REFUSALS
 from gateway.http.openapi import codes_of, codes_of_right
@@ -171,7 +171,7 @@ async def test_every_code_of_the_table_is_documented(api: Api) -> None:
         for operation in all_operations(api.app.state.services)
         for code in codes_of(operation)
     }
-    for router in (*ACCOUNT_ROUTERS, demo_router, jobs_router):
+    for router in (*ACCOUNT_ROUTERS, *PATIENT_ROUTERS, demo_router, jobs_router):
         for route in router.routes:
             assert isinstance(route, APIRoute)
             listed.update((route.openapi_extra or {}).get(REFUSALS, ()))

@@ -1,0 +1,1 @@
+"""Patients: their profiles, their history, and a clinic's list of them."""
