@@ -3,6 +3,8 @@
 The live socket asks here too, per topic and per command. What a token says needs no
 look-up; whose clinic a provider is, the calendar says; whether a clinic knows a
 patient is remembered for five minutes (known_patients.py).
+
+One file because every method finds one relation and asks the same table.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Request and response bodies of providers, slots and schedules."""
+"""Request and response bodies of providers, slots and schedules.
+
+One file because each body stands beside the function that makes it.
+"""
 
 from __future__ import annotations
 
