@@ -1,5 +1,4 @@
-"""The platform's administration: roles, accounts, platform roles.
+"""The platform's administration.
 
-An ordinary feature: role_routes.py is a ``FeatureRouter`` over the accounts of
-care/people, for administrators of the platform only.
+role_routes.py shows the roles and what each may do.
 """

@@ -1,5 +1,5 @@
-"""Patients in the records.
+"""Patients over the records.
 
-models.py has the tables, store.py implements ``care.patients.ports.Patients``: profiles
-are sealed with the person's key and found by blind indexes.
+store.py implements ``care.patients.ports``, notes.py ``care.patients.notes``; models.py
+has the tables. Profiles and notes are sealed with the key of their person.
 """
