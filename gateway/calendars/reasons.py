@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from actors.domain.ids import BookingId, Minute, PatientId, ProviderId, ShardId
+from actors.domain.ids import BookingId, ClinicId, Minute, PatientId, ProviderId, ShardId
 from actors.domain.messages.answers import (
     Affected,
     BookingStatus,
@@ -136,6 +136,10 @@ class OpenedHistory:
             return None
         (view,) = await opened(self._persons, [view])
         return view
+
+    async def is_known(self, clinic_id: ClinicId, patient_id: PatientId) -> bool:
+        """See BookingHistory.is_known."""
+        return await self._history.is_known(clinic_id, patient_id)
 
 
 class OpenedFeed:
