@@ -16,7 +16,14 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from actors.domain.ids import BookingId, ClinicId, Minute, PatientId, ProviderId, ShardId
+from actors.domain.ids import (
+    BookingId,
+    ClinicId,
+    Minute,
+    PatientId,
+    ProviderId,
+    ShardId,
+)
 from actors.domain.messages.answers import (
     Affected,
     BookingStatus,
