@@ -20,6 +20,7 @@ from cluster.commands.backups import backup, restore
 from cluster.commands.clustering import cluster, gateway, keep
 from cluster.commands.importing import importing, seed
 from cluster.commands.journals import journal
+from cluster.commands.keys import keys
 from cluster.commands.moving import drain, rebalance, restart_shards, undrain
 from cluster.commands.options import JsonOption
 from cluster.commands.projecting import project
@@ -66,6 +67,7 @@ app.command(hidden=True)(keep)
 app.add_typer(projection, name="projection")
 app.command()(verify)
 app.add_typer(audit, name="audit")
+app.add_typer(keys, name="keys")
 app.command()(backup)
 app.command()(restore)
 app.command()(reshard)

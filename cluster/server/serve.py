@@ -60,6 +60,7 @@ from cluster.terminal.addresses import local_url
 from cluster.terminal.alongside import alongside
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.terminal.terminal import Terminal
+from cluster.wiring.keys import check_keys
 from persistence.readmodel.tables import READ_MODEL
 from persistence.records.models import RECORDS
 from persistence.sql.damage import is_damaged
@@ -144,6 +145,7 @@ def _prepare_gateway(site: Site) -> None:
     if not site.settings.database:
         _migrate_file(site.database_url)
         asyncio.run(migrate(site.records_url, RECORDS))
+    asyncio.run(check_keys(site))
     import_module("cluster.wiring.gateway")
 
 

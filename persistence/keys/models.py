@@ -20,3 +20,5 @@ class DataKeyRecord(RecordBase):
     wrapped: Mapped[bytes] = mapped_column(LargeBinary(255))
     kek_id: Mapped[str] = mapped_column(c.key(64))
     created_at: Mapped[int] = mapped_column(BigInteger)
+    retired_at: Mapped[int | None] = mapped_column(BigInteger)
+    """When no row was sealed with it any more; the journal may still hold what was."""

@@ -19,6 +19,7 @@ from care.keys.sealing import (
     REFRESH_MS,
     DataKey,
     KeyEncryptionKeys,
+    KeyEncryptionKeyWrong,
     Place,
     Purpose,
     SealBroken,
@@ -98,10 +99,12 @@ class KeyRing:
             return known[1]
         try:
             keys = await self._load_or_make(tenant, now)
-        except Unavailable:
+        except (Unavailable, KeyEncryptionKeyWrong):
             if known is None:
                 raise
-            return known[1]  # no new keys are made while the records are away
+            # The records are away, or keys were wrapped with a key encryption key that
+            # this process has not been started with yet.
+            return known[1]
         self._known[tenant] = (now, keys)
         return keys
 
