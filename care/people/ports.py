@@ -35,6 +35,19 @@ class NewAccount(Struct, frozen=True):
     verify: Flow
 
 
+class EmailChange(Struct, frozen=True):
+    """The wish to have another address.
+
+    ``link`` and ``known`` go to the new one, ``notice`` to the old one.
+    """
+
+    email: str
+    flow: Flow
+    link: Message
+    known: Message
+    notice: Message
+
+
 class SignInAttempt(Struct, frozen=True):
     """An attempt that was counted; ``wait_ms`` above 0: it came too early.
 
@@ -65,6 +78,22 @@ class Accounts(Protocol):
 
     async def verify_email(self, secret: str, *, now: Millis) -> bool:
         """Confirm an address; False if the link is not valid (any more)."""
+        ...
+
+    async def begin_email_change(
+        self, account_id: AccountId, change: EmailChange, *, now: Millis
+    ) -> None:
+        """Mail a link to the new address, and tell the old one.
+
+        If the new one has an account, ``change.known`` goes there instead of a link.
+        """
+        ...
+
+    async def finish_email_change(self, secret: str, *, now: Millis) -> bool:
+        """Use the link of a new address; other links of the account die with it.
+
+        False if it is not valid (any more), or the address has an account by now.
+        """
         ...
 
     async def find(self, account_id: AccountId) -> Account | None:

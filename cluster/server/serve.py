@@ -56,7 +56,7 @@ from cluster.site.run_file import (
 from cluster.site.settings import Settings
 from cluster.site.shared_layout import agreed_layout
 from cluster.site.site import Site, make_site
-from cluster.terminal.addresses import local_url
+from cluster.terminal.addresses import page_url
 from cluster.terminal.alongside import alongside
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.terminal.terminal import Terminal
@@ -305,7 +305,7 @@ class _Server:
     ) -> None:
         settings = self._site.settings
         missing = f"; {host.missing()}" if host.missing() else ""
-        url = local_url(settings.host, settings.port)
+        url = page_url(settings.host, settings.port)
         self._terminal.note(f"Listening at {url}{missing}")
         with self._terminal.step("Ray"):
             await self._first_of(host.started.wait(), *work)

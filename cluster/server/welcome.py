@@ -13,7 +13,7 @@ from actors.ports import Calendars
 from care.readmodel import Directory, ProviderQuery
 from cluster.clock import SystemClock
 from cluster.site.site import Site
-from cluster.terminal.addresses import local_url
+from cluster.terminal.addresses import page_url
 from cluster.terminal.terminal import Terminal
 from gateway.access.tokens import Role, issue_token
 
@@ -26,7 +26,7 @@ async def welcome(
     terminal: Terminal, site: Site, calendars: Calendars, directory: Directory
 ) -> None:
     """Print the address, three tokens, a line to try, and where the data is."""
-    base = local_url(site.settings.host, site.settings.port)
+    base = page_url(site.settings.host, site.settings.port)
     example = await _example(calendars, directory)
     provider = example[0] if example else ProviderId("prv_1")
     key, clock = site.token_key(), SystemClock()

@@ -14,3 +14,12 @@ def http_url(host: str, port: int) -> str:
 def local_url(host: str, port: int) -> str:
     """The same, as a program on this machine reaches it."""
     return http_url(ANYWHERE.get(host, host), port)
+
+
+def page_url(host: str, port: int) -> str:
+    """The same, as a person on this machine opens it in a browser.
+
+    By name: browsers offer passkeys on ``localhost``, and on no IP address.
+    """
+    asked = ANYWHERE.get(host, host)
+    return http_url("localhost" if asked in {"127.0.0.1", "::1"} else asked, port)

@@ -15,7 +15,7 @@ from actors.ports import ShardLinks
 from cluster.clock import SystemClock
 from cluster.site.settings import Settings
 from cluster.site.site import Site
-from cluster.terminal.addresses import local_url
+from cluster.terminal.addresses import page_url
 from cluster.wiring.shared import shared_ports
 from cluster.wiring.web_server import WebServer
 from gateway.app import create_app
@@ -95,7 +95,7 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
         staff_needs_factor=settings.staff_factor == "required",
         sms_countries=settings.sms_countries,
         demo_tokens=settings.demo != "off",
-        site_url=local_url(settings.host, settings.port),
+        site_url=page_url(settings.host, settings.port),
         rate_limited=settings.rate_limits,
         holds_per_person=settings.holds_per_person if settings.patient_limits else 0,
         visits_per_person=settings.upcoming_per_person

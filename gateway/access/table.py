@@ -128,6 +128,7 @@ class Action(StrEnum):
     READ_ACCOUNT = "read_account"
     END_SESSION = "end_session"
     CHANGE_PASSWORD = "change_password"  # noqa: S105 - a word of the table
+    CHANGE_EMAIL = "change_email"
     ADD_FACTOR = "add_factor"
     REMOVE_FACTOR = "remove_factor"
     READ_ROLES = "read_roles"
@@ -189,6 +190,7 @@ find_patient        clinic    nn  nn  Yn  Yn  Yn  nn  nn  Yn
 read_account        account   YY  YY  YY  YY  YY  YY  YY  nn
 end_session         account   Yh  Yh  Yh  Yh  Yh  Yh  Yh  nn
 change_password     account   RR  RR  RR  RR  RR  RR  RR  nn
+change_email        account   RR  RR  RR  RR  RR  RR  RR  nn
 add_factor          account   RR  RR  RR  RR  RR  RR  RR  nn
 remove_factor       account   Bh  Bh  Bh  Bh  Bh  Bh  Bh  nn
 read_roles          platform  nn  nn  nn  nn  YY  YY  YY  nn

@@ -76,6 +76,28 @@ class AccountMails:
             f"{self._url}/#/forgot-password",
         )
 
+    def new_address(self, email: str, secret: str) -> Message:
+        """To the address that an account wants to have."""
+        return Message(
+            "change_email",
+            email,
+            "Confirm your new e-mail address",
+            "Confirm that your Slotcast account has this address from now on:\n\n"
+            f"{self._url}/#/verify-email?token={secret}\n\n"
+            "The link works for three days. If you did not ask for it, do not open it.",
+        )
+
+    def address_changes(self, email: str) -> Message:
+        """To the address that an account has had."""
+        return Message(
+            "email_changes",
+            email,
+            "Your e-mail address is about to change",
+            "Your Slotcast account will have another e-mail address once that is "
+            "confirmed. If it was not you, change your password at once:\n\n"
+            f"{self._url}/#/forgot-password",
+        )
+
     def factor_added(self, email: str, kind: str) -> Message:
         """To the owner, after a factor was added."""
         return Message(

@@ -10,10 +10,10 @@ from care.people.addresses import InvalidAddress, written_address
 from care.people.flows import FlowKind
 from care.people.ids import AccountId, SessionId
 from care.people.passwords import prepared, weakness_of
-from care.people.ports import DemoAccount, Flow, NewAccount
+from care.people.ports import DemoAccount, EmailChange, Flow, NewAccount
 from gateway.access.tokens import Caller
 from gateway.auth.needs import AuthNeeds
-from gateway.auth.refusals import LinkExpired, password_refused
+from gateway.auth.refusals import LinkExpired, SessionEnded, password_refused
 from gateway.auth.service import SignIn, identity_of
 from gateway.wire.errors import FieldError, InvalidRequest
 
@@ -52,9 +52,35 @@ class Registration:
         )
 
     async def verify_email(self, secret: str) -> None:
-        """Confirm an address. Raises LinkExpired."""
-        if not await self._it.accounts.verify_email(secret, now=self._it.clock.now()):
+        """Confirm a first or another address. Raises LinkExpired."""
+        now, accounts = self._it.clock.now(), self._it.accounts
+        if await accounts.verify_email(secret, now=now):
+            return
+        if not await accounts.finish_email_change(secret, now=now):
             raise LinkExpired
+
+    async def change_email(self, caller: Caller, email: str) -> None:
+        """Mail a link to a new address; it is the account's once that was opened.
+
+        The old one is told. Nothing tells whether the new one has an account.
+
+        Raises:
+            InvalidRequest: it is no address.
+        """
+        session = await self._sign_in.session_of(caller)
+        account = await self._it.accounts.find(session.account_id)
+        if account is None:
+            raise SessionEnded
+        email, mails = email_of(email), self._it.mails
+        secret, now = self._it.random.secret(), self._it.clock.now()
+        change = EmailChange(
+            email=email,
+            flow=Flow(FlowKind.CHANGE_EMAIL, secret, Millis(now + VERIFY_MS)),
+            link=mails.new_address(email, secret),
+            known=mails.known(email),
+            notice=mails.address_changes(account.email),
+        )
+        await self._it.accounts.begin_email_change(account.account_id, change, now=now)
 
     async def forgot(self, email: str) -> None:
         """Mail a link for a new password, if the address has an account."""

@@ -26,6 +26,7 @@ from gateway.auth.schemas import (
     AcceptedAnswer,
     ChangeBody,
     ContextBody,
+    EmailChangeBody,
     ForgotBody,
     LoginBody,
     LogoutBody,
@@ -221,6 +222,25 @@ async def reauthenticate(
         assert body.password is not None, "one of the two is there"
         signed = await auth.sign_in.reauthenticate(caller, body.password)
     return answered(auth, response, signed)
+
+
+@router.post(
+    "/email/change",
+    right=Action.CHANGE_EMAIL,
+    idempotent=False,
+    status_code=202,
+    refusals=["reauthentication_required", "session_ended"],
+)
+async def change_email(
+    request: Request, body: EmailChangeBody, caller: CallerDep, auth: AuthDep
+) -> AcceptedAnswer:
+    """Ask for another e-mail address: a mail there confirms it, the old one is told.
+
+    The answer is the same for an address that has an account: the mail says so.
+    """
+    auth.admit_mail(address_of(request))
+    await auth.registration.change_email(caller, body.email)
+    return AcceptedAnswer()
 
 
 @router.post("/password/forgot", right=ANYONE, idempotent=False, status_code=202)

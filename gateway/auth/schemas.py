@@ -116,6 +116,14 @@ class ReauthenticateBody(Body):
         return self
 
 
+class EmailChangeBody(Body):
+    """The new address."""
+
+    model_config = _example(email="mira.new@example.org")
+
+    email: Email
+
+
 class ForgotBody(Body):
     """Where to send the link for a new password."""
 

@@ -6,11 +6,13 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
-from care.people.flows import FlowKind
+from care.keys.sealing import Place
+from care.people.flows import AwaitedStep, FlowKind
 from care.people.ids import AccountId
 from care.people.ports import Flow
 from persistence.accounts.models import AuthFlowRecord
 from persistence.accounts.rows import hashed_secret, rows_changed
+from persistence.keys.ring import TenantKeys
 
 
 def flow_row(flow: Flow, account_id: str) -> AuthFlowRecord:
@@ -22,6 +24,36 @@ def flow_row(flow: Flow, account_id: str) -> AuthFlowRecord:
         attempts=0,
         expires_at=flow.expires_at,
     )
+
+
+def step_row(keys: TenantKeys, secret: str, step: AwaitedStep) -> AuthFlowRecord:
+    """The row of a step that remembers something."""
+    hashed = hashed_secret(secret)
+    return AuthFlowRecord(
+        flow_hash=hashed,
+        kind=step.kind.value,
+        account_id=step.account_id,
+        payload=keys.seal(payload_place(hashed), step.payload),
+        attempts=0,
+        expires_at=step.expires_at,
+    )
+
+
+def step_of_row(keys: TenantKeys, row: AuthFlowRecord) -> AwaitedStep:
+    """The step of a row."""
+    account_id, sealed = row.account_id, row.payload
+    place = payload_place(row.flow_hash)
+    return AwaitedStep(
+        kind=FlowKind(row.kind),
+        account_id=None if account_id is None else AccountId(account_id),
+        payload="" if sealed is None else keys.open(place, sealed),
+        expires_at=Millis(row.expires_at),
+    )
+
+
+def payload_place(flow_hash: str) -> Place:
+    """Where a payload is sealed for."""
+    return Place("auth_flow", "payload", flow_hash)
 
 
 async def use_flow(

@@ -8,11 +8,10 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
-from care.keys.sealing import Place
 from care.notices.messages import Message
 from care.people.accounts import DAY_MS
 from care.people.flows import TRIES_MAX, AwaitedStep, FlowKind
-from care.people.ids import AccountId
+from persistence.accounts.flows import payload_place, step_of_row, step_row
 from persistence.accounts.models import AuthFlowRecord
 from persistence.accounts.rows import hashed_secret, new_message_id, rows_changed
 from persistence.keys.ring import KeyRing, TenantKeys
@@ -44,20 +43,11 @@ class SqlFlows:
         now: Millis,
     ) -> bool:
         """See Flows.begin."""
-        keys, hashed = await self._ring.of(), hashed_secret(secret)
+        keys = await self._ring.of()
         try:
             async with self._records.writing() as session:
                 await _delete_old(session, now)
-                session.add(
-                    AuthFlowRecord(
-                        flow_hash=hashed,
-                        kind=step.kind.value,
-                        account_id=step.account_id,
-                        payload=keys.seal(_place(hashed), step.payload),
-                        attempts=0,
-                        expires_at=step.expires_at,
-                    )
-                )
+                session.add(step_row(keys, secret, step))
                 await _send(session, keys, message, now)
         except _TooManyMessages:
             return False
@@ -71,7 +61,7 @@ class SqlFlows:
         query = select(AuthFlowRecord).where(*_waited_for(secret, kind, now))
         async with self._records.reading() as session:
             row = (await session.scalars(query)).one_or_none()
-        return None if row is None else _step(keys, row)
+        return None if row is None else step_of_row(keys, row)
 
     async def count_try(
         self, secret: str, kind: FlowKind, *, now: Millis
@@ -92,7 +82,7 @@ class SqlFlows:
                 )
                 return None
             found = await session.get(row, hashed_secret(secret))
-        return None if found is None else _step(keys, found)
+        return None if found is None else step_of_row(keys, found)
 
     async def keep(
         self,
@@ -110,7 +100,7 @@ class SqlFlows:
                 await session.execute(
                     update(row)
                     .where(row.flow_hash == hashed, row.used_at.is_(None))
-                    .values(payload=keys.seal(_place(hashed), payload))
+                    .values(payload=keys.seal(payload_place(hashed), payload))
                 )
                 await _send(session, keys, message, now)
         except _TooManyMessages:
@@ -129,7 +119,7 @@ class SqlFlows:
             if rows_changed(done) != 1:
                 return None
             found = await session.get(row, hashed_secret(secret))
-        return None if found is None else _step(keys, found)
+        return None if found is None else step_of_row(keys, found)
 
 
 def _waited_for(
@@ -159,18 +149,3 @@ async def _send(
         return
     if not await queue_message(session, keys, new_message_id(), message, now):
         raise _TooManyMessages
-
-
-def _place(flow_hash: str) -> Place:
-    return Place("auth_flow", "payload", flow_hash)
-
-
-def _step(keys: TenantKeys, row: AuthFlowRecord) -> AwaitedStep:
-    account_id = row.account_id
-    payload = row.payload
-    return AwaitedStep(
-        kind=FlowKind(row.kind),
-        account_id=None if account_id is None else AccountId(account_id),
-        payload="" if payload is None else keys.open(_place(row.flow_hash), payload),
-        expires_at=Millis(row.expires_at),
-    )

@@ -5,25 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
 from care.notices.messages import Message
 from care.people.accounts import Account, AccountStatus, SignInContext
-from care.people.flows import FlowKind
+from care.people.flows import AwaitedStep, FlowKind
 from care.people.ids import AccountId
-from care.people.ports import AccountStores, DemoAccount, NewAccount
+from care.people.ports import AccountStores, DemoAccount, EmailChange, NewAccount
 from persistence.accounts.contexts import contexts_of, patient_row, role_row
 from persistence.accounts.credentials import SqlCredentials
 from persistence.accounts.factors import SqlFactors
-from persistence.accounts.flows import flow_row, use_flow
-from persistence.accounts.models import AccountRecord
+from persistence.accounts.flows import (
+    flow_row,
+    step_of_row,
+    step_row,
+    use_flow,
+)
+from persistence.accounts.models import AccountRecord, AuthFlowRecord
 from persistence.accounts.rows import (
     account_of,
     account_row,
     by_email,
     email_index,
+    email_place,
+    hashed_secret,
     new_message_id,
     put_password,
     verified,
@@ -81,6 +89,48 @@ class SqlAccounts:
             if account_id is None:
                 return False
             await session.execute(verified(account_id, now))
+        return True
+
+    async def begin_email_change(
+        self, account_id: AccountId, change: EmailChange, *, now: Millis
+    ) -> None:
+        """See Accounts.begin_email_change."""
+        keys = await self._ring.of()
+        flow = change.flow
+        step = AwaitedStep(flow.kind, account_id, change.email, flow.expires_at)
+        async with self._records.writing() as session:
+            taken = await by_email(session, email_index(keys, change.email))
+            message = change.link if taken is None else change.known
+            sent = await queue_message(session, keys, new_message_id(), message, now)
+            if sent and taken is None:
+                session.add(step_row(keys, flow.secret, step))
+            await queue_message(
+                session, keys, new_message_id(), change.notice, now, is_notice=True
+            )
+
+    async def finish_email_change(self, secret: str, *, now: Millis) -> bool:
+        """See Accounts.finish_email_change."""
+        keys, row = await self._ring.of(), AuthFlowRecord
+        try:
+            async with self._records.writing() as session:
+                account_id = await use_flow(session, FlowKind.CHANGE_EMAIL, secret, now)
+                flow = await session.get(row, hashed_secret(secret))
+                if account_id is None or flow is None:
+                    return False
+                email = step_of_row(keys, flow).payload
+                account = await session.get(AccountRecord, account_id)
+                assert account is not None, "flows refer to accounts"
+                account.email = keys.seal(email_place(account_id), email)
+                account.email_i = email_index(keys, email)
+                account.email_verified_at = now
+                # A link that waits in the old mailbox must not open the account.
+                await session.execute(
+                    update(row)
+                    .where(row.account_id == account_id, row.used_at.is_(None))
+                    .values(used_at=now)
+                )
+        except IntegrityError:
+            return False  # the address got an account in the meantime
         return True
 
     async def find(self, account_id: AccountId) -> Account | None:

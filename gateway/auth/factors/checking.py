@@ -117,6 +117,7 @@ class FactorChecks:
     async def passkey_options(self, flow: str) -> dict[str, Any]:
         """What to ask the browser for, to finish with a passkey. Raises FlowEnded."""
         account_id, waiting = await self.waiting(flow)
+        await self._passkeys.ready()
         challenge = self._it.random.bytes(CHALLENGE_BYTES)
         known = [
             one
@@ -146,6 +147,7 @@ class FactorChecks:
         self, device: Device, context: str | None
     ) -> tuple[str, dict[str, Any]]:
         """Begin to sign in without a name: the flow, and what to ask the browser."""
+        await self._passkeys.ready()
         challenge = self._it.random.bytes(CHALLENGE_BYTES)
         secret, now = self._it.random.secret(), self._now()
         waiting = Awaiting(
@@ -274,6 +276,7 @@ class FactorChecks:
         raise InvalidCode
 
     async def _check_passkey(self, answer: dict[str, Any], challenge: bytes) -> Factor:
+        await self._passkeys.ready()
         factor = await self._factors.by_credential(credential_of(answer))
         if factor is None or not challenge:
             raise InvalidCredentials

@@ -6,6 +6,7 @@ waited for is a flow that is found by the new factor's id.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -130,7 +131,8 @@ class Enrolment:
             TooManyRequests: it, or the site, had as many codes as it may.
         """
         try:
-            number = mobile_number(phone, self._countries)
+            # In a thread: the metadata of numbers take a moment to load.
+            number = await asyncio.to_thread(mobile_number, phone, self._countries)
         except InvalidPhone as error:
             raise InvalidRequest("", FieldError("phone", str(error))) from None
         await self._room(account_id)
@@ -142,6 +144,7 @@ class Enrolment:
 
     async def start_passkey(self, account_id: AccountId) -> StartedPasskey:
         """Ask a browser to make a passkey. Raises FactorLimit."""
+        await self._passkeys.ready()
         account, known = await self._room(account_id)
         handles = [one.user_handle for one in known if one.user_handle]
         adding = _Adding(
@@ -167,6 +170,8 @@ class Enrolment:
             InvalidCode, InvalidCredentials: the proof does not hold.
             FactorLimit: there are too many, or the passkey is there already.
         """
+        if proof.credential is not None:
+            await self._passkeys.ready()
         now = self._it.clock.now()
         step = await self._flows.count_try(factor_id, FlowKind.ADD_FACTOR, now=now)
         if step is None or step.account_id != account_id:

@@ -53,7 +53,14 @@ Flow = Annotated[
 NewFactor = Annotated[
     str, Path(max_length=100, description="`factor_id` of the factor that was begun.")
 ]
-_CODES = ["invalid_code", "flow_ended", "cross_origin", "account_disabled", "forbidden"]
+_CODES = [
+    "invalid_code",
+    "flow_ended",
+    "session_ended",
+    "cross_origin",
+    "account_disabled",
+    "forbidden",
+]
 _PASSKEYS = ["invalid_credentials", *_CODES]
 
 

@@ -7,8 +7,10 @@ passkey it is, is compared here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -41,6 +43,10 @@ class Passkeys:
         parts = urlsplit(site_url)
         self.rp_id = parts.hostname or "localhost"
         self.origin = f"{parts.scheme}://{parts.netloc}".lower()
+
+    async def ready(self) -> None:
+        """Load the library, once: it takes a moment, which requests must not wait."""
+        await asyncio.to_thread(import_module, "webauthn")
 
     def registration(
         self, challenge: bytes, user_handle: bytes, name: str, known: Sequence[Factor]
