@@ -44,6 +44,7 @@ from cluster.site.version import version_text
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from persistence import codec
 from persistence.audit.following import JOURNAL_SOURCE
+from persistence.journal.scan import first_seq
 from persistence.readmodel.tables import READ_MODEL
 from persistence.records.models import RECORDS as SCHEMA_OF_RECORDS
 from persistence.sql.engine import open_engine, reason_of
@@ -214,9 +215,9 @@ class Backup:
         end = await journal.last_seq(shard)
         position = self._positions.get(shard, 0)
         projected = self._projected.get(shard, 0)
+        needed = max(min(position, projected, end - 1), 0)
         audited = self._audited.get(shard, 0)
-        needed = max(min(position, projected, audited, end - 1), 0)
-        seq = first = await self._start(journal, shard, needed)
+        seq = first = await self._start(journal, shard, needed, audited)
         epoch = self._epochs.get(shard, 0)
         writer = SectionWriter(self._place, RECORDS, shard)
         while seq < end:
@@ -229,16 +230,18 @@ class Backup:
         self._say(f"{shard}: {section.lines:,} records up to {end:,}")
         return SavedShard(first + 1, end, epoch, position, projected)
 
-    async def _start(self, journal: Journal, shard: ShardId, needed: int) -> int:
-        """The seq before the first retained record; 0 if none was trimmed."""
-        try:
-            await journal.read(shard, 0, 1)
-        except JournalCorrupt:
-            # The journal was trimmed. If more was trimmed since SQL and snapshots were
-            # read, this read fails, and so does the backup.
-            await journal.read(shard, needed, 1)
-            return needed
-        return 0
+    async def _start(
+        self, journal: Journal, shard: ShardId, needed: int, audited: int
+    ) -> int:
+        """The seq before the first record to save; 0 if none was trimmed."""
+        retained = await first_seq(journal, shard) - 1
+        if not retained:
+            return 0
+        # If more was trimmed since SQL and snapshots were read, this read fails, and
+        # so does the backup.
+        await journal.read(shard, needed, 1)
+        # What was trimmed before the audit trail reached it is a gap there already.
+        return max(retained, min(needed, audited))
 
     # --- files ---------------------------------------------------------------------
 

@@ -149,6 +149,9 @@ class SlowAccess:
     def decide(self, *_what: object) -> None:
         """Any signed-in person watches their own."""
 
+    async def audit_read(self, *_what: object, **_ids: str) -> None:
+        """The trail of reads is tested elsewhere."""
+
     def forget(self, _provider: object) -> None:
         return
 

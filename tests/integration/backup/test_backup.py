@@ -303,7 +303,7 @@ async def test_the_commands_say_what_they_did(site: Site, tmp_path: Path) -> Non
     made = run_command("backup", place, "--with-secrets", **own)
     assert made.returncode == 0, made.stderr
     assert "is whole" in made.stdout
-    assert "keep it as safe" in made.stderr
+    assert "protect it accordingly" in made.stderr
     back = run_command("restore", place, SLOTCAST_DATA=str(data))
     assert back.returncode == 0, back.stderr
     assert "7 bookings" in back.stdout
