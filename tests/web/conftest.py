@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.fixtures.reserved import one_at_a_time
 from tests.fixtures.server import ROOT, ServerProcess
 
 PHONE = {"width": 390, "height": 844}
@@ -36,7 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """The server, with the app built as ``make run`` builds it."""
-    subprocess.run([sys.executable, "tools/web.py"], cwd=ROOT, check=True)
+    with one_at_a_time("web"):
+        subprocess.run([sys.executable, "tools/web.py"], cwd=ROOT, check=True)
     data = tmp_path_factory.mktemp("web") / "data"
     with ServerProcess(
         data, SLOTCAST_RATE_LIMITS="false", SLOTCAST_SHARDS="1"
@@ -45,9 +47,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium."""
+    """The system's Chromium; while it runs, no other loop can run in this thread."""
     program = shutil.which("chromium")
     assert program is not None, "Chromium is missing: apt-get install chromium"
     with sync_playwright() as playwright:
