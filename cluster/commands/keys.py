@@ -42,7 +42,7 @@ def rotate(
     Put a new key in front of the others first (SLOTCAST_KEYS, or secrets/keys in the
     data folder), and start all processes again with it. It takes seconds. Afterwards
     the older key is needed for backups alone. Every row is readable at each step;
-    broken off, the command goes on where it was when it is run again.
+    interrupted, the command continues when it is run again.
     """
     site = existing_site(data)
     terminal = Terminal()

@@ -2,7 +2,7 @@
 
 Each step leaves every value readable: a new data key seals only once every process
 has read it, a value is exchanged only if it is still the one that was opened, and older
-keys stay, since the journal holds what they sealed. Broken off, it goes on where it
+keys stay, since the journal holds what they sealed. Interrupted, it continues where it
 was: which key a value is sealed with stands in the value.
 """
 
@@ -95,7 +95,7 @@ class KeyRotation:
         return done
 
     async def reseal(self, told: Told) -> Rotated:
-        """Seal every value again with a new data key; goes on if it was broken off."""
+        """Seal every value again with a new data key; continues after an interruption."""
         number, made_at = await self._new_key()
         left_ms = made_at + SPREAD_MS - self._clock.now()
         if left_ms > 0:
