@@ -95,7 +95,7 @@ class KeyRotation:
         return done
 
     async def reseal(self, told: Told) -> Rotated:
-        """Seal every value again with a new data key; continues after an interruption."""
+        """Seal every value again with a new data key; may be interrupted."""
         number, made_at = await self._new_key()
         left_ms = made_at + SPREAD_MS - self._clock.now()
         if left_ms > 0:
