@@ -13,18 +13,19 @@ from sqlalchemy import select, text
 
 from actors.domain.ids import Millis
 from care.keys.sealing import KeyEncryptionKeys
-from care.notices.messages import SMS_A_DAY, Channel, Message
+from care.notices.messages import MAILS_AN_HOUR, SMS_A_DAY, Channel, Message
 from care.people.accounts import DAY_MS, SignInContext
 from care.people.factors.ports import Removal
 from care.people.factors.values import FACTORS_MAX, Factor, FactorId, FactorKind
 from care.people.flows import TRIES_MAX, AwaitedStep, FlowKind
 from care.people.ids import AccountId
-from care.people.ports import AccountStores, DemoAccount
+from care.people.ports import AccountStores, DemoAccount, Flow
 from care.people.throttling import CODES_AN_HOUR
 from persistence.accounts.models import AuthFlowRecord
 from persistence.accounts.steps import KEPT_MS
 from persistence.accounts.store import account_stores
 from persistence.keys.ring import KeyRing
+from persistence.notices.models import OutgoingMessageRecord
 from persistence.sql.records import Records
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
@@ -174,6 +175,29 @@ async def test_a_recovery_code_is_used_once(stores: AccountStores) -> None:
     await factors.renew_codes(MIRA, ["tuvw-xyza"], notice=NOTICE, now=NOW)
     assert not await factors.use_code(MIRA, "jkmn-pqrs", **use)  # type: ignore[arg-type]
     assert await factors.codes_left(MIRA) == 1
+
+
+async def test_a_notice_always_goes(stores: AccountStores, records: Records) -> None:
+    """However many messages an address has had; what strangers ask for does not."""
+    wanted = MAILS_AN_HOUR + 2
+    for _ in range(wanted):
+        await stores.factors.renew_codes(MIRA, ["abcd"], notice=NOTICE, now=NOW)
+    flow = Flow(FlowKind.RESET_PASSWORD, "reset", Millis(NOW + DAY_MS))
+    email = f"{MIRA}@example.org"
+    asked = replace(NOTICE, kind="reset_password", recipient=email)
+    await stores.credentials.begin_reset(email, flow, asked, now=NOW)
+    for _ in range(wanted):
+        await stores.factors.renew_codes(
+            MIRA, ["abcd"], notice=replace(NOTICE, recipient=email), now=NOW
+        )
+    flow = replace(flow, secret="again")
+    await stores.credentials.begin_reset(email, flow, asked, now=NOW)
+    assert await stores.credentials.reset_account("reset", now=NOW) is not None
+    assert await stores.credentials.reset_account("again", now=NOW) is None
+    async with records.reading() as session:
+        kinds = list(await session.scalars(select(OutgoingMessageRecord.kind)))
+    assert kinds.count(NOTICE.kind) == 2 * wanted
+    assert kinds.count(asked.kind) == 1
 
 
 async def test_the_last_factor_stays_where_one_is_needed(
