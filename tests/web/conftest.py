@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from tests.fixtures.reserved import one_at_a_time
 from tests.fixtures.server import ROOT, ServerProcess
@@ -23,15 +29,19 @@ FLAGS = [
     "--disable-component-update",
 ]
 
+PATIENCE_MS = 60_000
+"""Far longer than a page takes; only a bug waits this long."""
+expect.set_options(timeout=PATIENCE_MS)
+
 Opened = Callable[..., Page]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of them want the machine to themselves."""
+    """All of them start the whole server."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.acceptance)
-            item.add_marker(pytest.mark.timeout(180))
+            item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +81,7 @@ def opened(site: ServerProcess, chromium: Browser) -> Iterator[Opened]:
             locale=options.pop("locale", "en-GB"),
             **options,
         )
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
