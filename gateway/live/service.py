@@ -231,6 +231,8 @@ class LiveService:
     def _wake(self) -> None:
         # The first topic of an unwatched shard needs its feed at once.
         self._keep_feeds()
+        for feed in self._feeds.values():
+            feed.look()
         self._reader.wake()
 
     def _keep_feeds(self) -> None:

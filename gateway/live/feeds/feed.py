@@ -29,9 +29,6 @@ _EMPTY_S: Final = 0.05
 _UNWATCHED_S: Final = 2.0
 """Interval of polls while no topic of the shard is watched here: each poll costs both
 sides as much as a call with many commands."""
-_LOOK_S: Final = 0.02
-"""How soon after the first subscription polling goes on; a topic is read first, so
-what happened meanwhile is not missed."""
 _NO_EPOCH: Final = Position(0, 0)
 """A cursor before all: it is answered with a reset, which has the shard's position."""
 
@@ -64,6 +61,7 @@ class ShardFeed:
         self._settings = settings
         self._random = random
         self._failures = 0
+        self._news = asyncio.Event()
         self._skips = False
         """Make the next reply a reset."""
 
@@ -93,11 +91,19 @@ class ShardFeed:
             else:
                 await self._until_watched()
 
+    def look(self) -> None:
+        """There is a new topic: if it is of this shard, polling goes on at once."""
+        self._news.set()
+
     async def _until_watched(self) -> None:
-        patience = monotonic() + _UNWATCHED_S
-        # The hub is pure and cannot wake a task, so it is polled.
-        while not self._hub.is_watched(self.shard) and monotonic() < patience:  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_S)
+        # A topic is read first, so what happened until now is not missed.
+        try:
+            async with asyncio.timeout(_UNWATCHED_S):
+                while not self._hub.is_watched(self.shard):
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return
 
     async def _poll_once(self) -> float:
         settings, random = self._settings, self._random

@@ -91,28 +91,6 @@ async def test_waits_are_random_around_ten_seconds() -> None:
     assert all(7_000 <= wait <= 13_000 for wait in waits)
 
 
-async def test_a_shard_nobody_watches_is_left_in_peace(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Without watchers its changes gather; the first subscription polls again."""
-    monkeypatch.setattr("gateway.live.feeds.feed._UNWATCHED_S", 3600)
-    looks: list[int] = []
-    link = _Link(*(FeedBatch(1, n, n, [a_change(n, "h")]) for n in range(1, 4)))
-    hub = a_hub()
-    is_watched = hub.is_watched
-
-    def look(shard: ShardId) -> bool:
-        looks.append(len(link.asked))
-        if len(looks) == 3:
-            watch(hub)
-        return is_watched(shard)
-
-    monkeypatch.setattr(hub, "is_watched", look)
-    await _run(link, hub)
-    assert looks[:3] == [1, 1, 1]
-    assert len(link.asked) == 4
-
-
 async def test_a_replaced_owner_is_not_heard() -> None:
     """Its replies count as failures: the feed is deaf, and says so."""
     link = _Link(FeedBatch(2, 0, 0, reset=True), FeedBatch(1, 9, 9, reset=True))
@@ -201,3 +179,30 @@ async def test_a_change_that_the_hub_cannot_take_is_made_good(
     await _run(link, hub)
     assert [asked[:2] for asked in link.asked][2:] == [(0, 0), (1, 1)]
     assert hub.tally.feed_resets == 2
+
+
+async def test_an_unwatched_shard_is_left_alone_until_its_first_topic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its changes gather; its first topic wakes the feed, one of another does not."""
+    monkeypatch.setattr("gateway.live.feeds.feed._UNWATCHED_S", 3600)
+    hub = a_hub()
+    link = _Link(FeedBatch(1, 0, 0, reset=True))
+    feed = ShardFeed(SHARD, link, hub, SteppedClock(NOW), LiveSettings(), Random(1))
+    following = asyncio.ensure_future(feed.run())
+
+    async def turn(times: int = 20) -> None:
+        for _ in range(times):
+            await asyncio.sleep(0)
+
+    await turn()
+    feed.look()
+    await turn()
+    assert len(link.asked) == 1
+    watch(hub)
+    await turn()
+    assert len(link.asked) == 1
+    feed.look()
+    async with asyncio.timeout(60):
+        await link.silent.wait()
+    following.cancel()
