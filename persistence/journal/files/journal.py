@@ -100,18 +100,18 @@ class FileJournal:
     async def wait_for_news(
         self, positions: Mapping[ShardId, int], timeout_s: float
     ) -> frozenset[ShardId]:
-        """The shards with something after these seqs; waits for one, in one task.
+        """The shards with something after these seqs; waits for one.
 
         Empty also when another shard was written to, or an append failed.
 
         Raises:
             JournalUnavailable: the disk refuses.
         """
-        self._woken.clear()
-        ahead = await self._ahead(positions)
-        if ahead or timeout_s <= 0:
-            return ahead
-        await self._woken.wait(timeout_s)
+        with self._woken.listening() as woken:
+            ahead = await self._ahead(positions)
+            if ahead or timeout_s <= 0:
+                return ahead
+            await self._woken.wait(woken, timeout_s)
         ahead = await self._ahead(positions)
         if not ahead:
             # A shard that is not followed yet, or a spurious wake-up.

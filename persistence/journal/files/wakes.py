@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 POLL_S = 0.1
 """How often a reader looks that cannot be woken: no such names here, or another
@@ -52,42 +53,68 @@ class WakeSender:
 
 
 class WakeReceiver:
-    """The reader's end, for one task."""
+    """The reader's end, for tasks of one event loop; each hears every wake-up."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._socket: socket.socket | None = None
+        self._waiting: set[asyncio.Event] = set()
+        self._hears = False
+        """Whether the event loop watches the socket."""
 
-    def clear(self) -> None:
-        """Drop earlier wake-ups; look at the journal after this, then ``wait``."""
+    @contextmanager
+    def listening(self) -> Iterator[asyncio.Event]:
+        """An event that wake-ups set from now on; look at the journal, then ``wait``.
+
+        Earlier wake-ups are dropped.
+        """
         if self._socket is None:
             self._bind()
-        with suppress(BlockingIOError):
-            for _ in range(QUEUED_MAX if self._socket else 0):
-                assert self._socket is not None
-                self._socket.recv(1)
+        if self._socket is not None and not self._hears:
+            self._drain()
+            asyncio.get_running_loop().add_reader(self._socket.fileno(), self._ring)
+            self._hears = True
+        woken = asyncio.Event()
+        self._waiting.add(woken)
+        try:
+            yield woken
+        finally:
+            self._waiting.discard(woken)
+            if not self._waiting:
+                self._hear_no_more()
 
-    async def wait(self, timeout_s: float) -> None:
-        """Wait for a wake-up since ``clear``, but not longer than this."""
-        if self._socket is None:
+    async def wait(self, woken: asyncio.Event, timeout_s: float) -> None:
+        """Wait for a wake-up since ``listening``, but not longer than this."""
+        if not self._hears:
             await asyncio.sleep(min(timeout_s, POLL_S))
             return
-        loop, woken = asyncio.get_running_loop(), asyncio.Event()
-        number = self._socket.fileno()
-        loop.add_reader(number, woken.set)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await woken.wait()
-        except TimeoutError:
-            return
-        finally:
-            loop.remove_reader(number)
 
     def close(self) -> None:
         """Give the name back."""
+        self._hear_no_more()
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+    def _ring(self) -> None:
+        self._drain()
+        for woken in self._waiting:
+            woken.set()
+
+    def _drain(self) -> None:
+        assert self._socket is not None
+        with suppress(BlockingIOError):
+            for _ in range(QUEUED_MAX):
+                self._socket.recv(1)
+
+    def _hear_no_more(self) -> None:
+        if self._hears:
+            assert self._socket is not None
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            self._hears = False
 
     def _bind(self) -> None:
         with suppress(OSError):

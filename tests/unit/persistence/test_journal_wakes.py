@@ -57,6 +57,28 @@ async def test_what_was_there_before_the_wait_ends_it_at_once(
         assert await asyncio.wait_for(news, LONG_S / 2) == {SHARD}
 
 
+async def test_one_append_ends_the_waits_of_all_tasks(
+    ends: tuple[FileJournal, FileJournal],
+) -> None:
+    """Projection and audit trail wait for one journal; neither takes the other's news,
+    nor does one that stops waiting leave the other deaf."""
+    writer, reader = ends
+    epoch = (await writer.seal(SHARD)).epoch
+    await writer.append(SHARD, epoch, 0, [booked(1)])
+    waiting = [
+        asyncio.ensure_future(reader.wait_for_news({SHARD: 1}, LONG_S))
+        for _ in range(3)
+    ]
+    while len(reader._woken._waiting) < len(waiting):  # noqa: ASYNC110 - a condition
+        await asyncio.sleep(0)
+    await reader.last_seqs([SHARD])
+    waiting.pop().cancel()
+    await asyncio.sleep(0)
+    await writer.append(SHARD, epoch, 1, [booked(2)])
+    for task in waiting:
+        assert await asyncio.wait_for(task, LONG_S / 2) == {SHARD}
+
+
 async def test_a_second_reader_polls(
     ends: tuple[FileJournal, FileJournal], tmp_path: Path
 ) -> None:
@@ -78,10 +100,10 @@ async def test_wakes_without_a_reader_and_without_end_are_harmless(
     """A writer never waits for a reader: not for one that is missing or is full."""
     sender, receiver = WakeSender(str(tmp_path)), WakeReceiver(str(tmp_path))
     sender.send()
-    receiver.clear()
-    for _ in range(2_000):
-        sender.send()
-    await asyncio.wait_for(receiver.wait(LONG_S), LONG_S / 2)
+    with receiver.listening() as woken:
+        for _ in range(2_000):
+            sender.send()
+        await asyncio.wait_for(receiver.wait(woken, LONG_S), LONG_S / 2)
     sender.close()
     receiver.close()
     WakeSender(str(tmp_path / "missing")).send()
