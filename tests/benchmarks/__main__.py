@@ -25,6 +25,7 @@ import psutil
 
 BENCHMARKS = {
     "calendar": ["tests.benchmarks.bench_calendar", "--json"],
+    "accounts": ["tests.benchmarks.bench_accounts", "--json"],
     "gateway": ["tests.benchmarks.bench_gateway", "--json"],
     "journal": ["tests.benchmarks.bench_journal", "--json"],
     "projection": ["tests.benchmarks.bench_projection", "--json"],

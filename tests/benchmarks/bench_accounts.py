@@ -1,0 +1,271 @@
+"""What signing in costs: hashes, tokens, refreshes, codes of apps, passkeys.
+
+Run ``python -m tests.benchmarks.bench_accounts --json``. Measures, never asserts.
+``…_us`` and ``…_ms`` are processor time of the best of several rounds; ``…_wall_ms``
+and what is told by the second is wall time, and means something on a quiet machine
+alone. Refreshes are on SQLite in a file that is synchronised at each commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from actors.domain.ids import Millis
+from actors.errors import Unavailable
+from care.people.accounts import DAY_MS, Delivery, Session, SignInContext
+from care.people.factors.totp import new_secret, step_of
+from care.people.factors.values import Factor, FactorId, FactorKind
+from care.people.ids import AccountId, SessionId
+from care.people.ports import AccountStores, DemoAccount
+from care.people.refreshing import is_genuine, parsed_token, refresh_token
+from care.sharing import Revocation, RevocationKind
+from gateway.access.revocations import RevokedTokens
+from gateway.access.tokens import (
+    Authenticator,
+    Caller,
+    Identity,
+    Role,
+    issue_access_token,
+)
+from gateway.auth.factors.passkeys import Passkeys
+from gateway.auth.hashing import ArgonPasswords
+from gateway.config import GatewayConfig
+from persistence.accounts.store import account_stores
+from persistence.keys.ring import KeyRing
+from persistence.records.models import RECORDS
+from persistence.sql.migrating import migrate
+from persistence.sql.records import Records
+from tests import factories as make
+from tests.fakes.api import KEY
+from tests.fakes.clocks import SteppedClock
+from tests.fixtures.accounts import KEKS
+from tests.fixtures.passkeys import SoftPasskey
+
+NOW = make.NOW
+ROUNDS = 7
+TOKENS = 2_000
+REVOKED = 50_000
+SESSIONS = 32
+SIGN_INS = 60
+TICK_S = 0.001
+ACCOUNT = AccountId("acc_1")
+
+
+def cost_us(work: Callable[[], Any], times: int) -> float:
+    """Processor time of one call, in microseconds; the best round."""
+    best = float("inf")
+    for _ in range(ROUNDS):
+        began = time.thread_time()
+        for _ in range(times):
+            work()
+        best = min(best, (time.thread_time() - began) / times)
+    return round(best * 1e6, 2)
+
+
+def token_costs() -> dict[str, float]:
+    """An access token: made, seen first, remembered, and with revocations held."""
+    clock = SteppedClock(NOW)
+    expires = Millis(NOW + 600_000)
+
+    def token(number: int) -> str:
+        session, proved = f"ses_{number}", ("pwd", "otp")
+        identity = Identity(f"acc_{number}", session, "mem_1", 7, 2, NOW, proved)
+        caller = Caller(Role.PATIENT, f"pat_{number}", expires, NOW, "t", identity)
+        return issue_access_token(KEY, caller)
+
+    tokens = [token(number) for number in range(TOKENS)]
+    first = float("inf")
+    for _ in range(ROUNDS):
+        fresh = Authenticator(GatewayConfig(token_keys=(KEY,)), clock)
+        began = time.thread_time()
+        for one in tokens:
+            fresh.verify(one)
+        first = min(first, (time.thread_time() - began) / TOKENS)
+    revoked = RevokedTokens(clock)
+    known = Authenticator(GatewayConfig(token_keys=(KEY,)), clock, revoked)
+    remembered = cost_us(lambda: known.verify(tokens[0]), 50_000)
+    revoked.learn(
+        [
+            Revocation(RevocationKind.SESSION, f"ses_x{n}", NOW, expires)
+            for n in range(REVOKED)
+        ]
+    )
+    return {
+        "characters": len(tokens[0]),
+        "issue_us": cost_us(lambda: token(1), 2_000),
+        "first_sight_us": round(first * 1e6, 2),
+        "remembered_us": remembered,
+        "remembered_50000_revoked_us": cost_us(lambda: known.verify(tokens[0]), 50_000),
+    }
+
+
+def factor_costs() -> dict[str, float]:
+    """A code of an app, a passkey's answer, a refresh token's mac."""
+    import webauthn  # noqa: F401 - its import is not what is measured
+
+    secret = new_secret()
+    passkeys = Passkeys("http://localhost:8000")
+    soft = SoftPasskey("http://localhost:8000", "localhost")
+    challenge = b"c" * 32
+    options = passkeys.registration(challenge, b"h" * 32, "mira@example.org", [])
+    made = passkeys.registered(soft.create(options), challenge)
+    factor = Factor(
+        factor_id=FactorId("fac_1"),
+        account_id=ACCOUNT,
+        kind=FactorKind.PASSKEY,
+        label="",
+        created_at=NOW,
+        credential=made.credential,
+        public_key=made.public_key,
+        user_handle=b"h" * 32,
+    )
+    answer = soft.get(passkeys.authentication(challenge))
+    session = _session(1)
+    presented = parsed_token(refresh_token(KEY, session, 1))
+    assert presented is not None
+    return {
+        "totp_us": cost_us(lambda: step_of(secret, "123456", NOW), 2_000),
+        "passkey_us": cost_us(lambda: passkeys.proved(answer, challenge, factor), 300),
+        "refresh_mac_us": cost_us(lambda: is_genuine(KEY, presented, session), 20_000),
+    }
+
+
+async def hash_costs() -> dict[str, Any]:
+    """One hash, a stream of sign-ins, and 400 at once, with the loop's lag beside."""
+    passwords = ArgonPasswords(threads=1)
+    try:
+        hashed = await passwords.hashed(b"violet kettle runs")
+        alone = []
+        for _ in range(ROUNDS):
+            began = time.process_time()
+            await passwords.verify(b"violet kettle runs", hashed)
+            alone.append(time.process_time() - began)
+
+        async def sign_ins() -> float:
+            began = time.perf_counter()
+            for _ in range(SIGN_INS):
+                await passwords.verify(b"violet kettle runs", hashed)
+            return SIGN_INS / (time.perf_counter() - began)
+
+        rate, lag = await _with_lag(sign_ins)
+
+        async def crowd() -> int:
+            answers = await asyncio.gather(
+                *(passwords.verify(b"wrong", hashed) for _ in range(400)),
+                return_exceptions=True,
+            )
+            return sum(isinstance(one, Unavailable) for one in answers)
+
+        shed, crowd_lag = await _with_lag(crowd)
+    finally:
+        passwords.close()
+    return {
+        "hash_ms": round(min(alone) * 1e3, 1),
+        "one_thread_per_s": round(rate, 1),
+        "loop_lag_p99_wall_ms": lag,
+        "of_400_at_once_shed": shed,
+        "of_400_at_once_loop_lag_p99_wall_ms": crowd_lag,
+    }
+
+
+async def _with_lag(work: Callable[[], Awaitable[Any]]) -> tuple[Any, float]:
+    """What work gives, and the 99th percentile of the event loop's delays, in ms."""
+    delays: list[float] = []
+    task = asyncio.ensure_future(work())
+    while not task.done():
+        began = time.perf_counter()
+        await asyncio.sleep(TICK_S)
+        delays.append(time.perf_counter() - began - TICK_S)
+    delays.sort()
+    return await task, round(delays[int(len(delays) * 0.99)] * 1e3, 2)
+
+
+def _session(number: int) -> Session:
+    return Session(
+        session_id=SessionId(f"ses_{number}"),
+        account_id=ACCOUNT,
+        salt=b"0123456789abcdef",
+        generation=1,
+        seen_generation=0,
+        rotated_at=NOW,
+        created_at=NOW,
+        authenticated_at=NOW,
+        level=1,
+        active_at=NOW,
+        idle_ms=DAY_MS,
+        ends_at=Millis(NOW + DAY_MS),
+        delivery=Delivery.BODY,
+        agent="a browser",
+    )
+
+
+async def refresh_costs(folder: Path) -> dict[str, float]:
+    """Compare-and-set of generations, each its own transaction."""
+    url = f"sqlite:///{folder}/records.db"
+    await migrate(url, RECORDS)
+    records = Records(url)
+    try:
+        stores = account_stores(records, KeyRing(records, KEKS, SteppedClock(NOW)))
+        context = SignInContext("patient", "pat_1")
+        wanted = DemoAccount(ACCOUNT, "mira@example.org", context)
+        await stores.accounts.demo_account(wanted, now=NOW)
+        sessions = [_session(number) for number in range(SESSIONS)]
+        for one in sessions:
+            await stores.sessions.open_session(one)
+        return await _refreshed(stores, sessions)
+    finally:
+        await records.close()
+
+
+async def _refreshed(
+    stores: AccountStores, sessions: list[Session]
+) -> dict[str, float]:
+    rounds = 15
+
+    async def one_device(session: Session) -> None:
+        for _ in range(rounds):
+            found = await stores.sessions.session(session.session_id)
+            assert found is not None
+            if not await stores.sessions.rotate(found, active=True, now=NOW):
+                raise RuntimeError("a refresh was lost")
+            session = replace(found, generation=found.generation + 1)
+
+    cpu, wall = time.process_time(), time.perf_counter()
+    await asyncio.gather(*(one_device(one) for one in sessions))
+    done = rounds * len(sessions)
+    return {
+        "refresh_us": round((time.process_time() - cpu) / done * 1e6, 1),
+        "refreshes_per_s": round(done / (time.perf_counter() - wall), 1),
+    }
+
+
+async def measure() -> dict[str, Any]:
+    """All of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {
+            "tokens": token_costs(),
+            "factors": factor_costs(),
+            "passwords": await hash_costs(),
+            "sessions": await refresh_costs(Path(folder)),
+        }
+
+
+def main() -> None:
+    """Print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="as all benchmarks do")
+    parser.parse_args()
+    print(json.dumps(asyncio.run(measure()), indent=2))
+
+
+if __name__ == "__main__":
+    main()
