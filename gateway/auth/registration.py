@@ -7,6 +7,7 @@ import asyncio
 from actors.domain.ids import Millis, PatientId
 from care.people.accounts import RESET_MS, VERIFY_MS, EndedWhy, SignInContext
 from care.people.addresses import InvalidAddress, written_address
+from care.people.factors.values import Method
 from care.people.flows import FlowKind
 from care.people.ids import AccountId, SessionId
 from care.people.passwords import prepared, weakness_of
@@ -15,7 +16,7 @@ from gateway.access.tokens import Caller
 from gateway.auth.needs import AuthNeeds
 from gateway.auth.refusals import LinkExpired, SessionEnded, password_refused
 from gateway.auth.service import SignIn, identity_of
-from gateway.wire.errors import FieldError, InvalidRequest
+from gateway.wire.errors import FieldError, Forbidden, InvalidRequest
 
 
 class Registration:
@@ -66,8 +67,12 @@ class Registration:
 
         Raises:
             InvalidRequest: it is no address.
+            Forbidden: the account belongs to a demo.
         """
         session = await self._sign_in.session_of(caller)
+        if Method.DEMO in session.methods:
+            # All visitors of a demo share its people, who are found by address.
+            raise Forbidden("People of a demo site keep their address.")
         account = await self._it.accounts.find(session.account_id)
         if account is None:
             raise SessionEnded

@@ -121,7 +121,12 @@ async def login(
     right=ANYONE,
     idempotent=False,
     audited=False,
-    refusals=["session_ended", "forbidden", "cross_origin"],
+    refusals=[
+        "session_ended",
+        "forbidden",
+        "second_factor_required",
+        "cross_origin",
+    ],
 )
 async def refresh(
     request: Request, response: Response, body: RefreshBody, auth: AuthDep
@@ -145,7 +150,10 @@ async def refresh(
 
 
 @router.post(
-    "/context", right=Action.READ_ACCOUNT, idempotent=False, refusals=["session_ended"]
+    "/context",
+    right=Action.READ_ACCOUNT,
+    idempotent=False,
+    refusals=["session_ended", "second_factor_required", "forbidden"],
 )
 async def switch_context(
     response: Response, body: ContextBody, caller: CallerDep, auth: AuthDep
@@ -200,6 +208,7 @@ async def logout(
         "invalid_credentials",
         "invalid_code",
         "session_ended",
+        "second_factor_required",
         "account_disabled",
     ],
 )
@@ -229,7 +238,7 @@ async def reauthenticate(
     right=Action.CHANGE_EMAIL,
     idempotent=False,
     status_code=202,
-    refusals=["reauthentication_required", "session_ended"],
+    refusals=["reauthentication_required", "session_ended", "forbidden"],
 )
 async def change_email(
     request: Request, body: EmailChangeBody, caller: CallerDep, auth: AuthDep

@@ -18,7 +18,7 @@ from care.people.flows import FlowKind
 from care.people.ids import AccountId
 from care.people.ports import Flow, SignInAttempt
 from care.people.throttling import Attempts, next_attempt
-from persistence.accounts.flows import flow_row, use_flow
+from persistence.accounts.flows import end_flows, flow_row, use_flow
 from persistence.accounts.models import (
     AccountRecord,
     AuthFlowRecord,
@@ -103,6 +103,7 @@ class SqlCredentials:
         """See Credentials.set_password."""
         keys = await self._ring.of()
         async with self._records.writing() as session:
+            await end_flows(session, account_id, now)
             await put_password(session, account_id, password_hash, now)
             await queue_message(
                 session, keys, new_message_id(), notice, now, is_notice=True
@@ -144,6 +145,7 @@ class SqlCredentials:
             found = await use_flow(session, FlowKind.RESET_PASSWORD, secret, now)
             if found is None:
                 return None
+            await end_flows(session, found, now)
             await put_password(session, found, password_hash, now)
             # The link came to the address: that confirms it as well.
             await session.execute(verified(found, now))

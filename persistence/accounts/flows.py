@@ -56,6 +56,16 @@ def payload_place(flow_hash: str) -> Place:
     return Place("auth_flow", "payload", flow_hash)
 
 
+async def end_flows(session: AsyncSession, account_id: str, now: Millis) -> None:
+    """End all that is waited for with an account: what began it counts no more."""
+    row = AuthFlowRecord
+    await session.execute(
+        update(row)
+        .where(row.account_id == account_id, row.used_at.is_(None))
+        .values(used_at=now)
+    )
+
+
 async def use_flow(
     session: AsyncSession, kind: FlowKind, secret: str, now: Millis
 ) -> AccountId | None:

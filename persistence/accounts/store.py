@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +18,7 @@ from persistence.accounts.contexts import contexts_of, patient_row, role_row
 from persistence.accounts.credentials import SqlCredentials
 from persistence.accounts.factors import SqlFactors
 from persistence.accounts.flows import (
+    end_flows,
     flow_row,
     step_of_row,
     step_row,
@@ -124,11 +124,7 @@ class SqlAccounts:
                 account.email_i = email_index(keys, email)
                 account.email_verified_at = now
                 # A link that waits in the old mailbox must not open the account.
-                await session.execute(
-                    update(row)
-                    .where(row.account_id == account_id, row.used_at.is_(None))
-                    .values(used_at=now)
-                )
+                await end_flows(session, account_id, now)
         except IntegrityError:
             return False  # the address got an account in the meantime
         return True

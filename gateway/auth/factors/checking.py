@@ -184,7 +184,7 @@ class FactorChecks:
         if step is None:
             raise FlowEnded
         waiting = awaiting_of(step)
-        factor = await self._check_passkey(answer, waiting.challenge)
+        factor = await self._check_passkey(answer, waiting.challenge, is_nameless=True)
         account = await self._it.accounts.find(factor.account_id)
         if account is not None and account.status is AccountStatus.PENDING:
             raise VerificationRequired
@@ -275,12 +275,16 @@ class FactorChecks:
                 return
         raise InvalidCode
 
-    async def _check_passkey(self, answer: dict[str, Any], challenge: bytes) -> Factor:
+    async def _check_passkey(
+        self, answer: dict[str, Any], challenge: bytes, *, is_nameless: bool = False
+    ) -> Factor:
         await self._passkeys.ready()
         factor = await self._factors.by_credential(credential_of(answer))
         if factor is None or not challenge:
             raise InvalidCredentials
-        count = self._passkeys.proved(answer, challenge, factor)
+        count = self._passkeys.proved(
+            answer, challenge, factor, is_nameless=is_nameless
+        )
         if not await self._factors.use_passkey(
             factor.factor_id, count, now=self._now()
         ):

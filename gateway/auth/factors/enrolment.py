@@ -136,6 +136,10 @@ class Enrolment:
         except InvalidPhone as error:
             raise InvalidRequest("", FieldError("phone", str(error))) from None
         await self._room(account_id)
+        # Each may go to another phone, whose own bound does not hold it back.
+        wait_ms = await self._factors.count_try(account_id, now=self._it.clock.now())
+        if wait_ms:
+            raise TooManyRequests(wait_ms / 1000)
         code = new_sms_code()
         adding = _Adding(FactorKind.SMS, number, sms_code=code)
         return await self._begin(

@@ -83,9 +83,10 @@ async def add_totp(
     refusals=_BEGIN,
 )
 async def add_sms(
-    body: PhoneBody, caller: CallerDep, auth: AuthDep
+    request: Request, body: PhoneBody, caller: CallerDep, auth: AuthDep
 ) -> SmsStartedAnswer:
     """Begin to add a phone, or to replace it; confirm it with the code that is sent."""
+    auth.admit_mail(address_of(request))
     account_id = await _may_add(caller, auth)
     factor_id = await auth.enrolment.start_sms(account_id, body.phone)
     return SmsStartedAnswer(factor_id=factor_id)

@@ -121,6 +121,7 @@ async def flow_recovery(
 )
 async def flow_sms_send(flow: Flow, request: Request, auth: AuthDep) -> SentAnswer:
     """Send a code to the account's phone; at most one a minute and five a day."""
+    auth.admit_mail(address_of(request))
     await _waiting(request, auth, flow)
     await auth.checks.send_sms(flow)
     return SentAnswer()
@@ -212,6 +213,7 @@ async def flow_add_sms(
     flow: Flow, request: Request, body: PhoneBody, auth: AuthDep
 ) -> SmsStartedAnswer:
     """Begin to add a phone, where the sign-in asks for a factor."""
+    auth.admit_mail(address_of(request))
     account_id = await _newcomer(request, auth, flow)
     factor_id = await auth.enrolment.start_sms(account_id, body.phone)
     return SmsStartedAnswer(factor_id=factor_id)

@@ -8,6 +8,7 @@ passkey it is, is compared here.
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -97,7 +98,6 @@ class Passkeys:
             InvalidCredentials: the answer does not hold.
         """
         from webauthn import verify_registration_response
-        from webauthn.helpers.exceptions import WebAuthnException
 
         try:
             made = verify_registration_response(
@@ -107,23 +107,31 @@ class Passkeys:
                 expected_origin=self.origin,
                 require_user_verification=True,
             )
-        except (WebAuthnException, ValueError, TypeError, KeyError):
-            raise _refused() from None
+        except _damaged() as error:
+            raise _refused() from error
         if len(made.credential_id) > CREDENTIAL_BYTES_MAX:
             raise _refused()
         return NewPasskey(
             made.credential_id, made.credential_public_key, made.sign_count
         )
 
-    def proved(self, answer: dict[str, Any], challenge: bytes, factor: Factor) -> int:
+    def proved(
+        self,
+        answer: dict[str, Any],
+        challenge: bytes,
+        factor: Factor,
+        *,
+        is_nameless: bool = False,
+    ) -> int:
         """The count of signatures of an answer that this passkey has signed.
+
+        ``is_nameless``: nothing but the passkey says whose sign-in it is, so that it
+        must name the account (WebAuthn level 3, section 7.2, step 6).
 
         Raises:
             InvalidCredentials: it has not, or names another account.
         """
         from webauthn import verify_authentication_response
-        from webauthn.helpers import base64url_to_bytes
-        from webauthn.helpers.exceptions import WebAuthnException
 
         try:
             found = verify_authentication_response(
@@ -135,14 +143,41 @@ class Passkeys:
                 credential_current_sign_count=factor.sign_count,
                 require_user_verification=True,
             )
-            handle = answer["response"].get("userHandle")
-            named = base64url_to_bytes(handle) if handle else b""
-        except (WebAuthnException, ValueError, TypeError, KeyError, AttributeError):
-            raise _refused() from None
+            named = _handle_of(answer)
+        except _damaged() as error:
+            raise _refused() from error
         # The library does not: a passkey that names another account proves neither.
-        if named and named != factor.user_handle:
+        if not self.names(named, factor, is_nameless=is_nameless):
             raise _refused()
         return found.new_sign_count
+
+    @staticmethod
+    def names(handle: bytes, factor: Factor, *, is_nameless: bool) -> bool:
+        """Whether a user handle is that of the passkey's account."""
+        return handle == factor.user_handle or (not handle and not is_nameless)
+
+
+def _damaged() -> tuple[type[Exception], ...]:
+    """What the library raises for answers that do not hold, or are none."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from webauthn.helpers.exceptions import WebAuthnException
+
+    return (
+        WebAuthnException,
+        UnsupportedAlgorithm,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        struct.error,
+    )
+
+
+def _handle_of(answer: dict[str, Any]) -> bytes:
+    from webauthn.helpers import base64url_to_bytes
+
+    handle = answer["response"].get("userHandle")
+    return base64url_to_bytes(handle) if handle else b""
 
 
 def credential_of(answer: dict[str, Any]) -> bytes:

@@ -102,3 +102,12 @@ async def test_a_link_is_used_once_by_many(
         *(site.post("verify-email", {"token": token}) for _ in range(8))
     )
     assert sorted(one.status_code for one in answers) == [200] + [410] * 7
+
+
+async def test_people_of_a_demo_keep_their_address(site: AccountApi) -> None:
+    """All visitors share them, and they are found by it."""
+    body = {"persona": "patient", "delivery": "body"}
+    demo = (await site.post("demo", body)).json()
+    answer = await site.post("email/change", {"email": NEW}, bearer(demo))
+    assert coded(answer) == (403, "forbidden")
+    assert (await site.post("demo", body)).status_code == 200

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from random import Random
 from typing import Any
 
 import pytest
 
+from care.people.factors.values import Factor, FactorId, FactorKind
+from care.people.ids import AccountId
 from gateway.auth.factors.passkeys import Passkeys
+from gateway.auth.refusals import InvalidCredentials
 from persistence.accounts.factors import SqlFactors
+from tests import factories as make
 from tests.fixtures.accounts import (
     PASSWORD,
     PUBLIC,
@@ -18,7 +24,7 @@ from tests.fixtures.accounts import (
     bearer,
 )
 from tests.fixtures.factors import claims_of, coded, finish, flow_of
-from tests.fixtures.passkeys import PRESENT, SoftPasskey, b64
+from tests.fixtures.passkeys import PRESENT, SoftPasskey, b64, unb64
 
 SAM = "sam@example.org"
 SAMS_PASSWORD = "seven quiet harbours"
@@ -160,17 +166,21 @@ async def test_the_handle_is_compared_here(
     site: AccountApi, passkey: SoftPasskey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Control: the library alone takes a passkey that names another account."""
-    real = Passkeys.proved
-
-    def without_handle(
-        self: Passkeys, answer: dict[str, Any], challenge: bytes, factor: Any
-    ) -> int:
-        answer["response"].pop("userHandle")
-        return real(self, answer, challenge, factor)
-
-    monkeypatch.setattr(Passkeys, "proved", without_handle)
+    monkeypatch.setattr(Passkeys, "names", lambda *_, **__: True)
     _foreign_handle(passkey)
     assert (await _sign_in(site, passkey)).status_code == 200
+
+
+async def test_only_after_the_password_a_passkey_may_be_silent(
+    site: AccountApi, passkey: SoftPasskey
+) -> None:
+    """Older authenticators name no account; without a name nothing else does."""
+    passkey.handle = b""
+    assert coded(await _sign_in(site, passkey)) == (401, "invalid_credentials")
+    flow = await flow_of(site)
+    begun = (await finish(site, flow, "webauthn/options", {})).json()
+    body = {"credential": passkey.get(begun["options"])}
+    assert (await finish(site, flow, "webauthn", body)).status_code == 200
 
 
 async def test_a_challenge_is_used_once(site: AccountApi, passkey: SoftPasskey) -> None:
@@ -339,3 +349,51 @@ async def test_a_password_sign_in_still_asks(
 ) -> None:
     """An account with a passkey does not fall back to its password alone."""
     assert (await site.sign_in(password=PASSWORD))["status"] == "second_factor"
+
+
+def _spoilt(answer: dict[str, Any], draw: Random) -> dict[str, Any]:
+    """The answer with some bytes of one of its parts exchanged, cut off or added."""
+    response = dict(answer["response"])
+    name = draw.choice(sorted(response))
+    raw = bytearray(unb64(response[name]))
+    for _ in range(draw.randrange(1, 4)):
+        if raw and draw.random() < 0.7:
+            raw[draw.randrange(len(raw))] = draw.randrange(256)
+        elif draw.random() < 0.5:
+            del raw[draw.randrange(len(raw) + 1) :]
+        else:
+            raw += draw.randbytes(5)
+    return {**answer, "response": {**response, name: b64(bytes(raw))}}
+
+
+def test_damaged_answers_are_refused_and_nothing_else() -> None:
+    """A thousand of each kind: none holds, and none breaks the server."""
+    draw, challenge, handle = Random(7), b"c" * 32, b"h" * 32
+    passkeys, passkey = Passkeys(PUBLIC), SoftPasskey(PUBLIC)
+    options = passkeys.registration(challenge, handle, "mira@example.org", [])
+    created = passkey.create(options)
+    made = passkeys.registered(created, challenge)
+    factor = Factor(
+        factor_id=FactorId("fac_1"),
+        account_id=AccountId("acc_1"),
+        kind=FactorKind.PASSKEY,
+        label="",
+        created_at=make.NOW,
+        credential=made.credential,
+        public_key=made.public_key,
+        user_handle=handle,
+    )
+    given = passkey.get(passkeys.authentication(challenge))
+    assert passkeys.proved(given, challenge, factor) == 1
+    held = 0
+    for _ in range(1_000):
+        for work in (
+            lambda: passkeys.registered(_spoilt(created, draw), challenge),
+            lambda: passkeys.proved(
+                _spoilt(given, draw), challenge, factor, is_nameless=True
+            ),
+        ):
+            with suppress(InvalidCredentials):
+                held += work() is not None
+    # A registration is signed by nothing: other keys and ids in it are as good.
+    assert held < 1_000

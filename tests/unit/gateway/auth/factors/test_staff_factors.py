@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from care.people.accounts import Delivery
+from gateway.auth.needs import Device
+from gateway.wire.errors import SecondFactorRequired
 from tests.fixtures.accounts import (
     AccountApi,
     account_api,
@@ -81,3 +84,30 @@ async def test_where_it_is_optional_staff_sign_in_without(
         path = f"/v1/auth/factors/{listed.json()['items'][0]['factor_id']}"
         gone = await site.client.delete(path, headers=bearer(signed))
         assert gone.status_code == 204
+
+
+async def test_a_new_password_ends_what_the_old_one_began(site: AccountApi) -> None:
+    """A flow that waits for a first factor is worth nothing after a reset."""
+    email = await _doctor(site)
+    flow = await flow_of(site, email, SAMS_PASSWORD)
+    begun = (await finish(site, flow, "factors/totp", {})).json()
+    site.clock.step(1)
+    await site.post("password/forgot", {"email": email})
+    body = {"token": await site.link_token(), "password": "violet kettle runs"}
+    assert (await site.post("password/reset", body)).status_code == 204
+    answer = await finish(site, flow, "factors/totp", {})
+    assert coded(answer) == (410, "flow_ended")
+    body = {"code": App(site, begun["secret"]).code()}
+    confirm = f"factors/{begun['factor_id']}/confirm"
+    assert coded(await finish(site, flow, confirm, body)) == (410, "flow_ended")
+
+
+async def test_a_session_of_one_factor_takes_no_staff_role(site: AccountApi) -> None:
+    """Neither when it is refreshed nor by changing the context."""
+    await _doctor(site)
+    doctor = (await site.post("demo", {"persona": "doctor", "delivery": "body"})).json()
+    account_id = (await site.me(doctor)).json()["account_id"]
+    with pytest.raises(SecondFactorRequired):
+        await site.auth.sign_in.open(
+            account_id, Device(delivery=Delivery.BODY), None, methods=("pwd",)
+        )
