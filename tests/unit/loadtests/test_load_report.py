@@ -190,7 +190,7 @@ def test_a_release_opens_exactly_its_slots() -> None:
         "2026-11-30": [{"opens": "08:00", "closes": "08:50"}]
     }
     assert rules("consult", plan.first_day, 0)["locations"][0]["exceptions"] == {}
-    with pytest.raises(ValueError, match="more than a day"):
+    with pytest.raises(ValueError, match="do not fit into a day"):
         rules("consult", plan.first_day, 200)
 
 
