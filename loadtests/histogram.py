@@ -1,8 +1,8 @@
-"""How long things took: percentiles of values, and histograms that add up.
+"""Latencies: percentiles of values, and mergeable histograms.
 
-A bucket of a histogram is two per cent wide, so its percentiles are right to a
-hundredth, a run of any length takes little memory, and processes can add up theirs.
-What is counted without a time (a gap, say) has no bucket.
+A histogram's bucket is two per cent wide, so its percentiles are accurate to one
+per cent, a run of any length takes little memory, and those of processes can be added.
+Events that are counted without a time (a gap, say) have no bucket.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PERCENTILES = (50, 90, 99, 99.9)
 LEAST_MS = 0.01
 PER_E = 50
-"""Buckets for each factor of e."""
+"""Buckets per factor of e."""
 
 
 def rank_of(p: float, count: int) -> int:
@@ -30,9 +30,9 @@ def rank_of(p: float, count: int) -> int:
 
 
 def percentiles(seconds: Values) -> dict[str, float]:
-    """Milliseconds at the usual percentiles, and the greatest; empty without values.
+    """Milliseconds at the usual percentiles and the maximum; empty without values.
 
-    A percentile is a value that was measured (nearest rank), none in between.
+    A percentile is a measured value (nearest rank), not an interpolated one.
     """
     if not len(seconds):
         return {}
@@ -55,7 +55,7 @@ def ms_of(bucket: int) -> float:
 
 @dataclass(slots=True)
 class Timing:
-    """What one thing took: of one second, or of a whole run."""
+    """The timings of one name, for one second or a whole run."""
 
     count: int = 0
     failed: int = 0
@@ -63,7 +63,7 @@ class Timing:
     buckets: Counter[int] = field(default_factory=Counter)
 
     def took(self, ms: float | None, *, failed: bool = False) -> None:
-        """Count one; ``None`` for what has no length."""
+        """Count one event; ``None`` if it has no duration."""
         self.count += 1
         self.failed += failed
         if ms is not None:
@@ -78,7 +78,7 @@ class Timing:
         self.buckets.update(other.buckets)
 
     def percentile(self, p: float) -> float | None:
-        """Milliseconds that ``p`` per cent stayed within; None if nothing was timed."""
+        """The ``p``-th percentile in milliseconds; None if nothing was timed."""
         timed = self.buckets.total()
         if not timed:
             return None
@@ -90,7 +90,7 @@ class Timing:
         return self.max_ms
 
     def document(self) -> dict[str, Any]:
-        """As JSON or a message between processes."""
+        """A document for JSON or a message between processes."""
         return {
             "count": self.count,
             "failed": self.failed,
@@ -100,14 +100,14 @@ class Timing:
 
 
 def timing_of(document: Mapping[str, Any]) -> Timing:
-    """A timing from what ``document`` made of it."""
+    """The timing that ``document`` describes."""
     buckets = Counter({int(b): n for b, n in document["buckets"].items()})
     return Timing(document["count"], document["failed"], document["max_ms"], buckets)
 
 
 def timing_of_many(ms: Sequence[float], untimed: int) -> Timing:
-    """A timing of many values at once, some 50 times as fast as one by one."""
-    # Imported when it is used: what runs without the development set has no numpy.
+    """A timing of many values at once, about 50 times as fast as one by one."""
+    # Imported here: numpy is only in the development requirements.
     import numpy as np
 
     if not ms:
@@ -120,7 +120,7 @@ def timing_of_many(ms: Sequence[float], untimed: int) -> Timing:
 
 
 def joined(timings: Iterable[Timing]) -> Timing:
-    """Several timings as one."""
+    """The sum of several timings."""
     whole = Timing()
     for one in timings:
         whole.add(one)

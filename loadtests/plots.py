@@ -1,4 +1,4 @@
-"""What all plots share: one look, panels, axes in words, and SVG that is repeatable."""
+"""Shared by all plots: style, panels, readable axes, and reproducible SVG."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ STYLE: dict[Any, Any] = {
 
 @contextmanager
 def styled(name: str) -> Iterator[None]:
-    """Plots made within look alike, and the same figures are the same bytes.
+    """Plots made inside share a style, and equal figures give equal bytes.
 
-    ``name`` tells the plots of one page apart.
+    ``name`` makes ids unique among the plots of one page.
     """
     with mpl.rc_context(STYLE | {"svg.hashsalt": name}):
         yield
@@ -46,7 +46,7 @@ def styled(name: str) -> Iterator[None]:
 def panels(
     rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.4, 2.9)
 ) -> tuple[Figure, list[Axes]]:
-    """A figure and its panels in reading order; ``size`` in inches is that of one."""
+    """A figure and its panels in reading order; ``size`` is a panel's, in inches."""
     width, height = size
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     found = figure.subplots(rows, columns, squeeze=False)
@@ -54,7 +54,7 @@ def panels(
 
 
 def named(axes: Axes, x: str, y: str, title: str = "", *, legend: bool = True) -> None:
-    """Words around a panel."""
+    """Set title and labels of a panel."""
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.set_title(title)
@@ -63,7 +63,7 @@ def named(axes: Axes, x: str, y: str, title: str = "", *, legend: bool = True) -
 
 
 def plain(axis: Axis) -> None:
-    """A logarithmic axis with numbers as people write them."""
+    """A logarithmic axis with plain numbers instead of powers of ten."""
     set_scale = (
         axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale
     )
@@ -73,7 +73,7 @@ def plain(axis: Axis) -> None:
 
 
 def goal(axes: Axes, at: float, label: str, *, upright: bool = False) -> None:
-    """A line that is not to be crossed."""
+    """Draw a limit as a line."""
     draw = axes.axvline if upright else axes.axhline
     draw(at, color=ORANGE, linestyle=":", linewidth=1, label=label)
 

@@ -1,4 +1,4 @@
-"""Durable bookings a second and their latency: REST, live socket, and the plain way.
+"""Durable bookings per second and their latency: REST, live socket, plain server.
 
     python -m loadtests.bench.bookings [--seconds 8] [--json FILE]
 
@@ -71,7 +71,7 @@ class Supply:
 
 
 async def register(server: Server) -> None:
-    """Providers who are open all day, with visits of five minutes."""
+    """Register providers that are open all day, with five-minute visits."""
     admin = (await tokens("admin", ["adm_bench"]))["adm_bench"]
     client = HttpClient(server.url, 16)
     all_day = dict.fromkeys(WEEK, hours("00:00", "24:00"))
@@ -97,7 +97,7 @@ class Slots(Protocol):
 async def closed_loop(
     take: Take, supply: Slots, in_flight: int, seconds: float
 ) -> dict[str, Any]:
-    """Keep ``in_flight`` bookings in flight for a while; rate and latency.
+    """Keep ``in_flight`` bookings in flight for ``seconds``; rate and latency.
 
     ``client_us`` is the processor time of this process for each booking.
     """
@@ -164,7 +164,7 @@ async def socket_taker(
 
 
 async def crowd(take: Take, supply: Supply, dice: random.Random) -> dict[str, Any]:
-    """5,000 people at once for 100 slots of one provider."""
+    """5,000 patients compete at once for 100 slots of one provider."""
     supply.skip_to_hour()
     starts: list[str] = []
     while len(starts) < CROWD_SLOTS:
@@ -175,7 +175,7 @@ async def crowd(take: Take, supply: Supply, dice: random.Random) -> dict[str, An
     took: list[float] = []
 
     async def person(number: int) -> None:
-        # A hundred people come first, one for each slot, so that no slot is left.
+        # The first hundred take one slot each, so that all slots are sure to be taken.
         index = number if number < CROWD_SLOTS else dice.randrange(CROWD_SLOTS)
         statuses[await take(10_000_000 + number, "prv_bench000", starts[index])] += 1
         took.append(time.perf_counter() - began)
@@ -193,11 +193,11 @@ async def crowd(take: Take, supply: Supply, dice: random.Random) -> dict[str, An
 
 
 async def measure_ours(seconds: float) -> dict[str, Any]:
-    """REST and sockets against our server, then the audit."""
+    """Measure REST and sockets on a Slotcast server, then run ``slotcast verify``."""
     found: dict[str, Any] = {}
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(slotcast_server())
-        os.environ["SLOTCAST_DATA"] = str(server.data)  # for tokens and the audit
+        os.environ["SLOTCAST_DATA"] = str(server.data)  # for tokens and verify
         await register(server)
         named = await tokens("patient", [f"pat_bench{n}" for n in range(PATIENTS)])
         patients = list(named.values())
@@ -222,7 +222,7 @@ async def measure_ours(seconds: float) -> dict[str, Any]:
 
 
 async def measure_plain(seconds: float) -> dict[str, Any]:
-    """The same bookings against the plain server."""
+    """Measure the same bookings on the plain server."""
     found: dict[str, Any] = {}
     async with plain_server(PROVIDERS) as server:
         client = HttpClient(server.url, CROWD_CONNECTIONS, timeout_s=120)
@@ -238,7 +238,7 @@ async def measure_plain(seconds: float) -> dict[str, Any]:
 
 
 async def measure(seconds: float) -> dict[str, Any]:
-    """Ours and the plain way in one run, one after the other."""
+    """Measure Slotcast and the plain server one after the other."""
     return {
         "slotcast": await measure_ours(seconds),
         "plain": await measure_plain(seconds),
@@ -246,7 +246,7 @@ async def measure(seconds: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, print, and write JSON where asked."""
+    """Measure, print, and write JSON if a file was named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--json", type=Path, default=None)

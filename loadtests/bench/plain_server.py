@@ -69,7 +69,7 @@ def create() -> FastAPI:
 async def _insert(
     session: AsyncSession, wish: Wish, start: int, end: int
 ) -> dict[str, object]:
-    """Lock, look, insert; 409 when the time is taken."""
+    """Lock, check for an overlap, insert; 409 when the time is taken."""
     locked = select(Provider).where(Provider.id == wish.provider_id).with_for_update()
     if (await session.scalars(locked)).first() is None:
         raise HTTPException(404, "no such provider")

@@ -2,7 +2,7 @@
 
 FastAPI, SQLAlchemy and asyncmy; one READ COMMITTED transaction per booking that locks
 the provider's row (``SELECT … FOR UPDATE``), looks for an overlap, inserts, commits.
-A unique key on provider and start is the last line. The look for an overlap reads a
+A unique key on provider and start is the last safeguard. The overlap query reads a
 short range of an index, not the whole calendar. No token is checked, no idempotency
 key is kept, nothing is pushed.
 
@@ -44,7 +44,7 @@ def _engine(pool: int) -> AsyncEngine:
         pool_size=pool,
         max_overflow=0,
         pool_timeout=120,
-        pool_pre_ping=False,  # one round trip less: to its advantage
+        pool_pre_ping=False,  # saves a round trip, in favour of the plain server
     )
 
 
@@ -86,7 +86,7 @@ def create() -> FastAPI:
 async def _insert(
     session: AsyncSession, wish: Wish, start: int, end: int
 ) -> dict[str, object]:
-    """Lock, look, insert; 409 when the time is taken."""
+    """Lock, check for an overlap, insert; 409 when the time is taken."""
     locked = select(Provider.id).where(Provider.id == wish.provider_id)
     if (await session.scalars(locked.with_for_update())).first() is None:
         raise HTTPException(404, "no such provider")

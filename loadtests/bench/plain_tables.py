@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 LONGEST_MINUTES = 60
-"""Longest visit, so an overlapping one starts at most this much earlier."""
+"""Longest visit in minutes: an overlapping one starts at most this much earlier."""
 
 
 class Base(DeclarativeBase):

@@ -1,4 +1,4 @@
-"""Servers for benchmarks: ours and the plain one, private, on free ports."""
+"""Servers for benchmarks: Slotcast and the plain one, private, on free ports."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ async def _wait_ready(url: str, process: subprocess.Popen[bytes], path: str) -> 
     try:
         while True:
             if process.poll() is not None:
-                raise RuntimeError(f"the server ended with {process.returncode}")
+                raise RuntimeError(f"the server ended with status {process.returncode}")
             try:
                 if (await client.ask("GET", path)).status < 500:
                     return
             except ConnectionLost:
                 pass
             if time.monotonic() > give_up:
-                raise RuntimeError("the server was not ready in time")
+                raise RuntimeError("the server did not become ready in time")
             await asyncio.sleep(0.02)
     finally:
         await client.close()
@@ -72,7 +72,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 async def slotcast_server(
     data: Path | None = None, **env: str
 ) -> AsyncIterator[Server]:
-    """Our server with a private data folder, which goes with it unless given."""
+    """A Slotcast server; its data folder is deleted at the end unless one is given."""
     port = free_port()
     folder = data or Path(tempfile.mkdtemp(prefix="slotcast-bench-"))
     settings = {
@@ -87,7 +87,7 @@ async def slotcast_server(
     process = subprocess.Popen(  # noqa: S603, ASYNC220 -- ours, and quick
         [slotcast_command(), "serve"],
         env=os.environ | settings,
-        stdout=subprocess.DEVNULL,  # what it has to say when it fails is on stderr
+        stdout=subprocess.DEVNULL,  # errors are on stderr
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
@@ -130,7 +130,7 @@ async def plain_server(providers: int) -> AsyncIterator[Server]:
 async def plain_sql_server(
     url: str, providers: int, workers: int, connections: int
 ) -> AsyncIterator[Server]:
-    """The plain alternative on a MariaDB or MySQL, with empty tables."""
+    """The plain alternative on MariaDB or MySQL, with empty tables."""
     from loadtests.bench.plain_sql import prepare
 
     port = free_port()

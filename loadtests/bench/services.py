@@ -1,14 +1,14 @@
-"""Durable bookings a second on Redis and MariaDB, next to the plain way, in one run.
+"""Durable bookings per second on Redis and MariaDB, beside the plain server.
 
     python -m loadtests.bench.services --redis redis://… --mariadb mysql+asyncmy://…/{}
         [--slow-redis URL] [--slow-mariadb URL] [--seconds 5] [--json FILE]
 
-The servers are given, private and empty; ``{}`` stands for the name of a database,
-of which ``bench_plain`` and ``bench_ours0`` … ``bench_ours2`` must exist. The slow URLs
-lead to the same servers by way of a line with a delay. ``tests.benchmarks`` starts all
-of that. Every booking takes a slot of its own, spread over 64 providers or all of one;
-32, 128 and 512 are in flight; closed loop. The plain way gets the number of workers
-and connections with which it is fastest here.
+The servers are given, private and empty; ``{}`` stands for the name of a database, of
+which ``bench_plain`` and ``bench_ours0`` … ``bench_ours2`` must exist. The slow URLs
+lead to the same servers through a proxy that adds a delay. ``tests.benchmarks`` starts
+all of that. Every booking takes a slot of its own, spread over 64 providers or all of
+one; 32, 128 and 512 are in flight; closed loop. The plain server gets the number of
+workers and connections with which it is fastest here.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from loadtests.workload.region import run_slotcast, tokens
 
 IN_FLIGHT = (32, 128, 512)
 TUNINGS = ((1, 8), (1, 16), (1, 32), (2, 8), (2, 16), (2, 32))
-"""(workers, connections each) that the plain way may have."""
+"""(workers, connections each) that are tried for the plain server."""
 TUNE_AT = 128
 HOT = PROVIDERS - 1
 HOT_FROM_DAY = 60
-"""Slots of the hot provider begin so late that the spread load never gets there."""
+"""Days from now to the hot provider's slots, beyond those of the spread load."""
 
 
 class Slots:
@@ -65,7 +65,7 @@ class Slots:
 
 
 async def matrix(take: Take, seconds: float) -> dict[str, Any]:
-    """Spread and hot, at each number in flight."""
+    """Measure spread and hot load at each number in flight."""
     found: dict[str, Any] = {}
     for name, hot in (("spread", False), ("hot", True)):
         slots = Slots(hot=hot)
@@ -76,7 +76,7 @@ async def matrix(take: Take, seconds: float) -> dict[str, Any]:
     return found
 
 
-# --- the plain way --------------------------------------------------------------------
+# --- the plain server -----------------------------------------------------------------
 
 
 @asynccontextmanager
@@ -88,7 +88,7 @@ async def _plain(url: str, tuning: tuple[int, int]) -> AsyncIterator[Take]:
 
 
 async def tuned(url: str, seconds: float) -> tuple[tuple[int, int], dict[str, int]]:
-    """The number of workers and connections with which the plain way is fastest."""
+    """The number of workers and connections with which the plain server is fastest."""
     rates: dict[tuple[int, int], int] = {}
     for tuning in TUNINGS:
         async with _plain(url, tuning) as take:
@@ -100,19 +100,19 @@ async def tuned(url: str, seconds: float) -> tuple[tuple[int, int], dict[str, in
     return best, {f"{w} workers x {c}": rate for (w, c), rate in rates.items()}
 
 
-# --- ours -----------------------------------------------------------------------------
+# --- Slotcast -------------------------------------------------------------------------
 
 
 async def _ours(
     seconds: float, redis: str, mariadb: str, *, number: int, audit: bool
 ) -> dict[str, Any]:
-    """One run of our server on a site and a database of its own."""
+    """One run of Slotcast on a site and a database of its own."""
     site = {
         "SLOTCAST_JOURNAL": redis,
         "SLOTCAST_DATABASE": mariadb.format(f"bench_ours{number}"),
         "SLOTCAST_SITE": f"bench{number}",
     }
-    os.environ.update(site)  # for tokens and the audit
+    os.environ.update(site)  # for tokens and ``slotcast verify``
     async with slotcast_server(None, **site) as server:
         os.environ["SLOTCAST_DATA"] = str(server.data)
         await register(server)
@@ -129,11 +129,11 @@ async def _ours_taker(server: Server) -> Take:
     return rest_taker(client, list(named.values()))
 
 
-# --- both, and how they compare -------------------------------------------------------
+# --- comparison -----------------------------------------------------------------------
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Everything, one after the other."""
+    """Measure every server on every case, one after the other."""
     seconds = options.seconds
     plain_url = options.mariadb.format("bench_plain")
     best, rates = await tuned(plain_url, min(3.0, seconds))
@@ -160,7 +160,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def ratios(found: dict[str, Any]) -> dict[str, Any]:
-    """How many times as many bookings ours makes, for each case that both ran."""
+    """Slotcast's rate divided by the plain server's, for each case that both ran."""
     told: dict[str, Any] = {}
     for name, ours in found["slotcast"].items():
         plain = found["plain"]["database_delayed" if "delayed" in name else "direct"]
@@ -215,7 +215,7 @@ def _pair(one: dict[str, Any] | None) -> tuple[str, str]:
 
 
 def main() -> None:
-    """Measure, print, and write JSON where asked, and the table beside it."""
+    """Measure and print; write JSON and the table if a file was named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--redis", required=True)
     parser.add_argument("--mariadb", required=True)

@@ -3,7 +3,7 @@
     python -m loadtests.bench.start --json
 
 From the command to the first 200 of ``/readyz``, on folders that hold 100 and 10,000
-providers; the imported list of practices is made up on the spot.
+providers; the imported list of practices is generated.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""In the time of a blink: ten thousand watchers see a booking, in your terminal.
+"""Ten thousand watchers see a booking, shown in the terminal.
 
     python -m loadtests.blink [--watchers 10000] [--changes 30] [--every 1]
 
 Starts a server of its own on throw-away data and holds all watchers on one week of one
 doctor. Then it books and cancels a slot in turn, and shows when the first, the median
 and the last of them saw it, counted from just before the booking was sent. Server and
-watchers share this machine. It ends by itself, and everything that it started with it.
+watchers share this machine. When it ends, so does everything that it started.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ PROVIDER, VISIT_TYPE, PATIENT = "prv_blink", "consult", "pat_blink"
 SLOTS_A_DAY = 16
 """Half hours from nine to five: a week's page is a few kilobytes."""
 LOOK_AFTER_S = (0.15, 0.15, 0.3, 0.6, 1.2, 2.4)
-"""Pauses before each look for those who have not seen a change yet."""
+"""Seconds to wait before each poll for watchers that have not seen a change yet."""
 
 Draw = Callable[[], None]
 
 
 class Practice:
-    """One doctor's week, and one patient who cannot decide."""
+    """One doctor's week, and one patient who books and cancels in turn."""
 
     def __init__(self, client: HttpClient, token: str, monday: datetime) -> None:
         self.topic = f"slots/{PROVIDER}/{VISIT_TYPE}/{iso_week(monday.date())}"
@@ -63,7 +63,7 @@ class Practice:
         return opens + timedelta(minutes=30 * half_hour)
 
     async def change(self) -> tuple[str, int]:
-        """Book a slot, or cancel it again: what it was, and the new version."""
+        """Book a slot, or cancel it again; a description and the new version."""
         start = self._start()
         if self._booking:
             path = f"/v1/bookings/{self._booking}/cancel"
@@ -84,7 +84,7 @@ class Practice:
 
 
 async def open_practice(client: HttpClient) -> Practice:
-    """Register the doctor, and make one change so that the calendar is awake."""
+    """Register the doctor, and make one change so that the calendar is in memory."""
     admin = (await tokens("admin", ["adm_blink"]))["adm_blink"]
     weekly = dict.fromkeys(WORKDAYS, hours("09:00", "17:00"))
     rules = opening_rules(VISIT_TYPE, 30, weekly)
@@ -115,7 +115,7 @@ async def count(held: Crowds, show: Show) -> None:
 
 
 async def look(held: Crowds, version: int, expected: int) -> list[float]:
-    """When each watcher saw a version; waits a few seconds for the last ones."""
+    """When each watcher saw a version; waits a few seconds for late ones."""
     seen: list[float] = []
     for pause_s in LOOK_AFTER_S:
         await asyncio.sleep(pause_s)
@@ -126,7 +126,7 @@ async def look(held: Crowds, version: int, expected: int) -> list[float]:
 
 
 async def one_change(practice: Practice, held: Crowds, show: Show) -> Sight:
-    """Make a change and gather who saw it when."""
+    """Make a change and collect when each watcher saw it."""
     await asyncio.to_thread(held.ask, "reset")
     sent = time.monotonic()
     what, version = await practice.change()
@@ -158,7 +158,7 @@ async def perform(
 
 
 async def blink(options: argparse.Namespace, console: Console) -> Show:
-    """The whole show."""
+    """Start the server, connect the watchers, make the changes, show the result."""
     showing = asyncio.current_task()
     assert showing is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, showing.cancel)
@@ -200,7 +200,7 @@ def _lines(show: Show, console: Console) -> Draw:
 
 
 def main() -> int:
-    """Show it: 0 if all watchers saw all changes, 1 if not, 2 if it cannot be shown."""
+    """Run: 0 if all watchers saw all changes, 1 if not, 2 if it could not run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--watchers", type=int, default=10_000)
     parser.add_argument("--changes", type=int, default=30)

@@ -7,19 +7,19 @@ import resource
 from loadtests.crowd.processes import PROCESSES
 
 FILES_SPARE = 200
-"""Open files of a process that are not watchers."""
+"""Open files of a process beside its watchers."""
 GATEWAY_WATCHERS_MAX = 19_000
-"""One gateway process lets in 20,000; some room is for others."""
+"""One gateway process accepts 20,000; the rest is left for other connections."""
 
 
 class TooManyWatchers(ValueError):
-    """More than this machine, or one server process, can hold; says how many can."""
+    """More watchers than this machine or one server process holds; names the most."""
 
 
 def room_for(watchers: int) -> int:
     """Processes that can hold this many. Raises TooManyWatchers.
 
-    Raises this process's own limit of open files as far as it may; others inherit it.
+    Raises this process's soft limit of open files to the hard one; children inherit it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:

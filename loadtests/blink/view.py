@@ -1,6 +1,6 @@
-"""What the show shows: of one change, when the first, the median and the last saw it.
+"""The display: when the first, the median and the last watcher saw a change.
 
-Pure: from times to rows and bars. The screen is drawn by rich where there is a
+Pure: times to rows and bars. rich draws the screen where there is a
 terminal; elsewhere each change is a line.
 """
 
@@ -18,13 +18,13 @@ from rich.text import Text
 BARS = 12
 BAR_WIDTH = 44
 BLINK_MS = (100, 400)
-"""How long a blink of an eye takes."""
+"""How long a blink of an eye takes, shortest and longest."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One change, and how many milliseconds after it was asked for each one saw it."""
+    """One change, and after how many milliseconds each watcher saw it."""
 
     number: int
     what: str
@@ -34,17 +34,17 @@ class Sight:
 
     @property
     def first_ms(self) -> float:
-        """The first watcher."""
+        """Milliseconds until the first watcher saw it."""
         return min(self.seen_ms, default=0.0)
 
     @property
     def median_ms(self) -> float:
-        """Half of them."""
+        """Milliseconds until half of the watchers had seen it."""
         return median(self.seen_ms) if self.seen_ms else 0.0
 
     @property
     def last_ms(self) -> float:
-        """The last watcher."""
+        """Milliseconds until the last watcher saw it."""
         return max(self.seen_ms, default=0.0)
 
     @property
@@ -53,7 +53,7 @@ class Sight:
         return len(self.seen_ms) == self.expected
 
     def line(self) -> str:
-        """All of it on one line."""
+        """The change on one line, where there is no terminal."""
         return (
             f"{self.number:>4}  {self.what:<17} answered {self.answered_ms:6.1f} ms   "
             f"seen by the first {self.first_ms:6.1f}, half {self.median_ms:6.1f}, "
@@ -64,7 +64,7 @@ class Sight:
 
 @dataclass(slots=True)
 class Show:
-    """Everything so far."""
+    """All changes so far."""
 
     topic: str
     watchers: int
@@ -81,14 +81,14 @@ class Show:
         return is_whole and self.connected == self.watchers and self.lost == 0
 
     def heading(self) -> str:
-        """Who watches what."""
+        """The heading: how many watchers, on which topic."""
         return (
             f"{self.connected:,} of {self.watchers:,} watchers of {self.topic}, "
             f"{self.lost:,} lost"
         )
 
     def summary(self) -> str:
-        """The last line."""
+        """The closing line."""
         if not self.sights:
             return "No change was made."
         whole = sum(sight.is_whole for sight in self.sights)
@@ -104,7 +104,7 @@ class Show:
 
 
 def bars(seen_ms: Sequence[float]) -> list[tuple[float, int]]:
-    """Upper ends in milliseconds and counts, in equal steps that are round."""
+    """Histogram rows: upper end in milliseconds and count, in equal round steps."""
     if not seen_ms:
         return []
     step = round_step(max(seen_ms) / BARS)
@@ -125,7 +125,7 @@ def round_step(least: float) -> float:
 
 
 def bar(count: int, most: int, width: int = BAR_WIDTH) -> str:
-    """A bar of blocks, fine to an eighth; the smallest count can still be seen."""
+    """A bar with a resolution of an eighth; the smallest count is still visible."""
     if count <= 0:
         return ""
     eighths = max(1, round(8 * width * count / most))
@@ -133,7 +133,7 @@ def bar(count: int, most: int, width: int = BAR_WIDTH) -> str:
 
 
 def screen(show: Show) -> RenderableType:
-    """The whole picture."""
+    """The whole display."""
     parts: list[RenderableType] = [Text(show.heading(), style="bold")]
     if not show.sights:
         parts.append(Text("connecting …" if not show.connected else "soon …"))

@@ -1,4 +1,4 @@
-"""Many WebSocket connections that only listen: for raw numbers, beside Locust.
+"""Many WebSocket connections that only listen, for raw figures beside Locust's.
 
     python -m loadtests.crowd ws://127.0.0.1:8000/v1/live --count 5000
         --say '{"op":"subscribe","id":1,"topics":["slots/…"]}' [--first-source 1]
@@ -6,11 +6,11 @@
 
 Holds the connections from several loopback addresses, and answers commands on standard
 input with a line of JSON each (below). It parses headers and the heads of frames and no
-content, so that as little of the machine as can be is the driver's.
+content, so that the load generator takes as little of the machine as possible.
 
-With ``--say`` every connection says that. Frames that begin with ``--counts`` are
+With ``--say`` every connection sends that text. Frames that begin with ``--counts`` are
 counted by how many a connection had before, so with one such frame for each change
-``at[n]`` is when the last connection had the n-th, on the monotonic clock that all
+``at[n]`` is when the last connection received the n-th, on the monotonic clock that all
 processes of a machine share.
 
 With ``--plan``, a JSON list of lists of topics, the n-th listener watches the n-th list
@@ -20,22 +20,22 @@ first). Every delivery is kept: see ``deliveries``.
 Commands, a line each:
 
 - ``report``: counts, and how many stand at each version of each topic.
-- ``reset``: the same, and counts from here.
+- ``reset``: the same, then counting starts again from zero.
 - ``deliveries FILE``: write each delta and snapshot, a line of JSON each, with when the
-  first listener had it and how many microseconds later each one.
-- ``stall N`` / ``read N``: of every N listeners the last reads no more / reads again;
+  first listener received it and how many microseconds later each other did.
+- ``stall N`` / ``read N``: of every N listeners the last one stops / resumes reading;
   their deliveries are not kept. ``--small N`` gives them a small receive buffer.
-- ``drop``: cut all connections off at once.
-- ``rejoin {"since":"last","jitter_s":0,"at_once":64}``: all come back, from where each
-  stood (``last``), from before what can be remembered (``old``), or from nowhere
-  (``none``). Answered when all are there again.
+- ``drop``: abort all connections at once.
+- ``rejoin {"since":"last","jitter_s":0,"at_once":64}``: all reconnect, from where each
+  stood (``last``), from a version that is too old to resume (``old``), or from nowhere
+  (``none``). Answered when all are connected again.
 - ``quit``.
 
 ``--buffer`` bounds what the kernel keeps for a listener that falls behind, so that it
-shows at the server; by default that is hundreds of kilobytes each.
+shows at the server; the default is hundreds of kilobytes each.
 
-A handshake that is answered with 503 is asked again after its Retry-After, and a half
-of it more at most; connections that fail are tried again until ``--patience`` is over.
+A handshake answered with 503 is repeated after its Retry-After plus a random part of
+up to half of it; failed connections are retried until ``--patience`` is over.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ from loadtests.wire.websocket import SOCKETS_PER_SOURCE
 AT_ONCE = 64
 """Handshakes in flight."""
 RETRY_S = 0.25
-"""A connection that failed is tried again after about so long."""
+"""About how long to wait before a failed connection is retried."""
 SMALL_BYTES = 4096
-"""Receive buffer of those who will stall: a phone's network holds little more."""
+"""Receive buffer of listeners that will stall: a phone's network holds little more."""
 
 
 class Gathering:
-    """Brings the listeners of a crowd to their server, once and again."""
+    """Connects the listeners of a crowd to their server, at first and after drops."""
 
     def __init__(self, crowd: Crowd, chosen: argparse.Namespace) -> None:
         self.crowd = crowd
@@ -78,10 +78,10 @@ class Gathering:
         self._patience_s: float = chosen.patience
         self._dice = random.Random(chosen.first)
         self.failed = 0
-        """Connections that failed and were tried again."""
+        """Connections that failed and were retried."""
 
     async def all(self, at_once: int, jitter_s: float = 0.0) -> dict[str, Any]:
-        """Connect all listeners; how long it took, and how often it failed."""
+        """Connect all listeners; how long it took, and how many attempts failed."""
         crowd, room = self.crowd, asyncio.Semaphore(at_once)
         began, failed = time.monotonic(), self.failed
         refused = crowd.refused.total()
@@ -157,19 +157,19 @@ class Gathering:
 
 
 def is_of(one: Listener, every: int) -> bool:
-    """Whether it is the last of each group of this size."""
+    """Whether the listener is the last of its group of this size."""
     return every > 0 and one.number % every == every - 1
 
 
 class Commands:
-    """What can be asked of a crowd; each answer is what is told."""
+    """The commands of a crowd; each returns the answer to print."""
 
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
         self._crowd = gathering.crowd
 
     async def answer(self, line: str) -> dict[str, Any]:
-        """Do as a line says."""
+        """Run the command on a line."""
         word, _, rest = line.partition(" ")
         match word:
             case "reset":
@@ -219,7 +219,7 @@ class Commands:
 
 
 async def hold(chosen: argparse.Namespace) -> None:
-    """Connect, then answer questions until told to quit."""
+    """Connect, then run commands until ``quit``."""
     _, _, request = request_of(chosen.url)
     crowd = Crowd(request, chosen.say.encode(), chosen.counts.encode())
     plan: list[list[str]] = [[]]
@@ -246,23 +246,23 @@ def tell(what: dict[str, Any]) -> None:
 
 
 def options() -> argparse.ArgumentParser:
-    """What can be chosen."""
+    """The command line's options."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("--count", type=positive, default=1_000)
     parser.add_argument("--say", default="", help="sent once, as text")
-    parser.add_argument("--counts", default="", help="only frames that begin so")
+    parser.add_argument("--counts", default="", help="count only these")
     parser.add_argument("--plan", type=Path, default=None, help="who watches what")
-    parser.add_argument("--first", type=int, default=0, help="the first one's number")
+    parser.add_argument("--first", type=int, default=0, help="first listener's number")
     parser.add_argument("--first-source", type=int, default=1, help="127.1.N.*")
-    parser.add_argument("--small", type=int, default=0, help="of each N, the last")
+    parser.add_argument("--small", type=int, default=0, help="1 of N: small buffer")
     parser.add_argument("--buffer", type=int, default=0, help="receive buffer, bytes")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds")
     return parser
 
 
 def main() -> None:
-    """Hold a crowd."""
+    """Connect and serve a crowd."""
     uvloop.run(hold(options().parse_args()))
 
 

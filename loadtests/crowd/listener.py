@@ -1,6 +1,6 @@
-"""One connection of a crowd, and what all of them saw.
+"""One connection of a crowd, and the counts of all of them.
 
-A listener is one object for all its connections: when it is told to come back, it
+A listener is one object for all its connections: when it is told to reconnect, it
 remembers where it stood.
 """
 
@@ -27,7 +27,7 @@ DELTA, SNAPSHOT, RESULT, HEARTBEAT = b"dsrh"
 
 
 class Refused(Exception):
-    """No upgrade: the server's status, and after how many seconds to come again."""
+    """The upgrade was refused: the server's status, and seconds until the next try."""
 
     def __init__(self, status: int, retry_s: float) -> None:
         super().__init__(f"no upgrade: {status}")
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 class Crowd:
-    """What all connections of this process saw."""
+    """Counts of all connections of this process."""
 
     def __init__(self, request: bytes, say: bytes, counts: bytes) -> None:
         self.request = request
@@ -45,17 +45,17 @@ class Crowd:
         self.joined = 0
         self.lost = 0
         self.refused: Counter[int] = Counter()
-        """Handshakes that were answered with another status than 101."""
+        """Handshakes answered with a status other than 101."""
         self.closes: Counter[int] = Counter()
-        """Close codes that were received."""
+        """Close codes received."""
         self.ready = 0
-        """Connections that had at least one frame after they joined."""
+        """Connections that received at least one frame after they joined."""
         self.round = 0
         self.listeners: list[Listener] = []
         self.reset()
 
     def reset(self) -> None:
-        """Count from here; every connection starts at its next frame."""
+        """Start counting from zero; every connection starts at its next frame."""
         self.round += 1
         self.at: list[float] = []
         self.seen: list[int] = []
@@ -63,14 +63,14 @@ class Crowd:
         """Deltas and snapshots received."""
         self.heartbeats = 0
         self.answered = 0
-        """Subscriptions that were answered, and when the last was."""
+        """Subscriptions answered, and when the last one was."""
         self.answered_at = 0.0
         self.shown_at = 0.0
-        """When the last of those who joined had a first frame of a topic."""
+        """When the last joining connection received its first frame of a topic."""
         self.heads: dict[bytes, Sighting] = {}
 
     def note(self, number: int, now: float) -> None:
-        """A connection had its frame of this number."""
+        """Count a connection's frame with this number."""
         if number >= len(self.at):
             self.at.append(now)
             self.seen.append(0)
@@ -78,14 +78,14 @@ class Crowd:
         self.seen[number] += 1
 
     def sighting(self, head: bytes) -> Sighting:
-        """The delta or snapshot with this head."""
+        """The record of the delta or snapshot with this head."""
         found = self.heads.get(head)
         if found is None:
             found = self.heads[head] = Sighting(head)
         return found
 
     def report(self) -> dict[str, Any]:
-        """Everything but the single deliveries."""
+        """All counts, without the individual deliveries."""
         return {
             "joined": self.joined,
             "ready": self.ready,
@@ -103,7 +103,7 @@ class Crowd:
         }
 
     def stands(self) -> dict[str, dict[str, int]]:
-        """How many listeners stand at each version of each topic; not who was lost."""
+        """How many connected listeners are at each version of each topic."""
         found: dict[str, Counter[str]] = {}
         for listener in self.listeners:
             if listener.is_lost:
@@ -114,7 +114,7 @@ class Crowd:
 
 
 class Listener(asyncio.Protocol):
-    """One connection, and the next, if it is told to come back."""
+    """One listener: its connection, and the next when it is told to reconnect."""
 
     __slots__ = (
         "_crowd",
@@ -142,7 +142,7 @@ class Listener(asyncio.Protocol):
         self.number = number
         self.topics = topics
         self.since: dict[str, tuple[int, int]] | None = None
-        """Where it says that it stands when it subscribes; None: it does not say."""
+        """The position sent with its subscriptions; None: no position is sent."""
         self.is_noted = True
         """Whether its deliveries are kept."""
         self._had = -1
@@ -152,7 +152,7 @@ class Listener(asyncio.Protocol):
         self.prepare()
 
     def prepare(self) -> None:
-        """Forget the connection, not what was seen on it."""
+        """Forget the connection, but keep what was received on it."""
         self.is_away = False
         self.is_lost = False
         self._rest = b""
@@ -162,26 +162,26 @@ class Listener(asyncio.Protocol):
         self.up: asyncio.Future[None] | None = (
             asyncio.get_running_loop().create_future()
         )
-        """Done when it is connected, and answered if it subscribes."""
+        """Done when it is connected and its subscription, if any, is answered."""
 
     def stands(self) -> dict[str, tuple[int, int]]:
-        """Its topics' newest positions."""
+        """The newest positions of its topics."""
         last = [self._last] if self._last else []
         seen = last if self._others is None else list(self._others.values())
         return {one.topic: (one.epoch, one.version) for one in seen}
 
     def leave(self) -> None:
-        """Cut the connection off, as a machine that loses its network."""
+        """Abort the connection, like a machine that loses its network."""
         self.is_away = True
         if self._transport is not None:
             self._transport.abort()
 
     def stall(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._transport.pause_reading()
 
     def read_on(self) -> None:
-        """Read again."""
+        """Resume reading."""
         self._transport.resume_reading()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -190,7 +190,7 @@ class Listener(asyncio.Protocol):
         self._transport.write(self._crowd.request)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count it off."""
+        """Count the connection as lost."""
         self.is_lost = self._is_shaken and not self.is_away
         self._crowd.lost += self.is_lost
         if self.up is not None and not self.up.done():
@@ -220,7 +220,7 @@ class Listener(asyncio.Protocol):
             self._rest = data[at:]
 
     def _greeted(self, data: bytes) -> int:
-        """Where frames begin after the answer to the handshake; 0 if it is not here."""
+        """Offset of the first frame after the handshake's answer; 0: incomplete."""
         mark = data.find(b"\r\n\r\n")
         if mark < 0:
             self._rest = data

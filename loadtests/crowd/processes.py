@@ -1,4 +1,4 @@
-"""Several crowds of listeners, each in a process of its own, asked as one."""
+"""Several crowds of listeners, each in its own process, used as one."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = 2
-"""Two listening processes, unless there are more sockets than they may open."""
+"""Two listening processes, or more when the sockets exceed their open-file limits."""
 SOCKETS_EACH = 9_000
 
 Plan = Sequence[Sequence[str]]
-"""Who watches what: the n-th listener the n-th list of topics, round and round."""
+"""Topics of each listener: the n-th takes the n-th list, cycling through them."""
 
 
 class Crowds:
     """Listeners in processes of their own.
 
-    As a context manager they are connected at its beginning and ended at its end;
-    otherwise call ``arrive`` and ``close``. All but ``close`` wait, thus under asyncio
-    they belong into a thread; ``close`` ends what waits there.
+    As a context manager they connect on entry and end on exit;
+    otherwise call ``arrive`` and ``close``. All methods but ``close`` block: under
+    asyncio call them in a thread; ``close`` interrupts what blocks there.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class Crowds:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
-                    start_new_session=True,  # Ctrl-C is for us; we end them
+                    start_new_session=True,  # the parent handles Ctrl-C
                 )
             )
         self.connected: list[dict[str, Any]] = []
 
     def arrive(self) -> None:
-        """Wait until all are connected, or have given up."""
+        """Wait until all have connected or given up."""
         self.connected = [self._line(one) for one in self._processes]
 
     @staticmethod
@@ -82,11 +82,11 @@ class Crowds:
 
     @property
     def connected_s(self) -> float:
-        """Until the last was there."""
+        """Seconds until the last was connected."""
         return max(float(one["connected_s"]) for one in self.connected)
 
     def ask(self, command: str) -> list[dict[str, Any]]:
-        """Every process's answer."""
+        """The answer of each process."""
         return self._ask([command] * len(self._processes))
 
     def _ask(self, commands: Sequence[str]) -> list[dict[str, Any]]:
@@ -97,11 +97,11 @@ class Crowds:
         return [self._line(one) for one in self._processes]
 
     def total(self, name: str) -> int:
-        """A count of the report, over all processes."""
+        """One count of the report, summed over all processes."""
         return sum(int(one[name]) for one in self.ask("report"))
 
     def counts(self) -> dict[str, Any]:
-        """The report's counts, over all processes."""
+        """The counts of the report, summed over all processes."""
         told = self.ask("report")
         names = ("joined", "ready", "lost", "frames", "heartbeats", "answered")
         found: dict[str, Any] = {n: sum(one[n] for one in told) for n in names}
@@ -113,7 +113,7 @@ class Crowds:
         return found
 
     def stands(self) -> dict[str, Counter[int]]:
-        """How many listeners stand at each version of each topic."""
+        """How many listeners are at each version of each topic."""
         found: dict[str, Counter[int]] = {}
         for one in self.ask("report"):
             for topic, versions in one["stands"].items():
@@ -122,7 +122,7 @@ class Crowds:
         return found
 
     def deliveries(self) -> list[dict[str, Any]]:
-        """Every delta and snapshot since the last reset, and when it was received."""
+        """Every delta and snapshot since the last reset, with its times of receipt."""
         paths = [
             Path(self._folder.name) / f"deliveries-{number}"
             for number in range(len(self._processes))
@@ -132,7 +132,7 @@ class Crowds:
         return [json.loads(line) for line in lines]
 
     def close(self) -> None:
-        """End them."""
+        """End all processes."""
         for one in self._processes:
             one.kill()
             one.wait(20)

@@ -1,8 +1,8 @@
-"""What a listening crowd knows of handshakes, and of the heads of our frames.
+"""Parsing for listeners: handshakes, and the heads of Slotcast's frames.
 
 A frame's content is not parsed: two deltas of one topic and change are the same bytes
 for every listener, so the bytes before the slots name them, and only the first listener
-that has them pays for reading the names and numbers.
+that receives them pays for parsing the names and numbers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def request_of(url: str) -> tuple[str, int, bytes]:
 
 
 def refusal_of(head: bytes) -> tuple[int, float]:
-    """Status of an answer that is no upgrade, and after how many seconds to retry."""
+    """Status of a refused upgrade, and after how many seconds to retry."""
     first, *lines = head.split(b"\r\n")
     words = first.split()
     status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
@@ -40,7 +40,7 @@ def refusal_of(head: bytes) -> tuple[int, float]:
 
 
 class Sighting:
-    """One delta or snapshot, and when listeners had it (monotonic seconds)."""
+    """One delta or snapshot, and when listeners received it (monotonic seconds)."""
 
     __slots__ = ("at", "before", "epoch", "is_delta", "topic", "version")
 
@@ -54,7 +54,7 @@ class Sighting:
         self.at = array("d")
 
     def told(self) -> dict[str, object]:
-        """As JSON: when the first had it, and how many microseconds later each."""
+        """As JSON: time of the first receipt, and each delay in microseconds."""
         first = min(self.at)
         return {
             "kind": "delta" if self.is_delta else "snapshot",

@@ -1,11 +1,11 @@
-"""Load a server with a scenario of people, judge the run, and write a report.
+"""Load a server with a scenario of simulated people, judge the run, write a report.
 
     python -m loadtests.load release --users 5000
 
 Starts a server with a throw-away data folder on a free port (or aims at ``--url``),
 runs Locust, checks that no slot was given twice, that acknowledged bookings stand and
-that every watcher saw the truth, holds the figures against loadtests/budgets.toml,
-writes results/<scenario>-<time>/ and ends with 1 if anything is broken.
+that every watcher's view is right, compares the figures with loadtests/budgets.toml,
+writes results/<scenario>-<time>/ and exits with 1 if a budget or invariant is broken.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ async def _checked(plan: Plan, facts: dict[str, Any], aim: Target) -> list[Findi
     try:
         return await check(plan, facts, is_ours=aim.is_ours)
     except (OSError, ConnectionLost) as error:
-        return [broken("the server can be asked after the run", str(error))]
+        return [broken("the server answers after the run", str(error))]
 
 
 async def _metrics(url: str) -> dict[str, float]:
@@ -103,7 +103,7 @@ async def _metrics(url: str) -> dict[str, float]:
 
 
 def say(text: str) -> None:
-    """A line for the person who waits."""
+    """Print a line of progress."""
     print(text, flush=True)
 
 
@@ -118,20 +118,26 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("scenario", choices=SCENARIOS, metavar="SCENARIO")
     made.add_argument("--users", type=positive)
     made.add_argument("--seconds", type=positive_seconds)
-    made.add_argument("--processes", type=positive, help="of Locust, on this machine")
-    made.add_argument("--slots", type=positive, help="that a release opens")
     made.add_argument(
-        "--url", default="", help="a running server; SLOTCAST_DATA is its"
+        "--processes", type=positive, help="Locust processes, on this machine"
     )
-    made.add_argument("--seed", type=int, default=0, help="of all random choices")
+    made.add_argument("--slots", type=positive, help="slots that a release opens")
+    made.add_argument(
+        "--url", default="", help="a running server; set SLOTCAST_DATA to its folder"
+    )
+    made.add_argument("--seed", type=int, default=0, help="seed of all random choices")
     made.add_argument("--budgets", type=Path, default=PATH)
     made.add_argument("--results", type=Path, default=Path("results"))
     made.add_argument(
-        "--web", action="store_true", help="Locust's page on 8089 meanwhile"
+        "--web", action="store_true", help="serve Locust's page on port 8089"
     )
-    made.add_argument("--workers", type=positive, help="started by hand elsewhere")
-    made.add_argument("--bind", default="127.0.0.1", help="where they find the master")
-    made.add_argument("--plan", type=Path, help="a file to keep for them; private")
+    made.add_argument(
+        "--workers", type=positive, help="workers started by hand elsewhere"
+    )
+    made.add_argument(
+        "--bind", default="127.0.0.1", help="where workers reach the master"
+    )
+    made.add_argument("--plan", type=Path, help="the plan's file for workers; private")
     return made
 
 
@@ -144,7 +150,7 @@ def folder_for(chosen: argparse.Namespace) -> Path:
 
 
 async def _judged(chosen: argparse.Namespace, folder: Path) -> Outcome | int:
-    """The outcome, or the exit code of a run that has none."""
+    """The outcome, or the exit code if the run has none."""
     task = asyncio.ensure_future(run(chosen, folder))
     loop = asyncio.get_running_loop()
     for kind in (signal.SIGINT, signal.SIGTERM):
@@ -152,7 +158,7 @@ async def _judged(chosen: argparse.Namespace, folder: Path) -> Outcome | int:
     try:
         return await task
     except asyncio.CancelledError:
-        say("cut short: everything that was started is stopped")
+        say("interrupted: everything that was started has been stopped")
         return CUT_SHORT
     except LocustFailed as failed:
         say(f"{failed}\n{failed.said}")
@@ -162,7 +168,7 @@ async def _judged(chosen: argparse.Namespace, folder: Path) -> Outcome | int:
 
 
 def main() -> int:
-    """Run, report, and say how it went: the exit code."""
+    """Run and report; the exit code."""
     chosen = parser().parse_args()
     folder = folder_for(chosen)
     outcome = asyncio.run(_judged(chosen, folder))

@@ -1,4 +1,4 @@
-"""Budgets: what a scenario may take. A broken one is a plain sentence."""
+"""Budgets: the limits of a scenario. A broken budget is reported as a sentence."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from loadtests.load.tally import Tally
 
 PATH = Path(__file__).parents[1] / "budgets.toml"
 NOT_ASKED = frozenset({"booked", "visit"})
-"""What is counted, and was no request."""
+"""Names that are counted but are not requests."""
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
 
 
 class BudgetUnreadable(ValueError):
-    """``budgets.toml`` says something that no budget is."""
+    """``budgets.toml`` is incomplete or has an unknown key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +25,18 @@ class Budgets:
     """The budgets of one scenario."""
 
     failures_share: float = 0.0
-    """Requests that may fail, of all; a refusal by the calendar is no failure."""
+    """Share of requests that may fail; a calendar's refusal is not a failure."""
     gaps: int = 0
-    """Gaps that watchers may find in their topics."""
+    """How many gaps watchers may find in their topics."""
     latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Name → percentile → milliseconds."""
     at_least: Mapping[str, int] = field(default_factory=dict)
-    """Name → how often it must have happened: no run passes by doing nothing."""
+    """Name → minimum count, so that a run that does nothing cannot pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One budget, and whether it was kept."""
+    """One budget and whether it was kept."""
 
     what: str
     budget: str
@@ -55,7 +55,7 @@ def read_budgets(scenario: str, path: Path = PATH) -> Budgets:
 
 
 def budgets_of(scenario: str, table: Mapping[str, Any]) -> Budgets:
-    """One table of the file. Raises BudgetUnreadable for a name that is none."""
+    """One table of the file. Raises BudgetUnreadable for an unknown name."""
     unknown = set(table) - {"failures_share", "gaps", "latency", "at_least"}
     latency = table.get("latency", {})
     unknown |= {p for limits in latency.values() for p in limits} - set(PERCENTILES)
@@ -70,7 +70,7 @@ def budgets_of(scenario: str, table: Mapping[str, Any]) -> Budgets:
 
 
 def judge(scenario: str, budgets: Budgets, tally: Tally) -> list[Verdict]:
-    """All budgets of a run, kept or broken."""
+    """The verdict on each budget of a run."""
     verdicts = [_failures(scenario, budgets, tally), _gaps(scenario, budgets, tally)]
     for name, limits in budgets.latency.items():
         for percentile, limit in limits.items():
@@ -79,12 +79,12 @@ def judge(scenario: str, budgets: Budgets, tally: Tally) -> list[Verdict]:
         count = tally.whole(name).count
         verdicts.append(
             Verdict(
-                f"{name}, how often",
+                f"{name}, count",
                 f"at least {least:,}",
                 f"{count:,}",
                 count >= least,
                 f"{scenario}: {name} happened {count:,} times, "
-                f"the budget asks for at least {least:,}.",
+                f"the budget requires at least {least:,}.",
             )
         )
     return verdicts
@@ -134,9 +134,9 @@ def _gaps(scenario: str, budgets: Budgets, tally: Tally) -> Verdict:
 
 
 def is_asked(name: str) -> bool:
-    """Whether a name counts things that are asked for and may fail.
+    """Whether a name counts requests, which may fail.
 
-    Frames that are seen by thousands would hide a failure among them.
+    The many frames that watchers receive would dilute the share of failures.
     """
     return name == "live: connect" or not (
         name.startswith("live: ") or name in NOT_ASKED
@@ -144,10 +144,10 @@ def is_asked(name: str) -> bool:
 
 
 def ms(value: float) -> str:
-    """Milliseconds for a person."""
+    """Milliseconds as text."""
     return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
 
 
 def percent(share: float) -> str:
-    """A share for a person."""
+    """A share as a percentage."""
     return f"{100 * share:.3g} %"

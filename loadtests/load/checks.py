@@ -1,7 +1,7 @@
-"""After a run: do calendars, what was acknowledged and what was seen agree?
+"""Checks after a run: do calendars, acknowledgements and watchers' views agree?
 
-Each check is a function of facts, so that a lie can be told to it (its control). What
-they are fed is gathered over REST and by ``slotcast verify``.
+Each check is a function of facts, so that a control can feed it false ones. The facts
+are gathered over REST and by ``slotcast verify``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ACKNOWLEDGED = (
     "epoch",
     "version",
 )
-"""What is remembered of a booking that the server acknowledged; the position last."""
+"""Fields kept of an acknowledged booking; the position last."""
 
 Schedules = Mapping[str, Sequence[Mapping[str, Any]]]
 """Provider → bookings, as the provider's doctor sees them."""
@@ -34,7 +34,7 @@ Schedules = Mapping[str, Sequence[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One invariant: whether it holds, and what was found."""
+    """One invariant: whether it holds, and the details."""
 
     name: str
     holds: bool
@@ -42,12 +42,12 @@ class Finding:
 
 
 def kept(name: str, sentence: str) -> Finding:
-    """It holds."""
+    """A finding that the invariant holds."""
     return Finding(name, holds=True, sentence=sentence)
 
 
 def broken(name: str, sentence: str) -> Finding:
-    """It does not."""
+    """A finding that the invariant is broken."""
     return Finding(name, holds=False, sentence=sentence)
 
 
@@ -77,10 +77,10 @@ def acknowledged_stand(
     schedules: Schedules,
     doubts: Iterable[str] = (),
 ) -> Finding:
-    """Every booking that the server acknowledged is there as it was acknowledged.
+    """Every acknowledged booking exists as it was acknowledged.
 
-    ``doubts`` are bookings about which a later question was never answered: they must
-    be there, in whatever status.
+    ``doubts`` are bookings with a later request that was never answered: they must
+    exist, in any status.
     """
     there = {b["booking_id"]: b for rows in schedules.values() for b in rows}
     unsure = set(doubts)
@@ -101,7 +101,7 @@ def acknowledged_stand(
                     f"{told[field]} was acknowledged"
                 )
                 break
-    name = "every acknowledged booking is there"
+    name = "every acknowledged booking exists"
     if missing or different:
         examples = "; ".join((missing + different)[:3])
         wrong = f"{len(missing)} missing, {len(different)} different of {total:,}"
@@ -128,7 +128,7 @@ def views_are_fresh(compared: Sequence[Mapping[str, Any]], processes: int) -> Fi
 
 
 def winners_are_slots(schedules: Schedules, slots: int) -> Finding:
-    """A release had exactly as many winners as slots, each another person."""
+    """A release had exactly as many winners as slots, all of them different people."""
     patients = [
         b["patient_id"]
         for bookings in schedules.values()
@@ -141,8 +141,8 @@ def winners_are_slots(schedules: Schedules, slots: int) -> Finding:
 
 
 def nobody_stumbled(defects: Mapping[str, int]) -> Finding:
-    """No person of the scenario met a defect of the scenario itself."""
-    name = "the scenario did what it says"
+    """No simulated user raised an exception of the scenario's own code."""
+    name = "the scenario ran without errors of its own"
     if defects:
         text, count = next(iter(defects.items()))
         return broken(name, f"{sum(defects.values()):,} exceptions: {count:,} × {text}")
@@ -164,7 +164,7 @@ def audit_is_clean(status: int, text: str) -> Finding:
 
 
 async def read_schedules(plan: Plan) -> dict[str, list[dict[str, Any]]]:
-    """Every doctor's bookings of the weeks of the run. Raises OSError."""
+    """Every doctor's bookings in the weeks of the run. Raises OSError."""
     client = HttpClient(plan.url, 8)
     first = plan.first_day - timedelta(days=1)
     last = first + timedelta(days=7 * plan.weeks + 2)
@@ -192,7 +192,7 @@ async def _schedule(
 async def check(
     plan: Plan, facts: Mapping[str, Any], *, is_ours: bool
 ) -> list[Finding]:
-    """All invariants of a run, while its server still runs. Raises OSError."""
+    """All invariants of a run; its server must still be running. Raises OSError."""
     schedules = await read_schedules(plan)
     findings = [
         no_slot_twice(schedules),

@@ -1,4 +1,4 @@
-"""How many people there are at each moment of a run: pure, as shares of a whole."""
+"""How many users are active at each moment of a run: pure, as shares of the total."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from itertools import pairwise
 from typing import Protocol
 
 SPAWNED_PER_SECOND_MAX = 1_000.0
-"""Users that Locust starts in a second at most: a rise is never a wall."""
+"""Most users that Locust starts per second, so that a rise is never a step."""
 
 
 AHEAD_S = 1.0
-"""Locust asks about once a second."""
+"""Seconds between two questions of Locust, about."""
 
 
 class Curve(Protocol):
-    """A shape in time."""
+    """The number of users over time."""
 
     def share(self, at: float) -> float:
-        """Share of all people who are there at ``at``, from 0 to 1 of the run."""
+        """Share of users that are active at ``at``, which runs from 0 to 1."""
         ...
 
 
@@ -29,7 +29,7 @@ class Plateau:
     rise: float
 
     def share(self, at: float) -> float:
-        """Rising in a line, then all."""
+        """Linear rise, then constant."""
         return 1.0 if at >= self.rise else max(at, 0.0) / self.rise
 
 
@@ -38,8 +38,8 @@ class National:
     """The quarter of an hour after an announcement on television.
 
     Doctolib counted half a million to 2.1 million visitors in 15 minutes on 12 July
-    2021 and 20,000 bookings a minute. What is known is the wall at the beginning and
-    the slow decline; the points between are ours.
+    2021 and 20,000 bookings a minute. The steep start and the slow decline are known;
+    the points between are estimates.
     """
 
     points: tuple[tuple[float, float], ...] = (
@@ -52,7 +52,7 @@ class National:
     )
 
     def share(self, at: float) -> float:
-        """In straight lines between the points."""
+        """Linear interpolation between the points."""
         for (before, low), (after, high) in pairwise(self.points):
             if at <= after:
                 way = (max(at, before) - before) / (after - before)
@@ -62,7 +62,7 @@ class National:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The input of Locust: number of people, and people started or ended per second."""
+    """Locust's input: number of users, and users started or ended per second."""
 
     users: int
     per_second: float
@@ -70,16 +70,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a run is."""
+    """The size of a run."""
 
     users: int
     seconds: float
 
 
 def step(curve: Curve, size: Size, now: float, have: int) -> Step | None:
-    """Where the crowd shall be a second from ``now``; None when it is over.
+    """The target one second after ``now``; None when the run is over.
 
-    The way there is from the ``have`` people of the last step, however late that was.
+    The rate is from the ``have`` users of the last step, however late that was.
     """
     if now >= size.seconds:
         return None
@@ -90,10 +90,10 @@ def step(curve: Curve, size: Size, now: float, have: int) -> Step | None:
 
 
 class SlowClock:
-    """The time of a run as its curve counts it: no step is longer than ``step_max``.
+    """The time of a run for its curve: no step is longer than ``step_max`` seconds.
 
-    Where starting people takes longer than planned, the run becomes longer, not
-    emptier: what is to happen after the rise still does.
+    If starting users takes longer than planned, the run becomes longer instead of
+    losing its later phases.
     """
 
     def __init__(self, step_max: float) -> None:
@@ -101,11 +101,11 @@ class SlowClock:
         self._asked = self._now = 0.0
 
     def at(self, elapsed: float, *, held: bool = False) -> float:
-        """The run's time when ``elapsed`` seconds have passed on the wall.
+        """The run's time after ``elapsed`` seconds of wall-clock time.
 
-        ``held``: it stood still since it was asked last.
+        ``held``: the run's time has stood still since the last call.
         """
-        if elapsed < self._asked:  # the shape was reset
+        if elapsed < self._asked:  # Locust reset the shape
             self._asked = self._now = 0.0
         if not held:
             self._now += min(self._step_max, elapsed - self._asked)
@@ -121,21 +121,21 @@ PEAK_BOOKINGS_PER_MINUTE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How large a run was beside that evening."""
+    """The size of a run compared with that evening."""
 
     visitors: int
     bookings_per_minute: float
     seconds: float
 
     def sentence(self) -> str:
-        """For the report."""
+        """The comparison as a sentence of the report."""
         visitors = self.visitors / PEAK_VISITORS
         bookings = self.bookings_per_minute / PEAK_BOOKINGS_PER_MINUTE
         faster = PEAK_MINUTES * 60 / self.seconds
         return (
             f"Scale: {self.visitors:,} visitors are 1 in {1 / visitors:,.0f} of "
             f"{PEAK_VISITORS:,}; the quarter of an hour took {self.seconds:,.0f} s, "
-            f"{faster:.1f} times as fast; in its best minute "
+            f"{faster:.1f} times as fast; its peak minute had "
             f"{self.bookings_per_minute:,.0f} bookings a minute, "
             f"{100 * bookings:.1f} % of {PEAK_BOOKINGS_PER_MINUTE:,}."
             if self.visitors

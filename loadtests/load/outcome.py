@@ -1,4 +1,4 @@
-"""What a run came to: budgets, invariants, figures; as JSON and for a terminal."""
+"""The outcome of a run: budgets, invariants, figures; as JSON and for a terminal."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Outcome:
 
     plan: Plan
     began: str
-    """When, as a person writes it."""
+    """When the run began, as text."""
     facts: Mapping[str, Any]
     tally: Tally
     verdicts: list[Verdict]
     findings: list[Finding]
     samples: list[Sample] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
-    """The server's own counts of live frames, where they could be read."""
+    """The server's own counts of live frames; empty if they could not be read."""
 
     @property
     def complaints(self) -> list[str]:
-        """A sentence for each budget and invariant that is broken."""
+        """A sentence for each broken budget and invariant."""
         broken = [v.sentence for v in self.verdicts if not v.kept]
         return broken + [
             f"{self.plan.scenario}: {f.name} does not hold: {f.sentence}."
@@ -47,23 +47,23 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is broken."""
+        """Whether all budgets and invariants hold."""
         return not self.complaints
 
     @property
     def ran_s(self) -> int:
-        """How many seconds anything was counted: a run may end before its time."""
+        """Seconds in which anything was counted; a run may end early."""
         first, last = self.tally.span
         return last - first + 1
 
     @property
     def bookings_per_second(self) -> dict[int, int]:
-        """Bookings that were acknowledged, second by second."""
+        """Bookings acknowledged in each second."""
         return {s: t.count for s, t in self.tally.seconds.get("booked", {}).items()}
 
     @property
     def scale(self) -> Scale:
-        """The run beside the evening of 12 July 2021."""
+        """The run compared with the evening of 12 July 2021."""
         by_second, (first, last) = self.bookings_per_second, self.tally.span
         window = max(1, min(60, last - first + 1))
         best = max(
@@ -135,7 +135,7 @@ class Outcome:
         }
 
     def text(self, folder: Path) -> str:
-        """For a terminal."""
+        """The outcome as text for a terminal."""
         plan = self.plan
         lines = [
             "",
@@ -165,13 +165,13 @@ class Outcome:
 
 
 def machine() -> str:
-    """What this ran on, without the name of the machine."""
+    """Cores, system and Python of this machine, without its name."""
     python = platform.python_version()
     return f"{os.cpu_count()} cores, {platform.system()}, Python {python}"
 
 
 def commit() -> str:
-    """The commit of the sources, if git knows it."""
+    """The commit of the sources; empty if git cannot tell."""
     try:
         found = subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 -- whichever git there is

@@ -1,4 +1,4 @@
-"""The report of a run as one page that needs nothing else."""
+"""The report of a run as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def page(outcome: Outcome) -> str:
         ),
         "<h2>Invariants, checked after the run</h2>",
         _table(
-            ["", ":what was found", ""],
+            ["", ":finding", ""],
             [
                 [f.name, ":" + f.sentence, _mark(is_good=f.holds)]
                 for f in outcome.findings
@@ -80,7 +80,7 @@ def page(outcome: Outcome) -> str:
             f"<figure><figcaption>{escape(name)}</figcaption>{svg}</figure>"
             for name, svg in plots(outcome)
         ),
-        "</div><h2>Everything that was counted</h2>",
+        "</div><h2>All counts</h2>",
         _figures(outcome),
         _footer(outcome),
     ]
@@ -90,7 +90,7 @@ def page(outcome: Outcome) -> str:
 def _verdict(outcome: Outcome) -> str:
     if outcome.passed:
         kept = len(outcome.verdicts)
-        text = f"All {kept} budgets are kept, and every invariant holds."
+        text = f"All {kept} budgets are kept and all invariants hold."
         return f"<div class='verdict passed'>{text}</div>"
     items = "".join(f"<li>{escape(one)}</li>" for one in outcome.complaints)
     return f"<div class='verdict failed'>Broken:<ul>{items}</ul></div>"
@@ -103,7 +103,7 @@ def _tiles(outcome: Outcome) -> str:
     tiles = [
         ("people", f"{outcome.plan.users:,}"),
         ("seconds, of at most", f"{outcome.ran_s}, {outcome.plan.seconds:g}"),
-        ("processes of Locust", f"{outcome.plan.processes}"),
+        ("Locust processes", f"{outcome.plan.processes}"),
         ("bookings", f"{outcome.tally.whole('booked').count:,}"),
     ]
     if sight.buckets:
@@ -112,7 +112,7 @@ def _tiles(outcome: Outcome) -> str:
     if frames := metrics.get("slotcast_live_frames_sent"):
         tiles.append(("frames the server sent", f"{frames:,.0f}"))
         conflated = metrics.get("slotcast_live_conflations", 0)
-        tiles.append(("missed frames made one state", f"{conflated:,.0f}"))
+        tiles.append(("missed frames merged into one state", f"{conflated:,.0f}"))
     if outcome.samples:
         if server["rss_max_mib"]:
             used = f"{server['cores_mean']:g}, {server['cores_max']:g}"
@@ -151,7 +151,7 @@ def _figures(outcome: Outcome) -> str:
                 ":" + ends,
             ]
         )
-    heads = ["", "count", "failed", "p50", "p90", "p99", "max", ":how they ended"]
+    heads = ["", "count", "failed", "p50", "p90", "p99", "max", ":outcomes"]
     return _table(heads, rows)
 
 
@@ -160,9 +160,9 @@ def _footer(outcome: Outcome) -> str:
     made_on = f"{document['machine']}; commit {document['commit']}"
     return (
         f"<footer><p>{escape(made_on)}; seed {outcome.plan.seed}. "
-        "Locust and the server share the machine, so these "
-        "are times of a machine that does both. Change to sight counts changes that "
-        "were asked for in the same process of Locust. Percentiles are right to 2 %. "
+        "Locust and the server share the machine, which affects "
+        "all times. Change to sight covers changes that were requested "
+        "in the same Locust process. Percentiles are accurate to 2 %. "
         "Locust's own report: <a href=locust.html>locust.html</a>, its tables: "
         "<a href=locust_stats.csv>locust_stats.csv</a>, this page as JSON: "
         "<a href=report.json>report.json</a>.</p></footer>"
@@ -174,7 +174,7 @@ def _mark(*, is_good: bool) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; a cell that begins with ``:`` is text, which stands to the left."""
+    """A table; a cell that begins with ``:`` is text and left-aligned."""
     head = "".join(
         f"<th{' class=text' if name.startswith(':') else ''}>"
         f"{escape(name.removeprefix(':'))}</th>"

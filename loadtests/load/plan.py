@@ -1,6 +1,6 @@
-"""What a run is about to do: made before it, read by every process of Locust.
+"""The plan of a run: made before it, read by every Locust process.
 
-It holds tokens, so the file is its owner's alone.
+It holds tokens, so only its owner can read the file.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from loadtests.load.scenarios import SCENARIOS, Scenario
 from loadtests.workload.weeks import iso_week
 
 PLAN_VARIABLE = "SLOTCAST_LOAD_PLAN"
-"""Names the file for Locust's processes."""
+"""Environment variable with the plan's file, for Locust's processes."""
 FACTS_VARIABLE = "SLOTCAST_LOAD_FACTS"
-"""Names the file that the master writes what happened into."""
+"""Environment variable with the file that the master writes the facts to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """A provider of the practice, and what their day is."""
+    """A provider of the practice."""
 
     provider_id: str
     clinic_id: str
@@ -43,10 +43,10 @@ class Plan:
     seed: int
     doctors: tuple[Doctor, ...]
     patients: dict[str, str]
-    """Patient → token: one for each person."""
+    """Patient → token."""
     visit_type: str
     monday: str
-    """First day of the weeks that are booked, in UTC, the practice's zone."""
+    """First day of the booked weeks, in UTC, the practice's zone."""
     weeks: int
 
     @property
@@ -60,7 +60,7 @@ class Plan:
         return date.fromisoformat(self.monday)
 
     def topics(self, provider_id: str) -> list[str]:
-        """The provider's weeks as live topics."""
+        """The live topics of the provider's weeks."""
         return [
             f"slots/{provider_id}/{self.visit_type}/{iso_week(day)}"
             for day in (
@@ -70,14 +70,14 @@ class Plan:
         ]
 
     def write(self, path: Path) -> None:
-        """Keep it, for its owner's eyes."""
+        """Write the plan to a file that only its owner can read."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(asdict(self), file)
 
 
 def read_plan(path: Path) -> Plan:
-    """The plan in a file."""
+    """Read the plan from a file."""
     document = json.loads(path.read_text("utf-8"))
     doctors = tuple(Doctor(**doctor) for doctor in document.pop("doctors"))
     return Plan(doctors=doctors, **document)

@@ -1,4 +1,4 @@
-"""Plots of a run as SVG that goes straight into a page."""
+"""Plots of a run as SVG for embedding into a page."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from loadtests.plots import BLUE, CYCLE, GREEN, GREY, ORANGE, panels, plain, sty
 SIGHT = "live: change to sight"
 NOT_REQUESTS = frozenset({"booked", "visit"})
 LINES_MAX = 5
-"""Names that one plot of latency shows: those with most requests."""
+"""How many names the latency plot shows: those with most requests."""
 
 Draw = Callable[[Axes, Outcome], None]
 
 
 def plots(outcome: Outcome) -> list[tuple[str, str]]:
-    """Title and SVG of each plot that the run has data for."""
+    """Title and SVG of each plot for which the run has data."""
     is_ours = any(sample.server_rss for sample in outcome.samples)
     wanted: list[tuple[str, Draw, bool]] = [
-        ("Requests a second", _throughput, bool(_asked(outcome))),
+        ("Requests per second", _throughput, bool(_asked(outcome))),
         ("Latency, p50 and p99 of each second", _latency, bool(_asked(outcome))),
         ("From a change to its sight", _sights, bool(_sight(outcome).buckets)),
         ("Bookings", _bookings, bool(outcome.bookings_per_second)),
-        ("What watchers were sent", _live, bool(_events(outcome))),
+        ("Events sent to watchers", _live, bool(_events(outcome))),
         ("Processor time", _cpu, len(outcome.samples) > 1),
         ("The server's memory", _memory, is_ours and len(outcome.samples) > 1),
     ]
@@ -49,7 +49,7 @@ def drawn(draw: Draw, outcome: Outcome) -> str:
 
 
 def _asked(outcome: Outcome) -> list[str]:
-    """Requests by name, those asked most first."""
+    """Names of requests, the most frequent first."""
     names = [
         name
         for name in outcome.tally.names
@@ -87,7 +87,7 @@ def _throughput(axes: Axes, outcome: Outcome) -> None:
         axes.plot(*_counts(outcome, [name]), label=name)
     if len(names) > 1:
         axes.plot(*_counts(outcome, names), label="all", color=GREY, linestyle=":")
-    _timeline(axes, outcome, "requests a second")
+    _timeline(axes, outcome, "requests per second")
     axes.set_ylim(bottom=0)
 
 
@@ -109,7 +109,7 @@ def _latency(axes: Axes, outcome: Outcome) -> None:
                 markersize=3,
             )
     plain(axes.yaxis)
-    _timeline(axes, outcome, "ms (p50 whole, p99 dotted)")
+    _timeline(axes, outcome, "ms (p50 solid, p99 dotted)")
 
 
 def _sights(axes: Axes, outcome: Outcome) -> None:
@@ -140,7 +140,7 @@ def _bookings(axes: Axes, outcome: Outcome) -> None:
         so_far += count
         sums.append(so_far)
     above.plot(at, sums, color=ORANGE)
-    above.set_ylabel("all so far", color=ORANGE)
+    above.set_ylabel("total so far", color=ORANGE)
     above.grid(visible=False)
     above.set_ylim(bottom=0)
     if outcome.plan.slots:
@@ -152,13 +152,13 @@ def _bookings(axes: Axes, outcome: Outcome) -> None:
             va="bottom",
         )
         above.set_ylim(top=1.15 * max(outcome.plan.slots, so_far))
-    _timeline(axes, outcome, "bookings a second")
+    _timeline(axes, outcome, "bookings per second")
 
 
 def _live(axes: Axes, outcome: Outcome) -> None:
     for name in _events(outcome):
         axes.plot(*_counts(outcome, [name]), label=name.removeprefix("live: "))
-    _timeline(axes, outcome, "events a second")
+    _timeline(axes, outcome, "events per second")
     axes.set_ylim(bottom=0)
 
 
@@ -167,7 +167,7 @@ def _cpu(axes: Axes, outcome: Outcome) -> None:
     for whose, name in (("server_cpu_s", "server"), ("locust_cpu_s", "Locust")):
         used = cores(outcome.samples, whose)
         if not any(use for _, use in used):
-            continue  # a server that is not ours cannot be looked at
+            continue  # a server given by --url cannot be measured
         axes.plot([at - first for at, _ in used], [use for _, use in used], label=name)
     _timeline(axes, outcome, "cores")
     axes.set_ylim(bottom=0)
@@ -182,7 +182,7 @@ def _memory(axes: Axes, outcome: Outcome) -> None:
 
 
 def _timeline(axes: Axes, outcome: Outcome, what: str) -> None:
-    """The axes of a plot over time, with the moment that a scenario is about."""
+    """The axes of a plot over time, with the scenario's key moment marked."""
     first, last = outcome.tally.span
     axes.set_xlim(0, max(1, last - first))
     axes.set_xlabel("seconds")

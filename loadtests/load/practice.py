@@ -1,4 +1,4 @@
-"""The practice that a run books: its doctors, their hours, and all tokens."""
+"""The practice of a run: its doctors, their hours, and all tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from loadtests.workload.region import tokens
 PER_CLINIC = 10
 VISIT_TYPE = "consult"
 MINUTES = 15
-"""Length of a visit; of those that are released it is a third."""
+"""Minutes of a visit; visits in released slots take a third of it."""
 RELEASED_MINUTES = 5
 OPENS, OPENS_RELEASED = "09:00", 8 * 60
 WEEKS = 2
@@ -29,7 +29,7 @@ WEEKS = 2
 def rules(visit_type: str, monday: date, slots: int | None = None) -> dict[str, Any]:
     """Opening rules: nine to five on workdays.
 
-    Or a number of slots on one day alone.
+    Or a number of slots on a single day.
     """
     if slots is None:
         workdays = dict.fromkeys(WORKDAYS, hours(OPENS, "17:00"))
@@ -41,7 +41,7 @@ def rules(visit_type: str, monday: date, slots: int | None = None) -> dict[str, 
 
 
 def opened_starts(plan: Plan) -> list[str]:
-    """The starts that a release opens."""
+    """The starts of the slots that a release opens."""
     first = datetime.combine(plan.first_day, datetime.min.time(), UTC)
     minutes = (
         OPENS_RELEASED + number * RELEASED_MINUTES for number in range(plan.slots)
@@ -65,13 +65,13 @@ def next_monday(today: date) -> date:
 
 
 async def prepare(url: str, scenario: Scenario, wanted: dict[str, Any]) -> Plan:
-    """Make the practice on the server, and the plan for it.
+    """Create the practice on the server, and the plan for the run.
 
-    ``wanted`` has users, seconds, processes, slots and seed. Safe to repeat on a
-    server: ids carry the seed.
+    ``wanted`` has users, seconds, processes, slots and seed. Safe to repeat on the
+    same server, since ids contain the seed.
 
     Raises:
-        ProviderRefused: the server did not take a provider.
+        ProviderRefused: the server refused a provider.
     """
     monday = next_monday(datetime.now(UTC).date())
     mark = f"load{wanted['seed']}"

@@ -1,4 +1,4 @@
-"""One run from the server's start to Locust's end; everything it started is ended."""
+"""One run: starts the server and Locust, and ends both."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from loadtests.load.watching import Watching
 
 ROOT = Path(__file__).parents[2]
 GRACE_S = 180.0
-"""Longest time from the end of the curve to Locust's own end."""
+"""Longest time in seconds from the end of the curve to Locust's exit."""
 STOP_S = 20.0
 
 
 class LocustFailed(Exception):
-    """Locust ended without facts; ``said`` is the end of what it logged."""
+    """Locust ended without facts; ``said`` is the end of its log."""
 
     def __init__(self, code: int | None, said: str) -> None:
-        super().__init__(f"Locust ended with {code}")
+        super().__init__(f"Locust exited with status {code}")
         self.said = said
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The server that is loaded."""
+    """The server under load."""
 
     url: str
     pid: int
-    """0: not our process, so it cannot be measured."""
+    """Process id; 0 if it was not started here, so it cannot be measured."""
 
     @property
     def is_ours(self) -> bool:
-        """Whether this run started it."""
+        """Whether this run started the server."""
         return self.pid != 0
 
 
 @asynccontextmanager
 async def target(url: str) -> AsyncIterator[Target]:
-    """The server at ``url``, or one of our own with a throw-away data folder."""
+    """The server at ``url``, or a new one with a temporary data folder."""
     if url:
         yield Target(url.rstrip("/"), 0)
         return
@@ -72,13 +72,13 @@ class Manner:
     """How Locust runs."""
 
     web: bool = False
-    """With its own page while it runs."""
+    """Whether Locust serves its page while it runs."""
     elsewhere: bool = False
-    """Workers are started by hand, on other machines maybe."""
+    """Number of workers started by hand, perhaps on other machines."""
     bind: str = "127.0.0.1"
-    """Where the master listens for them, and the page for browsers."""
+    """Address on which the master listens for workers and serves its page."""
     plan: Path | None = None
-    """Where the plan is kept for them; else it is gone with the run."""
+    """Where the plan is kept for workers; None: deleted after the run."""
 
 
 def command(plan: Plan, folder: Path, manner: Manner) -> list[str]:
@@ -92,7 +92,7 @@ def command(plan: Plan, folder: Path, manner: Manner) -> list[str]:
         words += ["--master", "--expect-workers", str(plan.processes)]
         words += ["--master-bind-host", manner.bind]
     elif plan.processes > 1:
-        # A port of its own, so that two runs of one machine do not meet.
+        # A port of its own, so that two runs on one machine do not collide.
         port = str(free_port())
         words += ["--processes", str(plan.processes), "--master-port", port]
         words += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
@@ -104,7 +104,7 @@ def command(plan: Plan, folder: Path, manner: Manner) -> list[str]:
 async def swarm(
     plan: Plan, folder: Path, watching: Watching, manner: Manner
 ) -> dict[str, Any]:
-    """Run Locust; what its master wrote down. Raises LocustFailed."""
+    """Run Locust; the facts that its master wrote. Raises LocustFailed."""
     facts, log = folder / "facts.json", folder / "locust.log"
     with tempfile.TemporaryDirectory(prefix="slotcast-plan-") as private:
         written = manner.plan or Path(private) / "plan.json"
@@ -123,7 +123,7 @@ async def swarm(
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C is ours to hand on
+                start_new_session=True,  # this process forwards Ctrl-C
             )
             watching.locust = process.pid
             try:
@@ -140,7 +140,7 @@ async def swarm(
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End Locust and its workers, which are a group of their own."""
+    """End Locust and its workers, which form a process group."""
     if process.returncode is None:
         process.send_signal(signal.SIGTERM)
         try:

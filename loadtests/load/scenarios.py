@@ -1,4 +1,4 @@
-"""The scenarios: how many people, how long, on which practice, in which shape."""
+"""The scenarios: number of users, duration, practice, and shape over time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from loadtests.load.curves import Curve, National, Plateau
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a scenario is unless the command line says otherwise."""
+    """A scenario with its defaults; the command line may override them."""
 
     name: str
     about: str
@@ -21,11 +21,13 @@ class Scenario:
     curve: Curve
     processes: int = 1
     slots: int = 0
-    """Slots that are opened in the midst of the run; 0: all are open at its start."""
+    """Slots opened during the run; 0: all are open at its start."""
 
     def __post_init__(self) -> None:
         if self.users < 1 or self.seconds <= 0 or self.providers < 1:
-            raise ValueError(f"{self.name}: nothing would happen")
+            raise ValueError(
+                f"{self.name}: users, seconds and providers must be above 0"
+            )
 
 
 _ALL: Final = (
@@ -47,7 +49,7 @@ _ALL: Final = (
     ),
     Scenario(
         "release",
-        "a release of slots at eight o'clock: all watch, and all go for them",
+        "a release of slots at eight o'clock: all watch, and all try to book them",
         users=5_000,
         seconds=45,
         providers=1,
@@ -72,7 +74,7 @@ _ALL: Final = (
     ),
     Scenario(
         "phones",
-        "phones that connect, watch for seconds, vanish without a close and return",
+        "phones that connect, watch briefly, vanish without a close and return",
         users=500,
         seconds=60,
         providers=20,

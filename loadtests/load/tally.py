@@ -1,4 +1,4 @@
-"""What a run of people counted: timings by name and second, and outcomes."""
+"""The counts of a run: timings by name and second, and outcomes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from loadtests.histogram import Timing, joined, timing_of
 
 
 class Tally:
-    """Timings by name and second, and how often each outcome came."""
+    """Timings by name and second, and the count of each outcome."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, dict[int, Timing]] = {}
@@ -19,7 +19,7 @@ class Tally:
     def took(
         self, name: str, ms: float | None, second: int, *, failed: bool = False
     ) -> None:
-        """Count one of a name."""
+        """Count one event of a name."""
         by_second = self.seconds.get(name)
         if by_second is None:
             by_second = self.seconds[name] = {}
@@ -29,21 +29,21 @@ class Tally:
         timing.took(ms, failed=failed)
 
     def add_timing(self, name: str, second: int, timing: Timing) -> None:
-        """Count many of a name."""
+        """Count many events of a name."""
         self.seconds.setdefault(name, {}).setdefault(second, Timing()).add(timing)
 
     def ended(self, name: str, outcome: str) -> None:
-        """Count how something ended: ``201``, ``slot_unavailable``."""
+        """Count an outcome: ``201``, ``slot_unavailable``."""
         self.outcomes.setdefault(name, Counter())[outcome] += 1
 
     def drain(self) -> dict[str, Any]:
-        """What was counted since the last time, for another process to add."""
+        """The counts since the last call, for another process to add."""
         drained = self.document()
         self.seconds, self.outcomes = {}, {}
         return drained
 
     def document(self) -> dict[str, Any]:
-        """Everything, as JSON or a message."""
+        """All counts, for JSON or a message between processes."""
         return {
             "seconds": {
                 name: {str(second): one.document() for second, one in by.items()}
@@ -53,7 +53,7 @@ class Tally:
         }
 
     def add(self, document: Mapping[str, Any]) -> None:
-        """Add what another tally drained."""
+        """Add the counts that another tally drained."""
         for name, by in document["seconds"].items():
             mine = self.seconds.setdefault(name, {})
             for second, one in by.items():
@@ -67,11 +67,11 @@ class Tally:
 
     @property
     def names(self) -> list[str]:
-        """All that was counted, in order of the alphabet."""
+        """All names, sorted."""
         return sorted(self.seconds)
 
     @property
     def span(self) -> tuple[int, int]:
-        """The first and the last second with anything in it."""
+        """The first and the last second in which anything was counted."""
         seconds = [second for by in self.seconds.values() for second in by]
         return (min(seconds), max(seconds)) if seconds else (0, 0)

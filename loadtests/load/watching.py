@@ -1,4 +1,4 @@
-"""What the server and Locust take of the machine, once a second, from a thread."""
+"""Processor time and memory of the server and Locust, sampled once a second."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look: seconds of processor time so far, and bytes in memory."""
+    """One sample: seconds of processor time so far, and bytes in memory."""
 
     at: float
-    """Seconds since the epoch, as Locust counts."""
+    """Seconds since the epoch, like Locust's times."""
     server_cpu_s: float
     server_rss: int
     locust_cpu_s: float
@@ -27,7 +27,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Watching:
-    """Samples two trees of processes until the block ends; a pid of 0 is none."""
+    """Samples two process trees in a thread until the block ends; pid 0: none."""
 
     server: int
     locust: int = 0
@@ -57,7 +57,7 @@ class Watching:
 
 
 def tree(pid: int) -> tuple[float, int]:
-    """Processor seconds and resident bytes of a process and all below it."""
+    """Processor seconds and resident bytes of a process and its descendants."""
     if not pid:
         return 0.0, 0
     cpu_s, rss = 0.0, 0
@@ -77,10 +77,10 @@ def tree(pid: int) -> tuple[float, int]:
 
 
 def cores(samples: list[Sample], whose: str) -> list[tuple[float, float]]:
-    """Cores in use between each two looks: seconds since the epoch, cores.
+    """Cores in use between consecutive samples: (seconds since the epoch, cores).
 
-    A process that ended between two looks takes its time with it, which is no
-    negative use.
+    The time of a process that ended between two samples is missing from the later
+    one; such a difference counts as 0 instead of negative.
     """
     found = []
     for before, after in pairwise(samples):

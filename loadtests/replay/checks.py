@@ -1,4 +1,4 @@
-"""After a replay: do the server, its journal and its SQL tell one story?"""
+"""Checks after a replay: do the server, its journal and its SQL agree?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENTS_SAMPLED = 200
 async def check_everything(
     replay: Replay, journeys: Sequence[Journey], watch: Watch
 ) -> None:
-    """Fill the report's checks."""
+    """Run all checks and put their findings into the report."""
     report = replay.report
     schedules = await _schedules(replay, journeys)
     report.checks["acknowledged bookings stand"] = _standing(journeys, schedules)
@@ -38,7 +38,7 @@ async def check_everything(
 async def _schedules(
     replay: Replay, journeys: Sequence[Journey]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Each provider's bookings over the days of the replay, as their doctor sees."""
+    """Each provider's bookings over the replay's days, as the doctor sees them."""
     days = [journey.day for journey in journeys]
     first, last = min(days) - timedelta(days=2), max(days) + timedelta(days=2)
     found = {}
@@ -54,7 +54,7 @@ async def _schedules(
 def _standing(
     journeys: Sequence[Journey], schedules: dict[str, list[dict[str, Any]]]
 ) -> str:
-    """Every acknowledged visit is there, at its time and with its last status."""
+    """Every acknowledged visit exists, at its time and with its last status."""
     known = {b["booking_id"]: b for bookings in schedules.values() for b in bookings}
     missing = wrong = 0
     for journey in journeys:
@@ -89,12 +89,12 @@ def _overlaps(schedules: dict[str, list[dict[str, Any]]]) -> str:
 
 
 async def _patients(replay: Replay, journeys: Sequence[Journey]) -> str:
-    """A sample of patients finds their bookings in their own lists, out of SQL."""
+    """A sample of patients find their bookings in their own lists, read from SQL."""
     booked = [journey.booked for journey in journeys if journey.booked is not None]
     step = max(1, len(booked) // PATIENTS_SAMPLED)
     missing = 0
     for one in booked[::step]:
-        # Dates are the clinic's, and start is UTC: a day more on either side.
+        # Dates are the clinic's, start is UTC: allow a day more on either side.
         day = datetime.fromisoformat(one.start[:10])
         before = (day - timedelta(days=1)).date()
         after = (day + timedelta(days=2)).date()
@@ -104,11 +104,11 @@ async def _patients(replay: Replay, journeys: Sequence[Journey]) -> str:
         items = (answer.json() or {}).get("items", []) if answer.status == 200 else []
         missing += one.booking_id not in {item["booking_id"] for item in items}
     total = len(booked[::step])
-    return f"ok, {total} asked" if missing == 0 else f"{missing} of {total} do not"
+    return f"ok, {total} asked" if missing == 0 else f"{missing} of {total} miss some"
 
 
 async def _verified() -> str:
-    """The server's own audit of journal, calendars and SQL."""
+    """The finding of ``slotcast verify``: journal, calendars and SQL agree."""
     status, text = await run_slotcast("verify", "--json")
     try:
         found = json.loads(text)

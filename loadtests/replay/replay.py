@@ -1,12 +1,12 @@
-"""Replay a booking trace against a running server, and check what it made of it.
+"""Replay a booking trace against a running server, and check the outcome.
 
     python -m loadtests.replay FILE [--url http://127.0.0.1:8000] [--speed-up 0]
 
-Neighbourhoods become clinics and past days become days to come, of the same weekday.
+Neighbourhoods become clinics; past days become future days of the same weekday.
 Each row searches free slots, holds one, books it, and on its day checks in and
 completes, or is marked a no-show, as the trace says. ``--speed-up 100000`` lets a day
-of the trace pass in 0.9 s; 0 goes as fast as the server answers. A server that goes
-away and comes back in the middle is asked again with the same keys.
+of the trace pass in 0.9 s; 0 goes as fast as the server answers. Requests to a server
+that restarts in between are repeated with the same keys.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from loadtests.workload.region import Provider, Region, RegionUnusable, discover
 from loadtests.workload.watchers import Watch
 
 TRY_SLOTS_MAX = 6
-"""Slots tried at one provider before the next is asked."""
+"""Slots tried at one provider before the next provider."""
 TRY_PROVIDERS_MAX = 24
 CHOICE_MAX = 8
 """A patient picks among this many of the soonest free slots, so few collide."""
@@ -49,7 +49,7 @@ CHOICE_MAX = 8
 
 @dataclass(slots=True)
 class Booked:
-    """A visit the server acknowledged."""
+    """A visit that the server acknowledged."""
 
     visit: Visit
     provider: Provider
@@ -60,7 +60,7 @@ class Booked:
 
 @dataclass(slots=True)
 class Journey:
-    """One row on its way: from search to outcome."""
+    """One row of the trace, from search to outcome."""
 
     visit: Visit
     day: date
@@ -80,7 +80,7 @@ class Replay:
         self.doctors: dict[str, str] = {}
         self.homes: dict[str, str] = {}
         self.full: set[tuple[str, date]] = set()
-        """Providers whose day was found full: a trace has no cancellations."""
+        """Providers and days that are full, for good: a trace has no cancellations."""
         self.dice = random.Random(run)
         self.patience_s = 120.0
 
@@ -96,7 +96,7 @@ class Replay:
     async def ask(
         self, kind: str, method: str, path: str, body: Any, *, token: str, key: str = ""
     ) -> Response:
-        """Ask until there is an answer, always with the same key."""
+        """Repeat a request with the same key until it is answered."""
         give_up = time.monotonic() + self.patience_s
         pause = 0.05
         while True:
@@ -115,7 +115,7 @@ class Replay:
             pause = min(2.0, pause * 2)
 
     async def book(self, journey: Journey) -> None:
-        """Search, hold and book one visit; its end goes to the report."""
+        """Search, hold and book one visit; the outcome goes to the report."""
         try:
             end = await self._book(journey)
         except ConnectionLost:
@@ -194,7 +194,7 @@ class Replay:
         return "booked"
 
     async def finish(self, journey: Journey) -> None:
-        """What the trace says of the day of the visit."""
+        """Check in and complete the visit, or mark a no-show, as the trace says."""
         await journey.done.wait()
         booked = journey.booked
         if booked is None:
@@ -233,7 +233,7 @@ def timeline(journeys: Sequence[Journey]) -> list[tuple[datetime, bool, Journey]
 async def play(
     replay: Replay, journeys: Sequence[Journey], *, speed_up: float, workers: int
 ) -> None:
-    """Let the trace happen, ``speed_up`` times as fast as it did; 0 is unpaced."""
+    """Play the trace ``speed_up`` times as fast as it was; 0: without pauses."""
     events = timeline(journeys)
     queue: asyncio.Queue[tuple[bool, Journey] | None] = asyncio.Queue(2 * workers)
     columns = (
@@ -273,7 +273,7 @@ async def play(
 
 
 async def run(options: argparse.Namespace) -> Report:
-    """The whole replay: read, map, play, check."""
+    """The whole replay: read the trace, map it to providers, play it, check."""
     visits, bad = read(options.file, options.limit)
     for row in bad[:20]:
         print(f"line {row.line}: {row.reason}", file=sys.stderr)
@@ -294,7 +294,7 @@ async def run(options: argparse.Namespace) -> Report:
         days = sorted({journey.day for journey in journeys})
         print(
             f"{len(visits):,} visits from {days[0]} to {days[-1]}, "
-            f"{len(replay.homes)} places on {len(region.clinics)} clinics, "
+            f"{len(replay.homes)} places at {len(region.clinics)} clinics, "
             f"{len(region.providers)} providers"
         )
         async with Watch(options.url, region, days, enabled=options.watch) as watch:
@@ -317,12 +317,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=positive, default=32)
     parser.add_argument("--limit", type=positive, default=None, help="rows at most")
     parser.add_argument("--first-day", type=date.fromisoformat, default=None)
-    parser.add_argument("--run", default="", help="prefix of keys; repeat it to retry")
+    parser.add_argument(
+        "--run", default="", help="prefix of keys; the same prefix retries a run"
+    )
     parser.add_argument("--patience", type=float, default=120.0, help="seconds")
     parser.add_argument("--no-watch", dest="watch", action="store_false")
-    parser.add_argument("--report", type=Path, default=None, help="write JSON here")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        default=None,
+        help="write the report to this file as JSON",
+    )
     options = parser.parse_args(arguments)
-    if options.data:  # where the slotcast command finds the key for tokens
+    if options.data:  # where the slotcast command finds the signing key
         os.environ["SLOTCAST_DATA"] = options.data
     try:
         report = asyncio.run(run(options))

@@ -1,4 +1,4 @@
-"""What a replay measured: every row accounted for, latencies, and the checks."""
+"""The report of a replay: an outcome for every row, latencies, and the checks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Report:
     rows: int = 0
     bad_rows: int = 0
     ends: Counter[str] = field(default_factory=Counter)
-    """How each visit ended: ``booked``, or the code it was refused with."""
+    """Count of each outcome of a visit: ``booked``, or the code of its refusal."""
     outcomes: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
-    """Refusals on the way, by code: a visit may meet several before its slot."""
+    """Refusals by code; a visit may get several before it is booked."""
     elsewhere: int = 0
     retries: int = 0
     lost_connections: int = 0
@@ -30,12 +30,12 @@ class Report:
     """Each check's finding; ``ok`` where it holds."""
 
     def took(self, kind: str, seconds: float) -> None:
-        """Note one answered request."""
+        """Record one answered request."""
         self.latencies.setdefault(kind, []).append(seconds)
 
     @property
     def accounted(self) -> bool:
-        """Whether every row of the trace has an end."""
+        """Whether every row of the trace has an outcome."""
         return self.rows == self.bad_rows + sum(self.ends.values())
 
     @property
@@ -72,7 +72,7 @@ class Report:
         }
 
     def text(self) -> str:
-        """The report for a terminal."""
+        """The report as text for a terminal."""
         shown = self.document()
         lines = [
             "",
@@ -87,7 +87,7 @@ class Report:
             + (", ".join(f"{k} {n:,}" for k, n in shown["refusals_met"].items()) or "-")
             + f"; retries {self.retries:,}, connections lost {self.lost_connections:,}",
             f"{shown['requests']:,} requests in {self.wall_seconds:,.1f} s: "
-            f"{shown['requests_per_second']:,} a second",
+            f"{shown['requests_per_second']:,} per second",
             "",
             f"{'latency, ms':<14}{'n':>9}"
             + "".join(f"{f'p{p:g}':>9}" for p in PERCENTILES)

@@ -1,7 +1,7 @@
-"""A booking trace: when each visit was booked, for which day, where, and shown or not.
+"""A booking trace: when each visit was booked, its day, its place, kept or missed.
 
 The format is that of the published Vitória no-show data set: a CSV file with a header
-and at least the columns of ``COLUMNS``. ``generate`` makes a small one of our own.
+and at least the columns of ``COLUMNS``. ``generate`` writes a small synthetic one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WEEK = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One row: ``line`` counts from 2, as an editor shows it."""
+    """One row; ``line`` is its line number in the file, from 2."""
 
     line: int
     patient: str
@@ -38,21 +38,21 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that is not a visit, and why."""
+    """A row that is not a valid visit, and why."""
 
     line: int
     reason: str
 
 
 class NotATrace(Exception):
-    """The file has not the columns of a booking trace."""
+    """The file lacks columns of a booking trace."""
 
 
 def _visit(line: int, row: dict[str, str]) -> Visit:
-    """One visit. Raises ValueError with the reason where the row is not one."""
+    """One visit. Raises ValueError with the reason if the row is not valid."""
     if row.get("No_show") not in ("Yes", "No"):
         raise ValueError(f"No_show must be Yes or No, not {row.get('No_show')!r}")
-    # The data set was written by a tool that turned numbers into floats.
+    # The published data set has its ids as floats.
     patient = f"{float(row['PatientId']):.5f}".rstrip("0").rstrip(".")
     number = row["AppointmentID"].strip()
     if not number:
@@ -94,9 +94,10 @@ def read(path: Path, limit: int | None = None) -> tuple[list[Visit], list[BadRow
 
 
 def shift_to(visits: list[Visit], first_day: date) -> timedelta:
-    """By how much to move the trace so that its first visit day is ``first_day``
-    or the next day of the same weekday: whole weeks keep the shape of each week.
-    """  # noqa: D205
+    """Weeks by which to move the trace, so that weekdays are kept.
+
+    Its first visit day becomes ``first_day`` or the next day of the same weekday.
+    """
     earliest = min(visit.day for visit in visits)
     shift = first_day - earliest
     weeks = -(-shift // WEEK)
@@ -104,7 +105,7 @@ def shift_to(visits: list[Visit], first_day: date) -> timedelta:
 
 
 def generate(path: Path, rows: int, seed: int = 1) -> None:
-    """Write a small made-up trace: places, leads and no-shows in the usual shape."""
+    """Write a small synthetic trace with realistic places, lead times and no-shows."""
     dice = random.Random(seed)
     places = [f"QUARTER {letter}" for letter in "ABCDEFG"]
     first = date(2024, 3, 4)

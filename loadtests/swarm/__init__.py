@@ -1,5 +1,5 @@
-"""Locust's side of the load tests: people, their sockets, and what they see.
+"""Locust's side of the load tests: simulated people, their sockets and views.
 
-Importing Locust makes the whole process cooperative, so nothing outside of this
-package may import from it; what needs no Locust is in ``loadtests.load``.
+Importing Locust applies gevent's monkey patches to the whole process, so nothing
+outside this package may import from it; what needs no Locust is in ``loadtests.load``.
 """

@@ -1,4 +1,4 @@
-"""People who make calendars change while a scenario's own people watch."""
+"""Users that change calendars while a scenario's own users watch."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from loadtests.swarm.people import Person
 
 
 class Booker(Person):
-    """Books by REST and, most times, calls it off again, so that slots never end."""
+    """Books by REST and usually cancels again, so that slots do not run out."""
 
     abstract = True
     wait_time = between(0.5, 1.5)
 
     @task
     def book_and_cancel(self) -> None:
-        """A week, a slot, a booking, a cancellation."""
+        """Read a week, book a free slot, usually cancel it."""
         doctor = self.any_doctor()
         topic = self.dice.choice(self.plan.topics(doctor.provider_id))
         free = self.week(doctor, topic)

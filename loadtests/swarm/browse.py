@@ -8,22 +8,22 @@ from locust import between, task
 from loadtests.swarm.people import Person
 
 CANCELS = 0.3
-"""Share of bookings that are called off again, so that slots come back."""
+"""Share of bookings that are cancelled again, so that slots become free."""
 
 
 class Patient(Person):
-    """A signed-in user with a page open."""
+    """A signed-in user with a provider's page open."""
 
     wait_time = between(1, 3)
 
     def on_start(self) -> None:
-        """Open the page on some provider."""
+        """Open the page of a random provider."""
         self.doctor = self.any_doctor()
         self.live = self.watch(self.plan.topics(self.doctor.provider_id))
 
     @task(3)
     def search(self) -> None:
-        """Look for providers."""
+        """Search for providers."""
         self.ask("search", "GET", "/v1/providers?limit=20")
 
     @task(3)
@@ -37,13 +37,13 @@ class Patient(Person):
 
     @task(2)
     def read_a_week(self) -> None:
-        """Read a week by REST, as a page without a socket does."""
+        """Read a week by REST, like a page without a socket."""
         doctor = self.any_doctor()
         self.week(doctor, self.dice.choice(self.plan.topics(doctor.provider_id)))
 
     @task(4)
     def book_one(self) -> None:
-        """Hold what is seen as free, think, book; perhaps think again."""
+        """Hold a slot seen as free, pause, book it; sometimes cancel."""
         assert self.live is not None
         topic = self.dice.choice(self.plan.topics(self.doctor.provider_id))
         free = self.live.free(topic)

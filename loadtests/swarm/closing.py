@@ -1,9 +1,9 @@
-"""The end of a run: all fall quiet, then every view is held against a fresh read.
+"""The end of a run: all users stop, then every view is compared with a fresh read.
 
-The master says ``quiet`` to all processes; each answers ``quieted`` when nothing is in
-flight. Then it says ``compare``, and each answers ``compared`` with what it found and
-what it had not reported. A process that does not answer in time is missing from the
-facts, which the run's judge will say. With one process the messages go to itself.
+The master sends ``quiet`` to all processes; each answers ``quieted`` when nothing is in
+flight. Then it sends ``compare``, and each answers ``compared`` with its result and its
+unreported counts. A process that does not answer in time is missing from the facts, and
+the checks report that. With a single process the messages go to itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EXAMPLES_MAX = 5
 
 
 def fresh(topic: str) -> Rows:
-    """The topic as REST shows it now."""
+    """The topic's view as REST returns it now."""
     parts = topic.split("/")
     if parts[0] == "slots":
         _, provider, visit_type, week = parts
@@ -52,7 +52,7 @@ def _weeks() -> tuple[str, str]:
 
 
 def seen(view: TopicView) -> Rows:
-    """The topic as a watcher has it."""
+    """The topic's view as a watcher has it."""
     if view.topic.startswith("slots/"):
         return view.slots
     first, last = _weeks()
@@ -79,7 +79,7 @@ def _get(path: str, token: str) -> Any:
 
 
 def compare() -> dict[str, Any]:
-    """All views of this process against fresh reads, with time to settle."""
+    """Compare all views of this process with fresh reads; retries while they settle."""
     give_up = time.monotonic() + SETTLE_S
     views = [(live, v) for live in SHIFT.lives for v in live.session.views.values()]
     left = {(id(live), view.topic): (live, view) for live, view in views}
@@ -135,7 +135,7 @@ def serve(environment: Environment) -> None:
 
 
 class Closing:
-    """The master's side: what it waits for, one look a second."""
+    """The master's side of the closing, polled once a second."""
 
     def __init__(self, environment: Environment, keep: Callable[[Any], None]) -> None:
         runner = environment.runner
@@ -149,7 +149,7 @@ class Closing:
         runner.register_message("compared", self._on_compared)
 
     def is_over(self) -> bool:
-        """Look once; whether all is done, or was waited for long enough."""
+        """One poll; whether the closing is complete or has timed out."""
         processes = max(1, self._runner.worker_count)
         if not self._said:
             self._say("quiet")

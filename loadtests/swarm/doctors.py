@@ -11,7 +11,7 @@ from loadtests.workload.weeks import days_of
 
 
 class Physician(Person):
-    """A doctor with the schedule open, signed in as that doctor."""
+    """A signed-in doctor with the schedule open."""
 
     weight = 3
     wait_time = between(4, 8)
@@ -27,7 +27,7 @@ class Physician(Person):
 
     @task
     def read_the_week(self) -> None:
-        """The week by REST, as a page that is printed."""
+        """Read the week by REST, like a printed page."""
         week = self.plan.topics(self.doctor.provider_id)[0].rsplit("/", 1)[1]
         first, last = days_of(week)
         path = f"/v1/providers/{self.doctor.provider_id}/schedule"
@@ -36,7 +36,7 @@ class Physician(Person):
 
 
 class Booking(Booker):
-    """Patients who fill and empty those days."""
+    """A patient that books and cancels visits with those doctors."""
 
     weight = 2
 

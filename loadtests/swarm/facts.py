@@ -1,4 +1,4 @@
-"""The master's memory of a run: what all processes reported, for the judge outside."""
+"""The master's record of a run: the reports of all processes, for the checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from loadtests.load.tally import Tally
 
 
 class Facts:
-    """Everything that is known, and the file that it ends up in."""
+    """All facts of a run, and the file that they are written to."""
 
     def __init__(self) -> None:
         self.tally = Tally()
@@ -22,21 +22,21 @@ class Facts:
         self.compared: list[dict[str, Any]] = []
         self.notes: dict[str, Any] = {}
         self.defects: dict[str, int] = {}
-        """What people of the scenario stumbled over: faults of its own code."""
+        """Add exceptions raised by the scenario's own code."""
         self.began = time.time()
 
     def add(self, report: dict[str, Any]) -> None:
-        """What a process drained."""
+        """Add the counts that a process drained."""
         self.tally.add(report["tally"])
         for booking in report["bookings"]:
             known = self.bookings.get(booking[0])
-            # Processes report in no order; the calendar's version has one.
+            # Reports of several processes arrive in any order; versions order them.
             if known is None or known[-2:] <= booking[-2:]:
                 self.bookings[booking[0]] = booking
         self.doubts.update(report["doubts"])
 
     def add_comparison(self, told: dict[str, Any]) -> None:
-        """What a process found at the end, and the rest of what it had counted."""
+        """Add a process's result of the closing, and its remaining counts."""
         self.add(told)
         kept = {
             k: v for k, v in told.items() if k not in {"tally", "bookings", "doubts"}
@@ -44,7 +44,7 @@ class Facts:
         self.compared.append(kept)
 
     def write(self) -> None:
-        """Into the file that the environment names."""
+        """Write the facts to the file that the environment names."""
         document = {
             "began": self.began,
             "ended": time.time(),

@@ -1,4 +1,4 @@
-"""One person's live socket: the client's session over a socket, timed and counted."""
+"""One user's live socket: the client's session over a socket, timed and counted."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ NOT_HERE = float("inf")
 
 
 class LiveFault(LocustError):
-    """Something that a live socket must not do."""
+    """A fault of the live socket, as Locust counts it."""
 
 
 class Answer:
-    """What became of a command; ``at`` is when the answer was read."""
+    """The outcome of a command; ``at`` is when the answer was read."""
 
     __slots__ = ("at", "body", "code", "status")
 
@@ -50,12 +50,12 @@ class Answer:
 
     @property
     def is_done(self) -> bool:
-        """Whether it happened."""
+        """Whether the command succeeded."""
         return 200 <= self.status < 300
 
 
 class Live:
-    """A live connection that comes back by itself until it is left."""
+    """A live connection that reconnects by itself until it is closed."""
 
     def __init__(self, number: int, topics: list[str], token: str = "") -> None:
         self.session = LiveSession(topics, token=token, random=SHIFT.dice(number))
@@ -73,10 +73,10 @@ class Live:
         self._is_left = self._is_connecting = False
         SHIFT.lives.add(self)
 
-    # --- coming and going --------------------------------------------------------
+    # --- connecting and closing --------------------------------------------------
 
     def connect(self) -> None:
-        """Connect, and again until it works."""
+        """Connect; retry until it works."""
         if self._socket is not None or self._is_connecting:
             return
         self._is_connecting = True
@@ -90,7 +90,7 @@ class Live:
             self._is_connecting = False
 
     def _try(self) -> float | None:
-        """One attempt: None when it worked, or seconds until the next."""
+        """One attempt; None if it worked, else seconds until the next."""
         self._began = time.monotonic()
         sock = LiveSocket(self._heard, self._ended)
         try:
@@ -111,7 +111,7 @@ class Live:
 
     def _not_connected(self, error: Exception, retry_s: float) -> float | None:
         ms = 1000 * (time.monotonic() - self._began)
-        # 503 with a Retry-After is the designed way of taking a storm in turns.
+        # 503 with Retry-After is how the server spreads a reconnect storm.
         told_to_wait = isinstance(error, NotLetIn) and error.status == 503
         name = "live: asked to wait" if told_to_wait else "live: connect"
         SHIFT.report(name, ms, error=None if told_to_wait else error)
@@ -131,52 +131,52 @@ class Live:
         gevent.spawn_later(wait, self.connect)
 
     def vanish(self) -> None:
-        """Lose the connection without a word; views stay, for the return."""
+        """Abort the connection without a close frame; views are kept for resuming."""
         if self._socket is not None:
             self._socket.vanish()
             self._socket = None
             self.session.lost(None, time.monotonic())
 
     def lose(self) -> None:
-        """Lose the connection without a word, and come back as a client does."""
+        """Abort the connection without a close frame, then reconnect like a client."""
         if self._socket is not None:
             self._socket.vanish()
             self._ended(None)
 
     def come_back(self) -> None:
-        """After ``vanish``, in one's own time: connect and resume."""
+        """Connect and resume, some time after ``vanish``."""
         self.connect()
 
     def check_hearing(self, now: float) -> None:
-        """Come back on another connection if this one has been silent for too long."""
+        """Reconnect if the connection has been silent for too long."""
         if self.session.deaf_at(now):
             SHIFT.report("live: deaf", None, error=LiveFault("45 s of silence"))
             self.vanish()
             gevent.spawn(self.connect)
 
     def leave(self) -> None:
-        """Go for good."""
+        """Close the connection for good."""
         self._is_left = True
         SHIFT.lives.discard(self)
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
-    # --- asking and waiting ------------------------------------------------------
+    # --- commands and waits ------------------------------------------------------
 
     def subscribe(self, topics: list[str]) -> None:
-        """Watch these, too."""
+        """Watch these topics, too."""
         self._lacks |= set(topics) - set(self.session.views)
         for text in self.session.subscribe(topics):
             self._send(text)
 
     def unsubscribe(self, topics: list[str]) -> None:
-        """Watch these no more."""
+        """Stop watching these topics."""
         for text in self.session.unsubscribe(topics):
             self._send(text)
 
     def command(self, op: str, key: str, **fields: Any) -> Answer:
-        """Ask, and wait for the answer; status 0 if none comes."""
+        """Send a command and wait for the answer; status 0 if none comes."""
         identifier, text = self.session.command(op, key=key, **fields)
         waiter = self._answers[identifier] = AsyncResult()
         if self.session.is_connected:
@@ -191,10 +191,10 @@ class Live:
         return answer
 
     def wait(self, look: Callable[[], Seen], timeout_s: float) -> Seen | None:
-        """Wait until ``look`` finds something, and return what it found then.
+        """Wait until ``look`` returns a result, and return it.
 
-        It looks when a frame has come, not when this person is next to run: thousands
-        of others may run first, and what was to be seen may be gone.
+        ``look`` runs when a frame arrives, not when this greenlet is next scheduled:
+        thousands of others may run first, and the state may have changed by then.
         """
         found = look()
         if found:
@@ -210,15 +210,15 @@ class Live:
         return found
 
     def free(self, topic: str) -> list[str]:
-        """Starts that this person sees as free."""
+        """Starts that this user sees as free."""
         slots = self.session.views[topic].slots
         return [start for start, state in slots.items() if state == "free"]
 
     def paint(self, timeout_s: float = 30.0) -> bool:
-        """Wait until there is something of every topic."""
+        """Wait until every topic has content."""
         return bool(self.wait(lambda: not self._lacks, timeout_s))
 
-    # --- hearing: called by the loop, so nothing here may wait --------------------
+    # --- frames: called by the event loop, so nothing here may block ---------------
 
     def _send(self, text: str) -> None:
         if self._socket is not None:

@@ -1,4 +1,4 @@
-"""What Locust loads: the people and the shape of the scenario that the plan names.
+"""Locust's entry file: the users and the shape of the scenario that the plan names.
 
     python -m loadtests.load release --users 5000
 
@@ -19,8 +19,8 @@ from loadtests.swarm.shift import SHIFT
 SCENARIO = importlib.import_module(f"loadtests.swarm.{SHIFT.plan.scenario}")
 FACTS = facts.Facts()
 
-# On a machine that is full, a worker is silent for seconds and lives: three seconds, as
-# Locust has it, would end the very runs that are of interest.
+# On a saturated machine a live worker may be silent for seconds: Locust's default of
+# three would end exactly the runs of interest.
 runners.HEARTBEAT_LIVENESS = 30
 
 ScenarioShape = shape.ScenarioShape
@@ -28,7 +28,7 @@ globals().update({user.__name__: user for user in SCENARIO.PEOPLE})
 
 
 def on_init(environment: Any, **_: object) -> None:
-    """Every process takes the part that it has in the run."""
+    """Set up this process as master, worker or both."""
     runner = environment.runner
     if not isinstance(runner, MasterRunner):
         SHIFT.begin(environment)
@@ -43,18 +43,18 @@ def on_init(environment: Any, **_: object) -> None:
 
 
 def on_report(data: dict[str, Any], **_: object) -> None:
-    """A worker adds what it counted to its report."""
+    """Add this worker's counts to its report."""
     data["slotcast"] = SHIFT.drain()
 
 
 def on_worker_report(data: dict[str, Any], **_: object) -> None:
-    """The master takes it."""
+    """Take a worker's counts on the master."""
     if "slotcast" in data:
         FACTS.add(data["slotcast"])
 
 
 def on_quitting(environment: Any, **_: object) -> None:
-    """The end, also of a run that was cut short."""
+    """Write the facts at the end, also of an interrupted run."""
     if isinstance(environment.runner, WorkerRunner):
         return
     if not isinstance(environment.runner, MasterRunner):

@@ -1,8 +1,8 @@
-"""A country after an announcement: visits that search, look, and one in seven books.
+"""A country after an announcement: visitors that search and look; one in seven books.
 
 Doctolib counted 2.1 million visitors in 15 minutes on 12 July 2021 and 20,000 bookings
-a minute, which is one booking for seven visitors. Each of Locust's people here is one
-visitor after another, so the curve is of people who are there at the same time.
+a minute, which is one booking per seven visitors. Each Locust user here plays one
+visitor after another, so the curve is the number of simultaneous visitors.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from loadtests.swarm.shift import SHIFT
 
 BOOKS = 1 / 7
 WATCHES = 1 / 3
-"""Share of visits that stay on a provider's page with a live socket."""
+"""Share of visitors that stay on a provider's page with a live socket."""
 
 
 class Visitor(Person):
-    """One visitor after another."""
+    """A user that plays one visitor after another."""
 
     wait_time = constant(0)
 
     @task
     def visit(self) -> None:
-        """Search, look at weeks, perhaps watch, perhaps book; go."""
+        """Search, read weeks, perhaps watch, perhaps book, and leave."""
         began = time.monotonic()
         self.ask("search", "GET", "/v1/providers?limit=20")
         gevent.sleep(self.dice.uniform(1, 4))

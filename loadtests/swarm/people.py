@@ -1,4 +1,4 @@
-"""What all people of the scenarios can do: ask by REST, watch, and ask by socket."""
+"""The base of all users: REST requests, watching, and commands by socket."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ REFUSALS = frozenset(
         "too_late",
     }
 )
-"""Refusals of a calendar: answers, no failures."""
+"""Statuses of a calendar's refusals, which are answers and not failures."""
 REST_TIMEOUT_S = 30.0
 TRIES = 3
-"""How often a request is sent that gets no answer, with its key."""
+"""How often an unanswered request is sent, always with the same key."""
 ON_SCHEDULES = {"booked": "booked", "free": "cancelled"}
-"""A slot's state, and the status of its booking on a doctor's schedule."""
+"""Slot state → status of the booking on a doctor's schedule."""
 
 
 class Unexpected(LocustError):
-    """An answer that the scenario did not count on."""
+    """An answer that the scenario does not expect."""
 
 
 class Person(User):
@@ -59,26 +59,26 @@ class Person(User):
         self._is_resolved = False
 
     def on_stop(self) -> None:
-        """Leave the socket, as a page that is closed."""
+        """Close the socket, like a page that is closed."""
         if self.live is not None:
             self.live.leave()
 
     def new_key(self) -> str:
-        """An idempotency key for one wish."""
+        """A new idempotency key for one intended change."""
         self._keys += 1
         return f"{self.plan.seed}-{self.number}-{self._keys}"
 
     def any_doctor(self) -> Doctor:
-        """Some doctor of the practice."""
+        """A random doctor of the practice."""
         return self.dice.choice(self.plan.doctors)
 
     def rest_for_ever(self) -> None:
-        """Be done, and stay."""
+        """Stay connected and idle until the run ends."""
         rest()
 
     @contextmanager
     def resolved(self) -> Iterator[None]:
-        """What is begun here is done to its end, though the run goes quiet."""
+        """Finish what happens inside, even if the run goes quiet meanwhile."""
         SHIFT.busy += 1
         self._is_resolved = True
         try:
@@ -99,7 +99,7 @@ class Person(User):
         token: str = "",
         key: str = "",
     ) -> Answer:
-        """One request, in Locust's tables under ``name``."""
+        """One request, counted in Locust's tables under ``name``."""
         headers = {"Accept-Encoding": "identity"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -109,8 +109,8 @@ class Person(User):
             response = self._request(name, method, path, body, headers)
             tries = TRIES if key or method == "GET" else 1
             while not response.status_code and tries > 1:
-                # An idle connection that the server had closed, say: with the same key
-                # asking again is safe, and what a client shall do.
+    # For example an idle connection that the server had closed: repeating
+    # with the same key is safe, and clients should.
                 SHIFT.tally.ended(name, "asked again")
                 tries -= 1
                 response = self._request(name, method, path, body, headers)
@@ -158,7 +158,7 @@ class Person(User):
     # --- the live socket ---------------------------------------------------------
 
     def watch(self, topics: list[str], *, signed_in: bool = True) -> Live:
-        """Open a live socket on these topics, and wait until they are painted."""
+        """Open a live socket on these topics, and wait for their first content."""
         if self.live is not None:
             self.live.leave()
         self.live = Live(self.number, topics, self.token if signed_in else "")
@@ -179,7 +179,7 @@ class Person(User):
         SHIFT.report(name, took, kind="WS", error=error)
         return answer
 
-    # --- wishes: by socket where there is one, else by REST ----------------------
+    # --- changes: by socket where there is one, else by REST ---------------------
 
     def hold(self, doctor: Doctor, topic: str, start: str) -> Answer:
         """Hold a slot."""
@@ -191,7 +191,7 @@ class Person(User):
         return self._wish("held", topic, start, ask)
 
     def book(self, doctor: Doctor, topic: str, start: str, hold_id: str = "") -> Answer:
-        """Book a slot, or what one holds."""
+        """Book a slot, or confirm a hold."""
         what = {"hold_id": hold_id} if hold_id else self._slot(doctor, start)
         if self.live is not None:
             ask = partial(self.tell, "booking", "book", **what)
@@ -204,7 +204,7 @@ class Person(User):
         return answer
 
     def cancel(self, booking_id: str, topic: str, start: str) -> Answer:
-        """Call a visit off."""
+        """Cancel a visit."""
         path = f"/v1/bookings/{booking_id}/cancel"
         if self.live is not None:
             ask = partial(self.tell, "cancellation", "cancel", booking_id=booking_id)
@@ -230,7 +230,7 @@ class Person(User):
     def _wish(
         self, state: str, topic: str, start: str, ask: Callable[[], Answer]
     ) -> Answer:
-        """Ask for a slot's state; watchers of this process are timed by it."""
+        """Request a change to a slot; this process's watchers are timed from here."""
         sights = [(topic, start, state)]
         if state in ON_SCHEDULES:
             schedule = f"schedule/{topic.split('/')[1]}"

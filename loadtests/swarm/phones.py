@@ -10,7 +10,7 @@ from loadtests.swarm.people import Person
 from loadtests.swarm.shift import SHIFT
 
 KEEPS_PAGE = 0.5
-"""Share of returns to a page that is still open: it resumes. The others load again."""
+"""Share of returns to a page that is still open and resumes; others reload."""
 
 
 class Phone(Person):
@@ -21,10 +21,10 @@ class Phone(Person):
 
     @task
     def look(self) -> None:
-        """One look between two tunnels."""
+        """Watch for a few seconds, then vanish."""
         if SHIFT.quiet.is_set():
             if self.live is not None:
-                self.live.come_back()  # a page that is there shall be right
+                self.live.come_back()  # an open page must become right again
             self.rest_for_ever()
         if self.live is not None and self.dice.random() < KEEPS_PAGE:
             self.live.come_back()
@@ -42,7 +42,7 @@ class Phone(Person):
 
 
 class Changer(Booker):
-    """Makes calendars change meanwhile."""
+    """Changes calendars meanwhile."""
 
     weight = 1
 

@@ -1,4 +1,4 @@
-"""Watchers who lose their connection and resume; once, all of them at the same time."""
+"""Watchers that lose their connection and resume; once, all at the same time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Watcher(Person):
 
     @task
     def lose_and_resume(self) -> None:
-        """Watch for a while, lose the line, come back to where one was."""
+        """Watch for a while, lose the connection, reconnect and resume."""
         assert self.live is not None
         gevent.sleep(self.dice.uniform(5, 20))
         if SHIFT.quiet.is_set():
@@ -49,13 +49,13 @@ class Watcher(Person):
 
 
 class Changer(Booker):
-    """Makes calendars change meanwhile."""
+    """Changes calendars meanwhile."""
 
     weight = 1
 
 
 def serve(environment: Environment) -> None:
-    """The storm, in each process: all lines are lost; the client's jitter decides."""
+    """Drop all connections of this process; the client's jitter spreads the return."""
     assert environment.runner is not None
 
     def storm(**_: object) -> None:
@@ -66,7 +66,7 @@ def serve(environment: Environment) -> None:
 
 
 def conductor(environment: Environment, facts: Facts) -> Callable[[float], bool]:
-    """The master's part of it: say when."""
+    """The master's part: send the signal at the right moment."""
     runner: Any = environment.runner
 
     def conduct(now: float) -> bool:

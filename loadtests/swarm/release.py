@@ -1,4 +1,4 @@
-"""Slots at eight o'clock: all patients watch, a doctor opens a day, all try to book."""
+"""A release of slots: all patients watch, a doctor opens a day, all try to book."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 OPENS_AT = 0.55
 """Share of the run after which the day is opened, once all users are connected."""
 LATEST_AT = 0.75
-"""When it is opened even if some users are missing."""
+"""Share of the run after which it is opened even if some users are missing."""
 REACTION_S = 1.0
-"""People need up to so long to click."""
+"""Longest reaction time before a click, in seconds."""
 WAITS_S = 3600.0
 TRIES = 3
 """Slots that a patient tries before giving up."""
@@ -35,13 +35,13 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Hopeful(Person):
-    """One of those who wait."""
+    """A patient that waits for the release."""
 
     wait_time = constant(0)
 
     @task
     def wait_for_eight(self) -> None:
-        """Watch an empty week; when slots appear, go for one, and another, and stop."""
+        """Watch an empty week; when slots appear, try one after another, then stop."""
         doctor = self.plan.doctors[0]
         topic = self.plan.topics(doctor.provider_id)[0]
         live = self.watch([topic])
@@ -50,7 +50,7 @@ class Hopeful(Person):
             for _ in range(TRIES):
                 if not wanted:
                     break
-                # Chosen at sight: the click comes even if another was faster.
+                # Chosen when seen: the click comes even if another patient was faster.
                 start = self.dice.choice(wanted)
                 gevent.sleep(self.dice.uniform(0, REACTION_S))
                 done = self.book(doctor, topic, start).is_done
@@ -59,12 +59,12 @@ class Hopeful(Person):
 
 
 def _machine() -> str:
-    """This machine, whose processes share a monotonic clock."""
+    """This machine's id; only processes of one machine share a monotonic clock."""
     return BOOT_ID.read_text("utf-8").strip() if BOOT_ID.exists() else ""
 
 
 def serve(environment: Environment) -> None:
-    """In each process: know when the day was opened, for those who see it."""
+    """Note in each process when the day was opened, to time its watchers."""
     assert environment.runner is not None
     plan = SHIFT.plan
     topic = plan.topics(plan.doctors[0].provider_id)[0]
@@ -84,13 +84,15 @@ def serve(environment: Environment) -> None:
 
 
 def conductor(environment: Environment, facts: Facts) -> Callable[[float], bool]:
-    """The master's part: be the doctor."""
+    """The master's part: open the day as the doctor."""
     runner: Any = environment.runner
     plan = SHIFT.plan
 
     def open_the_day() -> None:
         runner.send_message("opening")
-        gevent.sleep(0.5)  # a message is no delta's way; it must be there before it
+        gevent.sleep(
+            0.5
+        )  # the message must arrive before the delta, which takes another path
         asked = time.monotonic()
         status = _put_availability()
         facts.notes["opening"] = {

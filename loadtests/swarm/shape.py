@@ -1,4 +1,4 @@
-"""The scenario's curve as Locust wants it, and the closing after its end."""
+"""The scenario's curve as a Locust shape, followed by the closing."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from loadtests.swarm.closing import Closing
 from loadtests.swarm.shift import SHIFT
 
 TICK_MAX_S = 2.0
-"""Locust asks once a second, unless it is behind with starting people."""
+"""Longest step in seconds; Locust asks once a second unless starting users lags."""
 
 
 class ScenarioShape(LoadTestShape):
-    """Asked about once a second by the master, or by the only process."""
+    """The shape; called about once a second on the master or the only process."""
 
     closing: Closing | None = None
     """Set when Locust is ready."""
     conductor: Callable[[float], bool] | None = None
-    """What a scenario does once for all users: called with the time of the run, and
-    says whether the run has to wait for it."""
+    """A scenario's one-time event: called with the run's time, returns whether the
+    run's time has to stand still."""
 
     def __init__(self) -> None:
         cast(Any, super()).__init__()
@@ -31,7 +31,7 @@ class ScenarioShape(LoadTestShape):
         self._is_held = False
 
     def tick(self) -> Any:
-        """Number of people now, and the rate of change; None ends the run."""
+        """Target number of users and the rate of change; None ends the run."""
         plan, now = (
             SHIFT.plan,
             self._clock.at(cast(Any, self).get_run_time(), held=self._is_held),

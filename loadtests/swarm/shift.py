@@ -1,8 +1,8 @@
-"""What all people of one process share during a run: the plan, the counts, the quiet.
+"""State that all users of a process share during a run: plan, counts, quiet.
 
-Requests reach Locust one by one. Sights are too many for that (five thousand people
-see a hundred changes), so they are counted here and added to Locust's tables twice a
-second: its page and files show them like any other row.
+Requests are reported to Locust one by one. Sights are too many for that (five thousand
+users see a hundred changes), so they are counted here and added to Locust's tables
+twice a second; its page and files show them like any other row.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ EVENT = "live"
 """The request type of live events in Locust's tables."""
 FLUSHED_EVERY_S = 0.5
 ACKNOWLEDGED_MAX = 500_000
-"""Bookings that one process remembers between two reports."""
+"""Most bookings that a process keeps between two reports."""
 
 
 class Shift:
@@ -53,25 +53,25 @@ class Shift:
         self.sights = Sights(self.sighted.add)
         self.lives: set[Live] = set()
         self.quiet = Event()
-        """Set when nothing new may be asked: the run is over, its end is looked at."""
+        """Set when no new request may start: the run is over and is being checked."""
         self.busy = 0
         """Requests in flight."""
         self.bookings: list[list[Any]] = []
-        """The fields ``ACKNOWLEDGED`` of each, as acknowledged."""
+        """The fields ``ACKNOWLEDGED`` of each booking, as acknowledged."""
         self.doubts: list[str] = []
-        """Bookings about which a question was never answered."""
+        """Bookings with a request that was never answered."""
         self.environment: Environment | None = None
         self.index = 0
         self._people = 0
 
     def begin(self, environment: Environment) -> None:
-        """Locust is ready to run."""
+        """Take Locust's environment and the plan."""
         self.environment = environment
         environment.events.request.add_listener(self._requested)
         gevent.spawn(self._keep)
 
     def next_number(self) -> int:
-        """A number for a new person, of no other process's."""
+        """A number for a new user, unique across all processes."""
         if self.environment is not None and self.environment.runner is not None:
             self.index = max(0, getattr(self.environment.runner, "worker_index", 0))
         number = self._people * self.plan.processes + self.index
@@ -79,12 +79,12 @@ class Shift:
         return number
 
     def dice(self, number: int) -> random.Random:
-        """Chance of one person, the same in every run with the same seed."""
+        """A user's random generator, the same in every run with the same seed."""
         return random.Random(self.plan.seed * 1_000_003 + number)
 
     @contextmanager
     def in_flight(self, *, anyway: bool) -> Iterator[None]:
-        """While something is asked. Waits for ever once the run has gone quiet."""
+        """Counts a request in flight. Blocks for ever once the run has gone quiet."""
         if self.quiet.is_set() and not anyway:
             rest()
         self.busy += 1
@@ -104,7 +104,7 @@ class Shift:
         error: Exception | None = None,
         length: int = 0,
     ) -> None:
-        """Something happened that Locust does not see by itself."""
+        """Report an event that Locust does not see by itself."""
         assert self.environment is not None
         self.environment.events.request.fire(
             request_type=kind,
@@ -116,16 +116,16 @@ class Shift:
         )
 
     def acknowledge(self, booking: dict[str, Any]) -> None:
-        """The server said that this booking is so."""
+        """Record a booking as the server acknowledged it."""
         if len(self.bookings) < ACKNOWLEDGED_MAX:
             self.bookings.append([booking[field] for field in ACKNOWLEDGED])
 
     def doubt(self, booking_id: str) -> None:
-        """Whether the last request about this booking took effect is unknown."""
+        """Record that the last request about this booking was never answered."""
         self.doubts.append(booking_id)
 
     def drain(self) -> dict[str, Any]:
-        """What happened since the last report."""
+        """The counts since the last report."""
         self.flush()
         bookings, self.bookings = self.bookings, []
         doubts, self.doubts = self.doubts, []
@@ -151,16 +151,16 @@ class Shift:
                 live.check_hearing(now)
 
     def flush(self) -> None:
-        """Put what is counted in batches into Locust's tables."""
+        """Add the counts that are kept in batches to Locust's tables."""
         if self.environment is not None:
             for batch in (self.sighted, self.conflated, self.visits):
                 batch.flush(self.environment.stats)
 
 
 class Batch:
-    """Events of one name that are too many for Locust's way of counting.
+    """Events of one name that are too frequent to report to Locust one by one.
 
-    Adding one is an append; the counting is done for all together at the next flush.
+    Adding one is an append; the next flush counts all of them together.
     """
 
     def __init__(self, name: str, tally: Tally) -> None:
@@ -170,14 +170,14 @@ class Batch:
         self._untimed = 0
 
     def add(self, ms: float | None) -> None:
-        """Count one."""
+        """Count one event."""
         if ms is None:
             self._untimed += 1
         else:
             self._ms.append(ms)
 
     def flush(self, stats: RequestStats) -> None:
-        """Add what came since the last time to the tally, and to Locust's row."""
+        """Add the new events to the tally and to Locust's row."""
         values, untimed = self._ms, self._untimed
         if not values and not untimed:
             return
@@ -198,10 +198,10 @@ class Batch:
 
 
 def rest() -> None:
-    """Wait until Locust ends this person."""
+    """Block until Locust ends this user."""
     while True:
         gevent.sleep(3600)
 
 
 SHIFT = Shift(read_plan(Path(os.environ[PLAN_VARIABLE])))
-"""This process's: people find it here."""
+"""The state of this process."""

@@ -1,9 +1,9 @@
-"""From asking for a change until a watcher sees it.
+"""The time from the request for a change until a watcher sees it.
 
-A request and the first sight of the state that it led to are both noted with their
-time. A slot that many ask for is timed from the request that got it, so what is seen
-before the answer waits for it. Times are of one process's monotonic clock: changes of
-other processes are not timed.
+The times of a request and of the first sight of the resulting state are recorded. A
+slot that many request is timed from the request that won, so a sight before the answer
+waits for it. Times are on one process's monotonic clock: changes by other processes are
+not timed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 KEPT_MAX = 20_000
-"""Changes that are remembered; the oldest is forgotten."""
+"""Most changes that are kept; the oldest is dropped."""
 
 Key = tuple[str, str, str]
 """Topic, start, state."""
@@ -22,22 +22,22 @@ Key = tuple[str, str, str]
 @dataclass(slots=True)
 class _Change:
     asked: float | None = None
-    """When the one whose wish came true had asked; None: not known yet."""
+    """When the successful request was sent; None: not known yet."""
     open: int = 0
-    """Wishes without an answer."""
+    """Requests without an answer."""
     seen: array[float] = field(default_factory=lambda: array("d"))
-    """Before that is known: when it was seen, and since when that watcher was there."""
+    """Sights before that is known: when, and since when the watcher is connected."""
 
 
 class Sights:
-    """What was asked for and what was seen of it; ``report`` gets ms."""
+    """Matches requests with sights; ``report`` receives milliseconds."""
 
     def __init__(self, report: Callable[[float], None]) -> None:
         self._report = report
         self._changes: dict[Key, _Change] = {}
 
     def asked(self, key: Key) -> None:
-        """Note a request for this state."""
+        """Record a request for this state."""
         topic, start, state = key
         for other in ("free", "held", "booked", "cancelled"):
             if other != state:
@@ -52,7 +52,7 @@ class Sights:
         change.open += 1
 
     def happened(self, key: Key, asked: float) -> None:
-        """Who asked at ``asked`` got it."""
+        """The request sent at ``asked`` succeeded."""
         change = self._changes.get(key)
         if change is None:
             return
@@ -63,7 +63,7 @@ class Sights:
             self._judge(asked, seen, since)
 
     def refused(self, key: Key) -> None:
-        """Who asked did not get it, or never heard."""
+        """A request failed or was never answered."""
         change = self._changes.get(key)
         if change is None:
             return
@@ -72,9 +72,9 @@ class Sights:
             del self._changes[key]
 
     def seen(self, key: Key, now: float, since: float) -> None:
-        """A watcher who has been connected since ``since`` sees it.
+        """A watcher that has been connected since ``since`` sees the state.
 
-        What was asked for before that is no sight: the watcher was not there to see.
+        Requests from before that do not count: the watcher was not connected then.
         """
         change = self._changes.get(key)
         if change is None:

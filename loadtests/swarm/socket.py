@@ -1,8 +1,8 @@
 """A WebSocket under gevent that costs no greenlet: the loop calls when bytes are there.
 
-A greenlet for each of thousands of readers would cost two switches a frame; a callback
-of the loop costs none. Such a callback must not wait, and nothing here does: reading
-and writing never block, only ``open`` does, in the greenlet of the one who connects.
+A greenlet for each of thousands of readers would cost two switches per frame; a
+callback of the loop costs none. Such a callback must not block: reading and writing
+never do, only ``open`` does, in the connecting user's greenlet.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from loadtests.wire import websocket as wire
 READ, WRITE = 1, 2
 CHUNK = 64 * 1024
 UNSENT_MAX = 256 * 1024
-"""Bytes that wait to be written; a server that reads so little is gone."""
+"""Most unsent bytes; beyond that the server is taken for dead."""
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -35,7 +35,7 @@ class NotLetIn(Exception):
 
 
 class LiveSocket:
-    """One connection. ``on_text`` gets messages, ``on_end`` the close code, once."""
+    """One connection. ``on_text`` receives messages, ``on_end`` once the close code."""
 
     def __init__(
         self, on_text: Callable[[bytes], None], on_end: Callable[[int | None], None]
@@ -75,18 +75,18 @@ class LiveSocket:
             self._take(rest)
 
     def send(self, text: str) -> None:
-        """Send a message, now or when there is room; nothing after the end."""
+        """Send a message now or when there is room; ignored after the end."""
         if self._socket is not None:
             self._write(wire.masked(wire.TEXT, text.encode()))
 
     def vanish(self) -> None:
-        """Be gone without a word, as a phone in a tunnel: no close frame, a reset."""
+        """Abort without a close frame, like a phone in a tunnel: a reset."""
         if self._socket is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._drop()
 
     def close(self) -> None:
-        """Say goodbye and go."""
+        """Send a close frame and close."""
         if self._socket is not None:
             self._write(wire.closing(1000))
             self._drop()
@@ -113,7 +113,7 @@ class LiveSocket:
                 self._write(wire.masked(wire.CLOSE, payload[:2]))
                 self._ended(wire.close_code(payload))
             if self._socket is None:
-                return  # what came last made us leave
+                return  # the last message closed this connection
 
     def _write(self, data: bytes) -> None:
         if self._socket is None:
@@ -126,7 +126,7 @@ class LiveSocket:
             except BlockingIOError:
                 sent = 0
             except OSError:
-                return  # reading will find the end
+                return  # the read callback reports the end
             self._unsent = data[sent:]
             if self._unsent:
                 self._writing.start(self._writable)

@@ -1,4 +1,4 @@
-"""Clinic staff: who has come, who is done, who did not come, and who is on leave."""
+"""Clinic staff: check-ins, completions, no-shows, and leave."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from loadtests.swarm.people import Person
 from loadtests.swarm.shift import SHIFT
 
 MARKS = {"check-in": "booked", "complete": "arrived", "no-show": "booked"}
-"""What can be said of a visit, and the status that it must have."""
+"""Actions on a visit, and the status that each requires."""
 
 
 class Receptionist(Person):
@@ -24,27 +24,27 @@ class Receptionist(Person):
 
     @task(4)
     def read_the_schedule(self) -> None:
-        """The week of one doctor."""
+        """Read a doctor's week."""
         self._schedule(self.any_doctor())
 
     @task(4)
     def check_in(self) -> None:
-        """A patient has arrived."""
+        """Check a patient in."""
         self._mark("check-in")
 
     @task(3)
     def complete(self) -> None:
-        """A visit is over."""
+        """Complete a visit."""
         self._mark("complete")
 
     @task(1)
     def no_show(self) -> None:
-        """A patient did not come."""
+        """Mark a visit as no-show."""
         self._mark("no-show")
 
     @task(1)
     def take_time_off(self) -> None:
-        """A doctor is away for a quarter of an hour, and then is not."""
+        """Add a quarter of an hour of leave for a doctor, then remove it."""
         doctor = self.any_doctor()
         days = timedelta(days=self.dice.randrange(5), hours=self.dice.randrange(9, 16))
         first = SHIFT.plan.first_day
@@ -87,7 +87,7 @@ class Receptionist(Person):
 
 
 class Patient(Booker):
-    """A patient who books, so that there are visits to check in."""
+    """A patient that books, so that there are visits to check in."""
 
     weight = 1
 

@@ -1,4 +1,4 @@
-"""Numbers on the command lines of load tests: nonsense is refused at once."""
+"""Types for the load tests' command-line arguments; invalid values are refused."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ DAY_S: Final = 86_400.0
 
 
 def positive(text: str) -> int:
-    """A whole number from 1. Raises ArgumentTypeError, which argparse shows."""
+    """An integer of at least 1. Raises ArgumentTypeError, which argparse shows."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+        raise argparse.ArgumentTypeError(f"{text} is not an integer of at least 1")
     return int(text)
 
 
 def positive_seconds(text: str) -> float:
-    """A length of time. Raises ArgumentTypeError, which argparse shows."""
+    """A positive number of seconds. Raises ArgumentTypeError, which argparse shows."""
     try:
         seconds = float(text)
     except ValueError:

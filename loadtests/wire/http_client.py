@@ -1,7 +1,7 @@
 """A lean HTTP/1.1 client for load: keep-alive connections, little CPU per request.
 
-A general client costs the load generator several times what the server spends, on
-the same two cores; this one parses with httptools and does nothing else.
+A general-purpose client uses several times the server's processor time on the same
+cores; this one parses with httptools and does nothing else.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Response:
 
     @property
     def code(self) -> str:
-        """The problem's code, or the status as a word."""
+        """The problem's code, or the status as text."""
         content = self.json() if self.status >= 400 else None
         if isinstance(content, dict) and isinstance(content.get("code"), str):
             return str(content["code"])
@@ -47,7 +47,7 @@ class Response:
 
 
 class ConnectionLost(Exception):
-    """The server went away before it answered: the outcome is unknown."""
+    """The connection ended before the answer: the outcome is unknown."""
 
 
 class _Connection(asyncio.Protocol):
@@ -116,7 +116,7 @@ class _Connection(asyncio.Protocol):
 
 
 class HttpClient:
-    """At most ``connections`` requests at a time to one server; the rest wait."""
+    """A client of one server; ``connections`` requests at a time, others wait."""
 
     def __init__(self, base_url: str, connections: int, timeout_s: float = 30) -> None:
         parts = urlsplit(base_url)

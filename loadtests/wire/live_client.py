@@ -1,4 +1,4 @@
-"""A watcher beside a load: the published client, and what it met."""
+"""A watcher during a load: the published client, with counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from slotcast.client.events import (
 
 @dataclass(slots=True)
 class Watched:
-    """All topics of one watcher, and how it fared."""
+    """The topics of one watcher, and its counts."""
 
     topics: Mapping[str, TopicView]
     deltas: int = 0
@@ -31,10 +31,10 @@ class Watched:
 
 
 class LiveWatcher:
-    """One socket on some slots topics; reconnects and resumes until told to stop.
+    """One socket on some slots topics; reconnects and resumes until stopped.
 
-    It comes back sooner than a person's client would: servers of load tests are killed
-    often, and few watch them.
+    It reconnects sooner than an ordinary client: servers of load tests are killed
+    often, and have few watchers.
     """
 
     def __init__(self, url: str, topics: Sequence[str], seed: int = 0) -> None:
@@ -45,7 +45,7 @@ class LiveWatcher:
 
     @property
     def frames(self) -> int:
-        """Messages heard, whatever was in them."""
+        """Messages received, of any kind."""
         return self._client.messages
 
     def stop(self) -> None:

@@ -1,9 +1,9 @@
 """A lean live socket for load: raw frames, many operations at a time, little CPU.
 
-What measures must not be what limits: a general client takes 60 to 70 µs of processor
-time a booking, as long as a gateway takes. Here an operation is one formatted frame,
-and of its answer only the id and the status are read. Run it on uvloop, which writes
-all frames of a turn of the loop with one system call.
+The load generator must not be the bottleneck: a general-purpose client takes 60 to 70
+µs of processor time per booking, as much as a gateway. Here an operation is one
+formatted frame, and only the id and the status of its answer are read. Run it on
+uvloop, which writes all frames of one loop iteration with one system call.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HEAD_END = b"\r\n\r\n"
 
 
 class _Reply(msgspec.Struct):
-    """What is read of a frame; other fields are skipped without being built."""
+    """The fields read from a frame; others are skipped by the decoder."""
 
     id: int = -1
     status: int = 0
@@ -49,10 +49,10 @@ class SocketClient(asyncio.Protocol):
         self.upgraded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def ask(self, fields: str) -> asyncio.Future[int]:
-        """Send an operation; the status of its answer, when it comes.
+        """Send an operation; a future of its answer's status.
 
         ``fields`` is the JSON of the message without its braces and without ``id``.
-        Beyond ``IN_FLIGHT_MAX`` it is kept here until there is room.
+        Beyond ``IN_FLIGHT_MAX`` it waits here until there is room.
         """
         self._ids += 1
         waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -65,7 +65,7 @@ class SocketClient(asyncio.Protocol):
         return waiter
 
     def close(self) -> None:
-        """Cut the connection off."""
+        """Abort the connection."""
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -74,7 +74,7 @@ class SocketClient(asyncio.Protocol):
         self._transport.write(self._request)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail what has no answer yet: its outcome is unknown."""
+        """Fail all unanswered operations: their outcome is unknown."""
         lost = ConnectionError(f"the socket was closed: {exc or 'by the server'}")
         waiting: list[asyncio.Future[Any]] = [self.upgraded, *self._waiting.values()]
         for waiter in waiting:
@@ -115,10 +115,10 @@ class SocketClient(asyncio.Protocol):
 
 
 async def open_socket(url: str, token: str) -> SocketClient:
-    """A signed-in socket of a server; ``url`` is its ``http://…``.
+    """A signed-in socket to a server; ``url`` is its ``http://…`` address.
 
     Raises:
-        ConnectionError: no upgrade, or the token was refused.
+        ConnectionError: the upgrade or the token was refused.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "127.0.0.1", parts.port or 80

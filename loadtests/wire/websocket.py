@@ -1,4 +1,4 @@
-"""WebSocket's bytes for clients that count frames rather than use them: pure, cheap."""
+"""WebSocket framing for clients that count frames: pure and cheap."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 CONTINUED, TEXT, CLOSE, PING, PONG = 0, 1, 8, 9, 10
 SOCKETS_PER_SOURCE = 900
-"""Below a server's cap for one address."""
+"""Sockets per source address, below a server's limit."""
 _TWO, _EIGHT = 126, 127
 _NO_MASK = bytes(4)
-"""A mask of zeros leaves the payload as it is, and costs nothing to apply."""
+"""A mask of zeros leaves the payload unchanged and costs nothing to apply."""
 
 
 def upgrade(host: str, path: str, nonce: bytes, protocol: str = "") -> bytes:
@@ -48,7 +48,7 @@ def close_code(payload: bytes) -> int | None:
 
 
 def source_of(url: str, process: int, number: int) -> str:
-    """The loopback address that a person's socket comes from; empty elsewhere.
+    """The loopback address for a user's socket; empty if the server is elsewhere.
 
     An address has some 28,000 ports, and a server limits sockets per address.
     """
@@ -58,9 +58,9 @@ def source_of(url: str, process: int, number: int) -> str:
 
 
 def frame_at(data: bytes, at: int) -> tuple[int, int]:
-    """Where the payload of the frame at ``at`` begins and ends.
+    """Offsets of the begin and end of the payload of the frame at ``at``.
 
-    (0, 0) if not all of it is there. Servers do not mask.
+    (0, 0) if the frame is incomplete. Servers do not mask.
     """
     size = len(data)
     if size - at < 2:
@@ -77,13 +77,13 @@ def frame_at(data: bytes, at: int) -> tuple[int, int]:
 
 
 class Frames:
-    """Cuts a server's bytes into frames; a message comes in one."""
+    """Splits a server's bytes into frames; each message is one frame."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """The frames that are whole now: opcode and payload."""
+        """The frames that are complete now: opcode and payload."""
         if self._rest:
             data = self._rest + data
         at = 0

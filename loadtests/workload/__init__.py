@@ -1,5 +1,5 @@
-"""Bookings as people make them: plans, regions, histories, watchers.
+"""Simulated patients' bookings: plans, regions, histories, watchers.
 
 Begin with workload.py and plan.py; providers.py and region.py make the site's content,
-history.py past visits, watchers.py the topics that are watched.
+history.py records what was asked and answered, watchers.py watches topics.
 """

@@ -1,8 +1,8 @@
-"""What patients asked and heard: a history that can be judged by itself.
+"""The history of requests and answers, from which a checker judges a run.
 
-One line of JSON per event in the manner of Jepsen: ``invoke`` when something is asked
-for, then ``ok`` (it happened), ``fail`` (it did not) or ``info`` (unknown). Times
-are seconds of one monotonic clock.
+One line of JSON per event, as in Jepsen: ``invoke`` when an operation is requested,
+then ``ok`` (it happened), ``fail`` (it did not) or ``info`` (unknown). Times are
+seconds of one monotonic clock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OPEN, OK, FAIL, INFO = "open", "ok", "fail", "info"
 
 @dataclass(slots=True)
 class Operation:
-    """One thing that a patient wanted, retried with one key until answered."""
+    """One operation of a patient, retried with one key until answered."""
 
     number: int
     patient: str
@@ -27,9 +27,9 @@ class Operation:
     """``book``, ``hold``, ``confirm``, ``cancel`` or ``move``."""
     provider: str
     start: str
-    """The slot asked for; of a cancellation the slot that it frees."""
+    """The requested slot; for a cancellation the slot that it frees."""
     subject: str
-    """The hold or booking that it is about, if any."""
+    """The hold or booking concerned, if any."""
     key: str
     invoked: float
     done: float | None = None
@@ -38,7 +38,7 @@ class Operation:
     status: int = 0
     code: str = ""
     answer: dict[str, Any] = field(default_factory=dict)
-    """Of an ``ok``: ids, times, epoch and version as they were told."""
+    """For ``ok``: ids, times, epoch and version as answered."""
 
     def line(self, event: str) -> str:
         """This operation as an event of the log."""
@@ -47,12 +47,12 @@ class Operation:
 
 @dataclass(slots=True)
 class Sample:
-    """One attempt as the network saw it: when it ended, how long it took, its end."""
+    """One attempt: when it ended, how long it took, its status."""
 
     at: float
     seconds: float
     status: int
-    """HTTP status; 0: the connection was lost."""
+    """HTTP status; 0 if the connection was lost."""
 
 
 class History:
@@ -62,28 +62,28 @@ class History:
         self.operations: list[Operation] = []
         self.samples: list[Sample] = []
         self.complaints: list[str] = []
-        """What no fault excuses: a 500, a 503 without Retry-After, two answers."""
+        """Defects no fault excuses: a 500, a 503 without Retry-After, two answers."""
         self._file: IO[str] | None = None if path is None else path.open("a")
 
     def invoke(self, operation: Operation) -> Operation:
-        """Write down that something was asked for, before it is."""
+        """Record an operation, before it is sent."""
         operation.number = len(self.operations)
         self.operations.append(operation)
         self._write("invoke", operation)
         return operation
 
     def end(self, operation: Operation, outcome: str, at: float) -> None:
-        """Write down how it ended."""
+        """Record the outcome of an operation."""
         operation.outcome, operation.done = outcome, at
         self._write(outcome, operation)
 
     def complain(self, complaint: str) -> None:
-        """Keep a complaint; the list is bounded."""
+        """Record a defect; the list is bounded."""
         if len(self.complaints) < 50:
             self.complaints.append(complaint)
 
     def acknowledged(self) -> int:
-        """How many operations have happened for sure."""
+        """How many operations are known to have succeeded."""
         return sum(operation.outcome == OK for operation in self.operations)
 
     def close(self) -> None:
@@ -104,7 +104,7 @@ def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def read_history(path: Path) -> History:
-    """A history as its file tells it; what has no end there is unknown."""
+    """Read a history from its file; operations without an outcome are unknown."""
     history = History()
     known: dict[int, Operation] = {}
     with path.open() as lines:

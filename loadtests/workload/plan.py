@@ -19,21 +19,21 @@ VISIT_TYPE = "quick"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Who books what: the size of the load."""
+    """The size of the load: patients, providers, rates and patience."""
 
     providers: int = 12
     patients: int = 24
     days: int = 5
     first_day: int = 2
-    """Days from now to the first bookable one."""
+    """Days from now to the first bookable day."""
     rate: float = 150.0
-    """Wishes a second, all patients together."""
+    """Operations per second, all patients together."""
     seed: int = 1
     prefix: str = "wrk"
     give_up_s: float = 60.0
-    """How long a wish is sent again before its outcome stays unknown."""
+    """Seconds for which an operation is retried before its outcome stays unknown."""
     timeout_s: float = 12.0
-    """How long one attempt waits for its answer."""
+    """Seconds that one attempt waits for its answer."""
 
     def provider(self, number: int) -> str:
         """The id of a provider."""
@@ -55,7 +55,7 @@ class Plan:
 
 
 async def register(url: str, plan: Plan, admin: str) -> None:
-    """Providers who are open all day with visits of five minutes; safe to repeat."""
+    """Register providers open all day with five-minute visits; safe to repeat."""
     client = HttpClient(url, 8)
     all_day = dict.fromkeys(WEEK, hours("00:00", "24:00"))
     rules = opening_rules(VISIT_TYPE, SLOT_MINUTES, all_day)

@@ -1,4 +1,4 @@
-"""Registering a provider with opening hours, as every load and benchmark needs it."""
+"""Registers a provider with opening hours, for all loads and benchmarks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Hours = Sequence[Mapping[str, str]]
 
 
 class ProviderRefused(Exception):
-    """The server did not take a provider or its rules."""
+    """The server refused a provider or its rules."""
 
 
 def hours(opens: str, closes: str) -> Hours:
@@ -31,7 +31,7 @@ def opening_rules(
     exceptions: Mapping[str, Hours] | None = None,
     horizon_days: int = HORIZON_DAYS,
 ) -> dict[str, Any]:
-    """The body of ``PUT …/availability``: one place in UTC, one kind of visit.
+    """The body of ``PUT …/availability``: one place in UTC, one visit type.
 
     Visits begin at multiples of ``minutes`` and can be booked without notice.
     ``weekly`` is by weekday, ``exceptions`` by date.

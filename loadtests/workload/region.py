@@ -1,4 +1,4 @@
-"""The region a load meets: its clinics and providers, and who may speak for whom."""
+"""The clinics and providers of a server under load, and tokens for its users."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from loadtests.wire.http_client import HttpClient
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider, with the shortest of their visit types."""
+    """One provider, with its shortest visit type."""
 
     provider_id: str
     clinic_id: str
@@ -38,7 +38,7 @@ class Region:
             self.clinics.setdefault(provider.clinic_id, []).append(provider)
 
     def homes(self, places: Iterable[str]) -> dict[str, str]:
-        """Each place's clinic: busy places first, to the least loaded clinic."""
+        """A clinic for each place: busy places first, to the least loaded clinic."""
         load = dict.fromkeys(sorted(self.clinics), 0.0)
         home: dict[str, str] = {}
         for place, visits in sorted(
@@ -51,7 +51,7 @@ class Region:
 
 
 class RegionUnusable(Exception):
-    """The server has no provider who can be booked."""
+    """The server has no bookable provider."""
 
 
 async def discover(client: HttpClient) -> Region:
@@ -86,7 +86,7 @@ async def discover(client: HttpClient) -> Region:
 
 
 def slotcast_command() -> str:
-    """Where the ``slotcast`` command is: beside this Python, or on the path."""
+    """Path of the ``slotcast`` command: beside this Python, or on PATH."""
     beside = Path(sys.executable).with_name("slotcast")
     found = str(beside) if beside.exists() else shutil.which("slotcast")
     if not found:
@@ -95,7 +95,7 @@ def slotcast_command() -> str:
 
 
 async def run_slotcast(*arguments: str, stdin: str = "") -> tuple[int, str]:
-    """Run the command; its exit status and what it printed."""
+    """Run the ``slotcast`` command; its exit status and output."""
     process = await asyncio.create_subprocess_exec(
         slotcast_command(),
         *arguments,

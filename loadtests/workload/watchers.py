@@ -1,4 +1,4 @@
-"""Watchers beside a replay: one view per provider and week, kept by deltas alone."""
+"""Watchers during a replay: one view per provider and week, updated by deltas."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETTLE_S = 20.0
 
 
 class Watch:
-    """Live sockets on every provider's weeks of the replay; an async context."""
+    """Live sockets on every provider's weeks of the replay; use with ``async with``."""
 
     def __init__(
         self, url: str, region: Region, days: Sequence[date], *, enabled: bool
@@ -53,7 +53,7 @@ class Watch:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def counts(self) -> dict[str, int]:
-        """What the watchers saw."""
+        """The watchers' counts."""
         if not self.enabled:
             return {}
         return {
@@ -67,7 +67,7 @@ class Watch:
         }
 
     async def differences(self, client: HttpClient) -> int:
-        """Topics whose view differs from a fresh read, after a time to settle."""
+        """Topics whose view still differs from a fresh read after some retries."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + SETTLE_S
         while True:
@@ -81,7 +81,7 @@ class Watch:
 
 
 async def fresh(client: HttpClient, topic: str) -> dict[str, str]:
-    """The slots of a topic as REST shows them now."""
+    """The slots of a topic as REST returns them now."""
     _, provider, visit_type, week = topic.split("/")
     year, number = week.split("-W")
     first = date.fromisocalendar(int(year), int(number), 1)

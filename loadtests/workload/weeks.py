@@ -1,4 +1,4 @@
-"""ISO weeks as topics spell them."""
+"""ISO weeks in the format of topics."""
 
 from __future__ import annotations
 

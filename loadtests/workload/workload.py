@@ -1,11 +1,11 @@
-"""Patients who book, hold and confirm, cancel and move, and watchers beside them.
+"""Patients that book, hold and confirm, cancel and move, with watchers meanwhile.
 
     python -m loadtests.workload --url http://127.0.0.1:8000 [--url …] --seconds 60
 
-Every wish has an idempotency key and is sent again, to another gateway if need be,
-until it is answered; a share of answered wishes is sent once more and must hear the
-same. A quarter of the wishes go for few slots that many want. All of it becomes a
-history that a checker can judge; nothing here knows the server's code.
+Every operation has an idempotency key and is retried, if necessary at another gateway,
+until it is answered; a share of answered operations is repeated and must get the same
+answer. A quarter of the operations compete for a few slots. Everything is recorded in a
+history that a checker judges; nothing here imports the server's code.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from loadtests.workload.region import tokens
 from loadtests.workload.weeks import iso_week
 
 AGAIN = (425, 429, 502, 503, 504)
-"""Statuses after which a request is repeated: nothing happened, or it is unknown."""
+"""Statuses that are retried: nothing happened, or the outcome is unknown."""
 SEND_AGAIN = 0.03
-"""Share of answered wishes that are sent once more."""
+"""Share of answered operations that are repeated."""
 CONTESTED = 0.25
 CONTESTED_SLOTS = 6
 CONTESTED_FOR = 400
-"""Wishes after which other slots are the ones that many want."""
+"""Operations after which the contended slots change."""
 OWN_MAX = 4
-"""Bookings that a patient keeps; with more they rather cancel."""
+"""Bookings that a patient keeps; with more, the patient cancels."""
 
 
 @dataclass(slots=True)
 class Own:
-    """A booking that a patient has."""
+    """A patient's booking."""
 
     booking_id: str
     provider: str
@@ -54,7 +54,7 @@ class Own:
 
 @dataclass(slots=True)
 class Patient:
-    """One person: what they have, and which gateway they talk to."""
+    """One patient: holds and bookings, and the gateway in use."""
 
     name: str
     token: str
@@ -65,7 +65,7 @@ class Patient:
 
 
 class Gateways:
-    """Ways in: one client for each; who loses one takes the next."""
+    """A client for each gateway; a patient that loses one takes the next."""
 
     def __init__(self, urls: Sequence[str], connections: int, timeout_s: float) -> None:
         self.urls = list(urls)
@@ -78,7 +78,7 @@ class Gateways:
 
 
 class Workload:
-    """The patients of a plan, against one or many gateways."""
+    """The patients of a plan, against one or several gateways."""
 
     def __init__(
         self,
@@ -125,16 +125,16 @@ class Workload:
         ]
 
     def stop(self) -> None:
-        """Wish for nothing more; what was asked is seen through."""
+        """Start no new operations; those in flight are finished."""
         self._stop.set()
 
     def give_up(self) -> None:
-        """Besides, ask for nothing again: what is open stays unknown."""
+        """Also stop retries: open operations stay unknown."""
         self._stop.set()
         self._hurry.set()
 
     async def run(self) -> None:
-        """Until stopped."""
+        """Run until stopped."""
         async with asyncio.TaskGroup() as group:
             for patient in self._patients:
                 group.create_task(self._live(patient))
@@ -155,7 +155,7 @@ class Workload:
         except TimeoutError:
             return
 
-    # --- what a patient may want ------------------------------------------------------
+    # --- operations -------------------------------------------------------------------
 
     async def _wish(self, patient: Patient) -> None:
         dice = patient.dice.random()
@@ -171,7 +171,7 @@ class Workload:
             await self._hold_and_confirm(patient)
 
     def _slot(self, patient: Patient) -> tuple[str, str]:
-        """Provider and start: any, or one of the few that many want just now."""
+        """Provider and start: random, or one of the contended slots."""
         dice = patient.dice
         if dice.random() < CONTESTED:
             turn = len(self.history.operations) // CONTESTED_FOR
@@ -206,7 +206,7 @@ class Workload:
         if not await self._ask(patient, held, "/v1/holds", wish):
             return
         if patient.dice.random() < 0.1:
-            return  # walks away: the hold ends by itself
+            return  # the patient leaves; the hold expires
         hold = str(held.answer["hold_id"])
         operation = self._operation(patient, "confirm", provider, start, hold)
         if await self._ask(patient, operation, "/v1/bookings", {"hold_id": hold}):
@@ -236,14 +236,14 @@ class Workload:
         if await self._ask(patient, operation, path, {"start": start}):
             own.start = start
         elif operation.outcome == INFO:
-            patient.bookings.remove(own)  # its state is unknown
+            patient.bookings.remove(own)  # its state is now unknown
 
-    # --- asking until there is an answer ----------------------------------------------
+    # --- retries until there is an answer ---------------------------------------------
 
     async def _ask(
         self, patient: Patient, operation: Operation, path: str, body: Any
     ) -> bool:
-        """Whether it happened. The operation is ended in the history."""
+        """Whether the operation succeeded. Its outcome is recorded in the history."""
         answer = await self._until_answered(patient, operation, path, body)
         now = time.monotonic()
         if answer is None:
@@ -267,7 +267,7 @@ class Workload:
     async def _once_more(
         self, patient: Patient, operation: Operation, path: str, body: Any
     ) -> None:
-        """The same key must hear the same answer, whatever happened since."""
+        """Repeat a key: the answer must be the same, whatever happened since."""
         again = await self._until_answered(patient, operation, path, body)
         if again is not None and (again.status, _lasting(again.json())) != (
             operation.status,
@@ -327,20 +327,20 @@ class Watchers:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, patience_s: float = 60) -> None:
-        """Connect, and wait until each has seen every topic."""
+        """Connect, and wait until each socket has seen every topic."""
         self._tasks = [asyncio.ensure_future(one.run()) for one in self.watchers]
         for one in self.watchers:
             await asyncio.wait_for(one.ready(), patience_s)
 
     async def stop(self) -> None:
-        """Hang up."""
+        """Close all sockets."""
         for one in self.watchers:
             one.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def reconnects(self) -> int:
-        """How often a socket had to be opened again."""
+        """How often a socket was reopened."""
         return sum(one.watched.reconnects for one in self.watchers)
 
     @property
@@ -374,14 +374,14 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _lasting(answer: Any) -> Any:
-    """An answer without what only says how much time is left."""
+    """An answer without its field for the remaining time."""
     if not isinstance(answer, dict):
         return answer
     return {name: value for name, value in answer.items() if name != "expires_in_ms"}
 
 
 def main() -> int:
-    """Run a workload; 1 if it heard what no fault excuses."""
+    """Run a workload; 1 if the history has defects that no fault excuses."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", action="append", required=True, help="a gateway")
     parser.add_argument("--data", default="", help="the data folder, for tokens")
