@@ -1,11 +1,11 @@
-"""Letting go of the claim rows of visits long past, a little at a time.
+"""Deletes the claim rows of visits long past, a little at a time.
 
-Claims detect that a slot was given twice. The past cannot be booked, so those of visits
-that were over long before the newest projected event can detect nothing any more; but
-they are most of the read model's rows. Time is what the projection has seen, not a
-clock's: while it is behind, nothing that it may still collide with is let go.
+Claims detect that a slot was given twice. The past cannot be booked, so the claims of
+visits that ended long before the newest projected event detect nothing any more, yet
+they are most of the read model's rows. The time is that of the newest projected event,
+not a clock's: a projection that is behind deletes no claim that it may still need.
 
-``slotcast verify`` knows of this: it misses no claim that is older than ``KEEP_MS``.
+``slotcast verify`` therefore does not expect claims that are older than ``KEEP_MS``.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ log = logging.getLogger(__name__)
 KEEP_MS = 30 * 24 * 3_600_000
 """How long after a visit its claims are kept."""
 EVERY_S = 5.0
-"""Pause between two steps; over ten thousand providers a round takes a quarter hour."""
+"""Pause between two steps; a round over 10,000 providers takes a quarter of an hour."""
 PROVIDERS_PER_STEP = 50
 CELLS_PER_STEP = 2_016
-"""Of one provider: a week of five-minute cells."""
+"""Most rows of one provider in a step: a week of five-minute cells."""
 
 
 def oldest_kept(newest_at: int, cell_minutes: int) -> int:
-    """The first cell whose claims are kept when an event of ``newest_at`` is known."""
+    """The first cell whose claims are kept; ``newest_at`` is the newest event's."""
     return (newest_at - KEEP_MS) // 60_000 // cell_minutes
 
 
 class ClaimPurge:
-    """One purge of one read model, on an engine that writes."""
+    """The purge of one read model, on an engine that writes."""
 
     def __init__(self, engine: AsyncEngine, cell_minutes: int) -> None:
         self._engine = engine
@@ -47,7 +47,7 @@ class ClaimPurge:
         self._after = ""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Purge now and then, until told to stop."""
+        """Purge step by step until ``stop`` is set."""
         while not stop.is_set():
             try:
                 async with asyncio.timeout(EVERY_S):
@@ -59,10 +59,10 @@ class ClaimPurge:
         try:
             await self.step()
         except (DBAPIError, OSError, PoolTimeout) as error:
-            log.info("no old claims are let go just now: %s", reason_of(error))
+            log.info("old claims are not purged for now: %s", reason_of(error))
 
     async def step(self) -> int:
-        """Let go of some old claims of the next providers; how many rows that were."""
+        """Delete some old claims of the next providers; the number of rows."""
         who = t.provider.c
         query = (
             select(who.provider_id, who.shard)
@@ -86,7 +86,7 @@ class ClaimPurge:
     async def _kept_from(
         self, connection: AsyncConnection, shards: set[str]
     ) -> Mapping[str, int]:
-        """By shard, the first cell that is kept."""
+        """Shard → the first cell that is kept."""
         told = t.appointment_history.c
         kept: dict[str, int] = {}
         for shard in shards:

@@ -13,7 +13,7 @@ from persistence.readmodel.projection.store import Offset, ProjectionStore
 
 
 async def lag(journal: Journal, store: ProjectionStore) -> list[ShardLag]:
-    """How far every shard's projection is behind its journal, in events and time."""
+    """How far each shard's projection is behind its journal, in events and time."""
     offsets = await store.shard_offsets()
     lags: list[ShardLag] = []
     shards = sorted(set(await journal.shards()) | set(offsets))
@@ -40,4 +40,4 @@ async def _first(journal: Journal, shard: ShardId, after: int) -> Sequence[Recor
     try:
         return await journal.read(shard, after, 1)
     except JournalCorrupt:
-        return ()  # trimmed away: the projector says so, and loudly
+        return ()  # trimmed: the projector reports that as an error

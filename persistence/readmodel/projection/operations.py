@@ -1,7 +1,7 @@
-"""What the projection can do to the read model: one small value per kind of change.
+"""The operations of the projection on the read model: a value per kind of change.
 
-Carried out one after another, in journal order, they are right by themselves;
-persistence/readmodel/projection/plan.py says which may be carried out together.
+Executed one by one, in journal order, they are correct by themselves; plan.py decides
+which may be executed together.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class PutAppointment(Struct, frozen=True, gc=False):
 
 
 class ChangeAppointment(Struct, frozen=True, gc=False):
-    """A booking that must be there changes; only what ``changes`` names."""
+    """Change the fields in ``changes`` of a booking that must exist."""
 
     booking_id: BookingId
     seq: int
@@ -85,7 +85,7 @@ class ChangeAppointment(Struct, frozen=True, gc=False):
 
 
 class AddClaims(Struct, frozen=True, gc=False):
-    """A booking takes cells ``first`` to ``last`` (excluded) of a provider's time."""
+    """A booking claims the cells ``first`` to ``last`` (excluded) of a provider."""
 
     provider_id: ProviderId
     booking_id: BookingId
@@ -95,17 +95,17 @@ class AddClaims(Struct, frozen=True, gc=False):
 
 
 class DropClaims(Struct, frozen=True, gc=False):
-    """A booking gives back all its cells."""
+    """A booking releases all its cells."""
 
     provider_id: ProviderId
     booking_id: BookingId
 
 
 class TakeBookings(Struct, frozen=True):
-    """A provider's bookings are this shard's from now on; missing ones are put.
+    """A provider's bookings belong to this shard from now on; inserts missing ones.
 
-    ``replaces``: those that are there are replaced, for they may be older. Alone in its
-    batch, but for the rows of providers.
+    ``replaces``: existing rows are replaced, since they may be older. Only operations
+    on providers may be in the same batch.
     """
 
     provider_id: ProviderId
@@ -117,7 +117,7 @@ class TakeBookings(Struct, frozen=True):
 
 
 class AddHistory(Struct, frozen=True, gc=False):
-    """One event of a booking. ``start`` and ``end`` are given where it set them."""
+    """One event of a booking. ``start`` and ``end`` are given if the event set them."""
 
     seq: int
     epoch: int
@@ -133,7 +133,7 @@ class AddHistory(Struct, frozen=True, gc=False):
 
 
 class AddOutbox(Struct, frozen=True, gc=False):
-    """A notice to send. ``event_id`` and ``kind`` name it for ever.
+    """A notice to send, identified by ``event_id`` and ``kind`` for ever.
 
     An event with several notices numbers them behind its own id: ``s0000-7.2``.
     """
@@ -146,7 +146,7 @@ class AddOutbox(Struct, frozen=True, gc=False):
 
 
 class Park(Struct, frozen=True, gc=False):
-    """An event that the read model cannot take: kept aside for a person."""
+    """An event that does not fit the read model: kept aside for an operator."""
 
     seq: int
     provider_id: str

@@ -1,9 +1,9 @@
-"""The projection, pure: what an event changes in the read model, as operations.
+"""The projection, pure: the operations that an event causes on the read model.
 
 Rule 1: the same records give the same operations; nothing here reads a clock, a row
         or a setting other than the site's cell.
 Rule 2: only bookings claim cells. Holds end within minutes and are not projected.
-Rule 3: notices carry ids, never a reason for a visit or any other words of a person.
+Rule 3: notices carry ids, never a reason for a visit or other text of a person.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from persistence.readmodel.projection.operations import (
 
 CELL_MINUTES = Policy().cell_minutes
 _BOOKING = "bkg_"
-"""How ids of bookings begin."""
+"""Prefix of booking ids."""
 OUTBOX_VERSION = 1
 """Version of a notice's payload; a sender refuses one that it does not know."""
 
 
 def event_id(shard: ShardId, seq: int) -> str:
-    """The name of the event at this place, for receivers that must see it once."""
+    """The id of the event at this position, by which receivers drop duplicates."""
     return f"{shard}-{seq}"
 
 
@@ -105,7 +105,7 @@ def _availability(shard: ShardId, record: Record, cell: int) -> Sequence[Operati
 
 
 def _marks(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
-    """Visits that lost their ground, or have it again; holds have no rows.
+    """Visits that became stranded, or stopped being so; holds have no rows.
 
     Each has a notice of its own, so that each patient is notified once.
     """
@@ -239,7 +239,7 @@ def calendar_operations(
     *,
     replaces: bool = False,
 ) -> list[Operation]:
-    """The rows of a calendar that came to a shard whole; see ``TakeBookings``."""
+    """The rows of a calendar that was moved to a shard; see ``TakeBookings``."""
     provider_id = kept.provider_id
     operations = profile_operations(kept, seq)
     bookings = tuple(

@@ -1,4 +1,4 @@
-"""A batch of operations, sorted into few statements with the same effect. Pure."""
+"""A batch of operations, merged into few statements with the same effect. Pure."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from persistence.readmodel.projection.operations import (
 
 
 class ClaimPhase(Struct):
-    """Releases, then claims, that may be carried out as two statements."""
+    """Releases, then claims, which may be executed as two statements."""
 
     drops: list[DropClaims] = []
     adds: list[AddClaims] = []
 
 
 class Plan:
-    """Operations of one batch, sorted into few statements with the same effect.
+    """Operations of one batch, merged into few statements with the same effect.
 
     Rows of different tables do not touch each other, so only two orders matter.
     Changes of a booking are folded into its new row, or into one change. Claims keep
-    the order of their provider: a release and a claim of the same cell change places
-    neither way, or the detector would cry wolf, or sleep. Other providers' claims
-    share the same phases.
+    the order within their provider: if a release and a claim of the same cell changed
+    places, the detector would report a false collision or miss a real one. Claims of
+    different providers share the same phases.
     """
 
     def __init__(self, operations: Iterable[Operation]) -> None:

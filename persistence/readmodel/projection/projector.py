@@ -2,10 +2,10 @@
 
 Exactly once: the rows of a batch and the new offset are one transaction, and the
 offset moves only from where this projector read it. Killed between any two steps it
-starts again where the store says. An event that does not fit is parked, one alarm
-each, and everything after it goes on; no event is ever left out in silence.
+starts again at the stored offset. An event that does not fit is parked with an alarm,
+and the events after it are projected; no event is skipped silently.
 
-One file because every step relies on what the others do with the offsets.
+One file because all steps share the rules for moving offsets.
 """
 
 from __future__ import annotations
@@ -43,24 +43,24 @@ from persistence.readmodel.projection.store import (
 log = logging.getLogger(__name__)
 
 BATCH_MAX = 1_000
-"""Records in one transaction: quick, and the lock on the tables is brief."""
+"""Records in one transaction: few enough that tables are locked only briefly."""
 MOVES_MAX = 3
-"""Tries in one step when others move the offset meanwhile."""
+"""Attempts in one step while other projectors move the offset."""
 GATHER_LEAST_S, GATHER_MOST_S = 0.03, 0.1
 """Pause after a round that found little, doubled while rounds find something: a
 transaction for one event costs as much as one for fifty, and takes the processor from
-those who answer. The first event after a rest does not wait."""
+the gateways. The first event after a rest does not wait."""
 BACK_OFF_LEAST_S, BACK_OFF_MOST_S = 0.1, 5.0
-"""Pause after the store or the journal did not answer; doubles."""
+"""Pause in seconds after the store or the journal did not answer; doubles."""
 JITTER = 0.5
-"""Part of that pause which is left to chance, so that projectors do not come back to
-a server in step."""
+"""Random part of that pause, so that projectors do not return to a server at the same
+time."""
 STATUS_EVERY_MS = 60_000
-"""How often a shard that is refused is complained about again."""
+"""Seconds between two log lines about the same refused shard."""
 
 
 Chance = Callable[[], float]
-"""A number from 0 to 1 (excluded) by chance."""
+"""A random number from 0 to 1 (excluded)."""
 
 
 def _chance() -> float:
@@ -70,11 +70,10 @@ def _chance() -> float:
 class Projector:
     """Projects all shards of one journal into one store.
 
-    One transaction takes the records of as many shards as ``batch_max`` allows: what a
-    transaction costs is mostly that it is begun and committed at all. ``lanes``: how
-    many transactions are under way at one time, each with shards of its own. Memory is
-    bounded by ``lanes`` times twice ``batch_max`` records: what waits, waits in the
-    journal.
+    One transaction takes the records of as many shards as ``batch_max`` allows, since
+    most of a transaction's cost is its begin and commit. ``lanes`` is the number of
+    concurrent transactions, each with shards of its own. Memory is bounded by ``lanes``
+    times twice ``batch_max`` records; the rest waits in the journal.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class Projector:
     ) -> None:
         self._journal = journal
         self.wakeups: Wakeups | None = None
-        """Rung after notices were written; None: who sends them polls."""
+        """Notified after notices were written; None: their sender polls."""
         self._store = store
         self._clock = clock
         self._batch_max = batch_max
@@ -97,21 +96,21 @@ class Projector:
         self._lanes = lanes
         self._offsets: dict[ShardId, Offset] = {}
         self._ends: dict[ShardId, int] = {}
-        """Where journals ended when this round began; what came since waits a round."""
+        """Ends of the journals when this round began; later records wait a round."""
         self._complained: dict[ShardId, tuple[str, int]] = {}
         self.refused: dict[ShardId, str] = {}
-        """Shards that cannot be projected, and why; the others go on."""
+        """Shards that cannot be projected, with the reason; the others continue."""
         self.parked: Counter[ParkKind] = Counter()
         """Events that this projector parked since it started."""
         self.projected = 0
         """Records projected since it started, those without rows included."""
 
     async def step(self) -> int:
-        """One batch of every shard; how many records that were.
+        """Project one batch of every shard; the number of records.
 
         Raises:
-            StoreUnavailable: try again later; offsets are read again then.
-            Unavailable: the journal does not answer; try again later.
+            StoreUnavailable: retry later; offsets are then read again.
+            Unavailable: the journal does not answer; retry later.
         """
         waiting = deque(await self._journal.shards())
         self._ends = await ends_of(self._journal, waiting)
@@ -128,7 +127,7 @@ class Projector:
     ) -> int:
         count = min(self._lanes, len(waiting))
         lanes = (self._lane(waiting, gathering) for _ in range(count))
-        # All lanes come to their end, also when one fails: nothing goes on unseen.
+        # Wait for all lanes, also when one fails: none may continue in the background.
         ends = await asyncio.gather(*lanes, return_exceptions=True)
         for end in ends:
             if isinstance(end, BaseException):
@@ -141,20 +140,20 @@ class Projector:
         done = 0
         try:
             while waiting:
-                # One lane gathers at a time: few records make one transaction, not
-                # as many as there are lanes.
+                # One lane gathers at a time, so that few records become one
+                # transaction, not as many as there are lanes.
                 async with gathering:
                     group = await self._gather(waiting)
                 done += await self._write(group)
         except StoreUnavailable:
-            # It may have committed, failed over or been restored: ask it again.
+            # The store may have committed, failed over or been restored: read it again.
             self._offsets.clear()
             waiting.clear()
             raise
         return done
 
     async def _gather(self, waiting: deque[ShardId]) -> list[_Ready]:
-        """What the next shards have to be projected, up to about ``batch_max``."""
+        """The pending records of the next shards, up to about ``batch_max``."""
         group: list[_Ready] = []
         room = self._batch_max
         while waiting and room > 0:
@@ -170,7 +169,7 @@ class Projector:
         return group
 
     async def _write(self, group: list[_Ready]) -> int:
-        """Project these together if they fit, and each by itself if not."""
+        """Project these shards together if they fit, else one by one."""
         if len(group) > 1:
             done = await self._together(group)
             if done:
@@ -184,7 +183,7 @@ class Projector:
         return done
 
     async def _together(self, group: list[_Ready]) -> int:
-        """Project them in one transaction; 0: nothing was done."""
+        """Project these shards in one transaction; 0: nothing was done."""
         batches: list[ShardAdvance] = []
         for one in group:
             operations = self._all_operations(one.shard, one.records)
@@ -222,7 +221,7 @@ class Projector:
                 gather = min(gather * 2, GATHER_MOST_S)
 
     def _reached(self) -> dict[ShardId, int]:
-        """Where the shards stand whose journal can be followed."""
+        """Offsets of the shards whose journal can be followed."""
         return {
             shard: offset.seq
             for shard, offset in self._offsets.items()
@@ -241,19 +240,20 @@ class Projector:
         return 0
 
     async def _waiting(self, shard: ShardId) -> tuple[Offset, Sequence[Record]]:
-        """The records to project next, and after which offset.
+        """The records to project next, and the offset that they follow.
 
-        None also if they cannot be projected. The offset is not looked up again
-        later: another lane that fails makes all of them be forgotten.
+        None if there are none or they cannot be projected. The offset is returned
+        because it cannot be looked up later: another lane that fails clears all
+        offsets.
         """
         offset = self._offsets.get(shard)
         if offset is None:
             offset = self._offsets[shard] = await self._store.offset(shard)
         last = self._ends.get(shard)
-        if last is None or last < offset.seq:  # the offset may be the newer news
+        if last is None or last < offset.seq:  # the offset may be newer than ``last``
             last = await self._journal.last_seq(shard)
         if last < offset.seq:
-            # The offset may be the older news: another projector, or a rebuild.
+            # The offset may be out of date: another projector or a rebuild moved it.
             offset = self._offsets[shard] = await self._store.offset(shard)
         if not self._follows(shard, offset, last) or last == offset.seq:
             return offset, ()
@@ -265,7 +265,7 @@ class Projector:
         return offset, records if there else ()
 
     async def _have_left(self, needed: dict[ShardId, int]) -> bool:
-        """Whether calendars that come are projected as far as where they left."""
+        """Whether arriving calendars are projected up to their departure."""
         if not needed:
             return True
         here = set(await self._journal.shards())
@@ -338,7 +338,7 @@ class Projector:
     def _all_operations(
         self, shard: ShardId, records: Sequence[Record]
     ) -> list[Operation] | None:
-        """What these records do; None if one of them has to be parked."""
+        """The operations of these records; None if one of them has to be parked."""
         operations: list[Operation] = []
         for record in records:
             outcome = self._operations(shard, record)
@@ -355,7 +355,7 @@ class Projector:
         except Poison as error:
             return Mismatch(ParkKind.POISON, str(error))
         except Exception as error:
-            # Whatever it is, one event must not stop the projection of all others.
+            # Whatever the defect, one event must not stop the projection of all others.
             log.exception("projecting record %s of %s failed", record.seq, shard)
             return Mismatch(ParkKind.POISON, f"{type(error).__name__}: {error}")
 
@@ -393,7 +393,7 @@ class Projector:
         park = parked(record, outcome.kind, outcome.reason, outcome.other_booking_id)
         stored = await self._store.apply(shard, prev.seq, reached, [park])
         if isinstance(stored, Mismatch):
-            # Going on would lose the event: stop here and be heard.
+            # Continuing would lose the event: stop here with an error.
             raise StoreUnavailable(f"cannot park seq {record.seq}: {stored.reason}")
         if isinstance(stored, Committed):
             self._alarm(shard, record, outcome)
@@ -413,7 +413,7 @@ class Projector:
 
 
 class _Ready(Struct, frozen=True):
-    """A shard's records that can be projected, and the offset that they follow."""
+    """A shard's records to project, and the offset that they follow."""
 
     shard: ShardId
     offset: Offset

@@ -1,8 +1,9 @@
-"""How a projector that has caught up rests: until its journal has news, or a while.
+"""The pauses of a projector that has caught up: until new records, or a while.
 
-A journal that can tell of news (files, Redis) wakes it within a millisecond and costs
-nothing meanwhile; any other is polled, ever more rarely. A wake-up that was followed by
-no work (a shard that cannot be projected) counts for nothing: the next rest is a pause.
+A journal that reports new records (files, Redis) wakes it within a millisecond and
+costs nothing meanwhile; any other is polled at growing intervals. After a wake-up
+without work (a shard that cannot be projected) the next rest is a pause, so that it
+does not spin.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from actors.domain.ids import ShardId
 from actors.ports import Journal
 
 POLL_LEAST_S, POLL_MOST_S = 0.005, 0.1
-"""Pause after a round that found nothing; doubles while nothing comes."""
+"""Pause in seconds after a round that found nothing; doubles while idle."""
 NEWS_S = 1.0
-"""The longest wait for news: new shards are found after it."""
+"""The longest wait in seconds; new shards are discovered after it."""
 
 
 @runtime_checkable
 class TellsNews(Protocol):
-    """A journal that knows when something was appended."""
+    """A journal that can wait for new records."""
 
     async def wait_for_news(
         self, positions: Mapping[ShardId, int], timeout_s: float
     ) -> frozenset[ShardId]:
-        """The shards with something after these seqs; waits for one."""
+        """The shards with records after these seqs; waits until there is one."""
         ...
 
 
@@ -40,12 +41,12 @@ class Rest:
         self._rang = False
 
     def worked(self) -> None:
-        """The last round found something."""
+        """Note that the last round found records."""
         self._poll_s = POLL_LEAST_S
         self._rang = False
 
     async def pause(self, stop: asyncio.Event, reached: Mapping[ShardId, int]) -> None:
-        """Rest until there is something to do, until ``stop``, or a while.
+        """Rest until there are new records, until ``stop``, or for a while.
 
         Raises:
             Unavailable: the journal does not answer.
@@ -60,7 +61,7 @@ class Rest:
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait, but not longer than until ``stop``."""
+    """Wait for the coroutine, but end at once when ``stop`` is set."""
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()

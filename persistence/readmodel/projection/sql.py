@@ -1,9 +1,9 @@
 """The projection store on SQL: rows, notices and offset in one transaction.
 
-The transaction's first statement moves the offset, and only if it stands where the
-projector thinks: of two projectors one wins and the other's transaction is undone.
-Then no row needs a guard of its own, and every row is a plain INSERT, UPDATE or
-DELETE: with "ON DUPLICATE KEY UPDATE" or REPLACE a booking can vanish on a table that
+The transaction's first statement moves the offset, and only if it is where the
+projector expects it: of two projectors one wins and the other's transaction is rolled
+back. So no row needs a guard of its own, and every row is a plain INSERT, UPDATE or
+DELETE: with "ON DUPLICATE KEY UPDATE" or REPLACE a booking can vanish from a table that
 has a second unique key.
 """
 
@@ -50,15 +50,15 @@ from persistence.sql.statements import many
 
 
 class _OffsetMoved(Exception):
-    """The offset is not where the caller thought: undo everything."""
+    """The offset is not where the caller expected it: roll back."""
 
 
 class _Collision(Exception):
-    """Two shards inserted one clinic at the same time: the second finds it there."""
+    """Two shards inserted the same clinic at the same time; a retry finds the row."""
 
 
 COLLISIONS_MAX = 3
-"""Tries again after such a collision."""
+"""Attempts after such collisions."""
 
 T = TypeVar("T")
 
@@ -69,14 +69,14 @@ class SqlProjectionStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self.lanes = lanes(engine)
-        """How many shards a projector may write at one time."""
+        """How many transactions a projector may run concurrently."""
 
     async def offset(self, shard: ShardId) -> Offset:
-        """Where the shard's projection stands."""
+        """The shard's offset."""
         return (await self.shard_offsets()).get(shard, Offset())
 
     async def shard_offsets(self) -> Mapping[ShardId, Offset]:
-        """Where all projections stand."""
+        """The offsets of all shards."""
         return await self._do(_offsets)
 
     async def apply(
@@ -86,7 +86,7 @@ class SqlProjectionStore:
         offset: Offset,
         operations: Sequence[Operation],
     ) -> Outcome:
-        """Carry out operations and move the offset; see the port."""
+        """Execute operations and move the offset; see the port."""
         try:
             plan = Plan(operations)
         except Poison as error:
@@ -108,11 +108,11 @@ class SqlProjectionStore:
             ]
             await self._do(partial(_write_all, batches=planned))
         except (Poison, _OffsetMoved, BookingsMissing, StatementError, UnicodeError):
-            return False  # by itself, each batch says which of these it is
+            return False  # applied alone, each batch reports its own outcome
         return True
 
     async def parked(self) -> Mapping[ParkKind, int]:
-        """How many events are kept aside, by reason."""
+        """Number of parked events by reason."""
         return await self._do(_parked)
 
     async def _apply(self, batch: _Planned, *, last: bool = False) -> Outcome:
@@ -129,7 +129,7 @@ class SqlProjectionStore:
                     ParkKind.CLAIM, f"its time is claimed by {other}", other
                 )
             if batch.plan.clinics and not last:
-                # Another shard may have registered a clinic of ours meanwhile.
+                # Another shard may have registered the same clinic meanwhile.
                 raise _Collision from error
             return Mismatch(ParkKind.POISON, reason_of(error))
         except (StatementError, UnicodeError) as error:
@@ -137,16 +137,16 @@ class SqlProjectionStore:
         return Committed(batch.offset)
 
     async def close(self) -> None:
-        """Nothing: the engine is its owner's."""
+        """Does nothing: the engine belongs to the caller."""
 
     async def _do(self, work: Callable[[Connection], T]) -> T:
-        """Do it in one transaction."""
+        """Run the batches in one transaction."""
         async with available(), self._engine.begin() as connection:
             return await connection.run_sync(work)
 
 
 class _Planned(Struct, frozen=True):
-    """A batch that is ready to be written."""
+    """A batch with its plan, ready to be written."""
 
     shard: ShardId
     prev_seq: int
@@ -167,7 +167,7 @@ def _parked(connection: Connection) -> dict[ParkKind, int]:
 
 
 def _holder(connection: Connection, plan: Plan) -> str:
-    """The booking that already has a cell of this plan's claims, or ""."""
+    """The booking that already has a cell of this plan's claims; "" if none."""
     claim = t.slot_claim.c
     for add in (add for phase in plan.claims for add in phase.adds):
         query = (
@@ -189,7 +189,7 @@ def _holder(connection: Connection, plan: Plan) -> str:
 
 @asynccontextmanager
 async def available() -> AsyncIterator[None]:
-    """Turn trouble of connection and server into StoreUnavailable."""
+    """Translate errors of connection and server into StoreUnavailable."""
     try:
         yield
     except DBAPIError as error:
@@ -223,7 +223,7 @@ def _move_offset(
 
 
 def _marks(text: str) -> dict[str, str]:
-    """A statement by the driver's way to write a parameter."""
+    """A statement for each parameter style of the drivers."""
     return {"qmark": text, "format": text.replace("?", "%s")}
 
 
@@ -235,9 +235,9 @@ _TELL = _marks("UPDATE projection_offset SET outbox_seq = ? WHERE shard = ?")
 
 
 def _must_be_in_force(connection: Connection, shard: ShardId) -> None:
-    """A projector that was there before a resharding does not project the past again.
+    """Refuse a projector of an old generation, which would project the past again.
 
-    The old shards' offsets are forgotten then; all they tell is in the rows already.
+    A resharding deletes the old shards' offsets; their events are in the rows already.
 
     Raises:
         StoreUnavailable: the read model follows newer journals.
@@ -254,8 +254,8 @@ def _must_be_in_force(connection: Connection, shard: ShardId) -> None:
 
 
 def _write_all(connection: Connection, batches: Sequence[_Planned]) -> None:
-    # The offsets first, and in one order: two projectors wait for each other there
-    # and nowhere else.
+    # The offsets first, and in one order, so that two projectors can wait for each
+    # other only there and never deadlock.
     for one in sorted(batches, key=lambda one: one.shard):
         _move_offset(connection, one.shard, one.prev_seq, one.offset)
     for one in batches:
@@ -288,7 +288,7 @@ def _write_outbox(
     connection: Connection, shard: ShardId, plan: Plan, offset: Offset
 ) -> None:
     style = connection.dialect.paramstyle
-    # Read here, not before: a rebuild may have set the offset back in the meantime.
+    # Read inside the transaction: a rebuild may have set the offset back before it.
     told = connection.exec_driver_sql(_TOLD[style], (shard,)).scalar() or 0
     rows = [
         (add.event_id, add.kind, _json(add.payload).decode(), add.at, add.at, 0)

@@ -1,10 +1,10 @@
-"""Bookings and their claims: many rows in few statements, on every dialect the same.
+"""Writes bookings and claims: many rows in few statements, on every dialect.
 
-A driver to a server sends many rows of an INSERT as one statement, but UPDATEs and
-DELETEs one by one, a round trip each. So claims go by lists of bookings there, and
-where many bookings change, their rows are read, deleted and inserted as they shall be.
-Only this transaction writes them: it has moved the offset of their shard, and holds it.
-SQLite has no round trips: one prepared statement for all rows is quickest.
+A driver for a server sends the rows of an INSERT as one statement, but UPDATEs and
+DELETEs one by one, a round trip each. So on servers claims are deleted by lists of
+bookings, and where many bookings change, their rows are read, deleted and inserted with
+the new values. No other transaction writes them: this one has locked the offset of
+their shard. SQLite has no round trips: one prepared statement for all rows is fastest.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ FEW = 4
 """Up to this many changes are faster one by one on a server."""
 
 _COLUMN_OF = {"start": "start_minute", "end": "end_minute"}
-"""Fields whose columns are named otherwise, since END is a word of SQL."""
+"""Fields whose columns have other names, since END is a keyword of SQL."""
 
 
 class BookingsMissing(Exception):
-    """Bookings that are to change are not there."""
+    """Bookings that are to change do not exist."""
 
     def __init__(self, count: int) -> None:
-        super().__init__(f"{count} booking(s) to change are not there")
+        super().__init__(f"{count} booking(s) to change do not exist")
 
 
 def fields_of(operation: Any) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def write_appointments(connection: Connection, shard: ShardId, plan: Plan) -> No
     """Insert the batch's new bookings and change older ones.
 
     Raises:
-        BookingsMissing: undo everything.
+        BookingsMissing: roll back.
     """
     rows = [appointment_row(shard, put) for put in plan.appointments.values()]
     changes = list(plan.changes.values())
@@ -75,7 +75,7 @@ def write_appointments(connection: Connection, shard: ShardId, plan: Plan) -> No
 def _taken_out(
     connection: Connection, changes: Sequence[ChangeAppointment]
 ) -> list[tuple[Any, ...]]:
-    """Delete the rows of these bookings; the rows as they shall be."""
+    """Delete the rows of these bookings; returns the changed rows for insertion."""
     booking_id = t.appointment.c.booking_id
     rows: dict[str, dict[str, Any]] = {}
     for some in portions([change.booking_id for change in changes]):
@@ -122,7 +122,7 @@ def _columns_of(change: ChangeAppointment) -> dict[str, Any]:
 
 
 def write_claims(connection: Connection, plan: Plan) -> None:
-    """Give back and claim cells, in the order of the plan."""
+    """Release and claim cells, in the order of the plan."""
     for phase in plan.claims:
         if phase.drops:
             _drop_claims(connection, phase.drops)
@@ -157,11 +157,11 @@ def insert_rows(
     rows: Sequence[tuple[Any, ...]],
     columns: tuple[str, ...] = (),
 ) -> None:
-    """Insert rows of plain values; what SQLAlchemy would do to each is spared.
+    """Insert rows of plain values without SQLAlchemy's processing of each value.
 
-    ``columns``: which, in the order of the table; without any, all of them. On the
-    servers a multi-row statement: the drivers join ``VALUES (%s, …)`` alone, without
-    any function or cast among them.
+    ``columns`` are in the order of the table; none: all of them. On servers this
+    becomes a multi-row statement: the drivers join only plain ``VALUES (%s, …)``,
+    without functions or casts.
     """
     many(connection, _insert_text(table, columns, connection.dialect), rows)
 
@@ -174,7 +174,7 @@ def _insert_text(table: Table, columns: tuple[str, ...], dialect: Dialect) -> st
 
 @lru_cache(maxsize=64)
 def _update_text(columns: tuple[str, ...], dialect: Dialect) -> str:
-    """Parameters: the columns' values in this order, then the booking's id."""
+    """An UPDATE with the columns' values in order, then the booking's id."""
     mark = "?" if dialect.paramstyle == "qmark" else "%s"
     sets = ", ".join(f"{t.appointment.c[name].name} = {mark}" for name in columns)
     return f"UPDATE appointment SET {sets} WHERE booking_id = {mark}"  # noqa: S608 - names of columns

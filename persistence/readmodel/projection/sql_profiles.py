@@ -1,4 +1,4 @@
-"""Providers, their visit types and clinics: rows that are replaced as a whole."""
+"""Writes providers, visit types and clinics, whose rows are replaced as a whole."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _write_visit_types(connection: Connection, puts: Sequence[PutVisitTypes]) ->
 def _write_clinics(connection: Connection, puts: Sequence[PutClinic]) -> None:
     known = clinic_rows(connection, [put.clinic.clinic_id for put in puts])
     new, changed = [], []
-    # In one order: shards that insert the same clinics do not wait for each other.
+    # Sorted, so that shards that insert the same clinics do not deadlock.
     for put in sorted(puts, key=lambda put: put.clinic.clinic_id):
         row = known.get(put.clinic.clinic_id)
         stamp = {"registered_at": put.at, "registered_by": put.provider_id}
@@ -121,11 +121,11 @@ def _write_clinics(connection: Connection, puts: Sequence[PutClinic]) -> None:
 def clinic_rows(
     connection: Connection, ids: Sequence[str]
 ) -> Mapping[ClinicId, RowMapping]:
-    """The rows of these clinics, those that exist, kept from others until the end.
+    """The existing rows of these clinics, locked until the transaction's end.
 
-    Shards share clinics: what is read here and written later must not be written by
-    another transaction in between. Locked in one order, so that two do not wait for
-    each other. (SQLite has one writer anyway.)
+    Shards share clinics: no other transaction may write a row between this read and the
+    later write. Locked in sorted order, so that two transactions do not deadlock.
+    (SQLite has one writer anyway.)
     """
     found: dict[ClinicId, RowMapping] = {}
     for some in portions(sorted(ids)):
@@ -143,7 +143,7 @@ def clinic_of(row: RowMapping) -> Clinic:
 
 
 Stamped = tuple[Clinic, dict[str, Any]]
-"""A clinic and where its row comes from."""
+"""A clinic, and the event that its row comes from."""
 
 
 def save_clinics(

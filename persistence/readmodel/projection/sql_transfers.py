@@ -1,8 +1,8 @@
-"""Calendars that move between shards, as the read model sees it.
+"""Calendars that move between shards, in the read model.
 
-A calendar's rows are there already when it comes to another shard: its first record
-there takes them over, and puts those that are missing. So it waits until the shard that
-the calendar left is projected that far, and stands apart from other records.
+A calendar's rows already exist when it comes to another shard: its first record there
+takes them over and inserts missing ones. So that record waits until the calendar's
+former shard is projected up to the move, and is projected apart from other records.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from persistence.readmodel.projection.sql_bookings import (
 from persistence.sql.statements import portions
 
 TOGETHER_BYTES = 256 * 1024
-"""Calendars that are taken over in one transaction: about a hundred quiet ones."""
+"""Bound on one transaction's transfers: about a hundred calendars with few bookings."""
 
 
 def portion(records: Sequence[Record]) -> Sequence[Record]:
-    """The records to project in one go: transfers only, or none of them."""
+    """The records to project together: transfers only, or no transfers."""
     room = TOGETHER_BYTES
     for place, record in enumerate(records):
         event = record.event
@@ -59,7 +59,7 @@ def origins(records: Sequence[Record]) -> dict[ShardId, int]:
 def take_over(
     connection: Connection, shard: ShardId, takes: Sequence[TakeBookings]
 ) -> None:
-    """Let rows be this shard's, and put those that are missing."""
+    """Assign rows to this shard, and insert missing ones."""
     for take in takes:
         mine = t.appointment.c.provider_id == take.provider_id
         if take.replaces:

@@ -1,9 +1,9 @@
-"""The projection store on SQLite, for the process that does nothing but project.
+"""The projection store on SQLite, for the projector process.
 
 Every transaction is one call on one thread that owns one connection: the driver is
-called directly, and the event loop is left and entered once per transaction. It is
-the only connection that checkpoints (persistence/sql/engine.py says why there must be
-one); whatever else the process writes goes through an engine of role "writer".
+called directly, with one switch from and to the event loop per transaction. It is the
+only connection that checkpoints (persistence/sql/engine.py says why there must be one);
+other writes of the process go through an engine of role "writer".
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SqliteProjectionStore(SqlProjectionStore):
         self._thread = WriterThread("projection")
 
     async def close(self) -> None:
-        """Finish what is being written, and give the connection back."""
+        """Finish the current transaction and close the connection."""
         await self._thread.run(self.engine.dispose)
         self._thread.stop()
 

@@ -1,4 +1,4 @@
-"""Where a projector keeps rows and offset, as a port.
+"""The port of a projector's store: rows and offsets.
 
 Adapters: persistence/readmodel/projection/sql.py and the twin in
 persistence/readmodel/memory/readmodel.py. One contract suite runs on both
@@ -31,7 +31,7 @@ class Committed(Struct, frozen=True):
 
 
 class Moved(Struct, frozen=True):
-    """Nothing was done: the offset is not where the caller thought it was."""
+    """Nothing was done: the offset is not where the caller expected it."""
 
     offset: Offset
 
@@ -42,13 +42,13 @@ class ParkKind(StrEnum):
     CLAIM = "claim"
     """A cell is claimed by another booking: a slot was given twice."""
     ORPHAN = "orphan"
-    """It changes a booking that the read model does not have."""
+    """The event changes a booking that the read model does not have."""
     POISON = "poison"
-    """It cannot be understood or stored."""
+    """The event cannot be decoded or stored."""
 
 
 class Mismatch(Struct, frozen=True):
-    """Nothing was done: some operation does not fit the rows that are there."""
+    """Nothing was done: an operation does not fit the existing rows."""
 
     kind: ParkKind
     reason: str
@@ -59,14 +59,14 @@ Outcome = Committed | Moved | Mismatch
 
 
 class StoreUnavailable(Exception):
-    """The store cannot be reached, or it is not known whether it committed.
+    """The store cannot be reached, or may or may not have committed.
 
     After this, read the offset again before anything else.
     """
 
 
 class ShardAdvance(Struct, frozen=True):
-    """What one shard's records do: ``operations`` that move it from ``prev_seq``."""
+    """One shard's ``operations``, which move its offset from ``prev_seq``."""
 
     shard: ShardId
     prev_seq: int
@@ -78,11 +78,11 @@ class ProjectionStore(Protocol):
     """Rows, notices and offsets, written together or not at all."""
 
     async def offset(self, shard: ShardId) -> Offset:
-        """Where the shard's projection stands. Raises StoreUnavailable."""
+        """The shard's offset. Raises StoreUnavailable."""
         ...
 
     async def shard_offsets(self) -> Mapping[ShardId, Offset]:
-        """Where all projections stand. Raises StoreUnavailable."""
+        """The offsets of all shards. Raises StoreUnavailable."""
         ...
 
     async def apply(
@@ -92,28 +92,28 @@ class ProjectionStore(Protocol):
         offset: Offset,
         operations: Sequence[Operation],
     ) -> Outcome:
-        """Carry out operations in order and move the offset from ``prev_seq``.
+        """Execute operations in order and move the offset from ``prev_seq``.
 
-        One transaction. If the offset is not at ``prev_seq`` nothing is done: that
-        alone makes two projectors harmless. Notices up to the shard's outbox mark are
-        left out: they were written before a rebuild.
+        One transaction. If the offset is not at ``prev_seq`` nothing is done, so two
+        projectors cannot write the same records twice. Notices up to the shard's outbox
+        mark are skipped: they were written before a rebuild.
 
         Raises:
-            StoreUnavailable: nothing is known; read the offset again.
+            StoreUnavailable: the outcome is unknown; read the offset again.
         """
         ...
 
     async def apply_together(self, batches: Sequence[ShardAdvance]) -> bool:
         """Apply the batches of different shards in one transaction, or none of them.
 
-        Begun seldom, a transaction costs little. False: nothing was done, for some
-        batch would not be ``Committed``; applied by itself each gets its own outcome.
+        Fewer transactions cost less. False: nothing was done, because one of the
+        batches would not be ``Committed``; applied alone, each gets its own outcome.
 
         Raises:
-            StoreUnavailable: nothing is known; read the offsets again.
+            StoreUnavailable: the outcome is unknown; read the offsets again.
         """
         ...
 
     async def parked(self) -> Mapping[ParkKind, int]:
-        """How many events are kept aside, by reason."""
+        """Number of parked events by reason."""
         ...

@@ -49,7 +49,7 @@ def test_what_was_never_measured_breaks_its_budget() -> None:
     sentences = broken(BUDGETS, Tally())
     assert sentences == [
         "release: booking was never measured, its budget is 2,000 ms.",
-        "release: booking happened 0 times, the budget asks for at least 50.",
+        "release: booking happened 0 times, the budget requires at least 50.",
     ]
 
 

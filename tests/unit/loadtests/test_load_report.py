@@ -74,7 +74,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_a_good_run_says_so() -> None:
     text = page(an_outcome())
-    assert "every invariant holds" in text
+    assert "all invariants hold" in text
     assert "10 visits &lt;none overlap&gt;" in text, "what was found is text"
     assert "slot_unavailable × 1" in text
     assert "1,234" in text
@@ -88,7 +88,7 @@ def test_a_broken_run_says_what_is_broken() -> None:
     text = page(outcome)
     for complaint in outcome.complaints:
         assert complaint.split("<")[0] in text
-    assert "every invariant holds" not in text
+    assert "all invariants hold" not in text
 
 
 def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
@@ -105,11 +105,11 @@ def test_every_plot_is_an_svg_of_its_own() -> None:
     """Ids of one are not those of another, or a browser would mix their clippings."""
     drawn = dict(plots(an_outcome()))
     assert set(drawn) == {
-        "Requests a second",
+        "Requests per second",
         "Latency, p50 and p99 of each second",
         "From a change to its sight",
         "Bookings",
-        "What watchers were sent",
+        "Events sent to watchers",
         "Processor time",
         "The server's memory",
     }
@@ -126,7 +126,7 @@ def test_a_run_in_which_nothing_happened_has_a_page() -> None:
     outcome = an_outcome()
     outcome.tally, outcome.samples = Tally(), []
     assert plots(outcome) == []
-    assert "Everything that was counted" in page(outcome)
+    assert "All counts" in page(outcome)
 
 
 def test_the_summary_is_json_without_secrets() -> None:
