@@ -114,8 +114,8 @@ def test_lie_fresh_reads_failed() -> None:
 def test_a_view_that_missed_a_change_differs() -> None:
     fresh = of_slots({"slots": [{"start": NINE, "state": "booked"}]})
     assert difference({NINE: "booked"}, fresh) == ""
-    assert difference({NINE: "free"}, fresh) == f"{NINE} is seen as free, but is booked"
-    assert difference({}, fresh) == f"{NINE} is seen as absent, but is booked"
+    assert difference({NINE: "free"}, fresh) == f"{NINE} is seen as free but is booked"
+    assert difference({}, fresh) == f"{NINE} is seen as absent but is booked"
     assert difference({NINE: "booked", TEN: "free"}, fresh).startswith(TEN)
 
 
