@@ -109,8 +109,8 @@ class Person(User):
             response = self._request(name, method, path, body, headers)
             tries = TRIES if key or method == "GET" else 1
             while not response.status_code and tries > 1:
-    # For example an idle connection that the server had closed: repeating
-    # with the same key is safe, and clients should.
+                # For example an idle connection that the server had closed: repeating
+                # with the same key is safe, and clients should.
                 SHIFT.tally.ended(name, "asked again")
                 tries -= 1
                 response = self._request(name, method, path, body, headers)
