@@ -1,8 +1,8 @@
-"""Listening to Redis: a subscription that starts again by itself, and says when.
+"""A Redis subscription that restarts by itself, and reports each restart.
 
 Messages are lost while there is no subscription, so each start is reported: the
-listener reads then what it may have missed. A Redis that falls silent is asked for a
-sign of life every second, and given up after three.
+listener then reads what it may have missed. A silent Redis is pinged every second, and
+the connection is dropped after three seconds without an answer.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from persistence.redis.wire import (
 )
 
 TIMEOUT_S: Final = 2.0
-"""No answer waits for a subscription, so it may take its time."""
+"""Timeout in seconds; long, since no request waits for a subscription."""
 SIGN_OF_LIFE_S: Final = 1.0
 SILENCE_MAX_S: Final = 3.0
 
 _CHANCE: Final = random.SystemRandom()
 
 Began = Callable[[], Awaitable[None]]
-"""Told that from now on everything published is heard."""
+"""Called when the subscription is active: messages from now on are received."""
 
 
 class RedisChannel:
@@ -53,21 +53,21 @@ class RedisChannel:
         self._reason = "not yet connected"
 
     def standing(self) -> Standing:
-        """Whether what is published now is heard."""
+        """Whether the subscription is active."""
         if self._away_since is None:
             return Standing(ok=True)
         seconds = monotonic() - self._away_since
         return Standing(
             ok=False,
-            detail=f"not heard from Redis at {self._address.place} for {seconds:.0f} s "
+            detail=f"not subscribed at Redis {self._address.place} for {seconds:.0f} s "
             f"({self._reason})",
         )
 
     async def run(self, heard: Pushed, began: Began) -> None:
         """Listen until cancelled. RedisAway from ``began`` starts it again.
 
-        ``heard`` is called while bytes are read, from the subscription on: also before
-        ``began`` has returned. What it raises ends the connection.
+        ``heard`` is called while bytes are read, from the subscription on, perhaps
+        before ``began`` has returned. An exception from it ends the connection.
         """
         pause_s = PAUSE_LEAST_S
         while True:
@@ -84,7 +84,8 @@ class RedisChannel:
     async def _listen(self, heard: Pushed, began: Began) -> None:
         line = await connected(self._address, "slotcast", TIMEOUT_S, heard)
         try:
-            # A command each: a refusal is one reply, however many channels it names.
+            # One command per channel: a refused SUBSCRIBE has one reply for all its
+            # channels.
             asked = [packed("SUBSCRIBE", channel) for channel in self._channels]
             for reply in await line.ask(b"".join(asked), len(asked), TIMEOUT_S):
                 if isinstance(reply, ReplyError):
@@ -93,10 +94,10 @@ class RedisChannel:
             self._away_since = None
             await self._stay(line)
         finally:
-            line.drop("no longer listening")
+            line.drop("the subscription was cancelled")
 
     async def _stay(self, line: RedisConnection) -> None:
-        """Ask for signs of life until the connection ends. Raises WireDown."""
+        """Ping until the connection ends. Raises WireDown."""
         while True:
             await asyncio.wait({line.ended}, timeout=SIGN_OF_LIFE_S)
             if line.ended.done():

@@ -3,8 +3,7 @@
 With ``appendfsync always`` the reply to a write comes after the primary's fsync. With
 replicas a WAITAOF follows each write on the same connection, and the count it replies
 with must be all of them: "unless waiting for all members to fsync, data can still be
-lost during a failover". Whatever goes wrong is told apart by one question: was
-something sent?
+lost during a failover". Errors are classified by one question: was the request sent?
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from persistence.redis.functions import Word, packed
 from persistence.redis.wire import ANSWER_S, CONNECT_S, Wire, WireDown, address_of
 
 COPY_MS = (1, 1, 2, 4, 8, 16, 1500)
-"""How long replicas may take to fsync, in steps; together less than a wire waits.
+"""Timeouts of successive WAITAOFs in ms; in sum less than the connection's timeout.
 
-Each WAITAOF asks the replicas once how far they are, and they tell before they have
-synced what came with the question; of their own accord they tell once a second. So one
-WAITAOF takes a second, and asking again after a millisecond takes a few. Only the last
-answer counts; the others come at once when one was enough."""
+Each WAITAOF makes the replicas report once, before they have synced the write that came
+with it; otherwise they report once a second. So a single WAITAOF takes a second, while
+repeating it after a millisecond takes a few milliseconds. Only the last answer counts;
+the later ones return at once when an earlier one was enough."""
 
 _FULL = frozenset({"OOM", "MISCONF"})
 _AWAY = {
@@ -44,15 +43,15 @@ _AWAY = {
 
 
 class LostReply(Exception):
-    """It was sent, and whether it was done is not known."""
+    """The request was sent, and its outcome is unknown."""
 
 
 class TooFewCopies(Exception):
-    """It was done, but fewer replicas than configured have it on disk."""
+    """The write was done, but fewer replicas than configured have it on disk."""
 
 
 class FencedAt(Fenced):
-    """A function refused: the stream's last id is not what the caller thinks."""
+    """A function refused: the stream's last id is not what the caller expected."""
 
     def __init__(self, place: str, position: str) -> None:
         super().__init__(f"{place}: the last position is {position}")
@@ -61,7 +60,7 @@ class FencedAt(Fenced):
 
 
 class RedisStore:
-    """Commands and functions of ours on one connection. Must be closed."""
+    """Commands and our functions on one connection. Must be closed."""
 
     def __init__(
         self,
@@ -85,24 +84,26 @@ class RedisStore:
     async def call(
         self, function: str, keys: Iterable[Word], args: Iterable[Word] = ()
     ) -> Any:
-        """Call a function of ours that writes; durable when this returns."""
+        """Call one of our writing functions; durable when this returns."""
         return await self.send(self.library.call(function, keys, args))
 
     async def send(self, request: bytes, *, copied: bool = True) -> Any:
         """The reply to one packed call of a function; durable when this returns.
 
-        ``copied`` False: not worth waiting for the replicas.
+        ``copied`` False: do not wait for the replicas.
 
         Raises:
             JournalUnavailable, JournalFull: nothing was done.
             Fenced, JournalCorrupt: the function refused, nothing was done.
-            LostReply: it may have been done.
-            TooFewCopies: it was done, but not on all replicas.
+            LostReply: the outcome is unknown.
+            TooFewCopies: it was done, but is not on all replicas.
         """
         wait = self._copied if copied else []
         asked = b"".join((request, *wait))
         replies = await self._asked(asked, 1 + len(wait))
-        if _is_missing(replies[0]):  # the server forgot: flushed, or an older backup
+        if _is_missing(
+            replies[0]
+        ):  # the server lost them: flushed, or restored from a backup
             await self._load()
             replies = await self._asked(asked, 1 + len(wait))
         if isinstance(replies[0], ReplyError):
@@ -133,11 +134,11 @@ class RedisStore:
         return replies
 
     async def replies(self, *commands: Iterable[Word]) -> list[Any]:
-        """Like ``ask_all``, but an error reply is a reply: ``hiredis.ReplyError``."""
+        """Like ``ask_all``, but returns error replies as ``hiredis.ReplyError``."""
         return await self._read(commands)
 
     def drop(self) -> None:
-        """End the connection now; the next question opens another."""
+        """End the connection now; the next request opens another."""
         self._wire.drop()
 
     async def close(self) -> None:
@@ -155,7 +156,7 @@ class RedisStore:
             except WireDown as error:
                 if not error.ended:
                     raise
-            # Redis was restarted meanwhile, and the old connection told it late.
+            # Redis was restarted meanwhile, and the old connection noticed only now.
             return await self._wire.ask(request, len(requests), timeout_s)
         except WireDown as error:
             raise JournalUnavailable(f"{self.place}: {error}") from error
@@ -168,7 +169,7 @@ class RedisStore:
             raise (LostReply if error.sent else JournalUnavailable)(detail) from error
 
     async def _load(self) -> None:
-        """Have the server know our functions; done twice it changes nothing."""
+        """Load our functions into the server; idempotent."""
         try:
             replies = await self._wire.ask(self.library.load())
         except WireDown as error:
@@ -177,14 +178,14 @@ class RedisStore:
             fault = self.named(replies[0])
             if isinstance(fault, LostReply):
                 raise JournalUnavailable(
-                    f"{self.place} does not take our functions ({replies[0]}): it must "
+                    f"{self.place} does not accept our functions ({replies[0]}): it must "
                     "be Redis 7.0 or newer, or Valkey"
                 )
             raise fault
 
     def _must_be_copied(self, reply: Any) -> None:
         if isinstance(reply, ReplyError):
-            raise TooFewCopies(f"{self.place} does not know of its replicas: {reply}")
+            raise TooFewCopies(f"{self.place} does not report its replicas: {reply}")
         local, copies = reply
         if local < 1 or copies < self.replicas:
             raise TooFewCopies(
@@ -192,7 +193,7 @@ class RedisStore:
             )
 
     def named(self, error: ReplyError) -> Exception:
-        """Our name for what Redis, or a function of ours, refused."""
+        """The exception for an error reply of Redis or of one of our functions."""
         text = str(error)
         word, _, rest = text.partition(" ")
         if word == "FENCED":

@@ -1,7 +1,7 @@
-"""The functions that Redis runs for us, under a name that says which version they are.
+"""Functions that run in Redis, in a library whose name contains its version.
 
-The name holds a checksum of the source, so that during an upgrade old and new
-programs use one server, each its own functions.
+The name contains a checksum of the source, so that during an upgrade old and new
+programs can use the same server, each with its own functions.
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ from msgspec import Struct
 
 SOURCE = Path(__file__).with_name("functions.lua")
 VERSION = 1
-"""Of what the functions do to the data; the checksum tells sources apart."""
+"""Version of the data that the functions write; the checksum tells sources apart."""
 
 Word = bytes | str | int | float
 
 
 class Library(Struct, frozen=True):
-    """A source of functions, as it is loaded."""
+    """A library of functions, with its source."""
 
     name: str
     code: str
 
     def load(self) -> bytes:
-        """The command that loads it; harmless where it is loaded already."""
+        """The command that loads the library; harmless if it is loaded already."""
         return packed("FUNCTION", "LOAD", "REPLACE", self.code)
 
     def call(self, function: str, keys: Iterable[Word], args: Iterable[Word]) -> bytes:
-        """The command that calls one of its functions."""
+        """The command that calls one of the library's functions."""
         keys = tuple(keys)
         return packed("FCALL", self.function(function), len(keys), *keys, *args)
 
     def function(self, function: str) -> str:
-        """The full name of one of its functions."""
+        """The full name of one of the library's functions."""
         return f"{self.name}_{function}"
 
 
 def packed(*words: Word) -> bytes:
-    """A command as it is sent."""
-    # The library's types tell of one word only.
+    """A command in the protocol's encoding."""
+    # The type stubs admit only one argument.
     return bytes(pack_command(words))  # type: ignore[arg-type]
 
 
 def library_of(source: str) -> Library:
-    """The library that this source makes."""
+    """The library made from this source."""
     digest = sha256(source.encode()).hexdigest()[:12]
     name = f"slotcast_{VERSION}_{digest}"
     named = source.replace("'@", f"'{name}_")
@@ -55,4 +55,4 @@ def library_of(source: str) -> Library:
 
 
 LIBRARY = library_of(SOURCE.read_text(encoding="utf-8"))
-"""What this program uses."""
+"""The library that this program uses."""

@@ -1,6 +1,6 @@
 """The names of a site's keys in Redis.
 
-The part in braces is what a proxy may shard by: a shard's keys stay together.
+The part in braces is the hash tag, so that a proxy keeps a shard's keys together.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ class ShardKeys(Struct, frozen=True):
     """The keys of one shard."""
 
     stream: str
-    """Its journal. Never deleted: with it goes the fence."""
+    """Its journal. Never deleted, because the fence would be lost with it."""
     epochs: str
-    """Which seqs each epoch holds."""
+    """The range of seqs of each epoch."""
     beacon: str
-    """Written to learn whether replicas follow."""
+    """Written to find out whether replicas follow."""
     shelf: str
     """Epoch and position of the snapshots."""
     calendars: str
@@ -33,7 +33,7 @@ class SiteKeys(Struct, frozen=True):
 
     @property
     def layout(self) -> str:
-        """The site's layout; without it nothing is begun."""
+        """The site's layout; without it no journal is created."""
         return f"{self.site}:layout"
 
     @property
@@ -43,7 +43,7 @@ class SiteKeys(Struct, frozen=True):
 
     @property
     def beacon(self) -> str:
-        """Written by readers, to learn whether replicas follow."""
+        """Written by readers to find out whether replicas follow."""
         return f"{self.site}:g{self.generation}:beacon"
 
     def of(self, shard: ShardId) -> ShardKeys:

@@ -1,4 +1,4 @@
-"""A site's layout in Redis: what every node must agree on.
+"""A site's layout in Redis, on which all nodes must agree.
 
 It is also the proof that this Redis is the one that holds the site's journal.
 """
@@ -19,23 +19,23 @@ class RedisLayout:
         self._key = SiteKeys(site).layout
 
     async def read(self) -> bytes | None:
-        """What is there; None if there is nothing. Raises JournalUnavailable."""
+        """The stored layout; None without one. Raises JournalUnavailable."""
         reply = await self._store.ask("GET", self._key)
         return None if reply is None else bytes(reply)
 
     async def create(self, content: bytes) -> bool:
-        """Put it there if nothing is; whether it was this call that did.
+        """Store the layout if there is none; whether this call stored it.
 
         Raises:
-            JournalUnavailable: no answer; it may be there.
+            JournalUnavailable: no answer; it may have been done.
         """
         return await self.replace(b"", content)
 
     async def replace(self, old: bytes, new: bytes) -> bool:
-        """Put ``new`` in the place of ``old``; False if something else is there.
+        """Replace ``old`` by ``new``; False if another layout is stored.
 
         Raises:
-            JournalUnavailable: no answer; it may be there.
+            JournalUnavailable: no answer; it may have been done.
         """
         try:
             return bool(await self._store.call("swap", (self._key,), (old, new)))

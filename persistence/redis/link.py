@@ -1,18 +1,17 @@
-"""Calls to Redis that must never wait for it: short timeouts and a breaker.
+"""Calls to Redis on the request path: short timeouts and a circuit breaker.
 
-A call that takes longer than its time, or fails, counts against Redis; after two in
-a row (or at once, when nothing listens) the link is closed for a while, doubling and
-jittered, and every call fails at once, without touching the network. Then one call
-tries again. So a Redis that is away or frozen costs a request at most one short wait
-per pause, and the event loop nothing.
+A call that fails or exceeds its timeout counts as a failure; after two in a row (or one
+refused connection) the link is closed for a pause, doubling and jittered, and every
+call fails at once, without network traffic. Then one call tries again. So a Redis that
+is down or frozen costs at most one short wait per pause, and does not block the event
+loop.
 
-All calls of a link share one connection, pipelined; there is no pool. Redis runs one
-command at a time, whichever connection it came by, so a slow command would hold up a
-pool as well. What one connection adds is the transfer of the replies before, which are
-small: pages are bounded, and scripts answer with numbers. No call waits beyond its own
-timeout, as all calls of a link have the same one and the first to be sent is the first
-to be late. A late reply ends the connection. That fails all calls on it, and together
-they count as one failure.
+All calls of a link share one pipelined connection; there is no pool. Redis runs one
+command at a time on all connections, so a slow command would delay a pool as well. A
+shared connection only adds the transfer of earlier replies, which are small: pages are
+bounded, and scripts return numbers. No call waits beyond its timeout: all calls of a
+link have the same one, so the first sent is the first to be late. A late reply ends the
+connection, which fails all calls on it; together they count as one failure.
 """
 
 from __future__ import annotations
@@ -33,18 +32,18 @@ from persistence.redis.functions import Word, packed
 from persistence.redis.wire import Wire, WireDown, address_of
 
 REQUEST_S: Final = 0.05
-"""The longest that anything on a request's way waits for Redis."""
+"""Longest wait for Redis on the request path, in seconds."""
 FAILURES_MAX: Final = 2
 PAUSE_LEAST_S, PAUSE_MOST_S = 0.1, 2.0
 """How long the link stays closed; doubles, and is shortened by up to a half."""
 CALLS_MAX: Final = 1_024
-"""Calls of one link that wait for their answers; more are refused at once."""
+"""Calls in flight on one link; further ones are refused at once."""
 
 _CHANCE: Final = random.SystemRandom()
 
 
 class RedisAway(Unavailable):
-    """Redis does not answer; what it would have said is not known."""
+    """Redis did not answer, or is not called during a pause; the outcome is unknown."""
 
 
 class LinkTally(Struct):
@@ -53,19 +52,19 @@ class LinkTally(Struct):
     calls: int = 0
     failures: int = 0
     refused: int = 0
-    """Calls that were not made: the link was closed, or too many waited."""
+    """Calls not made because the link was closed or too many were in flight."""
 
 
 class Script:
-    """A Lua script; a server that has it already is sent its checksum alone."""
+    """A Lua script; if the server has it already, only its checksum is sent."""
 
     def __init__(self, source: str) -> None:
         self._source = source
-        # Redis names scripts by SHA-1; nothing is kept secret by it.
+        # Redis names scripts by SHA-1; it protects no secret.
         self._digest = sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     def call(self, keys: Sequence[Word], args: Iterable[Word], *, known: bool) -> bytes:
-        """The command that runs it; ``known``: the server has it."""
+        """The command that runs the script; ``known``: the server has it already."""
         command, text = ("EVALSHA", self._digest) if known else ("EVAL", self._source)
         return packed(command, text, len(keys), *keys, *args)
 
@@ -97,7 +96,7 @@ class RedisLink:
         self._waiting = 0
         self._failures = 0
         self._counted = 0
-        """How many failures were counted since the start."""
+        """Number of failures since the start."""
         self._not_before = 0.0
         self._away_since: float | None = None
         self._reason = ""
@@ -106,7 +105,7 @@ class RedisLink:
         """The reply to one command.
 
         Raises:
-            RedisAway: it did not answer in time, refused, or is not asked just now.
+            RedisAway: Redis did not answer in time or refused, or the link is closed.
         """
         return (await self._call(packed(*words)))[0]
 
@@ -120,12 +119,12 @@ class RedisLink:
         return await self._call(b"".join(requests), len(requests))
 
     async def run(self, script: Script, keys: Sequence[Word], *args: Word) -> Any:
-        """What a script returns. Raises RedisAway like ``ask``."""
+        """The result of a script. Raises RedisAway like ``ask``."""
         known, whole = (script.call(keys, args, known=it) for it in (True, False))
         return (await self._call(known, unknown=whole))[0]
 
     def standing(self) -> Standing:
-        """Whether it answered when it was last asked."""
+        """Whether Redis answered the last call."""
         if self._away_since is None:
             return Standing(ok=True)
         seconds = self._now() - self._away_since
@@ -142,7 +141,7 @@ class RedisLink:
     async def _call(
         self, request: bytes, replies: int = 1, *, unknown: bytes = b""
     ) -> list[Any]:
-        """``unknown``: what to ask instead of a server that does not know a script."""
+        """``unknown``: the command to send if the server does not have the script."""
         self._pass_gate()
         self.tally.calls += 1
         self._waiting += 1
@@ -155,7 +154,7 @@ class RedisLink:
             _must_be_done(answers)
         except (WireDown, TimeoutError, ReplyError) as error:
             if isinstance(error, TimeoutError):
-                self._wire.drop()  # the alarm of the wire may come a moment later
+                self._wire.drop()  # the wire's own timer may fire a moment later
             self.tally.failures += 1
             reason = str(error) or "no answer in time"
             if counted == self._counted:
@@ -171,9 +170,9 @@ class RedisLink:
         now = self._now()
         if now < self._not_before or self._waiting >= CALLS_MAX:
             self.tally.refused += 1
-            raise RedisAway(f"Redis at {self.place} is away; asked again soon.")
+            raise RedisAway(f"Redis at {self.place} did not answer; retried shortly.")
         if self._failures:
-            # One call finds out; the others do not wait with it.
+            # One call probes Redis; the others do not wait for it.
             self._not_before = now + self._timeout_s
 
     def _failed(self, reason: str, *, at_once: bool) -> None:
@@ -190,13 +189,13 @@ class RedisLink:
 
 
 class Linked:
-    """An adapter that asks Redis over links of its own. Must be closed."""
+    """An adapter with its own links to Redis. Must be closed."""
 
     def __init__(self, *links: RedisLink) -> None:
         self._links = links
 
     def standing(self) -> Standing:
-        """Whether Redis answered on each link when it was last asked."""
+        """Whether Redis answered the last call on each link."""
         standings = [link.standing() for link in self._links]
         return next((one for one in standings if not one.ok), Standing(ok=True))
 

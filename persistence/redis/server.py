@@ -1,8 +1,8 @@
-"""Whether a Redis, as it is set up, can keep what an acknowledgement promises.
+"""Checks whether the settings of a Redis can keep the promise of an acknowledgement.
 
-Asked at the start, and again while it runs: settings can be changed under us. Where
-CONFIG is forbidden, as with some hosting, INFO tells a part; the rest is said to be
-unknown.
+Checked at the start and repeatedly while running, since settings can change. Where
+CONFIG is forbidden, as at some hosting providers, INFO gives a part; the rest is
+reported as unverified.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from persistence.findings import Finding
 from persistence.redis.client import RedisStore
 
 OLDEST = (7, 0)
-"""The oldest version with functions; replicas need WAITAOF, of 7.2."""
+"""The oldest version with functions; replicas need WAITAOF, which came in 7.2."""
 SETTINGS = (
     "appendonly",
     "appendfsync",
@@ -29,17 +29,17 @@ SETTINGS = (
 
 
 class ServerFacts(Struct, frozen=True):
-    """What one server says about itself."""
+    """The facts that one server reports about itself."""
 
     place: str
     info: Mapping[str, str]
     settings: Mapping[str, str] | None
-    """None where CONFIG is forbidden."""
+    """The settings; None where CONFIG is forbidden."""
     knows_waitaof: bool
 
     @property
     def version(self) -> tuple[int, int]:
-        """Of Redis; Valkey says the one it is compatible with."""
+        """Redis version; Valkey reports the one that it is compatible with."""
         numbers = re.findall(r"\d+", self.info.get("redis_version", ""))
         return (int(numbers[0]), int(numbers[1])) if len(numbers) > 1 else (0, 0)
 
@@ -58,7 +58,7 @@ class ServerFacts(Struct, frozen=True):
         )
 
     def setting(self, name: str) -> str:
-        """A setting's value; '' if it cannot be known."""
+        """A setting's value; '' if it is unknown."""
         if self.settings is not None:
             return self.settings.get(name, "")
         if name == "appendonly":
@@ -67,7 +67,7 @@ class ServerFacts(Struct, frozen=True):
 
 
 async def inspect_server(url: str, replicas: int) -> list[Finding]:
-    """What is wrong with the server's settings; the worst first.
+    """Problems of the server's settings, the worst first.
 
     ``replicas``: how many the site is set up to have.
 
@@ -82,7 +82,7 @@ async def inspect_server(url: str, replicas: int) -> list[Finding]:
 
 
 async def inspect_store(store: RedisStore, replicas: int) -> list[Finding]:
-    """Like ``inspect_server``, over a connection that is there."""
+    """Like ``inspect_server``, over an existing connection."""
     return findings_of(await facts_of(store), replicas)
 
 
@@ -115,7 +115,7 @@ def info_of(reply: bytes) -> dict[str, str]:
 
 
 def findings_of(facts: ServerFacts, replicas: int) -> list[Finding]:
-    """The findings of these facts for a site with this number of replicas."""
+    """The problems that these facts show for a site with this number of replicas."""
     found = [
         *_of_the_kind(facts),
         *_of_the_disk(facts),
@@ -190,7 +190,7 @@ def _of_the_disk(facts: ServerFacts) -> list[Finding]:
     if facts.info.get("aof_last_write_status", "ok") != "ok":
         found.append(
             _refusal(
-                f"{facts.place} could not write its append-only file lately.",
+                f"{facts.place} failed to write its append-only file recently.",
                 "Look at its disk and its log.",
             )
         )
@@ -204,7 +204,7 @@ def _of_the_memory(facts: ServerFacts) -> list[Finding]:
         found.append(
             _refusal(
                 f"{facts.place} has maxmemory-policy {policy}: short of memory, it "
-                "throws bookings away.",
+                "evicts bookings.",
                 "Set maxmemory-policy noeviction.",
             )
         )

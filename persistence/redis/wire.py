@@ -1,12 +1,12 @@
-"""One connection to Redis, pipelined, every wait bounded; opened again after trouble.
+"""One pipelined connection to Redis with bounded waits; reopened after failures.
 
-Why not a client library: an append is one command that must cost little, and what
-matters is whether a request was handed to the network before it failed, which decides
-between "nothing was done" and "the outcome is unknown".
+Why not a client library: an append is one command that must cost little, and the caller
+must know whether a failed request had been handed to the network, which decides between
+"nothing was done" and "the outcome is unknown".
 
-Replies belong to requests by their order alone. So a request keeps its place when its
-caller is cancelled, and a reply that is late ends the connection: it can never be taken
-for the answer to another request.
+Replies are matched to requests by order alone. So a request keeps its place when its
+caller is cancelled, and a late reply ends the connection: it can never be mistaken for
+the answer to another request.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from msgspec import Struct
 from persistence.redis.functions import packed
 
 CONNECT_S = 1.0
-"""For the connection and the greeting together."""
+"""Timeout in seconds for connecting and greeting together."""
 ANSWER_S = 3.0
-"""A Redis silent for so long is taken for away."""
+"""Seconds without an answer after which the connection is dropped."""
 _NOTHING = object()
 _LATE = "no answer in time"
 _NOT_UNDERSTOOD = (
-    "it is not understood: it is redis://user:password@host:port/number, and in "
-    "the password / # ? @ : % are written as %2F %23 %3F %40 %3A %25"
+    "it cannot be parsed: the format is redis://user:password@host:port/number; in "
+    "the password / # ? @ : % are encoded as %2F %23 %3F %40 %3A %25"
 )
 
 
 class WireDown(Exception):
     """The connection failed.
 
-    ``sent``: the request may have arrived. ``ended``: the connection did, which may
-    have been before; a new one may be answered. ``late``: nothing is known but that no
-    answer came in time.
+    ``sent``: the request may have arrived. ``ended``: the connection ended, perhaps
+    before the request; a retry on a new one may succeed. ``late``: no answer came in
+    time, and nothing else is known.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class WireDown(Exception):
 
 
 class Address(Struct, frozen=True):
-    """Where a Redis is and who asks, as in its URL."""
+    """The parts of a Redis URL: server, credentials, database."""
 
     host: str
     port: int
@@ -65,11 +65,11 @@ class Address(Struct, frozen=True):
     database: int = 0
     secure: bool = False
     authority: str = ""
-    """A file of certificates that a server must be signed by; '' for the system's."""
+    """A file of CA certificates for verifying the server; '' for the system's."""
 
     @property
     def place(self) -> str:
-        """For people: where it is, without the password."""
+        """The address for messages, without the password."""
         return f"{self.host}:{self.port}"
 
 
@@ -77,8 +77,8 @@ def address_of(url: str) -> Address:
     """The parts of ``redis://user:password@host:port/database`` (``rediss`` for TLS).
 
     Raises:
-        ValueError: it is no such URL. Nothing of it is said: a password with a sign
-            that is not encoded ends up in any part of it.
+        ValueError: it is not such a URL. The message quotes no part of it: a password
+            with an unencoded character may end up in any part.
     """
     try:
         parts = urlsplit(url)
@@ -105,11 +105,11 @@ def address_of(url: str) -> Address:
 
 
 Pushed = Callable[[str, bytes], None]
-"""Told a channel, and what was published there."""
+"""Called with a channel and a message published there."""
 
 
 class _Asked(Struct, eq=False):
-    """A request on its way, and the replies that have come."""
+    """A request in flight, and the replies received so far."""
 
     answer: asyncio.Future[list[Any]]
     awaited: int
@@ -118,14 +118,14 @@ class _Asked(Struct, eq=False):
 
 
 class RedisConnection(asyncio.Protocol):
-    """One TCP connection. Its end fails everything that waits on it."""
+    """One TCP connection. Its end fails all requests in flight."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, pushed: Pushed | None = None
     ) -> None:
-        """``pushed``: told what is published, once the connection has subscribed.
+        """``pushed``: called with each message, once the connection has subscribed.
 
-        It is called while bytes are read; what it raises ends the connection.
+        It is called while bytes are read; an exception from it ends the connection.
         """
         self.ended: asyncio.Future[str] = loop.create_future()
         """Why it ended, once it has."""
@@ -142,17 +142,19 @@ class RedisConnection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Asyncio tells that it stands."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop has its own
+        """Called by asyncio when the connection is open."""
+        self._transport = cast(
+            "asyncio.Transport", transport
+        )  # uvloop has a class of its own
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Asyncio tells that it ended."""
+        """Called by asyncio when the connection has ended."""
         self._transport = None
         why = f" ({exc!r})" if exc else ""
         self._fail(f"the connection ended{why}", ended=True)
 
     def data_received(self, data: bytes) -> None:
-        """Hand replies to those who asked, in order."""
+        """Assign replies to requests, in order."""
         reader, asked = self._reader, self._asked
         try:
             reader.feed(data)
@@ -167,12 +169,12 @@ class RedisConnection(asyncio.Protocol):
                     if not first.answer.done():
                         first.answer.set_result(first.replies)
         except (hiredis.HiredisError, IndexError) as error:
-            self.drop(f"what came is no answer ({error!r})")
+            self.drop(f"received an invalid reply ({error!r})")
 
     def send(
         self, request: bytes, replies: int, timeout_s: float
     ) -> asyncio.Future[list[Any]]:
-        """Write it now; the future is its replies."""
+        """Write a request now; a future of its replies."""
         assert self._transport is not None
         answer: asyncio.Future[list[Any]] = self._loop.create_future()
         deadline = self._loop.time() + timeout_s
@@ -189,14 +191,14 @@ class RedisConnection(asyncio.Protocol):
         return await self.send(request, replies, timeout_s)
 
     def drop(self, why: str, *, late: bool = False) -> None:
-        """Give the connection up at once."""
+        """Abort the connection."""
         self._fail(why, late=late)
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
 
     def _look(self) -> None:
-        """One timer for all: it is set to the first deadline of those who wait."""
+        """One timer for all requests, set to the earliest deadline."""
         self._alarm = None
         if not self._asked:
             return
@@ -218,12 +220,13 @@ class RedisConnection(asyncio.Protocol):
                 asked.answer.set_exception(
                     WireDown(why, sent=True, ended=ended, late=late)
                 )
-                # Who was cancelled meanwhile does not look; that is no error.
+                # A caller cancelled meanwhile does not retrieve the exception; that is
+                # fine.
                 asked.answer.exception()
 
 
 class Wire:
-    """A connection that is there when it is needed. Must be closed."""
+    """A connection that is opened when needed. Must be closed."""
 
     def __init__(
         self,
@@ -235,7 +238,7 @@ class Wire:
     ) -> None:
         """Connects when first asked; ``name`` is what CLIENT LIST shows."""
         if address.secure:
-            with suppress(OSError):  # it is tried again, and told, when it is used
+            with suppress(OSError):  # the first use retries, and reports the error
                 _secured(address.authority)
         self._address = address
         self._name = name
@@ -261,7 +264,7 @@ class Wire:
         return await line.send(request, replies, timeout_s or self._answer_s)
 
     def drop(self) -> None:
-        """End the connection; what waits on it fails. The next question opens one."""
+        """End the connection; requests in flight fail. The next opens another."""
         line, self._line = self._line, None
         if line is not None:
             line.drop("given up")
@@ -271,7 +274,9 @@ class Wire:
         self._closed = True
         if self._line is not None:
             self.drop()
-            await asyncio.sleep(0)  # the transport closes its socket in the next round
+            await asyncio.sleep(
+                0
+            )  # the transport closes its socket in the next loop iteration
 
     async def _connected(self) -> RedisConnection:
         async with self._connecting:
@@ -286,7 +291,7 @@ class Wire:
 async def connected(
     address: Address, name: str, timeout_s: float, pushed: Pushed | None = None
 ) -> RedisConnection:
-    """A connection that was greeted. Raises WireDown; ``pushed``: see above."""
+    """An authenticated connection. Raises WireDown; ``pushed``: see RedisLine."""
     try:
         async with asyncio.timeout(timeout_s):
             return await _greeted(address, name, timeout_s, pushed)
@@ -316,7 +321,7 @@ async def _greeted(
 
 
 def _greeting(address: Address, name: str) -> Sequence[bytes]:
-    """Who asks, and for which database; the name last, it may be refused."""
+    """The commands of the greeting; the client's name last, as it may be refused."""
     words: list[bytes] = []
     if address.password:
         who = (address.user,) if address.user else ()
@@ -333,7 +338,7 @@ def _must_be_welcome(replies: Sequence[Any]) -> None:
 
 
 def _secured(authority: str) -> ssl.SSLContext:
-    """What a server must prove; read again when the file of the authority changed."""
+    """The TLS context; reloaded when the CA file has changed."""
     changed_at = Path(authority).stat().st_mtime_ns if authority else 0
     return _trusting(authority, changed_at)
 

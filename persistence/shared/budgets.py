@@ -14,7 +14,7 @@ from care.sharing import Spending
 from persistence.redis.link import Linked, RedisLink, Script
 
 TIMEOUT_S: Final = 0.25
-"""No request waits for a settlement, and Redis may be busy with a disk."""
+"""Timeout in seconds: no request waits for a settlement, and Redis may be syncing."""
 
 _SETTLE: Final = Script("""
 local time = redis.call('TIME')
@@ -39,11 +39,11 @@ for i, key in ipairs(KEYS) do
 end
 return left
 """)
-"""First the bucket fills until the spending began, then it fills and is spent from."""
+"""The bucket first refills until the spending began, then refills and is spent from."""
 
 
 def lasts_ms(rate_per_s: float, burst: int) -> int:
-    """How long the deepest debt takes to become a full bucket, and a second more."""
+    """Milliseconds from the deepest debt to a full bucket, and a second more."""
     return math.ceil(2 * burst / rate_per_s * 1000) + 1000
 
 

@@ -1,6 +1,6 @@
 """Notes of live holds in Redis: a sorted set for each patient, by deadline.
 
-Keys do not name patients, and members are ids of holds. A set is gone with its last
+Keys do not name patients, and members are ids of holds. A set expires with its last
 deadline.
 """
 
@@ -16,11 +16,11 @@ from persistence.redis.functions import Word
 from persistence.redis.link import REQUEST_S, Linked, RedisLink
 
 EXCHANGE_S: Final = 0.25
-"""Exchanges are made in the background, and Redis may be busy with a disk."""
+"""Timeout in seconds: exchanges run in the background, and Redis may be syncing."""
 NOTES_MAX: Final = 64
-"""Of one patient; those with the latest deadlines are kept."""
+"""Most holds of one patient; those with the latest deadlines are kept."""
 LONGEST_MS: Final = 30 * 60_000
-"""Longer than any hold lasts: a set whose clock was wrong does not stay."""
+"""Longer than any hold, so that a set from a machine with a wrong clock expires."""
 
 
 class RedisHolds(Linked):
@@ -63,7 +63,7 @@ class RedisHolds(Linked):
         return _notes(key, await self._reading.ask(*self._read(key)))
 
     def _read(self, key: str) -> Sequence[Word]:
-        # Deadlines are those of the calendars' clock; machines agree within seconds.
+        # Deadlines are on the calendars' clocks; machines agree within seconds.
         now = self._clock.now()
         name = self._prefix + key
         return "ZRANGEBYSCORE", name, f"({now}", "+inf", "WITHSCORES"

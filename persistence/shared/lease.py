@@ -1,7 +1,7 @@
-"""A lease in Redis: at most one process does what several could, most of the time.
+"""A lease in Redis: usually, at most one process does a job that several could do.
 
-It saves work and nothing hangs on it. A holder that is frozen may wake after its lease
-has gone to another, so what is done under a lease must be safe without it: the
+It saves work, and correctness does not depend on it. A frozen holder may wake after its
+lease has gone to another process, so the work must be safe without the lease: the
 projector writes by compare-and-set.
 """
 
@@ -14,9 +14,9 @@ from typing import Any
 from persistence.redis.link import Linked, RedisAway, RedisLink, Script
 
 TTL_S = 6.0
-"""How long a lease lives without its holder: what a takeover waits at most."""
+"""How long a lease lives without renewal, which bounds the time to a takeover."""
 RENEW_S = 2.0
-"""How often its holder renews it, and another asks for it."""
+"""Interval at which the holder renews it and others try to acquire it."""
 TIMEOUT_S = 1.0
 
 _TAKE = Script(
@@ -32,7 +32,7 @@ _GIVE_BACK = Script(
 
 
 class RedisLease(Linked):
-    """A lease of a name, under a token of its holder's own. Must be closed."""
+    """A named lease, held under the holder's random token. Must be closed."""
 
     def __init__(
         self, url: str, site: str, name: str, token: str, *, ttl_s: float = TTL_S
@@ -44,7 +44,7 @@ class RedisLease(Linked):
         self._ttl_ms = int(ttl_s * 1000)
 
     async def take(self) -> bool:
-        """Take it, or make it last; whether it is ours now.
+        """Acquire or renew the lease; whether this process holds it now.
 
         Raises:
             RedisAway: the outcome is unknown.
@@ -53,7 +53,7 @@ class RedisLease(Linked):
         return bool(taken)
 
     async def give_back(self) -> None:
-        """Let another have it at once; one that is not ours stays. Raises RedisAway."""
+        """Release the lease, if this process holds it. Raises RedisAway."""
         await self._link.run(_GIVE_BACK, [self._key], self._token)
 
 
@@ -64,10 +64,11 @@ async def while_holding(
     *,
     renew_s: float = RENEW_S,
 ) -> None:
-    """Do ``work`` whenever the lease is ours, until ``stop``; then give it back.
+    """Run ``work`` while this process holds the lease, until ``stop``; then release it.
 
-    The event tells the work to end when another process holds the lease. While Redis is
-    away nothing changes: who works goes on, who stands by stands by.
+    The event tells the work to end when another process holds the lease. While Redis
+    does not answer nothing changes: the working process continues, others stay on
+    standby.
     """
     halt = asyncio.Event()
     task: asyncio.Task[None] | None = None
@@ -103,7 +104,7 @@ async def _is_ours(lease: RedisLease, *, already: bool) -> bool:
 async def _given_back(lease: RedisLease) -> None:
     try:
         await lease.give_back()
-    except RedisAway:  # it ends by itself
+    except RedisAway:  # the lease expires by itself
         return
 
 

@@ -1,4 +1,4 @@
-"""Hot pages in Redis: read on a request's way, so with the shortest of patience."""
+"""Hot pages in Redis, read on the request path and so with a short timeout."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 from persistence.redis.link import REQUEST_S, Linked, RedisLink
 
 KEEP_S: Final = 0.25
-"""Keeping is done in the background."""
+"""Timeout in seconds for storing, which runs in the background."""
 PAGE_BYTES_MAX: Final = 64 * 1024
-"""A larger page is not kept: it would hold up all others."""
+"""Largest stored page in bytes: a larger one would delay all other replies."""
 
 
 class RedisPages(Linked):

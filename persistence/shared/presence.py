@@ -1,7 +1,7 @@
-"""Which gateways and workers run: each leaves a line in Redis and repeats it.
+"""Which gateways and workers run: each writes a line to Redis and renews it.
 
-For ``slotcast cluster status`` alone. A line that is not repeated is out of date after
-``STALE_MS``, and readers leave it out.
+Used only by ``slotcast cluster status``. A line that is not renewed is out of date
+after ``STALE_MS``, and readers ignore it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from actors.domain.ids import Millis
 from persistence.redis.link import Linked, RedisLink
 
 TELL_S = 3.0
-"""How often a process repeats its line."""
+"""Seconds between renewals."""
 STALE_MS = 12_000
 TIMEOUT_S = 1.0
 
 
 class GatewayLine(Struct, frozen=True):
-    """What a gateway says of itself; ``at`` is when."""
+    """A gateway's line; ``at`` is when it was written."""
 
     node: str
     index: int
@@ -34,15 +34,15 @@ class GatewayLine(Struct, frozen=True):
 
 
 class WorkerLine(Struct, frozen=True):
-    """What a worker says of itself; ``at`` is when."""
+    """A worker's line; ``at`` is when it was written."""
 
     node: str
     index: int
     pid: int
     done: int
-    """Jobs that it has run since it began."""
+    """Jobs run since its start."""
     failed: int
-    """Attempts that failed since it began."""
+    """Failed attempts since its start."""
     at: Millis
 
 
@@ -61,16 +61,16 @@ class _Presence(Linked, Generic[Line]):
         self._key = f"{site}:{self._suffix}"
 
     async def tell(self, line: Line) -> None:
-        """Leave our line. Raises RedisAway."""
+        """Write this process's line. Raises RedisAway."""
         name, content = f"{line.node}/{line.index}", msgspec.json.encode(line)
         await self._link.ask("HSET", self._key, name, content)
 
     async def leave(self, node: str, index: int) -> None:
-        """Take our line away. Raises RedisAway."""
+        """Remove this process's line. Raises RedisAway."""
         await self._link.ask("HDEL", self._key, f"{node}/{index}")
 
     async def current(self, now: Millis) -> list[Line]:
-        """The lines repeated of late, by node and index. Raises RedisAway."""
+        """The current lines, by node and index. Raises RedisAway."""
         found: list[bytes] = await self._link.ask("HVALS", self._key)
         lines = [msgspec.json.decode(one, type=self._line) for one in found]
         fresh = [line for line in lines if now - line.at < STALE_MS]

@@ -1,7 +1,7 @@
 """Revocations in the data folder: one JSON line each, replaced as a whole.
 
-The command line writes while a server runs; the server looks at the file's stamp a
-few times a second. Writers take turns by a lock beside it.
+The command line may write while a server runs; the server checks the file's stamp a few
+times a second. A lock file beside it serialises writers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from actors.ports import Clock
 from care.sharing import Learn, Revocation, Standing
 
 LOOK_S: Final = 0.25
-"""How often the file's stamp is looked at: a call to the kernel of microseconds."""
+"""Seconds between checks of the file's stamp, a system call of microseconds."""
 REVOCATIONS_MAX: Final = 100_000
 
 _decode = msgspec.json.Decoder(Revocation).decode
@@ -48,7 +48,7 @@ class FileRevocations:
             raise Unavailable(f"{self._path} cannot be written: {error}.") from error
 
     async def held(self) -> Sequence[Revocation]:
-        """All that hold. Raises OSError or MsgspecError."""
+        """All live revocations. Raises OSError or MsgspecError."""
         return await asyncio.to_thread(self._read)
 
     async def follow(self, learn: Learn) -> None:
@@ -92,7 +92,7 @@ class FileRevocations:
         with self._alone():
             held = list(dict.fromkeys((*self._read(), *revocations)))
             if len(held) > REVOCATIONS_MAX:
-                raise OSError(f"{REVOCATIONS_MAX} revocations are held already")
+                raise OSError(f"there are {REVOCATIONS_MAX} live revocations already")
             lines = [msgspec.json.encode(one) for one in held]
             fresh = self._path.with_suffix(".new")
             with fresh.open("wb") as file:

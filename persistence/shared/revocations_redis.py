@@ -1,14 +1,14 @@
-"""Revocations in Redis: a sorted set by the instant they run out, and a channel.
+"""Revocations in Redis: a sorted set by the instant of expiry, and a channel.
 
 A gateway learns of a new one from the channel at once, reads all of them whenever its
-subscription starts again, and compares a stamp every few seconds in case a word was
-lost. The stamp is a number that each new one raises; a list by that number says what
-is new, so a comparison costs what changed. A list that does not hold what we know
-under our number is another one (a fail-over): then all are read.
+subscription starts again, and compares a stamp every few seconds in case a message was
+lost. The stamp is a number that each new one raises; a list by that number shows what
+is new, so a comparison costs what changed. If the list does not have our newest entry
+under our number, it is another list (after a failover), and all are read.
 
-What a gateway knows and Redis has lost (a restart without a disk, a fail-over) it puts
-back: a revocation is never forgotten while a gateway remembers it. A copy in the node's
-data folder is what a gateway goes by that starts while Redis is away.
+A gateway adds again what it knows and Redis has lost (a restart without a disk, a
+failover): a revocation is never forgotten while a gateway remembers it. A gateway that
+starts while Redis does not answer uses the copy in the node's data folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from persistence.shared.revocations_file import FileRevocations
 REVOCATIONS_MAX: Final = 100_000
 """Live revocations of a site: a bound on every gateway's memory, about 20 MB."""
 TIMEOUT_S: Final = 2.0
-"""Revoking is a person's act, and reading all of them is rare."""
+"""Timeout in seconds; long, since revoking and reading all are rare."""
 COMPARE_S: Final = 5.0
 COPY_GATHER_S: Final = 1.0
 KEY_LASTS_S: Final = 25 * 3600
@@ -83,13 +83,13 @@ class RedisRevocations:
         self._list = f"{site}:revoked:list"
         self._known: dict[bytes, Millis] = {}
         self._unlisted: set[bytes] = set()
-        """Known ones that were not yet read in Redis: it may have lost them since, at
-        a stamp that we never saw."""
+        """Known revocations not yet read from Redis, which may have lost them since, at
+        a stamp that was never seen here."""
         self._stamp: bytes | None = None
         self._newest: tuple[int, bytes] | None = None
-        """Number and word of the newest one that we have for sure."""
+        """Number and text of the newest revocation that was certainly read."""
         self.read_in_full = 0
-        """How often all of them were read."""
+        """How often all revocations were read."""
         self._heard = False
         self._changed = asyncio.Event()
 
@@ -117,13 +117,13 @@ class RedisRevocations:
         standing = self._channel.standing()
         if standing.ok:
             return standing
-        known = f"going on with the {len(self._known)} revocations known"
+        known = f"using the {len(self._known)} known revocations"
         if not self._heard:
             known += " from this node's copy; newer ones are still accepted"
         return Standing(ok=False, detail=f"{standing.detail}; {known}")
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._link.close()
 
     async def _put(self, members: Sequence[tuple[Millis, bytes]]) -> None:
@@ -137,7 +137,7 @@ class RedisRevocations:
     async def _read_all(self, learn: Learn) -> None:
         now = self._clock.now()
         known = set(self._known)
-        # The stamp first: whatever is added meanwhile makes it differ again.
+        # The stamp first: anything added meanwhile makes it differ again.
         stamp = await self._link.ask("GET", self._stamped) or b""
         number = _number_of(stamp)
         newest, words = await self._link.ask_all(
@@ -152,25 +152,26 @@ class RedisRevocations:
         lost = [
             (until, word)
             for word, until in self._known.items()
-            # One heard after the question may not be in the answer, and is not lost.
+            # One received after the request may be missing from the reply without being
+            # lost.
             if until > now and word in known and word not in there
         ]
         self._known = {
             word: until for word, until in self._known.items() if until > now
         }
         self._tell(words, learn)
-        # Until they are read there: putting them back can fail.
+        # Kept until they are read from Redis: adding them again can fail.
         self._unlisted = self._known.keys() - there
         self._heard = True
         if lost:
-            log.warning("%d revocations were lost in Redis and are put back", len(lost))
+            log.warning("Redis lost %d revocations; they are added again", len(lost))
             for at in range(0, len(lost), _AT_ONCE):
                 await self._put(lost[at : at + _AT_ONCE])
 
     async def _read_new(self, learn: Learn) -> bool:
-        """Read what came after the newest that we know.
+        """Read the revocations after the newest known one.
 
-        False if that is not there, or one that we heard of already is missing.
+        False if that one is not there, or another known one is missing.
         """
         if self._newest is None:
             return False
@@ -191,7 +192,7 @@ class RedisRevocations:
         return True
 
     async def _keep_copy(self, copy: FileRevocations, learn: Learn) -> None:
-        """Go by the node's copy, and add to it what is not there yet."""
+        """Load the node's copy, and add missing revocations to it."""
         try:
             self._tell([msgspec.json.encode(one) for one in await copy.held()], learn)
         except (OSError, msgspec.MsgspecError) as error:
@@ -204,7 +205,9 @@ class RedisRevocations:
                 try:
                     await copy.add_all([_decode(word) for word in fresh])
                 except Unavailable as error:
-                    log.warning("the copy of the revocations is behind: %s", error)
+                    log.warning(
+                        "the copy of the revocations could not be updated: %s", error
+                    )
             copied = set(self._known)
             await self._changed.wait()
             await asyncio.sleep(COPY_GATHER_S)
@@ -215,7 +218,7 @@ class RedisRevocations:
             if not self._channel.standing().ok:
                 continue
             try:
-                # Before the stamp is read: one heard meanwhile is under the next one.
+                # Before the stamp is read: one received meanwhile gets the next stamp.
                 unlisted = bool(self._unlisted)
                 stamp = await self._link.ask("GET", self._stamped)
                 if (stamp or b"") == self._stamp and not unlisted:
@@ -231,7 +234,7 @@ class RedisRevocations:
             try:
                 one = _decode(word)
             except msgspec.MsgspecError:
-                log.warning("a word on the channel of revocations makes no sense")
+                log.warning("received an invalid message on the channel of revocations")
                 continue
             if word not in self._known and len(self._known) < REVOCATIONS_MAX:
                 self._known[word] = one.until
@@ -243,6 +246,6 @@ class RedisRevocations:
 
 
 def _number_of(stamp: bytes | None) -> int:
-    """The number in a stamp; 0 for one of an older program, or none."""
+    """The number in a stamp; 0 for none, or for a stamp of an older version."""
     text = stamp or b""
     return int(text[1:]) if text[:1] == b"n" and text[1:].isdigit() else 0

@@ -1,7 +1,7 @@
 """Wake-ups over Redis: published messages wake waiters in other processes.
 
-Messages without a subscriber are lost, which is why a waiter here polls as well, and
-why a subscription that begins rings once: something may have happened before it.
+Messages without a subscriber are lost. So waiters poll as well, and each new
+subscription wakes them once: something may have happened before it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TIMEOUT_S: Final = 0.25
 
 
 class RedisWakeups:
-    """Implements Wakeups for some topics; listens to them from the first ``wait`` on.
+    """Implements Wakeups for some topics; subscribes at the first ``wait``.
 
     Must be used on one event loop, and closed.
     """
@@ -35,7 +35,7 @@ class RedisWakeups:
         self._again: set[str] = set()
 
     def notify(self, topic: str) -> None:
-        """See Wakeups.notify; rings while one is on its way become one."""
+        """See Wakeups.notify; calls while a message is being sent are merged."""
         if topic in self._ringing:
             self._again.add(topic)
         else:
@@ -44,13 +44,13 @@ class RedisWakeups:
     async def wait(self, topic: str, timeout_s: float) -> bool:
         """See Wakeups.wait."""
         if topic not in self._topics:
-            raise ValueError(f"{topic} is none of {', '.join(self._topics)}")
+            raise ValueError(f"{topic} is not one of {', '.join(self._topics)}")
         if self._listening is None:
             self._listening = _begin(self._channel.run(self._heard, self._began))
         return await self._bells.wait(topic, timeout_s)
 
     def standing(self) -> Standing:
-        """Whether rings are heard; while they are not, jobs poll."""
+        """Whether wake-ups are received; otherwise jobs poll."""
         return self._channel.standing()
 
     async def close(self) -> None:
@@ -84,5 +84,5 @@ class RedisWakeups:
 
 
 def _begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    # Its owner keeps it and ends it in ``close``.
+    # The task is kept, and ended in ``close``.
     return asyncio.get_running_loop().create_task(work)
