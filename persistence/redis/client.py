@@ -178,8 +178,8 @@ class RedisStore:
             fault = self.named(replies[0])
             if isinstance(fault, LostReply):
                 raise JournalUnavailable(
-                    f"{self.place} does not accept our functions ({replies[0]}): it must "
-                    "be Redis 7.0 or newer, or Valkey"
+                    f"{self.place} does not accept our functions ({replies[0]}): "
+                    "use Redis 7.0 or newer, or Valkey"
                 )
             raise fault
 

@@ -171,7 +171,7 @@ async def test_calls_that_fail_together_count_as_one_failure() -> None:
         assert (link.tally.failures, link._failures) == (50, 1)
         probing = begun(link.ask("GET", "probing"))
         await asyncio.sleep(0)
-        with pytest.raises(RedisAway, match="asked again soon"):
+        with pytest.raises(RedisAway, match="retried shortly"):
             await link.ask("GET", "meanwhile")
         with pytest.raises(RedisAway, match="no answer in time"):
             await probing
