@@ -29,7 +29,7 @@ class MemoryJournal:
     """``actors.ports.Journal`` in memory; it lives as long as the object.
 
     Several activations of a shard may share one object: the fence is the same as in
-    files. ``close`` keeps what was written, so that a test can start again on it.
+    files. ``close`` keeps the records, so that a test can restart on them.
     """
 
     def __init__(self, *, budget_bytes: int = 0) -> None:
@@ -60,10 +60,10 @@ class MemoryJournal:
         return log.last
 
     async def check(self, shard: ShardId, epoch: int) -> None:
-        """Return if ``epoch`` still owns the shard; see the port."""
+        """Check that ``epoch`` still owns the shard; see the port."""
         newest = self._logs[shard].epoch if shard in self._logs else 0
         if epoch != newest or epoch == 0:
-            raise Fenced(f"shard {shard}: epoch {epoch} is shut out by {newest}")
+            raise Fenced(f"shard {shard}: epoch {epoch} is superseded by {newest}")
 
     async def read(
         self, shard: ShardId, after_seq: int, limit: int
@@ -84,7 +84,7 @@ class MemoryJournal:
     async def trim(
         self, shard: ShardId, upto_seq: int, before: Millis | None = None
     ) -> None:
-        """Forget records up to ``upto_seq``, but never the last one."""
+        """Drop records up to ``upto_seq``, but never the last one."""
         log = self._logs.get(shard)
         if log is not None:
             gone = min(upto_seq, log.last - 1) - log.first + 1

@@ -1,7 +1,7 @@
 """Inspection of a journal through its port, for any store.
 
-What ``persistence/journal/files/inspect.py`` does byte by byte for files, this does
-record by record: every one is read, decoded, and must follow the one before it.
+``persistence/journal/files/inspect.py`` checks files byte by byte; this module checks
+record by record: each is read, decoded, and must follow its predecessor.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ READ_LIMIT = 2_000
 
 
 async def first_seq(journal: Journal, shard: ShardId) -> int:
-    """The first retained record's seq; one past the end if there is none.
+    """The seq of the first retained record; one past the end if there is none.
 
     Raises:
         JournalCorrupt: not even the last record can be read.
@@ -87,7 +87,7 @@ async def show(
     limit: int = 100,
     personal: bool = False,
 ) -> AsyncIterator[dict[str, Any]]:
-    """Records as plain values, oldest first; see ``journal_inspect.show``."""
+    """Records as plain values, oldest first; see ``files/inspect.py``."""
     left = limit
     for one in [shard] if shard is not None else await journal.shards():
         async for record in _records(journal, one, after_seq):

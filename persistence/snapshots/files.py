@@ -218,7 +218,7 @@ class _Transaction:
     def _take_over(self) -> None:
         newest, position = _shard_row(self._db, self._path)
         if newest > self._epoch:
-            raise Fenced(f"{self._path}: epoch {self._epoch} is shut out by {newest}")
+            raise Fenced(f"{self._path}: epoch {self._epoch} is superseded by {newest}")
         position = max(position, self._position)
         crc = checksum("", self._epoch, b"%d" % position)
         self._db.execute(

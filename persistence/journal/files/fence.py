@@ -120,11 +120,11 @@ class Fence:
         self._disk.sync(handle)
 
     def check(self, epoch: int) -> None:
-        """Return if ``epoch``, which this object wrote, is still the newest.
+        """Check that ``epoch``, which this object wrote, is still the newest.
 
         Raises:
             Fenced: it is not.
-            OSError: cannot be read.
+            OSError: the epoch file cannot be read.
         """
         if not self._mine or epoch != self._epoch:
             raise Fenced(
@@ -133,7 +133,7 @@ class Fence:
         raw = self._read()
         if raw != self._mine:
             newest = read_slots(raw).epoch
-            raise Fenced(f"{self._folder}: epoch {epoch} is shut out by {newest}")
+            raise Fenced(f"{self._folder}: epoch {epoch} is superseded by {newest}")
 
     def close(self) -> None:
         """Release files and lock; ends the ownership."""

@@ -37,12 +37,12 @@ _HEADER = struct.Struct("<8sIHHQQQQ")
 _HEADER_CRC_FROM = 12
 
 FRAME_MAGIC = b"\xc1\xfe\xb1\xf7"
-"""Bytes that no UTF-8 text contains, so that no text in an event looks like a frame."""
+"""Bytes that no UTF-8 text contains, so that no event's text looks like a frame."""
 FRAME = struct.Struct("<4sIIIQQ")
 FRAME_BYTES = FRAME.size
 _FRAME_CRC_FROM = 8
 FRAME_MAX = 256 * 1024 * 1024
-"""No frame is longer than this, in bytes: bounds what a damaged length can ask for."""
+"""Longest frame in bytes; bounds the memory that a damaged length can request."""
 
 _CRC = struct.Struct("<I")
 _EVENT_LENGTH = struct.Struct("<I")
@@ -143,7 +143,7 @@ def unpack_header(block: bytes, path: str) -> Header:
         raise damaged(path, 0, "the segment's header is damaged")
     if number != FORMAT:
         raise JournalCorrupt(
-            f"{path} has journal format {number}, this program knows {FORMAT}: run "
+            f"{path} has journal format {number}, this program reads {FORMAT}: run "
             "the program that wrote it, or a newer one"
         )
     shard = block[_HEADER.size : _HEADER.size + length].decode()
@@ -176,14 +176,14 @@ def frame_end(data: bytes | memoryview, at: int) -> int:
 
 
 def frame_length(data: bytes) -> int:
-    """The body's length in bytes as the frame's head has it; 0 without a head."""
+    """The body's length in bytes according to the frame's head; 0 without a head."""
     if len(data) < FRAME_BYTES or data[:4] != FRAME_MAGIC:
         return 0
     return min(int(FRAME.unpack_from(data)[2]), FRAME_MAX)
 
 
 def frame_is_sound(data: bytes | memoryview, at: int, end: int) -> bool:
-    """Whether the checksum of the frame from ``at`` to ``end`` is right."""
+    """Whether the checksum of the frame from ``at`` to ``end`` is correct."""
     (crc,) = _CRC.unpack_from(data, at + 4)
     return bool(crc32c(data[at + _FRAME_CRC_FROM : end]) == crc)
 

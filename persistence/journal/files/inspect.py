@@ -1,7 +1,7 @@
 """Read-only inspection of a journal: `slotcast journal verify | show`.
 
 Both work beside a running server. `verify` reads every byte; records after the
-watermark are being written, and are counted only where no watermark survived.
+watermark may still be being written, and are counted only if no watermark survived.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ShardReport(Struct, frozen=True):
     ``damage`` is empty, or a sentence with the file and the offset; counts then end at
     the damage. ``bytes`` is the length of the files, with room reserved ahead.
     ``torn_bytes`` follow the last sound record and are cut at the next start: an append
-    that never was acknowledged.
+    that was never acknowledged.
     """
 
     shard: ShardId
@@ -68,7 +68,7 @@ class ShardReport(Struct, frozen=True):
 
     @property
     def is_sound(self) -> bool:
-        """Whether a server can start on it."""
+        """Whether a server can start on this journal."""
         return not self.damage
 
 
@@ -130,7 +130,7 @@ def show(
 
     Raises:
         JournalCorrupt: a record is damaged.
-        JournalUnavailable: the disk refuses.
+        JournalUnavailable: the disk returned an error.
     """
     disk = SystemDisk()
     left = limit

@@ -70,9 +70,9 @@ class FileJournal:
         return await self._writing.run(call)
 
     async def check(self, shard: ShardId, epoch: int) -> None:
-        """Return if ``epoch`` still owns the shard; see the port.
+        """Check that ``epoch`` still owns the shard; see the port.
 
-        One small read of a cached file: not worth a thread.
+        One small read of a cached file, too little for a thread.
         """
         self._sealed(shard, epoch).check(epoch)
 
@@ -105,7 +105,7 @@ class FileJournal:
         Empty also when another shard was written to, or an append failed.
 
         Raises:
-            JournalUnavailable: the disk refuses.
+            JournalUnavailable: the disk returned an error.
         """
         with self._woken.listening() as woken:
             ahead = await self._ahead(positions)
@@ -156,7 +156,7 @@ class FileJournal:
     async def _ahead(self, positions: Mapping[ShardId, int]) -> frozenset[ShardId]:
         try:
             ends = await self.last_seqs(tuple(positions))
-        except JournalCorrupt:  # reading the shards one by one says which
+        except JournalCorrupt:  # reading the shards one by one shows which
             return frozenset(positions)
         return frozenset(shard for shard in ends if ends[shard] > positions[shard])
 

@@ -33,7 +33,7 @@ from persistence.journal.files.tail import (
 )
 
 CHUNK = 1024 * 1024
-"""Most bytes of one read: large enough for the disk, small enough for the memory."""
+"""Most bytes of one read: large enough for the disk, small enough for memory."""
 CHUNK_MIN = 16 * 1024
 
 
@@ -83,7 +83,7 @@ class WalReader:
             raise JournalUnavailable(f"cannot read {self._folder}: {error}") from error
 
     def close(self) -> None:
-        """Give the files back; the next read opens them again."""
+        """Close the files; the next read opens them again."""
         self._leave_segment()
         if self._mark is not None:
             self._disk.close(self._mark)
@@ -99,14 +99,14 @@ class WalReader:
         return mark.seq if mark else self._end_by_scan()
 
     def _end_by_scan(self) -> int:
-        """Only where no watermark survived, that is until the next seal."""
+        """Only if no watermark survived, that is until the next seal."""
         tail = read_tail(self._disk, self._folder, self._shard)
         return tail.seq if tail else 0
 
     def _read(self, after_seq: int, limit: int) -> list[Record]:
         end = self._last_seq()
         records: list[Record] = []
-        # What follows the watermark may be gone after the next power cut.
+        # Bytes after the watermark may be gone after the next power cut.
         limit = min(limit, end - after_seq)
         if limit < 1:
             return records
@@ -135,7 +135,7 @@ class WalReader:
     def _chunk(self, place: RecordPosition, wanted: int) -> bytes:
         """Bytes from ``place`` on that begin with a whole frame.
 
-        Goes on to the next segment where this one has ended.
+        Continues in the next segment where this one has ended.
         """
         length = min(max(wanted, CHUNK_MIN), CHUNK)
         for _ in range(2):
@@ -160,7 +160,7 @@ class WalReader:
         limit: int,
         records: list[Record],
     ) -> bool:
-        """Add records from the frames of ``data``; True when that is enough."""
+        """Add records from the frames of ``data``; True when enough were read."""
         view = memoryview(data)
         at = 0
         while end := frame_end(view, at):

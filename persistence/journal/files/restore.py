@@ -1,4 +1,4 @@
-"""A shard's journal in files, written from records that have their own places.
+"""Writes a shard's journal files from records with given seqs and epochs.
 
 For `slotcast restore`: every record keeps its seq and its epoch, and the first one
 need not be seq 1. Nothing here is durable, and no process may open the journal, until
@@ -35,7 +35,7 @@ from persistence.journal.files.tail import WATERMARK_FILE
 
 SEGMENT_BYTES = 64 * MIB
 FRAME_RECORDS = 500
-"""Records under one checksum: a reader takes in a frame at a time."""
+"""Records per frame; a reader reads whole frames."""
 
 
 class FileJournalImport:
@@ -48,7 +48,7 @@ class FileJournalImport:
         segment_bytes: int = SEGMENT_BYTES,
         disk: Disk | None = None,
     ) -> None:
-        """``root`` is made when it is needed."""
+        """``root`` is created when needed."""
         self._root = str(root)
         self._segment_bytes = segment_bytes
         self._disk = disk or SystemDisk()
@@ -56,12 +56,12 @@ class FileJournalImport:
         self._thread = WriterThread("journal-import")
 
     async def write(self, shard: ShardId, records: Sequence[Record]) -> None:
-        """Add records, which follow those that were written before.
+        """Add records, which must follow those written before.
 
         Raises:
             FileExistsError: the shard has a journal already.
             JournalCorrupt: they do not follow.
-            OSError: the disk refuses.
+            OSError: the disk returned an error.
         """
         await self._thread.run(lambda: self._write(shard, records))
 
@@ -70,7 +70,7 @@ class FileJournalImport:
         await self._thread.run(lambda: self._shards.pop(shard).finish(epoch))
 
     async def close(self) -> None:
-        """Give the files back; a shard that was not finished is not a journal."""
+        """Close the files; an unfinished shard is not a journal."""
         await self._thread.run(self._close)
         self._thread.stop()
 
@@ -89,7 +89,7 @@ class FileJournalImport:
 
 
 class _ShardImport:
-    """One shard's folder while it is written."""
+    """One shard's folder while it is being written."""
 
     def __init__(
         self, disk: Disk, folder: str, shard: ShardId, segment_bytes: int
@@ -169,10 +169,10 @@ class _ShardImport:
             self._segment = None
 
     def _put(self, handle: int, data: bytes, offset: int) -> None:
-        """All of it, or an error: nothing is acknowledged from here."""
+        """Write all bytes, or raise: nothing here is acknowledged in part."""
         written = 0
         while written < len(data):
             count = self._disk.write(handle, data[written:], offset + written)
             if not count:
-                raise OSError(f"{self._folder}: the disk takes no more")
+                raise OSError(f"{self._folder}: the disk is full")
             written += count

@@ -1,4 +1,4 @@
-"""How much room a journal has: what the disk has left, and what the operator grants."""
+"""The space for a journal: what the disk has left, and the operator's budget."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from persistence.journal.files.format import segment_bases, segment_name
 
 MIB = 1024 * 1024
 KEEP_FREE = 64 * MIB
-"""Never used, in bytes: other programs, and ourselves at recovery, need some room."""
+"""Bytes never used: other programs and a recovery need some space."""
 PRESSURE_FLOOR = 512 * MIB
 """A small journal counts as this big, so that pressure rises while there is still
 room for cancellations: with 57 MiB left it is 0.90, with 16 MiB left 0.97."""
 
 COUNT_FROM = 0.9
-"""Share of the budget from which each append counts again: other shards write, too."""
+"""Share of the budget from which each append counts again: other shards write too."""
 
 
 class Room:
-    """The room of all shards under one root."""
+    """The space of all shards under one root."""
 
     def __init__(
         self, disk: Disk, root: str, *, budget: int = 0, keep_free: int = KEEP_FREE
@@ -30,11 +30,11 @@ class Room:
         self._keep_free = keep_free
         self._settled: dict[str, dict[str, int]] = {}
         self._counted = budget
-        """What was in use at the last count; before it, as if all were."""
+        """Bytes used at the last count; before the first one, the whole budget."""
         self._demanded = 0
 
     def used(self) -> int:
-        """Bytes of all files of all shards. Only what may have grown is looked at."""
+        """Bytes of all files of all shards; only those that may have grown are read."""
         shards = self._disk.names(self._root)
         for gone in self._settled.keys() - set(shards):
             self._settled.pop(gone, None)
@@ -43,7 +43,7 @@ class Room:
         return self._counted
 
     def _used_by(self, shard: str) -> int:
-        """The newest segment grows; all else keeps the size that was seen once."""
+        """The newest segment grows; other files keep the size that was seen once."""
         folder = f"{self._root}/{shard}"
         names = self._disk.names(folder)
         bases = segment_bases(names)
@@ -60,7 +60,7 @@ class Room:
         )
 
     def pressure(self) -> float:
-        """How full it is, 0 to 1."""
+        """The used fraction, 0 to 1."""
         used = self.used()
         of_budget = used / self._budget if self._budget else 0.0
         usable = max(self._disk.free_bytes(self._root) - self._keep_free, 0)
@@ -68,10 +68,10 @@ class Room:
         return min(max(of_budget, counted / (counted + usable)), 1.0)
 
     def demand(self, length: int) -> None:
-        """Return if ``length`` more bytes may be used.
+        """Check that ``length`` more bytes may be used.
 
         Raises:
-            JournalFull: they may not; says what is short.
+            JournalFull: they may not; the message says what is short.
         """
         free = self._disk.free_bytes(self._root)
         if free < self._keep_free + length:
@@ -89,7 +89,7 @@ class Room:
             )
 
     def _may_be_over(self) -> bool:
-        """Far from the budget the last count and what came since are enough."""
+        """Far from the budget, the last count and appends since are exact enough."""
         return self._counted + self._demanded > self._budget * COUNT_FROM
 
     def _size(self, path: str) -> int:

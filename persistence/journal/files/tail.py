@@ -1,8 +1,8 @@
 """Where a shard's journal ends: the read-only half of opening it.
 
-All headers are read, so that a missing or shortened segment shows at once; of the
-contents only the last segment is checked. Damage further back shows when it is read
-(every read checks), which a recovery does for all it needs, or in `journal verify`.
+All headers are read, so that a missing or shortened segment is found at once; of the
+contents only the last segment is checked. Damage further back is found when it is read
+(every read checks), by a recovery for all it needs, or by `journal verify`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from persistence.journal.files.format import (
 
 WATERMARK_FILE = "watermark"
 MARK_TRIES = 3
-"""A mark is read while another process writes it; a torn one is read again."""
+"""Attempts to read a mark while another process writes it; a torn one is reread."""
 
 
 class Tail(Struct, frozen=True):
@@ -113,7 +113,7 @@ def check_chain(disk: Disk, folder: str, shard: str) -> list[int]:
 
 
 def read_tail(disk: Disk, folder: str, shard: str) -> Tail | None:
-    """The end of the journal; None if it was never begun. Changes nothing.
+    """The end of the journal; None if there is none yet. Changes nothing.
 
     Raises:
         JournalCorrupt: a durable record is damaged or missing.
@@ -153,15 +153,15 @@ def _tail_of(data: bytes, path: str, base: int, mark: Mark | None) -> Tail:
         epoch=max(found.epoch, header.epoch),
         size=len(data),
         torn=torn,
-        # Without any mark the machine itself went down: then nothing is in memory
-        # only, and what was read is what the disk has.
+        # Without any mark the machine itself went down: then nothing is only in the
+        # page cache, and the bytes read are those on the disk.
         unsynced=bytes(view[since : found.end]) if mark else b"",
         crc=crc32c(view[HEADER_BYTES : found.end]),
     )
 
 
 def _check_durable(view: memoryview, path: str, header: Header, mark: Mark) -> None:
-    """Raise unless the bytes that the watermark vouches for are there and right."""
+    """Raise unless the bytes that the watermark covers exist and are correct."""
     if mark.offset > len(view):
         lost = mark.offset - len(view)
         raise damaged(path, len(view), f"{lost} durable bytes are missing")
@@ -176,7 +176,7 @@ def check_rest(data: bytes, found: Scan, path: str) -> int:
     """How many bytes after the last sound frame are torn; the rest are zeros.
 
     Raises:
-        JournalCorrupt: a sound frame follows, so what is bad was durable once.
+        JournalCorrupt: a sound frame follows, so the bad bytes were durable once.
     """
     torn = len(data[found.end :].rstrip(b"\0"))
     later = sound_frame_after(data, found.end) if torn else None

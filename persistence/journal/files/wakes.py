@@ -1,10 +1,10 @@
-"""Waking the reader of a journal in files, in another process, after an append.
+"""Wakes the reader of a journal in files, in another process, after an append.
 
 A writer sends an empty datagram to a socket that is named after the journal's folder;
-the reader at rest waits for it. Nothing hangs on it: one that is lost or forged costs
-a look that is later than need be, or in vain. The name is an abstract one of Linux:
-no file is left among the journal's, which are copied for backups, and a folder's path
-may be longer than a socket's may be. Elsewhere nothing is bound, and the reader polls.
+the idle reader waits for it. Correctness does not depend on it: a lost or forged one
+causes a late or a needless read. The name is an abstract one of Linux: no file is left
+among the journal's, which are copied for backups, and a folder's path may be longer
+than a socket's. On other systems nothing is bound, and the reader polls.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 POLL_S = 0.1
-"""How often a reader looks that cannot be woken: no such names here, or another
-reader has this one."""
+"""Seconds between reads of a reader that cannot be woken: the system has no such names,
+or another reader has this one."""
 QUEUED_MAX = 64
 """Datagrams taken from the queue at once; the system holds about ten."""
 
@@ -29,7 +29,7 @@ def _name_of(folder: str) -> str:
 
 
 class WakeSender:
-    """The writers' end. ``send`` may be called by one thread at a time."""
+    """The writer's end. ``send`` may be called by one thread at a time."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -37,8 +37,8 @@ class WakeSender:
         self._socket: socket.socket | None = None
 
     def send(self) -> None:
-        """Wake the reader, if one is there; a full queue wakes it as well."""
-        # OSError: no reader, or its queue is full, or no such names on this system.
+        """Wake the reader, if there is one; if its queue is full, it wakes anyway."""
+        # OSError: no reader, a full queue, or a system without abstract names.
         with suppress(OSError):
             if self._socket is None:
                 self._name = _name_of(self._folder)
@@ -46,7 +46,7 @@ class WakeSender:
             self._socket.sendto(b"", self._name)
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close the socket."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -93,7 +93,7 @@ class WakeReceiver:
                 await woken.wait()
 
     def close(self) -> None:
-        """Give the name back."""
+        """Release the name."""
         self._hear_no_more()
         if self._socket is not None:
             self._socket.close()

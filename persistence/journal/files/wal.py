@@ -1,8 +1,8 @@
-"""The write-ahead log of one shard: what an acknowledgement rests on.
+"""The write-ahead log of one shard, on which every acknowledgement is based.
 
-Each append takes the shard's lock, makes sure that no newer epoch was sealed, writes
-one frame, syncs once, and gives the lock back. A failed sync ends this object's life
-(and should end the process's): what the disk has is then known only after a new start
+Each append takes the shard's lock, checks that no newer epoch was sealed, writes one
+frame, syncs once, and releases the lock. After a failed sync this object is unusable
+(and the process should end): the content of the disk is then known only after a restart
 has read it. See docs/decisions/0001-acknowledged.md.
 """
 
@@ -49,27 +49,27 @@ class Limits(Struct, frozen=True):
 
     segment_bytes: int = 64 * MIB
     """A segment that would grow beyond this is followed by a new one: large enough
-    that there are few, small enough that trimming gives room back."""
+    that there are few, small enough that trimming frees space."""
     grow_bytes: int = MIB
-    """Room is reserved ahead in steps of this, so that a full disk shows first."""
+    """Space is reserved ahead in steps of this, so that a full disk is found early."""
     lock_wait_s: float = 5.0
     """A live writer holds the lock for milliseconds; longer means a stopped one."""
 
 
 class Demand(Protocol):
-    """Asks for room before it is used."""
+    """Checks for space before it is used."""
 
     def __call__(self, length: int, /) -> None:
-        """Return if ``length`` more bytes may be used. Raises JournalFull."""
+        """Check that ``length`` more bytes may be used. Raises JournalFull."""
         ...
 
 
 def _all_you_want(_length: int, /) -> None:
-    """No limit but the disk's own."""
+    """No limit except the disk's own."""
 
 
 class Wal:
-    """One shard's log, as one activation of the shard writes it.
+    """One shard's log, written by one activation of the shard.
 
     Not safe for several threads at once. After ``OutcomeUnknown`` it only refuses.
     """
@@ -83,7 +83,7 @@ class Wal:
         limits: Limits | None = None,
         demand: Demand = _all_you_want,
     ) -> None:
-        """Opens nothing yet; ``folder`` is the shard's own and is made by ``seal``."""
+        """Opens nothing yet; ``folder`` is the shard's own, created by ``seal``."""
         self._disk = disk
         self._folder = folder
         self._shard = shard
@@ -100,11 +100,11 @@ class Wal:
     # --- owning ------------------------------------------------------------------
 
     def seal(self) -> Sealed:
-        """Open for writing under the next epoch, and cut what was torn.
+        """Open for writing under the next epoch, and cut a torn end.
 
         Raises:
             JournalCorrupt: a durable record is damaged; nothing was changed.
-            JournalUnavailable: locked by another process, or the disk refuses.
+            JournalUnavailable: locked by another process, or a disk error.
         """
         self._refuse_if_poisoned()
         try:
@@ -128,11 +128,11 @@ class Wal:
         return Sealed(epoch, self._mark.seq)
 
     def check(self, epoch: int) -> None:
-        """Return if ``epoch`` still owns the shard.
+        """Check that ``epoch`` still owns the shard.
 
         Raises:
             Fenced: it does not.
-            JournalUnavailable: cannot be asked.
+            JournalUnavailable: the epoch cannot be read.
         """
         self._refuse_if_poisoned()
         try:
@@ -141,7 +141,7 @@ class Wal:
             raise JournalUnavailable(f"cannot read {self._folder}: {error}") from error
 
     def close(self) -> None:
-        """Give files and locks back. The shard can be sealed again afterwards."""
+        """Close files and release locks. The shard can be sealed again afterwards."""
         self._fence.close()
         self._reader.close()
         for handle in (self._segment, self._watermark):
@@ -183,7 +183,7 @@ class Wal:
         With ``before`` only segments that ended before that instant.
 
         Raises:
-            JournalUnavailable: locked, or the disk refuses; the rest can be later.
+            JournalUnavailable: locked, or a disk error; the rest can be removed later.
         """
         try:
             bases = segment_bases(self._disk.names(self._folder))
@@ -227,13 +227,13 @@ class Wal:
     # --- inside ------------------------------------------------------------------
 
     def _refuse_without_epoch(self) -> None:
-        """The epoch file is durable before the first segment is made."""
+        """The epoch file is durable before the first segment is created."""
         names = self._disk.names(self._folder)
         if EPOCH_FILE not in names and segment_bases(names):
             raise damaged(f"{self._folder}/{EPOCH_FILE}", 0, "it is missing")
 
     def _adopt(self, tail: Tail | None, epoch: int) -> None:
-        """Make the journal's end durable and stand behind it, under the new epoch."""
+        """Make the journal's end durable, and continue there under the new epoch."""
         self._leave_segment()
         if tail is None:
             self._segment = self._begin_segment(Header(self._shard, 1, epoch))
@@ -253,9 +253,9 @@ class Wal:
     def _settle(self, segment: int, tail: Tail) -> None:
         """Cut the torn end physically, and sync what may never have been synced.
 
-        A writer may have died between write and sync, or on a failed sync, after
-        which the system takes the bytes for clean. Writing them again makes them
-        dirty, so that the sync covers them.
+        A writer may have died between write and sync, or on a failed sync, after which
+        the kernel considers the pages clean. Rewriting the bytes makes the pages dirty,
+        so that the next sync covers them.
         """
         self._room = tail.size
         if tail.torn:
@@ -267,7 +267,7 @@ class Wal:
         self._disk.sync(segment)
 
     def _make_room(self, epoch: int, length: int) -> None:
-        """Reserve room for a frame, in this segment or a new one.
+        """Reserve space for a frame, in this segment or a new one.
 
         Raises:
             JournalFull: there is none; nothing was changed.
@@ -293,7 +293,7 @@ class Wal:
         mark = self._mark
         header = Header(self._shard, mark.seq + 1, epoch, mark.base, mark.offset)
         segment = self._begin_segment(header)
-        with contextlib.suppress(OSError):  # only gives room back
+        with contextlib.suppress(OSError):  # only frees space
             self._disk.truncate(self._opened(), mark.offset)
         self._leave_segment()
         self._segment = segment
@@ -304,7 +304,7 @@ class Wal:
         """A new segment with a durable header, under its name only when it is whole.
 
         Raises:
-            OSError: it could not be made.
+            OSError: it could not be created.
         """
         path = f"{self._folder}/{segment_name(header.base)}"
         block = pack_header(header)
@@ -324,7 +324,7 @@ class Wal:
         return segment
 
     def _sync_name(self, path: str) -> None:
-        """Once it has its name it is the last segment: no going back to the old one."""
+        """Sync the folder. A named segment is the last one, even if this fails."""
         try:
             self._disk.sync_folder(self._folder)
         except OSError as error:
@@ -351,12 +351,12 @@ class Wal:
         crc = crc32c(frame, mark.crc)
         end = mark.offset + len(frame)
         self._mark = Mark(epoch, mark.seq + count, mark.base, end, crc)
-        # An old watermark delays readers and does no other harm.
+        # An old watermark only delays readers.
         with contextlib.suppress(OSError):
             self._disk.write(self._opened_watermark(), pack_mark(self._mark), 0)
 
     def _undo(self, segment: int, end: int) -> None:
-        """Take a short write back: once the cut is synced, nothing of it is left."""
+        """Undo a short write: once the cut is synced, nothing of it is left."""
         self._disk.truncate(segment, end)
         self._disk.sync(segment)
         self._room = end
@@ -365,15 +365,15 @@ class Wal:
     def _poisoned(self, error: OSError) -> OutcomeUnknown:
         self._poison = str(error)
         return OutcomeUnknown(
-            f"{self._folder}: whether the last append is durable is not known "
-            f"({error}): this process must end, and the journal be opened again"
+            f"{self._folder}: it is unknown whether the last append is durable "
+            f"({error}): this process must end, and the journal be reopened"
         )
 
     def _refuse_if_poisoned(self) -> None:
         if self._poison:
             raise JournalUnavailable(
                 f"{self._folder}: a write failed ({self._poison}): this process must "
-                "end, and the journal be opened again; check the disk"
+                "end, and the journal be reopened; check the disk"
             )
 
     def _leave_segment(self) -> None:

@@ -1,4 +1,4 @@
-"""Journals in Redis that are not in force any more, or never were: removed by name."""
+"""Removes journals in Redis that are no longer in use, or never were."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GENERATION = re.compile(rb"(?::\{[^}]*\})?:g(\d+):")
 async def forget_generations(url: str, site: str, *, but: int) -> int:
     """Delete all journals and snapshots of a site ``but`` those of one generation.
 
-    Returns the number of keys. After an interruption it is called again.
+    Returns the number of keys. After an interruption, call it again.
 
     Raises:
         JournalUnavailable: no answer.
@@ -32,7 +32,7 @@ async def forget_generations(url: str, site: str, *, but: int) -> int:
 async def forget_keys(
     store: RedisStore, site: str, is_old: Callable[[bytes], bool]
 ) -> int:
-    """Delete the site's keys that ``is_old`` names, step by step; how many they were.
+    """Delete the site's keys for which ``is_old`` holds, step by step; their number.
 
     Raises:
         JournalUnavailable: no answer.
@@ -52,6 +52,6 @@ async def forget_keys(
 
 
 def generation_of_key(key: bytes, site: str) -> int:
-    """Which generation a key belongs to; 0 for what belongs to none."""
+    """The generation of a key; 0 if it belongs to none."""
     match = _GENERATION.match(key, len(site.encode()))
     return int(match[1]) if match else 0

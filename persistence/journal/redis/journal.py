@@ -1,10 +1,10 @@
-"""The journal in Redis: one stream per shard, fenced where the data is.
+"""The journal in Redis: one stream per shard, fenced by functions in the server.
 
 The stream's last id is (epoch, last seq), and a function checks both before it adds
-anything (persistence/redis/functions.lua). A reply is believed when it says that
-everything is on disk, on all replicas too; an append whose reply is lost is looked up
-by its ids. Not being there means nothing then: it may still be on its way, so that
-only a newer epoch shuts it out.
+anything (persistence/redis/functions.lua). An append counts when the replies say that
+everything is on disk, on all replicas too. An append whose reply is lost is looked up
+by its ids; its absence proves nothing, since it may still be in flight: only a newer
+epoch excludes it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ from persistence.redis.keys import SiteKeys
 from persistence.redis.wire import ANSWER_S
 
 SETTLE_S = 0.7
-"""For a look at what became of an append whose answer was lost, twice: to connect, and
-to be answered. With the answer waited for, it is less than a shard's patience."""
+"""Timeout in seconds of the look-up of an append whose reply was lost, once for
+connecting and once for the answer. Together with the append's own timeout this is less
+than a shard's patience."""
 RESTORE_AT_ONCE = 500
 
 
@@ -53,10 +54,10 @@ class RedisJournal:
         budget_bytes: int = 0,
         answer_s: float = ANSWER_S,
     ) -> None:
-        """``replicas``: all that there are; each must have an event before it counts.
+        """``replicas``: the number of all replicas; each must have an event on disk.
 
         ``budget_bytes`` bounds the server's memory below its own ``maxmemory``;
-        a server silent for ``answer_s`` is taken for away.
+        a server silent for ``answer_s`` seconds counts as unavailable.
         """
         self._url = url
         self._keys = SiteKeys(site, generation)
@@ -74,10 +75,11 @@ class RedisJournal:
     async def seal(self, shard: ShardId) -> Sealed:
         """Open for writing under the next epoch; see the port.
 
-        Also refuses to begin a lost journal again: the site's layout must be there,
-        the stream of a shard that had one, and whatever this process saw durable. A
-        Redis without the layout may be the wrong one, or not have its disk yet: it is
-        asked again (JournalUnavailable). Fenced: the site has another generation now.
+        Also refuses to start a lost journal afresh: the site's layout must exist, the
+        stream of a shard that had one, and everything this process saw durable. A Redis
+        without the layout may be the wrong one, or may not have its disk yet: the
+        caller retries (JournalUnavailable). Fenced: the site has another generation
+        now.
         """
         await self._room.inspect()
         keys = self._keys.of(shard)
@@ -123,9 +125,9 @@ class RedisJournal:
         return int(seq)
 
     async def check(self, shard: ShardId, epoch: int) -> None:
-        """Return if ``epoch`` still owns the shard; see the port.
+        """Check that ``epoch`` still owns the shard; see the port.
 
-        With replicas they are asked too: a primary that was replaced must not pass.
+        Replicas are asked too, so that a replaced primary does not pass.
         """
         await self._check(shard, epoch, "")
 
@@ -140,13 +142,13 @@ class RedisJournal:
         return (await self._tail.last_seqs([shard])).get(shard, 0)
 
     async def last_seqs(self, shards: Sequence[ShardId]) -> Mapping[ShardId, int]:
-        """The durable ends of several shards, with one question."""
+        """The durable ends of several shards, with one request."""
         return await self._tail.last_seqs(shards)
 
     async def trim(
         self, shard: ShardId, upto_seq: int, before: Millis | None = None
     ) -> None:
-        """Forget records up to ``upto_seq``, but never the last one; see the port."""
+        """Drop records up to ``upto_seq``, but never the last one; see the port."""
         await self._tail.trim(shard, upto_seq, before)
 
     async def shards(self) -> Sequence[ShardId]:
@@ -160,10 +162,10 @@ class RedisJournal:
     async def wait_for_news(
         self, positions: Mapping[ShardId, int], timeout_s: float
     ) -> frozenset[ShardId]:
-        """The shards with something after these seqs; waits for one if there is none.
+        """The shards with records after these seqs; waits for one if there is none.
 
-        Empty after ``timeout_s``. A shard may be named whose news is only that it was
-        opened again; one that is not in ``positions`` is not waited for.
+        Empty after ``timeout_s``. A shard may be named that was only reopened; shards
+        not in ``positions`` are ignored.
 
         Raises:
             JournalUnavailable: Redis does not answer.
@@ -171,12 +173,13 @@ class RedisJournal:
         return await self._news.wait(positions, timeout_s)
 
     async def restore(self, shard: ShardId, records: Sequence[Record]) -> int:
-        """Put records of a backup where they were; the new last seq.
+        """Write records of a backup at their own seqs; the new last seq.
 
-        Into an empty journal of a site that has its layout; called again it continues.
+        The site must have its layout and the journal be empty; a repeated call
+        continues.
 
         Raises:
-            Fenced: they do not follow what is there.
+            Fenced: they do not follow the existing records.
             JournalUnavailable, JournalFull: not all was written; start again.
         """
         keys = self._keys.of(shard)
@@ -197,11 +200,11 @@ class RedisJournal:
         return int(seq)
 
     def pressure(self) -> float:
-        """How full the server's memory is; looked up at most once a second."""
+        """The used fraction of the server's memory; read at most once a second."""
         return self._room.pressure()
 
     async def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         await self._room.close()
         await self._news.close()
         await self._reading.close()
@@ -221,10 +224,10 @@ class RedisJournal:
             raise
 
     async def _must_not_be_lost(self, shard: ShardId, error: FencedAt) -> None:
-        """Return if another owner is the reason; a journal that went back has none.
+        """Return if another owner is the reason; raise if the journal lost records.
 
-        A writer that is refused as fenced then would leave for good, and a process that
-        knows nothing would go on without what is gone.
+        Reported as fenced, a lost tail would make the writer leave for good, and a
+        process without this knowledge would continue without the lost records.
 
         Raises:
             JournalCorrupt, JournalUnavailable: as ``seal``.
@@ -242,11 +245,11 @@ class RedisJournal:
         datas: Sequence[bytes],
         error: LostReply,
     ) -> int:
-        """What became of an append whose answer was lost.
+        """Look up an append whose reply was lost.
 
         Raises:
             Fenced: it was not done, and a newer epoch owns the shard.
-            OutcomeUnknown: it is not there, but may still come; or no answer.
+            OutcomeUnknown: it is not there but may still arrive; or no answer.
         """
         looking = RedisStore(
             self._url,
@@ -269,7 +272,7 @@ class RedisJournal:
                 return last
             ends = dict(zip(about[::2], about[1::2], strict=True))
             if position_of(ends[b"last-generated-id"])[0] > epoch:
-                raise Fenced(f"shard {shard}: epoch {epoch} is shut out") from error
+                raise Fenced(f"shard {shard}: epoch {epoch} is superseded") from error
         except JournalUnavailable as silent:
             raise OutcomeUnknown(f"{error}; then {silent}") from error
         finally:
@@ -283,12 +286,12 @@ def _lost(
     if "LOST layout" in text:
         return JournalUnavailable(
             f"{text}: the key {keys.layout} is missing, so this Redis has lost its "
-            "data or is another one. Bring the data back; an empty one is never begun."
+            "data or is another server. Restore it; no empty journal is started."
         )
     if "LOST" in text:
         return JournalCorrupt(
             f"{text}: the journal of shard {shard} ends earlier than it did, or is "
-            "gone. Restore it from a backup; it is never begun again."
+            "gone. Restore it from a backup; it is never started afresh."
         )
     return JournalCorrupt(text)
 

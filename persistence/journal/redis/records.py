@@ -1,7 +1,7 @@
-"""Entries of a journal's stream: how an event is written, and read back.
+"""Entries of a journal's stream: writing and reading events.
 
-An event is stored behind a checksum that covers its seq: Redis does not check what it
-reads back from its file, nor what a proxy may have mixed up.
+An event is stored behind a checksum that covers its seq: Redis does not verify its
+file, and a proxy may mix up replies.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EVENT = b"e"
 
 
 class StreamEntry(Struct, frozen=True):
-    """An event as it is in the stream."""
+    """An event in the stream."""
 
     epoch: int
     seq: int
@@ -39,7 +39,7 @@ def entry_id(epoch: int, seq: int) -> str:
 
 
 def padded(epoch: int) -> str:
-    """An epoch as it sorts among the epochs."""
+    """An epoch as a string that sorts like the number."""
     return f"{epoch:016d}"
 
 
@@ -50,13 +50,13 @@ def position_of(name: bytes) -> tuple[int, int]:
 
 
 def data_of(seq: int, event: Event) -> bytes:
-    """An event as it is stored at ``seq``."""
+    """The stored form of an event at ``seq``."""
     payload = codec.encode(event)
     return _CRC.pack(crc32c(payload, crc32c(_SEQ.pack(seq)))) + payload
 
 
 def datas_of(after_seq: int, events: Iterable[Event]) -> list[bytes]:
-    """Events as they are stored from ``after_seq + 1`` on."""
+    """The stored form of events from ``after_seq + 1`` on."""
     return [data_of(seq, event) for seq, event in enumerate(events, after_seq + 1)]
 
 

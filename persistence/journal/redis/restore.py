@@ -1,4 +1,4 @@
-"""Restoring into Redis: journals from a backup, and what a broken-off restore left."""
+"""Restores journals into Redis, and removes the remains of an interrupted restore."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RedisJournalImport:
         )
 
     async def write(self, shard: ShardId, records: Sequence[Record]) -> None:
-        """Add records, which follow those that were written before.
+        """Add records, which must follow those written before.
 
         Raises:
             Fenced: they do not follow.
@@ -31,17 +31,17 @@ class RedisJournalImport:
         await self._journal.restore(shard, records)
 
     async def finish(self, shard: ShardId, epoch: int) -> None:
-        """Go past the epochs that only snapshots knew of.
+        """Raise the epoch above those that only snapshots have.
 
-        A shard's next owner gets a higher one than ``epoch``, so that what it stores
-        is not taken for the word of an older owner.
+        A shard's next owner gets a higher one than ``epoch``, so that its snapshots are
+        not mistaken for those of an older owner.
         """
         sealed = await self._journal.seal(shard)
         while sealed.epoch < epoch:
             sealed = await self._journal.seal(shard)
 
     async def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         await self._journal.close()
 
 

@@ -1,6 +1,6 @@
-"""How much room a Redis has left, and whether its settings still hold.
+"""The memory that a Redis has left, and whether its settings are still safe.
 
-Looked up in the background, so that asking costs nothing.
+Read in the background, so that a check costs nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LOG = logging.getLogger("slotcast.journal")
 
 
 class RedisRoom:
-    """What is known of one server's memory and settings."""
+    """The last known memory and settings of one server."""
 
     def __init__(self, store: RedisStore, budget_bytes: int = 0) -> None:
         """``budget_bytes`` bounds the server's memory below its own maxmemory."""
@@ -36,17 +36,17 @@ class RedisRoom:
         self._refused: Finding | None = None
 
     def pressure(self) -> float:
-        """How full it is, 0 to 1, as of a second ago."""
+        """The used fraction, 0 to 1, at most about a second old."""
         if monotonic() - self._looked_at >= LOOK_EVERY_S:
             self._begin_to_look()
         return min(1.0, self._used / self._bound) if self._bound else 0.0
 
     def demand(self, length: int) -> None:
-        """Return if ``length`` more bytes may be written.
+        """Check that ``length`` more bytes may be written.
 
         Raises:
             JournalFull: the budget does not allow it.
-            JournalUnavailable: the server's settings broke the promise meanwhile.
+            JournalUnavailable: the server's settings are no longer safe.
         """
         if self._refused is not None:
             raise _unavailable(self._refused)
@@ -59,10 +59,10 @@ class RedisRoom:
         self._used += length
 
     async def inspect(self) -> None:
-        """Look at the server's settings now.
+        """Check the server's settings now.
 
         Raises:
-            JournalUnavailable: it does not answer, or its settings break the promise.
+            JournalUnavailable: it does not answer, or its settings are not safe.
         """
         facts = await facts_of(self._store)
         self._know_memory(facts.info)
@@ -72,7 +72,7 @@ class RedisRoom:
             raise _unavailable(self._refused)
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop the background checks."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -83,7 +83,7 @@ class RedisRoom:
             return
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # asked outside a loop: what is known must do
+        except RuntimeError:  # called outside an event loop: use the last known values
             return
         self._looked_at = monotonic()
         self._task = loop.create_task(self._look())
@@ -95,7 +95,7 @@ class RedisRoom:
             else:
                 self._know_memory(info_of(await self._store.ask("INFO", "memory")))
         except Unavailable:
-            return  # the journal's own calls will tell; what was known stays
+            return  # the journal's own calls report it; keep the last known values
 
     def _know_memory(self, info: Mapping[str, str]) -> None:
         overhead = int(info.get("mem_not_counted_for_evict", "0"))

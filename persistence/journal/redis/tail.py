@@ -1,8 +1,8 @@
-"""Reading a journal's streams, and cutting off what is no longer needed.
+"""Reads a journal's streams, and trims records that are no longer needed.
 
 Only durable records are returned. On the primary no others are visible, since no reply
-leaves before the fsync; what replicas have is asked when a reader comes to a record
-that this process did not know to be there.
+leaves before the fsync; the replicas are asked when a reader reaches a record that this
+process does not know to be on them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from persistence.redis.functions import Word
 from persistence.redis.keys import SiteKeys
 
 READ_AT_ONCE = 1000
-"""Records in one reply: about a millisecond of Redis's only thread."""
+"""Records in one reply, about a millisecond of Redis's only thread."""
 TRIM_AT_ONCE = 1000
 
 
@@ -78,14 +78,14 @@ class RedisTail:
         return {shard: ends.get(shard, (0, 0))[1] for shard in shards}
 
     async def shards(self) -> list[ShardId]:
-        """Those that were sealed, by name."""
+        """The sealed shards, by name."""
         names = await self._store.ask("SMEMBERS", self._keys.shards)
         return sorted(ShardId(name.decode()) for name in names)
 
     async def trim(
         self, shard: ShardId, upto_seq: int, before: Millis | None = None
     ) -> None:
-        """Forget records in small steps; the last one stays, and so does the fence."""
+        """Drop records in small steps; the last one stays, and so does the fence."""
         keys = self._keys.of(shard)
         last = (await self.last_seqs([shard]))[shard]
         oldest = await self._oldest(shard)
@@ -108,10 +108,10 @@ class RedisTail:
             first = stop + 1
 
     async def confirm(self, store: RedisStore | None = None) -> None:
-        """Return if the replicas have everything that was read so far.
+        """Check that the replicas have everything that was read so far.
 
         Raises:
-            JournalUnavailable: not all of them say so.
+            JournalUnavailable: not all of them confirm it.
         """
         store = store or self._store
         if not store.replicas:
@@ -193,7 +193,7 @@ async def ends_of(
 
     Raises:
         JournalUnavailable: Redis does not answer.
-        JournalCorrupt: a key is no stream.
+        JournalCorrupt: a key is not a stream.
     """
     replies: list[Any] = await store.replies(
         *(("XINFO", "STREAM", keys.of(shard).stream) for shard in shards)
@@ -213,7 +213,7 @@ WAIT_MAX_S = 30.0
 
 
 class RedisNews:
-    """A connection of its own that waits; one waiter at a time, others queue."""
+    """A separate connection that blocks; one waiter at a time, others queue."""
 
     def __init__(self, url: str, keys: SiteKeys) -> None:
         self._store = RedisStore(url, name="slotcast-news")
@@ -223,7 +223,7 @@ class RedisNews:
     async def wait(
         self, positions: Mapping[ShardId, int], timeout_s: float
     ) -> frozenset[ShardId]:
-        """The shards with something after these seqs; see ``RedisJournal``."""
+        """The shards with records after these seqs; see ``RedisJournal``."""
         async with self._turn:
             shards = list(positions)
             ends = await ends_of(self._store, self._keys, shards)
@@ -260,7 +260,7 @@ class RedisNews:
         try:
             (reply,) = await self._store.ask_all([words], timeout_s + 2.0)
         except asyncio.CancelledError:
-            self._store.drop()  # else the next question waits behind this one
+            self._store.drop()  # else the next request would wait behind this one
             raise
         named = dict(zip(streams, shards, strict=True))
         return frozenset(named[stream.decode()] for stream, _ in reply or ())
