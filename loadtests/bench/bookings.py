@@ -2,8 +2,9 @@
 
     python -m loadtests.bench.bookings [--seconds 8] [--json FILE]
 
-Every booking takes a slot of its own, spread over 64 providers; then a flash crowd:
-5,000 people, 100 slots, one provider. The load generator shares the machine.
+Every booking takes a slot of its own, spread over 64 providers: with 1, 32, 64 and 256
+in flight, and 1,000 a second whatever the answers take; then a flash crowd: 5,000
+people, 100 slots, one provider. The load generator shares the machine.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ from loadtests.workload.region import run_slotcast, tokens
 
 PROVIDERS = 64
 PATIENTS = 512
-IN_FLIGHT = (1, 32, 256)
+IN_FLIGHT = (1, 32, 64, 256)
+FIXED_RATE = 1_000
+"""Bookings a second of the open loop: far below what the server can do."""
 CROWD = 5_000
 CROWD_SLOTS = 100
 CROWD_CONNECTIONS = 500
@@ -119,6 +122,33 @@ async def closed_loop(
         "per_second": round(statuses[201] / wall),
         "ms": percentiles(took),
         "client_us": round(1e6 * used / max(1, len(took)), 1),
+        "statuses": {str(status): n for status, n in sorted(statuses.items())},
+    }
+
+
+async def open_loop(
+    take: Take, supply: Slots, per_second: int, seconds: float
+) -> dict[str, Any]:
+    """Book at a fixed rate; the time from when each booking was due to its answer."""
+    took: list[float] = []
+    statuses: Counter[int] = Counter()
+
+    async def one(due: float) -> None:
+        number, provider, start = supply.take()
+        statuses[await take(number, provider, start)] += 1
+        took.append(time.perf_counter() - due)
+
+    began = time.perf_counter()
+    tasks: list[asyncio.Task[None]] = []
+    for number in range(int(per_second * seconds)):
+        due = began + number / per_second
+        if due > (now := time.perf_counter()):
+            await asyncio.sleep(due - now)
+        tasks.append(asyncio.ensure_future(one(due)))
+    await asyncio.gather(*tasks)
+    return {
+        "per_second": round(statuses[201] / (time.perf_counter() - began)),
+        "ms": percentiles(took),
         "statuses": {str(status): n for status, n in sorted(statuses.items())},
     }
 
@@ -208,12 +238,16 @@ async def measure_ours(seconds: float) -> dict[str, Any]:
         found["rest"] = {
             str(n): await closed_loop(rest, supply, n, seconds) for n in IN_FLIGHT
         }
+        found["rest_fixed_rate"] = await open_loop(rest, supply, FIXED_RATE, seconds)
         found["rest_crowd"] = await crowd(rest, supply, random.Random(1))
         through_sockets = await socket_taker(stack, server, patients)
         found["socket"] = {
             str(n): await closed_loop(through_sockets, supply, n, seconds)
             for n in IN_FLIGHT
         }
+        found["socket_fixed_rate"] = await open_loop(
+            through_sockets, supply, FIXED_RATE, seconds
+        )
         found["socket_crowd"] = await crowd(through_sockets, supply, random.Random(2))
         status, text = await run_slotcast("verify", "--json")
         found["audit"] = "ok" if status == 0 else text[:300]

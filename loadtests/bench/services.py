@@ -7,7 +7,7 @@ The servers are given, private and empty; ``{}`` stands for the name of a databa
 which ``bench_plain`` and ``bench_ours0`` … ``bench_ours2`` must exist. The slow URLs
 lead to the same servers through a proxy that adds a delay. ``tests.benchmarks`` starts
 all of that. Every booking takes a slot of its own, spread over 64 providers or all of
-one; 32, 128 and 512 are in flight; closed loop. The plain server gets the number of
+one; 1, 32 and 256 are in flight; closed loop. The plain server gets the number of
 workers and connections with which it is fastest here.
 """
 
@@ -37,10 +37,10 @@ from loadtests.bench.servers import Server, plain_sql_server, slotcast_server
 from loadtests.wire.http_client import HttpClient
 from loadtests.workload.region import run_slotcast, tokens
 
-IN_FLIGHT = (32, 128, 512)
+IN_FLIGHT = (1, 32, 256)
 TUNINGS = ((1, 8), (1, 16), (1, 32), (2, 8), (2, 16), (2, 32))
 """(workers, connections each) that are tried for the plain server."""
-TUNE_AT = 128
+TUNE_AT = 32
 HOT = PROVIDERS - 1
 HOT_FROM_DAY = 60
 """Days from now to the hot provider's slots, beyond those of the spread load."""

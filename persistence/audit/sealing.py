@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 BATCH_MAX: Final = 500
 """Entries in one transaction."""
-POLL_S: Final = 0.3
+POLL_LEAST_S, POLL_MOST_S = 0.3, 2.4
+"""Pause while nothing is pending; doubles while nothing comes."""
 AWAY_S: Final = 2.0
 """Pause after the records did not answer."""
 
@@ -55,11 +56,14 @@ class AuditSealer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Seal until ``stop`` is set."""
+        rest_s = POLL_LEAST_S
         while not stop.is_set():
-            seconds = POLL_S
+            seconds = rest_s
             try:
                 if await self.step():
+                    rest_s = POLL_LEAST_S
                     continue
+                rest_s = min(rest_s * 2, POLL_MOST_S)
             except (Unavailable, DBAPIError) as error:
                 log.warning("the audit trail waits for the records: %s", error)
                 seconds = AWAY_S
