@@ -66,10 +66,12 @@ from gateway.platform.role_routes import router as roles_router
 from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
 from gateway.services import Services, services
+from gateway.system.cluster_routes import router as cluster_router
 from gateway.system.health import Check, Health, NamedCheck
 from gateway.system.pages import landing_page
 from gateway.system.probes import Probes
 from gateway.system.routes import Documents, Upgrade, pages
+from gateway.system.site_routes import router as site_router
 from gateway.system.web import WebApp
 from gateway.transport.connections import EXPOSED, HttpConnections
 from gateway.transport.endless import kept_going
@@ -141,7 +143,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     operations = _operation_routes(gate, declared)
     app.router.routes.extend(live.routes)
     app.router.routes.append(Route(app.live_path, Upgrade()))
-    health = Health(
+    app.state.health = health = Health(
         accounts,
         [
             lambda: _hosting_check(ports),
@@ -249,6 +251,7 @@ def _mount_features(
 ) -> None:
     """Mount the ordinary features, and build the OpenAPI document."""
     app.state.ports = ports
+    app.state.config = config
     app.state.gate = gate
     routers = _feature_routers(ports, config)
     for router in routers:
@@ -273,7 +276,9 @@ PATIENT_ROUTERS: Final = (own_patient_router, patients_router)
 def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[FeatureRouter]:
     """Routers of ordinary features whose stores this gateway has."""
     has_stores = ports.jobs is not None and ports.answers is not None
-    routers = [jobs_router] if has_stores else []
+    routers = [site_router, cluster_router]
+    if has_stores:
+        routers.append(jobs_router)
     if ports.patients is not None:
         routers += PATIENT_ROUTERS
     if ports.accounts is not None:

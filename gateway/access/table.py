@@ -125,6 +125,7 @@ class Action(StrEnum):
     WRITE_NOTES = "write_notes"
     CREATE_PATIENT = "create_patient"
     FIND_PATIENT = "find_patient"
+    READ_CLUSTER = "read_cluster"
     READ_ACCOUNT = "read_account"
     END_SESSION = "end_session"
     CHANGE_PASSWORD = "change_password"  # noqa: S105 - a word of the table
@@ -178,6 +179,7 @@ reinstate_provider  provider  nn  nn  nn  nn  Yn  FF  nn  nn
 put_clinic          clinic    nn  nn  nn  nn  Yn  FF  nn  nn
 read_jobs           platform  nn  nn  nn  nn  nn  FF  nn  nn
 resend_jobs         platform  nn  nn  nn  nn  nn  FF  nn  nn
+read_cluster        platform  nn  nn  nn  nn  nn  YY  nn  nn
 """
 
 _ACCOUNT_ROWS: Final = """

@@ -44,12 +44,12 @@ class Health:
         accounts: ShardAccounts,
         more: Sequence[Callable[[], NamedCheck]] = (),
     ) -> None:
-        self._accounts = accounts
+        self.accounts = accounts
         self._more = more
 
     async def readiness(self) -> Readiness:
         """The state of all checks, at most a second old."""
-        await self._accounts.refresh()
+        await self.accounts.refresh()
         checks = dict([self._shards(), self._journal(), self._projection()])
         checks.update(self._clock())
         checks.update(self._room())
@@ -58,12 +58,12 @@ class Health:
         return Readiness(ready, checks)
 
     def _shards(self) -> NamedCheck:
-        missing = self._accounts.missing
+        missing = self.accounts.missing
         detail = f"do not answer: {', '.join(missing)}" if missing else ""
         return "shards", Check(not missing, required=True, detail=detail)
 
     def _journal(self) -> NamedCheck:
-        statuses, damaged = self._accounts.statuses, self._accounts.damaged()
+        statuses, damaged = self.accounts.statuses, self.accounts.damaged()
         closed = [s.shard for s in statuses.values() if s.epoch < 1]
         if damaged and len(damaged) < len(statuses) and set(closed) <= set(damaged):
             # One damaged shard stops itself only.
@@ -74,7 +74,7 @@ class Health:
 
     def _clock(self) -> Iterator[NamedCheck]:
         """Reported only where a shard's clock is wrong, or was."""
-        statuses = self._accounts.statuses.values()
+        statuses = self.accounts.statuses.values()
         doubts = [one for one in statuses if one.clock_doubted]
         ahead = [one for one in statuses if one.clock_ahead_ms]
         if doubts:
@@ -92,7 +92,7 @@ class Health:
 
     def _room(self) -> Iterator[NamedCheck]:
         """Reported only where the journal's disk is nearly full."""
-        statuses = self._accounts.statuses.values()
+        statuses = self.accounts.statuses.values()
         pressure = max((one.journal_pressure for one in statuses), default=0.0)
         if pressure >= BOUNDS.full_for_bookings:
             detail = "holds and bookings are refused"
@@ -112,7 +112,7 @@ class Health:
 
     def _projection(self) -> NamedCheck:
         # SQL is optional here: bookings continue without it.
-        accounts = self._accounts
+        accounts = self.accounts
         away_s = accounts.lag.away_s
         behind = _behind(accounts.lag)
         if away_s is not None:

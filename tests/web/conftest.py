@@ -85,9 +85,11 @@ def opened(site: ServerProcess, chromium: Browser) -> Iterator[Opened]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(site.url.replace("127.0.0.1", "localhost") + path)
+        address = site.url.replace("127.0.0.1", "localhost")
         if persona:
+            page.goto(address + "/login")
             sign_in(page, persona)
+        page.goto(address + path)
         return page
 
     yield open_page
@@ -97,7 +99,7 @@ def opened(site: ServerProcess, chromium: Browser) -> Iterator[Opened]:
 
 
 def sign_in(page: Page, persona: str) -> None:
-    """Come in as one of the demo's people."""
-    page.get_by_role("button", name="Sign in").click()
+    """Come in as one of the demo's people, and go back to where the page was."""
+    page.get_by_role("link", name="Sign in").click()
     page.get_by_role("button", name=f"A {persona}").click()
     page.get_by_role("button", name="Account").wait_for()

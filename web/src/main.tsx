@@ -1,4 +1,4 @@
-import "@fontsource-variable/inter/index.css";
+import "./ui/fonts.css";
 import "./ui/base.css";
 import { i18n } from "@lingui/core";
 import { I18nProvider } from "@lingui/react";
@@ -6,17 +6,34 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { openLink } from "./app/links";
+import { forgetVisits } from "./app/offline";
 import { router } from "./app/router";
 import { session } from "./app/session";
 import { preferred, speak } from "./i18n";
 import { Live } from "./live/hooks";
 import { LiveSocket } from "./live/socket";
+import { forgetHold, isHolding } from "./patient/holding";
 
+openLink();
 const live = new LiveSocket(`${location.origin.replace(/^http/, "ws")}/v1/live`);
 session.watch(() => live.authenticate(session.token()));
+live.onExpired = () => void session.refresh();
 
 const queries = new QueryClient({
   defaultOptions: { queries: { staleTime: 30_000, retry: 2, refetchOnWindowFocus: false } },
+});
+session.onLeave(() => {
+  queries.clear();
+  live.forget();
+  forgetHold();
+  void forgetVisits();
+});
+
+addEventListener("vite:preloadError", (event) => {
+  // A newer app was put in place of this one, whose files are gone: begin again with it.
+  event.preventDefault();
+  if (!isHolding()) location.reload();
 });
 
 void session.refresh();

@@ -4,28 +4,49 @@ import {
   createRouter,
   lazyRouteComponent,
 } from "@tanstack/react-router";
+import { enter, type Room } from "../i18n";
 import { Home } from "../patient/home";
 import { Shell } from "./shell";
 
 const root = createRootRoute({ component: Shell });
 
+type Given = Record<string, unknown>;
+
+/** The search parameters of these names that say something. */
+function texts<Name extends string>(...names: Name[]): (given: Given) => Partial<Record<Name, string>> {
+  return (given) => {
+    const found: Partial<Record<Name, string>> = {};
+    for (const name of names) {
+      const value = given[name];
+      if (typeof value === "string" && value !== "") found[name] = value;
+    }
+    return found;
+  };
+}
+
+/** A page of a room: its code and its sentences are loaded when it is opened. */
+function page<T extends Record<string, unknown>, Name extends string & keyof T>(
+  room: Room,
+  load: () => Promise<T>,
+  name: Name,
+) {
+  return lazyRouteComponent(async () => {
+    const [module] = await Promise.all([load(), enter(room)]);
+    return module as never;
+  }, name as never);
+}
+
 const home = createRoute({
   getParentRoute: () => root,
   path: "/",
-  validateSearch: (given: Record<string, unknown>): { q?: string; specialty?: string } => {
-    const found: { q?: string; specialty?: string } = {};
-    if (typeof given["q"] === "string" && given["q"] !== "") found.q = given["q"];
-    if (typeof given["specialty"] === "string" && given["specialty"] !== "") {
-      found.specialty = given["specialty"];
-    }
-    return found;
-  },
+  validateSearch: texts("q", "specialty", "near"),
   component: Home,
 });
 
 interface ProviderSearch {
   type?: string;
   week?: string;
+  at?: string;
   view?: "week" | "list";
   moving?: string;
 }
@@ -33,14 +54,12 @@ interface ProviderSearch {
 const provider = createRoute({
   getParentRoute: () => root,
   path: "/p/$provider",
-  validateSearch: (given: Record<string, unknown>): ProviderSearch => {
-    const found: ProviderSearch = {};
-    for (const name of ["type", "week", "moving"] as const) {
-      const value = given[name];
-      if (typeof value === "string" && value !== "") found[name] = value;
-    }
-    if (given["view"] === "list" || given["view"] === "week") found.view = given["view"];
-    return found;
+  validateSearch: (given: Given): ProviderSearch => {
+    const view = given["view"];
+    return {
+      ...texts("type", "week", "moving", "at")(given),
+      ...(view === "list" || view === "week" ? { view } : {}),
+    };
   },
   component: lazyRouteComponent(() => import("../patient/provider"), "ProviderPage"),
 });
@@ -51,16 +70,62 @@ const visits = createRoute({
   component: lazyRouteComponent(() => import("../patient/visits"), "Visits"),
 });
 
-const day = createRoute({
-  getParentRoute: () => root,
-  path: "/desk/day/$provider",
-  validateSearch: (given: Record<string, unknown>): { date?: string } =>
-    typeof given["date"] === "string" ? { date: given["date"] } : {},
-  component: lazyRouteComponent(() => import("../desk/day"), "DayPage"),
-});
+const signing = () => import("../account/signing");
+const account = [
+  createRoute({
+    getParentRoute: () => root,
+    path: "/login",
+    validateSearch: texts("then"),
+    component: page("account", signing, "LoginPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/join",
+    component: page("account", signing, "JoinPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/verify-email",
+    component: page("account", signing, "VerifyPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/forgot-password",
+    component: page("account", signing, "ForgotPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/reset-password",
+    component: page("account", signing, "ResetPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/me/settings",
+    component: page("account", () => import("../account/settings"), "SettingsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/sessions",
+    component: page("account", () => import("../account/settings"), "SettingsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/demo/messages",
+    component: page("account", () => import("../account/messages"), "MessagesPage"),
+  }),
+];
+
+const desk = [
+  createRoute({
+    getParentRoute: () => root,
+    path: "/desk/day/$provider",
+    validateSearch: texts("date", "view"),
+    component: page("desk", () => import("../desk/day"), "DayPage"),
+  }),
+];
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, provider, visits, day]),
+  routeTree: root.addChildren([home, provider, visits, ...account, ...desk]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });

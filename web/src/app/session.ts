@@ -1,27 +1,56 @@
 /**
  * Who is signed in on this page. The access token is kept in memory only; the refresh token is
- * in a cookie that this script cannot read.
+ * in a cookie that this script cannot read. All tabs are one session: one of them refreshes at a
+ * time, and tells the others what it got, and that a person has left.
  */
 export interface Context {
   role: string;
   subject: string;
-  name?: string;
+  clinic_id?: string | null;
 }
 
 export interface SignedIn {
   access_token: string;
   expires_at: string;
   context: Context;
+  contexts: Context[];
 }
 
+type Told = { kind: "in"; signed: SignedIn } | { kind: "out" } | { kind: "active"; at: number };
 type Watcher = () => void;
+
+/** Asked again so long after a refresh that the line lost. */
+const AGAIN_MS = 5_000;
+const ACTIVE_EVERY_MS = 10_000;
+const LOCK = "slotcast.session";
+const CONTEXT = "slotcast.context";
+
+export const sameContext = (a: Context, b: Context) => a.role === b.role && a.subject === b.subject;
+const nameOf = (one: Context) => `${one.role} ${one.subject}`;
 
 class Session {
   private current: SignedIn | undefined;
   private readonly watchers = new Set<Watcher>();
+  private readonly leaving = new Set<Watcher>();
+  private readonly channel = new BroadcastChannel(LOCK);
   private timer: number | undefined;
-  /** Whether the first refresh has been answered: until then nobody knows who is here. */
+  private refreshedAt = 0;
+  private toldAt = 0;
+  /** When a person last did something on any page of this site. */
+  activeAt = Date.now();
+  /** Whether the first refresh has been answered: until then it is not known who is here. */
   ready = false;
+
+  constructor() {
+    this.channel.onmessage = ({ data }: MessageEvent<Told>) => {
+      if (data.kind === "active") this.activeAt = Math.max(this.activeAt, data.at);
+      else if (data.kind === "out") this.take(undefined, false);
+      else if (this.isMine(data.signed)) this.take(data.signed, false);
+    };
+    for (const name of ["pointerdown", "keydown", "wheel", "touchstart"]) {
+      addEventListener(name, () => this.touched(), { passive: true, capture: true });
+    }
+  }
 
   token(): string | undefined {
     return this.current?.access_token;
@@ -31,54 +60,143 @@ class Session {
     return this.current?.context;
   }
 
+  contexts(): readonly Context[] {
+    return this.current?.contexts ?? [];
+  }
+
   watch(tell: Watcher): () => void {
     this.watchers.add(tell);
     return () => this.watchers.delete(tell);
   }
 
+  /** Called whenever a person is no longer here: forget what was theirs. */
+  onLeave(forget: Watcher): void {
+    this.leaving.add(forget);
+  }
+
   /** Ask with the cookie for a fresh access token, as at the start of a page. */
   async refresh(): Promise<void> {
-    const found = await post("/v1/auth/refresh", { active: true });
-    if (found !== undefined || !this.ready) this.take(found);
+    const before = this.current;
+    await navigator.locks.request(LOCK, async () => {
+      // Another page's answer may have come while this one waited.
+      if (before !== this.current && this.current !== undefined) return;
+      const active = this.activeAt >= this.refreshedAt;
+      const context = this.current === undefined ? sessionStorage.getItem(CONTEXT) : nameOf(this.current.context);
+      const found = await ask("/v1/auth/refresh", { active, ...(context === null ? {} : { context }) });
+      if (found.status === 403 && context !== null) sessionStorage.removeItem(CONTEXT);
+      this.refreshedAt = Date.now();
+      if (found.signed !== undefined || (found.status >= 400 && found.status < 500)) {
+        this.take(found.signed, found.signed !== undefined);
+      } else this.wait();
+    });
+  }
+
+  /** Sign in with a password. `code` is the refusal's, undefined if the person is in. */
+  async enter(email: string, password: string, remember: boolean): Promise<Entered> {
+    return this.entered("/v1/auth/login", { email, password, remember, delivery: "cookie" });
   }
 
   /** A demo site signs people in with one click. */
-  async enterDemo(persona: string): Promise<boolean> {
-    const found = await post("/v1/auth/demo", { persona, delivery: "cookie" });
-    if (found === undefined) return false;
-    this.take(found);
-    return true;
+  async enterDemo(persona: string): Promise<Entered> {
+    return this.entered("/v1/auth/demo", { persona, delivery: "cookie" });
   }
 
-  async leave(): Promise<void> {
-    await post("/v1/auth/logout", {});
-    this.take(undefined);
+  /** Prove again who is here, for what asks for it. */
+  async prove(password: string): Promise<Entered> {
+    return this.entered("/v1/auth/reauthenticate", { password });
   }
 
-  private take(found: SignedIn | undefined): void {
+  /** Act in another of the account's roles. */
+  async turn(context: Context): Promise<Entered> {
+    return this.entered("/v1/auth/context", { context: nameOf(context) });
+  }
+
+  /** Sign in by an answer that another way of signing in got. */
+  accept(signed: SignedIn): void {
+    this.take(signed, true);
+  }
+
+  async leave(everywhere = false): Promise<void> {
+    await ask("/v1/auth/logout", { everywhere }, this.token());
+    this.take(undefined, true);
+  }
+
+  private async entered(path: string, body: object): Promise<Entered> {
+    const found = await ask(path, body, this.token());
+    if (found.signed !== undefined) this.take(found.signed, true);
+    return found;
+  }
+
+  /** Another tab's answer counts here, unless it is of another role of the same account. */
+  private isMine({ context, contexts }: SignedIn): boolean {
+    const mine = this.current?.context;
+    if (mine === undefined || sameContext(mine, context)) return true;
+    return !contexts.some((one) => sameContext(one, mine));
+  }
+
+  private take(found: SignedIn | undefined, tell: boolean): void {
+    const before = this.current?.context;
+    const isOther = found === undefined || (before !== undefined && !sameContext(before, found.context));
+    if (isOther) {
+      sessionStorage.removeItem(CONTEXT);
+      this.leaving.forEach((forget) => forget());
+    }
     this.current = found;
     this.ready = true;
     clearTimeout(this.timer);
     if (found !== undefined) {
+      sessionStorage.setItem(CONTEXT, nameOf(found.context));
       const life = Date.parse(found.expires_at) - Date.now();
-      this.timer = window.setTimeout(() => void this.refresh(), Math.max(5_000, life * 0.8));
+      this.timer = window.setTimeout(() => void this.refresh(), Math.max(AGAIN_MS, life * 0.8));
     }
-    this.watchers.forEach((tell) => tell());
+    if (tell) this.channel.postMessage(found === undefined ? { kind: "out" } : { kind: "in", signed: found });
+    this.watchers.forEach((one) => one());
+  }
+
+  /** The line is down: who is here stays here, and is asked for again. */
+  private wait(): void {
+    if (!this.ready) {
+      this.ready = true;
+      this.watchers.forEach((one) => one());
+    }
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => void this.refresh(), AGAIN_MS);
+  }
+
+  private touched(): void {
+    this.activeAt = Date.now();
+    if (this.activeAt - this.toldAt < ACTIVE_EVERY_MS) return;
+    this.toldAt = this.activeAt;
+    this.channel.postMessage({ kind: "active", at: this.activeAt });
   }
 }
 
-async function post(path: string, body: object): Promise<SignedIn | undefined> {
+export interface Entered {
+  /** 0: the server could not be reached. */
+  status: number;
+  signed?: SignedIn;
+  code?: string;
+  body?: Record<string, unknown>;
+}
+
+async function ask(path: string, body: object, token?: string): Promise<Entered> {
   try {
     const answer = await fetch(path, {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: {
+        "Content-Type": "application/json",
+        ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+      },
       body: JSON.stringify(body),
     });
-    if (!answer.ok || answer.status === 204) return undefined;
-    const found = (await answer.json()) as Partial<SignedIn>;
-    return found.access_token === undefined ? undefined : (found as SignedIn);
+    if (answer.status === 204) return { status: 204 };
+    const found = (await answer.json()) as Record<string, unknown>;
+    const told: Entered = { status: answer.status, body: found };
+    if (typeof found["code"] === "string") told.code = found["code"];
+    if (typeof found["access_token"] === "string") told.signed = found as unknown as SignedIn;
+    return told;
   } catch {
-    return undefined;
+    return { status: 0 };
   }
 }
 

@@ -1,16 +1,24 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { Outlet, useNavigate } from "@tanstack/react-router";
-import { useState, useSyncExternalStore, type MouseEvent } from "react";
-import { LOCALES, speak, type Locale } from "../i18n";
-import { useLink, useLive } from "../live/hooks";
-import { Dialog } from "../ui/dialog";
+import { Outlet, useLocation, useNavigate, useRouter } from "@tanstack/react-router";
+import { lazy, Suspense, useEffect, useRef, useSyncExternalStore, type MouseEvent, type ReactNode } from "react";
+import { enter as enterRoom } from "../i18n";
+import { useLink } from "../live/hooks";
+import { Icon, type IconName } from "../ui/icons";
 import { Spoken } from "../ui/spoken";
-import { session } from "./session";
+import { session, type Context } from "./session";
 
 export function useContextOfSession() {
   return useSyncExternalStore(
     (tell) => session.watch(tell),
     () => session.context(),
+  );
+}
+
+/** Whether it is known by now who is here. */
+export function useIsReady(): boolean {
+  return useSyncExternalStore(
+    (tell) => session.watch(tell),
+    () => session.ready,
   );
 }
 
@@ -25,10 +33,52 @@ export function useFollow() {
   };
 }
 
+interface Place {
+  href: string;
+  icon: IconName;
+  name: ReactNode;
+}
+
+/** The rooms of a role: a person sees no door that is closed to them. */
+function placesOf(context: Context | undefined): Place[] {
+  const find: Place = { href: "/", icon: "search", name: <Trans>Find a time</Trans> };
+  const mine: Place = { href: "/me/visits", icon: "visits", name: <Trans>My visits</Trans> };
+  switch (context?.role) {
+    case "doctor": {
+      const at = (page: string) => `/desk/${page}/${context.subject}`;
+      return [
+        { href: at("day"), icon: "visits", name: <Trans>My day</Trans> },
+        { href: at("waiting"), icon: "person", name: <Trans>Waiting room</Trans> },
+        { href: at("hours"), icon: "hours", name: <Trans>Hours</Trans> },
+        { href: at("leave"), icon: "leave", name: <Trans>Leave</Trans> },
+      ];
+    }
+    case "clinic_admin":
+      return [find, { href: "/clinic", icon: "clinic", name: <Trans>Clinic</Trans> }];
+    case "admin":
+      return [find, { href: "/ops", icon: "health", name: <Trans>Health</Trans> }];
+    default:
+      return [find, mine];
+  }
+}
+
+const AccountMenu = lazy(async () => {
+  const [module] = await Promise.all([import("../account/menu"), enterRoom("account")]);
+  return { default: module.AccountMenu };
+});
+const IdleGuard = lazy(async () => {
+  const [module] = await Promise.all([import("../account/idle"), enterRoom("account")]);
+  return { default: module.IdleGuard };
+});
+const Updates = lazy(async () => ({ default: (await import("./updates")).Updates }));
+
 export function Shell() {
-  const [isAsking, setAsking] = useState(false);
+  const { t } = useLingui();
   const context = useContextOfSession();
   const follow = useFollow();
+  const path = useLocation({ select: (at) => at.pathname });
+  useFocusOfPage(path);
+  const isStaff = context !== undefined && context.role !== "patient";
   return (
     <>
       <a className="skip" href="#main">
@@ -36,31 +86,58 @@ export function Shell() {
       </a>
       <header className="bar">
         <a className="brand" href="/" onClick={follow}>
+          <img src="/icon.svg" alt="" width="28" height="28" />
           Slotcast
         </a>
-        <nav aria-label="Slotcast">
-          {context?.role === "doctor" || context?.role === "staff" ? (
-            <a href={`/desk/day/${context.subject}`} onClick={follow}>
-              <Trans>My day</Trans>
+        <nav className="places" aria-label={t`Main`}>
+          {placesOf(context).map(({ href, icon, name }) => {
+            const isHere = href === "/" ? path === "/" || path.startsWith("/p/") : path.startsWith(href);
+            return (
+              <a key={href} href={href} onClick={follow} aria-current={isHere ? "page" : undefined}>
+                <Icon name={icon} />
+                <span>{name}</span>
+              </a>
+            );
+          })}
+        </nav>
+        <div className="corner">
+          <LinkState />
+          {context === undefined ? (
+            <a className="button" href="/login" onClick={follow}>
+              <Trans>Sign in</Trans>
             </a>
           ) : (
-            <a href="/me/visits" onClick={follow}>
-              <Trans>My visits</Trans>
-            </a>
+            <Suspense fallback={<span className="button">…</span>}>
+              <AccountMenu />
+            </Suspense>
           )}
-          <LinkState />
-          <button className="button" type="button" onClick={() => setAsking(true)}>
-            {context === undefined ? <Trans>Sign in</Trans> : <Trans>Account</Trans>}
-          </button>
-        </nav>
+        </div>
       </header>
       <main id="main" className="page" tabIndex={-1}>
         <Outlet />
       </main>
       <Spoken />
-      {isAsking && <Account onClose={() => setAsking(false)} />}
+      <Suspense fallback={null}>
+        <Updates />
+        {isStaff && <IdleGuard />}
+      </Suspense>
     </>
   );
+}
+
+/** A new page is announced by its heading: focus goes there, unless the page set it itself. */
+function useFocusOfPage(path: string): void {
+  const before = useRef(path);
+  const router = useRouter();
+  useEffect(() => {
+    if (before.current === path) return;
+    before.current = path;
+    return router.subscribe("onRendered", () => {
+      const main = document.getElementById("main");
+      if (document.querySelector("dialog[open]") !== null || main?.contains(document.activeElement) === true) return;
+      main?.focus({ preventScroll: true });
+    });
+  }, [path, router]);
 }
 
 function LinkState() {
@@ -75,75 +152,5 @@ function LinkState() {
         <Trans>Interrupted</Trans>
       )}
     </span>
-  );
-}
-
-const PERSONAS = ["patient", "doctor"] as const;
-
-function Account({ onClose }: { onClose: () => void }) {
-  const { t, i18n } = useLingui();
-  const live = useLive();
-  const context = useContextOfSession();
-  const [failed, setFailed] = useState(false);
-  const enter = async (persona: string) => {
-    setFailed(!(await session.enterDemo(persona)));
-    if (session.context() !== undefined) onClose();
-  };
-  const leave = async () => {
-    await session.leave();
-    live.authenticate(undefined);
-    onClose();
-  };
-  return (
-    <Dialog title={context === undefined ? t`Sign in` : t`Account`} onClose={onClose}>
-      {context === undefined ? (
-        <>
-          <p>
-            <Trans>This is a demo site. Come in as one of these people:</Trans>
-          </p>
-          <div className="row">
-            {PERSONAS.map((one) => (
-              <button key={one} className="button" type="button" onClick={() => void enter(one)}>
-                {one === "patient" ? <Trans>A patient</Trans> : <Trans>A doctor</Trans>}
-              </button>
-            ))}
-          </div>
-          {failed && (
-            <p className="notice bad" role="alert">
-              <Trans>That did not work. Please try again.</Trans>
-            </p>
-          )}
-        </>
-      ) : (
-        <>
-          <p>
-            <Trans>Signed in as {context.name ?? context.subject}.</Trans>
-          </p>
-          <button className="button" type="button" onClick={() => void leave()}>
-            <Trans>Sign out</Trans>
-          </button>
-        </>
-      )}
-      <div className="field">
-        <label htmlFor="language">
-          <Trans>Language</Trans>
-        </label>
-        <select
-          id="language"
-          className="input"
-          value={i18n.locale}
-          onChange={(event) => void speak(event.target.value as Locale)}
-        >
-          {Object.entries(LOCALES).map(([locale, name]) => (
-            <option key={locale} value={locale}>
-              {name}
-            </option>
-          ))}
-        </select>
-      </div>
-      <button className="button" type="button" onClick={onClose}>
-        <Trans>Close</Trans>
-      </button>
-    </Dialog>
   );
 }

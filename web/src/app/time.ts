@@ -1,5 +1,6 @@
 /** Instants as a clinic's clock shows them. Formatters are made once per zone: the first costs 40 ms. */
 import { i18n } from "@lingui/core";
+import { t } from "@lingui/core/macro";
 
 export interface Local {
   /** YYYY-MM-DD */
@@ -49,6 +50,27 @@ export function say(
 
 export function sayDay(date: string, options: Intl.DateTimeFormatOptions): string {
   return say(`${date}T12:00:00Z`, "UTC", options);
+}
+
+/** "Today, 13:00", "Tomorrow, 09:00", "Thu 3 Dec, 10:00". */
+export function sayStart(start: string, zone: string, now = Date.now()): string {
+  const { date, time } = localOf(start, zone);
+  const first = today(zone, now);
+  if (date === first) return t`Today, ${time}`;
+  if (date === addDays(first, 1)) return t`Tomorrow, ${time}`;
+  return `${sayDay(date, { weekday: "short", day: "numeric", month: "short" })}, ${time}`;
+}
+
+/** Whether visits are told on the clinic's clock alone, or on the reader's as well. */
+export type ClockChoice = "clinic" | "both";
+const CLOCK = "slotcast.clock";
+
+export function clock(): ClockChoice {
+  return localStorage.getItem(CLOCK) === "clinic" ? "clinic" : "both";
+}
+
+export function setClock(choice: ClockChoice): void {
+  localStorage.setItem(CLOCK, choice);
 }
 
 export function addDays(date: string, days: number): string {

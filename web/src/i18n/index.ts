@@ -1,9 +1,13 @@
-import { i18n } from "@lingui/core";
+/** Languages, and the catalogues of the rooms that this page has entered. */
+import { i18n, type Messages } from "@lingui/core";
 
 export const LOCALES = { en: "English", de: "Deutsch", ar: "العربية" } as const;
 export type Locale = keyof typeof LOCALES;
+export type Room = "patient" | "account" | "desk" | "clinic" | "ops";
 
 const KEPT = "slotcast.locale";
+const catalogues = import.meta.glob<{ messages: Messages }>("./*/*.po");
+const rooms = new Set<Room>(["patient"]);
 
 export function preferred(): Locale {
   const wanted = [localStorage.getItem(KEPT), ...navigator.languages];
@@ -16,20 +20,23 @@ export function preferred(): Locale {
 
 /** Load a language and turn the page to it. */
 export async function speak(locale: Locale): Promise<void> {
-  const { messages } = await load(locale);
-  i18n.loadAndActivate({ locale, messages });
+  const parts = await Promise.all([...rooms].map((room) => load(room, locale)));
+  i18n.loadAndActivate({ locale, messages: Object.assign({}, ...parts) as Messages });
   document.documentElement.lang = locale;
   document.documentElement.dir = locale === "ar" ? "rtl" : "ltr";
   localStorage.setItem(KEPT, locale);
 }
 
-function load(locale: Locale) {
-  switch (locale) {
-    case "de":
-      return import("./de.po");
-    case "ar":
-      return import("./ar.po");
-    default:
-      return import("./en.po");
-  }
+/** Load the sentences of a room before its pages are shown. */
+export async function enter(room: Room): Promise<void> {
+  if (rooms.has(room)) return;
+  const { locale } = i18n;
+  const messages = await load(room, locale as Locale);
+  rooms.add(room);
+  if (i18n.locale === locale) i18n.load(locale, messages);
+  else await speak(i18n.locale as Locale);
+}
+
+async function load(room: Room, locale: Locale): Promise<Messages> {
+  return (await catalogues[`./${room}/${locale}.po`]!()).messages;
 }

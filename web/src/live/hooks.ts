@@ -59,15 +59,31 @@ export function useFreeCount(topics: readonly string[]): number | undefined {
   });
 }
 
-/** The earliest free start of a topic; undefined until it is known, null if there is none. */
-export function useSoonest(topic: string): string | null | undefined {
+/**
+ * The earliest free starts of a topic, with spaces between; undefined until they are known or
+ * while there is no topic, empty if there is none.
+ */
+export function useSoonest(topic: string | undefined, most: number): string | undefined {
   const live = useLive();
-  const subscribe = useCallback((tell: () => void) => live.watch(topic, tell), [live, topic]);
+  const subscribe = useCallback(
+    (tell: () => void) => (topic === undefined ? () => undefined : live.watch(topic, tell)),
+    [live, topic],
+  );
   return useSyncExternalStore(subscribe, () => {
-    const view = live.view(topic);
+    const view = topic === undefined ? undefined : live.view(topic);
     if (view === undefined || view.version < 0) return undefined;
-    return view.starts.find((start) => view.slots.get(start) === "free") ?? null;
+    const found: string[] = [];
+    for (const start of view.starts) {
+      if (view.slots.get(start) === "free" && found.push(start) === most) break;
+    }
+    return found.join(" ");
   });
+}
+
+/** The free starts of a topic, in order. */
+export function useFreeStarts(topic: string): readonly string[] {
+  const found = useSoonest(topic, Infinity);
+  return found ? found.split(" ") : [];
 }
 
 /** Bookings of a private topic, by start; undefined until they are known. */

@@ -36,6 +36,11 @@ const PONG_MS = 3_000;
 const LEAVE_MS = 5_000;
 const TOPICS_AT_ONCE = 100;
 
+function waitOf({ retry_ms }: Frame): [number, number] | undefined {
+  if (typeof retry_ms === "number") return [retry_ms / 2, retry_ms / 2];
+  return retry_ms && [retry_ms[0], Math.max(0, retry_ms[1] - retry_ms[0])];
+}
+
 export class LiveSocket {
   private socket: WebSocket | undefined;
   private readonly topics = new Map<string, Topic>();
@@ -49,6 +54,8 @@ export class LiveSocket {
   private pong: number | undefined;
   private retry: number | undefined;
   private lastFrameAt = 0;
+  /** When the server that leaves wants this page back: least, and a range after it. */
+  private invited: [least: number, range: number] | undefined;
   link: Link = "connecting";
   /** Server's clock minus this device's, in milliseconds. */
   clockOffset = 0;
@@ -62,13 +69,29 @@ export class LiveSocket {
     this.connect();
   }
 
-  /** Sign in, sign in as somebody else, or (undefined) sign out on the living socket. */
+  /** Called when the server takes the token no longer: a fresh one is needed. */
+  onExpired: (() => void) | undefined;
+
+  /** Sign in, renew the token, or (undefined) sign out on the living socket. */
   authenticate(token: string | undefined): void {
+    if (token === this.token) return;
     this.token = token;
     this.signedIn = false;
     if (!this.isOpen()) return;
     if (token === undefined) this.send({ op: "logout", id: this.nextId++ });
     else this.signIn();
+  }
+
+  /** Forget what only the person who leaves may see, and the commands they sent. */
+  forget(): void {
+    for (const [name, topic] of this.topics) {
+      if (name.startsWith("slots/")) continue;
+      topic.view = emptyView();
+      topic.watchers.forEach((tell) => tell());
+    }
+    const waiting = [...this.pending.values()];
+    this.pending.clear();
+    for (const { done } of waiting) done({ status: 401, body: undefined, code: "unauthenticated" });
   }
 
   /** Watch a topic until the returned function is called. */
@@ -185,7 +208,10 @@ export class LiveSocket {
   }
 
   private afterSignIn(answer: Answer): void {
-    if (answer.status >= 300) return;
+    if (answer.status >= 300) {
+      if (answer.status === 401) this.onExpired?.();
+      return;
+    }
     this.signedIn = true;
     const own = [...this.topics.keys()].filter((name) => !name.startsWith("slots/"));
     if (own.length > 0) this.subscribe(own);
@@ -212,6 +238,7 @@ export class LiveSocket {
     if (this.attempts > 0 && frame.t !== "bye") this.attempts = 0;
     if (frame.t === "snapshot" || frame.t === "delta") this.apply(frame);
     else if (frame.t === "heartbeat") this.compare(frame);
+    else if (frame.t === "bye") this.invited = waitOf(frame);
     else if (frame.t === "result" || frame.t === "error") this.answered(frame);
   }
 
@@ -280,11 +307,15 @@ export class LiveSocket {
       this.setLink("closed");
       return;
     }
+    // The session was ended elsewhere: whether this page still has one is asked first.
+    if (code === 4501) this.onExpired?.();
     this.setLink("interrupted");
     const most = Math.min(20_000, 500 * 2 ** Math.min(this.attempts, 6));
+    const [least, range] = this.invited ?? [250, most];
+    this.invited = undefined;
     this.attempts += 1;
     clearTimeout(this.retry);
-    this.retry = window.setTimeout(() => this.connect(), 250 + Math.random() * most);
+    this.retry = window.setTimeout(() => this.connect(), least + Math.random() * range);
   }
 
   private reconnectNow(): void {

@@ -21,6 +21,26 @@ interface Props {
   moving: string | undefined;
 }
 
+/** Until when a visit can be cancelled or moved. */
+function Policy({ provider, start, zone }: { provider: Provider; start: string; zone: string }) {
+  const until = Date.parse(start) - provider.change_notice_minutes * 60_000;
+  if (provider.change_notice_minutes === 0) {
+    return <Trans>You can move or cancel it until it begins.</Trans>;
+  }
+  const words = say(until, zone, {
+    weekday: "long",
+    day: "numeric",
+    month: "long",
+    hour: "2-digit",
+    minute: "2-digit",
+  });
+  return (
+    <Trans>
+      You can move or cancel it until <bdi>{words}</bdi>.
+    </Trans>
+  );
+}
+
 export function HoldDialog({ provider, zone, kept, moving }: Props) {
   const { t, i18n } = useLingui();
   const live = useLive();
@@ -118,6 +138,9 @@ export function HoldDialog({ provider, zone, kept, moving }: Props) {
           />
         </div>
       )}
+      <p className="quiet small">
+        <Policy provider={provider} start={hold.start} zone={zone} />
+      </p>
       {refused !== undefined && (
         <p className="notice bad" role="alert">
           {i18n._(refusalText(refused))}

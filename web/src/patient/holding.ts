@@ -91,3 +91,7 @@ export async function book(
 export function forgetHold(): void {
   set(undefined);
 }
+
+export function isHolding(): boolean {
+  return kept !== undefined;
+}

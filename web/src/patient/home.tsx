@@ -1,22 +1,27 @@
-import "./slots.css";
-import { Plural, Trans, useLingui } from "@lingui/react/macro";
+import "./home.css";
+import { Trans, useLingui } from "@lingui/react/macro";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import type { FormEvent } from "react";
-import { answered, api, type ProviderItem } from "../app/api";
-import { useFollow } from "../app/shell";
-import { isoWeek, say, today } from "../app/time";
-import { useFreeCount, useSoonest } from "../live/hooks";
+import { useState, type FormEvent } from "react";
+import { answered, api } from "../app/api";
+import { DEMO_PEOPLE } from "../app/demo";
+import { session } from "../app/session";
+import { useContextOfSession, useFollow } from "../app/shell";
+import { useSite } from "../app/site";
+import { Icon } from "../ui/icons";
+import { Board } from "./board";
+import { Result, ResultRoom } from "./result";
 
 const route = getRouteApi("/");
+const PAGE = 12;
 
-/** First page and results are one: search at once, soonest first, counts that change live. */
+/** First page and results are one: search at once, soonest first, everything live. */
 export function Home() {
   const { t } = useLingui();
-  const { q, specialty } = route.useSearch();
-  const navigate = useNavigate();
+  const { q, specialty, near } = route.useSearch();
+  const isSearch = q !== undefined || specialty !== undefined || near !== undefined;
   const found = useInfiniteQuery({
-    queryKey: ["providers", q, specialty],
+    queryKey: ["providers", q, specialty, near],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam }) =>
       answered(
@@ -24,9 +29,10 @@ export function Home() {
           params: {
             query: {
               sort: "soonest",
-              limit: 12,
+              limit: PAGE,
               ...(q === undefined ? {} : { query: q }),
               ...(specialty === undefined ? {} : { specialty }),
+              ...(near === undefined ? {} : { near, within_km: 200 }),
               ...(pageParam === undefined ? {} : { cursor: pageParam }),
             },
           },
@@ -34,162 +40,202 @@ export function Home() {
       ),
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
-  const search = (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
-    const wanted = String(form.get("q") ?? "").trim();
-    const special = String(form.get("specialty") ?? "").trim();
-    void navigate({
-      to: "/",
-      search: {
-        ...(wanted === "" ? {} : { q: wanted }),
-        ...(special === "" ? {} : { specialty: special }),
-      },
-    });
-  };
   const items = found.data?.pages.flatMap((page) => page.items) ?? [];
+  const specialties = [...new Set(items.map((one) => one.specialty))].slice(0, 5);
   return (
-    <div className="stack">
-      <div>
-        <h1>
-          <Trans>Find care, see times change live</Trans>
-        </h1>
-        <p className="quiet">
-          <Trans>Soonest first. Every time you see is as free as it looks, this second.</Trans>
-        </p>
-      </div>
-      <form className="search" role="search" onSubmit={search} key={`${q} ${specialty}`}>
-        <div className="field">
-          <label htmlFor="q">
-            <Trans>Name, specialty, clinic or town</Trans>
-          </label>
-          <input id="q" name="q" className="input" type="search" defaultValue={q ?? ""} />
+    <div className="home">
+      <section className={isSearch ? "hero compact" : "hero"}>
+        <div className="pitch">
+          {isSearch ? (
+            <h1 className="second">
+              <Trans>Find a time</Trans>
+            </h1>
+          ) : (
+            <>
+              <h1>
+                <Trans>See a doctor sooner.</Trans>
+              </h1>
+              <p className="lead">
+                <Trans>
+                  Every free time of every clinic, changing before your eyes. What you see is free
+                  this second, and one tap keeps it for you.
+                </Trans>
+              </p>
+            </>
+          )}
+          <SearchForm />
+          {!isSearch && <Specialties names={specialties} />}
         </div>
-        <div className="field">
-          <label htmlFor="specialty">
-            <Trans>Specialty</Trans>
-          </label>
-          <input
-            id="specialty"
-            name="specialty"
-            className="input"
-            defaultValue={specialty ?? ""}
-            placeholder=""
-          />
+        {!isSearch && <Board items={items.slice(0, PAGE)} />}
+      </section>
+      {!isSearch && <DemoPeople />}
+      <section className="found" aria-labelledby="found">
+        <div className="row between">
+          <h2 id="found">{isSearch ? <Trans>Soonest first</Trans> : <Trans>Free soonest</Trans>}</h2>
+          {isSearch && <SearchedFor />}
         </div>
-        <button className="button primary" type="submit">
-          <Trans>Search</Trans>
-        </button>
-      </form>
-      {found.isError && (
-        <p className="notice bad" role="alert">
-          <Trans>The list could not be loaded. Please try again.</Trans>
-        </p>
-      )}
-      {found.isSuccess && items.length === 0 && (
-        <p className="card" role="status">
-          <Trans>Nothing found. Try fewer or other words.</Trans>
-        </p>
-      )}
-      <ul className="results" aria-label={t`Results`} aria-busy={found.isPending}>
-        {items.map((item) => (
-          <li key={item.provider_id} className="card">
-            <Result item={item} />
-          </li>
-        ))}
-      </ul>
-      {found.hasNextPage && (
-        <button
-          className="button"
-          type="button"
-          disabled={found.isFetchingNextPage}
-          onClick={() => void found.fetchNextPage()}
-        >
-          <Trans>Show more</Trans>
-        </button>
-      )}
+        {found.isError && (
+          <p className="notice bad" role="alert">
+            <Trans>The list could not be loaded. Please try again.</Trans>{" "}
+            <button className="button small" type="button" onClick={() => void found.refetch()}>
+              <Trans>Try again</Trans>
+            </button>
+          </p>
+        )}
+        {found.isSuccess && items.length === 0 && (
+          <p className="card empty" role="status">
+            <Icon name="search" size={32} />
+            <Trans>Nothing found. Try fewer or other words.</Trans>
+          </p>
+        )}
+        <ul className="results" aria-label={t`Results`} aria-busy={found.isPending}>
+          {found.isPending && Array.from({ length: 6 }, (_, index) => <ResultRoom key={index} />)}
+          {items.map((item) => (
+            <Result key={item.provider_id} item={item} />
+          ))}
+        </ul>
+        {found.hasNextPage && (
+          <button
+            className="button more"
+            type="button"
+            disabled={found.isFetchingNextPage}
+            onClick={() => void found.fetchNextPage()}
+          >
+            <Trans>Show more</Trans>
+          </button>
+        )}
+      </section>
     </div>
   );
 }
 
-function Result({ item }: { item: ProviderItem }) {
-  const follow = useFollow();
-  const zone = item.clinic.time_zone;
-  const type = item.next_free_visit_type ?? item.visit_types[0]?.visit_type;
-  const href = `/p/${item.provider_id}${type === undefined ? "" : `?type=${type}`}`;
+function SearchForm() {
+  const { t } = useLingui();
+  const search = route.useSearch();
+  const navigate = useNavigate();
+  const [failed, setFailed] = useState(false);
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const wanted = String(new FormData(event.currentTarget).get("q") ?? "").trim();
+    const { near } = search;
+    const kept = near === undefined ? {} : { near };
+    void navigate({ to: "/", search: wanted === "" ? kept : { q: wanted, ...kept } });
+  };
+  const nearby = () => {
+    setFailed(false);
+    navigator.geolocation.getCurrentPosition(
+      ({ coords }) => {
+        // Two decimals are a kilometre: enough to sort by, and no one's front door.
+        const near = `${coords.latitude.toFixed(2)},${coords.longitude.toFixed(2)}`;
+        void navigate({ to: "/", search: (before) => ({ ...before, near }) });
+      },
+      () => setFailed(true),
+      { maximumAge: 600_000, timeout: 10_000 },
+    );
+  };
   return (
-    <a className="result" href={href} onClick={follow}>
-      <span className="avatar" aria-hidden="true">
-        {initials(item.name)}
-      </span>
-      <span>
-        <h2 className="name">
-          <bdi>{item.name}</bdi>
-        </h2>
-        <span className="quiet">
-          <bdi>
-            {item.specialty} · {item.clinic.name}, {item.clinic.city}
-          </bdi>
-        </span>
-        <br />
-        {type !== undefined && item.next_free ? (
-          <Soonest provider={item.provider_id} type={type} zone={zone} at={item.next_free} />
-        ) : (
-          <Trans>No free time just now</Trans>
-        )}
-      </span>
-      {type !== undefined && item.next_free && (
-        <FreeThisWeek provider={item.provider_id} type={type} zone={zone} at={item.next_free} />
+    <form role="search" onSubmit={submit} key={search.q}>
+      <label className="find-label" htmlFor="q">
+        <Trans>Name, specialty, clinic or town</Trans>
+      </label>
+      <div className="find">
+        <Icon name="search" />
+        <input id="q" name="q" type="search" defaultValue={search.q ?? ""} autoComplete="off" />
+        <button className="near" type="button" onClick={nearby} aria-label={t`Near me`} title={t`Near me`}>
+          <Icon name="near" />
+        </button>
+        <button className="button primary" type="submit">
+          <Trans>Search</Trans>
+        </button>
+      </div>
+      {failed && (
+        <p className="small" role="status">
+          <Trans>Your place could not be found. Type a town instead.</Trans>
+        </p>
       )}
-    </a>
+    </form>
   );
 }
 
-interface Week {
-  provider: string;
-  type: string;
-  zone: string;
-  /** The soonest start as the list knew it. */
-  at: string;
-}
-
-function topicOf(week: Week): string {
-  const { provider, type, zone, at } = week;
-  return `slots/${provider}/${type}/${isoWeek(today(zone, Date.parse(at)))}`;
-}
-
-/** The soonest start: as the list said, then as it is this second. */
-function Soonest(week: Week) {
-  const live = useSoonest(topicOf(week));
-  if (live === null) return <Trans>No free time left that week</Trans>;
-  const options = {
-    weekday: "short",
-    day: "numeric",
-    month: "short",
-    hour: "2-digit",
-    minute: "2-digit",
-  } as const;
+function Specialties({ names }: { names: readonly string[] }) {
+  const follow = useFollow();
   return (
-    <Trans>
-      Soonest:{" "}
-      <strong>
-        <bdi>{say(live ?? week.at, week.zone, options)}</bdi>
-      </strong>
-    </Trans>
+    <div className="tags">
+      {names.map((name) => (
+        <a key={name} href={`/?specialty=${encodeURIComponent(name)}`} onClick={follow}>
+          <bdi>{name}</bdi>
+        </a>
+      ))}
+    </div>
   );
 }
 
-function FreeThisWeek(week: Week) {
-  const free = useFreeCount([topicOf(week)]);
-  if (free === undefined) return null;
+function SearchedFor() {
+  const { q, specialty, near } = route.useSearch();
+  const follow = useFollow();
   return (
-    <span className="chip">
-      <Plural value={free} one="# free that week" other="# free that week" />
-    </span>
+    <p className="row small">
+      {[q, specialty].filter(Boolean).map((one) => (
+        <span key={one} className="chip plain">
+          <bdi>{one}</bdi>
+        </span>
+      ))}
+      {near !== undefined && (
+        <span className="chip plain">
+          <Trans>Near me</Trans>
+        </span>
+      )}
+      <a href="/" onClick={follow}>
+        <Trans>Show all</Trans>
+      </a>
+    </p>
   );
 }
 
-export function initials(name: string): string {
-  const words = name.split(" ").filter((word) => !/^(dr|prof)\.?$/i.test(word));
-  return (words.at(0)?.at(0) ?? "") + (words.length > 1 ? (words.at(-1)?.at(0) ?? "") : "");
+/** On a demo site: come in as one of four people, with one click. */
+function DemoPeople() {
+  const { i18n } = useLingui();
+  const site = useSite();
+  const context = useContextOfSession();
+  const navigate = useNavigate();
+  const [isAsking, setAsking] = useState(false);
+  if (site?.demo !== true || context !== undefined) return null;
+  const enter = async (persona: string) => {
+    setAsking(true);
+    const found = await session.enterDemo(persona);
+    setAsking(false);
+    if (found.signed !== undefined) void navigate({ href: homeOf(found.signed.context) });
+  };
+  return (
+    <section className="demo" aria-labelledby="demo">
+      <h2 id="demo">
+        <Trans>This is a demo. Look at it through four pairs of eyes:</Trans>
+      </h2>
+      <div className="people">
+        {DEMO_PEOPLE.map(({ persona, icon, name, does }) => (
+          <button key={persona} type="button" disabled={isAsking} onClick={() => void enter(persona)}>
+            <Icon name={icon} size={24} />
+            <span>
+              <strong>{i18n._(name)}</strong>
+              <span className="small quiet">{i18n._(does)}</span>
+            </span>
+          </button>
+        ))}
+      </div>
+    </section>
+  );
+}
+
+/** Where a role begins. */
+export function homeOf(context: { role: string; subject: string }): string {
+  switch (context.role) {
+    case "doctor":
+      return `/desk/day/${context.subject}`;
+    case "clinic_admin":
+      return "/clinic";
+    case "admin":
+      return "/ops";
+    default:
+      return "/me/visits";
+  }
 }

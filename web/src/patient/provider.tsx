@@ -1,16 +1,17 @@
 import "./slots.css";
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, useLocation, useNavigate } from "@tanstack/react-router";
 import { startTransition, useEffect, useRef, useState } from "react";
 import { answered, api, type Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
-import { useContextOfSession } from "../app/shell";
-import { addDays, cityOf, HERE, isoWeek, mondayOf, say, sayDay, today } from "../app/time";
-import { useFreeCount, useLink, useLive, useStarts } from "../live/hooks";
+import { useContextOfSession, useFollow } from "../app/shell";
+import { addDays, cityOf, HERE, isoWeek, localOf, mondayOf, say, sayDay, today } from "../app/time";
+import { useFreeCount, useFreeStarts, useLink, useLive, useStarts } from "../live/hooks";
+import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
 import { HoldDialog } from "./hold";
-import { initials } from "./home";
+import { initials } from "./result";
 import { placeHold, useKept } from "./holding";
 import { byDay, Slot, WeekGrid } from "./week";
 
@@ -32,19 +33,19 @@ export function ProviderPage() {
       </p>
     );
   }
-  if (found.data === undefined) return <div className="card" aria-busy="true" />;
+  if (found.data === undefined) return <div className="card page-room" aria-busy="true" />;
   return <Times provider={found.data} />;
 }
 
 function Times({ provider }: { provider: Provider }) {
   const { t, i18n } = useLingui();
-  const { type: wanted, week: given, view: chosen, moving } = route.useSearch();
+  const { type: wanted, week: given, view: chosen, moving, at } = route.useSearch();
   const navigate = useNavigate();
   const live = useLive();
   const link = useLink();
   const context = useContextOfSession();
   const kept = useKept();
-  const [refused, setRefused] = useState<string>();
+  const [refused, setRefused] = useState<{ code: string | undefined; start: string }>();
   const isAsking = useRef(false);
   const zone = provider.locations[0]?.time_zone ?? provider.clinic.time_zone;
   const type =
@@ -78,19 +79,19 @@ function Times({ provider }: { provider: Provider }) {
   const take = async (start: string) => {
     if (isAsking.current || kept?.hold.start === start) return;
     if (context === undefined) {
-      setRefused("unauthenticated");
+      setRefused({ code: "unauthenticated", start });
       return;
     }
     isAsking.current = true;
     const answer = await placeHold(live, provider.provider_id, type.visit_type, start, moving);
     isAsking.current = false;
-    setRefused(answer.status < 300 ? undefined : answer.code);
+    setRefused(answer.status < 300 ? undefined : { code: answer.code, start });
     if (answer.status >= 300) speakOut(i18n._(refusalText(answer.code)));
   };
   const isHere = kept?.hold.provider_id === provider.provider_id;
   return (
     <div className="stack">
-      <div className="row">
+      <div className="row who">
         <span className="avatar" aria-hidden="true">
           {initials(provider.name)}
         </span>
@@ -161,9 +162,13 @@ function Times({ provider }: { provider: Provider }) {
         </p>
       )}
       {refused !== undefined && (
-        <p className="notice bad" role="alert">
-          {i18n._(refusalText(refused))}
-        </p>
+        <div className="notice bad stack" role="alert">
+          <p>{i18n._(refusalText(refused.code))}</p>
+          {refused.code === "unauthenticated" && <SignInFor start={refused.start} />}
+          {(refused.code === "slot_unavailable" || refused.code === "slot_not_offered") && (
+            <Nearest topic={topic} zone={zone} start={refused.start} onTake={(start) => void take(start)} />
+          )}
+        </div>
       )}
       <Calendar
         topic={topic}
@@ -174,10 +179,54 @@ function Times({ provider }: { provider: Provider }) {
         onTake={(start) => void take(start)}
         soonest={soonest}
         onSoonest={(week) => go({ week })}
+        at={at}
       />
       {isHere && kept !== undefined && (
         <HoldDialog provider={provider} zone={zone} kept={kept} moving={moving} />
       )}
+    </div>
+  );
+}
+
+/** The way in, and back to this time. */
+function SignInFor({ start }: { start: string }) {
+  const follow = useFollow();
+  const here = useLocation({ select: (at) => at.href });
+  const then = new URL(here, location.origin);
+  then.searchParams.set("at", start);
+  const href = `/login?then=${encodeURIComponent(then.pathname + then.search)}`;
+  return (
+    <a className="button small" href={href} onClick={follow}>
+      <Trans>Sign in</Trans>
+    </a>
+  );
+}
+
+const NEAREST = 3;
+
+/** The free times nearest to one that was taken, each a tap away. */
+function Nearest(props: {
+  topic: string;
+  zone: string;
+  start: string;
+  onTake: (start: string) => void;
+}) {
+  const { topic, zone, start, onTake } = props;
+  const starts = useFreeStarts(topic);
+  const wanted = Date.parse(start);
+  const away = (one: string) => Math.abs(Date.parse(one) - wanted);
+  const nearest = [...starts].sort((a, b) => away(a) - away(b)).slice(0, NEAREST).sort();
+  if (nearest.length === 0) return null;
+  return (
+    <div className="row">
+      <span>
+        <Trans>These are nearest:</Trans>
+      </span>
+      {nearest.map((one) => (
+        <button key={one} className="button small" type="button" onClick={() => onTake(one)}>
+          <bdi>{say(one, zone, { weekday: "short", hour: "2-digit", minute: "2-digit" })}</bdi>
+        </button>
+      ))}
     </div>
   );
 }
@@ -199,7 +248,7 @@ function WeekPager({ monday, onTurn }: { monday: string; onTurn: (week: string) 
         aria-label={t`Earlier week`}
         onClick={() => onTurn(addDays(monday, -7))}
       >
-        ‹
+        <Icon name="back" />
       </button>
       <strong>
         <bdi>
@@ -212,7 +261,7 @@ function WeekPager({ monday, onTurn }: { monday: string; onTurn: (week: string) 
         aria-label={t`Later week`}
         onClick={() => onTurn(addDays(monday, 7))}
       >
-        ›
+        <Icon name="on" />
       </button>
     </div>
   );
@@ -237,10 +286,11 @@ function Calendar(props: {
   onTake: (start: string) => void;
   soonest: string | undefined;
   onSoonest: (week: string) => void;
+  at: string | undefined;
 }) {
   const starts = useStarts(props.topic);
   const free = useFreeCount([props.topic]);
-  if (starts === undefined) return <div className="card" aria-busy="true" style={{ minHeight: 420 }} />;
+  if (starts === undefined) return <div className="card page-room" aria-busy="true" />;
   if (starts.length === 0 || free === 0) {
     const week = props.soonest && mondayOf(today(props.zone, Date.parse(props.soonest)));
     const isElsewhere = week !== undefined && week !== "" && week !== props.monday;
@@ -274,7 +324,13 @@ function Shown(props: {
   mine: string | undefined;
   onTake: (start: string) => void;
   starts: readonly string[];
+  at: string | undefined;
 }) {
+  const { at } = props;
+  useEffect(() => {
+    // A time that was chosen in the list of providers: the person goes on from it.
+    if (at !== undefined) document.querySelector<HTMLElement>(`.slot[data-start="${CSS.escape(at)}"]`)?.focus();
+  }, [at]);
   const grid = {
     topic: props.topic,
     zone: props.zone,
@@ -282,17 +338,20 @@ function Shown(props: {
     starts: props.starts,
     mine: props.mine,
     onTake: props.onTake,
+    at,
   };
   return props.view === "week" ? <WeekGrid {...grid} /> : <DayList {...grid} />;
 }
 
 /** The same times under days, for phones and for people who read from top to bottom. */
-function DayList(grid: Parameters<typeof WeekGrid>[0]) {
+function DayList(grid: Parameters<typeof WeekGrid>[0] & { at: string | undefined }) {
   const { t } = useLingui();
   const found = byDay(grid.starts, grid.zone);
   const days = Array.from({ length: 7 }, (_, index) => addDays(grid.monday, index));
   const first = days.find((day) => (found.get(day) ?? []).length > 0) ?? grid.monday;
-  const [picked, setPicked] = useState<string>();
+  const [picked, setPicked] = useState<string | undefined>(
+    () => grid.at && localOf(grid.at, grid.zone).date,
+  );
   const day = picked !== undefined && days.includes(picked) ? picked : first;
   return (
     <div className="stack">

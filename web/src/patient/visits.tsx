@@ -1,52 +1,116 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { useQuery } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useLocation, useNavigate } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
 import { answered, api, newKey, type Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
-import { useContextOfSession, useFollow } from "../app/shell";
-import { localOf, say } from "../app/time";
+import { keepVisits, keptVisits, type KeptVisits } from "../app/offline";
+import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
+import { cityOf, clock, HERE, localOf, say } from "../app/time";
 import type { Booking } from "../live/frames";
-import { useBookings, useLive, useNow } from "../live/hooks";
+import { useBookings, useLink, useLive, useNow } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
+import { Icon } from "../ui/icons";
+import { PleaseSignIn } from "../ui/please";
 import { download } from "./calendar";
 
 /** One's own visits, live: what a clinic changes is here the moment it does. */
 export function Visits() {
   const context = useContextOfSession();
-  if (context === undefined) {
-    return (
-      <div className="card">
-        <Trans>Please sign in to see your visits.</Trans>
-      </div>
-    );
-  }
-  return <Mine />;
+  const isReady = useIsReady();
+  const kept = useKeptVisits();
+  if (context !== undefined) return <Mine />;
+  if (!isReady) return <div className="card page-room" aria-busy="true" />;
+  if (kept !== undefined) return <AsOf kept={kept} />;
+  return <PleaseSignIn />;
+}
+
+/** What this device knew, if it is the person's own. */
+function useKeptVisits(): KeptVisits | undefined {
+  const [found, setFound] = useState<KeptVisits>();
+  useEffect(() => {
+    void keptVisits().then(setFound);
+  }, []);
+  return found;
 }
 
 function Mine() {
   const rows = useBookings("me");
+  const link = useLink();
+  const kept = useKeptVisits();
+  const queries = useQueryClient();
+  useEffect(() => {
+    if (rows === undefined || link !== "live") return;
+    const timer = setTimeout(() => {
+      const providers: Record<string, Provider> = {};
+      for (const { provider_id: id } of rows) {
+        const known = queries.getQueryData<Provider>(["provider", id]);
+        if (known !== undefined) providers[id] = known;
+      }
+      void keepVisits({ at: Date.now(), rows, providers });
+    }, KEPT_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, [rows, link, queries]);
+  if (rows !== undefined) return <List rows={rows} isOld={link !== "live"} />;
+  if (kept !== undefined && link === "interrupted") return <AsOf kept={kept} />;
+  return <div className="card page-room" aria-busy="true" />;
+}
+
+/** Visits as they were last known here: nothing can be done with them now. */
+function AsOf({ kept }: { kept: KeptVisits }) {
+  const queries = useQueryClient();
+  useEffect(() => {
+    for (const [id, provider] of Object.entries(kept.providers)) {
+      queries.setQueryData(["provider", id], provider, { updatedAt: 1 });
+    }
+  }, [kept, queries]);
+  const at = say(kept.at, HERE, { dateStyle: "medium", timeStyle: "short" });
+  return (
+    <div className="stack">
+      <p className="notice" role="status">
+        <Trans>
+          You have no connection. This is what we knew on <bdi>{at}</bdi>.
+        </Trans>
+      </p>
+      <List rows={kept.rows} isOld />
+    </div>
+  );
+}
+
+/** Names come a moment after the visits: what is kept has them too. */
+const KEPT_AFTER_MS = 1_000;
+
+function List({ rows, isOld }: { rows: readonly Booking[]; isOld: boolean }) {
   const now = useNow(false);
+  const follow = useFollow();
   const [cancelling, setCancelling] = useState<Booking>();
-  if (rows === undefined) return <div className="card" aria-busy="true" />;
   const isAhead = (one: Booking) => one.status === "booked" && Date.parse(one.end) > now;
   const ahead = rows.filter(isAhead);
   const other = rows.filter((one) => !isAhead(one)).reverse();
+  const hash = useLocation({ select: (at) => at.hash });
+  const fresh = ahead.find((one) => one.booking_id === hash);
   return (
-    <div className="stack">
+    <div className="stack visits">
       <h1>
         <Trans>My visits</Trans>
       </h1>
+      {fresh !== undefined && <Confirmed visit={fresh} />}
       <h2>
         <Trans>Ahead</Trans>
       </h2>
       {ahead.length === 0 && (
-        <p className="card">
-          <Trans>You have no visit ahead.</Trans>
-        </p>
+        <div className="card empty">
+          <Icon name="visits" size={32} />
+          <p>
+            <Trans>You have no visit ahead.</Trans>
+          </p>
+          <a className="button primary" href="/" onClick={follow}>
+            <Trans>Find a time</Trans>
+          </a>
+        </div>
       )}
       {ahead.map((one) => (
-        <Visit key={one.booking_id} visit={one} onCancel={() => setCancelling(one)} />
+        <Visit key={one.booking_id} visit={one} {...(isOld ? {} : { onCancel: () => setCancelling(one) })} />
       ))}
       {other.length > 0 && (
         <h2>
@@ -63,6 +127,30 @@ function Mine() {
   );
 }
 
+/** What was booked or moved just now, and what happens next. */
+function Confirmed({ visit }: { visit: Booking }) {
+  const zone = zoneOf(useProvider(visit.provider_id));
+  const day = say(visit.start, zone, { weekday: "long", day: "numeric", month: "long" });
+  const { time } = localOf(visit.start, zone);
+  return (
+    <div className="notice good confirmed" role="status">
+      <Icon name="check" size={28} />
+      <p>
+        <strong>
+          <Trans>
+            Booked: <bdi>{day}, {time}</bdi>, {cityOf(zone)} time.
+          </Trans>
+        </strong>
+        <br />
+        <Trans>The clinic knows already. Put it into your calendar, and come a few minutes early.</Trans>
+      </p>
+    </div>
+  );
+}
+
+const zoneOf = (provider: Provider | undefined) =>
+  provider?.locations[0]?.time_zone ?? provider?.clinic.time_zone ?? "UTC";
+
 function useProvider(id: string): Provider | undefined {
   return useQuery({
     queryKey: ["provider", id],
@@ -75,7 +163,7 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
   const provider = useProvider(visit.provider_id);
   const navigate = useNavigate();
   const follow = useFollow();
-  const zone = provider?.locations[0]?.time_zone ?? provider?.clinic.time_zone ?? "UTC";
+  const zone = zoneOf(provider);
   const title = provider?.visit_types.find((one) => one.visit_type === visit.visit_type)?.title;
   return (
     <article className="card stack" id={visit.booking_id}>
@@ -94,6 +182,11 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
             {title !== undefined && <> · {title}</>}
             {provider !== undefined && <> · {provider.clinic.name}</>}
           </p>
+          {HERE !== zone && clock() === "both" && (
+            <p className="quiet small">
+              <Trans>{localOf(visit.start, HERE).time} on your clock</Trans>
+            </p>
+          )}
         </div>
         <Status visit={visit} />
       </div>

@@ -87,6 +87,7 @@ _STAFF_ONLY = (
     Action.PUT_CLINIC,
     Action.READ_JOBS,
     Action.RESEND_JOBS,
+    Action.READ_CLUSTER,
 )
 
 
@@ -148,6 +149,7 @@ _READS = (
     Action.READ_NOTES,
     Action.FIND_PATIENT,
     Action.READ_JOBS,
+    Action.READ_CLUSTER,
     Action.READ_ACCOUNT,
     Action.READ_ROLES,
 )

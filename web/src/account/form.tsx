@@ -1,0 +1,129 @@
+import { Trans, useLingui } from "@lingui/react/macro";
+import { msg } from "@lingui/core/macro";
+import type { MessageDescriptor } from "@lingui/core";
+import { useEffect, useId, useRef, type FormEvent, type InputHTMLAttributes, type ReactNode } from "react";
+import { refusalText } from "../app/refusals";
+
+/** What is wrong with a form: by field, and as a whole. */
+export interface Wrong {
+  fields: Record<string, MessageDescriptor>;
+  whole?: MessageDescriptor | undefined;
+}
+
+const PASSWORD_WRONG: Record<string, MessageDescriptor> = {
+  too_short: msg`Use 8 characters or more. Several unrelated words are easy to remember.`,
+  too_long: msg`This password is too long.`,
+  not_text: msg`This password has characters that cannot be typed again.`,
+  common: msg`This password is among the first that attackers try. Choose another.`,
+  about_you: msg`This can be guessed from your address or this site's name. Choose another.`,
+};
+
+const SAID: Record<string, MessageDescriptor> = {
+  invalid_credentials: msg`The address or the password is wrong.`,
+  verification_required: msg`Confirm your address first: open the link that we sent to you.`,
+  account_disabled: msg`This account is disabled. Please ask the site's administration.`,
+  link_expired: msg`This link was used, or its time is up. Ask for a new one.`,
+  session_ended: msg`You were signed out. Please sign in again.`,
+};
+
+/** The problem of a refusal, told where it belongs. */
+export function wrongOf(code: string | undefined, body?: Record<string, unknown>): Wrong {
+  const errors = (body?.["errors"] ?? []) as { field: string; message: string }[];
+  const fields: Record<string, MessageDescriptor> = {};
+  for (const { field, message } of errors) {
+    fields[field] =
+      (field === "password" && PASSWORD_WRONG[message.split(":")[0] ?? ""]) ||
+      (field === "email" ? msg`Write the whole address, like name@example.org.` : msg`Please check this.`);
+  }
+  if (errors.length > 0) return { fields };
+  return { fields, whole: SAID[code ?? ""] ?? refusalText(code) };
+}
+
+interface FormProps {
+  wrong: Wrong | undefined;
+  isBusy: boolean;
+  submit: ReactNode;
+  onSubmit: (values: Record<string, string>) => void;
+  children: ReactNode;
+}
+
+/** A form that tells all that is wrong at its top, takes the focus there, and leads to the fields. */
+export function Form({ wrong, isBusy, submit, onSubmit, children }: FormProps) {
+  const { i18n } = useLingui();
+  const summary = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (wrong !== undefined) summary.current?.focus();
+  }, [wrong]);
+  const send = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    if (isBusy) return;
+    const values: Record<string, string> = {};
+    for (const [name, value] of new FormData(event.currentTarget)) values[name] = String(value);
+    onSubmit(values);
+  };
+  return (
+    <form className="stack" noValidate onSubmit={send}>
+      {wrong !== undefined && (
+        <div className="notice bad" role="alert" tabIndex={-1} ref={summary}>
+          <h2 className="problem">
+            <Trans>There is a problem</Trans>
+          </h2>
+          {wrong.whole !== undefined && <p>{i18n._(wrong.whole)}</p>}
+          {Object.entries(wrong.fields).map(([field, text]) => (
+            <p key={field}>
+              <a
+                href={`#field-${field}`}
+                onClick={(event) => {
+                  event.preventDefault();
+                  document.getElementById(`field-${field}`)?.focus();
+                }}
+              >
+                {i18n._(text)}
+              </a>
+            </p>
+          ))}
+        </div>
+      )}
+      {children}
+      <button className="button primary" type="submit" aria-disabled={isBusy}>
+        {isBusy ? <Trans>One moment …</Trans> : submit}
+      </button>
+    </form>
+  );
+}
+
+interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
+  name: string;
+  label: ReactNode;
+  hint?: ReactNode;
+  wrong?: Wrong | undefined;
+}
+
+export function Field({ name, label, hint, wrong, ...input }: FieldProps) {
+  const { i18n } = useLingui();
+  const id = useId();
+  const text = wrong?.fields[name];
+  return (
+    <div className="field">
+      <label htmlFor={`field-${name}`}>{label}</label>
+      {hint !== undefined && (
+        <span className="quiet small" id={`${id}-hint`}>
+          {hint}
+        </span>
+      )}
+      {text !== undefined && (
+        <span className="wrong small" id={`${id}-wrong`}>
+          {i18n._(text)}
+        </span>
+      )}
+      <input
+        className="input"
+        id={`field-${name}`}
+        name={name}
+        aria-invalid={text !== undefined}
+        aria-describedby={[hint && `${id}-hint`, text && `${id}-wrong`].filter(Boolean).join(" ") || undefined}
+        {...input}
+      />
+    </div>
+  );
+}

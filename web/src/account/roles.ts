@@ -1,0 +1,14 @@
+import { msg } from "@lingui/core/macro";
+import type { MessageDescriptor } from "@lingui/core";
+
+const NAMES: Record<string, MessageDescriptor> = {
+  patient: msg`patient`,
+  doctor: msg`doctor`,
+  clinic_admin: msg`clinic`,
+  admin: msg`operator`,
+};
+
+/** A role in words. */
+export function roleName(role: string): MessageDescriptor {
+  return NAMES[role] ?? { id: role, message: role };
+}

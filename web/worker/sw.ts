@@ -1,0 +1,58 @@
+/**
+ * The service worker. Its rules are safety rules:
+ * what the server decides (/v1) is never kept and never replayed; a page is asked of the network
+ * first, and the kept shell answers only where there is no line; hashed files never change and
+ * come from the cache first. A newer worker waits until a person says so.
+ */
+declare const self: ServiceWorkerGlobalScope;
+declare const __BUILD__: string;
+declare const __SHELL__: readonly string[];
+
+const CACHE = `slotcast-${__BUILD__}`;
+const PAGE = "/index.html";
+
+self.addEventListener("install", (event) => {
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll([PAGE, ...__SHELL__])));
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(
+    caches
+      .keys()
+      .then((names) => Promise.all(names.filter((name) => name !== CACHE).map((name) => caches.delete(name))))
+      .then(() => self.clients.claim()),
+  );
+});
+
+self.addEventListener("message", (event) => {
+  if (event.data === "turn over") void self.skipWaiting();
+});
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const { origin, pathname } = new URL(request.url);
+  if (request.method !== "GET" || origin !== self.location.origin) return;
+  if (request.mode === "navigate") {
+    if (isPage(pathname)) event.respondWith(fetch(request).catch(() => kept(PAGE)));
+  } else if (pathname.startsWith("/assets/")) event.respondWith(asset(request));
+});
+
+/** Whether the app answers this address; documents and the API are the server's. */
+function isPage(path: string): boolean {
+  return !/^\/(v1|docs|metrics|healthz|readyz|openapi\.json|asyncapi\.json)(\/|$)/.test(path);
+}
+
+async function asset(request: Request): Promise<Response> {
+  const cache = await caches.open(CACHE);
+  const found = await cache.match(request);
+  if (found !== undefined) return found;
+  const fresh = await fetch(request);
+  if (fresh.ok) await cache.put(request, fresh.clone());
+  return fresh;
+}
+
+async function kept(path: string): Promise<Response> {
+  return (await caches.match(path)) ?? Response.error();
+}
+
+export {};
