@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build, defineConfig, type Plugin } from "vite";
-import { drawIcons } from "./tools/icons";
+import { drawIcons } from "./tools/icons.ts";
 
 /** Rooms whose pages and sentences a patient never loads. */
 const STAFF = /src\/(desk|clinic|ops)\/|i18n\/(desk|clinic|ops)\//;
@@ -80,6 +80,17 @@ export default defineConfig({
     assetsInlineLimit: 0,
     manifest: true,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        // One file packs better than ten, and a patient needs all of them.
+        advancedChunks: {
+          groups: [
+            { name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@tanstack|@lingui|use-sync-external-store)\// },
+            { name: "common", test: /src\/(app|ui|live)\/|src\/patient\/(holding|result|home|board)/ },
+          ],
+        },
+      },
+    },
   },
   server: { proxy: { "/v1": { target: "http://127.0.0.1:8000", ws: true } } },
 });

@@ -1,3 +1,7 @@
+import babel from "@rolldown/plugin-babel";
 import { defineConfig } from "vitest/config";
 
-export default defineConfig({ test: { environment: "node", include: ["src/**/*.test.ts"] } });
+export default defineConfig({
+  plugins: [babel({ plugins: ["@lingui/babel-plugin-lingui-macro"] })],
+  test: { environment: "node", include: ["src/**/*.test.ts"] },
+});

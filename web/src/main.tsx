@@ -36,7 +36,7 @@ addEventListener("vite:preloadError", (event) => {
   if (!isHolding()) location.reload();
 });
 
-void session.refresh();
+void session.begin();
 await speak(preferred());
 createRoot(document.getElementById("app")!).render(
   <StrictMode>

@@ -122,10 +122,44 @@ const desk = [
     validateSearch: texts("date", "view"),
     component: page("desk", () => import("../desk/day"), "DayPage"),
   }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/desk/waiting/$provider",
+    component: page("desk", () => import("../desk/waiting"), "WaitingPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/desk/hours/$provider",
+    component: page("desk", () => import("../desk/hours"), "HoursPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/desk/leave/$provider",
+    component: page("desk", () => import("../desk/leave"), "LeavePage"),
+  }),
+];
+
+const clinic = createRoute({
+  getParentRoute: () => root,
+  path: "/clinic",
+  component: page("clinic", () => import("../clinic/clinic"), "ClinicPage"),
+});
+
+const ops = [
+  createRoute({
+    getParentRoute: () => root,
+    path: "/ops",
+    component: page("ops", () => import("../ops/health"), "HealthPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/ops/roles",
+    component: page("ops", () => import("../ops/roles"), "RolesPage"),
+  }),
 ];
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, provider, visits, ...account, ...desk]),
+  routeTree: root.addChildren([home, provider, visits, ...account, ...desk, clinic, ...ops]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });

@@ -24,6 +24,8 @@ const AGAIN_MS = 5_000;
 const ACTIVE_EVERY_MS = 10_000;
 const LOCK = "slotcast.session";
 const CONTEXT = "slotcast.context";
+/** That this browser has a session, without whose: a first visit asks the server nothing. */
+const HERE = "slotcast.here";
 
 export const sameContext = (a: Context, b: Context) => a.role === b.role && a.subject === b.subject;
 const nameOf = (one: Context) => `${one.role} ${one.subject}`;
@@ -74,7 +76,14 @@ class Session {
     this.leaving.add(forget);
   }
 
-  /** Ask with the cookie for a fresh access token, as at the start of a page. */
+  /** At the start of a page: who is here, if this browser has a session at all. */
+  async begin(): Promise<void> {
+    if (localStorage.getItem(HERE) !== null) return this.refresh();
+    this.ready = true;
+    this.watchers.forEach((one) => one());
+  }
+
+  /** Ask with the cookie for a fresh access token. */
   async refresh(): Promise<void> {
     const before = this.current;
     await navigator.locks.request(LOCK, async () => {
@@ -143,6 +152,8 @@ class Session {
     }
     this.current = found;
     this.ready = true;
+    if (found === undefined) localStorage.removeItem(HERE);
+    else localStorage.setItem(HERE, "yes");
     clearTimeout(this.timer);
     if (found !== undefined) {
       sessionStorage.setItem(CONTEXT, nameOf(found.context));

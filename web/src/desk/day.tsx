@@ -1,156 +1,194 @@
-import "./day.css";
 import { Trans, useLingui } from "@lingui/react/macro";
-import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
-import { answered, api, newKey } from "../app/api";
+import { useCallback, useState } from "react";
+import type { Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
-import { useContextOfSession } from "../app/shell";
-import { addDays, localOf, sayDay, today } from "../app/time";
+import { addDays, localOf, mondayOf, sayDay, sayStart, today } from "../app/time";
 import type { Booking } from "../live/frames";
-import { useBookings } from "../live/hooks";
+import { useBookings, useNow } from "../live/hooks";
+import { Icon } from "../ui/icons";
+import { speakOut } from "../ui/spoken";
+import { BookDialog } from "./book";
+import { Desk } from "./desk";
+import { MoveDialog } from "./move";
+import { Toast, type Told } from "./toast";
+import { act, move, useFresh, zoneOf, type Act, type Fresh } from "./visit";
+import { WeekView } from "./week";
 
 const route = getRouteApi("/desk/day/$provider");
 
-/** A doctor's day, live: new, moved and cancelled visits appear as they happen. */
+/** A doctor's day or week, live: new, moved and cancelled visits appear as they happen. */
 export function DayPage() {
   const { provider } = route.useParams();
-  const { date } = route.useSearch();
-  const context = useContextOfSession();
-  const found = useQuery({
-    queryKey: ["provider", provider],
-    queryFn: async () =>
-      answered(
-        await api.GET("/v1/providers/{provider_id}", { params: { path: { provider_id: provider } } }),
-      ),
-  });
-  if (context === undefined) {
-    return (
-      <p className="card">
-        <Trans>Please sign in as a doctor or a member of the clinic's staff.</Trans>
-      </p>
-    );
-  }
-  if (found.data === undefined) return <div className="card" aria-busy="true" />;
-  const zone = found.data.locations[0]?.time_zone ?? found.data.clinic.time_zone;
-  const titles = new Map(found.data.visit_types.map((one) => [one.visit_type, one.title]));
-  return (
-    <Day
-      provider={provider}
-      name={found.data.name}
-      zone={zone}
-      titles={titles}
-      date={date ?? today(zone)}
-    />
-  );
+  return <Desk provider={provider}>{(found) => <Days provider={found} />}</Desk>;
 }
 
-interface DayProps {
-  provider: string;
-  name: string;
+/** What both views can do with a visit. */
+export interface Doing {
+  onAct: (visit: Booking, what: Act) => void;
+  onMove: (visit: Booking, start: string) => void;
+  onPick: (visit: Booking) => void;
+  titles: ReadonlyMap<string, string>;
   zone: string;
-  titles: Map<string, string>;
-  date: string;
 }
 
-function Day({ provider, name, zone, titles, date }: DayProps) {
-  const { t } = useLingui();
+function Days({ provider }: { provider: Provider }) {
+  const { t, i18n } = useLingui();
+  const search = route.useSearch();
   const navigate = useNavigate();
-  const rows = useBookings(`schedule/${provider}`);
+  const rows = useBookings(`schedule/${provider.provider_id}`);
   const fresh = useFresh(rows);
-  const turn = (days: number) =>
+  const [told, setTold] = useState<Told>();
+  const [picked, setPicked] = useState<Booking>();
+  const [isBooking, setBooking] = useState(false);
+  const zone = zoneOf(provider);
+  const date = search.date ?? today(zone);
+  const isWeek = search.view === "week";
+  const go = (next: { date?: string; view?: string }) =>
     void navigate({
       to: "/desk/day/$provider",
-      params: { provider },
-      search: { date: addDays(date, days) },
+      params: { provider: provider.provider_id },
+      search: (before) => ({ ...before, ...next }),
       replace: true,
     });
-  const ofDay = (rows ?? []).filter(
-    (one) => localOf(one.start, zone).date === date && one.status !== "cancelled",
-  );
-  const cancelled = (rows ?? []).filter(
-    (one) =>
-      localOf(one.start, zone).date === date && one.status === "cancelled" && fresh.has(one.booking_id),
-  );
+  const refuse = (code: string) => {
+    setTold({ text: i18n._(refusalText(code)) });
+    speakOut(i18n._(refusalText(code)));
+  };
+  const onAct = async (visit: Booking, what: Act) => {
+    const code = await act(visit, what);
+    if (code !== undefined) return refuse(code);
+    if (what === "undo") return setTold({ text: <Trans>Undone.</Trans> });
+    setTold({
+      text: what === "check-in" ? <Trans>Arrived.</Trans> : what === "complete" ? <Trans>Done.</Trans> : <Trans>Did not come.</Trans>,
+      action: { name: <Trans>Undo</Trans>, run: () => void onAct(visit, "undo") },
+    });
+  };
+  const onMove = async (visit: Booking, start: string) => {
+    const code = await move(visit, start);
+    if (code !== undefined) return refuse(code);
+    const when = sayStart(start, zone);
+    speakOut(t`Moved to ${when}.`);
+    setTold({
+      text: <Trans>Moved to {when}.</Trans>,
+      action: { name: <Trans>Undo</Trans>, run: () => void onMove({ ...visit, start }, visit.start) },
+    });
+  };
+  const doing: Doing = {
+    onAct: (visit, what) => void onAct(visit, what),
+    onMove: (visit, start) => void onMove(visit, start),
+    onPick: setPicked,
+    titles: new Map(provider.visit_types.map((one) => [one.visit_type, one.title])),
+    zone,
+  };
+  const step = isWeek ? 7 : 1;
+  const monday = mondayOf(date);
+  const span = { day: "numeric", month: "short" } as const;
   return (
-    <div className="stack">
+    <div className="stack desk">
       <div className="row between">
         <div>
-          <h1>{sayDay(date, { weekday: "long", day: "numeric", month: "long" })}</h1>
+          <h1>
+            {isWeek ? (
+              <bdi>
+                {sayDay(monday, span)} – {sayDay(addDays(monday, 6), span)}
+              </bdi>
+            ) : (
+              sayDay(date, { weekday: "long", day: "numeric", month: "long" })
+            )}
+          </h1>
           <p className="quiet">
-            <bdi>{name}</bdi>
+            <bdi>{provider.name}</bdi>
           </p>
         </div>
-        <div className="row" role="group" aria-label={t`Day`}>
-          <button className="button turn" type="button" aria-label={t`Day before`} onClick={() => turn(-1)}>
-            ‹
-          </button>
-          <button className="button turn" type="button" aria-label={t`Day after`} onClick={() => turn(1)}>
-            ›
+        <div className="row">
+          <div className="segments" role="group" aria-label={t`View`}>
+            <button type="button" aria-pressed={!isWeek} onClick={() => go({ view: "day" })}>
+              <Trans>Day</Trans>
+            </button>
+            <button type="button" aria-pressed={isWeek} onClick={() => go({ view: "week" })}>
+              <Trans>Week</Trans>
+            </button>
+          </div>
+          <div className="row" role="group" aria-label={isWeek ? t`Week` : t`Day`}>
+            <button
+              className="button turn"
+              type="button"
+              aria-label={isWeek ? t`Week before` : t`Day before`}
+              onClick={() => go({ date: addDays(date, -step) })}
+            >
+              <Icon name="back" />
+            </button>
+            <button className="button" type="button" onClick={() => go({ date: today(zone) })}>
+              <Trans>Today</Trans>
+            </button>
+            <button
+              className="button turn"
+              type="button"
+              aria-label={isWeek ? t`Week after` : t`Day after`}
+              onClick={() => go({ date: addDays(date, step) })}
+            >
+              <Icon name="on" />
+            </button>
+          </div>
+          <button className="button primary" type="button" onClick={() => setBooking(true)}>
+            <Trans>Book for a patient</Trans>
           </button>
         </div>
       </div>
-      {rows === undefined && <div className="card" aria-busy="true" />}
-      {rows !== undefined && ofDay.length === 0 && (
-        <p className="card">
-          <Trans>No visits on this day.</Trans>
-        </p>
+      {rows === undefined ? (
+        <div className="card page-room" aria-busy="true" />
+      ) : isWeek ? (
+        <WeekView rows={rows} monday={monday} fresh={fresh} doing={doing} />
+      ) : (
+        <DayView rows={rows} date={date} fresh={fresh} doing={doing} />
       )}
-      <ol className="day">
-        {[...ofDay, ...cancelled]
-          .sort((a, b) => a.start.localeCompare(b.start))
-          .map((one) => (
-            <Row
-              key={one.booking_id}
-              visit={one}
-              zone={zone}
-              title={titles.get(one.visit_type) ?? one.visit_type}
-              isFresh={fresh.has(one.booking_id)}
-            />
-          ))}
-      </ol>
+      {picked !== undefined && (
+        <MoveDialog visit={picked} doing={doing} onClose={() => setPicked(undefined)} />
+      )}
+      {isBooking && <BookDialog provider={provider} date={date} onClose={() => setBooking(false)} />}
+      <Toast told={told} onEnd={useCallback(() => setTold(undefined), [])} />
     </div>
   );
 }
 
-/** Ids of visits that came or changed while this page was open, for a while. */
-function useFresh(rows: readonly Booking[] | undefined): ReadonlySet<string> {
-  const seen = useRef<Map<string, string>>(undefined);
-  const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
-  useEffect(() => {
-    if (rows === undefined) return;
-    const before = seen.current;
-    seen.current = new Map(rows.map((one) => [one.booking_id, `${one.status} ${one.start}`]));
-    if (before === undefined) return;
-    const changed = rows
-      .filter((one) => before.get(one.booking_id) !== `${one.status} ${one.start}`)
-      .map((one) => one.booking_id);
-    if (changed.length === 0) return;
-    setFresh((old) => new Set([...old, ...changed]));
-    const timer = setTimeout(
-      () => setFresh((old) => new Set([...old].filter((id) => !changed.includes(id)))),
-      20_000,
-    );
-    return () => clearTimeout(timer);
-  }, [rows]);
-  return fresh;
+interface View {
+  rows: readonly Booking[];
+  fresh: Fresh;
+  doing: Doing;
 }
 
-function Row(props: { visit: Booking; zone: string; title: string; isFresh: boolean }) {
-  const { visit, zone, title, isFresh } = props;
-  const { i18n } = useLingui();
-  const [refused, setRefused] = useState<string>();
-  const say = async (act: "check-in" | "complete" | "no-show" | "undo") => {
-    const answer = await api.POST(`/v1/bookings/{booking_id}/${act}`, {
-      params: {
-        path: { booking_id: visit.booking_id },
-        header: { "Idempotency-Key": newKey() },
-      },
-    });
-    setRefused(answer.error === undefined ? undefined : answer.error.code);
-  };
+function DayView({ rows, date, fresh, doing }: View & { date: string }) {
+  const { zone } = doing;
+  const now = useNow(false);
+  const shown = rows.filter(
+    (one) =>
+      localOf(one.start, zone).date === date && (one.status !== "cancelled" || fresh.has(one.booking_id)),
+  );
+  const isToday = date === today(zone, now);
+  const next = isToday ? shown.find((one) => Date.parse(one.end) > now)?.booking_id : undefined;
   return (
-    <li className="visit" data-status={visit.status} data-fresh={isFresh}>
+    <>
+      {shown.length === 0 && (
+        <p className="card empty">
+          <Icon name="visits" size={32} />
+          <Trans>No visits on this day.</Trans>
+        </p>
+      )}
+      <ol className="day">
+        {shown.map((one) => (
+          <Row key={one.booking_id} visit={one} mark={fresh.get(one.booking_id)} doing={doing} isNext={one.booking_id === next} />
+        ))}
+      </ol>
+    </>
+  );
+}
+
+function Row(props: { visit: Booking; mark: string | undefined; doing: Doing; isNext: boolean }) {
+  const { visit, mark, doing, isNext } = props;
+  const { zone, titles, onAct, onPick } = doing;
+  return (
+    <li className="visit" data-status={visit.status} data-fresh={mark !== undefined} data-next={isNext}>
       <time dateTime={visit.start}>
         <bdi>
           {localOf(visit.start, zone).time}–{localOf(visit.end, zone).time}
@@ -160,41 +198,52 @@ function Row(props: { visit: Booking; zone: string; title: string; isFresh: bool
         <strong>
           <bdi>{visit.patient_id}</bdi>
         </strong>{" "}
-        <span className="quiet">{title}</span>
+        <span className="quiet">{titles.get(visit.visit_type) ?? visit.visit_type}</span>
         {visit.reason !== undefined && visit.reason !== "" && (
           <p className="small">
             <bdi>{visit.reason}</bdi>
           </p>
         )}
-        {refused !== undefined && (
-          <p className="small notice bad" role="alert">
-            {i18n._(refusalText(refused))}
+        {visit.stranded === true && (
+          <p className="small chip warn">
+            <Trans>outside the opening hours</Trans>
           </p>
         )}
       </div>
       <span className="row">
-        {isFresh && (
+        {mark !== undefined && (
           <span className="chip warn">
-            {visit.status === "cancelled" ? <Trans>Cancelled just now</Trans> : <Trans>New</Trans>}
+            {visit.status === "cancelled" ? (
+              <Trans>Cancelled just now</Trans>
+            ) : mark === "moved" ? (
+              <Trans>Moved</Trans>
+            ) : mark === "new" ? (
+              <Trans>New</Trans>
+            ) : (
+              <Trans>Changed</Trans>
+            )}
           </span>
         )}
         {visit.status === "booked" && (
           <>
-            <button className="button" type="button" onClick={() => void say("check-in")}>
+            <button className="button small" type="button" onClick={() => onAct(visit, "check-in")}>
               <Trans>Here</Trans>
             </button>
-            <button className="button" type="button" onClick={() => void say("no-show")}>
+            <button className="button small" type="button" onClick={() => onAct(visit, "no-show")}>
               <Trans>Did not come</Trans>
+            </button>
+            <button className="button small" type="button" onClick={() => onPick(visit)}>
+              <Trans>Move to …</Trans>
             </button>
           </>
         )}
         {visit.status === "arrived" && (
-          <button className="button primary" type="button" onClick={() => void say("complete")}>
+          <button className="button small primary" type="button" onClick={() => onAct(visit, "complete")}>
             <Trans>Done</Trans>
           </button>
         )}
         {(visit.status === "fulfilled" || visit.status === "noshow" || visit.status === "arrived") && (
-          <button className="button" type="button" onClick={() => void say("undo")}>
+          <button className="button small" type="button" onClick={() => onAct(visit, "undo")}>
             <Trans>Undo</Trans>
           </button>
         )}

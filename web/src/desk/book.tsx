@@ -1,0 +1,128 @@
+import "../patient/slots.css";
+import { Trans, useLingui } from "@lingui/react/macro";
+import { useState, type FormEvent } from "react";
+import { newKey, type Provider } from "../app/api";
+import { refusalText } from "../app/refusals";
+import { addDays, isoWeek, localOf, sayStart } from "../app/time";
+import { useFreeStarts, useLive } from "../live/hooks";
+import { Dialog } from "../ui/dialog";
+import { speakOut } from "../ui/spoken";
+import { zoneOf } from "./visit";
+
+const SHAPE = /^pat_[A-Za-z0-9_.-]{1,96}$/;
+
+/** Book a visit for a patient of the clinic. */
+export function BookDialog(props: { provider: Provider; date: string; onClose: () => void }) {
+  const { provider, onClose } = props;
+  const { t, i18n } = useLingui();
+  const live = useLive();
+  const [date, setDate] = useState(props.date);
+  const [type, setType] = useState(provider.visit_types[0]?.visit_type ?? "");
+  const [start, setStart] = useState<string>();
+  const [key] = useState(newKey);
+  const [wrong, setWrong] = useState<string>();
+  const [isAsking, setAsking] = useState(false);
+  const zone = zoneOf(provider);
+  const free = useFreeStarts(`slots/${provider.provider_id}/${type}/${isoWeek(date)}`).filter(
+    (one) => localOf(one, zone).date === date,
+  );
+  const chosen = start !== undefined && free.includes(start) ? start : undefined;
+  const book = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    if (isAsking) return;
+    const form = new FormData(event.currentTarget);
+    const patient = String(form.get("patient") ?? "").trim();
+    if (!SHAPE.test(patient)) return setWrong(t`Write the patient's number, like pat_12.`);
+    if (chosen === undefined) return setWrong(t`Choose a free time.`);
+    setAsking(true);
+    const reason = String(form.get("reason") ?? "").trim();
+    const fields = { provider_id: provider.provider_id, visit_type: type, start: chosen, patient_id: patient };
+    const answer = await live.command("book", { ...fields, ...(reason === "" ? {} : { reason }) }, `${key}.${chosen}`);
+    setAsking(false);
+    if (answer.status >= 300) return setWrong(i18n._(refusalText(answer.code)));
+    const when = sayStart(chosen, zone);
+    speakOut(t`Booked for ${when}.`);
+    onClose();
+  };
+  return (
+    <Dialog title={t`Book for a patient`} onClose={onClose}>
+      <form className="stack" onSubmit={(event) => void book(event)} noValidate>
+        {wrong !== undefined && (
+          <p className="notice bad" role="alert">
+            {wrong}
+          </p>
+        )}
+        <div className="field">
+          <label htmlFor="patient">
+            <Trans>Patient's number</Trans>
+          </label>
+          <input id="patient" name="patient" className="input" autoComplete="off" />
+        </div>
+        <div className="row">
+          <div className="field">
+            <label htmlFor="book-type">
+              <Trans>Visit</Trans>
+            </label>
+            <select id="book-type" className="input" value={type} onChange={(event) => setType(event.target.value)}>
+              {provider.visit_types.map((one) => (
+                <option key={one.visit_type} value={one.visit_type}>
+                  {one.title}
+                </option>
+              ))}
+            </select>
+          </div>
+          <div className="field">
+            <label htmlFor="book-date">
+              <Trans>Day</Trans>
+            </label>
+            <input
+              id="book-date"
+              className="input"
+              type="date"
+              value={date}
+              onChange={(event) => setDate(event.target.value || addDays(date, 0))}
+            />
+          </div>
+        </div>
+        <fieldset>
+          <legend>
+            <Trans>Free times</Trans>
+          </legend>
+          {free.length === 0 && (
+            <p className="quiet">
+              <Trans>No free time on this day.</Trans>
+            </p>
+          )}
+          <div className="times">
+            {free.map((one) => (
+              <button
+                key={one}
+                className="slot"
+                data-state={one === chosen ? "mine" : "free"}
+                type="button"
+                aria-pressed={one === chosen}
+                onClick={() => setStart(one)}
+              >
+                <bdi>{localOf(one, zone).time}</bdi>
+              </button>
+            ))}
+          </div>
+        </fieldset>
+        <div className="field">
+          <label htmlFor="book-reason">
+            <Trans>Reason for the visit (optional)</Trans>
+          </label>
+          <input id="book-reason" name="reason" className="input" maxLength={500} />
+        </div>
+        <div className="row">
+          <button className="button primary" type="submit" aria-disabled={isAsking}>
+            <Trans>Book</Trans>
+          </button>
+          <button className="button" type="button" onClick={onClose}>
+            <Trans>Close</Trans>
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,201 @@
+import { Plural, Trans, useLingui } from "@lingui/react/macro";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { useState, type FormEvent } from "react";
+import { answered, api, newKey, type Provider, type Schemas } from "../app/api";
+import { refusalText } from "../app/refusals";
+import { useFollow } from "../app/shell";
+import { localOf, say, sayStart, today } from "../app/time";
+import { Icon } from "../ui/icons";
+import { speakOut } from "../ui/spoken";
+import { Desk } from "./desk";
+import { zoneOf } from "./visit";
+
+const route = getRouteApi("/desk/leave/$provider");
+
+/** Leave, and what it strands: seen before it is taken. */
+export function LeavePage() {
+  const { provider } = route.useParams();
+  return <Desk provider={provider}>{(found) => <Leave provider={found} />}</Desk>;
+}
+
+interface Wanted {
+  start: string;
+  end: string;
+  reason: string;
+}
+
+function Leave({ provider }: { provider: Provider }) {
+  const { t, i18n } = useLingui();
+  const queries = useQueryClient();
+  const zone = zoneOf(provider);
+  const path = { provider_id: provider.provider_id };
+  const [wanted, setWanted] = useState<Wanted>();
+  const [effect, setEffect] = useState<Schemas["TimeOffEffect"]>();
+  const [wrong, setWrong] = useState<string>();
+  const [key, setKey] = useState(newKey);
+  const found = useQuery({
+    queryKey: ["leave", provider.provider_id],
+    queryFn: async () =>
+      answered(await api.GET("/v1/providers/{provider_id}/time-off", { params: { path } })).items,
+  });
+  const look = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const start = String(form.get("start") ?? "");
+    const end = String(form.get("end") ?? "") || start;
+    if (start === "" || end < start) return setWrong(t`Choose a first day, and a last one that is not before it.`);
+    const body = { start, end, reason: String(form.get("reason") ?? "").trim() };
+    const answer = await api.POST("/v1/providers/{provider_id}/time-off", {
+      params: { path, query: { dry_run: "true" } },
+      body,
+    });
+    if (answer.error !== undefined) return setWrong(i18n._(refusalText(answer.error.code)));
+    setWrong(undefined);
+    setWanted(body);
+    setKey(newKey());
+    setEffect(answer.data as Schemas["TimeOffEffect"]);
+  };
+  const take = async () => {
+    const answer = await api.POST("/v1/providers/{provider_id}/time-off", {
+      params: { path, header: { "Idempotency-Key": key } },
+      body: wanted!,
+    });
+    if (answer.error !== undefined) return setWrong(i18n._(refusalText(answer.error.code)));
+    setEffect(undefined);
+    speakOut(t`The leave is taken.`);
+    await queries.invalidateQueries({ queryKey: ["leave"] });
+  };
+  const giveBack = async (id: string) => {
+    await api.DELETE("/v1/providers/{provider_id}/time-off/{time_off_id}", {
+      params: { path: { ...path, time_off_id: id } },
+    });
+    speakOut(t`The time is offered again.`);
+    await queries.invalidateQueries({ queryKey: ["leave"] });
+  };
+  const first = today(zone);
+  return (
+    <div className="stack medium">
+      <h1>
+        <Trans>Leave</Trans>
+      </h1>
+      <form className="card stack" onSubmit={(event) => void look(event)} noValidate>
+        <h2>
+          <Trans>Take leave</Trans>
+        </h2>
+        {wrong !== undefined && (
+          <p className="notice bad" role="alert">
+            {wrong}
+          </p>
+        )}
+        <div className="row">
+          <div className="field">
+            <label htmlFor="start">
+              <Trans>First day</Trans>
+            </label>
+            <input id="start" name="start" className="input" type="date" min={first} />
+          </div>
+          <div className="field">
+            <label htmlFor="end">
+              <Trans>Last day</Trans>
+            </label>
+            <input id="end" name="end" className="input" type="date" min={first} />
+          </div>
+          <div className="field grow">
+            <label htmlFor="reason">
+              <Trans>Reason (optional, patients do not see it)</Trans>
+            </label>
+            <input id="reason" name="reason" className="input" maxLength={200} />
+          </div>
+        </div>
+        <button className="button primary" type="submit">
+          <Trans>See what it affects</Trans>
+        </button>
+      </form>
+      {effect !== undefined && (
+        <section className="card stack" aria-live="polite">
+          <h2>
+            <Plural
+              value={effect.affected.length}
+              _0="No visit is affected"
+              one="# visit is affected"
+              other="# visits are affected"
+            />
+          </h2>
+          {effect.affected.length > 0 && (
+            <>
+              <p>
+                <Trans>They stay booked. Move or cancel each, so that its patient knows.</Trans>
+              </p>
+              <Affected rows={effect.affected} provider={provider.provider_id} zone={zone} />
+            </>
+          )}
+          <div className="row">
+            <button className="button primary" type="button" onClick={() => void take()}>
+              <Trans>Take the leave</Trans>
+            </button>
+            <button className="button" type="button" onClick={() => setEffect(undefined)}>
+              <Trans>Do not</Trans>
+            </button>
+          </div>
+        </section>
+      )}
+      <section className="stack" aria-labelledby="taken">
+        <h2 id="taken">
+          <Trans>Leave that is taken</Trans>
+        </h2>
+        {found.data?.length === 0 && (
+          <p className="card empty">
+            <Icon name="leave" size={32} />
+            <Trans>None.</Trans>
+          </p>
+        )}
+        <ul className="plain-list stack">
+          {(found.data ?? []).map((one) => (
+            <li key={one.time_off_id} className="card row between">
+              <span>
+                <strong>
+                  <bdi>{spanOf(one, zone)}</bdi>
+                </strong>{" "}
+                <bdi className="quiet">{one.reason}</bdi>
+              </span>
+              <button className="button small" type="button" onClick={() => void giveBack(one.time_off_id)}>
+                <Trans>Give the time back</Trans>
+              </button>
+            </li>
+          ))}
+        </ul>
+      </section>
+    </div>
+  );
+}
+
+/** Whole days as days; hours as hours. */
+function spanOf(one: Schemas["TimeOffBody"], zone: string): string {
+  const starts = localOf(one.start, zone);
+  const ends = localOf(one.end, zone);
+  const options = { day: "numeric", month: "short", year: "numeric" } as const;
+  if (starts.time === "00:00" && ends.time === "00:00") {
+    const last = say(Date.parse(one.end) - 1, zone, options);
+    const first = say(one.start, zone, options);
+    return first === last ? first : `${first} – ${last}`;
+  }
+  return `${say(one.start, zone, options)}, ${starts.time} – ${say(one.end, zone, options)}, ${ends.time}`;
+}
+
+export function Affected(props: { rows: readonly Schemas["BookingBody"][]; provider: string; zone: string }) {
+  const follow = useFollow();
+  const { rows, provider, zone } = props;
+  return (
+    <ul>
+      {rows.map((one) => (
+        <li key={one.booking_id}>
+          <a href={`/desk/day/${provider}?date=${localOf(one.start, zone).date}`} onClick={follow}>
+            <bdi>{sayStart(one.start, zone)}</bdi>
+          </a>
+          , <bdi>{one.patient_id}</bdi>
+        </li>
+      ))}
+    </ul>
+  );
+}

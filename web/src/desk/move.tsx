@@ -1,0 +1,78 @@
+import { Trans, useLingui } from "@lingui/react/macro";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { addDays, localOf, sayDay, sayStart } from "../app/time";
+import type { Booking } from "../live/frames";
+import { Dialog } from "../ui/dialog";
+import type { Doing } from "./day";
+import { targetsOf } from "./visit";
+
+const DAYS_AHEAD = 14;
+
+/** Move a visit by choosing a day and a time: the way without dragging. */
+export function MoveDialog({ visit, doing, onClose }: { visit: Booking; doing: Doing; onClose: () => void }) {
+  const { t } = useLingui();
+  const { zone, onMove } = doing;
+  const own = localOf(visit.start, zone).date;
+  const [from, setFrom] = useState(own);
+  const found = useQuery({
+    queryKey: ["targets", visit.booking_id, from],
+    staleTime: 0,
+    queryFn: () => targetsOf(visit, from, addDays(from, DAYS_AHEAD - 1)),
+  });
+  const days = new Map<string, string[]>();
+  for (const start of found.data ?? []) {
+    const { date } = localOf(start, zone);
+    days.set(date, [...(days.get(date) ?? []), start]);
+  }
+  const [day, setDay] = useState<string>();
+  const shown = day !== undefined && days.has(day) ? day : days.keys().next().value;
+  return (
+    <Dialog title={t`Move the visit`} onClose={onClose}>
+      <p className="quiet">
+        <bdi>{visit.patient_id}</bdi>, <bdi>{sayStart(visit.start, zone)}</bdi>
+      </p>
+      {found.isSuccess && days.size === 0 && (
+        <p role="status">
+          <Trans>No free time in these two weeks.</Trans>
+        </p>
+      )}
+      <div className="row">
+        <div className="field">
+          <label htmlFor="move-day">
+            <Trans>Day</Trans>
+          </label>
+          <select id="move-day" className="input" value={shown ?? ""} onChange={(event) => setDay(event.target.value)}>
+            {[...days.keys()].map((one) => (
+              <option key={one} value={one}>
+                {sayDay(one, { weekday: "short", day: "numeric", month: "short" })}
+              </option>
+            ))}
+          </select>
+        </div>
+        <button className="button" type="button" onClick={() => setFrom(addDays(from, DAYS_AHEAD))}>
+          <Trans>Later days</Trans>
+        </button>
+      </div>
+      <div className="times" role="group" aria-label={t`Free times`}>
+        {(days.get(shown ?? "") ?? []).map((start) => (
+          <button
+            key={start}
+            className="slot"
+            data-state="free"
+            type="button"
+            onClick={() => {
+              onClose();
+              onMove(visit, start);
+            }}
+          >
+            <bdi>{localOf(start, zone).time}</bdi>
+          </button>
+        ))}
+      </div>
+      <button className="button" type="button" onClick={onClose}>
+        <Trans>Leave it as it is</Trans>
+      </button>
+    </Dialog>
+  );
+}
