@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    ConsoleMessage,
     Page,
+    Request,
     expect,
     sync_playwright,
 )
@@ -28,6 +31,12 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
+PEOPLE = {
+    "patient": "A patient",
+    "doctor": "A doctor",
+    "clinic": "A clinic",
+    "operator": "An operator",
+}
 
 PATIENCE_MS = 60_000
 """Far longer than a page takes; only a bug waits this long."""
@@ -45,10 +54,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """The server, with the app built as ``make run`` builds it."""
+def built() -> Path:
+    """The app, built as ``make run`` builds it."""
     with one_at_a_time("web"):
         subprocess.run([sys.executable, "tools/web.py"], cwd=ROOT, check=True)
+    return ROOT / "web" / "dist"
+
+
+@pytest.fixture(scope="session")
+def site(
+    built: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    """One server for all tests of a session."""
+    assert (built / "index.html").is_file()
     data = tmp_path_factory.mktemp("web") / "data"
     with ServerProcess(
         data, SLOTCAST_RATE_LIMITS="false", SLOTCAST_SHARDS="1"
@@ -68,38 +86,86 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def opened(site: ServerProcess, chromium: Browser) -> Iterator[Opened]:
-    """Opens pages of separate people; a defect in one's script fails the test."""
-    contexts: list[BrowserContext] = []
-    errors: list[str] = []
+class Browsing:
+    """Pages of separate people, and what went wrong in any of them."""
 
-    def open_page(path: str = "/", persona: str = "", **options: Any) -> Page:
-        context = chromium.new_context(
+    def __init__(self, browser: Browser, address: str) -> None:
+        self._browser = browser
+        self.address = address
+        self.faults: list[str] = []
+        self._contexts: list[BrowserContext] = []
+
+    def person(self, **options: Any) -> BrowserContext:
+        """A browser of a person of its own."""
+        context = self._browser.new_context(
             viewport=options.pop("viewport", DESKTOP),
             timezone_id="Europe/London",
             locale=options.pop("locale", "en-GB"),
             **options,
         )
         context.set_default_timeout(PATIENCE_MS)
-        contexts.append(context)
+        self._contexts.append(context)
+        return context
+
+    def page_of(self, context: BrowserContext) -> Page:
+        """A page whose script errors, policy reports and foreign requests count."""
         page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        address = site.url.replace("127.0.0.1", "localhost")
-        if persona:
-            page.goto(address + "/login")
-            sign_in(page, persona)
-        page.goto(address + path)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("console", self._console)
+        page.on("request", self._request)
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not errors
+    def open(self, path: str = "/", persona: str = "", **options: Any) -> Page:
+        """A page of a new person."""
+        page = self.page_of(self.person(**options))
+        if persona:
+            page.goto(self.address + "/login")
+            sign_in(page, persona)
+        page.goto(self.address + path)
+        return page
+
+    def close(self) -> None:
+        """Close every browser of these people."""
+        for context in self._contexts:
+            context.close()
+
+    def _console(self, message: ConsoleMessage) -> None:
+        words = ("Content Security Policy", "TrustedScript", "Trusted Type")
+        if any(one in message.text for one in words):
+            self.faults.append(message.text)
+
+    def _request(self, request: Request) -> None:
+        found = urlsplit(request.url)
+        if found.scheme in ("http", "https") and found.hostname not in (
+            "localhost",
+            "127.0.0.1",
+        ):
+            self.faults.append(f"a request to another host: {request.url}")
+
+
+@pytest.fixture
+def browsing(site: ServerProcess, chromium: Browser) -> Iterator[Browsing]:
+    """Browsers before the shared server; a fault in any page fails the test."""
+    found = Browsing(chromium, local(site))
+    yield found
+    found.close()
+    assert found.faults == []
+
+
+@pytest.fixture
+def opened(browsing: Browsing) -> Opened:
+    """Opens pages of separate people."""
+    return browsing.open
+
+
+def local(site: ServerProcess) -> str:
+    """The server's address by the name that browsers trust without a certificate."""
+    return site.url.replace("127.0.0.1", "localhost")
 
 
 def sign_in(page: Page, persona: str) -> None:
-    """Come in as one of the demo's people, and go back to where the page was."""
-    page.get_by_role("link", name="Sign in").click()
-    page.get_by_role("button", name=f"A {persona}").click()
-    page.get_by_role("button", name="Account").wait_for()
+    """Come in as one of the demo's people."""
+    if not page.url.endswith("/login"):
+        page.get_by_role("link", name="Sign in").first.click()
+    page.get_by_role("button", name=PEOPLE[persona]).click()
+    page.locator('button[popovertarget="account-menu"]').wait_for()

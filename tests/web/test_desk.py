@@ -1,0 +1,197 @@
+"""A doctor's and a clinic's work: moving visits, hours, leave, the waiting room."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.web.conftest import Browsing, Opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _desk(page: Page, place: str) -> str:
+    """Go to a place of the doctor's desk; the provider's id."""
+    page.get_by_role("link", name=place).first.click()
+    page.wait_for_url(re.compile("/desk/"))
+    return page.url.rpartition("/")[2].partition("?")[0]
+
+
+def _week_with_visits(page: Page) -> Locator:
+    """Turn to the first week with a visit that can be moved."""
+    page.get_by_role("button", name="Week", exact=True).click()
+    block = page.locator('.block[data-status="booked"]').first
+    for _ in range(4):
+        page.locator(".weekgrid").wait_for()
+        if block.count():
+            break
+        page.get_by_role("button", name="Week after").click()
+    block.wait_for()
+    return page.locator(f'.block[data-booking="{block.get_attribute("data-booking")}"]')
+
+
+def _spoken(page: Page) -> Callable[[str], None]:
+    def said(words: str) -> None:
+        region = page.locator('p[role="status"][aria-live="polite"]')
+        expect(region).to_contain_text(words)
+
+    return said
+
+
+def test_a_visit_is_moved_with_the_keyboard(opened: Opened) -> None:
+    """Alt and arrows say where it would go; Escape leaves it, Enter moves it."""
+    page = opened("/", "doctor")
+    _desk(page, "My day")
+    block, said = _week_with_visits(page), _spoken(page)
+    before = block.get_attribute("data-start") or ""
+    block.focus()
+    block.press("Alt+ArrowDown")
+    said("Enter moves it")
+    expect(page.locator(".ghost")).to_be_visible()
+    block.press("Escape")
+    said("Not moved")
+    expect(block).to_have_attribute("data-start", before)
+    block.press("Alt+ArrowDown")
+    said("Enter moves it")
+    block.press("Enter")
+    expect(block).not_to_have_attribute("data-start", before)
+    expect(block).to_have_attribute("data-fresh", "true")
+    said("Moved to")
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(block).to_have_attribute("data-start", before)
+
+
+def test_a_visit_is_moved_by_dragging(opened: Opened) -> None:
+    """It goes to the free start that is nearest to where it was let go."""
+    page = opened("/", "doctor")
+    _desk(page, "My day")
+    block = _week_with_visits(page)
+    before = block.get_attribute("data-start") or ""
+    block.scroll_into_view_if_needed()
+    block.press("Alt+ArrowDown")
+    ghost = page.locator(".ghost")
+    ghost.wait_for()
+    aim, box = ghost.bounding_box(), block.bounding_box()
+    assert aim is not None
+    assert box is not None
+    block.press("Escape")
+    page.mouse.move(box["x"] + 10, box["y"] + 6)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 10, box["y"] + 14)
+    page.locator(".target").first.wait_for(state="attached")
+    page.mouse.move(aim["x"] + 10, aim["y"] + 6)
+    page.mouse.up()
+    expect(block).not_to_have_attribute("data-start", before)
+
+
+def test_a_visit_is_moved_by_dialog_and_what_is_done_can_be_undone(
+    opened: Opened,
+) -> None:
+    """The way without dragging; arrived, done and undone on the day's list."""
+    page = opened("/", "doctor")
+    _desk(page, "My day")
+    block = _week_with_visits(page)
+    before = block.get_attribute("data-start") or ""
+    block.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="Move the visit")).to_be_focused()
+    dialog.locator(".slot").last.click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(block).not_to_have_attribute("data-start", before)
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(block).to_have_attribute("data-start", before)
+    page.goto(f"{page.url.partition('?')[0]}?date={before[:10]}")
+    row = page.locator(f'li.visit:has(time[datetime="{before}"])')
+    row.get_by_role("button", name="Here").click()
+    expect(row).to_have_attribute("data-status", "arrived")
+    row.get_by_role("button", name="Undo").click()
+    expect(row).to_have_attribute("data-status", "booked")
+    row.get_by_role("button", name="Did not come").click()
+    expect(row).to_have_attribute("data-status", re.compile("noshow|booked"))
+
+
+def test_a_visit_is_booked_for_a_patient(opened: Opened) -> None:
+    """It appears on the day at once, marked as new."""
+    page = opened("/", "doctor")
+    provider = _desk(page, "My day")
+    public = opened(f"/p/{provider}?view=week")
+    free = public.locator('.slot[data-state="free"]').first
+    free.wait_for()
+    date = (free.get_attribute("data-start") or "")[:10]
+    page.goto(f"{page.url.partition('?')[0]}?date={date}")
+    page.get_by_role("button", name="Book for a patient").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Book", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_contain_text("number")
+    dialog.get_by_label("Patient's number").fill("pat_77")
+    dialog.locator(".slot").first.click()
+    dialog.get_by_role("button", name="Book", exact=True).click()
+    row = page.locator("li.visit", has_text="pat_77").first
+    expect(row).to_contain_text("New")
+
+
+def test_leave_shows_what_it_strands_before_it_is_taken(opened: Opened) -> None:
+    """Looking changes nothing; taking it strands the same visits; it is given back."""
+    page = opened("/", "doctor")
+    provider = _desk(page, "My day")
+    block = _week_with_visits(page)
+    date = (block.get_attribute("data-start") or "")[:10]
+    page.goto(page.url.partition("/desk/")[0] + f"/desk/leave/{provider}")
+    page.get_by_label("First day").fill(date)
+    page.get_by_label("Last day").fill(date)
+    page.get_by_role("button", name="See what it affects").click()
+    effect = page.locator("section[aria-live]")
+    expect(effect.get_by_role("listitem").first).to_contain_text("pat_")
+    before = page.get_by_role("button", name="Give the time back").count()
+    effect.get_by_role("button", name="Take the leave").click()
+    back = page.get_by_role("button", name="Give the time back")
+    expect(back).to_have_count(before + 1)
+    back.last.click()
+    expect(back).to_have_count(before)
+
+
+def test_hours_are_changed_and_never_over_anothers_change(browsing: Browsing) -> None:
+    """What they affect is seen first; the second of two editors is told."""
+    one = browsing.open("/", "doctor")
+    provider = _desk(one, "Hours")
+    two = browsing.open("/", "doctor")
+    two.goto(f"{browsing.address}/desk/hours/{provider}")
+    for page in (one, two):
+        page.get_by_label("Pause after").first.wait_for()
+    for page, name in ((one, "A first name"), (two, "A second name")):
+        page.get_by_label("Name").last.fill(name)
+        page.get_by_role("button", name="See what it affects").click()
+        page.get_by_role("button", name="Save the hours").click()
+        if page is one:
+            _spoken(page)("The hours are saved")
+    expect(two.get_by_role("alert")).to_contain_text("changed meanwhile")
+    two.get_by_role("button", name="Load again").click()
+    expect(two.get_by_label("Name").last).to_have_value("A first name")
+
+
+def test_a_clinic_changes_what_is_known_of_it(opened: Opened) -> None:
+    """Its doctors are listed with their desks; a wrong field is named."""
+    page = opened("/clinic", "clinic")
+    expect(page.locator(".staffrow").first).to_be_visible()
+    page.get_by_label("Country").fill("nowhere")
+    page.get_by_role("button", name="Save the data").click()
+    expect(page.get_by_role("alert")).to_contain_text("marked")
+    page.get_by_label("Country").fill("AU")
+    page.get_by_label("Phone").fill("+61 8 5550 1234")
+    page.get_by_role("button", name="Save the data").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_label("Phone")).to_have_value("+61 8 5550 1234")
+
+
+def test_an_operator_sees_the_health_of_the_cluster(opened: Opened) -> None:
+    """In a sentence, in numbers, and by shard; a patient sees none of it."""
+    page = opened("/ops", "operator")
+    expect(page.get_by_role("heading", name="All is well.")).to_be_visible()
+    expect(page.get_by_role("table").locator("tbody tr")).to_have_count(1)
+    expect(page.locator(".plot polyline").first).to_be_attached()
+    page.goto(page.url + "/roles")
+    expect(page.locator("details").first).to_be_visible()
