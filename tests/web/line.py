@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from tests.fixtures.ports import free_port
+from tests.fixtures.reserved import free_port
 
 _ROOT = Path(__file__).parents[2]
 
