@@ -10,8 +10,8 @@ import { watchedOf, type Watched } from "./result";
 
 /** Pixels of a row: a target that a finger hits. */
 const ROW = 30;
-const SQUARE = 10;
-const STEP = 13;
+const SQUARE = 8;
+const STEP = 11;
 /** How long a change is ringed. */
 const RING_MS = 1_600;
 const RINGS_MAX = 12;
@@ -249,7 +249,7 @@ function square(
   if (state === undefined) return;
   pen.fillStyle = pen.strokeStyle = paints[state];
   pen.lineWidth = 1.5;
-  if (state === "booked") pen.fillRect(x + 3, y + SQUARE / 2 - 1, SQUARE - 6, 2);
+  if (state === "booked") pen.fillRect(x + 2, y + SQUARE / 2 - 1, SQUARE - 4, 2);
   else if (state === "unknown") pen.strokeRect(x + 1, y + 1, SQUARE - 2, SQUARE - 2);
   else {
     pen.beginPath();

@@ -199,7 +199,9 @@ function DemoPeople() {
   const context = useContextOfSession();
   const navigate = useNavigate();
   const [isAsking, setAsking] = useState(false);
-  if (site?.demo !== true || context !== undefined) return null;
+  // Its room is kept until it is known whether this is a demo, so that nothing jumps.
+  if (site?.demo === false || context !== undefined) return null;
+  if (site === undefined) return <div className="demo demo-room" aria-hidden="true" />;
   const enter = async (persona: string) => {
     setAsking(true);
     const found = await session.enterDemo(persona);
