@@ -83,7 +83,7 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         // One file packs better than ten, and a patient needs all of them.
-        advancedChunks: {
+        codeSplitting: {
           groups: [
             { name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@tanstack|@lingui|use-sync-external-store)\// },
             { name: "common", test: /src\/(app|ui|live)\/|src\/patient\/(holding|result|home|board)/ },
