@@ -35,7 +35,7 @@ async def test_a_shard_that_does_not_answer_is_named() -> None:
         async def silent(_shard: str) -> None:
             raise TimeoutError
 
-        api.links.status = silent  # type: ignore[method-assign]
+        api.links.status = silent  # type: ignore[method-assign, assignment]
         found = (await api.client.get("/v1/cluster", headers=api.admin())).json()
     assert found["ready"] is False
     assert {one["state"] for one in found["shards"]} == {"silent"}
