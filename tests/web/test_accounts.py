@@ -13,7 +13,8 @@ PASSWORD = "violet kettle runs"
 NEW_PASSWORD = "seven quiet harbours"
 
 
-def _address() -> str:
+def address_of() -> str:
+    """An address that no other test has."""
     return f"mira-{uuid4().hex[:8]}@example.org"
 
 
@@ -31,7 +32,8 @@ def _here(link: str, browsing: Browsing) -> str:
     return browsing.address + "/" + link.partition("/#/")[2].join(("#/", ""))
 
 
-def _join(page: Page, browsing: Browsing, address: str) -> None:
+def join(page: Page, browsing: Browsing, address: str) -> None:
+    """Make an account and confirm its address."""
     page.goto(f"{browsing.address}/join")
     page.get_by_label("E-mail address").fill(address)
     page.get_by_label("Password").fill(PASSWORD)
@@ -42,7 +44,8 @@ def _join(page: Page, browsing: Browsing, address: str) -> None:
     expect(page.get_by_role("heading", name="is confirmed")).to_be_visible()
 
 
-def _log_in(page: Page, browsing: Browsing, address: str, password: str) -> None:
+def log_in(page: Page, browsing: Browsing, address: str, password: str) -> None:
+    """Sign in on the sign-in page."""
     page.goto(f"{browsing.address}/login")
     page.get_by_label("E-mail address").fill(address)
     page.get_by_label("Password").fill(password)
@@ -53,10 +56,10 @@ def test_a_person_registers_signs_in_and_chooses_a_new_password(
     browsing: Browsing,
 ) -> None:
     """By the links of the mails, whose secrets do not stay in the address."""
-    page, address = browsing.page_of(browsing.person()), _address()
-    _join(page, browsing, address)
+    page, address = browsing.page_of(browsing.person()), address_of()
+    join(page, browsing, address)
     assert "token" not in page.url
-    _log_in(page, browsing, address, PASSWORD)
+    log_in(page, browsing, address, PASSWORD)
     expect(page.get_by_role("heading", name="My visits")).to_be_visible()
     page.get_by_role("button", name="Account").click()
     page.get_by_role("button", name="Sign out").click()
@@ -69,16 +72,16 @@ def test_a_person_registers_signs_in_and_chooses_a_new_password(
     page.get_by_label("New password").fill(NEW_PASSWORD)
     page.get_by_role("button", name="Save the password").click()
     expect(page.get_by_role("heading", name="is changed")).to_be_visible()
-    _log_in(page, browsing, address, PASSWORD)
+    log_in(page, browsing, address, PASSWORD)
     expect(page.get_by_role("alert")).to_contain_text("wrong")
-    _log_in(page, browsing, address, NEW_PASSWORD)
+    log_in(page, browsing, address, NEW_PASSWORD)
     expect(page.get_by_role("heading", name="My visits")).to_be_visible()
 
 
 def test_a_form_tells_what_is_wrong_and_leads_there(opened: Opened) -> None:
     """The summary has the focus, and its link goes to the field."""
     page = opened("/join")
-    page.get_by_label("E-mail address").fill(_address())
+    page.get_by_label("E-mail address").fill(address_of())
     page.get_by_label("Password").fill("password")
     page.get_by_label("I accept the terms").check()
     page.get_by_role("button", name="Make an account").click()
@@ -91,10 +94,10 @@ def test_a_form_tells_what_is_wrong_and_leads_there(opened: Opened) -> None:
 def test_another_device_is_signed_out_from_the_list(browsing: Browsing) -> None:
     """It shows so without being asked, and what it showed is gone."""
     one, two = (browsing.page_of(browsing.person()) for _ in range(2))
-    address = _address()
-    _join(one, browsing, address)
+    address = address_of()
+    join(one, browsing, address)
     for page in (one, two):
-        _log_in(page, browsing, address, PASSWORD)
+        log_in(page, browsing, address, PASSWORD)
         expect(page.get_by_role("heading", name="My visits")).to_be_visible()
     one.goto(f"{browsing.address}/me/settings")
     one.locator(".session").get_by_role("button", name="Sign out").first.click()
@@ -131,8 +134,8 @@ def test_another_person_on_the_same_device_sees_nothing_of_the_first(
     browsing: Browsing,
 ) -> None:
     """After signing out nothing of the person is left in the browser."""
-    page, address = browsing.page_of(browsing.person()), _address()
-    _join(page, browsing, address)
+    page, address = browsing.page_of(browsing.person()), address_of()
+    join(page, browsing, address)
     page.goto(f"{browsing.address}/login")
     page.get_by_label("E-mail address").fill(address)
     page.get_by_label("Password").fill(PASSWORD)

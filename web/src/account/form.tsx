@@ -19,10 +19,16 @@ const PASSWORD_WRONG: Record<string, MessageDescriptor> = {
 };
 
 const SAID: Record<string, MessageDescriptor> = {
-  invalid_credentials: msg`The address or the password is wrong.`,
+  invalid_credentials: msg`That is wrong. Please check what you typed.`,
   verification_required: msg`Confirm your address first: open the link that we sent to you.`,
   account_disabled: msg`This account is disabled. Please ask the site's administration.`,
   link_expired: msg`This link was used, or its time is up. Ask for a new one.`,
+  invalid_code: msg`This code is wrong, or was used already. Take the next one.`,
+  flow_ended: msg`That took too long. Please sign in again.`,
+  factor_required: msg`Your role needs a second step: add another before you remove this one.`,
+  factor_limit: msg`You have as many second steps as are possible. Remove one first.`,
+  second_factor_required: msg`Sign in with your second step first.`,
+  reauthentication_required: msg`Please type your password again.`,
   session_ended: msg`You were signed out. Please sign in again.`,
 };
 

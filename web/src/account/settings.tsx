@@ -9,9 +9,9 @@ import { useContextOfSession, useIsReady } from "../app/shell";
 import { clock, HERE, say, setClock, type ClockChoice } from "../app/time";
 import { LOCALES, speak, type Locale } from "../i18n";
 import { speakOut } from "../ui/spoken";
+import { PleaseSignIn } from "../ui/please";
 import { Field, Form, wrongOf, type Wrong } from "./form";
 import { MORE_SETTINGS } from "./more";
-import { PleaseSignIn } from "../ui/please";
 
 /** Everything of one's account: language, clock, password, devices. */
 export function SettingsPage() {

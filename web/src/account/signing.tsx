@@ -13,6 +13,8 @@ import { useSite } from "../app/site";
 import { homeOf } from "../patient/home";
 import { Icon } from "../ui/icons";
 import { Field, Form, wrongOf, type Wrong } from "./form";
+import { CAN_PASSKEY, signInByPasskey } from "./passkey";
+import { awaitedOf, SecondStep, type Awaited } from "./second";
 
 const login = getRouteApi("/login");
 
@@ -40,6 +42,7 @@ export function LoginPage() {
   const goOn = useGoOn();
   const [wrong, setWrong] = useState<Wrong>();
   const [isBusy, setBusy] = useState(false);
+  const [awaited, setAwaited] = useState<{ step: Awaited; isOwn: boolean }>();
   const enter = async (values: Record<string, string>) => {
     const missing = needed(values, "email", "password");
     if (missing !== undefined) return setWrong(missing);
@@ -47,10 +50,31 @@ export function LoginPage() {
     const isOwn = values["own"] === "on";
     const found = await session.enter(values["email"]!, values["password"]!, isOwn);
     setBusy(false);
+    const step = awaitedOf(found);
+    if (step !== undefined) return setAwaited({ step, isOwn });
     if (found.signed === undefined) return setWrong(wrongOf(found.code, found.body));
     setOwnDevice(isOwn);
     goOn(found);
   };
+  const byPasskey = async () => {
+    const found = await signInByPasskey();
+    if (found === undefined) return;
+    if (found.signed === undefined) return setWrong(wrongOf(found.code, found.body));
+    goOn(found);
+  };
+  if (awaited !== undefined) {
+    return (
+      <Narrow title={<Trans>Second step</Trans>}>
+        <SecondStep
+          step={awaited.step}
+          onDone={(found) => {
+            setOwnDevice(awaited.isOwn);
+            goOn(found);
+          }}
+        />
+      </Narrow>
+    );
+  }
   return (
     <Narrow title={<Trans>Sign in</Trans>}>
       <Form
@@ -83,6 +107,12 @@ export function LoginPage() {
           </span>
         </label>
       </Form>
+      {CAN_PASSKEY && (
+        <button className="button" type="button" onClick={() => void byPasskey()}>
+          <Icon name="shield" />
+          <Trans>Sign in with a passkey</Trans>
+        </button>
+      )}
       <p className="row between">
         <a href="/forgot-password" onClick={follow}>
           <Trans>Forgot your password?</Trans>

@@ -120,9 +120,9 @@ class Session {
     return this.entered("/v1/auth/context", { context: nameOf(context) });
   }
 
-  /** Sign in by an answer that another way of signing in got. */
-  accept(signed: SignedIn): void {
-    this.take(signed, true);
+  /** A step of signing in, or of proving who is here, by other ways than a password. */
+  async step(path: string, body: object = {}): Promise<Entered> {
+    return this.entered(`/v1/auth/${path}`, body);
   }
 
   async leave(everywhere = false): Promise<void> {
