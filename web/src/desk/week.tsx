@@ -9,7 +9,7 @@ import { minuteOf, placed, stepped, type Placed } from "./lanes";
 import { statusName, targetsOf, type Fresh } from "./visit";
 
 /** Pixels of an hour, and of the smallest step that a drag snaps to. */
-const HOUR = 56;
+const HOUR = 72;
 const SNAP_MIN = 5;
 /** A pointer that moved less meant a click. */
 const DRAG_PX = 5;
@@ -137,7 +137,7 @@ const lengthOf = (visit: Booking) => (Date.parse(visit.end) - Date.parse(visit.s
 function boxOf(from: number, minutes: number, first: number, lane: number, lanes: number) {
   return {
     insetBlockStart: ((from - first * 60) / 60) * HOUR,
-    blockSize: Math.max(24, (minutes / 60) * HOUR - 2),
+    blockSize: Math.max(22, (minutes / 60) * HOUR - 2),
     insetInlineStart: `${(lane / lanes) * 100}%`,
     inlineSize: `calc(${100 / lanes}% - 3px)`,
   };

@@ -157,8 +157,9 @@ function begin(
     tell({ ...counted(live, rows), change });
   };
   const changed = (row: Row) => {
-    const slots = live.view(row.topic)?.slots;
-    if (slots === undefined) return;
+    const view = live.view(row.topic);
+    if (view === undefined || view.version < 0) return;
+    const { slots } = view;
     const before = seen.get(row.topic);
     seen.set(row.topic, new Map(slots));
     for (const [start, state] of before === undefined ? [] : slots) {
@@ -204,11 +205,10 @@ function paint(
   rows: readonly Row[],
   rings: Map<string, number>,
 ): boolean {
-  const width = canvas.parentElement!.clientWidth - canvas.offsetLeft;
   const columns = Math.max(0, Math.floor(canvas.clientWidth / STEP));
   const height = rows.length * ROW;
   const dense = devicePixelRatio || 1;
-  if (width <= 0 || columns === 0) return false;
+  if (columns === 0) return false;
   canvas.width = Math.round(canvas.clientWidth * dense);
   canvas.height = Math.round(height * dense);
   canvas.style.height = `${height}px`;

@@ -113,8 +113,8 @@ function Times({ provider }: { provider: Provider }) {
           <Trans>Choose the new time for your visit. It stays booked until you confirm.</Trans>
         </p>
       )}
-      <div className="row between">
-        <div className="row">
+      <div className="row between ends">
+        <div className="row ends">
           <div className="field">
             <label htmlFor="type">
               <Trans>Visit</Trans>
