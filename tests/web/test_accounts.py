@@ -49,7 +49,7 @@ def log_in(page: Page, browsing: Browsing, address: str, password: str) -> None:
     page.goto(f"{browsing.address}/login")
     page.get_by_label("E-mail address").fill(address)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def test_a_person_registers_signs_in_and_chooses_a_new_password(
@@ -140,7 +140,7 @@ def test_another_person_on_the_same_device_sees_nothing_of_the_first(
     page.get_by_label("E-mail address").fill(address)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_label("This is my own device").check()
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="My visits")).to_be_visible()
     page.wait_for_function(
         "async () => (await indexedDB.databases()).some(one => one.name === 'slotcast')"

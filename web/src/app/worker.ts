@@ -18,7 +18,9 @@ export function onUpdate(tell: (turn: () => void) => void): void {
 
 export async function startWorker(): Promise<void> {
   if (!("serviceWorker" in navigator) || import.meta.env.DEV) return;
-  const registration = await navigator.serviceWorker.register(trusted() as string);
+  // Some private windows refuse workers: the app goes on without one.
+  const registration = await navigator.serviceWorker.register(trusted() as string).catch(() => undefined);
+  if (registration === undefined) return;
   if (registration.waiting !== null) waits(registration.waiting);
   registration.addEventListener("updatefound", () => {
     const coming = registration.installing;
