@@ -114,7 +114,7 @@ def test_a_visit_is_moved_by_dialog_and_what_is_done_can_be_undone(
 
 
 def test_a_visit_is_booked_for_a_patient(opened: Opened) -> None:
-    """It appears on the day at once, marked as new."""
+    """Who is new to the clinic; it appears on the day at once, with their name."""
     page = opened("/", "doctor")
     provider = _desk(page, "My day")
     public = opened(f"/p/{provider}?view=week")
@@ -125,11 +125,15 @@ def test_a_visit_is_booked_for_a_patient(opened: Opened) -> None:
     page.get_by_role("button", name="Book for a patient").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Book", exact=True).click()
-    expect(dialog.get_by_role("alert")).to_contain_text("number")
-    dialog.get_by_label("Patient's number").fill("pat_77")
+    expect(dialog.get_by_role("alert")).to_contain_text("Choose a patient")
+    dialog.get_by_label("Family name").fill("Berg")
+    dialog.get_by_label("Born on").fill("1980-02-29")
+    dialog.get_by_role("button", name="Find").click()
+    dialog.get_by_label("Given name of a new one").fill("Mira")
+    dialog.get_by_role("button", name="Add the patient").click()
     dialog.locator(".slot").first.click()
     dialog.get_by_role("button", name="Book", exact=True).click()
-    row = page.locator("li.visit", has_text="pat_77").first
+    row = page.locator("li.visit", has_text="Mira Berg").first
     expect(row).to_contain_text("New")
 
 

@@ -1,5 +1,6 @@
 import type { ComponentType } from "react";
 import { Factors } from "./factors";
+import { Profile } from "./profile";
 
 /** Sections of the settings that other features bring. */
-export const MORE_SETTINGS: ComponentType[] = [Factors];
+export const MORE_SETTINGS: ComponentType[] = [Profile, Factors];

@@ -13,6 +13,9 @@ const SAID: Record<string, MessageDescriptor> = {
   wrong_status: msg`This is no longer possible for this visit.`,
   unauthenticated: msg`Please sign in first.`,
   forbidden: msg`You may not do this.`,
+  patient_known: msg`The clinic has a patient of this name and birth already. Find them first.`,
+  version_behind: msg`This was changed meanwhile. Load it again, then change it.`,
+  invalid_request: msg`Please check what you typed.`,
   too_many_requests: msg`That was quick. Try again in a few seconds.`,
   unavailable: msg`Booking pauses for a moment. We try again by ourselves.`,
 };

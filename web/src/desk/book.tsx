@@ -7,9 +7,8 @@ import { addDays, isoWeek, localOf, sayStart } from "../app/time";
 import { useFreeStarts, useLive } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
+import { PatientFinder } from "./patient";
 import { zoneOf } from "./visit";
-
-const SHAPE = /^pat_[A-Za-z0-9_.-]{1,96}$/;
 
 /** Book a visit for a patient of the clinic. */
 export function BookDialog(props: { provider: Provider; date: string; onClose: () => void }) {
@@ -19,6 +18,7 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
   const [date, setDate] = useState(props.date);
   const [type, setType] = useState(provider.visit_types[0]?.visit_type ?? "");
   const [start, setStart] = useState<string>();
+  const [patient, setPatient] = useState<{ id: string; name: string }>();
   const [key] = useState(newKey);
   const [wrong, setWrong] = useState<string>();
   const [isAsking, setAsking] = useState(false);
@@ -31,12 +31,11 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
     event.preventDefault();
     if (isAsking) return;
     const form = new FormData(event.currentTarget);
-    const patient = String(form.get("patient") ?? "").trim();
-    if (!SHAPE.test(patient)) return setWrong(t`Write the patient's number, like pat_12.`);
+    if (patient === undefined) return setWrong(t`Choose a patient, or add one.`);
     if (chosen === undefined) return setWrong(t`Choose a free time.`);
     setAsking(true);
     const reason = String(form.get("reason") ?? "").trim();
-    const fields = { provider_id: provider.provider_id, visit_type: type, start: chosen, patient_id: patient };
+    const fields = { provider_id: provider.provider_id, visit_type: type, start: chosen, patient_id: patient.id };
     const answer = await live.command("book", { ...fields, ...(reason === "" ? {} : { reason }) }, `${key}.${chosen}`);
     setAsking(false);
     if (answer.status >= 300) return setWrong(i18n._(refusalText(answer.code)));
@@ -52,12 +51,21 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
             {wrong}
           </p>
         )}
-        <div className="field">
-          <label htmlFor="patient">
-            <Trans>Patient's number</Trans>
-          </label>
-          <input id="patient" name="patient" className="input" autoComplete="off" />
-        </div>
+        {patient === undefined ? (
+          <PatientFinder
+            clinic={provider.clinic.clinic_id}
+            onPick={(id, name) => setPatient({ id, name })}
+          />
+        ) : (
+          <p className="row between">
+            <strong>
+              <bdi>{patient.name}</bdi>
+            </strong>
+            <button className="button small" type="button" onClick={() => setPatient(undefined)}>
+              <Trans>Another patient</Trans>
+            </button>
+          </p>
+        )}
         <div className="row">
           <div className="field">
             <label htmlFor="book-type">

@@ -10,6 +10,7 @@ import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
 import { BookDialog } from "./book";
 import { Desk } from "./desk";
+import { PatientName } from "./patient";
 import { MoveDialog } from "./move";
 import { Toast, type Told } from "./toast";
 import { act, move, useFresh, zoneOf, type Act, type Fresh } from "./visit";
@@ -196,7 +197,7 @@ function Row(props: { visit: Booking; mark: string | undefined; doing: Doing; is
       </time>
       <div>
         <strong>
-          <bdi>{visit.patient_id}</bdi>
+          <PatientName id={visit.patient_id} />
         </strong>{" "}
         <span className="quiet">{titles.get(visit.visit_type) ?? visit.visit_type}</span>
         {visit.reason !== undefined && visit.reason !== "" && (

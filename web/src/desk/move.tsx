@@ -5,6 +5,7 @@ import { addDays, localOf, sayDay, sayStart } from "../app/time";
 import type { Booking } from "../live/frames";
 import { Dialog } from "../ui/dialog";
 import type { Doing } from "./day";
+import { PatientName } from "./patient";
 import { targetsOf } from "./visit";
 
 const DAYS_AHEAD = 14;
@@ -30,7 +31,7 @@ export function MoveDialog({ visit, doing, onClose }: { visit: Booking; doing: D
   return (
     <Dialog title={t`Move the visit`} onClose={onClose}>
       <p className="quiet">
-        <bdi>{visit.patient_id}</bdi>, <bdi>{sayStart(visit.start, zone)}</bdi>
+        <PatientName id={visit.patient_id} />, <bdi>{sayStart(visit.start, zone)}</bdi>
       </p>
       {found.isSuccess && days.size === 0 && (
         <p role="status">

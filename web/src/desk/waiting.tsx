@@ -8,6 +8,7 @@ import type { Booking } from "../live/frames";
 import { useBookings, useLive, useNow } from "../live/hooks";
 import { Icon } from "../ui/icons";
 import { Desk } from "./desk";
+import { PatientName } from "./patient";
 import { act, zoneOf } from "./visit";
 
 const route = getRouteApi("/desk/waiting/$provider");
@@ -81,7 +82,7 @@ function Person(props: { visit: Booking; zone: string; now: number; since: numbe
     <li className="card person" data-booking={visit.booking_id}>
       <div className="row between">
         <strong>
-          <bdi>{visit.patient_id}</bdi>
+          <PatientName id={visit.patient_id} />
         </strong>
         <time dateTime={visit.start}>
           <bdi>{localOf(visit.start, zone).time}</bdi>

@@ -5,6 +5,7 @@ import type { Booking } from "../live/frames";
 import { useNow } from "../live/hooks";
 import { speakOut } from "../ui/spoken";
 import type { Doing } from "./day";
+import { PatientName } from "./patient";
 import { minuteOf, placed, stepped, type Placed } from "./lanes";
 import { statusName, targetsOf, type Fresh } from "./visit";
 
@@ -262,7 +263,7 @@ function Block(props: BlockProps) {
       data-moving={isMoving}
       data-booking={visit.booking_id}
       data-start={visit.start}
-      aria-label={t`${time}, ${visit.patient_id ?? ""}, ${title}, ${status}`}
+      title={t`${title}, ${status}`}
       aria-describedby="week-how"
       style={boxOf(place.from, place.minutes, first, place.lane, place.lanes)}
       onPointerDown={down}
@@ -274,7 +275,10 @@ function Block(props: BlockProps) {
       }}
       onKeyDown={key}
     >
-      <bdi>{time}</bdi> <bdi>{visit.patient_id}</bdi>
+      <span className="hidden">
+        {title}, {status},
+      </span>
+      <bdi>{time}</bdi> <PatientName id={visit.patient_id} />
     </button>
   );
 }

@@ -1,0 +1,114 @@
+import { Trans, useLingui } from "@lingui/react/macro";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { api, newKey, type Schemas } from "../app/api";
+import { refusalText } from "../app/refusals";
+import { sayDay } from "../app/time";
+
+type Patient = Schemas["ClinicPatientAnswer"];
+
+/** A patient's name; their number where there is no profile, or it may not be read. */
+export function PatientName({ id }: { id: string | undefined }) {
+  const found = useQuery({
+    queryKey: ["patient", id],
+    enabled: id !== undefined,
+    staleTime: Infinity,
+    retry: false,
+    queryFn: async () => {
+      const { data } = await api.GET("/v1/patients/{patient_id}", { params: { path: { patient_id: id! } } });
+      return data === undefined ? "" : nameOf(data);
+    },
+  });
+  return <bdi>{found.data || id}</bdi>;
+}
+
+const nameOf = (one: { given_name: string; family_name: string }) =>
+  [one.given_name, one.family_name].filter(Boolean).join(" ");
+
+interface Props {
+  clinic: string;
+  onPick: (id: string, name: string) => void;
+}
+
+/** Find one of the clinic's patients by name and birth or number, or add a new one. */
+export function PatientFinder({ clinic, onPick }: Props) {
+  const { t, i18n } = useLingui();
+  const [family, setFamily] = useState("");
+  const [given, setGiven] = useState("");
+  const [born, setBorn] = useState("");
+  const [items, setItems] = useState<readonly Patient[]>();
+  const [wrong, setWrong] = useState<string>();
+  const [key] = useState(newKey);
+  const path = { clinic_id: clinic };
+  const find = async () => {
+    if (family === "" || born === "") return setWrong(t`Write the family name and the day of birth.`);
+    const { data, error } = await api.POST("/v1/clinics/{clinic_id}/patients/search", {
+      params: { path },
+      body: { family_name: family, birth_date: born },
+    });
+    setWrong(error && i18n._(refusalText(error.code)));
+    setItems(data?.items);
+  };
+  const add = async () => {
+    const { data, error } = await api.POST("/v1/clinics/{clinic_id}/patients", {
+      params: { path, header: { "Idempotency-Key": key } },
+      body: { given_name: given, family_name: family, birth_date: born, number: "", even_if_known: false },
+    });
+    if (error !== undefined) return setWrong(i18n._(refusalText(error.code)));
+    onPick(data.patient_id, nameOf(data));
+  };
+  return (
+    <fieldset className="stack">
+      <legend>
+        <Trans>Patient</Trans>
+      </legend>
+      {wrong !== undefined && (
+        <p className="notice bad" role="alert">
+          {wrong}
+        </p>
+      )}
+      <div className="row ends">
+        <div className="field grow">
+          <label htmlFor="family">
+            <Trans>Family name</Trans>
+          </label>
+          <input id="family" className="input" autoComplete="off" value={family} onChange={(event) => setFamily(event.target.value)} />
+        </div>
+        <div className="field">
+          <label htmlFor="born">
+            <Trans>Born on</Trans>
+          </label>
+          <input id="born" className="input" type="date" value={born} onChange={(event) => setBorn(event.target.value)} />
+        </div>
+        <button className="button" type="button" onClick={() => void find()}>
+          <Trans>Find</Trans>
+        </button>
+      </div>
+      {items !== undefined && items.length > 0 && (
+        <ul className="plain-list stack tight">
+          {items.map((one) => (
+            <li key={one.patient_id}>
+              <button className="button" type="button" onClick={() => onPick(one.patient_id, nameOf(one))}>
+                <bdi>{nameOf(one)}</bdi>
+                {one.birth_date !== "" && <> · {sayDay(one.birth_date, { dateStyle: "medium" })}</>}
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {items?.length === 0 && (
+        <div className="row ends" role="status">
+          <div className="field grow">
+            <label htmlFor="given">
+              <Trans>No such patient yet. Given name of a new one</Trans>
+            </label>
+            <input id="given" className="input" autoComplete="off" value={given} onChange={(event) => setGiven(event.target.value)} />
+          </div>
+          <button className="button" type="button" onClick={() => void add()}>
+            <Trans>Add the patient</Trans>
+          </button>
+        </div>
+      )}
+    </fieldset>
+  );
+}
