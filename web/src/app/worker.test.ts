@@ -12,8 +12,14 @@ function waiting() {
   return { container, sent };
 }
 
-beforeEach(() => vi.resetModules());
-afterEach(() => vi.unstubAllGlobals());
+beforeEach(() => {
+  vi.resetModules();
+  vi.stubEnv("DEV", false);
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.unstubAllEnvs();
+});
 
 test("a newer worker waits until it is told to turn over", async () => {
   const { container, sent } = waiting();
