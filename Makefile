@@ -16,7 +16,7 @@ DEV_READY := $(VENV)/.ready-dev
 SERVICES ?= .services
 SERVICES_READY := $(SERVICES)/.ready
 
-.PHONY: help run check test simulate bench load soak blink attack screens lock clean
+.PHONY: help run check test simulate bench webbench load soak blink attack screens lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -70,6 +70,10 @@ simulate: $(DEV_READY)  ## the simulator: make simulate SEEDS=50000
 
 bench: $(DEV_READY)  ## measure; the method stands in docs/benchmarks/
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+webbench: $(DEV_READY)  ## times of the app in Chromium; alone on the machine
+	@$(PYTHON) tools/web.py
+	$(BIN)/python -m tests.web.figures $(ARGS)
 
 load: $(DEV_READY)  ## people, by Locust: make load SCENARIO=release USERS=5000
 	@$(BIN)/python -m loadtests.load $(SCENARIO) $(if $(USERS),--users $(USERS)) \

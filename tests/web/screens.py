@@ -6,9 +6,11 @@ visitor sees. Look at each before it is committed.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urljoin
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -23,49 +25,93 @@ def opened(browser: Browser, url: str, persona: str = "", **options: object) -> 
     """A page of a person of its own, at twice the pixels."""
     context = browser.new_context(
         timezone_id="Europe/London",
-        locale="en-GB",
+        locale=str(options.pop("locale", "en-GB")),
         device_scale_factor=2,
         reduced_motion="reduce",
         **options,  # type: ignore[arg-type]
     )
     page = context.new_page()
-    page.goto(url)
     if persona:
+        page.goto(urljoin(url, "/login"))
         sign_in(page, persona)
+    page.goto(url)
     return page
 
 
 def take(browser: Browser, base: str) -> None:
     """Every screen, into docs/screens."""
     SCREENS.mkdir(exist_ok=True)
-    home = opened(browser, base, viewport=DESKTOP)
-    home.locator(".result .chip").first.wait_for()
-    home.screenshot(path=SCREENS / "search.png")
-    week = opened(browser, f"{base}{PROVIDER}&view=week", viewport=DESKTOP)
-    week.locator('.slot[data-state="free"]').first.wait_for()
-    week.screenshot(path=SCREENS / "times.png")
-    dark = opened(
-        browser, f"{base}{PROVIDER}&view=week", viewport=DESKTOP, color_scheme="dark"
-    )
-    dark.locator('.slot[data-state="free"]').first.wait_for()
-    dark.screenshot(path=SCREENS / "times-dark.png")
+    _public(browser, base)
+    _patient(browser, base)
+    _desk(browser, base)
+    for name, persona, path, shown in (
+        ("clinic", "clinic", "/clinic", ".staffrow"),
+        ("health", "operator", "/ops", ".plot polyline"),
+        ("settings", "patient", "/me/settings", ".session"),
+    ):
+        page = opened(browser, base + path, persona, viewport=DESKTOP)
+        page.locator(shown).first.wait_for(state="attached")
+        _keep(page, name)
+
+
+def _public(browser: Browser, base: str) -> None:
+    for name, look in (
+        ("home", {"viewport": DESKTOP}),
+        ("home-dark", {"viewport": DESKTOP, "color_scheme": "dark"}),
+        ("home-phone", {"viewport": PHONE}),
+        ("home-arabic", {"viewport": DESKTOP, "locale": "ar"}),
+    ):
+        page = opened(browser, base, **look)
+        page.locator(".next a").first.wait_for()
+        page.locator(".said", has_text=re.compile("[0-9]")).wait_for()
+        _keep(page, name)
+    for name, look in (
+        ("times", {"viewport": DESKTOP}),
+        ("times-dark", {"viewport": DESKTOP, "color_scheme": "dark"}),
+    ):
+        page = opened(browser, f"{base}{PROVIDER}&view=week", **look)
+        page.locator('.slot[data-state="free"]').first.wait_for()
+        _keep(page, name)
+    page = opened(browser, base + "/login", viewport=PHONE)
+    page.locator(".demo-people").wait_for()
+    _keep(page, "login-phone")
+
+
+def _patient(browser: Browser, base: str) -> None:
     phone = opened(browser, f"{base}{PROVIDER}&view=list", "patient", viewport=PHONE)
     phone.locator('.slot[data-state="free"]').first.click()
     phone.get_by_role("dialog").wait_for()
-    phone.screenshot(path=SCREENS / "hold-phone.png")
+    _keep(phone, "hold-phone")
     phone.get_by_role("button", name="Book", exact=True).click()
-    phone.get_by_role("heading", name="My visits").wait_for()
-    phone.locator("article").first.wait_for()
-    phone.screenshot(path=SCREENS / "visits-phone.png")
-    day = opened(browser, base, "doctor", viewport=DESKTOP)
-    day.get_by_role("link", name="My day").click()
-    day.locator("ol.day").wait_for(state="attached")
+    phone.locator(".confirmed").wait_for()
+    _keep(phone, "visits-phone")
+
+
+def _desk(browser: Browser, base: str) -> None:
+    page = opened(browser, base, "doctor", viewport=DESKTOP)
+    page.get_by_role("link", name="My day").click()
     for _ in range(7):
-        if day.locator("li.visit").count() > 0:
+        page.locator("ol.day").wait_for(state="attached")
+        if page.locator("li.visit").count() > 0:
             break
-        day.get_by_role("button", name="Day after").click()
-        day.wait_for_load_state()
-    day.screenshot(path=SCREENS / "day.png")
+        page.get_by_role("button", name="Day after").click()
+        page.wait_for_load_state()
+    _keep(page, "day")
+    page.get_by_role("button", name="Week", exact=True).click()
+    page.locator(".block").first.wait_for()
+    _keep(page, "week")
+    for name, link, shown in (
+        ("hours", "Hours", ".dayhours"),
+        ("leave", "Leave", "form"),
+    ):
+        page.get_by_role("link", name=link).first.click()
+        page.locator(shown).first.wait_for()
+        _keep(page, name)
+
+
+def _keep(page: Page, name: str) -> None:
+    page.evaluate("document.fonts.ready.then(() => true)")
+    page.screenshot(path=SCREENS / f"{name}.png")
 
 
 def main() -> int:
