@@ -2,9 +2,9 @@
 
 Prints one JSON document; run it on a machine that does nothing else. What is measured:
 
-- ``frame_to_paint``: a frame of the live socket reaches the page, until the paint after it,
-  with a doctor's weeks of 500 slots in view;
-- ``click_to_pixel``: a click in one browser, until another browser has painted the change;
+- ``frame_to_paint``: from a frame of the live socket to the paint after it, with 500
+  slots in view;
+- ``click_to_pixel``: from a click in one browser to the paint in another;
 - ``burst``: all slots change in one frame, until the paint after it;
 - ``lighthouse``: the median of five runs with the phone preset.
 
@@ -58,7 +58,7 @@ WATCH = """() => {
 }"""
 
 GROWN = """async count => {
-  // Frames of a topic that this page shows, made here: the same path from the socket on.
+  // Frames of the shown topic, made here: from the socket on the path is the same.
   const first = document.querySelector('.slot');
   const topic = window.topic;
   const start = new Date(first.dataset.start).getTime();
@@ -69,7 +69,8 @@ GROWN = """async count => {
   await new Promise(done => setTimeout(done, 1500));
   return document.querySelectorAll('.slot').length;
   function say(frame) {
-    window.line.dispatchEvent(new MessageEvent('message', {data: JSON.stringify(frame)}));
+    const data = JSON.stringify(frame);
+    window.line.dispatchEvent(new MessageEvent('message', {data}));
   }
 }"""
 
@@ -79,7 +80,8 @@ CHANGED = """async ([version, share]) => {
   const at = performance.now();
   const frame = {t: 'delta', topic: window.topic, epoch: 9, from: version, slots};
   frame.version = version + 1;
-  window.line.dispatchEvent(new MessageEvent('message', {data: JSON.stringify(frame)}));
+  const data = JSON.stringify(frame);
+  window.line.dispatchEvent(new MessageEvent('message', {data}));
   await new Promise(requestAnimationFrame);
   await new Promise(done => {
     const channel = new MessageChannel();
@@ -138,7 +140,8 @@ SEEN = """([start, state]) => new Promise(done => {
   new MutationObserver((_, all) => {
     if (slot.dataset.state !== state) return;
     all.disconnect();
-    requestAnimationFrame(() => setTimeout(() => done(performance.timeOrigin + performance.now())));
+    const now = () => done(performance.timeOrigin + performance.now());
+    requestAnimationFrame(() => setTimeout(now));
   }).observe(slot, {attributes: true});
 })"""
 
@@ -226,7 +229,7 @@ def _scores(runs: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def main(words: list[str]) -> int:
-    """Start a server, measure, print. ``--no-lighthouse``: the browser's times alone."""
+    """Start a server, measure, print. ``--no-lighthouse`` leaves Lighthouse out."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         with (
