@@ -11,6 +11,7 @@ import { LOCALES, speak, type Locale } from "../i18n";
 import { speakOut } from "../ui/spoken";
 import { PleaseSignIn } from "../ui/please";
 import { Field, Form, wrongOf, type Wrong } from "./form";
+import { ProveAgain } from "./factors";
 import { MORE_SETTINGS } from "./more";
 
 /** Everything of one's account: language, clock, password, devices. */
@@ -37,6 +38,17 @@ export function SettingsPage() {
 
 function Account() {
   const me = useQuery({ queryKey: ["me"], queryFn: async () => answered(await api.GET("/v1/me")) });
+  const [isOpen, setOpen] = useState(false);
+  const [sentTo, setSentTo] = useState<string>();
+  const [again, setAgain] = useState<() => void>();
+  const [wrong, setWrong] = useState<Wrong>();
+  const change = async (email: string) => {
+    const { error } = await api.POST("/v1/auth/email/change", { body: { email } });
+    if (error?.code === "reauthentication_required") return setAgain(() => () => void change(email));
+    if (error !== undefined) return setWrong(wrongOf(error.code, error));
+    setSentTo(email);
+    setOpen(false);
+  };
   return (
     <section className="card" aria-labelledby="account">
       <h2 id="account">
@@ -45,6 +57,38 @@ function Account() {
       <p>
         <bdi>{me.data?.email ?? " "}</bdi>
       </p>
+      {sentTo !== undefined && (
+        <p className="notice good" role="status">
+          <Trans>
+            We sent a link to <bdi>{sentTo}</bdi>. Your address changes when you open it.
+          </Trans>
+        </p>
+      )}
+      {isOpen ? (
+        <Form
+          wrong={wrong}
+          isBusy={false}
+          submit={<Trans>Send the link</Trans>}
+          onSubmit={(values) => void change(values["email"] ?? "")}
+        >
+          <Field name="email" type="email" autoComplete="email" label={<Trans>New e-mail address</Trans>} wrong={wrong} />
+        </Form>
+      ) : (
+        <div>
+          <button className="button small" type="button" onClick={() => setOpen(true)}>
+            <Trans>Change the address</Trans>
+          </button>
+        </div>
+      )}
+      {again !== undefined && (
+        <ProveAgain
+          onClose={() => setAgain(undefined)}
+          onDone={() => {
+            setAgain(undefined);
+            again();
+          }}
+        />
+      )}
     </section>
   );
 }

@@ -110,6 +110,11 @@ const account = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/security",
+    component: page("account", () => import("../account/settings"), "SettingsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/demo/messages",
     component: page("account", () => import("../account/messages"), "MessagesPage"),
   }),
