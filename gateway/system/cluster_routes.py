@@ -14,7 +14,6 @@ from actors.ports import ShardStatus
 from gateway.access.rights import Action
 from gateway.config import GatewayPorts
 from gateway.http.features import Answer, FeatureRouter
-from gateway.live.service import LiveService
 from gateway.metrics.metrics import ShardAccounts
 from gateway.system.health import Health
 from gateway.wire.formats import millis_text
@@ -85,7 +84,6 @@ async def read_cluster(
     readiness = await health.readiness()
     accounts = health.accounts
     ports: GatewayPorts = request.app.state.ports
-    live: LiveService = request.app.state.live
     up = [_shard(one, accounts) for one in accounts.statuses.values()]
     down = [_silent(shard) for shard in accounts.missing]
     return ClusterAnswer(
@@ -97,7 +95,7 @@ async def read_cluster(
             for name, one in readiness.checks.items()
         ],
         shards=sorted([*up, *down], key=lambda one: one.shard),
-        watchers=len(live.hub.watchers),
+        watchers=len(request.app.state.live.hub.watchers),
         projection_up=accounts.projected is not None,
     )
 
