@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from uuid import uuid4
+from itertools import count
 
 from playwright.sync_api import Page, expect
 
 from tests.web.conftest import Browsing, Opened
 
 PASSWORD = "violet kettle runs"
+_NUMBERS = count(1)
 NEW_PASSWORD = "seven quiet harbours"
 
 
 def address_of() -> str:
     """An address that no other test has."""
-    return f"mira-{uuid4().hex[:8]}@example.org"
+    return f"mira-{next(_NUMBERS)}@example.org"
 
 
 def _mailed(page: Page, browsing: Browsing, address: str, path: str) -> str:
