@@ -41,7 +41,8 @@ function call(method: string) {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const isJson = response.headers.get("content-type")?.includes("json") === true;
-    const found: unknown = isJson ? await response.json() : undefined;
+    const text = isJson ? await response.text() : "";
+    const found: unknown = text === "" ? undefined : JSON.parse(text);
     return response.ok ? { data: found, response } : { error: found ?? {}, response };
   };
 }

@@ -155,7 +155,7 @@ function Shards({ cluster }: { cluster: Cluster }) {
         <Plural value={cluster.shards.length} one="# shard" other="# shards" />
       </h2>
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls: the keyboard must reach it */}
-      <div className="scroll" tabIndex={0} role="region" aria-labelledby="shards">
+      <div className="scroll" tabIndex={0} role="group" aria-labelledby="shards">
         <table>
           <thead>
             <tr>
