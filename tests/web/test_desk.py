@@ -88,7 +88,7 @@ def test_a_visit_is_moved_by_dragging(opened: Opened) -> None:
 
 
 def test_a_visit_is_moved_by_dialog_and_back(opened: Opened) -> None:
-    """The way without dragging; what is not possible yet is said, and changes nothing."""
+    """The way without dragging; an outcome before its time is refused in words."""
     page = opened("/", "doctor")
     _desk(page, "My day")
     block = _week_with_visits(page)
@@ -104,7 +104,7 @@ def test_a_visit_is_moved_by_dialog_and_back(opened: Opened) -> None:
     page.goto(f"{page.url.partition('?')[0]}?date={before[:10]}")
     row = page.locator(f'li.visit:has(time[datetime="{before}"])')
     row.get_by_role("button", name="Here").click()
-    expect(page.locator(".toast")).to_contain_text("not possible")
+    expect(page.locator(".toast")).to_contain_text("has not come yet")
     expect(row).to_have_attribute("data-status", "booked")
 
 

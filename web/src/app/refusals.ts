@@ -9,6 +9,7 @@ const SAID: Record<string, MessageDescriptor> = {
   overlap: msg`You have another visit at this time.`,
   hold_expired: msg`We could not keep this time any longer. Choose it again, or another one.`,
   hold_not_found: msg`We could not keep this time any longer. Choose it again, or another one.`,
+  too_early: msg`The time of this visit has not come yet.`,
   too_late: msg`This visit can no longer be changed here. Please call the clinic.`,
   wrong_status: msg`This is no longer possible for this visit.`,
   unauthenticated: msg`Please sign in first.`,
