@@ -162,7 +162,7 @@ def test_another_person_on_the_same_device_sees_nothing_of_the_first(
 
 
 def test_idle_staff_are_asked_and_then_signed_out(browsing: Browsing) -> None:
-    """A minute before; whoever answers stays."""
+    """A minute before; an answer keeps the session."""
     page = browsing.page_of(browsing.person())
     page.clock.install()
     page.goto(f"{browsing.address}/login")
