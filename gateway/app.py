@@ -60,8 +60,12 @@ from gateway.metrics.metrics import (
     ShardCollector,
 )
 from gateway.patients.own_routes import router as own_patient_router
+from gateway.patients.privacy import PrivacyService
+from gateway.patients.privacy_deciding import router as deciding_router
+from gateway.patients.privacy_routes import router as privacy_router
 from gateway.patients.routes import router as patients_router
 from gateway.patients.service import PatientService
+from gateway.platform.audit_routes import router as audit_router
 from gateway.platform.role_routes import router as roles_router
 from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
@@ -177,6 +181,8 @@ def _add_services(app: FastAPI, ports: GatewayPorts, made: Services) -> None:
     app.state.services = made
     if ports.patients is not None:
         app.state.patients = PatientService(ports, made.access, made.known)
+    if ports.privacy is not None:
+        app.state.privacy = PrivacyService(ports, made.shared.revoked)
 
 
 def _collected(
@@ -281,6 +287,10 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
         routers.append(jobs_router)
     if ports.patients is not None:
         routers += PATIENT_ROUTERS
+    if ports.privacy is not None:
+        routers += (privacy_router, deciding_router)
+    if ports.audit is not None:
+        routers.append(audit_router)
     if ports.accounts is not None:
         routers += ACCOUNT_ROUTERS
         if config.demo and ports.outgoing is not None:

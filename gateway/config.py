@@ -21,6 +21,7 @@ from care.notices.messages import OutgoingMessages
 from care.patients.notes import MedicalNotes
 from care.patients.ports import Patients
 from care.people.ports import AccountStores
+from care.privacy.ports import Privacy
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
 from care.sharing import HotPages, RateBudgets, Revocations, SharedHolds
 from gateway.transport.limits import HttpLimits
@@ -207,6 +208,8 @@ class GatewayPorts:
     """Messages to people, for demo sites to show."""
     persons: PersonKeys | None = None
     """Keys of people, which seal the reasons of visits; without it they are not."""
+    privacy: Privacy | None = None
+    """Requests of people about their data; without it their routes are not there."""
     audit_spool: AuditSpool | None = None
     """Where reads by staff and acts on accounts are written before they are answered;
     without it nothing is audited."""

@@ -29,6 +29,8 @@ class AccountStatus(StrEnum):
     PENDING = "pending"
     ACTIVE = "active"
     DISABLED = "disabled"
+    ERASED = "erased"
+    """The person was erased; only the id is left."""
 
 
 class Delivery(StrEnum):
@@ -47,6 +49,8 @@ class EndedWhy(StrEnum):
     """A refresh token that had been replaced came again: it may be stolen."""
     PASSWORD = "password"  # noqa: S105 - a word of the store
     """The password was changed or reset."""
+    ERASED = "erased"
+    """The person was erased."""
     IDLE = "idle"
     OVER = "over"
 

@@ -136,6 +136,12 @@ class Settings(BaseSettings):
     Empty: made from the cluster's secret, or the file secrets/keys of the data folder,
     which is made when it is first needed. Keep a copy apart from the backups: without
     it sealed data cannot be read."""
+    keep_messages_days: int = Field(90, ge=1)
+    """Days that messages to people are kept after they were sent."""
+    keep_sessions_days: int = Field(90, ge=1)
+    """Days that a sign-in is kept after it has ended."""
+    keep_attempts_days: int = Field(30, ge=1)
+    """Days that failed sign-ins at an address are counted at most."""
     audit_anchors: Path | None = None
     """Folder in which the heads of the audit trail are written every minute, so that
     a trail whose end was cut off is found; best where the database's administrators

@@ -34,6 +34,7 @@ from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.patients.notes import SqlMedicalNotes
 from persistence.patients.store import SqlPatients
 from persistence.privacy.persons import SqlPersonKeys
+from persistence.privacy.store import SqlPrivacy
 from persistence.readmodel.queries.bookings import SqlBookingHistory
 from persistence.readmodel.queries.directory import SqlDirectory
 from persistence.readmodel.queries.progress import SqlProgress
@@ -166,6 +167,7 @@ async def gateway_ports(
                 accounts=account_stores(records, ring),
                 outgoing=SqlOutgoingMessages(records, ring),
                 persons=SqlPersonKeys(records, ring),
+                privacy=SqlPrivacy(records, ring),
                 audit_spool=spool,
                 audit=SqlAudit(records, ring, anchors),
             )

@@ -17,6 +17,7 @@ from cluster.wiring.background import migrated
 from cluster.wiring.shared import wakeups_of
 from cluster.work.delivering import message_handlers_of
 from cluster.work.handlers import PERIODIC, job_handlers, outbox_handlers
+from cluster.work.retaining import RETAINING, retention_handlers, retention_of
 from cluster.work.worker import Lane, Worker
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue, outbox_of
@@ -51,6 +52,7 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
     handlers = {
         **job_handlers(records, queue, answers, clock),
         **message_handlers_of(site, records, clock),
+        **retention_handlers(records, retention_of(site.settings), clock),
     }
     lanes = [
         Lane(queue, handlers, JOBS),
@@ -64,7 +66,9 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
                 alongside(_be_present(site, index, worker)),
                 asyncio.TaskGroup() as tasks,
             ):
-                tasks.create_task(worker.keep_periodic(queue, PERIODIC, stop))
+                tasks.create_task(
+                    worker.keep_periodic(queue, (*PERIODIC, *RETAINING), stop)
+                )
                 tasks.create_task(worker.run(stop))
     finally:
         await records.close()

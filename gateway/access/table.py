@@ -133,6 +133,15 @@ class Action(StrEnum):
     ADD_FACTOR = "add_factor"
     REMOVE_FACTOR = "remove_factor"
     READ_ROLES = "read_roles"
+    WHO_SAW_ME = "who_saw_me"
+    EXPORT_OWN_DATA = "export_own_data"
+    RESTRICT_OWN_DATA = "restrict_own_data"
+    WRITE_CONSENT = "write_consent"
+    REQUEST_ERASURE = "request_erasure"
+    DECIDE_ERASURE = "decide_erasure"
+    READ_AUDIT = "read_audit"
+    VERIFY_AUDIT = "verify_audit"
+    EXPORT_AUDIT = "export_audit"
 
 
 _COLUMNS: Final = (
@@ -195,6 +204,15 @@ change_password     account   RR  RR  RR  RR  RR  RR  RR  nn
 change_email        account   RR  RR  RR  RR  RR  RR  RR  nn
 add_factor          account   RR  RR  RR  RR  RR  RR  RR  nn
 remove_factor       account   Bh  Bh  Bh  Bh  Bh  Bh  Bh  nn
+who_saw_me          caller    YY  nn  nn  nn  nn  nn  nn  nn
+export_own_data     caller    RR  nn  nn  nn  nn  nn  nn  nn
+restrict_own_data   caller    RR  nn  nn  nn  nn  nn  nn  nn
+write_consent       caller    YY  nn  nn  nn  nn  nn  nn  nn
+request_erasure     caller    BB  nn  nn  nn  nn  nn  nn  nn
+decide_erasure      found     nn  nn  nn  nn  Bh  BB  nn  nn
+read_audit          found     nn  nn  nn  nn  Fh  nn  Fh  nn
+verify_audit        found     nn  nn  nn  nn  Fh  nn  Fh  nn
+export_audit        found     nn  nn  nn  nn  Bh  nn  Bh  nn
 read_roles          platform  nn  nn  nn  nn  YY  YY  YY  nn
 """
 """Rows that tokens without an account have no part in: 403 account_required."""

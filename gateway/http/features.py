@@ -193,7 +193,9 @@ class FeatureRoute(APIRoute):
 class FeatureRouter(APIRouter):
     """An APIRouter whose routes must declare the right that they need."""
 
-    def __init__(self, *, prefix: str, tags: list[str]) -> None:
+    def __init__(self, *, prefix: str, tags: list[str], audited: bool = True) -> None:
+        """``audited=False``: its handlers write their own entries."""
+        self._audited = audited
         super().__init__(
             prefix=prefix,
             tags=list(tags),
@@ -259,7 +261,7 @@ class FeatureRouter(APIRouter):
             RIGHT: right.value if right is not None else "anyone",
             RIGHT_OF: of or ("" if right is None else OF[right]),
             REFUSALS: list(options.pop("refusals", ())),
-            AUDITED: options.pop("audited", True),
+            AUDITED: options.pop("audited", self._audited),
         }
         options["openapi_extra"] = extra | options.get("openapi_extra", {})
         return self.api_route(path, methods=[method], **options)

@@ -18,7 +18,7 @@ from gateway.patients.schemas import (
 )
 from gateway.patients.service import own_patient
 
-router = FeatureRouter(prefix="/v1/me", tags=["patients"])
+router = FeatureRouter(prefix="/v1/me", tags=["patients"], audited=False)
 
 
 @router.get("/profile", right=Action.READ_PROFILE, refusals=["patient_not_found"])

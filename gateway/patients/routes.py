@@ -23,7 +23,7 @@ from gateway.patients.schemas import (
 )
 from gateway.patients.service import PatientService
 
-router = FeatureRouter(prefix="/v1", tags=["patients"])
+router = FeatureRouter(prefix="/v1", tags=["patients"], audited=False)
 
 PatientPath = Annotated[str, Path(description="Which patient.", max_length=100)]
 ClinicPath = Annotated[str, Path(description="Which clinic.", max_length=100)]

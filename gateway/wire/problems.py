@@ -71,6 +71,8 @@ CODES = MappingProxyType(
         "patient_known": (409, "The clinic has this patient"),
         "number_taken": (409, "The number is taken"),
         "note_replaced": (409, "The note cannot be replaced"),
+        "erasure_refused": (409, "The person cannot be erased now"),
+        "request_not_found": (404, "No such request"),
         "password_refused": (422, "The password is refused"),
         "idempotency_key_reused": (422, "Idempotency key used for something else"),
         "misdirected": (421, "This server is called otherwise"),
@@ -97,6 +99,7 @@ _SENTENCES = MappingProxyType(
         "patient_not_found": "There is no such patient.",
         "account_not_found": "There is no such account.",
         "factor_not_found": "The account has no such factor.",
+        "request_not_found": "There is no such request.",
     }
 )
 """Code -> its default detail."""

@@ -13,6 +13,7 @@ from persistence.jobs.models import JobRecord
 from persistence.keys.models import DataKeyRecord
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.patients.models import PatientClinicRecord
+from persistence.privacy.models import ConsentRecord
 from persistence.sql.base import RecordBase
 from persistence.sql.schema import Schema
 
@@ -20,6 +21,7 @@ __all__ = [
     "RECORDS",
     "AccountRecord",
     "AuditEntryRecord",
+    "ConsentRecord",
     "DataKeyRecord",
     "FactorRecord",
     "IdempotencyRecord",

@@ -78,3 +78,10 @@ def prose() -> TypeEngine[str]:
 def blob() -> TypeEngine[bytes]:
     """Bytes, up to 16 MiB."""
     return sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+
+
+def document() -> TypeEngine[str]:
+    """Text for programs, up to 16 MiB."""
+    return sa.Text().with_variant(
+        mysql.MEDIUMTEXT(charset="utf8mb4"), "mysql", "mariadb"
+    )

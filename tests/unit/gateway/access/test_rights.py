@@ -152,6 +152,11 @@ _READS = (
     Action.READ_CLUSTER,
     Action.READ_ACCOUNT,
     Action.READ_ROLES,
+    Action.WHO_SAW_ME,
+    Action.EXPORT_OWN_DATA,
+    Action.READ_AUDIT,
+    Action.VERIFY_AUDIT,
+    Action.EXPORT_AUDIT,
 )
 
 

@@ -62,7 +62,7 @@ async def test_patients_who_read_their_own_are_not(
 async def test_a_schedule_is_one_entry_about_its_provider(
     api: Api, spool: MemorySpool
 ) -> None:
-    """Whoever is on it was seen; the read is found by the provider."""
+    """All patients on it were seen; the read is found by the provider."""
     await _booked(api)
     answer = await api.client.get(
         "/v1/providers/prv_1/schedule", headers=api.clinic_admin()

@@ -1,0 +1,78 @@
+"""What the gateway needs from a store for privacy. Methods may raise Unavailable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from actors.domain.ids import Millis, PatientId
+from care.privacy.requests import (
+    Consent,
+    ErasureReport,
+    PrivacyRequest,
+    RequestKind,
+)
+
+
+class Privacy(Protocol):
+    """Requests, consents, export and erasure."""
+
+    async def ask(
+        self, patient_id: PatientId, kind: RequestKind, asked_by: str, *, now: Millis
+    ) -> PrivacyRequest:
+        """Store a request; one of this kind that is open is returned instead."""
+        ...
+
+    async def requests(self, patient_id: PatientId) -> Sequence[PrivacyRequest]:
+        """A person's requests, the newest first."""
+        ...
+
+    async def open_requests(self, *, limit: int) -> Sequence[PrivacyRequest]:
+        """Requests that are not done, those due first first."""
+        ...
+
+    async def request(self, request_id: str) -> PrivacyRequest | None:
+        """One request; None if there is none."""
+        ...
+
+    async def finish(
+        self, request_id: str, report: Mapping[str, Any], *, now: Millis
+    ) -> None:
+        """Note that a request is done, and what was."""
+        ...
+
+    async def consents(self, patient_id: PatientId) -> Sequence[Consent]:
+        """The ledger of a person, the oldest line first."""
+        ...
+
+    async def record_consent(self, consent: Consent) -> None:
+        """Add a line; none is ever changed."""
+        ...
+
+    async def restrict(
+        self, patient_id: PatientId, by: str, *, restricted: bool, now: Millis
+    ) -> bool:
+        """Restrict the use of a person's data, or no more; False if there is none."""
+        ...
+
+    async def export(self, patient_id: PatientId) -> Mapping[str, Any] | None:
+        """All that the records hold of a person, in the clear; None if there is none.
+
+        Values of other people are not in it.
+        """
+        ...
+
+    async def erase(
+        self,
+        patient_id: PatientId,
+        by: str,
+        bookings: Mapping[str, int],
+        *,
+        now: Millis,
+    ) -> ErasureReport:
+        """Erase a person in one transaction; again, it reports that it was done.
+
+        Raises:
+            ErasureRefused: the law forbids it for now, or there is no such person.
+        """
+        ...

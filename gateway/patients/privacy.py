@@ -1,0 +1,147 @@
+"""Privacy: what an export holds, and what an erasure does beyond the records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from actors.domain.ids import Millis, PatientId
+from actors.domain.messages.answers import BookingStatus, BookingView
+from care.people.accounts import ACCESS_MS
+from care.privacy.ports import Privacy
+from care.privacy.requests import ErasureRefused, ErasureReport
+from care.sharing import Revocation, RevocationKind
+from gateway.access.revocations import RevokedTokens
+from gateway.access.tokens import Caller
+from gateway.bookings.schemas import booking_body
+from gateway.config import GatewayPorts
+from gateway.wire.errors import Forbidden, NotFound, RequestError
+from gateway.wire.formats import millis_text
+
+PAGE: Final = 200
+_SLACK_MS: Final = 60_000
+_AHEAD: Final = frozenset({BookingStatus.BOOKED, BookingStatus.ARRIVED})
+_INSTANTS: Final = frozenset({"at", "since", "until"})
+
+
+class ErasureNotNow(RequestError):
+    """The person cannot be erased now."""
+
+    code = "erasure_refused"
+
+
+class PrivacyService:
+    """One per gateway."""
+
+    def __init__(self, ports: GatewayPorts, revoked: RevokedTokens) -> None:
+        assert ports.privacy is not None, "made only where there is a store"
+        self.store: Privacy = ports.privacy
+        self._ports = ports
+        self._revoked = revoked
+
+    def now(self) -> Millis:
+        """The current instant."""
+        return self._ports.clock.now()
+
+    async def export(self, patient_id: PatientId) -> dict[str, Any]:
+        """All of a person's data. Raises NotFound: there is no such person."""
+        found = await self.store.export(patient_id)
+        if found is None:
+            raise NotFound(code="patient_not_found")
+        views = await self._visits(patient_id)
+        seen = await self.seen_by(patient_id, views, "", PAGE)
+        return {
+            **_readable(found),
+            "visits": [msgspec.to_builtins(booking_body(view)) for view in views],
+            "seen_by": [
+                {"at": millis_text(one.at), "by": one.actor, "what": one.action}
+                for one in seen[0]
+            ],
+        }
+
+    async def seen_by(
+        self,
+        patient_id: PatientId,
+        views: Sequence[BookingView] | None,
+        after: str,
+        limit: int,
+    ) -> tuple[Sequence[Any], str | None]:
+        """Who read about a patient: about them, or schedules that they stand on."""
+        audit = self._ports.audit
+        if audit is None:
+            return (), None
+        if views is None:
+            views = await self._visits(patient_id)
+        about: dict[str, Millis] = {patient_id: Millis(0)}
+        for view in views:
+            known = about.get(view.provider_id, view.booked_at)
+            about[view.provider_id] = min(known, view.booked_at)
+        return await audit.accesses(about, after=after, limit=limit)
+
+    async def erase(self, patient_id: PatientId, by: Caller) -> ErasureReport:
+        """Erase a person everywhere. Raises ErasureNotNow, Unavailable."""
+        now = self.now()
+        views = await self._visits(patient_id)
+        if any(v.status in _AHEAD and v.start * 60_000 > now for v in views):
+            raise ErasureNotNow("There are visits ahead; cancel them first.")
+        counts = Counter(view.status.value for view in views)
+        actor = by.account or by.subject
+        try:
+            report = await self.store.erase(patient_id, actor, counts, now=now)
+        except ErasureRefused as refused:
+            raise ErasureNotNow(refused.reason) from None
+        await self._revoke(report, now)
+        return report
+
+    async def _revoke(self, report: ErasureReport, now: Millis) -> None:
+        until = Millis(now + ACCESS_MS + _SLACK_MS)
+        gone = [
+            Revocation(RevocationKind.PERSON, report.patient_id, now, until),
+            Revocation(RevocationKind.SUBJECT, report.patient_id, now, until),
+            *(
+                Revocation(RevocationKind.SESSION, one, now, until)
+                for one in report.sessions
+            ),
+        ]
+        for one in gone:
+            if self._ports.revocations is not None:
+                await self._ports.revocations.add(one)
+        self._revoked.learn(gone)
+
+    async def _visits(self, patient_id: PatientId) -> list[BookingView]:
+        """All visits of a patient that the read model has."""
+        found: list[BookingView] = []
+        after: str | None = ""
+        while after is not None:
+            views, after = await self._ports.history.of_patient(
+                patient_id, first=None, last=None, status=None, after=after, limit=PAGE
+            )
+            found += views
+        return found
+
+
+def own_person(caller: Caller) -> PatientId:
+    """The patient whom the caller is; guardians are others. Raises Forbidden."""
+    patient_id = caller.patient_id
+    if patient_id is None or caller.is_proxy:
+        raise Forbidden("People do this for themselves, signed in as a patient.")
+    return patient_id
+
+
+def _readable(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Instants as text, wherever they stand."""
+    return {name: _value(name, value) for name, value in found.items()}
+
+
+def _value(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _value(key, one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_value(name, one) for one in value]
+    is_instant = name.endswith("_at") or name in _INSTANTS
+    if is_instant and type(value) is int:
+        return millis_text(Millis(value))
+    return value

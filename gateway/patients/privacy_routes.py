@@ -1,0 +1,166 @@
+"""``/v1/me/…``: what people ask about their own data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import Depends, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from care.privacy.readable import readable_page
+from care.privacy.requests import Consent, RequestKind
+from gateway.access.rights import Action
+from gateway.http.features import CallerDep, FeatureRouter, PageDep
+from gateway.patients.privacy import PrivacyService, own_person
+from gateway.patients.privacy_schemas import (
+    AccessAnswer,
+    AccessesAnswer,
+    ConsentAnswer,
+    ConsentBody,
+    ConsentsAnswer,
+    RequestAnswer,
+    RequestBody,
+    RequestsAnswer,
+    RestrictionBody,
+)
+from gateway.wire.errors import FieldError, InvalidRequest, NotFound
+
+router = FeatureRouter(prefix="/v1/me", tags=["privacy"])
+
+
+async def privacy_of(request: Request) -> PrivacyService:
+    """This gateway's service of privacy."""
+    found: PrivacyService = request.app.state.privacy
+    return found
+
+
+PrivacyDep = Annotated[PrivacyService, Depends(privacy_of)]
+
+
+@router.get(
+    "/export",
+    right=Action.EXPORT_OWN_DATA,
+    refusals=["patient_not_found"],
+    response_class=JSONResponse,
+    responses={
+        200: {
+            "content": {
+                "application/json": {"schema": {"type": "object"}},
+                "text/html; charset=utf-8": {"schema": {"type": "string"}},
+            }
+        }
+    },
+)
+async def export_own_data(
+    caller: CallerDep,
+    privacy: PrivacyDep,
+    form: Annotated[
+        Literal["json", "html"], Query(alias="format", description="For whom.")
+    ] = "json",
+) -> Response:
+    """All of the caller's data: for programs, or as a page to read."""
+    found: dict[str, Any] = await privacy.export(own_person(caller))
+    headers = {
+        "cache-control": "no-store",
+        "content-disposition": f'attachment; filename="my-data.{form}"',
+    }
+    if form == "html":
+        return Response(readable_page(found), headers=headers, media_type="text/html")
+    return Response(
+        msgspec.json.encode(found), headers=headers, media_type="application/json"
+    )
+
+
+@router.get("/privacy-requests", right=Action.READ_ACCOUNT)
+async def list_own_requests(caller: CallerDep, privacy: PrivacyDep) -> RequestsAnswer:
+    """The caller's requests, the newest first."""
+    found = await privacy.store.requests(own_person(caller))
+    return RequestsAnswer(items=[RequestAnswer.of(one) for one in found])
+
+
+@router.post("/privacy-requests", right=Action.READ_ACCOUNT, status_code=201)
+async def make_request(
+    body: RequestBody, caller: CallerDep, privacy: PrivacyDep
+) -> RequestAnswer:
+    """Ask for something that a person must look at; one of a kind is open at a time."""
+    return RequestAnswer.of(
+        await privacy.store.ask(
+            own_person(caller),
+            RequestKind(body.kind),
+            caller.account,
+            now=privacy.now(),
+        )
+    )
+
+
+@router.post("/erasure", right=Action.REQUEST_ERASURE, status_code=201)
+async def request_erasure(caller: CallerDep, privacy: PrivacyDep) -> RequestAnswer:
+    """Ask to be erased; an administrator decides, within the time that it says."""
+    return RequestAnswer.of(
+        await privacy.store.ask(
+            own_person(caller), RequestKind.ERASE, caller.account, now=privacy.now()
+        )
+    )
+
+
+@router.put(
+    "/restriction",
+    right=Action.RESTRICT_OWN_DATA,
+    status_code=204,
+    refusals=["patient_not_found"],
+)
+async def restrict_own_data(
+    body: RestrictionBody, caller: CallerDep, privacy: PrivacyDep
+) -> None:
+    """Restrict the use of one's data (GDPR, article 18), or lift that."""
+    done = await privacy.store.restrict(
+        own_person(caller),
+        caller.account,
+        restricted=body.restricted,
+        now=privacy.now(),
+    )
+    if not done:
+        raise NotFound(code="patient_not_found")
+
+
+@router.get("/consents", right=Action.READ_ACCOUNT)
+async def list_consents(caller: CallerDep, privacy: PrivacyDep) -> ConsentsAnswer:
+    """What the caller agreed to and took back."""
+    found = await privacy.store.consents(own_person(caller))
+    return ConsentsAnswer(items=[ConsentAnswer.of(one) for one in found])
+
+
+@router.post("/consents", right=Action.WRITE_CONSENT, status_code=201)
+async def record_consent(
+    body: ConsentBody, caller: CallerDep, privacy: PrivacyDep
+) -> ConsentAnswer:
+    """Agree to something, or take it back: a further line, none is changed."""
+    consent = Consent(
+        own_person(caller),
+        body.purpose,
+        body.given,
+        privacy.now(),
+        body.channel,
+        body.version,
+        caller.account,
+    )
+    await privacy.store.record_consent(consent)
+    return ConsentAnswer.of(consent)
+
+
+@router.get("/access-log", right=Action.WHO_SAW_ME)
+async def who_saw_me(
+    page: PageDep, caller: CallerDep, privacy: PrivacyDep
+) -> AccessesAnswer:
+    """Who read about the caller, or a schedule that a visit of theirs stands on."""
+    try:
+        found, following = await privacy.seen_by(
+            own_person(caller), None, page.cursor or "", page.limit
+        )
+    except ValueError:
+        raise InvalidRequest("", FieldError("cursor", "is not valid")) from None
+    return AccessesAnswer(
+        items=[AccessAnswer.of(one, msgspec.json.decode(one.body)) for one in found],
+        next_cursor=following,
+    )
