@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 
 async def write(folder: Path) -> None:
-    """Ask an application over memory ports for the documents that it serves."""
+    """Write the documents that an application over memory ports serves."""
     from tests.fakes.api import open_api
 
     # The documents name the routes of every feature; no store is asked for them.

@@ -1,8 +1,9 @@
-"""Make the environment in .venv/: locked packages, and the slotcast command.
+"""Create the environment in .venv/: locked packages, and the slotcast command.
 
-Run by make with the system's Python, so it speaks plainly to old ones, too. Does
-nothing where there is nothing to do. Slotcast itself is not installed: a .pth file
-points to this folder, so that a change in the code needs no set-up.
+Run by make with the system's Python; the syntax is old enough for old versions to
+report that they are too old. Does nothing if the environment is complete. Slotcast
+itself is not installed: a .pth file points to this folder, so that code changes need no
+set-up.
 
 Usage: python3 tools/environment.py VENV REQUIREMENTS STAMP
 """
@@ -23,7 +24,7 @@ sys.exit(main())
 
 
 def main(venv: Path, requirements: Path, stamp: Path) -> None:
-    """Make or complete the environment; the stamp is written last."""
+    """Create or complete the environment; the stamp is written last."""
     if sys.version_info[:2] < PYTHON_MIN:
         have = ".".join(map(str, sys.version_info[:2]))
         give_up(
@@ -40,7 +41,7 @@ def main(venv: Path, requirements: Path, stamp: Path) -> None:
     )  # fmt: skip
     if code:
         give_up(
-            f"pip could not install {requirements.name} (its reason stands above).",
+            f"pip could not install {requirements.name} (see its output above).",
             "Check the network and the disk, then run make again.",
         )
     link(venv, python)
@@ -48,9 +49,9 @@ def main(venv: Path, requirements: Path, stamp: Path) -> None:
 
 
 def create(venv: Path) -> None:
-    """A fresh environment in place of none or a broken one."""
+    """Create the environment, or replace a broken one."""
     if venv.exists():
-        say(f"{venv} is unfinished or broken; making it again.")
+        say(f"{venv} is incomplete or broken; recreating it.")
         shutil.rmtree(venv)
     if not works(sys.executable, "-c", "import venv, ensurepip"):
         install_venv_package()
@@ -63,7 +64,7 @@ def create(venv: Path) -> None:
 
 
 def install_venv_package() -> None:
-    """Debian keeps venv in a package of its own; root may fetch it."""
+    """Install Debian's package for venv; root can."""
     remedy = "apt-get install python3-venv"
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
@@ -76,7 +77,7 @@ def install_venv_package() -> None:
 
 
 def link(venv: Path, python: Path) -> None:
-    """Let this environment import Slotcast from here, and have its command."""
+    """Make Slotcast importable from this folder, and write its command."""
     site = subprocess.check_output(
         [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         text=True,
@@ -89,13 +90,13 @@ def link(venv: Path, python: Path) -> None:
 
 
 def run(*command: object, env: "dict[str, str] | None" = None) -> int:
-    """Run a command with our terminal; its exit code."""
+    """Run a command in this terminal; its exit code."""
     words = [str(part) for part in command]
     return subprocess.call(words, env=env)
 
 
 def works(*command: object) -> bool:
-    """Whether a command runs and ends well, silently."""
+    """Whether a command succeeds; its output is discarded."""
     try:
         code = subprocess.call(
             [str(part) for part in command],
@@ -108,13 +109,13 @@ def works(*command: object) -> bool:
 
 
 def say(text: str) -> None:
-    """One line for the person who waits."""
+    """Print a line of progress."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def give_up(wrong: str, remedy: str) -> None:
-    """Say what is wrong and its remedy; exit code 2."""
+    """Print what is wrong and the remedy; exit with code 2."""
     sys.stderr.write(f"{wrong}\n  {remedy}\n")
     sys.exit(2)
 

@@ -1,10 +1,10 @@
-"""Have the servers and tools that the tests start privately; install what is missing.
+"""Provide the servers and tools that tests start; install missing ones.
 
-Run by make before the tests, with the system's Python. It only looks where everything
-is there. As root on Debian or Ubuntu it installs what is not, and no service of what
-it installs is started: tests start servers of their own, on free ports. Elsewhere it
-says in one sentence each what to install, and the tests that need it say so, too. In
-CI (``CI=true``) whatever cannot be had is a failure.
+Run by make before the tests, with the system's Python. It only checks if everything is
+there. As root on Debian or Ubuntu it installs what is missing, without starting any
+service: tests start their own servers, on free ports. Elsewhere it names each missing
+program and its package, and the tests that need it fail with the same hint. In CI
+(``CI=true``) anything missing is a failure.
 
 Usage: python3 tools/services.py FOLDER STAMP
 """
@@ -17,9 +17,9 @@ import sys
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent / "services"
-"""package.json and its lock: what comes from npm."""
+"""Folder with package.json and its lock."""
 POLICY = Path("/usr/sbin/policy-rc.d")
-"""Debian asks this program whether a service may be started."""
+"""Debian runs this program to decide whether a service may be started."""
 NO_SERVICE = "#!/bin/sh\nexit 101\n"
 MORE_PATHS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Folders with servers that are often not on PATH."""
@@ -43,11 +43,11 @@ UNITS = {
     "nginx": ("nginx",),
     "prometheus": ("prometheus", "prometheus-node-exporter"),
 }
-"""Units that the next boot would start, of packages that only tests need."""
+"""Units of these packages, which the next boot would start."""
 
 
 def main(folder: Path, stamp: Path) -> None:
-    """Look, install, look again; the stamp is written when nothing is missing."""
+    """Check, install, check again; the stamp is written when nothing is missing."""
     missing = [one for one in SERVICES if not found(one[0])]
     if missing and can_install():
         install([name for _, names, _ in missing for name in names])
@@ -66,13 +66,13 @@ def main(folder: Path, stamp: Path) -> None:
     for sentence in wanted:
         say(sentence)
     if os.environ.get("CI") == "true":
-        say("In CI all of it must be there.")
+        say("In CI all of it is required.")
         sys.exit(1)
-    say("The tests that need it will say so.")
+    say("The tests that need it will report that.")
 
 
 def found(name: str) -> bool:
-    """Whether this program, or this module of nginx, is there."""
+    """Whether this program, or this module of nginx, is installed."""
     if name.endswith(".so"):
         return any((Path(folder) / name).exists() for folder in MODULES)
     paths = os.pathsep.join((os.environ.get("PATH", ""), *MORE_PATHS))
@@ -80,20 +80,20 @@ def found(name: str) -> bool:
 
 
 def can_install() -> bool:
-    """Whether we may use Debian's package manager."""
+    """Whether this process may use Debian's package manager."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def install(names: "list[str]") -> None:
-    """Install Debian packages, none of whose services is started."""
+    """Install Debian packages without starting their services."""
     say(f"Installing for the tests (once): {' '.join(names)} …")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with no_services():
-        # Without fresh lists a package may seem to be missing, or be gone.
+        # With stale lists a package may seem to be missing.
         run("apt-get", "-qq", "update", env=quiet)
         words = ("apt-get", "-qq", "-y", "--no-install-recommends", "install")
         if run(*words, *names, env=quiet):
-            for name in names:  # one that cannot be had must not keep out the others
+            for name in names:  # one that is unavailable must not block the others
                 run(*words, name, env=quiet)
     leave_off(names)
 
@@ -101,7 +101,7 @@ def install(names: "list[str]") -> None:
 @contextlib.contextmanager
 def no_services():  # type: ignore[no-untyped-def] # runs on any Python 3
     """Keep packages from starting services while they are installed."""
-    if POLICY.exists():  # a policy of this machine, mostly a container's
+    if POLICY.exists():  # the machine has its own policy, usually a container
         yield
         return
     POLICY.write_text(NO_SERVICE, encoding="utf-8")
@@ -122,7 +122,7 @@ def leave_off(names: "list[str]") -> None:
 
 
 def from_npm(folder: Path) -> bool:
-    """Install what the lock file names, in ``folder``; whether it is there."""
+    """Install the locked npm packages in ``folder``; whether that worked."""
     lock = (SOURCES / "package-lock.json").read_bytes()
     installed = folder / ".installed.json"
     if installed.exists() and installed.read_bytes() == lock:
@@ -142,7 +142,7 @@ def from_npm(folder: Path) -> bool:
 
 
 def run(*command: object, env: "dict[str, str] | None" = None) -> int:
-    """Run a command; its exit code. What it prints is shown only if it fails."""
+    """Run a command; its exit code. Its output is shown only if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         env=env,
@@ -157,7 +157,7 @@ def run(*command: object, env: "dict[str, str] | None" = None) -> int:
 
 
 def say(text: str) -> None:
-    """One line for the person who waits."""
+    """Print a line of progress."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

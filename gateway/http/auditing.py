@@ -1,4 +1,4 @@
-"""Ordinary features in the audit trail, without a line in their handlers.
+"""Audit entries of ordinary features, without code in their handlers.
 
 Every write is an entry named after its route, with the ids in its path, the names of
 the fields that were sent, and how it ended. A read whose path names a patient is an
@@ -23,16 +23,16 @@ from gateway.access.trail import IDS_MAX, Act, AuditTrail
 _NOTES: Final = "audit_notes"
 _CALLER: Final = "audit_caller"
 _ID: Final = re.compile(r"[a-z]{3}_[A-Za-z0-9_.\-]{1,96}")
-"""Only what is an id goes into an entry: a path may hold a secret."""
+"""Only ids go into an entry, since a path may contain a secret."""
 _PATIENT: Final = "patient_id"
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _NO_ACT: Final = frozenset({404, 405, 406, 413, 415, 422, 429, 503})
-"""Statuses of requests that were refused before they were an act of anyone."""
+"""Statuses of requests refused before a caller acted."""
 _FAILED: Final = 400
 
 
 class Notes(Struct):
-    """What a handler adds to its entry; ids only."""
+    """A handler's additions to its entry; ids only."""
 
     actor: str = ""
     tenant: str = ""
@@ -60,15 +60,15 @@ def note(
 
 
 def seen_caller(request: Request, caller: Caller | None) -> None:
-    """Remember who asks, for the entry."""
+    """Note the caller for the entry."""
     request.scope[_CALLER] = caller
 
 
 async def audited(request: Request, action: str, status: int, code: str = "") -> None:
-    """Write the entry of a request that is about to be answered.
+    """Write the entry of a request before its answer is sent.
 
     Raises:
-        Unavailable: staff read about people, and it cannot be written.
+        Unavailable: the entry of a read by staff cannot be written.
     """
     trail: AuditTrail = request.app.state.services.trail
     if trail.spool is None:

@@ -78,10 +78,10 @@ _NO_HEAD: Final = HttpHead("", MappingProxyType({}), b"")
 
 
 class Call:
-    """One request, as an operation sees it, whether it came by HTTP or by the socket.
+    """One request to an operation, whether it came over HTTP or over the socket.
 
-    ``fields`` are the parts of its path, ``key`` is the client's idempotency key as it
-    was sent. ``content`` is a body that was decoded already; else ``body`` is its JSON.
+    ``fields`` are the parameters of its path, ``key`` is the client's idempotency key
+    as sent. ``content`` is an already decoded body; otherwise ``body`` is its JSON.
     """
 
     __slots__ = (
@@ -118,7 +118,7 @@ class Call:
         return self._head.address
 
     def path(self, name: str) -> str:
-        """A part of the path."""
+        """A parameter of the path."""
         return self._fields[name]
 
     def header(self, name: bytes) -> str | None:
@@ -227,12 +227,12 @@ class Operation:
 
     @property
     def public(self) -> bool:
-        """Whether it needs no token."""
+        """Whether the operation needs no token."""
         return self.action is None or self.action in PUBLIC
 
     @cached_property
     def query_names(self) -> frozenset[str]:
-        """The query parameters that it reads."""
+        """The query parameters that the operation accepts."""
         return frozenset(query.name for query in self.query)
 
     @cached_property
@@ -242,7 +242,7 @@ class Operation:
 
     @property
     def writes(self) -> bool:
-        """Whether it is a command, with an idempotency key."""
+        """Whether the operation is a command, with an idempotency key."""
         return self.method != "GET"
 
 

@@ -119,11 +119,10 @@ CallerDep = Annotated[Caller, Depends(signed_in_caller)]
 
 
 def may(right: Action, of: Of) -> Callable[..., Awaitable[None]]:
-    """A dependency that lets only callers with this right pass.
+    """A dependency that admits only callers with this right.
 
-    What it is done to is in the path: ``provider_id``, ``patient_id`` or
-    ``clinic_id``; or it is the caller's own, or the platform's. Its Raises are those
-    of ``Access``.
+    The object is in the path: ``provider_id``, ``patient_id`` or ``clinic_id``; or it
+    is the caller's own, or the platform. Raises the errors of ``Access``.
     """
 
     async def check(request: Request, caller: CallerDep) -> None:
@@ -244,15 +243,14 @@ class FeatureRouter(APIRouter):
 
         ``right`` is ANYONE for routes without a token. ``idempotent`` says whether a
         write honours ``Idempotency-Key``, ``refusals`` are codes beyond those that
-        every request can be refused with, ``audited=False`` is for what is no act of
-        a person. Other options are those of FastAPI's
-        decorators.
+        every request can be refused with, ``audited=False`` is for requests that are
+        not an act of a person. Other options are those of FastAPI's decorators.
         """
         right, of = needed
         check: Callable[..., Awaitable[Any]] = caller_of
         if right is not None and right not in PUBLIC:
             check = may(right, of or OF[right])
-        # In this order: a key tells nothing to a caller without the right.
+        # In this order, so that a key reveals nothing to a caller without the right.
         first = [Depends(check)]
         if options.pop("idempotent", True) and method in IDEMPOTENT_METHODS:
             first.append(Depends(claim_caller_key))

@@ -1,8 +1,8 @@
 """Names under which this server answers.
 
-A page can point its own host name at an address of this machine or of a private
-network; the browser then treats its script as one of this site (DNS rebinding). If the
-site's public URL is known, other names are refused.
+A hostile page can point its own host name at this machine or a private network; the
+browser then treats its script as one of this site (DNS rebinding). If the site's public
+URL is known, other names are refused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class AllowedHosts:
         parts = urlsplit(public_url)
         self._name = (parts.hostname or "").rstrip(".")
         self.takes_all = not self._name
-        """Whether every name is taken."""
+        """Whether every name is accepted."""
         default = _DEFAULT_PORTS.get(parts.scheme)
         self._ports = {parts.port or default}
         if parts.port in (None, default):

@@ -90,7 +90,7 @@ async def settle(request: Request, answer: Response | Reply | None) -> None:
     """Store the answer under the claimed key, or free the key without one.
 
     A store that does not answer is only logged: the operation has had its effect, and
-    the claim keeps a repetition away until it expires.
+    the claim prevents a repetition until it expires.
     """
     claim: Claim | None = request.scope.pop(_CLAIM, None)
     if claim is None:
@@ -104,7 +104,7 @@ async def settle(request: Request, answer: Response | Reply | None) -> None:
         else:
             await ports.answers.keep(claim, kept, now=ports.clock.now())
     except Unavailable as error:
-        log.warning("an answer was not stored under its key", reason=str(error))
+        log.warning("an answer could not be stored under its key", reason=str(error))
 
 
 def response_of(answer: StoredAnswer) -> Response:
@@ -133,7 +133,7 @@ async def _fingerprint(request: Request) -> str:
     """What makes two requests the same: method, path, query and content."""
     body = await request.body()
     with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
-        # Spaces and the order of fields do not make another request.
+        # Spaces and the order of fields do not matter.
         body = msgspec.json.encode(msgspec.json.decode(body), order="sorted")
     return _digest(request.method, request.url.path, request.url.query, body)
 

@@ -87,7 +87,7 @@ def document(
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "`slotcast token` makes one for trying things out.",
+                    "description": "`slotcast token` makes one for trials.",
                 }
             },
         },
@@ -116,7 +116,7 @@ def with_features(
 
 
 def codes_of_right(right: str, of: str) -> list[str]:
-    """What a right is refused with, beyond 401 and 403."""
+    """Error codes of a missing right, beyond 401 and 403."""
     cells = [cell for (one, *_), cell in PERMISSIONS.items() if one == right]
     codes = ["account_required"] if right in NEEDS_ACCOUNT else []
     if any(one.needs_second_factor for one in cells):
@@ -208,7 +208,7 @@ def _who_may(operation: Operation) -> str:
         for (action, role, relation), permission in PERMISSIONS.items()
         if action is operation.action and permission.allows
     ]
-    return f"Who may: {', '.join(may)}."
+    return f"Allowed roles: {', '.join(may)}."
 
 
 def example_of(schema: dict[str, Any], components: dict[str, Any]) -> Any:
@@ -311,9 +311,9 @@ def _header(words: str, kind: str, example: object) -> dict[str, Any]:
 _HEADERS: Final = {
     "X-Request-Id": _header("Names this request in the logs.", "string", "8c1f"),
     "ETag": _header("Changes when the answer does.", "string", 'W/"7.101.c0ffee"'),
-    "Retry-After": _header("Seconds to wait before asking again.", "integer", 1),
+    "Retry-After": _header("Seconds to wait before the next attempt.", "integer", 1),
     "WWW-Authenticate": _header("How to sign in.", "string", "Bearer"),
-    "Allow": _header("The methods of this address.", "string", "GET, HEAD, OPTIONS"),
+    "Allow": _header("The methods of this resource.", "string", "GET, HEAD, OPTIONS"),
 }
 _HEADERS_OF: Final[dict[int, tuple[str, ...]]] = {
     401: ("WWW-Authenticate",),
@@ -335,7 +335,7 @@ _TAGS: Final = {
     "holds": "Slots reserved for a short time.",
     "providers": "Providers and their free slots.",
     "clinics": "Clinics and their addresses.",
-    "staff": "Profiles, rules, leave and schedules.",
+    "staff": "Providers' profiles, rules, leave and schedules.",
     "live": "Changes as they happen; see also `/asyncapi.json`.",
     "system": "Health, metrics and documents.",
 }

@@ -33,7 +33,7 @@ _CHECKS: Final = {
 
 
 def beside(refusals: dict[str, Any]) -> dict[str, Any]:
-    """Paths that are not operations; ``refusals`` are those that all can answer."""
+    """Paths that are not operations; ``refusals`` are the errors common to all."""
     unready = refusals["503"]["content"] | {"application/json": {"schema": _CHECKS}}
     anything = {"type": "object"}
 
@@ -50,7 +50,9 @@ def beside(refusals: dict[str, Any]) -> dict[str, Any]:
             "responses": {"200": done, **refusals},
         }
 
-    readyz = page("readyz", "Whether it can serve, and what is missing", _CHECKS)
+    readyz = page(
+        "readyz", "Whether the server can serve, and what is missing", _CHECKS
+    )
     readyz["responses"]["503"] = refusals["503"] | {"content": unready}
     metrics = page(
         "metrics",
@@ -59,7 +61,7 @@ def beside(refusals: dict[str, Any]) -> dict[str, Any]:
         "text/plain; version=0.0.4; charset=utf-8",
     )
     metrics["responses"]["403"] = {
-        "description": "`forbidden`: not from this machine, and not with this token",
+        "description": "`forbidden`: not from this machine, and no metrics token",
         "content": refusals["503"]["content"],
     }
     documents = {
@@ -116,7 +118,7 @@ def _stream(refusals: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_routes_of(app: FastAPI, described: dict[str, Any]) -> dict[str, Any]:
-    """The document merged with the description of FastAPI's own routes."""
+    """The document merged with the description of FastAPI's routes."""
     own = [route for route in app.routes if isinstance(route, APIRoute)]
     if not own:
         return described

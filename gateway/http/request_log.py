@@ -1,7 +1,7 @@
-"""Requests in the log: one JSON line each, with an id, and nothing personal.
+"""The request log: one JSON line each, with an id and without personal data.
 
-A line has the route's template, not the path or the query: those carry ids of
-bookings, and through them of patients. Tokens, reasons and bodies are never logged.
+A line has the route's template, not the path or the query: those contain ids of
+bookings, which lead to patients. Tokens, reasons and bodies are never logged.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _STOPPING: Final = problem(
 
 
 class StoppingAnswer:
-    """ASGI middleware: 503 for a request that is cut off when the server stops."""
+    """ASGI middleware: 503 for a request that is cancelled when the server stops."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,8 +1,8 @@
 """Routes a request to its operation by one look-up, without the framework.
 
-FastAPI's middleware stack costs more per request than a booking's whole answer, and
-operations do not need it: they answer their own errors. So paths of operations are
-dispatched here, and all others by FastAPI.
+FastAPI's middleware stack costs more per request than a whole booking, and operations
+do not need it: they answer their own errors. So paths of operations are dispatched
+here, and all others by FastAPI.
 """
 
 from __future__ import annotations

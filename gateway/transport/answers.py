@@ -1,9 +1,9 @@
-"""Answers that leave in one piece: head and body together.
+"""Answers sent in one piece: head and body together.
 
-uvicorn writes a head when the application says it, and looks at every header's
-characters with two regular expressions each time. Most answers say their length, so
-their body follows at once: here the head waits for it, and header lines that were
-looked at are remembered. What is streamed, and whatever is unusual, is uvicorn's.
+uvicorn writes the head before it has the body, and checks every header with two regular
+expressions each time. Most answers declare their length and have their body at once:
+here the head waits for it, and checked header lines are cached. Streams and unusual
+answers are left to uvicorn.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 LINES_REMEMBERED: Final = 1024
-"""Header lines; most answers have the same ones, but for their length and id."""
+"""Cached header lines; most answers differ only in their length and id."""
 _LENGTH: Final = b"content-length"
 _BODILESS: Final = frozenset({204, 304})
 _UNUSUAL: Final = frozenset({b"connection", b"transfer-encoding"})
@@ -30,7 +30,7 @@ def header_line(name: bytes, value: bytes) -> bytes:
     """One line of a head.
 
     Raises:
-        RuntimeError: it would be another header too, or end the head.
+        RuntimeError: it contains a line break or another illegal character.
     """
     if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
         raise RuntimeError(f"Invalid HTTP header {name!r}.")
@@ -41,10 +41,10 @@ class AnswerCycle(RequestResponseCycle):
     """One request and its answer."""
 
     _head: Any = None
-    """The head of an answer whose body follows; nothing of it is written yet."""
+    """The head of an answer whose body is awaited; not yet written."""
 
     async def send(self, message: Any) -> None:
-        """Take a part of the answer."""
+        """Take a part of the answer (ASGI)."""
         head = self._head
         if head is None:
             if not self.response_started and _says_its_length(message):
@@ -58,11 +58,11 @@ class AnswerCycle(RequestResponseCycle):
             return
         if is_body:
             await super().send(head)
-        # Else the application failed before its body, and this is another head.
+        # Otherwise the application failed before its body and sends another head.
         await super().send(message)
 
     def _whole(self, head: Any, message: Any) -> bool:
-        """Write the whole answer; False, and nothing, if it is no usual one."""
+        """Write the whole answer; False, and nothing written, if it is unusual."""
         if self.disconnected or self.flow.write_paused or not self.keep_alive:
             return False
         body = message.get("body", b"")

@@ -1,8 +1,8 @@
 """All HTTP connections of a gateway: their number, and early refusals.
 
-Early means before a request reached the application: it was malformed, too large, too
-slow, or beyond the number of connections. Each kind is counted in a metric and logged
-at a limited rate: a hostile client must not fill the disk.
+A request is refused early, before it reaches the application, if it is malformed, too
+large, too slow, or on one connection too many. Each reason is counted in a metric and
+logged at a limited rate, so that a hostile client cannot fill the disk.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from gateway.wire.problems import Headers
 LOG_EVERY_S: Final = 10.0
 """Seconds between two log lines of the same reason."""
 FILES_RESERVED: Final = 256
-"""Open files that no connection takes: the journal, the read model and the shards'
-channels need some. A connection beyond gets 503; without the reserve the kernel's
-limit would reset it without an answer."""
+"""Descriptors reserved for the journal, the read model and the shards' connections.
+A connection beyond that gets 503; without the reserve it would run into the kernel's
+limit and be reset without an answer."""
 EXPOSED: Final = ("ETag", "Retry-After", "X-Request-Id")
 """Response headers readable for pages of another origin."""
 
@@ -46,7 +46,7 @@ class SampledLog:
         self._unsaid: Counter[str] = Counter()
 
     def warn(self, reason: str) -> None:
-        """Count one, and write a line if the last is long enough ago."""
+        """Count a refusal, and log it if the last line is long enough ago."""
         self._unsaid[reason] += 1
         now = self._now()
         if now - self._last.get(reason, float("-inf")) < LOG_EVERY_S:
@@ -93,10 +93,10 @@ class HttpConnections:
         ).set_function(lambda: self._count)
 
     def enter(self, network: str, descriptor: int) -> str:
-        """Count a connection in; or the reason why there is no room for it.
+        """Count a new connection; returns why it is refused, if it is.
 
-        The kernel gives the lowest descriptor that is free, so that a high one says
-        how many files are open.
+        The kernel assigns the lowest free descriptor, so a high one shows how many
+        files are open.
         """
         limits = self.limits
         if descriptor >= self._files_max:
@@ -111,14 +111,14 @@ class HttpConnections:
         return ""
 
     def leave(self, network: str) -> None:
-        """Count a connection off."""
+        """Stop counting a connection."""
         self._count -= 1
         self._addresses[network] -= 1
         if not self._addresses[network]:
             del self._addresses[network]
 
     def refused(self, reason: str) -> None:
-        """Note that something was refused before the application."""
+        """Count and log a refusal before the application."""
         self._refused.labels(reason).inc()
         self._sampled.warn(reason)
 

@@ -27,5 +27,5 @@ async def kept_going(name: str, job: Callable[[], Awaitable[None]]) -> None:
             now = monotonic()
             if now - complained_at > COMPLAIN_S:
                 complained_at = now
-                log.exception("work in the background begins again", part=name)
+                log.exception("background work failed and is restarted", part=name)
         await asyncio.sleep(AGAIN_S)

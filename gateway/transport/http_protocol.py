@@ -1,15 +1,15 @@
-"""uvicorn's HTTP connection with bounds: bytes of a head, requests that wait, time.
+"""uvicorn's HTTP connection with bounds: bytes of a head, pipelined requests, time.
 
-Given to uvicorn as its ``http`` class. uvicorn's own has no bound on a head, reads on
-while requests wait, takes trailers for headers and has no deadline but keep-alive, and
-there is no setting for any of it. Behind a proxy much of that is caught before; a bare
-port meets all of it.
+Given to uvicorn as its ``http`` class. uvicorn's own class does not bound a head, reads
+on while requests wait, treats trailers as headers and has no deadline but keep-alive,
+without a setting for any of it. A proxy in front prevents much of that; a port open to
+clients gets all of it.
 
-What comes is given to the parser in pieces that end where a head ends, so that bytes
-are counted as they come and the next request is looked at only once the one before is
-answered. Until then reading pauses.
+Received bytes are given to the parser in pieces that end where a head ends, so that
+they are counted as they come, and the next request is parsed only when the one before
+is answered. Until then reading is paused.
 
-One file because bytes, stages and deadlines of one connection are one state.
+One file because bytes, stages and deadlines of a connection form one state machine.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from gateway.wire.problems import Problem, problem
 from gateway.wire.replies import problem_reply
 
 PIECE_BYTES: Final = 4096
-"""Bytes the parser is given at once while the end of a head is not in sight."""
+"""Most bytes given to the parser at once while the end of a head is not yet found."""
 
 _HEAD_END: Final = b"\r\n\r\n"
 _ONCE: Final = frozenset({b"host", b"authorization", b"content-length"})
-"""Headers that a request has once: two of them are read in two ways."""
+"""Headers that may occur once: proxies and servers differ on which of two counts."""
 _RETRY: Final = ((b"retry-after", b"2"),)
 _NO_ROOM: Final = {
     "open_files": problem("unavailable", headers=_RETRY),
@@ -58,16 +58,16 @@ _NO_ROOM: Final = {
 
 
 class _Stage(Enum):
-    """What a connection waits for."""
+    """The stage of a connection, which decides its deadline."""
 
     HEAD = auto()
     BODY = auto()
     GONE = auto()
-    """Refused and read to its end, given to a live socket, or closed."""
+    """Refused and being drained, handed to a live socket, or closed."""
 
 
 class _Refused(Exception):
-    """What a parser's callback refuses; httptools hands it on as a context."""
+    """Raised by a parser callback to refuse a request; httptools chains it."""
 
     def __init__(self, detail: str, code: str = "bad_request") -> None:
         super().__init__(detail)
@@ -75,12 +75,12 @@ class _Refused(Exception):
 
 
 class _Flow(FlowControl):
-    """uvicorn's, which does not read on while requests wait behind another."""
+    """uvicorn's flow control, without resuming while pipelined requests wait."""
 
     holds = False
 
     def resume_reading(self) -> None:
-        """Read on, unless requests wait."""
+        """Resume reading, unless requests wait."""
         if not self.holds:
             super().resume_reading()
 
@@ -102,21 +102,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stage = _Stage.HEAD
         self.url, self.headers = b"", []
         self._network: str | None = None
-        """Under what it is counted; None: it is not, or not any more."""
+        """The address under which it is counted; None: not counted (any more)."""
         self._pending = b""
         self._at = 0
-        """What came and was not given to the parser yet, from this place on."""
+        """Received bytes not yet given to the parser, from ``_at`` on."""
         self._held_bytes = 0
         self._unfinished = 0
         """Bytes given to the parser since it last finished a head or a part of one
         body."""
         self._has_finished = False
         self._body_left = 0
-        """Of a body whose length was declared."""
+        """Bytes left of a body with a declared length."""
         self._unread_bytes = 0
         self._lingers = False
         self._is_idle = False
-        """Answered, and the deadline is the end of keep-alive."""
+        """Whether the connection is idle and its deadline the end of keep-alive."""
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -124,7 +124,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     # --- the connection ----------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count it, or say that there is no room."""
+        """Count the connection, or refuse it with an answer."""
         super().connection_made(cast("asyncio.Transport", transport))
         self.flow: _Flow = _Flow(self.transport)
         network = network_of(self.client[0] if self.client else "")
@@ -137,7 +137,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._expect(self._limits.head_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing of it is kept."""
+        """Release everything when the connection ends."""
         super().connection_lost(exc)
         self._let_go()
         if self._lingers:
@@ -145,7 +145,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._shared.lingering -= 1
 
     def _let_go(self) -> None:
-        """The connection has ended, or another protocol has taken it over."""
+        """Stop counting: it has ended, or another protocol has taken it over."""
         self._stage = _Stage.GONE
         if self._network is not None:
             self._shared.leave(self._network)
@@ -158,16 +158,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._timer = self._write_timer = None
 
     def shutdown(self) -> None:
-        """The server stops."""
+        """Close the connection, as the server stops."""
         if self._stage is _Stage.GONE:
             self.transport.close()
         else:
             super().shutdown()
 
-    # --- what comes --------------------------------------------------------------
+    # --- received bytes ----------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the client."""
+        """Take received bytes."""
         if self._stage is _Stage.GONE:
             self._unread(len(data), self._limits.linger_bytes_max)
             return
@@ -184,7 +184,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._held_bytes = 0
 
     def _advance(self) -> None:
-        """Give the parser what came, up to the end of a request that has no answer."""
+        """Parse received bytes, up to the end of a request that is not answered yet."""
         while self._pending:
             if self._stage is _Stage.HEAD and self._unanswered is not None:
                 self._hold()
@@ -199,12 +199,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     @property
     def _unanswered(self) -> RequestResponseCycle | None:
-        """The request whose answer has not been sent completely."""
+        """The request whose answer is not completely sent; None if there is none."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return None if cycle is None or cycle.response_complete else cycle
 
     def _hold(self) -> None:
-        """Let requests wait, and the client with more of them."""
+        """Let pipelined requests wait, and pause reading."""
         self._deadline = None
         rest = self._pending[self._at :]
         self._keep(rest)
@@ -218,13 +218,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
-        """Look at what waits, in a turn of its own: others are to have theirs."""
+        """Continue parsing in a later iteration of the loop, after others."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
         if self._stage is _Stage.BODY:
-            # The rest of its body is discarded, and must not take long.
+            # The rest of its body is discarded, which must not take long.
             self._expect(self._limits.head_s)
         elif not self._pending:
             self._rest()
@@ -232,7 +232,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.loop.call_soon(self._go_on)
 
     def _rest(self) -> None:
-        """The last request has its answer: the next may take its time to come."""
+        """The last request is answered: start the keep-alive deadline."""
         self._is_idle = True
         self._expect(self._limits.keep_alive_s)
 
@@ -241,7 +241,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._advance()
 
     def _piece(self) -> bytes | memoryview:
-        """The next bytes for the parser: no more than one request, if that is seen."""
+        """The next bytes for the parser, up to the end of a head if one is found."""
         pending, at = self._pending, self._at
         if self._stage is _Stage.BODY and self._body_left:
             end = at + self._body_left
@@ -284,7 +284,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return "uri_too_long" if is_address else "headers_too_large"
 
     def _unread(self, size: int, limit: int) -> None:
-        """Count bytes that are discarded; a client that keeps sending is cut off."""
+        """Count discarded bytes; a client that keeps sending is disconnected."""
         self._unread_bytes += size
         if self._unread_bytes > limit and not self.transport.is_closing():
             self.transport.abort()
@@ -300,7 +300,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if early and heir is not self and not self.transport.is_closing():
             cast("asyncio.Protocol", heir).data_received(early)
 
-    # --- what the parser says ----------------------------------------------------
+    # --- parser callbacks --------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """A request's first byte."""
@@ -308,7 +308,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._body_left = self._unread_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; a trailer is none, and is dropped."""
+        """Take a header; trailers are dropped."""
         if self._stage is _Stage.BODY:
             return
         if len(self.headers) >= self._limits.header_lines_max:
@@ -317,7 +317,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begin the request, unless its head can be read in two ways."""
+        """Begin the request, unless its head is ambiguous."""
         self._check_head()
         self._is_idle = False
         self._begin()
@@ -326,7 +326,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._deadline = self.loop.time() + self._limits.body_s
 
     def _begin(self) -> None:
-        """Have the application answer; the request before has its answer."""
+        """Run the application; the previous request is answered."""
         scope, parser = self.scope, self.parser
         version = parser.get_http_version()
         scope["method"] = parser.get_method().decode("ascii")
@@ -359,19 +359,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         for name, value in self.headers:
             if name in _ONCE:
                 if name in seen:
-                    raise _Refused(f"There are two headers {name.decode()}.")
+                    raise _Refused(f"The header {name.decode()} is given twice.")
                 seen[name] = value
         if b"host" not in seen and self.parser.get_http_version() == "1.1":
-            raise _Refused("There is no header Host.")
+            raise _Refused("The header Host is missing.")
         length = seen.get(b"content-length", b"0")
         self._body_left = int(length) if length.isdigit() else 0
         if self.parser.should_upgrade() and (
             self._body_left or any(n == b"transfer-encoding" for n, _ in self.headers)
         ):
-            raise _Refused("A request that asks for an upgrade has no body.")
+            raise _Refused("A request for an upgrade must not have a body.")
 
     def on_body(self, body: bytes) -> None:
-        """Part of a body: there is more time for the rest."""
+        """Take a part of a body, which extends the deadline."""
         super().on_body(body)
         self._has_finished = True
         if self._body_left:
@@ -380,7 +380,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._deadline += len(body) / self._limits.body_bytes_per_s
 
     def on_message_complete(self) -> None:
-        """The request is here whole."""
+        """The request is complete."""
         super().on_message_complete()
         self._has_finished = True
         self._stage = _Stage.HEAD
@@ -388,10 +388,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._unanswered is None:
             self._rest()
 
-    # --- time --------------------------------------------------------------------
+    # --- deadlines ---------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Have a deadline for what is awaited now."""
+        """Set the deadline of the present stage."""
         if self._stage is _Stage.BODY:
             self._arm()
         elif self._unfinished and (self._is_idle or self._deadline is None):
@@ -403,7 +403,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._arm()
 
     def _arm(self) -> None:
-        """See that the timer goes off; it is kept from one request to the next."""
+        """Make sure that the timer fires in time; it is kept between requests."""
         assert self._deadline is not None
         if self._timer is not None:
             if self._timer.when() <= self._deadline:
@@ -418,7 +418,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.loop.time() < self._deadline:
             self._arm()
         elif self._stage is _Stage.BODY and self.flow.read_paused:
-            self._expect(self._limits.body_s)  # it is we who do not read
+            self._expect(self._limits.body_s)  # reading is paused by us
         else:
             self._too_late()
 
@@ -432,23 +432,23 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def pause_writing(self) -> None:
-        """The client does not read: not for ever."""
+        """The client does not read: limit the time."""
         super().pause_writing()
         if self._write_timer is None:
             seconds = self._limits.write_s
             self._write_timer = self.loop.call_later(seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client reads."""
+        """The client reads again."""
         super().resume_writing()
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
 
-    # --- what is said without the application ------------------------------------
+    # --- refusals ----------------------------------------------------------------
 
     def _refuse(self, found: Problem, reason: str) -> None:
-        """Answer, unless that has been done or has begun, and end the connection."""
+        """Answer, unless an answer has begun, and end the connection."""
         self._shared.refused(reason)
         asked = self._unanswered
         if asked is not None:
@@ -474,10 +474,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return b"".join((STATUS_LINE[reply.status], *lines, b"\r\n", reply.body))
 
     def _linger(self, reason: str) -> None:
-        """Close once the client has the answer.
+        """Close when the client has the answer.
 
-        Closing with bytes unread makes the kernel reset the connection, and the
-        answer is lost: so what still comes is read for a moment, and thrown away.
+        Closing with unread bytes makes the kernel reset the connection, and the
+        answer would be lost: so further bytes are read for a moment and discarded.
         """
         shared = self._shared
         is_full = shared.lingering >= self._limits.lingering_max
@@ -493,7 +493,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(self._limits.linger_s, self.transport.close)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Nothing: any client may ask, and it would be a line for each."""
+        """Log nothing: any client may request an upgrade, and each would be a line."""
 
     # --- HTTP/1.0 ----------------------------------------------------------------
 
@@ -504,5 +504,5 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 
 def http_protocol_of(shared: HttpConnections) -> Callable[..., BoundedHttpProtocol]:
-    """What to give uvicorn as ``http``, for one gateway."""
+    """The class to give uvicorn as ``http``, for one gateway."""
     return partial(BoundedHttpProtocol, shared)

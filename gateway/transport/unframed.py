@@ -11,9 +11,9 @@ _CONNECTION: Final = b"connection"
 
 
 class Unframed:
-    """ASGI: an answer for HTTP/1.0, which ends where the connection ends.
+    """ASGI: answers for HTTP/1.0, which end with the connection.
 
-    uvicorn would send chunks where no length is known, and HTTP/1.0 has none.
+    uvicorn would send chunks if the length is unknown, and HTTP/1.0 has none.
     """
 
     def __init__(self, app: ASGIApp, cycle: RequestResponseCycle) -> None:

@@ -1,6 +1,6 @@
-"""What can go wrong for a client, and what to do about it.
+"""Errors of the client, each with advice.
 
-LiveError                  what went wrong; ``advice`` says what to do
+LiveError                  base class; ``advice`` says what to do
 ├── CommandRefused         the command was refused; nothing has changed
 ├── AnswerUnknown          no answer came: send it again with the same key
 ├── TooManyOpenCommands    wait for an answer first
@@ -62,7 +62,7 @@ class AnswerUnknown(LiveError):
     def __init__(self, op: str, key: str) -> None:
         super().__init__(
             f"No answer to {op!r} came in time; it may have happened.",
-            f"Send it again with the same key, {key!r}: it has one effect.",
+            f"Send it again with the same key, {key!r}: it takes effect only once.",
         )
         self.op = op
         self.key = key
@@ -93,13 +93,13 @@ class SentAway(LiveError):
     """The server closed the connection with a code that forbids reconnecting."""
 
     def __init__(self, code: int) -> None:
-        advice = _ADVICE.get(code, "Do not connect again without a change.")
-        super().__init__(f"The server ended the connection with {code}.", advice)
+        advice = _ADVICE.get(code, "Do not reconnect without a change.")
+        super().__init__(f"The server closed the connection with {code}.", advice)
         self.code = code
 
 
 class NotServed(LiveError):
-    """The address is answered, but not as a live socket, or not for this client."""
+    """The address does not serve a live socket, or not for this client."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(

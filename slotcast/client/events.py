@@ -1,7 +1,7 @@
 """Events of a live client, one type for each kind.
 
-The session makes those up to ``MessageUnreadable`` from the server's messages; the
-client that holds the socket makes those from ``Connected`` on.
+The session creates those up to ``MessageUnreadable`` from the server's messages; the
+client that holds the socket creates those from ``Connected`` on.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class DeltaSeen(Struct, frozen=True, tag=True):
 
 
 class DeltaSkipped(Struct, frozen=True, tag=True):
-    """A delta that the view had already."""
+    """A delta that the view already contained."""
 
     topic: str
     position: Position
@@ -102,10 +102,10 @@ class ProblemDetails(Struct, frozen=True):
     detail: str
     errors: tuple[InvalidField, ...] = ()
     retry_ms: int = 0
-    """Not 0: nothing has happened, and the same command may come again after this."""
+    """If not 0: nothing has changed, and the same command may succeed after it."""
     hold_id: str | None = None
     booking_id: str | None = None
-    """The caller's own hold or booking that is the reason, if one is."""
+    """The caller's own hold or booking that caused the refusal, if any."""
 
 
 class Answered(Struct, frozen=True, tag=True):

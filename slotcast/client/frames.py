@@ -16,7 +16,7 @@ Position = tuple[int, int]
 
 
 class Unreadable(ValueError):
-    """A message that breaks the protocol: a defect, or the server is no Slotcast.
+    """A message that breaks the protocol: a defect, or not a Slotcast server.
 
     No part of it can be used. If it held a change, positions reveal the gap later.
     """
@@ -51,13 +51,13 @@ class ServerMessage(Struct, frozen=True):
     detail: str = ""
     errors: tuple[InvalidField, ...] = ()
     retry_ms: int | tuple[int, int] = 0
-    """A bye's range, or how long an error asks to wait."""
+    """A bye's range of delays, or the delay that an error asks for."""
     now: str = ""
     positions: Mapping[str, Position] = {}
 
     @property
     def position(self) -> Position:
-        """Where a snapshot or delta brings its topic."""
+        """The position of a topic after this snapshot or delta."""
         return self.epoch, self.version
 
 

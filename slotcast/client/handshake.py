@@ -48,7 +48,7 @@ def retry_after_s(error: Exception, url: str) -> float:
         NotServed: a later attempt cannot succeed either.
     """
     if isinstance(error, InvalidURI):
-        raise NotServed(url, "this is no address of a socket") from error
+        raise NotServed(url, "this is not the address of a socket") from error
     if isinstance(error, NegotiationError | InvalidUpgrade):
         raise NotServed(url, str(error)) from error
     if not isinstance(error, InvalidStatus):
@@ -63,7 +63,7 @@ def _seconds(headers: Headers) -> float:
     try:
         return max(0.0, float(headers.get("Retry-After", "0")))
     except ValueError:
-        return 0.0  # a date: our own wait is long enough
+        return 0.0  # a date: the client's own wait is long enough
 
 
 def reason_of(error: Exception) -> str:

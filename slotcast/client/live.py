@@ -55,10 +55,10 @@ EVENTS_MAX: Final = 4_096
 """Events that wait to be read; beyond, the oldest are dropped. Views do not depend on
 them."""
 MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
-"""A busy practice's whole schedule is one message."""
+"""Largest message in bytes: a busy practice's whole schedule is one message."""
 OPEN_S: Final = 10.0
 CLOSE_S: Final = 2.0
-"""How long the other side may take for its half of a handshake."""
+"""Seconds the server may take for its part of a handshake."""
 TOKEN_EXPIRED: Final = 4005
 
 _LOG: Final = logging.getLogger("slotcast.client")

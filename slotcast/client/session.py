@@ -2,9 +2,9 @@
 
 The owner of the connection calls ``connected`` and sends what it returns, passes every
 message to ``heard`` and sends what that returns, and calls ``lost`` when the connection
-ends, to learn when to reconnect. ``now`` is in seconds on a monotonic clock.
-This module cannot wait, read a clock, draw a number of its own, or reach out: asyncio,
-gevent and tests share it.
+ends, to learn when to reconnect. ``now`` is in seconds on a monotonic clock. This
+module cannot wait, read a clock, draw random numbers or perform I/O: asyncio, gevent
+and tests share it.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ UNKNOWN: Final = -1
 
 
 class Change(Struct, frozen=True):
-    """A slot (by its start), a booking or a hold (by its id), and what became of it.
+    """The change of a slot (by its start), a booking or a hold (by its id).
 
-    ``old`` and ``new`` are states or statuses; ``""`` stands for not there.
+    ``old`` and ``new`` are states or statuses; ``""`` stands for absent.
     """
 
     key: str
@@ -154,7 +154,7 @@ class TopicView:
             key = str(row.get("booking_id"))
             old = self.bookings.get(key)
             self.bookings[key] = row
-            # A booking that was moved keeps its status: it is news all the same.
+            # A rescheduled booking keeps its status, but has changed all the same.
             if old != row:
                 changes.append(Change(key, _status(old), _status(row), row))
         return changes
