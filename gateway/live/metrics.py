@@ -46,12 +46,12 @@ class LiveGauges(Collector):
             ("topics_held", "Topics in their window.", len(hub.delivery.pace)),
             (
                 "write_backlog_seconds",
-                "What all frames that wait will take to write.",
+                "Estimated time to write all waiting frames.",
                 hub.delivery.pace.load.backlog_s,
             ),
             (
                 "newcomers_waiting",
-                "New connections that wait to be admitted.",
+                "New connections waiting to be admitted.",
                 self._admission.waiting,
             ),
         ):
@@ -72,10 +72,10 @@ class LiveGauges(Collector):
             ("snapshots_encoded", "Snapshots, once per position.", encoder.snapshots),
             ("frames_sent", "Topic frames given to watchers.", tally.frames_sent),
             ("bytes_sent", "Bytes of those frames.", tally.bytes_sent),
-            ("conflations", "Missed frames made one state.", tally.conflations),
-            ("gaps_healed", "Topics found wrong by a read.", tally.gaps_healed),
+            ("conflations", "Missed frames merged into one state.", tally.conflations),
+            ("gaps_healed", "Topics corrected by a read.", tally.gaps_healed),
             ("rereads", "Topics read again.", tally.rereads),
-            ("reads", "Topics asked of calendars or SQL.", tally.reads),
+            ("reads", "Reads of topics from calendars or SQL.", tally.reads),
             ("position_reads", "Requests that verify feeds.", tally.position_reads),
             (
                 "rights_ended",
@@ -103,7 +103,7 @@ class LiveGauges(Collector):
         for name, text, label, counts in (
             ("resumes", "Subscriptions with a position.", "how", tally.resumes),
             ("refusals", "Errors on the socket.", "code", tally.refusals),
-            ("closes", "Connections we closed.", "code", tally.closes),
+            ("closes", "Connections closed by the server.", "code", tally.closes),
         ):
             family = CounterMetricFamily(f"slotcast_live_{name}", text, labels=[label])
             for key, count in dict(counts).items():

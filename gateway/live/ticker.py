@@ -25,10 +25,10 @@ from gateway.live.topics.watcher import Watcher
 from gateway.wire.problems import CloseCode
 
 _LOOK_S: Final = 0.005
-"""While something is held back, for a window that ends sooner than the others may be
-opened any time."""
+"""Longest pause in seconds while a topic holds something back: a window that ends
+sooner than the present ones may be opened at any time."""
 _PAUSE_S_MAX: Final = 0.02
-"""Few watchers need not be spread over the whole time."""
+"""Interval between closes, in seconds, if there are few watchers."""
 
 _GOODBYE_S: Final = 1.0
 """Seconds for the last closing handshakes."""
@@ -108,7 +108,7 @@ class Ticker:
             try:
                 self._look_after(watcher, now)
             except Exception:
-                log.exception("a connection is closed")
+                log.exception("a connection is closed after an internal error")
                 watcher.writer.close(WireCode.INTERNAL_ERROR)
 
     def _look_after(self, watcher: Watcher, now: Millis) -> None:
@@ -134,7 +134,7 @@ class Ticker:
         for watcher in list(self._context.hub.delivery.paused):
             before, watcher.unsent = watcher.unsent, watcher.writer.unsent
             if watcher.unsent < before and watcher.paused_since is not None:
-                watcher.paused_since = now  # slowly is not the same as not at all
+                watcher.paused_since = now  # it reads, if slowly: restart the time
             since = watcher.paused_since
             if since is not None and watcher.dirty and now - since >= slow_ms:
                 self._send_away(watcher, CloseCode.TOO_SLOW)

@@ -89,7 +89,9 @@ def parse_topic(text: str, subject: str) -> TopicName:
     match parts:
         case ["slots", provider, visit_type, week]:
             _check(is_provider_id(provider), "the provider's id is malformed")
-            _check(bool(_VISIT_TYPE.fullmatch(visit_type)), "no such visit type name")
+            _check(
+                bool(_VISIT_TYPE.fullmatch(visit_type)), "the visit type is malformed"
+            )
             _check(is_week(week), "the week must be an ISO week such as 2026-W49")
             return slots_topic(ProviderId(provider), VisitTypeId(visit_type), week)
         case ["schedule", provider]:

@@ -30,7 +30,7 @@ _UNWATCHED_S: Final = 2.0
 """Interval of polls while no topic of the shard is watched here: each poll costs both
 sides as much as a call with many commands."""
 _NO_EPOCH: Final = Position(0, 0)
-"""A cursor before all: it is answered with a reset, which has the shard's position."""
+"""A cursor before all others: the reply is a reset with the shard's position."""
 
 log = structlog.get_logger("slotcast.live")
 

@@ -39,7 +39,7 @@ SCHEDULE_DAYS_AHEAD: Final = 62
 BEGUN_AT_ONCE: Final = 64
 """Reads that begin in one turn of the event loop."""
 _PROJECTION_WAIT_S: Final = 0.25
-"""A patient waits no longer for a read model that is behind: what it has is shown, and
+"""Longest wait for a read model that is behind; then its present content is shown, and
 read again later."""
 
 log = structlog.get_logger("slotcast.live")
@@ -50,7 +50,7 @@ HoldsOf = Callable[[PatientId, Sequence[HoldView]], Awaitable[Sequence[HoldView]
 
 
 class TopicReader:
-    """Carries out the hub's reads."""
+    """Executes the hub's reads."""
 
     def __init__(
         self,

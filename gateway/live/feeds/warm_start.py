@@ -5,8 +5,8 @@ pages that other gateways show, and asks each shard for the calendars' positions
 of exactly that position is what the calendar itself would answer (decision 0005); other
 topics are read from their calendars.
 
-A page is on the shelf for less time than a shard goes on moving a calendar's window
-after it was read, so that a position is not older than what watchers see.
+A stored page expires sooner than a shard stops moving a calendar's window after its
+last read, so that a position is not older than what watchers see.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class WarmStart:
         if board.name.kind is not Kind.SLOTS or not board.is_watched:
             return None
         if not board.loaded or board.reading or board.pending:
-            return None  # what is held back is not in the page yet
+            return None  # held-back changes are not in the page yet
         provider = self._hub.index.providers.get(board.name.provider_id)
         if provider is None or provider.suspect > provider.seen:
             return None

@@ -17,7 +17,7 @@ from gateway.wire.addresses import network_of
 
 
 class ConnectionLimits:
-    """Counts connections, in all and per address."""
+    """Counts connections, in total and per address."""
 
     def __init__(
         self,

@@ -162,7 +162,7 @@ class Conversation:
         """Topics whose first read is waited for, and by how many messages."""
 
     def hear(self, text: str | None) -> Later | None:
-        """Handle a message; ``None`` for one that is no text.
+        """Handle a message; ``None`` stands for one that is not text.
 
         Answers at once if possible, and starts commands; otherwise returns the rest, to
         be run concurrently.
@@ -248,7 +248,7 @@ class Conversation:
                 self._unsubscribe(message)
         return None
 
-    # --- who -------------------------------------------------------------------
+    # --- session ---------------------------------------------------------------
 
     def _authenticate(self, message: Auth) -> None:
         watcher, context = self._watcher, self._context
@@ -479,8 +479,8 @@ class Conversation:
         self._running.discard(command)
         if self._owner.number != session:
             reply = Unauthenticated(
-                "You signed out before the answer came, which may have been a yes: "
-                "sign in and ask again with the same key."
+                "You signed out before the answer; the command may have succeeded: "
+                "sign in and send it again with the same key."
             )
         if isinstance(reply, Exception):
             self._refuse(identifier, reply)

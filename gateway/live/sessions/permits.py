@@ -1,10 +1,10 @@
 """Rights to topics, checked at subscription and for as long as they are watched.
 
-What a token says does not change while it lives. One thing can: to which clinic a
-provider belongs, and with it whose people read the schedule. So when rules of
-a calendar may have changed, such readers are taken off its schedule before the next
-frame, and let on again, from where they stood, when they still may. As a change may
-slip between a question and its answer, they are asked after once a minute besides.
+The claims of a token do not change while it is valid. What may change is the clinic of
+a provider, and with it the staff that may read the schedule. So when the rules of a
+calendar may have changed, such readers are paused before the next frame, and resumed
+from their position if they still have the right. As a change may occur between a check
+and its answer, all are also checked once a minute.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gateway.wire.errors import Forbidden
 from gateway.wire.problems import of_error
 
 ASKED_AT_ONCE: Final = 64
-"""Readers checked at a time; the rest wait, off their topics."""
+"""Readers checked at a time; the rest wait, paused."""
 ATTEMPTS_MAX: Final = 10
 """Unanswered checks before the topic ends; about half a minute."""
 
@@ -104,7 +104,7 @@ class Permits:
         self._news.set()
 
     async def run(self) -> None:
-        """Check readers that were taken off, until cancelled."""
+        """Check paused readers, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await self._news.wait()
@@ -133,8 +133,8 @@ class Permits:
         try:
             await self._ask_after(reader)
         except Exception as error:
-            # Off the topic, and without an error, it would wait for ever.
-            log.exception("a reader is taken off its topic")
+            # Left paused without an error it would wait for ever.
+            log.exception("a reader lost its topic: its right could not be checked")
             self._end(reader, error)
 
     async def _ask_after(self, reader: Reader) -> None:
@@ -162,7 +162,7 @@ class Permits:
         return None
 
     def _is_wanted(self, reader: Reader) -> bool:
-        """Whether the connection is there, still this person's, and still watches."""
+        """Whether the connection is open, of the same session, and still watches."""
         watcher, board = reader.watcher, reader.board
         return (
             watcher in self._hub.watchers
@@ -187,7 +187,7 @@ def _is_on(reader: Reader) -> bool:
 
 
 def _readers(board: Board) -> list[Reader]:
-    """Those on a schedule whose right depends on the provider's clinic."""
+    """The schedule's readers whose right depends on the provider's clinic."""
     stands = {
         watcher: watcher.dirty.get(board, board.position) for watcher in board.watchers
     }

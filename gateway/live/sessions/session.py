@@ -1,7 +1,7 @@
 """One live connection and its parts, without a task of its own.
 
-What can be answered at once is; only what has to wait (a right to be looked up, a topic
-to be read) runs as a task, and ends with the connection.
+A message is answered at once if possible; only waits (for a right to be looked up, a
+topic to be read) run as a task, which ends with the connection.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class SocketSession:
         self._running: set[asyncio.Future[None]] | None = None
 
     def begin(self, connection: LiveConnection) -> None:
-        """Listen."""
+        """Set up the conversation of a connection."""
         self._limits.context.hub.joined(self._watcher)
         connection.begin(self)
 
     def heard(self, text: str | None) -> None:
-        """A message came in."""
+        """A message was received."""
         later = self._conversation.hear(text)
         if later is not None:
             self._run(later)
@@ -59,11 +59,11 @@ class SocketSession:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             # An internal error costs this connection, and no other.
-            log.error("a connection is closed", exc_info=error)
+            log.error("a connection is closed after an internal error", exc_info=error)
             self._watcher.writer.close(CloseCode.INTERNAL_ERROR)
 
     def relieved(self) -> None:
-        """The connection takes bytes again."""
+        """The connection is writable again."""
         context = self._limits.context
         context.hub.writable(self._watcher, context.clock.now())
 
@@ -72,7 +72,7 @@ class SocketSession:
         self._limits.context.hub.tally.closes[code] += 1
 
     def ended(self) -> None:
-        """The client left: cancel what still runs for it."""
+        """The client left: cancel its running work."""
         for task in self._running or ():
             task.cancel()
         context = self._limits.context

@@ -44,7 +44,9 @@ class LiveSocket:
         denied = self._denied(websocket, offered)
         if denied is not None:
             await websocket.send_denial_response(denied)
-            raw.handshake_complete = True  # or each denial is logged as our error
+            raw.handshake_complete = (
+                True  # otherwise uvicorn logs each denial as an error
+            )
             return
         try:
             await websocket.accept(subprotocol=SUBPROTOCOL if offered else None)
@@ -80,9 +82,9 @@ class LiveSocket:
         self, websocket: WebSocket, offered: list[str]
     ) -> PlainTextResponse | None:
         if not self._limits.hosts.allows(websocket.headers.get("host")):
-            return PlainTextResponse("This server has another name.", 421)
+            return PlainTextResponse("This server does not serve that host name.", 421)
         if offered and SUBPROTOCOL not in offered:
-            return PlainTextResponse(f"The subprotocol is {SUBPROTOCOL}.", 400)
+            return PlainTextResponse(f"The subprotocol must be {SUBPROTOCOL}.", 400)
         if self._limits.is_full():
             return PlainTextResponse(
                 "The server is full or shutting down. Retry after the given time.",

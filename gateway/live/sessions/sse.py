@@ -74,7 +74,7 @@ class LiveStream:
         return _Stream(self._events(names, refused, since, caller), leave)
 
     def _enter(self, address: str, caller: Caller | None) -> Callable[[], None] | None:
-        """Count a stream in, and say how to count it off; None: there are too many."""
+        """Count a stream; how to stop counting it, or None: there are too many."""
         limits, persons = self._limits, self._limits.context.persons
         if not limits.enter(address):
             return None
@@ -166,7 +166,7 @@ class LiveStream:
 
 
 class _Stream(StreamingResponse):
-    """Counts itself off at its end; a stream that never began has none of its own."""
+    """A response that stops counting itself at its end, even if it never began."""
 
     def __init__(self, events: AsyncIterator[bytes], leave: Callable[[], None]) -> None:
         super().__init__(events, media_type="text/event-stream", headers=_HEADERS)

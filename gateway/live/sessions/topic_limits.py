@@ -35,7 +35,7 @@ from gateway.wire.problems import Problem
 
 DAYS_BACK: Final = 7
 DAYS_AHEAD: Final = HORIZON_MAX // (24 * 60) + 7
-"""A week more than any horizon, for the clinic's date may be another than UTC's."""
+"""A week more than any horizon, since the clinic's date may differ from UTC's."""
 PRIVATE_PART: Final = 10
 """One in this many topics of the process is reserved for ``me`` and ``schedule/…``."""
 KNOWN_S: Final = 2.0
@@ -65,7 +65,7 @@ class TopicRoom:
         hub.forgotten = self._forgotten
 
     def is_known(self, name: TopicName) -> bool:
-        """Whether the topic is there for certain, without reading anything."""
+        """Whether the topic is known to exist, without a read."""
         if name.kind is Kind.ME:
             return True
         board = self._hub.index.boards.get(name.key)

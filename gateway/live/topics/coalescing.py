@@ -27,7 +27,7 @@ WINDOW_MS_MAX: Final = 500
 
 
 class Load(Protocol):
-    """How busy the writing is; see flushes.py."""
+    """The load of the writes; see write_scheduler.py."""
 
     @property
     def write_s(self) -> float:
@@ -36,12 +36,12 @@ class Load(Protocol):
 
     @property
     def backlog_s(self) -> float:
-        """Seconds until all that waits is written."""
+        """Seconds until all waiting frames are written."""
         ...
 
 
 class Idle:
-    """Nothing costs anything: every change goes at once."""
+    """No load at all: every change is sent at once."""
 
     write_s = 0.0
     backlog_s = 0.0
@@ -59,7 +59,7 @@ class Pace:
         self._numbers = count()
 
     def __len__(self) -> int:
-        """Topics that hold something back, about."""
+        """Number of topics that hold something back, approximately."""
         return len(self._due)
 
     def window_ms(self, watchers: int) -> int:

@@ -1,7 +1,7 @@
-"""Sends frames to watchers: at once, or the newest state when they can take it.
+"""Sends frames to watchers: at once, or the newest state when they are writable.
 
-The loop over a topic's watchers does no encoding and makes no objects: it writes, or
-notes that a watcher is owed. Writers must not call back into the hub from ``write``.
+The loop over a topic's watchers encodes nothing and creates no objects: it writes, or
+notes that a watcher is owed a frame. Writers must not call the hub from ``write``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class TopicDelivery:
         )
 
     def tell(self, board: Board, rows: Rows, version: int, now: Millis) -> None:
-        """Take a change in, and send it now or when the topic's window is over."""
+        """Take a change, and send it now or when the topic's window ends."""
         board.floor = max(board.floor, version)
         if board.pending:
             board.pend(version, rows)
@@ -58,7 +58,7 @@ class TopicDelivery:
             self._send(board, rows, version, now)
 
     def release(self, now: Millis) -> Millis | None:
-        """Send what was held back and is due; when to come back, None: not needed.
+        """Send held-back changes that are due; when to call again, None: not needed.
 
         It stops after a bounded amount of work, so that the event loop runs, and must
         be called again at once.
@@ -86,7 +86,7 @@ class TopicDelivery:
     def broadcast(
         self, board: Board, frame: Frame, before: Position, now: Millis
     ) -> None:
-        """Write a frame to all watchers of a topic; ``before`` is where they stand."""
+        """Write a frame to all watchers of a topic; ``before`` is their position."""
         sent = 0
         for watcher in board.watchers:
             writer = watcher.writer
@@ -101,7 +101,7 @@ class TopicDelivery:
     def owe(
         self, watcher: Watcher, board: Board, stands: Position, now: Millis
     ) -> None:
-        """A watcher could not take a topic's frame: it gets the newest state later."""
+        """A watcher was not writable: it gets the topic's newest state later."""
         watcher.owe(board, stands, now)
         self.paused.add(watcher)
 
@@ -117,7 +117,7 @@ class TopicDelivery:
     def bring(
         self, board: Board, watcher: Watcher, stands: Position, now: Millis
     ) -> str:
-        """Send what a watcher lacks, or remember that it is due; returns which."""
+        """Send the frames a watcher lacks, or note that they are due; returns which."""
         frames = board.catch_up(stands)
         if frames is not None and not frames:
             return "none"

@@ -78,7 +78,7 @@ class Hub:
     # --- watchers ----------------------------------------------------------------
 
     def joined(self, watcher: Watcher) -> None:
-        """A connection is there."""
+        """A connection was opened."""
         self.watchers.add(watcher)
 
     def dropped(self, watcher: Watcher, now: Millis) -> None:
@@ -118,10 +118,10 @@ class Hub:
         self.rest(board, now)
         return True
 
-    # --- topics that may be watched soon ------------------------------------------
+    # --- topics without watchers --------------------------------------------------
 
     def keep(self, name: TopicName, now: Millis) -> Board:
-        """The topic of this name, read if it is new; who watches it may come later."""
+        """The topic of this name, read if it is new; watchers may follow later."""
         board = self.index.board(name)
         if not board.loaded and not board.reading:
             self._want(board)
@@ -129,19 +129,19 @@ class Hub:
         return board
 
     def ask(self, board: Board, tell: Callable[[Problem | None], None]) -> None:
-        """Say once, when the topic's first read is done, why it does not exist."""
+        """Call once after the topic's first read, with why it does not exist, if so."""
         self._use(board)
         board.asked[tell] = None
 
     def ask_no_more(
         self, board: Board, tell: Callable[[Problem | None], None], now: Millis
     ) -> None:
-        """It was said, or it is not waited for any more."""
+        """Cancel such a call; no effect if it was made."""
         board.asked.pop(tell, None)
         self.rest(board, now)
 
     def rest(self, board: Board, now: Millis) -> None:
-        """Let a topic be forgotten after a while, if it is unwatched."""
+        """Let an unwatched topic expire after a while."""
         is_kept = self.index.boards.get(board.name.key) is board
         if is_kept and not board.is_wanted and board.idle_since is None:
             board.idle_since = now
@@ -160,9 +160,9 @@ class Hub:
         self._idle.pop(board, None)
 
     def writable(self, watcher: Watcher, now: Millis) -> None:
-        """A connection takes bytes again: send what is newest of what it missed."""
+        """A connection is writable again: send the newest state of what it missed."""
         if watcher.paused_since is not None:
-            watcher.paused_since = now  # slowly is not the same as not at all
+            watcher.paused_since = now  # it reads, if slowly: restart the time
         for board, stands in list(watcher.dirty.items()):
             if not watcher.writer.writable:
                 return
@@ -173,10 +173,10 @@ class Hub:
             watcher.relieved()
             self.delivery.paused.discard(watcher)
 
-    # --- what the shards say -----------------------------------------------------
+    # --- feeds -------------------------------------------------------------------
 
     def cursor(self, shard: ShardId) -> Position:
-        """Where the feed of a shard is to go on."""
+        """The cursor with which a shard's feed continues."""
         return self.index.shard(shard).cursor
 
     def seqs(self) -> dict[ShardId, int]:
@@ -290,7 +290,7 @@ class Hub:
     def _catch_up(self, board: Board, at: Position) -> None:
         self.doubt(board)
         if board.reading:
-            board.need = max(board.need, at)  # no older answer is believed
+            board.need = max(board.need, at)  # older answers are ignored
         elif not board.loaded or Position(board.epoch, board.floor) < at:
             self._read_again(board, at)
 
@@ -306,7 +306,7 @@ class Hub:
         self._wake()
 
     def read_again(self, board: Board) -> None:
-        """What a topic shows may be old: read it, if it is still watched."""
+        """A topic's content may be out of date: read it, if it is still watched."""
         if self.index.boards.get(board.name.key) is board:
             self._read_again(board, NOWHERE)
 
@@ -322,12 +322,12 @@ class Hub:
                 self._wanted[board] = None
 
     def begin_read(self, board: Board) -> bool:
-        """A read of this topic starts now; False if it is not needed any more."""
+        """Start a read of this topic; False if it is not needed any more."""
         board.again = False
         return self.index.boards.get(board.name.key) is board
 
     def loaded(self, board: Board, view: TopicView, now: Millis) -> bool:
-        """A read's answer is here. Returns False if the topic must be read again."""
+        """Take a read's answer. Returns False if the topic must be read again."""
         if self.index.boards.get(board.name.key) is not board:
             return True
         if self.index.relocated(board.name):
@@ -355,7 +355,7 @@ class Hub:
     def refused(self, board: Board, problem: Problem) -> None:
         """A topic does not exist (any more): end it, with an error to its watchers."""
         if self.index.boards.get(board.name.key) is not board:
-            return  # forgotten in the meantime, and perhaps another by now
+            return  # dropped meanwhile, and perhaps replaced by another
         self._say(board, problem)
         frame = error_frame(None, problem, board.name.wire)
         for watcher in (*board.watchers, *board.waiting):
@@ -420,7 +420,7 @@ class Hub:
         return [shard for shard, at in self.index.shards.items() if at.providers]
 
     def watched_providers(self) -> dict[ShardId, tuple[ProviderId, ...]]:
-        """Watched calendars by shard: their positions are to be asked for."""
+        """Watched calendars by shard, whose positions are to be requested."""
         return {
             shard: tuple(
                 provider
@@ -434,7 +434,7 @@ class Hub:
         }
 
     def verified(self, view: PositionsView, now: Millis) -> None:
-        """Positions of calendars: where the feed stays behind, they are read again."""
+        """Compare calendars' positions with the feed; those ahead are read again."""
         for provider_id, version in view.versions.items():
             provider = self.index.providers.get(provider_id)
             if provider is None:

@@ -28,7 +28,7 @@ class ProviderTopics:
 
     def __init__(self, shard: ShardId) -> None:
         self.shard = shard
-        """Whose feed tells of it, as far as we know."""
+        """The shard whose feed reports this calendar, as far as is known."""
         self.slots: dict[tuple[str, str], Board] = {}
         self.schedule: Board | None = None
         self.seen = NOWHERE
@@ -55,19 +55,19 @@ class TopicIndex:
         self.patients: dict[PatientId, Board] = {}
 
     def shard(self, shard: ShardId) -> ShardTopics:
-        """What is known of a shard; nothing yet, the first time."""
+        """The state of a shard; created at the first call."""
         state = self.shards.get(shard)
         if state is None:
             state = self.shards[shard] = ShardTopics()
         return state
 
     def drop_shard(self, shard: ShardId) -> None:
-        """This shard is not followed any more; followed again, it starts over."""
+        """Forget a shard that is not followed any more."""
         if not self.shard(shard).providers:
             del self.shards[shard]
 
     def board(self, name: TopicName) -> Board:
-        """The topic of this name, made at the first call."""
+        """The topic of this name, created at the first call."""
         board = self.boards.get(name.key)
         if board is not None:
             return board
@@ -87,7 +87,7 @@ class TopicIndex:
         return board
 
     def forget(self, board: Board) -> None:
-        """End a topic and take it out; asked for again, it starts over."""
+        """End a topic and remove it; a later request creates a new one."""
         board.end()
         name = board.name
         self.boards.pop(name.key, None)
@@ -104,7 +104,7 @@ class TopicIndex:
             self.shard(provider.shard).providers.discard(name.provider_id)
 
     def owned_since(self, name: TopicName) -> Position:
-        """No answer about this calendar may be older: its feed's epoch has begun."""
+        """Ignore older answers about this calendar: its feed's epoch has begun."""
         shard = self.shard(self.providers[name.provider_id].shard)
         return Position(shard.cursor.epoch, 0)
 

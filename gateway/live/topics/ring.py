@@ -49,7 +49,7 @@ class Ring:
         self._entries.clear()
 
     def expire(self, now: Millis) -> None:
-        """Forget what is too old to be worth resuming from."""
+        """Drop entries that are too old for resuming."""
         entries = self._entries
         while entries and entries[0].at + AGE_MS_MAX < now:
             entries.popleft()
@@ -57,8 +57,9 @@ class Ring:
     def after(self, version: int) -> Sequence[SentDelta] | None:
         """Everything that follows a version; None if it is not where a delta began.
 
-        A delta tells the difference between its two ends. Who stands between them may
-        show a change that was undone before its end, which it does not mention.
+        A delta is the difference between its two ends. A client at a version in between
+        may show a change that was undone before the end, which the delta does not
+        mention.
         """
         found: list[SentDelta] = []
         for entry in reversed(self._entries):

@@ -1,8 +1,8 @@
-"""What one topic shows: its content at a position, its recent frames, its watchers.
+"""One topic: its content at a position, its recent frames, its watchers.
 
 Positions: ``version`` is that of the last frame, and the next delta's ``from``, so that
 frames chain although a calendar's version also counts what other topics show. ``floor``
-is the version the content is known to be at; changes up to it are old news.
+is the version of the content; changes up to it are already in it.
 
 While a read is in flight nothing is applied: changes wait in ``held`` (position first,
 then data), and those that the read already contains are skipped. A read that is too
@@ -55,10 +55,10 @@ TopicView = SlotsView | ScheduleView | MeView
 """The answer to a topic's read."""
 
 HELD_MAX: Final = 1_024
-"""Changes kept while a read is in flight; more means that it is read again."""
+"""Most changes kept while a read is in flight; with more the topic is read again."""
 
 FRAMES_AS_THEY_ARE: Final = 4
-"""A watcher behind by more deltas than this gets them as one."""
+"""A watcher that misses more deltas than this gets them merged into one."""
 
 
 class Held(Struct, frozen=True):
@@ -132,12 +132,12 @@ class Board:
 
     @property
     def position(self) -> Position:
-        """Where a watcher stands who has every frame."""
+        """The position of a watcher that has every frame."""
         return Position(self.epoch, self.version)
 
     @property
     def is_watched(self) -> bool:
-        """Whether it has watchers, or some that wait for the first content."""
+        """Whether it has watchers, including those that wait for the first content."""
         return bool(self.watchers or self.waiting)
 
     @property
@@ -210,7 +210,7 @@ class Board:
 
     @property
     def holds(self) -> Sequence[HoldView]:
-        """The live holds that it shows."""
+        """The live holds in the content."""
         return [row for row in self.rows.values() if isinstance(row, HoldView)]
 
     def pend(self, version: int, rows: Rows) -> None:
@@ -227,11 +227,11 @@ class Board:
         self.pending_version = max(self.pending_version, version)
 
     def end(self) -> None:
-        """The topic ends: it has no watchers, and nothing to send."""
+        """End the topic: it has no watchers, and nothing to send."""
         self.watchers, self.waiting, self.pending = {}, {}, {}
 
     def take_pending(self) -> tuple[int, Rows]:
-        """What was held back, and up to which version; from now on it is nothing."""
+        """Take the held-back changes and their last version, leaving none."""
         rows, self.pending = self.pending, {}
         version, self.pending_version = self.pending_version, 0
         return version, rows
@@ -258,7 +258,7 @@ class Board:
     # --- frames ----------------------------------------------------------------
 
     def snapshot(self) -> Frame:
-        """All of it, encoded once per position."""
+        """The snapshot, encoded once per position."""
         ready, self._ready = self._ready, None
         if self._snapshot is None and ready is not None:
             # A position names one page, so its encoding may come from elsewhere.

@@ -1,9 +1,8 @@
 """One live connection in the hub: its topics, and the frames owed to it.
 
-A watcher that cannot take bytes is owed nothing but the newest state: its topics
-become *dirty* with the position it last saw, no frame is queued, and when it takes
-bytes again it gets what is current. So a stalled connection costs a few words, however
-much happens.
+A watcher that is not writable is owed only the newest state: its topics become *dirty*
+with the position it last saw, no frame is queued, and when it is writable again it gets
+the current state. So a stalled connection costs a few words, however much happens.
 
 This module cannot wait, read a clock, or reach a socket: see ``Writer``.
 """
@@ -33,7 +32,7 @@ class Writer(Protocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes that wait for the client; fewer than before: it takes some."""
+        """Unsent bytes; a smaller number than before shows that the client reads."""
         ...
 
     def write(self, frame: Frame) -> None:
@@ -41,7 +40,7 @@ class Writer(Protocol):
         ...
 
     def answer(self, frame: Frame) -> None:
-        """Send what answers the client itself; bounded by what it may ask."""
+        """Send an answer to the client; bounded by the limit on its requests."""
         ...
 
     def ping(self) -> None:
@@ -51,7 +50,7 @@ class Writer(Protocol):
     def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
         """End the connection, after a last frame if there is one.
 
-        ``reason`` goes into the close frame, in place of what the code means.
+        ``reason`` goes into the close frame, instead of the code's meaning.
         """
         ...
 
@@ -83,7 +82,7 @@ class Watcher:
         self.dirty: dict[Board, Position] = {}
         self.paused_since: Millis | None = None
         self.unsent = 0
-        """As it was when the writer was last looked at."""
+        """``backlog`` of the writer at the last check."""
         self.strikes = 0
 
     @property
@@ -92,7 +91,7 @@ class Watcher:
         return self.caller.subject if self.caller else ""
 
     def owe(self, board: Board, position: Position, now: Millis) -> None:
-        """A frame could not be written: remember the watcher's position."""
+        """A frame could not be written: note the watcher's position."""
         if position == NOWHERE:
             self.dirty[board] = position
         else:

@@ -33,7 +33,7 @@ COME_AGAIN_S: Final = 8
 
 
 class Admit(Enum):
-    """What becomes of a new connection."""
+    """The decision on a new connection."""
 
     ENTER = "enter"
     WAIT = "wait"

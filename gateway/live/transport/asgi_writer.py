@@ -1,9 +1,9 @@
 """A ``Writer`` over an ASGI ``send``: a short, bounded queue of frames, and one task.
 
-The row exists because the transport's ``send`` waits. When it is full the connection
-is not writable, topics become dirty instead of growing the row (watcher.py), and once
-it is empty again the hub is called. A transport that takes finished frames without
-waiting needs none of this: it implements ``Writer`` itself.
+The queue exists because ASGI's ``send`` waits. When it is full the connection is not
+writable, topics become dirty instead of growing the queue (watcher.py), and once it is
+empty again the hub is called. A transport that takes finished frames without waiting
+needs no queue: it implements ``Writer`` itself.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from gateway.wire.problems import CloseCode
 FRAMES_MAX: Final = 64
 BYTES_MAX: Final = 64 * 1024
 ANSWERS_MAX: Final = 1_024
-"""Unsent answers; a client that asks on and does not read is closed as too slow. One
-message may name 256 topics, and have an answer for each."""
+"""Most unsent answers; a client that keeps sending and does not read is closed as too
+slow. One message may name 256 topics, and have an answer for each."""
 
 
 class RowWriter:
@@ -43,12 +43,12 @@ class RowWriter:
         self._was_full = False
         self._closing: int | None = None
         self.reason = ""
-        """What the close frame says; "" for what its code means."""
+        """The reason in the close frame; "" for the code's meaning."""
         self._news = asyncio.Event()
 
     @property
     def writable(self) -> bool:
-        """Whether the row has room."""
+        """Whether the queue has room."""
         if (
             len(self._row) < FRAMES_MAX
             and self._bytes < BYTES_MAX
@@ -60,7 +60,7 @@ class RowWriter:
 
     @property
     def unsent(self) -> int:
-        """Bytes in the row."""
+        """Bytes in the queue."""
         return self._bytes
 
     @property
@@ -69,13 +69,13 @@ class RowWriter:
         return self._closing
 
     def write(self, frame: Frame) -> None:
-        """Put a topic's frame into the row."""
+        """Append a topic's frame to the queue."""
         self._row.append(frame)
         self._bytes += len(frame.payload)
         self._news.set()
 
     def answer(self, frame: Frame) -> None:
-        """Put an answer into the row, even if it is full."""
+        """Append an answer to the queue, even if it is full."""
         if self._closing is not None:
             return
         self._answers += 1
@@ -85,10 +85,10 @@ class RowWriter:
         self.write(frame)
 
     def ping(self) -> None:
-        """Nothing: the server whose ``send`` this is looks after its connections."""
+        """Does nothing: the ASGI server monitors its connections."""
 
     def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
-        """End the connection after what is in the row."""
+        """End the connection after the queued frames."""
         if self._closing is not None:
             return
         self.reason = reason
@@ -101,7 +101,7 @@ class RowWriter:
 
     @property
     def has_frames(self) -> bool:
-        """Whether something is still to be sent."""
+        """Whether frames are still queued."""
         return bool(self._row)
 
     async def next(self) -> Frame | None:
@@ -119,7 +119,7 @@ class RowWriter:
         return frame
 
     def takes_relief(self) -> bool:
-        """Whether the row was full and is empty now: the hub is to be called, once."""
+        """Whether the queue was full and is empty now: the hub must be called, once."""
         if self._row:
             return False
         self._answers = 0

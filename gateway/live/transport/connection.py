@@ -5,10 +5,10 @@ made for any use of a socket. After the handshake a watcher needs only the trans
 queue of finished frames, and a listener for its messages. So the transport is given to
 this class (uvicorn_protocol.py), and the rest is released.
 
-A frame of ours is finished when it is made (frames.py) and goes straight to the
-transport; all that concerns one connection in one turn of the event loop leaves in one
-write, which is most of what a message costs. What makes that safe: a whole,
-unfragmented data frame changes no state of a connection without extensions.
+The server's frames are complete when they are made (frames.py) and go straight to the
+transport; all frames of one connection in one iteration of the event loop leave in one
+write, which is most of a message's cost. That is safe because a whole, unfragmented
+data frame changes no state of a connection without extensions.
 
 One file because sending, receiving and closing share the same few fields: an object for
 each would cost memory per watcher.
@@ -41,13 +41,13 @@ from gateway.wire.problems import CLOSE_REASONS
 from gateway.wire.problems import CloseCode as OurCode
 
 JOINED_MAX: Final = 16 * 1024
-"""Bytes for one connection in one turn, give or take the last frame; what comes on top
-is owed (watcher.py)."""
+"""Most bytes for one connection in one iteration, plus the last frame; further frames
+are owed (watcher.py)."""
 ANSWERS_BYTES_MAX: Final = 1024 * 1024
-"""Answers that wait; a client that sends on and does not read is closed. One message
-may name 256 topics, and have an answer and a snapshot for each."""
+"""Most waiting answers; a client that keeps sending and does not read is closed. One
+message may name 256 topics, and have an answer and a snapshot for each."""
 SHUTDOWN_S: Final = 0.5
-"""What the last bytes may take when the server has stopped."""
+"""Seconds for the last bytes when the server has stopped."""
 
 _PING: Final = b"\x89\x00"
 
@@ -100,8 +100,8 @@ class LiveConnection(asyncio.BufferedProtocol):
         behind the handshake.
         """
         self.writable = True
-        """Whether a frame may be written now; a plain attribute, for it is looked at
-        once for each watcher and frame."""
+        """Whether a frame may be written now; a plain attribute, since it is read once
+        for each watcher and frame."""
         self._transport = transport
         self._shared = shared
         self._flushes = shared.flushes
@@ -131,10 +131,10 @@ class LiveConnection(asyncio.BufferedProtocol):
             loop = asyncio.get_running_loop()
             self._reading_on = loop.call_soon(self._read_on)
 
-    # --- what we say ---------------------------------------------------------------
+    # --- sending -------------------------------------------------------------------
 
     def write(self, frame: Frame) -> None:
-        """Send a topic's frame at the end of this turn."""
+        """Send a topic's frame at the end of this iteration."""
         row = self._row
         wire = frame.wire
         if not row:
@@ -158,7 +158,7 @@ class LiveConnection(asyncio.BufferedProtocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes that wait outside the kernel."""
+        """Unsent bytes outside the kernel."""
         return self._transport.get_write_buffer_size() + self._bytes
 
     def ping(self) -> None:
@@ -173,7 +173,7 @@ class LiveConnection(asyncio.BufferedProtocol):
             self._row.append(_PING)
 
     def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
-        """End the connection after what is in the row; too slow a client gets less."""
+        """End the connection after the queued frames, which a slow client does not get."""
         if self._closing is not None:
             return
         self._reason = reason
@@ -186,7 +186,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._flushes.add_urgent(self)
 
     def flush(self) -> None:
-        """Everything of this turn in one write."""
+        """Write all frames of this iteration at once."""
         row = self._row
         if row:
             joined = b"".join(row)
@@ -228,10 +228,10 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._cut_off_in(self._shared.close_s)
 
     def _end_soon(self, seconds: float) -> None:
-        """Close the transport; what is not taken in this time is thrown away.
+        """Close the transport; bytes not taken in this time are discarded.
 
-        As little as the kernel takes, as much waits here: a transport that closes in
-        good order would wait for a client that may never read again.
+        The kernel buffers little, so bytes wait here: a transport that closes in good
+        order would wait for a client that may never read again.
         """
         self._is_closed = True
         self.writable = False
@@ -245,15 +245,15 @@ class LiveConnection(asyncio.BufferedProtocol):
         loop = asyncio.get_running_loop()
         self._close_timer = loop.call_later(seconds, self._transport.abort)
 
-    # --- what the transport says -----------------------------------------------------
+    # --- callbacks of the transport ---------------------------------------------------
 
     def pause_writing(self) -> None:
-        """No more bytes for now: what comes is owed."""
+        """The transport is full: further frames are owed."""
         self._is_paused = True
         self._full()
 
     def resume_writing(self) -> None:
-        """The transport takes bytes; what was owed is due."""
+        """The transport is writable again: owed frames are due."""
         self._is_paused = False
         self._is_alive = True
         self._relieve()
@@ -290,10 +290,10 @@ class LiveConnection(asyncio.BufferedProtocol):
         if listener is not None:
             listener.ended()
 
-    # --- what the client says --------------------------------------------------------
+    # --- receiving --------------------------------------------------------------------
 
     def get_buffer(self, sizehint: int) -> bytearray:
-        """Where the transport puts what it reads; its bytes are taken at once."""
+        """The buffer for the transport's reads; its bytes are consumed at once."""
         return self._shared.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -313,9 +313,9 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._read_on()
 
     def _read_on(self) -> None:
-        """Parse some of what has come: a bounded part of this turn of the loop.
+        """Parse some received bytes: a bounded part of this iteration of the loop.
 
-        It ends with the first message, for one is heard in a turn.
+        It ends with the first message, since one is handled per iteration.
         """
         self._reading_on = None
         data, self._unread = self._unread or b"", None
@@ -345,7 +345,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._wait(self._spend(frames, min(at, len(data))), data[at:])
 
     def _take_whole_text(self, data: bytes) -> tuple[int, int]:
-        """Take the message at the beginning without a parser, if it is that simple.
+        """Take the first message without a parser, if it is one whole short frame.
 
         Returns how many bytes and frames were taken.
         """
@@ -364,7 +364,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         return end, 1
 
     def _spend(self, frames: int, size: int) -> float:
-        """Count what was read; the seconds to wait before more is, mostly 0."""
+        """Count read bytes; the seconds to pause reading, mostly 0."""
         now = asyncio.get_running_loop().time()
         self._empty_at = emptied_at(self._empty_at, now, frames, size)
         return max(0.0, self._empty_at - now - FRAMES_BURST_S)
@@ -377,7 +377,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._parser = None if is_idle else parser
 
     def _wait(self, seconds: float, rest: bytes) -> None:
-        """Go on with ``rest`` in its turn, and with reading when nothing is left."""
+        """Continue with ``rest`` in a later iteration; resume reading when it is used."""
         if not rest and seconds <= 0:
             if self._inbox is None and not self._transport.is_closing():
                 self._transport.resume_reading()
@@ -399,7 +399,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._end_soon(self._shared.close_s)
 
     def _unreadable(self, parser: Protocol) -> None:
-        """The client's bytes are no WebSocket frames: say why, and read no more."""
+        """The client's bytes are no valid frames: close with the reason, stop reading."""
         if isinstance(parser.parser_exc, PayloadTooBig):
             self._refuse(OurCode.TOO_LARGE)
             self.flush()
@@ -411,8 +411,8 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._is_closed = self._is_deaf = True
         self.writable = False
         if self._transport.can_write_eof():
-            # A transport closed with bytes unread resets the connection, and the
-            # client may lose what says why.
+            # Closing with unread bytes resets the connection, and the client
+            # may lose the close frame with the reason.
             self._transport.write_eof()
             self._cut_off_in(self._shared.close_s)
         else:
@@ -423,7 +423,7 @@ class LiveConnection(asyncio.BufferedProtocol):
 
     def _pong(self, pong: bytes) -> None:
         if self._transport.get_write_buffer_size() > ANSWERS_BYTES_MAX:
-            self.cut_off()  # pings on, and does not read
+            self.cut_off()  # keeps pinging without reading
         else:
             self._transport.write(pong)
 
@@ -432,7 +432,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         is_text = frame.opcode is Opcode.TEXT
         if not frame.fin and not frame.data:
             # The bound on a message's bytes does not count these.
-            self._refuse(OurCode.BAD_FRAME, "A part of a message is empty.")
+            self._refuse(OurCode.BAD_FRAME, "A fragment of a message is empty.")
             return
         if frame.opcode is Opcode.CONT and self._fragments is not None:
             # Only bytes are counted, so only they are kept.
@@ -492,5 +492,5 @@ class LiveConnection(asyncio.BufferedProtocol):
             self._listener.heard(text)
         except Exception:
             # As in a flush: an internal error costs this connection, and no other.
-            log.exception("a connection is cut off")
+            log.exception("a connection is aborted after an internal error")
             self.cut_off()

@@ -23,15 +23,15 @@ except ImportError:  # as websockets does where its extension was not compiled
 IDLE_MAX: Final = 16
 """Idle parsers kept in the pool."""
 READ_BYTES_MAX: Final = 16 * 1024
-"""Read from one connection at a time; others have their turn before more is."""
+"""Most bytes per read from one connection, so that others get their turn."""
 PIECE_BYTES: Final = 256
-"""Given to a parser at a time, which stops at no frame: at most 42 of them."""
+"""Most bytes given to a parser at once, which is at most 42 frames."""
 FRAMES_A_TURN: Final = 32
-"""Of one connection; after the piece with the last of them others have their turn."""
+"""Most frames parsed of one connection before others get their turn."""
 FRAMES_PER_S: Final = 2_000
-"""Of one connection, whatever their kind; some 20 microseconds each."""
+"""Frames per second of one connection, of any kind; about 20 microseconds each."""
 FRAMES_BURST_S: Final = 1.0
-"""A connection that was silent may send what it left unused in this time."""
+"""Seconds of unused allowance that a silent connection may use at once."""
 FRAME_BYTES: Final = 1024
 """This many bytes count as one additional frame."""
 
@@ -89,14 +89,14 @@ def is_between_messages(parser: Protocol) -> bool:
 
 
 def _is_at_a_frame(parser: Protocol) -> bool:
-    """Whether it waits for a frame's first byte; in the middle it waits elsewhere."""
+    """Whether the parser waits for a frame's first byte and not inside a frame."""
     waits = cast("GeneratorType[None, None, None]", parser.parser).gi_yieldfrom
     code = getattr(waits, "gi_code", None)
     return code is StreamReader.at_eof.__code__ and not parser.reader.buffer
 
 
 def is_one_pong(data: bytes) -> bool:
-    """Whether these bytes are one pong and no more: most of what watchers send."""
+    """Whether these bytes are exactly one pong, which is most of what watchers send."""
     return (
         len(data) >= _MASK_BYTES
         and data[0] == _PONG
@@ -107,7 +107,7 @@ def is_one_pong(data: bytes) -> bool:
 def whole_text(data: bytes, at: int, bytes_max: int) -> tuple[str, int] | None:
     """The text message that is one whole frame at ``at``, and where the next begins.
 
-    None for everything else: the parser says what it is. Most messages of clients are
+    None for everything else, which the parser handles. Most messages of clients are
     such frames, and the parser takes several times as long for one.
     """
     body = at + _MASK_BYTES
@@ -137,7 +137,7 @@ def is_data(frame: Frame) -> bool:
 def emptied_at(full_until: float, now: float, frames: int, size: int) -> float:
     """When a connection's leaky bucket will be empty, once this much was read.
 
-    ``full_until`` is when it would have been before; one number is all that is kept.
+    ``full_until`` is the previous result; it is the only state.
     """
     seconds = (frames + size / FRAME_BYTES) / FRAMES_PER_S
     return max(full_until, now) + seconds

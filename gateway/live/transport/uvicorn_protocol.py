@@ -21,10 +21,10 @@ from gateway.live.transport.write_scheduler import SharedTransport
 EXTENSION: Final = "slotcast.fanout"
 """Where the application finds the connection, in its scope's ``extensions``."""
 UNSENT_BYTES: Final = 16 * 1024
-"""What the kernel may hold unsent. By default it takes four megabytes from a client who
-does not read: thousands of frames that are old before they leave."""
+"""Most unsent bytes in the kernel. By default it buffers four megabytes for a client
+that does not read: thousands of frames that are out of date before they are sent."""
 BUFFER_HIGH, BUFFER_LOW = 8 * 1024, 2 * 1024
-"""Bytes that wait outside the kernel when writing pauses, and when it goes on."""
+"""Unsent bytes outside the kernel at which writing pauses, and resumes."""
 
 _NOTSENT_LOWAT: Final = 25
 """TCP_NOTSENT_LOWAT on Linux; the socket module has no name for it in 3.11."""
@@ -34,18 +34,19 @@ _HEAD_END: Final = b"\r\n\r\n"
 
 
 class FanoutProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's connection, which can be given away.
+    """uvicorn's connection, which can be handed over.
 
     It parses the handshake alone. Then reading is paused until the connection is
     adopted, for only there are frames counted; what came with the handshake is held.
     """
 
     held = b""
-    """What came behind the handshake."""
+    """Bytes received behind the handshake."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        # Frames are finished for all, and read by shared parsers: no compression.
+        # Frames are shared by all watchers, and parsers by all connections: no
+        # compression.
         self.conn.available_extensions = []
 
     def data_received(self, data: bytes) -> None:
@@ -58,7 +59,7 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
             self.transport.pause_reading()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep little of what a client does not read."""
+        """Limit the buffers for a client that does not read."""
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(BUFFER_HIGH, BUFFER_LOW)
         peer = transport.get_extra_info("socket")
@@ -73,7 +74,7 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
         await super().run_asgi()
 
     def adopt(self, shared: SharedTransport) -> LiveConnection | None:
-        """Give the connection away; None if the client left in the meantime.
+        """Hand the connection over; None if the client left in the meantime.
 
         The application has accepted, and sends and receives nothing any more.
         """
@@ -81,7 +82,8 @@ class FanoutProtocol(WebSocketsSansIOProtocol):
         if self.disconnected or self.close_sent or transport.is_closing():
             return None
         self.stop_keepalive()
-        # The server ends what is in its set; whatever can shut down may be there.
+        # The server ends all members of its set; anything that can shut down may be
+        # one.
         connections = cast("set[Any]", self.connections)
         connection = LiveConnection(transport, shared, connections, self.held)
         connections.discard(self)
@@ -103,4 +105,4 @@ class _Gone:
     """What uvicorn's object closes when the application has returned."""
 
     def close(self) -> None:
-        """Nothing: another protocol has the transport."""
+        """Does nothing: another protocol has the transport."""

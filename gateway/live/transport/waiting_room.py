@@ -127,8 +127,8 @@ def _let_in(enter: Callable[[], None]) -> None:
 class WaitingConnection(asyncio.Protocol):
     """A transport and the bytes of a handshake: all that a waiting connection costs.
 
-    Given to uvicorn as its ``ws``. In its turn it makes uvicorn's connection of what
-    uvicorn gave us, and that takes the transport over.
+    Given to uvicorn as its ``ws``. When admitted, it creates uvicorn's connection with
+    uvicorn's own arguments, and that takes the transport over.
     """
 
     __slots__ = (
@@ -149,7 +149,8 @@ class WaitingConnection(asyncio.Protocol):
     ) -> None:
         self._waiting_room = waiting_room
         self._make = partial(FanoutProtocol, config, server_state, app_state)
-        # The server ends what is in its set; whatever can shut down may be there.
+        # The server ends all members of its set; anything that can shut down may be
+        # one.
         self._connections = cast("set[Any]", server_state.connections)
         self._transport: asyncio.Transport | None = None
         self._bytes = b""
@@ -172,7 +173,7 @@ class WaitingConnection(asyncio.Protocol):
                 self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client left: it does not wait any more."""
+        """The client left: remove it from the queue."""
         self._connections.discard(self)
         self._transport = None
         if self._ticket is not None:
@@ -205,5 +206,5 @@ class WaitingConnection(asyncio.Protocol):
 
 
 def protocol_of(waiting_room: WaitingRoom) -> Callable[..., WaitingConnection]:
-    """What to give uvicorn as ``ws``, for one gateway."""
+    """The class to give uvicorn as ``ws``, for one gateway."""
     return partial(WaitingConnection, waiting_room)

@@ -1,4 +1,4 @@
-"""The order in which connections with something to send are written.
+"""Schedules the writes of connections that have something to send.
 
 A topic with ten thousand watchers must not delay one with ten: each frame's receivers
 form a queue, and the queues are served round-robin. Answers go first. After a bounded
@@ -30,10 +30,10 @@ log = structlog.get_logger("slotcast.live")
 
 
 class Flushable(Protocol):
-    """A connection with a row of frames."""
+    """A connection with queued frames."""
 
     def flush(self) -> None:
-        """Write the row."""
+        """Write the queued frames."""
         ...
 
     def cut_off(self) -> None:
@@ -59,12 +59,12 @@ class WriteScheduler:
     def __init__(self) -> None:
         self.waiting = 0
         self.write_s = _WRITE_S
-        """Seconds of the processor for one flush, lately, with all else that this
-        thread did meanwhile; not what other processes took of its time."""
+        """Recent processor seconds per flush, including this thread's other work in
+        between, but not the time of other processes."""
         self._lanes: deque[deque[Flushable]] = deque()
         self._frame: object = _NO_FRAME
         self._lane: deque[Flushable] = deque()
-        """Of the frame's receivers; out of ``_lanes`` once it is empty."""
+        """The queue of the frame's receivers; not in ``_lanes`` once it is empty."""
         self._last: tuple[float, int] | None = None
         self._urgent: OrderedDict[Flushable, None] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -72,14 +72,14 @@ class WriteScheduler:
 
     @property
     def backlog_s(self) -> float:
-        """How long all that waits will take, about."""
+        """Estimated seconds for all waiting writes."""
         return self.waiting * self.write_s
 
     def add(self, writer: Flushable, frame: object) -> None:
-        """Flush this one in its turn: it stands with the frame's other receivers."""
+        """Schedule a flush among the other receivers of this frame."""
         if frame is not self._frame or not self._lane:
-            # A flush relieves its connection, which may take a frame whose other
-            # receivers had their turn: that lane is gone.
+            # A flush makes its connection writable, which may take a frame whose other
+            # receivers are written already: that lane is gone.
             self._frame = frame
             self._lane = deque()
             self._lanes.append(self._lane)
@@ -89,7 +89,7 @@ class WriteScheduler:
             self._wake()
 
     def add_urgent(self, writer: Flushable) -> None:
-        """Flush this one before those with topics' frames alone."""
+        """Schedule a flush before those that have only topics' frames."""
         if writer in self._urgent:
             return
         self._urgent[writer] = None
@@ -106,7 +106,7 @@ class WriteScheduler:
         assert self._loop is not None
         now = thread_time()
         if self._last is not None:
-            # From turn to turn, for a loop may write only when a turn has ended.
+            # Measured between iterations: a loop may write only when an iteration ends.
             began, count = self._last
             self.write_s += _LEARNING * ((now - began) / count - self.write_s)
         done = self._flush_some()
@@ -121,7 +121,7 @@ class WriteScheduler:
             self._is_due = False
 
     def _forget(self, count: int) -> None:
-        """Few writes are not measured: forget slowly what a storm has shown."""
+        """Few writes are not measured; let the estimate of a storm decay."""
         share = _LEARNING * count / WRITES_AT_ONCE
         self.write_s += share * (min(self.write_s, _WRITE_S) - self.write_s)
 
@@ -153,28 +153,28 @@ def _flush_one(writer: Flushable) -> None:
     try:
         writer.flush()
     except Exception:
-        # A defect of ours costs this connection, and no other.
-        log.exception("a connection is cut off")
+        # An internal error costs this connection, and no other.
+        log.exception("a connection is aborted after an internal error")
         writer.cut_off()
 
 
 CLOSE_S: Final = 10.0
-"""For the closing handshake; then the connection is aborted."""
+"""Seconds for the closing handshake; then the connection is aborted."""
 
 
 class Listener(Interface):
     """The session of a connection: called with what happens on it."""
 
     def heard(self, text: str | None) -> None:
-        """A message came in; None: one that is no text."""
+        """A message was received; None stands for one that is not text."""
         ...
 
     def relieved(self) -> None:
-        """The connection takes bytes again: what is owed is due."""
+        """The connection is writable again: owed frames are due."""
         ...
 
     def closed(self, code: int) -> None:
-        """We close the connection with this code."""
+        """The server closes the connection with this code."""
         ...
 
     def ended(self) -> None:
@@ -183,7 +183,7 @@ class Listener(Interface):
 
 
 class SharedTransport:
-    """What the connections of one process share."""
+    """State shared by the connections of one process."""
 
     __slots__ = ("buffer", "close_s", "flushes", "incoming", "retry_ms")
 
@@ -191,7 +191,7 @@ class SharedTransport:
         self.flushes = WriteScheduler()
         self.incoming = ParserPool(message_bytes_max)
         self.buffer = bytearray(READ_BYTES_MAX)
-        """What one connection has just received; see LiveConnection."""
+        """The shared receive buffer; see LiveConnection."""
         self.close_s = CLOSE_S
         self.retry_ms = (500, 15_000)
         """Written into the ``bye`` of a connection that the server closes."""
