@@ -173,7 +173,7 @@ class LiveConnection(asyncio.BufferedProtocol):
             self._row.append(_PING)
 
     def close(self, code: int, last: Frame | None = None, reason: str = "") -> None:
-        """End the connection after the queued frames, which a slow client does not get."""
+        """End the connection after the queued frames; a slow client gets none."""
         if self._closing is not None:
             return
         self._reason = reason
@@ -377,7 +377,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._parser = None if is_idle else parser
 
     def _wait(self, seconds: float, rest: bytes) -> None:
-        """Continue with ``rest`` in a later iteration; resume reading when it is used."""
+        """Continue with ``rest`` in a later iteration; resume reading after it."""
         if not rest and seconds <= 0:
             if self._inbox is None and not self._transport.is_closing():
                 self._transport.resume_reading()
@@ -399,7 +399,7 @@ class LiveConnection(asyncio.BufferedProtocol):
         self._end_soon(self._shared.close_s)
 
     def _unreadable(self, parser: Protocol) -> None:
-        """The client's bytes are no valid frames: close with the reason, stop reading."""
+        """Invalid frames: close with the reason, and stop reading."""
         if isinstance(parser.parser_exc, PayloadTooBig):
             self._refuse(OurCode.TOO_LARGE)
             self.flush()
