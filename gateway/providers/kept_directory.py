@@ -120,6 +120,7 @@ class KeptDirectory:
         if found is None or now - found[0] >= self._believe_s or _failed(found[1]):
             # A task of its own: who began the reading may leave before others do.
             found = (now, asyncio.ensure_future(read()))
+            found[1].add_done_callback(_failed)  # an error is known then
             self._answers[question] = found
             self._answers.move_to_end(question)
             if len(self._answers) > ANSWERS_MAX:
