@@ -111,9 +111,9 @@ class FileJournal:
             ahead = await self._ahead(positions)
             if ahead or timeout_s <= 0:
                 return ahead
-            await self._woken.wait(woken, timeout_s)
+            was_woken = await self._woken.wait(woken, timeout_s)
         ahead = await self._ahead(positions)
-        if not ahead:
+        if was_woken and not ahead:
             # A shard that is not followed yet, or a spurious wake-up.
             await asyncio.sleep(min(timeout_s, POLL_S))
         return ahead

@@ -83,14 +83,15 @@ class WakeReceiver:
             if not self._waiting:
                 self._hear_no_more()
 
-    async def wait(self, woken: asyncio.Event, timeout_s: float) -> None:
-        """Wait for a wake-up since ``listening``, but not longer than this."""
+    async def wait(self, woken: asyncio.Event, timeout_s: float) -> bool:
+        """Wait for a wake-up since ``listening``, but not longer; whether it came."""
         if not self._hears:
             await asyncio.sleep(min(timeout_s, POLL_S))
-            return
+            return False
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await woken.wait()
+        return woken.is_set()
 
     def close(self) -> None:
         """Release the name."""
