@@ -28,9 +28,11 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from actors.errors import Unavailable
+from gateway.access.ended_grants import EndedGrants
 from gateway.auth.demo_routes import router as demo_router
 from gateway.auth.factors.factor_routes import router as factor_router
 from gateway.auth.factors.flow_routes import router as flow_router
+from gateway.auth.needs import RandomIds
 from gateway.auth.routes import router as auth_router
 from gateway.auth.session_routes import router as session_router
 from gateway.auth.side import AuthSide
@@ -39,6 +41,11 @@ from gateway.bookings.schemas import booking_body
 from gateway.calendars.reasons import with_reasons
 from gateway.clinics.routes import operations as clinic_operations
 from gateway.config import GatewayConfig, GatewayPorts
+from gateway.grants.glass_routes import router as glass_router
+from gateway.grants.guardian_routes import router as guardian_router
+from gateway.grants.mails import GrantMails
+from gateway.grants.member_routes import router as member_router
+from gateway.grants.service import GrantNeeds, GrantService
 from gateway.holds.routes import operations as hold_operations
 from gateway.http.endpoint import Endpoint, Operation, RequestGate
 from gateway.http.features import FeatureRouter
@@ -49,7 +56,6 @@ from gateway.http.openapi import with_features
 from gateway.http.openapi_beside import with_routes_of
 from gateway.http.request_log import RequestLog, StoppingAnswer
 from gateway.http.router import GatewayApp, OperationRouter
-from gateway.jobs.routes import router as jobs_router
 from gateway.live.asyncapi import document as asyncapi_document
 from gateway.live.service import LiveNeeds, LiveService
 from gateway.metrics.jobs import JobCollector
@@ -65,7 +71,9 @@ from gateway.patients.privacy_deciding import router as deciding_router
 from gateway.patients.privacy_routes import router as privacy_router
 from gateway.patients.routes import router as patients_router
 from gateway.patients.service import PatientService
+from gateway.platform.account_routes import router as account_router
 from gateway.platform.audit_routes import router as audit_router
+from gateway.platform.jobs_routes import router as jobs_router
 from gateway.platform.role_routes import router as roles_router
 from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
@@ -131,7 +139,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     )
     app.state.live = live
     app.state.auth = auth
-    _add_services(app, ports, made)
+    _add_services(app, ports, config, made)
     app.state.http_protocol = http_protocol_of(
         HttpConnections(
             config.http,
@@ -176,13 +184,29 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     return app
 
 
-def _add_services(app: FastAPI, ports: GatewayPorts, made: Services) -> None:
+def _add_services(
+    app: FastAPI, ports: GatewayPorts, config: GatewayConfig, made: Services
+) -> None:
     """What ordinary features work with, those whose stores this gateway was given."""
     app.state.services = made
     if ports.patients is not None:
         app.state.patients = PatientService(ports, made.access, made.known)
     if ports.privacy is not None:
         app.state.privacy = PrivacyService(ports, made.shared.revoked)
+    if ports.grants is not None and ports.patients is not None:
+        ended = EndedGrants(ports.revocations, made.shared.revoked, ports.clock)
+        app.state.ended_grants = ended
+        app.state.grants = GrantService(
+            GrantNeeds(
+                stores=ports.grants,
+                patients=ports.patients,
+                access=made.access,
+                ended=ended,
+                clock=ports.clock,
+                random=RandomIds(),
+                mails=GrantMails(config.public_url or config.site_url),
+            )
+        )
 
 
 def _collected(
@@ -277,6 +301,19 @@ ACCOUNT_ROUTERS: Final = (
 """Features that need accounts."""
 PATIENT_ROUTERS: Final = (own_patient_router, patients_router)
 """Features that need patients."""
+GRANT_ROUTERS: Final = (member_router, guardian_router, glass_router, account_router)
+"""Features that need grants, which need accounts and patients."""
+EVERY_ROUTER: Final = (
+    *ACCOUNT_ROUTERS,
+    *PATIENT_ROUTERS,
+    *GRANT_ROUTERS,
+    privacy_router,
+    deciding_router,
+    audit_router,
+    demo_router,
+    jobs_router,
+)
+"""All ordinary features, whatever stores they need."""
 
 
 def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[FeatureRouter]:
@@ -291,6 +328,8 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
         routers += (privacy_router, deciding_router)
     if ports.audit is not None:
         routers.append(audit_router)
+    if ports.grants is not None:
+        routers += GRANT_ROUTERS
     if ports.accounts is not None:
         routers += ACCOUNT_ROUTERS
         if config.demo and ports.outgoing is not None:

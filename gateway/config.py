@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from actors.ports import Calendars, Clock, ShardLinks
 from care.audit.ports import AuditSpool, AuditStore
+from care.grants.ports import GrantStores
 from care.idempotency.ports import AnswerStore
 from care.jobs.ports import JobQueue
 from care.keys.ports import PersonKeys
@@ -198,6 +199,8 @@ class GatewayPorts:
     """Background jobs, for operators; without it there is no ``/v1/jobs``."""
     answers: AnswerStore | None = None
     """Answers by idempotency key; ordinary features that write need it."""
+    grants: GrantStores | None = None
+    """Memberships, guardianships and so on; there whenever ``accounts`` are."""
     patients: Patients | None = None
     """Patients and their profiles; without them clinics know any patient."""
     notes: MedicalNotes | None = None

@@ -15,6 +15,7 @@ from actors.domain.messages.commands import (
     SetRetired,
 )
 from gateway.access.known_patients import KnownPatients
+from gateway.access.options import OptionsOfClinics
 from gateway.access.person_keys import learn_keys
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator
@@ -74,6 +75,8 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
     )
     trail = AuditTrail(ports.audit_spool, ports.clock, config.token_keys[0])
     access.trail = trail
+    if ports.grants is not None:
+        access.options = OptionsOfClinics(ports.grants.options)
     names = PatientNames(ports.patients)
     acquaintances = Acquaintances(ports.patients, known, access, ports.clock)
     commands = Commands(

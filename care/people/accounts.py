@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -51,6 +52,8 @@ class EndedWhy(StrEnum):
     """The password was changed or reset."""
     ERASED = "erased"
     """The person was erased."""
+    DISABLED = "disabled"
+    """An administrator disabled the account."""
     IDLE = "idle"
     OVER = "over"
 
@@ -65,22 +68,36 @@ class Account(Struct, frozen=True):
     created_at: Millis
 
 
+GLASS_SCOPE: Final = "glass:"
+"""Begins the scope that names the patient whom the glass is broken for."""
+
+
+def context_name(role: str, subject: str, scopes: Sequence[str] = ()) -> str:
+    """How the wire names a context."""
+    glass = [one for one in scopes if one.startswith(GLASS_SCOPE)]
+    return " ".join((role, subject, *glass))
+
+
 class SignInContext(Struct, frozen=True):
     """One role of an account for one subject, which an access token is for.
 
     ``role`` and ``subject`` are those of the token. ``grant`` is the id of what gave
-    the role (a membership) and is revoked with it; patients have none.
+    the role (a membership) and is revoked with it; patients have none. ``scopes`` are
+    those of a guardianship, or name the patient whom a glass is broken for. ``until``:
+    when it ends by itself.
     """
 
     role: str
     subject: str
     grant: str = ""
     clinic_id: str = ""
+    scopes: tuple[str, ...] = ()
+    until: Millis | None = None
 
     @property
     def name(self) -> str:
-        """How the wire names it: ``patient pat_…``."""
-        return f"{self.role} {self.subject}"
+        """How the wire names it: ``patient pat_…``, and ``… glass:pat_…`` behind."""
+        return context_name(self.role, self.subject, self.scopes)
 
 
 class SessionLives(Struct, frozen=True):
@@ -97,7 +114,7 @@ STAFF_LIVES: Final = SessionLives(30 * MINUTE_MS, 12 * 60 * MINUTE_MS)
 
 def lives_of(roles: list[str]) -> SessionLives:
     """The lives of a session of an account with these roles; the strictest hold."""
-    only_patient = all(role == "patient" for role in roles)
+    only_patient = all(role in ("patient", "guardian") for role in roles)
     return PATIENT_LIVES if only_patient else STAFF_LIVES
 
 

@@ -27,6 +27,7 @@ from persistence.accounts.store import account_stores
 from persistence.audit.anchors import AuditAnchors
 from persistence.audit.spool import FileSpool
 from persistence.audit.store import SqlAudit
+from persistence.grants.stores import grant_stores
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue
 from persistence.keys.ring import KeyRing
@@ -162,6 +163,7 @@ async def gateway_ports(
                 pages=shared.pages,
                 jobs=SqlJobQueue(records.engine),
                 answers=SqlAnswerStore(records.engine),
+                grants=grant_stores(records, ring),
                 patients=SqlPatients(records, ring),
                 notes=SqlMedicalNotes(records, ring),
                 accounts=account_stores(records, ring),

@@ -11,6 +11,7 @@ from care.idempotency.ports import AnswerStore
 from care.jobs.jobs import Job
 from care.jobs.periodic import Periodic
 from care.jobs.ports import Handler, JobQueue
+from cluster.work.grants import END_GUARDIANSHIPS
 from persistence.sql.records import Records
 
 TIDY: Final = "jobs.tidy"
@@ -22,7 +23,10 @@ KEEP_DONE_MS: Final = 7 * 24 * HOUR_MS
 FORGET_AT_ONCE: Final = 1_000
 """Rows deleted in one transaction."""
 
-PERIODIC: Final[Sequence[Periodic]] = (Periodic(TIDY, HOUR_MS),)
+PERIODIC: Final[Sequence[Periodic]] = (
+    Periodic(TIDY, HOUR_MS),
+    Periodic(END_GUARDIANSHIPS, HOUR_MS),
+)
 
 
 def job_handlers(

@@ -16,6 +16,7 @@ from cluster.terminal.alongside import alongside
 from cluster.wiring.background import migrated
 from cluster.wiring.shared import wakeups_of
 from cluster.work.delivering import message_handlers_of
+from cluster.work.grants import guardian_handlers_of
 from cluster.work.handlers import PERIODIC, job_handlers, outbox_handlers
 from cluster.work.retaining import RETAINING, retention_handlers, retention_of
 from cluster.work.worker import Lane, Worker
@@ -53,6 +54,7 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
         **job_handlers(records, queue, answers, clock),
         **message_handlers_of(site, records, clock),
         **retention_handlers(records, retention_of(site.settings), clock),
+        **guardian_handlers_of(site, records, clock),
     }
     lanes = [
         Lane(queue, handlers, JOBS),

@@ -132,6 +132,20 @@ class Action(StrEnum):
     CHANGE_EMAIL = "change_email"
     ADD_FACTOR = "add_factor"
     REMOVE_FACTOR = "remove_factor"
+    INVITE_GUARDIAN = "invite_guardian"
+    END_GUARDIANSHIP = "end_guardianship"
+    BREAK_GLASS = "break_glass"
+    REVIEW_GLASS = "review_glass"
+    ADD_DEPENDANT = "add_dependant"
+    ACCEPT_INVITATION = "accept_invitation"
+    READ_MEMBERS = "read_members"
+    INVITE_MEMBER = "invite_member"
+    REMOVE_MEMBER = "remove_member"
+    CHANGE_MEMBER_ROLE = "change_member_role"
+    EDIT_CLINIC = "edit_clinic"
+    LIST_ACCOUNTS = "list_accounts"
+    DISABLE_ACCOUNT = "disable_account"
+    GRANT_PLATFORM_ROLE = "grant_platform_role"
     READ_ROLES = "read_roles"
     WHO_SAW_ME = "who_saw_me"
     EXPORT_OWN_DATA = "export_own_data"
@@ -196,6 +210,20 @@ read_profile        patient   Yh  Yh  Yh  Yh  Yh  Yh  hh  Yh
 write_profile       patient   Yh  Yh  nh  Yh  Yh  nh  hh  nh
 read_notes          patient   Yh  Ch  Yh  nh  nh  Yh  hh  nh
 write_notes         patient   Yh  nh  Yh  nh  nh  nh  hh  nh
+invite_guardian     patient   Rh  nh  nh  Fh  Fh  nh  hh  nh
+end_guardianship    patient   Yh  Yh  nh  Yh  Yh  nh  hh  nh
+break_glass         patient   nn  nn  nB  nn  nB  nB  nn  nn
+review_glass        clinic    hh  hh  nh  nh  Fh  hh  Fh  nn
+add_dependant       account   YY  nn  nn  nn  nn  nn  nn  nn
+accept_invitation   account   YY  YY  YY  YY  YY  YY  YY  nn
+read_members        clinic    hh  hh  Yh  Yh  Yh  YY  Yh  nn
+invite_member       clinic    hh  hh  nh  nh  Fh  FF  nh  nn
+remove_member       clinic    hh  hh  nh  nh  Fh  FF  nh  nn
+change_member_role  clinic    hh  hh  nh  nh  Bh  BB  nh  nn
+edit_clinic         clinic    hh  hh  nh  nh  Yh  YY  nh  nn
+list_accounts       platform  nn  nn  nn  nn  nn  FF  nn  nn
+disable_account     platform  nn  nn  nn  nn  nn  BB  nn  nn
+grant_platform_role platform  nn  nn  nn  nn  nn  BB  nn  nn
 create_patient      clinic    nn  nn  Yn  Yn  Yn  nn  nn  Yn
 find_patient        clinic    nn  nn  Yn  Yn  Yn  nn  nn  Yn
 read_account        account   YY  YY  YY  YY  YY  YY  YY  nn
@@ -287,6 +315,7 @@ _VIEWING: Final = frozenset(
         Action.TOPIC_ME,
         Action.READ_PROFILE,
         Action.READ_NOTES,
+        Action.END_GUARDIANSHIP,
     }
 )
 _MANAGING: Final = frozenset({Action.WRITE_PROFILE})

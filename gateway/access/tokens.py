@@ -27,6 +27,7 @@ from actors.domain.ids import (
     is_provider_id,
 )
 from actors.ports import Clock
+from care.people.accounts import GLASS_SCOPE, context_name
 from gateway.access.revocations import RevokedTokens
 from gateway.config import GatewayConfig
 from gateway.wire.errors import Unauthenticated
@@ -79,8 +80,6 @@ _PREFIXES: Final = {
     Role.DOCTOR: "prv",
     **dict.fromkeys(CLINIC_ROLES, "cln"),
 }
-_GLASS: Final = "glass:"
-"""Begins the scope that names the patient whom the glass is broken for."""
 SCOPES_MAX: Final = 100
 
 
@@ -124,6 +123,11 @@ class Caller:
         """Whether two tokens name the same person in the same role, alike far."""
         mine = (self.role, self.subject, self.account, self.scopes)
         return mine == (other.role, other.subject, other.account, other.scopes)
+
+    @property
+    def context(self) -> str:
+        """The name of the context that they act in."""
+        return context_name(self.role.value, self.subject, self.scopes)
 
     @property
     def person(self) -> str:
@@ -189,14 +193,14 @@ class Caller:
     def glass_patient(self) -> PatientId | None:
         """The patient whom they broke the glass for."""
         for one in self.scopes:
-            if one.startswith(_GLASS):
-                return PatientId(one.removeprefix(_GLASS))
+            if one.startswith(GLASS_SCOPE):
+                return PatientId(one.removeprefix(GLASS_SCOPE))
         return None
 
 
 def glass_scope(patient_id: PatientId) -> str:
     """The scope of a glass that is broken for this patient."""
-    return _GLASS + patient_id
+    return GLASS_SCOPE + patient_id
 
 
 def subject_fits(role: Role, subject: str) -> bool:

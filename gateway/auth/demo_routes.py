@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from fastapi import Request, Response
 
-from actors.domain.ids import ProviderId
+from actors.domain.ids import Millis, PatientId, ProviderId
+from care.grants.values import GrantRefused, GuardianBasis, Guardianship
+from care.patients.ports import NewPatient
+from care.patients.profiles import PatientProfile
 from care.people.accounts import Delivery, SignInContext
 from care.people.factors.values import Method
+from care.people.ids import AccountId
 from care.readmodel import ProviderQuery
 from gateway.access.rights import LEVEL_TWO_FACTORS, Access
 from gateway.auth.answers import AuthDep, address_of, answered
 from gateway.auth.cross_origin import check_same_origin
-from gateway.auth.needs import Device
+from gateway.auth.needs import Device, RandomIds
 from gateway.auth.schemas import (
     DemoBody,
     DemoMessageAnswer,
@@ -30,6 +35,19 @@ router = FeatureRouter(prefix="/v1/auth/demo", tags=["auth"])
 MESSAGES_SHOWN: Final = 50
 PATIENT: Final = "pat_1"
 """A patient of the demo region."""
+GUARDIAN: Final = "pat_2"
+"""Another one, who has a child."""
+_NAMES: Final = {
+    "patient": PatientProfile(
+        given_name="Mira", family_name="Berg", birth_date="1987-03-14"
+    ),
+    "guardian": PatientProfile(
+        given_name="Jonas", family_name="Holm", birth_date="1983-11-02"
+    ),
+}
+_CHILD: Final = PatientProfile(
+    given_name="Lea", family_name="Holm", birth_date="2019-05-04"
+)
 
 
 @router.post(
@@ -44,11 +62,14 @@ async def demo_login(
     auth.admit_sign_in(address_of(request))
     context = await _context_of(request, body.persona, auth.random.id("mem"))
     account_id = await auth.registration.demo_account(body.persona, context)
+    name = None
+    if body.persona in _NAMES:
+        name = await _with_people(request, body.persona, account_id)
     agent = request.headers.get("user-agent", "")
     device = Device(delivery=body.delivery, agent=agent)
     # A demo's people have no factors; they may do what needs one all the same.
     signed = await auth.sign_in.open(
-        account_id, device, None, level=LEVEL_TWO_FACTORS, methods=(Method.DEMO,)
+        account_id, device, name, level=LEVEL_TWO_FACTORS, methods=(Method.DEMO,)
     )
     return answered(auth, response, signed)
 
@@ -76,13 +97,54 @@ async def demo_messages(request: Request) -> DemoMessagesAnswer:
 
 
 async def _context_of(request: Request, persona: str, grant: str) -> SignInContext:
-    if persona == "patient":
-        return SignInContext("patient", PATIENT)
-    if persona == "admin":
-        return SignInContext("admin", "", grant)
+    if persona in _NAMES:
+        return SignInContext("patient", PATIENT if persona == "patient" else GUARDIAN)
+    if persona in ("admin", "auditor"):
+        return SignInContext(persona, "", grant)
     provider_id, clinic_id = await _provider(request)
     subject = provider_id if persona == "doctor" else clinic_id
     return SignInContext(persona, subject, grant, clinic_id)
+
+
+async def _with_people(
+    request: Request, persona: str, account_id: AccountId
+) -> str | None:
+    """Give patients their names, and the guardian a child; the context to begin in."""
+    ports: GatewayPorts = request.app.state.ports
+    if ports.patients is None or ports.grants is None:
+        return None
+    now = ports.clock.now()
+    patient_id = PatientId(PATIENT if persona == "patient" else GUARDIAN)
+    await ports.patients.salt_of(patient_id, now=now)
+    found = await ports.patients.find(patient_id)
+    if found is not None and not found.profile.name and found.erased_at is None:
+        profile = _NAMES[persona]
+        await ports.patients.save_profile(patient_id, profile, version=found.version)
+    if persona == "patient":
+        return None
+    contexts = await ports.accounts.accounts.contexts(account_id)  # type: ignore[union-attr]
+    if not any(one.role == "guardian" for one in contexts):
+        await _add_child(ports, account_id, now)
+        contexts = await ports.accounts.accounts.contexts(account_id)  # type: ignore[union-attr]
+    return next(one.name for one in contexts if one.role == "guardian")
+
+
+async def _add_child(ports: GatewayPorts, account_id: AccountId, now: Millis) -> None:
+    assert ports.patients is not None
+    assert ports.grants is not None
+    random = RandomIds()
+    child = NewPatient(PatientId(random.id("pat")), _CHILD, account_id)
+    await ports.patients.add(child, now=now)
+    made = Guardianship(
+        random.id("grd"),
+        account_id,
+        child.patient_id,
+        "manage",
+        GuardianBasis.PARENTAL,
+        now,
+    )
+    with suppress(GrantRefused):
+        await ports.grants.guardianships.give(made, now=now)
 
 
 async def _provider(request: Request) -> tuple[ProviderId, str]:

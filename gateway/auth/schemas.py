@@ -154,7 +154,15 @@ class DemoBody(Body):
 
     model_config = _example(persona="patient")
 
-    persona: Literal["patient", "doctor", "clinic_admin", "admin"]
+    persona: Literal[
+        "patient",
+        "guardian",
+        "doctor",
+        "staff",
+        "clinic_admin",
+        "admin",
+        "auditor",
+    ]
     delivery: DeliveryField = Delivery.COOKIE
 
 

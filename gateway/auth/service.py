@@ -1,4 +1,7 @@
-"""Signing in and out: from a password to tokens, and from one token to the next."""
+"""Signing in and out: from a password to tokens, and from one token to the next.
+
+One file because every method leads from one proof to the tokens of one session.
+"""
 
 from __future__ import annotations
 
@@ -126,7 +129,7 @@ class SignIn:
         account = await self._it.accounts.find(account_id)
         if account is None or account.status is AccountStatus.DISABLED:
             raise AccountDisabled
-        contexts = await self._it.accounts.contexts(account_id)
+        contexts = await self._contexts(account_id)
         chosen = self._chosen(contexts, context, level)
         lives = lives_of([one.role for one in contexts])
         session = Session(
@@ -197,7 +200,7 @@ class SignIn:
         await self._proved(account.email, password, is_known=True)
         return await self.proved_again(
             session,
-            f"{caller.role.value} {caller.subject}",
+            caller.context,
             level=session.level,
             method=Method.PASSWORD,
         )
@@ -287,9 +290,15 @@ class SignIn:
         return attempt.account
 
     async def _again(self, session: Session, context: str | None) -> SignInResult:
-        contexts = await self._it.accounts.contexts(session.account_id)
+        contexts = await self._contexts(session.account_id)
         chosen = self._chosen(contexts, context, session.level)
         return self._signed_in(session, contexts, chosen, await self._salt(chosen))
+
+    async def _contexts(self, account_id: AccountId) -> Sequence[SignInContext]:
+        """What an account can act as now."""
+        now = self._it.clock.now()
+        found = await self._it.accounts.contexts(account_id)
+        return [one for one in found if one.until is None or one.until >= now + 1_000]
 
     def _chosen(
         self, contexts: Sequence[SignInContext], wanted: str | None, level: int
@@ -303,7 +312,7 @@ class SignIn:
         named = [one for one in known if wanted is None or one.name == wanted]
         is_enough = level >= LEVEL_TWO_FACTORS or not self._it.staff_needs_factor
         for one in named:
-            if is_enough or one.role == Role.PATIENT:
+            if is_enough or one.role in (Role.PATIENT, Role.GUARDIAN):
                 return one
         if named:
             raise SecondFactorRequired
@@ -355,7 +364,9 @@ class SignIn:
         salt: str,
     ) -> SignInResult:
         now = self._it.clock.now()
-        expires_at = Millis((now // 1000) * 1000 + ACCESS_MS)
+        whole = (now // 1000) * 1000 + ACCESS_MS
+        # A token does not outlive the grant that it is from.
+        expires_at = Millis(min(whole, (context.until or whole) // 1000 * 1000))
         identity = Identity(
             account=session.account_id,
             session=session.session_id,
@@ -373,6 +384,7 @@ class SignIn:
             now,
             self._it.random.id("tok"),
             identity,
+            context.scopes,
         )
         return SignInResult(
             access=issue_access_token(self._it.keys[0], caller),

@@ -262,6 +262,10 @@ class PatientService:
             raise NoteNotReplaceable from None
         return note
 
+    def new_profile(self, body: ProfileChange) -> PatientProfile:
+        """The profile of a new person. Raises InvalidRequest."""
+        return self._changed(PatientProfile(), body)
+
     def _changed(
         self, profile: PatientProfile, change: ProfileChange
     ) -> PatientProfile:

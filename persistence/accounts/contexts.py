@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import secrets
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
+from care.grants.values import SITE
 from care.keys.sealing import SALT_BYTES
-from care.people.accounts import SignInContext
+from care.people.accounts import GLASS_SCOPE, SignInContext
 from persistence.accounts.models import (
+    GlassRecord,
+    GuardianshipRecord,
     MembershipRecord,
     PatientRecord,
     PlatformRoleRecord,
 )
+
+GLASSES_MAX: Final = 20
+"""Of one account: the newest, which are over after half an hour."""
 
 
 def patient_row(patient_id: str, account_id: str, now: Millis) -> PatientRecord:
@@ -76,7 +83,54 @@ async def contexts_of(session: AsyncSession, account_id: str) -> list[SignInCont
         for one in await session.scalars(member)
     ]
     found += [
-        SignInContext(one.role, account_id, one.grant_id)
+        SignInContext(one.role, _platform_subject(one), one.grant_id)
         for one in await session.scalars(platform)
     ]
-    return found
+    return [*found, *await _lent(session, account_id)]
+
+
+def _platform_subject(role: PlatformRoleRecord) -> str:
+    """An auditor's is their tenant."""
+    if role.role == "auditor":
+        return role.tenant or SITE
+    return role.account_id
+
+
+async def _lent(session: AsyncSession, account_id: str) -> list[SignInContext]:
+    """What is another person's: dependants, and patients behind broken glass.
+
+    Those whose time is up may be among them, the newest glasses.
+    """
+    ward, glass = GuardianshipRecord, GlassRecord
+    wards = (
+        select(ward)
+        .where(ward.guardian == account_id, ward.ended_at.is_(None))
+        .order_by(ward.since, ward.guardianship_id)
+    )
+    glasses = (
+        select(glass)
+        .where(glass.account_id == account_id)
+        .order_by(glass.until.desc())
+        .limit(GLASSES_MAX)
+    )
+    lent = [
+        SignInContext(
+            "guardian",
+            one.patient_id,
+            one.guardianship_id,
+            scopes=(one.scope,),
+            until=None if one.expires_at is None else Millis(one.expires_at),
+        )
+        for one in await session.scalars(wards)
+    ]
+    return lent + [
+        SignInContext(
+            one.role,
+            one.subject,
+            one.glass_id,
+            one.clinic_id,
+            (GLASS_SCOPE + one.patient_id,),
+            Millis(one.until),
+        )
+        for one in await session.scalars(glasses)
+    ]

@@ -166,6 +166,54 @@ class MembershipRecord(RecordBase):
     ended_key: Mapped[str] = mapped_column(c.key(), default="")
 
 
+class GuardianshipRecord(RecordBase):
+    """An account that acts for a patient."""
+
+    __tablename__ = "guardianship"
+    __table_args__ = (
+        UniqueConstraint("guardian", "patient_id", "ended_key"),
+        Index(None, "patient_id"),
+        Index(None, "expires_at"),
+        c.ON_A_SERVER,
+    )
+
+    guardianship_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
+    guardian: Mapped[str] = mapped_column(c.key(), ForeignKey(_ACCOUNT))
+    patient_id: Mapped[str] = mapped_column(c.key(), ForeignKey("patient.patient_id"))
+    scope: Mapped[str] = mapped_column(c.key(16))
+    basis: Mapped[str] = mapped_column(c.key(16))
+    since: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int | None] = mapped_column(BigInteger)
+    ended_at: Mapped[int | None] = mapped_column(BigInteger)
+    ended_why: Mapped[str | None] = mapped_column(c.key(16))
+    ended_key: Mapped[str] = mapped_column(c.key(), default="")
+
+
+class GlassRecord(RecordBase):
+    """A broken glass; ``reason`` is sealed."""
+
+    __tablename__ = "glass"
+    __table_args__ = (
+        Index(None, "clinic_id", "reviewed_at"),
+        Index(None, "patient_id"),
+        Index(None, "account_id", "until"),
+        c.ON_A_SERVER,
+    )
+
+    glass_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
+    account_id: Mapped[str] = mapped_column(c.key(), ForeignKey(_ACCOUNT))
+    clinic_id: Mapped[str] = mapped_column(c.key())
+    patient_id: Mapped[str] = mapped_column(c.key(), ForeignKey("patient.patient_id"))
+    role: Mapped[str] = mapped_column(c.key(16))
+    subject: Mapped[str] = mapped_column(c.key())
+    reason: Mapped[bytes] = mapped_column(c.blob())
+    opened_at: Mapped[int] = mapped_column(BigInteger)
+    until: Mapped[int] = mapped_column(BigInteger)
+    reviewed_by: Mapped[str | None] = mapped_column(c.key())
+    reviewed_at: Mapped[int | None] = mapped_column(BigInteger)
+    verdict: Mapped[str | None] = mapped_column(c.key(16))
+
+
 class PlatformRoleRecord(RecordBase):
     """What an account is on the whole platform, or for one tenant."""
 

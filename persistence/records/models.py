@@ -8,6 +8,7 @@ from typing import Final
 from persistence.accounts.factor_models import FactorRecord
 from persistence.accounts.models import AccountRecord
 from persistence.audit.models import AuditEntryRecord
+from persistence.grants.models import InvitationRecord
 from persistence.idempotency.models import IdempotencyRecord
 from persistence.jobs.models import JobRecord
 from persistence.keys.models import DataKeyRecord
@@ -25,6 +26,7 @@ __all__ = [
     "DataKeyRecord",
     "FactorRecord",
     "IdempotencyRecord",
+    "InvitationRecord",
     "JobRecord",
     "OutgoingMessageRecord",
     "PatientClinicRecord",

@@ -206,7 +206,7 @@ class FactorChecks:
         factors = await self._factors.of_account(session.account_id)
         if not factors:
             raise FactorRequired("This account has no factor: send its password.")
-        context = f"{caller.role.value} {caller.subject}"
+        context = caller.context
         return await await_proof(self._it, session, factors, context)
 
     async def prove_by_code(self, caller: Caller, code: str) -> SignInResult:
@@ -221,7 +221,7 @@ class FactorChecks:
         await self._factors.forget_tries(session.account_id)
         return await self._sign_in.proved_again(
             session,
-            f"{caller.role.value} {caller.subject}",
+            caller.context,
             level=LEVEL_TWO_FACTORS,
             method=Method.TOTP,
         )

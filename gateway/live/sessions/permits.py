@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from actors.ports import Clock
 from gateway.access.rights import Access, Action, Relation, signed_in
-from gateway.access.tokens import CLINIC_ROLES, Caller
+from gateway.access.tokens import Caller
 from gateway.live.core.frames import Position, error_frame
 from gateway.live.core.topic_names import Kind, TopicName
 from gateway.live.feeds.feed import backoff_s
@@ -194,5 +194,8 @@ def _readers(board: Board) -> list[Reader]:
     return [
         Reader(watcher, watcher.caller, board, stood)
         for watcher, stood in (stands | board.waiting).items()
-        if watcher.caller is not None and watcher.caller.role in CLINIC_ROLES
+        if watcher.caller is not None
+        and watcher.caller.provider_id != board.name.provider_id
+        and watcher.caller.is_staff
+        and not watcher.caller.is_demo_admin
     ]

@@ -14,11 +14,9 @@ from structlog.testing import capture_logs
 from actors.domain.ids import ShardId
 from actors.errors import ShardAsleep, Unavailable
 from gateway.access.rights import OF, Action
-from gateway.app import ACCOUNT_ROUTERS, PATIENT_ROUTERS, all_operations
-from gateway.auth.demo_routes import router as demo_router
+from gateway.app import EVERY_ROUTER, all_operations
 from gateway.http.features import REFUSALS
 from gateway.http.openapi import codes_of, codes_of_right
-from gateway.jobs.routes import router as jobs_router
 from gateway.wire.problems import CODES
 from tests.fakes.api import Api, open_api, slot
 
@@ -171,7 +169,7 @@ async def test_every_code_of_the_table_is_documented(api: Api) -> None:
         for operation in all_operations(api.app.state.services)
         for code in codes_of(operation)
     }
-    for router in (*ACCOUNT_ROUTERS, *PATIENT_ROUTERS, demo_router, jobs_router):
+    for router in EVERY_ROUTER:
         for route in router.routes:
             assert isinstance(route, APIRoute)
             listed.update((route.openapi_extra or {}).get(REFUSALS, ()))

@@ -1,0 +1,211 @@
+"""What stores of grants must do. Every method may raise Unavailable.
+
+``GrantRefused`` says why something was not done; nothing is changed then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from actors.domain.ids import ClinicId, Millis, PatientId
+from care.grants.values import (
+    Glass,
+    Guardianship,
+    Invitation,
+    Member,
+    PlatformAccount,
+    PlatformRole,
+)
+from care.notices.messages import Message
+from care.people.ids import AccountId
+
+
+class Memberships(Protocol):
+    """Who works at which clinic."""
+
+    async def of_clinic(self, clinic_id: ClinicId) -> Sequence[Member]:
+        """The members of a clinic, the oldest first."""
+        ...
+
+    async def end(
+        self, clinic_id: ClinicId, membership_id: str, *, now: Millis
+    ) -> Member:
+        """End a membership. Raises GrantRefused: not there, or the last admin's."""
+        ...
+
+    async def change(
+        self, clinic_id: ClinicId, membership_id: str, new: Member, *, now: Millis
+    ) -> Member:
+        """End a membership and begin ``new``, of the same account; returns the ended.
+
+        Raises:
+            GrantRefused: not there, the last admin's, or it has the new role already.
+        """
+        ...
+
+
+class Invitations(Protocol):
+    """Roles that are offered by mail."""
+
+    async def send(
+        self, invitation: Invitation, secret: str, message: Message, *, now: Millis
+    ) -> None:
+        """Store an invitation, and mail it."""
+        ...
+
+    async def of_clinic(self, clinic_id: ClinicId) -> Sequence[Invitation]:
+        """A clinic's invitations, the newest first; at most 200."""
+        ...
+
+    async def find(
+        self, invitation_id: str, *, clinic_id: ClinicId
+    ) -> Invitation | None:
+        """A clinic's invitation."""
+        ...
+
+    async def resend(
+        self, invitation: Invitation, secret: str, message: Message, *, now: Millis
+    ) -> bool:
+        """Give an open invitation another secret and time; False if it is not open."""
+        ...
+
+    async def revoke(
+        self, invitation_id: str, *, clinic_id: ClinicId, now: Millis
+    ) -> bool:
+        """Take an open invitation back; False if it is not open."""
+        ...
+
+    async def accept(
+        self, secret: str, account_id: AccountId, grant_id: str, *, now: Millis
+    ) -> Invitation:
+        """Use an invitation, once: the account gets its role.
+
+        Raises:
+            GrantRefused: there is none, it was used or taken back, its time is up, it
+                is for another address, or the account has the role.
+        """
+        ...
+
+
+class Guardianships(Protocol):
+    """Who acts for whom."""
+
+    async def of_patient(
+        self, patient_id: PatientId, *, now: Millis
+    ) -> Sequence[Guardianship]:
+        """Those in force, the oldest first."""
+        ...
+
+    async def give(self, one: Guardianship, *, now: Millis) -> None:
+        """Begin one. Raises GrantRefused: the account acts for the patient already."""
+        ...
+
+    async def end(
+        self, patient_id: PatientId, guardianship_id: str, why: str, *, now: Millis
+    ) -> Guardianship:
+        """End one. Raises GrantRefused: it is not in force."""
+        ...
+
+    async def end_due(
+        self, message: Message, *, now: Millis, limit: int
+    ) -> Sequence[str]:
+        """End those whose time is up, and mail their guardians; their ids."""
+        ...
+
+
+class Glasses(Protocol):
+    """Broken glasses."""
+
+    async def open(self, glass: Glass, alarm: Message) -> None:
+        """Store one, and mail ``alarm`` to those who may review it.
+
+        Raises:
+            GrantRefused: there is no such patient.
+        """
+        ...
+
+    async def of_clinic(self, clinic_id: ClinicId) -> Sequence[Glass]:
+        """Those of a clinic's people, not yet reviewed ones first; at most 200."""
+        ...
+
+    async def of_patient(self, patient_id: PatientId) -> Sequence[Glass]:
+        """Those for a patient, the newest first; at most 200."""
+        ...
+
+    async def review(
+        self,
+        clinic_id: ClinicId,
+        glass_id: str,
+        reviewer: AccountId,
+        verdict: str,
+        *,
+        now: Millis,
+    ) -> Glass:
+        """Note a review. Raises GrantRefused: not there, reviewed, or one's own."""
+        ...
+
+
+class Platform(Protocol):
+    """Accounts and their platform roles, as administrators see them."""
+
+    async def accounts(
+        self, *, email: str, after: str, limit: int
+    ) -> tuple[Sequence[PlatformAccount], str | None]:
+        """A page by id, and the cursor of the next; with ``email`` that one."""
+        ...
+
+    async def account(self, account_id: AccountId) -> PlatformAccount | None:
+        """One account."""
+        ...
+
+    async def disable(
+        self, account_id: AccountId, by: AccountId, *, now: Millis
+    ) -> PlatformAccount:
+        """Disable an account. Raises GrantRefused: not there, or the last admin."""
+        ...
+
+    async def enable(self, account_id: AccountId) -> PlatformAccount:
+        """Enable an account. Raises GrantRefused: not there."""
+        ...
+
+    async def grant(
+        self,
+        account_id: AccountId,
+        role: PlatformRole,
+        tenant: str,
+        grant_id: str,
+        *,
+        now: Millis,
+    ) -> None:
+        """Give a platform role. Raises GrantRefused: no account, or it has it."""
+        ...
+
+    async def take(self, account_id: AccountId, role: PlatformRole, tenant: str) -> str:
+        """Take a role back; the id of the grant. Raises GrantRefused."""
+        ...
+
+
+class ClinicOptions(Protocol):
+    """What clinics have switched."""
+
+    async def of(self, clinic_id: ClinicId) -> Mapping[str, bool]:
+        """The options that a clinic has set."""
+        ...
+
+    async def put(self, clinic_id: ClinicId, options: Mapping[str, bool]) -> None:
+        """Set options; others stay as they are."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantStores:
+    """All stores of grants."""
+
+    memberships: Memberships
+    invitations: Invitations
+    guardianships: Guardianships
+    glasses: Glasses
+    platform: Platform
+    options: ClinicOptions

@@ -1,0 +1,214 @@
+"""What stores of grants promise, on every database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from actors.domain.ids import ClinicId, Millis, PatientId
+from care.grants.ports import GrantStores
+from care.grants.values import (
+    Glass,
+    GrantRefusal,
+    GrantRefused,
+    GuardianBasis,
+    Guardianship,
+    Invitation,
+    PlatformRole,
+)
+from care.keys.sealing import KeyEncryptionKeys
+from care.notices.messages import Message
+from care.people.accounts import DAY_MS, SignInContext
+from care.people.ids import AccountId
+from care.people.ports import AccountStores, DemoAccount
+from persistence.accounts.store import account_stores
+from persistence.grants.stores import grant_stores
+from persistence.keys.ring import KeyRing
+from persistence.sql.records import Records
+from tests import factories as make
+from tests.fakes.clocks import SteppedClock
+from tests.fixtures.read_model import empty_records
+
+NOW = make.NOW
+KEKS = KeyEncryptionKeys((("one", b"1" * 32),))
+ONE, TWO = AccountId("acc_1"), AccountId("acc_2")
+CLINIC = ClinicId("cln_1")
+MAIL = Message("invitation", "1@example.org", "", "a link")
+
+
+class Site:
+    """Stores over the same records, with two accounts who are patients 1 and 2."""
+
+    def __init__(self, records: Records) -> None:
+        ring = KeyRing(records, KEKS, SteppedClock(NOW))
+        self.grants: GrantStores = grant_stores(records, ring)
+        self.accounts: AccountStores = account_stores(records, ring)
+
+    async def fill(self) -> None:
+        for number in (1, 2):
+            wanted = DemoAccount(
+                AccountId(f"acc_{number}"),
+                f"{number}@example.org",
+                SignInContext("patient", f"pat_{number}"),
+            )
+            await self.accounts.accounts.demo_account(wanted, now=NOW)
+
+    async def invite(self, name: str, number: int = 1, role: str = "staff") -> None:
+        invitation = Invitation(
+            invitation_id=name,
+            role=role,
+            email=f"{number}@example.org",
+            invited_by=TWO,
+            created_at=NOW,
+            expires_at=Millis(NOW + DAY_MS),
+            clinic_id=CLINIC,
+        )
+        await self.grants.invitations.send(invitation, name, MAIL, now=NOW)
+
+    async def member(self, number: int, role: str) -> str:
+        """Make an account a member; the membership's id."""
+        await self.invite(f"inv_{number}_{role}", number, role)
+        account, member = AccountId(f"acc_{number}"), f"mem_{number}_{role}"
+        await self.grants.invitations.accept(
+            f"inv_{number}_{role}", account, member, now=NOW
+        )
+        return member
+
+
+@pytest.fixture(params=("sqlite", "asyncmy"))
+async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Site]:
+    """Two accounts."""
+    records = Records(empty_records(request.param, request, tmp_path))
+    opened = Site(records)
+    await opened.fill()
+    yield opened
+    await records.close()
+
+
+async def test_an_invitation_is_used_once_by_its_address(site: Site) -> None:
+    """Eight acceptances at once: one; another account, a late one, a revoked: none."""
+    invitations = site.grants.invitations
+    await site.invite("open")
+    with pytest.raises(GrantRefused, match="used"):
+        await invitations.accept("open", TWO, "mem_x", now=NOW)
+    with pytest.raises(GrantRefused, match="used"):
+        await invitations.accept("open", ONE, "mem_x", now=Millis(NOW + DAY_MS))
+    tries = await asyncio.gather(
+        *(invitations.accept("open", ONE, f"mem_{n}", now=NOW) for n in range(8)),
+        return_exceptions=True,
+    )
+    assert len([one for one in tries if isinstance(one, Invitation)]) == 1
+    (member,) = await site.grants.memberships.of_clinic(CLINIC)
+    assert (member.account_id, member.email) == (ONE, "1@example.org")
+    await site.invite("gone")
+    assert not await invitations.revoke("gone", clinic_id=ClinicId("cln_2"), now=NOW)
+    assert await invitations.revoke("gone", clinic_id=CLINIC, now=NOW)
+    with pytest.raises(GrantRefused, match="used"):
+        await invitations.accept("gone", ONE, "mem_y", now=NOW)
+    assert await invitations.find("gone", clinic_id=ClinicId("cln_2")) is None
+
+
+async def test_a_resent_invitation_has_a_new_link_alone(site: Site) -> None:
+    """The earlier secret does not work any more."""
+    await site.invite("inv_1")
+    found = await site.grants.invitations.find("inv_1", clinic_id=CLINIC)
+    assert found is not None
+    assert await site.grants.invitations.resend(found, "second", MAIL, now=NOW)
+    with pytest.raises(GrantRefused, match="used"):
+        await site.grants.invitations.accept("inv_1", ONE, "mem_1", now=NOW)
+    await site.grants.invitations.accept("second", ONE, "mem_1", now=NOW)
+
+
+async def test_of_two_admins_who_remove_each_other_one_stays(site: Site) -> None:
+    """Of a clinic, and of the platform, at the same time; and disabling counts too."""
+    members = [await site.member(number, "clinic_admin") for number in (1, 2)]
+    ended = await asyncio.gather(
+        *(site.grants.memberships.end(CLINIC, one, now=NOW) for one in members),
+        return_exceptions=True,
+    )
+    (refused,) = [one for one in ended if isinstance(one, GrantRefused)]
+    assert refused.refusal is GrantRefusal.LAST_ADMIN
+    platform, role = site.grants.platform, PlatformRole.ADMIN
+    for account in (ONE, TWO):
+        await platform.grant(account, role, "", f"plr_{account}", now=NOW)
+    taken = await asyncio.gather(
+        platform.take(ONE, role, ""),
+        platform.disable(TWO, ONE, now=NOW),
+        return_exceptions=True,
+    )
+    (refused,) = [one for one in taken if isinstance(one, GrantRefused)]
+    assert refused.refusal is GrantRefusal.LAST_ADMIN
+
+
+async def test_a_membership_that_ended_gives_no_context(site: Site) -> None:
+    """The role is gone at once, can be given again, and changes under a new id."""
+    await site.member(2, "clinic_admin")
+    member = await site.member(1, "staff")
+    contexts = await site.accounts.accounts.contexts(ONE)
+    assert [one.name for one in contexts] == ["patient pat_1", "staff cln_1"]
+    await site.grants.memberships.end(CLINIC, member, now=NOW)
+    assert [o.name for o in await site.accounts.accounts.contexts(ONE)] == [
+        "patient pat_1"
+    ]
+    with pytest.raises(GrantRefused, match="not_found"):
+        await site.grants.memberships.end(CLINIC, member, now=NOW)
+    await site.invite("again")
+    await site.grants.invitations.accept("again", ONE, "mem_again", now=NOW)
+
+
+async def test_guardianships_end_when_their_time_is_up(site: Site) -> None:
+    """They give a context with scope and end, and are ended with a mail when due."""
+    until = Millis(NOW + 100)
+    one = Guardianship(
+        "grd_1", ONE, PatientId("pat_2"), "view", GuardianBasis.PARENTAL, NOW, until
+    )
+    await site.grants.guardianships.give(one, now=NOW)
+    with pytest.raises(GrantRefused, match="exists"):
+        await site.grants.guardianships.give(one, now=NOW)
+    context = (await site.accounts.accounts.contexts(ONE))[-1]
+    assert (context.name, context.scopes) == ("guardian pat_2", ("view",))
+    assert (context.grant, context.until) == ("grd_1", until)
+    due = site.grants.guardianships.end_due
+    assert await due(MAIL, now=Millis(until - 1), limit=9) == []
+    assert await due(MAIL, now=until, limit=9) == ["grd_1"]
+    assert await due(MAIL, now=until, limit=9) == []
+    assert len(await site.accounts.accounts.contexts(ONE)) == 1
+
+
+async def test_a_glass_is_reviewed_by_another_once(site: Site) -> None:
+    """It gives a context with its patient; its breaker cannot review it."""
+    glass = Glass(
+        "gls_1",
+        ONE,
+        CLINIC,
+        PatientId("pat_2"),
+        "doctor",
+        "prv_1",
+        "unconscious, no papers",
+        NOW,
+        Millis(NOW + 1_800_000),
+    )
+    glasses = site.grants.glasses
+    await glasses.open(glass, MAIL)
+    assert await glasses.of_clinic(CLINIC) == [glass]
+    context = (await site.accounts.accounts.contexts(ONE))[-1]
+    assert context.name == "doctor prv_1 glass:pat_2"
+    for clinic, reviewer in ((CLINIC, ONE), (ClinicId("cln_2"), TWO)):
+        with pytest.raises(GrantRefused):
+            await glasses.review(clinic, "gls_1", reviewer, "justified", now=NOW)
+    done = await glasses.review(CLINIC, "gls_1", TWO, "unjustified", now=NOW)
+    assert (done.reviewed_by, done.verdict) == (TWO, "unjustified")
+    with pytest.raises(GrantRefused):
+        await glasses.review(CLINIC, "gls_1", TWO, "justified", now=NOW)
+
+
+async def test_options_of_a_clinic_stay_until_they_are_switched(site: Site) -> None:
+    """Those that are not named stay as they are; other clinics have their own."""
+    options = site.grants.options
+    await options.put(CLINIC, {"a": True, "b": False})
+    await options.put(CLINIC, {"b": True})
+    assert await options.of(CLINIC) == {"a": True, "b": True}
+    assert await options.of(ClinicId("cln_2")) == {}
