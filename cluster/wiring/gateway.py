@@ -162,7 +162,7 @@ async def gateway_ports(
                 revocations=shared.revocations,
                 pages=shared.pages,
                 jobs=SqlJobQueue(records.engine),
-                answers=SqlAnswerStore(records.engine),
+                answers=SqlAnswerStore(records.engine, ring),
                 grants=grant_stores(records, ring),
                 patients=SqlPatients(records, ring),
                 notes=SqlMedicalNotes(records, ring),

@@ -22,6 +22,7 @@ from cluster.work.retaining import RETAINING, retention_handlers, retention_of
 from cluster.work.worker import Lane, Worker
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue, outbox_of
+from persistence.keys.ring import KeyRing
 from persistence.records.models import RECORDS
 from persistence.redis.link import RedisAway
 from persistence.shared.memory import LocalWakeups
@@ -49,7 +50,8 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
     records = Records(site.records_url)
     outbox = open_engine(site.database_url, "writer")
     queue = SqlJobQueue(records.engine)
-    answers = SqlAnswerStore(records.engine)
+    ring = KeyRing(records, site.key_encryption_keys(), clock)
+    answers = SqlAnswerStore(records.engine, ring)
     handlers = {
         **job_handlers(records, queue, answers, clock),
         **message_handlers_of(site, records, clock),

@@ -25,8 +25,10 @@ from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from actors.domain.ids import ClinicId, PatientId, ProviderId
@@ -176,10 +178,7 @@ class FeatureRoute(APIRoute):
             except Replayed as found:
                 return response_of(found.answer)
             except Exception as error:
-                problem = of_error(error)
-                await settle(request, problem_reply(problem))
-                if is_audited:
-                    await audited(request, self.name, problem.status, problem.code)
+                await _refused(request, error, self.name if is_audited else "")
                 raise
             if is_audited:
                 await audited(request, self.name, response.status_code)
@@ -263,6 +262,17 @@ class FeatureRouter(APIRouter):
         }
         options["openapi_extra"] = extra | options.get("openapi_extra", {})
         return self.api_route(path, methods=[method], **options)
+
+
+async def _refused(request: Request, error: Exception, action: str) -> None:
+    """Settle the key of a request that failed, and audit it; no ``action``: do not."""
+    if isinstance(error, RequestValidationError | HTTPException):
+        await settle(request, None)
+        return  # refused before it was an act of anyone
+    problem = of_error(error)
+    await settle(request, problem_reply(problem))
+    if action:
+        await audited(request, action, problem.status, problem.code)
 
 
 def _query_names(dependant: Dependant) -> set[str]:

@@ -24,3 +24,4 @@ class IdempotencyRecord(RecordBase):
     status: Mapped[int | None]
     headers: Mapped[list[Any] | None] = mapped_column(JSON)
     body: Mapped[bytes | None] = mapped_column(c.blob())
+    """Sealed with the site's key: an answer may hold a person's data."""

@@ -1,4 +1,9 @@
-"""Idempotency keys in SQL: the primary key decides which request holds one."""
+"""Idempotency keys in SQL: the primary key decides which request holds one.
+
+Requests and answers hold what is sealed elsewhere, a profile or a note. So an answer is
+sealed with the site's key, and a request's fingerprint is keyed: the hash of a short
+request could be guessed. Rows of versions before that are read until they expire.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +26,9 @@ from care.idempotency.answers import (
     Stored,
     StoredAnswer,
 )
+from care.keys.sealing import Place
 from persistence.idempotency.models import IdempotencyRecord
+from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.sql.engine import writing
 
 _TABLE = cast(Table, IdempotencyRecord.__table__)
@@ -30,13 +37,15 @@ _TABLE = cast(Table, IdempotencyRecord.__table__)
 class SqlAnswerStore:
     """Implements AnswerStore over the records; the engine's role is "records"."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, ring: KeyRing) -> None:
         self._engine = engine
+        self._ring = ring
 
     async def claim(self, key: str, fingerprint: str, *, now: Millis) -> Found:
         """See AnswerStore.claim."""
-        until = Millis(now + CLAIM_MS)
-        row = {"key": key, "fingerprint": fingerprint, "expires_at": until}
+        keys, until = await self._ring.of(), Millis(now + CLAIM_MS)
+        keyed = keys.index("idempotency", fingerprint)
+        row = {"key": key, "fingerprint": keyed, "expires_at": until}
         async with writing(self._engine) as connection:
             found = await self._row(connection, key)
             if found is not None and found.expires_at <= now:
@@ -51,10 +60,15 @@ class SqlAnswerStore:
                 if inserted.rowcount:
                     return Claim(key, until)
                 found = await self._row(connection, key)
-        return _became(found, fingerprint)
+        if found is not None and found.fingerprint == keyed:
+            return _became(keys, found)
+        return _as_before(found, fingerprint)
 
     async def keep(self, claim: Claim, answer: StoredAnswer, *, now: Millis) -> None:
         """See AnswerStore.keep."""
+        keys = await self._ring.of()
+        # Any bytes; JSON in ASCII does not grow.
+        body = keys.seal(_place(claim.key), answer.body.decode("latin-1"))
         async with writing(self._engine) as connection:
             await connection.execute(
                 update(_TABLE)
@@ -63,7 +77,7 @@ class SqlAnswerStore:
                     expires_at=now + KEEP_MS,
                     status=answer.status,
                     headers=[list(pair) for pair in answer.headers],
-                    body=answer.body,
+                    body=body,
                 )
             )
 
@@ -106,12 +120,27 @@ def _held(claim: Claim) -> tuple[Any, ...]:
     )
 
 
-def _became(row: Row[Any] | None, fingerprint: str) -> Found:
+def _place(key: str) -> Place:
+    return Place("idempotency", "body", key)
+
+
+def _became(keys: TenantKeys, row: Row[Any]) -> Found:
+    if row.status is None:
+        return InProgress()
+    body = keys.open(_place(row.key), row.body).encode("latin-1")
+    return Stored(StoredAnswer(row.status, _headers(row), body))
+
+
+def _as_before(row: Row[Any] | None, fingerprint: str) -> Found:
+    """What a row says whose fingerprint is another's, or that of an older version."""
     if row is None:
         return InProgress()  # released meanwhile; the client retries
     if row.fingerprint != fingerprint:
         return OtherRequest()
     if row.status is None:
         return InProgress()
-    headers = tuple((name, value) for name, value in row.headers)
-    return Stored(StoredAnswer(row.status, headers, row.body))
+    return Stored(StoredAnswer(row.status, _headers(row), row.body))
+
+
+def _headers(row: Row[Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in row.headers)

@@ -42,9 +42,9 @@ NOT_SEALED: Final = frozenset(
         ("factor", "credential"),
         ("factor", "public_key"),
         ("factor", "user_handle"),
-        ("idempotency", "body"),
+        ("idempotency", "body"),  # sealed, but for a day: older keys stay
         ("patient", "key_salt"),
         ("session", "salt"),
     }
 )
-"""Columns of bytes that hold no sealed value."""
+"""Columns of bytes that hold no sealed value, or one that need not be sealed again."""

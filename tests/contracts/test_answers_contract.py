@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from actors.domain.ids import Millis
 from care.idempotency.answers import (
@@ -19,9 +21,13 @@ from care.idempotency.answers import (
     StoredAnswer,
 )
 from care.idempotency.ports import AnswerStore
+from persistence.idempotency.models import IdempotencyRecord
 from persistence.idempotency.store import SqlAnswerStore
-from persistence.sql.engine import open_engine
+from persistence.keys.ring import KeyRing
+from persistence.sql.records import Records
 from tests.fakes.answers import MemoryAnswers
+from tests.fakes.clocks import SteppedClock
+from tests.fixtures.accounts import KEKS
 from tests.fixtures.read_model import empty_records
 
 NOW = Millis(1_700_000_000_000)
@@ -38,9 +44,22 @@ async def store(
     if request.param == "memory":
         yield MemoryAnswers()
         return
-    engine = open_engine(empty_records(request.param, request, tmp_path), "records")
-    yield SqlAnswerStore(engine)
-    await engine.dispose()
+    async with records_of(request, tmp_path) as records:
+        yield SqlAnswerStore(records.engine, ring_of(records))
+
+
+@asynccontextmanager
+async def records_of(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[Records]:
+    """Empty records of the kind that the test's parameter names."""
+    records = Records(empty_records(request.param, request, tmp_path))
+    yield records
+    await records.close()
+
+
+def ring_of(records: Records) -> KeyRing:
+    return KeyRing(records, KEKS, SteppedClock(NOW))
 
 
 async def claimed(store: AnswerStore, key: str = "k", now: Millis = NOW) -> Claim:
@@ -111,3 +130,40 @@ async def test_expired_keys_are_forgotten(store: AnswerStore) -> None:
     await store.keep(await claimed(store, "d", later), ANSWER, now=later)
     assert [await store.forget(now=later, limit=2) for _ in range(3)] == [2, 1, 0]
     assert await store.claim("d", "f", now=later) == Stored(ANSWER)
+
+
+@pytest.fixture(params=["sqlite", "asyncmy"])
+async def records(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[Records]:
+    """Empty records of a database."""
+    async with records_of(request, tmp_path) as opened:
+        yield opened
+
+
+async def test_a_stored_answer_and_its_request_are_not_readable(
+    records: Records,
+) -> None:
+    """A profile or a note is sealed in its row; it is not in clear beside it."""
+    store = SqlAnswerStore(records.engine, ring_of(records))
+    claim = await claimed(store)
+    note = b'{"text":"Penicillin: rash, 2019."}'
+    await store.keep(claim, StoredAnswer(201, (), note), now=NOW)
+    async with records.reading() as session:
+        row = (await session.scalars(select(IdempotencyRecord))).one()
+    assert row.body is not None
+    assert b"Penicillin" not in row.body
+    assert row.fingerprint != "f"
+    assert await store.claim("k", "f", now=NOW) == Stored(StoredAnswer(201, (), note))
+
+
+async def test_answers_of_an_older_version_are_found(records: Records) -> None:
+    """Rows with a plain fingerprint hold a plain body; they count until they expire."""
+    async with records.writing() as session:
+        old = {"fingerprint": "f", "expires_at": NOW + KEEP_MS, "headers": []}
+        session.add(IdempotencyRecord(key="k", status=201, body=b"{}", **old))
+        session.add(IdempotencyRecord(key="running", **(old | {"headers": None})))
+    store = SqlAnswerStore(records.engine, ring_of(records))
+    assert await store.claim("k", "f", now=NOW) == Stored(StoredAnswer(201, (), b"{}"))
+    assert await store.claim("k", "g", now=NOW) == OtherRequest()
+    assert await store.claim("running", "f", now=NOW) == InProgress()

@@ -177,3 +177,17 @@ async def test_who_watches_a_schedule_is_in_the_trail(spool: MemorySpool) -> Non
         await client.send("subscribe", topics=["schedule/prv_1"])
         refused = await client.until("error")
         assert refused["code"] == "unavailable"
+
+
+async def test_a_body_that_is_refused_is_no_act(
+    people: AccountApi, spool: MemorySpool
+) -> None:
+    """Wrong fields and what is no JSON: 422 and 400 leave nothing in the trail."""
+    for sent in (
+        {"json": {"email": 7}},
+        {"content": b"{", "headers": {"content-type": "application/json"}},
+        {"content": b"\xff", "headers": {"content-type": "application/json"}},
+    ):
+        answer = await people.client.post("/v1/auth/login", **sent)
+        assert answer.status_code in (400, 422), answer.text
+    assert spool.drafts == []
