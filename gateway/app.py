@@ -29,6 +29,8 @@ from starlette.types import ASGIApp
 
 from actors.errors import Unavailable
 from gateway.access.ended_grants import EndedGrants
+from gateway.auth.clients.client_routes import router as client_router
+from gateway.auth.clients.token_route import router as token_router
 from gateway.auth.demo_routes import router as demo_router
 from gateway.auth.factors.factor_routes import router as factor_router
 from gateway.auth.factors.flow_routes import router as flow_router
@@ -295,6 +297,8 @@ ACCOUNT_ROUTERS: Final = (
     auth_router,
     session_router,
     flow_router,
+    client_router,
+    token_router,
     factor_router,
     roles_router,
 )

@@ -11,6 +11,7 @@ from msgspec import Struct
 from actors.domain.ids import Millis, PatientId
 from care.notices.messages import Message
 from care.people.accounts import Account, EndedWhy, Session, SignInContext
+from care.people.clients import ApiClients
 from care.people.factors.ports import Factors
 from care.people.flows import FlowKind, Flows
 from care.people.ids import AccountId, SessionId
@@ -220,6 +221,7 @@ class AccountStores:
     sessions: Sessions
     flows: Flows
     factors: Factors
+    clients: ApiClients
 
 
 class Passwords(Protocol):

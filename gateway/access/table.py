@@ -146,6 +146,8 @@ class Action(StrEnum):
     LIST_ACCOUNTS = "list_accounts"
     DISABLE_ACCOUNT = "disable_account"
     GRANT_PLATFORM_ROLE = "grant_platform_role"
+    READ_API_CLIENTS = "read_api_clients"
+    MANAGE_API_CLIENTS = "manage_api_clients"
     READ_ROLES = "read_roles"
     WHO_SAW_ME = "who_saw_me"
     EXPORT_OWN_DATA = "export_own_data"
@@ -241,6 +243,8 @@ decide_erasure      found     nn  nn  nn  nn  Bh  BB  nn  nn
 read_audit          found     nn  nn  nn  nn  Fh  nn  Fh  nn
 verify_audit        found     nn  nn  nn  nn  Fh  nn  Fh  nn
 export_audit        found     nn  nn  nn  nn  Bh  nn  Bh  nn
+read_api_clients    clinic    hh  hh  nh  nh  Fh  FF  nh  nn
+manage_api_clients  clinic    hh  hh  nh  nh  Bh  BB  nh  nn
 read_roles          platform  nn  nn  nn  nn  YY  YY  YY  nn
 """
 """Rows that tokens without an account have no part in: 403 account_required."""

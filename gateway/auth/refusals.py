@@ -60,6 +60,12 @@ class FactorLimit(RequestError):
     code = "factor_limit"
 
 
+class ClientLimit(RequestError):
+    """The clinic has as many API clients as it may; end one that is not used."""
+
+    code = "api_client_limit"
+
+
 class LinkExpired(RequestError):
     """The link was used or has expired; ask for a new one."""
 

@@ -260,6 +260,10 @@ class SignIn:
         )
         await self._revoke(ended, now)
 
+    async def revoke_tokens_of(self, session_id: SessionId) -> None:
+        """Let the tokens of what has ended be refused everywhere within a second."""
+        await self._revoke([session_id], self._it.clock.now())
+
     async def sign_out_by_token(self, token: str) -> None:
         """End the session of a refresh token, if it is genuine."""
         presented = parsed_token(token)

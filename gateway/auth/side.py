@@ -14,6 +14,7 @@ from care.people.ports import Sessions
 from gateway.access.rate_budgets import Settlement, TokenBuckets
 from gateway.access.revocations import RevokedTokens
 from gateway.access.tokens import Identity
+from gateway.auth.clients.service import ApiClientService
 from gateway.auth.cookies import AuthCookies
 from gateway.auth.factors.checking import FactorChecks
 from gateway.auth.factors.enrolment import Enrolment
@@ -52,6 +53,8 @@ class SeenGenerations:
 
     def saw(self, identity: Identity) -> None:
         """A token of this session and generation was used; never waits."""
+        if not identity.generation:
+            return  # an API client's, which are never refreshed
         session_id = SessionId(identity.session)
         known = self._waiting.get(session_id)
         if known is None and len(self._waiting) >= SEEN_MAX:
@@ -117,6 +120,7 @@ class AuthSide:
         passkeys = Passkeys(site_url)
         self.checks = FactorChecks(needs, self.sign_in, passkeys)
         self.enrolment = Enrolment(needs, self.sign_in, passkeys, config.sms_countries)
+        self.clients = ApiClientService(needs, self.sign_in)
         self.cookies = AuthCookies(self.key)
         self.seen = SeenGenerations(ports.accounts.sessions)
         make = settlement.buckets if settlement else _alone

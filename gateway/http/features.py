@@ -107,6 +107,16 @@ async def caller_of(request: Request) -> Caller | None:
     return caller
 
 
+async def count_address(request: Request) -> None:
+    """Count a request whose Authorization header names no caller of ours.
+
+    Raises:
+        TooManyRequests: too many requests of this address.
+    """
+    gate: RequestGate = request.app.state.gate
+    gate.admit(None, request.client.host if request.client else "")
+
+
 async def signed_in_caller(
     caller: Annotated[Caller | None, Depends(caller_of)],
 ) -> Caller:
@@ -242,11 +252,15 @@ class FeatureRouter(APIRouter):
 
         ``right`` is ANYONE for routes without a token. ``idempotent`` says whether a
         write honours ``Idempotency-Key``, ``refusals`` are codes beyond those that
-        every request can be refused with, ``audited=False`` is for requests that are
-        not an act of a person. Other options are those of FastAPI's decorators.
+        every request can be refused with, ``takes_token=False`` is for routes that
+        read the Authorization header themselves, ``audited=False`` is for requests
+        that are not an act of a person. Other options are those of FastAPI's
+        decorators.
         """
         right, of = needed
         check: Callable[..., Awaitable[Any]] = caller_of
+        if not options.pop("takes_token", True):
+            check = count_address
         if right is not None and right not in PUBLIC:
             check = may(right, of or OF[right])
         # In this order, so that a key reveals nothing to a caller without the right.

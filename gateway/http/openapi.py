@@ -144,7 +144,10 @@ def _describe_refusals(operation: dict[str, Any]) -> None:
         *(_KEYS if "Idempotency-Key" in parameters else ()),
     ]
     operation["responses"].pop("422", None)
-    operation["responses"] |= _refusals([code for code in CODES if code in codes])
+    responses = operation["responses"]
+    for status, refusal in _refusals([one for one in CODES if one in codes]).items():
+        own = responses.get(status, {}).get("content", {})
+        responses[status] = refusal | {"content": own | refusal["content"]}
 
 
 def _show_example(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

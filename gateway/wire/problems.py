@@ -43,6 +43,7 @@ CODES = MappingProxyType(
         "session_not_found": (404, "No such session"),
         "patient_not_found": (404, "No such patient"),
         "account_not_found": (404, "No such account"),
+        "api_client_not_found": (404, "No such API client"),
         "factor_not_found": (404, "No such factor"),
         "not_found": (404, "Not found"),
         "bad_request": (400, "The request cannot be read"),
@@ -57,6 +58,7 @@ CODES = MappingProxyType(
         "second_factor_required": (403, "A second factor is needed"),
         "cross_origin": (403, "Not from this page"),
         "factor_required": (409, "The account needs a factor"),
+        "api_client_limit": (409, "Too many API clients"),
         "factor_limit": (409, "Too many factors"),
         "flow_ended": (410, "This sign-in has ended"),
         "link_expired": (410, "The link does not work any more"),
@@ -106,6 +108,7 @@ _SENTENCES = MappingProxyType(
         "session_not_found": "There is no such session.",
         "patient_not_found": "There is no such patient.",
         "account_not_found": "There is no such account.",
+        "api_client_not_found": "The clinic has no such API client.",
         "factor_not_found": "The account has no such factor.",
         "request_not_found": "There is no such request.",
     }

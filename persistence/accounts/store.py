@@ -14,6 +14,7 @@ from care.people.accounts import Account, AccountStatus, SignInContext
 from care.people.flows import AwaitedStep, FlowKind
 from care.people.ids import AccountId
 from care.people.ports import AccountStores, DemoAccount, EmailChange, NewAccount
+from persistence.accounts.clients import SqlApiClients
 from persistence.accounts.contexts import contexts_of, patient_row, role_row
 from persistence.accounts.credentials import SqlCredentials
 from persistence.accounts.factors import SqlFactors
@@ -54,6 +55,7 @@ def account_stores(records: Records, ring: KeyRing) -> AccountStores:
         sessions=SqlSessions(records, ring),
         flows=SqlFlows(records, ring),
         factors=SqlFactors(records, ring),
+        clients=SqlApiClients(records),
     )
 
 

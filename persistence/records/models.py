@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from persistence.accounts.client_models import ApiClientRecord
 from persistence.accounts.factor_models import FactorRecord
 from persistence.accounts.models import AccountRecord
 from persistence.audit.models import AuditEntryRecord
@@ -21,6 +22,7 @@ from persistence.sql.schema import Schema
 __all__ = [
     "RECORDS",
     "AccountRecord",
+    "ApiClientRecord",
     "AuditEntryRecord",
     "ConsentRecord",
     "DataKeyRecord",
