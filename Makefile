@@ -31,6 +31,7 @@ check: $(DEV_READY)  ## style, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r actors care gateway persistence cluster slotcast
 	@$(PYTHON) tools/web.py --check
 
 # Without TIER all that CI runs; docs/tests.md says what runs where and for how long.

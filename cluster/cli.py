@@ -18,6 +18,7 @@ from actors.errors import SchedulingError
 from cluster.commands.audit import audit
 from cluster.commands.backups import backup, restore
 from cluster.commands.clustering import cluster, gateway, keep
+from cluster.commands.doctor import doctor
 from cluster.commands.importing import importing, seed
 from cluster.commands.journals import journal
 from cluster.commands.keys import keys
@@ -68,6 +69,7 @@ app.add_typer(projection, name="projection")
 app.command()(verify)
 app.add_typer(audit, name="audit")
 app.add_typer(keys, name="keys")
+app.command()(doctor)
 app.command()(backup)
 app.command()(restore)
 app.command()(reshard)

@@ -398,6 +398,7 @@ def _middleware(
         metrics=made.metrics,
         tokens=ports.tokens,
         write_lines=config.log_requests,
+        only_tls=config.public_url.startswith("https://"),
         fixed_paths=frozenset(path for path in fixed if "{" not in path),
     )
 

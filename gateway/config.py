@@ -98,6 +98,8 @@ class GatewayConfig:
 
     demo: bool = False
     """Whether this is a demo site: one-click log-ins, outgoing messages shown."""
+    breached_passwords: Path | None = None
+    """A file of stolen passwords, which are refused; see ``care.people.breached``."""
     demo_tokens: bool = True
     """Whether tokens without an account, as made by `slotcast token`, are accepted."""
     site_url: str = ""

@@ -29,6 +29,7 @@ class Weakness(StrEnum):
     TOO_LONG = "too_long"
     NOT_TEXT = "not_text"
     COMMON = "common"
+    BREACHED = "breached"
     ABOUT_YOU = "about_you"
 
 
@@ -36,6 +37,8 @@ ADVICE: Final = {
     Weakness.TOO_SHORT: f"needs {CHARACTERS_MIN} characters or more; several unrelated "
     "words are easy to remember",
     Weakness.TOO_LONG: f"must be at most {BYTES_MAX} bytes long in UTF-8",
+    Weakness.BREACHED: "was in a list of stolen passwords, which attackers try first; "
+    "use another, here and wherever else it is used",
     Weakness.NOT_TEXT: "must not contain control characters",
     Weakness.COMMON: "is among the passwords that are tried first; choose another",
     Weakness.ABOUT_YOU: "can be guessed from your address or this site's name; choose "

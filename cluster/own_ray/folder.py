@@ -19,7 +19,7 @@ _INNER = "r"
 
 def new_ray_folder() -> Path:
     """A folder with mode 700 whose path is short enough for sockets."""
-    return Path(tempfile.mkdtemp(prefix=RAY_FOLDER_PREFIX, dir="/tmp"))
+    return Path(tempfile.mkdtemp(prefix=RAY_FOLDER_PREFIX, dir="/tmp"))  # nosec B108
 
 
 def ray_temp(folder: Path) -> Path:

@@ -165,7 +165,7 @@ def main(words: Sequence[str]) -> int:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() == int(parent):
         os.nice(int(niceness))
-        os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+        os.execvp(command[0], command)  # noqa: S606  # nosec B606
     return ORPHANED
 
 

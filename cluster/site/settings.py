@@ -136,6 +136,10 @@ class Settings(BaseSettings):
     Empty: made from the cluster's secret, or the file secrets/keys of the data folder,
     which is made when it is first needed. Keep a copy apart from the backups: without
     it sealed data cannot be read."""
+    breached_passwords: Path | None = None
+    """A file of passwords that were stolen somewhere, which are refused: sorted lines
+    ``SHA1:count``, as downloaders of the list of haveibeenpwned.com write it. Empty:
+    only common passwords are refused."""
     keep_messages_days: int = Field(90, ge=1)
     """Days that messages to people are kept after they were sent."""
     keep_sessions_days: int = Field(90, ge=1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+# Compared, never bound.
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nosec B104
 """Wildcard hosts, and the loopback address to connect to instead."""
 
 

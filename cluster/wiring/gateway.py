@@ -94,6 +94,7 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
         allowed_origins=settings.allowed_origins,
         public_url=settings.public_url,
         demo=settings.is_demo,
+        breached_passwords=settings.breached_passwords,
         staff_needs_factor=settings.staff_factor == "required",
         sms_countries=settings.sms_countries,
         demo_tokens=settings.demo != "off",

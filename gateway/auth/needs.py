@@ -15,6 +15,7 @@ from actors.domain.ids import Millis
 from actors.ports import Clock
 from care.keys.ports import PersonKeys
 from care.people.accounts import Delivery, Session, SignInContext
+from care.people.breached import BreachedPasswords
 from care.people.factors.values import FactorKind
 from care.people.ids import RANDOM_BYTES, AccountId
 from care.people.ports import Accounts, AccountStores, Credentials, Passwords, Sessions
@@ -60,6 +61,7 @@ class AuthNeeds:
     """This gateway's own; it hears of an end at once."""
     revocations: Revocations | None = None
     persons: PersonKeys | None = None
+    breached: BreachedPasswords | None = None
     staff_needs_factor: bool = False
     """Whether accounts with another role than patient need a second factor."""
     random: RandomIds = field(default_factory=RandomIds)

@@ -10,7 +10,7 @@ from care.people.addresses import InvalidAddress, written_address
 from care.people.factors.values import Method
 from care.people.flows import FlowKind
 from care.people.ids import AccountId, SessionId
-from care.people.passwords import prepared, weakness_of
+from care.people.passwords import Weakness, prepared, weakness_of
 from care.people.ports import DemoAccount, EmailChange, Flow, NewAccount
 from gateway.access.tokens import Caller
 from gateway.auth.needs import AuthNeeds
@@ -141,6 +141,11 @@ class Registration:
     async def _hashed(self, password: str, email: str) -> str:
         # In a thread: the list of common passwords takes a moment to load.
         weakness = await asyncio.to_thread(weakness_of, password, [email])
+        if weakness is None and self._it.breached is not None:
+            # Read from a map: what is not in memory is read from the disk.
+            known = self._it.breached.has
+            if await asyncio.to_thread(known, prepared(password)):
+                weakness = Weakness.BREACHED
         if weakness is not None:
             raise password_refused(weakness)
         return await self._it.passwords.hashed(prepared(password))

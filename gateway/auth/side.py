@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from actors.errors import Unavailable
+from care.people.breached import BreachedPasswords
 from care.people.ids import SessionId
 from care.people.ports import Sessions
 from gateway.access.rate_budgets import Settlement, TokenBuckets
@@ -102,6 +103,11 @@ class AuthSide:
         self.public_url = config.public_url
         self.passwords = ArgonPasswords(memory_kib=config.password_memory_kib)
         site_url = config.public_url or config.site_url
+        self._breached = (
+            BreachedPasswords(config.breached_passwords)
+            if config.breached_passwords is not None
+            else None
+        )
         needs = AuthNeeds(
             stores=ports.accounts,
             passwords=self.passwords,
@@ -112,6 +118,7 @@ class AuthSide:
             revocations=ports.revocations,
             staff_needs_factor=config.staff_needs_factor,
             persons=ports.persons,
+            breached=self._breached,
         )
         self.key = needs.refresh_keys[0]
         self.random = needs.random
@@ -139,6 +146,8 @@ class AuthSide:
     def close(self) -> None:
         """Stop the threads."""
         self.passwords.close()
+        if self._breached is not None:
+            self._breached.close()
 
     def _take(self, buckets: TokenBuckets, address: str) -> None:
         if not self._is_limited:

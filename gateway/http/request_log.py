@@ -21,6 +21,12 @@ from gateway.wire.replies import problem_reply, send_reply
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9_.\-]{1,64}")
 _SECURITY: Final = (
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (
+        b"permissions-policy",
+        b"camera=(), microphone=(), geolocation=(self), payment=(), usb=(), "
+        b"publickey-credentials-get=(self), publickey-credentials-create=(self)",
+    ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
@@ -28,9 +34,13 @@ _SECURITY: Final = (
         b"content-security-policy",
         b"default-src 'self'; style-src 'self' 'unsafe-inline'; "
         b"img-src 'self' data:; connect-src 'self' ws: wss:; "
-        b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+        b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
+        b"object-src 'none'",
     ),
 )
+_ONLY_TLS: Final = (b"strict-transport-security", b"max-age=31536000")
+"""For a year browsers ask for nothing but https. Other hosts of the domain are not
+named: they may be another's."""
 _STOPPING: Final = problem(
     "unavailable",
     "This server is shutting down. Retry with the same Idempotency-Key.",
@@ -77,7 +87,10 @@ class RequestLog:
         tokens: Callable[[], str],
         write_lines: bool = True,
         fixed_paths: frozenset[str] = frozenset(),
+        only_tls: bool = False,
     ) -> None:
+        """``only_tls``: people reach the site by https."""
+        self._security = (*_SECURITY, _ONLY_TLS) if only_tls else _SECURITY
         self._app = app
         self._metrics = metrics
         self._tokens = tokens
@@ -92,7 +105,7 @@ class RequestLog:
             return
         began = perf_counter()
         request_id = self._request_id(scope)
-        extra = [*_SECURITY, (b"x-request-id", request_id)]
+        extra = [*self._security, (b"x-request-id", request_id)]
         status = 500
 
         async def answer(message: Message) -> None:

@@ -79,7 +79,7 @@ class LiveService:
         self._ports = ports
         self._settings = settings or config.live
         # Jitter needs no secret; a test passes a seeded one.
-        self._random = random or Random()  # noqa: S311
+        self._random = random or Random()  # noqa: S311  # nosec B311
         self.hub = self._make_hub(needs)
         self.persons = PersonCounts(self._settings.connections_per_person_max)
         self.context = context = LiveContext(

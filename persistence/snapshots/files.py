@@ -157,7 +157,7 @@ def _load(
         some = providers[start : start + PROVIDERS_PER_QUERY]
         marks = ",".join("?" * len(some))
         rows = db.execute(
-            "SELECT provider_id, seq, crc, blob FROM calendar "  # noqa: S608
+            "SELECT provider_id, seq, crc, blob FROM calendar "  # noqa: S608  # nosec B608
             f"WHERE provider_id IN ({marks})",
             some,
         )

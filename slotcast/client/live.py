@@ -93,7 +93,7 @@ class LiveClient:
         """Messages received, of any kind."""
         self.connections = 0
         # Waits need no secret; a test passes a seeded one.
-        dice = random or Random()  # noqa: S311
+        dice = random or Random()  # noqa: S311  # nosec B311
         self._session = LiveSession(
             topics, token=token, random=dice, reconnect=reconnect
         )

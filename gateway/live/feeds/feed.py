@@ -38,7 +38,8 @@ log = structlog.get_logger("slotcast.live")
 def backoff_s(failures: int, random: Random) -> float:
     """A random pause whose range doubles with each consecutive failure."""
     low, high = _BACKOFF_S
-    return random.uniform(low, min(high, low * 2 ** min(failures, 10)))
+    longest = min(high, low * 2 ** min(failures, 10))
+    return random.uniform(low, longest)  # nosec B311
 
 
 class ShardFeed:
@@ -108,7 +109,8 @@ class ShardFeed:
     async def _poll_once(self) -> float:
         settings, random = self._settings, self._random
         asked = self._hub.cursor(self.shard)
-        wait_s = settings.poll_wait_s + settings.poll_jitter_s * random.uniform(-1, 1)
+        jitter = random.uniform(-1, 1)  # nosec B311
+        wait_s = settings.poll_wait_s + settings.poll_jitter_s * jitter
         began = monotonic()
         at = _NO_EPOCH if self._skips else asked
         async with asyncio.timeout(wait_s + _GRACE_S):

@@ -177,4 +177,5 @@ def _update_text(columns: tuple[str, ...], dialect: Dialect) -> str:
     """An UPDATE with the columns' values in order, then the booking's id."""
     mark = "?" if dialect.paramstyle == "qmark" else "%s"
     sets = ", ".join(f"{t.appointment.c[name].name} = {mark}" for name in columns)
-    return f"UPDATE appointment SET {sets} WHERE booking_id = {mark}"  # noqa: S608 - names of columns
+    # Names of columns, no values.
+    return f"UPDATE appointment SET {sets} WHERE booking_id = {mark}"  # noqa: S608  # nosec B608

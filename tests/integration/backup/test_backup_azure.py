@@ -105,7 +105,7 @@ async def test_azure_that_does_not_answer_is_told(
         ("https://a.blob.core.windows.net/c/p?sig=secret", "must not carry"),
         ("https://a.blob.core.windows.net/c/p", "no credential"),
         ("http://a.blob.core.windows.net/c/p", "https only"),
-        ("s3://bucket/prefix", "is no place"),
+        ("s3://bucket/prefix", "is not a supported place"),
     ],
 )
 async def test_an_address_that_cannot_work_is_told(where: str, reason: str) -> None:

@@ -296,6 +296,17 @@ async def test_security_headers_are_on_every_answer(api: Api) -> None:
         headers = (await api.client.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert "default-src 'self'" in headers["content-security-policy"]
+        assert "object-src 'none'" in headers["content-security-policy"]
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert "camera=()" in headers["permissions-policy"]
+        assert "strict-transport-security" not in headers
+
+
+async def test_a_site_with_https_is_asked_for_by_nothing_else() -> None:
+    """HSTS where the public URL is https, and nowhere else: see the test before."""
+    async with open_api(public_url="https://clinic.test") as api:
+        headers = (await api.client.get("/healthz")).headers
+        assert headers["strict-transport-security"] == "max-age=31536000"
 
 
 async def test_personal_answers_are_not_cached(api: Api) -> None:
