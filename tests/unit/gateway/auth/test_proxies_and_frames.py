@@ -13,6 +13,7 @@ from cluster.site.settings import Settings
 from cluster.wiring.gateway import server_of
 from persistence.notices.smtp import mail_of
 from tests import factories as make
+from tests.fakes.api import open_api
 from tests.fixtures.accounts import AccountApi, account_api
 
 FORGED = "203.0.113.9"
@@ -102,3 +103,10 @@ def test_a_line_break_adds_no_header(subject: str) -> None:
     message = Message("verify_email", "mira@example.org", subject, "text")
     with pytest.raises(ValueError, match="line"):
         mail_of(OutgoingMessage("msg_1", message, make.NOW), "a@example.org")
+
+
+async def test_a_site_with_https_is_asked_for_by_nothing_else() -> None:
+    """HSTS where the public URL is https, and nowhere else: see the test before."""
+    async with open_api(public_url="https://clinic.test") as api:
+        headers = (await api.client.get("/healthz")).headers
+        assert headers["strict-transport-security"] == "max-age=31536000"

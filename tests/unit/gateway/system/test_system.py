@@ -302,13 +302,6 @@ async def test_security_headers_are_on_every_answer(api: Api) -> None:
         assert "strict-transport-security" not in headers
 
 
-async def test_a_site_with_https_is_asked_for_by_nothing_else() -> None:
-    """HSTS where the public URL is https, and nowhere else: see the test before."""
-    async with open_api(public_url="https://clinic.test") as api:
-        headers = (await api.client.get("/healthz")).headers
-        assert headers["strict-transport-security"] == "max-age=31536000"
-
-
 async def test_personal_answers_are_not_cached(api: Api) -> None:
     """Bookings are no-store; slots must be revalidated."""
     mine = await api.client.get("/v1/bookings", headers=api.patient())
