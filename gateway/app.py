@@ -35,6 +35,8 @@ from gateway.auth.demo_routes import router as demo_router
 from gateway.auth.factors.factor_routes import router as factor_router
 from gateway.auth.factors.flow_routes import router as flow_router
 from gateway.auth.needs import RandomIds
+from gateway.auth.providers.identity_routes import router as identity_router
+from gateway.auth.providers.provider_routes import router as oidc_router
 from gateway.auth.routes import router as auth_router
 from gateway.auth.session_routes import router as session_router
 from gateway.auth.side import AuthSide
@@ -300,6 +302,8 @@ ACCOUNT_ROUTERS: Final = (
     client_router,
     token_router,
     factor_router,
+    oidc_router,
+    identity_router,
     roles_router,
 )
 """Features that need accounts."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 from prometheus_client import CollectorRegistry
 
 from actors.ports import Calendars, Clock, ShardLinks
@@ -22,6 +23,7 @@ from care.notices.messages import OutgoingMessages
 from care.patients.notes import MedicalNotes
 from care.patients.ports import Patients
 from care.people.ports import AccountStores
+from care.people.providers import IdentityProvider
 from care.privacy.ports import Privacy
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
 from care.sharing import HotPages, RateBudgets, Revocations, SharedHolds
@@ -108,6 +110,8 @@ class GatewayConfig:
     """Whether accounts with a role beside patient need a second factor."""
     sms_countries: tuple[str, ...] = ()
     """Countries that codes are sent to, by ISO 3166; empty: all of them."""
+    identity_providers: tuple[IdentityProvider, ...] = ()
+    """Other providers that people may sign in by."""
     password_memory_kib: int = 19_456
     """Memory of one password hash; only tests use less."""
 
@@ -209,6 +213,8 @@ class GatewayPorts:
     """Patients' histories; there whenever ``patients`` are."""
     accounts: AccountStores | None = None
     """Accounts; without them there is no ``/v1/auth``."""
+    provider_transport: httpx.AsyncBaseTransport | None = None
+    """How identity providers are reached; without it over the network."""
     outgoing: OutgoingMessages | None = None
     """Messages to people, for demo sites to show."""
     persons: PersonKeys | None = None

@@ -14,6 +14,7 @@ from care.people.accounts import Account, EndedWhy, Session, SignInContext
 from care.people.clients import ApiClients
 from care.people.factors.ports import Factors
 from care.people.flows import FlowKind, Flows
+from care.people.identities import Identities
 from care.people.ids import AccountId, SessionId
 
 
@@ -222,6 +223,7 @@ class AccountStores:
     flows: Flows
     factors: Factors
     clients: ApiClients
+    identities: Identities
 
 
 class Passwords(Protocol):

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from actors.domain.rules import BookingLimits, Policy
 from actors.placement import Placement
 from care.keys.sealing import parsed_keys
+from care.people.providers import parsed_providers
 from cluster.terminal.obstacle import Obstacle
 
 ENV_PREFIX = "SLOTCAST_"
@@ -35,6 +36,7 @@ SECRETS = (
     "keys",
     "mail",
     "sms",
+    "oidc",
     "cluster_secret",
     "metrics_token",
 )
@@ -172,6 +174,12 @@ class Settings(BaseSettings):
     """Whether this is a demo site: it has one-click people and shows outgoing messages.
     ``auto``: on loopback without a public URL. Never ``on`` with real people. With
     ``off`` tokens of ``slotcast token``, which name no account, are refused as well."""
+    oidc: str = Field("", repr=False)
+    """Providers that people may sign in by (OpenID Connect), as a JSON list:
+    ``[{"preset": "google", "client_id": "…", "secret": "…"}]``. Presets are google,
+    facebook and linkedin; others have name, title, issuer, client_id and secret, and
+    where they depart from the standard what docs/accounts.md lists. At the provider
+    register the address ``<public_url>/v1/auth/oidc/<name>/callback``."""
     redis: str = Field("", repr=False)
     """Redis for shared rate limits, revocations, hot pages and wake-ups; empty: the
     journal's, if that is a Redis, else everything stays in this process."""
@@ -355,6 +363,12 @@ class Settings(BaseSettings):
             from persistence.notices.twilio import TwilioCourier
 
             TwilioCourier(value, "")
+        return value
+
+    @field_validator("oidc")
+    @classmethod
+    def _of_providers(cls, value: str) -> str:
+        parsed_providers(value)
         return value
 
     @field_validator("mail")

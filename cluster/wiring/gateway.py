@@ -12,6 +12,7 @@ from typing import Final
 import uvicorn
 
 from actors.ports import ShardLinks
+from care.people.providers import parsed_providers
 from cluster.clock import SystemClock
 from cluster.site.settings import Settings
 from cluster.site.site import Site
@@ -97,6 +98,7 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
         breached_passwords=settings.breached_passwords,
         staff_needs_factor=settings.staff_factor == "required",
         sms_countries=settings.sms_countries,
+        identity_providers=parsed_providers(settings.oidc),
         demo_tokens=settings.demo != "off",
         site_url=page_url(settings.host, settings.port),
         rate_limited=settings.rate_limits,

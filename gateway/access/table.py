@@ -148,6 +148,8 @@ class Action(StrEnum):
     GRANT_PLATFORM_ROLE = "grant_platform_role"
     READ_API_CLIENTS = "read_api_clients"
     MANAGE_API_CLIENTS = "manage_api_clients"
+    LINK_IDENTITY = "link_identity"
+    UNLINK_IDENTITY = "unlink_identity"
     READ_ROLES = "read_roles"
     WHO_SAW_ME = "who_saw_me"
     EXPORT_OWN_DATA = "export_own_data"
@@ -245,6 +247,8 @@ verify_audit        found     nn  nn  nn  nn  Fh  nn  Fh  nn
 export_audit        found     nn  nn  nn  nn  Bh  nn  Bh  nn
 read_api_clients    clinic    hh  hh  nh  nh  Fh  FF  nh  nn
 manage_api_clients  clinic    hh  hh  nh  nh  Bh  BB  nh  nn
+link_identity       account   RR  RR  RR  RR  RR  RR  RR  nn
+unlink_identity     account   Rh  Rh  Rh  Rh  Rh  Rh  Rh  nn
 read_roles          platform  nn  nn  nn  nn  YY  YY  YY  nn
 """
 """Rows that tokens without an account have no part in: 403 account_required."""

@@ -7,10 +7,11 @@ the name holds four characters of the site: two sites on one host keep apart.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import Response
 
+_FLOW_S: Final = 600
 _YEAR_S: Final = 365 * 24 * 3600
 
 
@@ -21,6 +22,7 @@ class AuthCookies:
         site = sha256(b"cookies|" + key).hexdigest()[:4]
         self.refresh = f"__Host-slotcast_rt_{site}"
         self.device = f"__Host-slotcast_dv_{site}"
+        self.flow = f"__Host-slotcast_oidc_{site}"
 
     def set_refresh(
         self, response: Response, token: str, max_age_s: int | None
@@ -31,6 +33,17 @@ class AuthCookies:
     def set_device(self, response: Response, value: str) -> None:
         """That this browser has signed in before."""
         _set(response, self.device, value, _YEAR_S)
+
+    def set_flow(self, response: Response, secret: str) -> None:
+        """That this browser left for a provider.
+
+        Lax: it comes back by a link of the provider's page, where Strict is not sent.
+        """
+        _set(response, self.flow, secret, _FLOW_S, samesite="lax")
+
+    def clear_flow(self, response: Response) -> None:
+        """That it has come back."""
+        _set(response, self.flow, "", 0, samesite="lax")
 
     def cleared(self) -> tuple[tuple[bytes, bytes], ...]:
         """Headers that take the refresh token back."""
@@ -45,7 +58,14 @@ class AuthCookies:
         )
 
 
-def _set(response: Response, name: str, value: str, max_age_s: int | None) -> None:
+def _set(
+    response: Response,
+    name: str,
+    value: str,
+    max_age_s: int | None,
+    *,
+    samesite: Literal["strict", "lax"] = "strict",
+) -> None:
     response.set_cookie(
         name,
         value,
@@ -53,5 +73,5 @@ def _set(response: Response, name: str, value: str, max_age_s: int | None) -> No
         path="/",
         secure=True,
         httponly=True,
-        samesite="strict",
+        samesite=samesite,
     )

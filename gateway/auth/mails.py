@@ -42,6 +42,39 @@ class AccountMails:
             "If it was not you, nothing has changed and there is nothing to do.",
         )
 
+    def vouched(self, email: str, provider: str, secret: str) -> Message:
+        """To someone who signs in by a provider for the first time."""
+        return Message(
+            "verify_email",
+            email,
+            "Confirm your e-mail address",
+            f"Welcome to Slotcast. Someone, probably you, signed in with {provider} "
+            "and gave this address. Confirm that it is yours:\n\n"
+            f"{self._url}/#/verify-email?token={secret}\n\n"
+            f"The link works for three days. If you did not sign in with {provider}, "
+            "do not open it; without it nothing happens.",
+        )
+
+    def identity_linked(self, email: str, provider: str) -> Message:
+        """To the owner, after a provider was linked."""
+        return Message(
+            "identity_linked",
+            email,
+            f"{provider} was linked",
+            f"Your Slotcast account can be signed in to with {provider} now. If it was "
+            f"not you, unlink it and change your password:\n\n{self._url}/#/security",
+        )
+
+    def identity_unlinked(self, email: str) -> Message:
+        """To the owner, after a provider was unlinked."""
+        return Message(
+            "identity_unlinked",
+            email,
+            "A way to sign in was removed",
+            "A provider was unlinked from your Slotcast account. If it was not you, "
+            f"change your password:\n\n{self._url}/#/security",
+        )
+
     def reset(self, email: str, secret: str) -> Message:
         """To someone who asks for a new password."""
         return Message(

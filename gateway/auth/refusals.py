@@ -66,6 +66,36 @@ class ClientLimit(RequestError):
     code = "api_client_limit"
 
 
+class IdentityRefused(RequestError):
+    """What the provider answered does not hold; begin again, or sign in otherwise."""
+
+    code = "identity_refused"
+
+
+class LinkRequired(RequestError):
+    """The address has an account: sign in to it, then link the provider there."""
+
+    code = "link_required"
+
+
+class EmailMissing(RequestError):
+    """The provider did not tell an e-mail address: allow it, or register with one."""
+
+    code = "email_missing"
+
+
+class IdentityTaken(RequestError):
+    """Another account has this identity, or this account another one: unlink that."""
+
+    code = "identity_taken"
+
+
+class IdentityRequired(RequestError):
+    """You could not sign in any more: set a password or link another provider first."""
+
+    code = "identity_required"
+
+
 class LinkExpired(RequestError):
     """The link was used or has expired; ask for a new one."""
 

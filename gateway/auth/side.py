@@ -23,6 +23,8 @@ from gateway.auth.factors.passkeys import Passkeys
 from gateway.auth.hashing import ArgonPasswords
 from gateway.auth.mails import AccountMails
 from gateway.auth.needs import AuthNeeds
+from gateway.auth.providers.issuers import Issuer
+from gateway.auth.providers.vouching import Vouching
 from gateway.auth.registration import Registration
 from gateway.auth.service import SignIn
 from gateway.config import GatewayConfig, GatewayPorts
@@ -32,6 +34,9 @@ from gateway.wire.errors import TooManyRequests
 SIGN_INS_AT_ONCE: Final = 60
 """Of one address: an office shares one."""
 SIGN_INS_PER_S: Final = 0.1
+DEPARTURES_AT_ONCE: Final = 30
+"""For identity providers, of one address."""
+DEPARTURES_PER_S: Final = 0.5
 MAILS_AT_ONCE: Final = 10
 """Registrations and forgotten passwords of one address."""
 MAILS_PER_S: Final = 10 / 3600
@@ -128,16 +133,28 @@ class AuthSide:
         self.checks = FactorChecks(needs, self.sign_in, passkeys)
         self.enrolment = Enrolment(needs, self.sign_in, passkeys, config.sms_countries)
         self.clients = ApiClientService(needs, self.sign_in)
+        issuers = {
+            one.name: Issuer(one, ports.provider_transport, monotonic_s)
+            for one in config.identity_providers
+        }
+        self.vouching = Vouching(needs, self.sign_in, issuers, site_url)
         self.cookies = AuthCookies(self.key)
         self.seen = SeenGenerations(ports.accounts.sessions)
         make = settlement.buckets if settlement else _alone
         self._is_limited = config.rate_limited
         self._sign_ins = make("sign_in", SIGN_INS_PER_S, SIGN_INS_AT_ONCE, monotonic_s)
+        self._departures = make(
+            "departures", DEPARTURES_PER_S, DEPARTURES_AT_ONCE, monotonic_s
+        )
         self._mails = make("mails", MAILS_PER_S, MAILS_AT_ONCE, monotonic_s)
 
     def admit_sign_in(self, address: str) -> None:
         """Count a sign-in from an address. Raises TooManyRequests."""
         self._take(self._sign_ins, address)
+
+    def admit_departure(self, address: str) -> None:
+        """Count a browser that leaves for a provider. Raises TooManyRequests."""
+        self._take(self._departures, address)
 
     def admit_mail(self, address: str) -> None:
         """Count a request that may send a mail. Raises TooManyRequests."""

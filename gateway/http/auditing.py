@@ -64,6 +64,24 @@ def seen_caller(request: Request, caller: Caller | None) -> None:
     request.scope[_CALLER] = caller
 
 
+async def audit_act(request: Request, action: str, code: str, **ids: str) -> None:
+    """Write the entry of a GET that is an act all the same: a browser comes back.
+
+    ``code`` is that of its refusal; empty if it was done.
+    """
+    trail: AuditTrail = request.app.state.services.trail
+    notes = _notes(request)
+    address = request.client.host if request.client else ""
+    act = Act(
+        action,
+        code or "done",
+        actor=notes.actor,
+        address=address,
+        ids={**ids, **notes.ids},
+    )
+    await trail.acted(None, act)
+
+
 async def audited(request: Request, action: str, status: int, code: str = "") -> None:
     """Write the entry of a request before its answer is sent.
 

@@ -60,6 +60,8 @@ RIGHT_OF: Final = "x-right-of"
 """And what the right is on."""
 AUDITED: Final = "x-audited"
 """Where it stands whether a route's requests are audited; not in the document."""
+ANY_QUERY: Final = "x-any-query"
+"""Whether a route takes parameters that it does not declare; not in the document."""
 REFUSALS: Final = "x-refusals"
 """Key of a route's own refusals until they are described; not in the document."""
 
@@ -178,10 +180,11 @@ class FeatureRoute(APIRoute):
         handle = super().get_route_handler()
         known = frozenset(_query_names(self.dependant))
         is_audited = (self.openapi_extra or {}).get(AUDITED, True)
+        is_open = (self.openapi_extra or {}).get(ANY_QUERY, False)
 
         async def checked(request: Request) -> Response:
             for name in request.query_params:
-                if name not in known:
+                if name not in known and not is_open:
                     raise InvalidRequest("", unknown(name, known, "parameter"))
             try:
                 response = await handle(request)
@@ -254,8 +257,8 @@ class FeatureRouter(APIRouter):
         write honours ``Idempotency-Key``, ``refusals`` are codes beyond those that
         every request can be refused with, ``takes_token=False`` is for routes that
         read the Authorization header themselves, ``audited=False`` is for requests
-        that are not an act of a person. Other options are those of FastAPI's
-        decorators.
+        that are not an act of a person, ``any_query`` for addresses to which others
+        add parameters. Other options are those of FastAPI's decorators.
         """
         right, of = needed
         check: Callable[..., Awaitable[Any]] = caller_of
@@ -273,6 +276,7 @@ class FeatureRouter(APIRouter):
             RIGHT_OF: of or ("" if right is None else OF[right]),
             REFUSALS: list(options.pop("refusals", ())),
             AUDITED: options.pop("audited", self._audited),
+            ANY_QUERY: options.pop("any_query", False),
         }
         options["openapi_extra"] = extra | options.get("openapi_extra", {})
         return self.api_route(path, methods=[method], **options)

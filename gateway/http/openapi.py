@@ -25,7 +25,14 @@ from gateway.access.rights import (
     Relation,
 )
 from gateway.http.endpoint import Operation
-from gateway.http.features import AUDITED, REFUSALS, RIGHT, RIGHT_OF, FeatureRouter
+from gateway.http.features import (
+    ANY_QUERY,
+    AUDITED,
+    REFUSALS,
+    RIGHT,
+    RIGHT_OF,
+    FeatureRouter,
+)
 from gateway.http.openapi_beside import beside
 from gateway.wire.problems import CODES, ProblemBody, status_of
 
@@ -133,6 +140,7 @@ def _describe_refusals(operation: dict[str, Any]) -> None:
     anyone = operation.get(RIGHT) == "anyone"
     operation["security"] = [{}, {"bearer": []}] if anyone else [{"bearer": []}]
     operation.pop(AUDITED, None)
+    operation.pop(ANY_QUERY, None)
     writes = "requestBody" in operation
     parameters = {one["name"] for one in operation.get("parameters", ())}
     codes = [

@@ -45,6 +45,7 @@ CODES = MappingProxyType(
         "account_not_found": (404, "No such account"),
         "api_client_not_found": (404, "No such API client"),
         "factor_not_found": (404, "No such factor"),
+        "identity_not_found": (404, "No such identity"),
         "not_found": (404, "Not found"),
         "bad_request": (400, "The request cannot be read"),
         "unauthenticated": (401, "Sign in first"),
@@ -57,6 +58,11 @@ CODES = MappingProxyType(
         "reauthentication_required": (403, "Prove again who you are"),
         "second_factor_required": (403, "A second factor is needed"),
         "cross_origin": (403, "Not from this page"),
+        "identity_refused": (403, "The provider's answer does not hold"),
+        "email_missing": (403, "The provider told no address"),
+        "link_required": (409, "Sign in, then link"),
+        "identity_taken": (409, "Linked already"),
+        "identity_required": (409, "The last way to sign in"),
         "factor_required": (409, "The account needs a factor"),
         "api_client_limit": (409, "Too many API clients"),
         "factor_limit": (409, "Too many factors"),
@@ -111,6 +117,7 @@ _SENTENCES = MappingProxyType(
         "api_client_not_found": "The clinic has no such API client.",
         "factor_not_found": "The account has no such factor.",
         "request_not_found": "There is no such request.",
+        "identity_not_found": "The account has no such identity.",
     }
 )
 """Code -> its default detail."""

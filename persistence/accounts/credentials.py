@@ -19,6 +19,7 @@ from care.people.ids import AccountId
 from care.people.ports import Flow, SignInAttempt
 from care.people.throttling import Attempts, next_attempt
 from persistence.accounts.flows import end_flows, flow_row, use_flow
+from persistence.accounts.identities import forget_unconfirmed
 from persistence.accounts.models import (
     AccountRecord,
     AuthFlowRecord,
@@ -147,6 +148,7 @@ class SqlCredentials:
                 return None
             await end_flows(session, found, now)
             await put_password(session, found, password_hash, now)
+            await forget_unconfirmed(session, found)
             # The link came to the address: that confirms it as well.
             await session.execute(verified(found, now))
         return found

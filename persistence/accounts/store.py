@@ -25,6 +25,7 @@ from persistence.accounts.flows import (
     step_row,
     use_flow,
 )
+from persistence.accounts.identities import SqlIdentities
 from persistence.accounts.models import AccountRecord, AuthFlowRecord
 from persistence.accounts.rows import (
     account_of,
@@ -56,6 +57,7 @@ def account_stores(records: Records, ring: KeyRing) -> AccountStores:
         flows=SqlFlows(records, ring),
         factors=SqlFactors(records, ring),
         clients=SqlApiClients(records),
+        identities=SqlIdentities(records, ring),
     )
 
 

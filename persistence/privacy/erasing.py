@@ -32,7 +32,13 @@ from persistence.keys.ring import TenantKeys
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.sql.base import RecordBase
 
-DELETED_BY_ACCOUNT: Final = ("password", "factor", "recovery_code", "auth_flow")
+DELETED_BY_ACCOUNT: Final = (
+    "password",
+    "factor",
+    "recovery_code",
+    "identity",
+    "auth_flow",
+)
 """Rows of an account that are removed with it."""
 DELETED_BY_PATIENT: Final = ("medical_note", "patient_clinic")
 """Rows of a patient that are removed."""

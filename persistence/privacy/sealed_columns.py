@@ -29,6 +29,7 @@ SEALED: Final[Sequence[SealedColumn]] = (
     SealedColumn("account", "email", ("account_id",)),
     SealedColumn("auth_flow", "payload", ("flow_hash",)),
     SealedColumn("factor", "secret", ("factor_id",)),
+    SealedColumn("identity", "label", ("identity_id",)),
     SealedColumn("medical_note", "body", ("note_id",), by_person=True),
     SealedColumn("outgoing_message", "recipient", ("message_id",)),
     SealedColumn("outgoing_message", "content", ("message_id",)),

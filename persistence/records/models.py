@@ -7,6 +7,7 @@ from typing import Final
 
 from persistence.accounts.client_models import ApiClientRecord
 from persistence.accounts.factor_models import FactorRecord
+from persistence.accounts.identity_models import IdentityRecord
 from persistence.accounts.models import AccountRecord
 from persistence.audit.models import AuditEntryRecord
 from persistence.grants.models import InvitationRecord
@@ -28,6 +29,7 @@ __all__ = [
     "DataKeyRecord",
     "FactorRecord",
     "IdempotencyRecord",
+    "IdentityRecord",
     "InvitationRecord",
     "JobRecord",
     "OutgoingMessageRecord",
