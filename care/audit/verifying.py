@@ -53,6 +53,8 @@ class ChainCheck:
         self._last_anchor = max(self._anchors, default=0)
         self._seq = 0
         self._hash = FIRST_HASH
+        self._beyond = 0
+        """The first entry after the head."""
 
     def feed(self, entry: Entry) -> None:
         """The next entry by number."""
@@ -62,22 +64,27 @@ class ChainCheck:
         elif chained(self._key, self._hash, entry) != entry.hash:
             self._bad(entry.seq, Fault.CHANGED)
         if self._head is not None and entry.seq > self._head.seq:
-            self._bad(entry.seq, Fault.INSERTED)
+            self._beyond = self._beyond or entry.seq
         for anchor in self._anchors.get(entry.seq, ()):
             if anchor.hash != entry.hash:
                 self._bad(entry.seq, Fault.ANCHOR)
         self._seq, self._hash = entry.seq, entry.hash
 
-    def finish(self) -> FirstBad | None:
-        """Compare the end with head and anchors; the first bad place, if any."""
-        head = self._head
-        if head is None:
+    def finish(self, latest: Head | None) -> FirstBad | None:
+        """Compare the end with heads and anchors; the first bad place, if any.
+
+        ``latest``: the head as it is after the last entry was read. Entries that were
+        sealed meanwhile stand between the two heads.
+        """
+        if self._head is not None and self._head.seq > self._seq:
+            self._bad(self._seq + 1, Fault.CUT)
+        if latest is None:
             if self._seq:
                 self._bad(self._seq, Fault.CUT)
-        elif head.seq > self._seq:
-            self._bad(self._seq + 1, Fault.CUT)
-        elif head.seq == self._seq and head.hash != self._hash:
-            self._bad(head.seq, Fault.CHANGED)
+        elif latest.seq < self._seq:
+            self._bad(self._beyond or latest.seq + 1, Fault.INSERTED)
+        elif latest.seq == self._seq and latest.hash != self._hash:
+            self._bad(latest.seq, Fault.CHANGED)
         if self._last_anchor > self._seq:
             self._bad(self._seq + 1, Fault.ANCHOR)
         return self.first_bad

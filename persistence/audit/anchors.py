@@ -121,6 +121,8 @@ class AuditAnchors:
         handle = self._disk.open(str(path), create=True)
         try:
             at = self._disk.size(handle)
+            if at and self._disk.read(handle, 1, at - 1) != b"\n":
+                data = b"\n" + data  # a crash has cut the last line short
             while data:
                 count = self._disk.write(handle, data, at)
                 data, at = data[count:], at + count

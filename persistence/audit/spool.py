@@ -12,6 +12,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -202,6 +203,8 @@ class FileSpool:
         except OSError:
             # What a failed write or sync left behind is not known: another file.
             self._give_up(own)
+            if not own.synced:
+                self._forget(own.name)
             raise
         own.synced = at
 
@@ -210,9 +213,19 @@ class FileSpool:
         self._disk.make_folder(folder)
         name = secrets.token_hex(12) + _SUFFIX
         handle = self._disk.open(str(self._folder / name), create=True)
-        self._disk.try_lock(handle)
-        self._disk.sync_folder(folder)
+        try:
+            self._disk.try_lock(handle)
+            self._disk.sync_folder(folder)
+        except OSError:
+            self._disk.close(handle)
+            self._forget(name)
+            raise
         return _OwnFile(name, handle)
+
+    def _forget(self, name: str) -> None:
+        """Remove a file that holds nothing: a disk that refuses would collect them."""
+        with suppress(OSError):
+            self._disk.unlink(str(self._folder / name))
 
     def _give_up(self, own: _OwnFile) -> None:
         self._closed_bytes += own.synced

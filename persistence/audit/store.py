@@ -70,9 +70,11 @@ class SqlAudit:
     async def verify(self, tenant: str = "") -> AuditReport:
         """See AuditStore.verify."""
         keys = ChainKeys(await self._ring.audit_key())
+        # Entries are sealed meanwhile. In this order all that is named is there: an
+        # anchor is written before it is noted, and entries with their head.
+        noted = await self._noted(tenant)
         anchors = await self._anchors.read()
         heads = await self._heads(tenant)
-        noted = await self._noted(tenant)
         entries = await self._tenants(tenant)
         written = {one for one in anchors if tenant in ("", one)}
         tenants = sorted({*heads, *noted, *entries, *written})
@@ -85,7 +87,7 @@ class SqlAudit:
             await self._feed(check)
             count += check.entries
             compared += len(outside)
-            bad = check.finish()
+            bad = check.finish((await self._heads(one)).get(one))
             if bad is None and known and known[0] not in outside:
                 # The database says that it was anchored, and the files do not.
                 bad = FirstBad(one, known[0].seq, Fault.ANCHOR)

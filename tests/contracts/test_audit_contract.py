@@ -277,6 +277,44 @@ async def test_an_anchor_that_was_made_up_accuses_no_one(site: Site) -> None:
     assert (await site.audit.verify()).ok
 
 
+async def test_what_is_sealed_during_a_verification_accuses_no_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries, a new tenant and an anchor, at each step of it: the trail is whole."""
+    await site.add(3)
+    await site.anchors.step()
+    steps = 0
+    for name in ("_noted", "_heads", "_tenants", "_feed"):
+        read = getattr(site.audit, name)
+
+        async def busy(about: Any, read: Callable[[Any], Any] = read) -> Any:
+            nonlocal steps
+            found = await read(about)
+            steps += 1
+            await site.add(2)
+            await site.add(1, f"cln_new{steps}")
+            await site.anchors.step()
+            return found
+
+        monkeypatch.setattr(site.audit, name, busy)
+    report = await site.audit.verify()
+    assert report.bad == []
+    assert steps > 4
+
+
+async def test_an_anchor_follows_a_line_that_a_crash_cut_short(site: Site) -> None:
+    """It is a line of its own, and counts."""
+    await site.add(3)
+    await site.anchors.step()
+    (path,) = (site.folder / "anchors").iterdir()
+    with path.open("a") as file:
+        file.write('{"tenant":"cln')
+    await site.add(1)
+    await site.anchors.step()
+    assert [one.seq for one in (await site.anchors.read())[CLINIC]] == [3, 4]
+    assert (await site.audit.verify()).ok
+
+
 async def test_anchors_are_written_only_for_what_has_grown(site: Site) -> None:
     """A head that did not move is not written again."""
     await site.add(3)
@@ -433,6 +471,7 @@ async def test_a_spool_that_cannot_be_written_says_so(site: Site) -> None:
     with pytest.raises(Unavailable):
         await spool.write([_draft(1)])
     assert not spool.standing().ok
+    assert list((site.folder / "spool").iterdir()) == []  # none for each attempt
     disk.broken = False
     await spool.write([_draft(2)])
     assert spool.standing().ok
