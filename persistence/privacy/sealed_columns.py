@@ -30,6 +30,8 @@ SEALED: Final[Sequence[SealedColumn]] = (
     SealedColumn("auth_flow", "payload", ("flow_hash",)),
     SealedColumn("factor", "secret", ("factor_id",)),
     SealedColumn("identity", "label", ("identity_id",)),
+    SealedColumn("glass", "reason", ("glass_id",)),
+    SealedColumn("invitation", "email", ("invitation_id",)),
     SealedColumn("medical_note", "body", ("note_id",), by_person=True),
     SealedColumn("outgoing_message", "recipient", ("message_id",)),
     SealedColumn("outgoing_message", "content", ("message_id",)),
