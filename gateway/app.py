@@ -45,6 +45,7 @@ from gateway.bookings.schemas import booking_body
 from gateway.calendars.reasons import with_reasons
 from gateway.clinics.routes import operations as clinic_operations
 from gateway.config import GatewayConfig, GatewayPorts
+from gateway.grants.application_routes import router as application_router
 from gateway.grants.glass_routes import router as glass_router
 from gateway.grants.guardian_routes import router as guardian_router
 from gateway.grants.mails import GrantMails
@@ -309,7 +310,13 @@ ACCOUNT_ROUTERS: Final = (
 """Features that need accounts."""
 PATIENT_ROUTERS: Final = (own_patient_router, patients_router)
 """Features that need patients."""
-GRANT_ROUTERS: Final = (member_router, guardian_router, glass_router, account_router)
+GRANT_ROUTERS: Final = (
+    member_router,
+    guardian_router,
+    glass_router,
+    application_router,
+    account_router,
+)
 """Features that need grants, which need accounts and patients."""
 EVERY_ROUTER: Final = (
     *ACCOUNT_ROUTERS,

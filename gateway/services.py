@@ -13,6 +13,7 @@ from actors.domain.messages.commands import (
     RegisterProvider,
     SetAvailability,
     SetRetired,
+    SetSuspended,
 )
 from gateway.access.known_patients import KnownPatients
 from gateway.access.options import OptionsOfClinics
@@ -37,7 +38,7 @@ from gateway.providers.search import ProviderSearch
 from gateway.providers.service import ProviderService
 from gateway.shared_state import Shared
 
-LISTED = (RegisterProvider, SetAvailability, SetRetired)
+LISTED = (RegisterProvider, SetAvailability, SetRetired, SetSuspended)
 """Commands that change what lists show, beside the next free start."""
 
 

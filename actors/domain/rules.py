@@ -39,6 +39,8 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     about: str = ""
     retired: bool = False
     """The provider offers nothing any more and no search finds it; bookings stay."""
+    suspended: bool = False
+    """As retired, by the administration: holds cannot be booked any more either."""
 
 
 class AlignedFrom(StrEnum):

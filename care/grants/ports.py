@@ -11,6 +11,8 @@ from typing import Protocol
 
 from actors.domain.ids import ClinicId, Millis, PatientId
 from care.grants.values import (
+    ApplicationStatus,
+    DoctorApplication,
     Glass,
     Guardianship,
     Invitation,
@@ -187,6 +189,45 @@ class Platform(Protocol):
         ...
 
 
+class DoctorApplications(Protocol):
+    """Applications of doctors to clinics."""
+
+    async def submit(self, one: DoctorApplication) -> None:
+        """Store one. Raises GrantRefused: the licence is in an open application."""
+        ...
+
+    async def of_account(self, account_id: AccountId) -> Sequence[DoctorApplication]:
+        """An account's own, the newest first; at most 200."""
+        ...
+
+    async def of_clinic(self, clinic_id: ClinicId) -> Sequence[DoctorApplication]:
+        """A clinic's, open ones first, the oldest first; at most 200."""
+        ...
+
+    async def find(
+        self, application_id: str, *, clinic_id: ClinicId
+    ) -> DoctorApplication | None:
+        """A clinic's application."""
+        ...
+
+    async def decide(
+        self,
+        application_id: str,
+        status: ApplicationStatus,
+        *,
+        by: AccountId,
+        reason: str,
+        membership_id: str,
+        now: Millis,
+    ) -> DoctorApplication:
+        """End an open application; an approved one makes its account a doctor.
+
+        Raises:
+            GrantRefused: it is not there, or not open any more.
+        """
+        ...
+
+
 class ClinicOptions(Protocol):
     """What clinics have switched."""
 
@@ -209,3 +250,4 @@ class GrantStores:
     glasses: Glasses
     platform: Platform
     options: ClinicOptions
+    applications: DoctorApplications

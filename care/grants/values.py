@@ -130,6 +130,38 @@ class Glass(Struct, frozen=True):
     verdict: str = ""
 
 
+class ApplicationStatus(StrEnum):
+    """Where an application of a doctor stands."""
+
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+class DoctorApplication(Struct, frozen=True):
+    """An account that wants to be a doctor at a clinic.
+
+    ``provider_id`` is the calendar that approval begins. ``documents`` are references
+    to where papers are; ``reason`` says why it was rejected.
+    """
+
+    application_id: str
+    account_id: AccountId
+    clinic_id: ClinicId
+    provider_id: str
+    name: str
+    specialty: str
+    country: str
+    licence: str
+    documents: tuple[str, ...]
+    status: ApplicationStatus
+    submitted_at: Millis
+    decided_by: str = ""
+    decided_at: Millis | None = None
+    reason: str = ""
+
+
 class PlatformAccount(Struct, frozen=True):
     """An account as administrators of the platform see it."""
 

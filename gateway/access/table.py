@@ -116,6 +116,7 @@ class Action(StrEnum):
     REGISTER_PROVIDER = "register_provider"
     RETIRE_PROVIDER = "retire_provider"
     REINSTATE_PROVIDER = "reinstate_provider"
+    SUSPEND_PROVIDER = "suspend_provider"
     PUT_CLINIC = "put_clinic"
     READ_JOBS = "read_jobs"
     RESEND_JOBS = "resend_jobs"
@@ -137,6 +138,8 @@ class Action(StrEnum):
     BREAK_GLASS = "break_glass"
     REVIEW_GLASS = "review_glass"
     ADD_DEPENDANT = "add_dependant"
+    APPLY_AS_DOCTOR = "apply_as_doctor"
+    DECIDE_APPLICATION = "decide_application"
     ACCEPT_INVITATION = "accept_invitation"
     READ_MEMBERS = "read_members"
     INVITE_MEMBER = "invite_member"
@@ -203,6 +206,7 @@ remove_time_off     provider  nn  nn  Yn  Yn  Yn  Yn  nn  nn
 register_provider   provider  nn  nn  nn  nn  nn  FF  nn  nn
 retire_provider     provider  nn  nn  nn  nn  Yn  FF  nn  nn
 reinstate_provider  provider  nn  nn  nn  nn  Yn  FF  nn  nn
+suspend_provider    provider  nn  nn  nn  nn  Fn  FF  nn  nn
 put_clinic          clinic    nn  nn  nn  nn  Yn  FF  nn  nn
 read_jobs           platform  nn  nn  nn  nn  nn  FF  nn  nn
 resend_jobs         platform  nn  nn  nn  nn  nn  FF  nn  nn
@@ -219,6 +223,8 @@ end_guardianship    patient   Yh  Yh  nh  Yh  Yh  nh  hh  nh
 break_glass         patient   nn  nn  nB  nn  nB  nB  nn  nn
 review_glass        clinic    hh  hh  nh  nh  Fh  hh  Fh  nn
 add_dependant       account   YY  nn  nn  nn  nn  nn  nn  nn
+apply_as_doctor     account   YY  YY  YY  YY  YY  YY  YY  nn
+decide_application  clinic    hh  hh  nh  nh  Fh  FF  nh  nn
 accept_invitation   account   YY  YY  YY  YY  YY  YY  YY  nn
 read_members        clinic    hh  hh  Yh  Yh  Yh  YY  Yh  nn
 invite_member       clinic    hh  hh  nh  nh  Fh  FF  nh  nn

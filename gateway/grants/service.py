@@ -92,7 +92,10 @@ class GrantNeeds:
 
 
 async def granted(
-    action: Awaitable[T], missing: str, used: type[RequestError] = InvitationUsed
+    action: Awaitable[T],
+    missing: str,
+    used: type[RequestError] = InvitationUsed,
+    exists: type[RequestError] = RoleExists,
 ) -> T:
     """What a store answers; its refusals as the wire has them."""
     try:
@@ -104,7 +107,7 @@ async def granted(
             case GrantRefusal.LAST_ADMIN:
                 raise LastAdmin from None
             case GrantRefusal.EXISTS:
-                raise RoleExists from None
+                raise exists from None
             case _:
                 raise used from None
 

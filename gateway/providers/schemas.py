@@ -113,6 +113,7 @@ class ProviderBody(Struct, frozen=True):
     about: str
     locations: list[LocationItem]
     retired: bool
+    suspended: bool
     epoch: Epoch
     version: Version
     change_notice_minutes: int
@@ -127,6 +128,16 @@ class RegisteredBody(Struct, frozen=True):
     clinic: ClinicBody
     languages: list[str]
     about: str
+    epoch: Epoch
+    version: Version
+
+
+class SuspendedBody(Struct, frozen=True):
+    """Whether a provider is suspended, and the visits to come, which stay booked."""
+
+    provider_id: ProviderRef
+    suspended: bool
+    affected: list[BookingBody]
     epoch: Epoch
     version: Version
 
@@ -351,6 +362,7 @@ def provider_body(view: ProviderView, clinic: Clinic) -> ProviderBody:
             for place in view.availability.locations
         ],
         retired=view.profile.retired,
+        suspended=view.profile.suspended,
         epoch=view.epoch,
         version=view.version,
         change_notice_minutes=view.availability.change_notice,

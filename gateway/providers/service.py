@@ -40,6 +40,7 @@ from actors.domain.messages.commands import (
     RemoveTimeOff,
     SetAvailability,
     SetRetired,
+    SetSuspended,
 )
 from actors.domain.messages.reads import (
     ReadEffect,
@@ -53,7 +54,7 @@ from actors.ports import Calendars
 from gateway.access.rights import Access, Action, owner_of, zone_name_of
 from gateway.access.tokens import Caller
 from gateway.bookings.names import PatientNames
-from gateway.bookings.schemas import booking_body
+from gateway.bookings.schemas import BookingBody, booking_body
 from gateway.calendars.commands import Commands
 from gateway.calendars.hot_pages import LastShown, OldPage
 from gateway.clinics.service import ClinicService
@@ -71,6 +72,7 @@ from gateway.providers.schemas import (
     RegisteredBody,
     RetiredBody,
     ScheduleBody,
+    SuspendedBody,
     TimeOffAnswer,
     TimeOffEffect,
     TimeOffList,
@@ -343,17 +345,42 @@ class ProviderService:
             )
         )
         done = accepted(answer, Done)
-        now = Minute(self._commands.now() // 60_000)
-        to_come = ReadSchedule(provider_id, now, Minute(now + _TO_COME_DAYS * DAY))
-        found = accepted(await self._calendars.ask(to_come), ScheduleView)
-        affected = [one for one in found.bookings if one.status in LIVE]
         return RetiredBody(
             provider_id=provider_id,
             retired=retired,
-            affected=[booking_body(booking) for booking in affected],
+            affected=await self._to_come(provider_id),
             epoch=done.epoch,
             version=done.version,
         )
+
+    async def set_suspended(
+        self,
+        caller: Caller | None,
+        key: str | None,
+        provider_id: ProviderId,
+        *,
+        suspended: bool,
+    ) -> SuspendedBody:
+        """Suspend a provider or end it; answers with the upcoming visits."""
+        caller = await self._access.to_provider(
+            caller, Action.SUSPEND_PROVIDER, provider_id
+        )
+        stamp = self._commands.stamp(caller, key, "suspend", provider_id, suspended)
+        command = SetSuspended(provider_id=provider_id, suspended=suspended, **stamp)
+        done = accepted(await self._commands.send(command), Done)
+        return SuspendedBody(
+            provider_id=provider_id,
+            suspended=suspended,
+            affected=await self._to_come(provider_id),
+            epoch=done.epoch,
+            version=done.version,
+        )
+
+    async def _to_come(self, provider_id: ProviderId) -> list[BookingBody]:
+        now = Minute(self._commands.now() // 60_000)
+        to_come = ReadSchedule(provider_id, now, Minute(now + _TO_COME_DAYS * DAY))
+        found = accepted(await self._calendars.ask(to_come), ScheduleView)
+        return [booking_body(one) for one in found.bookings if one.status in LIVE]
 
     async def time_off(
         self, caller: Caller | None, provider_id: ProviderId

@@ -20,6 +20,7 @@ from gateway.providers.schemas import (
     RegisteredBody,
     RetiredBody,
     ScheduleBody,
+    SuspendedBody,
     TimeOffAnswer,
     TimeOffEffect,
     TimeOffList,
@@ -75,6 +76,8 @@ def operations(providers: ProviderService) -> list[Operation]:
         _register(providers),
         _retire(providers, retired=True),
         _retire(providers, retired=False),
+        _suspend(providers, suspended=True),
+        _suspend(providers, suspended=False),
         _schedule(providers),
         _availability(providers),
         _set_availability(providers),
@@ -144,6 +147,30 @@ def _retire(providers: ProviderService, *, retired: bool) -> Operation:
         handler=retire,
         tag="staff",
         answers={200: RetiredBody},
+        refusals=("provider_not_found",),
+    )
+
+
+def _suspend(providers: ProviderService, *, suspended: bool) -> Operation:
+    async def suspend(call: Call) -> Reply:
+        key, provider_id = call.idempotency_key(), provider_id_in(call)
+        body = await providers.set_suspended(
+            call.caller, key, provider_id, suspended=suspended
+        )
+        return Reply(200, json.encode(body))
+
+    verb = "suspend" if suspended else "unsuspend"
+    return Operation(
+        method="POST",
+        path=f"{_PROVIDER}/{verb}",
+        action=Action.SUSPEND_PROVIDER,
+        name=f"{verb}_provider",
+        summary="Suspend a provider: nothing is booked any more, bookings stay"
+        if suspended
+        else "End a suspension",
+        handler=suspend,
+        tag="staff",
+        answers={200: SuspendedBody},
         refusals=("provider_not_found",),
     )
 

@@ -37,6 +37,32 @@ class InvitationRecord(RecordBase):
     revoked_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class DoctorApplicationRecord(RecordBase):
+    """An application of a doctor; ``content`` is sealed: name, licence, documents."""
+
+    __tablename__ = "doctor_application"
+    __table_args__ = (
+        UniqueConstraint("country", "licence_i", "ended_key"),
+        Index(None, "clinic_id", "status"),
+        Index(None, "account_id"),
+        c.ON_A_SERVER,
+    )
+
+    application_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
+    account_id: Mapped[str] = mapped_column(c.key())
+    clinic_id: Mapped[str] = mapped_column(c.key())
+    provider_id: Mapped[str] = mapped_column(c.key())
+    status: Mapped[str] = mapped_column(c.key(16))
+    country: Mapped[str] = mapped_column(c.key(2))
+    licence_i: Mapped[str] = mapped_column(c.key(43))
+    content: Mapped[bytes] = mapped_column(c.blob())
+    submitted_at: Mapped[int] = mapped_column(BigInteger)
+    decided_by: Mapped[str] = mapped_column(c.key())
+    decided_at: Mapped[int | None] = mapped_column(BigInteger)
+    reason: Mapped[bytes | None] = mapped_column(c.blob())
+    ended_key: Mapped[str] = mapped_column(c.key())
+
+
 class ClinicOptionRecord(RecordBase):
     """An option that a clinic has set; without a row it has the default."""
 

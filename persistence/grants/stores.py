@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from care.grants.ports import GrantStores
+from persistence.grants.applications import SqlDoctorApplications
 from persistence.grants.guardians import SqlGlasses, SqlGuardianships
 from persistence.grants.members import (
     SqlClinicOptions,
@@ -23,4 +24,5 @@ def grant_stores(records: Records, ring: KeyRing) -> GrantStores:
         glasses=SqlGlasses(records, ring),
         platform=SqlPlatform(records, ring),
         options=SqlClinicOptions(records),
+        applications=SqlDoctorApplications(records, ring),
     )

@@ -117,6 +117,7 @@ _Decider = Callable[[CalendarState, Any, Millis, int], ev.Event | Refusal | None
 _DECIDERS: dict[type, _Decider] = {
     cm.RegisterProvider: staff.register,
     cm.SetRetired: staff.set_retired,
+    cm.SetSuspended: staff.set_suspended,
     cm.SetAvailability: staff.set_availability,
     cm.AddTimeOff: staff.add_time_off,
     cm.RemoveTimeOff: staff.remove_time_off,

@@ -299,6 +299,8 @@ def late(state: CalendarState, hold: Hold, now: Millis) -> Refusal | None:
     """Why a live hold cannot be booked any more."""
     if now > hold.start * MINUTE_MS:
         return BEGUN
+    if state.suspended:
+        return NOT_OFFERED
     return stranded(hold.stranded) if hold.stranded else None
 
 

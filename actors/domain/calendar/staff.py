@@ -64,8 +64,8 @@ def register(
         return invalid(problem)
     return ev.ProviderRegistered(
         **ev.head(c, now, version),
-        # A change of the profile is no reinstatement.
-        profile=replace(c.profile, retired=state.retired),
+        # A change of the profile is no reinstatement, and ends no suspension.
+        profile=replace(c.profile, retired=state.retired, suspended=state.suspended),
     )
 
 
@@ -77,6 +77,17 @@ def set_retired(
     return ev.ProviderRegistered(
         **ev.head(c, now, version),
         profile=replace(state.profile, retired=c.retired),
+    )
+
+
+def set_suspended(
+    state: CalendarState, c: cm.SetSuspended, now: Millis, version: int
+) -> ev.Event:
+    """A provider is suspended, or is not any more."""
+    assert state.profile is not None, "only registered calendars decide"
+    return ev.ProviderRegistered(
+        **ev.head(c, now, version),
+        profile=replace(state.profile, suspended=c.suspended),
     )
 
 

@@ -193,15 +193,20 @@ class CalendarState:
 
     @property
     def retired(self) -> bool:
-        """Whether nothing is offered, whatever the rules say."""
+        """Whether the provider is retired."""
         return self.profile is not None and self.profile.retired
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the provider is suspended; then holds cannot be booked either."""
+        return self.profile is not None and self.profile.suspended
 
     @property
     def openings(self) -> Openings:
         """The rules and leaves, ready to expand."""
         if self._openings is None:
             rules = self.availability or Availability()
-            if self.retired:
+            if self.retired or self.suspended:  # nothing is offered
                 rules = replace(rules, locations=())
             self._openings = Openings(rules, self.time_off.values(), self.cell)
         return self._openings
@@ -362,11 +367,15 @@ class CalendarState:
             # Another zone shows other days; another clinic has other readers.
             if (was.time_zone, was.clinic_id) != (clinic.time_zone, clinic.clinic_id):
                 self.clinic_moved = event.version
-            if self.profile.retired != event.profile.retired:
+            if self._closing(self.profile) != self._closing(event.profile):
                 self.clinic_moved = event.version
                 self._rules_changed()
         self.profile = event.profile
         self.registered = True
+
+    @staticmethod
+    def _closing(profile: Profile) -> tuple[bool, bool]:
+        return profile.retired, profile.suspended
 
     def _on_availability(self, event: ev.AvailabilitySet) -> Availability:
         self.availability = event.availability

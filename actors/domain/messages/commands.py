@@ -59,6 +59,12 @@ class SetRetired(CommandBase, frozen=True, kw_only=True, tag="set_retired"):
     retired: bool
 
 
+class SetSuspended(CommandBase, frozen=True, kw_only=True, tag="set_suspended"):
+    """Suspend a provider, or end the suspension. Bookings stay; holds do not serve."""
+
+    suspended: bool
+
+
 class SetAvailability(CommandBase, frozen=True, kw_only=True, tag="availability"):
     """Replace opening rules and visit types. Bookings and holds stay as they are.
 
@@ -232,6 +238,7 @@ Transfer = MoveCalendarOut | AdoptCalendar
 Command = (
     RegisterProvider
     | SetRetired
+    | SetSuspended
     | SetAvailability
     | AddTimeOff
     | RemoveTimeOff

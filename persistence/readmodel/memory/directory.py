@@ -162,7 +162,7 @@ class MemoryDirectory:
 
 
 def _fits(query: ProviderQuery, put: PutProvider, clinic: Clinic) -> bool:
-    if put.profile.retired:
+    if put.profile.retired or put.profile.suspended:
         return False
     words = provider_words(put.profile) | clinic_words(clinic)
     asked = query_words(query.words)

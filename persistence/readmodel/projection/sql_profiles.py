@@ -75,7 +75,8 @@ def provider_row(shard: ShardId, put: PutProvider) -> dict[str, Any]:
         "clinic_id": profile.clinic.clinic_id,
         "languages": list(profile.languages),
         "about": profile.about,
-        "retired": profile.retired,
+        # Neither is found; which of both it is, the calendar says.
+        "retired": profile.retired or profile.suspended,
     }
 
 

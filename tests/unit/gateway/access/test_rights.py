@@ -144,6 +144,8 @@ _READS = (
     Action.READ_SCHEDULE,
     Action.READ_AVAILABILITY,
     Action.READ_TIME_OFF,
+    Action.APPLY_AS_DOCTOR,
+    Action.DECIDE_APPLICATION,
     Action.READ_MEMBERS,
     Action.REVIEW_GLASS,
     Action.LIST_ACCOUNTS,
