@@ -112,13 +112,18 @@ class ApiClientService:
     async def revoke(self, clinic_id: ClinicId, client_id: ClientId) -> None:
         """End a client: its tokens are refused everywhere within a second.
 
+        Its tokens end first: if either step fails, repeating it does both.
+
         Raises:
             NotFound: the clinic has no such client.
         """
         now = self._it.clock.now()
-        if not await self._clients.revoke(clinic_id, client_id, now=now):
+        living = await self._clients.of_clinic(clinic_id)
+        if client_id not in {one.client_id for one in living}:
             raise NotFound(code="api_client_not_found")
         await self._sign_in.revoke_tokens_of(SessionId(client_id))
+        if not await self._clients.revoke(clinic_id, client_id, now=now):
+            raise NotFound(code="api_client_not_found")
 
     async def token(
         self, client_id: ClientId, secret: str, scopes: Sequence[str]

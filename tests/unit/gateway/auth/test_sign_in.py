@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from gateway.access.tokens import Role
+from gateway.http.hosts import AllowedHosts
 from tests.fakes.api import KEY, slot
 from tests.fixtures.accounts import (
     MIRA,
@@ -236,6 +237,19 @@ async def test_links_lead_to_the_public_url(site: AccountApi) -> None:
     (newest, *_) = await site.outgoing.latest(1)
     assert f"{PUBLIC}/#/reset-password?token=" in newest.message.text
     assert "evil" not in newest.message.text
+
+
+async def test_control_without_the_guard_any_host_is_answered(
+    site: AccountApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the check of the name that refuses it; the link stays the site's."""
+    await site.register()
+    monkeypatch.setattr(AllowedHosts, "allows", lambda *_: True)
+    forged = {"Host": "evil.example"}
+    answer = await site.post("password/forgot", {"email": MIRA}, forged)
+    assert answer.status_code == 202
+    (newest, *_) = await site.outgoing.latest(1)
+    assert f"{PUBLIC}/#/reset-password?token=" in newest.message.text
 
 
 # --- a demo site ---

@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 import httpx
 import pytest
 
+from actors.errors import Unavailable
 from care.people.clients import CLIENTS_MAX
 from gateway.access import rights
 from persistence.accounts import clients as store
@@ -215,6 +216,43 @@ async def test_a_revoked_client_is_out_at_once(
     assert (await _schedule(site, others)).status_code == 200
     again = await site.client.delete(path, headers=_admin(site))
     assert code_of(again) == (404, "api_client_not_found")
+
+
+async def test_a_client_whose_end_failed_half_way_can_be_ended_again(
+    site: AccountApi, made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end was not told to other gateways, or not stored: said so, and repeated."""
+    token = (await _token(site, made)).json()
+    path = f"{CLIENTS}/{made['client']['client_id']}"
+    clients, revocations = site.auth.stores.clients, site.api.ports.revocations
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise Unavailable("the store is away")
+
+    for store_, method in ((revocations, "add"), (clients, "revoke")):
+        with monkeypatch.context() as patch:
+            patch.setattr(store_, method, away)
+            failed = await site.client.delete(path, headers=_admin(site))
+            assert failed.status_code == 503
+    gone = await site.client.delete(path, headers=_admin(site))
+    assert gone.status_code == 204
+    assert code_of(await _schedule(site, token)) == (401, "unauthenticated")
+    assert (await _token(site, made)).status_code == 401
+
+
+async def test_control_without_its_revocation_a_token_lives_on(
+    site: AccountApi, made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the revocation by id that ends tokens, not the row."""
+    token = (await _token(site, made)).json()
+
+    async def silent(_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(site.auth.sign_in, "revoke_tokens_of", silent)
+    path = f"{CLIENTS}/{made['client']['client_id']}"
+    assert (await site.client.delete(path, headers=_admin(site))).status_code == 204
+    assert (await _schedule(site, token)).status_code == 200
 
 
 async def test_a_client_ends_with_its_days(site: AccountApi) -> None:

@@ -347,6 +347,22 @@ async def test_a_known_address_takes_over_no_account(
     assert len(sessions.json()["items"]) == 1
 
 
+async def test_control_linking_by_address_would_take_an_account_over(
+    site: AccountApi, fake: FakeIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a store that finds accounts by their address, the stranger is the owner."""
+    await site.register()
+    owner = (await site.me(await site.sign_in())).json()["account_id"]
+    identities = site.auth.stores.identities
+
+    async def by_address(*_: object, **__: object) -> str:
+        return str(owner)
+
+    monkeypatch.setattr(identities, "register", by_address)
+    fake.claims = {"sub": "a stranger"}
+    assert await _sign_in(site, fake) == "/visits"
+
+
 async def test_control_an_unknown_address_signs_in(
     site: AccountApi, fake: FakeIssuer
 ) -> None:
@@ -541,6 +557,7 @@ async def test_control_a_followed_redirect_would_reach_an_inner_address(
 ) -> None:
     """It is the client that does not follow."""
     BROKEN["redirected keys"](fake)
+    fake.answers["/latest/meta-data"] = httpx.Response(404, json={})
 
     class Following(httpx.AsyncClient):
         def __init__(self, **options: Any) -> None:
