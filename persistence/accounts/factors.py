@@ -226,6 +226,17 @@ class SqlFactors:
             )
 
 
+async def phones_of(
+    session: AsyncSession, keys: TenantKeys, account_id: str
+) -> list[str]:
+    """The numbers that an account's codes go to."""
+    row = FactorRecord
+    query = select(row).where(
+        row.account_id == account_id, row.kind == FactorKind.SMS.value
+    )
+    return [_factor(keys, one).secret for one in (await session.scalars(query)).all()]
+
+
 async def _lock(session: AsyncSession, account_id: AccountId) -> None:
     """Exclude other changes of this account's factors until the transaction ends."""
     row = AccountRecord

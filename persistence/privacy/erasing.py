@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis, PatientId
 from care.audit.entries import SITE_TENANT, Draft
+from care.notices.messages import Channel
 from care.people.accounts import AccountStatus, EndedWhy
 from care.privacy.requests import ErasureRefused, ErasureReport
+from persistence.accounts.factors import phones_of
 from persistence.accounts.models import (
     AccountRecord,
     MembershipRecord,
@@ -116,9 +118,11 @@ async def _erase_account(
         return []
     email = keys.open(email_place(account_id), account.email)
     message = OutgoingMessageRecord
-    index = keys.index("mail", email.casefold())
+    phones = await phones_of(session, keys, account_id)
+    indexes = [keys.index(Channel.MAIL, email.casefold())]
+    indexes += [keys.index(Channel.SMS, one.casefold()) for one in phones]
     rows["outgoing_message"] = _count(
-        await session.execute(delete(message).where(message.recipient_i == index))
+        await session.execute(delete(message).where(message.recipient_i.in_(indexes)))
     )
     attempt = SignInAttemptRecord
     rows["sign_in_attempt"] = _count(

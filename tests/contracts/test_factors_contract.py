@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import select, text
 
-from actors.domain.ids import Millis
+from actors.domain.ids import Millis, PatientId
 from care.keys.sealing import KeyEncryptionKeys
 from care.notices.messages import MAILS_AN_HOUR, SMS_A_DAY, Channel, Message
 from care.people.accounts import DAY_MS, SignInContext
@@ -26,6 +26,7 @@ from persistence.accounts.steps import KEPT_MS
 from persistence.accounts.store import account_stores
 from persistence.keys.ring import KeyRing
 from persistence.notices.models import OutgoingMessageRecord
+from persistence.privacy.erasing import erase
 from persistence.sql.records import Records
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
@@ -315,3 +316,21 @@ async def test_old_flows_are_deleted(stores: AccountStores, records: Records) ->
     async with records.reading() as session:
         rows = (await session.scalars(select(AuthFlowRecord.expires_at))).all()
     assert list(rows) == [end]
+
+
+async def test_an_erased_phone_has_no_messages_left(
+    stores: AccountStores, records: Records
+) -> None:
+    """Codes that were sent to it go with the account; another's stay."""
+    phone = _phone(1)
+    await stores.factors.add(phone)
+    for number, secret in ((phone.secret, "mine"), (f"{PHONE}7", "another's")):
+        sms = Message("sms_code", number, "", "123456", Channel.SMS)
+        assert await stores.flows.begin(secret, _step(), message=sms, now=NOW)
+    keys = await KeyRing(records, KEKS, SteppedClock(NOW)).of()
+    async with records.writing() as session:
+        await erase(session, keys, PatientId("pat_1"), "acc_9", {}, NOW)
+    async with records.reading() as session:
+        kinds = list(await session.scalars(select(OutgoingMessageRecord.kind)))
+    assert kinds == ["sms_code"]
+    assert await stores.factors.of_account(MIRA) == []
