@@ -129,3 +129,20 @@ def test_while_the_line_is_dead_no_time_can_be_chosen(
     finally:
         os.kill(site.pid, signal.SIGCONT)
     expect(slot).to_have_attribute("data-state", "free")
+
+
+def test_what_others_take_is_told_to_those_who_listen(opened: Opened) -> None:
+    """One sentence for the change, and the focus stays where it was."""
+    listener = opened(f"{PROVIDER}&view=week")
+    patient = opened(f"{PROVIDER}&view=week", "patient")
+    slot = free_slot(patient)
+    seen = the_same(listener, slot)
+    state(seen, "free")
+    other = listener.locator('.slot[data-state="free"]').last
+    other.focus()
+    slot.click()
+    spoken = listener.locator('p[role="status"][aria-live="polite"]')
+    expect(spoken).to_have_text("1 time taken")
+    expect(other).to_be_focused()
+    patient.get_by_role("button", name="Give the time back").click()
+    expect(spoken).to_have_text(re.compile("free again"))

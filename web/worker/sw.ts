@@ -35,6 +35,7 @@ self.addEventListener("fetch", (event) => {
   if (request.mode === "navigate") {
     if (isPage(pathname)) event.respondWith(fetch(request).catch(() => kept(PAGE)));
   } else if (pathname.startsWith("/assets/")) event.respondWith(asset(request));
+  else if (__SHELL__.includes(pathname)) event.respondWith(fetch(request).catch(() => kept(pathname)));
 });
 
 /** Whether the app answers this address; documents and the API are the server's. */

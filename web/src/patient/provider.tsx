@@ -10,6 +10,7 @@ import { addDays, cityOf, HERE, isoWeek, localOf, mondayOf, say, sayDay, today }
 import { useFreeCount, useFreeStarts, useLink, useLive, useStarts } from "../live/hooks";
 import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
+import { useChanges } from "./changes";
 import { HoldDialog } from "./hold";
 import { initials } from "./result";
 import { placeHold, useKept } from "./holding";
@@ -327,6 +328,7 @@ function Shown(props: {
   at: string | undefined;
 }) {
   const { at } = props;
+  const box = useChanges();
   useEffect(() => {
     // A time that was chosen in the list of providers: the person goes on from it.
     if (at !== undefined) document.querySelector<HTMLElement>(`.slot[data-start="${CSS.escape(at)}"]`)?.focus();
@@ -340,7 +342,7 @@ function Shown(props: {
     onTake: props.onTake,
     at,
   };
-  return props.view === "week" ? <WeekGrid {...grid} /> : <DayList {...grid} />;
+  return <div ref={box}>{props.view === "week" ? <WeekGrid {...grid} /> : <DayList {...grid} />}</div>;
 }
 
 /** The same times under days, for phones and for people who read from top to bottom. */
