@@ -51,6 +51,8 @@ def take(browser: Browser, base: str) -> None:
     ):
         page = opened(browser, base + path, persona, viewport=DESKTOP)
         page.locator(shown).first.wait_for(state="attached")
+        if name == "health":
+            page.get_by_text("now 0").nth(1).wait_for()
         _keep(page, name)
 
 

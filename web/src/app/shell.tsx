@@ -107,7 +107,7 @@ export function Shell() {
               <Trans>Sign in</Trans>
             </a>
           ) : (
-            <Suspense fallback={<span className="button">…</span>}>
+            <Suspense fallback={<AccountRoom />}>
               <AccountMenu />
             </Suspense>
           )}
@@ -138,6 +138,16 @@ function useFocusOfPage(path: string): void {
       main?.focus({ preventScroll: true });
     });
   }, [path, router]);
+}
+
+/** The account's button until its menu is here: the same to look at. */
+function AccountRoom() {
+  return (
+    <span className="button">
+      <Icon name="person" />
+      <Trans>Account</Trans>
+    </span>
+  );
 }
 
 function LinkState() {

@@ -10,8 +10,10 @@ import { watchedOf, type Watched } from "./result";
 
 /** Pixels of a row: a target that a finger hits. */
 const ROW = 30;
-const SQUARE = 8;
-const STEP = 11;
+const SQUARE = 6;
+const STEP = 8;
+/** Lines of squares in a row, filled from top to bottom. */
+const LINES = 3;
 /** How long a change is ringed. */
 const RING_MS = 1_600;
 const RINGS_MAX = 12;
@@ -219,10 +221,11 @@ function paint(
   const now = performance.now();
   rows.forEach(({ topic }, index) => {
     const starts = live.view(topic)?.starts ?? [];
-    starts.slice(0, columns).forEach((start, column) => {
+    starts.slice(0, columns * LINES).forEach((start, place) => {
       const state = live.slot(topic, start);
+      const column = Math.floor(place / LINES);
       const x = isRtl ? canvas.clientWidth - column * STEP - SQUARE : column * STEP;
-      const y = index * ROW + (ROW - SQUARE) / 2;
+      const y = index * ROW + (ROW - LINES * STEP) / 2 + (place % LINES) * STEP;
       pen.globalAlpha = 1;
       square(pen, x, y, paints, state);
       const since = rings.get(`${topic} ${start}`);
@@ -230,7 +233,7 @@ function paint(
       pen.globalAlpha = Math.max(0, 1 - (now - since) / RING_MS);
       pen.strokeStyle = paints.ring;
       pen.lineWidth = 2;
-      pen.strokeRect(x - 2, y - 2, SQUARE + 4, SQUARE + 4);
+      pen.strokeRect(x - 1, y - 1, SQUARE + 2, SQUARE + 2);
     });
   });
   for (const [key, since] of rings) if (now - since > RING_MS) rings.delete(key);
@@ -249,11 +252,11 @@ function square(
   if (state === undefined) return;
   pen.fillStyle = pen.strokeStyle = paints[state];
   pen.lineWidth = 1.5;
-  if (state === "booked") pen.fillRect(x + 2, y + SQUARE / 2 - 1, SQUARE - 4, 2);
+  if (state === "booked") pen.fillRect(x + 1, y + SQUARE / 2 - 0.75, SQUARE - 2, 1.5);
   else if (state === "unknown") pen.strokeRect(x + 1, y + 1, SQUARE - 2, SQUARE - 2);
   else {
     pen.beginPath();
-    pen.roundRect(x, y, SQUARE, SQUARE, 3);
+    pen.roundRect(x, y, SQUARE, SQUARE, 2);
     pen.fill();
   }
 }
