@@ -13,6 +13,7 @@ import { session } from "./app/session";
 import { preferred, speak } from "./i18n";
 import { Live } from "./live/hooks";
 import { LiveSocket } from "./live/socket";
+import { providersQuery } from "./patient/home";
 import { forgetHold, isHolding } from "./patient/holding";
 
 openLink();
@@ -37,6 +38,14 @@ addEventListener("vite:preloadError", (event) => {
 });
 
 void session.begin();
+if (location.pathname === "/") {
+  // Asked for while the sentences are still on their way.
+  const given = new URLSearchParams(location.search);
+  const of = (name: string) => given.get(name) ?? undefined;
+  void queries.prefetchInfiniteQuery(
+    providersQuery({ q: of("q"), specialty: of("specialty"), near: of("near") }),
+  );
+}
 await speak(preferred());
 createRoot(document.getElementById("app")!).render(
   <StrictMode>

@@ -1,6 +1,6 @@
 import "./home.css";
 import { Trans, useLingui } from "@lingui/react/macro";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { infiniteQueryOptions, useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState, type FormEvent } from "react";
 import { answered, api } from "../app/api";
@@ -14,13 +14,17 @@ import { Result, ResultRoom } from "./result";
 
 const route = getRouteApi("/");
 const PAGE = 12;
+const NEAR_KM = 200;
 
-/** First page and results are one: search at once, soonest first, everything live. */
-export function Home() {
-  const { t } = useLingui();
-  const { q, specialty, near } = route.useSearch();
-  const isSearch = q !== undefined || specialty !== undefined || near !== undefined;
-  const found = useInfiniteQuery({
+interface Wanted {
+  q?: string | undefined;
+  specialty?: string | undefined;
+  near?: string | undefined;
+}
+
+/** The list of providers; main.tsx asks for it before React is there. */
+export function providersQuery({ q, specialty, near }: Wanted) {
+  return infiniteQueryOptions({
     queryKey: ["providers", q, specialty, near],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam }) =>
@@ -30,16 +34,25 @@ export function Home() {
             query: {
               sort: "soonest",
               limit: PAGE,
-              ...(q === undefined ? {} : { query: q }),
-              ...(specialty === undefined ? {} : { specialty }),
-              ...(near === undefined ? {} : { near, within_km: 200 }),
-              ...(pageParam === undefined ? {} : { cursor: pageParam }),
-            },
+              query: q,
+              specialty,
+              near,
+              within_km: near === undefined ? undefined : NEAR_KM,
+              cursor: pageParam,
+            } as Record<string, never>,
           },
         }),
       ),
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
+}
+
+/** First page and results are one: search at once, soonest first, everything live. */
+export function Home() {
+  const { t } = useLingui();
+  const { q, specialty, near } = route.useSearch();
+  const isSearch = q !== undefined || specialty !== undefined || near !== undefined;
+  const found = useInfiniteQuery(providersQuery({ q, specialty, near }));
   const items = found.data?.pages.flatMap((page) => page.items) ?? [];
   const specialties = [...new Set(items.map((one) => one.specialty))].slice(0, 5);
   return (
