@@ -16,7 +16,8 @@ async def write(folder: Path) -> None:
     from tests.fakes.api import open_api
 
     # The documents name the routes of every feature; no store is asked for them.
-    stores = {name: Mock() for name in ("accounts", "outgoing", "patients", "notes")}
+    names = ("accounts", "outgoing", "patients", "notes", "grants", "privacy", "audit")
+    stores = {name: Mock() for name in names}
     async with open_api(shared=stores, demo=True) as api:
         for name in ("openapi", "asyncapi"):
             answer = await api.client.get(f"/{name}.json")

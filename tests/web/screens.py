@@ -46,7 +46,7 @@ def take(browser: Browser, base: str) -> None:
     _desk(browser, base)
     for name, persona, path, shown in (
         ("clinic", "clinic", "/clinic", ".staffrow"),
-        ("health", "operator", "/ops", ".plot polyline"),
+        ("health", "operator", "/ops/health", ".plot polyline"),
         ("settings", "patient", "/me/settings", ".session"),
     ):
         page = opened(browser, base + path, persona, viewport=DESKTOP)

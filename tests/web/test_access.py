@@ -62,7 +62,11 @@ ROOMS = {
         ("/desk/leave/{0}", "form"),
     ],
     "clinic": [("/clinic", ".staffrow")],
-    "operator": [("/ops", ".numbers"), ("/ops/roles", "details")],
+    "operator": [
+        ("/ops/health", ".numbers"),
+        ("/ops/audit", "form"),
+        ("/ops/roles", "details"),
+    ],
 }
 
 

@@ -19,7 +19,7 @@ def address_of() -> str:
     return f"mira-{next(_NUMBERS)}@example.org"
 
 
-def _mailed(page: Page, browsing: Browsing, address: str, path: str) -> str:
+def mailed(page: Page, browsing: Browsing, address: str, path: str) -> str:
     """The link of this kind in the newest message to an address."""
     page.goto(f"{browsing.address}/demo/messages")
     mails = page.locator("article", has_text=address)
@@ -28,7 +28,7 @@ def _mailed(page: Page, browsing: Browsing, address: str, path: str) -> str:
     return link.get_attribute("href") or ""
 
 
-def _here(link: str, browsing: Browsing) -> str:
+def here(link: str, browsing: Browsing) -> str:
     """The link with the name by which this test calls the server."""
     return browsing.address + "/" + link.partition("/#/")[2].join(("#/", ""))
 
@@ -41,7 +41,7 @@ def join(page: Page, browsing: Browsing, address: str) -> None:
     page.get_by_label("I accept the terms").check()
     page.get_by_role("button", name="Make an account").click()
     expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
-    page.goto(_here(_mailed(page, browsing, address, "verify-email"), browsing))
+    page.goto(here(mailed(page, browsing, address, "verify-email"), browsing))
     expect(page.get_by_role("heading", name="is confirmed")).to_be_visible()
 
 
@@ -69,7 +69,7 @@ def test_a_person_registers_signs_in_and_chooses_a_new_password(
     page.get_by_label("E-mail address").fill(address)
     page.get_by_role("button", name="Send the link").click()
     expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
-    page.goto(_here(_mailed(page, browsing, address, "reset-password"), browsing))
+    page.goto(here(mailed(page, browsing, address, "reset-password"), browsing))
     page.get_by_label("New password").fill(NEW_PASSWORD)
     page.get_by_role("button", name="Save the password").click()
     expect(page.get_by_role("heading", name="is changed")).to_be_visible()

@@ -188,9 +188,9 @@ def test_a_clinic_changes_what_is_known_of_it(opened: Opened) -> None:
 
 def test_an_operator_sees_the_health_of_the_cluster(opened: Opened) -> None:
     """In a sentence, in numbers, and by shard; a patient sees none of it."""
-    page = opened("/ops", "operator")
+    page = opened("/ops/health", "operator")
     expect(page.get_by_role("heading", name="All is well.")).to_be_visible()
     expect(page.get_by_role("table").locator("tbody tr")).to_have_count(1)
     expect(page.locator(".plot polyline").first).to_be_attached()
-    page.goto(page.url + "/roles")
+    page.goto(page.url.replace("health", "roles"))
     expect(page.locator("details").first).to_be_visible()

@@ -6,6 +6,10 @@ const NAMES: Record<string, MessageDescriptor> = {
   doctor: msg`doctor`,
   clinic_admin: msg`clinic`,
   admin: msg`operator`,
+  guardian: msg`guardian`,
+  staff: msg`reception`,
+  auditor: msg`auditor`,
+  service: msg`program`,
 };
 
 /** A role in words. */

@@ -115,6 +115,11 @@ const account = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/invitation",
+    component: page("account", () => import("../account/invitation"), "InvitationPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/demo/messages",
     component: page("account", () => import("../account/messages"), "MessagesPage"),
   }),
@@ -153,8 +158,13 @@ const clinic = createRoute({
 const ops = [
   createRoute({
     getParentRoute: () => root,
-    path: "/ops",
+    path: "/ops/health",
     component: page("ops", () => import("../ops/health"), "HealthPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/ops/audit",
+    component: page("ops", () => import("../ops/audit"), "AuditPage"),
   }),
   createRoute({
     getParentRoute: () => root,

@@ -54,9 +54,16 @@ function placesOf(context: Context | undefined): Place[] {
       ];
     }
     case "clinic_admin":
+    case "staff":
       return [find, { href: "/clinic", icon: "clinic", name: <Trans>Clinic</Trans> }];
     case "admin":
-      return [find, { href: "/ops", icon: "health", name: <Trans>Health</Trans> }];
+      return [
+        find,
+        { href: "/ops/health", icon: "health", name: <Trans>Health</Trans> },
+        { href: "/ops/audit", icon: "shield", name: <Trans>Audit</Trans> },
+      ];
+    case "auditor":
+      return [find, { href: "/ops/audit", icon: "shield", name: <Trans>Audit</Trans> }];
     default:
       return [find, mine];
   }
@@ -78,7 +85,7 @@ export function Shell() {
   const follow = useFollow();
   const path = useLocation({ select: (at) => at.pathname });
   useFocusOfPage(path);
-  const isStaff = context !== undefined && context.role !== "patient";
+  const isStaff = context !== undefined && context.role !== "patient" && context.role !== "guardian";
   return (
     <>
       <a className="skip" href="#main">

@@ -8,13 +8,14 @@ import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
 import { initials } from "../patient/result";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
+import { Members } from "./members";
 
 /** A clinic's own page: its doctors, with their desks, and what is known of it. */
 export function ClinicPage() {
   const context = useContextOfSession();
   const isReady = useIsReady();
   if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  const id = context?.clinic_id ?? (context?.role === "clinic_admin" ? context.subject : undefined);
+  const id = context?.clinic_id ?? (context?.role === "clinic_admin" || context?.role === "staff" ? context.subject : undefined);
   if (id === undefined || id === null) return <PleaseSignIn />;
   return <Clinic id={id} />;
 }
@@ -29,6 +30,11 @@ function Clinic({ id }: { id: string }) {
   });
   if (found.data === undefined) return <div className="card page-room" aria-busy="true" />;
   const { clinic, tag } = found.data;
+  return <Known clinic={clinic} tag={tag} />;
+}
+
+function Known({ clinic, tag }: { clinic: Schemas["ClinicBody"]; tag: string }) {
+  const doctors = useDoctors(clinic);
   return (
     <div className="stack">
       <div>
@@ -40,14 +46,14 @@ function Clinic({ id }: { id: string }) {
         </p>
       </div>
       <Doctors clinic={clinic} />
+      <Members clinic={clinic.clinic_id} doctors={doctors.data ?? []} />
       <Data key={tag} clinic={clinic} tag={tag} />
     </div>
   );
 }
 
-function Doctors({ clinic }: { clinic: Schemas["ClinicBody"] }) {
-  const follow = useFollow();
-  const found = useQuery({
+function useDoctors(clinic: Schemas["ClinicBody"]) {
+  return useQuery({
     queryKey: ["doctors", clinic.clinic_id],
     queryFn: async () => {
       const query = { query: clinic.name, limit: 100 };
@@ -55,6 +61,11 @@ function Doctors({ clinic }: { clinic: Schemas["ClinicBody"] }) {
       return items.filter((one) => one.clinic.clinic_id === clinic.clinic_id);
     },
   });
+}
+
+function Doctors({ clinic }: { clinic: Schemas["ClinicBody"] }) {
+  const follow = useFollow();
+  const found = useDoctors(clinic);
   return (
     <section className="stack" aria-labelledby="doctors">
       <h2 id="doctors">

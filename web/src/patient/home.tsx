@@ -246,9 +246,12 @@ export function homeOf(context: { role: string; subject: string }): string {
     case "doctor":
       return `/desk/day/${context.subject}`;
     case "clinic_admin":
+    case "staff":
       return "/clinic";
     case "admin":
-      return "/ops";
+      return "/ops/health";
+    case "auditor":
+      return "/ops/audit";
     default:
       return "/me/visits";
   }
