@@ -18,6 +18,8 @@ TABLES, CALENDARS, RECORDS = "sql", "snapshots", "journal"
 PEOPLE = "records"
 """Rows of the records schema: accounts, notices, jobs."""
 DOCUMENTS, SECRETS = "documents", "secrets"
+ANCHORS = "anchors"
+"""Heads of the audit trail, as they were written outside of the database."""
 
 
 class Part(Struct, frozen=True):

@@ -13,6 +13,7 @@ from actors.domain.ids import ProviderId, ShardId
 from actors.errors import OwnershipError, SchedulingError
 from actors.ports import Record, StoredCalendar
 from cluster.backup.manifest import (
+    ANCHORS,
     CALENDARS,
     DOCUMENTS,
     PEOPLE,
@@ -36,7 +37,7 @@ from cluster.backup.target import Target, database_silent
 from cluster.checks.verification import Verdict, Verification
 from cluster.clock import SystemClock
 from cluster.site.settings import Settings
-from cluster.site.site import Site
+from cluster.site.site import Site, audit_anchors_of
 from cluster.site.stores import Snapshots, StoresConfig, open_journal, open_snapshots
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from persistence import codec
@@ -202,6 +203,7 @@ class Restore:
         goals = {
             DOCUMENTS: documents_folder(folder),
             SECRETS: folder.token_key_file.parent,
+            ANCHORS: audit_anchors_of(self._target.settings, folder),
         }
         for kind, base in goals.items():
             for section in manifest.of(kind):

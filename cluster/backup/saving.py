@@ -22,6 +22,7 @@ from actors.errors import JournalCorrupt, SchedulingError
 from actors.ports import Journal
 from cluster.backup.homes import CalendarHomes
 from cluster.backup.manifest import (
+    ANCHORS,
     CALENDARS,
     DOCUMENTS,
     FORMAT,
@@ -65,6 +66,8 @@ PIECE_BYTES = 1024 * 1024
 """Documents are copied in pieces of this size, in bytes."""
 OFFSETS = "projection_offset"
 AUDIT_SOURCES = "audit_source"
+AUDIT_ANCHORS = "audit_anchor"
+"""What was anchored last: not saved, for the files are saved before it."""
 
 
 class Backup:
@@ -105,6 +108,9 @@ class Backup:
         journal = open_journal(self._site.stores)
         snapshots = open_snapshots(self._site.stores)
         try:
+            # Before the trail that they are to prove: none may be newer than it.
+            anchors = self._site.audit_anchors
+            await self._save_paths(ANCHORS, anchors, _files_below(anchors))
             await self._save_tables()
             for shard in sorted(await journal.shards()):
                 await self._save_calendars(snapshots, shard)
@@ -168,7 +174,7 @@ class Backup:
                 for table in schema.table_names():
                     writer = SectionWriter(self._place, kind, table)
                     async for rows in rows_of(connection, schema, table):
-                        for row in rows:
+                        for row in rows if table != AUDIT_ANCHORS else ():
                             await writer.add(row)
                             if schema is READ_MODEL:
                                 self._note_offset(table, row)

@@ -54,7 +54,7 @@ class Site(Struct, frozen=True):
     @property
     def audit_anchors(self) -> Path:
         """The folder of the audit trail's anchors."""
-        return self.settings.audit_anchors or self.folder.path / "audit" / "anchors"
+        return audit_anchors_of(self.settings, self.folder)
 
     @property
     def stores(self) -> StoresConfig:
@@ -113,6 +113,11 @@ class Site(Struct, frozen=True):
 def derived(secret: bytes, purpose: str) -> bytes:
     """A key for one purpose from the cluster's secret: HMAC-SHA256, 32 bytes."""
     return hmac.new(secret, f"slotcast {purpose}".encode(), hashlib.sha256).digest()
+
+
+def audit_anchors_of(settings: Settings, folder: DataFolder) -> Path:
+    """The folder of the audit trail's anchors: configured, or in the data folder."""
+    return settings.audit_anchors or folder.path / "audit" / "anchors"
 
 
 def records_url_of(settings: Settings, folder: DataFolder) -> str:
