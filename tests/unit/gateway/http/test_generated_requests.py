@@ -69,7 +69,7 @@ class Generated:
         wanted = case.as_transport_kwargs(base_url="http://clinic.test")
         known = ("method", "url", "headers", "params", "json", "data", "cookies")
         try:
-            made = requests.Request(
+            made: Any = requests.Request(
                 **{name: wanted[name] for name in known if name in wanted}
             ).prepare()
             headers = {k: v for k, v in made.headers.items() if k.lower() not in _OURS}
@@ -111,6 +111,7 @@ def _walk(runner: asyncio.Runner, api: Api) -> None:
     document = json.loads(json.dumps(api.app.openapi()))
     api.client.event_hooks = {"request": [], "response": []}
     generated = Generated(runner, api)
+    found: Any
     for found in schemathesis.openapi.from_dict(document).get_all_operations():
         operation = found.ok()
         if operation.path in NOT_HERE:
