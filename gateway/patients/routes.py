@@ -156,10 +156,14 @@ async def number_patient(
     clinic_id: ClinicPath,
     patient_id: PatientPath,
     body: ClinicPatientBody,
+    caller: CallerDep,
     patients: PatientsDep,
 ) -> ClinicPatientAnswer:
     """Set the clinic's own number for its patient; empty takes it back."""
     found = await patients.number(
         ClinicId(clinic_id), PatientId(patient_id), body.number
     )
+    about = found.patient.patient_id
+    await patients.wrote(caller, Action.CREATE_PATIENT, about, ["number"])
+    await patients.read(caller, Action.READ_PROFILE, [about])  # the answer shows it
     return ClinicPatientAnswer.at(found)

@@ -142,8 +142,14 @@ class SqlGlasses:
             for account in await session.scalars(_reviewers(glass)):
                 email = keys.open(email_place(account.account_id), account.email)
                 told = replace(alarm, recipient=email)
+                # A notice: mails that others caused must not hold an alarm back.
                 await queue_message(
-                    session, keys, new_message_id(), told, glass.opened_at
+                    session,
+                    keys,
+                    new_message_id(),
+                    told,
+                    glass.opened_at,
+                    is_notice=True,
                 )
 
     async def of_clinic(self, clinic_id: ClinicId) -> Sequence[Glass]:

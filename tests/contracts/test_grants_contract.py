@@ -20,13 +20,14 @@ from care.grants.values import (
     PlatformRole,
 )
 from care.keys.sealing import KeyEncryptionKeys
-from care.notices.messages import Message
+from care.notices.messages import MAILS_AN_HOUR, Message
 from care.people.accounts import DAY_MS, SignInContext
 from care.people.ids import AccountId
 from care.people.ports import AccountStores, DemoAccount
 from persistence.accounts.store import account_stores
 from persistence.grants.stores import grant_stores
 from persistence.keys.ring import KeyRing
+from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.sql.records import Records
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
@@ -46,6 +47,7 @@ class Site:
         ring = KeyRing(records, KEKS, SteppedClock(NOW))
         self.grants: GrantStores = grant_stores(records, ring)
         self.accounts: AccountStores = account_stores(records, ring)
+        self.outgoing = SqlOutgoingMessages(records, ring)
 
     async def fill(self) -> None:
         for number in (1, 2):
@@ -212,3 +214,29 @@ async def test_options_of_a_clinic_stay_until_they_are_switched(site: Site) -> N
     await options.put(CLINIC, {"b": True})
     assert await options.of(CLINIC) == {"a": True, "b": True}
     assert await options.of(ClinicId("cln_2")) == {}
+
+
+async def test_mails_that_others_cause_hold_no_alarm_back(site: Site) -> None:
+    """Links may be asked for with an administrator's address; a glass is told still."""
+    await site.member(2, "clinic_admin")
+    for number in range(MAILS_AN_HOUR + 1):
+        await site.invite(f"inv_more{number}", 2)
+    glass = Glass(
+        "gls_1",
+        ONE,
+        CLINIC,
+        PatientId("pat_1"),
+        "doctor",
+        "prv_1",
+        "no papers",
+        NOW,
+        Millis(NOW + 1_800_000),
+    )
+    alarm = Message("glass", "", "", "a glass was broken")
+    await site.grants.glasses.open(glass, alarm)
+    told = [
+        one.message.recipient
+        for one in await site.outgoing.latest(99)
+        if one.message.kind == "glass"
+    ]
+    assert told == ["2@example.org"]
