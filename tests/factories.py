@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from actors.domain.calendar import views
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import (
@@ -268,7 +269,7 @@ def play(
     if isinstance(outcome, Refusal):
         return outcome
     for event in outcome:
-        calendar.state.apply(event, epoch)
+        apply(calendar.state, event, epoch)
     return outcome
 
 

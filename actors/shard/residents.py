@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.snapshot import SnapshotUnreadable, decode, encode
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis, ProviderId
@@ -117,7 +118,7 @@ class Residents:
         resident = Resident(Calendar(state), seq, seq)
         for record in self._tails.pop(provider, ()):
             if record.seq > seq:
-                state.apply(record.event, record.epoch)
+                apply(state, record.event, record.epoch)
                 resident.seq = record.seq
         # What is shown from now on is shown under the present ownership.
         state.epoch = self._epoch

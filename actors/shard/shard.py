@@ -28,6 +28,7 @@ from msgspec.structs import replace
 
 from actors.domain.calendar import holds, window
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.messages.answers import Done, PositionsView, Reply
@@ -319,7 +320,7 @@ class Shard:
         batch.changed.setdefault(state.provider_id, []).extend(events)
         for event in events:
             self.residents.note_time(event)
-            state.apply(event, self.epoch)
+            apply(state, event, self.epoch)
 
     # --- time ------------------------------------------------------------------
 

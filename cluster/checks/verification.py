@@ -17,6 +17,7 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.audit.audit import PROBLEMS_MAX, Audit, AuditedBooking
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import BookingId, ProviderId, ShardId
@@ -184,7 +185,7 @@ class Verification:
         if snapshot is not None and record.seq > snapshot.seq:
             self._compare_snapshot(provider, stored.pop(provider))
         if record.seq > self._begun.get(provider, 0):
-            calendar.apply(record.event, record.epoch)
+            apply(calendar, record.event, record.epoch)
 
     def _compare_snapshot(self, provider: ProviderId, snapshot: StoredCalendar) -> None:
         self.verdict.snapshots_compared += 1

@@ -25,6 +25,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.domain.calendar.at_rest import unpack
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.snapshot import encode
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis, ProviderId, ShardId
@@ -346,7 +347,7 @@ class _Writer:
 
     def _at_rest(self, event: CalendarMovedIn, epoch: int) -> bytes:
         calendar = CalendarState(event.provider_id, self._policy)
-        calendar.apply(event, epoch)
+        apply(calendar, event, epoch)
         return encode(calendar)
 
     async def _sealed(self, shard: ShardId) -> Sealed:

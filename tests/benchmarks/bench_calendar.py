@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from actors.domain.calendar import views
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.delta import change_of
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.ids import BookingId, Minute
 from actors.domain.messages import commands as cm
@@ -126,16 +127,16 @@ def _commands_per_s(commands: Sequence[cm.Command]) -> tuple[float, int]:
         calendar = _open_calendar()
         views.slots(calendar.state, CONSULT, MONDAY, Minute(MONDAY + 28 * DAY))
         refused = 0
-        decide, apply = calendar.decide, calendar.state.apply
+        decide, state = calendar.decide, calendar.state
         began = time.perf_counter()
         for command in commands:
             outcome = decide(command, NOW)
             if isinstance(outcome, Refusal):
                 refused += 1
-                apply(calendar.refused(command, outcome, NOW), 1)
+                apply(state, calendar.refused(command, outcome, NOW), 1)
             else:
                 for event in outcome:
-                    apply(event, 1)
+                    apply(state, event, 1)
         return time.perf_counter() - began
 
     return len(commands) / min(run() for _ in range(7)), refused

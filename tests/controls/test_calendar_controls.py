@@ -19,7 +19,15 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
-from actors.domain.calendar import delta, occupancy, rulings, staff, state, window
+from actors.domain.calendar import (
+    delta,
+    effects,
+    occupancy,
+    rulings,
+    staff,
+    state,
+    window,
+)
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.remembered import Remembered
 from actors.domain.calendar.renewals import Renewals
@@ -71,12 +79,12 @@ def _own_time_blocks(patch: pytest.MonkeyPatch) -> None:
 
 def _holds_to_move_are_as_others(patch: pytest.MonkeyPatch) -> None:
     """A hold to move a visit is confirmed although it lies over that visit."""
-    on_held = state.CalendarState._on_held
+    on_held = effects._on_held
 
     def forgetful(self: state.CalendarState, event: HoldPlaced) -> object:
         return on_held(self, replace(event, moving=None))
 
-    patch.setitem(state._APPLIERS, HoldPlaced, forgetful)
+    patch.setitem(effects._APPLIERS, HoldPlaced, forgetful)
 
 
 def _own_holds_hide_those_of_others(patch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from actors.domain.calendar import holds, views, window
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.delta import change_of
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.snapshot import encode
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import (
@@ -184,7 +185,7 @@ class CalendarMachine(RuleBasedStateMachine):
         else:
             assert expected == ""
         for event in outcome:
-            self.calendar.state.apply(event, self.epoch)
+            apply(self.calendar.state, event, self.epoch)
             self.journal.append((event, self.epoch))
         self.publish(outcome)
         if command.key:
@@ -545,7 +546,7 @@ class CalendarMachine(RuleBasedStateMachine):
     def restart_from_journal(self) -> None:
         again = Calendar(CalendarState(f.PROVIDER, POLICY))
         for event, epoch in self.journal:
-            again.state.apply(event, epoch)
+            apply(again.state, event, epoch)
         assert encode(again.state) == encode(self.calendar.state)
         assert (
             again.state.occupancy.next_expiry()

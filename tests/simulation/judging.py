@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import PatientId, ProviderId, ShardId
 from tests.simulation.checkers import (
@@ -102,7 +103,7 @@ def _check_recovered(world: World, shard: ShardId, log: LogJudge) -> None:
         calendar = replayed.get(provider)
         if calendar is None:
             calendar = replayed[provider] = CalendarState(provider, POLICY)
-        calendar.apply(record.event, record.epoch)
+        apply(calendar, record.event, record.epoch)
     wanted = [ProviderId(name) for name in log.agendas]
     activation._load(activation.shard.residents.missing(wanted))
     for provider in wanted:

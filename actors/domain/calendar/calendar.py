@@ -4,7 +4,7 @@ Rule 1: everything that decides who gets a slot lives in this folder: holds.py,
         bookings.py and staff.py decide, rulings.py holds what they share.
 Rule 2: it cannot read a clock, draw a random number, or wait; ``now`` is an argument.
 Rule 3: ``decide`` may refuse and never changes the calendar (memos aside);
-        ``apply`` (state.py) changes the calendar and never refuses.
+        ``apply`` (effects.py) changes the calendar and never refuses.
 Rule 4: expiry is a predicate: a hold whose deadline has come blocks nothing, whether
         or not its ``HoldExpired`` was journaled yet.
 

@@ -1,25 +1,17 @@
-"""The state of one provider's calendar, and how events change it.
+"""The state of one provider's calendar: its fields, at rest, and as its users see it.
 
-Rule 1: ``apply`` never refuses, and reads neither clock nor rules nor tzdata.
-Rule 2: two holds never share a cell, nor do two blocking bookings, buffers included;
-        ``apply`` relies on it when it gives cells back.
-Rule 3: everything here is in the snapshot or follows from what is; memos aside.
-
-One file because every event's effect must be read beside the state it changes.
+Rule: everything here is in the snapshot or follows from what is; memos aside. Only
+effects.py changes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from msgspec.structs import replace
 
-from actors.domain.calendar.at_rest import FORMAT, FORMAT_LEFT, Departure, Kept, unpack
+from actors.domain.calendar.at_rest import FORMAT, FORMAT_LEFT, Departure, Kept
 from actors.domain.calendar.lifecycle import LIVE
 from actors.domain.calendar.occupancy import Booking, Hold, Occupancy
 from actors.domain.calendar.remembered import Remembered
-from actors.domain.calendar.renewals import LatelyHeld
 from actors.domain.ids import (
     BookingId,
     HoldId,
@@ -30,37 +22,19 @@ from actors.domain.ids import (
     TimeOffId,
     VisitTypeId,
 )
-from actors.domain.messages import events as ev
 from actors.domain.messages.answers import (
     Affected,
     Answer,
-    BookingStatus,
     BookingView,
-    Done,
     HoldView,
     TimeOffView,
 )
-from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Availability, Policy, Profile, TimeOff
-from actors.domain.time.grid import CELL_MINUTES, PAGE_MINUTES
+from actors.domain.time.grid import CELL_MINUTES
 from actors.domain.time.openings import Openings
-
-EXPIRED_MAX = 512
-"""How many expired holds are remembered, so that their owners are answered
-``hold_expired`` and not ``hold_not_found``: the last quarter of an hour of a busy
-calendar."""
 
 LEAVE_MARK = "leave"
 """The mark of what a leave hits (stranding.py); the others are of the rules."""
-
-KEPT_DAYS = 400
-"""Bookings that ended longer ago are forgotten (the read model keeps them)."""
-
-USUAL_PAUSE_DAYS = 35
-"""A window that advances by more in one go may follow a wrong clock."""
-
-ADVANCES_MAX = 8
-"""Bound on remembered advances of the window: a batch has one."""
 
 
 class CalendarState:
@@ -136,6 +110,14 @@ class CalendarState:
         state = cls(kept.provider_id, policy)
         state._take_over(kept)
         return state
+
+    def replace_with(self, kept: Kept) -> None:
+        """Become the state that a snapshot holds, at the present epoch."""
+        epoch = self.epoch
+        CalendarState.__init__(self, self.provider_id, self.policy)
+        self._take_over(kept)
+        self.left = None
+        self.epoch = epoch
 
     def kept(self) -> Kept:
         """What a snapshot holds of this state, where the calendar went included.
@@ -260,38 +242,6 @@ class CalendarState:
             booking.stranded,
         )
 
-    # --- apply -----------------------------------------------------------------
-
-    def apply(self, event: ev.Event, epoch: int) -> None:
-        """Apply an event. Cannot fail.
-
-        ``epoch`` is the ownership under which it was journaled; answers repeat it.
-        """
-        self.epoch = epoch
-        applier = _APPLIERS.get(type(event))
-        if applier is None:
-            _UNCOUNTED[type(event)](self, event)
-            return
-        assert event.version == self.version + 1, "an event is missing"
-        self.version = event.version
-        outcome = applier(self, event)
-        if event.key:
-            answer = self._answer_of(outcome, event.at)
-            self.answers.put(event.key, (event.fingerprint, event.at, answer))
-
-    def _answer_of(
-        self, outcome: Hold | Booking | TimeOff | Availability | None, at: Millis
-    ) -> Answer:
-        if outcome is None:
-            return Done(self.provider_id, self.epoch, self.version)
-        if type(outcome) is Booking:
-            return self.booking_view(outcome)
-        if type(outcome) is Hold:
-            return self.hold_view(outcome)
-        if type(outcome) is TimeOff:
-            return self.time_off_view(outcome)
-        return self.rules_view(at)
-
     def time_off_view(self, off: TimeOff) -> TimeOffView:
         """A leave, and the live bookings it hits, as they are now."""
         hit = [
@@ -336,56 +286,8 @@ class CalendarState:
             tuple(self.hold_view(hold) for hold in holds),
         )
 
-    def _on_refused(self, event: ev.RefusalRecorded) -> None:
-        refusal = Refusal(RefusalCode(event.code), event.detail, event.about)
-        self.answers.put(event.key, (event.fingerprint, event.at, refusal))
-
-    def _on_clock(self, _event: ev.ClockTrusted) -> None:
-        self.quiet_until = self.window
-
-    def _on_moved_out(self, event: ev.CalendarMovedOut) -> None:
-        assert event.version == self.version, "an event is missing"
-        self.left = Departure(event.to_shard, event.seq, self.epoch)
-
-    def _on_moved_in(self, event: ev.CalendarMovedIn) -> None:
-        """Replace the whole state: after a return the state kept here is older."""
-        assert event.version >= self.version, "a calendar never goes back"
-        epoch = self.epoch
-        CalendarState.__init__(self, self.provider_id, self.policy)
-        self._take_over(unpack(event.state)[0])
-        self.left = None
-        self.epoch = epoch
-
-    def _rules_changed(self) -> None:
-        self._openings = None
-        self.quiet_until = self.window
-
-    def _on_registered(self, event: ev.ProviderRegistered) -> None:
-        clinic = event.profile.clinic
-        if self.profile is not None:
-            was = self.profile.clinic
-            # Another zone shows other days; another clinic has other readers.
-            if (was.time_zone, was.clinic_id) != (clinic.time_zone, clinic.clinic_id):
-                self.clinic_moved = event.version
-            if self._closing(self.profile) != self._closing(event.profile):
-                self.clinic_moved = event.version
-                self._rules_changed()
-        self.profile = event.profile
-        self.registered = True
-
-    @staticmethod
-    def _closing(profile: Profile) -> tuple[bool, bool]:
-        return profile.retired, profile.suspended
-
-    def _on_availability(self, event: ev.AvailabilitySet) -> Availability:
-        self.availability = event.availability
-        self.rules_version = event.version
-        self.fresh = True
-        self._rules_changed()
-        self._mark(event.stranded)
-        return event.availability
-
-    def _mark(self, stranded: dict[str, str]) -> None:
+    def mark_stranded(self, stranded: dict[str, str]) -> None:
+        """Set or clear the marks of visits, by the id of a booking or hold."""
         for name, reason in stranded.items():
             visit = self.occupancy.bookings.get(
                 BookingId(name)
@@ -393,191 +295,7 @@ class CalendarState:
             if visit is not None:  # a hold may have expired in the same batch
                 visit.stranded = reason
 
-    def _on_time_off(self, event: ev.TimeOffAdded) -> TimeOff:
-        self.time_off[event.time_off.time_off_id] = event.time_off
-        self._rules_changed()
-        self._mark(event.stranded)
-        return event.time_off
-
-    def _on_time_on(self, event: ev.TimeOffRemoved) -> None:
-        self.time_off.pop(event.time_off_id, None)
-        self._rules_changed()
-        self._mark(event.stranded)
-
-    def _on_held(self, event: ev.HoldPlaced) -> Hold:
-        occupancy = self.occupancy
-        hold = Hold(
-            event.hold_id,
-            event.patient_id,
-            event.visit_type,
-            event.start,
-            event.end,
-            event.busy_start,
-            event.busy_end,
-            event.expires,
-            event.location_id,
-            placed=event.at,
-            moving=event.moving,
-        )
-        occupancy.add_hold(hold)
-        held = LatelyHeld(event.at, hold.busy_start, hold.busy_end)
-        occupancy.renewals.note(hold.patient_id, held)
-        occupancy.mark(event.version, hold.busy_start, hold.busy_end)
-        return hold
-
-    def _on_extended(self, event: ev.HoldExtended) -> Hold:
-        hold = self.occupancy.holds[event.hold_id]
-        hold.expires = event.expires
-        hold.extended = True
-        hold.extensions += 1
-        self.occupancy.wait_for(hold)
-        self.occupancy.wait()
-        return hold
-
-    def _on_released(self, event: ev.HoldReleased) -> None:
-        self.occupancy.end_hold(event.hold_id, event.version)
-
-    def _on_expired(self, event: ev.HoldExpired) -> None:
-        hold = self.occupancy.end_hold(event.hold_id, event.version)
-        expired = self.expired
-        expired[hold.hold_id] = hold.patient_id
-        if len(expired) > EXPIRED_MAX:
-            for hold_id in list(expired)[: EXPIRED_MAX // 4]:
-                del expired[hold_id]
-
-    def _on_booked(self, event: ev.SlotBooked) -> Booking:
-        occupancy = self.occupancy
-        if event.hold_id is not None:
-            occupancy.end_hold(event.hold_id, event.version)
-        booking = Booking(
-            event.booking_id,
-            event.patient_id,
-            event.visit_type,
-            event.start,
-            event.end,
-            event.busy_start,
-            event.busy_end,
-            event.location_id,
-            event.at,
-            event.reason,
-            hold_id=event.hold_id,
-        )
-        occupancy.add_booking(booking)
-        occupancy.renewals.booked(
-            booking.patient_id, booking.busy_start, booking.busy_end
-        )
-        occupancy.mark(event.version, booking.busy_start, booking.busy_end)
-        return booking
-
-    def _on_cancelled(self, event: ev.BookingCancelled) -> Booking:
-        occupancy = self.occupancy
-        booking = occupancy.bookings[event.booking_id]
-        occupancy.free(booking)
-        booking.status = BookingStatus.CANCELLED
-        booking.cancel_reason = event.reason
-        booking.past = ()
-        booking.stranded = ""
-        occupancy.mark(event.version, booking.busy_start, booking.busy_end)
-        return booking
-
-    def _on_moved(self, event: ev.BookingRescheduled) -> Booking:
-        occupancy = self.occupancy
-        booking = occupancy.bookings[event.booking_id]
-        if event.hold_id is not None:
-            occupancy.end_hold(event.hold_id, event.version)
-            booking.hold_id = event.hold_id
-        occupancy.remove_booking(booking)
-        occupancy.mark(event.version, booking.busy_start, booking.busy_end)
-        booking.stranded = ""
-        booking.visit_type = event.visit_type
-        booking.start = event.start
-        booking.end = event.end
-        booking.busy_start = event.busy_start
-        booking.busy_end = event.busy_end
-        booking.location_id = event.location_id
-        occupancy.add_booking(booking)
-        occupancy.mark(event.version, booking.busy_start, booking.busy_end)
-        occupancy.renewals.booked(
-            booking.patient_id, booking.busy_start, booking.busy_end
-        )
-        return booking
-
-    def _on_arrived(self, event: ev.PatientArrived) -> Booking:
-        return self._set_status(event, BookingStatus.ARRIVED)
-
-    def _on_fulfilled(self, event: ev.VisitCompleted) -> Booking:
-        return self._set_status(event, BookingStatus.FULFILLED)
-
-    def _on_noshow(self, event: ev.NoShowMarked) -> Booking:
-        return self._set_status(event, BookingStatus.NOSHOW)
-
-    def _set_status(self, event: ev.Outcome, status: BookingStatus) -> Booking:
-        booking = self.occupancy.bookings[event.booking_id]
-        booking.past = (*booking.past, (booking.status, event.at))
-        booking.status = status
-        if status not in LIVE:
-            booking.stranded = ""
-        return booking
-
-    def _on_undone(self, event: ev.OutcomeUndone) -> Booking:
-        booking = self.occupancy.bookings[event.booking_id]
-        booking.past = booking.past[:-1]
-        booking.status = event.status
-        return booking
-
-    def _on_window(self, event: ev.WindowAdvanced) -> None:
-        self.advances[event.version] = self.window
-        if len(self.advances) > ADVANCES_MAX:
-            del self.advances[next(iter(self.advances))]
-        self.window = self.quiet_until = event.until
-        self.fresh = False
-        # A window that was advanced by a wrong clock must not cause bookings to be
-        # dropped.
-        ahead = event.until - self.passed
-        if self.passed and ahead > USUAL_PAUSE_DAYS * 24 * 60:
-            self.passed = Minute(self.passed + 24 * 60)
-        else:
-            self.passed = event.until
-        self._forget(Minute(self.passed - KEPT_DAYS * 24 * 60))
-
-    def _forget(self, before: Minute) -> None:
-        """Drop whole weeks of bookings, and leaves, that ended before."""
-        old = [
-            page
-            for page in self.occupancy.starting
-            if (page + 1) * PAGE_MINUTES + 24 * 60 <= before
-        ]
-        for page in old:
-            for booking_id in list(self.occupancy.starting[page]):
-                self.occupancy.remove_booking(self.occupancy.bookings[booking_id])
-        ended = [off.time_off_id for off in self.time_off.values() if off.end <= before]
-        for time_off_id in ended:
-            del self.time_off[time_off_id]
-
-
-_APPLIERS: dict[type, Callable[[CalendarState, Any], Any]] = {
-    ev.ProviderRegistered: CalendarState._on_registered,
-    ev.AvailabilitySet: CalendarState._on_availability,
-    ev.TimeOffAdded: CalendarState._on_time_off,
-    ev.TimeOffRemoved: CalendarState._on_time_on,
-    ev.HoldPlaced: CalendarState._on_held,
-    ev.HoldExtended: CalendarState._on_extended,
-    ev.HoldReleased: CalendarState._on_released,
-    ev.HoldExpired: CalendarState._on_expired,
-    ev.SlotBooked: CalendarState._on_booked,
-    ev.BookingCancelled: CalendarState._on_cancelled,
-    ev.BookingRescheduled: CalendarState._on_moved,
-    ev.PatientArrived: CalendarState._on_arrived,
-    ev.VisitCompleted: CalendarState._on_fulfilled,
-    ev.NoShowMarked: CalendarState._on_noshow,
-    ev.OutcomeUndone: CalendarState._on_undone,
-    ev.WindowAdvanced: CalendarState._on_window,
-}
-
-_UNCOUNTED: dict[type, Callable[[CalendarState, Any], None]] = {
-    ev.RefusalRecorded: CalendarState._on_refused,
-    ev.ClockTrusted: CalendarState._on_clock,
-    ev.CalendarMovedOut: CalendarState._on_moved_out,
-    ev.CalendarMovedIn: CalendarState._on_moved_in,
-}
-"""Events that change nothing visible and do not raise the version."""
+    def rules_changed(self) -> None:
+        """Drop what was derived from the rules."""
+        self._openings = None
+        self.quiet_until = self.window

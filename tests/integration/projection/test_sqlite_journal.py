@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.snapshot import encode
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import ProviderId
@@ -76,7 +77,7 @@ async def test_snapshots_stand_for_trimmed_records(
     events: list[Event] = [story.registered(), story.offers()]
     events += [story.booked(n, NINE + 60 * n) for n in range(5)]
     for event in events:
-        calendar.state.apply(event, sealed.epoch)
+        apply(calendar.state, event, sealed.epoch)
     await journal.append(SHARD, sealed.epoch, 0, [*events, story.cancelled(2)])
     snapshots = FileSnapshots(tmp_path / "s") if kind == "file" else MemorySnapshots()
     stored = {story.provider_id: StoredCalendar(7, encode(calendar.state))}

@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import ProviderId, ShardId
@@ -185,7 +186,7 @@ class Resting:
             if seen:
                 calendar = Calendar(CalendarState(ProviderId(provider), Policy()))
                 for record in seen:
-                    calendar.state.apply(record.event, record.epoch)
+                    apply(calendar.state, record.event, record.epoch)
                 yield Seed(seq, decode(encode(calendar.state), Policy()))
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from actors.audit.audit import Audit
 from actors.domain.calendar.at_rest import FORMAT_LEFT, unpack
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.snapshot import decode, encode, encode_for_new_shard
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import ShardId
@@ -44,7 +45,7 @@ def lived() -> tuple[Calendar, list[Event]]:
         decided = calendar.decide(command, NOW)
         assert isinstance(decided, tuple)
         for event in decided:
-            calendar.state.apply(event, 1)
+            apply(calendar.state, event, 1)
             events.append(event)
     left = CalendarMovedOut(
         provider_id=PROVIDER,
@@ -53,7 +54,7 @@ def lived() -> tuple[Calendar, list[Event]]:
         to_shard=OWN,
         seq=len(events) + 1,
     )
-    calendar.state.apply(left, 1)
+    apply(calendar.state, left, 1)
     return calendar, [*events, left]
 
 
@@ -103,7 +104,7 @@ def _older(calendar: Calendar, events: list[Event]) -> tuple[list[Event], int]:
     """What comes lacks the last booking."""
     older = Calendar(CalendarState(PROVIDER, Policy()))
     for event in events[:3]:
-        older.state.apply(event, 1)
+        apply(older.state, event, 1)
     moved = came(calendar)
     state = encode(older.state)
     return [replace(moved, version=older.state.version, state=state)], 2

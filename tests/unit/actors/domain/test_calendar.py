@@ -7,6 +7,7 @@ import pytest
 
 from actors.domain.calendar import views, window
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis
 from actors.domain.messages import commands as cm
@@ -189,7 +190,7 @@ def test_a_refusal_is_remembered_word_for_word() -> None:
     refusal = calendar.decide(command, NOW)
     assert isinstance(refusal, Refusal)
     version = calendar.state.version
-    calendar.state.apply(calendar.refused(command, refusal, NOW), 1)
+    apply(calendar.state, calendar.refused(command, refusal, NOW), 1)
     play(calendar, f.cancel_booking(1))
     assert calendar.decide(command, NOW) == ()
     assert calendar.state.answer("book-2") == refusal
@@ -263,4 +264,4 @@ def test_an_event_that_is_missing_is_our_bug() -> None:
     events = play(other, f.book_slot(2, at(10)))
     assert isinstance(events, tuple)
     with pytest.raises(AssertionError):
-        calendar.state.apply(events[0], 1)
+        apply(calendar.state, events[0], 1)

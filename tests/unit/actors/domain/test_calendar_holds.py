@@ -115,7 +115,7 @@ def test_what_was_released_or_confirmed_is_no_hold() -> None:
 
 
 def test_only_recent_expiries_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.domain.calendar.state.EXPIRED_MAX", 4)
+    monkeypatch.setattr("actors.domain.calendar.effects.EXPIRED_MAX", 4)
     calendar = a_calendar()
     for number in range(6):
         now = Millis(NOW + number * HOLD_MS)

@@ -7,6 +7,7 @@ import pytest
 from actors.domain.calendar import views
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.delta import change_of, holds_of
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis, VisitTypeId
 from actors.domain.messages.answers import BookingView
@@ -77,7 +78,7 @@ def test_what_changes_no_slot_names_none() -> None:
     refused = calendar.refused(
         f.book_slot(2), Refusal(RefusalCode.SLOT_UNAVAILABLE), NOW
     )
-    calendar.state.apply(refused, 1)
+    apply(calendar.state, refused, 1)
     assert change_of(calendar.state, [refused]) == ([], [], False)
 
 
@@ -152,7 +153,7 @@ def test_a_long_silence_is_read_anew() -> None:
 def test_what_was_forgotten_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """The traces of a batch are bounded; so are those of advances."""
     monkeypatch.setattr("actors.domain.calendar.occupancy.TRAIL_MAX", 2)
-    monkeypatch.setattr("actors.domain.calendar.state.ADVANCES_MAX", 1)
+    monkeypatch.setattr("actors.domain.calendar.effects.ADVANCES_MAX", 1)
     calendar = a_calendar()
     events = happened(calendar, *(f.book_slot(n, at(9 + n)) for n in range(4)))
     assert change_of(calendar.state, events)[2]

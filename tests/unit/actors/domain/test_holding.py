@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.occupancy import Hold
 from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.ids import Millis, VisitTypeId
@@ -133,7 +134,7 @@ def test_the_refusal_names_it_after_a_replay_too() -> None:
     command = f.place_hold(2, patient_id=ME)
     refusal = calendar.decide(command, NOW)
     assert isinstance(refusal, Refusal)
-    calendar.state.apply(calendar.refused(command, refusal, NOW), 1)
+    apply(calendar.state, calendar.refused(command, refusal, NOW), 1)
     assert calendar.state.answer(command.key) == refusal
 
 

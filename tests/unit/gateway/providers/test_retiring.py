@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from actors.domain.calendar.effects import apply
 from actors.domain.calendar.snapshot import decode, encode
 from actors.domain.rules import Policy
 from tests import factories as make
@@ -101,7 +102,7 @@ async def test_watchers_read_anew_when_a_provider_retires(api: Api) -> None:
         events = calendar.decide(command, make.NOW)
         assert isinstance(events, tuple)
         for event in events:
-            calendar.state.apply(event, 1)
+            apply(calendar.state, event, 1)
         assert change_of(calendar.state, events)[2]
         assert calendar.state.retired is retired
         assert decode(encode(calendar.state), Policy()).retired is retired
