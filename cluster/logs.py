@@ -137,14 +137,6 @@ def log_to(path: Path, level: str) -> None:
     _take_over(handler, lowest)
 
 
-def log_to_nowhere() -> None:
-    """Discard all log lines: for tools without a log file."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1)
-    )
-    _take_over(logging.NullHandler(), logging.WARNING)
-
-
 def _take_over(handler: logging.Handler, level: int) -> None:
     root = logging.getLogger()
     for old in list(root.handlers):

@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from actors.domain.ids import Millis
 
@@ -102,16 +103,7 @@ def next_entry(key: bytes, head: Head, draft: Draft) -> Entry:
         canonical(draft.body).decode(),
         "",
     )
-    return Entry(
-        entry.tenant,
-        entry.seq,
-        entry.at,
-        entry.actor,
-        entry.person,
-        entry.action,
-        entry.body,
-        chained(key, head.hash, entry),
-    )
+    return replace(entry, hash=chained(key, head.hash, entry))
 
 
 def no_head(tenant: str) -> Head:

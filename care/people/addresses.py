@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from email_validator import EmailNotValidError, validate_email
-
-ADDRESS_CHARACTERS_MAX: Final = 254
-"""RFC 5321, section 4.5.3.1.3, without the angle brackets."""
 
 
 class InvalidAddress(Exception):

@@ -4,8 +4,7 @@
 
     1  seal      take over every shard of the old generation; other writers are fenced
     2  flush     store all calendars; the read model reaches their end
-    3  write     the next generation's journals: each calendar whole (CalendarMovedIn),
-                 and its snapshot
+    3  write     the next generation's journals (CalendarMovedIn) and snapshots
     4  check     the old and the new journals are unchanged and still owned
     5  switch    the layout names the new generation: the commit point
     6  follow    the read model files calendars under their new shards; a server

@@ -9,7 +9,6 @@ from typing import Final
 
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
 from care.notices.messages import Message
@@ -17,7 +16,8 @@ from care.people.accounts import Account, AccountStatus
 from care.people.flows import FlowKind
 from care.people.ids import AccountId
 from care.people.ports import Flow, SignInAttempt
-from care.people.throttling import Attempts, next_attempt
+from care.people.throttling import next_attempt
+from persistence.accounts.attempts import count_attempt
 from persistence.accounts.flows import end_flows, flow_row, use_flow
 from persistence.accounts.identities import forget_unconfirmed
 from persistence.accounts.models import (
@@ -59,8 +59,8 @@ class SqlCredentials:
         for _ in range(_ROUNDS):
             try:
                 async with self._records.writing() as session:
-                    wait_ms = await _count_attempt(
-                        session, index, known_device=known_device, now=now
+                    wait_ms = await count_attempt(
+                        session, index, next_attempt, known_device=known_device, now=now
                     )
                     if wait_ms:
                         return SignInAttempt(wait_ms=wait_ms)
@@ -152,29 +152,3 @@ class SqlCredentials:
             # The link came to the address: that confirms it as well.
             await session.execute(verified(found, now))
         return found
-
-
-async def _count_attempt(
-    session: AsyncSession, index: str, *, known_device: bool, now: Millis
-) -> int:
-    """Count an attempt; the milliseconds to wait if it comes too early."""
-    row = await session.get(
-        SignInAttemptRecord, (index, known_device), with_for_update=True
-    )
-    if row is None:
-        row = SignInAttemptRecord(
-            email_i=index,
-            is_known_device=known_device,
-            count=0,
-            last_at=0,
-            not_before=0,
-        )
-        session.add(row)
-    before = Attempts(row.count, Millis(row.last_at), Millis(row.not_before))
-    counted = next_attempt(before, now)
-    if counted is None:
-        return before.not_before - now
-    row.count, row.last_at = counted.count, counted.last_at
-    row.not_before = counted.not_before
-    await session.flush()
-    return 0

@@ -22,7 +22,8 @@ from care.people.factors.ports import Removal
 from care.people.factors.recovery import compared_code
 from care.people.factors.values import FACTORS_MAX, Factor, FactorId, FactorKind
 from care.people.ids import AccountId
-from care.people.throttling import Attempts, next_code
+from care.people.throttling import next_code
+from persistence.accounts.attempts import count_attempt
 from persistence.accounts.factor_models import FactorRecord, RecoveryCodeRecord
 from persistence.accounts.models import AccountRecord, SignInAttemptRecord
 from persistence.accounts.rows import new_message_id, rows_changed
@@ -212,7 +213,7 @@ class SqlFactors:
         for _ in range(_ROUNDS):
             try:
                 async with self._records.writing() as session:
-                    return await _count_code(session, index, now)
+                    return await count_attempt(session, index, next_code, now=now)
             except IntegrityError:
                 continue  # the first two at one time
         return _BUSY_MS
@@ -249,23 +250,6 @@ async def _count(session: AsyncSession, account_id: AccountId) -> int:
     row = FactorRecord
     query = select(row.factor_id).where(row.account_id == account_id)
     return len((await session.scalars(query.with_for_update())).all())
-
-
-async def _count_code(session: AsyncSession, index: str, now: Millis) -> int:
-    row = await session.get(SignInAttemptRecord, (index, False), with_for_update=True)
-    if row is None:
-        row = SignInAttemptRecord(
-            email_i=index, is_known_device=False, count=0, last_at=0, not_before=0
-        )
-        session.add(row)
-    before = Attempts(row.count, Millis(row.last_at), Millis(row.not_before))
-    counted = next_code(before, now)
-    if counted is None:
-        return before.not_before - now
-    row.count, row.last_at = counted.count, counted.last_at
-    row.not_before = counted.not_before
-    await session.flush()
-    return 0
 
 
 async def _put_codes(

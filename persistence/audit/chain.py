@@ -8,7 +8,7 @@ for the other or is rolled back, so the lease only saves work.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import msgspec
 from sqlalchemy import CursorResult, insert, select, update
@@ -25,9 +25,6 @@ from persistence.audit.models import (
 )
 from persistence.audit.pending import tenants_of
 from persistence.sql.statements import portions
-
-ROUNDS: Final = 3
-"""Tries of a transaction in which another one made the same row first."""
 
 
 class SourceMoved(Exception):

@@ -72,9 +72,9 @@ class SqlAudit:
         keys = ChainKeys(await self._ring.audit_key())
         # Entries are sealed meanwhile. In this order all that is named is there: an
         # anchor is written before it is noted, and entries with their head.
-        noted = await self._noted(tenant)
+        noted = await self._heads(AuditAnchorRecord, tenant)
         anchors = await self._anchors.read()
-        heads = await self._heads(tenant)
+        heads = await self._heads(AuditHeadRecord, tenant)
         entries = await self._tenants(tenant)
         written = {one for one in anchors if tenant in ("", one)}
         tenants = sorted({*heads, *noted, *entries, *written})
@@ -114,18 +114,10 @@ class SqlAudit:
             seq = rows[-1].seq
             await asyncio.sleep(0)
 
-    async def _heads(self, tenant: str) -> Mapping[str, Head]:
-        row = AuditHeadRecord
-        query = select(row) if not tenant else select(row).where(row.tenant == tenant)
-        async with self._records.reading() as session:
-            rows = (await session.scalars(query)).all()
-        return {
-            one.tenant: Head(one.tenant, one.seq, one.hash, Millis(one.at))
-            for one in rows
-        }
-
-    async def _noted(self, tenant: str) -> Mapping[str, Head]:
-        row = AuditAnchorRecord
+    async def _heads(
+        self, table: type[AuditHeadRecord | AuditAnchorRecord], tenant: str
+    ) -> Mapping[str, Head]:
+        row: Any = table  # both have the columns of a head
         query = select(row) if not tenant else select(row).where(row.tenant == tenant)
         async with self._records.reading() as session:
             rows = (await session.scalars(query)).all()
