@@ -1,4 +1,4 @@
-"""What readers may ask of the read model: SQL behind, a memory twin in tests.
+"""Ports of the read model: SQL in production, an in-memory twin in tests.
 
 The read model follows the journal; it never decides who gets a slot. A reader who
 must see their own change first waits until the projection has reached its seq.
@@ -25,7 +25,7 @@ from actors.domain.rules import Clinic, Profile, VisitType
 
 
 class ProviderListing(Struct, frozen=True):
-    """A provider as directories show them; visit types are the active ones."""
+    """A provider as shown in directories, with its active visit types."""
 
     provider_id: ProviderId
     profile: Profile
@@ -34,7 +34,7 @@ class ProviderListing(Struct, frozen=True):
 
 
 class ProviderQuery(Struct, frozen=True):
-    """What to look for; retired providers are never found.
+    """A search for providers; retired ones are never found.
 
     Words match the beginnings of words in names, specialties, clinics and cities,
     whatever their case and accents; all words must match.
@@ -48,7 +48,7 @@ class ProviderQuery(Struct, frozen=True):
 
 
 class Directory(Protocol):
-    """Who can be visited, and where."""
+    """Providers and clinics."""
 
     async def find(
         self, query: ProviderQuery, *, after: str, limit: int
@@ -56,8 +56,8 @@ class Directory(Protocol):
         """A page in a stable order (by distance if ``near``, else by name, then id).
 
         ``after`` is "" or the opaque cursor of the page before; the second value is
-        the cursor of the next page, None at the end. Raises ValueError on a cursor
-        that is not ours.
+        the cursor of the next page, None at the end. Raises ValueError on an
+        invalid cursor.
         """
         ...
 
@@ -70,41 +70,41 @@ class Directory(Protocol):
         provider_ids: Sequence[ProviderId],
         near: tuple[float, float] | None = None,
     ) -> Mapping[ProviderId, ProviderListing]:
-        """These providers, those that exist; how far away, when ``near`` is given."""
+        """The existing ones of these providers, with distances if ``near`` is given."""
         ...
 
     async def clinics(
         self, clinic_ids: Sequence[ClinicId]
     ) -> Mapping[ClinicId, Clinic]:
-        """These clinics, those that exist."""
+        """The existing ones of these clinics."""
         ...
 
     async def find_clinics(
         self, words: str, *, after: str, limit: int
     ) -> tuple[Sequence[Clinic], str | None]:
-        """A page by name, then id, of those that have all words; as ``find``."""
+        """A page of the clinics that match all words, by name, then id; as ``find``."""
         ...
 
     async def keep_clinic(self, clinic: Clinic) -> Clinic:
-        """The clinic of this id as it is known; added if it was not.
+        """The stored clinic of this id; added if there is none.
 
-        Never changes one that exists: that is ``put_clinics``' part.
+        Never changes an existing one; ``put_clinics`` does that.
         """
         ...
 
     async def replace_clinic(self, clinic: Clinic, read: Clinic) -> bool:
-        """Put a record if the clinic still is as it was ``read``; False if not."""
+        """Store a record if the clinic is unchanged since ``read``; False if not."""
         ...
 
     async def clinic_count(self) -> int:
-        """How many clinics there are."""
+        """The number of clinics."""
         ...
 
     async def put_clinics(self, clinics: Sequence[Clinic]) -> tuple[int, int, int]:
-        """Add or update clinic records: how many were (new, changed, the same).
+        """Add or update clinic records; the numbers of (new, changed, unchanged) ones.
 
-        A record stands, whatever providers are registered with, and survives a
-        rebuild of the read model.
+        A record takes precedence over the clinics that providers are registered with,
+        and survives a rebuild of the read model.
         """
         ...
 
@@ -126,7 +126,7 @@ class BookingHistory(Protocol):
         ...
 
     async def booking(self, booking_id: BookingId) -> BookingView | None:
-        """One booking, also when its calendar has forgotten it."""
+        """One booking, even if its calendar has dropped it."""
         ...
 
     async def is_known(self, clinic_id: ClinicId, patient_id: PatientId) -> bool:
@@ -150,7 +150,7 @@ class ShardLag(Struct, frozen=True):
 
 
 class ProjectionProgress(Protocol):
-    """Where the projection stands."""
+    """How far the projection is."""
 
     async def offsets(self) -> Mapping[ShardId, int]:
         """The last projected seq of every shard that has one."""

@@ -1,8 +1,8 @@
-"""What gateways share with one another, and with jobs in the background, as ports.
+"""Ports of state that gateways share with one another and with background jobs.
 
-None of it decides who gets a slot, and all of it may be away: each port says what
-holds then. Adapters: persistence/shared/memory.py (one process), persistence/*_redis.py
-(all nodes), persistence/shared/revocations_file.py (the data folder).
+None of it decides who gets a slot, and the store may be unavailable: each port says
+what holds then. The adapters are in persistence/shared: memory.py (one process),
+revocations_file.py (the data folder), the others over Redis (all nodes).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from actors.domain.ids import HoldId, Millis
 
 
 class Standing(Struct, frozen=True):
-    """How a port is doing. ``detail`` is a sentence for an operator; no secrets."""
+    """The health of a port. ``detail`` is for operators, without secrets."""
 
     ok: bool
     detail: str = ""
 
 
 class Spending(Struct, frozen=True):
-    """What one caller spent at one gateway and has not been reported yet.
+    """A caller's spending at one gateway that has not been reported yet.
 
     ``key`` names the bucket and reveals no person. ``over_ms`` is how
     long ago the first of these ``tokens`` was spent.
@@ -45,10 +45,10 @@ class RateBudgets(Protocol):
     """
 
     async def settle(self, spendings: Sequence[Spending]) -> Sequence[float]:
-        """Take what was spent; the tokens that are left in each bucket, in order.
+        """Subtract the spending; the remaining tokens of each bucket, in order.
 
         Raises:
-            Unavailable: not recorded, or unknown whether; do not report it again.
+            Unavailable: perhaps not recorded; do not report it again.
         """
         ...
 
@@ -58,23 +58,22 @@ class RateBudgets(Protocol):
 
 
 class RevocationKind(StrEnum):
-    """What is revoked."""
+    """The kind of thing that is revoked."""
 
     TOKEN = "token"  # noqa: S105 - a word of the wire
     SUBJECT = "subject"
     SESSION = "session"
     GRANT = "grant"
     PERSON = "person"
-    """A patient was erased: what is remembered of their keys must be forgotten."""
+    """A patient was erased: cached keys of the patient must be dropped."""
 
 
 class Revocation(Struct, frozen=True):
-    """Tokens that hold no more, though their signature does.
+    """Tokens that are refused although their signature is valid.
 
-    ``value`` is the id of a token (``jti``), of a session or of a grant; then it is
-    about every token with this id, whenever it was issued. Or it is a subject: then it
-    is about all tokens issued at ``at`` or before. After ``until`` they have all
-    expired by themselves.
+    ``value`` is the id of a token (``jti``), of a session or of a grant; then every
+    token with this id is revoked, whenever it was issued. Or it is a subject: then all
+    its tokens issued at ``at`` or before are. After ``until`` they have all expired.
     """
 
     kind: RevocationKind
@@ -84,11 +83,11 @@ class Revocation(Struct, frozen=True):
 
 
 Learn = Callable[[Sequence[Revocation]], None]
-"""Receives revocations; some of them may be known already."""
+"""Receives revocations, some of which may be known already."""
 
 
 class Revocations(Protocol):
-    """Which tokens were revoked. A revocation is never undone; it expires."""
+    """The revoked tokens. A revocation is never undone; it expires."""
 
     async def add(self, revocation: Revocation) -> None:
         """Revoke; durable once this returned, and known to all gateways soon after.
@@ -112,7 +111,7 @@ class Revocations(Protocol):
 
 
 class HoldNote(Struct, frozen=True):
-    """A live hold, and until when; ``key`` stands for its patient, who is not named."""
+    """A live hold and its deadline; ``key`` stands for the unnamed patient."""
 
     key: str
     hold_id: HoldId
@@ -120,47 +119,47 @@ class HoldNote(Struct, frozen=True):
 
 
 class SharedHolds(Protocol):
-    """Which live holds each patient has over all gateways; none is known for certain.
+    """Hints about each patient's live holds over all gateways.
 
     A note lasts until its hold's deadline; only the calendar knows of an earlier end.
-    While the store is away each gateway knows the holds that it saw placed.
+    While the store is unavailable each gateway knows the holds that it saw placed.
     """
 
     async def exchange(
         self, notes: Sequence[HoldNote]
     ) -> Mapping[str, Sequence[HoldNote]]:
-        """Add notes; all that are known under their keys. Raises Unavailable."""
+        """Add notes; returns all notes under their keys. Raises Unavailable."""
         ...
 
     async def find(self, key: str) -> Sequence[HoldNote]:
-        """All notes under a key, on a request's way. Raises Unavailable."""
+        """All notes under a key, on the request path. Raises Unavailable."""
         ...
 
     def standing(self) -> Standing:
-        """Whether the other gateways can be told."""
+        """Whether the store can be reached."""
         ...
 
 
 class HotPages(Protocol):
-    """Pages that were shown a moment ago, as bytes; a store may drop any of them."""
+    """Recently shown pages as bytes; a store may drop any of them."""
 
     async def find(self, names: Sequence[str]) -> Mapping[str, bytes]:
-        """Those of these pages that are there. Raises Unavailable."""
+        """The stored ones of these pages. Raises Unavailable."""
         ...
 
     async def keep(self, pages: Mapping[str, bytes], ttl_s: float) -> None:
-        """Keep pages for a while. Raises Unavailable."""
+        """Store pages for a while. Raises Unavailable."""
         ...
 
     def standing(self) -> Standing:
-        """Whether pages can be had."""
+        """Whether the store can be reached."""
         ...
 
 
 OUTBOX: Final = "outbox"
-"""Rung when the projection wrote notices to be sent."""
+"""Notified when the projection has written notices to be sent."""
 JOBS: Final = "jobs"
-"""Rung when jobs were added."""
+"""Notified when jobs were added."""
 
 
 class Wakeups(Protocol):
@@ -170,16 +169,16 @@ class Wakeups(Protocol):
     """
 
     def notify(self, topic: str) -> None:
-        """Ring; never waits and never fails."""
+        """Wake waiters; never waits and never fails."""
         ...
 
     async def wait(self, topic: str, timeout_s: float) -> bool:
         """Wait for a wake-up; False if none arrived in ``timeout_s`` seconds.
 
-        A ring since the last ``wait`` counts, so that none is lost in between.
+        A wake-up since the last ``wait`` counts, so that none is lost in between.
         """
         ...
 
     async def close(self) -> None:
-        """Ring no more."""
+        """Stop sending and receiving wake-ups."""
         ...

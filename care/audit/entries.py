@@ -23,7 +23,7 @@ from actors.domain.ids import Millis
 SITE_TENANT: Final = "site"
 """The tenant of what belongs to no clinic: accounts, keys, the platform."""
 FIRST_HASH: Final = ""
-"""What stands before a tenant's first entry."""
+"""The hash before a tenant's first entry."""
 
 
 class Draft(Struct, frozen=True):
@@ -56,7 +56,7 @@ class Entry(Struct, frozen=True):
 
 
 class Head(Struct, frozen=True):
-    """Where a tenant's chain ends."""
+    """The end of a tenant's chain."""
 
     tenant: str
     seq: int
@@ -65,7 +65,7 @@ class Head(Struct, frozen=True):
 
 
 def canonical(value: Any) -> bytes:
-    """JSON of one spelling for equal values: sorted keys, no spaces."""
+    """Canonical JSON: sorted keys, no spaces."""
     return json.encode(value, order="deterministic")
 
 
@@ -117,7 +117,7 @@ def head_of(entry: Entry) -> Head:
 
 
 def address_hash(key: bytes, address: str) -> str:
-    """What stands for a network address in an entry: equal for equal ones, keyed."""
+    """A keyed digest of a network address for an entry: equal for equal addresses."""
     if not address:
         return ""
     made = hmac.digest(key, b"address|" + address.encode(), sha256)

@@ -1,4 +1,4 @@
-"""Which entries the journal's events become; pure.
+"""Audit entries of the journal's events; pure.
 
 Every decision that a person asked for is one entry. What calendars do by themselves
 (holds that end, windows that move), refusals and moves between shards are none.
@@ -37,12 +37,12 @@ _OWN: Final = frozenset(
         ev.CalendarMovedIn,
     }
 )
-"""What is no change that a person asked for."""
+"""Events that are not a change requested by a person."""
 _IDS: Final = ("booking_id", "hold_id", "time_off_id")
 
 
 def is_audited(event: ev.Event) -> bool:
-    """Whether an event is a person's act. A kind that is not known is."""
+    """Whether an event is a person's act. Unknown kinds count as one."""
     return type(event) not in _OWN
 
 

@@ -1,4 +1,4 @@
-"""What the gateway needs of the audit trail."""
+"""Ports of the audit trail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from care.sharing import Standing
 
 
 class AuditSpool(Protocol):
-    """Entries of this process on their way to the chain, durable on its own disk."""
+    """Entries of this process that are not chained yet, durable on its own disk."""
 
     async def write(self, drafts: Sequence[Draft]) -> None:
         """Return when the entries are on stable media.
@@ -31,11 +31,11 @@ class AuditSpool(Protocol):
         ...
 
     def standing(self) -> Standing:
-        """Whether it can be written and passes entries on."""
+        """Whether the spool can be written and forwards entries."""
         ...
 
     async def close(self) -> None:
-        """Pass on what can be passed on now, and give up the file."""
+        """Forward the entries that can be forwarded now, and release the file."""
         ...
 
 

@@ -16,18 +16,18 @@ from care.audit.entries import FIRST_HASH, Entry, Head, chained
 
 
 class Fault(StrEnum):
-    """What is wrong with a chain at its first bad place."""
+    """The defect of a chain at its first bad entry."""
 
     CHANGED = "changed"
-    """The entry is another than was chained, or another stands before it."""
+    """The entry was altered, or another one precedes it."""
     REMOVED = "removed"
     """Entries are missing before this one."""
     INSERTED = "inserted"
     """The entry is after the head."""
     CUT = "cut"
-    """The head names an entry that is not there."""
+    """The head names a missing entry."""
     ANCHOR = "anchor"
-    """An anchor names an entry that is not there, or is another."""
+    """An anchor names a missing or altered entry."""
 
 
 class FirstBad(Struct, frozen=True):

@@ -28,7 +28,7 @@ failures) say nothing of it: the same key may be sent again with what was missin
 
 
 class StoredAnswer(Struct, frozen=True):
-    """An HTTP answer as it is stored and replayed."""
+    """An HTTP answer that can be stored and replayed."""
 
     status: int
     headers: tuple[tuple[str, str], ...]

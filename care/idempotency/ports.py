@@ -16,9 +16,9 @@ class AnswerStore(Protocol):
     """
 
     async def claim(self, key: str, fingerprint: str, *, now: Millis) -> Found:
-        """Claim a key, or find what became of the request that holds it.
+        """Claim a key, or find the outcome of the request that holds it.
 
-        Of two requests at one time, one gets the claim and the other InProgress.
+        Of two concurrent requests one gets the claim and the other InProgress.
 
         Raises:
             Unavailable: the store does not answer; the key may have been claimed.
@@ -42,7 +42,7 @@ class AnswerStore(Protocol):
         ...
 
     async def forget(self, *, now: Millis, limit: int) -> int:
-        """Delete up to ``limit`` expired keys; how many were.
+        """Delete up to ``limit`` expired keys; their number.
 
         Raises:
             Unavailable: the store does not answer.

@@ -1,8 +1,8 @@
 """Values and rules of background jobs; pure.
 
-A job runs at least once: a worker that dies after the effect and before saying so
-leaves a claim that expires, and another worker runs the job again. Its effect must
-therefore be idempotent, and ``Job.key`` is what to make it so with.
+A job runs at least once: a worker that dies between the effect and its report leaves a
+claim that expires, and another worker runs the job again. So the effect must be
+idempotent; ``Job.key`` serves as its idempotency key.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import Struct
 from actors.domain.ids import Millis
 
 ATTEMPTS_MAX: Final = 12
-"""Attempts before a job is left to a person as a dead letter."""
+"""Attempts before a job becomes a dead letter for an operator."""
 RETRY_LEAST_MS: Final = 1_000
 RETRY_MOST_MS: Final = 3_600_000
 """Wait before the second attempt; doubles with each attempt, up to an hour."""
@@ -24,7 +24,7 @@ ERROR_CHARACTERS_MAX: Final = 500
 
 
 class NewJob(Struct, frozen=True):
-    """Work to be done at ``due_at`` or soon after.
+    """A job that is due at ``due_at``.
 
     ``key`` identifies the intention: a second job of the same kind and key is not
     added. ``payload`` is JSON and must not hold personal data in the clear.
@@ -61,7 +61,7 @@ class DeadJob(Struct, frozen=True):
 
 
 class JobCounts(Struct, frozen=True):
-    """What an operator watches. ``oldest_due_at`` is None if nothing is overdue."""
+    """Counts for operators. ``oldest_due_at`` is None if nothing is overdue."""
 
     waiting: int
     done: int

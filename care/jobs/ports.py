@@ -17,7 +17,7 @@ class JobSource(Protocol):
     """Due jobs, claimed by compare-and-set so that two workers never share one."""
 
     async def due(self, kinds: Collection[str], *, now: Millis) -> Collection[str]:
-        """Those of these kinds that have a due job. Raises Unavailable."""
+        """The ones of these kinds that have a due job. Raises Unavailable."""
         ...
 
     async def claim(
@@ -29,7 +29,7 @@ class JobSource(Protocol):
         lease_ms: int,
         limit: int,
     ) -> Sequence[Job]:
-        """Take up to ``limit`` due jobs of these kinds, oldest first, for a while.
+        """Claim up to ``limit`` due jobs of these kinds, oldest first, for a while.
 
         Raises:
             Unavailable: the store does not answer; nothing may have been claimed.
@@ -39,7 +39,7 @@ class JobSource(Protocol):
     async def finish(
         self, outcomes: Sequence[tuple[Job, Outcome]], *, now: Millis
     ) -> int:
-        """Record how claimed jobs ended; how many claims still held.
+        """Record the outcomes of claimed jobs; the number of claims that still held.
 
         A job whose claim had expired is left as it is: another worker has it.
 
@@ -49,7 +49,7 @@ class JobSource(Protocol):
         ...
 
     async def counts(self, now: Millis) -> JobCounts:
-        """How many jobs wait, are done, are dead letters. Raises Unavailable."""
+        """Numbers of waiting, finished and dead jobs. Raises Unavailable."""
         ...
 
     async def dead(self, *, after: int, limit: int) -> Sequence[DeadJob]:
@@ -66,7 +66,7 @@ class JobSource(Protocol):
 
 
 class JobQueue(JobSource, Protocol):
-    """Jobs that can also be added, and forgotten when they are long done."""
+    """Jobs that can also be added, and deleted long after they are done."""
 
     async def add(self, jobs: Sequence[NewJob], *, now: Millis) -> int:
         """Add jobs; those whose kind and key exist already are left out.

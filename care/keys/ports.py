@@ -1,4 +1,4 @@
-"""What the gateway needs to seal and open texts of people."""
+"""The port for sealing and opening texts of people."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from care.keys.sealing import Place
 
 
 class PersonKeys(Protocol):
-    """The keys of people, kept in memory. What is known is used without waiting."""
+    """The keys of people, cached in memory. Known keys are used without waiting."""
 
     def learn(self, patient_id: PatientId, salt: bytes) -> None:
-        """A person's salt, as their token says it."""
+        """Take a person's salt from their token."""
         ...
 
     def forget(self, patient_id: PatientId) -> None:
-        """The person was erased: their texts open no more."""
+        """Drop an erased person's key: their texts can no longer be opened."""
         ...
 
     def knows(self, patient_id: PatientId) -> bool:
@@ -25,7 +25,7 @@ class PersonKeys(Protocol):
         ...
 
     def salt_of(self, patient_id: PatientId) -> bytes:
-        """The salt of a person whom it knows; empty for one without."""
+        """The salt of a known person; empty for one without."""
         ...
 
     async def load(self, patient_ids: Collection[PatientId]) -> None:
@@ -45,7 +45,7 @@ class PersonKeys(Protocol):
         ...
 
     def open(self, patient_id: PatientId, place: Place, text: str) -> str:
-        """The clear text, or what is shown in its place. Never raises."""
+        """The clear text, or the text shown instead. Never raises."""
         ...
 
     async def run(self) -> None:

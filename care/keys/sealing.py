@@ -1,9 +1,9 @@
 """Seal, open and index texts; wrap and unwrap the keys for it.
 
 A sealed value is ``version ‖ key number ‖ nonce ‖ ciphertext ‖ tag`` (AES-256-GCM).
-Where it stands, ``table|column|row|key number``, is authenticated with it: a value that
-was moved to another place does not open. An older value of the *same* place does; only
-an audit trail can find that.
+Its place, ``table|column|row|key number``, is authenticated with it: a value that was
+moved to another place does not open. An older value of the *same* place does; only an
+audit trail can detect that.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ NONCE_BYTES: Final = 12
 SALT_BYTES: Final = 16
 VERSION: Final = b"\x01"
 REFRESH_MS: Final = 30_000
-"""How long a process believes that it knows all keys of a tenant."""
+"""How long a process trusts that it knows all keys of a tenant."""
 SPREAD_MS: Final = 2 * REFRESH_MS
-"""How long after it was made a further key seals for the first time."""
+"""Age at which a further key is first used for sealing."""
 _NUMBER_BYTES: Final = 2
 _HEAD: Final = len(VERSION) + _NUMBER_BYTES + NONCE_BYTES
 
@@ -53,7 +53,7 @@ class KeyEncryptionKeyWrong(Exception):
 
 
 class Purpose(StrEnum):
-    """What a data key is for."""
+    """The purpose of a data key."""
 
     SEAL = "seal"
     INDEX = "index"
@@ -61,7 +61,7 @@ class Purpose(StrEnum):
 
 
 class Place(Struct, frozen=True):
-    """Where a sealed value stands."""
+    """The place of a sealed value."""
 
     table: str
     column: str
@@ -112,7 +112,7 @@ class KeyEncryptionKeys(Struct, frozen=True):
                     break
         raise KeyEncryptionKeyWrong(
             f"a data key is wrapped with key encryption key {kek_id!r}, which is "
-            "missing here or another"
+            "missing here or has another value"
         )
 
 
@@ -160,7 +160,7 @@ def current_key(keys: Mapping[int, DataKey], now: int) -> DataKey:
 def number_of(sealed: bytes) -> int:
     """The number of the key that a value was sealed with. Raises SealBroken."""
     if len(sealed) < _HEAD or sealed[:1] != VERSION:
-        raise SealBroken("this is no sealed value")
+        raise SealBroken("this is not a sealed value")
     return int.from_bytes(sealed[1 : 1 + _NUMBER_BYTES], "big")
 
 

@@ -14,9 +14,9 @@ from typing import Final
 from care.keys.sealing import SALT_BYTES, Place, SealBroken
 
 BY_PERSON: Final = "sealed1:"
-"""Begins a text that is sealed with the key of a person."""
+"""Prefix of a text sealed with a person's key."""
 BY_SITE: Final = "sealed0:"
-"""Begins a text of a person who has no row."""
+"""Prefix of a text sealed for a person without a row."""
 NOT_NOW: Final = "not available now"
 """Shown instead of a text that cannot be opened at the moment."""
 ERASED: Final = ""
@@ -39,19 +39,19 @@ def read(text: str) -> bytes:
     try:
         return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
     except ValueError:
-        raise SealBroken("this is no sealed text") from None
+        raise SealBroken("this is not a sealed text") from None
 
 
 def salt_without_row(patient_id: str) -> bytes:
-    """What stands for the salt of a person who has no row."""
+    """The placeholder for the salt of a person without a row."""
     return sha256(b"no row|" + patient_id.encode()).digest()[:SALT_BYTES]
 
 
 def reason_place(booking_id: str) -> Place:
-    """Where the reason of a visit stands."""
+    """The place of a visit's reason."""
     return Place("booking", "reason", booking_id)
 
 
 def cancel_reason_place(booking_id: str) -> Place:
-    """Where the reason of a cancellation stands."""
+    """The place of a cancellation's reason."""
     return Place("booking", "cancel_reason", booking_id)

@@ -1,4 +1,4 @@
-"""What is sent to a person, and what delivers it."""
+"""Messages to people, and the port of their delivery."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class MessageSender(Protocol):
     """Delivers messages of some channel."""
 
     async def deliver(self, outgoing: OutgoingMessage) -> None:
-        """Hand a message over; again with the same id does no harm.
+        """Deliver a message; repeating it with the same id is safe.
 
         Raises:
-            JobError: it was not taken; says when to try again, or that it is no use.
+            JobError: not accepted; says when to retry, or that the failure is final.
         """
         ...
 
@@ -68,7 +68,7 @@ class OutgoingMessages(Protocol):
         ...
 
     async def mark_sent(self, message_id: str, *, now: Millis) -> None:
-        """Note that it was handed over. Raises Unavailable."""
+        """Record that it was delivered. Raises Unavailable."""
         ...
 
     async def latest(self, limit: int) -> Sequence[OutgoingMessage]:

@@ -1,7 +1,7 @@
-"""Steps that are waited for: a second factor, a passkey's answer, a new address.
+"""Pending steps: a second factor, a passkey's answer, a new address.
 
-A flow is found by the hash of a secret that its client holds, has an end, is used once,
-and ends after a few wrong codes. What it needs to remember is sealed beside it.
+A flow is found by the hash of a secret that its client holds, expires, is used once,
+and ends after a few wrong codes. Its state is stored with it, sealed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from care.notices.messages import Message
 from care.people.ids import AccountId
 
 TRIES_MAX: Final = 5
-"""Codes that are checked in one flow; one more ends it."""
+"""Codes that are checked in one flow; the next one ends it."""
 
 
 class FlowKind(StrEnum):
-    """What is waited for."""
+    """The kind of pending step."""
 
     VERIFY_EMAIL = "verify_email"
     """The link that confirms an address."""
@@ -51,7 +51,7 @@ class AwaitedStep(Struct, frozen=True):
 
 
 class Flows(Protocol):
-    """Steps that are waited for. Every method may raise Unavailable."""
+    """The store of pending steps. Every method may raise Unavailable."""
 
     async def begin(
         self,
@@ -61,7 +61,7 @@ class Flows(Protocol):
         message: Message | None = None,
         now: Millis,
     ) -> bool:
-        """Store a step and send its message; False, and neither, if that is too many.
+        """Store a step and send its message; False, and neither, beyond the limit.
 
         Steps that ended long ago are deleted on the way.
         """
@@ -70,7 +70,7 @@ class Flows(Protocol):
     async def find(
         self, secret: str, kind: FlowKind, *, now: Millis
     ) -> AwaitedStep | None:
-        """A step that is still waited for."""
+        """A step that is still pending."""
         ...
 
     async def count_try(
@@ -78,7 +78,7 @@ class Flows(Protocol):
     ) -> AwaitedStep | None:
         """Count a code before it is checked; None if the flow has ended, or does now.
 
-        Of many at one time no more than TRIES_MAX get through.
+        Of many concurrent ones no more than TRIES_MAX pass.
         """
         ...
 

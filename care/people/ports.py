@@ -1,4 +1,4 @@
-"""What the service of accounts needs from a store and from a hasher of passwords."""
+"""Ports of the stores of accounts, and of the password hasher."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from care.people.ids import AccountId, SessionId
 
 
 class Flow(Struct, frozen=True):
-    """A link that is waited for; the store keeps a hash of its secret alone."""
+    """A mailed link; the store keeps only the hash of its secret."""
 
     kind: FlowKind
     secret: str
@@ -38,7 +38,7 @@ class NewAccount(Struct, frozen=True):
 
 
 class EmailChange(Struct, frozen=True):
-    """The wish to have another address.
+    """A requested change of address.
 
     ``link`` and ``known`` go to the new one, ``notice`` to the old one.
     """
@@ -51,7 +51,7 @@ class EmailChange(Struct, frozen=True):
 
 
 class SignInAttempt(Struct, frozen=True):
-    """An attempt that was counted; ``wait_ms`` above 0: it came too early.
+    """A counted attempt; ``wait_ms`` above 0: it came too early.
 
     ``account`` is None, and ``password_hash`` empty, if the address has none.
     """
@@ -121,7 +121,7 @@ class Credentials(Protocol):
         ...
 
     async def succeeded(self, email: str, *, known_device: bool) -> None:
-        """Forget the attempts at an address: the password was right."""
+        """Reset the attempts at an address after a correct password."""
         ...
 
     async def password_hash(self, account_id: AccountId) -> str:
@@ -146,7 +146,7 @@ class Credentials(Protocol):
         ...
 
     async def reset_account(self, secret: str, *, now: Millis) -> Account | None:
-        """Whose password a link resets; None if it is not valid. Does not use it."""
+        """The account that a link resets, without using it; None if it is invalid."""
         ...
 
     async def finish_reset(
@@ -168,11 +168,11 @@ class Sessions(Protocol):
         ...
 
     async def sessions(self, account_id: AccountId) -> Sequence[Session]:
-        """Those that have not ended, the newest first."""
+        """The open sessions, the newest first."""
         ...
 
     async def rotate(self, session: Session, *, active: bool, now: Millis) -> bool:
-        """Count up the generation; False if it or the session changed meanwhile."""
+        """Increment the generation; False if it or the session changed meanwhile."""
         ...
 
     async def note_seen(self, seen: Mapping[SessionId, int]) -> None:
@@ -215,7 +215,7 @@ class Sessions(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountStores:
-    """All that is stored about accounts, in one place, by thing."""
+    """All stores of accounts."""
 
     accounts: Accounts
     credentials: Credentials
@@ -230,11 +230,11 @@ class Passwords(Protocol):
     """Hashes and verifies passwords, a bounded number at a time."""
 
     async def hashed(self, password: bytes) -> str:
-        """The hash of a password. Raises Unavailable: too many wait."""
+        """The hash of a password. Raises Unavailable if too many are waiting."""
         ...
 
     async def verify(self, password: bytes, password_hash: str) -> bool:
-        """Whether a password is right.
+        """Whether a password is correct.
 
         With an empty hash the work is the same and the answer False.
 

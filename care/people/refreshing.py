@@ -6,7 +6,7 @@ compare-and-set on the generation. A token of the generation before still gets t
 present one's successor, again, while
 
 - the successor has not been used: the answer may have been lost; or
-- the rotation is a moment old: two tabs may have asked at once.
+- the rotation is only just made: two tabs may have refreshed at once.
 
 Any other old token ends the session: either its owner or a thief holds the newer one,
 and nothing tells which.
@@ -45,7 +45,7 @@ class PresentedToken(Struct, frozen=True):
 
 
 class Judgement(StrEnum):
-    """What is to be done with a refresh token whose mac holds."""
+    """The action for a refresh token with a valid mac."""
 
     ROTATE = "rotate"
     REPEAT = "repeat"

@@ -54,10 +54,10 @@ def wait_after(count: int) -> int:
 
 
 def next_code(attempts: Attempts, now: Millis) -> Attempts | None:
-    """The count of codes with one more; None if the hour has had its share.
+    """The count of codes with one more; None if the hour's limit is reached.
 
-    ``last_at`` is when the hour began. The password was right before any code is
-    tried, so what waits is only an attacker who knows it, or its owner.
+    ``last_at`` is when the hour began. Codes are tried only after a correct password,
+    so the wait affects only an attacker who knows it, or the owner.
     """
     began = attempts.last_at
     if now - began >= _HOUR_MS:

@@ -33,7 +33,7 @@ def address_of(request: Request) -> str:
 
 
 def set_cookies(auth: AuthSide, response: Response, signed: SignInResult) -> bool:
-    """Put a new refresh token into its cookie, if it goes there; whether it does."""
+    """Put a new refresh token into its cookie, if it belongs there; whether it does."""
     in_cookie = signed.session.delivery is Delivery.COOKIE
     if in_cookie and signed.refresh:
         kept_s = signed.session.idle_ms // 1000
@@ -55,7 +55,7 @@ def answered(
 async def entered(
     auth: AuthSide, request: Request, response: Response, signed: SignInResult
 ) -> None:
-    """Note who signed in: for the audit, and in the browser's cookie."""
+    """Record the account that signed in: for the audit, and in the device cookie."""
     session = signed.session
     note(request, actor=session.account_id, session=session.session_id)
     if signed.session.delivery is not Delivery.COOKIE:

@@ -20,7 +20,7 @@ def check_same_origin(request: Request, public_url: str) -> None:
 
     Raises:
         CrossOrigin: a page of another origin sends it.
-        UnsupportedMedia: it is no JSON; forms of any page could send it.
+        UnsupportedMedia: it is not JSON; forms of any page could send it.
     """
     headers = request.headers
     site = headers.get("sec-fetch-site")

@@ -22,9 +22,9 @@ from actors.errors import Unavailable
 T = TypeVar("T")
 
 WAITING_MAX: Final = 32
-"""Passwords that wait for a thread."""
+"""Most passwords that wait for a thread."""
 NICENESS: Final = 10
-"""Threads of the pool give way to requests that need milliseconds."""
+"""Niceness of the pool's threads, below requests that need milliseconds."""
 _RETRY_S: Final = 1.0
 _ANY_PASSWORD: Final = b"a password that no account has"
 
@@ -60,7 +60,7 @@ class ArgonPasswords:
         return is_right and bool(password_hash)
 
     def close(self) -> None:
-        """Stop the threads; what waits is not run."""
+        """Stop the threads; waiting hashes are dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _is_right(self, stored: str, password: bytes) -> bool:

@@ -13,7 +13,7 @@ from care.notices.messages import Channel, Message
 
 
 class AccountMails:
-    """Writes them; ``site_url`` is where people find the site, without a path."""
+    """Writes the mails; ``site_url`` is the site's public address, without a path."""
 
     def __init__(self, site_url: str) -> None:
         self._url = site_url.rstrip("/")
@@ -175,7 +175,7 @@ class AccountMails:
         )
 
     def sms_code(self, phone: str, code: str) -> Message:
-        """A code, with the line by which phones fill it in on this site alone."""
+        """A code, with the line that lets phones fill it in only on this site."""
         return Message(
             "sms_code",
             phone,

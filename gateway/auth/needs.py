@@ -1,4 +1,4 @@
-"""What signing in needs from its surroundings, and the values it speaks in."""
+"""The dependencies of signing in, and its values."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class RandomIds:
         return secrets.token_bytes(number)
 
     def secret(self) -> str:
-        """What a link is made of: 256 bits."""
+        """A link's secret: 256 bits."""
         return secrets.token_urlsafe(SECRET_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuthNeeds:
-    """What signing in needs from its surroundings."""
+    """The dependencies of signing in."""
 
     stores: AccountStores
     passwords: Passwords
@@ -58,7 +58,7 @@ class AuthNeeds:
     """Keys of tokens: the first signs, all verify."""
     mails: AccountMails
     revoked: RevokedTokens
-    """This gateway's own; it hears of an end at once."""
+    """This gateway's own revocations, which learn of an end at once."""
     revocations: Revocations | None = None
     persons: PersonKeys | None = None
     breached: BreachedPasswords | None = None
@@ -88,7 +88,7 @@ class AuthNeeds:
 
 
 class Device(Struct, frozen=True):
-    """From where someone signs in. ``is_known``: they did so before."""
+    """The origin of a sign-in. ``is_known``: the device signed in before."""
 
     delivery: Delivery
     agent: str = ""
@@ -98,7 +98,7 @@ class Device(Struct, frozen=True):
 
 
 class SignInResult(Struct, frozen=True):
-    """What a client gets. ``refresh`` goes into the cookie or the body."""
+    """The tokens for a client. ``refresh`` goes into the cookie or the body."""
 
     access: str
     expires_at: Millis

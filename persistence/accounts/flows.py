@@ -1,4 +1,4 @@
-"""Links that were mailed: kept by the hash of their secret, used once."""
+"""Mailed links: stored by the hash of their secret, used once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from persistence.keys.ring import TenantKeys
 
 
 def flow_row(flow: Flow, account_id: str) -> AuthFlowRecord:
-    """The row of a link that is mailed."""
+    """The row of a mailed link."""
     return AuthFlowRecord(
         flow_hash=hashed_secret(flow.secret),
         kind=flow.kind.value,
@@ -27,7 +27,7 @@ def flow_row(flow: Flow, account_id: str) -> AuthFlowRecord:
 
 
 def step_row(keys: TenantKeys, secret: str, step: AwaitedStep) -> AuthFlowRecord:
-    """The row of a step that remembers something."""
+    """The row of a step with state."""
     hashed = hashed_secret(secret)
     return AuthFlowRecord(
         flow_hash=hashed,
@@ -52,12 +52,12 @@ def step_of_row(keys: TenantKeys, row: AuthFlowRecord) -> AwaitedStep:
 
 
 def payload_place(flow_hash: str) -> Place:
-    """Where a payload is sealed for."""
+    """The place of a sealed payload."""
     return Place("auth_flow", "payload", flow_hash)
 
 
 async def end_flows(session: AsyncSession, account_id: str, now: Millis) -> None:
-    """End all that is waited for with an account: what began it counts no more."""
+    """End all pending steps of an account."""
     row = AuthFlowRecord
     await session.execute(
         update(row)
@@ -69,7 +69,7 @@ async def end_flows(session: AsyncSession, account_id: str, now: Millis) -> None
 async def use_flow(
     session: AsyncSession, kind: FlowKind, secret: str, now: Millis
 ) -> AccountId | None:
-    """Whose flow this is, used now; None if it is not valid. Of two, one gets it."""
+    """Use a flow: its account; None if it is invalid. Of two requests, one gets it."""
     row, hashed = AuthFlowRecord, hashed_secret(secret)
     done = await session.execute(
         update(row)

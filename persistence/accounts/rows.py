@@ -20,12 +20,12 @@ from persistence.keys.ring import TenantKeys
 
 
 def email_index(keys: TenantKeys, email: str) -> str:
-    """What an address is found by."""
+    """The blind index of an address."""
     return keys.index("email", compared_address(email))
 
 
 def email_place(account_id: str) -> Place:
-    """Where an address is sealed for."""
+    """The place of a sealed address."""
     return Place("account", "email", account_id)
 
 
@@ -63,7 +63,7 @@ def account_of(keys: TenantKeys, row: AccountRecord) -> Account:
 async def put_password(
     session: AsyncSession, account_id: str, password_hash: str, now: Millis
 ) -> None:
-    """Store the hash of a password, in the place of the one before."""
+    """Store the hash of a password, replacing the previous one."""
     row = await session.get(PasswordRecord, account_id)
     if row is None:
         row = PasswordRecord(account_id=account_id, hash=password_hash, set_at=now)
@@ -82,7 +82,7 @@ def verified(account_id: str, now: Millis) -> Any:
 
 
 def hashed_secret(secret: str) -> str:
-    """What the secret of a link or a step is found by."""
+    """The hash by which the secret of a link or step is found."""
     # Secrets are random: a plain hash of them cannot be guessed back.
     made = sha256(secret.encode()).digest()
     return urlsafe_b64encode(made).decode().rstrip("=")

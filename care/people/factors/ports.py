@@ -13,13 +13,13 @@ from care.people.ids import AccountId
 
 
 class Removal(StrEnum):
-    """What became of the wish to remove a factor."""
+    """The outcome of removing a factor."""
 
     REMOVED = "removed"
     UNKNOWN = "unknown"
     """The account has no such factor."""
     LAST = "last"
-    """It is the last one, and the account needs one."""
+    """It is the last factor, and the account needs one."""
 
 
 class Factors(Protocol):
@@ -98,9 +98,9 @@ class Factors(Protocol):
         ...
 
     async def count_try(self, account_id: AccountId, *, now: Millis) -> int:
-        """Count a code that is tried; the milliseconds to wait if it is too many."""
+        """Count a tried code; the milliseconds to wait beyond the limit, else 0."""
         ...
 
     async def forget_tries(self, account_id: AccountId) -> None:
-        """A code was right: count from the start."""
+        """Reset the count after a correct code."""
         ...

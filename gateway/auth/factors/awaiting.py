@@ -1,4 +1,4 @@
-"""What a sign-in remembers while it waits for a factor."""
+"""The state of a sign-in that waits for a factor."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Awaiting(Struct, frozen=True):
 
     @property
     def device(self) -> Device:
-        """From where the sign-in came."""
+        """The origin of the sign-in."""
         return Device(
             delivery=self.delivery,
             agent=self.agent,
@@ -57,7 +57,7 @@ class Awaiting(Struct, frozen=True):
 
 
 def awaiting_of(step: AwaitedStep) -> Awaiting:
-    """What a stored step waits for."""
+    """The state in a stored step."""
     return json.decode(step.payload, type=Awaiting)
 
 

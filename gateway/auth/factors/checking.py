@@ -37,7 +37,7 @@ from gateway.auth.service import SignIn
 from gateway.wire.errors import NotFound, TooManyRequests
 
 SMS_WAIT_S = 60.0
-"""Said when a phone, or the site, had as many codes as it may."""
+"""The refusal when a phone, or the site, has reached its limit of codes."""
 
 
 class FactorChecks:
