@@ -33,7 +33,7 @@ from gateway.live.feeds.reader import HoldsOf, TopicReader
 from gateway.live.metrics import LiveGauges
 from gateway.live.sessions.commands import SocketCommands
 from gateway.live.sessions.connection_limits import ConnectionLimits
-from gateway.live.sessions.conversation import LiveContext
+from gateway.live.sessions.context import LiveContext
 from gateway.live.sessions.identity import PersonCounts
 from gateway.live.sessions.permits import Permits
 from gateway.live.sessions.socket import LiveSocket

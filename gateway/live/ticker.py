@@ -19,7 +19,7 @@ from websockets.frames import CloseCode as WireCode
 from actors.domain.ids import Millis
 from gateway.live.core.frames import bye_frame
 from gateway.live.feeds.reader import TopicReader
-from gateway.live.sessions.conversation import LiveContext
+from gateway.live.sessions.context import LiveContext
 from gateway.live.sessions.permits import Permits
 from gateway.live.topics.watcher import Watcher
 from gateway.wire.problems import CloseCode

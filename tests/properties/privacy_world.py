@@ -33,7 +33,8 @@ from gateway.config import LiveSettings
 from gateway.live.core.frames import Frame, FrameEncoder
 from gateway.live.core.topic_names import Kind
 from gateway.live.sessions.commands import SocketCommands
-from gateway.live.sessions.conversation import Conversation, LiveContext
+from gateway.live.sessions.context import LiveContext
+from gateway.live.sessions.conversation import Conversation
 from gateway.live.sessions.identity import PersonCounts
 from gateway.live.sessions.permits import Permits
 from gateway.live.sessions.topic_limits import TopicRoom

@@ -8,7 +8,7 @@ from random import Random
 
 from gateway.http.hosts import AllowedHosts
 from gateway.http.limits import RateLimits
-from gateway.live.sessions.conversation import LiveContext
+from gateway.live.sessions.context import LiveContext
 from gateway.live.topics.watcher import Watcher, Writer
 from gateway.live.transport.admission import Admission
 from gateway.live.transport.waiting_room import WaitingRoom

@@ -13,22 +13,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, Union, cast
+from typing import Any, Final, cast
 
 import structlog
 from msgspec import MsgspecError, json
 
-from actors.domain.ids import Millis
 from actors.errors import Overloaded, Unavailable
-from actors.ports import Clock
-from care.sharing import Revocation, RevocationKind, Revocations
-from gateway.access.rights import Access
-from gateway.access.tokens import Authenticator, Caller
+from gateway.access.tokens import Caller
 from gateway.calendars.continuations import Continuation
-from gateway.config import LiveSettings
 from gateway.live.core.frames import (
     Identifier,
     bye_frame,
@@ -48,11 +42,11 @@ from gateway.live.core.messages import (
     Unsubscribe,
 )
 from gateway.live.core.topic_names import BadTopic, Kind, TopicName, parse_topic
-from gateway.live.sessions.commands import CommandMessage, SocketCommands
-from gateway.live.sessions.identity import Owner, PersonCounts
+from gateway.live.sessions.commands import CommandMessage
+from gateway.live.sessions.context import LiveContext, is_too_long
+from gateway.live.sessions.identity import Owner
 from gateway.live.sessions.permits import TopicCheck, allow_topic, begin_topic
-from gateway.live.sessions.topic_limits import TopicRoom, check_week
-from gateway.live.topics.hub import Hub
+from gateway.live.sessions.topic_limits import check_week
 from gateway.live.topics.topic import Board
 from gateway.live.topics.watcher import Watcher
 from gateway.wire.bodies import decode
@@ -87,59 +81,6 @@ Later = Coroutine[None, None, None]
 
 
 log = structlog.get_logger("slotcast.live")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LiveContext:
-    """State shared by all connections of this process."""
-
-    hub: Hub
-    authenticator: Authenticator
-    access: Access
-    commands: SocketCommands
-    clock: Clock
-    settings: LiveSettings
-    persons: PersonCounts
-    room: TopicRoom
-    revocations: Revocations | None = None
-    """The store for revoking a token at sign-out."""
-    revoking: set[asyncio.Future[None]] = field(default_factory=set)
-
-    @cached_property
-    def _decoder(self) -> json.Decoder[Any]:
-        kinds = (Auth, Logout, Subscribe, Unsubscribe, Ping, *self.commands.messages)
-        return json.Decoder(Union[kinds])  # noqa: UP007 - made at run time
-
-    def read(self, text: str | None) -> ClientMessage | CommandMessage | None:
-        """The message, decoded once; None if it is invalid."""
-        if text is None or _is_too_long(text):
-            return None
-        try:
-            message: ClientMessage | CommandMessage = self._decoder.decode(text)
-        except (MsgspecError, UnicodeError, RecursionError):
-            return None
-        return message
-
-    def revoke(self, caller: Caller) -> asyncio.Future[None]:
-        """Revoke a token: here from now on, elsewhere once this is done.
-
-        It is done even if the result is not awaited; Unavailable if it cannot be.
-        """
-        assert self.revocations is not None
-        # A token is accepted for a while after its end: clocks differ.
-        until = Millis(caller.expires + self.authenticator.leeway_ms)
-        now = self.clock.now()
-        gone = Revocation(RevocationKind.TOKEN, caller.token_id, now, until)
-        self.authenticator.revoked.learn([gone])
-        task = asyncio.ensure_future(self.revocations.add(gone))
-        self.revoking.add(task)
-        task.add_done_callback(self._was_revoked)
-        return task
-
-    def _was_revoked(self, task: asyncio.Future[None]) -> None:
-        self.revoking.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.warning("a token is revoked here only", exc_info=task.exception())
 
 
 class Conversation:
@@ -193,7 +134,7 @@ class Conversation:
     def _envelope(self, text: str | None) -> Envelope:
         if text is None:
             raise InvalidRequest("Frames are JSON in text, not bytes.")
-        if _is_too_long(text):
+        if is_too_long(text):
             raise InvalidRequest(f"A frame is at most {TEXT_BYTES_MAX} bytes.")
         try:
             return _ENVELOPE.decode(text)
@@ -516,14 +457,6 @@ class Conversation:
     def _end(self, code: CloseCode, reason: str = "") -> None:
         retry_ms = self._context.settings.retry_ms
         self._watcher.writer.close(code, bye_frame(code, retry_ms), reason)
-
-
-def _is_too_long(text: str) -> bool:
-    # A character is at most four bytes, so that most texts need not be encoded.
-    length = len(text)
-    return length * 4 > TEXT_BYTES_MAX and (
-        length > TEXT_BYTES_MAX or len(text.encode()) > TEXT_BYTES_MAX
-    )
 
 
 def _id_of(text: str | None) -> Identifier:

@@ -12,7 +12,8 @@ from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator, Caller, Identity, Role
 from gateway.config import LiveSettings
 from gateway.live.sessions.commands import SocketCommands
-from gateway.live.sessions.conversation import Conversation, LiveContext
+from gateway.live.sessions.context import LiveContext
+from gateway.live.sessions.conversation import Conversation
 from gateway.live.sessions.identity import PersonCounts
 from gateway.live.sessions.topic_limits import TopicRoom
 from gateway.live.topics.watcher import STRIKES_MAX, Watcher

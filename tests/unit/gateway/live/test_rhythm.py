@@ -14,7 +14,7 @@ from gateway.config import LiveSettings
 from gateway.live.core.frames import NOWHERE, Frame
 from gateway.live.feeds.reader import TopicReader
 from gateway.live.sessions.commands import SocketCommands
-from gateway.live.sessions.conversation import LiveContext
+from gateway.live.sessions.context import LiveContext
 from gateway.live.sessions.identity import PersonCounts
 from gateway.live.sessions.permits import Permits
 from gateway.live.sessions.topic_limits import TopicRoom
