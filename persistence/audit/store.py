@@ -87,7 +87,7 @@ class SqlAudit:
             await self._feed(check)
             count += check.entries
             compared += len(outside)
-            bad = check.finish((await self._heads(one)).get(one))
+            bad = check.finish((await self._heads(AuditHeadRecord, one)).get(one))
             if bad is None and known and known[0] not in outside:
                 # The database says that it was anchored, and the files do not.
                 bad = FirstBad(one, known[0].seq, Fault.ANCHOR)
