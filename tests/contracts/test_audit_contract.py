@@ -284,7 +284,7 @@ async def test_what_is_sealed_during_a_verification_accuses_no_one(
     await site.add(3)
     await site.anchors.step()
     steps = 0
-    for name in ("_noted", "_heads", "_tenants", "_feed"):
+    for name in ("_heads", "_tenants", "_feed"):
         read = getattr(site.audit, name)
 
         async def busy(about: Any, read: Callable[[Any], Any] = read) -> Any:
