@@ -287,9 +287,9 @@ async def test_what_is_sealed_during_a_verification_accuses_no_one(
     for name in ("_heads", "_tenants", "_feed"):
         read = getattr(site.audit, name)
 
-        async def busy(about: Any, read: Callable[[Any], Any] = read) -> Any:
+        async def busy(*about: Any, read: Callable[..., Any] = read) -> Any:
             nonlocal steps
-            found = await read(about)
+            found = await read(*about)
             steps += 1
             await site.add(2)
             await site.add(1, f"cln_new{steps}")
