@@ -19,6 +19,7 @@ from msgspec import Struct, field
 from care.audit.entries import SITE_TENANT
 from gateway.access.tokens import Caller
 from gateway.access.trail import IDS_MAX, Act, AuditTrail
+from gateway.wire.problems import status_of
 
 _NOTES: Final = "audit_notes"
 _CALLER: Final = "audit_caller"
@@ -67,8 +68,11 @@ def seen_caller(request: Request, caller: Caller | None) -> None:
 async def audit_act(request: Request, action: str, code: str, **ids: str) -> None:
     """Write the entry of a GET that is an act all the same: a browser comes back.
 
-    ``code`` is that of its refusal; empty if it was done.
+    ``code`` is that of its refusal; empty if it was done. As with writes, what was
+    refused before it was an act is no entry.
     """
+    if code and status_of(code) in _NO_ACT:
+        return
     trail: AuditTrail = request.app.state.services.trail
     notes = _notes(request)
     address = request.client.host if request.client else ""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -41,8 +41,15 @@ KNOWN_S: Final = 3600.0
 """How long a discovery document and keys are believed."""
 KEYS_APART_S: Final = 60.0
 """Keys are fetched at most once in this time, however many unknown ones are named."""
+FAILED_S: Final = 5.0
+"""How long a provider that could not be read is not asked again: requests that waited
+for the one that failed fail with it, instead of one after the other."""
+KEYS_MAX: Final = 100
+"""Keys of a provider that are read."""
 _OK: Final = 200
 _REFUSED: Final = frozenset({400, 401, 403})
+
+Read = TypeVar("Read")
 
 log = structlog.get_logger("slotcast.gateway")
 
@@ -83,6 +90,7 @@ class Issuer:
         self._keys: tuple[float, KeySet] | None = None
         self._asking = asyncio.Lock()
         self._in_flight = 0
+        self._failed_at: float | None = None
 
     async def endpoints(self) -> Endpoints:
         """Where it is spoken to; remembered for an hour. Raises Unavailable."""
@@ -94,7 +102,7 @@ class Issuer:
         async with self._asking:
             known = self._endpoints
             if known is None or self._now() - known[0] >= KNOWN_S:
-                known = self._now(), await self._discovered()
+                known = self._now(), await self._read_once(self._discovered())
                 self._endpoints = known
             return known[1]
 
@@ -195,9 +203,23 @@ class Issuer:
         async with self._asking:
             known = self._keys
             if known is None or self._now() - known[0] >= at_most_s:
-                known = self._now(), await self._fetched_keys(where)
+                known = self._now(), await self._read_once(self._fetched_keys(where))
                 self._keys = known
             return known[1]
+
+    async def _read_once(self, reading: Coroutine[Any, Any, Read]) -> Read:
+        """Read what is remembered, unless that failed just now. Raises Unavailable."""
+        failed_at = self._failed_at
+        if failed_at is not None and self._now() - failed_at < FAILED_S:
+            reading.close()
+            raise Unavailable(f"{self.profile.name}: not usable a moment ago")
+        try:
+            found = await reading
+        except Unavailable:
+            self._failed_at = self._now()
+            raise
+        self._failed_at = None
+        return found
 
     async def _fetched_keys(self, where: str) -> KeySet:
         status, told = await self._asked("GET", where)
@@ -275,7 +297,8 @@ def _public(told: Mapping[str, Any]) -> list[Any]:
     keys = told.get("keys")
     if not isinstance(keys, list):
         raise TypeError("no list of keys")
-    return [one for one in keys if isinstance(one, dict) and one.get("use") != "enc"]
+    signing = [one for one in keys if isinstance(one, dict) and one.get("use") != "enc"]
+    return signing[:KEYS_MAX]
 
 
 def _word(error: Any) -> str:

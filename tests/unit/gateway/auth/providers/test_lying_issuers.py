@@ -22,6 +22,7 @@ from gateway.auth.providers.returning import own_path
 from tests.fixtures.accounts import SAME_ORIGIN, AccountApi, bearer
 from tests.fixtures.fake_issuer import (
     ISSUER,
+    Endless,
     FakeIssuer,
     signed_by_another,
     signed_with_public_key,
@@ -522,7 +523,7 @@ async def test_a_broken_issuer_is_a_bounded_error(
     issuer = site.auth.vouching._issuers["test"]
     for name, break_it in BROKEN.items():
         fake.answers.clear()
-        issuer._endpoints = issuer._keys = None
+        issuer._endpoints = issuer._keys = issuer._failed_at = None
         break_it(fake)
         assert await _try(site, fake) == "/visits#error=unavailable", name
     assert {one.partition("/")[0] for one in fake.calls} == {"id.example.org"}
@@ -572,9 +573,9 @@ async def test_an_answer_is_read_as_far_as_its_bound(
     site: AccountApi, fake: FakeIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A body without end costs 256 KiB; control: with a higher bound, more is read."""
-    from tests.fixtures.fake_issuer import Endless
-
+    issuer = site.auth.vouching._issuers["test"]
     for bound in (issuers.ANSWER_BYTES_MAX, 2 * 1024 * 1024):
+        issuer._failed_at = None
         monkeypatch.setattr(issuers, "ANSWER_BYTES_MAX", bound)
         body = Endless()
         fake.answers["/jwks"] = httpx.Response(200, stream=body)
@@ -607,6 +608,36 @@ async def test_a_slow_issuer_is_given_up(
     fake.calls.clear()
     assert told(await _sign_in(site, fake)) == {"error": "unavailable"}
     assert fake.calls == []
+
+
+async def test_requests_that_wait_for_a_broken_issuer_fail_with_the_first(
+    site: AccountApi, fake: FakeIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten at once ask it once; five seconds later it is asked again. Control: without
+    the memory of a failure each asks, one after the other."""
+    issuer = site.auth.vouching._issuers["test"]
+    discovery = "id.example.org/.well-known/openid-configuration"
+    seconds = 1000.0
+    monkeypatch.setattr(issuer, "_now", lambda: seconds)
+    fake.answers["/.well-known/openid-configuration"] = httpx.Response(500)
+
+    async def leave() -> str:
+        answer = await site.client.get("/v1/auth/oidc/test/start")
+        return str(answer.headers["location"])
+
+    ends = await asyncio.gather(*(leave() for _ in range(10)))
+    assert set(ends) == {"/#error=unavailable"}
+    assert fake.calls.count(discovery) == 1
+    fake.answers.clear()
+    assert await leave() == "/#error=unavailable"
+    seconds += issuers.FAILED_S
+    assert (await leave()).startswith(ISSUER)
+    issuer._endpoints = None
+    fake.answers["/.well-known/openid-configuration"] = httpx.Response(500)
+    fake.calls.clear()
+    monkeypatch.setattr(issuers, "FAILED_S", 0.0)
+    await asyncio.gather(*(leave() for _ in range(10)))
+    assert fake.calls.count(discovery) == 10
 
 
 async def test_a_new_key_is_fetched_once_and_unknown_ones_at_most_once_a_minute(
