@@ -98,7 +98,7 @@ async def invite_guardian(
 ) -> InvitationAnswer:
     """Offer an address to act for a patient, whose papers were shown."""
     made = await grants.invite_guardian(
-        caller, PatientId(patient_id), body.email, body.scope, body.basis
+        caller, PatientId(patient_id), body.email, body.scope, GuardianBasis(body.basis)
     )
     return InvitationAnswer.of(made, _now(request))
 

@@ -176,7 +176,10 @@ class DependantBody(ProfileChange):
 
 
 class InviteGuardianBody(Body):
-    """An address that may act for the patient, and how far."""
+    """An address that may act for the patient, and how far.
+
+    Parental care, which ends by age, begins at `/v1/me/dependants`.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"email": "ada@example.org", "scope": "book"}}
@@ -184,7 +187,7 @@ class InviteGuardianBody(Body):
 
     email: InvitedEmail
     scope: GuardianScope
-    basis: GuardianBasis = GuardianBasis.CONSENT
+    basis: Literal[GuardianBasis.CONSENT, GuardianBasis.LEGAL] = GuardianBasis.CONSENT
 
 
 class GuardianshipAnswer(Answer):

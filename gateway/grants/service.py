@@ -138,6 +138,7 @@ class GrantService:
             memberships.end(clinic_id, membership_id, now=now), "member_not_found"
         )
         await self._it.ended.end(membership_id)
+        await self._end_glasses(clinic_id, ended.account_id)
         await self.audited(
             caller, Action.REMOVE_MEMBER, clinic_id, member=ended.account_id
         )
@@ -171,10 +172,18 @@ class GrantService:
             "member_not_found",
         )
         await self._it.ended.end(membership_id)
+        await self._end_glasses(clinic_id, old.account_id)
         await self.audited(
             caller, Action.CHANGE_MEMBER_ROLE, clinic_id, member=old.account_id
         )
         return replace(new, account_id=old.account_id, email=old.email)
+
+    async def _end_glasses(self, clinic_id: ClinicId, account_id: str) -> None:
+        """Take back the tokens of glasses that a former member broke."""
+        now = self._it.clock.now()
+        for one in await self._it.stores.glasses.of_clinic(clinic_id):
+            if one.account_id == account_id and one.until > now:
+                await self._it.ended.end(one.glass_id)
 
     async def invite_member(
         self,

@@ -86,7 +86,16 @@ async def contexts_of(session: AsyncSession, account_id: str) -> list[SignInCont
         SignInContext(one.role, _platform_subject(one), one.grant_id)
         for one in await session.scalars(platform)
     ]
-    return [*found, *await _lent(session, account_id)]
+    held = {(one.role, one.subject) for one in found}
+    return [
+        *found,
+        *(
+            one
+            for one in await _lent(session, account_id)
+            # A glass ends with the role that it was broken in.
+            if one.role == "guardian" or (one.role, one.subject) in held
+        ),
+    ]
 
 
 def _platform_subject(role: PlatformRoleRecord) -> str:

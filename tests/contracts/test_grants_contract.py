@@ -11,6 +11,8 @@ import pytest
 from actors.domain.ids import ClinicId, Millis, PatientId
 from care.grants.ports import GrantStores
 from care.grants.values import (
+    ApplicationStatus,
+    DoctorApplication,
     Glass,
     GrantRefusal,
     GrantRefused,
@@ -181,14 +183,16 @@ async def test_guardianships_end_when_their_time_is_up(site: Site) -> None:
 
 
 async def test_a_glass_is_reviewed_by_another_once(site: Site) -> None:
-    """It gives a context with its patient; its breaker cannot review it."""
+    """It gives a context while its role lasts; its breaker cannot review it."""
+    await site.member(2, "clinic_admin")
+    member = await site.member(1, "clinic_admin")
     glass = Glass(
         "gls_1",
         ONE,
         CLINIC,
         PatientId("pat_2"),
-        "doctor",
-        "prv_1",
+        "clinic_admin",
+        "cln_1",
         "unconscious, no papers",
         NOW,
         Millis(NOW + 1_800_000),
@@ -197,7 +201,9 @@ async def test_a_glass_is_reviewed_by_another_once(site: Site) -> None:
     await glasses.open(glass, MAIL)
     assert await glasses.of_clinic(CLINIC) == [glass]
     context = (await site.accounts.accounts.contexts(ONE))[-1]
-    assert context.name == "doctor prv_1 glass:pat_2"
+    assert context.name == "clinic_admin cln_1 glass:pat_2"
+    await site.grants.memberships.end(CLINIC, member, now=NOW)
+    assert len(await site.accounts.accounts.contexts(ONE)) == 1
     for clinic, reviewer in ((CLINIC, ONE), (ClinicId("cln_2"), TWO)):
         with pytest.raises(GrantRefused):
             await glasses.review(clinic, "gls_1", reviewer, "justified", now=NOW)
@@ -240,3 +246,57 @@ async def test_mails_that_others_cause_hold_no_alarm_back(site: Site) -> None:
         if one.message.kind == "glass"
     ]
     assert told == ["2@example.org"]
+
+
+def _application(name: str) -> DoctorApplication:
+    return DoctorApplication(
+        application_id=name,
+        account_id=ONE,
+        clinic_id=CLINIC,
+        provider_id=f"prv_{name}",
+        name="Dr. Ada Weiß",
+        specialty="Cardiology",
+        country="DE",
+        licence="LANR 1",
+        documents=("https://papers.example.org/ada.pdf",),
+        status=ApplicationStatus.SUBMITTED,
+        submitted_at=NOW,
+    )
+
+
+async def test_an_application_is_decided_once(site: Site) -> None:
+    """Of eight decisions at once one counts; an approved one gives its context."""
+    applications = site.grants.applications
+    await applications.submit(_application("a1"))
+    with pytest.raises(GrantRefused, match="exists"):
+        await applications.submit(_application("a2"))
+    assert await applications.of_clinic(CLINIC) == [_application("a1")]
+    assert await applications.find("a1", clinic_id=ClinicId("cln_2")) is None
+    tries = await asyncio.gather(
+        *(
+            applications.decide(
+                "a1",
+                ApplicationStatus.APPROVED,
+                by=TWO,
+                reason="",
+                membership_id=f"mem_{n}",
+                now=NOW,
+            )
+            for n in range(8)
+        ),
+        return_exceptions=True,
+    )
+    assert len([one for one in tries if isinstance(one, DoctorApplication)]) == 1
+    contexts = await site.accounts.accounts.contexts(ONE)
+    assert [one.name for one in contexts] == ["patient pat_1", "doctor prv_a1"]
+    await applications.submit(_application("a2"))
+    rejected = await applications.decide(
+        "a2",
+        ApplicationStatus.REJECTED,
+        by=TWO,
+        reason="It has expired.",
+        membership_id="",
+        now=NOW,
+    )
+    assert rejected.reason == "It has expired."
+    assert len(await applications.of_account(ONE)) == 2

@@ -1,4 +1,7 @@
-"""One connection, one session after another: none shows what was another's."""
+"""One connection, one session after another: none shows what was another's.
+
+One file because its tests share one provider, one week and how they are watched.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.access.ended_grants import EndedGrants
 from gateway.config import LiveSettings
 from gateway.live.sessions.identity import Owner
 from persistence.shared.memory import MemoryRevocations
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.live_api import LiveApi, LiveClient, open_live_api
+from tests.fixtures.accounts import signed
 
 WEEK = "slots/prv_1/consult/2026-W33"
 SCHEDULE = "schedule/prv_1"
@@ -385,3 +390,27 @@ async def move_to_clinic(api: LiveApi, clinic: str) -> None:
         headers = api.api.admin()
         answer = await rest.put(path, json=profile, headers=headers)
         assert answer.is_success, answer.text
+
+
+async def test_a_removed_member_sees_no_frame_afterwards() -> None:
+    """Their socket closes with 4501 at the end of the grant; a colleague's goes on."""
+    async with open_live_api() as api:
+        removed, stays = (
+            signed(api.api, "staff", "cln_1", account=f"acc_{n}", grant=f"mem_{n}")
+            for n in (1, 2)
+        )
+        async with api.client() as one, api.client() as two:
+            for client, header in ((one, removed), (two, stays)):
+                token = header["Authorization"].removeprefix("Bearer ")
+                assert (await client.ask("auth", token=token))["t"] == "result"
+                await watch(client, SCHEDULE)
+            seen = await book(api, 1, 9)
+            await delta_of(one, SCHEDULE, seen["version"])
+            services = api.api.app.state.services
+            revoked = services.shared.revoked
+            await EndedGrants(None, revoked, api.api.clock).end("mem_1")
+            assert await one.closed() == 4501
+            frames = len(one.frames)
+            later = await book(api, 1, 11)
+            await delta_of(two, SCHEDULE, later["version"])
+            assert len(one.frames) == frames
