@@ -75,6 +75,8 @@ class SqlFactors:
         try:
             async with self._records.writing() as session:
                 await _lock(session, factor.account_id)
+                if codes and await _count(session, factor.account_id):
+                    return False  # not the first any more
                 if factor.kind is FactorKind.SMS:
                     await session.execute(
                         delete(row).where(mine, row.kind == FactorKind.SMS.value)

@@ -334,3 +334,16 @@ async def test_an_erased_phone_has_no_messages_left(
         kinds = list(await session.scalars(select(OutgoingMessageRecord.kind)))
     assert kinds == ["sms_code"]
     assert await stores.factors.of_account(MIRA) == []
+
+
+async def test_recovery_codes_come_with_the_first_factor_alone(
+    stores: AccountStores,
+) -> None:
+    """Of many that would be the first at one time, one is, and its codes count."""
+    added = await asyncio.gather(
+        *(stores.factors.add(_app(one), codes=[f"code-{one}"]) for one in range(6))
+    )
+    assert sum(added) == 1
+    (factor,) = await stores.factors.of_account(MIRA)
+    assert factor.factor_id == _app(added.index(True)).factor_id
+    assert await stores.factors.codes_left(MIRA) == 1

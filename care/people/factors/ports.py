@@ -42,8 +42,8 @@ class Factors(Protocol):
     ) -> bool:
         """Add a factor, in the place of an older phone if it is one.
 
-        ``codes`` replace the recovery codes unless empty. False if the account has too
-        many, or the passkey exists.
+        ``codes`` are the recovery codes that come with a first factor. False if the
+        account has too many, the passkey exists, or another became the first.
         """
         ...
 

@@ -170,7 +170,8 @@ class Enrolment:
         """Add a factor that was proved; its owner is told.
 
         Raises:
-            FlowEnded: it was not begun, took too long, or was tried too often.
+            FlowEnded: it was not begun, took too long, was tried too often, or was
+                begun as the first factor and is not.
             InvalidCode, InvalidCredentials: the proof does not hold.
             FactorLimit: there are too many, or the passkey is there already.
         """
@@ -188,6 +189,10 @@ class Enrolment:
         codes = [] if known else new_codes()
         notices = await self._told(account_id, factor, known)
         if not await self._factors.add(factor, codes=codes, notices=notices):
+            if codes and await self._factors.of_account(account_id):
+                # Of two first ones at one time the later may come from a thief of the
+                # password, who would not be asked for the other.
+                raise FlowEnded
             raise FactorLimit
         return Enrolled(factor, codes)
 

@@ -66,6 +66,25 @@ async def test_a_code_works_once(site: AccountApi, app: App) -> None:
     assert {one.status_code for one in answers} <= {200, 422, 410, 429}
 
 
+async def test_of_two_first_factors_at_one_time_one_is_added(
+    site: AccountApi, mira: dict[str, Any]
+) -> None:
+    """Two sessions of a password alone: the later would need the first factor."""
+    begun = []
+    for signed in (mira, await site.sign_in()):
+        made = (await site.post("factors/totp", {}, bearer(signed))).json()
+        begun.append((signed, made["factor_id"], App(site, made["secret"])))
+    answers = await asyncio.gather(
+        *(
+            site.post(f"factors/{name}/confirm", {"code": app.code()}, bearer(signed))
+            for signed, name, app in begun
+        )
+    )
+    assert sorted(one.status_code for one in answers) in ([200, 403], [200, 410])
+    listed = await site.client.get("/v1/auth/factors", headers=bearer(mira))
+    assert len(listed.json()["items"]) == 1
+
+
 async def test_without_the_compare_and_set_a_code_works_again(
     site: AccountApi, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
