@@ -165,13 +165,20 @@ class Enrolment:
         return StartedPasskey(await self._begin(account_id, adding), options)
 
     async def confirm(
-        self, account_id: AccountId, factor_id: FactorId, proof: FactorProof
+        self,
+        account_id: AccountId,
+        factor_id: FactorId,
+        proof: FactorProof,
+        *,
+        is_first: bool,
     ) -> Enrolled:
         """Add a factor that was proved; its owner is told.
 
+        ``is_first``: only as the account's first; its owner proved a password alone.
+
         Raises:
-            FlowEnded: it was not begun, took too long, was tried too often, or was
-                begun as the first factor and is not.
+            FlowEnded: it was not begun, took too long, was tried too often, or is not
+                the first.
             InvalidCode, InvalidCredentials: the proof does not hold.
             FactorLimit: there are too many, or the passkey is there already.
         """
@@ -186,6 +193,8 @@ class Enrolment:
         if await self._flows.use(factor_id, FlowKind.ADD_FACTOR, now=now) is None:
             raise FlowEnded
         known = await self._factors.of_account(account_id)
+        if is_first and known:
+            raise FlowEnded
         codes = [] if known else new_codes()
         notices = await self._told(account_id, factor, known)
         if not await self._factors.add(factor, codes=codes, notices=notices):

@@ -125,6 +125,7 @@ async def confirm_factor(
         account_id,
         FactorId(factor_id),
         FactorProof(body.code, body.credential, body.label),
+        is_first=identity_of(caller).level < LEVEL_TWO_FACTORS,
     )
     session_id = SessionId(identity_of(caller).session)
     await auth.sign_in.raise_level(session_id, enrolled.factor.kind)

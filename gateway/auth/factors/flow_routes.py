@@ -256,6 +256,7 @@ async def flow_confirm_factor(
         account_id,
         FactorId(factor_id),
         FactorProof(body.code, body.credential, body.label),
+        is_first=True,
     )
     method = METHODS[enrolled.factor.kind]
     signed = await auth.checks.finish(flow, waiting, method)
