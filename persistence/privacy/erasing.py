@@ -40,9 +40,16 @@ DELETED_BY_ACCOUNT: Final = (
     "recovery_code",
     "identity",
     "auth_flow",
+    "doctor_application",
 )
 """Rows of an account that are removed with it."""
-DELETED_BY_PATIENT: Final = ("medical_note", "patient_clinic")
+DELETED_BY_PATIENT: Final = (
+    "medical_note",
+    "patient_clinic",
+    "guardianship",
+    "invitation",
+    "glass",
+)
 """Rows of a patient that are removed."""
 EMPTIED: Final = ("account", "patient", "session")
 """Rows that stay without their content, since others name their ids."""
@@ -130,6 +137,11 @@ async def _erase_account(
     )
     for name in DELETED_BY_ACCOUNT:
         rows[name] = await _removed(session, name, "account_id", account_id)
+    for name, column, value in (
+        ("guardianship", "guardian", account_id),
+        ("invitation", "email_i", account.email_i),
+    ):
+        rows[name] += await _removed(session, name, column, value)
     one = SessionRecord
     alive = select(one.session_id).where(
         one.account_id == account_id, one.ended_at.is_(None)

@@ -28,6 +28,8 @@ class SealedColumn(Struct, frozen=True):
 SEALED: Final[Sequence[SealedColumn]] = (
     SealedColumn("account", "email", ("account_id",)),
     SealedColumn("auth_flow", "payload", ("flow_hash",)),
+    SealedColumn("doctor_application", "content", ("application_id",)),
+    SealedColumn("doctor_application", "reason", ("application_id",)),
     SealedColumn("factor", "secret", ("factor_id",)),
     SealedColumn("identity", "label", ("identity_id",)),
     SealedColumn("glass", "reason", ("glass_id",)),
