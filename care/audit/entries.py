@@ -16,7 +16,6 @@ from hashlib import sha256
 from typing import Any, Final
 
 from msgspec import Struct, json
-from msgspec.structs import replace
 
 from actors.domain.ids import Millis
 
@@ -66,7 +65,10 @@ class Head(Struct, frozen=True):
 
 def canonical(value: Any) -> bytes:
     """Canonical JSON: sorted keys, no spaces."""
-    return json.encode(value, order="deterministic")
+    return _encode(value)
+
+
+_encode: Final = json.Encoder(order="deterministic").encode
 
 
 def tenant_key(site_key: bytes, tenant: str) -> bytes:
@@ -76,34 +78,37 @@ def tenant_key(site_key: bytes, tenant: str) -> bytes:
 
 def chained(key: bytes, before: str, entry: Entry) -> str:
     """The hash of an entry that follows ``before``; its own ``hash`` is not read."""
-    content = canonical(
-        [
-            entry.tenant,
-            entry.seq,
-            entry.at,
-            entry.actor,
-            entry.person,
-            entry.action,
-            entry.body,
-        ]
+    return _chained(
+        key,
+        before,
+        entry.tenant,
+        entry.seq,
+        entry.at,
+        entry.actor,
+        entry.person,
+        entry.action,
+        entry.body,
     )
-    made = hmac.digest(key, before.encode() + b"\n" + content, sha256)
+
+
+def _chained(key: bytes, before: str, *fields: str | int) -> str:
+    """``fields`` are an entry's, in its order, up to the body."""
+    made = hmac.digest(key, before.encode() + b"\n" + _encode(fields), sha256)
     return urlsafe_b64encode(made).decode().rstrip("=")
 
 
 def next_entry(key: bytes, head: Head, draft: Draft) -> Entry:
     """A draft as the entry after ``head``."""
-    entry = Entry(
+    fields = (
         draft.tenant,
         head.seq + 1,
         draft.at,
         draft.actor,
         draft.person,
         draft.action,
-        canonical(draft.body).decode(),
-        "",
+        _encode(draft.body).decode(),
     )
-    return replace(entry, hash=chained(key, head.hash, entry))
+    return Entry(*fields, _chained(key, head.hash, *fields))
 
 
 def no_head(tenant: str) -> Head:

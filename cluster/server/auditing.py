@@ -21,6 +21,7 @@ from cluster.wiring.background import migrated
 from persistence.audit.anchors import AuditAnchors
 from persistence.audit.following import JournalAudit
 from persistence.audit.sealing import AuditSealer
+from persistence.journal.recent import RecentRecords
 from persistence.keys.ring import KeyRing
 from persistence.readmodel.projection.store import ProjectionStore, StoreUnavailable
 from persistence.readmodel.queries.clinics import clinics_of
@@ -42,6 +43,7 @@ class Auditing:
         journal: Journal,
         store: ProjectionStore,
         engine: AsyncEngine,
+        recent: RecentRecords,
     ) -> None:
         self._site = site
         self._store = store
@@ -57,6 +59,7 @@ class Auditing:
             clinics_of=self._clinics_of,
             projected_to=self._projected_to,
         )
+        self._following.recent = recent
         self._sealer = AuditSealer(self._records, ring)
         self._anchors = AuditAnchors(self._records, ring, clock, site.audit_anchors)
 

@@ -22,6 +22,7 @@ from cluster.site.site import Site
 from cluster.site.stores import open_journal, open_snapshots
 from cluster.wiring.background import Damaged, migrated, pause
 from cluster.wiring.shared import wakeups_of
+from persistence.journal.recent import RecentRecords
 from persistence.readmodel.projection.claim_purge import ClaimPurge
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
@@ -100,10 +101,10 @@ async def _project(site: Site, file: SqliteFile | None, stop: asyncio.Event) -> 
     log.info("projector begins")
     try:
         keep_ms = site.settings.journal_retention_hours * 3_600_000
-        audit = Auditing(site, journal, store, engine)
+        projector.recent = RecentRecords()
+        audit = Auditing(site, journal, store, engine, projector.recent)
         trimmer = Trimmer(journal, snapshots, store, keep_ms, audit.reached)
-        purge = ClaimPurge(engine, site.settings.cell_minutes)
-        beside: list[Chore] = [purge, audit]
+        beside: list[Chore] = [ClaimPurge(engine, site.settings.cell_minutes), audit]
         if file is not None:
             beside.append(DamageWatch(file))
         if site.settings.trim_journal:

@@ -8,13 +8,14 @@ for the other or is rolled back, so the lease only saves work.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import CursorResult, insert, select, update
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from actors.domain.ids import Millis
 from care.audit.entries import Draft, Entry, Head, head_of, next_entry, no_head
 from care.audit.entries import tenant_key as key_of_tenant
 from care.keys.sealing import DataKey
@@ -24,7 +25,7 @@ from persistence.audit.models import (
     AuditSourceRecord,
 )
 from persistence.audit.pending import tenants_of
-from persistence.sql.statements import portions
+from persistence.sql.statements import many, marks, portions
 
 
 class SourceMoved(Exception):
@@ -46,29 +47,23 @@ class ChainKeys:
         return known
 
 
-async def move_source(
-    session: AsyncSession, source: str, before: int, after: int, epoch: int = 0
+def move_source(
+    connection: Connection, source: str, before: int, after: int, epoch: int = 0
 ) -> None:
     """Compare-and-set a source's position, -1 for a source that is new.
 
     Raises:
         SourceMoved: it is not at ``before``; roll back.
     """
-    row = AuditSourceRecord
+    style = connection.dialect.paramstyle
     if before < 0:
         try:
-            await session.execute(
-                insert(row).values(source=source, position=after, epoch=epoch)
-            )
+            many(connection, _ADD_SOURCE[style], [(source, after, epoch)])
         except IntegrityError:
             raise SourceMoved from None
         return
-    moved = await session.execute(
-        update(row)
-        .where(row.source == source, row.position == before)
-        .values(position=after, epoch=epoch)
-    )
-    if cast("CursorResult[Any]", moved).rowcount != 1:
+    moved = many(connection, _MOVE_SOURCE[style], [(after, epoch, source, before)])
+    if moved != 1:
         raise SourceMoved
 
 
@@ -84,9 +79,7 @@ async def positions(
     return found
 
 
-async def append(
-    session: AsyncSession, keys: ChainKeys, drafts: Sequence[Draft]
-) -> None:
+def append(connection: Connection, keys: ChainKeys, drafts: Sequence[Draft]) -> None:
     """Append drafts in order, each to its tenant's chain.
 
     Raises:
@@ -95,45 +88,67 @@ async def append(
     if not drafts:
         return
     tenants = tenants_of(drafts)
-    heads = await _locked_heads(session, tenants)
+    heads = _locked_heads(connection, tenants)
     known = dict(heads)
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
     for draft in drafts:
         before = heads.get(draft.tenant) or no_head(draft.tenant)
         entry = next_entry(keys.of(draft.tenant), before, draft)
         heads[draft.tenant] = head_of(entry)
-        rows.append(msgspec.structs.asdict(entry))
-    await session.execute(insert(AuditEntryRecord), rows)
-    for tenant in tenants:
-        await _move_head(session, known.get(tenant), heads[tenant])
+        rows.append(msgspec.structs.astuple(entry))
+    many(connection, _ADD_ENTRY[connection.dialect.paramstyle], rows)
+    _move_heads(connection, known, [heads[tenant] for tenant in tenants])
 
 
-async def _locked_heads(
-    session: AsyncSession, tenants: Sequence[str]
-) -> dict[str, Head]:
+def _locked_heads(connection: Connection, tenants: Sequence[str]) -> dict[str, Head]:
     row, heads = AuditHeadRecord, {}
     for part in portions(tenants):
-        query = select(row).where(row.tenant.in_(part)).order_by(row.tenant)
-        for one in await session.scalars(query.with_for_update()):
-            heads[one.tenant] = Head(one.tenant, one.seq, one.hash, one.at)  # type: ignore[arg-type]
+        query = (
+            select(row.tenant, row.seq, row.hash, row.at)
+            .where(row.tenant.in_(part))
+            .order_by(row.tenant)
+        )
+        for one in connection.execute(query.with_for_update()):
+            heads[one.tenant] = Head(one.tenant, one.seq, one.hash, Millis(one.at))
     return heads
 
 
-async def _move_head(session: AsyncSession, before: Head | None, after: Head) -> None:
-    row = AuditHeadRecord
-    if before is None:
+def _move_heads(
+    connection: Connection, before: Mapping[str, Head], after: Sequence[Head]
+) -> None:
+    """Both kinds in the order of ``after``, which is that of the locks."""
+    style = connection.dialect.paramstyle
+    added = [msgspec.structs.astuple(h) for h in after if h.tenant not in before]
+    moved = [
+        (h.seq, h.hash, h.at, h.tenant, before[h.tenant].seq)
+        for h in after
+        if h.tenant in before
+    ]
+    if added:
         try:
-            await session.execute(insert(row), [msgspec.structs.asdict(after)])
+            many(connection, _ADD_HEAD[style], added)
         except IntegrityError:
             raise SourceMoved from None
-        return
-    moved = await session.execute(
-        update(row)
-        .where(row.tenant == after.tenant, row.seq == before.seq)
-        .values(seq=after.seq, hash=after.hash, at=after.at)
-    )
-    if cast("CursorResult[Any]", moved).rowcount != 1:
+    if moved and many(connection, _MOVE_HEAD[style], moved) != len(moved):
         raise SourceMoved
+
+
+_ADD_SOURCE: Final = marks(
+    "INSERT INTO audit_source (source, position, epoch) VALUES (?, ?, ?)"
+)
+_MOVE_SOURCE: Final = marks(
+    "UPDATE audit_source SET position = ?, epoch = ? WHERE source = ? AND position = ?"
+)
+_ADD_HEAD: Final = marks(
+    "INSERT INTO audit_head (tenant, seq, hash, at) VALUES (?, ?, ?, ?)"
+)
+_MOVE_HEAD: Final = marks(
+    "UPDATE audit_head SET seq = ?, hash = ?, at = ? WHERE tenant = ? AND seq = ?"
+)
+_ADD_ENTRY: Final = marks(
+    "INSERT INTO audit_entry (tenant, seq, at, actor, person, action, body, hash) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 def entry_of(row: AuditEntryRecord) -> Entry:

@@ -11,9 +11,11 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from actors.domain.ids import ProviderId, ShardId
@@ -29,6 +31,7 @@ from persistence.audit.chain import (
     move_source,
     positions,
 )
+from persistence.journal.recent import RecentRecords
 from persistence.journal.scan import ends_of, first_seq
 from persistence.keys.ring import KeyRing
 from persistence.readmodel.projection.resting import Rest, pause
@@ -38,7 +41,7 @@ log = logging.getLogger(__name__)
 
 BATCH_MAX: Final = 1_000
 """Records in one transaction."""
-GATHER_S: Final = 0.2
+GATHER_S: Final = 0.5
 """Pause after each round: a transaction for one event costs as much as for fifty."""
 AWAY_S: Final = 2.0
 """Pause after the journal or the records did not answer."""
@@ -77,6 +80,8 @@ class JournalAudit:
         clinics_of: ClinicsOf,
         projected_to: ProjectedTo,
     ) -> None:
+        self.recent: RecentRecords | None = None
+        """What the projector of this process has just read."""
         self._journal = journal
         self._records = records
         self._ring = ring
@@ -99,17 +104,15 @@ class JournalAudit:
         if not found:
             return 0
         try:
-            async with self._records.writing() as session:
-                for one in found:
-                    source = _source(one.shard)
-                    await move_source(session, source, one.before, one.after, one.epoch)
-                await append(session, keys, [d for one in found for d in one.drafts])
+            await self._records.transact(partial(_write, keys=keys, found=found))
         except SourceMoved:
             self._positions = None
             return 0
         assert self._positions is not None
         for one in found:
             self._positions[one.shard] = (one.after, one.epoch)
+            if self.recent is not None:
+                self.recent.drop(one.shard, one.after)
         return sum(max(1, len(one.records)) for one in found)
 
     async def _gather(self, shards: Sequence[ShardId]) -> list[_Read]:
@@ -190,24 +193,31 @@ class JournalAudit:
             return _Read(shard, before, (), (gap,), last, epoch)
         if last == position:
             return None
-        first = await self._first(shard, position)
-        if first > position + 1:
+        try:
+            records = await self._records_of(
+                shard, position, min(last, position + limit)
+            )
+        except JournalCorrupt:
+            first = await first_seq(self._journal, shard)
+            if first <= position + 1:
+                raise
             gap = self._gap(shard, "journal_was_trimmed", position, first - 1)
             return _Read(shard, before, (), (gap,), first - 1, epoch)
-        records = await self._journal.read(shard, position, limit)
         records, drafts = await self._drafts(shard, records)
         if not records:
             return None
-        end = records[-1]
-        return _Read(shard, before, records, drafts, end.seq, end.epoch)
+        newest = records[-1]
+        return _Read(shard, before, records, drafts, newest.seq, newest.epoch)
 
-    async def _first(self, shard: ShardId, position: int) -> int:
-        """The first record that can be read after a position."""
-        try:
-            await self._journal.read(shard, position, 1)
-        except JournalCorrupt:
-            return await first_seq(self._journal, shard)
-        return position + 1
+    async def _records_of(
+        self, shard: ShardId, after: int, last: int
+    ) -> Sequence[Record]:
+        """Records after a position, up to ``last``; often the projector has them."""
+        if self.recent is not None:
+            records = self.recent.take(shard, after, last)
+            if records:
+                return records
+        return await self._journal.read(shard, after, last - after)
 
     def _gap(self, shard: ShardId, action: str, low: int, high: int) -> Draft:
         log.error("ALARM: %s: shard %s between %d and %d", action, shard, low, high)
@@ -250,6 +260,12 @@ class JournalAudit:
         self._clinics.move_to_end(provider)
         if len(self._clinics) > KNOWN_MAX:
             self._clinics.popitem(last=False)
+
+
+def _write(connection: Connection, keys: ChainKeys, found: Sequence[_Read]) -> None:
+    for one in found:
+        move_source(connection, _source(one.shard), one.before, one.after, one.epoch)
+    append(connection, keys, [d for one in found for d in one.drafts])
 
 
 def _source(shard: ShardId) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Final, cast
+from functools import partial
+from typing import Final
 
 from msgspec import json
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.exc import DBAPIError
 
 from actors.domain.ids import Millis
@@ -38,21 +39,10 @@ class AuditSealer:
     async def step(self) -> int:
         """Seal one batch; how many entries. Raises Unavailable."""
         keys = ChainKeys(await self._ring.audit_key())
-        row = AuditPendingRecord
         try:
-            async with self._records.writing() as session:
-                query = select(row).order_by(row.id).limit(BATCH_MAX)
-                rows = (await session.scalars(query)).all()
-                if not rows:
-                    return 0
-                ids = [one.id for one in rows]
-                gone = await session.execute(delete(row).where(row.id.in_(ids)))
-                if cast("CursorResult[Any]", gone).rowcount != len(ids):
-                    raise SourceMoved  # noqa: TRY301 - rolls back
-                await append(session, keys, [_draft(one) for one in rows])
+            return await self._records.transact(partial(_seal, keys=keys))
         except SourceMoved:
             return 0
-        return len(rows)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Seal until ``stop`` is set."""
@@ -78,6 +68,25 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-def _draft(row: AuditPendingRecord) -> Draft:
-    body = json.decode(row.body)
-    return Draft(row.tenant, Millis(row.at), row.actor, row.action, row.person, body)
+def _draft(
+    tenant: str, at: int, actor: str, action: str, person: str, body: str
+) -> Draft:
+    return Draft(tenant, Millis(at), actor, action, person, json.decode(body))
+
+
+def _seal(connection: Connection, keys: ChainKeys) -> int:
+    row = AuditPendingRecord
+    query = (
+        select(row.id, row.tenant, row.at, row.actor, row.action, row.person, row.body)
+        .order_by(row.id)
+        .limit(BATCH_MAX)
+    )
+    rows = connection.execute(query).all()
+    if not rows:
+        return 0
+    ids = [one.id for one in rows]
+    gone = connection.execute(delete(row).where(row.id.in_(ids)))
+    if gone.rowcount != len(ids):
+        raise SourceMoved
+    append(connection, keys, [_draft(*one[1:]) for one in rows])
+    return len(rows)

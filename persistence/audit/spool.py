@@ -268,7 +268,9 @@ class FileSpool:
         after = start + len(whole)
         try:
             async with self._records.writing() as session:
-                await move_source(session, _source(name), at, after)
+                await session.run_sync(
+                    lambda one: move_source(one.connection(), _source(name), at, after)
+                )
                 await queue_entries(session, drafts)
         except SourceMoved:
             return 0

@@ -7,12 +7,20 @@ on; keep it short, and never wait in it for anything but the database.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from asyncio import get_running_loop
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
 
+from sqlalchemy import Connection
+from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from persistence.sql.engine import answering, open_engine
+from persistence.sql.engine import answering, is_sqlite, open_engine, open_sqlite
+
+T = TypeVar("T")
 
 
 class Records:
@@ -21,6 +29,11 @@ class Records:
     def __init__(self, url: str) -> None:
         self._readers = open_engine(url, "reader")
         self.engine: AsyncEngine = open_engine(url, "records")
+        self._blocking: Engine | None = (
+            open_sqlite(url, "records") if is_sqlite(url) else None
+        )
+        """Connects when it is first used; most processes never do."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -47,6 +60,22 @@ class Records:
         ):
             yield session
 
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in one transaction, committed durably when it returns.
+
+        For what is written all the time: on SQLite it is one call on one thread, where
+        a session changes threads for every statement.
+
+        Raises:
+            Unavailable: as for ``writing``.
+        """
+        async with answering("the records"):
+            if self._blocking is not None:
+                call = partial(_do, self._blocking, work)
+                return await get_running_loop().run_in_executor(self._thread, call)
+            async with self.engine.begin() as connection:
+                return await connection.run_sync(work)
+
     async def checkpoint(self) -> None:
         """Fold SQLite's log back into the file; one process of a site may do it.
 
@@ -63,5 +92,13 @@ class Records:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._blocking is not None:
+            self._thread.shutdown()
+            self._blocking.dispose()
         await self._readers.dispose()
         await self.engine.dispose()
+
+
+def _do(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)

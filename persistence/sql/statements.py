@@ -20,3 +20,8 @@ def portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 def many(connection: Connection, text: str, rows: Sequence[tuple[Any, ...]]) -> int:
     """Run a statement of the driver's own for each row; how many rows it touched."""
     return connection.exec_driver_sql(text, list(rows)).rowcount
+
+
+def marks(text: str) -> dict[str, str]:
+    """A statement with "?" for each parameter style of the drivers."""
+    return {"qmark": text, "format": text.replace("?", "%s")}

@@ -10,18 +10,25 @@ import asyncio
 import json
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
-from actors.domain.ids import ShardId
+from actors.domain.ids import ProviderId, ShardId
+from care.keys.sealing import KeyEncryptionKeys
 from care.readmodel import ProviderQuery
+from persistence.audit.following import JournalAudit
+from persistence.keys.ring import KeyRing
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.queries.directory import SqlDirectory
 from persistence.readmodel.tables import READ_MODEL
+from persistence.records.models import RECORDS
 from persistence.sql.engine import open_engine
 from persistence.sql.migrating import migrate
+from persistence.sql.records import Records
+from tests.fakes.clocks import SteppedClock
 from tests.fixtures.mariadb import MariaDbServer
 from tests.fixtures.read_model import ON_SERVER, empty_database
 from tests.fixtures.story import NINE, FixedClock, Story, StoryJournal, a_clinic
@@ -97,6 +104,7 @@ async def main(events: int) -> None:
         cpu = time.process_time() - cpu
         figures["visit_events_per_s"] = round(count / taken)
         figures["visit_events_cores"] = round(cpu / taken, 2)
+        await audit_trail(Path(folder), events)
         await on_mariadb(Path(folder), events)
         url = f"sqlite:///{Path(folder)}/region.db"
         await migrate(url, READ_MODEL)
@@ -104,6 +112,41 @@ async def main(events: int) -> None:
         figures["provider_events_per_s"] = round(count / taken)
         await search(url)
         await imports(url)
+
+
+async def audit_trail(folder: Path, events: int) -> None:
+    """Processor time of an event's entry, by how many come in one transaction."""
+    clock = SteppedClock(NINE * 60_000)
+    for batch in (8, 32, 1_000):
+        url = f"sqlite:///{folder}/audit-{batch}.db"
+        await migrate(url, RECORDS)
+        journal, records = StoryJournal(), Records(url)
+        ring = KeyRing(records, KeyEncryptionKeys((("one", b"1" * 32),)), clock)
+
+        async def clinics_of(ids: Sequence[ProviderId]) -> Mapping[ProviderId, str]:
+            return {one: f"cln_{one[-1]}" for one in ids}
+
+        async def projected_to() -> Mapping[ShardId, int]:
+            return {}
+
+        trail = JournalAudit(
+            journal,
+            records,
+            ring,
+            clock,
+            clinics_of=clinics_of,
+            projected_to=projected_to,
+        )
+        told = [
+            r.event for r in visits(min(events, batch * 100)).records[ShardId("s0000")]
+        ]
+        cpu = -time.process_time()
+        for start in range(0, len(told), batch):
+            journal.tell(ShardId("s0000"), *told[start : start + batch])
+            await trail.step()
+        cpu += time.process_time()
+        figures[f"audit_us_an_event_by_{batch}"] = round(cpu / len(told) * 1e6, 1)
+        await records.close()
 
 
 async def on_mariadb(folder: Path, events: int) -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.messages import events as ev
 from actors.errors import Unavailable
+from actors.ports import Record
 from care.audit.entries import FIRST_HASH, SITE_TENANT, Draft, canonical
 from care.audit.ports import AuditQuery
 from care.audit.verifying import Fault
@@ -37,6 +38,7 @@ from persistence.audit.spool import FileSpool
 from persistence.audit.store import SqlAudit
 from persistence.files.disk import SystemDisk
 from persistence.journal.memory import MemoryJournal
+from persistence.journal.recent import RecentRecords
 from persistence.keys.ring import KeyRing
 from persistence.sql.records import Records
 from tests import factories as make
@@ -375,6 +377,32 @@ async def test_changes_come_from_the_journal_exactly_once(site: Site) -> None:
     assert (await site.audit.verify()).ok
 
 
+async def test_what_the_projector_has_read_is_not_read_again(site: Site) -> None:
+    """The entries are the same, in part from the projector and in part from disk."""
+    await _journal(site, 50)
+    follower, recent = site.follower(), RecentRecords()
+    follower.recent = recent
+    reads: list[int] = []
+    read = site.journal.read
+
+    async def counted(shard: ShardId, after: int, limit: int) -> Sequence[Record]:
+        reads.append(after)
+        return await read(shard, after, limit)
+
+    site.journal.read = counted  # type: ignore[method-assign, assignment]
+    assert await follower.step() == 51
+    assert reads == [0]
+    for first in (51, 55):
+        await site.journal.append(SHARD, 1, first, [_booked(n) for n in range(4)])
+        recent.put(SHARD, await read(SHARD, first, 100))
+    assert await follower.step() == 8
+    assert reads == [0]
+    assert recent.take(SHARD, 51, 99) == ()
+    rows = [one.body for one in await site.entries()]
+    assert [f"{SHARD}-{n}" in rows[n - 1] for n in range(1, 60)] == [True] * 59
+    assert (await site.audit.verify()).ok
+
+
 async def test_a_follower_that_dies_before_its_commit_has_done_nothing(
     site: Site,
 ) -> None:
@@ -382,19 +410,19 @@ async def test_a_follower_that_dies_before_its_commit_has_done_nothing(
     await _journal(site, 5)
     keys = ChainKeys(await site.ring.audit_key())
 
-    async def die() -> None:
-        async with site.records.writing() as session:
-            await move_source(session, f"journal {SHARD}", -1, 6)
-            await append(session, keys, [_draft(1)])
-            raise RuntimeError
+    def die(connection: Connection) -> None:
+        move_source(connection, f"journal {SHARD}", -1, 6)
+        append(connection, keys, [_draft(1)])
+        raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        await die()
+        await site.records.transact(die)
     assert await site.follower().step() == 6
     assert len(await site.entries()) == 6
     with pytest.raises(SourceMoved):  # the control: the position is compared
-        async with site.records.writing() as session:
-            await move_source(session, f"journal {SHARD}", 0, 6)
+        await site.records.transact(
+            lambda connection: move_source(connection, f"journal {SHARD}", 0, 6)
+        )
 
 
 async def test_a_change_waits_until_its_clinic_is_known(site: Site) -> None:

@@ -1,7 +1,7 @@
 """Reading a shard's journal, also while another process writes it.
 
 A reader never goes past the watermark, so it sees durable records only. It remembers
-where it stopped, so that tailing costs one small read when nothing is new.
+where it stopped, so that following costs one small read when nothing is new.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ from persistence.journal.files.tail import (
 CHUNK = 1024 * 1024
 """Most bytes of one read: large enough for the disk, small enough for memory."""
 CHUNK_MIN = 16 * 1024
+PLACES_MAX = 2
+"""Places where readings stopped: the projection and the audit trail follow a journal,
+one behind the other, and neither should begin at the segment's start each time."""
 
 
 class RecordPosition(Struct):
@@ -53,7 +56,7 @@ class WalReader:
         self._disk = disk
         self._folder = folder
         self._shard = shard
-        self._place: RecordPosition | None = None
+        self._places: list[RecordPosition] = []
         self._segment: tuple[int, int] | None = None
         self._mark: int | None = None
 
@@ -77,7 +80,11 @@ class WalReader:
             JournalUnavailable: the disk refuses.
         """
         try:
-            return self._read(after_seq, limit)
+            try:
+                return self._read(after_seq, limit)
+            except FileNotFoundError:  # a place in a segment that has been trimmed
+                self.close()
+                return self._read(after_seq, limit)
         except OSError as error:
             self.close()
             raise JournalUnavailable(f"cannot read {self._folder}: {error}") from error
@@ -87,7 +94,8 @@ class WalReader:
         self._leave_segment()
         if self._mark is not None:
             self._disk.close(self._mark)
-        self._mark = self._place = None
+        self._mark = None
+        self._places.clear()
 
     def _last_seq(self) -> int:
         if self._mark is None:
@@ -110,14 +118,25 @@ class WalReader:
         limit = min(limit, end - after_seq)
         if limit < 1:
             return records
-        place = self._place
-        if place is None or place.seq > after_seq:
-            place = self._place = self._find(after_seq)
+        place = self._place(after_seq)
         while len(records) < limit and place.seq < end:
             data = self._chunk(place, CHUNK if place.seq < after_seq else limit * 256)
             if self._take(place, data, after_seq, limit, records):
                 break
         return records
+
+    def _place(self, after_seq: int) -> RecordPosition:
+        """The last known place before a record; the one that was used last is last."""
+        places = self._places
+        before = [place for place in places if place.seq <= after_seq]
+        if before:
+            place = max(before, key=lambda one: one.seq)
+            places.remove(place)
+        else:
+            place = self._find(after_seq)
+        places.append(place)
+        del places[:-PLACES_MAX]
+        return place
 
     def _find(self, after_seq: int) -> RecordPosition:
         """The beginning of the segment that holds ``after_seq + 1``."""

@@ -22,6 +22,7 @@ from actors.domain.ids import ShardId
 from actors.errors import JournalCorrupt, Unavailable
 from actors.ports import Clock, Journal, Record
 from care.sharing import OUTBOX, Wakeups
+from persistence.journal.recent import RecentRecords
 from persistence.journal.scan import ends_of
 from persistence.readmodel.projection import operations_of as projection
 from persistence.readmodel.projection.operations import AddOutbox, Operation, Poison
@@ -89,6 +90,8 @@ class Projector:
         self._journal = journal
         self.wakeups: Wakeups | None = None
         """Notified after notices were written; None: their sender polls."""
+        self.recent: RecentRecords | None = None
+        """Given what is read here, for another reader of the journal."""
         self._store = store
         self._clock = clock
         self._batch_max = batch_max
@@ -258,6 +261,8 @@ class Projector:
         if not self._follows(shard, offset, last) or last == offset.seq:
             return offset, ()
         records = await self._journal.read(shard, offset.seq, self._batch_max)
+        if self.recent is not None:
+            self.recent.put(shard, records)
         if not records or not self._continues(shard, offset, records[0]):
             return offset, ()
         records = portion(records)

@@ -46,7 +46,7 @@ from persistence.readmodel.projection.store import (
     StoreUnavailable,
 )
 from persistence.sql.engine import is_data_error, lanes, reason_of
-from persistence.sql.statements import many
+from persistence.sql.statements import many, marks
 
 
 class _OffsetMoved(Exception):
@@ -222,16 +222,11 @@ def _move_offset(
         raise _OffsetMoved from None
 
 
-def _marks(text: str) -> dict[str, str]:
-    """A statement for each parameter style of the drivers."""
-    return {"qmark": text, "format": text.replace("?", "%s")}
-
-
-_MOVE = _marks(
+_MOVE = marks(
     "UPDATE projection_offset SET seq = ?, epoch = ? WHERE shard = ? AND seq = ?"
 )
-_TOLD = _marks("SELECT outbox_seq FROM projection_offset WHERE shard = ?")
-_TELL = _marks("UPDATE projection_offset SET outbox_seq = ? WHERE shard = ?")
+_TOLD = marks("SELECT outbox_seq FROM projection_offset WHERE shard = ?")
+_TELL = marks("UPDATE projection_offset SET outbox_seq = ? WHERE shard = ?")
 
 
 def _must_be_in_force(connection: Connection, shard: ShardId) -> None:

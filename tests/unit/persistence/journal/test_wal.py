@@ -21,7 +21,7 @@ from actors.errors import (
 )
 from persistence.files.disk import SystemDisk
 from persistence.journal.files.format import SLOT_STRIDE, segment_name
-from persistence.journal.files.reader import WalReader
+from persistence.journal.files.reader import RecordPosition, WalReader
 from persistence.journal.files.wal import Limits, Wal
 from tests.crash.model import FOLDER, SHARD, everything, new_wal
 from tests.fixtures.events import booked, tiny
@@ -172,6 +172,47 @@ def test_a_tailing_reader_sees_durable_records_only(disk: SimDisk) -> None:
         look("sync")
         assert len(seen) == number
     assert len(disk.paths()) > 5
+
+
+def test_two_followers_of_one_reader_each_go_on_where_they_stopped(
+    disk: SimDisk,
+) -> None:
+    """One behind the other: neither begins at the segment's start again."""
+    wal = new_wal(disk)
+    wal.seal()
+    for number in range(400):
+        wal.append(1, number, [tiny(number + 1)])
+    reader = WalReader(disk, FOLDER, SHARD)
+    found: list[RecordPosition] = []
+    find = reader._find
+
+    def counted(after_seq: int) -> RecordPosition:
+        found.append(find(after_seq))
+        return found[-1]
+
+    reader._find = counted  # type: ignore[method-assign]
+    first = second = 0
+    while second < 400:
+        first += len(reader.read(first, 20))
+        if first > 100:
+            second += len(reader.read(second, 20))
+    assert len(found) == 2
+
+
+def test_a_place_in_a_trimmed_segment_is_looked_up_again(disk: SimDisk) -> None:
+    """What a reader remembers of a segment that is gone is no error of the disk."""
+    wal = new_wal(disk)
+    wal.seal()
+    for number in range(400):
+        wal.append(1, number, [tiny(number + 1)])
+    reader = WalReader(disk, FOLDER, SHARD)
+    assert reader.read(300, 1)[0].seq == 301
+    assert reader.read(0, 1)[0].seq == 1
+    assert reader.read(399, 1)[0].seq == 400
+    wal.trim(200)
+    with pytest.raises(JournalCorrupt, match="trimmed"):
+        reader.read(1, 10)
+    assert reader.read(399, 1)[0].seq == 400
 
 
 def test_files_of_another_shard_are_refused(disk: SimDisk) -> None:
