@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from actors.domain.ids import ClinicId, ProviderId
 from actors.domain.messages.answers import Done
-from actors.domain.messages.commands import RegisterProvider
+from actors.domain.messages.commands import RegisterProvider, SetRetired
 from actors.domain.rules import Profile
 from care.grants.ports import DoctorApplications
 from care.grants.values import ApplicationStatus, DoctorApplication
@@ -215,9 +215,21 @@ async def approve_application(
     stamp = services.commands.stamp(caller, key, "approve", application_id)
     command = RegisterProvider(provider_id=provider_id, profile=profile, **stamp)
     accepted(await services.commands.send(command), Done)
-    made = await _decide(
-        request, application_id, ApplicationStatus.APPROVED, AccountId(caller.account)
-    )
+    try:
+        made = await _decide(
+            request,
+            application_id,
+            ApplicationStatus.APPROVED,
+            AccountId(caller.account),
+        )
+    except ApplicationDecided:
+        found = await _found(request, clinic_id, application_id)
+        if found.status is not ApplicationStatus.APPROVED:
+            # Rejected or withdrawn meanwhile: its calendar must not be found.
+            stamp = services.commands.stamp(caller, None, "undo", application_id)
+            undo = SetRetired(provider_id=provider_id, retired=True, **stamp)
+            accepted(await services.commands.send(undo), Done)
+        raise
     await grants.audited(
         caller, Action.DECIDE_APPLICATION, clinic_id, application=application_id
     )

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from actors.domain.ids import PatientId
+from actors.domain.ids import PatientId, ProviderId
+from actors.domain.messages.commands import RegisterProvider
+from actors.domain.messages.reads import ReadProvider
 from tests import factories as make
 from tests.fakes.api import Api, slot
 from tests.fixtures.accounts import AccountApi, account_api, bearer, signed
@@ -356,3 +358,32 @@ async def test_a_rejected_or_withdrawn_application_gives_nothing(
     assert gone.json()["code"] == "application_decided"
     roles = (await opened.me(me)).json()["contexts"]
     assert [one["role"] for one in roles] == ["patient"]
+
+
+async def test_an_application_withdrawn_during_its_approval_offers_nothing(
+    opened: AccountApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The calendar that was begun is retired: no search finds it."""
+    api = opened.api
+    await opened.register()
+    me, path = await opened.sign_in(), "/v1/me/applications"
+    made = (await api.client.post(path, json=APPLICATION, headers=bearer(me))).json()
+    commands = api.app.state.services.commands
+    send = commands.send
+
+    async def sent(command: Any) -> Any:
+        answer = await send(command)
+        if isinstance(command, RegisterProvider):
+            own = f"{path}/{made['application_id']}"
+            gone = await api.client.delete(own, headers=bearer(me))
+            assert gone.status_code == 204
+        return answer
+
+    monkeypatch.setattr(commands, "send", sent)
+    where = f"/v1/clinics/cln_1/applications/{made['application_id']}/approve"
+    admin = signed(api, "clinic_admin", "cln_1")
+    answer = await api.client.post(where, headers=admin)
+    assert answer.json()["code"] == "application_decided"
+    provider = ProviderId(made["provider_id"])
+    view = await api.app.state.ports.calendars.ask(ReadProvider(provider))
+    assert view.profile.retired
