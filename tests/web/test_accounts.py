@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import count
+from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 
@@ -179,3 +180,18 @@ def test_idle_staff_are_asked_and_then_signed_out(browsing: Browsing) -> None:
     page.clock.fast_forward("01:00")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     expect(page.get_by_role("link", name="My day")).to_have_count(0)
+
+
+def test_signing_in_leads_to_no_other_site(browsing: Browsing) -> None:
+    """However the address is written that the sign-in page should go on to."""
+    for other in ("//evil.example", "/\\\\evil.example", "https://evil.example/"):
+        page = browsing.page_of(browsing.person())
+        page.goto(f"{browsing.address}/login?then={quote(other, safe='')}")
+        page.get_by_role("button", name="A patient").click()
+        expect(page.get_by_role("heading", name="My visits")).to_be_visible()
+
+
+def test_an_address_without_a_page_says_so(opened: Opened) -> None:
+    """In the app's own words, with a way on."""
+    page = opened("/nowhere")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()

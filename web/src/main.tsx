@@ -16,6 +16,9 @@ import { LiveSocket } from "./live/socket";
 import { providersQuery } from "./patient/home";
 import { forgetHold, isHolding } from "./patient/holding";
 
+const RELOADED = "slotcast.reloaded";
+const RELOAD_EVERY_MS = 60_000;
+
 openLink();
 const live = new LiveSocket(`${location.origin.replace(/^http/, "ws")}/v1/live`);
 session.watch(() => live.authenticate(session.token()));
@@ -32,9 +35,13 @@ session.onLeave(() => {
 });
 
 addEventListener("vite:preloadError", (event) => {
-  // A newer app was put in place of this one, whose files are gone: begin again with it.
+  // A newer app was put in place of this one, whose files are gone: begin again with it. Once
+  // only: without a line the file is missing after that too, and the page says so.
+  const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
+  if (isHolding() || !navigator.onLine || Date.now() - last < RELOAD_EVERY_MS) return;
   event.preventDefault();
-  if (!isHolding()) location.reload();
+  sessionStorage.setItem(RELOADED, String(Date.now()));
+  location.reload();
 });
 
 void session.begin();

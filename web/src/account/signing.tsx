@@ -32,8 +32,11 @@ function useGoOn() {
   const navigate = useNavigate();
   const { then } = login.useSearch();
   return (found: Entered) => {
-    const isOurs = then !== undefined && then.startsWith("/") && !then.startsWith("//");
-    void navigate({ href: isOurs ? then : homeOf(found.signed!.context), replace: true });
+    // An address of another site must not be reached by way of ours.
+    const wanted = then === undefined ? undefined : new URL(then, location.origin);
+    const isOurs = wanted?.origin === location.origin;
+    const href = isOurs ? wanted!.pathname + wanted!.search : homeOf(found.signed!.context);
+    void navigate({ href, replace: true });
   };
 }
 

@@ -6,6 +6,7 @@ import {
 } from "@tanstack/react-router";
 import { enter, type Room } from "../i18n";
 import { Home } from "../patient/home";
+import { NotFound, NotLoaded } from "./missing";
 import { Shell } from "./shell";
 
 const root = createRootRoute({ component: Shell });
@@ -175,6 +176,8 @@ const ops = [
 
 export const router = createRouter({
   routeTree: root.addChildren([home, provider, visits, ...account, ...desk, clinic, ...ops]),
+  defaultErrorComponent: NotLoaded,
+  defaultNotFoundComponent: NotFound,
   defaultPreload: "intent",
   scrollRestoration: true,
 });
