@@ -1,7 +1,7 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { msg } from "@lingui/core/macro";
 import type { MessageDescriptor } from "@lingui/core";
-import { useEffect, useId, useRef, type FormEvent, type InputHTMLAttributes, type ReactNode } from "react";
+import { createContext, useContext, useEffect, useId, useRef, type FormEvent, type InputHTMLAttributes, type ReactNode } from "react";
 import { refusalText } from "../app/refusals";
 
 /** What is wrong with a form: by field, and as a whole. */
@@ -45,6 +45,9 @@ export function wrongOf(code: string | undefined, body?: Record<string, unknown>
   return { fields, whole: SAID[code ?? ""] ?? refusalText(code) };
 }
 
+/** Several forms stand on one page: each has ids of its own. */
+const FormId = createContext("");
+
 interface FormProps {
   wrong: Wrong | undefined;
   isBusy: boolean;
@@ -56,6 +59,8 @@ interface FormProps {
 /** A form that tells all that is wrong at its top, takes the focus there, and leads to the fields. */
 export function Form({ wrong, isBusy, submit, onSubmit, children }: FormProps) {
   const { i18n } = useLingui();
+  const id = useId();
+  const form = useRef<HTMLFormElement>(null);
   const summary = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (wrong !== undefined) summary.current?.focus();
@@ -68,7 +73,7 @@ export function Form({ wrong, isBusy, submit, onSubmit, children }: FormProps) {
     onSubmit(values);
   };
   return (
-    <form className="stack" noValidate onSubmit={send}>
+    <form className="stack" noValidate onSubmit={send} ref={form}>
       {wrong !== undefined && (
         <div className="notice bad" role="alert" tabIndex={-1} ref={summary}>
           <h2 className="problem">
@@ -78,10 +83,11 @@ export function Form({ wrong, isBusy, submit, onSubmit, children }: FormProps) {
           {Object.entries(wrong.fields).map(([field, text]) => (
             <p key={field}>
               <a
-                href={`#field-${field}`}
+                href={`#${id}-${field}`}
                 onClick={(event) => {
                   event.preventDefault();
-                  document.getElementById(`field-${field}`)?.focus();
+                  const found = form.current?.elements.namedItem(field);
+                  if (found instanceof HTMLElement) found.focus();
                 }}
               >
                 {i18n._(text)}
@@ -90,7 +96,7 @@ export function Form({ wrong, isBusy, submit, onSubmit, children }: FormProps) {
           ))}
         </div>
       )}
-      {children}
+      <FormId.Provider value={id}>{children}</FormId.Provider>
       <button className="button primary" type="submit" aria-disabled={isBusy}>
         {isBusy ? <Trans>One moment …</Trans> : submit}
       </button>
@@ -107,11 +113,11 @@ interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
 
 export function Field({ name, label, hint, wrong, ...input }: FieldProps) {
   const { i18n } = useLingui();
-  const id = useId();
+  const id = `${useContext(FormId)}-${name}`;
   const text = wrong?.fields[name];
   return (
     <div className="field">
-      <label htmlFor={`field-${name}`}>{label}</label>
+      <label htmlFor={id}>{label}</label>
       {hint !== undefined && (
         <span className="quiet small" id={`${id}-hint`}>
           {hint}
@@ -124,7 +130,7 @@ export function Field({ name, label, hint, wrong, ...input }: FieldProps) {
       )}
       <input
         className="input"
-        id={`field-${name}`}
+        id={id}
         name={name}
         aria-invalid={text !== undefined}
         aria-describedby={[hint && `${id}-hint`, text && `${id}-wrong`].filter(Boolean).join(" ") || undefined}

@@ -219,7 +219,7 @@ export function JoinPage() {
           wrong={wrong}
         />
         <label className="check">
-          <input type="checkbox" name="terms" id="field-terms" aria-invalid={wrong?.fields["terms"] !== undefined} />
+          <input type="checkbox" name="terms" aria-invalid={wrong?.fields["terms"] !== undefined} />
           <span>
             <Trans>I accept the terms of this site.</Trans>
           </span>
