@@ -87,29 +87,34 @@ def version(*, as_json: JsonOption = False) -> None:
 
 def main() -> int:
     """Run the command line; the exit code."""
-    terminal = Terminal()
     try:
         app()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(bool(end.code))
-    except Obstacle as obstacle:
-        terminal.trouble(obstacle)
-        return obstacle.code
-    except SchedulingError as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - people get a sentence
+        return explained(error)
+    return 0
+
+
+def explained(error: BaseException) -> int:
+    """Say what ended a command, and what to do; the exit code."""
+    terminal = Terminal()
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, Obstacle):
+        terminal.trouble(error)
+        return error.code
+    if isinstance(error, SchedulingError):
         terminal.trouble(
             Obstacle(f"The command failed: {error}", "Try again in a few seconds.")
         )
         return FOUND_A_PROBLEM
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - people get a sentence, not a trace
-        found = _database_trouble(error) or _defect(error)
-        terminal.trouble(found)
-        return found.code
-    return 0
+    found = _database_trouble(error) or _defect(error)
+    terminal.trouble(found)
+    return found.code
 
 
-def _database_trouble(error: Exception) -> Obstacle | None:
+def _database_trouble(error: BaseException) -> Obstacle | None:
     """The obstacle, if the read model's database caused the error."""
     known = sys.modules.get("sqlalchemy.exc")
     if known is None:  # no database was used
@@ -138,10 +143,11 @@ def _database_trouble(error: Exception) -> Obstacle | None:
     )
 
 
-def _defect(error: Exception) -> Obstacle:
+def _defect(error: BaseException) -> Obstacle:
     """An internal error as a sentence; the trace is written to a file."""
     path = Path(tempfile.gettempdir()) / f"slotcast-{os.getpid()}.log"
-    path.write_text(traceback.format_exc(), encoding="utf-8")
+    trace = "".join(traceback.format_exception(error))
+    path.write_text(trace, encoding="utf-8")
     return Obstacle(
         f"This is a defect of Slotcast: {type(error).__name__}: {error}",
         f"Please report it with the trace in {path}.",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cluster.behind import run_projector
 from cluster.commands.options import DataOption
 
 
@@ -17,17 +18,4 @@ def project(
     data: DataOption = None,
 ) -> None:
     """Follow the journal and write the read model, until told to stop."""
-    import uvloop
-
-    from cluster.logs import log_to
-    from cluster.server.projector import follow_journal
-    from cluster.site.site import existing_site
-
-    site = existing_site(data)
-    log_to(site.folder.logs / "projector.log", site.settings.log_level)
-    if in_turn:
-        from cluster.node.keeper import project_in_turn
-
-        uvloop.run(project_in_turn(site))
-        return
-    uvloop.run(follow_journal(site))
+    run_projector(data, in_turn=in_turn)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cluster.behind import run_worker
 from cluster.clock import SystemClock
 from cluster.commands.options import DataOption, JsonOption
 from cluster.site.site import Site, existing_site
@@ -30,12 +31,7 @@ def work(
     data: DataOption = None,
 ) -> None:
     """Run background jobs until told to stop."""
-    from cluster.logs import log_to
-    from cluster.work.process import work as work_on
-
-    site = existing_site(data)
-    log_to(site.folder.logs / f"worker-{index}.log", site.settings.log_level)
-    asyncio.run(work_on(site, index))
+    run_worker(data, index=index)
 
 
 @jobs.command("list")
