@@ -8,6 +8,7 @@ staff are refused with it; what patients do with their own data goes on, with an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Final
 
 import structlog
@@ -24,6 +25,10 @@ IDS_MAX: Final = 20
 """Ids and names of fields that one entry may have."""
 
 log = structlog.get_logger("slotcast.gateway")
+
+handler_acted: ContextVar[bool] = ContextVar("handler_acted", default=False)
+"""Whether this request's handler wrote its own entry, which says more than its route's.
+Services that write do not have the request."""
 
 
 class Act(Struct, frozen=True):
@@ -94,6 +99,7 @@ class AuditTrail:
         """
         if self._spool is None:
             return
+        handler_acted.set(True)
         body = self._body(caller, act.address, act.outcome, act.ids)
         if act.fields:
             body["fields"] = sorted(act.fields)[:IDS_MAX]

@@ -1,9 +1,9 @@
 """Audit entries of ordinary features, without code in their handlers.
 
-Every write is an entry named after its route, with the ids in its path, the names of
-the fields that were sent, and how it ended. A read whose path names a patient is an
-entry about that patient. Handlers add what only they know with ``note``: the account
-that signed in, the patients on a page.
+Every write is one entry: the handler's own if it writes one, else it is named after its
+route, with the ids in its path, the names of the fields that were sent, and how it
+ended. A read whose path names a patient is an entry about that patient. Handlers add
+what only they know with ``note``: the account that signed in, the patients on a page.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from msgspec import Struct, field
 
 from care.audit.entries import SITE_TENANT
 from gateway.access.tokens import Caller
-from gateway.access.trail import IDS_MAX, Act, AuditTrail
+from gateway.access.trail import IDS_MAX, Act, AuditTrail, handler_acted
 from gateway.wire.problems import status_of
 
 _NOTES: Final = "audit_notes"
@@ -111,7 +111,7 @@ async def audited(request: Request, action: str, status: int, code: str = "") ->
                 caller, action, persons, tenant=tenant, address=address, **notes.ids
             )
         return
-    if status in _NO_ACT:
+    if status in _NO_ACT or (status < _FAILED and handler_acted.get()):
         return
     act = Act(
         action,

@@ -34,6 +34,7 @@ from starlette.responses import Response
 from actors.domain.ids import ClinicId, PatientId, ProviderId
 from gateway.access.rights import OF, PUBLIC, Access, Action, Of, Relation
 from gateway.access.tokens import Caller
+from gateway.access.trail import handler_acted
 from gateway.http.auditing import audited, seen_caller
 from gateway.http.endpoint import RequestGate
 from gateway.http.idempotency import (
@@ -183,6 +184,7 @@ class FeatureRoute(APIRoute):
         is_open = (self.openapi_extra or {}).get(ANY_QUERY, False)
 
         async def checked(request: Request) -> Response:
+            handler_acted.set(False)
             for name in request.query_params:
                 if name not in known and not is_open:
                     raise InvalidRequest("", unknown(name, known, "parameter"))

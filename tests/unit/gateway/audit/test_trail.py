@@ -11,7 +11,14 @@ import pytest
 from tests.fakes.api import Api, open_api, slot
 from tests.fakes.audit import MemorySpool
 from tests.fakes.live_api import open_live_api
-from tests.fixtures.accounts import MIRA, PASSWORD, AccountApi, account_api, bearer
+from tests.fixtures.accounts import (
+    MIRA,
+    PASSWORD,
+    AccountApi,
+    account_api,
+    bearer,
+    signed,
+)
 
 
 @pytest.fixture
@@ -191,3 +198,22 @@ async def test_a_body_that_is_refused_is_no_act(
         answer = await people.client.post("/v1/auth/login", **sent)
         assert answer.status_code in (400, 422), answer.text
     assert spool.drafts == []
+
+
+async def test_an_act_whose_handler_writes_its_entry_is_one_entry(
+    people: AccountApi, spool: MemorySpool
+) -> None:
+    """The handler's, which knows clinic and object; refused, it is its route's."""
+    await people.api.add_provider()
+    admin = signed(people.api, "clinic_admin", "cln_1")
+    path, body = "/v1/clinics/cln_1/options", {"staff_may_set_hours": True}
+    sent = await people.client.patch(path, json=body, headers=admin)
+    assert sent.status_code == 200, sent.text
+    other = await people.client.patch(
+        path, json=body, headers=signed(people.api, "staff", "cln_1")
+    )
+    assert other.status_code == 403, other.text
+    assert [(one.action, one.body["outcome"]) for one in spool.drafts] == [
+        ("edit_clinic", "done"),
+        ("set_options", "forbidden"),
+    ]
