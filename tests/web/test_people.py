@@ -44,6 +44,7 @@ def test_a_parent_adds_a_child(browsing: Browsing) -> None:
     page.get_by_role("button", name="Add a child").click()
     section = page.locator("section", has_text="People I care for").last
     section.get_by_label("Given name").fill("Lea")
+    section.get_by_label("Family name").fill("Berg")
     section.get_by_label("Born on").fill("2019-05-04")
     section.get_by_role("button", name="Add", exact=True).click()
     expect(section.get_by_text("You act for 1 person.")).to_be_visible()

@@ -26,7 +26,7 @@ function Dependants() {
   const [isOpen, setOpen] = useState(false);
   const [wrong, setWrong] = useState<Wrong>();
   const add = async (values: Record<string, string>) => {
-    if (!values["given_name"] || !values["birth_date"]) {
+    if (!values["given_name"] || !values["family_name"] || !values["birth_date"]) {
       const text = msg`Write the name and the day of birth.`;
       return setWrong({ fields: {}, whole: text });
     }
@@ -34,7 +34,7 @@ function Dependants() {
       params: { header: { "Idempotency-Key": newKey() } },
       body: {
         given_name: values["given_name"],
-        family_name: values["family_name"] ?? "",
+        family_name: values["family_name"],
         birth_date: values["birth_date"],
         basis: "parental",
       },
