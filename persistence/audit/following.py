@@ -43,6 +43,9 @@ BATCH_MAX: Final = 1_000
 """Records in one transaction."""
 GATHER_S: Final = 0.5
 """Pause after each round: a transaction for one event costs as much as for fifty."""
+NEWS_S: Final = 5.0
+"""Longest wait for a wake-up: the trail may be later than the projection if one is
+lost, and each look wakes two threads."""
 AWAY_S: Final = 2.0
 """Pause after the journal or the records did not answer."""
 JOURNAL_SOURCE: Final = "journal "
@@ -149,7 +152,7 @@ class JournalAudit:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow until ``stop`` is set."""
-        rest = Rest(self._journal)
+        rest = Rest(self._journal, NEWS_S)
         while not stop.is_set():
             try:
                 done = await self.step()

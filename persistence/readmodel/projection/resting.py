@@ -35,7 +35,8 @@ class TellsNews(Protocol):
 class Rest:
     """The pauses of one projector."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, news_s: float = NEWS_S) -> None:
+        self._news_s = news_s
         self._tells = journal if isinstance(journal, TellsNews) else None
         self._poll_s = POLL_LEAST_S
         self._rang = False
@@ -52,7 +53,7 @@ class Rest:
             Unavailable: the journal does not answer.
         """
         if self._tells is not None and reached and not self._rang:
-            news = self._tells.wait_for_news(reached, NEWS_S)
+            news = self._tells.wait_for_news(reached, self._news_s)
             self._rang = bool(await _unless(stop, news))
             return
         self._rang = False

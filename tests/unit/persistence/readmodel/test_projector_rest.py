@@ -9,7 +9,7 @@ from actors.domain.ids import ShardId
 from care.sharing import OUTBOX
 from persistence.readmodel.memory.readmodel import MemoryReadModel
 from persistence.readmodel.projection.projector import Projector
-from persistence.readmodel.projection.resting import TellsNews
+from persistence.readmodel.projection.resting import Rest, TellsNews
 from persistence.shared.memory import LocalWakeups
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
 
@@ -21,6 +21,7 @@ class Telling(StoryJournal):
         super().__init__()
         self.bell = asyncio.Event()
         self.waits: list[dict[ShardId, int]] = []
+        self.bounds: list[float] = []
         self.reads = 0
         self.lies = False
 
@@ -28,6 +29,7 @@ class Telling(StoryJournal):
         self, positions: Mapping[ShardId, int], timeout_s: float
     ) -> frozenset[ShardId]:
         self.waits.append(dict(positions))
+        self.bounds.append(timeout_s)
         if self.lies:
             return frozenset(positions)
         await self.bell.wait()
@@ -64,6 +66,15 @@ async def test_a_journal_that_tells_is_waited_for_and_not_polled() -> None:
         await until(lambda: len(twin.appointments) == 2)
         await until(lambda: len(journal.waits) == 2)
         stop.set()
+
+
+async def test_each_follower_says_how_long_it_waits_at_most() -> None:
+    """The audit trail looks less often of itself, and is woken as the projector is."""
+    journal, stop = Telling(), asyncio.Event()
+    for rest in (Rest(journal), Rest(journal, 5.0)):
+        journal.bell.set()
+        await rest.pause(stop, {SHARD: 1})
+    assert journal.bounds == [1.0, 5.0]
 
 
 async def test_rings_for_nothing_do_not_make_it_spin() -> None:
