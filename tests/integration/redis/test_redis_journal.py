@@ -53,7 +53,7 @@ async def _fill(journal: RedisJournal, epoch: int) -> None:
 async def test_nothing_is_begun_without_the_layout(redis_server: RedisServer) -> None:
     """An empty Redis may be one that lost its data: sealing it is refused, loudly."""
     async with opened(redis_server.url, new_site()) as journal:
-        with pytest.raises(JournalUnavailable, match=r"layout.*Bring the data back"):
+        with pytest.raises(JournalUnavailable, match=r"layout.*Restore it"):
             await journal.seal(SHARD)
         assert list(await journal.shards()) == []
 

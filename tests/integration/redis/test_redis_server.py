@@ -57,7 +57,7 @@ def test_each_setting_is_refused(name: str, value: str) -> None:
         ({"redis_version": "6.2.14"}, "6.2.14"),
         ({"role": "slave"}, "is a replica"),
         ({"cluster_enabled": "1"}, "Cluster"),
-        ({"aof_last_write_status": "err"}, "could not write"),
+        ({"aof_last_write_status": "err"}, "failed to write"),
     ],
 )
 def test_each_kind_is_refused(info: dict[str, str], said: str) -> None:
