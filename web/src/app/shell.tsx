@@ -54,13 +54,17 @@ function placesOf(context: Context | undefined): Place[] {
       ];
     }
     case "clinic_admin":
+      return [
+        find,
+        { href: "/clinic", icon: "clinic", name: <Trans>Clinic</Trans> },
+        { href: "/ops/audit", icon: "shield", name: <Trans>Audit</Trans> },
+      ];
     case "staff":
       return [find, { href: "/clinic", icon: "clinic", name: <Trans>Clinic</Trans> }];
     case "admin":
       return [
         find,
         { href: "/ops/health", icon: "health", name: <Trans>Health</Trans> },
-        { href: "/ops/audit", icon: "shield", name: <Trans>Audit</Trans> },
       ];
     case "auditor":
       return [find, { href: "/ops/audit", icon: "shield", name: <Trans>Audit</Trans> }];
