@@ -19,6 +19,7 @@ from actors.domain.ids import Millis
 from care.audit.entries import Draft, Entry, Head, head_of, next_entry, no_head
 from care.audit.entries import tenant_key as key_of_tenant
 from care.keys.sealing import DataKey
+from persistence.audit.marks import Marks, marks_of
 from persistence.audit.models import (
     AuditEntryRecord,
     AuditHeadRecord,
@@ -48,7 +49,12 @@ class ChainKeys:
 
 
 def move_source(
-    connection: Connection, source: str, before: int, after: int, epoch: int = 0
+    connection: Connection,
+    source: str,
+    before: int,
+    after: int,
+    epoch: int = 0,
+    marks: str = "",
 ) -> None:
     """Compare-and-set a source's position, -1 for a source that is new.
 
@@ -58,11 +64,12 @@ def move_source(
     style = connection.dialect.paramstyle
     if before < 0:
         try:
-            many(connection, _ADD_SOURCE[style], [(source, after, epoch)])
+            many(connection, _ADD_SOURCE[style], [(source, after, epoch, marks)])
         except IntegrityError:
             raise SourceMoved from None
         return
-    moved = many(connection, _MOVE_SOURCE[style], [(after, epoch, source, before)])
+    row = (after, epoch, marks, source, before)
+    moved = many(connection, _MOVE_SOURCE[style], [row])
     if moved != 1:
         raise SourceMoved
 
@@ -76,6 +83,18 @@ async def positions(
         query = select(row.source, row.position, row.epoch).where(row.source.in_(part))
         for source, position, epoch in (await session.execute(query)).all():
             found[source] = (position, epoch)
+    return found
+
+
+async def marks_of_sources(
+    session: AsyncSession, sources: Sequence[str]
+) -> Mapping[str, Marks]:
+    """The marks of the sources that have some."""
+    row, found = AuditSourceRecord, {}
+    for part in portions(sources):
+        query = select(row.source, row.marks).where(row.source.in_(part))
+        for source, text in (await session.execute(query)).all():
+            found[source] = marks_of(text)
     return found
 
 
@@ -134,10 +153,11 @@ def _move_heads(
 
 
 _ADD_SOURCE: Final = marks(
-    "INSERT INTO audit_source (source, position, epoch) VALUES (?, ?, ?)"
+    "INSERT INTO audit_source (source, position, epoch, marks) VALUES (?, ?, ?, ?)"
 )
 _MOVE_SOURCE: Final = marks(
-    "UPDATE audit_source SET position = ?, epoch = ? WHERE source = ? AND position = ?"
+    "UPDATE audit_source SET position = ?, epoch = ?, marks = ? "
+    "WHERE source = ? AND position = ?"
 )
 _ADD_HEAD: Final = marks(
     "INSERT INTO audit_head (tenant, seq, hash, at) VALUES (?, ?, ?, ?)"

@@ -28,9 +28,11 @@ from persistence.audit.chain import (
     ChainKeys,
     SourceMoved,
     append,
+    marks_of_sources,
     move_source,
     positions,
 )
+from persistence.audit.marks import Marks, mark_of, text_of, with_newest
 from persistence.journal.recent import RecentRecords
 from persistence.journal.scan import ends_of, first_seq
 from persistence.keys.ring import KeyRing
@@ -68,6 +70,7 @@ class _Read(Struct, frozen=True):
     drafts: Sequence[Draft]
     after: int
     epoch: int
+    marks: Marks = ()
 
 
 class JournalAudit:
@@ -94,6 +97,9 @@ class JournalAudit:
         self._clinics: OrderedDict[str, str] = OrderedDict()
         self._complained: dict[ShardId, str] = {}
         self._positions: dict[ShardId, tuple[int, int]] | None = None
+        self._marks: dict[ShardId, Marks] = {}
+        self._same: set[ShardId] = set()
+        """Shards whose journal was compared with the marks since it was sealed."""
 
     async def step(self) -> int:
         """One batch over all shards; how many records.
@@ -114,6 +120,9 @@ class JournalAudit:
         assert self._positions is not None
         for one in found:
             self._positions[one.shard] = (one.after, one.epoch)
+            self._marks[one.shard] = one.marks
+            if one.records:
+                self._same.add(one.shard)
             if self.recent is not None:
                 self.recent.drop(one.shard, one.after)
         return sum(max(1, len(one.records)) for one in found)
@@ -128,7 +137,8 @@ class JournalAudit:
             position, last = known.get(shard), ends.get(shard)
             if last is None:
                 last = await self._journal.last_seq(shard)
-            if room <= 0 or last == (position or (0, 0))[0]:
+            at_end = last == (position or (0, 0))[0]
+            if room <= 0 or (at_end and self._is_compared(shard)):
                 continue
             read = await self._read(shard, position, last, room)
             if read is not None:
@@ -142,7 +152,11 @@ class JournalAudit:
         """Positions of the shards; read once, and again after a surprise."""
         if self._positions is None:
             async with self._records.reading() as session:
-                stored = await positions(session, [_source(shard) for shard in shards])
+                sources = [_source(shard) for shard in shards]
+                stored = await positions(session, sources)
+                marks = await marks_of_sources(session, sources)
+            self._marks = {shard: marks.get(_source(shard), ()) for shard in shards}
+            self._same.clear()
             self._positions = {
                 shard: stored[_source(shard)]
                 for shard in shards
@@ -190,12 +204,23 @@ class JournalAudit:
     ) -> _Read | None:
         position, epoch = known or (0, 0)
         before = -1 if known is None else position
-        if last < position:
-            # A backup was restored, or the journal lost its tail: say so, go on there.
-            gap = self._gap(shard, "journal_went_back", last, position)
-            return _Read(shard, before, (), (gap,), last, epoch)
+        if last < position or not self._is_compared(shard):
+            back = await self._way_back(shard, before, position, last, epoch)
+            if back is not None:
+                return back
         if last == position:
             return None
+        return await self._read_on(shard, before, (position, epoch), last, limit)
+
+    async def _read_on(
+        self,
+        shard: ShardId,
+        before: int,
+        known: tuple[int, int],
+        last: int,
+        limit: int,
+    ) -> _Read | None:
+        position, epoch = known
         try:
             records = await self._records_of(
                 shard, position, min(last, position + limit)
@@ -206,11 +231,60 @@ class JournalAudit:
                 raise
             gap = self._gap(shard, "journal_was_trimmed", position, first - 1)
             return _Read(shard, before, (), (gap,), first - 1, epoch)
+        if records and records[0].epoch != epoch:
+            # Sealed since: what a restored journal writes has another epoch.
+            back = await self._way_back(shard, before, position, last, epoch)
+            if back is not None:
+                return back
         records, drafts = await self._drafts(shard, records)
         if not records:
             return None
         newest = records[-1]
-        return _Read(shard, before, records, drafts, newest.seq, newest.epoch)
+        marks = with_newest(self._marks.get(shard, ()), records)
+        return _Read(shard, before, records, drafts, newest.seq, newest.epoch, marks)
+
+    def _is_compared(self, shard: ShardId) -> bool:
+        return shard in self._same or not self._marks.get(shard)
+
+    async def _way_back(
+        self, shard: ShardId, before: int, position: int, last: int, epoch: int
+    ) -> _Read | None:
+        """To where the journal is as it was read, if it is not at the position.
+
+        A backup was restored, and has perhaps grown past the position, or the journal
+        lost its tail. What comes after the newest record that is the same is read
+        again: some of it may be in the trail twice, none of it is missing.
+        """
+        kept = await self._kept_marks(shard, last)
+        went_back = last < position
+        if not went_back and kept == self._marks.get(shard, ()):
+            self._same.add(shard)
+            return None
+        after = last
+        if kept:
+            after = kept[0][0]
+        elif not went_back or self._marks.get(shard):
+            after = min(last, await first_seq(self._journal, shard) - 1)
+        action = "journal_went_back" if went_back else "journal_was_replaced"
+        gap = self._gap(shard, action, after, position)
+        return _Read(shard, before, (), (gap,), after, epoch, kept)
+
+    async def _kept_marks(self, shard: ShardId, last: int) -> Marks:
+        """The marks up to ``last``, from the newest whose record is still the same.
+
+        A record that was trimmed or is damaged cannot be compared: counts as the same.
+        """
+        marks = self._marks.get(shard, ())
+        for number, (seq, mark) in enumerate(marks):
+            if seq > last:
+                continue
+            try:
+                found = await self._journal.read(shard, seq - 1, 1)
+            except JournalCorrupt:
+                return marks[number:]
+            if found and mark_of(found[0]) == mark:
+                return marks[number:]
+        return ()
 
     async def _records_of(
         self, shard: ShardId, after: int, last: int
@@ -267,7 +341,14 @@ class JournalAudit:
 
 def _write(connection: Connection, keys: ChainKeys, found: Sequence[_Read]) -> None:
     for one in found:
-        move_source(connection, _source(one.shard), one.before, one.after, one.epoch)
+        move_source(
+            connection,
+            _source(one.shard),
+            one.before,
+            one.after,
+            one.epoch,
+            text_of(one.marks),
+        )
     append(connection, keys, [d for one in found for d in one.drafts])
 
 

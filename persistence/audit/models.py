@@ -11,6 +11,8 @@ from persistence.sql.base import RecordBase
 ACTION_MAX = 64
 """Characters of an action."""
 HASH_MAX = 43
+MARKS_TEXT_MAX = 1_000
+"""Characters of a source's marks; see ``persistence.audit.marks``."""
 
 
 class AuditEntryRecord(RecordBase):
@@ -79,3 +81,6 @@ class AuditSourceRecord(RecordBase):
     source: Mapped[str] = mapped_column(c.key(), primary_key=True)
     position: Mapped[int] = mapped_column(BigInteger)
     epoch: Mapped[int] = mapped_column(BigInteger, default=0)
+    marks: Mapped[str] = mapped_column(
+        c.key(MARKS_TEXT_MAX), default="", server_default=""
+    )

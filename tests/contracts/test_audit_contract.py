@@ -452,6 +452,64 @@ async def test_a_journal_that_went_back_leaves_an_entry(site: Site) -> None:
     assert (await site.audit.verify()).ok
 
 
+async def _restored(site: Site, kept: int, more: int) -> None:
+    """A backup of ``kept`` records is restored and grows by ``more``, unlike before."""
+    before = await site.journal.read(SHARD, 0, kept)
+    site.journal = MemoryJournal()
+    await site.journal.seal(SHARD)
+    await site.journal.append(SHARD, 1, 0, [one.event for one in before])
+    sealed = await site.journal.seal(SHARD)
+    other = [_booked(1_000 + n) for n in range(more)]
+    await site.journal.append(SHARD, sealed.epoch, kept, other)
+
+
+@pytest.mark.parametrize("more", [3, 20, 60])
+async def test_a_restored_journal_that_grew_is_not_skipped(
+    site: Site, more: int
+) -> None:
+    """Shorter than, as long as or longer than what was read: all new acts are entries.
+
+    The trail says from where on the journal was replaced, and repeats but a little.
+    """
+    await _journal(site, 59)
+    await site.journal.seal(SHARD)  # the lost journal, too, was sealed a second time
+    follower = site.follower()
+    for first in range(60, 70):
+        await site.journal.append(SHARD, 2, first, [_booked(first)])
+        await follower.step()
+    while await follower.step():
+        pass
+    before = await site.entries()
+    await _restored(site, 50, more)
+    heir = site.follower()
+    while await heir.step():
+        pass
+    said, *new = sorted(
+        (await site.entries()), key=lambda one: one.action.startswith("journal_")
+    )[::-1]
+    assert said.action == ("journal_was_replaced", "journal_went_back")[more < 20]
+    assert said.tenant == SITE_TENANT
+    people = [one.person for one in new]
+    assert {f"pat_{1_000 + n}" for n in range(more)} <= set(people)
+    assert len(people) <= len(before) + more + 20
+    assert await site.follower().step() == 0
+    assert (await site.audit.verify()).ok
+
+
+async def test_an_honest_journal_is_never_called_replaced(site: Site) -> None:
+    """Sealed again, trimmed, followed by a new process: the trail reports no gap."""
+    await _journal(site, 30)
+    for round_ in range(5):
+        assert await site.follower().step() > 0
+        sealed = await site.journal.seal(SHARD)
+        await site.journal.trim(SHARD, sealed.last_seq)
+        more = [_booked(100 + round_)]
+        await site.journal.append(SHARD, sealed.epoch, sealed.last_seq, more)
+    await site.follower().step()
+    assert {one.action for one in await site.entries()} == {"register_provider", "book"}
+    assert len(await site.entries()) == 36
+
+
 async def test_the_spool_is_passed_on_once_and_in_order(site: Site) -> None:
     """What was acknowledged is in the chain, also of a process that was killed."""
     killed = site.spool()
