@@ -6,7 +6,7 @@ What belongs to several clinics is one row: a patient is one person on the platf
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -70,6 +70,20 @@ class Patients(Protocol):
 
     async def add(self, new: NewPatient, *, now: Millis) -> Patient:
         """Add a patient. Raises NumberTaken."""
+        ...
+
+    async def introduce(
+        self,
+        people: Mapping[PatientId, PatientProfile],
+        known: Collection[tuple[ClinicId, PatientId]],
+        *,
+        now: Millis,
+    ) -> None:
+        """Add many at once: profiles for those without one, and whom clinics know.
+
+        A profile that is there stays, as does an erased person's absence. ``known``
+        names people of ``people`` only.
+        """
         ...
 
     async def save_profile(

@@ -10,10 +10,12 @@ from datetime import date
 
 from msgspec import Struct
 
+from actors.domain.ids import ClinicId, PatientId
 from actors.domain.messages.answers import BookingView, SlotsView
 from actors.domain.messages.commands import BookSlot
 from actors.domain.messages.reads import ReadSlots
 from actors.ports import Calendars
+from cluster.filling.patients import introduce
 from cluster.filling.region import (
     booked_days,
     leaves,
@@ -34,8 +36,16 @@ class Sown(Struct, frozen=True):
     bookings: int
 
 
-async def sow(calendars: Calendars, day: date, progress: Progress) -> Sown:
+Met = set[tuple[ClinicId, PatientId]]
+"""Which clinics have a booking of which patients."""
+
+
+async def sow(
+    calendars: Calendars, day: date, progress: Progress, met: Met | None = None
+) -> Sown:
     """Create the demo region as of ``day``, or complete it.
+
+    Patients whose bookings were accepted are added to ``met``, with the clinic.
 
     Raises:
         Obstacle: a calendar refused its rules.
@@ -51,7 +61,7 @@ async def sow(calendars: Calendars, day: date, progress: Progress) -> Sown:
     done = bookings = 0
 
     async def book_all(one: NewProvider) -> int:
-        return await _book(calendars, one, day)
+        return await _book(calendars, one, day, set() if met is None else met)
 
     async for booked in several(book_all, people):
         done += 1
@@ -61,7 +71,7 @@ async def sow(calendars: Calendars, day: date, progress: Progress) -> Sown:
     return Sown(len(houses), len(people), bookings)
 
 
-async def _book(calendars: Calendars, new: NewProvider, day: date) -> int:
+async def _book(calendars: Calendars, new: NewProvider, day: date, met: Met) -> int:
     """Make the bookings of one provider; returns the number of accepted ones."""
     first, last = booked_days(day)
     wishes: list[BookSlot] = []
@@ -71,7 +81,11 @@ async def _book(calendars: Calendars, new: NewProvider, day: date) -> int:
             wishes.extend(wanted(view, day))
 
     async def ask(wish: BookSlot) -> bool:
-        return isinstance(await calendars.ask(keyed(wish, "seed")), BookingView)
+        answer = await calendars.ask(keyed(wish, "seed"))
+        if not isinstance(answer, BookingView):
+            return False
+        met.add((new.profile.clinic.clinic_id, wish.patient_id))
+        return True
 
     return sum([booked async for booked in several(ask, wishes, at_once=64)])
 
@@ -85,6 +99,8 @@ async def sow_demo(site: Site, command: str, progress: Progress) -> Sown:
         Unavailable: no answer in time; do it again.
     """
     async with open_calendars(site, command) as calendars:
-        sown = await sow(calendars, site.made_on, progress)
+        met: Met = set()
+        sown = await sow(calendars, site.made_on, progress, met)
+    await introduce(site, met)
     site.folder.mark_seeded("demo")
     return sown

@@ -218,12 +218,15 @@ class _Server:
         folder.mark_seeded("demo")
 
     async def _sow(self) -> None:
-        from cluster.filling.sow import sow
+        from cluster.filling.patients import introduce
+        from cluster.filling.sow import Met, sow
         from cluster.wiring.calendars import local_calendars
 
+        met: Met = set()
         async with local_calendars(self._site) as calendars:
             with self._terminal.progress() as progress:
-                await sow(calendars, self._site.made_on, progress)
+                await sow(calendars, self._site.made_on, progress, met)
+        await introduce(self._site, met)
 
     async def _with_projector(self) -> None:
         """Run the rest with a projector and workers beside it."""

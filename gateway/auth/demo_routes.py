@@ -9,8 +9,13 @@ from fastapi import Request, Response
 
 from actors.domain.ids import Millis, PatientId, ProviderId
 from care.grants.values import GrantRefused, GuardianBasis, Guardianship
+from care.patients.demo import (
+    DEMO_CHILD,
+    DEMO_GUARDIAN,
+    DEMO_PATIENT,
+    DEMO_PROFILES,
+)
 from care.patients.ports import NewPatient
-from care.patients.profiles import PatientProfile
 from care.people.accounts import Delivery, SignInContext
 from care.people.factors.values import Method
 from care.people.ids import AccountId
@@ -33,21 +38,7 @@ from gateway.wire.formats import millis_text
 router = FeatureRouter(prefix="/v1/auth/demo", tags=["auth"])
 
 MESSAGES_SHOWN: Final = 50
-PATIENT: Final = "pat_1"
-"""A patient of the demo region."""
-GUARDIAN: Final = "pat_2"
-"""Another one, who has a child."""
-_NAMES: Final = {
-    "patient": PatientProfile(
-        given_name="Mira", family_name="Berg", birth_date="1987-03-14"
-    ),
-    "guardian": PatientProfile(
-        given_name="Jonas", family_name="Holm", birth_date="1983-11-02"
-    ),
-}
-_CHILD: Final = PatientProfile(
-    given_name="Lea", family_name="Holm", birth_date="2019-05-04"
-)
+_PATIENTS: Final = {"patient": DEMO_PATIENT, "guardian": DEMO_GUARDIAN}
 
 
 @router.post(
@@ -63,7 +54,7 @@ async def demo_login(
     context = await _context_of(request, body.persona, auth.random.id("mem"))
     account_id = await auth.registration.demo_account(body.persona, context)
     name = None
-    if body.persona in _NAMES:
+    if body.persona in _PATIENTS:
         name = await _with_people(request, body.persona, account_id)
     agent = request.headers.get("user-agent", "")
     device = Device(delivery=body.delivery, agent=agent)
@@ -97,8 +88,8 @@ async def demo_messages(request: Request) -> DemoMessagesAnswer:
 
 
 async def _context_of(request: Request, persona: str, grant: str) -> SignInContext:
-    if persona in _NAMES:
-        return SignInContext("patient", PATIENT if persona == "patient" else GUARDIAN)
+    if persona in _PATIENTS:
+        return SignInContext("patient", _PATIENTS[persona])
     if persona in ("admin", "auditor"):
         return SignInContext(persona, "", grant)
     provider_id, clinic_id = await _provider(request)
@@ -114,11 +105,11 @@ async def _with_people(
     if ports.patients is None or ports.grants is None:
         return None
     now = ports.clock.now()
-    patient_id = PatientId(PATIENT if persona == "patient" else GUARDIAN)
+    patient_id = _PATIENTS[persona]
     await ports.patients.salt_of(patient_id, now=now)
     found = await ports.patients.find(patient_id)
     if found is not None and not found.profile.name and found.erased_at is None:
-        profile = _NAMES[persona]
+        profile = DEMO_PROFILES[patient_id]
         await ports.patients.save_profile(patient_id, profile, version=found.version)
     if persona == "patient":
         return None
@@ -133,7 +124,7 @@ async def _add_child(ports: GatewayPorts, account_id: AccountId, now: Millis) ->
     assert ports.patients is not None
     assert ports.grants is not None
     random = RandomIds()
-    child = NewPatient(PatientId(random.id("pat")), _CHILD, account_id)
+    child = NewPatient(PatientId(random.id("pat")), DEMO_CHILD, account_id)
     await ports.patients.add(child, now=now)
     made = Guardianship(
         random.id("grd"),

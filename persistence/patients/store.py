@@ -1,9 +1,12 @@
-"""Patients over the records. Implements ``care.patients.ports.Patients``."""
+"""Patients over the records. Implements ``care.patients.ports.Patients``.
+
+One file because all of it seals and opens the same two rows.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, cast
 
 from msgspec import json
@@ -28,6 +31,8 @@ from persistence.sql.records import Records
 
 READ_AT_ONCE: Final = 500
 """Patients of one query; a page of a schedule has fewer."""
+_INTRODUCE_TRIES: Final = 3
+"""Another process may add one of many between our reading and our writing."""
 
 
 class SqlPatients:
@@ -120,6 +125,27 @@ class SqlPatients:
         except IntegrityError:
             raise NumberTaken from None
         return patient_of(keys, row)
+
+    async def introduce(
+        self,
+        people: Mapping[PatientId, PatientProfile],
+        known: Collection[tuple[ClinicId, PatientId]],
+        *,
+        now: Millis,
+    ) -> None:
+        """See Patients.introduce."""
+        keys = await self._ring.of()
+        for left in reversed(range(_INTRODUCE_TRIES)):
+            try:
+                async with self._records.writing() as session:
+                    await _add_profiles(session, keys, people, now)
+                    await session.flush()  # the clinics' rows refer to them
+                    await _add_known(session, list(people), known, now)
+            except IntegrityError:
+                if not left:
+                    raise
+            else:
+                return
 
     async def save_profile(
         self, patient_id: PatientId, profile: PatientProfile, *, version: int
@@ -303,6 +329,47 @@ def _number_place(row: PatientClinicRecord) -> Place:
 def _number(keys: TenantKeys, row: PatientClinicRecord, number: str) -> None:
     row.number = keys.seal(_number_place(row), number) if number else None
     row.number_i = _index_of(keys, FoundBy.NUMBER, number)
+
+
+async def _add_profiles(
+    session: AsyncSession,
+    keys: TenantKeys,
+    people: Mapping[PatientId, PatientProfile],
+    now: Millis,
+) -> None:
+    rows: dict[str, PatientRecord] = {}
+    for part in _parts(list(people)):
+        query = select(PatientRecord).where(PatientRecord.patient_id.in_(part))
+        rows |= {one.patient_id: one for one in await session.scalars(query)}
+    for patient_id, profile in people.items():
+        row = rows.get(patient_id)
+        if row is None:
+            row = PatientRecord(
+                patient_id=patient_id, created_by="", created_at=now, version=0
+            )
+            session.add(row)
+        elif row.profile is not None or row.erased_at is not None:
+            continue
+        row.key_salt = row.key_salt or secrets.token_bytes(SALT_BYTES)
+        for name, value in _columns_of(keys, row, profile).items():
+            setattr(row, name, value)
+        row.version += 1
+
+
+async def _add_known(
+    session: AsyncSession,
+    patient_ids: Sequence[PatientId],
+    known: Collection[tuple[ClinicId, PatientId]],
+    now: Millis,
+) -> None:
+    at, there = PatientClinicRecord, set()
+    for part in _parts(patient_ids):
+        query = select(at.clinic_id, at.patient_id).where(at.patient_id.in_(part))
+        there |= {(one, other) for one, other in await session.execute(query)}
+    session.add_all(
+        at(patient_id=patient_id, clinic_id=clinic_id, since=now)
+        for clinic_id, patient_id in sorted(set(known) - there)
+    )
 
 
 def _add_to_clinic(

@@ -158,3 +158,28 @@ async def test_a_clinic_knows_whom_it_was_told_of(store: SqlPatients) -> None:
     assert await store.is_known(ONE, MIRA)
     assert not await store.is_known(TWO, MIRA)
     assert not await store.is_known(ONE, PatientId("pat_none"))
+
+
+async def test_many_are_introduced_and_nothing_that_is_there_changes(
+    store: SqlPatients,
+) -> None:
+    """Profiles for those without one; a second time, and for the erased, nothing."""
+    bare, new, erased = (PatientId(f"pat_{one}") for one in ("bare", "new", "erased"))
+    other = PatientProfile(given_name="Another", family_name="Name")
+    await store.add(NEW, now=NOW)
+    salt = await store.salt_of(bare, now=NOW)
+    await store.salt_of(erased, now=NOW)
+    await store.destroy_salt(erased, now=NOW)
+    people = dict.fromkeys((MIRA, bare, new, erased), other)
+    known = {(ONE, MIRA), (TWO, MIRA), (ONE, new)}
+    for _ in range(2):
+        await store.introduce(people, known, now=NOW)
+        names = await store.names(list(people))
+        assert names == {MIRA: PROFILE.name, bare: other.name, new: other.name}
+        assert await store.salt_of(bare, now=NOW) == salt
+        assert set(await store.clinics_of(MIRA)) == {ONE, TWO}
+        assert await store.clinics_of(new) == [ONE]
+        assert await store.clinics_of(bare) == []
+    kept = await store.at_clinic(ONE, MIRA)
+    assert kept is not None
+    assert (kept.number, kept.patient.version) == ("P-17", 1)

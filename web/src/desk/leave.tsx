@@ -9,6 +9,7 @@ import { localOf, say, sayStart, today } from "../app/time";
 import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
 import { Desk } from "./desk";
+import { PatientName } from "./patient";
 import { zoneOf } from "./visit";
 
 const route = getRouteApi("/desk/leave/$provider");
@@ -193,7 +194,7 @@ export function Affected(props: { rows: readonly Schemas["BookingBody"][]; provi
           <a href={`/desk/day/${provider}?date=${localOf(one.start, zone).date}`} onClick={follow}>
             <bdi>{sayStart(one.start, zone)}</bdi>
           </a>
-          , <bdi>{one.patient_id}</bdi>
+          , <PatientName id={one.patient_id} />
         </li>
       ))}
     </ul>
