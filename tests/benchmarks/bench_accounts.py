@@ -3,7 +3,9 @@
 Run ``python -m tests.benchmarks.bench_accounts --json``. Measures, never asserts.
 ``…_us`` and ``…_ms`` are processor time of the best of several rounds; ``…_wall_ms``
 and what is told by the second is wall time, and means something on a quiet machine
-alone. Refreshes are on SQLite in a file that is synchronised at each commit.
+alone. Refreshes are on SQLite in a file that is synchronised at each commit. Bookings
+by people who are signed in and by demo tokens take turns, so that ``…_percent``, the
+median over pairs of rounds, bears a machine that is busy with something else.
 """
 
 from __future__ import annotations
@@ -11,15 +13,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import statistics
 import tempfile
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from actors.domain.ids import Millis
+from actors.domain.ids import Millis, PatientId
 from actors.errors import Unavailable
 from care.people.accounts import DAY_MS, Delivery, Session, SignInContext
 from care.people.factors.totp import new_secret, step_of
@@ -41,10 +45,18 @@ from gateway.auth.hashing import ArgonPasswords
 from gateway.config import GatewayConfig
 from persistence.accounts.store import account_stores
 from persistence.keys.ring import KeyRing
+from persistence.privacy.persons import SqlPersonKeys
 from persistence.records.models import RECORDS
 from persistence.sql.migrating import migrate
 from persistence.sql.records import Records
 from tests import factories as make
+from tests.benchmarks.bench_gateway import (
+    PATIENTS,
+    Client,
+    booking_by,
+    clients,
+    round_cost,
+)
 from tests.fakes.api import KEY
 from tests.fakes.clocks import SteppedClock
 from tests.fixtures.accounts import KEKS
@@ -56,6 +68,8 @@ TOKENS = 2_000
 REVOKED = 50_000
 SESSIONS = 32
 SIGN_INS = 60
+PAIRS = 30
+"""Of rounds of bookings."""
 TICK_S = 0.001
 ACCOUNT = AccountId("acc_1")
 
@@ -248,10 +262,82 @@ async def _refreshed(
     }
 
 
+def _identity_token(number: int) -> str:
+    """A signed-in patient's token, with the salt of their key."""
+    salt = urlsafe_b64encode(b"%016d" % number).decode().rstrip("=")
+    identity = Identity(
+        account=f"acc_{number}",
+        session=f"ses_{number}",
+        grant="",
+        generation=1,
+        level=2,
+        proved_at=NOW,
+        methods=("pwd", "otp"),
+        salt=salt,
+    )
+    expires = Millis(NOW + 600_000)
+    caller = Caller(Role.PATIENT, f"pat_{number}", expires, NOW, "t", identity)
+    return issue_access_token(KEY, caller)
+
+
+async def booking_costs(folder: Path) -> dict[str, float]:
+    """A booking by a signed-in person beside one by a demo token, in pairs of rounds.
+
+    Without a reason, and with one, which is sealed.
+    """
+    url = f"sqlite:///{folder}/people.db"
+    await migrate(url, RECORDS)
+    records = Records(url)
+    try:
+        ring = KeyRing(records, KEKS, SteppedClock(NOW))
+        persons = SqlPersonKeys(records, ring)
+        await persons.load([])
+        shared = {"accounts": account_stores(records, ring), "persons": persons}
+        found: dict[str, float] = {}
+        async with clients(shared) as (api, all_of):
+            demo = [api.token("patient", f"pat_{n}") for n in range(PATIENTS)]
+            known = [_identity_token(n) for n in range(PATIENTS, 2 * PATIENTS)]
+            await persons.load([PatientId(f"pat_{n}") for n in range(PATIENTS)])
+            pairs = [(booking_by(api, demo), booking_by(api, known))]
+            reason = {"reason": "a sore knee"}
+            pairs += [
+                (booking_by(api, demo, **reason), booking_by(api, known, **reason))
+            ]
+            first = 0
+            for name, pair in zip(("", "reason_"), pairs, strict=True):
+                costs, first = await _in_turns(all_of, pair, first)
+                found |= {f"{name}{key}": value for key, value in costs.items()}
+        api.app.state.auth.close()
+    finally:
+        await records.close()
+    return found
+
+
+async def _in_turns(
+    all_of: list[Client],
+    pair: tuple[Callable[[int], bytes], Callable[[int], bytes]],
+    first: int,
+) -> tuple[dict[str, float], int]:
+    """Costs of the two of a pair, and the number of the next booking."""
+    rounds: tuple[list[float], list[float]] = ([], [])
+    for number in range(PAIRS):
+        for one in (0, 1) if number % 2 else (1, 0):
+            rounds[one].append(await round_cost(all_of, pair[one], first))
+            first += len(all_of)
+    more = statistics.median(b / a for a, b in zip(*rounds, strict=True)) - 1
+    costs = {
+        "demo_token_us": round(min(rounds[0]), 1),
+        "signed_in_us": round(min(rounds[1]), 1),
+        "signed_in_more_percent": round(more * 100, 1),
+    }
+    return costs, first
+
+
 async def measure() -> dict[str, Any]:
     """All of it."""
     with tempfile.TemporaryDirectory() as folder:
         return {
+            "bookings": await booking_costs(Path(folder)),
             "tokens": token_costs(),
             "factors": factor_costs(),
             "passwords": await hash_costs(),
