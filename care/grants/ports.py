@@ -193,7 +193,11 @@ class DoctorApplications(Protocol):
     """Applications of doctors to clinics."""
 
     async def submit(self, one: DoctorApplication) -> None:
-        """Store one. Raises GrantRefused: the licence is in an open application."""
+        """Store one; others may have applied with the same licence.
+
+        Raises:
+            GrantRefused: the account has applied there with it, or has too many open.
+        """
         ...
 
     async def of_account(self, account_id: AccountId) -> Sequence[DoctorApplication]:
@@ -210,6 +214,15 @@ class DoctorApplications(Protocol):
         """A clinic's application."""
         ...
 
+    async def check(self, application_id: str) -> None:
+        """Return if an application could be approved.
+
+        Raises:
+            GrantRefused: it is not there or not open, its account is a doctor at the
+                clinic, or its licence is that of a doctor with another account.
+        """
+        ...
+
     async def decide(
         self,
         application_id: str,
@@ -223,7 +236,7 @@ class DoctorApplications(Protocol):
         """End an open application; an approved one makes its account a doctor.
 
         Raises:
-            GrantRefused: it is not there, or not open any more.
+            GrantRefused: as ``check`` for an approval; else not there or not open.
         """
         ...
 

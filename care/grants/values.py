@@ -55,6 +55,10 @@ class GrantRefusal(StrEnum):
     """The invitation was used, revoked, is over, or is another address's."""
     EXISTS = "exists"
     """The account has this role here already."""
+    TAKEN = "taken"
+    """The licence is that of a doctor with another account."""
+    FULL = "full"
+    """The account has as many as it may have."""
 
 
 class GrantRefused(Exception):
@@ -137,6 +141,10 @@ class ApplicationStatus(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
+
+
+OPEN_APPLICATIONS_MAX: Final = 5
+"""Applications of one account that wait for a decision."""
 
 
 class DoctorApplication(Struct, frozen=True):

@@ -18,7 +18,7 @@ from gateway.access.rights import Action
 from gateway.auth.needs import RandomIds
 from gateway.config import GatewayPorts
 from gateway.grants.member_routes import ClinicParam, GrantsDep
-from gateway.grants.service import granted
+from gateway.grants.service import LicenceTaken, RoleExists, granted
 from gateway.http.features import Answer, Body, CallerDep, FeatureRouter
 from gateway.wire.errors import NotFound, RequestError, accepted
 from gateway.wire.formats import millis_text
@@ -38,9 +38,15 @@ class ApplicationDecided(RequestError):
 
 
 class ApplicationExists(RequestError):
-    """An application with this licence is open."""
+    """The account has applied to this clinic with this licence."""
 
     code = "application_exists"
+
+
+class TooManyApplications(RequestError):
+    """The account has as many open applications as it may: withdraw one first."""
+
+    code = "too_many_applications"
 
 
 class ApplicationBody(Body):
@@ -125,7 +131,7 @@ class ApplicationsAnswer(Answer):
     "/me/applications",
     right=Action.APPLY_AS_DOCTOR,
     status_code=201,
-    refusals=["clinic_not_found", "application_exists"],
+    refusals=["clinic_not_found", "application_exists", "too_many_applications"],
 )
 async def apply_as_doctor(
     request: Request, body: ApplicationBody, caller: CallerDep, grants: GrantsDep
@@ -146,7 +152,12 @@ async def apply_as_doctor(
         status=ApplicationStatus.SUBMITTED,
         submitted_at=ports.clock.now(),
     )
-    await granted(_store(request).submit(made), "not_found", exists=ApplicationExists)
+    await granted(
+        _store(request).submit(made),
+        "not_found",
+        exists=ApplicationExists,
+        full=TooManyApplications,
+    )
     await grants.audited(
         caller, Action.APPLY_AS_DOCTOR, made.clinic_id, application=made.application_id
     )
@@ -191,7 +202,12 @@ async def list_applications(
 @router.post(
     "/clinics/{clinic_id}/applications/{application_id}/approve",
     right=Action.DECIDE_APPLICATION,
-    refusals=["application_not_found", "application_decided", "role_exists"],
+    refusals=[
+        "application_not_found",
+        "application_decided",
+        "role_exists",
+        "licence_taken",
+    ],
 )
 async def approve_application(
     request: Request,
@@ -207,6 +223,11 @@ async def approve_application(
     found = await _found(request, clinic_id, application_id)
     if found.status is not ApplicationStatus.SUBMITTED:
         raise ApplicationDecided
+    await granted(
+        _store(request).check(application_id),
+        "application_not_found",
+        ApplicationDecided,
+    )
     services = request.app.state.services
     clinic = await services.clinics.record(ClinicId(clinic_id))
     key = f"approve {application_id}"
@@ -222,10 +243,10 @@ async def approve_application(
             ApplicationStatus.APPROVED,
             AccountId(caller.account),
         )
-    except ApplicationDecided:
+    except (ApplicationDecided, RoleExists, LicenceTaken):
         found = await _found(request, clinic_id, application_id)
         if found.status is not ApplicationStatus.APPROVED:
-            # Rejected or withdrawn meanwhile: its calendar must not be found.
+            # Decided otherwise, or not to be approved now: its calendar is not found.
             stamp = services.commands.stamp(caller, None, "undo", application_id)
             undo = SetRetired(provider_id=provider_id, retired=True, **stamp)
             accepted(await services.commands.send(undo), Done)

@@ -72,6 +72,12 @@ class RoleExists(RequestError):
     code = "role_exists"
 
 
+class LicenceTaken(RequestError):
+    """A doctor with another account has this licence: find out whose it is."""
+
+    code = "licence_taken"
+
+
 class AlreadyReviewed(RequestError):
     """It was reviewed already, or it is your own, which another must review."""
 
@@ -96,6 +102,7 @@ async def granted(
     missing: str,
     used: type[RequestError] = InvitationUsed,
     exists: type[RequestError] = RoleExists,
+    full: type[RequestError] = InvitationUsed,
 ) -> T:
     """What a store answers; its refusals as the wire has them."""
     try:
@@ -108,6 +115,10 @@ async def granted(
                 raise LastAdmin from None
             case GrantRefusal.EXISTS:
                 raise exists from None
+            case GrantRefusal.TAKEN:
+                raise LicenceTaken from None
+            case GrantRefusal.FULL:
+                raise full from None
             case _:
                 raise used from None
 

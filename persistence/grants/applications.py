@@ -8,9 +8,11 @@ from typing import Any, Final
 from msgspec import Struct, json
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import ClinicId, Millis
 from care.grants.values import (
+    OPEN_APPLICATIONS_MAX,
     ApplicationStatus,
     DoctorApplication,
     GrantRefusal,
@@ -19,7 +21,7 @@ from care.grants.values import (
 )
 from care.keys.sealing import Place
 from care.people.ids import AccountId
-from persistence.accounts.models import MembershipRecord
+from persistence.accounts.models import AccountRecord, MembershipRecord
 from persistence.grants.models import DoctorApplicationRecord
 from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.sql.records import Records
@@ -57,13 +59,14 @@ class SqlDoctorApplications:
             content=keys.seal(place, json.encode(content).decode()),
             submitted_at=one.submitted_at,
             decided_by="",
-            ended_key="",
+            # Never equal: a licence is anyone's to write down until it is approved.
+            ended_key=one.application_id,
         )
-        try:
-            async with self._records.writing() as session:
-                session.add(row)
-        except IntegrityError:
-            raise GrantRefused(GrantRefusal.EXISTS) from None
+        async with self._records.writing() as session:
+            # Its account is locked: of requests at one time each sees those before it.
+            await session.get(AccountRecord, one.account_id, with_for_update=True)
+            await _check_open(session, row)
+            session.add(row)
 
     async def of_account(self, account_id: AccountId) -> Sequence[DoctorApplication]:
         """See DoctorApplications.of_account."""
@@ -74,7 +77,8 @@ class SqlDoctorApplications:
     async def of_clinic(self, clinic_id: ClinicId) -> Sequence[DoctorApplication]:
         """See DoctorApplications.of_clinic."""
         row = DoctorApplicationRecord
-        order = (row.ended_key != "", row.submitted_at, row.application_id)
+        decided = row.status != ApplicationStatus.SUBMITTED.value
+        order = (decided, row.submitted_at, row.application_id)
         return await self._listed(row.clinic_id == clinic_id, *order)
 
     async def find(
@@ -87,6 +91,12 @@ class SqlDoctorApplications:
         if row is None or row.clinic_id != clinic_id:
             return None
         return _application(keys, row)
+
+    async def check(self, application_id: str) -> None:
+        """See DoctorApplications.check."""
+        async with self._records.reading() as session:
+            row = await session.get(DoctorApplicationRecord, application_id)
+            await _check_approval(session, _open(row), lock=False)
 
     async def decide(
         self,
@@ -105,10 +115,9 @@ class SqlDoctorApplications:
                 row = await session.get(
                     DoctorApplicationRecord, application_id, with_for_update=True
                 )
-                if row is None:
-                    raise GrantRefused(GrantRefusal.NOT_FOUND)
-                if row.status != ApplicationStatus.SUBMITTED.value:
-                    raise GrantRefused(GrantRefusal.USED)
+                row = _open(row)
+                if status is ApplicationStatus.APPROVED:
+                    await _check_approval(session, row, lock=True)
                 row.status, row.decided_by, row.decided_at = status.value, by, now
                 row.ended_key = row.application_id
                 if reason:
@@ -134,6 +143,57 @@ class SqlDoctorApplications:
         query = select(row).where(wanted).order_by(*order).limit(LISTED_MAX)
         async with self._records.reading() as session:
             return [_application(keys, one) for one in await session.scalars(query)]
+
+
+def _open(row: DoctorApplicationRecord | None) -> DoctorApplicationRecord:
+    if row is None:
+        raise GrantRefused(GrantRefusal.NOT_FOUND)
+    if row.status != ApplicationStatus.SUBMITTED.value:
+        raise GrantRefused(GrantRefusal.USED)
+    return row
+
+
+async def _check_open(session: AsyncSession, new: DoctorApplicationRecord) -> None:
+    row = DoctorApplicationRecord
+    query = select(row).where(
+        row.account_id == new.account_id,
+        row.status == ApplicationStatus.SUBMITTED.value,
+    )
+    mine = (await session.scalars(query)).all()
+    what = (new.clinic_id, new.country, new.licence_i)
+    if what in {(one.clinic_id, one.country, one.licence_i) for one in mine}:
+        raise GrantRefused(GrantRefusal.EXISTS)
+    if len(mine) >= OPEN_APPLICATIONS_MAX:
+        raise GrantRefused(GrantRefusal.FULL)
+
+
+async def _check_approval(
+    session: AsyncSession, one: DoctorApplicationRecord, *, lock: bool
+) -> None:
+    """Of approvals of one licence at one time, each sees those before it.
+
+    The rows are locked in one order, the one to be decided among them.
+    """
+    row, member = DoctorApplicationRecord, MembershipRecord
+    same = (row.country == one.country, row.licence_i == one.licence_i)
+    query = select(row).where(*same).order_by(row.application_id)
+    if lock:
+        query = query.with_for_update()
+    approved = [
+        other.provider_id
+        for other in await session.scalars(query)
+        if other.status == ApplicationStatus.APPROVED.value
+        and other.account_id != one.account_id
+    ]
+    doctors = select(member.membership_id).where(
+        member.role == MemberRole.DOCTOR.value, member.ended_at.is_(None)
+    )
+    its_own = (member.account_id == one.account_id, member.clinic_id == one.clinic_id)
+    if (await session.scalars(doctors.where(*its_own).limit(1))).first():
+        raise GrantRefused(GrantRefusal.EXISTS)
+    others = doctors.where(member.provider_id.in_(approved)).limit(1)
+    if approved and (await session.scalars(others)).first():
+        raise GrantRefused(GrantRefusal.TAKEN)
 
 
 def _place(column: str, application_id: str) -> Place:

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from actors.domain.ids import ClinicId, Millis, PatientId
 from care.grants.ports import GrantStores
 from care.grants.values import (
+    OPEN_APPLICATIONS_MAX,
     ApplicationStatus,
     DoctorApplication,
     Glass,
@@ -271,6 +273,7 @@ async def test_an_application_is_decided_once(site: Site) -> None:
     with pytest.raises(GrantRefused, match="exists"):
         await applications.submit(_application("a2"))
     assert await applications.of_clinic(CLINIC) == [_application("a1")]
+    await applications.check("a1")
     assert await applications.find("a1", clinic_id=ClinicId("cln_2")) is None
     tries = await asyncio.gather(
         *(
@@ -290,6 +293,8 @@ async def test_an_application_is_decided_once(site: Site) -> None:
     contexts = await site.accounts.accounts.contexts(ONE)
     assert [one.name for one in contexts] == ["patient pat_1", "doctor prv_a1"]
     await applications.submit(_application("a2"))
+    with pytest.raises(GrantRefused, match="exists"):
+        await applications.check("a2")
     rejected = await applications.decide(
         "a2",
         ApplicationStatus.REJECTED,
@@ -300,3 +305,64 @@ async def test_an_application_is_decided_once(site: Site) -> None:
     )
     assert rejected.reason == "It has expired."
     assert len(await applications.of_account(ONE)) == 2
+
+
+async def test_of_a_licence_one_account_is_approved(site: Site) -> None:
+    """Two apply with one licence, both are approved at once: one is the doctor.
+
+    Once that one is no longer a member, the other can be.
+    """
+    store = site.grants.applications
+    await store.submit(_application("a1"))
+    other = replace(_application("a2"), account_id=TWO, clinic_id=ClinicId("cln_2"))
+    await store.submit(other)
+
+    async def approve(name: str) -> DoctorApplication:
+        return await store.decide(
+            name,
+            ApplicationStatus.APPROVED,
+            by=TWO,
+            reason="",
+            membership_id=f"mem_{name}",
+            now=NOW,
+        )
+
+    tries = await asyncio.gather(approve("a1"), approve("a2"), return_exceptions=True)
+    done = [one for one in tries if isinstance(one, DoctorApplication)]
+    assert len(done) == 1, tries
+    lost = "a2" if done[0].application_id == "a1" else "a1"
+    with pytest.raises(GrantRefused, match="taken"):
+        await store.check(lost)
+    with pytest.raises(GrantRefused, match="taken"):
+        await approve(lost)
+    await site.grants.memberships.end(
+        done[0].clinic_id, f"mem_{done[0].application_id}", now=NOW
+    )
+    assert (await approve(lost)).status is ApplicationStatus.APPROVED
+
+
+async def test_the_open_applications_of_an_account_are_bounded(site: Site) -> None:
+    """Also when all of them come at one time; a withdrawn one makes room."""
+    store = site.grants.applications
+    asked = [replace(_application(f"a{n}"), licence=f"L {n}") for n in range(12)]
+    tries = await asyncio.gather(
+        *(store.submit(one) for one in asked), return_exceptions=True
+    )
+    made = [one for one, done in zip(asked, tries, strict=True) if done is None]
+    assert 1 <= len(made) <= OPEN_APPLICATIONS_MAX
+    for one in asked:  # what a database refused in the throng is asked for again
+        if one not in made and len(made) < OPEN_APPLICATIONS_MAX:
+            await store.submit(one)
+            made.append(one)
+    late = replace(_application("late"), licence="L late")
+    with pytest.raises(GrantRefused, match="full"):
+        await store.submit(late)
+    await store.decide(
+        made[0].application_id,
+        ApplicationStatus.WITHDRAWN,
+        by=ONE,
+        reason="",
+        membership_id="",
+        now=NOW,
+    )
+    await store.submit(late)

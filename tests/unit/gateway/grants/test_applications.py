@@ -1,0 +1,175 @@
+"""Applications of doctors over REST: from the licence to the calendar."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.domain.ids import ProviderId
+from actors.domain.messages.commands import RegisterProvider
+from actors.domain.messages.reads import ReadProvider
+from tests import factories as make
+from tests.fakes.api import Api
+from tests.fixtures.accounts import AccountApi, account_api, bearer, signed
+
+
+@pytest.fixture
+async def opened(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[AccountApi]:
+    """Two clinics with two and one providers, and accounts."""
+    async with account_api(request, tmp_path, public_url="") as found:
+        await found.api.add_provider(1)
+        await found.api.add_provider(3)
+        await found.api.add_provider(2, clinic=make.a_clinic(2))
+        await found.api.project()
+        yield found
+
+
+async def _of(api: Api, signed_in: dict[str, Any], path: str) -> Any:
+    answer = await api.client.get(path, headers=bearer(signed_in))
+    assert answer.status_code == 200, (path, answer.text)
+    return answer.json()
+
+
+APPLICATION = {
+    "clinic_id": "cln_1",
+    "name": "Dr. Ada Weiß",
+    "specialty": "Cardiology",
+    "country": "DE",
+    "licence": "LANR 1",
+}
+
+
+async def test_an_approved_doctor_has_a_calendar(opened: AccountApi) -> None:
+    """From the application to the schedule; another clinic has no part in it."""
+    api = opened.api
+    await opened.register()
+    me = await opened.sign_in()
+    path = "/v1/me/applications"
+    made = await api.client.post(path, json=APPLICATION, headers=bearer(me))
+    assert made.status_code == 201, made.text
+    again = await api.client.post(path, json=APPLICATION, headers=bearer(me))
+    assert again.json()["code"] == "application_exists"
+    admin, other = (
+        signed(api, "clinic_admin", "cln_1"),
+        signed(api, "clinic_admin", "cln_2"),
+    )
+    one = f"/applications/{made.json()['application_id']}"
+    provider = made.json()["provider_id"]
+    for clinic in ("cln_1", "cln_2"):
+        where = f"/v1/clinics/{clinic}{one}/approve"
+        assert (await api.client.post(where, headers=other)).status_code == 404
+    hidden = await api.client.get(f"/v1/providers/{provider}")
+    assert hidden.status_code == 404
+    listed = await api.client.get("/v1/clinics/cln_1/applications", headers=admin)
+    assert [o["licence"] for o in listed.json()["items"]] == ["LANR 1"]
+    where = f"/v1/clinics/cln_1{one}"
+    done = await api.client.post(f"{where}/approve", headers=admin)
+    assert done.json()["status"] == "approved", done.text
+    twice = await api.client.post(f"{where}/approve", headers=admin)
+    assert twice.json()["code"] == "application_decided"
+    doctor = await opened.sign_in(context=f"doctor {provider}")
+    await _of(api, doctor, f"/v1/providers/{provider}/schedule")
+
+
+async def test_a_licence_is_not_blocked_by_a_strangers_application(
+    opened: AccountApi,
+) -> None:
+    """Its doctor is approved, although a stranger wrote it down before."""
+    api, path = opened.api, "/v1/me/applications"
+    await opened.register("eve@example.org")
+    eve = await opened.sign_in("eve@example.org")
+    first = await api.client.post(path, json=APPLICATION, headers=bearer(eve))
+    await opened.register()
+    me = await opened.sign_in()
+    made = await api.client.post(path, json=APPLICATION, headers=bearer(me))
+    assert made.status_code == 201, made.text
+    admin = signed(api, "clinic_admin", "cln_1")
+    where = "/v1/clinics/cln_1/applications"
+    mine = f"{where}/{made.json()['application_id']}/approve"
+    assert (await api.client.post(mine, headers=admin)).status_code == 200
+    hers = f"{where}/{first.json()['application_id']}/approve"
+    refused = await api.client.post(hers, headers=admin)
+    assert refused.json()["code"] == "licence_taken"
+    provider = first.json()["provider_id"]
+    gone = await api.client.get(f"/v1/providers/{provider}")
+    assert gone.status_code == 404  # no calendar was begun
+    again = {**APPLICATION, "licence": "LANR 2"}
+    more = await api.client.post(path, json=again, headers=bearer(me))
+    second = f"{where}/{more.json()['application_id']}/approve"
+    refused = await api.client.post(second, headers=admin)
+    assert refused.json()["code"] == "role_exists"
+    provider = more.json()["provider_id"]
+    assert (await api.client.get(f"/v1/providers/{provider}")).status_code == 404
+
+
+async def test_an_account_has_so_many_open_applications(opened: AccountApi) -> None:
+    """The next one is refused with its own code."""
+    api, path = opened.api, "/v1/me/applications"
+    await opened.register()
+    me = await opened.sign_in()
+    for n in range(5):
+        body = {**APPLICATION, "licence": f"LANR {n}"}
+        made = await api.client.post(path, json=body, headers=bearer(me))
+        assert made.status_code == 201
+    body = {**APPLICATION, "licence": "LANR 8"}
+    refused = await api.client.post(path, json=body, headers=bearer(me))
+    assert refused.json()["code"] == "too_many_applications"
+
+
+async def test_a_rejected_or_withdrawn_application_gives_nothing(
+    opened: AccountApi,
+) -> None:
+    """The applicant reads the reason; the licence may be used again."""
+    api = opened.api
+    await opened.register()
+    me, path = await opened.sign_in(), "/v1/me/applications"
+    made = await api.client.post(path, json=APPLICATION, headers=bearer(me))
+    where = f"/v1/clinics/cln_1/applications/{made.json()['application_id']}/reject"
+    admin = signed(api, "clinic_admin", "cln_1")
+    reason = {"reason": "The licence has expired."}
+    assert (await api.client.post(where, json=reason, headers=admin)).status_code == 200
+    mine = (await _of(api, me, path))["items"]
+    assert [(o["status"], o["reason"]) for o in mine] == [
+        ("rejected", reason["reason"])
+    ]
+    again = await api.client.post(path, json=APPLICATION, headers=bearer(me))
+    own = f"{path}/{again.json()['application_id']}"
+    assert (await api.client.delete(own, headers=bearer(me))).status_code == 204
+    gone = await api.client.delete(own, headers=bearer(me))
+    assert gone.json()["code"] == "application_decided"
+    roles = (await opened.me(me)).json()["contexts"]
+    assert [one["role"] for one in roles] == ["patient"]
+
+
+async def test_an_application_withdrawn_during_its_approval_offers_nothing(
+    opened: AccountApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The calendar that was begun is retired: no search finds it."""
+    api = opened.api
+    await opened.register()
+    me, path = await opened.sign_in(), "/v1/me/applications"
+    made = (await api.client.post(path, json=APPLICATION, headers=bearer(me))).json()
+    commands = api.app.state.services.commands
+    send = commands.send
+
+    async def sent(command: Any) -> Any:
+        answer = await send(command)
+        if isinstance(command, RegisterProvider):
+            own = f"{path}/{made['application_id']}"
+            gone = await api.client.delete(own, headers=bearer(me))
+            assert gone.status_code == 204
+        return answer
+
+    monkeypatch.setattr(commands, "send", sent)
+    where = f"/v1/clinics/cln_1/applications/{made['application_id']}/approve"
+    admin = signed(api, "clinic_admin", "cln_1")
+    answer = await api.client.post(where, headers=admin)
+    assert answer.json()["code"] == "application_decided"
+    provider = ProviderId(made["provider_id"])
+    view = await api.app.state.ports.calendars.ask(ReadProvider(provider))
+    assert view.profile.retired
