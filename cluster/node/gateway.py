@@ -26,6 +26,7 @@ from cluster.terminal.addresses import http_url
 from cluster.terminal.alongside import alongside
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.wiring.calendars import Registered, fixed_shards, shard_spec, site_placing
+from cluster.wiring.keys import check_keys
 from cluster.wiring.web_server import WebServer
 from persistence.redis.link import RedisAway
 from persistence.shared.presence import TELL_S, GatewayLine, RedisPresence
@@ -39,9 +40,11 @@ def serve_people(
     """Serve until told to stop, or until this node's Ray is gone; the exit code.
 
     Raises:
-        Obstacle: the port is not available, or Ray cannot be joined.
+        Obstacle: the port is not available, Ray cannot be joined, or sealed data could
+            not be read with the keys of this process.
     """
     raise_open_files_limit()
+    asyncio.run(check_keys(site))
     import uvloop
 
     with joined(site), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
@@ -16,6 +17,7 @@ from cluster.site.shared_layout import agreed_layout
 from cluster.site.site import Site, make_site
 from cluster.terminal.obstacle import Obstacle
 from cluster.terminal.terminal import Terminal
+from cluster.wiring.keys import check_keys
 
 SECRET_BYTES = 32
 CLUSTER_SHARDS_LEAST = 8
@@ -64,6 +66,7 @@ def site_of_node(settings: Settings, terminal: Terminal, *, is_head: bool) -> Si
     site = Site(settings, folder, layout)
     _check_secret(site, is_head=is_head)
     check_services(site, terminal)
+    asyncio.run(check_keys(site))
     return site
 
 
