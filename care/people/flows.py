@@ -38,6 +38,10 @@ class FlowKind(StrEnum):
     """The return from another provider."""
 
 
+class FlowOver(Exception):
+    """The step was used, or has ended, since it was looked up."""
+
+
 class AwaitedStep(Struct, frozen=True):
     """A flow as it is stored. ``account_id`` is None where it is not yet known.
 
@@ -90,7 +94,11 @@ class Flows(Protocol):
         message: Message | None = None,
         now: Millis,
     ) -> bool:
-        """Replace the payload and send a message; False, and neither, as in begin."""
+        """Replace the payload and send a message; False, and neither, as in begin.
+
+        Raises:
+            FlowOver: the step was used or has ended meanwhile; neither was done.
+        """
         ...
 
     async def use(

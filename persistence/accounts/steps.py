@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from actors.domain.ids import Millis
 from care.notices.messages import Message
 from care.people.accounts import DAY_MS
-from care.people.flows import TRIES_MAX, AwaitedStep, FlowKind
+from care.people.flows import TRIES_MAX, AwaitedStep, FlowKind, FlowOver
 from persistence.accounts.flows import payload_place, step_of_row, step_row
 from persistence.accounts.models import AuthFlowRecord
 from persistence.accounts.rows import hashed_secret, new_message_id, rows_changed
@@ -97,11 +97,17 @@ class SqlFlows:
         hashed = hashed_secret(secret)
         try:
             async with self._records.writing() as session:
-                await session.execute(
+                kept = await session.execute(
                     update(row)
-                    .where(row.flow_hash == hashed, row.used_at.is_(None))
+                    .where(
+                        row.flow_hash == hashed,
+                        row.used_at.is_(None),
+                        row.expires_at > now,
+                    )
                     .values(payload=keys.seal(payload_place(hashed), payload))
                 )
+                if rows_changed(kept) != 1:
+                    raise FlowOver
                 await _send(session, keys, message, now)
         except _TooManyMessages:
             return False

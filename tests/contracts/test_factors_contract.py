@@ -17,7 +17,7 @@ from care.notices.messages import MAILS_AN_HOUR, SMS_A_DAY, Channel, Message
 from care.people.accounts import DAY_MS, SignInContext
 from care.people.factors.ports import Removal
 from care.people.factors.values import FACTORS_MAX, Factor, FactorId, FactorKind
-from care.people.flows import TRIES_MAX, AwaitedStep, FlowKind
+from care.people.flows import TRIES_MAX, AwaitedStep, FlowKind, FlowOver
 from care.people.ids import AccountId
 from care.people.ports import AccountStores, DemoAccount, Flow
 from care.people.throttling import CODES_AN_HOUR
@@ -292,7 +292,8 @@ async def test_tries_of_a_flow_are_bounded(stores: AccountStores) -> None:
 async def test_a_flow_keeps_what_it_is_told(stores: AccountStores) -> None:
     """And nothing of it if the message of that may not be sent."""
     flows = stores.flows
-    await flows.begin("secret", _step(), now=NOW)
+    end = Millis(NOW + 2 * DAY_MS)
+    await flows.begin("secret", _step(expires_at=end), now=NOW)
     sms = Message("sms_code", PHONE, "", "123456", Channel.SMS)
     later = [Millis(NOW + 60_001 * number) for number in range(SMS_A_DAY + 1)]
     for at in later[:SMS_A_DAY]:
@@ -301,10 +302,29 @@ async def test_a_flow_keeps_what_it_is_told(stores: AccountStores) -> None:
     assert not await flows.keep("secret", "sixth", message=sms, now=later[-1])
     assert not await flows.begin("other", _step(), message=sms, now=later[-1])
     found = await flows.find("secret", FlowKind.SIGN_IN, now=NOW)
-    assert found == _step(f"kept {later[-2]}")
+    assert found == _step(f"kept {later[-2]}", expires_at=end)
     assert await flows.find("other", FlowKind.SIGN_IN, now=NOW) is None
     tomorrow = Millis(NOW + DAY_MS + 60_001 * 6)
     assert await flows.begin("other", _step(), message=sms, now=tomorrow)
+
+
+async def test_no_message_is_sent_for_a_flow_that_was_used(
+    stores: AccountStores,
+) -> None:
+    """Between its look-up and the message: nothing is kept, and no message counted."""
+    flows = stores.flows
+    sms = Message("sms_code", PHONE, "", "123456", Channel.SMS)
+    await flows.begin("used", _step(), now=NOW)
+    await flows.begin("over", _step(), now=NOW)
+    await flows.begin("open", _step(), now=NOW)
+    assert await flows.use("used", FlowKind.SIGN_IN, now=NOW)
+    with pytest.raises(FlowOver):
+        await flows.keep("used", "late", message=sms, now=NOW)
+    ended = _step().expires_at
+    with pytest.raises(FlowOver):
+        await flows.keep("over", "late", message=sms, now=ended)
+    # One a minute goes to a phone: this is the first, so neither of those went.
+    assert await flows.keep("open", "kept", message=sms, now=NOW)
 
 
 async def test_old_flows_are_deleted(stores: AccountStores, records: Records) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import structs
 
 from actors.domain.ids import Millis
+from care.notices.messages import Message
 from care.people.accounts import AccountStatus
 from care.people.factors.phones import new_sms_code
 from care.people.factors.totp import step_of
@@ -18,7 +19,7 @@ from care.people.factors.values import (
     FactorKind,
     Method,
 )
-from care.people.flows import AwaitedStep, FlowKind
+from care.people.flows import AwaitedStep, FlowKind, FlowOver
 from care.people.ids import AccountId, SessionId
 from gateway.access.rights import LEVEL_TWO_FACTORS
 from gateway.access.tokens import Caller
@@ -87,15 +88,15 @@ class FactorChecks:
         """
         account_id, waiting = await self.waiting(flow)
         phone = await self._one(account_id, FactorKind.SMS)
-        code, now = new_sms_code(), self._now()
+        code = new_sms_code()
         waiting = structs.replace(
             waiting,
             sms_code=code,
             sms_factor=phone.factor_id,
-            sms_until=now + SMS_CODE_MS,
+            sms_until=self._now() + SMS_CODE_MS,
         )
         message = self._it.mails.sms_code(phone.secret, code)
-        if not await self._flows.keep(flow, waiting.text(), message=message, now=now):
+        if not await self._keep(flow, waiting, message):
             raise TooManyRequests(SMS_WAIT_S)
 
     async def by_sms(self, flow: str, code: str) -> SignInResult:
@@ -127,7 +128,7 @@ class FactorChecks:
         if not known:
             raise NotFound(code="factor_not_found")
         waiting = structs.replace(waiting, challenge=challenge)
-        await self._flows.keep(flow, waiting.text(), now=self._now())
+        await self._keep(flow, waiting)
         return self._passkeys.authentication(challenge, known)
 
     async def by_passkey(self, flow: str, answer: dict[str, Any]) -> SignInResult:
@@ -290,6 +291,17 @@ class FactorChecks:
         ):
             raise InvalidCredentials
         return factor
+
+    async def _keep(
+        self, flow: str, waiting: Awaiting, message: Message | None = None
+    ) -> bool:
+        """Store what a flow waits for; False beyond the limit. Raises FlowEnded."""
+        try:
+            return await self._flows.keep(
+                flow, waiting.text(), message=message, now=self._now()
+            )
+        except FlowOver:
+            raise FlowEnded from None
 
     async def _one(self, account_id: AccountId, kind: FactorKind) -> Factor:
         for factor in await self._factors.of_account(account_id):
