@@ -112,7 +112,7 @@ class Directory(Protocol):
 class BookingHistory(Protocol):
     """Bookings of patients over all providers, as of the projection."""
 
-    async def of_patient(
+    async def of_patient(  # noqa: PLR0913 - one for each filter
         self,
         patient_id: PatientId,
         *,
@@ -121,8 +121,12 @@ class BookingHistory(Protocol):
         status: BookingStatus | None,
         after: str,
         limit: int,
+        proxy: bool = False,
     ) -> tuple[Sequence[BookingView], str | None]:
-        """A page by start then id; cursors as in Directory.find."""
+        """A page by start then id; cursors as in Directory.find.
+
+        ``proxy``: confidential ones are left out.
+        """
         ...
 
     async def booking(self, booking_id: BookingId) -> BookingView | None:

@@ -65,6 +65,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "status": "U",
         "stranded": "D",
         "by": "B",
+        "confidential": "C",
     }
 )
 """A field's name in the journal; ``t`` is the tag."""
@@ -91,6 +92,7 @@ TAGS: Mapping[str, int] = MappingProxyType(
         "CalendarMovedIn": 18,
         "ClockTrusted": 19,
         "OutcomeUndone": 20,
+        "ConfidentialSet": 21,
     }
 )
 """An event type's tag in the journal."""

@@ -21,6 +21,7 @@ from actors.domain.messages.events import (
     AvailabilitySet,
     BookingCancelled,
     BookingRescheduled,
+    ConfidentialSet,
     Event,
     HoldExtended,
     HoldPlaced,
@@ -43,6 +44,7 @@ from actors.domain.messages.reads import (
 
 _OF_BOOKINGS = (
     SlotBooked,
+    ConfidentialSet,
     BookingCancelled,
     BookingRescheduled,
     PatientArrived,
@@ -72,7 +74,7 @@ def view_of(state: CalendarState, read: OneRead) -> Reply:
         case ReadSchedule():
             return views.schedule(state, read.first, read.last)
         case ReadHold():
-            return views.hold(state, read.hold_id, read.owner)
+            return views.hold(state, read.hold_id, read.owner, proxy=read.proxy)
         case ReadBooking():
             return views.booking(state, read.booking_id)
         case ReadProvider():
@@ -87,7 +89,7 @@ def _slots(state: CalendarState, read: ReadSlots) -> Reply:
     found = views.slots(state, read.visit_type, read.first, read.last, read.location_id)
     if read.moving is None or not isinstance(found, SlotsView):
         return found
-    return views.slots_to_move(state, found, read.moving, read.owner)
+    return views.slots_to_move(state, found, read.moving, read.owner, proxy=read.proxy)
 
 
 def view_after(state: CalendarState, event: Event | None) -> Answer:

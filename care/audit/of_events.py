@@ -22,6 +22,7 @@ _ACTIONS: Final[dict[type, str]] = {
     ev.SlotBooked: "book",
     ev.BookingCancelled: "cancel_booking",
     ev.BookingRescheduled: "reschedule_booking",
+    ev.ConfidentialSet: "set_confidential",
     ev.PatientArrived: "check_in",
     ev.VisitCompleted: "complete",
     ev.NoShowMarked: "mark_no_show",

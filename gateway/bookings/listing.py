@@ -93,7 +93,7 @@ class Bookings:
             Unavailable: a clinic's zone decides, and its calendar does not answer.
         """
         assert caller.patient_id is not None, "only patients have bookings of their own"
-        views, following = await self._page(caller.patient_id, wanted, cursor, limit)
+        views, following = await self._page(caller, wanted, cursor, limit)
         names = await self._names.of(caller, (view.patient_id for view in views))
         items = [
             named_booking_body(view, names.get(view.patient_id, "")) for view in views
@@ -101,7 +101,7 @@ class Bookings:
         return BookingList(items, following)
 
     async def _page(
-        self, patient_id: PatientId, wanted: Wanted, cursor: str, limit: int
+        self, caller: Caller, wanted: Wanted, cursor: str, limit: int
     ) -> tuple[Sequence[BookingView], str | None]:
         """A page of at most ``limit``, and the cursor of the next.
 
@@ -109,10 +109,15 @@ class Bookings:
             InvalidRequest: the cursor is not valid.
             Unavailable: a clinic's zone is needed, and its calendar does not answer.
         """
+        patient_id = caller.patient_id
+        assert patient_id is not None
+        proxy = caller.is_proxy
         lower, inner = _read_cursor(cursor)
         newer = await self._ahead_of_rows(patient_id)
         while True:
-            rows, after = await self._rows(patient_id, wanted, inner, limit)
+            rows, after = await self._rows(
+                patient_id, wanted, inner, limit, proxy=proxy
+            )
             upper = _place(rows[-1]) if after is not None and rows else _AFTER_ALL
             views = {row.booking_id: row for row in rows}
             for view in newer:
@@ -122,7 +127,9 @@ class Bookings:
             kept = [
                 view
                 for view in views.values()
-                if lower < _place(view) <= upper and await self._is_wanted(view, wanted)
+                if lower < _place(view) <= upper
+                and not (proxy and view.confidential)
+                and await self._is_wanted(view, wanted)
             ]
             shown = sorted(kept, key=_place)
             if len(shown) > limit:
@@ -135,7 +142,13 @@ class Bookings:
             lower, inner = upper, after
 
     async def _rows(
-        self, patient_id: PatientId, wanted: Wanted, inner: str, limit: int
+        self,
+        patient_id: PatientId,
+        wanted: Wanted,
+        inner: str,
+        limit: int,
+        *,
+        proxy: bool,
     ) -> tuple[Sequence[BookingView], str | None]:
         try:
             return await self._history.of_patient(
@@ -145,6 +158,7 @@ class Bookings:
                 status=wanted.status,
                 after=inner,
                 limit=limit,
+                proxy=proxy,
             )
         except ValueError:
             raise _bad_cursor() from None

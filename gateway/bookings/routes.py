@@ -22,6 +22,7 @@ from gateway.bookings.schemas import (
     BookingRequest,
     CancelRequest,
     CompleteRequest,
+    ConfidentialRequest,
     RescheduleRequest,
 )
 from gateway.bookings.service import BookingService
@@ -72,6 +73,7 @@ def operations(service: BookingService, bookings: Bookings) -> list[Operation]:
         _show(service),
         _cancel(service),
         _reschedule(service),
+        _set_confidential(service),
         _follow_up(service, Action.CHECK_IN, "check-in", "The patient has arrived"),
         _complete(service),
         _follow_up(service, Action.MARK_NO_SHOW, "no-show", "The patient did not come"),
@@ -189,6 +191,31 @@ def _cancel(service: BookingService) -> Operation:
         body_required=False,
         answers={200: BookingBody},
         refusals=("booking_not_found", "wrong_status", "too_late"),
+    )
+
+
+def _set_confidential(service: BookingService) -> Operation:
+    decoder = json.Decoder(ConfidentialRequest)
+
+    async def set_confidential(call: Call) -> Reply:
+        request = call.decode(decoder)
+        key = call.idempotency_key()
+        booked = call.path("booking_id")
+        body = await service.set_confidential(call.caller, key, booked, request)
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="POST",
+        path="/v1/bookings/{booking_id}/confidential",
+        action=Action.SET_CONFIDENTIAL,
+        name="set_confidential",
+        summary="Hide a visit from people who act for the patient, or show it again",
+        handler=set_confidential,
+        tag="bookings",
+        body=ConfidentialRequest,
+        example={"confidential": True},
+        answers={200: BookingBody},
+        refusals=("booking_not_found",),
     )
 
 

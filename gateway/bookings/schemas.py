@@ -23,7 +23,8 @@ class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Book: either ``hold_id`` alone, or ``provider_id``, ``visit_type`` and ``start``.
 
     ``patient_id`` is for staff, who book for a patient. ``allow_overlap``: book
-    although the patient has another visit at that time.
+    although the patient has another visit at that time. ``confidential``: hide it from
+    people who act for the patient; not theirs to send.
     """
 
     hold_id: HoldRef | None = None
@@ -33,6 +34,13 @@ class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason = ""
     patient_id: PatientRef | None = None
     allow_overlap: bool = False
+    confidential: bool = False
+
+
+class ConfidentialRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a booking is hidden from people who act for the patient."""
+
+    confidential: bool
 
 
 class CancelRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,6 +80,7 @@ class BookingBody(Struct, frozen=True):
     epoch: Epoch
     version: Version
     stranded: Stranded
+    confidential: bool
 
 
 class NamedBookingBody(BookingBody, frozen=True):
@@ -113,4 +122,5 @@ def booking_body(view: BookingView) -> BookingBody:
         epoch=view.epoch,
         version=view.version,
         stranded=view.stranded,
+        confidential=view.confidential,
     )

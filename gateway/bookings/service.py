@@ -24,6 +24,7 @@ from actors.domain.messages.commands import (
     ConfirmHold,
     MarkNoShow,
     RescheduleBooking,
+    SetConfidential,
     UndoOutcome,
 )
 from actors.domain.messages.reads import ReadBooking
@@ -37,6 +38,7 @@ from gateway.bookings.schemas import (
     BookingRequest,
     CancelRequest,
     CompleteRequest,
+    ConfidentialRequest,
     RescheduleRequest,
     booking_body,
 )
@@ -115,12 +117,16 @@ class BookingService:
         owner = acting_patient(caller, request.patient_id)
         reason = checked_text(request.reason, "reason")
         said = self._commands.private(reason)
-        stamp = self._commands.stamp(caller, key, "confirm", held, owner, said)
+        how = _confidential(caller, request)
+        stamp = self._commands.stamp(caller, key, "confirm", held, owner, said, *how)
         if caller.patient_id is not None:
             taken = await self._commitments.slot_of(caller.patient_id, HoldId(held))
             if taken is not None:
                 await self._commitments.check_visit(
-                    caller.patient_id, taken, allow_overlap=request.allow_overlap
+                    caller.patient_id,
+                    taken,
+                    allow_overlap=request.allow_overlap,
+                    proxy=caller.is_proxy,
                 )
         booked = await self._ask(
             ConfirmHold(
@@ -130,6 +136,7 @@ class BookingService:
                 owner=owner,
                 reason=reason,
                 by_staff=caller.is_staff,
+                confidential=request.confidential,
                 **stamp,
             ),
             absent=RefusalCode.HOLD_NOT_FOUND,
@@ -153,14 +160,15 @@ class BookingService:
         start = parse_minute(request.start, "start")
         reason = checked_text(request.reason, "reason")
         said = self._commands.private(reason)
-        stamp = self._commands.stamp(
-            caller, key, "book", provider_id, patient_id, visit_type, start, said
-        )
+        content = (provider_id, patient_id, visit_type, start, said)
+        how = _confidential(caller, request)
+        stamp = self._commands.stamp(caller, key, "book", *content, *how)
         if caller.patient_id is not None:
             await self._commitments.check_visit(
                 patient_id,
                 Slot(provider_id, visit_type, start),
                 allow_overlap=request.allow_overlap,
+                proxy=caller.is_proxy,
             )
         booked = await self._ask(
             BookSlot(
@@ -171,6 +179,7 @@ class BookingService:
                 start=start,
                 reason=reason,
                 by_staff=caller.is_staff,
+                confidential=request.confidential,
                 **stamp,
             )
         )
@@ -194,7 +203,8 @@ class BookingService:
                 RefusalCode.BOOKING_NOT_FOUND
             )
         view = accepted(reply, BookingView)
-        if owner_of(caller) not in (None, view.patient_id):
+        is_hidden = caller.is_proxy and view.confidential
+        if is_hidden or owner_of(caller) not in (None, view.patient_id):
             raise Refused(Refusal(RefusalCode.BOOKING_NOT_FOUND))
         await self._access.audit_read(
             caller, "read_booking", view.patient_id, provider_id, booking_id=booked
@@ -248,7 +258,7 @@ class BookingService:
                 raise InvalidRequest("", FieldError("hold_id", OF_ANOTHER))
         stamp = self._commands.stamp(caller, key, "reschedule", booked, start, held)
         if caller.patient_id is not None:
-            await self._check_move(caller.patient_id, BookingId(booked), request)
+            await self._check_move(caller, caller.patient_id, booked, request)
         return await self._ask(
             RescheduleBooking(
                 provider_id=provider_id,
@@ -262,8 +272,13 @@ class BookingService:
         )
 
     async def _check_move(
-        self, patient_id: PatientId, booked: BookingId, request: RescheduleRequest
+        self,
+        caller: Caller,
+        patient_id: PatientId,
+        moving: str,
+        request: RescheduleRequest,
     ) -> None:
+        booked = BookingId(moving)
         wanted: Slot | None
         if request.hold_id is not None:
             wanted = await self._commitments.slot_of(
@@ -280,7 +295,33 @@ class BookingService:
                 wanted,
                 moving=booked,
                 allow_overlap=request.allow_overlap,
+                proxy=caller.is_proxy,
             )
+
+    async def set_confidential(
+        self,
+        caller: Caller | None,
+        key: str | None,
+        booked: str,
+        request: ConfidentialRequest,
+    ) -> BookingBody:
+        """Hide a booking from people who act for the patient, or show it again."""
+        caller, provider_id = await self._access.to_object(
+            caller, Action.SET_CONFIDENTIAL, "bkg", booked
+        )
+        stamp = self._commands.stamp(
+            caller, key, "confidential", booked, request.confidential
+        )
+        return await self._ask(
+            SetConfidential(
+                provider_id=provider_id,
+                booking_id=BookingId(booked),
+                owner=owner_of(caller),
+                confidential=request.confidential,
+                **stamp,
+            ),
+            absent=RefusalCode.BOOKING_NOT_FOUND,
+        )
 
     async def complete(
         self,
@@ -327,3 +368,17 @@ class BookingService:
     ) -> BookingBody:
         reply = await self._commands.send(command)
         return booking_body(accepted(reply, BookingView, absent=absent))
+
+
+def _confidential(caller: Caller, request: BookingRequest) -> tuple[str, ...]:
+    """What a confidential booking adds to the content of its command.
+
+    Raises:
+        InvalidRequest: a proxy asks for what they could not see.
+    """
+    if not request.confidential:
+        return ()
+    if caller.is_proxy:
+        message = "is for the patient and the clinic to send"
+        raise InvalidRequest("", FieldError("confidential", message))
+    return ("confidential",)

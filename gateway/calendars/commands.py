@@ -37,6 +37,7 @@ class Stamp(TypedDict):
     fingerprint: int
     deadline: Millis
     by: str
+    proxy: bool
 
 
 class Commands:
@@ -86,7 +87,11 @@ class Commands:
         by = caller.acting_as
         if client_key is None:
             return Stamp(
-                key=self.tokens(), fingerprint=fingerprint, deadline=deadline, by=by
+                key=self.tokens(),
+                fingerprint=fingerprint,
+                deadline=deadline,
+                by=by,
+                proxy=caller.is_proxy,
             )
         owned = "\0".join((*caller.key_owner, client_key)).encode()
         key = blake2b(owned, digest_size=16).hexdigest()
@@ -96,7 +101,13 @@ class Commands:
         self._fingerprints.move_to_end(key)
         if len(self._fingerprints) > _KEYS_MAX:
             self._fingerprints.popitem(last=False)
-        return Stamp(key=key, fingerprint=fingerprint, deadline=deadline, by=by)
+        return Stamp(
+            key=key,
+            fingerprint=fingerprint,
+            deadline=deadline,
+            by=by,
+            proxy=caller.is_proxy,
+        )
 
     def private(self, text: str) -> str:
         """What stands for a person's words in ``content``.

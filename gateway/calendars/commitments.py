@@ -224,8 +224,11 @@ class Commitments:
         *,
         moving: BookingId | None = None,
         allow_overlap: bool = False,
+        proxy: bool = False,
     ) -> None:
         """Let a patient book or move a visit.
+
+        ``proxy``: confidential visits do not exist for the one who asks.
 
         Raises:
             Refused: the patient is at the limit of visits ahead, or has one at that
@@ -234,7 +237,11 @@ class Commitments:
         if not self._visits_max and not self._overlaps:
             return
         for fresh in (False, True):
-            ahead = await self._ahead(patient_id, fresh=fresh)
+            ahead = [
+                view
+                for view in await self._ahead(patient_id, fresh=fresh)
+                if not (proxy and view.confidential)
+            ]
             others = [view for view in ahead if view.booking_id != moving]
             for moved in ahead:
                 if moved.booking_id == moving and wanted.end is None:

@@ -120,7 +120,7 @@ class OpenedHistory:
         self._history = history
         self._persons = persons
 
-    async def of_patient(
+    async def of_patient(  # noqa: PLR0913 - one for each filter
         self,
         patient_id: PatientId,
         *,
@@ -129,10 +129,17 @@ class OpenedHistory:
         status: BookingStatus | None,
         after: str,
         limit: int,
+        proxy: bool = False,
     ) -> tuple[Sequence[BookingView], str | None]:
         """See BookingHistory.of_patient."""
         views, cursor = await self._history.of_patient(
-            patient_id, first=first, last=last, status=status, after=after, limit=limit
+            patient_id,
+            first=first,
+            last=last,
+            status=status,
+            after=after,
+            limit=limit,
+            proxy=proxy,
         )
         return await opened(self._persons, views), cursor
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from actors.domain.ids import (
     BookingId,
     HoldId,
@@ -92,9 +94,8 @@ class HoldService:
             by_staff=caller.is_staff,
             **stamp,
         )
-        return hold_body(
-            accepted(await self._commands.send(command), HoldView), self._commands.now()
-        )
+        view = accepted(await self._commands.send(command), HoldView)
+        return hold_body(as_seen_by(caller, view), self._commands.now())
 
     async def live(self, caller: Caller | None) -> HoldList:
         """The caller's live holds, in order of placing."""
@@ -103,17 +104,17 @@ class HoldService:
         if not permission.allows or caller.patient_id is None:
             raise Forbidden("Staff see holds by their ids.")
         found = await self._commitments.live_holds(caller.patient_id)
-        return HoldList([hold_body(view, self._commands.now()) for view in found])
+        now = self._commands.now()
+        return HoldList([hold_body(as_seen_by(caller, view), now) for view in found])
 
     async def show(self, caller: Caller | None, held: str) -> HoldBody:
         """One live hold."""
         caller, provider_id = await self._access.to_object(
             caller, Action.READ_HOLD, "hld", held
         )
-        read = ReadHold(provider_id, HoldId(held), owner_of(caller))
-        return hold_body(
-            _accepted(await self._calendars.ask(read), HoldView), self._commands.now()
-        )
+        read = ReadHold(provider_id, HoldId(held), owner_of(caller), caller.is_proxy)
+        view = _accepted(await self._calendars.ask(read), HoldView)
+        return hold_body(as_seen_by(caller, view), self._commands.now())
 
     async def extend(
         self, caller: Caller | None, key: str | None, held: str
@@ -129,10 +130,8 @@ class HoldService:
             owner=owner_of(caller),
             **stamp,
         )
-        return hold_body(
-            _accepted(await self._commands.send(command), HoldView),
-            self._commands.now(),
-        )
+        view = _accepted(await self._commands.send(command), HoldView)
+        return hold_body(as_seen_by(caller, view), self._commands.now())
 
     async def release(self, caller: Caller | None, key: str | None, held: str) -> Done:
         """Release the slot."""
@@ -147,6 +146,11 @@ class HoldService:
             **stamp,
         )
         return _accepted(await self._commands.send(command), Done)
+
+
+def as_seen_by(caller: Caller, view: HoldView) -> HoldView:
+    """A hold without the visit it is to move, for proxies: it may be confidential."""
+    return replace(view, moving=None) if caller.is_proxy else view
 
 
 def _accepted(reply: object, kind: type[T]) -> T:

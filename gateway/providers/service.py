@@ -233,6 +233,7 @@ class ProviderService:
                 at_least=at_least,
                 moving=BookingId(moving.booking_id),
                 owner=owner_of(caller),
+                proxy=caller.is_proxy,
             )
         )
         return SlotsAnswer(KeptBody(slots_json(accepted(reply, SlotsView))), "")

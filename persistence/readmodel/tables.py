@@ -131,6 +131,7 @@ appointment = _table(
     Column("reason", prose(), nullable=False),
     Column("cancel_reason", prose(), nullable=False),
     Column("stranded", key(16), nullable=False, server_default=""),
+    Column("confidential", Boolean, nullable=False, server_default=false()),
     Index("ix_appointment_patient", "patient_id", "start_minute", "booking_id"),
     Index("ix_appointment_provider", "provider_id", "start_minute"),
 )

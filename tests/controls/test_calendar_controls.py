@@ -177,8 +177,8 @@ def _patients_change_the_past(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         rulings,
         "changeable",
-        lambda s, booking_id, owner, kind, _now: rulings.own_booking(
-            s, booking_id, owner, kind
+        lambda s, booking_id, owner, kind, _now, *, proxy: rulings.own_booking(
+            s, booking_id, owner, kind, proxy=proxy
         ),
     )
 

@@ -41,6 +41,7 @@ EFFECTS: Mapping[str, tuple[type, ...]] = {
     "complete": (ev.VisitCompleted,),
     "no_show": (ev.NoShowMarked,),
     "undo": (ev.OutcomeUndone,),
+    "confidential": (ev.ConfidentialSet,),
 }
 TIME_APART_MS = 600_000
 """More than all small steps of the clock in a run come to."""

@@ -360,6 +360,15 @@ class LogJudge:
         booking.status = before
         booking.history.append((record.seq, "undone"))
 
+    def _confidential(
+        self, agenda: Agenda, event: ev.ConfidentialSet, record: Record
+    ) -> None:
+        booking = agenda.bookings.get(event.booking_id)
+        if booking is None or booking.patient != event.patient_id:
+            raise Violation(f"log: hidden at seq {record.seq}: {event}")
+        kind = "confidential" if event.confidential else "shown"
+        booking.history.append((record.seq, kind))
+
     def _taken_up(self, agenda: Agenda, hold: Held, record: Record) -> None:
         in_time = record.event.at <= hold.start * 60_000
         self._expect(in_time, record, "it had begun")
@@ -431,4 +440,5 @@ _READERS: dict[type, Callable[[LogJudge, Agenda, Any, Record], None]] = {
     ev.VisitCompleted: LogJudge._fulfilled,
     ev.NoShowMarked: LogJudge._noshow,
     ev.OutcomeUndone: LogJudge._undone,
+    ev.ConfidentialSet: LogJudge._confidential,
 }

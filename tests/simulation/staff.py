@@ -121,6 +121,12 @@ _OUTCOMES: tuple[tuple[str, Any], ...] = (
     ("no_show", lambda booking, common: cm.MarkNoShow(booking_id=booking, **common)),
     ("undo", lambda booking, common: cm.UndoOutcome(booking_id=booking, **common)),
     (
+        "confidential",
+        lambda booking, common: cm.SetConfidential(
+            booking_id=booking, owner=None, confidential=True, **common
+        ),
+    ),
+    (
         "call_off",
         lambda booking, common: cm.CancelBooking(
             booking_id=booking, owner=None, reason="ill", **common

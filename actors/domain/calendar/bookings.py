@@ -16,8 +16,8 @@ from actors.domain.ids import (
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
 from actors.domain.messages.refusals import (
+    NO_BOOKING,
     Refusal,
-    hold_is_for_moving,
     invalid,
 )
 
@@ -26,7 +26,7 @@ def confirm(
     state: CalendarState, c: cm.ConfirmHold, now: Millis, version: int
 ) -> ev.Event | Refusal:
     """A live hold becomes a booking of its slot."""
-    hold = rulings.live_hold(state, c.hold_id, c.owner, now)
+    hold = rulings.live_hold(state, c.hold_id, c.owner, now, proxy=c.proxy)
     if isinstance(hold, Refusal):
         return hold
     return _book_held(state, c, hold, now, version)
@@ -46,9 +46,9 @@ def _book_held(
     if hold.moving is not None and state.occupancy.booked.hits(
         hold.busy_start // state.cell, hold.busy_end // state.cell
     ):
-        return hold_is_for_moving(hold.moving)
+        return rulings.only_for_moving(state, hold.moving, proxy=c.proxy)
     if not c.by_staff and (
-        full := rulings.too_many_visits(state, hold.patient_id, now)
+        full := rulings.too_many_visits(state, hold.patient_id, now, proxy=c.proxy)
     ):
         return full
     return ev.SlotBooked(
@@ -68,6 +68,7 @@ def _book_held(
         location_id=hold.location_id,
         hold_id=hold.hold_id,
         reason=c.reason,
+        confidential=c.confidential,
     )
 
 
@@ -86,11 +87,15 @@ def book(
         return _book_held(state, c, hold, now, version)
     if problem := _booking_problem(state, c.booking_id, c.reason):
         return invalid(problem)
-    found = rulings.slot_for(state, c.patient_id, c.visit_type, c.start, now)
+    found = rulings.slot_for(
+        state, c.patient_id, c.visit_type, c.start, now, proxy=c.proxy
+    )
     if isinstance(found, Refusal):
         return found
     rule, location_id, over = found
-    if not c.by_staff and (full := rulings.too_many_visits(state, c.patient_id, now)):
+    if not c.by_staff and (
+        full := rulings.too_many_visits(state, c.patient_id, now, proxy=c.proxy)
+    ):
         return full
     end = Minute(c.start + rule.minutes)
     return ev.SlotBooked(
@@ -110,6 +115,7 @@ def book(
         location_id=location_id,
         hold_id=over.hold_id if over is not None else None,
         reason=c.reason,
+        confidential=c.confidential,
     )
 
 
@@ -118,14 +124,16 @@ def reschedule(
 ) -> ev.Event | Refusal:
     """A booking moves to another start, or to the slot of a hold."""
     booking = rulings.changeable(
-        state, c.booking_id, c.owner, cm.RescheduleBooking, now
+        state, c.booking_id, c.owner, cm.RescheduleBooking, now, proxy=c.proxy
     )
     if isinstance(booking, Refusal):
         return booking
     if (c.start is None) == (c.hold_id is None):
         return invalid("give either start or hold_id")
     if c.hold_id is not None:
-        hold = rulings.live_hold(state, c.hold_id, booking.patient_id, now)
+        hold = rulings.live_hold(
+            state, c.hold_id, booking.patient_id, now, proxy=c.proxy
+        )
         if isinstance(hold, Refusal):
             return hold
         return _move_to_hold(state, c, booking, hold, now, version)
@@ -150,7 +158,7 @@ def _move_to_hold(
     if hold.moving is not None and rulings.is_booked_by_others(
         state, first, last, booking
     ):
-        return hold_is_for_moving(hold.moving)
+        return rulings.only_for_moving(state, hold.moving, proxy=c.proxy)
     return ev.BookingRescheduled(
         provider_id=state.provider_id,
         at=now,
@@ -179,7 +187,13 @@ def _move_to_start(
 ) -> ev.Event | Refusal:
     assert c.start is not None
     found = rulings.slot_for(
-        state, booking.patient_id, booking.visit_type, c.start, now, booking
+        state,
+        booking.patient_id,
+        booking.visit_type,
+        c.start,
+        now,
+        booking,
+        proxy=c.proxy,
     )
     if isinstance(found, Refusal):
         return found
@@ -208,7 +222,9 @@ def cancel(
     state: CalendarState, c: cm.CancelBooking, now: Millis, version: int
 ) -> ev.Event | Refusal:
     """A booking is cancelled, by its patient (until the notice) or by staff."""
-    booking = rulings.changeable(state, c.booking_id, c.owner, cm.CancelBooking, now)
+    booking = rulings.changeable(
+        state, c.booking_id, c.owner, cm.CancelBooking, now, proxy=c.proxy
+    )
     if isinstance(booking, Refusal):
         return booking
     if problem := reason_problem(c.reason):
@@ -224,4 +240,19 @@ def cancel(
         patient_id=booking.patient_id,
         by_patient=c.owner is not None,
         reason=c.reason,
+    )
+
+
+def set_confidential(
+    state: CalendarState, c: cm.SetConfidential, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A booking is hidden from people who act for its patient, or shown again."""
+    booking = state.occupancy.bookings.get(c.booking_id)
+    if booking is None or c.proxy or c.owner not in (None, booking.patient_id):
+        return NO_BOOKING
+    return ev.ConfidentialSet(
+        **ev.head(c, now, version),
+        booking_id=c.booking_id,
+        patient_id=booking.patient_id,
+        confidential=c.confidential,
     )

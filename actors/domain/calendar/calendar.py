@@ -128,6 +128,7 @@ _DECIDERS: dict[type, _Decider] = {
     cm.BookSlot: bookings.book,
     cm.CancelBooking: bookings.cancel,
     cm.RescheduleBooking: bookings.reschedule,
+    cm.SetConfidential: bookings.set_confidential,
     cm.CheckIn: staff.check_in,
     cm.CompleteVisit: staff.complete,
     cm.MarkNoShow: staff.mark_no_show,

@@ -117,6 +117,7 @@ _BOOKING_EVENTS = (
     ev.SlotBooked,
     ev.BookingCancelled,
     ev.BookingRescheduled,
+    ev.ConfidentialSet,
     ev.PatientArrived,
     ev.VisitCompleted,
     ev.NoShowMarked,

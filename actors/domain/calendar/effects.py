@@ -192,6 +192,7 @@ def _on_booked(state: CalendarState, event: ev.SlotBooked) -> Booking:
         event.at,
         event.reason,
         hold_id=event.hold_id,
+        confidential=event.confidential,
     )
     occupancy.add_booking(booking)
     occupancy.renewals.booked(booking.patient_id, booking.busy_start, booking.busy_end)
@@ -229,6 +230,12 @@ def _on_moved(state: CalendarState, event: ev.BookingRescheduled) -> Booking:
     occupancy.add_booking(booking)
     occupancy.mark(event.version, booking.busy_start, booking.busy_end)
     occupancy.renewals.booked(booking.patient_id, booking.busy_start, booking.busy_end)
+    return booking
+
+
+def _on_confidential(state: CalendarState, event: ev.ConfidentialSet) -> Booking:
+    booking = state.occupancy.bookings[event.booking_id]
+    booking.confidential = event.confidential
     return booking
 
 
@@ -305,6 +312,7 @@ _APPLIERS: dict[type, Callable[[CalendarState, Any], Any]] = {
     ev.SlotBooked: _on_booked,
     ev.BookingCancelled: _on_cancelled,
     ev.BookingRescheduled: _on_moved,
+    ev.ConfidentialSet: _on_confidential,
     ev.PatientArrived: _on_arrived,
     ev.VisitCompleted: _on_fulfilled,
     ev.NoShowMarked: _on_noshow,

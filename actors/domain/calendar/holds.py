@@ -33,13 +33,15 @@ def place(
     moving: Booking | Refusal | None = None
     if c.moving is not None:
         moving = rulings.own_booking(
-            state, c.moving, c.patient_id, cm.RescheduleBooking
+            state, c.moving, c.patient_id, cm.RescheduleBooking, proxy=c.proxy
         )
     if isinstance(moving, Refusal):
         return moving
     found = rulings.free_slot(state, c.visit_type, c.start, now, moving)
     if found is UNAVAILABLE:
-        return rulings.whose(state, c.patient_id, c.visit_type, c.start, now)
+        return rulings.whose(
+            state, c.patient_id, c.visit_type, c.start, now, proxy=c.proxy
+        )
     if isinstance(found, Refusal):
         return found
     rule, location_id = found
@@ -70,7 +72,7 @@ def _hold_problem(state: CalendarState, c: cm.PlaceHold, now: Millis) -> Refusal
     """The limit that this hold would exceed; a move needs no further visit."""
     found = rulings.too_many_holds(state, c.patient_id, c.visit_type, c.start, now)
     if found is None and c.moving is None:
-        found = rulings.too_many_visits(state, c.patient_id, now)
+        found = rulings.too_many_visits(state, c.patient_id, now, proxy=c.proxy)
     return found
 
 
@@ -78,7 +80,7 @@ def extend(
     state: CalendarState, c: cm.ExtendHold, now: Millis, version: int
 ) -> ev.Event | Refusal:
     """A hold lasts longer, as often and as long as the policy allows."""
-    hold = rulings.live_hold(state, c.hold_id, c.owner, now)
+    hold = rulings.live_hold(state, c.hold_id, c.owner, now, proxy=c.proxy)
     if isinstance(hold, Refusal):
         return hold
     policy = state.policy
@@ -102,7 +104,7 @@ def release(
     state: CalendarState, c: cm.ReleaseHold, now: Millis, version: int
 ) -> ev.Event | Refusal:
     """A hold is given back before its deadline."""
-    hold = rulings.live_hold(state, c.hold_id, c.owner, now)
+    hold = rulings.live_hold(state, c.hold_id, c.owner, now, proxy=c.proxy)
     if isinstance(hold, Refusal):
         return hold
     return ev.HoldReleased(

@@ -75,6 +75,7 @@ class Booking(Struct, array_like=True, gc=False):
     hold_id: HoldId | None = None
     """The hold whose slot it, or its last move, took."""
     stranded: str = ""
+    confidential: bool = False
 
 
 class Occupancy:

@@ -35,6 +35,7 @@ from actors.domain.messages.refusals import (
     booking_limit,
     held_by_you,
     hold_confirmed,
+    hold_is_for_moving,
     hold_limit,
     renewal_limit,
     stranded,
@@ -75,13 +76,15 @@ def free_slot(
     return offer.rule, location
 
 
-def slot_for(
+def slot_for(  # noqa: PLR0913 - what a slot is asked by
     state: CalendarState,
     patient_id: PatientId,
     visit_type: VisitTypeId,
     start: Minute,
     now: Millis,
     moving: Booking | None = None,
+    *,
+    proxy: bool = False,
 ) -> tuple[VisitType, LocationId, Hold | None] | Refusal:
     """A slot that is offered and free to this patient.
 
@@ -98,7 +101,7 @@ def slot_for(
         over = free_slot(state, visit_type, start, now, moving, mine[0])
         if not isinstance(over, Refusal):
             return *over, mine[0]
-    return whose(state, patient_id, visit_type, start, now)
+    return whose(state, patient_id, visit_type, start, now, proxy=proxy)
 
 
 def _holds_meeting(
@@ -125,6 +128,8 @@ def whose(
     visit_type: VisitTypeId,
     start: Minute,
     now: Millis,
+    *,
+    proxy: bool,
 ) -> Refusal:
     """Why an offered slot is not free; names the requester's own hold or booking."""
     holds = _holds_meeting(state, patient_id, visit_type, start, now)
@@ -135,11 +140,25 @@ def whose(
         booking = state.occupancy.bookings[booking_id]
         if (
             booking.status in BLOCKING
+            and not is_hidden(booking, proxy=proxy)
             and booking.busy_start < busy_end
             and busy_start < booking.busy_end
         ):
             return booked_by_you(booking_id)
     return UNAVAILABLE
+
+
+def is_hidden(booking: Booking, *, proxy: bool) -> bool:
+    """Whether a booking does not exist for one who asks, as a proxy or not."""
+    return proxy and booking.confidential
+
+
+def only_for_moving(state: CalendarState, moving: BookingId, *, proxy: bool) -> Refusal:
+    """Why a hold that is to move a visit cannot be used for another."""
+    booking = state.occupancy.bookings.get(moving)
+    if booking is not None and is_hidden(booking, proxy=proxy):
+        return UNAVAILABLE
+    return hold_is_for_moving(moving)
 
 
 def _busy(
@@ -204,7 +223,7 @@ def _limits_of(state: CalendarState) -> BookingLimits:
 
 
 def too_many_visits(
-    state: CalendarState, patient_id: PatientId, now: Millis
+    state: CalendarState, patient_id: PatientId, now: Millis, *, proxy: bool
 ) -> Refusal | None:
     """``booking_limit`` if the patient may not book another visit here."""
     mine = state.occupancy.bookings_of.get(patient_id)
@@ -214,7 +233,9 @@ def too_many_visits(
     if not limit or len(mine) < limit:
         return None
     ahead = sum(
-        booking.status is BookingStatus.BOOKED and booking.start * MINUTE_MS > now
+        booking.status is BookingStatus.BOOKED
+        and booking.start * MINUTE_MS > now
+        and not is_hidden(booking, proxy=proxy)
         for booking in map(state.occupancy.bookings.__getitem__, mine)
     )
     return booking_limit(limit) if ahead >= limit else None
@@ -269,12 +290,17 @@ def own_hold(
 
 
 def live_hold(
-    state: CalendarState, hold_id: HoldId, owner: PatientId | None, now: Millis
+    state: CalendarState,
+    hold_id: HoldId,
+    owner: PatientId | None,
+    now: Millis,
+    *,
+    proxy: bool = False,
 ) -> Hold | Refusal:
     """The hold, if it is the owner's and its deadline has not come."""
     hold = state.occupancy.holds.get(hold_id)
     if hold is None or (owner is not None and hold.patient_id != owner):
-        return no_hold(state, hold_id, owner)
+        return no_hold(state, hold_id, owner, proxy=proxy)
     return hold if hold.expires > now else HOLD_EXPIRED
 
 
@@ -284,9 +310,11 @@ def changeable(
     owner: PatientId | None,
     kind: type,
     now: Millis,
+    *,
+    proxy: bool,
 ) -> Booking | Refusal:
     """The booking, if its patient or staff may still cancel or move it."""
-    booking = own_booking(state, booking_id, owner, kind)
+    booking = own_booking(state, booking_id, owner, kind, proxy=proxy)
     if isinstance(booking, Refusal) or owner is None:
         return booking
     before = state.availability.change_notice if state.availability else 0
@@ -304,9 +332,11 @@ def late(state: CalendarState, hold: Hold, now: Millis) -> Refusal | None:
     return stranded(hold.stranded) if hold.stranded else None
 
 
-def no_hold(state: CalendarState, hold_id: HoldId, owner: PatientId | None) -> Refusal:
+def no_hold(
+    state: CalendarState, hold_id: HoldId, owner: PatientId | None, *, proxy: bool
+) -> Refusal:
     """Why there is no such hold: booked, expired, or unknown to the owner."""
-    booked = _booked_with(state, hold_id, owner)
+    booked = _booked_with(state, hold_id, owner, proxy=proxy)
     if booked is not None:
         return hold_confirmed(booked)
     patient_id = state.expired.get(hold_id)
@@ -316,7 +346,7 @@ def no_hold(state: CalendarState, hold_id: HoldId, owner: PatientId | None) -> R
 
 
 def _booked_with(
-    state: CalendarState, hold_id: HoldId, owner: PatientId | None
+    state: CalendarState, hold_id: HoldId, owner: PatientId | None, *, proxy: bool
 ) -> BookingId | None:
     """The booking that took the slot of a hold."""
     known = (
@@ -325,17 +355,25 @@ def _booked_with(
         else state.occupancy.bookings_of.get(owner, ())
     )
     for booking_id in known:
-        if state.occupancy.bookings[booking_id].hold_id == hold_id:
-            return booking_id
+        booking = state.occupancy.bookings[booking_id]
+        if booking.hold_id == hold_id:
+            return None if is_hidden(booking, proxy=proxy) else booking_id
     return None
 
 
 def own_booking(
-    state: CalendarState, booking_id: BookingId, owner: PatientId | None, kind: type
+    state: CalendarState,
+    booking_id: BookingId,
+    owner: PatientId | None,
+    kind: type,
+    *,
+    proxy: bool,
 ) -> Booking | Refusal:
     """The booking, if it is the asker's and its status allows the command."""
     booking = state.occupancy.bookings.get(booking_id)
     if booking is None or (owner is not None and booking.patient_id != owner):
+        return NO_BOOKING
+    if is_hidden(booking, proxy=proxy):
         return NO_BOOKING
     if booking.status not in TRANSITIONS[kind]:
         return wrong_status(booking.status.value)

@@ -217,7 +217,7 @@ def _mark_visit(
     now: Millis,
     version: int,
 ) -> ev.Event | Refusal:
-    booking = rulings.own_booking(state, c.booking_id, None, type(c))
+    booking = rulings.own_booking(state, c.booking_id, None, type(c), proxy=c.proxy)
     if isinstance(booking, Refusal):
         return booking
     return _marked(state, c, event, booking, now, version)

@@ -240,6 +240,7 @@ class CalendarState:
             booking.reason,
             booking.cancel_reason,
             booking.stranded,
+            booking.confidential,
         )
 
     def time_off_view(self, off: TimeOff) -> TimeOffView:

@@ -203,9 +203,11 @@ def slots_to_move(
     view: SlotsView,
     booking_id: BookingId,
     owner: PatientId | None,
+    *,
+    proxy: bool = False,
 ) -> SlotsView | Refusal:
     """Slots as seen by a booking that may move: its own time counts as free."""
-    own = rulings.own_booking(state, booking_id, owner, RescheduleBooking)
+    own = rulings.own_booking(state, booking_id, owner, RescheduleBooking, proxy=proxy)
     if isinstance(own, Refusal):
         return own
     offer = state.openings.offers[view.visit_type]
@@ -221,12 +223,16 @@ def slots_to_move(
 
 
 def hold(
-    state: CalendarState, hold_id: HoldId, owner: PatientId | None = None
+    state: CalendarState,
+    hold_id: HoldId,
+    owner: PatientId | None = None,
+    *,
+    proxy: bool = False,
 ) -> HoldView | Refusal:
     """A live hold; for an ``owner``, other patients' holds count as missing."""
     found = state.occupancy.holds.get(hold_id)
     if found is None or owner not in (None, found.patient_id):
-        return rulings.no_hold(state, hold_id, owner)
+        return rulings.no_hold(state, hold_id, owner, proxy=proxy)
     return state.hold_view(found)
 
 

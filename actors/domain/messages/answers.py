@@ -76,6 +76,8 @@ class BookingView(Struct, frozen=True, tag="booking", gc=False):
     cancel_reason: str = ""
     stranded: str = ""
     """Why rules or leaves no longer cover it (stranding.py)."""
+    confidential: bool = False
+    """Hidden from people who act for the patient."""
 
 
 class Affected(Struct, frozen=True, tag="affected"):

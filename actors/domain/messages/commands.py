@@ -37,7 +37,8 @@ class CommandBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
     ``by``: the account that asks, and after a space the grant that its role is from;
     without an account the subject of the token. It decides nothing; the audit trail
-    reads it in the events.
+    reads it in the events. ``proxy``: asked by a person who acts for the patient;
+    confidential bookings do not exist for them.
     """
 
     provider_id: ProviderId
@@ -45,6 +46,7 @@ class CommandBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     fingerprint: int = 0
     deadline: Millis = Millis(0)
     by: str = ""
+    proxy: bool = False
 
 
 class RegisterProvider(CommandBase, frozen=True, kw_only=True, tag="register"):
@@ -128,6 +130,7 @@ class ConfirmHold(CommandBase, frozen=True, kw_only=True, tag="confirm"):
     owner: PatientId | None
     reason: str = ""
     by_staff: bool = False
+    confidential: bool = False
 
 
 class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
@@ -142,6 +145,7 @@ class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
     start: Minute
     reason: str = ""
     by_staff: bool = False
+    confidential: bool = False
 
 
 class CancelBooking(CommandBase, frozen=True, kw_only=True, tag="cancel"):
@@ -163,6 +167,14 @@ class RescheduleBooking(CommandBase, frozen=True, kw_only=True, tag="reschedule"
     owner: PatientId | None
     start: Minute | None = None
     hold_id: HoldId | None = None
+
+
+class SetConfidential(CommandBase, frozen=True, kw_only=True, tag="confidential"):
+    """Hide a booking from people who act for the patient, or show it again."""
+
+    booking_id: BookingId
+    owner: PatientId | None
+    confidential: bool
 
 
 class CheckIn(CommandBase, frozen=True, kw_only=True, tag="check_in"):
@@ -249,6 +261,7 @@ Command = (
     | BookSlot
     | CancelBooking
     | RescheduleBooking
+    | SetConfidential
     | CheckIn
     | CompleteVisit
     | MarkNoShow

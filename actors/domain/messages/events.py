@@ -157,6 +157,7 @@ class SlotBooked(EventBase, frozen=True, kw_only=True, tag="booked"):
     location_id: LocationId
     hold_id: HoldId | None = None
     reason: str = ""
+    confidential: bool = False
 
 
 class BookingCancelled(EventBase, frozen=True, kw_only=True, tag="cancelled"):
@@ -182,6 +183,14 @@ class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag="moved"):
     hold_id: HoldId | None = None
     patient_id: PatientId = PatientId("")
     """Older journals do not name them."""
+
+
+class ConfidentialSet(EventBase, frozen=True, kw_only=True, tag="confidential"):
+    """A booking is hidden from people who act for the patient, or is no more."""
+
+    booking_id: BookingId
+    patient_id: PatientId
+    confidential: bool
 
 
 class PatientArrived(EventBase, frozen=True, kw_only=True, tag="arrived"):
@@ -279,6 +288,7 @@ Event = (
     | SlotBooked
     | BookingCancelled
     | BookingRescheduled
+    | ConfidentialSet
     | PatientArrived
     | VisitCompleted
     | NoShowMarked

@@ -45,6 +45,8 @@ class ReadSlots(Struct, frozen=True, tag="read_slots", gc=False):
     moving: BookingId | None = None
     owner: PatientId | None = None
     known: tuple[int, int] | None = None
+    proxy: bool = False
+    """Asked by a person who acts for the patient (see CommandBase)."""
 
 
 class ReadWeek(Struct, frozen=True, tag="read_week", gc=False):
@@ -69,6 +71,8 @@ class ReadHold(Struct, frozen=True, tag="read_hold", gc=False):
     provider_id: ProviderId
     hold_id: HoldId
     owner: PatientId | None = None
+    proxy: bool = False
+    """Asked by a person who acts for the patient (see CommandBase)."""
 
 
 class ReadBooking(Struct, frozen=True, tag="read_booking", gc=False):

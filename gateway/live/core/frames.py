@@ -33,9 +33,15 @@ class HoldOver(Struct, frozen=True):
     status: Literal["booked", "expired", "released", "ended"]
 
 
-Row = str | BookingView | HoldView | HoldOver | tuple[TimeOff, ...]
-"""A slot's state in one letter, a booking, a live hold, in changes one that is over, or
-(under ``TIME_OFF``) all leave."""
+class Hidden(Struct, frozen=True):
+    """A booking that is confidential since this version of its calendar."""
+
+    version: int
+
+
+Row = str | BookingView | HoldView | HoldOver | Hidden | tuple[TimeOff, ...]
+"""A slot's state in one letter, a booking, a live hold, in changes one that is over or
+a booking that became confidential, or (under ``TIME_OFF``) all leave."""
 
 Rows = dict[int | str, Row]
 """What a topic shows: start -> state, or booking id -> booking. Absolute."""

@@ -46,6 +46,8 @@ class TopicName(Struct, frozen=True):
     visit_type: VisitTypeId = VisitTypeId("")
     week: str = ""
     patient_id: PatientId = PatientId("")
+    proxy: bool = False
+    """As people see it who act for the patient: another topic than the patient's."""
 
 
 def slots_topic(
@@ -62,9 +64,11 @@ def schedule_topic(provider_id: ProviderId) -> TopicName:
     return TopicName(Kind.SCHEDULE, text, text, provider_id)
 
 
-def me_topic(subject: str) -> TopicName:
-    """The caller's own bookings."""
-    return TopicName(Kind.ME, "me", f"me/{subject}", patient_id=PatientId(subject))
+def me_topic(subject: str, *, proxy: bool = False) -> TopicName:
+    """The caller's own bookings, or of the patient whom they act for."""
+    key = f"me~proxy/{subject}" if proxy else f"me/{subject}"
+    patient_id = PatientId(subject)
+    return TopicName(Kind.ME, "me", key, patient_id=patient_id, proxy=proxy)
 
 
 def is_week(text: str) -> bool:
@@ -79,8 +83,10 @@ def is_week(text: str) -> bool:
     return True
 
 
-def parse_topic(text: str, subject: str) -> TopicName:
+def parse_topic(text: str, subject: str, *, proxy: bool = False) -> TopicName:
     """The topic of this name; ``subject`` is the caller's, "" without one.
+
+    ``proxy``: the caller acts for the subject.
 
     Raises:
         BadTopic: the name is malformed.
@@ -98,7 +104,7 @@ def parse_topic(text: str, subject: str) -> TopicName:
             _check(is_provider_id(provider), "the provider's id is malformed")
             return schedule_topic(ProviderId(provider))
         case ["me"]:
-            return me_topic(subject)
+            return me_topic(subject, proxy=proxy)
         case _:
             raise BadTopic(
                 "a topic is slots/<provider_id>/<visit_type>/<ISO week>, "

@@ -41,11 +41,16 @@ from gateway.live.core.messages import (
     Subscribe,
     Unsubscribe,
 )
-from gateway.live.core.topic_names import BadTopic, Kind, TopicName, parse_topic
+from gateway.live.core.topic_names import BadTopic, Kind, TopicName
 from gateway.live.sessions.commands import CommandMessage
 from gateway.live.sessions.context import LiveContext, is_too_long
 from gateway.live.sessions.identity import Owner
-from gateway.live.sessions.permits import TopicCheck, allow_topic, begin_topic
+from gateway.live.sessions.permits import (
+    TopicCheck,
+    allow_topic,
+    begin_topic,
+    topic_for,
+)
 from gateway.live.sessions.topic_limits import check_week
 from gateway.live.topics.topic import Board
 from gateway.live.topics.watcher import Watcher
@@ -251,7 +256,7 @@ class Conversation:
         now = self._context.clock.now()
         for text in dict.fromkeys(message.topics):
             try:
-                name = parse_topic(text, self._watcher.subject)
+                name = topic_for(self._watcher.caller, text)
                 check_week(name, now)
             except BadTopic as error:
                 self._refuse(message.id, InvalidRequest(str(error)), text)

@@ -21,7 +21,7 @@ from actors.ports import Clock
 from gateway.access.rights import Access, Action, Relation, signed_in
 from gateway.access.tokens import Caller
 from gateway.live.core.frames import Position, error_frame
-from gateway.live.core.topic_names import Kind, TopicName
+from gateway.live.core.topic_names import Kind, TopicName, parse_topic
 from gateway.live.feeds.feed import backoff_s
 from gateway.live.topics.hub import Hub
 from gateway.live.topics.topic import Board
@@ -39,6 +39,13 @@ log = structlog.get_logger("slotcast.live")
 
 TopicCheck = Callable[[Access, Caller | None, TopicName], Awaitable[None]]
 """Returns if a caller may watch a topic; raises what ``allow_topic`` raises."""
+
+
+def topic_for(caller: Caller | None, text: str) -> TopicName:
+    """The topic of this name, as the caller may see it. Raises BadTopic."""
+    if caller is None:
+        return parse_topic(text, "")
+    return parse_topic(text, caller.subject, proxy=caller.is_proxy)
 
 
 async def allow_topic(access: Access, caller: Caller | None, name: TopicName) -> None:

@@ -19,10 +19,10 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.access.tokens import Caller
 from gateway.live.core.frames import NOWHERE, Frame, Position, error_frame
-from gateway.live.core.topic_names import BadTopic, Kind, TopicName, parse_topic
+from gateway.live.core.topic_names import BadTopic, Kind, TopicName
 from gateway.live.sessions.connection_limits import ConnectionLimits
 from gateway.live.sessions.conversation import TAKEN_AT_ONCE
-from gateway.live.sessions.permits import begin_topic
+from gateway.live.sessions.permits import begin_topic, topic_for
 from gateway.live.sessions.topic_limits import check_week
 from gateway.live.topics.topic import Board
 from gateway.live.transport.asgi_writer import RowWriter
@@ -111,7 +111,7 @@ class LiveStream:
         boards: dict[TopicName, Board] = {}
         for number, text in enumerate(wanted, 1):
             try:
-                name = parse_topic(text, caller.subject if caller else "")
+                name = topic_for(caller, text)
                 check_week(name, context.clock.now())
             except BadTopic as error:
                 raise InvalidRequest("", FieldError("topics", str(error))) from None

@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 from actors.domain.ids import Millis
-from gateway.live.core.frames import NOWHERE, Frame, Position, Rows, heartbeat_frame
+from gateway.live.core.frames import (
+    NOWHERE,
+    Frame,
+    Hidden,
+    Position,
+    Rows,
+    heartbeat_frame,
+)
 from gateway.live.core.topic_names import Kind
 from gateway.live.topics.coalescing import Pace
 from gateway.live.topics.counters import LiveTally
@@ -79,7 +86,11 @@ class TopicDelivery:
         if board.name.kind is Kind.ME:
             version = self.next_me_version()
         before = board.position
-        frame = board.advance(version, news, now)
+        if any(isinstance(row, Hidden) for row in news.values()):
+            board.conceal(version, news)
+            frame = board.snapshot()
+        else:
+            frame = board.advance(version, news, now)
         board.spoke_at = now
         self.broadcast(board, frame, before, now)
 

@@ -214,7 +214,7 @@ class Hub:
             provider = self.index.providers.get(change.provider_id)
             if provider is not None:
                 self._gather(provider, epoch, change, news)
-            if self.index.patients:
+            if self.index.patients or self.index.proxied:
                 self._gather_mine(change, news)
         for board, (version, rows) in news.items():
             self._change(board, Position(epoch, version), rows, now)
@@ -251,20 +251,19 @@ class Hub:
         self, change: CalendarChange, news: dict[Board, tuple[int, Rows]]
     ) -> None:
         for booking in change.bookings:
-            board = self.index.patients.get(booking.patient_id)
-            if board is not None:
+            for board in self.index.boards_of(booking.patient_id):
                 _merge(news, board, 0, {booking.booking_id: booking})
         for hold in change.holds:
-            board = self.index.patients.get(hold.patient_id)
-            if board is not None:
+            for board in self.index.boards_of(hold.patient_id):
                 _merge(news, board, 0, {hold.hold_id: hold})
         for end in change.ended:
-            board = self.index.patients.get(end.patient_id)
-            if board is not None:
+            for board in self.index.boards_of(end.patient_id):
                 over = HoldOver(end.hold_id, change.provider_id, end.how.value)
                 _merge(news, board, 0, {end.hold_id: over})
 
     def _change(self, board: Board, at: Position, rows: Rows, now: Millis) -> None:
+        if board.name.proxy:
+            rows = board.for_proxies(rows)
         if board.reading or not board.loaded:
             board.hold(at, rows)
         elif board.name.kind is Kind.ME:
@@ -276,7 +275,7 @@ class Hub:
         for provider_id in sorted(state.providers):
             for board in self.index.providers[provider_id].all():
                 self._read_again(board, NOWHERE)
-        for board in list(self.index.patients.values()):
+        for board in (*self.index.patients.values(), *self.index.proxied.values()):
             self._read_again(board, NOWHERE)
 
     def _read_again(self, board: Board, need: Position) -> None:
@@ -374,6 +373,8 @@ class Hub:
             holds = board.holds if view.holds is None else view.holds
             rows = schedule_rows(view.bookings, None)
             rows |= {hold.hold_id: hold for hold in holds}
+            if board.name.proxy:
+                rows = board.for_proxies(rows)
             return Position(self._me_epoch, 0), rows
         position = Position(view.epoch, view.version)
         if isinstance(view, ScheduleView):
@@ -409,7 +410,9 @@ class Hub:
 
     def is_watched(self, shard: ShardId) -> bool:
         """Whether a change on this shard could have a watcher."""
-        return bool(self.index.patients or self.index.shard(shard).providers)
+        index = self.index
+        people = index.patients or index.proxied
+        return bool(people or index.shard(shard).providers)
 
     def has_topics(self, shard: ShardId) -> bool:
         """Whether a topic of one of its calendars is kept."""

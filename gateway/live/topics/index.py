@@ -53,6 +53,8 @@ class TopicIndex:
         self.shards: dict[ShardId, ShardTopics] = {}
         self.providers: dict[ProviderId, ProviderTopics] = {}
         self.patients: dict[PatientId, Board] = {}
+        self.proxied: dict[PatientId, Board] = {}
+        """The same patients as people see them who act for them."""
 
     def shard(self, shard: ShardId) -> ShardTopics:
         """The state of a shard; created at the first call."""
@@ -73,7 +75,7 @@ class TopicIndex:
             return board
         board = self.boards[name.key] = Board(name, self._encoder)
         if name.kind is Kind.ME:
-            self.patients[name.patient_id] = board
+            self._people(name)[name.patient_id] = board
             return board
         provider = self.providers.get(name.provider_id)
         if provider is None:
@@ -92,7 +94,7 @@ class TopicIndex:
         name = board.name
         self.boards.pop(name.key, None)
         if name.kind is Kind.ME:
-            self.patients.pop(name.patient_id, None)
+            self._people(name).pop(name.patient_id, None)
             return
         provider = self.providers[name.provider_id]
         if name.kind is Kind.SCHEDULE:
@@ -102,6 +104,14 @@ class TopicIndex:
         if not provider.all():
             del self.providers[name.provider_id]
             self.shard(provider.shard).providers.discard(name.provider_id)
+
+    def _people(self, name: TopicName) -> dict[PatientId, Board]:
+        return self.proxied if name.proxy else self.patients
+
+    def boards_of(self, patient_id: PatientId) -> list[Board]:
+        """A patient's topics: their own, and that of people who act for them."""
+        found = (self.patients.get(patient_id), self.proxied.get(patient_id))
+        return [board for board in found if board is not None]
 
     def owned_since(self, name: TopicName) -> Position:
         """Ignore older answers about this calendar: its feed's epoch has begun."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.domain.ids import Millis
 from actors.domain.messages.answers import (
@@ -29,6 +30,7 @@ from gateway.live.core.frames import (
     TIME_OFF,
     Frame,
     FrameEncoder,
+    Hidden,
     HoldOver,
     Position,
     Rows,
@@ -84,6 +86,7 @@ class Board:
         "epoch",
         "floor",
         "held",
+        "hidden",
         "idle_since",
         "loaded",
         "name",
@@ -109,6 +112,8 @@ class Board:
         self.version = 0
         self.floor = 0
         self.rows: Rows = {}
+        self.hidden: dict[int | str, int] = {}
+        """Bookings that this topic does not show, and the version that hid them."""
         self.ring = Ring()
         self.watchers: dict[Watcher, None] = {}
         self.waiting: dict[Watcher, Position] = {}
@@ -155,6 +160,20 @@ class Board:
             self.need = max(self.need, position)
         self.held.append(Held(position, rows))
 
+    def for_proxies(self, rows: Rows) -> Rows:
+        """Rows as people see them who act for the patient; notes what is hidden."""
+        seen: Rows = {}
+        for key, row in rows.items():
+            if isinstance(row, BookingView) and row.confidential:
+                known = self.hidden.get(key, -1)
+                self.hidden[key] = max(known, row.version)
+                seen[key] = Hidden(row.version)
+            elif isinstance(row, HoldView):
+                seen[key] = replace(row, moving=None)  # it may be confidential
+            else:
+                seen[key] = row
+        return seen
+
     def take_held(self) -> Sequence[Held]:
         """Take the held changes, in order."""
         held, self.held = self.held, []
@@ -164,7 +183,8 @@ class Board:
         """Replace the content: earlier frames do not chain any more."""
         self.epoch, self.version = position.epoch, position.version
         self.floor = position.version
-        self.rows = rows
+        self.rows = {}
+        self.rows = self.news(rows) if self.name.proxy else rows
         self.ring.clear()
         self.pending = {}
         self.loaded = True
@@ -183,8 +203,10 @@ class Board:
 
     def _is_newer(self, key: int | str, row: object) -> bool:
         old = self.rows.get(key)
-        if isinstance(row, HoldOver):
+        if isinstance(row, HoldOver | Hidden):
             return old is not None
+        if isinstance(row, BookingView) and row.version <= self.hidden.get(key, -1):
+            return False  # read before it was hidden
         if isinstance(old, HoldView) and isinstance(row, HoldView):
             return row.version >= old.version and _promise(row) != _promise(old)
         if isinstance(old, BookingView) and isinstance(row, BookingView):
@@ -247,10 +269,18 @@ class Board:
         self._forget_frames()
         return frame
 
+    def conceal(self, version: int, rows: Rows) -> None:
+        """Apply changes that hide bookings: no delta says so, a snapshot is due."""
+        self._apply(rows)
+        self.version = version
+        self.floor = max(self.floor, version)
+        self.ring.clear()
+        self._forget_frames()
+
     def _apply(self, rows: Rows) -> None:
         shown = self.rows
         for key, row in rows.items():
-            if row == GONE or isinstance(row, HoldOver):
+            if row == GONE or isinstance(row, HoldOver | Hidden):
                 shown.pop(key, None)
             else:
                 shown[key] = row
@@ -327,6 +357,7 @@ def _visible(booking: BookingView) -> tuple[object, ...]:
         booking.reason,
         booking.cancel_reason,
         booking.stranded,
+        booking.confidential,
     )
 
 

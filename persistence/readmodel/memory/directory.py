@@ -178,7 +178,7 @@ def _fits(query: ProviderQuery, put: PutProvider, clinic: Clinic) -> bool:
 class MemoryHistory:
     """``BookingHistory`` over rows in memory."""
 
-    async def of_patient(
+    async def of_patient(  # noqa: PLR0913 - one for each filter
         self,
         patient_id: PatientId,
         *,
@@ -187,6 +187,7 @@ class MemoryHistory:
         status: BookingStatus | None,
         after: str,
         limit: int,
+        proxy: bool = False,
     ) -> tuple[Sequence[BookingView], str | None]:
         """A page by start then id, and the cursor of the next; see the port."""
         found = [
@@ -196,6 +197,7 @@ class MemoryHistory:
             and (first is None or view.start >= first)
             and (last is None or view.start < last)
             and (status is None or view.status is status)
+            and not (proxy and view.confidential)
         ]
         found.sort(key=_place)
         if after:

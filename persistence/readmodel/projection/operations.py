@@ -72,6 +72,7 @@ class PutAppointment(Struct, frozen=True, gc=False):
     reason: str = ""
     cancel_reason: str = ""
     stranded: str = ""
+    confidential: bool = False
 
 
 class ChangeAppointment(Struct, frozen=True, gc=False):

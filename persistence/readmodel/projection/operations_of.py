@@ -159,6 +159,7 @@ def _booked(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
             location_id=event.location_id,
             booked_at=event.at,
             reason=event.reason,
+            confidential=event.confidential,
         ),
         AddClaims(event.provider_id, event.booking_id, first, last),
         _history(record, "booked", start=event.start, end=event.end),
@@ -200,6 +201,13 @@ def _cancelled(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]
         _history(record, "cancelled", by_patient=event.by_patient, reason=event.reason),
         _notice(shard, record, "cancelled"),
     )
+
+
+def _confidential(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.ConfidentialSet", record.event)
+    kind = "confidential" if event.confidential else "shown"
+    change = _change(record, {"confidential": event.confidential})
+    return (change, _history(record, kind))
 
 
 def _status(status: BookingStatus) -> _Handler:
@@ -296,6 +304,7 @@ def appointment_of(
         reason=booking.reason,
         cancel_reason=booking.cancel_reason,
         stranded=booking.stranded,
+        confidential=booking.confidential,
     )
 
 
@@ -348,6 +357,7 @@ _HANDLERS: dict[type, _Handler] = {
     ev.SlotBooked: _booked,
     ev.BookingRescheduled: _moved,
     ev.BookingCancelled: _cancelled,
+    ev.ConfidentialSet: _confidential,
     ev.PatientArrived: _status(BookingStatus.ARRIVED),
     ev.VisitCompleted: _status(BookingStatus.FULFILLED),
     ev.NoShowMarked: _status(BookingStatus.NOSHOW),

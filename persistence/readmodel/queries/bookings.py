@@ -43,7 +43,7 @@ class SqlBookingHistory:
     def __init__(self, readers: AsyncEngine) -> None:
         self._readers = readers
 
-    async def of_patient(
+    async def of_patient(  # noqa: PLR0913 - one for each filter
         self,
         patient_id: PatientId,
         *,
@@ -52,6 +52,7 @@ class SqlBookingHistory:
         status: BookingStatus | None,
         after: str,
         limit: int,
+        proxy: bool = False,
     ) -> tuple[Sequence[BookingView], str | None]:
         """A page by start then id, and the cursor of the next; see the port."""
         row = t.appointment.c
@@ -67,6 +68,8 @@ class SqlBookingHistory:
             wanted.append(start < last)
         if status is not None:
             wanted.append(row.status == status.value)
+        if proxy:
+            wanted.append(row.confidential.is_(False))
         order = select(t.appointment).where(*wanted).order_by(start, row.booking_id)
         async with reading(self._readers) as connection:
             rows = (await connection.execute(order.limit(limit + 1))).mappings().all()
@@ -140,4 +143,5 @@ def view_of(row: RowMapping) -> BookingView:
         reason=row["reason"],
         cancel_reason=row["cancel_reason"],
         stranded=row["stranded"],
+        confidential=bool(row["confidential"]),
     )
