@@ -207,7 +207,7 @@ def _confidential(shard: ShardId, record: Record, cell: int) -> Sequence[Operati
     event = cast("ev.ConfidentialSet", record.event)
     kind = "confidential" if event.confidential else "shown"
     change = _change(record, {"confidential": event.confidential})
-    return (change, _history(record, kind))
+    return (change, _history(record, kind), _notice(shard, record, kind))
 
 
 def _status(status: BookingStatus) -> _Handler:
