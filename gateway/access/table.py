@@ -194,7 +194,7 @@ list_bookings       caller    Yn  Cn  nn  nn  nn  nn  nn  nn
 topic_me            caller    YY  CC  YY  YY  YY  YY  YY  YY
 cancel_booking      booking   Yh  Ch  Yh  Yh  Yh  Yh  hh  Yh
 reschedule_booking  booking   Yh  Ch  Yh  Yh  Yh  Yh  hh  Yh
-set_confidential    booking   Yh  nh  Yh  Yh  Yh  nh  hh  Yh
+set_confidential    booking   Yh  nn  Yh  Yh  Yh  nh  hh  Yh
 check_in            booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
 complete            booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
 mark_no_show        booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
