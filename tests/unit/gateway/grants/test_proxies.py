@@ -61,7 +61,7 @@ def _said(answer: httpx.Response) -> tuple[int, bytes]:
     return answer.status_code, answer.content
 
 
-_ASKED = (
+_ASKED: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/bookings/{}", None),
     ("POST", "/v1/bookings/{}/cancel", {}),
     ("POST", "/v1/bookings/{}/reschedule", {"start": "2026-08-10T15:00:00Z"}),
