@@ -17,3 +17,7 @@ class Rotated(Struct, frozen=True):
     resealed: int = 0
     number: int = 0
     """The number of the data key that all values are sealed with now; 0: unchanged."""
+
+
+class RotationRunning(Exception):
+    """Another rotation of these keys is under way, or was killed moments ago."""

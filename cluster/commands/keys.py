@@ -10,6 +10,7 @@ import typer
 
 from cluster.commands.options import DataOption, JsonOption
 from cluster.site.site import Site, existing_site
+from cluster.terminal.obstacle import Obstacle
 from cluster.terminal.terminal import Progressing, Terminal
 
 if TYPE_CHECKING:
@@ -44,10 +45,19 @@ def rotate(
     the older key is needed for backups alone. Every row is readable at each step;
     interrupted, the command continues when it is run again.
     """
+    from care.keys.rotation import RotationRunning
+
     site = existing_site(data)
     terminal = Terminal()
     with terminal.progress() as progress:
-        done = asyncio.run(_rotated(site, progress, reseal=reseal))
+        try:
+            done = asyncio.run(_rotated(site, progress, reseal=reseal))
+        except RotationRunning:
+            raise Obstacle(
+                "Another rotation of the keys is under way.",
+                "Wait until it ends, or, if it was killed, two minutes: then it can be "
+                "run again, and goes on where it was.",
+            ) from None
     if as_json:
         terminal.json(msgspec.to_builtins(done))
         return

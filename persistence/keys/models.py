@@ -9,6 +9,16 @@ from persistence.sql import columns as c
 from persistence.sql.base import RecordBase
 
 
+class KeyRotationRecord(RecordBase):
+    """Which run rotates the keys, and until when, if it does not say so again."""
+
+    __tablename__ = "key_rotation"
+
+    tenant: Mapped[str] = mapped_column(c.key(), primary_key=True)
+    holder: Mapped[str] = mapped_column(c.key())
+    until: Mapped[int] = mapped_column(BigInteger)
+
+
 class DataKeyRecord(RecordBase):
     """A data key of a tenant, wrapped with the key encryption key ``kek_id``."""
 

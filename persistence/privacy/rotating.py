@@ -40,6 +40,7 @@ from care.keys.sealing import (
 from persistence.accounts.models import PatientRecord
 from persistence.keys.models import DataKeyRecord
 from persistence.keys.ring import SITE, KeyRing, TenantKeys
+from persistence.keys.turn import RotationTurn
 from persistence.privacy.sealed_columns import SEALED, SealedColumn
 from persistence.sql.base import RecordBase
 from persistence.sql.records import Records
@@ -48,10 +49,11 @@ ROWS: Final = 200
 """Rows in one transaction."""
 
 Wait = Callable[[float], Awaitable[None]]
+Renew = Callable[[], Awaitable[None]]
 
 
 class KeyRotation:
-    """Rotates the keys of one site; safe to be run twice and beside everything."""
+    """Rotates the keys of one site; one run at a time, beside everything."""
 
     def __init__(
         self,
@@ -67,13 +69,19 @@ class KeyRotation:
         self._clock = clock
         self._columns = columns
         self._wait = wait
+        self._turn = RotationTurn(records, clock)
 
     async def rewrap(self) -> int:
         """Wrap all data keys with the first key encryption key; how many were not.
 
         Raises:
             KeyEncryptionKeyWrong: one cannot be unwrapped; those before it are done.
+            RotationRunning: another rotation is under way; nothing was done.
         """
+        async with self._turn.held():
+            return await self._rewrap()
+
+    async def _rewrap(self) -> int:
         row, current, done = DataKeyRecord, self._wrapping.current_id, 0
         async with self._records.reading() as session:
             query = select(row).where(row.kek_id != current)
@@ -95,7 +103,15 @@ class KeyRotation:
         return done
 
     async def reseal(self, told: Told) -> Rotated:
-        """Seal every value again with a new data key; may be interrupted."""
+        """Seal every value again with a new data key; may be interrupted.
+
+        Raises:
+            RotationRunning: another rotation is under way; nothing was done.
+        """
+        async with self._turn.held():
+            return await self._reseal(told)
+
+    async def _reseal(self, told: Told) -> Rotated:
         number, made_at = await self._new_key()
         left_ms = made_at + SPREAD_MS - self._clock.now()
         if left_ms > 0:
@@ -104,7 +120,8 @@ class KeyRotation:
         assert keys.current_number == number, "the clock went back"
         done = 0
         for column in self._columns:
-            done += await _Column(self._records, column, keys, number).reseal(told)
+            one = _Column(self._records, column, keys, number)
+            done += await one.reseal(told, self._turn.renew)
         await self._retire(number)
         return Rotated(0, done, number)
 
@@ -167,7 +184,7 @@ class _Column:
         self._value = self._table.c[column.column]
         self._rows = [self._table.c[name] for name in column.rows]
 
-    async def reseal(self, told: Told) -> int:
+    async def reseal(self, told: Told, renew: Renew) -> int:
         count = select(func.count()).where(self._value.is_not(None))
         async with self._records.reading() as session:
             total = int(await session.scalar(count.select_from(self._table)) or 0)
@@ -175,6 +192,7 @@ class _Column:
         seen = done = 0
         told(self._column.table, 0, total)
         while rows := await self._page(after):
+            await renew()
             for row in rows:
                 done += await self._exchange(row)
             seen += len(rows)

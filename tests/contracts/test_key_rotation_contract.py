@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import LargeBinary, insert, select, update
 
+from care.keys.rotation import Rotated, RotationRunning
 from care.keys.sealing import (
     REFRESH_MS,
     SPREAD_MS,
@@ -21,6 +23,7 @@ from care.keys.sealing import (
 from persistence.accounts.models import AccountRecord, PatientRecord
 from persistence.keys.models import DataKeyRecord
 from persistence.keys.ring import KeyRing
+from persistence.keys.turn import TURN_MS, RotationTurn
 from persistence.patients.models import PatientClinicRecord
 from persistence.privacy.rotating import KeyRotation, _Column
 from persistence.privacy.sealed_columns import NOT_SEALED, SEALED
@@ -238,6 +241,36 @@ async def test_a_value_that_changed_meanwhile_stays(site: Site) -> None:
         stored = await session.get(AccountRecord, "acc_3")
     assert stored is not None
     assert keys.open(place, stored.email) == "new@example.org"
+
+
+async def test_of_two_rotations_at_once_the_second_is_refused(site: Site) -> None:
+    """Before it makes a key. One that ended, or was killed long ago, blocks none."""
+    seen: list[str] = []
+
+    async def meanwhile(seconds: float) -> None:
+        for second in (site.rotation().rewrap(), site.rotation().reseal(_silent)):
+            with pytest.raises(RotationRunning):
+                await second
+            seen.append("refused")
+        site.clock.step(seconds + 1)
+
+    done = await site.rotation(wait=meanwhile).reseal(_silent)
+    assert (seen, done.number) == (["refused"] * 2, 2)
+    tries = await asyncio.gather(
+        *(site.rotation().reseal(_silent) for _ in range(4)), return_exceptions=True
+    )
+    assert {type(one) for one in tries} <= {Rotated, RotationRunning}
+    numbers = [one.number for one in tries if isinstance(one, Rotated)]
+    assert numbers == list(range(3, 3 + len(numbers)))
+    turn = RotationTurn(site.records, site.clock)
+    await turn.take()
+    with pytest.raises(RotationRunning):
+        await site.rotation().rewrap()
+    site.clock.step(TURN_MS / 1000)
+    await site.rotation().rewrap()
+    with pytest.raises(RotationRunning):  # it lives, after all: it must stop
+        async with RotationTurn(site.records, site.clock).held():
+            await turn.renew()
 
 
 def test_every_column_of_bytes_is_named() -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import insert, select
 from care.keys.sealing import KeyEncryptionKeys, Place, number_of
 from persistence.accounts.models import AccountRecord
 from persistence.keys.ring import KeyRing
+from persistence.keys.turn import TURN_MS
 from persistence.privacy.rotating import KeyRotation
 from persistence.sql.records import Records
 from tests import factories as make
@@ -95,6 +96,7 @@ async def test_a_killed_rotation_goes_on_where_it_was(
     assert await child.wait() == -signal.SIGKILL
     assert await _numbers(records) == {1, 2}
     clock = SteppedClock(make.NOW)
+    clock.step(2 * TURN_MS / 1000)  # the turn of the killed one is over
 
     async def wait(seconds: float) -> None:
         clock.step(seconds + 1)
