@@ -26,7 +26,7 @@ from persistence.accounts.flows import (
     use_flow,
 )
 from persistence.accounts.identities import SqlIdentities
-from persistence.accounts.models import AccountRecord, AuthFlowRecord
+from persistence.accounts.models import AccountRecord, AuthFlowRecord, PatientRecord
 from persistence.accounts.rows import (
     account_of,
     account_row,
@@ -156,8 +156,19 @@ class SqlAccounts:
                 row.status, row.email_verified_at = AccountStatus.ACTIVE.value, now
                 session.add(row)
                 await session.flush()
-                session.add(role_row(row.account_id, wanted.context, now))
+                await _give_role(session, row.account_id, wanted.context, now)
         return account_of(keys, row)
+
+
+async def _give_role(
+    session: AsyncSession, account_id: str, context: SignInContext, now: Millis
+) -> None:
+    if context.role == "patient":
+        known = await session.get(PatientRecord, context.subject, with_for_update=True)
+        if known is not None and known.account_id is None:
+            known.account_id = account_id  # a clinic knew them before they came in
+            return
+    session.add(role_row(account_id, context, now))
 
 
 async def _add_account(

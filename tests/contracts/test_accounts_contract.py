@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text
 
 from actors.domain.ids import Millis, PatientId
 from care.notices.messages import DELIVER, MAILS_AN_HOUR, Message
+from care.patients.profiles import PatientProfile
 from care.people.accounts import (
     DAY_MS,
     AccountStatus,
@@ -28,6 +29,7 @@ from persistence.jobs.models import JobRecord
 from persistence.keys.ring import KeyRing
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.notices.outbox import SqlOutgoingMessages
+from persistence.patients.store import SqlPatients
 from persistence.sql.records import Records
 from tests import factories as make
 
@@ -297,6 +299,22 @@ async def test_people_of_a_demo_site_are_made_once(store: AccountStores) -> None
         assert await store.accounts.demo_account(again, now=NOW) == first
         assert await store.accounts.contexts(first.account_id) == [context]
         assert await passwords.password_hash(first.account_id) == ""
+
+
+async def test_a_demo_patient_whom_a_clinic_knew_signs_in(
+    store: AccountStores, records: Records, ring: KeyRing
+) -> None:
+    """The account is given to the patient who is there, whose name stays."""
+    patients, mira = SqlPatients(records, ring), PatientId("pat_1")
+    profile = PatientProfile(given_name="Mira", family_name="Berg")
+    await patients.introduce({mira: profile}, [], now=NOW)
+    context = SignInContext("patient", mira)
+    wanted = DemoAccount(AccountId("acc_7"), "7@example.org", context)
+    first = await store.accounts.demo_account(wanted, now=NOW)
+    assert await store.accounts.contexts(first.account_id) == [context]
+    found = await patients.find(mira)
+    assert found is not None
+    assert (found.account_id, found.profile) == (first.account_id, profile)
 
 
 async def test_messages_are_marked_when_sent(
