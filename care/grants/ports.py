@@ -100,8 +100,17 @@ class Guardianships(Protocol):
         """Those in force, the oldest first."""
         ...
 
+    async def count(self, account_id: AccountId, *, now: Millis) -> int:
+        """How many of an account are in force."""
+        ...
+
     async def give(self, one: Guardianship, *, now: Millis) -> None:
-        """Begin one. Raises GrantRefused: the account acts for the patient already."""
+        """Begin one.
+
+        Raises:
+            GrantRefused: the account acts for the patient already, or for
+                ``DEPENDANTS_MAX`` people.
+        """
         ...
 
     async def end(

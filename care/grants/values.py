@@ -15,6 +15,8 @@ INVITATION_MS: Final = 7 * DAY_MS
 """How long the link of an invitation works."""
 GLASS_MS: Final = 30 * MINUTE_MS
 """How long a broken glass lasts."""
+DEPENDANTS_MAX: Final = 20
+"""People for whom one account acts, when it adds another one by itself."""
 REASON_CHARACTERS_MIN: Final = 10
 """Of a broken glass: "emergency" alone tells a reviewer nothing."""
 REASON_CHARACTERS_MAX: Final = 500

@@ -28,7 +28,12 @@ router = FeatureRouter(prefix="/v1", tags=["patients"])
 GuardianParam = Annotated[str, Path(description="Which guardianship.", max_length=100)]
 
 
-@router.post("/me/dependants", right=Action.ADD_DEPENDANT, status_code=201)
+@router.post(
+    "/me/dependants",
+    right=Action.ADD_DEPENDANT,
+    status_code=201,
+    refusals=["too_many_dependants"],
+)
 async def add_dependant(
     body: DependantBody, caller: CallerDep, grants: GrantsDep, patients: PatientsDep
 ) -> GuardianshipAnswer:

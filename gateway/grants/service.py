@@ -18,6 +18,7 @@ from actors.ports import Clock
 from care.audit.entries import SITE_TENANT
 from care.grants.ports import GrantStores
 from care.grants.values import (
+    DEPENDANTS_MAX,
     GLASS_MS,
     INVITATION_MS,
     SITE,
@@ -70,6 +71,12 @@ class RoleExists(RequestError):
     """The account has this role already."""
 
     code = "role_exists"
+
+
+class TooManyDependants(RequestError):
+    """The account acts for as many people as it may; a clinic can add more."""
+
+    code = "too_many_dependants"
 
 
 class LicenceTaken(RequestError):
@@ -275,8 +282,16 @@ class GrantService:
 
         Raises:
             InvalidRequest: the date of birth is missing, or the person is an adult.
+            TooManyDependants: the account acts for as many as it may.
         """
         now = self._it.clock.now()
+        account, guardianships = (
+            AccountId(caller.account),
+            self._it.stores.guardianships,
+        )
+        # Before the patient is added; ``give`` counts again, behind a lock.
+        if await guardianships.count(account, now=now) >= DEPENDANTS_MAX:
+            raise TooManyDependants
         today = datetime.fromtimestamp(now / 1000, UTC).date()
         age, until = age_on(profile.birth_date, today), None
         if basis is GuardianBasis.PARENTAL:
@@ -291,14 +306,16 @@ class GrantService:
         await self._it.patients.add(new, now=now)
         made = Guardianship(
             self._it.random.id("grd"),
-            AccountId(caller.account),
+            account,
             patient_id,
             GuardianScope.MANAGE.value,
             basis,
             now,
             until,
         )
-        await granted(self._it.stores.guardianships.give(made, now=now), "not_found")
+        await granted(
+            guardianships.give(made, now=now), "not_found", full=TooManyDependants
+        )
         await self.audited(caller, Action.ADD_DEPENDANT, SITE_TENANT, person=patient_id)
         return made
 

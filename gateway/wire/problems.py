@@ -80,6 +80,7 @@ CODES = MappingProxyType(
         "application_decided": (409, "The application is decided"),
         "application_exists": (409, "There is such an application"),
         "too_many_applications": (409, "Too many applications are open"),
+        "too_many_dependants": (409, "The account has too many dependants"),
         "licence_taken": (409, "Another doctor has this licence"),
         "member_not_found": (404, "No such member"),
         "invitation_not_found": (404, "No such invitation"),

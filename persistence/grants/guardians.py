@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import ClinicId, Millis, PatientId
 from care.grants.values import (
+    DEPENDANTS_MAX,
     SITE,
     Glass,
     GrantRefusal,
@@ -43,6 +45,16 @@ TOLD_MAX: Final = 20
 """Reviewers who get a mail of one broken glass."""
 
 
+async def _count(session: AsyncSession, account_id: AccountId, now: Millis) -> int:
+    row = GuardianshipRecord
+    query = select(func.count()).where(
+        row.guardian == account_id,
+        row.ended_at.is_(None),
+        or_(row.expires_at.is_(None), row.expires_at > now),
+    )
+    return int(await session.scalar(query) or 0)
+
+
 class SqlGuardianships:
     """Implements ``care.grants.ports.Guardianships``."""
 
@@ -67,10 +79,19 @@ class SqlGuardianships:
         async with self._records.reading() as session:
             return [_guardianship(one) for one in await session.scalars(query)]
 
+    async def count(self, account_id: AccountId, *, now: Millis) -> int:
+        """See Guardianships.count."""
+        async with self._records.reading() as session:
+            return await _count(session, account_id, now)
+
     async def give(self, one: Guardianship, *, now: Millis) -> None:
         """See Guardianships.give."""
         try:
             async with self._records.writing() as session:
+                # Its account is locked: of several at once each sees those before it.
+                await session.get(AccountRecord, one.guardian, with_for_update=True)
+                if await _count(session, one.guardian, now) >= DEPENDANTS_MAX:
+                    raise GrantRefused(GrantRefusal.FULL)
                 session.add(guardianship_row(replace(one, since=now)))
         except IntegrityError:
             raise GrantRefused(GrantRefusal.EXISTS) from None

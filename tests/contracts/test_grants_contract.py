@@ -1,4 +1,7 @@
-"""What stores of grants promise, on every database."""
+"""What stores of grants promise, on every database.
+
+One file because all of it runs on the same two databases.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from msgspec.structs import replace
 from actors.domain.ids import ClinicId, Millis, PatientId
 from care.grants.ports import GrantStores
 from care.grants.values import (
+    DEPENDANTS_MAX,
     OPEN_APPLICATIONS_MAX,
     ApplicationStatus,
     DoctorApplication,
@@ -366,3 +370,43 @@ async def test_the_open_applications_of_an_account_are_bounded(site: Site) -> No
         now=NOW,
     )
     await store.submit(late)
+
+
+async def test_the_dependants_of_an_account_are_bounded(site: Site) -> None:
+    """Also when all of them are added at one time; one that ended makes room."""
+    store = site.grants.guardianships
+    for number in range(3, DEPENDANTS_MAX + 10):
+        wanted = DemoAccount(
+            AccountId(f"acc_{number}"),
+            f"{number}@example.org",
+            SignInContext("patient", f"pat_{number}"),
+        )
+        await site.accounts.accounts.demo_account(wanted, now=NOW)
+
+    def one_of(number: int) -> Guardianship:
+        return Guardianship(
+            f"grd_{number}",
+            ONE,
+            PatientId(f"pat_{number}"),
+            "manage",
+            GuardianBasis.PARENTAL,
+            NOW,
+            None,
+        )
+
+    asked = [one_of(number) for number in range(3, DEPENDANTS_MAX + 9)]
+    tries = await asyncio.gather(
+        *(store.give(one, now=NOW) for one in asked), return_exceptions=True
+    )
+    made = [one for one, done in zip(asked, tries, strict=True) if done is None]
+    assert 1 <= len(made) <= DEPENDANTS_MAX
+    for one in asked:  # what a database refused in the throng is asked for again
+        if one not in made and len(made) < DEPENDANTS_MAX:
+            await store.give(one, now=NOW)
+            made.append(one)
+    assert await store.count(ONE, now=NOW) == DEPENDANTS_MAX
+    late = one_of(DEPENDANTS_MAX + 9)
+    with pytest.raises(GrantRefused, match="full"):
+        await store.give(late, now=NOW)
+    await store.end(made[0].patient_id, made[0].guardianship_id, "", now=NOW)
+    await store.give(late, now=NOW)

@@ -148,6 +148,21 @@ async def test_options_of_a_clinic_allow_what_the_table_denies(
         assert await seen() == wanted
 
 
+async def test_an_account_adds_so_many_dependants(opened: AccountApi) -> None:
+    """The next one is refused with its own code, and no patient is left behind."""
+    api = opened.api
+    await opened.register()
+    me, path = await opened.sign_in(), "/v1/me/dependants"
+    child = {"given_name": "Lea", "family_name": "Berg", "basis": "parental"}
+    body = child | {"birth_date": "2020-08-20"}
+    for _ in range(20):
+        made = await api.client.post(path, json=body, headers=bearer(me))
+        assert made.status_code == 201, made.text
+        api.clock.step(5)
+    refused = await api.client.post(path, json=body, headers=bearer(me))
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_dependants")
+
+
 async def test_a_guardian_acts_for_their_child_until_it_is_of_age(
     opened: AccountApi,
 ) -> None:
