@@ -29,6 +29,12 @@ const SAID: Record<string, MessageDescriptor> = {
   factor_limit: msg`You have as many second steps as are possible. Remove one first.`,
   second_factor_required: msg`Sign in with your second step first.`,
   reauthentication_required: msg`Please type your password again.`,
+  link_required: msg`There is an account with this address. Sign in with your password, then link the other account in the settings.`,
+  application_exists: msg`You have an open application with this licence.`,
+  identity_refused: msg`The other site did not confirm who you are. Please try again.`,
+  identity_taken: msg`This account is linked to another person here.`,
+  identity_required: msg`This is your last way to sign in. Choose a password first.`,
+  email_missing: msg`The other site did not tell your e-mail address. Allow it there, or sign in with a password.`,
   session_ended: msg`You were signed out. Please sign in again.`,
 };
 

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { answered, api, type Schemas } from "../app/api";
 import { isOwnDevice, setOwnDevice } from "../app/offline";
 import { session } from "../app/session";
-import { useContextOfSession, useIsReady } from "../app/shell";
+import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
 import { clock, HERE, say, setClock, type ClockChoice } from "../app/time";
 import { LOCALES, speak, type Locale } from "../i18n";
 import { speakOut } from "../ui/spoken";
@@ -37,6 +37,7 @@ export function SettingsPage() {
 }
 
 function Account() {
+  const follow = useFollow();
   const me = useQuery({ queryKey: ["me"], queryFn: async () => answered(await api.GET("/v1/me")) });
   const [isOpen, setOpen] = useState(false);
   const [sentTo, setSentTo] = useState<string>();
@@ -77,7 +78,10 @@ function Account() {
         <div>
           <button className="button small" type="button" onClick={() => setOpen(true)}>
             <Trans>Change the address</Trans>
-          </button>
+          </button>{" "}
+          <a className="button small" href="/me/applications" onClick={follow}>
+            <Trans>Work here as a doctor</Trans>
+          </a>
         </div>
       )}
       {again !== undefined && (

@@ -2,17 +2,18 @@ import "./account.css";
 import { msg } from "@lingui/core/macro";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useEffect, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { api } from "../app/api";
 import { DEMO_PEOPLE } from "../app/demo";
 import { linkToken } from "../app/links";
-import { setOwnDevice } from "../app/offline";
-import { session, type Entered } from "../app/session";
-import { useFollow } from "../app/shell";
+import { isOwnDevice, setOwnDevice } from "../app/offline";
+import { session, type Context } from "../app/session";
+import { useContextOfSession, useFollow } from "../app/shell";
 import { useSite } from "../app/site";
 import { homeOf } from "../patient/home";
 import { Icon } from "../ui/icons";
 import { Field, Form, wrongOf, type Wrong } from "./form";
+import { cameBack, ProviderButtons } from "./outside";
 import { CAN_PASSKEY, signInByPasskey } from "./passkey";
 import { awaitedOf, SecondStep, type Awaited } from "./second";
 
@@ -31,21 +32,48 @@ function Narrow({ title, children }: { title: ReactNode; children: ReactNode }) 
 function useGoOn() {
   const navigate = useNavigate();
   const { then } = login.useSearch();
-  return (found: Entered) => {
+  return (context: Context) => {
     // An address of another site must not be reached by way of ours.
     const wanted = then === undefined ? undefined : new URL(then, location.origin);
     const isOurs = wanted?.origin === location.origin;
-    const href = isOurs ? wanted!.pathname + wanted!.search : homeOf(found.signed!.context);
+    const href = isOurs ? wanted!.pathname + wanted!.search : homeOf(context);
     void navigate({ href, replace: true });
   };
+}
+
+/** Signed in by an identity provider: the page goes on as soon as it is known who is here. */
+function useWelcomeBack() {
+  const goOn = useGoOn();
+  const context = useContextOfSession();
+  const [isBack] = useState(() => session.cameBack());
+  useEffect(() => {
+    if (isBack && context !== undefined) goOn(context);
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- once, when the person is known
+  }, [isBack, context]);
+}
+
+function wrongOutside(): Wrong | undefined {
+  const { error } = cameBack();
+  return error === undefined ? undefined : wrongOf(error);
+}
+
+function awaitedOutside(): { step: Awaited; isOwn: boolean } | undefined {
+  const { flow, status, factors } = cameBack();
+  if (flow === undefined) return undefined;
+  const isNew = status === "enrol_second_factor";
+  const given = (factors ?? "").split(",").filter(Boolean);
+  return { step: { flow, isNew, factors: given, phone: undefined }, isOwn: isOwnDevice() };
 }
 
 export function LoginPage() {
   const follow = useFollow();
   const goOn = useGoOn();
-  const [wrong, setWrong] = useState<Wrong>();
+  const { then } = login.useSearch();
+  const [wrong, setWrong] = useState<Wrong | undefined>(wrongOutside);
   const [isBusy, setBusy] = useState(false);
-  const [awaited, setAwaited] = useState<{ step: Awaited; isOwn: boolean }>();
+  const [awaited, setAwaited] = useState<{ step: Awaited; isOwn: boolean } | undefined>(awaitedOutside);
+  const own = useRef<HTMLInputElement>(null);
+  useWelcomeBack();
   const enter = async (values: Record<string, string>) => {
     const missing = needed(values, "email", "password");
     if (missing !== undefined) return setWrong(missing);
@@ -57,13 +85,13 @@ export function LoginPage() {
     if (step !== undefined) return setAwaited({ step, isOwn });
     if (found.signed === undefined) return setWrong(wrongOf(found.code, found.body));
     setOwnDevice(isOwn);
-    goOn(found);
+    goOn(found.signed.context);
   };
   const byPasskey = async () => {
     const found = await signInByPasskey();
     if (found === undefined) return;
     if (found.signed === undefined) return setWrong(wrongOf(found.code, found.body));
-    goOn(found);
+    goOn(found.signed.context);
   };
   if (awaited !== undefined) {
     return (
@@ -72,7 +100,7 @@ export function LoginPage() {
           step={awaited.step}
           onDone={(found) => {
             setOwnDevice(awaited.isOwn);
-            goOn(found);
+            goOn(found.signed!.context);
           }}
         />
       </Narrow>
@@ -101,7 +129,7 @@ export function LoginPage() {
           wrong={wrong}
         />
         <label className="check">
-          <input type="checkbox" name="own" />
+          <input type="checkbox" name="own" ref={own} />
           <span>
             <Trans>This is my own device</Trans>
             <span className="quiet small block">
@@ -116,6 +144,14 @@ export function LoginPage() {
           <Trans>Sign in with a passkey</Trans>
         </button>
       )}
+      <ProviderButtons
+        then={then}
+        isRemembered={() => {
+          const isOwn = own.current?.checked === true;
+          setOwnDevice(isOwn);
+          return isOwn;
+        }}
+      />
       <p className="row between">
         <a href="/forgot-password" onClick={follow}>
           <Trans>Forgot your password?</Trans>
@@ -139,7 +175,7 @@ function DemoPeople() {
   const enter = async (persona: string) => {
     const found = await session.enterDemo(persona);
     setFailed(found.signed === undefined);
-    if (found.signed !== undefined) goOn(found);
+    if (found.signed !== undefined) goOn(found.signed.context);
   };
   return (
     <section className="stack demo-people" aria-labelledby="demo-people">

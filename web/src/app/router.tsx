@@ -121,6 +121,11 @@ const account = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/me/applications",
+    component: page("account", () => import("../account/apply"), "ApplyPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/demo/messages",
     component: page("account", () => import("../account/messages"), "MessagesPage"),
   }),
@@ -155,6 +160,11 @@ const clinic = createRoute({
   path: "/clinic",
   component: page("clinic", () => import("../clinic/clinic"), "ClinicPage"),
 });
+const glass = createRoute({
+  getParentRoute: () => root,
+  path: "/clinics/$clinic/glass",
+  component: page("clinic", () => import("../clinic/glass"), "GlassPage"),
+});
 
 const ops = [
   createRoute({
@@ -175,7 +185,7 @@ const ops = [
 ];
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, provider, visits, ...account, ...desk, clinic, ...ops]),
+  routeTree: root.addChildren([home, provider, visits, ...account, ...desk, clinic, glass, ...ops]),
   defaultErrorComponent: NotLoaded,
   defaultNotFoundComponent: NotFound,
   defaultPreload: "intent",

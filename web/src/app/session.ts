@@ -26,6 +26,8 @@ const LOCK = "slotcast.session";
 const CONTEXT = "slotcast.context";
 /** That this browser has a session, without whose: a first visit asks the server nothing. */
 const HERE = "slotcast.here";
+/** That this tab went to an identity provider. */
+const AWAY = "slotcast.away";
 
 export const sameContext = (a: Context, b: Context) => a.role === b.role && a.subject === b.subject;
 const nameOf = (one: Context) => `${one.role} ${one.subject}`;
@@ -69,6 +71,19 @@ class Session {
   watch(tell: Watcher): () => void {
     this.watchers.add(tell);
     return () => this.watchers.delete(tell);
+  }
+
+  /** The browser goes to an identity provider: when it comes back, ask who is here. */
+  leaveFor(): void {
+    localStorage.setItem(HERE, "yes");
+    sessionStorage.setItem(AWAY, "yes");
+  }
+
+  /** Whether this page is where the browser came back to; true once. */
+  cameBack(): boolean {
+    const isBack = sessionStorage.getItem(AWAY) !== null;
+    sessionStorage.removeItem(AWAY);
+    return isBack;
   }
 
   /** Called whenever a person is no longer here: forget what was theirs. */

@@ -8,6 +8,7 @@ import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
 import { initials } from "../patient/result";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
+import { Applications } from "./applications";
 import { Members } from "./members";
 
 /** A clinic's own page: its doctors, with their desks, and what is known of it. */
@@ -46,6 +47,7 @@ function Known({ clinic, tag }: { clinic: Schemas["ClinicBody"]; tag: string }) 
         </p>
       </div>
       <Doctors clinic={clinic} />
+      <Applications clinic={clinic.clinic_id} />
       <Members clinic={clinic.clinic_id} doctors={doctors.data ?? []} />
       <Data key={tag} clinic={clinic} tag={tag} />
     </div>

@@ -1,0 +1,50 @@
+"""Signing in by a real OpenID issuer, and linking it, in the browser."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.web.conftest import Browsing, Opened
+from tests.web.test_accounts import PASSWORD, address_of, join, log_in
+
+
+def _at_the_provider(page: Page, person: str) -> None:
+    """Say who it is, on the provider's own pages, and agree."""
+    page.get_by_placeholder(re.compile("login", re.IGNORECASE)).fill(person)
+    page.get_by_placeholder(re.compile("password", re.IGNORECASE)).fill("any")
+    page.get_by_role("button").first.click()
+    page.get_by_role("button", name=re.compile("continue", re.IGNORECASE)).click()
+
+
+def test_a_provider_signs_a_person_in_where_they_were(opened: Opened) -> None:
+    """A new patient, back at the page that asked for a person; a reload keeps them."""
+    page = opened("/login?then=/me/settings")
+    page.get_by_role("button", name="Go on with Test").click()
+    _at_the_provider(page, "wanda")
+    heading = page.get_by_role("heading", name="Settings and devices")
+    expect(heading).to_be_visible()
+    expect(page.get_by_text("wanda@example.org").first).to_be_visible()
+    page.reload()
+    expect(heading).to_be_visible()
+
+
+def test_a_provider_is_linked_and_unlinked(browsing: Browsing) -> None:
+    """After a proof of identity; an address that is known is never signed in by it."""
+    page, address = browsing.page_of(browsing.person()), address_of()
+    join(page, browsing, address)
+    person = address.partition("@")[0]
+    page.goto(f"{browsing.address}/login")
+    page.get_by_role("button", name="Go on with Test").click()
+    _at_the_provider(page, person)
+    expect(page.get_by_role("alert")).to_contain_text("link the other account")
+    assert "#" not in page.url
+    log_in(page, browsing, address, PASSWORD)
+    expect(page.get_by_role("heading", name="My visits")).to_be_visible()
+    page.goto(f"{browsing.address}/me/settings")
+    page.get_by_role("button", name="Link Test").click()
+    section = page.locator('section[aria-labelledby="providers"]')
+    expect(section.get_by_role("status")).to_contain_text("Test is linked")
+    section.get_by_role("button", name="Unlink").click()
+    expect(page.get_by_role("button", name="Link Test")).to_be_visible()
