@@ -2,7 +2,8 @@
 
 Every write is one entry: the handler's own if it writes one, else it is named after its
 route, with the ids in its path, the names of the fields that were sent, and how it
-ended. A read whose path names a patient is an entry about that patient. Handlers add
+ended. A read whose path names a patient is an entry about that patient, and so is what
+is refused there to others than patients. Handlers add
 what only they know with ``note``: the account that signed in, the patients on a page.
 """
 
@@ -30,6 +31,10 @@ WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _NO_ACT: Final = frozenset({404, 405, 406, 413, 415, 422, 429, 503})
 """Statuses of requests refused before a caller acted."""
 _FAILED: Final = 400
+_REFUSED: Final = frozenset({403, 404})
+"""Hidden and missing alike: what staff try on patients who are not theirs."""
+REFUSED: Final = "refused_"
+"""Before the action of a read that was refused."""
 
 
 class Notes(Struct):
@@ -124,6 +129,29 @@ async def audited(request: Request, action: str, status: int, code: str = "") ->
         fields=_fields(request) if status < _FAILED else (),
     )
     await trail.acted(caller, act)
+
+
+async def audit_refusal(request: Request, action: str, status: int, code: str) -> bool:
+    """Write the entry of what is refused to others than patients about a patient.
+
+    Whether there is one: the path names a patient, whom the caller may not know of.
+    A refused read has another action, so that it is none of "who saw me".
+    """
+    caller: Caller | None = request.scope.get(_CALLER)
+    patient = str(request.path_params.get(_PATIENT, ""))
+    is_of_staff = caller is not None and caller.patient_id is None
+    if not is_of_staff or not _ID.fullmatch(patient) or status not in _REFUSED:
+        return False
+    act = Act(
+        action if request.method in WRITES else REFUSED + action,
+        code,
+        person=patient,
+        tenant=_tenant_of(caller),
+        address=request.client.host if request.client else "",
+    )
+    trail: AuditTrail = request.app.state.services.trail
+    await trail.acted(caller, act)
+    return True
 
 
 def _notes(request: Request) -> Notes:

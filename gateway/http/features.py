@@ -35,7 +35,7 @@ from actors.domain.ids import ClinicId, PatientId, ProviderId
 from gateway.access.rights import OF, PUBLIC, Access, Action, Of, Relation
 from gateway.access.tokens import Caller
 from gateway.access.trail import handler_acted
-from gateway.http.auditing import audited, seen_caller
+from gateway.http.auditing import audit_refusal, audited, seen_caller
 from gateway.http.endpoint import RequestGate
 from gateway.http.idempotency import (
     KeyHeader,
@@ -182,6 +182,7 @@ class FeatureRoute(APIRoute):
         known = frozenset(_query_names(self.dependant))
         is_audited = (self.openapi_extra or {}).get(AUDITED, True)
         is_open = (self.openapi_extra or {}).get(ANY_QUERY, False)
+        right = str((self.openapi_extra or {}).get(RIGHT, ""))
 
         async def checked(request: Request) -> Response:
             handler_acted.set(False)
@@ -193,7 +194,7 @@ class FeatureRoute(APIRoute):
             except Replayed as found:
                 return response_of(found.answer)
             except Exception as error:
-                await _refused(request, error, self.name if is_audited else "")
+                await _refused(request, error, self.name if is_audited else "", right)
                 raise
             if is_audited:
                 await audited(request, self.name, response.status_code)
@@ -284,13 +285,19 @@ class FeatureRouter(APIRouter):
         return self.api_route(path, methods=[method], **options)
 
 
-async def _refused(request: Request, error: Exception, action: str) -> None:
-    """Settle the key of a request that failed, and audit it; no ``action``: do not."""
+async def _refused(request: Request, error: Exception, action: str, right: str) -> None:
+    """Settle the key of a request that failed, and audit it.
+
+    Without an ``action`` only what is refused to staff about a patient is audited.
+    """
     if isinstance(error, RequestValidationError | HTTPException):
         await settle(request, None)
         return  # refused before it was an act of anyone
     problem = of_error(error)
     await settle(request, problem_reply(problem))
+    what = action or right
+    if await audit_refusal(request, what, problem.status, problem.code):
+        return
     if action:
         await audited(request, action, problem.status, problem.code)
 

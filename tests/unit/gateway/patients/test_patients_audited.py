@@ -62,3 +62,40 @@ async def test_what_is_done_with_a_patient_is_in_the_clinics_chain_once(
         "read_profile",
         "find_patient",
     ]
+
+
+async def test_what_staff_try_on_patients_of_others_is_in_the_trail(
+    api: Api, spool: MemorySpool
+) -> None:
+    """Hidden, missing or forbidden; a patient who guesses leaves no entry.
+
+    A refused read has another action, so that it is none of "who saw me".
+    """
+    staff, other = signed(api, "staff", "cln_1"), signed(api, "staff", "cln_2")
+    person = {"family_name": "Fern", "birth_date": "1980-02-29"}
+    listed = "/v1/clinics/cln_1/patients"
+    made = await api.client.post(listed, json=person, headers=staff)
+    patient = made.json()["patient_id"]
+    spool.drafts.clear()
+    tried: list[tuple[str, str, str, object]] = []
+    for method, path, headers, status in (
+        ("GET", f"/v1/patients/{patient}", other, 404),
+        ("GET", "/v1/patients/pat_nowhere", other, 404),
+        ("PATCH", f"/v1/patients/{patient}", other, 404),
+        ("GET", f"/v1/patients/{patient}/notes", staff, 403),
+        ("GET", f"/v1/patients/{patient}", signed(api, "patient", "pat_9"), 404),
+    ):
+        body = {"language": "de"} if method == "PATCH" else None
+        answer = await api.client.request(method, path, json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+        tried += [
+            (one.tenant, one.action, one.person, one.body["outcome"])
+            for one in spool.drafts
+        ]
+        spool.drafts.clear()
+    assert tried == [
+        ("cln_2", "refused_read_profile", patient, "patient_not_found"),
+        ("cln_2", "refused_read_profile", "pat_nowhere", "patient_not_found"),
+        ("cln_2", "write_profile", patient, "patient_not_found"),
+        ("cln_1", "refused_read_notes", patient, "forbidden"),
+    ]
