@@ -17,6 +17,8 @@ from care.sharing import Revocation, RevocationKind
 KNOWN_MAX: Final = 200_000
 """Twice a store's capacity; beyond it, entries that expire first are dropped."""
 SWEEP_MS: Final = 60_000
+CLOCK_BACK_MS: Final = 15 * 60_000
+"""How far the clock may go back before a token that had expired holds again."""
 
 log = structlog.get_logger("slotcast.gateway")
 
@@ -113,14 +115,18 @@ class RevokedTokens:
         return session_id in self._sessions
 
     def _sweep(self, now: Millis) -> None:
-        """Drop expired entries; called occasionally, since they are harmless."""
+        """Drop entries long expired; called occasionally, since they are harmless.
+
+        The tokens expired as well, but if the clock goes back they hold again.
+        """
         if now < self._sweep_at and len(self) <= KNOWN_MAX:
             return
         self._sweep_at = Millis(now + SWEEP_MS)
+        over = now - CLOCK_BACK_MS
         for held in self._by_id.values():
-            for key in [key for key, until in held.items() if until <= now]:
+            for key in [key for key, until in held.items() if until <= over]:
                 del held[key]
-        self._subjects = {k: v for k, v in self._subjects.items() if v[1] > now}
+        self._subjects = {k: v for k, v in self._subjects.items() if v[1] > over}
         too_many = len(self) - KNOWN_MAX
         if too_many > 0:
             log.error(

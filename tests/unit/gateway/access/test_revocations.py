@@ -10,7 +10,7 @@ import pytest
 
 from actors.domain.ids import Millis
 from care.sharing import Revocation, RevocationKind
-from gateway.access.revocations import RevokedTokens
+from gateway.access.revocations import CLOCK_BACK_MS, RevokedTokens
 from gateway.access.tokens import Caller, Identity, Role
 from gateway.live.ticker import Ticker
 from persistence.shared.memory import MemoryRevocations
@@ -185,13 +185,36 @@ def test_what_has_run_out_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SteppedClock(make.NOW)
     known = RevokedTokens(clock)
     known.learn([one_token("a", Millis(make.NOW + 1_000)), one_token("b")])
-    clock.step(120_000 / 1000)
+    clock.step(120_000 / 1000 + CLOCK_BACK_MS / 1000)
     known.learn([one_token("c")])
     assert len(known) == 2
     monkeypatch.setattr("gateway.access.revocations.KNOWN_MAX", 2)
     known.learn([one_token("d", Millis(LATER - 1))])
     assert len(known) == 2
     assert not known.covers(_token("d"))
+
+
+def test_a_clock_that_goes_back_revives_no_token() -> None:
+    """Attack 66: ten minutes back, a token of a session that ended is refused still.
+
+    It has expired, and its revocation has, and others were learned meanwhile.
+    """
+    clock = SteppedClock(make.NOW)
+    known = RevokedTokens(clock)
+    until = Millis(make.NOW + 11 * 60_000)
+    known.learn([Revocation(RevocationKind.SESSION, "ses_1", make.NOW, until)])
+    known.learn([Revocation(RevocationKind.SUBJECT, "pat_2", make.NOW, until)])
+    identity = Identity("acc_1", "ses_1", "", 1, 1, make.NOW)
+    expires = Millis(make.NOW + 600_000)
+    ended = Caller(Role.PATIENT, "pat_1", expires, make.NOW, "t", identity)
+    subject = Caller(Role.PATIENT, "pat_2", expires, make.NOW, "u")
+    for _ in range(5):
+        clock.step(150)
+        known.learn([one_token(f"other {clock.now()}")])
+    clock.step(-600)
+    assert clock.now() < expires  # the control: by the clock the token holds again
+    assert known.covers(ended)
+    assert known.covers(subject)
 
 
 def _token(token_id: str) -> Any:
