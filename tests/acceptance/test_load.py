@@ -153,7 +153,7 @@ def test_ctrl_c_stops_everything_that_was_started(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(WITHIN_S) == 130, said.read_text()
         assert survivors(marks) == []
-        assert "everything that was started is stopped" in said.read_text()
+        assert "everything that was started has been stopped" in said.read_text()
         left = list(tmp_path.glob("slotcast-*"))
         assert left == [], "the plan and the data are gone"
     finally:

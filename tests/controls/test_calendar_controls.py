@@ -94,7 +94,7 @@ def _own_holds_hide_those_of_others(patch: pytest.MonkeyPatch) -> None:
 
 def _visits_are_not_counted(patch: pytest.MonkeyPatch) -> None:
     """A patient may have any number of visits ahead."""
-    patch.setattr(rulings, "too_many_visits", lambda *_: None)
+    patch.setattr(rulings, "too_many_visits", lambda *_, **__: None)
 
 
 def _renewals_are_not_counted(patch: pytest.MonkeyPatch) -> None:
