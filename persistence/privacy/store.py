@@ -20,7 +20,13 @@ from care.privacy.requests import (
     PrivacyRequest,
     RequestKind,
 )
-from persistence.accounts.models import AccountRecord, PatientRecord, SessionRecord
+from persistence.accounts.identity_models import IdentityRecord
+from persistence.accounts.models import (
+    AccountRecord,
+    MembershipRecord,
+    PatientRecord,
+    SessionRecord,
+)
 from persistence.accounts.rows import email_place
 from persistence.audit.pending import queue_entry
 from persistence.keys.ring import KeyRing, TenantKeys
@@ -149,6 +155,8 @@ class SqlPrivacy:
             return {
                 "patient": _patient(keys, patient),
                 "account": await _account(session, keys, patient.account_id),
+                "identities": await _identities(session, keys, patient.account_id),
+                "memberships": await _memberships(session, patient.account_id),
                 "devices": await _devices(session, patient.account_id),
                 "clinics": await _clinics(session, keys, patient_id),
                 "notes": await _notes(session, keys, patient),
@@ -198,6 +206,35 @@ async def _account(
         "created_at": row.created_at,
         "status": row.status,
     }
+
+
+async def _identities(
+    session: AsyncSession, keys: TenantKeys, account_id: str | None
+) -> list[Any]:
+    row, found = IdentityRecord, []
+    query = select(row).where(row.account_id == (account_id or ""))
+    for one in await session.scalars(query.order_by(row.linked_at)):
+        label = keys.open(Place("identity", "label", one.identity_id), one.label)
+        found.append(
+            {
+                "provider": one.provider,
+                "issuer": one.issuer,
+                "label": label,
+                "linked_at": one.linked_at,
+            }
+        )
+    return found
+
+
+async def _memberships(session: AsyncSession, account_id: str | None) -> list[Any]:
+    row = MembershipRecord
+    query = (
+        select(row.clinic_id, row.role, row.provider_id, row.since, row.ended_at)
+        .where(row.account_id == (account_id or ""))
+        .order_by(row.since)
+        .limit(EXPORT_ROWS_MAX)
+    )
+    return [dict(one._mapping) for one in (await session.execute(query)).all()]
 
 
 async def _devices(session: AsyncSession, account_id: str | None) -> list[Any]:

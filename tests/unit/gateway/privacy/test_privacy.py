@@ -18,6 +18,7 @@ from care.keys.sealing import Place
 from care.privacy.readable import readable_page
 from care.privacy.requests import DAY_MS, DUE_MS, Retention
 from gateway.access.tokens import Caller, Identity, Role, issue_access_token
+from persistence.accounts.identity_models import IdentityRecord
 from persistence.accounts.models import (
     AccountRecord,
     AuthFlowRecord,
@@ -170,10 +171,43 @@ async def _fill(clinic: Clinic) -> str:
     return str(booked.json()["booking_id"])
 
 
+async def _link(clinic: Clinic) -> None:
+    """An identity of Mira's and one of another account; Mira works at a clinic."""
+    keys = await clinic.ring.of()
+    async with clinic.records.writing() as session:
+        accounts = (await session.scalars(select(AccountRecord.account_id))).all()
+        for number, account in enumerate(accounts):
+            name = "mira" if account == clinic.account else "other"
+            place = Place("identity", "label", f"idn_{number}")
+            await session.execute(
+                insert(IdentityRecord).values(
+                    identity_id=f"idn_{number}",
+                    account_id=account,
+                    provider="google",
+                    issuer="https://id.example",
+                    identity_i=f"{number}",
+                    label=keys.seal(place, f"{name}@id.example"),
+                    linked_at=1,
+                )
+            )
+        await session.execute(
+            insert(MembershipRecord).values(
+                membership_id="mem_x",
+                account_id=clinic.account,
+                clinic_id="cln_1",
+                role="staff",
+                provider_id="",
+                since=1,
+                ended_key="",
+            )
+        )
+
+
 async def test_an_export_holds_all_of_a_person_and_nobody_else(clinic: Clinic) -> None:
     """Attack 63: profile, account, devices, notes, visits with reasons, who saw."""
     await _fill(clinic)
     await clinic.api.register("other@example.org")
+    await _link(clinic)
     answer = await clinic.call("GET", "/v1/me/export", clinic.mira)
     assert answer.status_code == 200, answer.text
     found = answer.json()
@@ -183,6 +217,9 @@ async def test_an_export_holds_all_of_a_person_and_nobody_else(clinic: Clinic) -
     assert [one["number"] for one in found["clinics"]] == ["N-4711"]
     assert [one["reason"] for one in found["visits"]] == [WHY]
     assert found["devices"]
+    assert [one["label"] for one in found["identities"]] == ["mira@id.example"]
+    assert [one["clinic_id"] for one in found["memberships"]] == ["cln_1"]
+    assert "other@id.example" not in answer.text
     assert "other@example.org" not in answer.text
     page = await clinic.call("GET", "/v1/me/export?format=html", clinic.mira)
     assert page.headers["content-type"].startswith("text/html")
