@@ -66,6 +66,7 @@ ROOMS = {
         ("/ops/health", ".numbers"),
         ("/ops/audit", "form"),
         ("/ops/roles", "details"),
+        ("/ops/users", "form"),
     ],
 }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import Locator, Page, expect
 
 from tests.web.conftest import Browsing, Opened
+from tests.web.test_accounts import PASSWORD, address_of, join, log_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,3 +197,28 @@ def test_an_operator_sees_the_health_of_the_cluster(opened: Opened) -> None:
     expect(page.locator(".plot polyline").first).to_be_attached()
     page.goto(page.url.replace("health", "roles"))
     expect(page.locator("details").first).to_be_visible()
+
+
+def test_an_operator_disables_an_account_and_lets_it_in_again(
+    browsing: Browsing,
+) -> None:
+    """Found by its address; disabled it cannot sign in; roles are given and taken."""
+    person, address = browsing.page_of(browsing.person()), address_of()
+    join(person, browsing, address)
+    page = browsing.open("/ops/users", "operator")
+    page.get_by_label("E-mail address").fill(address)
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("button", name=f"Disable {address}").click()
+    expect(page.get_by_role("button", name=f"Enable {address}")).to_be_visible()
+    log_in(person, browsing, address, PASSWORD)
+    expect(person.get_by_role("alert")).to_contain_text("disabled")
+    page.get_by_role("button", name=f"Enable {address}").click()
+    expect(page.get_by_role("button", name=f"Disable {address}")).to_be_visible()
+    log_in(person, browsing, address, PASSWORD)
+    expect(person.get_by_role("heading", name="My visits")).to_be_visible()
+    page.get_by_role("button", name="Make an auditor").click()
+    page.get_by_role("button", name="Take back: auditor").click()
+    expect(page.get_by_role("button", name="Make an auditor")).to_be_visible()
+    page.get_by_label("E-mail address").fill("none@example.org")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_text("There is no account with this address.")).to_be_visible()

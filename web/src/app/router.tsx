@@ -169,6 +169,11 @@ const glass = createRoute({
 const ops = [
   createRoute({
     getParentRoute: () => root,
+    path: "/ops/users",
+    component: page("ops", () => import("../ops/users"), "UsersPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/ops/health",
     component: page("ops", () => import("../ops/health"), "HealthPage"),
   }),

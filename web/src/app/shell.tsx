@@ -65,6 +65,7 @@ function placesOf(context: Context | undefined): Place[] {
       return [
         find,
         { href: "/ops/health", icon: "health", name: <Trans>Health</Trans> },
+        { href: "/ops/users", icon: "person", name: <Trans>Users</Trans> },
       ];
     case "auditor":
       return [find, { href: "/ops/audit", icon: "shield", name: <Trans>Audit</Trans> }];

@@ -1,0 +1,162 @@
+import "./ops.css";
+import { Trans, useLingui } from "@lingui/react/macro";
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useState, type FormEvent } from "react";
+import { answered, api, newKey, Refused, type Schemas } from "../app/api";
+import { refusalText } from "../app/refusals";
+import { useContextOfSession, useIsReady } from "../app/shell";
+import { HERE, say } from "../app/time";
+import { PleaseSignIn } from "../ui/please";
+import { speakOut } from "../ui/spoken";
+
+type Account = Schemas["AccountAnswer"];
+type PlatformRole = "admin" | "auditor";
+
+/** All accounts: found by address, disabled and enabled, made operators or auditors. */
+export function UsersPage() {
+  const context = useContextOfSession();
+  const isReady = useIsReady();
+  if (!isReady) return <div className="card page-room" aria-busy="true" />;
+  if (context === undefined) return <PleaseSignIn />;
+  return <Users key={context.subject} />;
+}
+
+function Users() {
+  const { t, i18n } = useLingui();
+  const queries = useQueryClient();
+  const [email, setEmail] = useState("");
+  const [wrong, setWrong] = useState<string>();
+  const found = useInfiniteQuery({
+    queryKey: ["accounts", email],
+    retry: false,
+    initialPageParam: "",
+    queryFn: async ({ pageParam }) =>
+      email === ""
+        ? answered(await api.GET("/v1/accounts", { params: { query: pageParam === "" ? {} : { cursor: pageParam } } }))
+        : answered(await api.POST("/v1/accounts/search", { body: { email } })),
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+  const search = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    setEmail(String(new FormData(event.currentTarget).get("email") ?? "").trim());
+  };
+  const settle = async (error: { code: string } | undefined, said: string) => {
+    setWrong(error && textOf(error.code));
+    if (error === undefined) speakOut(said);
+    await queries.invalidateQueries({ queryKey: ["accounts"] });
+  };
+  const textOf = (code: string | undefined) =>
+    code === "last_admin"
+      ? t`This is the last operator. Make another one first.`
+      : code === "reauthentication_required"
+        ? t`This needs a fresh proof of who you are. Sign out and in, then do it again.`
+        : i18n._(refusalText(code));
+  const change = async (one: Account) => {
+    const asked = { params: { path: { account_id: one.account_id }, header: { "Idempotency-Key": newKey() } } };
+    const { error } =
+      one.disabled_at === null
+        ? await api.POST("/v1/accounts/{account_id}/disable", asked)
+        : await api.POST("/v1/accounts/{account_id}/enable", asked);
+    await settle(error, one.disabled_at === null ? t`The account is disabled.` : t`The account is enabled.`);
+  };
+  const turn = async (one: Account, role: PlatformRole, has: boolean) => {
+    const path = "/v1/accounts/{account_id}/roles/{role}";
+    const params = { path: { account_id: one.account_id, role } };
+    const { error } = has
+      ? await api.DELETE(path, { params })
+      : await api.PUT(path, { params: { ...params, header: { "Idempotency-Key": newKey() } } });
+    await settle(error, has ? t`The role is taken back.` : t`The role is given.`);
+  };
+  const items = found.data?.pages.flatMap((one) => one.items) ?? [];
+  return (
+    <div className="stack">
+      <h1>
+        <Trans>Users</Trans>
+      </h1>
+      <form className="row ends card" role="search" onSubmit={search}>
+        <div className="field grow">
+          <label htmlFor="user-email">
+            <Trans>E-mail address (exactly; empty for all)</Trans>
+          </label>
+          <input id="user-email" name="email" type="email" className="input" autoComplete="off" />
+        </div>
+        <button className="button primary" type="submit">
+          <Trans>Find</Trans>
+        </button>
+      </form>
+      {(wrong !== undefined || found.isError) && (
+        <p className="notice bad" role="alert">
+          {wrong ?? textOf(found.error instanceof Refused ? found.error.code : undefined)}
+        </p>
+      )}
+      {found.isSuccess && items.length === 0 && (
+        <p className="card" role="status">
+          <Trans>There is no account with this address.</Trans>
+        </p>
+      )}
+      <ul className="plain-list stack" aria-busy={found.isPending}>
+        {items.map((one) => (
+          <User key={one.account_id} account={one} onChange={() => void change(one)} onTurn={(role, has) => void turn(one, role, has)} />
+        ))}
+      </ul>
+      {found.hasNextPage && (
+        <button className="button" type="button" disabled={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
+          <Trans>Show more</Trans>
+        </button>
+      )}
+    </div>
+  );
+}
+
+interface UserProps {
+  account: Account;
+  onChange: () => void;
+  onTurn: (role: PlatformRole, has: boolean) => void;
+}
+
+function User({ account, onChange, onTurn }: UserProps) {
+  const { t } = useLingui();
+  const name = account.email;
+  // A context is named by its role and what it is for: of an auditor, the clinic or the whole site.
+  const isAdmin = account.roles.some((one) => one.startsWith("admin "));
+  const isAuditor = account.roles.includes("auditor site");
+  return (
+    <li className="card stack tight">
+      <h2>
+        <bdi>{name}</bdi>{" "}
+        {account.disabled_at !== null && (
+          <span className="chip warn">
+            <Trans>disabled</Trans>
+          </span>
+        )}
+      </h2>
+      <p className="quiet small">
+        <Trans>
+          Since <bdi>{say(account.created_at, HERE, { dateStyle: "medium" })}</bdi>
+        </Trans>
+        {account.roles.map((role) => (
+          <span key={role}>
+            {" · "}
+            <bdi lang="en">{role}</bdi>
+          </span>
+        ))}
+      </p>
+      <div className="row">
+        <button
+          className="button small"
+          type="button"
+          aria-label={account.disabled_at === null ? t`Disable ${name}` : t`Enable ${name}`}
+          onClick={onChange}
+        >
+          {account.disabled_at === null ? <Trans>Disable</Trans> : <Trans>Enable</Trans>}
+        </button>
+        <button className="button small" type="button" onClick={() => onTurn("admin", isAdmin)}>
+          {isAdmin ? <Trans>Take back: operator</Trans> : <Trans>Make an operator</Trans>}
+        </button>
+        <button className="button small" type="button" onClick={() => onTurn("auditor", isAuditor)}>
+          {isAuditor ? <Trans>Take back: auditor</Trans> : <Trans>Make an auditor</Trans>}
+        </button>
+      </div>
+    </li>
+  );
+}
