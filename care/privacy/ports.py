@@ -62,6 +62,10 @@ class Privacy(Protocol):
         """
         ...
 
+    async def export_account(self, account_id: str) -> Mapping[str, Any]:
+        """What the records hold of an account, in the clear; patients' data apart."""
+        ...
+
     async def erase(
         self,
         patient_id: PatientId,

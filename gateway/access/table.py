@@ -157,6 +157,7 @@ class Action(StrEnum):
     READ_ROLES = "read_roles"
     WHO_SAW_ME = "who_saw_me"
     EXPORT_OWN_DATA = "export_own_data"
+    EXPORT_OWN_ACCOUNT = "export_own_account"
     RESTRICT_OWN_DATA = "restrict_own_data"
     WRITE_CONSENT = "write_consent"
     REQUEST_ERASURE = "request_erasure"
@@ -246,6 +247,7 @@ add_factor          account   RR  RR  RR  RR  RR  RR  RR  nn
 remove_factor       account   Bh  Bh  Bh  Bh  Bh  Bh  Bh  nn
 who_saw_me          caller    YY  nn  nn  nn  nn  nn  nn  nn
 export_own_data     caller    RR  nn  nn  nn  nn  nn  nn  nn
+export_own_account  account   RR  RR  RR  RR  RR  RR  RR  nn
 restrict_own_data   caller    RR  nn  nn  nn  nn  nn  nn  nn
 write_consent       caller    YY  nn  nn  nn  nn  nn  nn  nn
 request_erasure     caller    BB  nn  nn  nn  nn  nn  nn  nn

@@ -10,6 +10,8 @@ import msgspec
 
 from actors.domain.ids import Millis, PatientId
 from actors.domain.messages.answers import BookingStatus, BookingView
+from care.audit.entries import Entry
+from care.audit.ports import AuditQuery
 from care.people.accounts import ACCESS_MS
 from care.privacy.ports import Privacy
 from care.privacy.requests import ErasureRefused, ErasureReport
@@ -60,6 +62,18 @@ class PrivacyService:
                 {"at": millis_text(one.at), "by": one.actor, "what": one.action}
                 for one in seen[0]
             ],
+        }
+
+    async def export_account(self, account_id: str) -> dict[str, Any]:
+        """What is held of an account, whatever its roles, and what it did last."""
+        acts: Sequence[Entry] = ()
+        if self._ports.audit is not None and account_id:
+            mine = AuditQuery(actor=account_id)
+            acts, _ = await self._ports.audit.search(mine, after="", limit=PAGE)
+        return {
+            **_readable(await self.store.export_account(account_id)),
+            # Without the people it was done to: their data are not the account's.
+            "acts": [{"at": millis_text(o.at), "what": o.action} for o in acts],
         }
 
     async def seen_by(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from fastapi import Depends, Query, Request
@@ -27,6 +27,14 @@ from gateway.patients.privacy_schemas import (
 from gateway.wire.errors import FieldError, InvalidRequest, NotFound
 
 router = FeatureRouter(prefix="/v1/me", tags=["privacy"])
+_EXPORTED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "text/html; charset=utf-8": {"schema": {"type": "string"}},
+        }
+    }
+}
 
 
 async def privacy_of(request: Request) -> PrivacyService:
@@ -43,14 +51,7 @@ PrivacyDep = Annotated[PrivacyService, Depends(privacy_of)]
     right=Action.EXPORT_OWN_DATA,
     refusals=["patient_not_found"],
     response_class=JSONResponse,
-    responses={
-        200: {
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                "text/html; charset=utf-8": {"schema": {"type": "string"}},
-            }
-        }
-    },
+    responses=_EXPORTED,
 )
 async def export_own_data(
     caller: CallerDep,
@@ -60,7 +61,27 @@ async def export_own_data(
     ] = "json",
 ) -> Response:
     """All of the caller's data: for programs, or as a page to read."""
-    found: dict[str, Any] = await privacy.export(own_person(caller))
+    return _exported(await privacy.export(own_person(caller)), form)
+
+
+@router.get(
+    "/account/export",
+    right=Action.EXPORT_OWN_ACCOUNT,
+    response_class=JSONResponse,
+    responses=_EXPORTED,
+)
+async def export_own_account(
+    caller: CallerDep,
+    privacy: PrivacyDep,
+    form: Annotated[
+        Literal["json", "html"], Query(alias="format", description="For whom.")
+    ] = "json",
+) -> Response:
+    """The data of the caller's account, in whatever role; a patient's are apart."""
+    return _exported(await privacy.export_account(caller.account), form)
+
+
+def _exported(found: dict[str, Any], form: str) -> Response:
     headers = {
         "cache-control": "no-store",
         "content-disposition": f'attachment; filename="my-data.{form}"',

@@ -164,6 +164,17 @@ class SqlPrivacy:
                 "requests": await _plain(session, PrivacyRequestRecord, patient_id),
             }
 
+    async def export_account(self, account_id: str) -> Mapping[str, Any]:
+        """See Privacy.export_account."""
+        keys = await self._ring.of()
+        async with self._records.reading() as session:
+            return {
+                "account": await _account(session, keys, account_id),
+                "identities": await _identities(session, keys, account_id),
+                "memberships": await _memberships(session, account_id),
+                "devices": await _devices(session, account_id),
+            }
+
     async def erase(
         self,
         patient_id: PatientId,

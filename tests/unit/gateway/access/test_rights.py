@@ -159,6 +159,7 @@ _READS = (
     Action.READ_ROLES,
     Action.WHO_SAW_ME,
     Action.EXPORT_OWN_DATA,
+    Action.EXPORT_OWN_ACCOUNT,
     Action.READ_AUDIT,
     Action.VERIFY_AUDIT,
     Action.EXPORT_AUDIT,

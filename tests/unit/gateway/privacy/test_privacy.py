@@ -227,6 +227,21 @@ async def test_an_export_holds_all_of_a_person_and_nobody_else(clinic: Clinic) -
     assert "<script" not in page.text
 
 
+async def test_staff_export_their_own_account(clinic: Clinic) -> None:
+    """In a role without a patient: address, roles, devices; none of another account."""
+    await clinic.api.register("other@example.org")
+    await _link(clinic)
+    staff = clinic.token("staff", "cln_1", clinic.account)
+    answer = await clinic.call("GET", "/v1/me/account/export", staff)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["account"]["email"] == MIRA
+    assert [one["role"] for one in found["memberships"]] == ["staff"]
+    assert [one["label"] for one in found["identities"]] == ["mira@id.example"]
+    assert found["devices"]
+    assert "other@" not in answer.text
+
+
 async def test_an_export_page_escapes_what_people_wrote(clinic: Clinic) -> None:
     """Attack 20: a name is text on the page, whatever it is."""
     page = readable_page({"patient": {"name": "<img onerror=alert(1)>"}})
