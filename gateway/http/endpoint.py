@@ -349,18 +349,28 @@ class Endpoint:
         return caller
 
     async def _read(self, call: Call, receive: Receive) -> bytes:
-        limit = self._gate.body_bytes_max
-        declared = call.header(b"content-length") or "0"
-        if not declared.isdigit() or int(declared[:12]) > limit:
+        declared = call.header(b"content-length")
+        return await bounded_body(declared, receive, self._gate.body_bytes_max)
+
+
+async def bounded_body(declared: str | None, receive: Receive, limit: int) -> bytes:
+    """A request's whole body; ``declared`` is its Content-Length.
+
+    Raises:
+        TooLarge: it is longer than ``limit`` bytes; the rest was not read.
+        InvalidRequest: the caller left before its end.
+    """
+    length = declared or "0"
+    if not length.isdigit() or int(length[:12]) > limit:
+        raise TooLarge(f"The body must be at most {limit} bytes.")
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidRequest("The body is incomplete.")
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > limit:
             raise TooLarge(f"The body must be at most {limit} bytes.")
-        body = b""
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise InvalidRequest("The body is incomplete.")
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > limit:
-                raise TooLarge(f"The body must be at most {limit} bytes.")
-        return body
+    return body

@@ -30,13 +30,14 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Message
 
 from actors.domain.ids import ClinicId, PatientId, ProviderId
 from gateway.access.rights import OF, PUBLIC, Access, Action, Of, Relation
 from gateway.access.tokens import Caller
 from gateway.access.trail import handler_acted
 from gateway.http.auditing import audit_refusal, audited, seen_caller
-from gateway.http.endpoint import RequestGate
+from gateway.http.endpoint import RequestGate, bounded_body
 from gateway.http.idempotency import (
     KeyHeader,
     Replayed,
@@ -55,6 +56,7 @@ ANYONE: Final = None
 """The right of a route that needs no token."""
 IDEMPOTENT_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 """Writes whose repetition could have a second effect; DELETE has one by nature."""
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 RIGHT: Final = "x-right"
 """Where the OpenAPI document names a route's right."""
 RIGHT_OF: Final = "x-right-of"
@@ -189,6 +191,8 @@ class FeatureRoute(APIRoute):
             for name in request.query_params:
                 if name not in known and not is_open:
                     raise InvalidRequest("", unknown(name, known, "parameter"))
+            if request.method not in _WITHOUT_BODY:
+                request = await _with_body(request)
             try:
                 response = await handle(request)
             except Replayed as found:
@@ -283,6 +287,27 @@ class FeatureRouter(APIRouter):
         }
         options["openapi_extra"] = extra | options.get("openapi_extra", {})
         return self.api_route(path, methods=[method], **options)
+
+
+async def _with_body(request: Request) -> Request:
+    """The request with its body read already: FastAPI would read it without a bound.
+
+    Raises:
+        TooLarge, InvalidRequest: as ``bounded_body``.
+    """
+    gate: RequestGate = request.app.state.gate
+    declared = request.headers.get("content-length")
+    whole = await bounded_body(declared, request.receive, gate.body_bytes_max)
+    is_read = False
+
+    async def receive() -> Message:
+        nonlocal is_read
+        if is_read:
+            return await request.receive()  # whether the caller has left
+        is_read = True
+        return {"type": "http.request", "body": whole, "more_body": False}
+
+    return Request(request.scope, receive)
 
 
 async def _refused(request: Request, error: Exception, action: str, right: str) -> None:

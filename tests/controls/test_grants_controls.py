@@ -71,12 +71,13 @@ async def test_invitations_that_belong_to_no_clinic_are_anyones_to_resend_and_re
     refused = await opened.client.request(method, path, headers=foreign)
     assert code_of(refused) == (404, "invitation_not_found")
     find, still_open = members.SqlInvitations.find, members._open
+    theirs = ClinicId("cln_1")
 
     async def found(self: Any, name: str, *, clinic_id: ClinicId) -> Any:
-        return await find(self, name, clinic_id=ClinicId("cln_1"))
+        return await find(self, name, clinic_id=theirs)
 
     monkeypatch.setattr(members.SqlInvitations, "find", found)
-    monkeypatch.setattr(members, "_open", lambda name, _: still_open(name, "cln_1"))
+    monkeypatch.setattr(members, "_open", lambda name, _: still_open(name, theirs))
     done = await opened.client.request(method, path, headers=foreign)
     assert done.status_code in (200, 204), done.text
 
