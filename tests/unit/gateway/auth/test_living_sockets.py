@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from persistence.accounts.store import account_stores
+from persistence.grants.stores import grant_stores
 from persistence.keys.ring import KeyRing
 from persistence.notices.outbox import SqlOutgoingMessages
+from persistence.patients.notes import SqlMedicalNotes
+from persistence.patients.store import SqlPatients
 from persistence.shared.memory import MemoryRevocations
 from persistence.sql.records import Records
 from tests import factories as make
@@ -34,6 +37,9 @@ async def _live_accounts(
     outgoing = SqlOutgoingMessages(records, ring)
     shared = {
         "accounts": account_stores(records, ring),
+        "grants": grant_stores(records, ring),
+        "patients": SqlPatients(records, ring),
+        "notes": SqlMedicalNotes(records, ring),
         "outgoing": outgoing,
         "revocations": MemoryRevocations(clock),
     }
@@ -73,14 +79,26 @@ async def test_a_changed_password_closes_other_devices_alone(
         assert (await mine.ask("ping"))["t"] == "pong"
 
 
-@pytest.mark.parametrize("ends", [True, False])
+async def _disable(site: AccountApi, signed: dict[str, Any]) -> None:
+    """An administrator disables the account of this sign-in."""
+    admin = await site.post("demo", {"persona": "admin", "delivery": "body"})
+    account = (await site.me(signed)).json()["account_id"]
+    path = f"/v1/accounts/{account}/disable"
+    done = await site.client.post(path, headers=bearer(admin.json()))
+    assert done.status_code == 200, done.text
+
+
+@pytest.mark.parametrize("end", ["sign-out", "disabled", ""])
 async def test_a_session_that_ends_gets_no_answer_any_more(
     live: tuple[LiveApi, AccountApi],
     monkeypatch: pytest.MonkeyPatch,
     *,
-    ends: bool,
+    end: str,
 ) -> None:
-    """Not even to a command that was in flight; without the end it comes (control)."""
+    """Not even to a command that was in flight; without the end it comes (control).
+
+    Attack 10: neither for an account that is disabled meanwhile.
+    """
     opened, site = live
     signed = await site.sign_in()
     calendars: Any = opened.api.ports.calendars
@@ -96,8 +114,11 @@ async def test_a_session_that_ends_gets_no_answer_any_more(
         monkeypatch.setattr(calendars, "ask", slow)
         number = await mine.send("book", key="k", **slot())
         await asked.wait()
-        if ends:
-            await site.post("logout", {"everywhere": True}, bearer(signed))
+        if end:
+            if end == "disabled":
+                await _disable(site, signed)
+            else:
+                await site.post("logout", {"everywhere": True}, bearer(signed))
             answer_now.set()
             assert await mine.closed() == 4501
             assert not [one for one in mine.frames if one.get("id") == number]

@@ -15,6 +15,7 @@ from sqlalchemy import func, insert, select, update
 
 from actors.domain.ids import Millis
 from care.keys.sealing import Place
+from care.privacy import readable
 from care.privacy.readable import readable_page
 from care.privacy.requests import DAY_MS, DUE_MS, Retention
 from gateway.access.tokens import Caller, Identity, Role, issue_access_token
@@ -34,6 +35,7 @@ from persistence.keys.ring import KeyRing
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.patients.models import MedicalNoteRecord, PatientClinicRecord
 from persistence.patients.store import SqlPatients
+from persistence.privacy import erasing, store
 from persistence.privacy.erasing import (
     DELETED_BY_ACCOUNT,
     DELETED_BY_PATIENT,
@@ -227,6 +229,23 @@ async def test_an_export_holds_all_of_a_person_and_nobody_else(clinic: Clinic) -
     assert "<script" not in page.text
 
 
+async def test_control_an_export_by_no_account_holds_anothers(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the account of each statement that keeps others out."""
+    await clinic.api.register("other@example.org")
+    shown = store._account
+
+    async def of_another(session: Any, keys: Any, own: str | None) -> Any:
+        row = AccountRecord.account_id
+        other = await session.scalar(select(row).where(row != own))
+        return await shown(session, keys, other)
+
+    monkeypatch.setattr(store, "_account", of_another)
+    answer = await clinic.call("GET", "/v1/me/export", clinic.mira)
+    assert "other@example.org" in answer.text
+
+
 async def test_staff_export_their_own_account(clinic: Clinic) -> None:
     """In a role without a patient: address, roles, devices; none of another account."""
     await clinic.api.register("other@example.org")
@@ -247,6 +266,15 @@ async def test_an_export_page_escapes_what_people_wrote(clinic: Clinic) -> None:
     page = readable_page({"patient": {"name": "<img onerror=alert(1)>"}})
     assert "<img" not in page
     assert "&lt;img" in page
+
+
+async def test_control_unescaped_a_name_would_be_markup(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the escaping of each value that keeps it text."""
+    monkeypatch.setattr(readable, "escape", str)
+    page = readable_page({"patient": {"name": "<img onerror=alert(1)>"}})
+    assert "<img" in page
 
 
 async def test_an_export_needs_a_fresh_proof(clinic: Clinic) -> None:
@@ -309,6 +337,23 @@ async def _must_be_empty(clinic: Clinic) -> None:
             assert await session.scalar(select(func.count()).select_from(table)) == 0
         messages = select(func.count()).select_from(OutgoingMessageRecord)
         assert await session.scalar(messages) == 0
+
+
+@pytest.mark.parametrize("forgotten", ["medical_note", "patient_clinic"])
+async def test_control_a_table_that_is_forgotten_keeps_the_person(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, forgotten: str
+) -> None:
+    """The list of tables is what erases; its rows are found."""
+    left = tuple(one for one in erasing.DELETED_BY_PATIENT if one != forgotten)
+    monkeypatch.setattr(erasing, "DELETED_BY_PATIENT", left)
+    booked = await _fill(clinic)
+    await clinic.call("POST", f"/v1/bookings/{booked}/cancel", clinic.mira)
+    await clinic.api.api.project()
+    path = f"/v1/privacy-requests/{await _asked(clinic)}/approve"
+    done = await clinic.call("POST", path, clinic.token("admin", "acc_admin"))
+    assert done.status_code == 200, done.text
+    with pytest.raises(AssertionError):
+        await _must_be_empty(clinic)
 
 
 def _login() -> dict[str, str]:

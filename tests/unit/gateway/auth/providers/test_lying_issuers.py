@@ -610,6 +610,33 @@ async def test_a_slow_issuer_is_given_up(
     assert fake.calls == []
 
 
+async def test_control_without_its_deadline_a_slow_issuer_holds_the_request(
+    site: AccountApi, fake: FakeIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack 41: the request waits as long as the issuer does, here until let go."""
+    monkeypatch.setattr(issuers, "ANSWER_S", None)
+    asked_for, answer_now = asyncio.Event(), asyncio.Event()
+
+    class Slow(FakeIssuer):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            asked_for.set()
+            await answer_now.wait()
+            return await fake.handle_async_request(request)
+
+    browser = Browser(site)
+    asked = fake.gone_to(await browser.leave())
+    issuer = site.auth.vouching._issuers["test"]
+    monkeypatch.setattr(issuer, "_transport", Slow(fake.clock))
+    back = {"code": "a code", "state": asked["state"], "iss": ISSUER}
+    callback = f"/v1/auth/oidc/test/callback?{urlencode(back)}"
+    waiting = asyncio.ensure_future(browser.get(callback))
+    await asked_for.wait()
+    await asyncio.wait({waiting}, timeout=0.1)  # twice the deadline of the test before
+    assert not waiting.done()
+    answer_now.set()
+    assert (await waiting).headers["location"] == "/visits"
+
+
 async def test_requests_that_wait_for_a_broken_issuer_fail_with_the_first(
     site: AccountApi, fake: FakeIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
