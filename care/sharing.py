@@ -66,6 +66,8 @@ class RevocationKind(StrEnum):
     GRANT = "grant"
     PERSON = "person"
     """A patient was erased: cached keys of the patient must be dropped."""
+    RESTRICTION = "restriction"
+    """A patient restricted the use of their data, or lifted that: ask again."""
 
 
 class Revocation(Struct, frozen=True):

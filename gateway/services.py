@@ -18,6 +18,7 @@ from actors.domain.messages.commands import (
 from gateway.access.known_patients import KnownPatients
 from gateway.access.options import OptionsOfClinics
 from gateway.access.person_keys import learn_keys
+from gateway.access.restricted_patients import RestrictedPatients
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator
 from gateway.access.trail import AuditTrail
@@ -78,6 +79,7 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
     access.trail = trail
     if ports.grants is not None:
         access.options = OptionsOfClinics(ports.grants.options)
+    access.restricted = RestrictedPatients(ports.patients)
     names = PatientNames(ports.patients)
     acquaintances = Acquaintances(ports.patients, known, access, ports.clock)
     commands = Commands(
@@ -89,6 +91,7 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         observe=metrics.command,
     )
     shared = Shared(ports, config)
+    shared.revoked.restricted.append(access.restricted.forget)
     commitments = Commitments(ports, config, commands.recent, shared.hold_exchange)
     commands.on_visit = commitments.note_visit
     commands.on_hold = commitments.note_hold

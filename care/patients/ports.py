@@ -47,6 +47,10 @@ class Patients(Protocol):
         """A patient; None if there is none. An erased one has an empty profile."""
         ...
 
+    async def is_restricted(self, patient_id: PatientId) -> bool:
+        """Whether the use of a patient's data is restricted; not if there is none."""
+        ...
+
     async def salts(
         self, patient_ids: Sequence[PatientId]
     ) -> Mapping[PatientId, bytes]:

@@ -68,6 +68,8 @@ class RevokedTokens:
         self.heard: list[Callable[[], None]] = []
         self.erased: list[Callable[[str], None]] = []
         """Called with the id of each patient who was erased."""
+        self.restricted: list[Callable[[str], None]] = []
+        """Called with the id of each patient whose restriction changed."""
         self._clock = clock
         self._tokens: dict[str, Millis] = {}
         self._subjects: dict[str, tuple[Millis, Millis]] = {}
@@ -88,6 +90,9 @@ class RevokedTokens:
         for one in news:
             if one.kind is RevocationKind.PERSON:
                 for forget in self.erased:
+                    forget(one.value)
+            elif one.kind is RevocationKind.RESTRICTION:
+                for forget in self.restricted:
                     forget(one.value)
             elif one.kind is not RevocationKind.SUBJECT:
                 self._by_id[one.kind][one.value] = one.until

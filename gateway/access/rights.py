@@ -30,6 +30,7 @@ from care.audit.entries import SITE_TENANT
 from care.people.accounts import PROOF_MS
 from gateway.access.known_patients import PatientsOfClinics
 from gateway.access.options import ClinicOption, OptionsOfClinics
+from gateway.access.restricted_patients import RestrictedPatients
 from gateway.access.table import (
     HIDDEN_AS,
     NEEDS_ACCOUNT,
@@ -108,6 +109,8 @@ class Access:
         self._believe_s = believe_s
         self._now = monotonic_s
         self._known = known
+        self.restricted = RestrictedPatients(None)
+        """Whose data is restricted; replaced where there are patients."""
         self.options = OptionsOfClinics(None)
         """What clinics have switched; replaced where there are grants."""
         self._instant = now
@@ -241,12 +244,13 @@ class Access:
         return await self._known.is_known(clinic_id, patient_id)
 
     async def check_named(self, caller: Caller, patient_id: PatientId) -> None:
-        """Let staff name a patient: only one whom their clinic knows.
+        """Let staff name a patient: one whom their clinic knows, and not restricted.
 
         Tokens without an account name any, as in a demo.
 
         Raises:
             NotFound: the clinic does not know the patient, or there is none.
+            DataRestricted: the patient restricted the use of their data.
             Unavailable: it cannot be looked up.
         """
         if caller.patient_id is not None or caller.identity is None:
@@ -255,6 +259,7 @@ class Access:
             caller, patient_id
         ):
             raise NotFound(code=HIDDEN_AS[Of.PATIENT])
+        await self.restricted.check_remembered(caller, patient_id)
 
     async def clinic_of(self, caller: Caller) -> ClinicId | None:
         """The clinic that a caller acts for: a doctor's is their calendar's."""

@@ -44,6 +44,7 @@ _BOOK_REFUSALS: Final = (
     "hold_not_found",
     "provider_not_found",
     "patient_not_found",
+    "data_restricted",
     "visit_type_not_found",
 )
 _LIST_QUERY: Final = (

@@ -19,6 +19,7 @@ _SLOT_REFUSALS = (
     "wrong_status",
     "provider_not_found",
     "patient_not_found",
+    "data_restricted",
     "visit_type_not_found",
 )
 

@@ -24,7 +24,7 @@ router = FeatureRouter(prefix="/v1/me", tags=["patients"], audited=False)
 @router.get("/profile", right=Action.READ_PROFILE, refusals=["patient_not_found"])
 async def read_own_profile(caller: CallerDep, patients: PatientsDep) -> PatientAnswer:
     """The profile of the patient whom the caller is or acts for."""
-    found = await patients.show(own_patient(caller))
+    found = await patients.show(caller, own_patient(caller))
     await patients.read(caller, Action.READ_PROFILE, [found.patient_id])
     return PatientAnswer.of(found)
 
@@ -38,7 +38,7 @@ async def change_own_profile(
     body: ProfileChange, caller: CallerDep, patients: PatientsDep
 ) -> PatientAnswer:
     """Change one's own profile."""
-    changed = await patients.change(own_patient(caller), body)
+    changed = await patients.change(caller, own_patient(caller), body)
     fields = sorted(body.model_fields_set)
     await patients.wrote(caller, Action.WRITE_PROFILE, changed.patient_id, fields)
     return PatientAnswer.of(changed)
@@ -56,7 +56,7 @@ async def read_own_notes(
 ) -> NotesAnswer:
     """One's own history, the newest note first."""
     found, following = await patients.notes(
-        own_patient(caller), page.cursor, page.limit
+        caller, own_patient(caller), page.cursor, page.limit
     )
     await patients.read(caller, Action.READ_NOTES, [own_patient(caller)])
     return NotesAnswer(

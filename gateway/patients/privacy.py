@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -16,14 +16,18 @@ from care.people.accounts import ACCESS_MS
 from care.privacy.ports import Privacy
 from care.privacy.requests import ErasureRefused, ErasureReport
 from care.sharing import Revocation, RevocationKind
+from gateway.access.restricted_patients import UNRESTRICTED_S
 from gateway.access.revocations import RevokedTokens
 from gateway.access.tokens import Caller
 from gateway.bookings.schemas import booking_body
 from gateway.config import GatewayPorts
-from gateway.wire.errors import Forbidden, NotFound, RequestError
+from gateway.wire.errors import Forbidden, NotFound, RequestError, TooManyRequests
 from gateway.wire.formats import millis_text
 
 PAGE: Final = 200
+TELL_MS: Final = 10_000
+"""Between two restrictions of one patient that are told to all gateways."""
+TOLD_MAX: Final = 10_000
 _SLACK_MS: Final = 60_000
 _AHEAD: Final = frozenset({BookingStatus.BOOKED, BookingStatus.ARRIVED})
 _INSTANTS: Final = frozenset({"at", "since", "until"})
@@ -43,6 +47,7 @@ class PrivacyService:
         self.store: Privacy = ports.privacy
         self._ports = ports
         self._revoked = revoked
+        self._told: OrderedDict[PatientId, Millis] = OrderedDict()
 
     def now(self) -> Millis:
         """The current instant."""
@@ -109,6 +114,47 @@ class PrivacyService:
             raise ErasureNotNow(refused.reason) from None
         await self._revoke(report, now)
         return report
+
+    async def restrict(self, caller: Caller, *, restricted: bool) -> None:
+        """Restrict the use of the caller's data, or lift that; all gateways are told.
+
+        Raises:
+            NotFound: there is no such person.
+            Unavailable: it may not be stored, or not known everywhere; repeat it.
+        """
+        patient_id, now = own_person(caller), self.now()
+        if restricted and await self._is_told(patient_id, now):
+            return
+        done = await self.store.restrict(
+            patient_id, caller.account, restricted=restricted, now=now
+        )
+        if not done:
+            raise NotFound(code="patient_not_found")
+        if not restricted:
+            return  # a gateway remembers only who is not restricted
+        until = Millis(now + round(UNRESTRICTED_S * 1000) + _SLACK_MS)
+        news = Revocation(RevocationKind.RESTRICTION, patient_id, now, until)
+        self._revoked.learn([news])
+        if self._ports.revocations is not None:
+            await self._ports.revocations.add(news)
+        self._told[patient_id] = now
+        self._told.move_to_end(patient_id)
+        if len(self._told) > TOLD_MAX:
+            self._told.popitem(last=False)
+
+    async def _is_told(self, patient_id: PatientId, now: Millis) -> bool:
+        """Whether a restriction that holds was told to all gateways just now.
+
+        Raises:
+            TooManyRequests: it was lifted since; the store of revocations is bounded.
+        """
+        wait_ms = self._told.get(patient_id, Millis(0)) + TELL_MS - now
+        if wait_ms <= 0:
+            return False
+        patients = self._ports.patients
+        if patients is not None and await patients.is_restricted(patient_id):
+            return True
+        raise TooManyRequests(wait_ms / 1000)
 
     async def _revoke(self, report: ErasureReport, now: Millis) -> None:
         until = Millis(now + ACCESS_MS + _SLACK_MS)

@@ -24,7 +24,7 @@ from gateway.patients.privacy_schemas import (
     RequestsAnswer,
     RestrictionBody,
 )
-from gateway.wire.errors import FieldError, InvalidRequest, NotFound
+from gateway.wire.errors import FieldError, InvalidRequest
 
 router = FeatureRouter(prefix="/v1/me", tags=["privacy"])
 _EXPORTED: Final[dict[int | str, dict[str, Any]]] = {
@@ -134,15 +134,12 @@ async def request_erasure(caller: CallerDep, privacy: PrivacyDep) -> RequestAnsw
 async def restrict_own_data(
     body: RestrictionBody, caller: CallerDep, privacy: PrivacyDep
 ) -> None:
-    """Restrict the use of one's data (GDPR, article 18), or lift that."""
-    done = await privacy.store.restrict(
-        own_person(caller),
-        caller.account,
-        restricted=body.restricted,
-        now=privacy.now(),
-    )
-    if not done:
-        raise NotFound(code="patient_not_found")
+    """Restrict the use of one's data (GDPR, article 18), or lift that.
+
+    Staff then read, change and book nothing for the patient; visits that are booked
+    stay.
+    """
+    await privacy.restrict(caller, restricted=body.restricted)
 
 
 @router.get("/consents", right=Action.READ_ACCOUNT)

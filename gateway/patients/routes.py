@@ -38,18 +38,24 @@ async def patients_of(request: Request) -> PatientService:
 PatientsDep = Annotated[PatientService, Depends(patients_of)]
 
 
-@router.get("/patients/{patient_id}", right=Action.READ_PROFILE)
+@router.get(
+    "/patients/{patient_id}",
+    right=Action.READ_PROFILE,
+    refusals=["data_restricted"],
+)
 async def read_patient(
     patient_id: PatientPath, caller: CallerDep, patients: PatientsDep
 ) -> PatientAnswer:
     """A patient whom the caller's clinic knows."""
-    found = await patients.show(PatientId(patient_id))
+    found = await patients.show(caller, PatientId(patient_id))
     await patients.read(caller, Action.READ_PROFILE, [found.patient_id])
     return PatientAnswer.of(found)
 
 
 @router.patch(
-    "/patients/{patient_id}", right=Action.WRITE_PROFILE, refusals=["version_behind"]
+    "/patients/{patient_id}",
+    right=Action.WRITE_PROFILE,
+    refusals=["version_behind", "data_restricted"],
 )
 async def change_patient(
     patient_id: PatientPath,
@@ -58,19 +64,23 @@ async def change_patient(
     patients: PatientsDep,
 ) -> PatientAnswer:
     """Change what is known of a patient."""
-    changed = await patients.change(PatientId(patient_id), body)
+    changed = await patients.change(caller, PatientId(patient_id), body)
     fields = sorted(body.model_fields_set)
     await patients.wrote(caller, Action.WRITE_PROFILE, changed.patient_id, fields)
     return PatientAnswer.of(changed)
 
 
-@router.get("/patients/{patient_id}/notes", right=Action.READ_NOTES)
+@router.get(
+    "/patients/{patient_id}/notes",
+    right=Action.READ_NOTES,
+    refusals=["data_restricted"],
+)
 async def read_notes(
     patient_id: PatientPath, page: PageDep, caller: CallerDep, patients: PatientsDep
 ) -> NotesAnswer:
     """A patient's history, the newest note first."""
     found, following = await patients.notes(
-        PatientId(patient_id), page.cursor, page.limit
+        caller, PatientId(patient_id), page.cursor, page.limit
     )
     await patients.read(caller, Action.READ_NOTES, [PatientId(patient_id)])
     return NotesAnswer(
@@ -82,7 +92,7 @@ async def read_notes(
     "/patients/{patient_id}/notes",
     right=Action.WRITE_NOTES,
     status_code=201,
-    refusals=["note_replaced"],
+    refusals=["note_replaced", "data_restricted"],
 )
 async def write_note(
     patient_id: PatientPath, body: NoteBody, caller: CallerDep, patients: PatientsDep
@@ -124,7 +134,7 @@ async def find_patients(
     patients: PatientsDep,
 ) -> ClinicPatientsAnswer:
     """A clinic's patients of exactly this name and birth, address, phone or number."""
-    found = await patients.search(ClinicId(clinic_id), body)
+    found = await patients.search(caller, ClinicId(clinic_id), body)
     about = [one.patient.patient_id for one in found]
     await patients.read(caller, Action.FIND_PATIENT, about)
     return ClinicPatientsAnswer(items=[ClinicPatientAnswer.at(one) for one in found])
@@ -133,7 +143,7 @@ async def find_patients(
 @router.get(
     "/clinics/{clinic_id}/patients/{patient_id}",
     right=Action.FIND_PATIENT,
-    refusals=["patient_not_found"],
+    refusals=["patient_not_found", "data_restricted"],
 )
 async def read_clinic_patient(
     clinic_id: ClinicPath,
@@ -142,7 +152,7 @@ async def read_clinic_patient(
     patients: PatientsDep,
 ) -> ClinicPatientAnswer:
     """A patient as a clinic knows them."""
-    found = await patients.at_clinic(ClinicId(clinic_id), PatientId(patient_id))
+    found = await patients.at_clinic(caller, ClinicId(clinic_id), PatientId(patient_id))
     await patients.read(caller, Action.READ_PROFILE, [found.patient.patient_id])
     return ClinicPatientAnswer.at(found)
 
@@ -150,7 +160,7 @@ async def read_clinic_patient(
 @router.put(
     "/clinics/{clinic_id}/patients/{patient_id}",
     right=Action.CREATE_PATIENT,
-    refusals=["patient_not_found", "number_taken"],
+    refusals=["patient_not_found", "number_taken", "data_restricted"],
 )
 async def number_patient(
     clinic_id: ClinicPath,
@@ -161,7 +171,7 @@ async def number_patient(
 ) -> ClinicPatientAnswer:
     """Set the clinic's own number for its patient; empty takes it back."""
     found = await patients.number(
-        ClinicId(clinic_id), PatientId(patient_id), body.number
+        caller, ClinicId(clinic_id), PatientId(patient_id), body.number
     )
     about = found.patient.patient_id
     await patients.wrote(caller, Action.CREATE_PATIENT, about, ["number"])

@@ -27,6 +27,7 @@ from care.patients.profiles import (
 )
 from care.people.addresses import InvalidAddress, compared_address, written_address
 from gateway.access.known_patients import KnownPatients
+from gateway.access.restricted_patients import DataRestricted, is_exempt
 from gateway.access.rights import Access, Action
 from gateway.access.tokens import Caller
 from gateway.access.trail import Act
@@ -115,24 +116,27 @@ class PatientService:
             )
             await trail.acted(caller, act)
 
-    async def show(self, patient_id: PatientId) -> Patient:
-        """A patient. Raises NotFound."""
+    async def show(self, caller: Caller, patient_id: PatientId) -> Patient:
+        """A patient. Raises NotFound, DataRestricted."""
         found = await self._patients.find(patient_id)
         if found is None:
             raise NotFound(code="patient_not_found")
-        return found
+        return _shown(caller, found)
 
-    async def change(self, patient_id: PatientId, change: ProfileChange) -> Patient:
+    async def change(
+        self, caller: Caller, patient_id: PatientId, change: ProfileChange
+    ) -> Patient:
         """Change a profile.
 
         Raises:
+            DataRestricted: the patient restricted the use of their data.
             VersionBehind: it was changed in the meantime.
             InvalidRequest: a field does not hold.
             NotFound: there is no such patient.
         """
         for _ in range(_ROUNDS):
             await self._patients.salt_of(patient_id, now=self._clock.now())
-            found = await self.show(patient_id)
+            found = await self.show(caller, patient_id)
             if change.version is not None and change.version != found.version:
                 raise VersionBehind
             profile = self._changed(found.profile, change)
@@ -179,16 +183,21 @@ class PatientService:
         return ClinicPatient(patient, clinic_id, body.number, now)
 
     async def search(
-        self, clinic_id: ClinicId, body: PatientSearchBody
+        self, caller: Caller, clinic_id: ClinicId, body: PatientSearchBody
     ) -> Sequence[ClinicPatient]:
-        """Patients of a clinic. Raises InvalidRequest."""
+        """Patients of a clinic, without those who are restricted.
+
+        Raises:
+            InvalidRequest: a field does not hold.
+        """
         by, text = _asked(body)
-        return await self._patients.search(clinic_id, by, text, limit=FOUND_MAX)
+        found = await self._patients.search(clinic_id, by, text, limit=FOUND_MAX)
+        return [one for one in found if not _is_restricted(caller, one.patient)]
 
     async def at_clinic(
-        self, clinic_id: ClinicId, patient_id: PatientId
+        self, caller: Caller, clinic_id: ClinicId, patient_id: PatientId
     ) -> ClinicPatient:
-        """A patient as a clinic knows them. Raises NotFound."""
+        """A patient as a clinic knows them. Raises NotFound, DataRestricted."""
         found = await self._patients.at_clinic(clinic_id, patient_id)
         if found is None:
             if not await self._known.is_known(clinic_id, patient_id):
@@ -198,34 +207,42 @@ class PatientService:
             await self._patients.make_known(clinic_id, patient_id, now=now)
             found = await self._patients.at_clinic(clinic_id, patient_id)
             assert found is not None, "it was made known"
+        _shown(caller, found.patient)
         return found
 
     async def number(
-        self, clinic_id: ClinicId, patient_id: PatientId, number: str
+        self, caller: Caller, clinic_id: ClinicId, patient_id: PatientId, number: str
     ) -> ClinicPatient:
         """Set a clinic's number for its patient.
 
         Raises:
+            DataRestricted: the patient restricted the use of their data.
             NotFound: the clinic does not know the patient.
             PatientNumberTaken: another patient has the number.
         """
-        await self.at_clinic(clinic_id, patient_id)
+        await self.at_clinic(caller, clinic_id, patient_id)
         try:
             await self._patients.make_known(
                 clinic_id, patient_id, number=number, now=self._clock.now()
             )
         except NumberTaken:
             raise PatientNumberTaken from None
-        return await self.at_clinic(clinic_id, patient_id)
+        return await self.at_clinic(caller, clinic_id, patient_id)
 
     async def clinics_of(self, patient_id: PatientId) -> Sequence[ClinicId]:
         """The clinics that know a patient."""
         return await self._patients.clinics_of(patient_id)
 
     async def notes(
-        self, patient_id: PatientId, cursor: str | None, limit: int
+        self, caller: Caller, patient_id: PatientId, cursor: str | None, limit: int
     ) -> tuple[Sequence[MedicalNote], str | None]:
-        """A page of a patient's notes, and the cursor of the next."""
+        """A page of a patient's notes, and the cursor of the next.
+
+        Raises:
+            DataRestricted: the patient restricted the use of their data.
+            InvalidRequest: the cursor is not valid.
+        """
+        await self._access.restricted.check(caller, patient_id)
         after = (self._clock.now() + 1, "")
         if cursor is not None:
             found_at = _CURSOR.fullmatch(cursor)
@@ -242,7 +259,8 @@ class PatientService:
     async def add_note(
         self, caller: Caller, patient_id: PatientId, body: NoteBody
     ) -> MedicalNote:
-        """Write a note. Raises NoteNotReplaceable."""
+        """Write a note. Raises NoteNotReplaceable, DataRestricted."""
+        await self._access.restricted.check(caller, patient_id)
         clinic_id = await self._access.clinic_of(caller)
         now = self._clock.now()
         await self._patients.salt_of(patient_id, now=now)
@@ -322,6 +340,20 @@ def own_patient(caller: Caller) -> PatientId:
     if caller.patient_id is None:
         raise Forbidden("Switch to the context of a patient.")
     return caller.patient_id
+
+
+def _is_restricted(caller: Caller, patient: Patient) -> bool:
+    """Whether a caller may not use a patient's data."""
+    if patient.restricted_at is None:
+        return False
+    return not is_exempt(caller, patient.patient_id)
+
+
+def _shown(caller: Caller, patient: Patient) -> Patient:
+    """A patient whom a caller may see. Raises DataRestricted."""
+    if _is_restricted(caller, patient):
+        raise DataRestricted
+    return patient
 
 
 def _asked(body: PatientSearchBody) -> tuple[FoundBy, str]:

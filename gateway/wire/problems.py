@@ -52,6 +52,7 @@ CODES = MappingProxyType(
         "invalid_credentials": (401, "Address or password is wrong"),
         "session_ended": (401, "The session has ended"),
         "forbidden": (403, "Not allowed"),
+        "data_restricted": (403, "The patient restricted the use of their data"),
         "account_required": (403, "An account is needed"),
         "account_disabled": (403, "The account is disabled"),
         "verification_required": (403, "The address is not confirmed yet"),

@@ -49,6 +49,13 @@ class SqlPatients:
             row = await session.get(PatientRecord, patient_id)
         return None if row is None else patient_of(keys, row)
 
+    async def is_restricted(self, patient_id: PatientId) -> bool:
+        """See Patients.is_restricted."""
+        row = PatientRecord
+        query = select(row.restricted_at).where(row.patient_id == patient_id)
+        async with self._records.reading() as session:
+            return await session.scalar(query) is not None
+
     async def salts(
         self, patient_ids: Sequence[PatientId]
     ) -> Mapping[PatientId, bytes]:

@@ -19,6 +19,7 @@ from care.patients.profiles import (
 )
 from persistence.keys.ring import KeyRing
 from persistence.patients.store import SqlPatients
+from persistence.privacy.store import SqlPrivacy
 from persistence.sql.records import Records
 from tests import factories as make
 
@@ -126,6 +127,21 @@ async def test_an_erased_person_cannot_be_read_or_found(
     assert await store.names([MIRA]) == {}
     assert await store.search(ONE, FoundBy.PHONE, PROFILE.phone, limit=1) == []
     assert await store.save_profile(MIRA, PROFILE, version=1) is None
+
+
+async def test_a_restriction_is_asked_of_one_patient(
+    store: SqlPatients, records: Records, ring: KeyRing
+) -> None:
+    """It holds from when it is set until it is lifted, and for no one else."""
+    other = PatientId("pat_other")
+    await store.add(NEW, now=NOW)
+    await store.add(NewPatient(other, PROFILE, "acc_staff", ONE, "P-18"), now=NOW)
+    privacy = SqlPrivacy(records, ring)
+    for restricted in (True, False):
+        assert await privacy.restrict(MIRA, "acc_1", restricted=restricted, now=NOW)
+        assert await store.is_restricted(MIRA) == restricted
+        for one in (other, PatientId("pat_none")):
+            assert not await store.is_restricted(one)
 
 
 async def test_names_of_a_page_come_in_one_read(store: SqlPatients) -> None:
