@@ -14,15 +14,16 @@ from typing import Any
 import pytest
 
 from actors.domain.calendar.state import CalendarState
-from actors.domain.ids import ProviderId
+from actors.domain.ids import ProviderId, VisitTypeId
 from gateway.access.ended_grants import EndedGrants
 from gateway.access.rights import PERMISSIONS, Access, Action, Permission, Relation
 from gateway.access.tokens import Caller, Role
 from gateway.app import all_operations
-from gateway.live.core.topic_names import schedule_topic
+from gateway.live.core.topic_names import schedule_topic, slots_topic
 from gateway.live.sessions import commands as socket_commands
 from gateway.live.sessions.commands import SocketCommands, Spelling
 from gateway.wire.errors import RequestError
+from persistence.readmodel.memory import directory
 from tests import factories as make
 from tests.fakes.api import Api, slot
 from tests.fakes.clocks import SteppedClock
@@ -167,6 +168,23 @@ async def test_a_calendar_that_knows_no_suspension_is_booked(
     assert answer.status_code == 201, answer.text
 
 
+async def test_a_directory_that_knows_no_suspension_finds_them(
+    region: tuple[Api, Things], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search leaves a suspended doctor out, and nothing else hides them there."""
+    api, _ = region
+    await api.client.post("/v1/providers/prv_1/suspend", headers=api.admin())
+    await api.project()
+
+    async def found() -> set[str]:
+        listed = await api.client.get("/v1/providers")
+        return {one["provider_id"] for one in listed.json()["items"]}
+
+    assert await found() == {"prv_2"}
+    monkeypatch.setattr(directory, "_fits", lambda *_: True)
+    assert await found() == {"prv_1", "prv_2"}
+
+
 @pytest.fixture
 async def live() -> AsyncIterator[LiveApi]:
     async with open_live_api(clock=SteppedClock(make.NOW)) as opened:
@@ -203,3 +221,29 @@ async def test_removed_staff_who_watch_a_schedule_get_no_frame_more(
         else:
             delta = await staff.until("delta")
             assert booked.json()["booking_id"] in json.dumps(delta)
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_the_feed_of_a_suspended_doctor_offers_nothing(
+    live: LiveApi, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    """Its watchers are told at once; a calendar that knows no suspension offers on."""
+    api = live.api
+    if not guarded:
+        monkeypatch.setattr(CalendarState, "suspended", False)
+    topic = slots_topic(ProviderId("prv_1"), VisitTypeId("consult"), "2026-W33").wire
+    async with live.client() as watcher:
+        await watcher.send("subscribe", topics=[topic])
+        before = await watcher.until("snapshot")
+        assert before["slots"]
+        path = "/v1/providers/prv_1/suspend"
+        done = await api.client.post(path, headers=api.admin())
+        assert done.status_code == 200
+        if guarded:
+            told = dict((await watcher.until("delta"))["slots"])
+            assert set(told.values()) == {"gone"}
+            assert len(told) == len(before["slots"])
+            return
+        await watcher.send("unsubscribe", topics=[topic])
+        await watcher.send("subscribe", topics=[topic])
+        assert (await watcher.until("snapshot"))["slots"] == before["slots"]
