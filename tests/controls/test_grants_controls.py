@@ -14,7 +14,7 @@ import pytest
 
 from actors.domain.ids import ClinicId, PatientId
 from gateway.grants import service
-from persistence.accounts.models import GlassRecord
+from persistence.accounts.models import GlassRecord, MembershipRecord
 from persistence.accounts.rows import email_index
 from persistence.grants import guardians, members, platform
 from persistence.grants.models import InvitationRecord
@@ -227,3 +227,23 @@ async def test_admins_who_are_not_counted_remove_the_last_of_them(
     path = f"/v1/accounts/{own}/disable"
     answer = await opened.client.post(path, headers=bearer(admin.json()))
     assert answer.status_code == (409 if guarded else 200)
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_a_clinic_that_counts_no_admins_is_left_without_one(
+    opened: AccountApi, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    """Its last one goes by themselves; then it has members, and none who lets in."""
+    if not guarded:
+
+        async def uncounted(session: Any, _clinic: Any, name: str) -> MembershipRecord:
+            found: MembershipRecord = await session.get_one(MembershipRecord, name)
+            return found
+
+        monkeypatch.setattr(members, "_lock", uncounted)
+    admin = await opened.post("demo", {"persona": "clinic_admin", "delivery": "body"})
+    who, path = bearer(admin.json()), "/v1/clinics/cln_1/members"
+    listed = (await opened.client.get(path, headers=who)).json()["items"]
+    (one,) = [each for each in listed if each["role"] == "clinic_admin"]
+    answer = await opened.client.delete(f"{path}/{one['membership_id']}", headers=who)
+    assert answer.status_code == (409 if guarded else 204)
