@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 
+from tests.fixtures.cluster import wait_until
+from tests.fixtures.patients import PATIENCE_S
 from tests.web.conftest import Browsing, Opened
 
 PASSWORD = "violet kettle runs"
@@ -122,6 +124,7 @@ def test_tabs_are_one_session(browsing: Browsing) -> None:
     expect(second.get_by_role("heading", name="Please sign in")).to_be_visible()
 
 
+DATABASES = "async () => (await indexedDB.databases()).map(one => one.name)"
 STORED = """async () => ({
   databases: (await indexedDB.databases()).map(one => one.name),
   session: Object.keys(sessionStorage),
@@ -144,13 +147,11 @@ def test_another_person_on_the_same_device_sees_nothing_of_the_first(
     page.get_by_label("This is my own device").check()
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="My visits")).to_be_visible()
-    page.wait_for_function(
-        "async () => (await indexedDB.databases()).some(one => one.name === 'slotcast')"
-    )
+    wait_until(lambda: page.evaluate(DATABASES) == ["slotcast"], PATIENCE_S)
     page.get_by_role("button", name="Account").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("link", name="Sign in")).to_be_visible()
-    page.wait_for_function("async () => (await indexedDB.databases()).length === 0")
+    wait_until(lambda: page.evaluate(DATABASES) == [], PATIENCE_S)
     left = page.evaluate(STORED)
     assert left == {
         "databases": [],

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.fixtures.cluster import wait_until
+from tests.fixtures.patients import PATIENCE_S
 from tests.fixtures.server import ServerProcess
 from tests.web.conftest import Browsing
 from tests.web.line import Line
@@ -102,7 +104,8 @@ def test_ones_visits_are_there_without_a_line(far: Browsing, line: Line) -> None
     page.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
     page.goto(far.address + "/me/visits")
     page.locator("article").first.wait_for()
-    page.wait_for_function(KEPT)
+    # A promise is no answer to wait_for_function: it is true before it is settled.
+    wait_until(lambda: bool(page.evaluate(KEPT)), PATIENCE_S)
     line.cut()
     page.reload()
     expect(page.get_by_text("This is what we knew")).to_be_visible(timeout=20_000)
