@@ -23,7 +23,7 @@ def _signed_in(browsing: Browsing) -> tuple[Page, str]:
 def _sign_out(page: Page) -> None:
     page.get_by_role("button", name="Account").click()
     page.get_by_role("button", name="Sign out", exact=True).last.click()
-    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
 
 
 def test_an_app_is_added_and_asked_for_at_the_next_sign_in(browsing: Browsing) -> None:

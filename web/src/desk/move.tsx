@@ -23,6 +23,8 @@ export function MoveDialog({ visit, doing, onClose }: { visit: Booking; doing: D
   });
   const days = new Map<string, string[]>();
   for (const start of found.data ?? []) {
+    // The calendar offers the visit's own time to it, too: that is no move.
+    if (Date.parse(start) === Date.parse(visit.start)) continue;
     const { date } = localOf(start, zone);
     days.set(date, [...(days.get(date) ?? []), start]);
   }
