@@ -29,17 +29,17 @@ from starlette.types import ASGIApp
 
 from actors.errors import Unavailable
 from gateway.access.ended_grants import EndedGrants
-from gateway.auth.clients.client_routes import router as client_router
-from gateway.auth.clients.token_route import router as token_router
-from gateway.auth.demo_routes import router as demo_router
-from gateway.auth.factors.factor_routes import router as factor_router
-from gateway.auth.factors.flow_routes import router as flow_router
-from gateway.auth.needs import RandomIds
-from gateway.auth.providers.identity_routes import router as identity_router
-from gateway.auth.providers.provider_routes import router as oidc_router
-from gateway.auth.routes import router as auth_router
-from gateway.auth.session_routes import router as session_router
-from gateway.auth.side import AuthSide
+from gateway.accounts.clients.client_routes import router as client_router
+from gateway.accounts.clients.token_route import router as token_router
+from gateway.accounts.demo_routes import router as demo_router
+from gateway.accounts.factors.factor_routes import router as factor_router
+from gateway.accounts.factors.flow_routes import router as flow_router
+from gateway.accounts.needs import RandomIds
+from gateway.accounts.providers.identity_routes import router as identity_router
+from gateway.accounts.providers.provider_routes import router as oidc_router
+from gateway.accounts.routes import router as auth_router
+from gateway.accounts.session_routes import router as session_router
+from gateway.accounts.side import AuthSide
 from gateway.bookings.routes import operations as booking_operations
 from gateway.bookings.schemas import booking_body
 from gateway.calendars.reasons import with_reasons

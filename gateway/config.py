@@ -14,6 +14,8 @@ import httpx
 from prometheus_client import CollectorRegistry
 
 from actors.ports import Calendars, Clock, ShardLinks
+from care.accounts.ports import AccountStores
+from care.accounts.providers import IdentityProvider
 from care.audit.ports import AuditSpool, AuditStore
 from care.grants.ports import GrantStores
 from care.idempotency.ports import AnswerStore
@@ -22,8 +24,6 @@ from care.keys.ports import PersonKeys
 from care.notices.messages import OutgoingMessages
 from care.patients.notes import MedicalNotes
 from care.patients.ports import Patients
-from care.people.ports import AccountStores
-from care.people.providers import IdentityProvider
 from care.privacy.ports import Privacy
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
 from care.sharing import HotPages, RateBudgets, Revocations, SharedHolds
@@ -101,7 +101,7 @@ class GatewayConfig:
     demo: bool = False
     """Whether this is a demo site: one-click log-ins, outgoing messages shown."""
     breached_passwords: Path | None = None
-    """A file of stolen passwords, which are refused; see ``care.people.breached``."""
+    """A file of stolen passwords, which are refused; see ``care.accounts.breached``."""
     demo_tokens: bool = True
     """Whether tokens without an account, as made by `slotcast token`, are accepted."""
     site_url: str = ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from actors.domain.ids import ClinicId, Millis, PatientId
+from care.accounts.ids import AccountId
 from care.grants.values import (
     ApplicationStatus,
     DoctorApplication,
@@ -21,7 +22,6 @@ from care.grants.values import (
     PlatformRole,
 )
 from care.notices.messages import Message
-from care.people.ids import AccountId
 
 
 class Memberships(Protocol):

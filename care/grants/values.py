@@ -8,8 +8,8 @@ from typing import Final
 from msgspec import Struct
 
 from actors.domain.ids import ClinicId, Millis, PatientId
-from care.people.accounts import DAY_MS, MINUTE_MS
-from care.people.ids import AccountId
+from care.accounts.accounts import DAY_MS, MINUTE_MS
+from care.accounts.ids import AccountId
 
 INVITATION_MS: Final = 7 * DAY_MS
 """How long the link of an invitation works."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from care.people.breached import BreachedPasswords
+from care.accounts.breached import BreachedPasswords
 from cluster.site.settings import Settings
 from cluster.site.site import Site
 from cluster.terminal.obstacle import Obstacle

@@ -20,8 +20,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from actors.domain.rules import BookingLimits, Policy
 from actors.placement import Placement
+from care.accounts.providers import parsed_providers
 from care.keys.sealing import parsed_keys
-from care.people.providers import parsed_providers
 from cluster.terminal.obstacle import Obstacle
 
 ENV_PREFIX = "SLOTCAST_"

@@ -12,7 +12,7 @@ from typing import Final
 import uvicorn
 
 from actors.ports import ShardLinks
-from care.people.providers import parsed_providers
+from care.accounts.providers import parsed_providers
 from cluster.clock import SystemClock
 from cluster.site.settings import Settings
 from cluster.site.site import Site

@@ -6,7 +6,7 @@ from typing import Final
 
 from actors.domain.ids import Millis
 from actors.ports import Clock
-from care.people.accounts import ACCESS_MS
+from care.accounts.accounts import ACCESS_MS
 from care.sharing import Revocation, RevocationKind, Revocations
 from gateway.access.revocations import RevokedTokens
 

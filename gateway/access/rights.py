@@ -26,8 +26,8 @@ from actors.domain.ids import (
 from actors.domain.messages.answers import BookingView, ProviderView
 from actors.domain.messages.reads import ReadBooking, ReadProvider
 from actors.ports import Calendars
+from care.accounts.accounts import PROOF_MS
 from care.audit.entries import SITE_TENANT
-from care.people.accounts import PROOF_MS
 from gateway.access.known_patients import PatientsOfClinics
 from gateway.access.options import ClinicOption, OptionsOfClinics
 from gateway.access.restricted_patients import RestrictedPatients

@@ -27,7 +27,7 @@ from actors.domain.ids import (
     is_provider_id,
 )
 from actors.ports import Clock
-from care.people.accounts import GLASS_SCOPE, context_name
+from care.accounts.accounts import GLASS_SCOPE, context_name
 from gateway.access.revocations import RevokedTokens
 from gateway.config import GatewayConfig
 from gateway.wire.errors import Unauthenticated

@@ -11,11 +11,11 @@ from actors.domain.ids import ClinicId, ProviderId
 from actors.domain.messages.answers import Done
 from actors.domain.messages.commands import RegisterProvider, SetRetired
 from actors.domain.rules import Profile
+from care.accounts.ids import AccountId
 from care.grants.ports import DoctorApplications
 from care.grants.values import ApplicationStatus, DoctorApplication
-from care.people.ids import AccountId
 from gateway.access.rights import Action
-from gateway.auth.needs import RandomIds
+from gateway.accounts.needs import RandomIds
 from gateway.config import GatewayPorts
 from gateway.grants.member_routes import ClinicParam, GrantsDep
 from gateway.grants.service import LicenceTaken, RoleExists, granted

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import Path, Response
 
 from actors.domain.ids import ClinicId, PatientId
-from care.people.accounts import context_name
+from care.accounts.accounts import context_name
 from gateway.access.rights import Action
 from gateway.access.tokens import glass_scope
-from gateway.auth.answers import AuthDep, answered
-from gateway.auth.schemas import SignedInAnswer
+from gateway.accounts.answers import AuthDep, answered
+from gateway.accounts.schemas import SignedInAnswer
 from gateway.grants.member_routes import ClinicParam, GrantsDep
 from gateway.grants.schemas import (
     BreakGlassBody,

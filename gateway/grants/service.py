@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from actors.domain.ids import ClinicId, Millis, PatientId, ProviderId
 from actors.ports import Clock
+from care.accounts.ids import AccountId
 from care.audit.entries import SITE_TENANT
 from care.grants.ports import GrantStores
 from care.grants.values import (
@@ -34,14 +35,13 @@ from care.grants.values import (
 from care.notices.messages import Message
 from care.patients.ports import NewPatient, Patients
 from care.patients.profiles import PatientProfile, age_on, majority_day
-from care.people.ids import AccountId
 from gateway.access.ended_grants import EndedGrants
 from gateway.access.rights import Access, Action
 from gateway.access.table import GuardianScope
 from gateway.access.tokens import Caller
 from gateway.access.trail import Act
-from gateway.auth.needs import RandomIds
-from gateway.auth.registration import email_of
+from gateway.accounts.needs import RandomIds
+from gateway.accounts.registration import email_of
 from gateway.grants.mails import GrantMails
 from gateway.wire.errors import (
     FieldError,

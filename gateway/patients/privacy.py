@@ -10,9 +10,9 @@ import msgspec
 
 from actors.domain.ids import Millis, PatientId
 from actors.domain.messages.answers import BookingStatus, BookingView
+from care.accounts.accounts import ACCESS_MS
 from care.audit.entries import Entry
 from care.audit.ports import AuditQuery
-from care.people.accounts import ACCESS_MS
 from care.privacy.ports import Privacy
 from care.privacy.requests import ErasureRefused, ErasureReport
 from care.sharing import Revocation, RevocationKind

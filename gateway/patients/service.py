@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from actors.domain.ids import ClinicId, PatientId
 from actors.ports import Clock
+from care.accounts.addresses import InvalidAddress, compared_address, written_address
 from care.audit.entries import SITE_TENANT
 from care.patients.notes import MedicalNote, MedicalNotes, NoteReplaced
 from care.patients.phones import InvalidNumber, written_number
@@ -25,7 +26,6 @@ from care.patients.profiles import (
     PostalAddress,
     name_and_birth,
 )
-from care.people.addresses import InvalidAddress, compared_address, written_address
 from gateway.access.known_patients import KnownPatients
 from gateway.access.restricted_patients import DataRestricted, is_exempt
 from gateway.access.rights import Access, Action

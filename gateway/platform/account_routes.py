@@ -7,16 +7,16 @@ from typing import Annotated
 from fastapi import Path, Query, Request
 from pydantic import ConfigDict, Field
 
+from care.accounts.accounts import EndedWhy
+from care.accounts.ids import AccountId
 from care.audit.entries import SITE_TENANT
 from care.grants.ports import Platform
 from care.grants.values import PlatformAccount, PlatformRole
-from care.people.accounts import EndedWhy
-from care.people.ids import AccountId
 from gateway.access.ended_grants import EndedGrants
 from gateway.access.rights import Action
-from gateway.auth.answers import AuthDep
-from gateway.auth.needs import RandomIds
-from gateway.auth.registration import email_of
+from gateway.accounts.answers import AuthDep
+from gateway.accounts.needs import RandomIds
+from gateway.accounts.registration import email_of
 from gateway.config import GatewayPorts
 from gateway.grants.member_routes import GrantsDep
 from gateway.grants.service import granted

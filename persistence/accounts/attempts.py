@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
-from care.people.throttling import Attempts
+from care.accounts.throttling import Attempts
 from persistence.accounts.models import SignInAttemptRecord
 
 
@@ -22,7 +22,7 @@ async def count_attempt(
     """Count an attempt; 0, or the milliseconds to wait if it comes too early.
 
     ``index`` is the blind index that is counted under, ``rule`` a function of
-    care/people/throttling.py.
+    care/accounts/throttling.py.
     """
     row = await session.get(
         SignInAttemptRecord, (index, known_device), with_for_update=True

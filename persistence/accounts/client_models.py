@@ -10,7 +10,7 @@ from persistence.sql.base import RecordBase
 
 
 class ApiClientRecord(RecordBase):
-    """A program of a clinic; see ``care.people.clients.ApiClient``."""
+    """A program of a clinic; see ``care.accounts.clients.ApiClient``."""
 
     __tablename__ = "api_client"
     __table_args__ = (Index(None, "clinic_id"), c.ON_A_SERVER)

@@ -1,4 +1,4 @@
-"""API clients over the records. Implements ``care.people.clients.ApiClients``."""
+"""API clients over the records. Implements ``care.accounts.clients.ApiClients``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import ClinicId, Millis
-from care.people.accounts import MINUTE_MS
-from care.people.clients import CLIENTS_MAX, ApiClient, ClientId
+from care.accounts.accounts import MINUTE_MS
+from care.accounts.clients import CLIENTS_MAX, ApiClient, ClientId
 from persistence.accounts.client_models import ApiClientRecord
 from persistence.accounts.rows import hashed_secret
 from persistence.sql.records import Records

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
+from care.accounts.accounts import GLASS_SCOPE, SignInContext
 from care.grants.values import SITE
 from care.keys.sealing import SALT_BYTES
-from care.people.accounts import GLASS_SCOPE, SignInContext
 from persistence.accounts.models import (
     GlassRecord,
     GuardianshipRecord,

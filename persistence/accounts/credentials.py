@@ -1,6 +1,6 @@
 """Passwords and attempts over the records.
 
-Implements ``care.people.ports.Credentials``.
+Implements ``care.accounts.ports.Credentials``.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from actors.domain.ids import Millis
+from care.accounts.accounts import Account, AccountStatus
+from care.accounts.flows import FlowKind
+from care.accounts.ids import AccountId
+from care.accounts.ports import Flow, SignInAttempt
+from care.accounts.throttling import next_attempt
 from care.notices.messages import Message
-from care.people.accounts import Account, AccountStatus
-from care.people.flows import FlowKind
-from care.people.ids import AccountId
-from care.people.ports import Flow, SignInAttempt
-from care.people.throttling import next_attempt
 from persistence.accounts.attempts import count_attempt
 from persistence.accounts.flows import end_flows, flow_row, use_flow
 from persistence.accounts.identities import forget_unconfirmed

@@ -12,7 +12,7 @@ _ACCOUNT = "account.account_id"
 
 
 class FactorRecord(RecordBase):
-    """A factor; see ``care.people.factors.values.Factor``. ``secret`` is sealed."""
+    """A factor; see ``care.accounts.factors.values.Factor``. ``secret`` is sealed."""
 
     __tablename__ = "factor"
     __table_args__ = (

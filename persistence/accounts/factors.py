@@ -1,6 +1,6 @@
 """Factors and recovery codes over the records.
 
-Implements ``care.people.factors.ports.Factors``. What must happen once (a code, a
+Implements ``care.accounts.factors.ports.Factors``. What must happen once (a code, a
 count of signatures) is a compare-and-set; what needs a count of rows locks the account.
 """
 
@@ -16,13 +16,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
+from care.accounts.factors.ports import Removal
+from care.accounts.factors.recovery import compared_code
+from care.accounts.factors.values import FACTORS_MAX, Factor, FactorId, FactorKind
+from care.accounts.ids import AccountId
+from care.accounts.throttling import next_code
 from care.keys.sealing import Place
 from care.notices.messages import Message
-from care.people.factors.ports import Removal
-from care.people.factors.recovery import compared_code
-from care.people.factors.values import FACTORS_MAX, Factor, FactorId, FactorKind
-from care.people.ids import AccountId
-from care.people.throttling import next_code
 from persistence.accounts.attempts import count_attempt
 from persistence.accounts.factor_models import FactorRecord, RecoveryCodeRecord
 from persistence.accounts.models import AccountRecord, SignInAttemptRecord

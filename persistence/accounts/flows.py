@@ -6,10 +6,10 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
+from care.accounts.flows import AwaitedStep, FlowKind
+from care.accounts.ids import AccountId
+from care.accounts.ports import Flow
 from care.keys.sealing import Place
-from care.people.flows import AwaitedStep, FlowKind
-from care.people.ids import AccountId
-from care.people.ports import Flow
 from persistence.accounts.models import AuthFlowRecord
 from persistence.accounts.rows import hashed_secret, rows_changed
 from persistence.keys.ring import TenantKeys

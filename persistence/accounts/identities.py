@@ -1,7 +1,7 @@
 """Identities at other providers, over the records.
 
-Implements ``care.people.identities.Identities``. Of two requests that link one identity
-at one time the unique index lets one through; the other looks again.
+Implements ``care.accounts.identities.Identities``. Of two requests that link one
+identity at one time the unique index lets one through; the other looks again.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
+from care.accounts.accounts import AccountStatus
+from care.accounts.factors.ports import Removal
+from care.accounts.factors.values import FactorKind
+from care.accounts.flows import FlowKind
+from care.accounts.identities import IdentityId, LinkedIdentity, VouchedAccount
+from care.accounts.ids import AccountId
+from care.accounts.ports import Flow
 from care.keys.sealing import Place
 from care.notices.messages import Message
-from care.people.accounts import AccountStatus
-from care.people.factors.ports import Removal
-from care.people.factors.values import FactorKind
-from care.people.flows import FlowKind
-from care.people.identities import IdentityId, LinkedIdentity, VouchedAccount
-from care.people.ids import AccountId
-from care.people.ports import Flow
 from persistence.accounts.contexts import patient_row
 from persistence.accounts.factor_models import FactorRecord
 from persistence.accounts.flows import flow_row

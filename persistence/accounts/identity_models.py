@@ -10,7 +10,7 @@ from persistence.sql.base import RecordBase
 
 
 class IdentityRecord(RecordBase):
-    """An identity; see ``care.people.identities.LinkedIdentity``.
+    """An identity; see ``care.accounts.identities.LinkedIdentity``.
 
     ``identity_i`` is the blind index of issuer and subject; ``label`` is sealed.
     """

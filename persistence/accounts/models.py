@@ -66,7 +66,7 @@ class SignInAttemptRecord(RecordBase):
 
 
 class SessionRecord(RecordBase):
-    """One signed-in device; see ``care.people.accounts.Session``."""
+    """One signed-in device; see ``care.accounts.accounts.Session``."""
 
     __tablename__ = "session"
     __table_args__ = (

@@ -11,10 +11,10 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
+from care.accounts.accounts import Account, AccountStatus
+from care.accounts.addresses import compared_address
+from care.accounts.ids import RANDOM_BYTES, AccountId
 from care.keys.sealing import Place
-from care.people.accounts import Account, AccountStatus
-from care.people.addresses import compared_address
-from care.people.ids import RANDOM_BYTES, AccountId
 from persistence.accounts.models import AccountRecord, PasswordRecord
 from persistence.keys.ring import TenantKeys
 

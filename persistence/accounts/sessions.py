@@ -1,4 +1,4 @@
-"""Sessions over the records. Implements ``care.people.ports.Sessions``."""
+"""Sessions over the records. Implements ``care.accounts.ports.Sessions``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Final
 from sqlalchemy import select, update
 
 from actors.domain.ids import Millis
+from care.accounts.accounts import ACCESS_MS, Delivery, EndedWhy, Session
+from care.accounts.ids import AccountId, SessionId
 from care.notices.messages import Message
-from care.people.accounts import ACCESS_MS, Delivery, EndedWhy, Session
-from care.people.ids import AccountId, SessionId
 from persistence.accounts.models import SessionRecord
 from persistence.accounts.rows import new_message_id, rows_changed
 from persistence.keys.ring import KeyRing

@@ -1,4 +1,4 @@
-"""Steps of signing in over the records. Implements ``care.people.flows.Flows``."""
+"""Steps of signing in over the records. Implements ``care.accounts.flows.Flows``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
+from care.accounts.accounts import DAY_MS
+from care.accounts.flows import TRIES_MAX, AwaitedStep, FlowKind, FlowOver
 from care.notices.messages import Message
-from care.people.accounts import DAY_MS
-from care.people.flows import TRIES_MAX, AwaitedStep, FlowKind, FlowOver
 from persistence.accounts.flows import payload_place, step_of_row, step_row
 from persistence.accounts.models import AuthFlowRecord
 from persistence.accounts.rows import hashed_secret, new_message_id, rows_changed

@@ -1,4 +1,4 @@
-"""Accounts over the records. Implements ``care.people.ports.Accounts``."""
+"""Accounts over the records. Implements ``care.accounts.ports.Accounts``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
+from care.accounts.accounts import Account, AccountStatus, SignInContext
+from care.accounts.flows import AwaitedStep, FlowKind
+from care.accounts.ids import AccountId
+from care.accounts.ports import AccountStores, DemoAccount, EmailChange, NewAccount
 from care.notices.messages import Message
-from care.people.accounts import Account, AccountStatus, SignInContext
-from care.people.flows import AwaitedStep, FlowKind
-from care.people.ids import AccountId
-from care.people.ports import AccountStores, DemoAccount, EmailChange, NewAccount
 from persistence.accounts.clients import SqlApiClients
 from persistence.accounts.contexts import contexts_of, patient_row, role_row
 from persistence.accounts.credentials import SqlCredentials

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import ClinicId, Millis
+from care.accounts.ids import AccountId
 from care.grants.values import (
     OPEN_APPLICATIONS_MAX,
     ApplicationStatus,
@@ -20,7 +21,6 @@ from care.grants.values import (
     MemberRole,
 )
 from care.keys.sealing import Place
-from care.people.ids import AccountId
 from persistence.accounts.models import AccountRecord, MembershipRecord
 from persistence.grants.models import DoctorApplicationRecord
 from persistence.keys.ring import KeyRing, TenantKeys

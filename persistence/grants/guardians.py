@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import ClinicId, Millis, PatientId
+from care.accounts.ids import AccountId
 from care.grants.values import (
     DEPENDANTS_MAX,
     SITE,
@@ -24,7 +25,6 @@ from care.grants.values import (
 )
 from care.keys.sealing import Place
 from care.notices.messages import Message
-from care.people.ids import AccountId
 from persistence.accounts.models import (
     AccountRecord,
     GlassRecord,

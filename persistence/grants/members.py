@@ -10,6 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import ClinicId, Millis, PatientId
+from care.accounts.accounts import AccountStatus
+from care.accounts.ids import AccountId
 from care.grants.values import (
     GrantRefusal,
     GrantRefused,
@@ -21,8 +23,6 @@ from care.grants.values import (
 )
 from care.keys.sealing import Place
 from care.notices.messages import Message
-from care.people.accounts import AccountStatus
-from care.people.ids import AccountId
 from persistence.accounts.models import (
     AccountRecord,
     GuardianshipRecord,

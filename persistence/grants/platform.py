@@ -9,14 +9,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
+from care.accounts.accounts import AccountStatus
+from care.accounts.ids import AccountId
 from care.grants.values import (
     GrantRefusal,
     GrantRefused,
     PlatformAccount,
     PlatformRole,
 )
-from care.people.accounts import AccountStatus
-from care.people.ids import AccountId
 from persistence.accounts.contexts import contexts_of
 from persistence.accounts.models import AccountRecord, PlatformRoleRecord
 from persistence.accounts.rows import account_of, email_index

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import ClinicId, Millis, PatientId
+from care.accounts.addresses import compared_address
 from care.keys.sealing import SALT_BYTES, Place
 from care.patients.ports import FoundBy, NewPatient, NumberTaken
 from care.patients.profiles import (
@@ -23,7 +24,6 @@ from care.patients.profiles import (
     PatientProfile,
     name_and_birth,
 )
-from care.people.addresses import compared_address
 from persistence.accounts.models import PatientRecord
 from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.patients.models import PatientClinicRecord

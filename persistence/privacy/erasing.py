@@ -15,9 +15,9 @@ from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis, PatientId
+from care.accounts.accounts import AccountStatus, EndedWhy
 from care.audit.entries import SITE_TENANT, Draft
 from care.notices.messages import Channel
-from care.people.accounts import AccountStatus, EndedWhy
 from care.privacy.requests import ErasureRefused, ErasureReport
 from persistence.accounts.factors import phones_of
 from persistence.accounts.models import (

@@ -25,12 +25,12 @@ from msgspec.structs import replace
 
 from actors.domain.ids import Millis, PatientId
 from actors.errors import Unavailable
-from care.people.accounts import DAY_MS, Delivery, Session, SignInContext
-from care.people.factors.totp import new_secret, step_of
-from care.people.factors.values import Factor, FactorId, FactorKind
-from care.people.ids import AccountId, SessionId
-from care.people.ports import AccountStores, DemoAccount
-from care.people.refreshing import is_genuine, parsed_token, refresh_token
+from care.accounts.accounts import DAY_MS, Delivery, Session, SignInContext
+from care.accounts.factors.totp import new_secret, step_of
+from care.accounts.factors.values import Factor, FactorId, FactorKind
+from care.accounts.ids import AccountId, SessionId
+from care.accounts.ports import AccountStores, DemoAccount
+from care.accounts.refreshing import is_genuine, parsed_token, refresh_token
 from care.sharing import Revocation, RevocationKind
 from gateway.access.revocations import RevokedTokens
 from gateway.access.tokens import (
@@ -40,8 +40,8 @@ from gateway.access.tokens import (
     Role,
     issue_access_token,
 )
-from gateway.auth.factors.passkeys import Passkeys
-from gateway.auth.hashing import ArgonPasswords
+from gateway.accounts.factors.passkeys import Passkeys
+from gateway.accounts.hashing import ArgonPasswords
 from gateway.config import GatewayConfig
 from persistence.accounts.store import account_stores
 from persistence.keys.ring import KeyRing

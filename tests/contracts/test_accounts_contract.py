@@ -9,9 +9,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from actors.domain.ids import Millis, PatientId
-from care.notices.messages import DELIVER, MAILS_AN_HOUR, Message
-from care.patients.profiles import PatientProfile
-from care.people.accounts import (
+from care.accounts.accounts import (
     DAY_MS,
     AccountStatus,
     Delivery,
@@ -19,10 +17,12 @@ from care.people.accounts import (
     Session,
     SignInContext,
 )
-from care.people.flows import FlowKind
-from care.people.ids import AccountId, SessionId
-from care.people.ports import AccountStores, DemoAccount, Flow, NewAccount
-from care.people.throttling import FREE_ATTEMPTS
+from care.accounts.flows import FlowKind
+from care.accounts.ids import AccountId, SessionId
+from care.accounts.ports import AccountStores, DemoAccount, Flow, NewAccount
+from care.accounts.throttling import FREE_ATTEMPTS
+from care.notices.messages import DELIVER, MAILS_AN_HOUR, Message
+from care.patients.profiles import PatientProfile
 from persistence.accounts.sessions import SESSIONS_MAX
 from persistence.accounts.store import account_stores
 from persistence.jobs.models import JobRecord

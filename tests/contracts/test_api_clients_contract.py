@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from actors.domain.ids import ClinicId, Millis
-from care.people.accounts import DAY_MS
-from care.people.clients import CLIENTS_MAX, ApiClient, ClientId
+from care.accounts.accounts import DAY_MS
+from care.accounts.clients import CLIENTS_MAX, ApiClient, ClientId
 from persistence.accounts.clients import USE_NOTED_MS, SqlApiClients
 from persistence.sql.records import Records
 from tests import factories as make

@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from sqlalchemy import select, text
 
 from actors.domain.ids import Millis, PatientId
+from care.accounts.accounts import DAY_MS, SignInContext
+from care.accounts.factors.ports import Removal
+from care.accounts.factors.values import FACTORS_MAX, Factor, FactorId, FactorKind
+from care.accounts.flows import TRIES_MAX, AwaitedStep, FlowKind, FlowOver
+from care.accounts.ids import AccountId
+from care.accounts.ports import AccountStores, DemoAccount, Flow
+from care.accounts.throttling import CODES_AN_HOUR
 from care.keys.sealing import KeyEncryptionKeys
 from care.notices.messages import MAILS_AN_HOUR, SMS_A_DAY, Channel, Message
-from care.people.accounts import DAY_MS, SignInContext
-from care.people.factors.ports import Removal
-from care.people.factors.values import FACTORS_MAX, Factor, FactorId, FactorKind
-from care.people.flows import TRIES_MAX, AwaitedStep, FlowKind, FlowOver
-from care.people.ids import AccountId
-from care.people.ports import AccountStores, DemoAccount, Flow
-from care.people.throttling import CODES_AN_HOUR
 from persistence.accounts.models import AuthFlowRecord
 from persistence.accounts.steps import KEPT_MS
 from persistence.accounts.store import account_stores

@@ -13,6 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 from actors.domain.ids import ClinicId, Millis, PatientId
+from care.accounts.accounts import DAY_MS, SignInContext
+from care.accounts.ids import AccountId
+from care.accounts.ports import AccountStores, DemoAccount
 from care.grants.ports import GrantStores
 from care.grants.values import (
     DEPENDANTS_MAX,
@@ -29,9 +32,6 @@ from care.grants.values import (
 )
 from care.keys.sealing import KeyEncryptionKeys
 from care.notices.messages import MAILS_AN_HOUR, Message
-from care.people.accounts import DAY_MS, SignInContext
-from care.people.ids import AccountId
-from care.people.ports import AccountStores, DemoAccount
 from persistence.accounts.store import account_stores
 from persistence.grants.stores import grant_stores
 from persistence.keys.ring import KeyRing

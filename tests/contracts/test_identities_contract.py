@@ -9,12 +9,12 @@ from msgspec import structs
 from sqlalchemy import text
 
 from actors.domain.ids import Millis, PatientId
+from care.accounts.accounts import DAY_MS, AccountStatus, SignInContext
+from care.accounts.factors.ports import Removal
+from care.accounts.identities import IdentityId, LinkedIdentity, VouchedAccount
+from care.accounts.ids import AccountId
+from care.accounts.ports import AccountStores
 from care.notices.messages import Message
-from care.people.accounts import DAY_MS, AccountStatus, SignInContext
-from care.people.factors.ports import Removal
-from care.people.identities import IdentityId, LinkedIdentity, VouchedAccount
-from care.people.ids import AccountId
-from care.people.ports import AccountStores
 from persistence.accounts.store import account_stores
 from persistence.keys.ring import KeyRing
 from persistence.notices.outbox import SqlOutgoingMessages

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import select, update
 
 from actors.domain.ids import Millis, PatientId
+from care.accounts.flows import FlowKind
+from care.accounts.ids import AccountId
+from care.accounts.ports import Flow, NewAccount
 from care.keys.sealing import KeyEncryptionKeys
 from care.notices.messages import Message
-from care.people.flows import FlowKind
-from care.people.ids import AccountId
-from care.people.ports import Flow, NewAccount
 from care.privacy.requests import DAY_MS, ErasureRefused, RequestKind, Retention
 from persistence.accounts.models import AccountRecord, PatientRecord
 from persistence.accounts.store import account_stores

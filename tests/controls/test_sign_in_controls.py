@@ -1,7 +1,7 @@
 """Controls of signing in: with its guard removed, each attack succeeds.
 
-The attacks themselves are in tests/unit/gateway/auth; their own files hold the controls
-of codes, passkeys, API clients and interleavings.
+The attacks themselves are in tests/unit/gateway/accounts; their own files hold the
+controls of codes, passkeys, API clients and interleavings.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from actors.domain.ids import Millis
-from care.people.refreshing import Judgement
-from care.people.throttling import FREE_ATTEMPTS, Attempts
+from care.accounts.refreshing import Judgement
+from care.accounts.throttling import FREE_ATTEMPTS, Attempts
 from care.sharing import Revocation, RevocationKind
-from gateway.auth import hashing, registration, routes, service
-from gateway.auth.hashing import ArgonPasswords
+from gateway.accounts import hashing, registration, routes, service
+from gateway.accounts.hashing import ArgonPasswords
 from persistence.accounts import credentials
 from tests.fixtures.accounts import (
     MIRA,

@@ -11,9 +11,9 @@ import pytest
 
 from actors.domain.ids import ClinicId
 from actors.errors import Unavailable
-from care.people.throttling import FREE_ATTEMPTS
+from care.accounts.throttling import FREE_ATTEMPTS
 from gateway.access.revocations import RevokedTokens
-from gateway.auth import registration, service
+from gateway.accounts import registration, service
 from gateway.http import features
 from gateway.http.features import caller_of
 from persistence.accounts import credentials, sessions

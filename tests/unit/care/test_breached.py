@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from care.people.breached import BreachedPasswords
+from care.accounts.breached import BreachedPasswords
 
 
 def _line(password: str) -> str:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from care.people.providers import IdentityProvider, is_safe_url, parsed_providers
+from care.accounts.providers import IdentityProvider, is_safe_url, parsed_providers
 
 _GIVEN = {"name": "clinic", "client_id": "slotcast", "secret": "a secret"}
 _ISSUER = {"issuer": "https://id.example.org"}

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.domain.ids import Millis
-from care.people.addresses import InvalidAddress, compared_address, written_address
-from care.people.devices import ACCOUNTS_MAX, is_known, remembered
-from care.people.passwords import (
+from care.accounts.addresses import InvalidAddress, compared_address, written_address
+from care.accounts.devices import ACCOUNTS_MAX, is_known, remembered
+from care.accounts.passwords import (
     PasswordNotText,
     Weakness,
     prepared,
     weakness_of,
 )
-from care.people.throttling import (
+from care.accounts.throttling import (
     FORGET_MS,
     FREE_ATTEMPTS,
     WAIT_MOST_MS,

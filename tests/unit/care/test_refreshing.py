@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.domain.ids import Millis
-from care.people.accounts import DAY_MS, Delivery, EndedWhy, Session
-from care.people.ids import AccountId, SessionId
-from care.people.refreshing import (
+from care.accounts.accounts import DAY_MS, Delivery, EndedWhy, Session
+from care.accounts.ids import AccountId, SessionId
+from care.accounts.refreshing import (
     GRACE_MS,
     Judgement,
     is_genuine,

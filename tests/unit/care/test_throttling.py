@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from actors.domain.ids import Millis
-from care.people import throttling
-from care.people.factors.totp import new_secret, step_of
-from care.people.throttling import (
+from care.accounts import throttling
+from care.accounts.factors.totp import new_secret, step_of
+from care.accounts.throttling import (
     CODES_AN_HOUR,
     FREE_ATTEMPTS,
     Attempts,

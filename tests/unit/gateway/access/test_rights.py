@@ -14,7 +14,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from actors.domain.ids import Millis, ProviderId
-from care.people.accounts import PROOF_MS
+from care.accounts.accounts import PROOF_MS
 from gateway.access.rights import (
     NEEDS_ACCOUNT,
     PERMISSIONS,

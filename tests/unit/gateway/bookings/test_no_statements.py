@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from gateway.auth.side import SeenGenerations
+from gateway.accounts.side import SeenGenerations
 from gateway.bookings.acquaintances import Acquaintances
 from persistence.accounts.store import account_stores
 from persistence.grants.stores import grant_stores
