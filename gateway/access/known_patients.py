@@ -7,12 +7,12 @@ is known at once.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 from typing import Final, Protocol
 
 from actors.domain.ids import ClinicId, PatientId
+from gateway.access.believed import Believed
 
 PAIRS_MAX: Final = 50_000
 BELIEVED_S: Final = 300.0
@@ -35,8 +35,9 @@ class KnownPatients:
         monotonic_s: Callable[[], float] = monotonic,
     ) -> None:
         self._sources = sources
-        self._now = monotonic_s
-        self._known: OrderedDict[tuple[ClinicId, PatientId], float] = OrderedDict()
+        self._known = Believed[tuple[ClinicId, PatientId], bool](
+            BELIEVED_S, PAIRS_MAX, monotonic_s
+        )
 
     async def is_known(self, clinic_id: ClinicId, patient_id: PatientId) -> bool:
         """Whether a clinic knows a patient.
@@ -44,8 +45,7 @@ class KnownPatients:
         Raises:
             Unavailable: it is not remembered, and the database does not answer.
         """
-        since = self._known.get((clinic_id, patient_id))
-        if since is not None and self._now() - since < BELIEVED_S:
+        if self._known.get((clinic_id, patient_id)):
             return True
         for source in self._sources:
             if await source.is_known(clinic_id, patient_id):
@@ -55,7 +55,4 @@ class KnownPatients:
 
     def note(self, clinic_id: ClinicId, patient_id: PatientId) -> None:
         """The clinic knows this patient from now on."""
-        self._known[clinic_id, patient_id] = self._now()
-        self._known.move_to_end((clinic_id, patient_id))
-        if len(self._known) > PAIRS_MAX:
-            self._known.popitem(last=False)
+        self._known.put((clinic_id, patient_id), value=True)

@@ -6,7 +6,6 @@ away every option has its default, which is off.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from time import monotonic
@@ -15,6 +14,7 @@ from typing import Final
 from actors.domain.ids import ClinicId
 from actors.errors import Unavailable
 from care.grants.ports import ClinicOptions
+from gateway.access.believed import Believed
 
 BELIEVED_S: Final = 5.0
 _CLINICS_MAX: Final = 10_000
@@ -38,27 +38,24 @@ class OptionsOfClinics:
         monotonic_s: Callable[[], float] = monotonic,
     ) -> None:
         self._store = store
-        self._now = monotonic_s
-        self._known: OrderedDict[ClinicId, tuple[float, Mapping[str, bool]]] = (
-            OrderedDict()
+        self._known = Believed[ClinicId, Mapping[str, bool]](
+            BELIEVED_S, _CLINICS_MAX, monotonic_s
         )
 
     async def is_on(self, clinic_id: ClinicId, option: ClinicOption) -> bool:
         """Whether a clinic has turned an option on."""
         known = self._known.get(clinic_id)
-        if known is not None and self._now() - known[0] < BELIEVED_S:
-            return known[1].get(option, False)
+        if known is not None:
+            return known.get(option, False)
         if self._store is None:
             return False
         try:
             found = await self._store.of(clinic_id)
         except Unavailable:
             return False
-        self._known[clinic_id] = (self._now(), found)
-        if len(self._known) > _CLINICS_MAX:
-            self._known.popitem(last=False)
+        self._known.put(clinic_id, found)
         return found.get(option, False)
 
     def forget(self, clinic_id: ClinicId) -> None:
         """Its options have just changed."""
-        self._known.pop(clinic_id, None)
+        self._known.forget(clinic_id)

@@ -9,12 +9,12 @@ at once.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 from typing import Final, Protocol
 
 from actors.domain.ids import PatientId
+from gateway.access.believed import Believed
 from gateway.access.tokens import Caller
 from gateway.wire.errors import RequestError
 
@@ -54,7 +54,9 @@ class RestrictedPatients:
     ) -> None:
         self._source = source
         self._now = monotonic_s
-        self._free: OrderedDict[PatientId, float] = OrderedDict()
+        self._free = Believed[PatientId, bool](
+            UNRESTRICTED_S, PATIENTS_MAX, monotonic_s
+        )
         self._forgotten = 0
 
     async def check(self, caller: Caller, patient_id: PatientId) -> None:
@@ -69,27 +71,23 @@ class RestrictedPatients:
 
     async def check_remembered(self, caller: Caller, patient_id: PatientId) -> None:
         """The same, without a read for a patient who is remembered."""
-        since = self._free.get(patient_id)
-        if since is None or self._now() - since >= UNRESTRICTED_S:
+        if not self._free.get(patient_id):
             await self.check(caller, patient_id)
 
     def forget(self, patient_id: str) -> None:
         """Ask again about this patient: the restriction has just changed."""
         self._forgotten += 1
-        self._free.pop(PatientId(patient_id), None)
+        self._free.forget(PatientId(patient_id))
 
     async def _ask(self, patient_id: PatientId) -> bool:
         if self._source is None:
             return False
         asked, before = self._now(), self._forgotten
         if await self._source.is_restricted(patient_id):
-            self._free.pop(patient_id, None)
+            self._free.forget(patient_id)
             return True
         if self._forgotten == before:  # else the answer may be older than the news
-            self._free[patient_id] = asked
-            self._free.move_to_end(patient_id)
-            if len(self._free) > PATIENTS_MAX:
-                self._free.popitem(last=False)
+            self._free.put(patient_id, value=True, at=asked)
         return False
 
 

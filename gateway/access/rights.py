@@ -9,7 +9,6 @@ One file because every method finds one relation and asks the same table.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -28,6 +27,7 @@ from actors.domain.messages.reads import ReadBooking, ReadProvider
 from actors.ports import Calendars
 from care.accounts.accounts import PROOF_MS
 from care.audit.entries import SITE_TENANT
+from gateway.access.believed import Believed
 from gateway.access.known_patients import PatientsOfClinics
 from gateway.access.options import ClinicOption, OptionsOfClinics
 from gateway.access.restricted_patients import RestrictedPatients
@@ -106,16 +106,14 @@ class Access:
         self.trail: AuditTrail | None = None
         """Where reads by staff are noted."""
         self._calendars = calendars
-        self._believe_s = believe_s
-        self._now = monotonic_s
         self._known = known
         self.restricted = RestrictedPatients(None)
         """Whose data is restricted; replaced where there are patients."""
         self.options = OptionsOfClinics(None)
         """What clinics have switched; replaced where there are grants."""
         self._instant = now
-        self._facts: OrderedDict[ProviderId, tuple[float, ProviderFacts]] = (
-            OrderedDict()
+        self._facts = Believed[ProviderId, ProviderFacts](
+            believe_s, _FACTS_MAX, monotonic_s
         )
 
     def decide(
@@ -335,8 +333,8 @@ class Access:
     async def facts(self, provider_id: ProviderId) -> ProviderFacts | None:
         """What is known of a provider, at most ``believe_s`` old; None if unknown."""
         known = self._facts.get(provider_id)
-        if known is not None and self._now() - known[0] < self._believe_s:
-            return known[1]
+        if known is not None:
+            return known
         view = await self._calendars.ask(ReadProvider(provider_id))
         if not isinstance(view, ProviderView):
             return None
@@ -345,14 +343,12 @@ class Access:
             for place in view.availability.locations
         }
         facts = ProviderFacts(view.profile.clinic.clinic_id, zone_name_of(view), zones)
-        self._facts[provider_id] = (self._now(), facts)
-        if len(self._facts) > _FACTS_MAX:
-            self._facts.popitem(last=False)
+        self._facts.put(provider_id, facts)
         return facts
 
     def forget(self, provider_id: ProviderId) -> None:
         """Forget a provider: the profile or the rules have just changed."""
-        self._facts.pop(provider_id, None)
+        self._facts.forget(provider_id)
 
     async def _to_calendar(
         self, caller: Caller, provider_id: ProviderId

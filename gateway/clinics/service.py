@@ -7,7 +7,6 @@ search show the same.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 from typing import Final
@@ -17,6 +16,7 @@ from actors.domain.rules import Clinic
 from actors.domain.zone_data import zone_info
 from actors.errors import Unavailable
 from care.readmodel import Directory, ProviderQuery
+from gateway.access.believed import Believed
 from gateway.access.rights import Access, Action
 from gateway.access.tokens import Caller
 from gateway.clinics.schemas import (
@@ -48,8 +48,7 @@ class ClinicService:
     ) -> None:
         self._directory = directory
         self._access = access
-        self._now = monotonic_s
-        self._known: OrderedDict[ClinicId, tuple[float, Clinic]] = OrderedDict()
+        self._known = Believed[ClinicId, Clinic](BELIEVED_S, _KNOWN_MAX, monotonic_s)
 
     async def find(self, words: str, cursor: str, limit: int) -> ClinicList:
         """A page of clinics that match all words, by name."""
@@ -122,8 +121,8 @@ class ClinicService:
         This copy if there is none.
         """
         known = self._known.get(copy.clinic_id)
-        if known is not None and self._now() - known[0] < BELIEVED_S:
-            return known[1]
+        if known is not None:
+            return known
         try:
             found = await self._directory.clinics([copy.clinic_id])
         except Unavailable:
@@ -133,10 +132,7 @@ class ClinicService:
         return clinic
 
     def _remember(self, clinic: Clinic) -> None:
-        self._known[clinic.clinic_id] = (self._now(), clinic)
-        self._known.move_to_end(clinic.clinic_id)
-        if len(self._known) > _KNOWN_MAX:
-            self._known.popitem(last=False)
+        self._known.put(clinic.clinic_id, clinic)
 
     async def _check_zone_stays(self, clinic: Clinic) -> None:
         """Refuse another zone.

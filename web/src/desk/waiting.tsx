@@ -12,7 +12,7 @@ import { PatientName } from "./patient";
 import { act, zoneOf } from "./visit";
 
 const route = getRouteApi("/desk/waiting/$provider");
-/** A visit that nobody came to is late after this long. */
+/** A visit whose patient has not arrived is late this long after its start. */
 const LATE_MS = 5 * 60_000;
 
 /** Who is here, who is due and who is late, live. */
