@@ -28,6 +28,10 @@ class Believed(Generic[K, V]):
         self._now = monotonic_s
         self._values: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
+    def __len__(self) -> int:
+        """How many are held, those that are believed no longer among them."""
+        return len(self._values)
+
     def get(self, key: K) -> V | None:
         """The value; None if it was never told, or too long ago."""
         told = self._values.get(key)
@@ -45,3 +49,7 @@ class Believed(Generic[K, V]):
     def forget(self, key: K) -> None:
         """The value has changed: ask again."""
         self._values.pop(key, None)
+
+    def clear(self) -> None:
+        """All values may have changed."""
+        self._values.clear()

@@ -11,7 +11,6 @@ as soon as the read model has it.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from time import monotonic
 from typing import Any, Final, TypeVar, cast
@@ -19,6 +18,7 @@ from typing import Any, Final, TypeVar, cast
 from actors.domain.ids import ClinicId, ProviderId
 from actors.domain.rules import Clinic
 from care.readmodel import Directory, ProviderListing, ProviderQuery
+from gateway.access.believed import Believed
 
 T = TypeVar("T")
 
@@ -40,8 +40,8 @@ class KeptDirectory:
         self._directory = directory
         self._believe_s = believe_s
         self._now = now
-        self._answers: OrderedDict[Hashable, tuple[float, asyncio.Task[Any]]] = (
-            OrderedDict()
+        self._answers = Believed[Hashable, asyncio.Task[Any]](
+            believe_s, ANSWERS_MAX, now
         )
         self._edited_at = float("-inf")
 
@@ -113,19 +113,15 @@ class KeptDirectory:
     async def _kept(
         self, question: Hashable, read: Callable[[], Coroutine[Any, Any, T]]
     ) -> T:
-        now = self._now()
-        if not self._believe_s or now - self._edited_at < FOLLOWS_S:
+        if not self._believe_s or self._now() - self._edited_at < FOLLOWS_S:
             return await read()
         found = self._answers.get(question)
-        if found is None or now - found[0] >= self._believe_s or _failed(found[1]):
+        if found is None or _failed(found):
             # A task of its own: who began the reading may leave before others do.
-            found = (now, asyncio.ensure_future(read()))
-            found[1].add_done_callback(_failed)  # an error is known then
-            self._answers[question] = found
-            self._answers.move_to_end(question)
-            if len(self._answers) > ANSWERS_MAX:
-                self._answers.popitem(last=False)
-        return cast("T", await asyncio.shield(found[1]))
+            found = asyncio.ensure_future(read())
+            found.add_done_callback(_failed)  # an error is known then
+            self._answers.put(question, found)
+        return cast("T", await asyncio.shield(found))
 
 
 def _failed(task: asyncio.Task[Any]) -> bool:

@@ -8,7 +8,6 @@ again, so that a change made here is in the very next list.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Final
@@ -18,6 +17,7 @@ from actors.domain.messages.answers import NextFreeView
 from actors.domain.messages.reads import ReadNextFree
 from actors.errors import Unavailable
 from actors.ports import Calendars, ShardLinks
+from gateway.access.believed import Believed
 from gateway.wire.errors import accepted
 
 ASKED_AT_ONCE: Final = 250
@@ -42,13 +42,12 @@ class NextFree:
         self._calendars = calendars
         self._links = links
         self._believe_s = believe_s
-        self._now = now
-        self._known: OrderedDict[ProviderId, tuple[float, Start]] = OrderedDict()
+        self._known = Believed[ProviderId, Start](believe_s, KNOWN_MAX, now)
         self._asked: dict[ProviderId, asyncio.Task[Starts]] = {}
 
     def changed(self, provider_id: ProviderId) -> None:
         """A command to this calendar was answered, or may have been done."""
-        self._known.pop(provider_id, None)
+        self._known.forget(provider_id)
         self._asked.pop(provider_id, None)
 
     async def of(
@@ -59,14 +58,14 @@ class NextFree:
         Raises:
             Unavailable: a shard did not say, and that is not forgiven.
         """
-        now, known, asked = self._now(), self._known, self._asked
+        asked = self._asked
         found: dict[ProviderId, Start] = {}
         missing: list[ProviderId] = []
         tasks: dict[asyncio.Task[Starts], None] = {}
         for provider_id in provider_ids:
-            entry = known.get(provider_id)
-            if entry is not None and now - entry[0] < self._believe_s:
-                found[provider_id] = entry[1]
+            known = self._known.get(provider_id)
+            if known is not None:
+                found[provider_id] = known
             elif provider_id in asked:
                 tasks[asked[provider_id]] = None
             else:
@@ -112,13 +111,9 @@ class NextFree:
     ) -> None:
         failed = task.cancelled() or task.exception() is not None
         starts = {} if failed else task.result()
-        now = self._now()
         for provider_id in provider_ids:
             if self._asked.get(provider_id) is not task:
                 continue  # changed since it was asked
             del self._asked[provider_id]
             if provider_id in starts:
-                self._known[provider_id] = now, starts[provider_id]
-                self._known.move_to_end(provider_id)
-        while len(self._known) > KNOWN_MAX:
-            self._known.popitem(last=False)
+                self._known.put(provider_id, starts[provider_id])

@@ -36,6 +36,9 @@ def test_what_has_changed_is_forgotten() -> None:
     believed.forget("a")
     believed.forget("b")
     assert believed.get("a") is None
+    believed.put("a", 2)
+    believed.clear()
+    assert believed.get("a") is None
 
 
 def test_the_key_told_longest_ago_makes_room() -> None:
