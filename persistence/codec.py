@@ -1,8 +1,9 @@
 """Encodes and decodes events: one version byte, then a msgpack map with short keys.
 
-The names in the journal are this module's own (``KEYS``, ``TAGS``), so that a rename
-in the domain changes no recorded byte. An event written by an older version is
-decoded to plain values, lifted step by step by ``Codec.upcasts``, and then converted.
+An event's own class knows its short keys and its tag (recorded.py and events.py of
+actors/domain/messages), so that no second struct stands between it and its bytes. An
+event written by an older version is decoded to plain values, lifted step by step by
+``Codec.upcasts``, and then converted.
 
 Rules for a change: a new field with a default needs only a key; anything else needs a
 new ``VERSION``, an upcast from the previous one, and a recorded sample of each event
@@ -12,11 +13,9 @@ under tests/samples/events/. A key or a tag is never reused.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, cast, get_args
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from actors.domain.messages.events import Event
 from actors.errors import JournalCorrupt
@@ -26,105 +25,6 @@ VERSION = 1
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 """Upgrades the plain values of one event (short keys) to the next version."""
-
-KEYS: Mapping[str, str] = MappingProxyType(
-    {
-        "provider_id": "p",
-        "at": "a",
-        "version": "v",
-        "key": "k",
-        "fingerprint": "f",
-        "profile": "P",
-        "availability": "A",
-        "time_off": "O",
-        "time_off_id": "o",
-        "hold_id": "h",
-        "booking_id": "b",
-        "patient_id": "c",
-        "visit_type": "y",
-        "start": "s",
-        "end": "e",
-        "busy_start": "m",
-        "busy_end": "n",
-        "location_id": "l",
-        "expires": "x",
-        "reason": "r",
-        "by_patient": "w",
-        "until": "u",
-        "code": "q",
-        "detail": "d",
-        "about": "i",
-        "moving": "M",
-        "to_shard": "T",
-        "seq": "j",
-        "from_shard": "F",
-        "from_epoch": "E",
-        "from_seq": "J",
-        "state": "S",
-        "ahead_of": "g",
-        "status": "U",
-        "stranded": "D",
-        "by": "B",
-        "confidential": "C",
-    }
-)
-"""A field's name in the journal; ``t`` is the tag."""
-
-TAGS: Mapping[str, int] = MappingProxyType(
-    {
-        "ProviderRegistered": 1,
-        "AvailabilitySet": 2,
-        "TimeOffAdded": 3,
-        "TimeOffRemoved": 4,
-        "HoldPlaced": 5,
-        "HoldExtended": 6,
-        "HoldReleased": 7,
-        "HoldExpired": 8,
-        "SlotBooked": 9,
-        "BookingCancelled": 10,
-        "BookingRescheduled": 11,
-        "PatientArrived": 12,
-        "VisitCompleted": 13,
-        "NoShowMarked": 14,
-        "WindowAdvanced": 15,
-        "RefusalRecorded": 16,
-        "CalendarMovedOut": 17,
-        "CalendarMovedIn": 18,
-        "ClockTrusted": 19,
-        "OutcomeUndone": 20,
-        "ConfidentialSet": 21,
-    }
-)
-"""An event type's tag in the journal."""
-
-EVENT_TYPES: tuple[type[Struct], ...] = get_args(Event)
-
-
-def _default(field: msgspec.structs.FieldInfo) -> Any:
-    if field.default_factory is msgspec.NODEFAULT:
-        return field.default
-    return msgspec.field(default_factory=field.default_factory)
-
-
-def _recorded(event_type: type[Struct]) -> type[Struct]:
-    """The event type with the journal's field names; same fields and defaults."""
-    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
-        (field.name, field.type)
-        if field.required
-        else (field.name, field.type, _default(field))
-        for field in msgspec.structs.fields(event_type)
-    ]
-    return msgspec.defstruct(
-        "Recorded" + event_type.__name__,
-        fields,
-        kw_only=True,
-        frozen=True,
-        omit_defaults=True,
-        gc=False,
-        rename={name: KEYS[name] for name in event_type.__struct_fields__},
-        tag_field="t",
-        tag=TAGS[event_type.__name__],
-    )
 
 
 class Codec:
@@ -137,19 +37,13 @@ class Codec:
         self._version = version
         self._prefix = bytes((version,))
         self._upcasts = dict(upcasts or {})
-        recorded = {kind: _recorded(kind) for kind in EVENT_TYPES}
-        self._recorded: dict[type, Callable[..., Struct]] = dict(recorded)
-        self._domain: dict[type, Callable[..., Any]] = {
-            twin: kind for kind, twin in recorded.items()
-        }
-        self._union: Any = _union(tuple(recorded.values()))
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(self._union).decode
+        self._decode: Callable[[bytes | memoryview], Event]
+        self._decode = msgspec.msgpack.Decoder(Event).decode
 
     def encode(self, event: Event) -> bytes:
         """The event encoded in the newest version."""
-        twin = self._recorded[type(event)](**msgspec.structs.asdict(event))
-        return self._prefix + self._encode(twin)
+        return self._prefix + self._encode(event)
 
     def decode(self, data: bytes | memoryview) -> Event:
         """The event in ``data``, of any known version.
@@ -162,14 +56,9 @@ class Codec:
         if data[0] != self._version:
             return self._decode_other(data)
         try:
-            twin = self._decode(data[1:])
+            return self._decode(data[1:])
         except msgspec.DecodeError as error:
             raise JournalCorrupt(f"an event cannot be read: {error}") from error
-        return self._of_the_domain(twin)
-
-    def _of_the_domain(self, twin: Any) -> Event:
-        event = self._domain[type(twin)](**msgspec.structs.asdict(twin))
-        return cast("Event", event)
 
     def _decode_other(self, data: bytes | memoryview) -> Event:
         version = data[0]
@@ -182,20 +71,13 @@ class Codec:
             plain = msgspec.msgpack.decode(data[1:])
             for step in range(version, self._version):
                 plain = self._upcasts[step](plain)
-            twin = msgspec.convert(plain, self._union)
+            event: Event = msgspec.convert(plain, Event)
         except (msgspec.MsgspecError, KeyError, TypeError) as error:
             raise JournalCorrupt(
                 f"an event of version {version} cannot be lifted to version "
                 f"{self._version}: {error!r}"
             ) from error
-        return self._of_the_domain(twin)
-
-
-def _union(types: tuple[Any, ...]) -> Any:
-    union = types[0]
-    for other in types[1:]:
-        union |= other
-    return union
+        return event
 
 
 CODEC = Codec()

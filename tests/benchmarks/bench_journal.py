@@ -14,10 +14,12 @@ import os
 import sys
 import tempfile
 import time
+import timeit
 from collections.abc import Callable
 from pathlib import Path
 
 from actors.domain.ids import ShardId
+from persistence import codec
 from persistence.files.disk import SystemDisk
 from persistence.journal.files.journal import FileJournal
 from persistence.journal.files.reader import WalReader
@@ -36,6 +38,21 @@ def _rate(act: Callable[[], object], seconds: float = SECONDS) -> float:
         act()
         count += 1
     return count / taken
+
+
+def coding_us() -> dict[str, float]:
+    """Time to encode and to decode one booking, best of seven rounds."""
+    event = booked(7)
+    data = codec.encode(event)
+    rounds = 20_000
+
+    def each(act: Callable[[], object]) -> float:
+        return min(timeit.repeat(act, number=rounds, repeat=7)) / rounds * 1e6
+
+    return {
+        "encode_us": each(lambda: codec.encode(event)),
+        "decode_us": each(lambda: codec.decode(memoryview(data))),
+    }
 
 
 def bare(folder: str) -> float:
@@ -118,7 +135,7 @@ def seal_seconds(folder: str, *, with_watermark: bool) -> float:
 
 def measure(folder: str, records: int) -> dict[str, float]:
     """All figures."""
-    found = {"bare_fdatasync_per_s": bare(folder)}
+    found = {"bare_fdatasync_per_s": bare(folder), **coding_us()}
     for batch in BATCHES:
         found[f"log_appends_per_s_batch_{batch}"] = log_appends(folder, batch)
         rate = asyncio.run(journal_appends(folder, batch))

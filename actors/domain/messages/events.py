@@ -32,13 +32,23 @@ from actors.domain.ids import (
 )
 from actors.domain.messages.answers import BookingStatus
 from actors.domain.messages.commands import CommandBase
+from actors.domain.messages.recorded import KEYS, TAG_KEY
 from actors.domain.rules import Availability, Profile, TimeOff
 
 
-class EventBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class EventBase(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    gc=False,
+    rename=KEYS.__getitem__,
+    tag_field=TAG_KEY,
+):
     """Fields of every event; ``at`` is the instant of the decision.
 
-    ``by``: who asked, as in the command; older journals do not say.
+    ``by``: who asked, as in the command; older journals do not say. Encoded by msgspec,
+    an event has its short names of the journal, and its class's number as the tag.
     """
 
     provider_id: ProviderId
@@ -76,34 +86,34 @@ def head(command: CommandBase, now: Millis, version: int) -> EventHead:
     }
 
 
-class ProviderRegistered(EventBase, frozen=True, kw_only=True, tag="registered"):
+class ProviderRegistered(EventBase, frozen=True, kw_only=True, tag=1):
     """The calendar was created, or its profile changed, retirement included."""
 
     profile: Profile
 
 
-class AvailabilitySet(EventBase, frozen=True, kw_only=True, tag="availability"):
+class AvailabilitySet(EventBase, frozen=True, kw_only=True, tag=2):
     """Opening rules and visit types were replaced; see stranding.py for the marks."""
 
     availability: Availability
     stranded: dict[str, str] = {}
 
 
-class TimeOffAdded(EventBase, frozen=True, kw_only=True, tag="off"):
+class TimeOffAdded(EventBase, frozen=True, kw_only=True, tag=3):
     """A leave was added; see stranding.py for the marks."""
 
     time_off: TimeOff
     stranded: dict[str, str] = {}
 
 
-class TimeOffRemoved(EventBase, frozen=True, kw_only=True, tag="on"):
+class TimeOffRemoved(EventBase, frozen=True, kw_only=True, tag=4):
     """A leave was removed; see stranding.py for the marks."""
 
     time_off_id: TimeOffId
     stranded: dict[str, str] = {}
 
 
-class HoldPlaced(EventBase, frozen=True, kw_only=True, tag="held"):
+class HoldPlaced(EventBase, frozen=True, kw_only=True, tag=5):
     """A slot is reserved until ``expires``.
 
     ``moving`` names the patient's own visit that it is to move, whose time it may meet.
@@ -121,27 +131,27 @@ class HoldPlaced(EventBase, frozen=True, kw_only=True, tag="held"):
     moving: BookingId | None = None
 
 
-class HoldExtended(EventBase, frozen=True, kw_only=True, tag="extended"):
+class HoldExtended(EventBase, frozen=True, kw_only=True, tag=6):
     """A hold was extended."""
 
     hold_id: HoldId
     expires: Millis
 
 
-class HoldReleased(EventBase, frozen=True, kw_only=True, tag="released"):
+class HoldReleased(EventBase, frozen=True, kw_only=True, tag=7):
     """A hold was released by its owner, whom older journals do not name."""
 
     hold_id: HoldId
     patient_id: PatientId = PatientId("")
 
 
-class HoldExpired(EventBase, frozen=True, kw_only=True, tag="expired"):
+class HoldExpired(EventBase, frozen=True, kw_only=True, tag=8):
     """A hold's deadline passed."""
 
     hold_id: HoldId
 
 
-class SlotBooked(EventBase, frozen=True, kw_only=True, tag="booked"):
+class SlotBooked(EventBase, frozen=True, kw_only=True, tag=9):
     """A visit is booked; ``hold_id`` names the patient's own hold that ends, if any.
 
     Its slot is that hold's, or one that only this hold stood in the way of.
@@ -160,7 +170,7 @@ class SlotBooked(EventBase, frozen=True, kw_only=True, tag="booked"):
     confidential: bool = False
 
 
-class BookingCancelled(EventBase, frozen=True, kw_only=True, tag="cancelled"):
+class BookingCancelled(EventBase, frozen=True, kw_only=True, tag=10):
     """A visit was cancelled, by its patient or by staff."""
 
     booking_id: BookingId
@@ -170,7 +180,7 @@ class BookingCancelled(EventBase, frozen=True, kw_only=True, tag="cancelled"):
     """Older journals do not name them."""
 
 
-class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag="moved"):
+class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag=11):
     """A visit moved; ``hold_id`` names the hold whose time it took, if any."""
 
     booking_id: BookingId
@@ -185,7 +195,7 @@ class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag="moved"):
     """Older journals do not name them."""
 
 
-class ConfidentialSet(EventBase, frozen=True, kw_only=True, tag="confidential"):
+class ConfidentialSet(EventBase, frozen=True, kw_only=True, tag=21):
     """A booking is hidden from people who act for the patient, or is no more."""
 
     booking_id: BookingId
@@ -193,7 +203,7 @@ class ConfidentialSet(EventBase, frozen=True, kw_only=True, tag="confidential"):
     confidential: bool
 
 
-class PatientArrived(EventBase, frozen=True, kw_only=True, tag="arrived"):
+class PatientArrived(EventBase, frozen=True, kw_only=True, tag=12):
     """The patient checked in."""
 
     booking_id: BookingId
@@ -201,7 +211,7 @@ class PatientArrived(EventBase, frozen=True, kw_only=True, tag="arrived"):
     """Older journals do not name them."""
 
 
-class VisitCompleted(EventBase, frozen=True, kw_only=True, tag="fulfilled"):
+class VisitCompleted(EventBase, frozen=True, kw_only=True, tag=13):
     """The visit took place."""
 
     booking_id: BookingId
@@ -209,7 +219,7 @@ class VisitCompleted(EventBase, frozen=True, kw_only=True, tag="fulfilled"):
     """Older journals do not name them."""
 
 
-class NoShowMarked(EventBase, frozen=True, kw_only=True, tag="noshow"):
+class NoShowMarked(EventBase, frozen=True, kw_only=True, tag=14):
     """The patient did not come."""
 
     booking_id: BookingId
@@ -217,7 +227,7 @@ class NoShowMarked(EventBase, frozen=True, kw_only=True, tag="noshow"):
     """Older journals do not name them."""
 
 
-class OutcomeUndone(EventBase, frozen=True, kw_only=True, tag="undone"):
+class OutcomeUndone(EventBase, frozen=True, kw_only=True, tag=20):
     """An outcome was undone; ``status`` is the one before it."""
 
     booking_id: BookingId
@@ -226,13 +236,13 @@ class OutcomeUndone(EventBase, frozen=True, kw_only=True, tag="undone"):
     """Older journals do not name them."""
 
 
-class WindowAdvanced(EventBase, frozen=True, kw_only=True, tag="window"):
+class WindowAdvanced(EventBase, frozen=True, kw_only=True, tag=15):
     """Time passed as far as the calendar's watchers can see; ``until`` is its now."""
 
     until: Minute
 
 
-class RefusalRecorded(EventBase, frozen=True, kw_only=True, tag="refused"):
+class RefusalRecorded(EventBase, frozen=True, kw_only=True, tag=16):
     """A keyed command was refused; kept so that its retry is answered the same.
 
     Changes nothing else, and leaves the version as it was.
@@ -243,7 +253,7 @@ class RefusalRecorded(EventBase, frozen=True, kw_only=True, tag="refused"):
     about: str = ""
 
 
-class ClockTrusted(EventBase, frozen=True, kw_only=True, tag="clock"):
+class ClockTrusted(EventBase, frozen=True, kw_only=True, tag=19):
     """The clock was confirmed although the journal was ahead of it: time goes back.
 
     ``at`` is the clock's time, before that of earlier events; ``ahead_of`` the newest
@@ -253,7 +263,7 @@ class ClockTrusted(EventBase, frozen=True, kw_only=True, tag="clock"):
     ahead_of: Millis
 
 
-class CalendarMovedOut(EventBase, frozen=True, kw_only=True, tag="left"):
+class CalendarMovedOut(EventBase, frozen=True, kw_only=True, tag=17):
     """The calendar belongs to another shard from now on: its last record here.
 
     ``seq`` is this record's own place in the journal that it leaves.
@@ -263,7 +273,7 @@ class CalendarMovedOut(EventBase, frozen=True, kw_only=True, tag="left"):
     seq: int
 
 
-class CalendarMovedIn(EventBase, frozen=True, kw_only=True, tag="came"):
+class CalendarMovedIn(EventBase, frozen=True, kw_only=True, tag=18):
     """The whole calendar came from another journal: its first record here.
 
     ``state`` is all of it as it stood there after ``from_seq`` (snapshot.py), so that

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import asdict
 
 from actors.domain.calendar.at_rest import Kept, unpack
 from actors.domain.calendar.lifecycle import BLOCKING, LIVE
@@ -77,12 +78,13 @@ def project(
 def parked(record: Record, kind: str, reason: str, other: str = "") -> Park:
     """The operation that keeps an event aside instead of projecting it."""
     event = record.event
+    shown = {"event": type(event).__name__, **asdict(event)}
     return Park(
         seq=record.seq,
         provider_id=event.provider_id,
         kind=kind,
         reason=reason[:500],
-        event=msgspec.json.encode(event).decode(),
+        event=msgspec.json.encode(shown).decode(),
         at=event.at,
         booking_id=getattr(event, "booking_id", ""),
         other_booking_id=other,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
-from actors.domain.messages.events import SlotBooked
+from actors.domain.messages.events import Event, EventBase, SlotBooked
+from actors.domain.messages.recorded import KEYS, TAG_KEY
 from actors.errors import JournalCorrupt
 from persistence import codec
-from persistence.codec import EVENT_TYPES, KEYS, TAGS, VERSION, Codec
+from persistence.codec import VERSION, Codec
 from tests.fixtures.events import booked, one_of_each
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "events"
+EVENT_TYPES: tuple[type[msgspec.Struct], ...] = get_args(Event)
 NAMES = [kind.__name__ for kind in EVENT_TYPES]
+TAGS = {kind.__name__: kind.__struct_config__.tag for kind in EVENT_TYPES}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,9 +54,24 @@ def test_the_newest_encoding_does_not_change(name: str) -> None:
 def test_keys_and_tags_are_unambiguous() -> None:
     """No two fields share a key, none takes the tag's, no two types share a tag."""
     assert len(set(KEYS.values())) == len(KEYS)
-    assert "t" not in KEYS.values()
-    assert len(set(TAGS.values())) == len(TAGS)
-    assert set(TAGS) == set(NAMES)
+    assert TAG_KEY not in KEYS.values()
+    assert set(TAGS.values()) == set(range(1, len(NAMES) + 1))
+
+
+def test_a_field_without_a_key_is_no_event() -> None:
+    """An event with a field that has no key in the journal cannot even be declared."""
+    with pytest.raises(KeyError, match="unheard"):
+
+        class Novelty(EventBase, frozen=True, kw_only=True, tag=99):
+            unheard: int
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_keys_of_the_journal_are_written(name: str) -> None:
+    """An event's bytes name its type by number and its fields by one letter each."""
+    plain = msgspec.msgpack.decode(codec.encode(one_of_each()[name])[1:])
+    assert plain.pop(TAG_KEY) == TAGS[name]
+    assert set(plain) <= set(KEYS.values())
 
 
 def test_a_booking_is_small() -> None:

@@ -163,7 +163,8 @@ def test_parking_keeps_the_whole_event() -> None:
     """A parked event can be read back as it was."""
     event = Story().booked(1)
     park = p.parked(Record(4, 1, event), "claim", "x" * 900, "bkg_1.2")
-    assert msgspec.json.decode(park.event, type=ev.Event) == event
+    kept = msgspec.json.decode(park.event)
+    assert getattr(ev, kept.pop("event"))(**kept) == event
     assert len(park.reason) == 500
     assert (park.seq, park.other_booking_id) == (4, "bkg_1.2")
 
