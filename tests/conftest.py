@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,6 +53,21 @@ def _ends_what_tests_share(item: pytest.Item, nextitem: pytest.Item | None) -> b
     return any(one[-1].scope in ("class", "module") for one in definitions)
 
 
+_DATABASE = pytest.StashKey["MariaDbServer"]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show below the failure of a real test what the shared database logged last."""
+    report = yield
+    server = item.config.stash.get(_DATABASE, None)
+    if report.failed and server is not None and item.get_closest_marker("real"):
+        report.sections.append(("MariaDB of this process", server.state))
+    return report
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A durable Redis for the whole run; each test uses a site prefix of its own."""
@@ -65,11 +80,14 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture(scope="session")
-def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDbServer]:
+def mariadb_server(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[MariaDbServer]:
     """A MariaDB for the whole run; each test uses a database of its own."""
     from tests.fixtures.mariadb import MariaDbServer
 
     server = MariaDbServer(tmp_path_factory.mktemp("mariadb"))
     server.start()
+    pytestconfig.stash[_DATABASE] = server
     yield server
     server.stop()

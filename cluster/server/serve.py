@@ -10,7 +10,6 @@ is skipped because another failed.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import socket
@@ -25,7 +24,6 @@ from msgspec.structs import replace
 from sqlalchemy.exc import DBAPIError
 
 from actors.domain.zone_data import EDITION
-from actors.errors import SchedulingError
 from cluster.clock import SystemClock
 from cluster.logs import log_to
 from cluster.own_ray.environment import forget_foreign, new_ray_token, show_ray_token
@@ -44,6 +42,7 @@ from cluster.server.preflight import (
     check_python,
     raise_open_files_limit,
 )
+from cluster.server.readiness import until_ready, until_shown
 from cluster.server.service_checks import check_services
 from cluster.server.stopping import StopSignals
 from cluster.site.data_folder import DataFolder
@@ -74,8 +73,6 @@ log = logging.getLogger(__name__)
 
 MIGRATE_TRIES, MIGRATE_AGAIN_S = 60, 0.5
 """How often, and after which pause, a damaged read model is looked at again."""
-CATCH_UP_S = 30.0
-"""How long the first start waits for the read model of what was just seeded."""
 KEEP_HOUSE_S = 10.0
 """Interval of recording the child processes, for a start after a crash."""
 COMMAND = "slotcast serve"
@@ -284,17 +281,20 @@ class _Server:
         From the beginning: until the shards are open, requests that need one are
         answered 503 with Retry-After, and readiness says what is missing.
         """
-        from cluster.wiring.gateway import gateway_ports, web_server
+        from cluster.wiring.gateway import gateway_config, gateway_ports, server_of
+        from gateway.app import create_app
 
         settings = self._site.settings
         async with gateway_ports(self._site, host.links, host.missing) as ports:
-            server = web_server(self._site, ports, self._version)
+            app = create_app(ports, gateway_config(self._site, self._version))
+            server = server_of(app, settings)
             begin_to_listen(self._listener, settings)
             async with alongside(server.serve(sockets=[self._listener])) as serving:
                 work = (serving, hosting)
                 try:
                     await self._first_of(server.listening.wait(), *work)
                     await self._until_open(host, work)
+                    await self._first_of(until_ready(app.state.health), *work)
                     await self._say_welcome(ports)
                     async with alongside(self._keep_house(host)):
                         await self._first_of(self._signals.asked.wait(), *work)
@@ -324,7 +324,7 @@ class _Server:
         self._note(children=marks_of_descendants())
         if self._is_first:
             with self._terminal.step("Read model"):
-                await _caught_up(ports)
+                await until_shown(ports)
         self._go_on()
         await welcome(self._terminal, self._site, ports.calendars, ports.directory)
         took = SystemClock().now() / 1000 - psutil.Process().create_time()
@@ -387,11 +387,3 @@ class _Server:
     def _go_on(self) -> None:
         if self._signals.is_asked:
             raise _StopAsked
-
-
-async def _caught_up(ports: GatewayPorts) -> None:
-    """Wait until the read model shows what was seeded; bounded."""
-    for shard in ports.links.shards():
-        with contextlib.suppress(SchedulingError):
-            status = await ports.links.status(shard)
-            await ports.progress.reached(shard, status.last_seq, timeout_s=CATCH_UP_S)

@@ -130,6 +130,10 @@ class ShardAccounts:
             ends = {shard: one.last_seq for shard, one in self.statuses.items()}
             self.lag.note(self._at, ends, self.projected)
 
+    def expire(self) -> None:
+        """Ask again at the next refresh: the shards have just opened, say."""
+        self._at = float("-inf")
+
     def damaged(self) -> Sequence[ShardId]:
         """Shards that say that their journal is damaged."""
         return [one.shard for one in self.statuses.values() if one.state == "corrupt"]

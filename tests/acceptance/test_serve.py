@@ -57,7 +57,8 @@ def test_a_first_start_shows_a_region_and_a_stop_leaves_no_process(
     listed = http_get(f"{server.url}/v1/providers", params={"limit": 100}).json()
     assert len(listed["items"]) == 60
     assert len({item["clinic"]["time_zone"] for item in listed["items"]}) == 12
-    assert http_get(f"{server.url}/readyz").status_code == 200
+    ready = http_get(f"{server.url}/readyz")
+    assert ready.status_code == 200, ready.text
     free_slot(server)
     tokens = [line.strip() for line in server.output.splitlines() if "eyJ" in line]
     patient, doctor, _admin = ({"Authorization": f"Bearer {one}"} for one in tokens)
