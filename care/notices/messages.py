@@ -21,6 +21,11 @@ SMS_APART_MS: Final = 60_000
 SMS_OF_SITE_A_DAY: Final = 2_000
 """Messages to all phones together: more is likelier fraud than patients."""
 
+SECRET_KINDS: Final = frozenset(
+    {"verify_email", "reset_password", "change_email", "invitation", "sms_code"}
+)
+"""Kinds whose text holds a link or a code that opens something."""
+
 
 class Channel(StrEnum):
     """How a message reaches its recipient."""

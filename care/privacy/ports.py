@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from actors.domain.ids import Millis, PatientId
+from care.accounts.ids import AccountId
 from care.privacy.requests import (
+    AccountHoldings,
     Consent,
     ErasureReport,
     PrivacyRequest,
@@ -21,6 +23,18 @@ class Privacy(Protocol):
         self, patient_id: PatientId, kind: RequestKind, asked_by: str, *, now: Millis
     ) -> PrivacyRequest:
         """Store a request; one of this kind that is open is returned instead."""
+        ...
+
+    async def ask_about_account(
+        self, account_id: AccountId, *, now: Millis
+    ) -> PrivacyRequest:
+        """Store the account's request to be erased; an open one is returned instead."""
+        ...
+
+    async def requests_of_account(
+        self, account_id: AccountId
+    ) -> Sequence[PrivacyRequest]:
+        """The requests about an account with all its roles, the newest first."""
         ...
 
     async def requests(self, patient_id: PatientId) -> Sequence[PrivacyRequest]:
@@ -78,5 +92,27 @@ class Privacy(Protocol):
 
         Raises:
             ErasureRefused: the law forbids it for now, or there is no such person.
+        """
+        ...
+
+    async def holdings(self, account_id: AccountId) -> AccountHoldings:
+        """What decides whether an account can be erased now."""
+        ...
+
+    async def erase_account(
+        self,
+        account_id: AccountId,
+        by: str,
+        bookings: Mapping[str, int],
+        *,
+        now: Millis,
+    ) -> ErasureReport:
+        """Erase an account in all its roles, and its patient, in one transaction.
+
+        Again, it reports that it was done. ``bookings`` are the patient's.
+
+        Raises:
+            ErasureRefused: the law forbids it for now, or there is no such account.
+            SuccessorNeeded: a clinic, or the site, would be without administrators.
         """
         ...

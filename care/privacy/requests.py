@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from actors.domain.ids import Millis, PatientId
+from actors.domain.ids import Millis, PatientId, ProviderId
 
 DAY_MS: Final = 24 * 3_600_000
 DUE_MS: Final = 30 * DAY_MS
@@ -26,7 +26,11 @@ class RequestKind(StrEnum):
 
 
 class PrivacyRequest(Struct, frozen=True):
-    """A request; ``report`` says what was done, without personal data."""
+    """A request; ``report`` says what was done, without personal data.
+
+    It is about a patient, or about the account ``account_id`` with all its roles; then
+    ``patient_id`` is empty.
+    """
 
     request_id: str
     patient_id: PatientId
@@ -36,6 +40,7 @@ class PrivacyRequest(Struct, frozen=True):
     due_at: Millis
     done_at: Millis | None = None
     report: Mapping[str, Any] | None = None
+    account_id: str = ""
 
 
 class Consent(Struct, frozen=True):
@@ -60,11 +65,29 @@ class ErasureRefused(Exception):
         self.reason = reason
 
 
+class SuccessorNeeded(Exception):
+    """The account is the last administrator of ``places``: clinics, or the site."""
+
+    def __init__(self, places: Sequence[str]) -> None:
+        super().__init__(", ".join(places))
+        self.places = tuple(places)
+
+
+class KeptRows(Struct, frozen=True):
+    """Rows that name the erased person's id and stay: how many, and by which law."""
+
+    what: str
+    rows: int
+    why: str
+
+
 class ErasureReport(Struct, frozen=True):
     """What an erasure did.
 
     ``rows``: rows emptied or removed, by table. ``bookings``: how many visits stay, by
     status, under an id without a name. ``left``: where copies end by themselves.
+    ``kept``: what must stay. ``patient_id`` is empty for an account without a patient,
+    ``account_id`` for a patient whose account stays.
     """
 
     patient_id: PatientId
@@ -74,6 +97,19 @@ class ErasureReport(Struct, frozen=True):
     sessions: Sequence[str] = ()
     bookings: Mapping[str, int] = {}
     left: Sequence[str] = ()
+    kept: Sequence[KeptRows] = ()
+
+
+class AccountHoldings(Struct, frozen=True):
+    """What decides whether an account can be erased now.
+
+    ``calendars`` are those it is the only doctor of. ``alone``: the clinics, or the
+    site, that have no other administrator who can sign in.
+    """
+
+    patient_id: PatientId | None = None
+    calendars: Sequence[ProviderId] = ()
+    alone: Sequence[str] = ()
 
 
 class Retention(Struct, frozen=True):

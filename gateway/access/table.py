@@ -161,6 +161,7 @@ class Action(StrEnum):
     RESTRICT_OWN_DATA = "restrict_own_data"
     WRITE_CONSENT = "write_consent"
     REQUEST_ERASURE = "request_erasure"
+    REQUEST_ACCOUNT_ERASURE = "request_account_erasure"
     DECIDE_ERASURE = "decide_erasure"
     READ_AUDIT = "read_audit"
     VERIFY_AUDIT = "verify_audit"
@@ -251,6 +252,7 @@ export_own_account  account   RR  RR  RR  RR  RR  RR  RR  nn
 restrict_own_data   caller    RR  nn  nn  nn  nn  nn  nn  nn
 write_consent       caller    YY  nn  nn  nn  nn  nn  nn  nn
 request_erasure     caller    BB  nn  nn  nn  nn  nn  nn  nn
+request_account_erasure account  BB  BB  BB  BB  BB  BB  BB  nn
 decide_erasure      found     nn  nn  nn  nn  Bh  BB  nn  nn
 read_audit          found     nn  nn  nn  nn  Fh  nn  Fh  nn
 verify_audit        found     nn  nn  nn  nn  Fh  nn  Fh  nn

@@ -56,6 +56,8 @@ LEVEL_ONE: Final = 1
 AGENT_CHARACTERS_MAX: Final = 200
 _REVOKED_SLACK_MS: Final = 60_000
 """Revocations are kept this much longer than the tokens they are about."""
+_SHUT: Final = frozenset({AccountStatus.DISABLED, AccountStatus.ERASED})
+"""Accounts that no session is opened for."""
 _ROLES: Final = frozenset(role.value for role in Role)
 """Roles that this version knows; a newer one may have stored others."""
 _ROUNDS: Final = 4
@@ -127,7 +129,7 @@ class SignIn:
         """
         now, random = self._it.clock.now(), self._it.random
         account = await self._it.accounts.find(account_id)
-        if account is None or account.status is AccountStatus.DISABLED:
+        if account is None or account.status in _SHUT:
             raise AccountDisabled
         contexts = await self._contexts(account_id)
         chosen = self._chosen(contexts, context, level)

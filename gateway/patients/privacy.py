@@ -8,23 +8,44 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.domain.ids import Millis, PatientId
-from actors.domain.messages.answers import BookingStatus, BookingView
+from actors.domain.ids import Millis, Minute, PatientId, ProviderId
+from actors.domain.messages.answers import (
+    BookingStatus,
+    BookingView,
+    ProviderView,
+    ScheduleView,
+)
+from actors.domain.messages.reads import ReadProvider, ReadSchedule
 from care.accounts.accounts import ACCESS_MS
+from care.accounts.ids import AccountId
 from care.audit.entries import Entry
 from care.audit.ports import AuditQuery
+from care.grants.values import SITE
 from care.privacy.ports import Privacy
-from care.privacy.requests import ErasureRefused, ErasureReport
+from care.privacy.requests import (
+    ErasureRefused,
+    ErasureReport,
+    PrivacyRequest,
+    SuccessorNeeded,
+)
 from care.sharing import Revocation, RevocationKind
 from gateway.access.restricted_patients import UNRESTRICTED_S
 from gateway.access.revocations import RevokedTokens
 from gateway.access.tokens import Caller
 from gateway.bookings.schemas import booking_body
 from gateway.config import GatewayPorts
-from gateway.wire.errors import Forbidden, NotFound, RequestError, TooManyRequests
+from gateway.wire.errors import (
+    Forbidden,
+    NotFound,
+    RequestError,
+    TooManyRequests,
+    accepted,
+)
 from gateway.wire.formats import millis_text
 
 PAGE: Final = 200
+AHEAD_MINUTES: Final = 400 * 24 * 60
+"""How far visits of a calendar are looked for: beyond every horizon."""
 TELL_MS: Final = 10_000
 """Between two restrictions of one patient that are told to all gateways."""
 TOLD_MAX: Final = 10_000
@@ -37,6 +58,21 @@ class ErasureNotNow(RequestError):
     """The person cannot be erased now."""
 
     code = "erasure_refused"
+
+
+class SuccessorMissing(RequestError):
+    """A clinic, or the platform, would be without an administrator."""
+
+    code = "last_admin"
+
+    def __init__(self, places: Sequence[str]) -> None:
+        names = ", ".join("the platform" if one == SITE else one for one in places)
+        super().__init__(
+            f"The account is the last administrator of {names}, and nothing was done. "
+            "Make another account an administrator there first, then repeat this: "
+            "invite one to the clinic (POST /v1/clinics/{clinic_id}/invitations), or "
+            "give one the role (PUT /v1/accounts/{account_id}/roles/admin)."
+        )
 
 
 class PrivacyService:
@@ -104,8 +140,7 @@ class PrivacyService:
         """Erase a person everywhere. Raises ErasureNotNow, Unavailable."""
         now = self.now()
         views = await self._visits(patient_id)
-        if any(v.status in _AHEAD and v.start * 60_000 > now for v in views):
-            raise ErasureNotNow("There are visits ahead; cancel them first.")
+        _check_visits(views, now)
         counts = Counter(view.status.value for view in views)
         actor = by.account or by.subject
         try:
@@ -114,6 +149,64 @@ class PrivacyService:
             raise ErasureNotNow(refused.reason) from None
         await self._revoke(report, now)
         return report
+
+    async def ask_about_account(self, caller: Caller) -> PrivacyRequest:
+        """Ask that the caller's account be erased, with all its roles.
+
+        Raises:
+            SuccessorMissing: it is the last administrator of something.
+        """
+        account_id = AccountId(caller.account)
+        alone = (await self.store.holdings(account_id)).alone
+        if alone:
+            raise SuccessorMissing(alone)
+        return await self.store.ask_about_account(account_id, now=self.now())
+
+    async def erase_account(self, account_id: AccountId, by: Caller) -> ErasureReport:
+        """Erase an account in all its roles, and its patient, everywhere.
+
+        Raises:
+            ErasureNotNow, SuccessorMissing, Unavailable: nothing was erased, or it may
+                not be known everywhere; repeat it.
+        """
+        now = self.now()
+        holdings = await self.store.holdings(account_id)
+        counts = Counter[str]()
+        if holdings.patient_id is not None:
+            views = await self._visits(holdings.patient_id)
+            _check_visits(views, now)
+            counts = Counter(view.status.value for view in views)
+        for provider_id in holdings.calendars:
+            await self._check_calendar(provider_id, now)
+        actor = by.account or by.subject
+        try:
+            report = await self.store.erase_account(account_id, actor, counts, now=now)
+        except ErasureRefused as refused:
+            raise ErasureNotNow(refused.reason) from None
+        except SuccessorNeeded as needed:
+            raise SuccessorMissing(needed.places) from None
+        await self._revoke(report, now)
+        return report
+
+    async def _check_calendar(self, provider_id: ProviderId, now: Millis) -> None:
+        """Raises ErasureNotNow: a calendar is open, or has visits ahead.
+
+        A doctor's clinic decides who takes the visits over. A retired calendar gets no
+        new ones.
+        """
+        calendars, minute = self._ports.calendars, Minute(now // 60_000)
+        view = await calendars.ask(ReadProvider(provider_id))
+        if not isinstance(view, ProviderView):
+            return
+        ahead = ReadSchedule(provider_id, minute, Minute(minute + AHEAD_MINUTES))
+        schedule = accepted(await calendars.ask(ahead), ScheduleView)
+        live = [one for one in schedule.bookings if one.status in _AHEAD]
+        if live or not view.profile.retired:
+            raise ErasureNotNow(
+                f"The calendar {provider_id} is open or has visits ahead. Its clinic "
+                "moves or cancels the visits and retires it first "
+                f"(POST /v1/providers/{provider_id}/retire)."
+            )
 
     async def restrict(self, caller: Caller, *, restricted: bool) -> None:
         """Restrict the use of the caller's data, or lift that; all gateways are told.
@@ -159,13 +252,14 @@ class PrivacyService:
     async def _revoke(self, report: ErasureReport, now: Millis) -> None:
         until = Millis(now + ACCESS_MS + _SLACK_MS)
         gone = [
-            Revocation(RevocationKind.PERSON, report.patient_id, now, until),
-            Revocation(RevocationKind.SUBJECT, report.patient_id, now, until),
-            *(
-                Revocation(RevocationKind.SESSION, one, now, until)
-                for one in report.sessions
-            ),
+            Revocation(RevocationKind.SESSION, one, now, until)
+            for one in report.sessions
         ]
+        if report.patient_id:
+            gone += [
+                Revocation(kind, report.patient_id, now, until)
+                for kind in (RevocationKind.PERSON, RevocationKind.SUBJECT)
+            ]
         for one in gone:
             if self._ports.revocations is not None:
                 await self._ports.revocations.add(one)
@@ -181,6 +275,12 @@ class PrivacyService:
             )
             found += views
         return found
+
+
+def _check_visits(views: Sequence[BookingView], now: Millis) -> None:
+    """Raises ErasureNotNow: a patient has visits ahead."""
+    if any(v.status in _AHEAD and v.start * 60_000 > now for v in views):
+        raise ErasureNotNow("There are visits ahead; cancel them first.")
 
 
 def own_person(caller: Caller) -> PatientId:

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from fastapi import Path, Request
 
+from care.accounts.ids import AccountId
 from care.privacy.requests import PrivacyRequest, RequestKind
 from gateway.access.rights import Access, Action, Relation
 from gateway.access.tokens import Caller, Role
@@ -31,7 +32,8 @@ async def list_open_requests(
 ) -> RequestsAnswer:
     """Requests that wait for an answer, those due first first.
 
-    An administrator of a clinic sees those of its patients.
+    An administrator of a clinic sees those of its patients; those about accounts are
+    the platform's.
     """
     access: Access = request.app.state.services.access
     access.decide(caller, Action.DECIDE_ERASURE, Relation.OWN)
@@ -40,16 +42,16 @@ async def list_open_requests(
         one
         for one in found
         if caller.role is Role.ADMIN
-        or await access.stands_to_patient(caller, one.patient_id)
+        or (one.patient_id and await access.stands_to_patient(caller, one.patient_id))
     ]
-    note(request, persons=[one.patient_id for one in shown])
+    note(request, persons=[one.patient_id for one in shown if one.patient_id])
     return RequestsAnswer(items=[RequestAnswer.of(one) for one in shown])
 
 
 @router.post(
     "/{request_id}/approve",
     right=Action.DECIDE_ERASURE,
-    refusals=["request_not_found", "erasure_refused"],
+    refusals=["request_not_found", "erasure_refused", "last_admin"],
 )
 async def approve_request(
     request: Request, request_id: RequestPath, caller: CallerDep, privacy: PrivacyDep
@@ -71,11 +73,15 @@ async def approve_request(
         raise NotFound(code="request_not_found")
     if found.asked_by == caller.account:
         raise Forbidden("Another administrator decides about you.")
-    note(request, persons=[found.patient_id])
+    note(request, persons=[found.patient_id] if found.patient_id else [])
     if found.done_at is None:
         report: dict[str, object] = {"decided_by": caller.account}
         if found.kind is RequestKind.ERASE:
-            done = await privacy.erase(found.patient_id, caller)
+            if found.account_id:
+                account_id = AccountId(found.account_id)
+                done = await privacy.erase_account(account_id, caller)
+            else:
+                done = await privacy.erase(found.patient_id, caller)
             report |= msgspec.to_builtins(done)
             report.pop("sessions", None)
         await privacy.store.finish(request_id, report, now=privacy.now())
@@ -88,7 +94,7 @@ async def _may_decide(
     """Whether a request is in the caller's reach; a missing one is in none's."""
     if caller.role is Role.ADMIN:
         return True
-    if found is None:
+    if found is None or not found.patient_id:
         return False
     access: Access = request.app.state.services.access
     return await access.stands_to_patient(caller, found.patient_id)

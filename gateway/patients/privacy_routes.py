@@ -8,6 +8,7 @@ import msgspec
 from fastapi import Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from care.accounts.ids import AccountId
 from care.privacy.readable import readable_page
 from care.privacy.requests import Consent, RequestKind
 from gateway.access.rights import Action
@@ -123,6 +124,32 @@ async def request_erasure(caller: CallerDep, privacy: PrivacyDep) -> RequestAnsw
             own_person(caller), RequestKind.ERASE, caller.account, now=privacy.now()
         )
     )
+
+
+@router.get("/account/privacy-requests", right=Action.READ_ACCOUNT)
+async def list_account_requests(
+    caller: CallerDep, privacy: PrivacyDep
+) -> RequestsAnswer:
+    """The requests about the caller's account with all its roles, the newest first."""
+    found = await privacy.store.requests_of_account(AccountId(caller.account))
+    return RequestsAnswer(items=[RequestAnswer.of(one) for one in found])
+
+
+@router.post(
+    "/account/erasure",
+    right=Action.REQUEST_ACCOUNT_ERASURE,
+    status_code=201,
+    refusals=["last_admin"],
+)
+async def request_account_erasure(
+    caller: CallerDep, privacy: PrivacyDep
+) -> RequestAnswer:
+    """Ask that one's account be erased, with all its roles and its patient.
+
+    An administrator of the platform decides, within the time that it says. The last
+    administrator of a clinic, or of the platform, names another one first.
+    """
+    return RequestAnswer.of(await privacy.ask_about_account(caller))
 
 
 @router.put(

@@ -26,7 +26,10 @@ class RequestAnswer(Answer):
     """A request about one's data, and until when it must be answered."""
 
     request_id: str
-    patient_id: str
+    patient_id: str = Field(description="Empty if it is about an account.")
+    account_id: str = Field(
+        description="The account that is to be erased in all its roles, or empty."
+    )
     kind: RequestWord
     asked_at: str
     due_at: str
@@ -39,6 +42,7 @@ class RequestAnswer(Answer):
         return cls(
             request_id=found.request_id,
             patient_id=found.patient_id,
+            account_id=found.account_id,
             kind=found.kind.value,
             asked_at=millis_text(found.asked_at),
             due_at=millis_text(found.due_at),

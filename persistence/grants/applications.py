@@ -90,7 +90,7 @@ class SqlDoctorApplications:
             row = await session.get(DoctorApplicationRecord, application_id)
         if row is None or row.clinic_id != clinic_id:
             return None
-        return _application(keys, row)
+        return application_of(keys, row)
 
     async def check(self, application_id: str) -> None:
         """See DoctorApplications.check."""
@@ -136,13 +136,13 @@ class SqlDoctorApplications:
                     )
         except IntegrityError:
             raise GrantRefused(GrantRefusal.EXISTS) from None
-        return _application(keys, row)
+        return application_of(keys, row)
 
     async def _listed(self, wanted: Any, *order: Any) -> list[DoctorApplication]:
         keys, row = await self._ring.of(), DoctorApplicationRecord
         query = select(row).where(wanted).order_by(*order).limit(LISTED_MAX)
         async with self._records.reading() as session:
-            return [_application(keys, one) for one in await session.scalars(query)]
+            return [application_of(keys, one) for one in await session.scalars(query)]
 
 
 def _open(row: DoctorApplicationRecord | None) -> DoctorApplicationRecord:
@@ -200,7 +200,14 @@ def _place(column: str, application_id: str) -> Place:
     return Place("doctor_application", column, application_id)
 
 
-def _application(keys: TenantKeys, row: DoctorApplicationRecord) -> DoctorApplication:
+def emptied_content(keys: TenantKeys, application_id: str) -> bytes:
+    """What stands for the content of an erased doctor's application."""
+    nothing = json.encode(_Content("", "", "", ())).decode()
+    return keys.seal(_place("content", application_id), nothing)
+
+
+def application_of(keys: TenantKeys, row: DoctorApplicationRecord) -> DoctorApplication:
+    """The value of a row."""
     text = keys.open(_place("content", row.application_id), row.content)
     content = json.decode(text, type=_Content)
     reason = ""

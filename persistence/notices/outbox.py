@@ -54,7 +54,7 @@ async def queue_message(
     A notice is never too many: its owner must hear of what was done in their name.
     Message and job are committed with what they are about, or not at all.
     """
-    index = keys.index(message.channel, message.recipient.casefold())
+    index = recipient_index(keys, message.channel, message.recipient)
     if not is_notice and not await _has_room(session, message.channel, index, now):
         return False
     content = json.encode(_Content(message.subject, message.text)).decode()
@@ -73,6 +73,20 @@ async def queue_message(
         JobRecord(kind=DELIVER, key=message_id, payload={}, created_at=now, due_at=now)
     )
     return True
+
+
+def recipient_index(keys: TenantKeys, channel: Channel, recipient: str) -> str:
+    """The blind index of an address or a phone."""
+    return keys.index(channel, recipient.casefold())
+
+
+async def messages_to(
+    session: AsyncSession, keys: TenantKeys, indexes: Sequence[str], *, limit: int
+) -> Sequence[OutgoingMessage]:
+    """Messages to these recipients, the oldest first."""
+    row = OutgoingMessageRecord
+    query = select(row).where(row.recipient_i.in_(indexes)).order_by(row.created_at)
+    return [_opened(keys, one) for one in await session.scalars(query.limit(limit))]
 
 
 async def _has_room(

@@ -2,26 +2,36 @@
 
 All of it is one transaction, with its entry of the audit trail. What every table holds
 of a person, and what becomes of it, is listed here; a test compares the list with the
-schema, and another looks for the erased values in every row.
+schema, and another looks for the erased values in every row. What stays is counted,
+and the report says by which law.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis, PatientId
-from care.accounts.accounts import AccountStatus, EndedWhy
+from care.accounts.accounts import ACCESS_MS, AccountStatus, EndedWhy
+from care.accounts.ids import AccountId
 from care.audit.entries import SITE_TENANT, Draft
+from care.grants.values import ApplicationStatus
 from care.notices.messages import Channel
-from care.privacy.requests import ErasureRefused, ErasureReport
+from care.privacy.requests import (
+    ErasureRefused,
+    ErasureReport,
+    KeptRows,
+    SuccessorNeeded,
+)
+from persistence.accounts.client_models import ApiClientRecord
 from persistence.accounts.factors import phones_of
 from persistence.accounts.models import (
     AccountRecord,
+    GlassRecord,
     MembershipRecord,
     PatientRecord,
     PlatformRoleRecord,
@@ -29,9 +39,16 @@ from persistence.accounts.models import (
     SignInAttemptRecord,
 )
 from persistence.accounts.rows import email_place
+from persistence.audit.models import AuditEntryRecord
 from persistence.audit.pending import queue_entry
+from persistence.grants.applications import emptied_content
+from persistence.grants.models import DoctorApplicationRecord, InvitationRecord
 from persistence.keys.ring import TenantKeys
 from persistence.notices.models import OutgoingMessageRecord
+from persistence.notices.outbox import recipient_index
+from persistence.patients.models import MedicalNoteRecord
+from persistence.privacy.alone import without_administrators
+from persistence.privacy.models import ConsentRecord, PrivacyRequestRecord
 from persistence.sql.base import RecordBase
 
 DELETED_BY_ACCOUNT: Final = (
@@ -40,7 +57,7 @@ DELETED_BY_ACCOUNT: Final = (
     "recovery_code",
     "identity",
     "auth_flow",
-    "doctor_application",
+    "platform_role",
 )
 """Rows of an account that are removed with it."""
 DELETED_BY_PATIENT: Final = (
@@ -51,21 +68,40 @@ DELETED_BY_PATIENT: Final = (
     "glass",
 )
 """Rows of a patient that are removed."""
-EMPTIED: Final = ("account", "patient", "session")
-"""Rows that stay without their content, since others name their ids."""
+EMPTIED: Final = ("account", "patient", "session", "doctor_application")
+"""Rows that stay without their content, since others name their ids.
+
+Of applications those that were approved; others are removed.
+"""
 KEPT: Final[Mapping[str, str]] = {
-    "membership": "an account with another role stays",
-    "platform_role": "an account with another role stays",
-    "consent": "the ledger proves what was agreed to; it holds ids alone",
-    "privacy_request": "the proof that the request was met; it holds ids alone",
+    "membership": "ended; who had access where and when (GDPR 5(2), 17(3)(e))",
+    "consent": "the ledger proves what was agreed to (GDPR 7(1)); it holds ids alone",
+    "privacy_request": "the proof that the request was met (GDPR 5(2)); ids alone",
 }
-"""Tables with a person's id whose rows stay, and why."""
+"""Tables with a person's id whose rows stay, and by which law."""
 LEFT: Final = (
     "answers that are kept for repeated requests: for a day at most",
+    "messages to earlier addresses: until messages are removed by their age",
     "backups: until they age out; what they hold sealed opens no more",
     "the journal and the read model: visits under an id without a name",
 )
 """Copies that end by themselves, or have no name in them."""
+_TRAIL: Final = (
+    "accountability: GDPR 5(2), 17(3)(b); 45 CFR 164.316(b)(2), six years; ids alone"
+)
+_AUTHORSHIP: Final = (
+    "a patient's record says who wrote it: GDPR 9(2)(h), 17(3)(b) and (c); an id alone"
+)
+_CALENDARS: Final = (
+    "the name of who treated them is part of patients' records: GDPR 9(2)(h), "
+    "17(3)(b) and (c); the calendar is retired"
+)
+_EMERGENCIES: Final = "who opened a patient's data, and why: GDPR 5(2), 17(3)(e)"
+_LICENCES: Final = (
+    "that a licence was checked, by whom and when: GDPR 17(3)(e); without its content"
+)
+_PROGRAMS: Final = "they are the clinic's; its maker was shown the secret: replace that"
+_INVITED: Final = "what a clinic offered to others; the id alone"
 
 
 async def erase(
@@ -76,25 +112,23 @@ async def erase(
     bookings: Mapping[str, int],
     now: Millis,
 ) -> ErasureReport:
-    """Erase in this transaction. Raises ErasureRefused."""
+    """Erase a patient in this transaction; the account too, if it has no other role.
+
+    Raises:
+        ErasureRefused: the law forbids it for now, or there is no such person.
+    """
     patient = await session.get(PatientRecord, patient_id, with_for_update=True)
     if patient is None:
         raise ErasureRefused("There is no such person.")
-    if patient.hold_until is not None and patient.hold_until > now:
-        raise ErasureRefused("The law requires these records to be kept for now.")
     rows: dict[str, int] = {}
-    for name in DELETED_BY_PATIENT:
-        rows[name] = await _removed(session, name, "patient_id", patient_id)
-    account_id = patient.account_id or ""
-    ended: list[str] = []
+    await _erase_patient(session, patient, rows, now)
+    account_id, ended = patient.account_id or "", list[str]()
     if account_id and not await _has_other_role(session, account_id):
-        ended = await _erase_account(session, keys, account_id, rows, now)
+        account = await session.get(AccountRecord, account_id, with_for_update=True)
+        assert account is not None, "a foreign key names it"
+        ended = await _erase_account(session, keys, account, rows, now)
     elif account_id:
         account_id = ""  # the person has another role here: the account stays
-    patient.key_salt = patient.profile = None
-    patient.name_birth_i = patient.email_i = patient.phone_i = None
-    patient.erased_at = patient.erased_at or now
-    rows["patient"] = 1
     body = {"outcome": "done", "rows": rows, "bookings": dict(bookings)}
     await queue_entry(
         session, Draft(SITE_TENANT, now, by, "erase_person", patient_id, body)
@@ -102,67 +136,187 @@ async def erase(
     return ErasureReport(patient_id, account_id, now, rows, ended, dict(bookings), LEFT)
 
 
+async def erase_account(
+    session: AsyncSession,
+    keys: TenantKeys,
+    account_id: AccountId,
+    by: str,
+    bookings: Mapping[str, int],
+    now: Millis,
+) -> ErasureReport:
+    """Erase an account in all its roles, and its patient, in this transaction.
+
+    Raises:
+        ErasureRefused: the law forbids it for now, or there is no such account.
+        SuccessorNeeded: a clinic, or the site, would be without administrators.
+    """
+    alone = await without_administrators(session, account_id, lock=True)
+    account = await session.get(AccountRecord, account_id, with_for_update=True)
+    if account is None:
+        raise ErasureRefused("There is no such account.")
+    if alone:
+        raise SuccessorNeeded(alone)
+    row, rows = PatientRecord, dict[str, int]()
+    query = select(row).where(row.account_id == account_id).with_for_update()
+    patient = (await session.scalars(query)).one_or_none()
+    if patient is not None:
+        await _erase_patient(session, patient, rows, now)
+    patient_id = PatientId("" if patient is None else patient.patient_id)
+    ended = await _erase_account(session, keys, account, rows, now)
+    ids = {"account": account_id}
+    body = {"outcome": "done", "rows": rows, "bookings": dict(bookings), **ids}
+    await queue_entry(
+        session, Draft(SITE_TENANT, now, by, "erase_account", patient_id, body)
+    )
+    return ErasureReport(patient_id, account_id, now, rows, ended, dict(bookings), LEFT)
+
+
+async def _erase_patient(
+    session: AsyncSession, patient: PatientRecord, rows: dict[str, int], now: Millis
+) -> None:
+    """Empty a patient and what hangs on them. Raises ErasureRefused."""
+    if patient.hold_until is not None and patient.hold_until > now:
+        raise ErasureRefused("The law requires these records to be kept for now.")
+    for name in DELETED_BY_PATIENT:
+        rows[name] = await _removed(session, name, "patient_id", patient.patient_id)
+    patient.key_salt = patient.profile = None
+    patient.name_birth_i = patient.email_i = patient.phone_i = None
+    patient.erased_at = patient.erased_at or now
+    rows["patient"] = 1
+
+
 async def _has_other_role(session: AsyncSession, account_id: str) -> bool:
     member, platform = MembershipRecord, PlatformRoleRecord
-    members = select(func.count()).where(
-        member.account_id == account_id, member.ended_at.is_(None)
-    )
-    roles = select(func.count()).where(platform.account_id == account_id)
-    return bool(await session.scalar(members)) or bool(await session.scalar(roles))
+    members = (member.account_id == account_id, member.ended_at.is_(None))
+    roles = platform.account_id == account_id
+    return bool(await _number(session, *members) or await _number(session, roles))
 
 
 async def _erase_account(
     session: AsyncSession,
     keys: TenantKeys,
-    account_id: str,
+    account: AccountRecord,
     rows: dict[str, int],
     now: Millis,
 ) -> list[str]:
-    """Empty an account and what hangs on it; the sessions that ended."""
-    account = await session.get(AccountRecord, account_id, with_for_update=True)
-    assert account is not None, "a foreign key names it"
+    """Empty an account and what hangs on it.
+
+    Returns the sessions that end now; repeated, those that ended just before, since
+    their revocation may have failed.
+    """
+    account_id = account.account_id
+    one = SessionRecord
     if account.status == AccountStatus.ERASED.value:
-        return []
-    email = keys.open(email_place(account_id), account.email)
-    message = OutgoingMessageRecord
-    phones = await phones_of(session, keys, account_id)
-    indexes = [keys.index(Channel.MAIL, email.casefold())]
-    indexes += [keys.index(Channel.SMS, one.casefold()) for one in phones]
-    rows["outgoing_message"] = _count(
-        await session.execute(delete(message).where(message.recipient_i.in_(indexes)))
-    )
-    attempt = SignInAttemptRecord
-    rows["sign_in_attempt"] = _count(
-        await session.execute(delete(attempt).where(attempt.email_i == account.email_i))
-    )
+        recent = (
+            one.ended_why == EndedWhy.ERASED.value,
+            one.ended_at > now - ACCESS_MS,
+        )
+        query = select(one.session_id).where(one.account_id == account_id, *recent)
+        return list(await session.scalars(query))
+    await _remove_by_address(session, keys, account, rows)
     for name in DELETED_BY_ACCOUNT:
         rows[name] = await _removed(session, name, "account_id", account_id)
     for name, column, value in (
         ("guardianship", "guardian", account_id),
         ("invitation", "email_i", account.email_i),
+        ("invitation", "used_by", account_id),  # of an earlier address
     ):
-        rows[name] += await _removed(session, name, column, value)
-    one = SessionRecord
-    alive = select(one.session_id).where(
-        one.account_id == account_id, one.ended_at.is_(None)
-    )
-    ended = list(await session.scalars(alive))
-    await session.execute(
-        update(one)
-        .where(one.account_id == account_id, one.ended_at.is_(None))
-        .values(ended_at=now, ended_why=EndedWhy.ERASED.value)
-    )
-    rows["session"] = _count(
-        await session.execute(
-            update(one).where(one.account_id == account_id).values(agent="")
-        )
-    )
+        gone = await _removed(session, name, column, value)
+        rows[name] = rows.get(name, 0) + gone
+    rows["doctor_application"] = await _empty_applications(session, keys, account_id)
+    member = MembershipRecord
+    in_force = (member.account_id == account_id, member.ended_at.is_(None))
+    ending = update(member).where(*in_force)
+    ended_key = {"ended_at": now, "ended_key": member.membership_id}
+    rows["membership"] = _count(await session.execute(ending.values(ended_key)))
+    alive = (one.account_id == account_id, one.ended_at.is_(None))
+    ended = list(await session.scalars(select(one.session_id).where(*alive)))
+    why = {"ended_at": now, "ended_why": EndedWhy.ERASED.value}
+    await session.execute(update(one).where(*alive).values(why))
+    mine = update(one).where(one.account_id == account_id)
+    rows["session"] = _count(await session.execute(mine.values(agent="")))
     account.status = AccountStatus.ERASED.value
     account.email = keys.seal(email_place(account_id), "")
     account.email_i = secrets.token_urlsafe(32)
     account.language = ""
     rows["account"] = 1
     return ended
+
+
+async def _remove_by_address(
+    session: AsyncSession,
+    keys: TenantKeys,
+    account: AccountRecord,
+    rows: dict[str, int],
+) -> None:
+    """Remove what is found by the address, or the phones, of an account alone."""
+    email = keys.open(email_place(account.account_id), account.email)
+    indexes = [recipient_index(keys, Channel.MAIL, email)]
+    for phone in await phones_of(session, keys, account.account_id):
+        indexes.append(recipient_index(keys, Channel.SMS, phone))
+    message, attempt = OutgoingMessageRecord, SignInAttemptRecord
+    gone = delete(message).where(message.recipient_i.in_(indexes))
+    rows["outgoing_message"] = _count(await session.execute(gone))
+    gone = delete(attempt).where(attempt.email_i == account.email_i)
+    rows["sign_in_attempt"] = _count(await session.execute(gone))
+
+
+async def _empty_applications(
+    session: AsyncSession, keys: TenantKeys, account_id: str
+) -> int:
+    """Remove an account's applications; of approved ones that they were stays."""
+    row = DoctorApplicationRecord
+    approved = row.status == ApplicationStatus.APPROVED.value
+    mine = row.account_id == account_id
+    done = _count(await session.execute(delete(row).where(mine, ~approved)))
+    for one in await session.scalars(select(row).where(mine)):
+        one.content = emptied_content(keys, one.application_id)
+        one.licence_i = secrets.token_urlsafe(32)
+        one.reason = None
+        done += 1
+    return done
+
+
+async def kept_of(
+    session: AsyncSession, patient_id: str, account_id: str
+) -> Sequence[KeptRows]:
+    """What names the person's ids and stays; what there is none of is left out.
+
+    It counts whole tables: not in the transaction that erases.
+    """
+    note, glass, entry = MedicalNoteRecord, GlassRecord, AuditEntryRecord
+    client, invitation = ApiClientRecord, InvitationRecord
+    member, consent = MembershipRecord, ConsentRecord
+    request, application = PrivacyRequestRecord, DoctorApplicationRecord
+    people = [one for one in (patient_id, account_id) if one]
+    of_patient = consent.patient_id == patient_id
+    found: list[tuple[str, ColumnElement[bool], str]] = [
+        ("audit_entry", entry.actor.in_(people) | entry.person.in_(people), _TRAIL),
+        (
+            "privacy_request",
+            request.patient_id.in_(people) | request.account_id.in_(people),
+            KEPT["privacy_request"],
+        ),
+    ]
+    if patient_id:
+        found += [("consent", of_patient, KEPT["consent"])]
+    if account_id:
+        doctor = member.provider_id.is_not(None) & (member.provider_id != "")
+        found += [
+            ("membership", member.account_id == account_id, KEPT["membership"]),
+            ("calendar", (member.account_id == account_id) & doctor, _CALENDARS),
+            ("medical_note", note.author == account_id, _AUTHORSHIP),
+            ("glass", glass.account_id == account_id, _EMERGENCIES),
+            ("doctor_application", application.account_id == account_id, _LICENCES),
+            ("api_client", client.created_by == account_id, _PROGRAMS),
+            ("invitation", invitation.invited_by == account_id, _INVITED),
+        ]
+    counted = [(what, await _number(session, which), why) for what, which, why in found]
+    return [KeptRows(what, rows, why) for what, rows, why in counted if rows]
+
+
+async def _number(session: AsyncSession, *which: ColumnElement[bool]) -> int:
+    return int(await session.scalar(select(func.count()).where(*which)) or 0)
 
 
 async def _removed(session: AsyncSession, table: str, column: str, value: str) -> int:

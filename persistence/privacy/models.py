@@ -26,17 +26,20 @@ class ConsentRecord(RecordBase):
 
 
 class PrivacyRequestRecord(RecordBase):
-    """A request of a person about their data."""
+    """A request of a person about their data: as a patient, or as an account."""
 
     __tablename__ = "privacy_request"
     __table_args__ = (
         Index(None, "done_at", "due_at"),
         Index(None, "patient_id", "asked_at"),
+        Index(None, "account_id", "asked_at"),
         c.ON_A_SERVER,
     )
 
     request_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
     patient_id: Mapped[str] = mapped_column(c.key())
+    """Empty if it is about an account with all its roles."""
+    account_id: Mapped[str] = mapped_column(c.key(), default="", server_default="")
     kind: Mapped[str] = mapped_column(c.key(16))
     asked_by: Mapped[str] = mapped_column(c.key())
     asked_at: Mapped[int] = mapped_column(BigInteger)

@@ -7,36 +7,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import json, structs
-from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ColumnElement, insert, select, update
 
-from actors.domain.ids import Millis, PatientId
+from actors.domain.ids import Millis, PatientId, ProviderId
+from care.accounts.ids import AccountId
 from care.audit.entries import SITE_TENANT, Draft
-from care.keys.sealing import Place
+from care.grants.values import MemberRole
 from care.privacy.requests import (
     DUE_MS,
+    AccountHoldings,
     Consent,
     ErasureReport,
     PrivacyRequest,
     RequestKind,
 )
-from persistence.accounts.identity_models import IdentityRecord
-from persistence.accounts.models import (
-    AccountRecord,
-    MembershipRecord,
-    PatientRecord,
-    SessionRecord,
-)
-from persistence.accounts.rows import email_place
+from persistence.accounts.models import MembershipRecord, PatientRecord
 from persistence.audit.pending import queue_entry
-from persistence.keys.ring import KeyRing, TenantKeys
-from persistence.patients.models import MedicalNoteRecord, PatientClinicRecord
-from persistence.privacy.erasing import erase
+from persistence.keys.ring import KeyRing
+from persistence.privacy.alone import without_administrators
+from persistence.privacy.erasing import erase, erase_account, kept_of
+from persistence.privacy.exporting import exported_account, exported_patient
 from persistence.privacy.models import ConsentRecord, PrivacyRequestRecord
 from persistence.sql.records import Records
 
-EXPORT_ROWS_MAX: Final = 10_000
-"""Rows of one table in an export."""
 _ID_BYTES: Final = 12
 
 
@@ -52,40 +45,71 @@ class SqlPrivacy:
     ) -> PrivacyRequest:
         """See Privacy.ask."""
         row = PrivacyRequestRecord
+        mine = (row.patient_id == patient_id, row.kind == kind.value)
+        made = PrivacyRequest(
+            request_id=_new_id(),
+            patient_id=patient_id,
+            kind=kind,
+            asked_by=asked_by,
+            asked_at=now,
+            due_at=Millis(now + DUE_MS),
+        )
+        return await self._ask(made, mine, {})
+
+    async def ask_about_account(
+        self, account_id: AccountId, *, now: Millis
+    ) -> PrivacyRequest:
+        """See Privacy.ask_about_account."""
+        row = PrivacyRequestRecord
+        mine = (row.account_id == account_id, row.kind == RequestKind.ERASE.value)
+        made = PrivacyRequest(
+            request_id=_new_id(),
+            patient_id=PatientId(""),
+            kind=RequestKind.ERASE,
+            asked_by=account_id,
+            asked_at=now,
+            due_at=Millis(now + DUE_MS),
+            account_id=account_id,
+        )
+        return await self._ask(made, mine, {"account": account_id})
+
+    async def _ask(
+        self,
+        made: PrivacyRequest,
+        mine: tuple[ColumnElement[bool], ...],
+        ids: Mapping[str, str],
+    ) -> PrivacyRequest:
+        """Store a request, unless one of these is open."""
+        row = PrivacyRequestRecord
+        still = select(row).where(*mine, row.done_at.is_(None))
         async with self._records.writing() as session:
-            found = await session.scalar(
-                select(row)
-                .where(
-                    row.patient_id == patient_id,
-                    row.kind == kind.value,
-                    row.done_at.is_(None),
-                )
-                .order_by(row.asked_at)
-                .limit(1)
-            )
+            found = await session.scalar(still.order_by(row.asked_at).limit(1))
             if found is not None:
                 return _request(found)
-            made = row(
-                request_id=f"req_{secrets.token_urlsafe(_ID_BYTES)}",
-                patient_id=patient_id,
-                kind=kind.value,
-                asked_by=asked_by,
-                asked_at=now,
-                due_at=now + DUE_MS,
-            )
-            session.add(made)
-            body = {"outcome": "asked", "request_id": made.request_id}
-            action = f"ask_{kind.value}"
+            values = structs.asdict(made) | {"kind": made.kind.value, "report": None}
+            await session.execute(insert(row).values(**values))
+            body = {"outcome": "asked", "request_id": made.request_id, **ids}
+            action, by = f"ask_{made.kind.value}", made.asked_by
             await queue_entry(
                 session,
-                Draft(SITE_TENANT, now, asked_by, action, patient_id, body),
+                Draft(SITE_TENANT, made.asked_at, by, action, made.patient_id, body),
             )
-        return _request(made)
+        return made
 
     async def requests(self, patient_id: PatientId) -> Sequence[PrivacyRequest]:
         """See Privacy.requests."""
         row = PrivacyRequestRecord
         query = select(row).where(row.patient_id == patient_id)
+        async with self._records.reading() as session:
+            found = await session.scalars(query.order_by(row.asked_at.desc()))
+            return [_request(one) for one in found]
+
+    async def requests_of_account(
+        self, account_id: AccountId
+    ) -> Sequence[PrivacyRequest]:
+        """See Privacy.requests_of_account."""
+        row = PrivacyRequestRecord
+        query = select(row).where(row.account_id == account_id)
         async with self._records.reading() as session:
             found = await session.scalars(query.order_by(row.asked_at.desc()))
             return [_request(one) for one in found]
@@ -149,31 +173,13 @@ class SqlPrivacy:
         """See Privacy.export."""
         keys = await self._ring.of()
         async with self._records.reading() as session:
-            patient = await session.get(PatientRecord, patient_id)
-            if patient is None:
-                return None
-            return {
-                "patient": _patient(keys, patient),
-                "account": await _account(session, keys, patient.account_id),
-                "identities": await _identities(session, keys, patient.account_id),
-                "memberships": await _memberships(session, patient.account_id),
-                "devices": await _devices(session, patient.account_id),
-                "clinics": await _clinics(session, keys, patient_id),
-                "notes": await _notes(session, keys, patient),
-                "consents": await _plain(session, ConsentRecord, patient_id),
-                "requests": await _plain(session, PrivacyRequestRecord, patient_id),
-            }
+            return await exported_patient(session, keys, patient_id)
 
     async def export_account(self, account_id: str) -> Mapping[str, Any]:
         """See Privacy.export_account."""
         keys = await self._ring.of()
         async with self._records.reading() as session:
-            return {
-                "account": await _account(session, keys, account_id),
-                "identities": await _identities(session, keys, account_id),
-                "memberships": await _memberships(session, account_id),
-                "devices": await _devices(session, account_id),
-            }
+            return await exported_account(session, keys, account_id)
 
     async def erase(
         self,
@@ -186,117 +192,51 @@ class SqlPrivacy:
         """See Privacy.erase."""
         keys = await self._ring.of()
         async with self._records.writing() as session:
-            return await erase(session, keys, patient_id, by, bookings, now)
+            report = await erase(session, keys, patient_id, by, bookings, now)
+        return await self._with_kept(report)
 
-
-def _patient(keys: TenantKeys, row: PatientRecord) -> dict[str, Any]:
-    profile: Any = {}
-    if row.key_salt is not None and row.profile is not None:
-        place = Place("patient", "profile", row.patient_id)
-        profile = json.decode(keys.of_person(row.key_salt).open(place, row.profile))
-    return {
-        "patient_id": row.patient_id,
-        "created_at": row.created_at,
-        "restricted_at": row.restricted_at,
-        "erased_at": row.erased_at,
-        "profile": profile,
-    }
-
-
-async def _account(
-    session: AsyncSession, keys: TenantKeys, account_id: str | None
-) -> dict[str, Any]:
-    row = await session.get(AccountRecord, account_id) if account_id else None
-    if row is None:
-        return {}
-    return {
-        "account_id": row.account_id,
-        "email": keys.open(email_place(row.account_id), row.email),
-        "email_verified_at": row.email_verified_at,
-        "language": row.language,
-        "created_at": row.created_at,
-        "status": row.status,
-    }
-
-
-async def _identities(
-    session: AsyncSession, keys: TenantKeys, account_id: str | None
-) -> list[Any]:
-    row, found = IdentityRecord, []
-    query = select(row).where(row.account_id == (account_id or ""))
-    for one in await session.scalars(query.order_by(row.linked_at)):
-        label = keys.open(Place("identity", "label", one.identity_id), one.label)
-        found.append(
-            {
-                "provider": one.provider,
-                "issuer": one.issuer,
-                "label": label,
-                "linked_at": one.linked_at,
-            }
+    async def holdings(self, account_id: AccountId) -> AccountHoldings:
+        """See Privacy.holdings."""
+        row, patient = MembershipRecord, PatientRecord
+        doctors = (row.role == MemberRole.DOCTOR.value, row.ended_at.is_(None))
+        mine = select(row.provider_id).where(row.account_id == account_id, *doctors)
+        others = select(row.provider_id).where(row.account_id != account_id, *doctors)
+        query = select(patient.patient_id).where(
+            patient.account_id == account_id, patient.erased_at.is_(None)
         )
-    return found
-
-
-async def _memberships(session: AsyncSession, account_id: str | None) -> list[Any]:
-    row = MembershipRecord
-    query = (
-        select(row.clinic_id, row.role, row.provider_id, row.since, row.ended_at)
-        .where(row.account_id == (account_id or ""))
-        .order_by(row.since)
-        .limit(EXPORT_ROWS_MAX)
-    )
-    return [dict(one._mapping) for one in (await session.execute(query)).all()]
-
-
-async def _devices(session: AsyncSession, account_id: str | None) -> list[Any]:
-    row = SessionRecord
-    query = (
-        select(row.agent, row.created_at, row.active_at, row.ended_at)
-        .where(row.account_id == (account_id or ""))
-        .order_by(row.created_at.desc())
-        .limit(EXPORT_ROWS_MAX)
-    )
-    return [dict(one._mapping) for one in (await session.execute(query)).all()]
-
-
-async def _clinics(
-    session: AsyncSession, keys: TenantKeys, patient_id: str
-) -> list[Any]:
-    row, found = PatientClinicRecord, []
-    for one in await session.scalars(select(row).where(row.patient_id == patient_id)):
-        place = Place("patient_clinic", "number", f"{patient_id} {one.clinic_id}")
-        number = keys.open(place, one.number) if one.number is not None else ""
-        found.append(
-            {
-                "clinic_id": one.clinic_id,
-                "number": number,
-                "since": one.since,
-                "until": one.until,
-            }
+        async with self._records.reading() as session:
+            own = set(await session.scalars(mine))
+            shared = set(await session.scalars(others.where(row.provider_id.in_(own))))
+            found = (await session.scalars(query)).one_or_none()
+            alone = await without_administrators(session, account_id)
+        return AccountHoldings(
+            None if found is None else PatientId(found),
+            [ProviderId(one) for one in sorted(filter(None, own - shared))],
+            alone,
         )
-    return found
+
+    async def erase_account(
+        self,
+        account_id: AccountId,
+        by: str,
+        bookings: Mapping[str, int],
+        *,
+        now: Millis,
+    ) -> ErasureReport:
+        """See Privacy.erase_account."""
+        keys = await self._ring.of()
+        async with self._records.writing() as session:
+            report = await erase_account(session, keys, account_id, by, bookings, now)
+        return await self._with_kept(report)
+
+    async def _with_kept(self, report: ErasureReport) -> ErasureReport:
+        async with self._records.reading() as session:
+            kept = await kept_of(session, report.patient_id, report.account_id)
+        return structs.replace(report, kept=kept)
 
 
-async def _notes(
-    session: AsyncSession, keys: TenantKeys, patient: PatientRecord
-) -> list[Any]:
-    row, found = MedicalNoteRecord, []
-    if patient.key_salt is None:
-        return []
-    person = keys.of_person(patient.key_salt)
-    query = select(row).where(row.patient_id == patient.patient_id).order_by(row.at)
-    for one in await session.scalars(query.limit(EXPORT_ROWS_MAX)):
-        text = person.open(Place("medical_note", "body", one.note_id), one.body)
-        found.append(
-            {"at": one.at, "clinic_id": one.clinic_id, "kind": one.kind, "text": text}
-        )
-    return found
-
-
-async def _plain(session: AsyncSession, row: Any, patient_id: str) -> list[Any]:
-    query = select(row.__table__).where(row.patient_id == patient_id)
-    rows = (await session.execute(query.limit(EXPORT_ROWS_MAX))).all()
-    return [dict(one._mapping) for one in rows]
+def _new_id() -> str:
+    return f"req_{secrets.token_urlsafe(_ID_BYTES)}"
 
 
 def _request(row: PrivacyRequestRecord) -> PrivacyRequest:
@@ -309,6 +249,7 @@ def _request(row: PrivacyRequestRecord) -> PrivacyRequest:
         Millis(row.due_at),
         None if row.done_at is None else Millis(row.done_at),
         None if row.report is None else json.decode(row.report),
+        row.account_id,
     )
 
 

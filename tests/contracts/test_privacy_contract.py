@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from actors.domain.ids import Millis, PatientId
+from care.accounts.accounts import ACCESS_MS
 from care.accounts.flows import FlowKind
 from care.accounts.ids import AccountId
 from care.accounts.ports import Flow, NewAccount
 from care.keys.sealing import KeyEncryptionKeys
 from care.notices.messages import Message
-from care.privacy.requests import DAY_MS, ErasureRefused, RequestKind, Retention
-from persistence.accounts.models import AccountRecord, PatientRecord
+from care.privacy.requests import (
+    DAY_MS,
+    ErasureRefused,
+    ErasureReport,
+    RequestKind,
+    Retention,
+    SuccessorNeeded,
+)
+from persistence.accounts.models import (
+    AccountRecord,
+    MembershipRecord,
+    PatientRecord,
+    PlatformRoleRecord,
+    SessionRecord,
+)
+from persistence.accounts.rows import email_place
 from persistence.accounts.store import account_stores
 from persistence.audit.sealing import AuditSealer
 from persistence.keys.ring import KeyRing
@@ -112,3 +128,106 @@ async def test_retention_removes_what_is_over(records: Records) -> None:
     removed = await retention.apply(now=later)
     assert (removed["outgoing_message"], removed["auth_flow"]) == (1, 1)
     assert sum((await retention.apply(now=later)).values()) == 0
+
+
+async def _two_admins(records: Records) -> tuple[AccountId, AccountId]:
+    """The registered account and another one, both administrators of all there is."""
+    people = (AccountId("acc_1"), AccountId("acc_2"))
+    async with records.writing() as session:
+        first = await session.get_one(AccountRecord, people[0])
+        session.add(
+            AccountRecord(
+                account_id=people[1],
+                status="active",
+                email=first.email,
+                email_i="another",
+                language="de",
+                created_at=NOW,
+            )
+        )
+        first.status = "active"
+        await session.flush()
+        for one in people:
+            session.add(
+                MembershipRecord(
+                    membership_id=f"mem_{one}",
+                    account_id=one,
+                    clinic_id="cln_1",
+                    role="clinic_admin",
+                    since=1,
+                    ended_key="",
+                )
+            )
+            session.add(
+                PlatformRoleRecord(
+                    account_id=one, role="admin", tenant="", grant_id=one, since=1
+                )
+            )
+        keys = await KeyRing(records, KEKS, SteppedClock(NOW)).of()
+        second = await session.get_one(AccountRecord, people[1])
+        second.email = keys.seal(email_place(people[1]), "noor@example.org")
+    return people
+
+
+async def test_of_two_last_administrators_one_stays(records: Records) -> None:
+    """Both are erased at once: one is done, the other must name a successor."""
+    people = await _two_admins(records)
+    store = _store(records)
+    assert (await store.holdings(people[0])).alone == []
+    done = await asyncio.gather(
+        *(store.erase_account(one, "acc_9", {}, now=NOW) for one in people),
+        return_exceptions=True,
+    )
+    refused = [one for one in done if isinstance(one, SuccessorNeeded)]
+    assert [one.places for one in refused] == [("cln_1", "site")]
+    (report,) = [one for one in done if isinstance(one, ErasureReport)]
+    assert report.rows["membership"] == report.rows["platform_role"] == 1
+    (left,) = set(people) - {report.account_id}
+    assert (await store.holdings(AccountId(left))).alone == ["cln_1", "site"]
+
+
+async def test_an_account_is_erased_whole_and_again_names_its_sessions(
+    records: Records,
+) -> None:
+    """With its patient; repeated within a token's life, the sessions are said again."""
+    people = await _two_admins(records)
+    async with records.writing() as session:
+        await session.execute(
+            insert(SessionRecord).values(
+                session_id="ses_1",
+                account_id=people[0],
+                salt=b"x",
+                generation=1,
+                seen_generation=0,
+                rotated_at=NOW,
+                created_at=NOW,
+                authenticated_at=NOW,
+                level=2,
+                active_at=NOW,
+                idle_ms=1,
+                ends_at=NOW,
+                delivery="body",
+                agent="a browser",
+            )
+        )
+    store = _store(records)
+    first = await store.erase_account(people[0], "acc_9", {"fulfilled": 2}, now=NOW)
+    assert (first.patient_id, first.account_id) == (MIRA, people[0])
+    assert list(first.sessions) == ["ses_1"]
+    assert {one.what for one in first.kept} >= {"membership"}
+    again = await store.erase_account(people[0], "acc_9", {}, now=Millis(NOW + 1))
+    assert list(again.sessions) == ["ses_1"]
+    late = Millis(NOW + ACCESS_MS)
+    assert not (await store.erase_account(people[0], "acc_9", {}, now=late)).sessions
+
+
+async def test_a_legal_hold_keeps_the_account_too(records: Records) -> None:
+    """What the law keeps of the patient is not erased by way of the account."""
+    people = await _two_admins(records)
+    async with records.writing() as session:
+        await session.execute(update(PatientRecord).values(hold_until=NOW + 1))
+    with pytest.raises(ErasureRefused):
+        await _store(records).erase_account(people[0], "acc_9", {}, now=NOW)
+    async with records.reading() as session:
+        account = await session.get_one(AccountRecord, people[0])
+    assert account.status == "active"

@@ -5,11 +5,8 @@ One file because all of it is about one patient of one site.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import func, insert, select, update
 
@@ -27,106 +24,23 @@ from persistence.accounts.models import (
     PatientRecord,
     SessionRecord,
 )
-from persistence.audit.anchors import AuditAnchors
-from persistence.audit.sealing import AuditSealer
 from persistence.audit.spool import FileSpool
-from persistence.audit.store import SqlAudit
-from persistence.keys.ring import KeyRing
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.patients.models import MedicalNoteRecord, PatientClinicRecord
-from persistence.patients.store import SqlPatients
-from persistence.privacy import erasing, store
+from persistence.privacy import erasing, exporting
 from persistence.privacy.erasing import (
     DELETED_BY_ACCOUNT,
     DELETED_BY_PATIENT,
     EMPTIED,
     KEPT,
 )
-from persistence.privacy.persons import SqlPersonKeys
 from persistence.privacy.retaining import SqlRetention
-from persistence.privacy.store import SqlPrivacy
 from persistence.sql.base import RecordBase
-from persistence.sql.records import Records
-from tests import factories as make
 from tests.fakes.api import KEY, slot
-from tests.fakes.clocks import SteppedClock
-from tests.fixtures.accounts import KEKS, MIRA, AccountApi, account_api
-from tests.fixtures.read_model import empty_records
+from tests.fixtures.accounts import MIRA
+from tests.fixtures.privacy_clinic import Clinic
 
 WHY = "a rash on the left arm"
-
-
-class Clinic:
-    """A site with accounts, keys, an audit trail, and a patient named Mira."""
-
-    def __init__(self, api: AccountApi, records: Records, folder: Path) -> None:
-        self.api = api
-        self.client = api.client
-        self.records = records
-        self.clock = api.clock
-        ring = KeyRing(records, KEKS, self.clock)
-        anchors = AuditAnchors(records, ring, self.clock, folder / "anchors")
-        self.audit = SqlAudit(records, ring, anchors)
-        self.sealer = AuditSealer(records, ring)
-        self.ring = ring
-        self.account = self.patient = ""
-
-    def token(
-        self, role: str, subject: str, account: str = "acc_admin", level: int = 2
-    ) -> dict[str, str]:
-        """A token of a session that proved itself just now."""
-        now = self.clock.now()
-        who = Identity(account, "ses_1", "mem_1", 1, level, now)
-        caller = Caller(
-            Role(role), subject, Millis(now + 600_000), now, f"t{account}", who
-        )
-        return {"Authorization": f"Bearer {issue_access_token(KEY, caller)}"}
-
-    @property
-    def mira(self) -> dict[str, str]:
-        return self.token("patient", self.patient, self.account)
-
-    async def call(
-        self, method: str, path: str, who: dict[str, str], body: Any = None
-    ) -> httpx.Response:
-        return await self.client.request(method, path, json=body, headers=who)
-
-    async def begin(self) -> None:
-        await self.api.api.add_provider()
-        await self.api.register()
-        self.signed = await self.api.sign_in()
-        row = PatientRecord
-        async with self.records.reading() as session:
-            found = (await session.scalars(select(row))).one()
-        self.patient, self.account = found.patient_id, found.account_id or ""
-
-    async def sealed(self) -> None:
-        while await self.sealer.step():
-            pass
-
-
-@pytest.fixture
-async def clinic(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[Clinic]:
-    url = empty_records("sqlite", request, tmp_path)
-    records = Records(url)
-    ring = KeyRing(records, KEKS, SteppedClock(make.NOW))
-    anchors = AuditAnchors(records, ring, SteppedClock(make.NOW), tmp_path / "anchors")
-    ports = {
-        "persons": SqlPersonKeys(records, ring),
-        "privacy": SqlPrivacy(records, ring),
-        "audit": SqlAudit(records, ring, anchors),
-        "patients": SqlPatients(records, ring),
-        "audit_spool": FileSpool(tmp_path / "spool", records),
-    }
-    async with account_api(request, tmp_path, more_ports=ports) as api:
-        made = Clinic(api, records, tmp_path)
-        await made.begin()
-        yield made
-        spool: Any = ports["audit_spool"]
-        await spool.close()
-    await records.close()
 
 
 async def _fill(clinic: Clinic) -> str:
@@ -234,14 +148,14 @@ async def test_control_an_export_by_no_account_holds_anothers(
 ) -> None:
     """It is the account of each statement that keeps others out."""
     await clinic.api.register("other@example.org")
-    shown = store._account
+    shown = exporting._account
 
     async def of_another(session: Any, keys: Any, own: str | None) -> Any:
         row = AccountRecord.account_id
         other = await session.scalar(select(row).where(row != own))
         return await shown(session, keys, other)
 
-    monkeypatch.setattr(store, "_account", of_another)
+    monkeypatch.setattr(exporting, "_account", of_another)
     answer = await clinic.call("GET", "/v1/me/export", clinic.mira)
     assert "other@example.org" in answer.text
 

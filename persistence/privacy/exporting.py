@@ -1,0 +1,294 @@
+"""What the records hold of a person, or of an account; in the clear.
+
+Every statement names the patient, or the account: values of others are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import json, to_builtins
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from actors.domain.ids import PatientId
+from care.keys.sealing import Place
+from care.notices.messages import SECRET_KINDS, Channel
+from persistence.accounts.factor_models import FactorRecord
+from persistence.accounts.factors import phones_of
+from persistence.accounts.identity_models import IdentityRecord
+from persistence.accounts.models import (
+    AccountRecord,
+    GlassRecord,
+    GuardianshipRecord,
+    MembershipRecord,
+    PatientRecord,
+    PlatformRoleRecord,
+    SessionRecord,
+)
+from persistence.accounts.rows import email_place
+from persistence.grants.applications import application_of
+from persistence.grants.models import DoctorApplicationRecord, InvitationRecord
+from persistence.keys.ring import TenantKeys
+from persistence.notices.outbox import messages_to, recipient_index
+from persistence.patients.models import MedicalNoteRecord, PatientClinicRecord
+from persistence.privacy.models import ConsentRecord, PrivacyRequestRecord
+
+EXPORT_ROWS_MAX: Final = 10_000
+"""Rows of one table in an export."""
+_OF_APPLICATION: Final = (
+    "application_id",
+    "clinic_id",
+    "name",
+    "specialty",
+    "country",
+    "licence",
+    "documents",
+    "status",
+    "submitted_at",
+    "decided_at",
+    "reason",
+)
+"""Fields of an application; who decided about it is another person."""
+
+
+async def exported_patient(
+    session: AsyncSession, keys: TenantKeys, patient_id: PatientId
+) -> Mapping[str, Any] | None:
+    """All of a patient and of their account; None if there is no such person."""
+    patient = await session.get(PatientRecord, patient_id)
+    if patient is None:
+        return None
+    return {
+        "patient": _patient(keys, patient),
+        **await exported_account(session, keys, patient.account_id or ""),
+        "clinics": await _clinics(session, keys, patient_id),
+        "notes": await _notes(session, keys, patient),
+        "consents": await _of_patient(session, ConsentRecord, patient_id),
+        "requests": await _of_patient(session, PrivacyRequestRecord, patient_id),
+    }
+
+
+async def exported_account(
+    session: AsyncSession, keys: TenantKeys, account_id: str
+) -> Mapping[str, Any]:
+    """What is held of an account, whatever its roles; nothing without one."""
+    factor, ward, glass = FactorRecord, GuardianshipRecord, GlassRecord
+    member, role, request = MembershipRecord, PlatformRoleRecord, PrivacyRequestRecord
+    device = SessionRecord
+    return {
+        "account": await _account(session, keys, account_id),
+        "identities": await _identities(session, keys, account_id),
+        "factors": await _listed(
+            session,
+            (factor.kind, factor.label, factor.created_at, factor.used_at),
+            factor.account_id == account_id,
+        ),
+        "memberships": await _listed(
+            session,
+            (
+                member.clinic_id,
+                member.role,
+                member.provider_id,
+                member.since,
+                member.ended_at,
+            ),
+            member.account_id == account_id,
+        ),
+        "platform_roles": await _listed(
+            session, (role.role, role.tenant, role.since), role.account_id == account_id
+        ),
+        "invitations": await _invitations(session, keys, account_id),
+        "applications": await _applications(session, keys, account_id),
+        "guardianships": await _listed(
+            session,
+            (
+                ward.patient_id,
+                ward.scope,
+                ward.basis,
+                ward.since,
+                ward.expires_at,
+                ward.ended_at,
+            ),
+            ward.guardian == account_id,
+        ),
+        "broken_glasses": await _listed(
+            session,
+            # Without the patient and the reason, which is about them.
+            (glass.clinic_id, glass.role, glass.opened_at, glass.until, glass.verdict),
+            glass.account_id == account_id,
+        ),
+        "messages": await _messages(session, keys, account_id),
+        "devices": await _listed(
+            session,
+            (device.agent, device.created_at, device.active_at, device.ended_at),
+            device.account_id == account_id,
+        ),
+        "account_requests": await _listed(
+            session,
+            (request.kind, request.asked_at, request.due_at, request.done_at),
+            (request.account_id == account_id) & (request.account_id != ""),
+        ),
+    }
+
+
+def _patient(keys: TenantKeys, row: PatientRecord) -> dict[str, Any]:
+    profile: Any = {}
+    if row.key_salt is not None and row.profile is not None:
+        place = Place("patient", "profile", row.patient_id)
+        profile = json.decode(keys.of_person(row.key_salt).open(place, row.profile))
+    return {
+        "patient_id": row.patient_id,
+        "created_at": row.created_at,
+        "restricted_at": row.restricted_at,
+        "erased_at": row.erased_at,
+        "profile": profile,
+    }
+
+
+async def _account(
+    session: AsyncSession, keys: TenantKeys, account_id: str
+) -> dict[str, Any]:
+    row = await session.get(AccountRecord, account_id)
+    if row is None:
+        return {}
+    return {
+        "account_id": row.account_id,
+        "email": keys.open(email_place(row.account_id), row.email),
+        "email_verified_at": row.email_verified_at,
+        "language": row.language,
+        "created_at": row.created_at,
+        "status": row.status,
+    }
+
+
+async def _identities(
+    session: AsyncSession, keys: TenantKeys, account_id: str
+) -> list[Any]:
+    row, found = IdentityRecord, []
+    query = select(row).where(row.account_id == account_id)
+    for one in await session.scalars(query.order_by(row.linked_at)):
+        label = keys.open(Place("identity", "label", one.identity_id), one.label)
+        found.append(
+            {
+                "provider": one.provider,
+                "issuer": one.issuer,
+                "label": label,
+                "linked_at": one.linked_at,
+            }
+        )
+    return found
+
+
+async def _clinics(
+    session: AsyncSession, keys: TenantKeys, patient_id: str
+) -> list[Any]:
+    row, found = PatientClinicRecord, []
+    for one in await session.scalars(select(row).where(row.patient_id == patient_id)):
+        place = Place("patient_clinic", "number", f"{patient_id} {one.clinic_id}")
+        number = keys.open(place, one.number) if one.number is not None else ""
+        found.append(
+            {
+                "clinic_id": one.clinic_id,
+                "number": number,
+                "since": one.since,
+                "until": one.until,
+            }
+        )
+    return found
+
+
+async def _notes(
+    session: AsyncSession, keys: TenantKeys, patient: PatientRecord
+) -> list[Any]:
+    row, found = MedicalNoteRecord, []
+    if patient.key_salt is None:
+        return []
+    person = keys.of_person(patient.key_salt)
+    query = select(row).where(row.patient_id == patient.patient_id).order_by(row.at)
+    for one in await session.scalars(query.limit(EXPORT_ROWS_MAX)):
+        text = person.open(Place("medical_note", "body", one.note_id), one.body)
+        found.append(
+            {"at": one.at, "clinic_id": one.clinic_id, "kind": one.kind, "text": text}
+        )
+    return found
+
+
+async def _of_patient(session: AsyncSession, row: Any, patient_id: str) -> list[Any]:
+    query = select(row.__table__).where(row.patient_id == patient_id)
+    rows = (await session.execute(query.limit(EXPORT_ROWS_MAX))).all()
+    return [dict(one._mapping) for one in rows]
+
+
+async def _invitations(
+    session: AsyncSession, keys: TenantKeys, account_id: str
+) -> list[Any]:
+    """Roles that were offered to the account's address, or taken by it."""
+    row, account = InvitationRecord, await session.get(AccountRecord, account_id)
+    if account is None:
+        return []
+    mine = or_(row.email_i == account.email_i, row.used_by == account_id)
+    query = select(row).where(mine).order_by(row.created_at, row.invitation_id)
+    return [
+        {
+            "email": keys.open(Place("invitation", "email", o.invitation_id), o.email),
+            "role": o.role,
+            "clinic_id": o.clinic_id,
+            "created_at": o.created_at,
+            "expires_at": o.expires_at,
+            "used_at": o.used_at,
+            "revoked_at": o.revoked_at,
+        }
+        for o in await session.scalars(query.limit(EXPORT_ROWS_MAX))
+    ]
+
+
+async def _applications(
+    session: AsyncSession, keys: TenantKeys, account_id: str
+) -> list[Any]:
+    row = DoctorApplicationRecord
+    query = select(row).where(row.account_id == account_id).order_by(row.submitted_at)
+    found = []
+    for one in await session.scalars(query.limit(EXPORT_ROWS_MAX)):
+        whole = to_builtins(application_of(keys, one))
+        found.append({name: whole[name] for name in _OF_APPLICATION})
+    return found
+
+
+async def _messages(
+    session: AsyncSession, keys: TenantKeys, account_id: str
+) -> list[Any]:
+    """Messages to the account's address and phones, the oldest first.
+
+    Of those with a link or a code that may still work the text is left out: who reads
+    an export has not proved that the mailbox or the phone is theirs.
+    """
+    account = await session.get(AccountRecord, account_id)
+    if account is None:
+        return []
+    email = keys.open(email_place(account_id), account.email)
+    indexes = [recipient_index(keys, Channel.MAIL, email)]
+    for phone in await phones_of(session, keys, account_id):
+        indexes.append(recipient_index(keys, Channel.SMS, phone))
+    sent = await messages_to(session, keys, indexes, limit=EXPORT_ROWS_MAX)
+    return [
+        {
+            "at": one.created_at,
+            "sent_at": one.sent_at,
+            "channel": one.message.channel.value,
+            "kind": one.message.kind,
+            "subject": one.message.subject,
+            "text": "" if one.message.kind in SECRET_KINDS else one.message.text,
+        }
+        for one in sent
+    ]
+
+
+async def _listed(
+    session: AsyncSession, columns: tuple[Any, ...], which: Any
+) -> list[Any]:
+    """These columns of the rows that are the account's, the oldest first."""
+    first = next(c for c in columns if c.key.endswith("_at") or c.key == "since")
+    query = select(*columns).where(which).order_by(first).limit(EXPORT_ROWS_MAX)
+    return [dict(one._mapping) for one in (await session.execute(query)).all()]
