@@ -31,7 +31,9 @@ class ShardLimits(Struct, frozen=True):
     due_max: int = 64
     """Calendars whose holds or windows are looked after in one batch."""
     watched_ms: int = 120_000
-    """So long after a reader asked, a calendar's window goes on advancing."""
+    """So long after a reader asked, a calendar's window goes on advancing, and so long
+    after a gateway with watchers asked, its changes name their slots: longer than a
+    gateway's interval of verification and the life of an unwatched topic together."""
     passivate_ms: int = 600_000
     """An idle calendar leaves memory after this; live holds keep it."""
     snapshot_events: int = 10_000

@@ -31,13 +31,15 @@ ahead of the clock than this."""
 class Resident:
     """A calendar in memory. ``seq`` is that of its last batch; 0 if none."""
 
-    __slots__ = ("calendar", "expiry", "saved_seq", "seq", "used_at")
+    __slots__ = ("calendar", "expiry", "followed_at", "saved_seq", "seq", "used_at")
 
     def __init__(self, calendar: Calendar, seq: int, saved_seq: int) -> None:
         self.calendar = calendar
         self.seq = seq
         self.saved_seq = saved_seq
         self.used_at = Millis(0)
+        self.followed_at = Millis(0)
+        """When a gateway that shows it live last asked; 0 if none did."""
         self.expiry = Millis(0)
         """The deadline the shard was last told to watch for."""
 

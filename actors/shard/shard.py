@@ -87,6 +87,10 @@ from actors.shard.views import change_after, next_free_of, view_after, view_of
 
 _WINDOWED = (ReadSlots, ReadWeek, ReadProvider, ReadNextFree)
 _WATCHING = (ReadSlots, ReadWeek, ReadPositions)
+_FOLLOWING = (ReadWeek, ReadSchedule, ReadPositions)
+"""Questions of gateways that show the calendar live: what they are told from now on
+names the slots that changed. Each topic begins with one and is verified by the last."""
+
 _OWNERS = (ReadHold, ReadBooking, ReadSchedule, ReadPositions)
 """Questions that a former owner must not answer: a patient would read that a booking
 does not exist, or a gateway that its stale page is the newest."""
@@ -290,8 +294,12 @@ class Shard:
         """What must happen before this question is answered."""
         now = batch.now
         watching = isinstance(read, _WATCHING)
+        following = isinstance(read, _FOLLOWING)
         for provider in providers_of(read):
-            calendar = self._resident(batch, provider).calendar
+            resident = self._resident(batch, provider)
+            calendar = resident.calendar
+            if following:
+                resident.followed_at = now
             trouble = away(calendar.state, self.shard)
             if trouble is not None:
                 batch.judged = True
@@ -423,6 +431,7 @@ class Shard:
 
     def _changes(self, batch: Batch, seq: int) -> list[CalendarChange]:
         changes: list[CalendarChange] = []
+        since = batch.now - self.limits.watched_ms
         for provider, events in batch.changed.items():
             self.residents.changed(provider, seq)
             resident = self.residents.get(provider)
@@ -430,8 +439,8 @@ class Shard:
             self._await_expiry(provider, resident)
             seen = [event for event in events if type(event) not in _UNSEEN]
             if seen:
-                state = resident.calendar.state
-                changes.append(change_after(state, seen, seq))
+                state, shown = resident.calendar.state, resident.followed_at >= since
+                changes.append(change_after(state, seen, seq, with_slots=shown))
         return changes
 
     def _read(self, batch: Batch, request: Request) -> ShardReply:

@@ -106,10 +106,10 @@ def view_after(state: CalendarState, event: Event | None) -> Answer:
 
 
 def change_after(
-    state: CalendarState, events: Sequence[Event], seq: int
+    state: CalendarState, events: Sequence[Event], seq: int, *, with_slots: bool
 ) -> CalendarChange:
     """One calendar's part of a batch, durable at ``seq``, as watchers receive it."""
-    slots, bookings, reread = change_of(state, events)
+    slots, bookings, reread = change_of(state, events, with_slots=with_slots)
     holds, ended = holds_of(state, events)
     left = state.left
     return CalendarChange(

@@ -183,7 +183,7 @@ def _slots_us(share: float) -> dict[str, float]:
     }
 
 
-def _change_us() -> float:
+def _change_us(*, with_slots: bool) -> float:
     calendar = _filled(0.5)
     view = views.slots(calendar.state, CONSULT, MONDAY, Minute(MONDAY + 28 * DAY))
     assert not isinstance(view, Refusal)
@@ -193,7 +193,7 @@ def _change_us() -> float:
         events = play(calendar, book_slot(number, start))
         assert not isinstance(events, Refusal)
         began = time.perf_counter()
-        change_of(calendar.state, events)
+        change_of(calendar.state, events, with_slots=with_slots)
         found.append(time.perf_counter() - began)
     return sorted(found)[len(found) // 2] * 1e6
 
@@ -234,7 +234,10 @@ def measure() -> dict[str, object]:
             f"{share:.0%} taken": {k: round(v, 1) for k, v in _slots_us(share).items()}
             for share in (0.0, 0.5, 1.0)
         },
-        "change_of_one_booking_us": round(_change_us(), 1),
+        "change_of_one_booking_us": {
+            "watched": round(_change_us(with_slots=True), 1),
+            "not watched": round(_change_us(with_slots=False), 1),
+        },
         "next_free_us": round(_best(_next_free(busy), 5) / 200 * 1e6, 1),
         "snapshot": {
             "bookings": len(busy.state.occupancy.bookings),

@@ -36,12 +36,13 @@ _UNSEEN = frozenset({ev.RefusalRecorded, ev.ClockTrusted, ev.CalendarMovedOut})
 
 
 def change_of(
-    calendar: CalendarState, events: Sequence[ev.Event]
+    calendar: CalendarState, events: Sequence[ev.Event], *, with_slots: bool = True
 ) -> tuple[list[SlotsChange], list[BookingView], bool]:
     """The slots, the bookings, and whether to read slots again (then none are listed).
 
     To be called after ``apply`` of ``events``: the whole of one batch of one
-    calendar, the last that it applied.
+    calendar, the last that it applied. Not ``with_slots``: no slots are worked out,
+    and a gateway that shows them after all reads them again.
     """
     happened = [event for event in events if type(event) not in _UNSEEN]
     if not happened:
@@ -57,6 +58,9 @@ def change_of(
         for name in touched
         if (booking := calendar.occupancy.bookings.get(BookingId(name))) is not None
     ]
+    if not with_slots:
+        calendar.occupancy.forget_trail(calendar.version + 1)
+        return [], bookings, True
     since = happened[0].version
     reread = (
         calendar.occupancy.trail_from > since

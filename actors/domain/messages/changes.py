@@ -38,10 +38,10 @@ class HoldEnd(Struct, frozen=True, array_like=True):
 class CalendarChange(Struct, frozen=True, omit_defaults=True):
     """One calendar moved to ``version``.
 
-    ``reread`` means that rules changed: a gateway that shows slots of this provider
-    reads them again and sends its watchers the difference. ``seq`` is the journal
-    position that made it durable. Bookings and holds carry patients: bookings are for
-    staff and the patient only, holds for the patient only.
+    ``reread`` means that rules changed, or that no gateway was known to show this
+    calendar: one that shows it reads it again and sends its watchers the difference.
+    ``seq`` is the journal position that made it durable. Bookings and holds carry
+    patients: bookings are for staff and the patient only, holds for the patient only.
     ``moved_to`` is the shard whose feed tells of this calendar from now on.
     """
 

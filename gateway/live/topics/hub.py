@@ -276,6 +276,7 @@ class Hub:
             for board in self.index.providers[provider_id].all():
                 self._read_again(board, NOWHERE)
         for board in (*self.index.patients.values(), *self.index.proxied.values()):
+            board.doubt_held()
             self._read_again(board, NOWHERE)
 
     def _read_again(self, board: Board, need: Position) -> None:

@@ -99,6 +99,7 @@ class Board:
         "ring",
         "rows",
         "spoke_at",
+        "unsure",
         "version",
         "waiting",
         "watchers",
@@ -108,9 +109,7 @@ class Board:
         self.name = name
         self.encoder = encoder
         self.loaded = False
-        self.epoch = 0
-        self.version = 0
-        self.floor = 0
+        self.epoch = self.version = self.floor = 0
         self.rows: Rows = {}
         self.hidden: dict[int | str, int] = {}
         """Bookings that this topic does not show, and the version that hid them."""
@@ -125,6 +124,8 @@ class Board:
         self.again = False
         self.need = NOWHERE
         self.held: list[Held] = []
+        self.unsure: list[HoldView] = []
+        """Holds that were held back and may have ended meanwhile: the read asks."""
         self.pending: Rows = {}
         """Changes in the content that were not sent yet (coalescing.py)."""
         self.pending_version = 0
@@ -174,9 +175,18 @@ class Board:
                 seen[key] = row
         return seen
 
+    def doubt_held(self) -> None:
+        """Changes were missed: holds that were held back may have ended meanwhile."""
+        for change in self.held:
+            for key, row in list(change.rows.items()):
+                if isinstance(row, HoldView):
+                    self.unsure.append(row)
+                    del change.rows[key]
+
     def take_held(self) -> Sequence[Held]:
         """Take the held changes, in order."""
         held, self.held = self.held, []
+        self.unsure = []
         return held
 
     def begin(self, position: Position, rows: Rows) -> None:
@@ -232,8 +242,9 @@ class Board:
 
     @property
     def holds(self) -> Sequence[HoldView]:
-        """The live holds in the content."""
-        return [row for row in self.rows.values() if isinstance(row, HoldView)]
+        """The live holds in the content, and those that may be live."""
+        shown = [row for row in self.rows.values() if isinstance(row, HoldView)]
+        return [*shown, *self.unsure]
 
     def pend(self, version: int, rows: Rows) -> None:
         """Hold a change back; a newer one replaces an older one of the same item."""

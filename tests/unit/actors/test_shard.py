@@ -15,7 +15,12 @@ from actors.domain.messages.answers import (
     SlotsView,
 )
 from actors.domain.messages.events import HoldExpired, RefusalRecorded, WindowAdvanced
-from actors.domain.messages.reads import ReadNextFree, ReadPositions, ReadProvider
+from actors.domain.messages.reads import (
+    ReadNextFree,
+    ReadPositions,
+    ReadProvider,
+    ReadSchedule,
+)
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Policy
 from actors.ports import Record, Request, ShardReply, StoredCalendar, Trouble
@@ -163,6 +168,9 @@ def test_due_holds_end_by_themselves() -> None:
     wakeup = bench.shard.next_wakeup(bench.now)
     assert wakeup == bench.now + POLICY.hold_ms
     number = bench.shard.feed.number
+    follow = bench.shard.limits.watched_ms
+    bench.now = Millis(wakeup - follow)
+    bench.ask(ReadSchedule(p.ANA, p.NINE, p.NINE))  # a gateway shows it
     bench.now = wakeup
     bench.ask()
     assert isinstance(bench.records[-1].event, HoldExpired)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from actors.domain.ids import Millis
-from actors.domain.messages.answers import PositionsView
+from actors.domain.ids import HoldId, LocationId, Millis, Minute, PatientId
+from actors.domain.messages.answers import HoldView, PositionsView
 from actors.domain.messages.changes import CalendarChange, FeedBatch
 from gateway.live.core.frames import Position
+from gateway.live.core.topic_names import me_topic
 from gateway.live.topics.hub import FORGET_MS, SUSPECT_MS, Hub
+from gateway.live.topics.topic import MeView
 from gateway.wire.problems import problem
 from tests.unit.gateway.live.stage import (
+    CONSULT,
     NINE,
     NOW,
     PROVIDER,
@@ -21,6 +24,22 @@ from tests.unit.gateway.live.stage import (
     read,
     watch,
 )
+
+
+def a_hold(version: int) -> HoldView:
+    return HoldView(
+        provider_id=PROVIDER,
+        epoch=1,
+        version=version,
+        hold_id=HoldId("hld_1"),
+        patient_id=PatientId("pat_1"),
+        visit_type=CONSULT,
+        start=Minute(NINE),
+        end=Minute(NINE + 30),
+        expires=NOW,
+        extended=False,
+        location_id=LocationId("loc_1"),
+    )
 
 
 def a_live_hub() -> Hub:
@@ -345,3 +364,23 @@ def test_a_refusal_of_a_forgotten_topic_touches_nobody() -> None:
     hub.refused(old, no)
     read(hub, a_view(5))
     assert [frame["t"] for frame in writer.page] == ["snapshot"]
+
+
+def test_a_hold_heard_of_before_a_reset_is_asked_about_and_not_shown() -> None:
+    """Its end may be among the changes that were missed; the read knows."""
+    hub = a_hub()
+    feed(hub)
+    mine = me_topic("pat_1")
+    _, writer = watch(hub, name=mine)
+    (board,) = hub.take_wanted()
+    hub.begin_read(board)
+    hold = a_hold(2)
+    feed(hub, CalendarChange(PROVIDER, 2, 2, holds=[hold]))
+    feed(hub, epoch=2)
+    assert board.holds == [hold]
+    assert not hub.loaded(board, MeView([], [hold]), NOW)
+    assert hub.begin_read(board)
+    assert hub.loaded(board, MeView([], []), NOW)
+    assert [frame["t"] for frame in writer.page] == ["snapshot"]
+    assert "holds" not in writer.page[0]
+    assert board.holds == []
