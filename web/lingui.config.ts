@@ -1,8 +1,15 @@
 import { defineConfig } from "@lingui/cli";
 
 /** A catalogue per room, so that a patient never loads the sentences of staff. */
-const ROOMS = {
+const LATER = [
+  ...["board", "combo", "demo", "hold", "refused", "visits"].map((name) => `src/patient/${name}.tsx`),
+  "src/app/demo.ts",
+  "src/app/refusals.ts",
+];
+const ROOMS: Record<string, string[]> = {
   patient: ["src/app", "src/ui", "src/live", "src/patient"],
+  // What the first paint does not need.
+  later: LATER,
   account: ["src/account"],
   desk: ["src/desk"],
   clinic: ["src/clinic"],
@@ -15,5 +22,6 @@ export default defineConfig({
   catalogs: Object.entries(ROOMS).map(([room, include]) => ({
     path: `src/i18n/${room}/{locale}`,
     include,
+    exclude: room === "patient" ? LATER : [],
   })),
 });

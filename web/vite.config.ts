@@ -72,9 +72,24 @@ function pack(folder: string): void {
   }
 }
 
+/** TanStack's own links: every route carries them, none is used (see useFollow). */
+function withoutLinks(): Plugin {
+  const LINKS = /react-router\/dist\/esm\/link\.js$/;
+  return {
+    name: "without-links",
+    apply: "build",
+    load: (id) =>
+      LINKS.test(id)
+        ? 'export const Link = "a"; export let createLink, linkOptions, useLinkProps;'
+        : undefined,
+  };
+}
+
 export default defineConfig({
   // The macros are compiled before React's plugin sees the files.
-  plugins: [babel({ plugins: ["@lingui/babel-plugin-lingui-macro"] }), react(), lingui(), finished()],
+  plugins: [babel({ plugins: ["@lingui/babel-plugin-lingui-macro"] }), react(), lingui(), withoutLinks(), finished()],
+  // React has had this hook since 18: the shim is weight.
+  resolve: { alias: { "use-sync-external-store/shim/with-selector": "use-sync-external-store/with-selector" } },
   build: {
     target: "es2022",
     assetsInlineLimit: 0,
@@ -85,8 +100,10 @@ export default defineConfig({
         // One file packs better than ten, and a patient needs all of them.
         codeSplitting: {
           groups: [
-            { name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@tanstack|@lingui|use-sync-external-store)\// },
-            { name: "common", test: /src\/(app|ui|live)\/|src\/patient\/(holding|result|home|board)/ },
+            {
+              name: "app",
+              test: /node_modules\/(react|react-dom|scheduler|@tanstack(?!.*infinite)|@lingui|use-sync-external-store)\/|src\/live\/|src\/app\/(api|links|offline|router|session|shell|site|time)\.|src\/ui\/(icons|spoken|\w+\.css)|src\/patient\/(holding|result|home|search)\./,
+            },
           ],
         },
       },

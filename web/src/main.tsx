@@ -49,7 +49,7 @@ if (location.pathname === "/") {
   // Asked for while the sentences are still on their way.
   const given = new URLSearchParams(location.search);
   const of = (name: string) => given.get(name) ?? undefined;
-  void queries.prefetchInfiniteQuery(
+  void queries.prefetchQuery(
     providersQuery({ q: of("q"), specialty: of("specialty"), near: of("near") }),
   );
 }

@@ -32,7 +32,7 @@ function page<T extends Record<string, unknown>, Name extends string & keyof T>(
   name: Name,
 ) {
   return lazyRouteComponent(async () => {
-    const [module] = await Promise.all([load(), enter(room)]);
+    const [module] = await Promise.all([load(), enter(room), enter("later")]);
     return module as never;
   }, name as never);
 }
@@ -68,7 +68,7 @@ const provider = createRoute({
 const visits = createRoute({
   getParentRoute: () => root,
   path: "/me/visits",
-  component: lazyRouteComponent(() => import("../patient/visits"), "Visits"),
+  component: page("later", () => import("../patient/visits"), "Visits"),
 });
 
 const signing = () => import("../account/signing");

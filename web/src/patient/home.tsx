@@ -1,16 +1,25 @@
 import "./home.css";
 import { Trans, useLingui } from "@lingui/react/macro";
-import { infiniteQueryOptions, useInfiniteQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useState, type FormEvent } from "react";
+import { queryOptions, useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { lazy, Suspense, useState } from "react";
 import { answered, api } from "../app/api";
-import { DEMO_PEOPLE } from "../app/demo";
-import { session } from "../app/session";
 import { useContextOfSession, useFollow } from "../app/shell";
 import { useSite } from "../app/site";
+import { enter } from "../i18n";
 import { Icon } from "../ui/icons";
-import { Board } from "./board";
 import { Result, ResultRoom } from "./result";
+import { SearchForm } from "./search";
+
+// Its room is in the page from the start; its code is not needed for the first paint.
+const Board = lazy(async () => {
+  const [module] = await Promise.all([import("./board"), enter("later")]);
+  return { default: module.Board };
+});
+const DemoPeople = lazy(async () => {
+  const [module] = await Promise.all([import("./demo"), enter("later")]);
+  return { default: module.DemoPeople };
+});
 
 const route = getRouteApi("/");
 const PAGE = 12;
@@ -22,12 +31,11 @@ interface Wanted {
   near?: string | undefined;
 }
 
-/** The list of providers; main.tsx asks for it before React is there. */
-export function providersQuery({ q, specialty, near }: Wanted) {
-  return infiniteQueryOptions({
-    queryKey: ["providers", q, specialty, near],
-    initialPageParam: undefined as string | undefined,
-    queryFn: async ({ pageParam }) =>
+/** A page of the list of providers; main.tsx asks for the first before React is there. */
+export function providersQuery({ q, specialty, near }: Wanted, cursor?: string) {
+  return queryOptions({
+    queryKey: ["providers", q, specialty, near, cursor],
+    queryFn: async () =>
       answered(
         await api.GET("/v1/providers", {
           params: {
@@ -37,12 +45,11 @@ export function providersQuery({ q, specialty, near }: Wanted) {
               ...(q === undefined ? {} : { query: q }),
               ...(specialty === undefined ? {} : { specialty }),
               ...(near === undefined ? {} : { near, within_km: NEAR_KM }),
-              ...(pageParam === undefined ? {} : { cursor: pageParam }),
+              ...(cursor === undefined ? {} : { cursor }),
             },
           },
         }),
       ),
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
 }
 
@@ -51,8 +58,9 @@ export function Home() {
   const { t } = useLingui();
   const { q, specialty, near } = route.useSearch();
   const isSearch = q !== undefined || specialty !== undefined || near !== undefined;
-  const found = useInfiniteQuery(providersQuery({ q, specialty, near }));
-  const items = found.data?.pages.flatMap((page) => page.items) ?? [];
+  const wanted = { q, specialty, near };
+  const found = useQuery(providersQuery(wanted));
+  const items = found.data?.items ?? [];
   const specialties = [...new Set(items.map((one) => one.specialty))].slice(0, 5);
   return (
     <div className="home">
@@ -78,9 +86,13 @@ export function Home() {
           <SearchForm />
           {!isSearch && <Specialties names={specialties} />}
         </div>
-        {!isSearch && <Board items={items.slice(0, PAGE)} />}
+        {!isSearch && (
+          <Suspense fallback={<div className="board card" aria-hidden="true" />}>
+            <Board items={items} />
+          </Suspense>
+        )}
       </section>
-      {!isSearch && <DemoPeople />}
+      {!isSearch && <DemoRoom />}
       <section className="found" aria-labelledby="found">
         <div className="row between">
           <h2 id="found">{isSearch ? <Trans>Soonest first</Trans> : <Trans>Free soonest</Trans>}</h2>
@@ -105,67 +117,39 @@ export function Home() {
           {items.map((item) => (
             <Result key={item.provider_id} item={item} />
           ))}
+          {found.data?.next_cursor != null && (
+            <More key={found.data.next_cursor} wanted={wanted} cursor={found.data.next_cursor} />
+          )}
         </ul>
-        {found.hasNextPage && (
-          <button
-            className="button more"
-            type="button"
-            disabled={found.isFetchingNextPage}
-            onClick={() => void found.fetchNextPage()}
-          >
-            <Trans>Show more</Trans>
-          </button>
-        )}
       </section>
     </div>
   );
 }
 
-function SearchForm() {
-  const { t } = useLingui();
-  const search = route.useSearch();
-  const navigate = useNavigate();
-  const [failed, setFailed] = useState(false);
-  const submit = (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const wanted = String(new FormData(event.currentTarget).get("q") ?? "").trim();
-    const { near } = search;
-    const kept = near === undefined ? {} : { near };
-    void navigate({ to: "/", search: wanted === "" ? kept : { q: wanted, ...kept } });
-  };
-  const nearby = () => {
-    setFailed(false);
-    navigator.geolocation.getCurrentPosition(
-      ({ coords }) => {
-        // Two decimals are a kilometre: enough to sort by, and no one's front door.
-        const near = `${coords.latitude.toFixed(2)},${coords.longitude.toFixed(2)}`;
-        void navigate({ to: "/", search: (before) => ({ ...before, near }) });
-      },
-      () => setFailed(true),
-      { maximumAge: 600_000, timeout: 10_000 },
+/** The next page of the list, when a person asks for it, and so on. */
+function More({ wanted, cursor }: { wanted: Wanted; cursor: string }) {
+  const [isAsked, setAsked] = useState(false);
+  const { data, isError, refetch } = useQuery({ ...providersQuery(wanted, cursor), enabled: isAsked });
+  if (data === undefined) {
+    const ask = () => (isError ? void refetch() : setAsked(true));
+    return (
+      <>
+        {isAsked && !isError && Array.from({ length: 2 }, (_, index) => <ResultRoom key={index} />)}
+        <li className="more">
+          <button className="button" type="button" disabled={isAsked && !isError} onClick={ask}>
+            {isError ? <Trans>Try again</Trans> : <Trans>Show more</Trans>}
+          </button>
+        </li>
+      </>
     );
-  };
+  }
   return (
-    <form role="search" onSubmit={submit} key={search.q}>
-      <label className="find-label" htmlFor="q">
-        <Trans>Name, specialty, clinic or town</Trans>
-      </label>
-      <div className="find">
-        <Icon name="search" />
-        <input id="q" name="q" type="search" defaultValue={search.q ?? ""} autoComplete="off" />
-        <button className="near" type="button" onClick={nearby} aria-label={t`Near me`} title={t`Near me`}>
-          <Icon name="near" />
-        </button>
-        <button className="button primary" type="submit">
-          <Trans>Search</Trans>
-        </button>
-      </div>
-      {failed && (
-        <p className="small" role="status">
-          <Trans>Your place could not be found. Type a town instead.</Trans>
-        </p>
-      )}
-    </form>
+    <>
+      {data.items.map((item) => (
+        <Result key={item.provider_id} item={item} />
+      ))}
+      {data.next_cursor != null && <More key={data.next_cursor} wanted={wanted} cursor={data.next_cursor} />}
+    </>
   );
 }
 
@@ -204,39 +188,18 @@ function SearchedFor() {
   );
 }
 
-/** On a demo site: come in as one of four people, with one click. */
-function DemoPeople() {
-  const { i18n } = useLingui();
+function DemoRoom() {
   const site = useSite();
   const context = useContextOfSession();
-  const navigate = useNavigate();
-  const [isAsking, setAsking] = useState(false);
   // Its room is kept until it is known whether this is a demo, so that nothing jumps.
   if (site?.demo === false || context !== undefined) return null;
-  if (site === undefined) return <div className="demo demo-room" aria-hidden="true" />;
-  const enter = async (persona: string) => {
-    setAsking(true);
-    const found = await session.enterDemo(persona);
-    setAsking(false);
-    if (found.signed !== undefined) void navigate({ href: homeOf(found.signed.context) });
-  };
-  return (
-    <section className="demo" aria-labelledby="demo">
-      <h2 id="demo">
-        <Trans>This is a demo. Look at it through four pairs of eyes:</Trans>
-      </h2>
-      <div className="people">
-        {DEMO_PEOPLE.map(({ persona, icon, name, does }) => (
-          <button key={persona} type="button" disabled={isAsking} onClick={() => void enter(persona)}>
-            <Icon name={icon} size={24} />
-            <span>
-              <strong>{i18n._(name)}</strong>
-              <span className="small quiet">{i18n._(does)}</span>
-            </span>
-          </button>
-        ))}
-      </div>
-    </section>
+  const room = <div className="demo demo-room" aria-hidden="true" />;
+  return site === undefined ? (
+    room
+  ) : (
+    <Suspense fallback={room}>
+      <DemoPeople />
+    </Suspense>
   );
 }
 

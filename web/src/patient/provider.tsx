@@ -1,22 +1,24 @@
 import "./slots.css";
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useLocation, useNavigate } from "@tanstack/react-router";
-import { startTransition, useEffect, useRef, useState } from "react";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { lazy, startTransition, Suspense, useEffect, useRef, useState } from "react";
 import { answered, api, type Provider } from "../app/api";
-import { refusalText } from "../app/refusals";
-import { useContextOfSession, useFollow } from "../app/shell";
+import { useContextOfSession } from "../app/shell";
 import { addDays, cityOf, HERE, isoWeek, localOf, mondayOf, say, sayDay, today } from "../app/time";
-import { useFreeCount, useFreeStarts, useLink, useLive, useStarts } from "../live/hooks";
+import { useFreeCount, useLink, useLive, useStarts } from "../live/hooks";
+import { enter } from "../i18n";
 import { Icon } from "../ui/icons";
-import { speakOut } from "../ui/spoken";
 import { useChanges } from "./changes";
-import { HoldDialog } from "./hold";
 import { initials } from "./result";
 import { placeHold, useKept } from "./holding";
 import { byDay, Slot, WeekGrid } from "./week";
 
 const route = getRouteApi("/p/$provider");
+/** What a tap on a time may show; here before a person taps, and not needed for the first paint. */
+const answers = () => Promise.all([import("./hold"), import("./refused"), enter("later")]);
+const HoldDialog = lazy(async () => ({ default: (await answers())[0].HoldDialog }));
+const RefusedTime = lazy(async () => ({ default: (await answers())[1].RefusedTime }));
 
 export function ProviderPage() {
   const { provider } = route.useParams();
@@ -39,7 +41,7 @@ export function ProviderPage() {
 }
 
 function Times({ provider }: { provider: Provider }) {
-  const { t, i18n } = useLingui();
+  const { t } = useLingui();
   const { type: wanted, week: given, view: chosen, moving, at } = route.useSearch();
   const navigate = useNavigate();
   const live = useLive();
@@ -60,6 +62,7 @@ function Times({ provider }: { provider: Provider }) {
     query.addEventListener("change", turn);
     return () => query.removeEventListener("change", turn);
   }, []);
+  useEffect(() => void answers().catch(() => undefined), []);
   const view = chosen ?? (isNarrow ? "list" : "week");
   if (type === undefined) {
     return (
@@ -87,7 +90,6 @@ function Times({ provider }: { provider: Provider }) {
     const answer = await placeHold(live, provider.provider_id, type.visit_type, start, moving);
     isAsking.current = false;
     setRefused(answer.status < 300 ? undefined : { code: answer.code, start });
-    if (answer.status >= 300) speakOut(i18n._(refusalText(answer.code)));
   };
   const isHere = kept?.hold.provider_id === provider.provider_id;
   return (
@@ -163,13 +165,15 @@ function Times({ provider }: { provider: Provider }) {
         </p>
       )}
       {refused !== undefined && (
-        <div className="notice bad stack" role="alert">
-          <p>{i18n._(refusalText(refused.code))}</p>
-          {refused.code === "unauthenticated" && <SignInFor start={refused.start} />}
-          {(refused.code === "slot_unavailable" || refused.code === "slot_not_offered") && (
-            <Nearest topic={topic} zone={zone} start={refused.start} onTake={(start) => void take(start)} />
-          )}
-        </div>
+        <Suspense fallback={null}>
+          <RefusedTime
+            key={refused.start}
+            {...refused}
+            topic={topic}
+            zone={zone}
+            onTake={(start) => void take(start)}
+          />
+        </Suspense>
       )}
       <Calendar
         topic={topic}
@@ -183,51 +187,10 @@ function Times({ provider }: { provider: Provider }) {
         at={at}
       />
       {isHere && kept !== undefined && (
-        <HoldDialog provider={provider} zone={zone} kept={kept} moving={moving} />
+        <Suspense fallback={null}>
+          <HoldDialog provider={provider} zone={zone} kept={kept} moving={moving} />
+        </Suspense>
       )}
-    </div>
-  );
-}
-
-/** The way in, and back to this time. */
-function SignInFor({ start }: { start: string }) {
-  const follow = useFollow();
-  const here = useLocation({ select: (at) => at.href });
-  const then = new URL(here, location.origin);
-  then.searchParams.set("at", start);
-  const href = `/login?then=${encodeURIComponent(then.pathname + then.search)}`;
-  return (
-    <a className="button small" href={href} onClick={follow}>
-      <Trans>Sign in</Trans>
-    </a>
-  );
-}
-
-const NEAREST = 3;
-
-/** The free times nearest to one that was taken, each a tap away. */
-function Nearest(props: {
-  topic: string;
-  zone: string;
-  start: string;
-  onTake: (start: string) => void;
-}) {
-  const { topic, zone, start, onTake } = props;
-  const starts = useFreeStarts(topic);
-  const wanted = Date.parse(start);
-  const away = (one: string) => Math.abs(Date.parse(one) - wanted);
-  const nearest = [...starts].sort((a, b) => away(a) - away(b)).slice(0, NEAREST).sort();
-  if (nearest.length === 0) return null;
-  return (
-    <div className="row">
-      <span>
-        <Trans>These are nearest:</Trans>
-      </span>
-      {nearest.map((one) => (
-        <button key={one} className="button small" type="button" onClick={() => onTake(one)}>
-          <bdi>{say(one, zone, { weekday: "short", hour: "2-digit", minute: "2-digit" })}</bdi>
-        </button>
-      ))}
     </div>
   );
 }

@@ -1,0 +1,80 @@
+"""The search box suggests while a person types: by keyboard, spoken, without a jump."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, Route, expect
+
+from tests.web.conftest import Browsing, Opened
+
+SHIFT = (
+    "window.shift = 0; new PerformanceObserver(list => { for (const one of "
+    "list.getEntries()) window.shift += one.value; })"
+    ".observe({type: 'layout-shift', buffered: false});"
+)
+
+
+def _typed(page: Page, text: str) -> None:
+    """Type into the box, once its suggestions are loaded."""
+    expect(page.get_by_role("combobox", name="Name, specialty")).to_be_visible()
+    page.locator("#q").press_sequentially(text)
+
+
+def test_suggestions_are_chosen_by_keyboard(opened: Opened) -> None:
+    """Arrows and Enter lead to a doctor, Escape closes, Enter alone searches."""
+    page = opened("/")
+    _typed(page, "ferrier")
+    option = page.get_by_role("option", name=re.compile("Ferrier"))
+    expect(option).to_be_visible()
+    expect(page.locator("[role=status]", has_text="1 suggestion")).to_be_attached()
+    page.keyboard.press("Escape")
+    expect(option).to_be_hidden()
+    expect(page.locator("#q")).to_have_value("ferrier")
+    page.keyboard.press("ArrowDown")
+    expect(option).to_have_attribute("aria-selected", "true")
+    active = page.locator("#q").get_attribute("aria-activedescendant")
+    assert active == option.get_attribute("id")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=re.compile("Ferrier"))).to_be_visible()
+    page.goto(page.url.partition("/p/")[0])
+    _typed(page, "general")
+    expect(page.get_by_role("option").first).to_be_visible()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"\?q=general$"))
+
+
+def test_suggestions_move_nothing(opened: Opened) -> None:
+    """They lie over the page; leaving the box chooses nothing."""
+    page = opened("/")
+    page.locator(".said", has_text=re.compile("[0-9]")).wait_for()
+    expect(page.get_by_role("combobox", name="Name, specialty")).to_be_visible()
+    page.evaluate(SHIFT)
+    _typed(page, "gen")
+    expect(page.get_by_role("option").first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("option")).to_have_count(0)
+    expect(page.locator("#q")).to_have_value("gen")
+    assert page.evaluate("window.shift") < 0.01
+    assert "q=" not in page.url
+
+
+def test_typing_goes_on_while_suggestions_load(browsing: Browsing) -> None:
+    """The field that is replaced hands over its text, its focus and the caret."""
+    page = browsing.page_of(browsing.person(service_workers="block"))
+    held: list[Route] = []
+    page.route("**/assets/combo-*.js", lambda route: held.append(route))
+    page.goto(browsing.address)
+    box = page.locator("#q")
+    with page.expect_request("**/assets/combo-*.js"):
+        box.click()
+    box.press_sequentially("genral")
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    assert held
+    held[0].continue_()
+    expect(page.get_by_role("combobox", name="Name, specialty")).to_be_focused()
+    page.keyboard.type("e")
+    expect(box).to_have_value("general")
+    expect(page.get_by_role("option").first).to_be_visible()
