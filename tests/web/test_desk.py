@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.web.conftest import Browsing, Opened
+from tests.web.conftest import Browsing, Opened, Withheld
 from tests.web.test_accounts import PASSWORD, address_of, join, log_in
 
 if TYPE_CHECKING:
@@ -109,9 +109,20 @@ def test_a_visit_is_moved_by_dialog_and_back(opened: Opened) -> None:
     expect(row).to_have_attribute("data-status", "booked")
 
 
+def _new_patient(dialog: Locator, given: str, family: str) -> None:
+    """Fill in a patient whom the clinic does not know yet."""
+    dialog.get_by_label("Family name").fill(family)
+    dialog.get_by_label("Born on").fill("1980-02-29")
+    dialog.get_by_role("button", name="Find").click()
+    dialog.get_by_label("Given name of a new one").fill(given)
+
+
 def test_a_visit_is_booked_for_a_patient(opened: Opened) -> None:
-    """Who is new to the clinic; it appears on the day at once, with their name."""
-    page = opened("/", "doctor")
+    """Who is new to the clinic; it appears on the day at once, with their name.
+
+    "Book" is pressed while the server still adds the patient: the click is not lost.
+    """
+    page = opened("/", "doctor", service_workers="block")
     provider = _desk(page, "My day")
     public = opened(f"/p/{provider}?view=week")
     free = public.locator('.slot[data-state="free"]').first
@@ -122,14 +133,20 @@ def test_a_visit_is_booked_for_a_patient(opened: Opened) -> None:
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Book", exact=True).click()
     expect(dialog.get_by_role("alert")).to_contain_text("Choose a patient")
-    dialog.get_by_label("Family name").fill("Berg")
-    dialog.get_by_label("Born on").fill("1980-02-29")
-    dialog.get_by_role("button", name="Find").click()
-    dialog.get_by_label("Given name of a new one").fill("Mira")
+    _new_patient(dialog, "Anton", "Berg")
     dialog.get_by_role("button", name="Add the patient").click()
-    dialog.locator(".slot").first.click()
-    dialog.get_by_role("button", name="Book", exact=True).click()
-    row = page.locator("li.visit", has_text="Mira Berg").first
+    expect(dialog.get_by_text("Anton Berg")).to_be_visible()
+    expect(dialog.get_by_role("alert")).to_have_count(0)
+    dialog.get_by_role("button", name="Another patient").click()
+    _new_patient(dialog, "Mira", "Nagy")
+    with Withheld(page, "**/v1/clinics/*/patients"):
+        dialog.get_by_role("button", name="Add the patient").click()
+        expect(dialog.get_by_role("button", name="One moment …")).to_be_visible()
+        dialog.locator(".slot").first.click()
+        dialog.get_by_role("button", name="Book", exact=True).click()
+        expect(dialog.locator('button[type="submit"]')).to_have_text("One moment …")
+    expect(dialog).to_have_count(0)
+    row = page.locator("li.visit", has_text="Mira Nagy").first
     expect(row).to_contain_text("New")
 
 

@@ -35,15 +35,16 @@ function call(method: string) {
     const token = session.token();
     if (token !== undefined) told.set("Authorization", `Bearer ${token}`);
     if (body !== undefined) told.set("Content-Type", "application/json");
+    // Without a line there is no answer: that is a refusal too, not an exception.
     const response = await fetch(path + (query.size > 0 ? `?${query}` : ""), {
       method,
       headers: told,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+    }).catch(() => Response.error());
     const isJson = response.headers.get("content-type")?.includes("json") === true;
-    const text = isJson ? await response.text() : "";
+    const text = isJson ? await response.text().catch(() => "") : "";
     const found: unknown = text === "" ? undefined : JSON.parse(text);
-    return response.ok ? { data: found, response } : { error: found ?? {}, response };
+    return response.ok ? { data: found, response } : { error: found ?? { code: "unreachable" }, response };
   };
 }
 

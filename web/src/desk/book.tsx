@@ -1,14 +1,17 @@
 import "../patient/slots.css";
 import { Trans, useLingui } from "@lingui/react/macro";
-import { useState, type FormEvent } from "react";
-import { newKey, type Provider } from "../app/api";
+import { useRef, useState, type FormEvent } from "react";
+import type { Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { addDays, isoWeek, localOf, sayStart } from "../app/time";
 import { useFreeStarts, useLive } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
-import { PatientFinder } from "./patient";
-import { zoneOf } from "./visit";
+import { PatientFinder, type Person } from "./patient";
+import { useKeys, zoneOf } from "./visit";
+
+/** What is missing before a visit can be booked; the sentence goes once it is there. */
+type Missing = "patient" | "time";
 
 /** Book a visit for a patient of the clinic. */
 export function BookDialog(props: { provider: Provider; date: string; onClose: () => void }) {
@@ -18,30 +21,50 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
   const [date, setDate] = useState(props.date);
   const [type, setType] = useState(provider.visit_types[0]?.visit_type ?? "");
   const [start, setStart] = useState<string>();
-  const [patient, setPatient] = useState<{ id: string; name: string }>();
-  const [key] = useState(newKey);
-  const [wrong, setWrong] = useState<string>();
+  const [patient, setPatient] = useState<Person>();
+  const adding = useRef<Promise<Person | undefined>>(undefined);
+  const keys = useKeys();
+  const [missing, setMissing] = useState<Missing>();
+  const [refused, setRefused] = useState<string>();
   const [isAsking, setAsking] = useState(false);
   const zone = zoneOf(provider);
   const free = useFreeStarts(`slots/${provider.provider_id}/${type}/${isoWeek(date)}`).filter(
     (one) => localOf(one, zone).date === date,
   );
   const chosen = start !== undefined && free.includes(start) ? start : undefined;
-  const book = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    if (isAsking) return;
-    const form = new FormData(event.currentTarget);
-    if (patient === undefined) return setWrong(t`Choose a patient, or add one.`);
-    if (chosen === undefined) return setWrong(t`Choose a free time.`);
-    setAsking(true);
-    const reason = String(form.get("reason") ?? "").trim();
-    const fields = { provider_id: provider.provider_id, visit_type: type, start: chosen, patient_id: patient.id };
-    const answer = await live.command("book", { ...fields, ...(reason === "" ? {} : { reason }) }, `${key}.${chosen}`);
-    setAsking(false);
-    if (answer.status >= 300) return setWrong(i18n._(refusalText(answer.code)));
+  const wrong =
+    missing === "patient" && patient === undefined
+      ? t`Choose a patient, or add one.`
+      : missing === "time" && chosen === undefined
+        ? t`Choose a free time.`
+        : refused;
+  const pick = (person: Person | undefined) => {
+    setPatient(person);
+    setRefused(undefined);
+  };
+  const ask = async (reason: string) => {
+    // A patient who is just being added is waited for: the click must not be lost.
+    const person = patient ?? (await adding.current);
+    setMissing(person === undefined ? "patient" : chosen === undefined ? "time" : undefined);
+    setRefused(undefined);
+    if (person === undefined || chosen === undefined) return;
+    const fields = { provider_id: provider.provider_id, visit_type: type, start: chosen, patient_id: person.id };
+    const wanted = { ...fields, ...(reason === "" ? {} : { reason }) };
+    const answer = await live.command("book", wanted, keys.of(wanted));
+    if (answer.status >= 300) {
+      keys.forget(wanted);
+      return setRefused(i18n._(refusalText(answer.code)));
+    }
     const when = sayStart(chosen, zone);
     speakOut(t`Booked for ${when}.`);
     onClose();
+  };
+  const book = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    if (isAsking) return;
+    const reason = new FormData(event.currentTarget).get("reason");
+    setAsking(true);
+    await ask(String(reason ?? "").trim()).finally(() => setAsking(false));
   };
   return (
     <Dialog title={t`Book for a patient`} onClose={onClose}>
@@ -54,14 +77,24 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
         {patient === undefined ? (
           <PatientFinder
             clinic={provider.clinic.clinic_id}
-            onPick={(id, name) => setPatient({ id, name })}
+            onPick={pick}
+            onAdding={(coming) => {
+              adding.current = coming;
+            }}
           />
         ) : (
           <p className="row between">
             <strong>
               <bdi>{patient.name}</bdi>
             </strong>
-            <button className="button small" type="button" onClick={() => setPatient(undefined)}>
+            <button
+              className="button small"
+              type="button"
+              onClick={() => {
+                adding.current = undefined;
+                pick(undefined);
+              }}
+            >
               <Trans>Another patient</Trans>
             </button>
           </p>
@@ -124,7 +157,7 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
         </div>
         <div className="row">
           <button className="button primary" type="submit" aria-disabled={isAsking}>
-            <Trans>Book</Trans>
+            {isAsking ? <Trans>One moment …</Trans> : <Trans>Book</Trans>}
           </button>
           <button className="button" type="button" onClick={onClose}>
             <Trans>Close</Trans>

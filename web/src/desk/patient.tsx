@@ -1,9 +1,10 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { api, newKey, type Schemas } from "../app/api";
+import { api, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { sayDay } from "../app/time";
+import { useKeys } from "./visit";
 
 type Patient = Schemas["ClinicPatientAnswer"];
 
@@ -25,20 +26,28 @@ export function PatientName({ id }: { id: string | undefined }) {
 const nameOf = (one: { given_name: string; family_name: string }) =>
   [one.given_name, one.family_name].filter(Boolean).join(" ");
 
+export interface Person {
+  id: string;
+  name: string;
+}
+
 interface Props {
   clinic: string;
-  onPick: (id: string, name: string) => void;
+  onPick: (person: Person) => void;
+  /** A new patient is on the way; undefined if the server refuses them. */
+  onAdding: (coming: Promise<Person | undefined>) => void;
 }
 
 /** Find one of the clinic's patients by name and birth or number, or add a new one. */
-export function PatientFinder({ clinic, onPick }: Props) {
+export function PatientFinder({ clinic, onPick, onAdding }: Props) {
   const { t, i18n } = useLingui();
   const [family, setFamily] = useState("");
   const [given, setGiven] = useState("");
   const [born, setBorn] = useState("");
   const [items, setItems] = useState<readonly Patient[]>();
   const [wrong, setWrong] = useState<string>();
-  const [key] = useState(newKey);
+  const [isAdding, setAdding] = useState(false);
+  const keys = useKeys();
   const path = { clinic_id: clinic };
   const find = async () => {
     if (family === "" || born === "") return setWrong(t`Write the family name and the day of birth.`);
@@ -49,13 +58,23 @@ export function PatientFinder({ clinic, onPick }: Props) {
     setWrong(error && i18n._(refusalText(error.code)));
     setItems(data?.items);
   };
-  const add = async () => {
-    const { data, error } = await api.POST("/v1/clinics/{clinic_id}/patients", {
-      params: { path, header: { "Idempotency-Key": key } },
-      body: { given_name: given, family_name: family, birth_date: born, number: "", even_if_known: false },
+  const add = async (): Promise<Person | undefined> => {
+    setAdding(true);
+    setWrong(undefined);
+    const body = { given_name: given, family_name: family, birth_date: born, number: "", even_if_known: false };
+    const { data, error, response } = await api.POST("/v1/clinics/{clinic_id}/patients", {
+      params: { path, header: { "Idempotency-Key": keys.of(body) } },
+      body,
     });
-    if (error !== undefined) return setWrong(i18n._(refusalText(error.code)));
-    onPick(data.patient_id, nameOf(data));
+    setAdding(false);
+    if (error !== undefined) {
+      if (response.status !== 0) keys.forget(body);
+      setWrong(i18n._(refusalText(error.code)));
+      return undefined;
+    }
+    const person = { id: data.patient_id, name: nameOf(data) };
+    onPick(person);
+    return person;
   };
   return (
     <fieldset className="stack">
@@ -88,7 +107,7 @@ export function PatientFinder({ clinic, onPick }: Props) {
         <ul className="plain-list stack tight">
           {items.map((one) => (
             <li key={one.patient_id}>
-              <button className="button" type="button" onClick={() => onPick(one.patient_id, nameOf(one))}>
+              <button className="button" type="button" onClick={() => onPick({ id: one.patient_id, name: nameOf(one) })}>
                 <bdi>{nameOf(one)}</bdi>
                 {one.birth_date !== "" && <> · {sayDay(one.birth_date, { dateStyle: "medium" })}</>}
               </button>
@@ -104,8 +123,15 @@ export function PatientFinder({ clinic, onPick }: Props) {
             </label>
             <input id="given" className="input" autoComplete="off" value={given} onChange={(event) => setGiven(event.target.value)} />
           </div>
-          <button className="button" type="button" onClick={() => void add()}>
-            <Trans>Add the patient</Trans>
+          <button
+            className="button"
+            type="button"
+            aria-disabled={isAdding}
+            onClick={() => {
+              if (!isAdding) onAdding(add());
+            }}
+          >
+            {isAdding ? <Trans>One moment …</Trans> : <Trans>Add the patient</Trans>}
           </button>
         </div>
       )}
