@@ -159,8 +159,12 @@ class Credentials(Protocol):
 class Sessions(Protocol):
     """Sessions of accounts. Every method may raise Unavailable."""
 
-    async def open_session(self, session: Session) -> None:
-        """Store a new session; the oldest ones beyond a bound are ended."""
+    async def open_session(self, session: Session) -> Sequence[SessionId] | None:
+        """Store a new session; the oldest ones beyond a bound are ended.
+
+        Returns those that ended so now or a moment ago, whose tokens are to be revoked;
+        None if the account was disabled or erased: then nothing is stored.
+        """
         ...
 
     async def session(self, session_id: SessionId) -> Session | None:

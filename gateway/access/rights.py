@@ -17,13 +17,14 @@ from typing import Final
 from actors.domain.ids import (
     BookingId,
     ClinicId,
+    HoldId,
     Millis,
     PatientId,
     ProviderId,
     provider_of,
 )
-from actors.domain.messages.answers import BookingView, ProviderView
-from actors.domain.messages.reads import ReadBooking, ReadProvider
+from actors.domain.messages.answers import BookingView, HoldView, ProviderView
+from actors.domain.messages.reads import ReadBooking, ReadHold, ReadProvider
 from actors.ports import Calendars
 from care.accounts.accounts import PROOF_MS
 from care.audit.entries import SITE_TENANT
@@ -258,6 +259,24 @@ class Access:
         ):
             raise NotFound(code=HIDDEN_AS[Of.PATIENT])
         await self.restricted.check_remembered(caller, patient_id)
+
+    async def check_held(
+        self, caller: Caller, provider_id: ProviderId, hold_id: HoldId
+    ) -> None:
+        """Let staff go on with a hold, but of a patient who is restricted by now.
+
+        A hold that is gone is let pass: its calendar answers, and a repetition gets its
+        first answer. Tokens without an account are not asked, as in a demo.
+
+        Raises:
+            DataRestricted: the patient restricted the use of their data.
+            Unavailable: it cannot be looked up.
+        """
+        if caller.patient_id is not None or caller.identity is None:
+            return
+        view = await self._calendars.ask(ReadHold(provider_id, hold_id, None))
+        if isinstance(view, HoldView):
+            await self.restricted.check_remembered(caller, view.patient_id)
 
     async def clinic_of(self, caller: Caller) -> ClinicId | None:
         """The clinic that a caller acts for: a doctor's is their calendar's."""

@@ -152,7 +152,10 @@ class SignIn:
             methods=tuple(methods),
             is_remembered=device.is_remembered,
         )
-        await self._it.sessions.open_session(session)
+        ended = await self._it.sessions.open_session(session)
+        if ended is None:  # disabled or erased since it was read
+            raise AccountDisabled
+        await self._revoke(ended, now)
         return self._signed_in(session, contexts, chosen, await self._salt(chosen))
 
     async def refresh(

@@ -115,6 +115,7 @@ class BookingService:
             caller, Action.CONFIRM_HOLD, "hld", held
         )
         owner = acting_patient(caller, request.patient_id)
+        await self._access.check_held(caller, provider_id, HoldId(held))
         reason = checked_text(request.reason, "reason")
         said = self._commands.private(reason)
         how = _confidential(caller, request)

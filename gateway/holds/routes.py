@@ -107,6 +107,6 @@ def operations(holds: HoldService) -> list[Operation]:
             handler=extend,
             tag="holds",
             answers={200: HoldBody},
-            refusals=(*_HOLD_REFUSALS, "hold_limit", "wrong_status"),
+            refusals=(*_HOLD_REFUSALS, "hold_limit", "wrong_status", "data_restricted"),
         ),
     ]

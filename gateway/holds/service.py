@@ -123,6 +123,7 @@ class HoldService:
         caller, provider_id = await self._access.to_object(
             caller, Action.EXTEND_HOLD, "hld", held
         )
+        await self._access.check_held(caller, provider_id, HoldId(held))
         stamp = self._commands.stamp(caller, key, "extend", held)
         command = ExtendHold(
             provider_id=provider_id,

@@ -8,10 +8,16 @@ from typing import Any, Final
 from sqlalchemy import select, update
 
 from actors.domain.ids import Millis
-from care.accounts.accounts import ACCESS_MS, Delivery, EndedWhy, Session
+from care.accounts.accounts import (
+    ACCESS_MS,
+    AccountStatus,
+    Delivery,
+    EndedWhy,
+    Session,
+)
 from care.accounts.ids import AccountId, SessionId
 from care.notices.messages import Message
-from persistence.accounts.models import SessionRecord
+from persistence.accounts.models import AccountRecord, SessionRecord
 from persistence.accounts.rows import new_message_id, rows_changed
 from persistence.keys.ring import KeyRing
 from persistence.notices.outbox import queue_message
@@ -19,6 +25,7 @@ from persistence.sql.records import Records
 
 SESSIONS_MAX: Final = 100
 """Open sessions of one account; one more ends the oldest."""
+_SHUT: Final = frozenset({AccountStatus.DISABLED.value, AccountStatus.ERASED.value})
 
 
 class SqlSessions:
@@ -28,25 +35,40 @@ class SqlSessions:
         self._records = records
         self._ring = ring
 
-    async def open_session(self, session: Session) -> None:
+    async def open_session(self, session: Session) -> Sequence[SessionId] | None:
         """See Sessions.open_session."""
-        row = SessionRecord
+        row, now = SessionRecord, session.created_at
+        mine = row.account_id == session.account_id
         others = (
             select(row.session_id)
-            .where(row.account_id == session.account_id, row.ended_at.is_(None))
-            .order_by(row.active_at.desc())
+            .where(mine, row.ended_at.is_(None))
+            .order_by(row.active_at.desc(), row.created_at.desc(), row.session_id)
             .offset(SESSIONS_MAX - 1)
             .limit(SESSIONS_MAX)
         )
+        # One whose revocation failed must be named again, as in ``end_sessions``.
+        recent = (
+            select(row.session_id)
+            .where(
+                mine,
+                row.ended_why == EndedWhy.OVER.value,
+                row.ended_at > now - ACCESS_MS,
+            )
+            .limit(SESSIONS_MAX)
+        )
         async with self._records.writing() as database:
-            oldest = (await database.scalars(others)).all()
-            if oldest:
-                await database.execute(
-                    _ending(session.created_at, EndedWhy.OVER).where(
-                        row.session_id.in_(oldest)
-                    )
-                )
+            account = await database.get(
+                AccountRecord, session.account_id, with_for_update=True
+            )
+            if account is None or account.status in _SHUT:
+                return None
+            ended = list(await database.scalars(others))
+            if ended:
+                over = _ending(now, EndedWhy.OVER).where(row.session_id.in_(ended))
+                await database.execute(over)
+            named = set(await database.scalars(recent)).union(ended)
             database.add(_session_row(session))
+        return [SessionId(one) for one in sorted(named)]
 
     async def session(self, session_id: SessionId) -> Session | None:
         """See Sessions.session."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import msgspec
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 
 from actors.domain.ids import Millis, PatientId
 from care.accounts.accounts import (
@@ -23,7 +24,8 @@ from care.accounts.ports import AccountStores, DemoAccount, Flow, NewAccount
 from care.accounts.throttling import FREE_ATTEMPTS
 from care.notices.messages import DELIVER, MAILS_AN_HOUR, Message
 from care.patients.profiles import PatientProfile
-from persistence.accounts.sessions import SESSIONS_MAX
+from persistence.accounts.models import AccountRecord
+from persistence.accounts.sessions import SESSIONS_MAX, SqlSessions
 from persistence.accounts.store import account_stores
 from persistence.jobs.models import JobRecord
 from persistence.keys.ring import KeyRing
@@ -215,14 +217,34 @@ async def test_a_session_is_kept_as_it_was(store: AccountStores) -> None:
 
 
 async def test_sessions_of_an_account_are_bounded(store: AccountStores) -> None:
-    """One more than the bound ends the one that was idle longest."""
+    """One more than the bound ends the one that was idle longest, and names it.
+
+    It is named again while its access token may live: a revocation may have failed.
+    """
     sessions = store.sessions
     account = await _registered(store)
-    for number in range(SESSIONS_MAX + 1):
-        await sessions.open_session(_session(number, account))
+    for number in range(SESSIONS_MAX):
+        assert await sessions.open_session(_session(number, account)) == []
+    more = _session(SESSIONS_MAX, account)
+    assert await sessions.open_session(more) == ["ses_0"]
     left = {one.session_id for one in await sessions.sessions(account)}
     assert len(left) == SESSIONS_MAX
     assert "ses_0" not in left
+    again = await sessions.open_session(_session(SESSIONS_MAX + 1, account))
+    assert again == ["ses_0", "ses_1"]
+
+
+@pytest.mark.parametrize("status", [AccountStatus.DISABLED, AccountStatus.ERASED])
+async def test_no_session_opens_for_an_account_that_is_shut(
+    store: AccountStores, status: AccountStatus
+) -> None:
+    """Whatever the caller read before: the row decides, in the same transaction."""
+    account = await _registered(store)
+    records = cast("SqlSessions", store.sessions)._records
+    async with records.writing() as session:
+        await session.execute(update(AccountRecord).values(status=status.value))
+    assert await store.sessions.open_session(_session(1, account)) is None
+    assert await store.sessions.session(SessionId("ses_1")) is None
 
 
 async def test_all_sessions_end_but_one(store: AccountStores) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from gateway.accounts.service import SignIn
+from persistence.accounts import sessions
 from persistence.accounts.store import account_stores
 from persistence.grants.stores import grant_stores
 from persistence.keys.ring import KeyRing
@@ -125,3 +127,36 @@ async def test_a_session_that_ends_gets_no_answer_any_more(
         else:
             answer_now.set()
             assert (await mine.until("result"))["id"] == number
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_a_session_beyond_the_bound_ends_with_its_tokens(
+    live: tuple[LiveApi, AccountApi],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    guarded: bool,
+) -> None:
+    """The oldest one's access token is refused at once, and its socket closed.
+
+    Unguarded (control) the token goes on until its ten minutes are over.
+    """
+    opened, site = live
+    monkeypatch.setattr(sessions, "SESSIONS_MAX", 2)
+    if not guarded:
+
+        async def untold(*_of: Any) -> None: ...
+
+        monkeypatch.setattr(SignIn, "_revoke", untold)
+    oldest = await site.sign_in()
+    site.clock.step(1)
+    newer = await site.sign_in()
+    async with opened.client() as mine:
+        await mine.ask("auth", token=oldest["access_token"])
+        site.clock.step(1)
+        await site.sign_in()
+        assert (await site.me(newer)).status_code == 200
+        assert (await site.me(oldest)).status_code == (401 if guarded else 200)
+        if guarded:
+            assert await mine.closed() == 4501
+        else:
+            assert (await mine.ask("ping"))["t"] == "pong"
