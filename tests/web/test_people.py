@@ -49,7 +49,9 @@ def test_a_parent_adds_a_child(browsing: Browsing) -> None:
     section.get_by_role("button", name="Add", exact=True).click()
     expect(section.get_by_text("You act for 1 person.")).to_be_visible()
     page.get_by_role("button", name="Account").click()
-    expect(page.get_by_role("button", name="Act as: guardian")).to_be_visible()
+    page.get_by_role("button", name="Act for Lea Berg").click()
+    own = page.get_by_role("button", name="Account: Lea Berg, guardian")
+    expect(own).to_be_visible()
 
 
 def test_a_person_takes_all_their_data_along(opened: Opened) -> None:

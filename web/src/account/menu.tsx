@@ -1,20 +1,57 @@
+import { msg } from "@lingui/core/macro";
+import type { MessageDescriptor } from "@lingui/core";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useNavigate } from "@tanstack/react-router";
-import { useRef } from "react";
+import { useRef, useState, type MouseEvent } from "react";
 import { sameContext, session, type Context } from "../app/session";
 import { useContextOfSession, useFollow } from "../app/shell";
 import { homeOf } from "../patient/home";
+import { initials } from "../patient/result";
 import { Icon } from "../ui/icons";
+import { useNamed } from "./named";
 import { roleName } from "./roles";
 
-/** The button in the corner, and what it opens: the platform's own popover. */
+interface Way {
+  href: string;
+  name: MessageDescriptor;
+}
+
+/** What a role has beside the places of the bar. */
+function waysOf({ role, subject }: Context): Way[] {
+  switch (role) {
+    case "patient":
+      return [
+        { href: "/me/settings#dependants", name: msg`People I care for` },
+        { href: "/me/settings#seen", name: msg`Who saw my data` },
+        { href: "/me/settings#export", name: msg`All my data` },
+      ];
+    case "doctor":
+      return [
+        { href: `/p/${subject}`, name: msg`My page as patients see it` },
+        { href: "/me/applications", name: msg`Work at another clinic` },
+      ];
+    case "admin":
+      return [{ href: "/ops/roles", name: msg`What each role may do` }];
+    default:
+      return [];
+  }
+}
+
+/** The button in the corner, who it says is here, and what it opens: the platform's own popover. */
 export function AccountMenu() {
-  const { i18n } = useLingui();
   const context = useContextOfSession();
+  return context === undefined ? null : <Menu key={`${context.role} ${context.subject}`} context={context} />;
+}
+
+function Menu({ context }: { context: Context }) {
+  const { t, i18n } = useLingui();
   const follow = useFollow();
   const navigate = useNavigate();
   const menu = useRef<HTMLDivElement>(null);
-  if (context === undefined) return null;
+  const [isOpen, setOpen] = useState(false);
+  const who = useNamed(context);
+  const role = i18n._(roleName(context.role));
+  const name = who?.name || who?.place || role;
   const hide = () => menu.current?.hidePopover();
   const leave = async () => {
     hide();
@@ -26,37 +63,95 @@ export function AccountMenu() {
     const found = await session.turn(to);
     if (found.signed !== undefined) void navigate({ href: homeOf(to) });
   };
+  const go = (event: MouseEvent<HTMLAnchorElement>) => {
+    hide();
+    follow(event);
+  };
+  const others = session.contexts().filter((one) => !sameContext(one, context));
   return (
     <>
-      <button className="button" type="button" popoverTarget="account-menu">
-        <Icon name="person" />
-        <Trans>Account</Trans>
+      <button className="account" type="button" popoverTarget="account-menu" aria-label={t`Account: ${name}, ${role}`}>
+        <span className="avatar small-avatar" aria-hidden="true">
+          {who === undefined ? <Icon name="person" /> : initials(name).toUpperCase()}
+        </span>
+        <span className="account-words">
+          <strong>
+            <bdi>{name}</bdi>
+          </strong>
+          <span className="small quiet">{role}</span>
+        </span>
       </button>
-      <div id="account-menu" className="menu" popover="auto" ref={menu}>
-        <p className="small quiet">
-          <Trans>You act as: {i18n._(roleName(context.role))}</Trans>
+      <div
+        id="account-menu"
+        className="menu"
+        popover="auto"
+        ref={menu}
+        onToggle={(event) => setOpen(event.newState === "open")}
+      >
+        <p>
+          <strong>
+            <bdi>{name}</bdi>
+          </strong>
+          <br />
+          <span className="small quiet">
+            {role}
+            {who?.place !== undefined && who.place !== name && (
+              <>
+                , <bdi>{who.place}</bdi>
+              </>
+            )}
+          </span>
         </p>
-        <a
-          href="/me/settings"
-          onClick={(event) => {
-            hide();
-            follow(event);
-          }}
-        >
+        {waysOf(context).map(({ href, name: words }) => (
+          <a key={href} href={href} onClick={go}>
+            {i18n._(words)}
+          </a>
+        ))}
+        <a href="/me/settings" onClick={go}>
           <Trans>Settings and devices</Trans>
         </a>
-        {session
-          .contexts()
-          .filter((one) => !sameContext(one, context))
-          .map((one) => (
-            <button key={`${one.role} ${one.subject}`} type="button" onClick={() => void turn(one)}>
-              <Trans>Act as: {i18n._(roleName(one.role))}</Trans>
-            </button>
-          ))}
+        {others.length > 0 && (
+          <div role="group" aria-label={t`Your other roles`}>
+            {others.map((one) => (
+              <Other key={`${one.role} ${one.subject}`} context={one} isOpen={isOpen} onTurn={() => void turn(one)} />
+            ))}
+          </div>
+        )}
         <button type="button" onClick={() => void leave()}>
           <Trans>Sign out</Trans>
         </button>
       </div>
     </>
+  );
+}
+
+/** Another role of the account: of several clinics, of several children, each by its name. */
+function Other(props: { context: Context; isOpen: boolean; onTurn: () => void }) {
+  const { i18n } = useLingui();
+  const { context, isOpen, onTurn } = props;
+  // Names are asked for when the menu is opened: most visits never need them.
+  const who = useNamed(context, isOpen);
+  return (
+    <button type="button" onClick={onTurn}>
+      <span>
+        {context.role === "guardian" ? (
+          who?.name ? (
+            <Trans>
+              Act for <bdi>{who.name}</bdi>
+            </Trans>
+          ) : (
+            <Trans>Act for another person</Trans>
+          )
+        ) : (
+          <Trans>Act as: {i18n._(roleName(context.role))}</Trans>
+        )}
+        {who?.place !== undefined && (
+          <>
+            <br />
+            <bdi className="small quiet">{who.place}</bdi>
+          </>
+        )}
+      </span>
+    </button>
   );
 }

@@ -41,6 +41,7 @@ function Editor({ profile }: { profile: Schemas["PatientAnswer"] }) {
     setWrong(undefined);
     speakOut(t`Your data are saved.`);
     await queries.invalidateQueries({ queryKey: ["profile"] });
+    void queries.invalidateQueries({ queryKey: ["named"] });
   };
   return (
     <section className="card" aria-labelledby="profile">

@@ -135,6 +135,12 @@ class Session {
     return this.entered("/v1/auth/context", { context: nameOf(context) });
   }
 
+  /** A token of another of the account's roles; this page stays in its own. */
+  async tokenOf(context: Context): Promise<string | undefined> {
+    const found = await ask("/v1/auth/context", { context: nameOf(context) }, this.token());
+    return found.signed?.access_token;
+  }
+
   /** A step of signing in, or of proving who is here, by other ways than a password. */
   async step(path: string, body: object = {}): Promise<Entered> {
     return this.entered(`/v1/auth/${path}`, body);

@@ -28,8 +28,8 @@ export function useFollow() {
   return (event: MouseEvent<HTMLAnchorElement>) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();
-    const { pathname, search } = new URL(event.currentTarget.href);
-    void navigate({ href: pathname + search });
+    const { pathname, search, hash } = new URL(event.currentTarget.href);
+    void navigate({ href: pathname + search + hash });
   };
 }
 
@@ -152,12 +152,14 @@ function useFocusOfPage(path: string): void {
   }, [path, router]);
 }
 
-/** The account's button until its menu is here: the same to look at. */
+/** The account's button until its menu is here: the same room. */
 function AccountRoom() {
   return (
-    <span className="button">
-      <Icon name="person" />
-      <Trans>Account</Trans>
+    <span className="account" aria-hidden="true">
+      <span className="avatar small-avatar">
+        <Icon name="person" />
+      </span>
+      <span className="account-words" />
     </span>
   );
 }
