@@ -69,7 +69,7 @@ class Account(Struct, frozen=True):
 
 
 GLASS_SCOPE: Final = "glass:"
-"""Begins the scope that names the patient whom the glass is broken for."""
+"""Begins the scope that names the patient of an emergency access."""
 
 
 def context_name(role: str, subject: str, scopes: Sequence[str] = ()) -> str:
@@ -83,7 +83,7 @@ class SignInContext(Struct, frozen=True):
 
     ``role`` and ``subject`` are those of the token. ``grant`` is the id of what gave
     the role (a membership) and is revoked with it; patients have none. ``scopes`` are
-    those of a guardianship, or name the patient whom a glass is broken for. ``until``:
+    those of a guardianship, or name the patient of an emergency access. ``until``:
     when it ends by itself.
     """
 

@@ -127,7 +127,7 @@ class Guardianships(Protocol):
 
 
 class Glasses(Protocol):
-    """Broken glasses."""
+    """Emergency accesses (break-glass)."""
 
     async def open(self, glass: Glass, alarm: Message) -> None:
         """Store one, and mail ``alarm`` to those who may review it.

@@ -14,14 +14,14 @@ from care.accounts.ids import AccountId
 INVITATION_MS: Final = 7 * DAY_MS
 """How long the link of an invitation works."""
 GLASS_MS: Final = 30 * MINUTE_MS
-"""How long a broken glass lasts."""
+"""How long emergency access lasts."""
 DEPENDANTS_MAX: Final = 20
 """People for whom one account acts, when it adds another one by itself."""
 REASON_CHARACTERS_MIN: Final = 10
-"""Of a broken glass: "emergency" alone tells a reviewer nothing."""
+"""Of emergency access: "emergency" alone tells a reviewer nothing."""
 REASON_CHARACTERS_MAX: Final = 500
 SITE: Final = ClinicId("site")
-"""Stands for the platform where a clinic is named: glasses of its administrators."""
+"""The platform where a clinic is named: of its administrators' emergency access."""
 
 
 class MemberRole(StrEnum):

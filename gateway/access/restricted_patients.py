@@ -1,7 +1,7 @@
 """Whose data is restricted (GDPR, article 18), as one gateway asks and remembers it.
 
 Staff do not read, change or book for a patient who restricted the use of their data,
-unless they broke the glass for them. Only that a patient is not restricted is
+unless they have emergency access to them. Only that a patient is not restricted is
 remembered, for a while, so that staff go on booking when the database does not answer.
 A restriction is told to all gateways (care/sharing.py), and one that is lifted counts
 at once.
@@ -92,7 +92,7 @@ class RestrictedPatients:
 
 
 def is_exempt(caller: Caller, patient_id: PatientId) -> bool:
-    """Whether no restriction holds for a caller: the patient, or a broken glass.
+    """Whether no restriction holds for a caller: the patient, or an emergency access.
 
     Guardians act as the patient, as far as their scope goes.
     """

@@ -389,7 +389,7 @@ class Access:
     async def _under_glass(
         self, caller: Caller, kind: str, provider_id: ProviderId, owned_id: str
     ) -> bool:
-        """Whether a booking is of the patient whom the caller broke the glass for."""
+        """Whether a booking is of the patient of the caller's emergency access."""
         glass = caller.glass_patient
         if glass is None or kind != "bkg":
             return False

@@ -9,7 +9,7 @@ on what is the caller's ``own``, and on anything ``other``.
 | guardian | the dependant of this guardianship, as far as its scope goes |
 | doctor | their calendar; a patient whom their clinic knows; their clinic |
 | staff, clinic_admin, service | what belongs to their clinic |
-| admin | with demo tokens anything; else a patient whom they broke the glass for |
+| admin | with demo tokens anything; else a patient under their emergency access |
 | auditor | their tenant |
 
 The letters are those of ``Permission``. Rights are fixed here; what a clinic may switch

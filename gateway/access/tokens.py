@@ -117,7 +117,7 @@ class Caller:
     identity: Identity | None = None
     """None for demo tokens, which name a role and a subject and no account."""
     scopes: tuple[str, ...] = ()
-    """What a guardian, a service or a broken glass reaches; never beyond the role."""
+    """What a guardian, a service or emergency access reaches; never beyond the role."""
 
     def is_same_person(self, other: Caller) -> bool:
         """Whether two tokens name the same person in the same role, alike far."""
@@ -191,7 +191,7 @@ class Caller:
 
     @property
     def glass_patient(self) -> PatientId | None:
-        """The patient whom they broke the glass for."""
+        """The patient of their emergency access."""
         for one in self.scopes:
             if one.startswith(GLASS_SCOPE):
                 return PatientId(one.removeprefix(GLASS_SCOPE))
@@ -199,7 +199,7 @@ class Caller:
 
 
 def glass_scope(patient_id: PatientId) -> str:
-    """The scope of a glass that is broken for this patient."""
+    """The scope of emergency access to this patient."""
     return GLASS_SCOPE + patient_id
 
 

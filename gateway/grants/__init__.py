@@ -1,4 +1,4 @@
-"""Grants: members of clinics, guardians, broken glasses, applications of doctors.
+"""Grants: members of clinics, guardians, emergency accesses, applications of doctors.
 
 member_routes.py is for clinics, guardian_routes.py for patients and their guardians,
 application_routes.py for doctors who want to work at a clinic, glass_routes.py for

@@ -1,4 +1,4 @@
-"""Broken glass: one patient's data in an emergency, and its review."""
+"""Emergency access (break-glass) to one patient's data, and its review."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gateway.patients.routes import PatientPath
 
 router = FeatureRouter(prefix="/v1", tags=["glass"])
 
-GlassParam = Annotated[str, Path(description="Which broken glass.", max_length=100)]
+GlassParam = Annotated[str, Path(description="Which emergency access.", max_length=100)]
 
 
 @router.post(
@@ -55,7 +55,7 @@ async def break_glass(
 
 @router.get("/clinics/{clinic_id}/glass", right=Action.REVIEW_GLASS)
 async def list_glasses(clinic_id: ClinicParam, grants: GrantsDep) -> GlassesAnswer:
-    """Glasses that a clinic's people broke; of the platform's people for `site`."""
+    """Emergency access by a clinic's people; by the platform's people for `site`."""
     found = await grants.glasses(ClinicId(clinic_id))
     return GlassesAnswer(items=[GlassAnswer.of(one) for one in found])
 
@@ -72,7 +72,7 @@ async def review_glass(
     caller: CallerDep,
     grants: GrantsDep,
 ) -> GlassAnswer:
-    """Say whether a glass was broken for a good reason; never one's own."""
+    """Say whether an emergency access had a good reason; never of one's own."""
     made = await grants.review_glass(
         caller, ClinicId(clinic_id), glass_id, body.verdict
     )

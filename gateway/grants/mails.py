@@ -35,11 +35,11 @@ class GrantMails:
         )
 
     def glass(self, clinic_id: str) -> Message:
-        """To those who review broken glasses; the recipient is filled in."""
+        """To those who review emergency access; the recipient is filled in."""
         return Message(
             "glass_broken",
             "",
-            "A glass was broken",
+            "Emergency access to a patient",
             "A patient's data was opened in an emergency. Who did it, for whom and why "
             f"is for you to review:\n\n{self._url}/#/clinics/{clinic_id}/glass",
         )

@@ -1,4 +1,4 @@
-"""Bodies and answers of members, guardians and broken glasses."""
+"""Bodies and answers of members, guardians and emergency accesses."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ class BreakGlassBody(Body):
 
 
 class ReviewBody(Body):
-    """Whether the glass was broken for a good reason."""
+    """Whether there was a good reason for it."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"verdict": "justified"}})
 
@@ -242,7 +242,7 @@ class ReviewBody(Body):
 
 
 class GlassAnswer(Answer):
-    """A broken glass."""
+    """An emergency access."""
 
     glass_id: str
     account_id: str
@@ -257,7 +257,7 @@ class GlassAnswer(Answer):
 
     @classmethod
     def of(cls, one: Glass) -> GlassAnswer:
-        """The answer of a broken glass."""
+        """The answer of an emergency access."""
         reviewed = None if one.reviewed_at is None else millis_text(one.reviewed_at)
         return cls(
             glass_id=one.glass_id,
@@ -274,6 +274,6 @@ class GlassAnswer(Answer):
 
 
 class GlassesAnswer(Answer):
-    """Broken glasses, those to be reviewed first; at most 200."""
+    """Emergency accesses, those to be reviewed first; at most 200."""
 
     items: list[GlassAnswer]

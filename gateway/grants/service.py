@@ -1,4 +1,4 @@
-"""Invitations, memberships, guardianships and broken glasses: what the routes share.
+"""Invitations, memberships, guardianships, emergency access: what the routes share.
 
 One file because each method is one change of a grant, and all end in the same audit.
 """
@@ -197,7 +197,7 @@ class GrantService:
         return replace(new, account_id=old.account_id, email=old.email)
 
     async def _end_glasses(self, clinic_id: ClinicId, account_id: str) -> None:
-        """Take back the tokens of glasses that a former member broke."""
+        """Take back the tokens of a former member's emergency access."""
         now = self._it.clock.now()
         for one in await self._it.stores.glasses.of_clinic(clinic_id):
             if one.account_id == account_id and one.until > now:
@@ -362,7 +362,7 @@ class GrantService:
         tenant = await self._it.access.clinic_of(caller) or SITE_TENANT
         await self.audited(caller, Action.END_GUARDIANSHIP, tenant, person=patient_id)
 
-    # --- broken glass --------------------------------------------------------------
+    # --- emergency access ----------------------------------------------------------
 
     async def break_glass(
         self, caller: Caller, patient_id: PatientId, reason: str
@@ -387,7 +387,7 @@ class GrantService:
         )
         alarm = self._it.mails.glass(clinic_id)
         await granted(self._it.stores.glasses.open(glass, alarm), "patient_not_found")
-        log.error("ALARM: a glass was broken", glass=glass.glass_id, clinic=clinic_id)
+        log.error("ALARM: emergency access", glass=glass.glass_id, clinic=clinic_id)
         await self.audited(
             caller,
             Action.BREAK_GLASS,

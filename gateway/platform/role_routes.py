@@ -18,8 +18,8 @@ DESCRIPTIONS: Final = {
     Role.DOCTOR: "Has a calendar at one clinic; sees patients whom the clinic knows.",
     Role.STAFF: "Works at a clinic's reception: its calendars, its patients.",
     Role.CLINIC_ADMIN: "Administers one clinic: its record, members and doctors.",
-    Role.ADMIN: "Administers the platform; no patients but through broken glass.",
-    Role.AUDITOR: "Reads the audit trail of a tenant, and reviews broken glasses.",
+    Role.ADMIN: "Administers the platform; no patients but by emergency access.",
+    Role.AUDITOR: "Reads the audit trail of a tenant, and reviews emergency access.",
     Role.SERVICE: "A program of a clinic, within the scopes it was given.",
 }
 

@@ -86,7 +86,7 @@ CODES = MappingProxyType(
         "member_not_found": (404, "No such member"),
         "invitation_not_found": (404, "No such invitation"),
         "guardianship_not_found": (404, "No such guardianship"),
-        "glass_not_found": (404, "No such broken glass"),
+        "glass_not_found": (404, "No such emergency access"),
         "last_admin": (409, "An administrator must stay"),
         "invitation_used": (409, "The invitation is not open"),
         "role_exists": (409, "The account has this role"),

@@ -92,7 +92,7 @@ async def contexts_of(session: AsyncSession, account_id: str) -> list[SignInCont
         *(
             one
             for one in await _lent(session, account_id)
-            # A glass ends with the role that it was broken in.
+            # It ends with the role that it was taken in.
             if one.role == "guardian" or (one.role, one.subject) in held
         ),
     ]
@@ -106,9 +106,9 @@ def _platform_subject(role: PlatformRoleRecord) -> str:
 
 
 async def _lent(session: AsyncSession, account_id: str) -> list[SignInContext]:
-    """What is another person's: dependants, and patients behind broken glass.
+    """What is another person's: dependants, and patients under emergency access.
 
-    Those whose time is up may be among them, the newest glasses.
+    Those whose time is up may be among them, the newest accesses.
     """
     ward, glass = GuardianshipRecord, GlassRecord
     wards = (

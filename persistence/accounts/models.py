@@ -190,7 +190,7 @@ class GuardianshipRecord(RecordBase):
 
 
 class GlassRecord(RecordBase):
-    """A broken glass; ``reason`` is sealed."""
+    """An emergency access; ``reason`` is sealed."""
 
     __tablename__ = "glass"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Guardianships and broken glasses over the records."""
+"""Guardianships and emergency accesses over the records."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ from persistence.notices.outbox import queue_message
 from persistence.sql.records import Records
 
 LISTED_MAX: Final = 200
-"""Glasses of one list."""
+"""Accesses of one list."""
 TOLD_MAX: Final = 20
-"""Reviewers who get a mail of one broken glass."""
+"""Reviewers who get a mail of one emergency access."""
 
 
 async def _count(session: AsyncSession, account_id: AccountId, now: Millis) -> int:

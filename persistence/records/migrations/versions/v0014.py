@@ -1,4 +1,4 @@
-"""Grants: invitations, guardianships, broken glasses, options of clinics."""
+"""Grants: invitations, guardianships, emergency accesses, options of clinics."""
 
 from __future__ import annotations
 

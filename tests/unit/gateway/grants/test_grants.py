@@ -1,4 +1,4 @@
-"""Members, guardians, broken glass and accounts over REST, with what they undo."""
+"""Members, guardians, emergency access and accounts over REST, with what they undo."""
 
 from __future__ import annotations
 
