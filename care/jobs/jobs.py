@@ -77,12 +77,14 @@ class Failed(Struct, frozen=True):
     """This attempt failed. ``reason`` must not hold personal data.
 
     ``after_ms`` is when to try again, if the other side said so. A ``final`` failure
-    is not tried again: the job becomes a dead letter at once.
+    is not tried again: the job becomes a dead letter at once. Before ``until`` it is
+    not given up, however often it failed: the other side may be away for hours.
     """
 
     reason: str
     after_ms: int | None = None
     final: bool = False
+    until: Millis | None = None
 
 
 Outcome = Completed | Failed
@@ -95,20 +97,28 @@ class JobError(Exception):
         reason: what went wrong, without personal data.
         after_ms: when to try again; by default the back-off decides.
         final: no further attempt can succeed.
+        until: not given up before this instant.
     """
 
     def __init__(
-        self, reason: str, *, after_ms: int | None = None, final: bool = False
+        self,
+        reason: str,
+        *,
+        after_ms: int | None = None,
+        final: bool = False,
+        until: Millis | None = None,
     ) -> None:
         super().__init__(reason)
-        self.outcome = Failed(reason, after_ms, final)
+        self.outcome = Failed(reason, after_ms, final, until)
 
 
 def next_due(job: Job, failed: Failed, now: Millis) -> Millis | None:
     """When a failed job is due again; None: it becomes a dead letter."""
-    if failed.final or job.attempt >= ATTEMPTS_MAX:
+    is_patient = failed.until is not None and now < failed.until
+    if failed.final or (job.attempt >= ATTEMPTS_MAX and not is_patient):
         return None
-    wait = min(RETRY_LEAST_MS << (job.attempt - 1), RETRY_MOST_MS)
+    doublings = min(job.attempt - 1, ATTEMPTS_MAX)
+    wait = min(RETRY_LEAST_MS << doublings, RETRY_MOST_MS)
     if failed.after_ms is not None:
         wait = max(failed.after_ms, RETRY_LEAST_MS)
     return Millis(now + wait)

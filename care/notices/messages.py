@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
 from msgspec import Struct
 
-from actors.domain.ids import Millis
+from actors.domain.ids import BookingId, Millis, Minute, ProviderId
+from care.jobs.jobs import JobError
 
 DELIVER: Final = "notices.deliver"
-"""The kind of job that delivers a message; its key is the message's id."""
+"""The kind of job that delivers a mail; its key is the message's id. Other channels
+have kinds of their own: ``deliver_kind``."""
 MAILS_AN_HOUR: Final = 3
 MAILS_A_DAY: Final = 20
 """Messages to one address that it did not ask for while signed in; more are dropped."""
@@ -32,16 +34,63 @@ class Channel(StrEnum):
 
     MAIL = "mail"
     SMS = "sms"
+    PUSH = "push"
+    """Notifications of a browser or an app, by a subscription of theirs."""
+
+
+def deliver_kind(channel: Channel) -> str:
+    """The kind of job that delivers over a channel.
+
+    One for each, since a worker bounds the jobs of a kind: a channel that is down must
+    not fill the batches of another.
+    """
+    return DELIVER if channel is Channel.MAIL else f"{DELIVER}.{channel.value}"
 
 
 class Message(Struct, frozen=True):
-    """A message; plain text. ``kind`` says for what, for operators and tests."""
+    """A message. ``kind`` says for what, for operators and tests.
+
+    ``html`` says the same as ``text``. ``calendar`` is a part for calendar programs
+    (iTIP), whose method is ``calendar_method``. ``unsubscribe`` is an address that
+    takes a POST from the mail program (RFC 8058).
+    """
 
     kind: str
     recipient: str
     subject: str
     text: str
     channel: Channel = Channel.MAIL
+    html: str = ""
+    calendar: str = ""
+    calendar_method: str = ""
+    unsubscribe: str = ""
+
+
+class MessageAbout(Struct, frozen=True):
+    """The visit that a message is about; what must still hold when it goes out."""
+
+    notice_id: str
+    provider_id: ProviderId
+    booking_id: BookingId
+    start: Minute
+
+
+class DeliveryStatus(StrEnum):
+    """How far a message came. Later ones replace earlier ones, never the reverse."""
+
+    QUEUED = ""
+    SENT = "sent"
+    """The next server has it."""
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """It was taken, and could not be delivered."""
+    SUPERSEDED = "superseded"
+    """Not sent: what it says does not hold any more."""
+
+    @property
+    def rank(self) -> int:
+        """What may replace what: a greater rank a smaller one."""
+        return list(DeliveryStatus).index(self)
 
 
 class OutgoingMessage(Struct, frozen=True):
@@ -51,16 +100,35 @@ class OutgoingMessage(Struct, frozen=True):
     message: Message
     created_at: Millis
     sent_at: Millis | None = None
+    about: MessageAbout | None = None
+    status: DeliveryStatus = DeliveryStatus.QUEUED
+    attempted_at: Millis | None = None
+    """When an attempt began whose outcome is not known, on channels that keep it."""
+
+
+class Attempt(Struct, frozen=True):
+    """What became of a message; ``reference`` is the service's own id for it."""
+
+    message_id: str
+    status: DeliveryStatus
+    reference: str = ""
+
+
+class DeliveryUnknown(JobError):
+    """The other side may have taken the message: its answer was lost."""
 
 
 class MessageSender(Protocol):
     """Delivers messages of some channel."""
 
-    async def deliver(self, outgoing: OutgoingMessage) -> None:
+    async def deliver(self, outgoing: OutgoingMessage) -> str:
         """Deliver a message; repeating it with the same id is safe.
+
+        Returns the service's own id for it; empty if it has none.
 
         Raises:
             JobError: not accepted; says when to retry, or that the failure is final.
+            DeliveryUnknown: perhaps accepted.
         """
         ...
 
@@ -68,12 +136,24 @@ class MessageSender(Protocol):
 class OutgoingMessages(Protocol):
     """Messages that were queued, as their jobs and demo sites read them."""
 
-    async def find(self, message_id: str) -> OutgoingMessage | None:
-        """One message; None if there is none. Raises Unavailable."""
+    async def find(self, message_ids: Sequence[str]) -> Mapping[str, OutgoingMessage]:
+        """The ones that are there. Raises Unavailable."""
         ...
 
-    async def mark_sent(self, message_id: str, *, now: Millis) -> None:
-        """Record that it was delivered. Raises Unavailable."""
+    async def begin(self, message_ids: Sequence[str], *, now: Millis) -> None:
+        """Record that attempts begin whose outcome may be lost. Raises Unavailable."""
+        ...
+
+    async def forget_attempt(self, message_id: str) -> None:
+        """Record that an attempt surely had no effect. Raises Unavailable."""
+        ...
+
+    async def settle(self, attempts: Sequence[Attempt], *, now: Millis) -> None:
+        """Record what became of messages; a lesser status changes nothing.
+
+        Raises:
+            Unavailable: nothing was recorded.
+        """
         ...
 
     async def latest(self, limit: int) -> Sequence[OutgoingMessage]:

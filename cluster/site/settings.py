@@ -26,6 +26,8 @@ from cluster.terminal.obstacle import Obstacle
 
 ENV_PREFIX = "SLOTCAST_"
 CELL_CHOICES = (1, 3, 5, 15)
+REMINDER_MAX = 30 * 24 * 60
+"""Minutes before a visit of the earliest reminder."""
 """Cell lengths in minutes: they divide the quarter hours that zones differ by."""
 SECRETS = (
     "journal",
@@ -167,6 +169,9 @@ class Settings(BaseSettings):
     sms_countries: Annotated[tuple[str, ...], NoDecode] = ()
     """Countries that codes are sent to, comma separated (``DE,AT,CH``); empty: all.
     Name them: fraud by messages to expensive countries is common."""
+    reminders: Annotated[tuple[int, ...], NoDecode] = (24 * 60, 2 * 60)
+    """When people are reminded of visits: minutes before the start, comma separated;
+    empty: never."""
     staff_factor: Literal["required", "optional"] = "required"
     """Whether accounts with another role than patient need a second factor: without
     one they are asked to add it when they sign in."""
@@ -310,6 +315,19 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("reminders", mode="before")
+    @classmethod
+    def _minutes(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        steps = [part.strip() for part in value.split(",") if part.strip()]
+        if not all(one.isdecimal() and 0 < int(one) <= REMINDER_MAX for one in steps):
+            raise ValueError(
+                f"must be minutes before the start, up to {REMINDER_MAX} (30 days), "
+                "with commas between"
+            )
+        return tuple(sorted({int(one) for one in steps}, reverse=True))
 
     @field_validator("public_url")
     @classmethod

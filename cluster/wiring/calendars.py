@@ -295,6 +295,17 @@ async def open_calendars(site: Site, command: str) -> AsyncIterator[Calendars]:
 
 
 @asynccontextmanager
+async def server_calendars(site: Site) -> AsyncIterator[Calendars]:
+    """The calendars of the server or node that is at work on this folder.
+
+    Raises:
+        Obstacle: there is none, or it cannot be reached.
+    """
+    async with _server_links(site) as links, _batched(links) as calendars:
+        yield calendars
+
+
+@asynccontextmanager
 async def _batched(links: ShardLinks) -> AsyncIterator[Calendars]:
     courier = Courier(links, SystemClock())
     try:

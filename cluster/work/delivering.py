@@ -2,51 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+from actors.domain.ids import Millis
+from actors.errors import Unavailable
 from actors.ports import Clock
 from care.jobs.jobs import Job, JobError
 from care.jobs.ports import Handler
-from care.notices.messages import DELIVER, Channel, MessageSender, OutgoingMessages
+from care.notices.kinds import NoticeKind
+from care.notices.messages import (
+    Attempt,
+    Channel,
+    DeliveryStatus,
+    DeliveryUnknown,
+    MessageSender,
+    OutgoingMessage,
+    OutgoingMessages,
+    deliver_kind,
+)
+from care.notices.ports import Visits
+from care.notices.visits import MINUTE_MS, still_holds
 from cluster.site.site import Site
-from persistence.keys.ring import KeyRing
+from cluster.work.gathering import Gathered
 from persistence.notices.folder import FolderCourier
-from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.notices.smtp import SmtpCourier
 from persistence.notices.twilio import TwilioCourier
-from persistence.sql.records import Records
+
+PATIENCE_MS: Final = 2 * 24 * 3_600_000
+"""How long a message is tried while its channel is away; not beyond the visit that it
+is about."""
+AWAIT_MS: Final = 60_000
+"""How long an attempt of unknown outcome waits for a call-back before it is repeated:
+the service may have taken the message."""
+KEEPS_ATTEMPTS: Final = frozenset({Channel.SMS})
+"""Channels that cannot tell a repeated message from another one."""
 
 
-def message_handlers(
-    outgoing: OutgoingMessages, couriers: Mapping[Channel, MessageSender], clock: Clock
-) -> Mapping[str, Handler]:
-    """Handlers of jobs that deliver messages."""
+class Deliverer:
+    """Delivers messages by their channels' senders, and records what became of them."""
 
-    async def deliver(job: Job) -> None:
-        found = await outgoing.find(job.key)
-        if found is None or found.sent_at is not None:
+    def __init__(
+        self,
+        outgoing: OutgoingMessages,
+        couriers: Mapping[Channel, MessageSender],
+        clock: Clock,
+        visits: Visits | None = None,
+    ) -> None:
+        """Without ``visits`` no calendar is asked whether a message still holds."""
+        self._outgoing = outgoing
+        self._couriers = couriers
+        self._clock = clock
+        self._visits = visits
+        self._find = Gathered(self._find_all)
+        self._settle = Gathered(self._settle_all)
+        self._begin = Gathered(self._begin_all)
+
+    async def deliver(self, job: Job) -> None:
+        """Run the job of a message: it is sent, or found to be sent or superseded."""
+        try:
+            await self._deliver(job)
+        except Unavailable:
+            raise JobError(
+                "a store or a calendar does not answer", until=_until(job, None)
+            ) from None
+
+    async def _deliver(self, job: Job) -> None:
+        found = await self._find(job.key)
+        if found is None or found.sent_at is not None or found.status.rank:
             return
-        courier = couriers.get(found.message.channel)
+        channel = found.message.channel
+        courier = self._couriers.get(channel)
         if courier is None:
-            channel = found.message.channel.value
-            raise JobError(f"this site sends no {channel}", final=True)
-        await courier.deliver(found)
-        await outgoing.mark_sent(job.key, now=clock.now())
+            raise JobError(f"this site sends no {channel.value}", final=True)
+        if not await self._holds(found):
+            await self._settle(Attempt(job.key, DeliveryStatus.SUPERSEDED))
+            return
+        if channel in KEEPS_ATTEMPTS:
+            await self._begin_attempt(found)
+        try:
+            reference = await courier.deliver(found)
+        except DeliveryUnknown as error:
+            raise _later(error, job, found) from None
+        except JobError as error:
+            if channel in KEEPS_ATTEMPTS:
+                await self._outgoing.forget_attempt(job.key)
+            raise _later(error, job, found) from None
+        await self._settle(Attempt(job.key, DeliveryStatus.SENT, reference))
 
-    return {DELIVER: deliver}
+    async def _holds(self, found: OutgoingMessage) -> bool:
+        """Whether what a message says is still so; the calendar is asked."""
+        about = found.about
+        if about is None or self._visits is None:
+            return True
+        kind = NoticeKind(found.message.kind)
+        if kind is NoticeKind.CANCELLED:
+            return True
+        if self._clock.now() >= about.start * MINUTE_MS:
+            return False
+        view = await self._visits.find(about.provider_id, about.booking_id)
+        return still_holds(kind, about.start, view)
+
+    async def _begin_attempt(self, found: OutgoingMessage) -> None:
+        """Record that an attempt begins. Raises JobError: one may have succeeded."""
+        now = self._clock.now()
+        if found.attempted_at is not None:
+            wait = found.attempted_at + AWAIT_MS - now
+            if wait > 0:
+                raise JobError("waits for a call-back", after_ms=wait)
+        await self._begin(found.message_id)
+
+    async def _find_all(self, ids: Sequence[str]) -> list[OutgoingMessage | None]:
+        found = await self._outgoing.find(ids)
+        return [found.get(one) for one in ids]
+
+    async def _settle_all(self, attempts: Sequence[Attempt]) -> list[None]:
+        await self._outgoing.settle(attempts, now=self._clock.now())
+        return [None] * len(attempts)
+
+    async def _begin_all(self, ids: Sequence[str]) -> list[None]:
+        await self._outgoing.begin(ids, now=self._clock.now())
+        return [None] * len(ids)
 
 
-def message_handlers_of(
-    site: Site, records: Records, clock: Clock
-) -> Mapping[str, Handler]:
-    """The handlers of a site, over its records.
+def message_handlers(deliverer: Deliverer) -> Mapping[str, Handler]:
+    """Handlers of jobs that deliver messages, one kind for each channel."""
+    return {deliver_kind(channel): deliverer.deliver for channel in Channel}
 
-    Raises:
-        Obstacle: the keys of sealed data cannot be used.
-    """
-    ring = KeyRing(records, site.key_encryption_keys(), clock)
-    return message_handlers(
-        SqlOutgoingMessages(records, ring), couriers_of(site), clock
+
+def _until(job: Job, found: OutgoingMessage | None) -> Millis:
+    """Until when a message is tried."""
+    patient = job.created_at + PATIENCE_MS
+    if found is None or found.about is None:
+        return Millis(patient)
+    return Millis(min(patient, found.about.start * MINUTE_MS))
+
+
+def _later(error: JobError, job: Job, found: OutgoingMessage) -> JobError:
+    """The same failure, tried as long as the message is of use."""
+    was = error.outcome
+    return JobError(
+        was.reason, after_ms=was.after_ms, final=was.final, until=_until(job, found)
     )
 
 
@@ -62,5 +158,10 @@ def couriers_of(site: Site) -> Mapping[Channel, MessageSender]:
     if settings.mail:
         mail = SmtpCourier(settings.mail, settings.mail_from)
     if settings.sms:
-        sms = TwilioCourier(settings.sms, settings.sms_from)
+        callbacks = f"{settings.public_url}/v1/webhooks/sms"
+        sms = TwilioCourier(
+            settings.sms,
+            settings.sms_from,
+            callbacks if settings.public_url.startswith("https://") else "",
+        )
     return {Channel.MAIL: mail, Channel.SMS: sms}

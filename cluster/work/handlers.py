@@ -43,8 +43,3 @@ def job_handlers(
         await records.checkpoint()
 
     return {TIDY: tidy}
-
-
-def outbox_handlers() -> Mapping[str, Handler]:
-    """Handlers of what the projection says is to be sent."""
-    return {}

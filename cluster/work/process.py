@@ -8,21 +8,32 @@ import os
 import signal
 import socket
 from contextlib import suppress
+from email.utils import parseaddr
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from care.sharing import JOBS, OUTBOX
 from cluster.clock import SystemClock
 from cluster.site.site import Site
+from cluster.terminal.addresses import page_url
 from cluster.terminal.alongside import alongside
 from cluster.wiring.background import migrated
 from cluster.wiring.shared import wakeups_of
-from cluster.work.delivering import message_handlers_of
+from cluster.work.delivering import Deliverer, couriers_of, message_handlers
 from cluster.work.grants import guardian_handlers_of
-from cluster.work.handlers import PERIODIC, job_handlers, outbox_handlers
+from cluster.work.handlers import PERIODIC, job_handlers
 from cluster.work.retaining import RETAINING, retention_handlers, retention_of
+from cluster.work.telling import reminding_handlers, told_handlers
+from cluster.work.visits import SiteVisits
 from cluster.work.worker import Lane, Worker
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue, outbox_of
 from persistence.keys.ring import KeyRing
+from persistence.notices.composing import SiteVoice
+from persistence.notices.links import NoticeLinks
+from persistence.notices.outbox import SqlOutgoingMessages
+from persistence.notices.telling import SqlTeller
+from persistence.patients.recipients import recipients_of
 from persistence.records.models import RECORDS
 from persistence.redis.link import RedisAway
 from persistence.shared.memory import LocalWakeups
@@ -49,18 +60,24 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
     clock = SystemClock()
     records = Records(site.records_url)
     outbox = open_engine(site.database_url, "writer")
+    read_model = open_engine(site.database_url, "reader")
     queue = SqlJobQueue(records.engine)
     ring = KeyRing(records, site.key_encryption_keys(), clock)
+    telling = telling_of(site, records, read_model, ring)
+    visits = SiteVisits(site)
+    messages = SqlOutgoingMessages(records, ring)
+    deliverer = Deliverer(messages, couriers_of(site), clock, visits)
     answers = SqlAnswerStore(records.engine, ring)
     handlers = {
         **job_handlers(records, queue, answers, clock),
-        **message_handlers_of(site, records, clock),
+        **message_handlers(deliverer),
+        **reminding_handlers(telling, visits, clock),
         **retention_handlers(records, retention_of(site.settings), clock),
         **guardian_handlers_of(site, records, clock),
     }
     lanes = [
         Lane(queue, handlers, JOBS),
-        Lane(outbox_of(outbox), outbox_handlers(), OUTBOX),
+        Lane(outbox_of(outbox), told_handlers(telling, clock), OUTBOX),
     ]
     log.info("worker begins")
     try:
@@ -75,9 +92,25 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
                 )
                 tasks.create_task(worker.run(stop))
     finally:
+        await visits.close()
         await records.close()
         await outbox.dispose()
+        await read_model.dispose()
         log.info("worker ends")
+
+
+def telling_of(
+    site: Site, records: Records, read_model: AsyncEngine, ring: KeyRing
+) -> SqlTeller:
+    """What tells people of this site's visits."""
+    settings = site.settings
+    url = settings.public_url or page_url(settings.host, settings.port)
+    voice = SiteVoice(
+        NoticeLinks(url.rstrip("/")),
+        parseaddr(settings.mail_from)[1],
+        settings.reminders,
+    )
+    return SqlTeller(records, read_model, ring, recipients_of, voice)
 
 
 async def _be_present(site: Site, index: int, worker: Worker) -> None:

@@ -1,8 +1,10 @@
-"""The table of messages that go out."""
+"""The tables of notices, of the messages that carry them, and of what people chose."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Index, LargeBinary
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.sql import columns as c
@@ -16,6 +18,7 @@ class OutgoingMessageRecord(RecordBase):
     __table_args__ = (
         Index(None, "recipient_i", "created_at"),
         Index(None, "created_at"),
+        Index(None, "patient_id"),
         c.ON_A_SERVER,
     )
 
@@ -25,6 +28,69 @@ class OutgoingMessageRecord(RecordBase):
     recipient: Mapped[bytes] = mapped_column(LargeBinary)
     recipient_i: Mapped[str] = mapped_column(c.key(43))
     content: Mapped[bytes] = mapped_column(LargeBinary)
-    """Subject and text, as JSON."""
+    """Subject, text and what else it has, as JSON."""
     created_at: Mapped[int] = mapped_column(BigInteger)
     sent_at: Mapped[int | None] = mapped_column(BigInteger)
+    notice_id: Mapped[str | None] = mapped_column(c.key())
+    """The notice that it carries, with the visit's ids below; None for others."""
+    patient_id: Mapped[str | None] = mapped_column(c.key())
+    provider_id: Mapped[str | None] = mapped_column(c.key())
+    booking_id: Mapped[str | None] = mapped_column(c.key())
+    start_minute: Mapped[int | None] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(c.key(16), server_default="", default="")
+    status_at: Mapped[int | None] = mapped_column(BigInteger)
+    attempted_at: Mapped[int | None] = mapped_column(BigInteger)
+    reference: Mapped[str] = mapped_column(c.key(128), server_default="", default="")
+    """The id that the service which took it has given it."""
+
+
+class NoticeRecord(RecordBase):
+    """What a patient was told; their inbox. ``content`` is sealed."""
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        Index(None, "patient_id", "created_at", "notice_id"),
+        Index(None, "created_at"),
+        c.ON_A_SERVER,
+    )
+
+    notice_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
+    patient_id: Mapped[str] = mapped_column(c.key())
+    kind: Mapped[str] = mapped_column(c.key(32))
+    booking_id: Mapped[str] = mapped_column(c.key())
+    version: Mapped[int] = mapped_column(BigInteger)
+    """The calendar's version that it tells of."""
+    confidential: Mapped[bool] = mapped_column()
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    read_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class ToldVisitRecord(RecordBase):
+    """What a patient was told of a visit last; see ``care.notices.visits.Told``."""
+
+    __tablename__ = "told_visit"
+    __table_args__ = (Index(None, "patient_id"), c.ON_A_SERVER)
+
+    booking_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
+    patient_id: Mapped[str] = mapped_column(c.key())
+    version: Mapped[int] = mapped_column(BigInteger)
+    sequence: Mapped[int] = mapped_column()
+    start_minute: Mapped[int] = mapped_column(BigInteger)
+    end_minute: Mapped[int] = mapped_column(BigInteger)
+    location_id: Mapped[str] = mapped_column(c.key())
+    is_told: Mapped[bool] = mapped_column()
+    is_over: Mapped[bool] = mapped_column()
+    is_stranded: Mapped[bool] = mapped_column()
+
+
+class NoticePreferenceRecord(RecordBase):
+    """What a person chose to hear of; ``person`` is a patient or an account."""
+
+    __tablename__ = "notice_preference"
+    __table_args__ = (c.ON_A_SERVER,)
+
+    person: Mapped[str] = mapped_column(c.key(), primary_key=True)
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    version: Mapped[int] = mapped_column()
+    changed_at: Mapped[int] = mapped_column(BigInteger)

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 
 from msgspec import Struct, json
-from sqlalchemy import ColumnElement, func, select, update
+from msgspec.structs import asdict
+from sqlalchemy import ColumnElement, Table, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from actors.domain.ids import Millis
+from actors.domain.ids import BookingId, Millis, Minute, ProviderId
 from care.keys.sealing import Place
 from care.notices.messages import (
-    DELIVER,
     MAILS_A_DAY,
     MAILS_AN_HOUR,
     SMS_A_DAY,
     SMS_APART_MS,
     SMS_OF_SITE_A_DAY,
+    Attempt,
     Channel,
+    DeliveryStatus,
     Message,
+    MessageAbout,
     OutgoingMessage,
+    deliver_kind,
 )
 from persistence.jobs.models import JobRecord
 from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.sql.records import Records
+from persistence.sql.statements import portions
 
+REFERENCE_CHARACTERS_MAX: Final = 128
+_TABLE = cast(Table, OutgoingMessageRecord.__table__)
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _LIMITS = {
@@ -35,9 +44,13 @@ _LIMITS = {
 """How many messages to one address in how many milliseconds."""
 
 
-class _Content(Struct, frozen=True):
+class _Content(Struct, frozen=True, omit_defaults=True):
     subject: str
     text: str
+    html: str = ""
+    calendar: str = ""
+    calendar_method: str = ""
+    unsubscribe: str = ""
 
 
 async def queue_message(
@@ -57,20 +70,10 @@ async def queue_message(
     index = recipient_index(keys, message.channel, message.recipient)
     if not is_notice and not await _has_room(session, message.channel, index, now):
         return False
-    content = json.encode(_Content(message.subject, message.text)).decode()
+    session.add(OutgoingMessageRecord(**message_row(keys, message_id, message, now)))
+    kind = deliver_kind(message.channel)
     session.add(
-        OutgoingMessageRecord(
-            message_id=message_id,
-            channel=message.channel.value,
-            kind=message.kind,
-            recipient=keys.seal(_place("recipient", message_id), message.recipient),
-            recipient_i=index,
-            content=keys.seal(_place("content", message_id), content),
-            created_at=now,
-        )
-    )
-    session.add(
-        JobRecord(kind=DELIVER, key=message_id, payload={}, created_at=now, due_at=now)
+        JobRecord(kind=kind, key=message_id, payload={}, created_at=now, due_at=now)
     )
     return True
 
@@ -87,6 +90,30 @@ async def messages_to(
     row = OutgoingMessageRecord
     query = select(row).where(row.recipient_i.in_(indexes)).order_by(row.created_at)
     return [_opened(keys, one) for one in await session.scalars(query.limit(limit))]
+
+
+def message_row(
+    keys: TenantKeys, message_id: str, message: Message, now: Millis
+) -> dict[str, Any]:
+    """The columns of a message, sealed."""
+    content = _Content(
+        message.subject,
+        message.text,
+        message.html,
+        message.calendar,
+        message.calendar_method,
+        message.unsubscribe,
+    )
+    text = json.encode(content).decode()
+    return {
+        "message_id": message_id,
+        "channel": message.channel.value,
+        "kind": message.kind,
+        "recipient": keys.seal(_place("recipient", message_id), message.recipient),
+        "recipient_i": recipient_index(keys, message.channel, message.recipient),
+        "content": keys.seal(_place("content", message_id), text),
+        "created_at": now,
+    }
 
 
 async def _has_room(
@@ -119,43 +146,95 @@ class SqlOutgoingMessages:
         self._records = records
         self._ring = ring
 
-    async def find(self, message_id: str) -> OutgoingMessage | None:
+    async def find(self, message_ids: Sequence[str]) -> Mapping[str, OutgoingMessage]:
         """See OutgoingMessages.find."""
-        keys = await self._ring.of()
+        keys, row = await self._ring.of(), OutgoingMessageRecord
+        found = {}
         async with self._records.reading() as session:
-            row = await session.get(OutgoingMessageRecord, message_id)
-        return None if row is None else _opened(keys, row)
+            for part in portions(message_ids):
+                query = select(_TABLE).where(row.message_id.in_(part))
+                for one in await session.execute(query):
+                    found[one.message_id] = _opened(keys, one)
+        return found
 
-    async def mark_sent(self, message_id: str, *, now: Millis) -> None:
-        """See OutgoingMessages.mark_sent."""
+    async def begin(self, message_ids: Sequence[str], *, now: Millis) -> None:
+        """See OutgoingMessages.begin."""
         row = OutgoingMessageRecord
         async with self._records.writing() as session:
             await session.execute(
-                update(row).where(row.message_id == message_id).values(sent_at=now)
+                update(row)
+                .where(row.message_id.in_(message_ids))
+                .values(attempted_at=now)
             )
+
+    async def forget_attempt(self, message_id: str) -> None:
+        """See OutgoingMessages.forget_attempt."""
+        row = OutgoingMessageRecord
+        async with self._records.writing() as session:
+            await session.execute(
+                update(row)
+                .where(row.message_id == message_id)
+                .values(attempted_at=None)
+            )
+
+    async def settle(self, attempts: Sequence[Attempt], *, now: Millis) -> None:
+        """See OutgoingMessages.settle."""
+        groups: dict[tuple[DeliveryStatus, str], list[str]] = defaultdict(list)
+        for one in attempts:
+            groups[one.status, one.reference].append(one.message_id)
+        row = OutgoingMessageRecord
+        async with self._records.writing() as session:
+            for (status, reference), ids in groups.items():
+                lesser = [one.value for one in DeliveryStatus if one.rank < status.rank]
+                values: dict[str, Any] = {"status": status.value, "status_at": now}
+                if status is not DeliveryStatus.SUPERSEDED:
+                    values["sent_at"] = func.coalesce(row.sent_at, now)
+                if reference:
+                    values["reference"] = reference[:REFERENCE_CHARACTERS_MAX]
+                await session.execute(
+                    update(row)
+                    .where(row.message_id.in_(ids), row.status.in_(lesser))
+                    .values(values)
+                )
 
     async def latest(self, limit: int) -> Sequence[OutgoingMessage]:
         """See OutgoingMessages.latest."""
         keys = await self._ring.of()
         row = OutgoingMessageRecord
-        query = select(row).order_by(row.created_at.desc(), row.message_id).limit(limit)
+        newest = row.created_at.desc(), row.message_id
+        query = select(_TABLE).order_by(*newest).limit(limit)
         async with self._records.reading() as session:
-            rows = (await session.scalars(query)).all()
+            rows = (await session.execute(query)).all()
         return [_opened(keys, one) for one in rows]
 
 
-def _opened(keys: TenantKeys, row: OutgoingMessageRecord) -> OutgoingMessage:
+def _opened(keys: TenantKeys, row: Any) -> OutgoingMessage:
     text = keys.open(_place("content", row.message_id), row.content)
     content = json.decode(text, type=_Content)
     message = Message(
         kind=row.kind,
         recipient=keys.open(_place("recipient", row.message_id), row.recipient),
-        subject=content.subject,
-        text=content.text,
         channel=Channel(row.channel),
+        **asdict(content),
     )
-    sent = None if row.sent_at is None else Millis(row.sent_at)
-    return OutgoingMessage(row.message_id, message, Millis(row.created_at), sent)
+    return OutgoingMessage(
+        row.message_id,
+        message,
+        Millis(row.created_at),
+        None if row.sent_at is None else Millis(row.sent_at),
+        None if row.notice_id is None else _about(row),
+        DeliveryStatus(row.status),
+        None if row.attempted_at is None else Millis(row.attempted_at),
+    )
+
+
+def _about(row: Any) -> MessageAbout:
+    return MessageAbout(
+        row.notice_id,
+        ProviderId(row.provider_id),
+        BookingId(row.booking_id),
+        Minute(row.start_minute),
+    )
 
 
 def _place(column: str, message_id: str) -> Place:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from care.jobs.jobs import JobError
-from care.notices.messages import OutgoingMessage
+from care.notices.messages import Message, OutgoingMessage
 
 ANSWER_S: Final = 20.0
 """How long the server may take for one answer: below the time of a job."""
@@ -43,7 +43,7 @@ class SmtpCourier:
         self._start_tls = None if is_here or self._use_tls else True
         self._sender = sender
 
-    async def deliver(self, outgoing: OutgoingMessage) -> None:
+    async def deliver(self, outgoing: OutgoingMessage) -> str:
         """See MessageSender.deliver."""
         try:
             await aiosmtplib.send(
@@ -65,6 +65,7 @@ class SmtpCourier:
             raise JobError(f"the server answered {error.code}", final=final) from None
         except (aiosmtplib.SMTPException, OSError) as error:
             raise JobError(f"no mail server: {type(error).__name__}") from None
+        return ""
 
 
 def mail_of(outgoing: OutgoingMessage, sender: str) -> EmailMessage:
@@ -75,5 +76,33 @@ def mail_of(outgoing: OutgoingMessage, sender: str) -> EmailMessage:
     mail["Subject"] = outgoing.message.subject
     domain = sender.rpartition("@")[2].rstrip(">")
     mail["Message-ID"] = f"<{outgoing.message_id}@{domain}>"
-    mail.set_content(outgoing.message.text)
+    message = outgoing.message
+    if message.unsubscribe:
+        mail["List-Unsubscribe"] = f"<{message.unsubscribe}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    if outgoing.about is not None:
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence replies
+    mail.set_content(message.text)
+    if message.html:
+        mail.add_alternative(message.html, subtype="html")
+    if message.calendar:
+        _add_calendar(mail, message)
     return mail
+
+
+def _add_calendar(mail: EmailMessage, message: Message) -> None:
+    """As an alternative, which mail programs act on, and as a file to open by hand."""
+    text = message.calendar.encode()
+    mail.add_alternative(
+        text,
+        maintype="text",
+        subtype="calendar",
+        cte="base64",
+        params={"method": message.calendar_method, "charset": "utf-8"},
+    )
+    mail.add_attachment(
+        text,
+        maintype="application",
+        subtype="ics",
+        filename="visit.ics",
+    )

@@ -66,6 +66,9 @@ DELETED_BY_PATIENT: Final = (
     "guardianship",
     "invitation",
     "glass",
+    "notice",
+    "told_visit",
+    "outgoing_message",
 )
 """Rows of a patient that are removed."""
 EMPTIED: Final = ("account", "patient", "session", "doctor_application")
@@ -179,6 +182,7 @@ async def _erase_patient(
         raise ErasureRefused("The law requires these records to be kept for now.")
     for name in DELETED_BY_PATIENT:
         rows[name] = await _removed(session, name, "patient_id", patient.patient_id)
+    await _remove_choices(session, patient.patient_id, rows)
     patient.key_salt = patient.profile = None
     patient.name_birth_i = patient.email_i = patient.phone_i = None
     patient.erased_at = patient.erased_at or now
@@ -216,6 +220,7 @@ async def _erase_account(
     await _remove_by_address(session, keys, account, rows)
     for name in DELETED_BY_ACCOUNT:
         rows[name] = await _removed(session, name, "account_id", account_id)
+    await _remove_choices(session, account_id, rows)
     for name, column, value in (
         ("guardianship", "guardian", account_id),
         ("invitation", "email_i", account.email_i),
@@ -256,9 +261,19 @@ async def _remove_by_address(
         indexes.append(recipient_index(keys, Channel.SMS, phone))
     message, attempt = OutgoingMessageRecord, SignInAttemptRecord
     gone = delete(message).where(message.recipient_i.in_(indexes))
-    rows["outgoing_message"] = _count(await session.execute(gone))
+    removed = _count(await session.execute(gone))
+    rows["outgoing_message"] = rows.get("outgoing_message", 0) + removed
     gone = delete(attempt).where(attempt.email_i == account.email_i)
     rows["sign_in_attempt"] = _count(await session.execute(gone))
+
+
+async def _remove_choices(
+    session: AsyncSession, person: str, rows: dict[str, int]
+) -> None:
+    """Remove what a patient or an account chose to hear of."""
+    name = "notice_preference"
+    removed = await _removed(session, name, "person", person)
+    rows[name] = rows.get(name, 0) + removed
 
 
 async def _empty_applications(

@@ -13,7 +13,7 @@ from persistence.accounts.models import (
     SessionRecord,
     SignInAttemptRecord,
 )
-from persistence.notices.models import OutgoingMessageRecord
+from persistence.notices.models import NoticeRecord, OutgoingMessageRecord
 from persistence.privacy.models import PrivacyRequestRecord
 from persistence.sql.records import Records
 
@@ -31,6 +31,7 @@ class SqlRetention:
     async def apply(self, *, now: Millis) -> dict[str, int]:
         """Remove what is over; how many rows, by table. Raises Unavailable."""
         message, attempt = OutgoingMessageRecord, SignInAttemptRecord
+        notice = NoticeRecord
         one, flow = SessionRecord, AuthFlowRecord
         days = self._days
         ended = _before(now, days.sessions)
@@ -39,6 +40,12 @@ class SqlRetention:
                 message.message_id,
                 select(message.message_id).where(
                     message.created_at < _before(now, days.messages)
+                ),
+            ),
+            "notice": await self._remove(
+                notice.notice_id,
+                select(notice.notice_id).where(
+                    notice.created_at < _before(now, days.messages)
                 ),
             ),
             "session": await self._remove(

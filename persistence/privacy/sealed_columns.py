@@ -35,6 +35,7 @@ SEALED: Final[Sequence[SealedColumn]] = (
     SealedColumn("glass", "reason", ("glass_id",)),
     SealedColumn("invitation", "email", ("invitation_id",)),
     SealedColumn("medical_note", "body", ("note_id",), by_person=True),
+    SealedColumn("notice", "content", ("notice_id",)),
     SealedColumn("outgoing_message", "recipient", ("message_id",)),
     SealedColumn("outgoing_message", "content", ("message_id",)),
     SealedColumn("patient", "profile", ("patient_id",), by_person=True),

@@ -22,7 +22,13 @@ from care.accounts.flows import FlowKind
 from care.accounts.ids import AccountId, SessionId
 from care.accounts.ports import AccountStores, DemoAccount, Flow, NewAccount
 from care.accounts.throttling import FREE_ATTEMPTS
-from care.notices.messages import DELIVER, MAILS_AN_HOUR, Message
+from care.notices.messages import (
+    DELIVER,
+    MAILS_AN_HOUR,
+    Attempt,
+    DeliveryStatus,
+    Message,
+)
 from care.patients.profiles import PatientProfile
 from persistence.accounts.models import AccountRecord
 from persistence.accounts.sessions import SESSIONS_MAX, SqlSessions
@@ -347,7 +353,11 @@ async def test_messages_are_marked_when_sent(
     messages = SqlOutgoingMessages(records, ring)
     (queued,) = await messages.latest(9)
     assert queued.sent_at is None
-    await messages.mark_sent(queued.message_id, now=Millis(NOW + 1))
-    found = await messages.find(queued.message_id)
-    assert found == msgspec.structs.replace(queued, sent_at=Millis(NOW + 1))
-    assert await messages.find("msg_none") is None
+    sent = Attempt(queued.message_id, DeliveryStatus.SENT)
+    await messages.settle([sent], now=Millis(NOW + 1))
+    found = await messages.find([queued.message_id, "msg_none"])
+    assert found == {
+        queued.message_id: msgspec.structs.replace(
+            queued, sent_at=Millis(NOW + 1), status=DeliveryStatus.SENT
+        )
+    }

@@ -31,6 +31,17 @@ def test_the_last_attempt_makes_a_dead_letter() -> None:
     assert next_due(job(1), Failed("x", final=True), NOW) is None
 
 
+def test_a_job_may_be_tried_for_longer() -> None:
+    """Before its instant it is not given up, and the wait has its bound; a final
+    failure ends it all the same."""
+    until = Millis(NOW + 1)
+    patient = Failed("x", until=until)
+    assert next_due(job(ATTEMPTS_MAX), patient, NOW) == NOW + 2_048_000
+    assert next_due(job(90), patient, NOW) == NOW + 3_600_000
+    assert next_due(job(ATTEMPTS_MAX), patient, until) is None
+    assert next_due(job(1), Failed("x", final=True, until=until), NOW) is None
+
+
 def test_the_other_side_may_say_when() -> None:
     """A stated delay replaces the back-off, but is never below a second."""
     assert next_due(job(1), Failed("x", after_ms=90_000), NOW) == NOW + 90_000

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from email import message_from_bytes, policy
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.domain.ids import Millis
 from care.jobs.jobs import Job, JobError
-from care.notices.messages import DELIVER, Channel, Message, OutgoingMessage
-from cluster.work.delivering import message_handlers
+from care.notices.messages import (
+    DELIVER,
+    Attempt,
+    Channel,
+    DeliveryStatus,
+    DeliveryUnknown,
+    Message,
+    OutgoingMessage,
+)
+from cluster.work.delivering import Deliverer, message_handlers
 from persistence.notices.folder import FolderCourier
 from persistence.notices.smtp import SmtpCourier, mail_of
 from tests import factories as make
@@ -120,28 +131,37 @@ def test_a_subject_cannot_add_headers() -> None:
 class OneMessage:
     """An OutgoingMessages with one message."""
 
-    def __init__(self) -> None:
-        self.sent_at: Millis | None = None
+    def __init__(self, message: OutgoingMessage = MAIL) -> None:
+        self.message = message
 
-    async def find(self, message_id: str) -> OutgoingMessage | None:
-        if message_id != MAIL.message_id:
-            return None
-        return OutgoingMessage("msg_1", MAIL.message, NOW, self.sent_at)
+    async def find(self, message_ids: Sequence[str]) -> Mapping[str, OutgoingMessage]:
+        mine = self.message.message_id
+        return {mine: self.message} if mine in message_ids else {}
 
-    async def mark_sent(self, message_id: str, *, now: Millis) -> None:
-        self.sent_at = now
+    async def begin(self, message_ids: Sequence[str], *, now: Millis) -> None:
+        self.message = replace(self.message, attempted_at=now)
+
+    async def forget_attempt(self, message_id: str) -> None:
+        self.message = replace(self.message, attempted_at=None)
+
+    async def settle(self, attempts: Sequence[Attempt], *, now: Millis) -> None:
+        (one,) = attempts
+        self.message = replace(self.message, sent_at=now, status=one.status)
 
     async def latest(self, limit: int) -> list[OutgoingMessage]:
-        return []
+        return [self.message]
+
+
+def deliverer(outgoing: OneMessage, couriers: Mapping[Channel, Any]) -> Deliverer:
+    return Deliverer(outgoing, couriers, SteppedClock(NOW))
 
 
 async def test_the_job_delivers_once(tmp_path: Path) -> None:
     """A job that is run again finds the message sent; an unknown one is done."""
     outgoing, folder = OneMessage(), FolderCourier(tmp_path)
-    couriers = {Channel.MAIL: folder}
-    deliver = message_handlers(outgoing, couriers, SteppedClock(NOW))[DELIVER]
+    deliver = message_handlers(deliverer(outgoing, {Channel.MAIL: folder}))[DELIVER]
     await deliver(JOB)
-    assert outgoing.sent_at == NOW
+    assert outgoing.message.sent_at == NOW
     (name,) = os.listdir(tmp_path)
     (tmp_path / name).unlink()
     await deliver(JOB)
@@ -151,7 +171,85 @@ async def test_the_job_delivers_once(tmp_path: Path) -> None:
 
 async def test_a_channel_that_the_site_lacks_is_a_dead_letter() -> None:
     """It is not tried twelve times."""
-    deliver = message_handlers(OneMessage(), {}, SteppedClock(NOW))[DELIVER]
+    deliver = message_handlers(deliverer(OneMessage(), {}))[DELIVER]
     with pytest.raises(JobError, match="no mail") as refused:
         await deliver(JOB)
     assert refused.value.outcome.final
+
+
+class Losing:
+    """A service that takes messages, and whose answers are lost."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def deliver(self, outgoing: OutgoingMessage) -> str:
+        self.taken += 1
+        raise DeliveryUnknown("lost")
+
+
+async def test_an_attempt_of_unknown_outcome_waits_for_a_call_back() -> None:
+    """For a minute; if none came, the message is sent again."""
+    sms = replace(MAIL, message=replace(MAIL.message, channel=Channel.SMS))
+    outgoing, service, clock = OneMessage(sms), Losing(), SteppedClock(NOW)
+    deliver = Deliverer(outgoing, {Channel.SMS: service}, clock).deliver
+    with pytest.raises(JobError, match="lost"):
+        await deliver(JOB)
+    clock.step(59)
+    with pytest.raises(JobError, match="call-back") as waiting:
+        await deliver(JOB)
+    assert (service.taken, waiting.value.outcome.after_ms) == (1, 1_000)
+    clock.step(1)
+    with pytest.raises(JobError, match="lost"):
+        await deliver(JOB)
+    assert service.taken == 2
+    await outgoing.settle([Attempt("msg_1", DeliveryStatus.DELIVERED)], now=clock.now())
+    clock.step(60)
+    await deliver(JOB)
+    assert service.taken == 2
+
+
+async def test_a_failed_attempt_is_repeated_at_once_when_it_is_due(
+    tmp_path: Path,
+) -> None:
+    """A service that surely took nothing is not waited for."""
+    sms = replace(MAIL, message=replace(MAIL.message, channel=Channel.SMS))
+    outgoing, clock = OneMessage(sms), SteppedClock(NOW)
+
+    class Refusing:
+        async def deliver(self, outgoing: OutgoingMessage) -> str:
+            raise JobError("busy")
+
+    with pytest.raises(JobError, match="busy") as busy:
+        await Deliverer(outgoing, {Channel.SMS: Refusing()}, clock).deliver(JOB)
+    assert busy.value.outcome.until == NOW + 2 * 24 * 3_600_000
+    folder = FolderCourier(tmp_path)
+    await Deliverer(outgoing, {Channel.SMS: folder}, clock).deliver(JOB)
+    assert outgoing.message.status is DeliveryStatus.SENT
+
+
+def test_a_mail_has_all_its_forms() -> None:
+    """Text, page, a part that calendars act on, and the same as a file."""
+    message = replace(
+        MAIL.message,
+        html="<p>Ein Link</p>",
+        calendar="BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n",
+        calendar_method="REQUEST",
+        unsubscribe="https://clinic.test/v1/unsubscribe/abc",
+    )
+    sent = mail_of(replace(MAIL, message=message), "Us <us@example.org>")
+    mail = message_from_bytes(sent.as_bytes(), policy=policy.default)
+    kinds = [part.get_content_type() for part in mail.walk()]
+    assert kinds == [
+        "multipart/mixed",
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+        "text/calendar",
+        "application/ics",
+    ]
+    (calendar,) = (p for p in mail.walk() if p.get_content_type() == "text/calendar")
+    assert calendar.get_param("method") == "REQUEST"
+    assert calendar.get_payload(decode=True) == message.calendar.encode()
+    assert mail["List-Unsubscribe"] == "<https://clinic.test/v1/unsubscribe/abc>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from care.jobs.jobs import JobError
-from care.notices.messages import Channel, Message, OutgoingMessage
+from care.notices.messages import Channel, DeliveryUnknown, Message, OutgoingMessage
 from persistence.notices.twilio import TwilioCourier
 from tests import factories as make
 
@@ -41,7 +41,7 @@ class SmsService:
         self.form = parse_qs((await reader.readexactly(length)).decode())
         self.head = head
         if self.status:
-            said = f'{{"message": "The number {PHONE} is wrong"}}'
+            said = f'{{"sid": "SM1", "message": "The number {PHONE} is wrong"}}'
             writer.write(
                 f"HTTP/1.1 {self.status} X\r\nContent-Type: application/json\r\n"
                 f"Location: http://169.254.169.254/\r\n"
@@ -87,11 +87,12 @@ async def test_a_refusal_says_whether_to_try_again(
     service: SmsService, status: int, *, final: bool
 ) -> None:
     """Without the number, which the service's answer repeats; no redirect is
-    followed."""
+    followed. What it may have taken all the same is told apart."""
     service.status = status
     with pytest.raises(JobError) as raised:
         await _courier(service).deliver(SMS)
     assert raised.value.outcome.final is final
+    assert isinstance(raised.value, DeliveryUnknown) is (status in (500, 0))
     assert PHONE not in str(raised.value)
 
 
@@ -109,3 +110,15 @@ def test_a_service_is_named_whole_and_spoken_to_under_tls(url: str) -> None:
     """In the clear only on this machine."""
     with pytest.raises(ValueError, match="must"):
         TwilioCourier(url, "")
+
+
+async def test_the_service_is_asked_to_call_back() -> None:
+    """At an address that names the message; its own id for it is returned."""
+    made = SmsService()
+    server = await asyncio.start_server(made.talk, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    url = f"http://AC123:token@127.0.0.1:{made.port}"
+    async with server:
+        courier = TwilioCourier(url, "+15005550006", "https://clinic.test/v1/sms")
+        assert await courier.deliver(SMS) == "SM1"
+    assert made.form["StatusCallback"] == ["https://clinic.test/v1/sms/msg_1"]

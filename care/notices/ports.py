@@ -1,0 +1,139 @@
+"""What the jobs and routes of notices need from stores, and from the calendars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from actors.domain.ids import BookingId, Millis, Minute, PatientId, ProviderId
+from actors.domain.messages.answers import BookingView
+from care.notices.kinds import NoticeKind, Preferences
+from care.notices.wording import VisitFacts
+
+REMIND: Final = "notices.remind"
+"""The kind of job that reminds of a visit."""
+
+
+class OutboxEvent(Struct, frozen=True):
+    """An event of the outbox that people may have to be told of."""
+
+    kind: str
+    payload: Mapping[str, Any]
+    at: Millis
+
+
+class Reminding(Struct, frozen=True):
+    """A reminder that is due: of which visit, how many minutes before its start.
+
+    ``view`` is the visit as its calendar has it.
+    """
+
+    view: BookingView
+    step: int
+
+
+class Notice(Struct, frozen=True):
+    """What a patient was told, as it lies in their inbox."""
+
+    notice_id: str
+    patient_id: PatientId
+    kind: NoticeKind
+    visit: VisitFacts
+    created_at: Millis
+    read_at: Millis | None = None
+
+
+class Teller(Protocol):
+    """Writes notices and the messages that carry them, each once."""
+
+    async def tell(self, events: Sequence[OutboxEvent], *, now: Millis) -> None:
+        """Tell of events; telling of one again has no effect.
+
+        Raises:
+            Unavailable: nothing was told, or it is unknown; tell again.
+        """
+        ...
+
+    async def remind(self, due: Sequence[Reminding], *, now: Millis) -> None:
+        """Remind of visits, once of each start and step. Raises Unavailable."""
+        ...
+
+
+class Visits(Protocol):
+    """The calendars, asked about single visits."""
+
+    async def find(
+        self, provider_id: ProviderId, booking_id: BookingId
+    ) -> BookingView | None:
+        """A visit as its calendar has it; None if it has none of this id.
+
+        Raises:
+            Unavailable: the calendar does not answer now.
+        """
+        ...
+
+
+class Inbox(Protocol):
+    """Notices as their patients read them."""
+
+    async def page(
+        self,
+        patient_id: PatientId,
+        *,
+        after: tuple[int, str] | None,
+        limit: int,
+        proxy: bool,
+    ) -> Sequence[Notice]:
+        """Notices, newest first, that follow ``after``: an instant and an id.
+
+        ``proxy``: without those of confidential visits. Raises Unavailable.
+        """
+        ...
+
+    async def unread(self, patient_id: PatientId, *, proxy: bool) -> int:
+        """How many are unread. Raises Unavailable."""
+        ...
+
+    async def mark_read(
+        self, patient_id: PatientId, notice_id: str, *, proxy: bool, now: Millis
+    ) -> Notice | None:
+        """Mark one as read; None if the patient has none of this id."""
+        ...
+
+
+class Choices(Protocol):
+    """What people chose to hear of."""
+
+    async def find(self, person: str) -> tuple[Preferences, int]:
+        """Choices and their version; 0 before the first. Raises Unavailable."""
+        ...
+
+    async def save(
+        self, person: str, chosen: Preferences, *, version: int | None, now: Millis
+    ) -> int | None:
+        """Save; the new version, or None if there is another one than ``version``."""
+        ...
+
+
+class VisitPlace(Struct, frozen=True):
+    """Where a provider's visits take place, as notices say it."""
+
+    provider: str
+    clinic: str
+    address: str
+    phone: str
+    time_zone: str
+
+
+class VisitHistory(Struct, frozen=True):
+    """A booking of the read model, and the starts that it had, by version."""
+
+    view: BookingView
+    starts: tuple[tuple[int, Minute], ...] = ()
+
+    def start_before(self, version: int) -> Minute | None:
+        """Where the visit was before the event of this version."""
+        earlier = [start for at, start in self.starts if at < version]
+        return earlier[-1] if earlier else None

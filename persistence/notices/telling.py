@@ -1,0 +1,233 @@
+"""Tells: notices, the messages that carry them and their jobs, in one transaction.
+
+What was told last of a visit is read before and, with its row locked, once more in the
+transaction that tells: if another worker told meanwhile, all begins again. So an event
+is told once by however many workers, killed whenever. Ids are made from what is told,
+so that nothing can lie there twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, cast
+
+from msgspec.structs import asdict
+from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy.dialects.mysql import insert as mysql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from actors.domain.ids import BookingId, LocationId, Millis, Minute, PatientId
+from actors.errors import Unavailable
+from care.notices.kinds import NoticeKind, notice_id
+from care.notices.people import Recipient
+from care.notices.ports import OutboxEvent, Reminding, VisitHistory
+from care.notices.visits import OUTBOX_KINDS, Telling, Told, VisitEvent, decide
+from persistence.jobs.models import JobRecord
+from persistence.keys.ring import KeyRing, TenantKeys
+from persistence.notices.composing import Composer, Rows, SiteVoice
+from persistence.notices.models import (
+    NoticeRecord,
+    OutgoingMessageRecord,
+    ToldVisitRecord,
+)
+from persistence.notices.writing import NoticeWriter
+from persistence.readmodel.queries.told import places_of, visits_told_of
+from persistence.sql.records import Records
+from persistence.sql.statements import portions
+
+TRIES: Final = 5
+"""Another worker may tell of one of many visits between our reading and our writing."""
+
+RecipientsOf = Callable[
+    [AsyncSession, TenantKeys, Iterable[str], Millis],
+    Awaitable[Mapping[str, Sequence[Recipient]]],
+]
+"""Whom to tell of each patient's visits."""
+
+
+class SqlTeller:
+    """Implements care.notices.ports.Teller."""
+
+    def __init__(
+        self,
+        records: Records,
+        read_model: AsyncEngine,
+        ring: KeyRing,
+        recipients_of: RecipientsOf,
+        voice: SiteVoice,
+    ) -> None:
+        self._records = records
+        self._read_model = read_model
+        self._ring = ring
+        self._recipients_of = recipients_of
+        self._voice = voice
+        self._writer = NoticeWriter()
+
+    async def tell(self, events: Sequence[OutboxEvent], *, now: Millis) -> None:
+        """See Teller.tell."""
+        heard = sorted(map(_event_of, events), key=lambda one: one.version)
+        for _ in range(TRIES):
+            if await self._told_of(heard, now):
+                return
+        raise Unavailable("other workers tell of the same visits; they are told again")
+
+    async def remind(self, due: Sequence[Reminding], *, now: Millis) -> None:
+        """See Teller.remind."""
+        providers = [one.view.provider_id for one in due]
+        places = await places_of(self._read_model, providers)
+        composer, people = await self._begin({one.view.patient_id for one in due}, now)
+        for one in due:
+            view = one.view
+            if view.provider_id not in places:
+                continue
+            composer.add(
+                Telling(NoticeKind.REMINDER, view, view.version, 0),
+                places[view.provider_id],
+                people.get(view.patient_id, ()),
+                notice_id("reminder", view.booking_id, view.start, one.step),
+            )
+        async with self._records.writing() as session:
+            await _insert(session, composer.rows)
+
+    async def _told_of(self, heard: Sequence[VisitEvent], now: Millis) -> bool:
+        """Tell; False if another worker was at the same visits."""
+        ids = sorted({one.booking_id for one in heard})
+        moved = sorted(
+            {one.booking_id for one in heard if one.kind is NoticeKind.RESCHEDULED}
+        )
+        visits, places = await visits_told_of(self._read_model, ids, moved)
+        heard = [one for one in heard if one.booking_id in visits]
+        patients = {one.view.patient_id for one in visits.values()}
+        composer, people = await self._begin(patients, now)
+        async with self._records.reading() as session:
+            before = await _told(session, ids)
+        told = dict(before)
+        for one in _decide_all(heard, visits, told, now):
+            view = one.view
+            if view.provider_id in places:
+                place = places[view.provider_id]
+                composer.add(one, place, people.get(view.patient_id, ()))
+        changed = [one for key, one in told.items() if before.get(key) != one]
+        try:
+            async with self._records.writing() as session:
+                if await _told(session, ids, locked=True) != before:
+                    return False
+                await _put_told(session, changed, before)
+                await _insert(session, composer.rows)
+        except IntegrityError:
+            return False
+        return True
+
+    async def _begin(
+        self, patients: Iterable[str], now: Millis
+    ) -> tuple[Composer, Mapping[str, Sequence[Recipient]]]:
+        keys = await self._ring.of()
+        async with self._records.reading() as session:
+            people = await self._recipients_of(session, keys, patients, now)
+        return Composer(self._voice, self._writer, keys, now), people
+
+
+def _decide_all(
+    heard: Sequence[VisitEvent],
+    visits: Mapping[str, VisitHistory],
+    told: dict[str, Told],
+    now: Millis,
+) -> list[Telling]:
+    """What is to be told; ``told`` becomes what will have been told then."""
+    found = []
+    for event in heard:
+        visit = visits[event.booking_id]
+        told[event.booking_id], telling = decide(
+            event,
+            visit.view,
+            told.get(event.booking_id),
+            visit.start_before(event.version),
+            now,
+        )
+        if telling is not None:
+            found.append(telling)
+    return found
+
+
+def _event_of(event: OutboxEvent) -> VisitEvent:
+    payload = event.payload
+    return VisitEvent(
+        OUTBOX_KINDS[event.kind],
+        BookingId(payload["booking_id"]),
+        int(payload["version"]),
+        event.at,
+    )
+
+
+async def _told(
+    session: AsyncSession, ids: Sequence[str], *, locked: bool = False
+) -> dict[str, Told]:
+    """What was told of these visits; ``locked``: until the transaction's end."""
+    row, found = ToldVisitRecord, {}
+    for part in portions(ids):
+        query = select(row).where(row.booking_id.in_(part)).order_by(row.booking_id)
+        if locked:
+            query = query.with_for_update()
+        for one in await session.scalars(query):
+            found[one.booking_id] = Told(
+                BookingId(one.booking_id),
+                PatientId(one.patient_id),
+                one.version,
+                one.sequence,
+                Minute(one.start_minute),
+                Minute(one.end_minute),
+                LocationId(one.location_id),
+                one.is_told,
+                one.is_over,
+                one.is_stranded,
+            )
+    return found
+
+
+async def _put_told(
+    session: AsyncSession, told: Sequence[Told], before: Mapping[str, Told]
+) -> None:
+    """Write what was told; the rows of ``before`` are locked.
+
+    Raises:
+        IntegrityError: another worker has just told of a visit for the first time.
+    """
+    table = cast(Table, ToldVisitRecord.__table__)
+    added, changed = [], []
+    for one in sorted(told, key=lambda one: one.booking_id):
+        fields = asdict(one)
+        fields["start_minute"] = fields.pop("start")
+        fields["end_minute"] = fields.pop("end")
+        if one.booking_id in before:
+            changed.append({**fields, "of_booking": fields.pop("booking_id")})
+        else:
+            added.append(fields)
+    connection = await session.connection()
+    if added:
+        await connection.execute(insert(table), added)
+    if changed:
+        row = update(table).where(table.c.booking_id == bindparam("of_booking"))
+        names = changed[0].keys() - {"of_booking", "booking_id"}
+        values: dict[str, Any] = {name: bindparam(name) for name in sorted(names)}
+        await connection.execute(row.values(values), changed)
+
+
+async def _insert(session: AsyncSession, made: Rows) -> None:
+    connection = await session.connection()
+    is_sqlite = connection.dialect.name == "sqlite"
+    for model, rows in (
+        (NoticeRecord, made.notices),
+        (OutgoingMessageRecord, made.messages),
+        (JobRecord, made.jobs),
+    ):
+        if not rows:
+            continue
+        table = cast(Table, model.__table__)
+        statement: Any = (
+            sqlite_insert(table).on_conflict_do_nothing()
+            if is_sqlite
+            else mysql_insert(table).prefix_with("IGNORE")
+        )
+        await connection.execute(statement, rows)
