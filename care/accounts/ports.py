@@ -75,7 +75,10 @@ class Accounts(Protocol):
     async def register(
         self, new: NewAccount, *, welcome: Message, known: Message, now: Millis
     ) -> None:
-        """Make an account and send ``welcome``, or send ``known`` if there is one."""
+        """Make an account and send ``welcome``; if there is one, it gets ``known``.
+
+        It gets it at its own address, which may be written differently.
+        """
         ...
 
     async def verify_email(self, secret: str, *, now: Millis) -> bool:
@@ -142,7 +145,11 @@ class Credentials(Protocol):
     async def begin_reset(
         self, email: str, flow: Flow, message: Message, *, now: Millis
     ) -> None:
-        """Send ``message`` if the address has an account; otherwise do nothing."""
+        """Send ``message`` if the address has an account; otherwise do nothing.
+
+        It goes to the account's own address, never to the one that was typed: two
+        mailboxes may compare as one address.
+        """
         ...
 
     async def reset_account(self, secret: str, *, now: Millis) -> Account | None:

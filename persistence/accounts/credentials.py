@@ -33,6 +33,7 @@ from persistence.accounts.rows import (
     hashed_secret,
     new_message_id,
     put_password,
+    to_owner,
     verified,
 )
 from persistence.keys.ring import KeyRing
@@ -119,7 +120,8 @@ class SqlCredentials:
             found = await by_email(session, email_index(keys, email))
             if found is None or found.status == AccountStatus.DISABLED:
                 return
-            if await queue_message(session, keys, new_message_id(), message, now):
+            mail = to_owner(keys, found, message)
+            if await queue_message(session, keys, new_message_id(), mail, now):
                 session.add(flow_row(flow, found.account_id))
 
     async def reset_account(self, secret: str, *, now: Millis) -> Account | None:

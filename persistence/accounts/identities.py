@@ -33,6 +33,7 @@ from persistence.accounts.rows import (
     by_email,
     email_index,
     new_message_id,
+    to_owner,
 )
 from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.notices.outbox import queue_message
@@ -84,7 +85,9 @@ class SqlIdentities:
                     if found is None:
                         await _add_account(session, keys, new, now)
                     if new.verify_secret:
-                        message = welcome if found is None else known
+                        message = welcome
+                        if found is not None:
+                            message = to_owner(keys, found, known)
                         await queue_message(
                             session, keys, new_message_id(), message, now
                         )

@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 from hashlib import sha256
 from typing import Any, cast
 
+from msgspec import structs
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +16,7 @@ from care.accounts.accounts import Account, AccountStatus
 from care.accounts.addresses import compared_address
 from care.accounts.ids import RANDOM_BYTES, AccountId
 from care.keys.sealing import Place
+from care.notices.messages import Message
 from persistence.accounts.models import AccountRecord, PasswordRecord
 from persistence.keys.ring import TenantKeys
 
@@ -58,6 +60,15 @@ def account_of(keys: TenantKeys, row: AccountRecord) -> Account:
         language=row.language,
         created_at=Millis(row.created_at),
     )
+
+
+def to_owner(keys: TenantKeys, row: AccountRecord, message: Message) -> Message:
+    """A message to an account's own address, whatever was typed to find it.
+
+    Two addresses may compare as equal and be two mailboxes (``strauß`` and
+    ``strauss``): mail to the typed one would hand a link to another person.
+    """
+    return structs.replace(message, recipient=account_of(keys, row).email)
 
 
 async def put_password(

@@ -36,6 +36,7 @@ from persistence.accounts.rows import (
     hashed_secret,
     new_message_id,
     put_password,
+    to_owner,
     verified,
 )
 from persistence.accounts.sessions import SqlSessions
@@ -80,7 +81,9 @@ class SqlAccounts:
                     found = await by_email(session, index)
                     if found is None:
                         await _add_account(session, keys, new, index, now)
-                    message = welcome if found is None else known
+                    message = welcome
+                    if found is not None:
+                        message = to_owner(keys, found, known)
                     await queue_message(session, keys, new_message_id(), message, now)
             except IntegrityError:
                 continue  # registered by another request in between
@@ -104,7 +107,9 @@ class SqlAccounts:
         step = AwaitedStep(flow.kind, account_id, change.email, flow.expires_at)
         async with self._records.writing() as session:
             taken = await by_email(session, email_index(keys, change.email))
-            message = change.link if taken is None else change.known
+            message = change.link
+            if taken is not None:
+                message = to_owner(keys, taken, change.known)
             sent = await queue_message(session, keys, new_message_id(), message, now)
             if sent and taken is None:
                 session.add(step_row(keys, flow.secret, step))

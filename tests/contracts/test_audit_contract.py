@@ -22,6 +22,7 @@ from care.audit.entries import FIRST_HASH, SITE_TENANT, Draft, canonical
 from care.audit.ports import AuditQuery
 from care.audit.verifying import Fault
 from care.keys.sealing import KeyEncryptionKeys
+from persistence.audit import following
 from persistence.audit.anchors import AuditAnchors
 from persistence.audit.chain import ChainKeys, SourceMoved, append, move_source
 from persistence.audit.following import JournalAudit
@@ -423,6 +424,18 @@ async def test_a_follower_that_dies_before_its_commit_has_done_nothing(
         await site.records.transact(
             lambda connection: move_source(connection, f"journal {SHARD}", 0, 6)
         )
+
+
+async def test_control_entries_and_position_apart_repeat_or_lose(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack 60: a kill between the two, and every change is in the trail twice."""
+    await _journal(site, 5)
+    with monkeypatch.context() as patched:
+        patched.setattr(following, "move_source", lambda *_all: None)
+        assert await site.follower().step() == 6
+    assert await site.follower().step() == 6
+    assert len(await site.entries()) == 12
 
 
 async def test_a_change_waits_until_its_clinic_is_known(site: Site) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import ClinicId, Millis, PatientId
 from care.accounts.accounts import DAY_MS, SignInContext
@@ -28,11 +29,15 @@ from care.grants.values import (
     GuardianBasis,
     Guardianship,
     Invitation,
+    Member,
     PlatformRole,
 )
 from care.keys.sealing import KeyEncryptionKeys
 from care.notices.messages import MAILS_AN_HOUR, Message
+from persistence.accounts.models import MembershipRecord
 from persistence.accounts.store import account_stores
+from persistence.grants import members as grant_members
+from persistence.grants.members import SqlMemberships
 from persistence.grants.stores import grant_stores
 from persistence.keys.ring import KeyRing
 from persistence.notices.outbox import SqlOutgoingMessages
@@ -133,7 +138,7 @@ async def test_a_resent_invitation_has_a_new_link_alone(site: Site) -> None:
 
 
 async def test_of_two_admins_who_remove_each_other_one_stays(site: Site) -> None:
-    """Of a clinic, and of the platform, at the same time; and disabling counts too."""
+    """Attack 67: of a clinic and of the platform at once; disabling counts too."""
     members = [await site.member(number, "clinic_admin") for number in (1, 2)]
     ended = await asyncio.gather(
         *(site.grants.memberships.end(CLINIC, one, now=NOW) for one in members),
@@ -151,6 +156,36 @@ async def test_of_two_admins_who_remove_each_other_one_stays(site: Site) -> None
     )
     (refused,) = [one for one in taken if isinstance(one, GrantRefused)]
     assert refused.refusal is GrantRefusal.LAST_ADMIN
+
+
+async def test_control_counted_outside_the_transaction_both_admins_go(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack 67: each sees the other before either is removed; none stays."""
+    members = [await site.member(number, "clinic_admin") for number in (1, 2)]
+    lock, counted = grant_members._lock, asyncio.Barrier(2)
+    real = SqlMemberships.end
+
+    async def unlocked(
+        session: AsyncSession, clinic_id: ClinicId, name: str
+    ) -> MembershipRecord:
+        del clinic_id
+        return await session.get_one(MembershipRecord, name)
+
+    async def counting_first(
+        self: SqlMemberships, clinic_id: ClinicId, name: str, *, now: Millis
+    ) -> Member:
+        async with self._records.writing() as session:
+            await lock(session, clinic_id, name)
+        await counted.wait()
+        return await real(self, clinic_id, name, now=now)
+
+    monkeypatch.setattr(SqlMemberships, "end", counting_first)
+    monkeypatch.setattr(grant_members, "_lock", unlocked)
+    await asyncio.gather(
+        *(site.grants.memberships.end(CLINIC, one, now=NOW) for one in members)
+    )
+    assert await site.grants.memberships.of_clinic(CLINIC) == []
 
 
 async def test_a_membership_that_ended_gives_no_context(site: Site) -> None:

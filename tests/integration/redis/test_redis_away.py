@@ -170,6 +170,44 @@ async def test_what_redis_forgot_gateways_put_back(
         await until(lambda: redis.ask("ZCARD", "away:revoked") == b":1\r\n")
 
 
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_a_redis_that_comes_back_empty_revives_no_token(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch, *, guarded: bool
+) -> None:
+    """Attack 65: a gateway that starts afterwards refuses what was revoked before.
+
+    Unguarded, none puts back what Redis lost, and the token works there again.
+    """
+    monkeypatch.setattr("persistence.shared.revocations_redis.COMPARE_S", 0.05)
+    async with a_gateway(redis) as (one, revocations):
+        await revocations.add(all_of("pat_1"))
+        revoked = one.api.app.state.services.authenticator.revoked
+        await until(lambda: len(revoked) == 1)
+        if not guarded:
+
+            async def none(_members: object) -> None:
+                return None
+
+            monkeypatch.setattr(revocations, "_put", none)
+        read = revocations.read_in_full
+        redis.kill()
+        await until(lambda: not revocations.standing().ok)
+        redis.start()
+        redis.ask("FLUSHALL")  # it came back without its disk
+        await until(lambda: revocations.standing().ok)
+        await until(lambda: revocations.read_in_full > read)
+        if guarded:
+            await until(lambda: redis.ask("ZCARD", "away:revoked") == b":1\r\n")
+        async with a_gateway(redis) as (late, followed):
+            await until(lambda: followed.read_in_full)
+            answer = await late.api.client.get(
+                "/v1/bookings", headers=late.api.patient(1)
+            )
+            assert answer.status_code == (401 if guarded else 200)
+        still = await one.api.client.get("/v1/bookings", headers=one.api.patient(1))
+        assert still.status_code == 401
+
+
 async def test_a_gateway_that_starts_while_redis_is_away_goes_by_the_nodes_copy(
     redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

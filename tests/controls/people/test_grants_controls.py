@@ -153,6 +153,25 @@ async def test_a_glass_without_an_end_opens_the_patient_after_half_an_hour(
     assert again.status_code == (403 if guarded else 200)
 
 
+@pytest.mark.parametrize("reason", ["", "x", "         "])
+async def test_a_glass_that_asks_for_no_reason_is_broken_by_a_slip(
+    opened: AccountApi, reason: str
+) -> None:
+    """The body is what refuses it: its handler would break the glass without one."""
+    patients, service = opened.api.ports.patients, opened.api.app.state.grants
+    assert patients is not None
+    await patients.salt_of(PatientId("pat_7"), now=opened.clock.now())
+    doctor = await opened.post("demo", {"persona": "doctor", "delivery": "body"})
+    answer = await opened.client.post(
+        GLASS, json={"reason": reason}, headers=bearer(doctor.json())
+    )
+    assert code_of(answer) == (422, "invalid_request")
+    token = doctor.json()["access_token"]
+    caller = opened.api.app.state.services.authenticator.verify(token)
+    broken = await service.break_glass(caller, PatientId("pat_7"), reason)
+    assert broken.reason == reason
+
+
 @pytest.mark.parametrize("guarded", [True, False])
 async def test_a_review_that_asks_for_no_other_is_made_by_the_one_who_broke_it(
     opened: AccountApi, guarded: bool

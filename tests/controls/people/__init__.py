@@ -1,0 +1,1 @@
+"""Controls of accounts, rights and privacy: attacks with their guard taken away."""
