@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    func,
+    literal_column,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
@@ -60,86 +72,129 @@ def role_row(
 
 
 async def contexts_of(session: AsyncSession, account_id: str) -> list[SignInContext]:
-    """What an account can act as: as a patient first."""
-    patient = select(PatientRecord.patient_id).where(
-        PatientRecord.account_id == account_id
-    )
-    member = (
-        select(MembershipRecord)
-        .where(
-            MembershipRecord.account_id == account_id,
-            MembershipRecord.ended_at.is_(None),
-        )
-        .order_by(MembershipRecord.since, MembershipRecord.membership_id)
-    )
-    platform = select(PlatformRoleRecord).where(
-        PlatformRoleRecord.account_id == account_id
-    )
-    found = [SignInContext("patient", one) for one in await session.scalars(patient)]
-    found += [
-        SignInContext(
-            one.role, one.provider_id or one.clinic_id, one.membership_id, one.clinic_id
-        )
-        for one in await session.scalars(member)
-    ]
-    found += [
-        SignInContext(one.role, _platform_subject(one), one.grant_id)
-        for one in await session.scalars(platform)
-    ]
-    held = {(one.role, one.subject) for one in found}
+    """What an account can act as, as a transaction sees it: as a patient first."""
+    connection = await session.connection()
+    return _contexts(await connection.execute(_ROWS, {"account": account_id}))
+
+
+def contexts_at(connection: Connection, account_id: str) -> list[SignInContext]:
+    """The same on a connection: one statement, since every refresh asks it."""
+    return _contexts(connection.execute(_ROWS, {"account": account_id}))
+
+
+def _contexts(rows: Iterable[Row[Any]]) -> list[SignInContext]:
+    ordered = sorted(rows, key=lambda one: (one.part, one.since, one.grant_id))
+    found = [_context(one) for one in ordered]
+    held = {
+        (one.role, one.subject)
+        for one, row in zip(found, ordered, strict=True)
+        if row.part < _GUARDIAN
+    }
     return [
-        *found,
-        *(
-            one
-            for one in await _lent(session, account_id)
-            # It ends with the role that it was taken in.
-            if one.role == "guardian" or (one.role, one.subject) in held
-        ),
+        one
+        for one, row in zip(found, ordered, strict=True)
+        # Emergency access ends with the role that it was taken in.
+        if row.part < _GLASS or (one.role, one.subject) in held
     ]
 
 
-def _platform_subject(role: PlatformRoleRecord) -> str:
-    """An auditor's is their tenant."""
-    if role.role == "auditor":
-        return role.tenant or SITE
-    return role.account_id
-
-
-async def _lent(session: AsyncSession, account_id: str) -> list[SignInContext]:
-    """What is another person's: dependants, and patients under emergency access.
-
-    Those whose time is up may be among them, the newest accesses.
-    """
-    ward, glass = GuardianshipRecord, GlassRecord
-    wards = (
-        select(ward)
-        .where(ward.guardian == account_id, ward.ended_at.is_(None))
-        .order_by(ward.since, ward.guardianship_id)
+def _context(row: Row[Any]) -> SignInContext:
+    scopes: tuple[str, ...] = ()
+    if row.part == _GUARDIAN:
+        scopes = (row.scope,)
+    elif row.part == _GLASS:
+        scopes = (GLASS_SCOPE + row.scope,)
+    return SignInContext(
+        row.role,
+        _platform_subject(row) if row.part == _PLATFORM else row.subject,
+        row.grant_id,
+        row.clinic_id,
+        scopes,
+        None if row.until is None else Millis(row.until),
     )
-    glasses = (
-        select(glass)
-        .where(glass.account_id == account_id)
-        .order_by(glass.until.desc())
+
+
+_PATIENT, _MEMBER, _PLATFORM, _GUARDIAN, _GLASS = range(5)
+"""The parts of the statement, in the order of the contexts."""
+
+
+def _part(
+    number: int,
+    role: ColumnElement[str],
+    subject: ColumnElement[str],
+    **more: ColumnElement[Any],
+) -> Select[Any]:
+    """One part: the columns that it has none for are empty."""
+    empty: ColumnElement[Any] = literal_column("''")
+    return select(
+        literal_column(str(number)).label("part"),
+        role.label("role"),
+        subject.label("subject"),
+        more.get("grant_id", empty).label("grant_id"),
+        more.get("clinic_id", empty).label("clinic_id"),
+        more.get("scope", empty).label("scope"),
+        more.get("until", null()).label("until"),
+        more.get("since", literal_column("0")).label("since"),
+    )
+
+
+def _rows() -> Any:
+    account: Any = bindparam("account")
+    patient, member = PatientRecord.__table__.c, MembershipRecord.__table__.c
+    platform, ward = PlatformRoleRecord.__table__.c, GuardianshipRecord.__table__.c
+    # Those whose time is up may be among them: the newest.
+    glasses: Any = (
+        select(GlassRecord.__table__)
+        .where(GlassRecord.account_id == account)
+        .order_by(GlassRecord.until.desc())
         .limit(GLASSES_MAX)
+        .subquery()
     )
-    lent = [
-        SignInContext(
-            "guardian",
-            one.patient_id,
-            one.guardianship_id,
-            scopes=(one.scope,),
-            until=None if one.expires_at is None else Millis(one.expires_at),
-        )
-        for one in await session.scalars(wards)
-    ]
-    return lent + [
-        SignInContext(
-            one.role,
-            one.subject,
-            one.glass_id,
-            one.clinic_id,
-            (GLASS_SCOPE + one.patient_id,),
-            Millis(one.until),
-        )
-        for one in await session.scalars(glasses)
-    ]
+    glass = glasses.c
+    return union_all(
+        _part(_PATIENT, literal_column("'patient'"), patient.patient_id).where(
+            patient.account_id == account
+        ),
+        _part(
+            _MEMBER,
+            member.role,
+            func.coalesce(member.provider_id, member.clinic_id),
+            grant_id=member.membership_id,
+            clinic_id=member.clinic_id,
+            since=member.since,
+        ).where(member.account_id == account, member.ended_at.is_(None)),
+        _part(
+            _PLATFORM,
+            platform.role,
+            platform.account_id,
+            grant_id=platform.grant_id,
+            scope=platform.tenant,
+        ).where(platform.account_id == account),
+        _part(
+            _GUARDIAN,
+            literal_column("'guardian'"),
+            ward.patient_id,
+            grant_id=ward.guardianship_id,
+            scope=ward.scope,
+            until=ward.expires_at,
+            since=ward.since,
+        ).where(ward.guardian == account, ward.ended_at.is_(None)),
+        _part(
+            _GLASS,
+            glass.role,
+            glass.subject,
+            grant_id=glass.glass_id,
+            clinic_id=glass.clinic_id,
+            scope=glass.patient_id,
+            until=glass.until,
+            since=-glass.until,
+        ),
+    )
+
+
+_ROWS: Final = _rows()
+
+
+def _platform_subject(row: Row[Any]) -> str:
+    """An auditor's is their tenant."""
+    return (row.scope or SITE) if row.role == "auditor" else str(row.subject)

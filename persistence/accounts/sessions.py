@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from actors.domain.ids import Millis
 from care.accounts.accounts import (
@@ -18,6 +19,7 @@ from care.accounts.accounts import (
 from care.accounts.ids import AccountId, SessionId
 from care.notices.messages import Message
 from persistence.accounts.models import AccountRecord, SessionRecord
+from persistence.accounts.rotations import Rotation, Rotations
 from persistence.accounts.rows import new_message_id, rows_changed
 from persistence.keys.ring import KeyRing
 from persistence.notices.outbox import queue_message
@@ -34,6 +36,7 @@ class SqlSessions:
     def __init__(self, records: Records, ring: KeyRing) -> None:
         self._records = records
         self._ring = ring
+        self._rotations = Rotations(records)
 
     async def open_session(self, session: Session) -> Sequence[SessionId] | None:
         """See Sessions.open_session."""
@@ -72,9 +75,7 @@ class SqlSessions:
 
     async def session(self, session_id: SessionId) -> Session | None:
         """See Sessions.session."""
-        async with self._records.reading() as session:
-            row = await session.get(SessionRecord, session_id)
-        return None if row is None else _session(row)
+        return await self._records.look(partial(_found, session_id=session_id))
 
     async def sessions(self, account_id: AccountId) -> Sequence[Session]:
         """See Sessions.sessions."""
@@ -89,24 +90,8 @@ class SqlSessions:
 
     async def rotate(self, session: Session, *, active: bool, now: Millis) -> bool:
         """See Sessions.rotate."""
-        row = SessionRecord
-        changes: dict[str, Any] = {
-            "generation": session.generation + 1,
-            "rotated_at": now,
-        }
-        if active:
-            changes["active_at"] = now
-        async with self._records.writing() as database:
-            done = await database.execute(
-                update(row)
-                .where(
-                    row.session_id == session.session_id,
-                    row.generation == session.generation,
-                    row.ended_at.is_(None),
-                )
-                .values(changes)
-            )
-        return rows_changed(done) == 1
+        wanted = Rotation(session.session_id, session.generation, active, now)
+        return await self._rotations.rotate(wanted)
 
     async def note_seen(self, seen: Mapping[SessionId, int]) -> None:
         """See Sessions.note_seen."""
@@ -198,7 +183,17 @@ def _session_row(session: Session) -> SessionRecord:
     return SessionRecord(**values)
 
 
-def _session(row: SessionRecord) -> Session:
+_FIND: Final = select(SessionRecord.__table__).where(
+    SessionRecord.session_id == bindparam("session_id")
+)
+
+
+def _found(connection: Connection, session_id: SessionId) -> Session | None:
+    row = connection.execute(_FIND, {"session_id": session_id}).one_or_none()
+    return None if row is None else _session(row)
+
+
+def _session(row: SessionRecord | Row[Any]) -> Session:
     values = {name: getattr(row, name) for name in Session.__struct_fields__}
     values["delivery"] = Delivery(row.delivery)
     values["methods"] = tuple(row.methods.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from sqlalchemy.exc import IntegrityError
@@ -15,7 +16,7 @@ from care.accounts.ids import AccountId
 from care.accounts.ports import AccountStores, DemoAccount, EmailChange, NewAccount
 from care.notices.messages import Message
 from persistence.accounts.clients import SqlApiClients
-from persistence.accounts.contexts import contexts_of, patient_row, role_row
+from persistence.accounts.contexts import contexts_at, patient_row, role_row
 from persistence.accounts.credentials import SqlCredentials
 from persistence.accounts.factors import SqlFactors
 from persistence.accounts.flows import (
@@ -147,8 +148,7 @@ class SqlAccounts:
 
     async def contexts(self, account_id: AccountId) -> Sequence[SignInContext]:
         """See Accounts.contexts."""
-        async with self._records.reading() as session:
-            return await contexts_of(session, account_id)
+        return await self._records.look(partial(contexts_at, account_id=account_id))
 
     async def demo_account(self, wanted: DemoAccount, *, now: Millis) -> Account:
         """See Accounts.demo_account."""

@@ -34,6 +34,11 @@ class Records:
         )
         """Connects when it is first used; most processes never do."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
+        self._looking: Engine | None = (
+            open_sqlite(url, "reader") if is_sqlite(url) else None
+        )
+        """The same for what is read all the time."""
+        self._look_thread = ThreadPoolExecutor(1, thread_name_prefix="records-look")
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -76,6 +81,21 @@ class Records:
             async with self.engine.begin() as connection:
                 return await connection.run_sync(work)
 
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` on a connection that cannot write.
+
+        For short questions that are asked all the time, like ``transact``.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        async with answering("the records"):
+            if self._looking is not None:
+                call = partial(_ask, self._looking, work)
+                return await get_running_loop().run_in_executor(self._look_thread, call)
+            async with self._readers.connect() as connection:
+                return await connection.run_sync(work)
+
     async def checkpoint(self) -> None:
         """Fold SQLite's log back into the file; one process of a site may do it.
 
@@ -95,10 +115,18 @@ class Records:
         if self._blocking is not None:
             self._thread.shutdown()
             self._blocking.dispose()
+        if self._looking is not None:
+            self._look_thread.shutdown()
+            self._looking.dispose()
         await self._readers.dispose()
         await self.engine.dispose()
 
 
 def _do(engine: Engine, work: Callable[[Connection], T]) -> T:
     with engine.begin() as connection:
+        return work(connection)
+
+
+def _ask(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.connect() as connection:
         return work(connection)

@@ -6,6 +6,8 @@ and what is told by the second is wall time, and means something on a quiet mach
 alone. Refreshes are on SQLite in a file that is synchronised at each commit. Bookings
 by people who are signed in and by demo tokens take turns, so that ``…_percent``, the
 median over pairs of rounds, bears a machine that is busy with something else.
+
+One file because all of it is what people who sign in cost, in one run.
 """
 
 from __future__ import annotations
@@ -21,8 +23,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
 from actors.domain.ids import Millis, PatientId
 from actors.errors import Unavailable
 from care.accounts.accounts import DAY_MS, Delivery, Session, SignInContext
@@ -31,6 +31,7 @@ from care.accounts.factors.values import Factor, FactorId, FactorKind
 from care.accounts.ids import AccountId, SessionId
 from care.accounts.ports import AccountStores, DemoAccount
 from care.accounts.refreshing import is_genuine, parsed_token, refresh_token
+from care.notices.messages import Message
 from care.sharing import Revocation, RevocationKind
 from gateway.access.revocations import RevokedTokens
 from gateway.access.tokens import (
@@ -42,6 +43,9 @@ from gateway.access.tokens import (
 )
 from gateway.accounts.factors.passkeys import Passkeys
 from gateway.accounts.hashing import ArgonPasswords
+from gateway.accounts.mails import AccountMails
+from gateway.accounts.needs import AuthNeeds, Device
+from gateway.accounts.service import SignIn
 from gateway.config import GatewayConfig
 from persistence.accounts.store import account_stores
 from persistence.keys.ring import KeyRing
@@ -67,7 +71,12 @@ ROUNDS = 7
 TOKENS = 2_000
 REVOKED = 50_000
 SESSIONS = 32
-SIGN_INS = 60
+REFRESHES = 15
+"""Of each device."""
+_PLURAL = {"rotation": "rotations", "refresh": "refreshes"}
+SIGN_INS = 160
+PEOPLE = 8
+"""People who sign in at one time."""
 PAIRS = 30
 """Of rounds of bookings."""
 TICK_S = 0.001
@@ -223,42 +232,120 @@ def _session(number: int) -> Session:
 
 
 async def refresh_costs(folder: Path) -> dict[str, float]:
-    """Compare-and-set of generations, each its own transaction."""
+    """Refreshes of 32 devices at once, each with its commit on the disk.
+
+    ``…rotation…`` is the compare-and-set of a generation with the read before it;
+    ``…refresh…`` all of it: the account's roles are read and a token is signed.
+    """
     url = f"sqlite:///{folder}/records.db"
     await migrate(url, RECORDS)
     records = Records(url)
+    clock = SteppedClock(NOW)
     try:
-        stores = account_stores(records, KeyRing(records, KEKS, SteppedClock(NOW)))
+        stores = account_stores(records, KeyRing(records, KEKS, clock))
         context = SignInContext("patient", "pat_1")
         wanted = DemoAccount(ACCOUNT, "mira@example.org", context)
         await stores.accounts.demo_account(wanted, now=NOW)
         sessions = [_session(number) for number in range(SESSIONS)]
         for one in sessions:
             await stores.sessions.open_session(one)
-        return await _refreshed(stores, sessions)
+        needs = AuthNeeds(
+            stores=stores,
+            passwords=None,  # type: ignore[arg-type]
+            clock=clock,
+            keys=(KEY,),
+            mails=AccountMails("http://localhost:8000"),
+            revoked=RevokedTokens(clock),
+        )
+        return {
+            **await _rotated(stores, sessions),
+            **await _refreshed(needs, stores, sessions),
+        }
     finally:
         await records.close()
 
 
-async def _refreshed(
-    stores: AccountStores, sessions: list[Session]
-) -> dict[str, float]:
-    rounds = 15
+async def sign_in_costs(folder: Path) -> dict[str, float]:
+    """Sign-ins of eight people at a time, with one hashing thread: all of it."""
+    url = f"sqlite:///{folder}/sign_ins.db"
+    await migrate(url, RECORDS)
+    records, passwords = Records(url), ArgonPasswords(threads=1)
+    clock = SteppedClock(NOW)
+    try:
+        stores = account_stores(records, KeyRing(records, KEKS, clock))
+        hashed = await passwords.hashed(b"violet kettle runs")
+        for number in range(PEOPLE):
+            account = AccountId(f"acc_{number}")
+            context = SignInContext("patient", f"pat_{number}")
+            wanted = DemoAccount(account, f"{number}@example.org", context)
+            await stores.accounts.demo_account(wanted, now=NOW)
+            notice = Message("password_changed", wanted.email, "", "")
+            await stores.credentials.set_password(
+                account, hashed, notice=notice, now=NOW
+            )
+        needs = AuthNeeds(
+            stores=stores,
+            passwords=passwords,
+            clock=clock,
+            keys=(KEY,),
+            mails=AccountMails("http://localhost:8000"),
+            revoked=RevokedTokens(clock),
+        )
+        sign_in, device = SignIn(needs), Device(delivery=Delivery.BODY)
 
+        async def one_person(number: int) -> None:
+            for _ in range(SIGN_INS // PEOPLE):
+                email = f"{number}@example.org"
+                await sign_in.by_password(email, "violet kettle runs", device, None)
+
+        began, cpu = time.perf_counter(), time.process_time()
+        await asyncio.gather(*(one_person(number) for number in range(PEOPLE)))
+        done = SIGN_INS // PEOPLE * PEOPLE
+        return {
+            "sign_in_ms": round((time.process_time() - cpu) / done * 1e3, 1),
+            "sign_ins_per_s": round(done / (time.perf_counter() - began), 1),
+        }
+    finally:
+        passwords.close()
+        await records.close()
+
+
+async def _rotated(stores: AccountStores, sessions: list[Session]) -> dict[str, float]:
     async def one_device(session: Session) -> None:
-        for _ in range(rounds):
+        for _ in range(REFRESHES):
             found = await stores.sessions.session(session.session_id)
             assert found is not None
             if not await stores.sessions.rotate(found, active=True, now=NOW):
                 raise RuntimeError("a refresh was lost")
-            session = replace(found, generation=found.generation + 1)
 
+    return await _by_all("rotation", one_device, sessions)
+
+
+async def _refreshed(
+    needs: AuthNeeds, stores: AccountStores, sessions: list[Session]
+) -> dict[str, float]:
+    sign_in, key = SignIn(needs), needs.refresh_keys[0]
+
+    async def one_device(session: Session) -> None:
+        found = await stores.sessions.session(session.session_id)
+        assert found is not None
+        token = refresh_token(key, found, found.generation)
+        for _ in range(REFRESHES):
+            signed = await sign_in.refresh(token, active=True, context=None)
+            token = signed.refresh
+
+    return await _by_all("refresh", one_device, sessions)
+
+
+async def _by_all(
+    name: str, one_device: Callable[[Session], Awaitable[None]], sessions: list[Session]
+) -> dict[str, float]:
     cpu, wall = time.process_time(), time.perf_counter()
     await asyncio.gather(*(one_device(one) for one in sessions))
-    done = rounds * len(sessions)
+    done = REFRESHES * len(sessions)
     return {
-        "refresh_us": round((time.process_time() - cpu) / done * 1e6, 1),
-        "refreshes_per_s": round(done / (time.perf_counter() - wall), 1),
+        f"{name}_us": round((time.process_time() - cpu) / done * 1e6, 1),
+        f"{_PLURAL[name]}_per_s": round(done / (time.perf_counter() - wall), 1),
     }
 
 
@@ -341,6 +428,7 @@ async def measure() -> dict[str, Any]:
             "tokens": token_costs(),
             "factors": factor_costs(),
             "passwords": await hash_costs(),
+            "sign_ins": await sign_in_costs(Path(folder)),
             "sessions": await refresh_costs(Path(folder)),
         }
 
