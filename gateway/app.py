@@ -70,6 +70,9 @@ from gateway.metrics.metrics import (
     ShardAccounts,
     ShardCollector,
 )
+from gateway.patients.notices.callback_routes import router as callback_router
+from gateway.patients.notices.link_routes import router as link_router
+from gateway.patients.notices.routes import router as notices_router
 from gateway.patients.own_routes import router as own_patient_router
 from gateway.patients.privacy import PrivacyService
 from gateway.patients.privacy_deciding import router as deciding_router
@@ -308,6 +311,8 @@ ACCOUNT_ROUTERS: Final = (
     roles_router,
 )
 """Features that need accounts."""
+NOTICE_ROUTERS: Final = (notices_router, link_router, callback_router)
+"""Features that need notices, and outgoing messages."""
 PATIENT_ROUTERS: Final = (own_patient_router, patients_router)
 """Features that need patients."""
 GRANT_ROUTERS: Final = (
@@ -321,6 +326,7 @@ GRANT_ROUTERS: Final = (
 EVERY_ROUTER: Final = (
     *ACCOUNT_ROUTERS,
     *PATIENT_ROUTERS,
+    *NOTICE_ROUTERS,
     *GRANT_ROUTERS,
     privacy_router,
     deciding_router,
@@ -333,23 +339,21 @@ EVERY_ROUTER: Final = (
 
 def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[FeatureRouter]:
     """Routers of ordinary features whose stores this gateway has."""
-    has_stores = ports.jobs is not None and ports.answers is not None
-    routers = [site_router, cluster_router]
-    if has_stores:
-        routers.append(jobs_router)
-    if ports.patients is not None:
-        routers += PATIENT_ROUTERS
-    if ports.privacy is not None:
-        routers += (privacy_router, deciding_router)
-    if ports.audit is not None:
-        routers.append(audit_router)
-    if ports.grants is not None:
-        routers += GRANT_ROUTERS
-    if ports.accounts is not None:
-        routers += ACCOUNT_ROUTERS
-        if config.demo and ports.outgoing is not None:
-            routers.append(demo_router)
-    return routers
+    needs: list[tuple[bool, Sequence[FeatureRouter]]] = [
+        (True, (site_router, cluster_router)),
+        (ports.jobs is not None and ports.answers is not None, (jobs_router,)),
+        (ports.patients is not None, PATIENT_ROUTERS),
+        (ports.notices is not None and ports.outgoing is not None, NOTICE_ROUTERS),
+        (ports.privacy is not None, (privacy_router, deciding_router)),
+        (ports.audit is not None, (audit_router,)),
+        (ports.grants is not None, GRANT_ROUTERS),
+        (ports.accounts is not None, ACCOUNT_ROUTERS),
+        (
+            config.demo and ports.accounts is not None and ports.outgoing is not None,
+            (demo_router,),
+        ),
+    ]
+    return [one for has_stores, routers in needs if has_stores for one in routers]
 
 
 def _auth_side(

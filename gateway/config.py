@@ -22,6 +22,7 @@ from care.idempotency.ports import AnswerStore
 from care.jobs.ports import JobQueue
 from care.keys.ports import PersonKeys
 from care.notices.messages import OutgoingMessages
+from care.notices.ports import NoticeStores
 from care.patients.notes import MedicalNotes
 from care.patients.ports import Patients
 from care.privacy.ports import Privacy
@@ -108,6 +109,8 @@ class GatewayConfig:
     """Base URL of links in mails if there is no ``public_url``."""
     staff_needs_factor: bool = False
     """Whether accounts with a role beside patient need a second factor."""
+    sms_token: str = field(default="", repr=False)
+    """What the service for phones signs its calls with; empty: none is accepted."""
     sms_countries: tuple[str, ...] = ()
     """Countries that codes are sent to, by ISO 3166; empty: all of them."""
     identity_providers: tuple[IdentityProvider, ...] = ()
@@ -217,6 +220,8 @@ class GatewayPorts:
     """How identity providers are reached; without it over the network."""
     outgoing: OutgoingMessages | None = None
     """Messages to people, for demo sites to show."""
+    notices: NoticeStores | None = None
+    """Inboxes and choices; without it there is no ``/v1/notices``."""
     persons: PersonKeys | None = None
     """Keys of people, which seal the reasons of visits; without it they are not."""
     privacy: Privacy | None = None

@@ -10,6 +10,7 @@ from msgspec import Struct
 from actors.domain.ids import BookingId, Millis, Minute, PatientId, ProviderId
 from actors.domain.messages.answers import BookingView
 from care.notices.kinds import NoticeKind, Preferences
+from care.notices.links import Stops
 from care.notices.wording import VisitFacts
 
 REMIND: Final = "notices.remind"
@@ -115,6 +116,14 @@ class Choices(Protocol):
     ) -> int | None:
         """Save; the new version, or None if there is another one than ``version``."""
         ...
+
+
+class NoticeStores(Struct, frozen=True):
+    """What the routes of notices need."""
+
+    inbox: Inbox
+    choices: Choices
+    stops: Stops
 
 
 class VisitPlace(Struct, frozen=True):

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 import uvicorn
 
@@ -32,6 +33,7 @@ from persistence.grants.stores import grant_stores
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue
 from persistence.keys.ring import KeyRing
+from persistence.notices.inbox import notice_stores
 from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.patients.notes import SqlMedicalNotes
 from persistence.patients.store import SqlPatients
@@ -97,6 +99,7 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
         demo=settings.is_demo,
         breached_passwords=settings.breached_passwords,
         staff_needs_factor=settings.staff_factor == "required",
+        sms_token=unquote(urlsplit(settings.sms).password or ""),
         sms_countries=settings.sms_countries,
         identity_providers=parsed_providers(settings.oidc),
         demo_tokens=settings.demo != "off",
@@ -171,6 +174,7 @@ async def gateway_ports(
                 notes=SqlMedicalNotes(records, ring),
                 accounts=account_stores(records, ring),
                 outgoing=SqlOutgoingMessages(records, ring),
+                notices=notice_stores(records, ring),
                 persons=SqlPersonKeys(records, ring),
                 privacy=SqlPrivacy(records, ring),
                 audit_spool=spool,

@@ -93,6 +93,8 @@ class Action(StrEnum):
     READ_CLINIC = "read_clinic"
     PLACE_HOLD = "place_hold"
     LIST_HOLDS = "list_holds"
+    READ_NOTICES = "read_notices"
+    CHOOSE_NOTICES = "choose_notices"
     READ_HOLD = "read_hold"
     EXTEND_HOLD = "extend_hold"
     RELEASE_HOLD = "release_hold"
@@ -186,6 +188,8 @@ read_slots          provider  YY  YY  YY  YY  YY  YY  YY  YY
 read_clinic         clinic    YY  YY  YY  YY  YY  YY  YY  YY
 place_hold          provider  Yn  Yn  Yn  Yn  Yn  Yn  nn  Yn
 list_holds          caller    YY  YY  nn  nn  nn  nn  nn  nn
+read_notices        caller    YY  CC  nn  nn  nn  nn  nn  nn
+choose_notices      caller    YY  YY  nn  nn  nn  nn  nn  nn
 read_hold           hold      Yh  Yh  Yh  Yh  Yh  Yh  hh  Yh
 extend_hold         hold      Yh  Yh  Yh  Yh  Yh  Yh  hh  Yh
 release_hold        hold      Yh  Yh  Yh  Yh  Yh  Yh  hh  Yh
@@ -329,6 +333,8 @@ _VIEWING: Final = frozenset(
         Action.READ_SLOTS,
         Action.READ_CLINIC,
         Action.LIST_HOLDS,
+        Action.READ_NOTICES,
+        Action.CHOOSE_NOTICES,
         Action.READ_HOLD,
         Action.READ_BOOKING,
         Action.LIST_BOOKINGS,

@@ -79,6 +79,9 @@ async def demo_messages(request: Request) -> DemoMessagesAnswer:
                 recipient=one.message.recipient,
                 subject=one.message.subject,
                 text=one.message.text,
+                html=one.message.html,
+                calendar=one.message.calendar,
+                status=one.status.value,
                 created_at=millis_text(one.created_at),
                 sent_at=None if one.sent_at is None else millis_text(one.sent_at),
             )

@@ -288,6 +288,11 @@ class DemoMessageAnswer(Answer):
     recipient: str
     subject: str
     text: str
+    html: str = Field(description="The same as a page; empty if there is none.")
+    calendar: str = Field(
+        description="A file for calendar programs; empty if there is none."
+    )
+    status: str = Field(description="sent, delivered, failed, superseded; else empty.")
     created_at: str
     sent_at: str | None
 

@@ -46,6 +46,7 @@ CODES = MappingProxyType(
         "api_client_not_found": (404, "No such API client"),
         "factor_not_found": (404, "No such factor"),
         "identity_not_found": (404, "No such identity"),
+        "notice_not_found": (404, "No such notice"),
         "not_found": (404, "Not found"),
         "bad_request": (400, "The request cannot be read"),
         "unauthenticated": (401, "Sign in first"),
@@ -125,6 +126,7 @@ _SENTENCES = MappingProxyType(
         "factor_not_found": "The account has no such factor.",
         "request_not_found": "There is no such request.",
         "identity_not_found": "The account has no such identity.",
+        "notice_not_found": "There is no such notice.",
     }
 )
 """Code -> its default detail."""

@@ -10,19 +10,12 @@ from msgspec import DecodeError, Struct, json
 
 from care.keys.sealing import Place, SealBroken
 from care.notices.kinds import NoticeKind
+from care.notices.links import Stop
 from care.notices.messages import Channel
 from persistence.keys.ring import KeyRing, TenantKeys
 
 _PLACE: Final = Place("notice_preference", "stop", "link")
 """What a sealed link is bound to: no other sealed value opens as one."""
-
-
-class Stop(Struct, frozen=True, array_like=True):
-    """What a link stops: messages of a kind over a channel to a person."""
-
-    person: str
-    kind: NoticeKind
-    channel: Channel
 
 
 class NoticeLinks(Struct, frozen=True):
@@ -67,13 +60,13 @@ class NoticeLinks(Struct, frozen=True):
 
 
 class SealedStops:
-    """Reads the secrets of links that stop messages."""
+    """Implements Stops: reads the secrets of links that stop messages."""
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
 
     async def read(self, secret: str) -> Stop | None:
-        """What a link stops; None if it is none of ours. Raises Unavailable."""
+        """See Stops.read."""
         keys = await self._ring.of()
         try:
             sealed = urlsafe_b64decode(secret + "=" * (-len(secret) % 4))

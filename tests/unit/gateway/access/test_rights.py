@@ -140,6 +140,8 @@ _READS = (
     Action.READ_SLOTS,
     Action.READ_CLINIC,
     Action.LIST_HOLDS,
+    Action.READ_NOTICES,
+    Action.CHOOSE_NOTICES,
     Action.READ_HOLD,
     Action.READ_BOOKING,
     Action.LIST_BOOKINGS,
