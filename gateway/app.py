@@ -24,7 +24,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp
 
 from actors.errors import Unavailable
@@ -292,6 +292,7 @@ def _mount_features(
     app.state.config = config
     app.state.gate = gate
     routers = _feature_routers(ports, config)
+    app.state.routers = routers
     for router in routers:
         app.include_router(router)
     document = openapi_document(declared, config.version, config.public_url)
@@ -428,8 +429,10 @@ def _add_problem_handlers(app: FastAPI, made: Services) -> None:
         response.raw_headers.extend(reply.headers)
         return response
 
-    async def http_error(_request: Request, error: Exception) -> Response:
+    async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            return answer(of_error(MethodNotAllowed(_methods_at(request))))
         return answer(of_error(_of_http_error(error)))
 
     async def invalid(_request: Request, error: Exception) -> Response:
@@ -451,11 +454,21 @@ def _add_problem_handlers(app: FastAPI, made: Services) -> None:
         app.add_exception_handler(kind, broken)
 
 
+def _methods_at(request: Request) -> str:
+    """Methods of all routes of a path: the framework names the first one's alone."""
+    app, found = request.app, set[str]()
+    routers: Sequence[FeatureRouter] = app.state.routers
+    for routes in (app.routes, *(one.routes for one in routers)):
+        for route in routes:
+            methods = getattr(route, "methods", None)
+            if methods and route.matches(request.scope)[0] is not Match.NONE:
+                found |= methods
+    return ", ".join(sorted(found)) or "GET"
+
+
 def _of_http_error(error: HTTPException) -> Exception:
     if error.status_code == HTTPStatus.NOT_FOUND:
         return NotFound()
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return MethodNotAllowed((error.headers or {}).get("Allow", "GET"))
     if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
         return InvalidRequest("The request cannot be read.")
     return error

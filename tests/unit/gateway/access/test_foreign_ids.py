@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -16,6 +16,8 @@ from care.accounts.ports import DemoAccount
 from care.grants.values import Glass
 from care.notices.messages import Message
 from gateway.access.rights import Access, Action, Permission
+from persistence.notices.models import NoticeRecord
+from persistence.privacy.store import SqlPrivacy
 from tests.fakes.api import Api
 from tests.fixtures.accounts import signed
 from tests.fixtures.rights_region import Things, rights_region
@@ -91,6 +93,7 @@ async def _ids(api: Api, it: Things) -> Ids:
         "identity_id": (it.identity, "idn_none"),
         "account_id": ("acc_1", "acc_none"),
         "role": ("auditor", "auditor"),
+        "notice_id": (await _noticed(api), "ntc_none"),
         "glass_id": (await _broken(api), "gls_none"),
         "application_id": (await _applied(api), "app_none"),
         "invitation_id": (
@@ -102,6 +105,23 @@ async def _ids(api: Api, it: Things) -> Ids:
             "cli_none",
         ),
     }
+
+
+async def _noticed(api: Api) -> str:
+    """A notice in the inbox of patient 1."""
+    row = NoticeRecord(
+        notice_id="ntc_1",
+        patient_id="pat_1",
+        kind="booked",
+        booking_id="bkg_1.a",
+        version=1,
+        confidential=False,
+        content=b"sealed",
+        created_at=1,
+    )
+    async with cast("SqlPrivacy", api.ports.privacy)._records.writing() as session:
+        session.add(row)
+    return "ntc_1"
 
 
 async def _broken(api: Api) -> str:

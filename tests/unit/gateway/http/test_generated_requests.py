@@ -3,14 +3,17 @@
 Not checked: that what fits the schema is accepted (rules of the domain refuse more,
 with 422 and a sentence), and that what does not fit is refused, since a header that is
 dropped from a request may be the token (the callers here have one; the table of rights
-is walked by test_rights.py).
+is walked by test_rights.py). Methods that are not described and operations without a
+token are walked below: generated requests have neither.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -50,6 +53,10 @@ NOT_HERE = frozenset({"/v1/stream", "/v1/live", "/readyz"})
 EXAMPLES = {GenerationMode.POSITIVE: len(CALLERS), GenerationMode.NEGATIVE: 1}
 LEAST = 900
 """Requests that must have been answered, so that the test is about something."""
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+PATHS = 80
+"""Paths and protected operations that must have been found."""
+BASIC = {"Authorization": "Basic YTpi"}
 _OURS = frozenset({"content-length", "authorization", "host"})
 
 
@@ -105,6 +112,56 @@ def test_every_answer_is_one_that_the_document_describes(
             _walk(runner, api)
         finally:
             runner.run(region.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def region(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Api]:
+    async with rights_region(request, tmp_path) as (api, _):
+        api.client.event_hooks = {"request": [], "response": []}
+        yield api
+
+
+async def test_methods_that_the_document_does_not_have_are_refused(
+    region: Api,
+) -> None:
+    """On every path: 405, with the methods that it has."""
+    paths = region.app.openapi()["paths"]
+    for path in paths:
+        where = re.sub(r"{\w+}", "x", path)
+        known = {
+            method.upper()
+            for other, item in paths.items()
+            if re.fullmatch(re.sub(r"{\w+}", "[^/]+", other), where)
+            for method in item
+        }
+        for method in METHODS - known:
+            answer = await region.client.request(method, where)
+            allowed = {one.strip() for one in answer.headers["allow"].split(",")}
+            assert answer.status_code == 405, (method, path)
+            assert allowed - {"HEAD", "OPTIONS"} == known, (method, path)
+    assert len(paths) >= PATHS
+
+
+async def test_what_the_document_protects_answers_no_one_without_a_token(
+    region: Api,
+) -> None:
+    """On every operation: without a token, with a damaged one, with another scheme."""
+    protected = 0
+    for path, item in region.app.openapi()["paths"].items():
+        for method, operation in item.items():
+            if {} in operation["security"]:
+                continue
+            protected += 1
+            content = operation.get("requestBody", {}).get("content", {})
+            body = content.get("application/json", {}).get("example")
+            where = re.sub(r"{\w+}", "x", path)
+            for headers in ({}, {"Authorization": "Bearer no"}, BASIC):
+                answer = await region.client.request(
+                    method, where, json=body, headers=headers
+                )
+                assert answer.status_code == 401, (method, path, headers)
+                assert answer.headers["www-authenticate"] == "Bearer"
+    assert protected >= PATHS
 
 
 def _walk(runner: asyncio.Runner, api: Api) -> None:
