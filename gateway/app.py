@@ -70,6 +70,8 @@ from gateway.metrics.metrics import (
     ShardAccounts,
     ShardCollector,
 )
+from gateway.patients.feeds.routes import public_router as feed_router
+from gateway.patients.feeds.routes import router as feeds_router
 from gateway.patients.notices.callback_routes import router as callback_router
 from gateway.patients.notices.link_routes import router as link_router
 from gateway.patients.notices.routes import router as notices_router
@@ -314,6 +316,8 @@ ACCOUNT_ROUTERS: Final = (
 """Features that need accounts."""
 NOTICE_ROUTERS: Final = (notices_router, link_router, callback_router)
 """Features that need notices, and outgoing messages."""
+FEED_ROUTERS: Final = (feeds_router, feed_router)
+"""Features that need feeds for calendar programs."""
 PATIENT_ROUTERS: Final = (own_patient_router, patients_router)
 """Features that need patients."""
 GRANT_ROUTERS: Final = (
@@ -328,6 +332,7 @@ EVERY_ROUTER: Final = (
     *ACCOUNT_ROUTERS,
     *PATIENT_ROUTERS,
     *NOTICE_ROUTERS,
+    *FEED_ROUTERS,
     *GRANT_ROUTERS,
     privacy_router,
     deciding_router,
@@ -345,6 +350,7 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
         (ports.jobs is not None and ports.answers is not None, (jobs_router,)),
         (ports.patients is not None, PATIENT_ROUTERS),
         (ports.notices is not None and ports.outgoing is not None, NOTICE_ROUTERS),
+        (ports.feeds is not None, FEED_ROUTERS),
         (ports.privacy is not None, (privacy_router, deciding_router)),
         (ports.audit is not None, (audit_router,)),
         (ports.grants is not None, GRANT_ROUTERS),

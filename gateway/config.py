@@ -17,6 +17,7 @@ from actors.ports import Calendars, Clock, ShardLinks
 from care.accounts.ports import AccountStores
 from care.accounts.providers import IdentityProvider
 from care.audit.ports import AuditSpool, AuditStore
+from care.feeds.ports import Feeds
 from care.grants.ports import GrantStores
 from care.idempotency.ports import AnswerStore
 from care.jobs.ports import JobQueue
@@ -222,6 +223,8 @@ class GatewayPorts:
     """Messages to people, for demo sites to show."""
     notices: NoticeStores | None = None
     """Inboxes and choices; without it there is no ``/v1/notices``."""
+    feeds: Feeds | None = None
+    """Visits for calendar programs; without it there is no ``/v1/me/feeds``."""
     persons: PersonKeys | None = None
     """Keys of people, which seal the reasons of visits; without it they are not."""
     privacy: Privacy | None = None

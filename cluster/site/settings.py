@@ -22,6 +22,7 @@ from actors.domain.rules import BookingLimits, Policy
 from actors.placement import Placement
 from care.accounts.providers import parsed_providers
 from care.keys.sealing import parsed_keys
+from cluster.terminal.addresses import page_url
 from cluster.terminal.obstacle import Obstacle
 
 ENV_PREFIX = "SLOTCAST_"
@@ -433,6 +434,11 @@ class Settings(BaseSettings):
     def shared_redis(self) -> str:
         """The Redis for all that is not the journal; empty if there is none."""
         return self.redis or (self.journal if self.journal_is_redis else "")
+
+    @property
+    def site_url(self) -> str:
+        """Where links in messages lead: the public URL, else this machine's."""
+        return (self.public_url or page_url(self.host, self.port)).rstrip("/")
 
     @property
     def is_demo(self) -> bool:

@@ -34,7 +34,9 @@ from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue
 from persistence.keys.ring import KeyRing
 from persistence.notices.inbox import notice_stores
+from persistence.notices.links import NoticeLinks
 from persistence.notices.outbox import SqlOutgoingMessages
+from persistence.patients.feeds import SqlFeeds
 from persistence.patients.notes import SqlMedicalNotes
 from persistence.patients.store import SqlPatients
 from persistence.privacy.persons import SqlPersonKeys
@@ -175,6 +177,7 @@ async def gateway_ports(
                 accounts=account_stores(records, ring),
                 outgoing=SqlOutgoingMessages(records, ring),
                 notices=notice_stores(records, ring),
+                feeds=SqlFeeds(records, readers, NoticeLinks(site.settings.site_url)),
                 persons=SqlPersonKeys(records, ring),
                 privacy=SqlPrivacy(records, ring),
                 audit_spool=spool,

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from care.sharing import JOBS, OUTBOX
 from cluster.clock import SystemClock
 from cluster.site.site import Site
-from cluster.terminal.addresses import page_url
 from cluster.terminal.alongside import alongside
 from cluster.wiring.background import migrated
 from cluster.wiring.shared import wakeups_of
@@ -104,9 +103,8 @@ def telling_of(
 ) -> SqlTeller:
     """What tells people of this site's visits."""
     settings = site.settings
-    url = settings.public_url or page_url(settings.host, settings.port)
     voice = SiteVoice(
-        NoticeLinks(url.rstrip("/")),
+        NoticeLinks(settings.site_url),
         parseaddr(settings.mail_from)[1],
         settings.reminders,
     )

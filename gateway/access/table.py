@@ -138,6 +138,7 @@ class Action(StrEnum):
     REMOVE_FACTOR = "remove_factor"
     INVITE_GUARDIAN = "invite_guardian"
     END_GUARDIANSHIP = "end_guardianship"
+    MANAGE_FEEDS = "manage_feeds"
     BREAK_GLASS = "break_glass"
     REVIEW_GLASS = "review_glass"
     ADD_DEPENDANT = "add_dependant"
@@ -230,6 +231,7 @@ invite_guardian     patient   Rh  nh  nh  Fh  Fh  nh  hh  nh
 end_guardianship    patient   Yh  Yh  nh  Yh  Yh  nh  hh  nh
 break_glass         patient   nn  nn  nB  nn  nB  nB  nn  nn
 review_glass        clinic    hh  hh  nh  nh  Fh  hh  Fh  nn
+manage_feeds        account   YY  nn  YY  nn  nn  nn  nn  nn
 add_dependant       account   YY  nn  nn  nn  nn  nn  nn  nn
 apply_as_doctor     account   YY  YY  YY  YY  YY  YY  YY  nn
 decide_application  clinic    hh  hh  nh  nh  Fh  FF  nh  nn

@@ -47,6 +47,8 @@ CODES = MappingProxyType(
         "factor_not_found": (404, "No such factor"),
         "identity_not_found": (404, "No such identity"),
         "notice_not_found": (404, "No such notice"),
+        "feed_not_found": (404, "No such feed"),
+        "feed_limit": (409, "Too many feeds"),
         "not_found": (404, "Not found"),
         "bad_request": (400, "The request cannot be read"),
         "unauthenticated": (401, "Sign in first"),
@@ -127,6 +129,7 @@ _SENTENCES = MappingProxyType(
         "request_not_found": "There is no such request.",
         "identity_not_found": "The account has no such identity.",
         "notice_not_found": "There is no such notice.",
+        "feed_not_found": "There is no such feed; it may have been revoked.",
     }
 )
 """Code -> its default detail."""

@@ -49,3 +49,23 @@ class MedicalNoteRecord(RecordBase):
     body: Mapped[bytes] = mapped_column(c.blob())
     at: Mapped[int] = mapped_column(BigInteger)
     replaces: Mapped[str | None] = mapped_column(c.key())
+
+
+class CalendarFeedRecord(RecordBase):
+    """A calendar that other programs read by a secret address, until it is revoked."""
+
+    __tablename__ = "calendar_feed"
+    __table_args__ = (
+        UniqueConstraint("secret_hash"),
+        Index(None, "account_id"),
+        c.ON_A_SERVER,
+    )
+
+    feed_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
+    account_id: Mapped[str] = mapped_column(c.key(), ForeignKey("account.account_id"))
+    of: Mapped[str] = mapped_column(c.key(16))
+    subject: Mapped[str] = mapped_column(c.key())
+    label: Mapped[str] = mapped_column(c.words(100))
+    secret_hash: Mapped[str] = mapped_column(c.key(43))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    read_at: Mapped[int | None] = mapped_column(BigInteger)

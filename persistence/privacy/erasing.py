@@ -57,6 +57,7 @@ DELETED_BY_ACCOUNT: Final = (
     "recovery_code",
     "identity",
     "auth_flow",
+    "calendar_feed",
     "platform_role",
 )
 """Rows of an account that are removed with it."""

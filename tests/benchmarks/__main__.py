@@ -28,6 +28,7 @@ BENCHMARKS = {
     "accounts": ["tests.benchmarks.bench_accounts", "--json"],
     "gateway": ["tests.benchmarks.bench_gateway", "--json"],
     "journal": ["tests.benchmarks.bench_journal", "--json"],
+    "notices": ["tests.benchmarks.bench_notices", "--json"],
     "projection": ["tests.benchmarks.bench_projection", "--json"],
     "scale": ["tests.benchmarks.bench_scale", "--json"],
     "redis": ["tests.benchmarks.bench_redis", "--json"],

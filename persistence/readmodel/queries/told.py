@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from actors.domain.ids import Minute
-from actors.domain.messages.answers import BookingView
+from actors.domain.messages.answers import BookingStatus, BookingView
 from care.notices.ports import VisitHistory, VisitPlace
 from persistence.readmodel import tables as t
 from persistence.readmodel.queries.bookings import view_of
@@ -50,6 +50,32 @@ async def places_of(
     """Where these providers' visits take place. Raises Unavailable."""
     async with reading(engine) as connection:
         return await _places(connection, sorted(set(provider_ids)))
+
+
+async def feed_visits(
+    engine: AsyncEngine, *, patient: str, provider: str, first: int, limit: int
+) -> tuple[Sequence[BookingView], Mapping[str, VisitPlace]]:
+    """Visits of a patient, else of a provider, that begin from ``first`` on, by start.
+
+    Cancelled ones are left out. Raises Unavailable.
+    """
+    row = t.appointment.c
+    whose = row.patient_id == patient if patient else row.provider_id == provider
+    query = (
+        select(t.appointment)
+        .where(
+            whose,
+            row.start_minute >= first,
+            row.status != BookingStatus.CANCELLED.value,
+        )
+        .order_by(row.start_minute, row.booking_id)
+        .limit(limit)
+    )
+    async with reading(engine) as connection:
+        rows = (await connection.execute(query)).mappings().all()
+        views = [view_of(one) for one in rows]
+        providers = sorted({one.provider_id for one in views})
+        return views, await _places(connection, providers)
 
 
 async def _starts(

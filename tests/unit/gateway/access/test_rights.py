@@ -142,6 +142,7 @@ _READS = (
     Action.LIST_HOLDS,
     Action.READ_NOTICES,
     Action.CHOOSE_NOTICES,
+    Action.MANAGE_FEEDS,
     Action.READ_HOLD,
     Action.READ_BOOKING,
     Action.LIST_BOOKINGS,
