@@ -22,7 +22,7 @@ from cluster.work.delivering import Deliverer, couriers_of, message_handlers
 from cluster.work.grants import guardian_handlers_of
 from cluster.work.handlers import PERIODIC, job_handlers
 from cluster.work.retaining import RETAINING, retention_handlers, retention_of
-from cluster.work.telling import reminding_handlers, told_handlers
+from cluster.work.telling import TOLD_AT_ONCE, reminding_handlers, told_handlers
 from cluster.work.visits import SiteVisits
 from cluster.work.worker import Lane, Worker
 from persistence.idempotency.store import SqlAnswerStore
@@ -76,7 +76,7 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
     }
     lanes = [
         Lane(queue, handlers, JOBS),
-        Lane(outbox_of(outbox), told_handlers(telling, clock), OUTBOX),
+        Lane(outbox_of(outbox), told_handlers(telling, clock), OUTBOX, TOLD_AT_ONCE),
     ]
     log.info("worker begins")
     try:

@@ -22,6 +22,8 @@ from care.notices.visits import (
 from cluster.work.gathering import Gathered
 
 Result = TypeVar("Result")
+TOLD_AT_ONCE: Final = 256
+"""Events of a kind that are told of in one transaction at most."""
 _AWAY: Final = "a store that notices need does not answer"
 
 
