@@ -70,11 +70,12 @@ function Menu({ context }: { context: Context }) {
   const others = session.contexts().filter((one) => !sameContext(one, context));
   return (
     <>
-      <button className="account" type="button" popoverTarget="account-menu" aria-label={t`Account: ${name}, ${role}`}>
+      <button className="account" type="button" popoverTarget="account-menu">
+        <span className="hidden">{t`Account: ${name}, ${role}`}</span>
         <span className="avatar small-avatar" aria-hidden="true">
           {who === undefined ? <Icon name="person" /> : initials(name).toUpperCase()}
         </span>
-        <span className="account-words">
+        <span className="account-words" aria-hidden="true">
           <strong>
             <bdi>{name}</bdi>
           </strong>
