@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from actors.domain.ids import Millis
 from care.accounts.throttling import Attempts
 from persistence.accounts.models import SignInAttemptRecord
 
 
-async def count_attempt(
-    session: AsyncSession,
+def count_attempt(
+    session: Session,
     index: str,
     rule: Callable[[Attempts, Millis], Attempts | None],
     *,
@@ -24,9 +24,7 @@ async def count_attempt(
     ``index`` is the blind index that is counted under, ``rule`` a function of
     care/accounts/throttling.py.
     """
-    row = await session.get(
-        SignInAttemptRecord, (index, known_device), with_for_update=True
-    )
+    row = session.get(SignInAttemptRecord, (index, known_device), with_for_update=True)
     if row is None:
         row = SignInAttemptRecord(
             email_i=index,
@@ -42,5 +40,5 @@ async def count_attempt(
         return before.not_before - now
     row.count, row.last_at = counted.count, counted.last_at
     row.not_before = counted.not_before
-    await session.flush()
+    session.flush()
     return 0

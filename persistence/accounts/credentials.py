@@ -5,10 +5,12 @@ Implements ``care.accounts.ports.Credentials``.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from actors.domain.ids import Millis
 from care.accounts.accounts import Account, AccountStatus
@@ -36,7 +38,7 @@ from persistence.accounts.rows import (
     to_owner,
     verified,
 )
-from persistence.keys.ring import KeyRing
+from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.notices.outbox import queue_message
 from persistence.sql.records import Records
 
@@ -59,20 +61,15 @@ class SqlCredentials:
         index = email_index(keys, email)
         for _ in range(_ROUNDS):
             try:
-                async with self._records.writing() as session:
-                    wait_ms = await count_attempt(
-                        session, index, next_attempt, known_device=known_device, now=now
+                return await self._records.change(
+                    partial(
+                        _attempted,
+                        keys=keys,
+                        index=index,
+                        known_device=known_device,
+                        now=now,
                     )
-                    if wait_ms:
-                        return SignInAttempt(wait_ms=wait_ms)
-                    found = await by_email(session, index)
-                    if found is None:
-                        return SignInAttempt()
-                    stored = await session.get(PasswordRecord, found.account_id)
-                    return SignInAttempt(
-                        account=account_of(keys, found),
-                        password_hash="" if stored is None else stored.hash,
-                    )
+                )
             except IntegrityError:
                 continue  # the first two attempts at one time
         return SignInAttempt(wait_ms=1_000)
@@ -80,13 +77,11 @@ class SqlCredentials:
     async def succeeded(self, email: str, *, known_device: bool) -> None:
         """See Credentials.succeeded."""
         keys, row = await self._ring.of(), SignInAttemptRecord
-        async with self._records.writing() as session:
-            await session.execute(
-                delete(row).where(
-                    row.email_i == email_index(keys, email),
-                    row.is_known_device == known_device,
-                )
-            )
+        done = delete(row).where(
+            row.email_i == email_index(keys, email),
+            row.is_known_device == known_device,
+        )
+        await self._records.transact(lambda connection: connection.execute(done))
 
     async def password_hash(self, account_id: AccountId) -> str:
         """See Credentials.password_hash."""
@@ -154,3 +149,28 @@ class SqlCredentials:
             # The link came to the address: that confirms it as well.
             await session.execute(verified(found, now))
         return found
+
+
+def _attempted(
+    session: Session,
+    *,
+    keys: TenantKeys,
+    index: str,
+    known_device: bool,
+    now: Millis,
+) -> SignInAttempt:
+    """Count an attempt and, if it is not too early, what it is to be compared with."""
+    wait_ms = count_attempt(
+        session, index, next_attempt, known_device=known_device, now=now
+    )
+    if wait_ms:
+        return SignInAttempt(wait_ms=wait_ms)
+    query = select(AccountRecord).where(AccountRecord.email_i == index)
+    found = session.scalars(query).one_or_none()
+    if found is None:
+        return SignInAttempt()
+    stored = session.get(PasswordRecord, found.account_id)
+    return SignInAttempt(
+        account=account_of(keys, found),
+        password_hash="" if stored is None else stored.hash,
+    )

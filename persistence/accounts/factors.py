@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import Row, bindparam, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -45,14 +46,11 @@ class SqlFactors:
 
     async def of_account(self, account_id: AccountId) -> Sequence[Factor]:
         """See Factors.of_account."""
-        keys, row = await self._ring.of(), FactorRecord
-        query = (
-            select(row)
-            .where(row.account_id == account_id)
-            .order_by(row.created_at, row.factor_id)
+        keys = await self._ring.of()
+        rows = await self._records.look(
+            lambda connection: connection.execute(_OF, {"account": account_id}).all()
         )
-        async with self._records.reading() as session:
-            return [_factor(keys, one) for one in (await session.scalars(query)).all()]
+        return [_factor(keys, one) for one in rows]
 
     async def by_credential(self, credential: bytes) -> Factor | None:
         """See Factors.by_credential."""
@@ -214,8 +212,9 @@ class SqlFactors:
         index = _tries_index(keys, account_id)
         for _ in range(_ROUNDS):
             try:
-                async with self._records.writing() as session:
-                    return await count_attempt(session, index, next_code, now=now)
+                return await self._records.change(
+                    partial(count_attempt, index=index, rule=next_code, now=now)
+                )
             except IntegrityError:
                 continue  # the first two at one time
         return _BUSY_MS
@@ -316,7 +315,14 @@ def _row(keys: TenantKeys, factor: Factor) -> FactorRecord:
     )
 
 
-def _factor(keys: TenantKeys, row: FactorRecord) -> Factor:
+_OF: Final = (
+    select(FactorRecord.__table__)
+    .where(FactorRecord.account_id == bindparam("account"))
+    .order_by(FactorRecord.created_at, FactorRecord.factor_id)
+)
+
+
+def _factor(keys: TenantKeys, row: FactorRecord | Row[Any]) -> Factor:
     secret = row.secret
     return Factor(
         factor_id=FactorId(row.factor_id),

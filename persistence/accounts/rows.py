@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, cast
 
 from msgspec import structs
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
@@ -51,7 +51,7 @@ def account_row(
     )
 
 
-def account_of(keys: TenantKeys, row: AccountRecord) -> Account:
+def account_of(keys: TenantKeys, row: AccountRecord | Row[Any]) -> Account:
     """The value of a row."""
     return Account(
         account_id=AccountId(row.account_id),

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy.orm import Session as OrmSession
 
 from actors.domain.ids import Millis
 from care.accounts.accounts import (
@@ -40,38 +41,7 @@ class SqlSessions:
 
     async def open_session(self, session: Session) -> Sequence[SessionId] | None:
         """See Sessions.open_session."""
-        row, now = SessionRecord, session.created_at
-        mine = row.account_id == session.account_id
-        others = (
-            select(row.session_id)
-            .where(mine, row.ended_at.is_(None))
-            .order_by(row.active_at.desc(), row.created_at.desc(), row.session_id)
-            .offset(SESSIONS_MAX - 1)
-            .limit(SESSIONS_MAX)
-        )
-        # One whose revocation failed must be named again, as in ``end_sessions``.
-        recent = (
-            select(row.session_id)
-            .where(
-                mine,
-                row.ended_why == EndedWhy.OVER.value,
-                row.ended_at > now - ACCESS_MS,
-            )
-            .limit(SESSIONS_MAX)
-        )
-        async with self._records.writing() as database:
-            account = await database.get(
-                AccountRecord, session.account_id, with_for_update=True
-            )
-            if account is None or account.status in _SHUT:
-                return None
-            ended = list(await database.scalars(others))
-            if ended:
-                over = _ending(now, EndedWhy.OVER).where(row.session_id.in_(ended))
-                await database.execute(over)
-            named = set(await database.scalars(recent)).union(ended)
-            database.add(_session_row(session))
-        return [SessionId(one) for one in sorted(named)]
+        return await self._records.change(partial(_opened, session=session))
 
     async def session(self, session_id: SessionId) -> Session | None:
         """See Sessions.session."""
@@ -165,6 +135,36 @@ class SqlSessions:
             ended = [SessionId(one) for one in found]
             await session.execute(_ending(now, why).where(*mine))
         return ended
+
+
+def _opened(database: OrmSession, session: Session) -> list[SessionId] | None:
+    row, now = SessionRecord, session.created_at
+    mine = row.account_id == session.account_id
+    others = (
+        select(row.session_id)
+        .where(mine, row.ended_at.is_(None))
+        .order_by(row.active_at.desc(), row.created_at.desc(), row.session_id)
+        .offset(SESSIONS_MAX - 1)
+        .limit(SESSIONS_MAX)
+    )
+    # One whose revocation failed must be named again, as in ``end_sessions``.
+    recent = (
+        select(row.session_id)
+        .where(
+            mine, row.ended_why == EndedWhy.OVER.value, row.ended_at > now - ACCESS_MS
+        )
+        .limit(SESSIONS_MAX)
+    )
+    account = database.get(AccountRecord, session.account_id, with_for_update=True)
+    if account is None or account.status in _SHUT:
+        return None
+    ended = list(database.scalars(others))
+    if ended:
+        over = _ending(now, EndedWhy.OVER).where(row.session_id.in_(ended))
+        database.execute(over)
+    named = set(database.scalars(recent)).union(ended)
+    database.add(_session_row(session))
+    return [SessionId(one) for one in sorted(named)]
 
 
 def _ending(now: Millis, why: EndedWhy) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -142,8 +143,11 @@ class SqlAccounts:
     async def find(self, account_id: AccountId) -> Account | None:
         """See Accounts.find."""
         keys = await self._ring.of()
-        async with self._records.reading() as session:
-            row = await session.get(AccountRecord, account_id)
+        row = await self._records.look(
+            lambda connection: connection.execute(
+                _FIND, {"account": account_id}
+            ).one_or_none()
+        )
         return None if row is None else account_of(keys, row)
 
     async def contexts(self, account_id: AccountId) -> Sequence[SignInContext]:
@@ -163,6 +167,11 @@ class SqlAccounts:
                 await session.flush()
                 await _give_role(session, row.account_id, wanted.context, now)
         return account_of(keys, row)
+
+
+_FIND: Final = select(AccountRecord.__table__).where(
+    AccountRecord.account_id == bindparam("account")
+)
 
 
 async def _give_role(

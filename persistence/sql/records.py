@@ -17,6 +17,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
 
 from persistence.sql.engine import answering, is_sqlite, open_engine, open_sqlite
 
@@ -81,6 +82,14 @@ class Records:
             async with self.engine.begin() as connection:
                 return await connection.run_sync(work)
 
+    async def change(self, work: Callable[[Session], T]) -> T:
+        """Run ``work`` in a session of one transaction, as ``transact`` does.
+
+        Raises:
+            Unavailable: as for ``writing``.
+        """
+        return await self.transact(partial(_in_session, work=work))
+
     async def look(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` on a connection that cannot write.
 
@@ -125,6 +134,13 @@ class Records:
 def _do(engine: Engine, work: Callable[[Connection], T]) -> T:
     with engine.begin() as connection:
         return work(connection)
+
+
+def _in_session(connection: Connection, work: Callable[[Session], T]) -> T:
+    with Session(connection, expire_on_commit=False) as session:
+        made = work(session)
+        session.flush()
+        return made
 
 
 def _ask(engine: Engine, work: Callable[[Connection], T]) -> T:

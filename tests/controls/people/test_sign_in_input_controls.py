@@ -117,7 +117,7 @@ async def test_counts_in_a_table_that_is_full_forget_the_victim(
     """Attack 25: ten places for counts, and invented names push Mira's out."""
     places: dict[str, int] = {}
 
-    async def counted(_session: Any, index: str, *_all: Any, **_more: Any) -> int:
+    def counted(_session: Any, index: str, *_all: Any, **_more: Any) -> int:
         count = places.pop(index, 0) + 1
         places[index] = count
         while len(places) > 10:
