@@ -137,6 +137,19 @@ async def test_a_resent_invitation_has_a_new_link_alone(site: Site) -> None:
     await site.grants.invitations.accept("second", ONE, "mem_1", now=NOW)
 
 
+async def test_of_eight_uses_of_an_invitation_at_once_one_counts(site: Site) -> None:
+    """The others are refused, and there is one membership."""
+    await site.invite("once")
+    invitations = site.grants.invitations
+    made = await asyncio.gather(
+        *(invitations.accept("once", ONE, f"mem_{n}", now=NOW) for n in range(8)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(one, Invitation) for one in made) == 1
+    assert sum(isinstance(one, GrantRefused) for one in made) == 7
+    assert len(await site.grants.memberships.of_clinic(CLINIC)) == 1
+
+
 async def test_of_two_admins_who_remove_each_other_one_stays(site: Site) -> None:
     """Attack 67: of a clinic and of the platform at once; disabling counts too."""
     members = [await site.member(number, "clinic_admin") for number in (1, 2)]
