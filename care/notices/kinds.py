@@ -52,10 +52,9 @@ _PHONE: Final = frozenset(
 WANTED: Final[Mapping[Channel, frozenset[NoticeKind]]] = {
     Channel.MAIL: frozenset(NoticeKind),
     Channel.SMS: _PHONE,
-    Channel.PUSH: frozenset(NoticeKind),
 }
 """What is sent over which channel to a person who has not chosen."""
-DISTURBING: Final = frozenset({Channel.SMS, Channel.PUSH})
+DISTURBING: Final = frozenset({Channel.SMS})
 """Channels that quiet hours hold back; mails make no sound."""
 
 

@@ -34,8 +34,6 @@ class Channel(StrEnum):
 
     MAIL = "mail"
     SMS = "sms"
-    PUSH = "push"
-    """Notifications of a browser or an app, by a subscription of theirs."""
 
 
 def deliver_kind(channel: Channel) -> str:

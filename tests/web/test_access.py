@@ -53,7 +53,7 @@ def test_public_pages_are_accessible(opened: Opened, look: str) -> None:
 
 
 ROOMS = {
-    "patient": [("/me/settings", ".session")],
+    "patient": [("/me/settings", ".session"), ("/me/notices", "fieldset")],
     "doctor": [
         ("/desk/day/{0}", "ol.day"),
         ("/desk/day/{0}?view=week", ".weekgrid"),

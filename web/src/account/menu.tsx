@@ -21,6 +21,7 @@ function waysOf({ role, subject }: Context): Way[] {
   switch (role) {
     case "patient":
       return [
+        { href: "/me/notices", name: msg`Notices` },
         { href: "/me/settings#dependants", name: msg`People I care for` },
         { href: "/me/settings#seen", name: msg`Who saw my data` },
         { href: "/me/settings#export", name: msg`All my data` },

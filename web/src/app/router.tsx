@@ -121,6 +121,16 @@ const account = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/me/notices",
+    component: page("account", () => import("../account/notices"), "NoticesPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/unsubscribe",
+    component: page("account", () => import("../account/notices"), "UnsubscribePage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/me/applications",
     component: page("account", () => import("../account/apply"), "ApplyPage"),
   }),

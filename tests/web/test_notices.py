@@ -1,0 +1,71 @@
+"""Notices in the browser: the inbox, what one hears of, links of mails."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.web.conftest import Browsing
+from tests.web.test_accounts import (
+    PASSWORD,
+    address_of,
+    here,
+    join,
+    log_in,
+    mailed,
+)
+
+
+def book(page: Page, browsing: Browsing, address: str) -> dict[str, Any]:
+    """Book by REST, as a program of the person would."""
+    ask, site = page.request, f"{browsing.address}/v1"
+    body = {"email": address, "password": PASSWORD, "delivery": "body"}
+    signed = ask.post(f"{site}/auth/login", data=body).json()
+    head = {"Authorization": f"Bearer {signed['access_token']}"}
+    (provider, *_) = ask.get(f"{site}/providers?sort=soonest&limit=1").json()["items"]
+    kind = provider["visit_types"][0]["visit_type"]
+    today = datetime.now(UTC).date()
+    days = [(today + timedelta(days=one)).isoformat() for one in (3, 20)]
+    where = f"{site}/providers/{provider['provider_id']}"
+    query = f"visit_type={kind}&from={days[0]}&to={days[1]}"
+    slots = ask.get(f"{where}/slots?{query}").json()["slots"]
+    start = next(one["start"] for one in slots if one["state"] == "free")
+    wanted = {
+        "provider_id": provider["provider_id"],
+        "visit_type": kind,
+        "start": start,
+    }
+    booked = ask.post(f"{site}/bookings", data=wanted, headers=head)
+    assert booked.status == 201, booked.text()
+    return dict(provider)
+
+
+def test_a_booking_is_told_and_its_mails_can_be_stopped(browsing: Browsing) -> None:
+    """It lies in the inbox until it is read; the mail's link shows what it stops, stops
+    it when it is told to, and the choices say so."""
+    page, address = browsing.page_of(browsing.person()), address_of()
+    join(page, browsing, address)
+    provider = book(page, browsing, address)
+    link = mailed(page, browsing, address, "unsubscribe")
+    log_in(page, browsing, address, PASSWORD)
+    expect(page.get_by_role("heading", name="My visits")).to_be_visible()
+    page.goto(f"{browsing.address}/me/notices")
+    row = page.locator("li", has_text="A visit was booked")
+    expect(row).to_contain_text(provider["name"])
+    row.get_by_role("button", name="Mark as read").click()
+    expect(row.get_by_role("button")).to_have_count(0)
+    reminder = page.get_by_role("group", name="Reminder of a visit")
+    reminder.get_by_label("Text message").uncheck()
+    expect(page.get_by_text("Saved.")).to_be_attached()
+    page.goto(here(link, browsing))
+    assert "token" not in page.url
+    expect(page.get_by_text("A visit was booked")).to_be_visible()
+    page.get_by_role("button", name="Stop these messages").click()
+    expect(page.get_by_text("These messages are stopped")).to_be_visible()
+    page.goto(f"{browsing.address}/me/notices")
+    booked = page.get_by_role("group", name="A visit was booked")
+    expect(booked.get_by_label("E-mail")).not_to_be_checked()
+    expect(reminder.get_by_label("Text message")).not_to_be_checked()
+    expect(reminder.get_by_label("E-mail")).to_be_checked()
