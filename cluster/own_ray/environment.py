@@ -41,6 +41,18 @@ CLUSTER = {
     # A node's address is the configured one, not Ray's guess.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",
 }
+ALONE = {
+    # On one machine these look, ten times a second and more, for what never comes:
+    # garbage of objects, a full disk of theirs, idle workers, a backlog, an autoscaler.
+    "RAY_raylet_check_gc_period_milliseconds": "10000",
+    "RAY_local_fs_monitor_interval_ms": "10000",
+    "RAY_kill_idle_workers_interval_ms": "10000",
+    "RAY_report_worker_backlog_interval_ms": "10000",
+    "RAY_gcs_pull_resource_loads_period_milliseconds": "10000",
+    "RAY_io_context_monitor_probe_interval_ms": "10000",
+    "RAY_ray_events_report_interval_ms": "60000",
+    "RAY_free_objects_period_milliseconds": "10000",
+}
 REDIRECTING = (
     "RAY_ADDRESS",
     "RAY_AUTH_TOKEN_PATH",
@@ -49,6 +61,8 @@ REDIRECTING = (
     "RAY_TMPDIR",
 )
 """Variables that point to another Ray or its files."""
+OWN = {**QUIET, **ALONE}
+"""Settings of a server's own Ray."""
 
 
 def cluster_environment(token: str) -> dict[str, str]:
@@ -77,7 +91,7 @@ def forget_foreign() -> list[str]:
     found = {name: os.environ[name] for name in os.environ if name.startswith("RAY_")}
     for name in found:
         del os.environ[name]
-    return sorted(name for name, value in found.items() if value != QUIET.get(name))
+    return sorted(name for name, value in found.items() if value != OWN.get(name))
 
 
 def new_ray_token() -> str:
@@ -96,6 +110,6 @@ def show_ray_token(token: str) -> None:
     # Restricts Ray to this machine: without it Ray takes the network's address and
     # listens on every interface, at least on Linux.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    os.environ.update(QUIET)
+    os.environ.update(OWN)
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN"] = token

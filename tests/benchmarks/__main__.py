@@ -33,6 +33,7 @@ BENCHMARKS = {
     "scale": ["tests.benchmarks.bench_scale", "--json"],
     "redis": ["tests.benchmarks.bench_redis", "--json"],
     "start": ["loadtests.bench.start", "--json"],
+    "idle": ["loadtests.bench.idle", "--json"],
     "shared": ["tests.benchmarks.bench_shared", "--json"],
     "fanout": ["tests.benchmarks.bench_fanout"],
     "sight": ["tests.benchmarks.bench_sight"],

@@ -62,3 +62,13 @@ def test_rays_folder_lies_in_one_that_only_this_user_may_enter() -> None:
             listener.bind(str(place))  # OSError if the path is too long for a socket
     finally:
         rmtree(folder)
+
+
+def test_only_a_server_of_its_own_looks_seldom() -> None:
+    """Long intervals are for one machine: nodes notice each other's loss in seconds."""
+    ray_environment.show_ray_token("t")
+    assert ray_environment.ALONE.items() <= os.environ.items()
+    assert not ray_environment.ALONE.keys() & ray_environment.cluster_environment("t")
+    assert ray_environment.forget_foreign() == [
+        *("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER")
+    ]
