@@ -1,4 +1,4 @@
-"""What a server costs that nobody uses: processor time, memory and wake-ups by process.
+"""What an unused server costs: processor time, memory and wake-ups by process.
 
     python -m loadtests.bench.idle --json [--seconds 60] [--starts 2]
 
