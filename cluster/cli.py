@@ -23,6 +23,7 @@ from cluster.commands.importing import importing, seed
 from cluster.commands.journals import journal
 from cluster.commands.keys import keys
 from cluster.commands.moving import drain, rebalance, restart_shards, undrain
+from cluster.commands.noticing import notices
 from cluster.commands.options import JsonOption
 from cluster.commands.projecting import project
 from cluster.commands.projections import migrate, projection
@@ -53,6 +54,7 @@ app.add_typer(importing, name="import")
 app.command()(project)
 app.command()(work)
 app.add_typer(jobs, name="jobs")
+app.add_typer(notices, name="notices")
 app.command()(migrate)
 app.command()(status)
 app.command()(watch)
