@@ -42,7 +42,10 @@ _PATIENTS: Final = {"patient": DEMO_PATIENT, "guardian": DEMO_GUARDIAN}
 
 
 @router.post(
-    "", right=ANYONE, idempotent=False, refusals=["provider_not_found", "cross_origin"]
+    "",
+    right=ANYONE,
+    idempotent=False,
+    refusals=["provider_not_found", "cross_origin", "forbidden"],
 )
 async def demo_login(
     request: Request, response: Response, body: DemoBody, auth: AuthDep

@@ -12,6 +12,7 @@ from care.accounts.flows import FlowKind
 from care.accounts.ids import AccountId, SessionId
 from care.accounts.passwords import Weakness, prepared, weakness_of
 from care.accounts.ports import DemoAccount, EmailChange, Flow, NewAccount
+from care.grants.values import GrantRefused
 from gateway.access.tokens import Caller
 from gateway.accounts.needs import AuthNeeds
 from gateway.accounts.refusals import LinkExpired, SessionEnded, password_refused
@@ -135,7 +136,12 @@ class Registration:
         """The account of a demo site's person, made at the first call."""
         account_id = AccountId(self._it.random.id("acc"))
         wanted = DemoAccount(account_id, f"{persona}@demo.example.org", context)
-        made = await self._it.accounts.demo_account(wanted, now=self._it.clock.now())
+        try:
+            made = await self._it.accounts.demo_account(
+                wanted, now=self._it.clock.now()
+            )
+        except GrantRefused:
+            raise Forbidden("This person of the demo has another account.") from None
         return made.account_id
 
     async def _hashed(self, password: str, email: str) -> str:

@@ -15,6 +15,7 @@ from care.accounts.accounts import Account, AccountStatus, SignInContext
 from care.accounts.flows import AwaitedStep, FlowKind
 from care.accounts.ids import AccountId
 from care.accounts.ports import AccountStores, DemoAccount, EmailChange, NewAccount
+from care.grants.values import GrantRefusal, GrantRefused
 from care.notices.messages import Message
 from persistence.accounts.clients import SqlApiClients
 from persistence.accounts.contexts import contexts_at, patient_row, role_row
@@ -179,7 +180,9 @@ async def _give_role(
 ) -> None:
     if context.role == "patient":
         known = await session.get(PatientRecord, context.subject, with_for_update=True)
-        if known is not None and known.account_id is None:
+        if known is not None and known.account_id is not None:
+            raise GrantRefused(GrantRefusal.EXISTS)
+        if known is not None:
             known.account_id = account_id  # a clinic knew them before they came in
             return
     session.add(role_row(account_id, context, now))

@@ -93,6 +93,15 @@ async def _ids(api: Api, it: Things) -> Ids:
         "identity_id": (it.identity, "idn_none"),
         "account_id": ("acc_1", "acc_none"),
         "role": ("auditor", "auditor"),
+        "feed_id": (
+            await made(
+                "/v1/me/feeds",
+                {"label": "My phone"},
+                signed(api, "patient", "pat_1"),
+                "feed_id",
+            ),
+            "fed_none",
+        ),
         "notice_id": (await _noticed(api), "ntc_none"),
         "glass_id": (await _broken(api), "gls_none"),
         "application_id": (await _applied(api), "app_none"),
@@ -198,6 +207,8 @@ async def _told(region: tuple[Api, Ids], stranger: Stranger) -> list[str]:
     walked, found = 0, []
     for method, path, names, content in _routes(api):
         walked += 1
+        unnamed = set(names) - ids.keys()
+        assert not unnamed, f"{path}: add a foreign object's id to _ids: {unnamed}"
         hides = not set(names) <= OPEN
         for clinic in ("cln_1", OWN_CLINIC) if "clinic_id" in names else ("",):
             if clinic == OWN_CLINIC and not hides:
