@@ -121,7 +121,8 @@ class Snapshotter:
         if position is None:
             providers = residents.next_chunk(shard.limits.snapshot_chunk)
             await self._load(residents.missing(providers))
-            self._chunk = residents.encoded(providers, shard.last_seq)
+            bytes_max = shard.limits.snapshot_bytes
+            self._chunk = residents.encoded(providers, shard.last_seq, bytes_max)
             if not self._chunk:
                 return
             writing = self._snapshots.save(shard.shard, shard.epoch, self._chunk)

@@ -43,7 +43,9 @@ class ShardLimits(Struct, frozen=True):
     snapshot_ms: int = 60_000
     """A round begins at the latest so long after a change."""
     snapshot_chunk: int = 32
-    """Calendars encoded at a time: a few milliseconds of the loop."""
+    snapshot_bytes: int = 512 * 1024
+    """Calendars encoded at a time, and the size from which no other one is: a few
+    milliseconds of the loop, however many bookings a calendar has."""
     close_ms: int = 5000
     flush_ms: int = 10_000
     """How long storing what changed may take before a hand-off goes on."""

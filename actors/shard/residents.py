@@ -8,6 +8,7 @@ it began. Nothing here waits or reads a clock.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -161,15 +162,25 @@ class Residents:
         return [self._round.popleft() for _ in range(min(limit, len(self._round)))]
 
     def encoded(
-        self, providers: Sequence[ProviderId], seq: int
+        self, providers: Sequence[ProviderId], seq: int, bytes_max: int = sys.maxsize
     ) -> dict[ProviderId, StoredCalendar]:
-        """Their snapshots at the shard's ``seq``; call between batches only."""
+        """Their snapshots at the shard's ``seq``; call between batches only.
+
+        Once they have ``bytes_max``, the rest waits for the next chunk of the round.
+        """
         chunk: dict[ProviderId, StoredCalendar] = {}
-        for provider in providers:
+        size = 0
+        for place, provider in enumerate(providers):
+            if size >= bytes_max:
+                assert self._round is not None
+                self._round.extendleft(reversed(providers[place:]))
+                break
             resident = self._loaded.get(provider)
             if resident is not None and resident.seq > resident.saved_seq:
                 resident.seq = seq
-                chunk[provider] = StoredCalendar(seq, encode(resident.calendar.state))
+                blob = encode(resident.calendar.state)
+                chunk[provider] = StoredCalendar(seq, blob)
+                size += len(blob)
         return chunk
 
     def saved(self, chunk: Mapping[ProviderId, StoredCalendar]) -> None:

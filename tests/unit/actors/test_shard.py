@@ -347,3 +347,16 @@ def test_last_room_of_the_journal_is_for_what_people_ask() -> None:
     bench.ask()
     own = [type(record.event) for record in bench.records[before:]]
     assert own == [HoldExpired, WindowAdvanced]
+
+
+def test_a_chunk_of_snapshots_ends_at_its_bytes_and_the_round_goes_on() -> None:
+    """Large calendars are encoded one at a time, each of them once in a round."""
+    bench = Bench().practice()
+    bench.ask(*p.opened(p.BEN))
+    residents, seq = bench.shard.residents, bench.shard.last_seq
+    residents.begin_round(seq)
+    first = residents.encoded(residents.next_chunk(32), seq, bytes_max=1)
+    assert residents.round_position() is None
+    second = residents.encoded(residents.next_chunk(32), seq, bytes_max=1)
+    assert [*first, *second] == [p.ANA, p.BEN]
+    assert residents.round_position() == seq
