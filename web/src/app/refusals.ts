@@ -17,11 +17,31 @@ const SAID: Record<string, MessageDescriptor> = {
   patient_known: msg`The clinic has a patient of this name and birth already. Find them first.`,
   version_behind: msg`This was changed meanwhile. Load it again, then change it.`,
   invalid_request: msg`Please check what you typed.`,
+  hold_confirmed: msg`This time is booked already. You find it in your visits.`,
+  feed_limit: msg`You have as many calendar addresses as are possible. Remove one first.`,
+  data_restricted: msg`The patient restricted the use of their data. Only the patient can lift that.`,
+  account_required: msg`Sign in with an account of your own for this.`,
+  payload_too_large: msg`This is too long or too large. Shorten it and try again.`,
+  application_decided: msg`This application was decided or withdrawn meanwhile.`,
+  too_many_applications: msg`You have as many open applications as are possible. Withdraw one first.`,
+  too_many_dependants: msg`You act for as many people as are possible here. A clinic can add more.`,
+  licence_taken: msg`Another account is registered with this licence. Find out whose licence it is before you approve.`,
+  last_admin: msg`There must stay an administrator. Give another account this role first.`,
+  invitation_used: msg`This invitation was used, taken back or is for another address. Ask for a new one.`,
+  role_exists: msg`This account has this role already.`,
+  already_reviewed: msg`This was reviewed already, or is your own: another person must review it.`,
+  number_taken: msg`Another patient of the clinic has this number.`,
+  note_replaced: msg`This note was corrected meanwhile. Load the page again.`,
+  erasure_refused: msg`This person cannot be erased while visits are ahead. Cancel them first.`,
+  password_refused: msg`This password cannot be used. Choose another.`,
+  internal: msg`Something broke on our side. Nothing was lost. Try again in a moment.`,
   too_many_requests: msg`That was quick. Try again in a few seconds.`,
   unavailable: msg`Booking pauses for a moment. We try again by ourselves.`,
 };
 
 /** What to tell a person of a refusal, by its code. */
 export function refusalText(code: string | undefined): MessageDescriptor {
-  return SAID[code ?? ""] ?? msg`That did not work. Please try again.`;
+  const said = SAID[code ?? ""];
+  if (said !== undefined) return said;
+  return code?.endsWith("not_found") ? msg`This is no longer here. Load the page again.` : msg`That did not work. Please try again.`;
 }
