@@ -43,8 +43,11 @@ from gateway.accounts.side import AuthSide
 from gateway.bookings.routes import operations as booking_operations
 from gateway.bookings.schemas import booking_body
 from gateway.calendars.reasons import with_reasons
-from gateway.clinics.routes import operations as clinic_operations
 from gateway.config import GatewayConfig, GatewayPorts
+from gateway.directory.clinics.routes import operations as clinic_operations
+from gateway.directory.entry_routes import router as entry_router
+from gateway.directory.service import DirectoryService
+from gateway.directory.specialty_routes import router as specialty_router
 from gateway.grants.application_routes import router as application_router
 from gateway.grants.glass_routes import router as glass_router
 from gateway.grants.guardian_routes import router as guardian_router
@@ -201,6 +204,10 @@ def _add_services(
     app.state.services = made
     if ports.patients is not None:
         app.state.patients = PatientService(ports, made.access, made.known)
+    if ports.entries is not None:
+        app.state.directory = DirectoryService(
+            ports.entries, ports.calendars, made.clinics
+        )
     if ports.privacy is not None:
         app.state.privacy = PrivacyService(ports, made.shared.revoked)
     if ports.grants is not None and ports.patients is not None:
@@ -320,6 +327,8 @@ FEED_ROUTERS: Final = (feeds_router, feed_router)
 """Features that need feeds for calendar programs."""
 PATIENT_ROUTERS: Final = (own_patient_router, patients_router)
 """Features that need patients."""
+DIRECTORY_ROUTERS: Final = (entry_router, specialty_router)
+"""Features that need the directory's entries."""
 GRANT_ROUTERS: Final = (
     member_router,
     guardian_router,
@@ -334,6 +343,7 @@ EVERY_ROUTER: Final = (
     *NOTICE_ROUTERS,
     *FEED_ROUTERS,
     *GRANT_ROUTERS,
+    *DIRECTORY_ROUTERS,
     privacy_router,
     deciding_router,
     audit_router,
@@ -349,6 +359,7 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
         (True, (site_router, cluster_router)),
         (ports.jobs is not None and ports.answers is not None, (jobs_router,)),
         (ports.patients is not None, PATIENT_ROUTERS),
+        (ports.entries is not None, DIRECTORY_ROUTERS),
         (ports.notices is not None and ports.outgoing is not None, NOTICE_ROUTERS),
         (ports.feeds is not None, FEED_ROUTERS),
         (ports.privacy is not None, (privacy_router, deciding_router)),

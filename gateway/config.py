@@ -17,6 +17,7 @@ from actors.ports import Calendars, Clock, ShardLinks
 from care.accounts.ports import AccountStores
 from care.accounts.providers import IdentityProvider
 from care.audit.ports import AuditSpool, AuditStore
+from care.directory.ports import DirectoryEntries
 from care.feeds.ports import Feeds
 from care.grants.ports import GrantStores
 from care.idempotency.ports import AnswerStore
@@ -209,6 +210,9 @@ class GatewayPorts:
     """Background jobs, for operators; without it there is no ``/v1/jobs``."""
     answers: AnswerStore | None = None
     """Answers by idempotency key; ordinary features that write need it."""
+    entries: DirectoryEntries | None = None
+    """What clinics and providers say of themselves in the directory; without it
+    nothing can be said."""
     grants: GrantStores | None = None
     """Memberships, guardianships and so on; there whenever ``accounts`` are."""
     patients: Patients | None = None

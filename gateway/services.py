@@ -28,8 +28,8 @@ from gateway.bookings.names import PatientNames
 from gateway.bookings.service import BookingService
 from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments
-from gateway.clinics.service import ClinicService
 from gateway.config import GatewayConfig, GatewayPorts
+from gateway.directory.clinics.service import ClinicService
 from gateway.holds.service import HoldService
 from gateway.http.limits import RateLimits
 from gateway.metrics.metrics import GatewayMetrics

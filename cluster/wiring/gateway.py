@@ -29,6 +29,7 @@ from persistence.accounts.store import account_stores
 from persistence.audit.anchors import AuditAnchors
 from persistence.audit.spool import FileSpool
 from persistence.audit.store import SqlAudit
+from persistence.directory.entries import SqlDirectoryEntries
 from persistence.grants.stores import grant_stores
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue
@@ -171,6 +172,7 @@ async def gateway_ports(
                 pages=shared.pages,
                 jobs=SqlJobQueue(records.engine),
                 answers=SqlAnswerStore(records.engine, ring),
+                entries=SqlDirectoryEntries(records),
                 grants=grant_stores(records, ring),
                 patients=SqlPatients(records, ring),
                 notes=SqlMedicalNotes(records, ring),

@@ -121,6 +121,9 @@ class Action(StrEnum):
     REINSTATE_PROVIDER = "reinstate_provider"
     SUSPEND_PROVIDER = "suspend_provider"
     PUT_CLINIC = "put_clinic"
+    EDIT_PROVIDER_ENTRY = "edit_provider_entry"
+    EDIT_CLINIC_ENTRY = "edit_clinic_entry"
+    EDIT_SPECIALTIES = "edit_specialties"
     READ_JOBS = "read_jobs"
     RESEND_JOBS = "resend_jobs"
     READ_PROFILE = "read_profile"
@@ -217,6 +220,9 @@ retire_provider     provider  nn  nn  nn  nn  Yn  FF  nn  nn
 reinstate_provider  provider  nn  nn  nn  nn  Yn  FF  nn  nn
 suspend_provider    provider  nn  nn  nn  nn  Fn  FF  nn  nn
 put_clinic          clinic    nn  nn  nn  nn  Yn  FF  nn  nn
+edit_provider_entry provider  nn  nn  Yn  nn  Yn  FF  nn  nn
+edit_clinic_entry   clinic    nn  nn  nn  nn  Yn  FF  nn  nn
+edit_specialties    platform  nn  nn  nn  nn  nn  FF  nn  nn
 read_jobs           platform  nn  nn  nn  nn  nn  FF  nn  nn
 resend_jobs         platform  nn  nn  nn  nn  nn  FF  nn  nn
 read_cluster        platform  nn  nn  nn  nn  nn  YY  nn  nn

@@ -27,7 +27,7 @@ from gateway.bookings.schemas import (
     booking_body,
     named_booking_body,
 )
-from gateway.clinics.schemas import (
+from gateway.directory.clinics.schemas import (
     ClinicBody,
     ClinicRequest,
     Name,

@@ -57,7 +57,7 @@ from gateway.bookings.names import PatientNames
 from gateway.bookings.schemas import BookingBody, booking_body
 from gateway.calendars.commands import Commands
 from gateway.calendars.hot_pages import LastShown, OldPage
-from gateway.clinics.service import ClinicService
+from gateway.directory.clinics.service import ClinicService
 from gateway.providers.opening_rules import (
     AvailabilityAnswer,
     AvailabilityBody,

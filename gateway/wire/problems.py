@@ -39,6 +39,7 @@ CODES = MappingProxyType(
         "hold_not_found": (404, "No such hold"),
         "booking_not_found": (404, "No such booking"),
         "visit_type_not_found": (404, "No such visit type"),
+        "specialty_not_found": (404, "No such specialty"),
         "time_off_not_found": (404, "No such time off"),
         "session_not_found": (404, "No such session"),
         "patient_not_found": (404, "No such patient"),
@@ -121,6 +122,7 @@ _SENTENCES = MappingProxyType(
     | {
         "not_found": "There is nothing at this address.",
         "clinic_not_found": "There is no such clinic.",
+        "specialty_not_found": "The site has no such specialty of its own.",
         "session_not_found": "There is no such session.",
         "patient_not_found": "There is no such patient.",
         "account_not_found": "There is no such account.",

@@ -1,4 +1,4 @@
-"""Search for providers: words, distances and cursors. Pure.
+"""The directory in SQL: its search words, boxes and cursors. Pure.
 
 Shared by the SQL and the in-memory directory, so that both answer alike.
 """
@@ -8,24 +8,15 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-import re
-import unicodedata
 from collections.abc import Sequence
 
 import msgspec
 from msgspec import structs
 
 from actors.domain.rules import Clinic, Profile
+from care.directory.words import EARTH_KM, Point, distance_km, words_of
 from care.readmodel import ProviderListing
 
-WORD_MAX = 40
-"""Significant characters of a search word; longer words match by this prefix."""
-SORT_MAX = 120
-"""Significant characters of a name when sorting."""
-WORDS_MAX = 8
-"""Maximum words of one query; people do not type more."""
-EARTH_KM = 6371.0088
-"""Mean radius of the Earth, in km."""
 UNKNOWN_KM = 1e9
 """Distance of a clinic of unknown location: beyond all others."""
 _WHOLE_MAX = 1 << 53
@@ -35,46 +26,6 @@ RINGS_KM = (2.0, 10.0, 50.0, 250.0)
 
 _POLE = 90.0
 _DATE_LINE = 180.0
-_LETTERS = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
-)
-_BREAK = re.compile(r"[\W_]+")
-_INNER = re.compile(r"(?<=\w)['’ʼ\-‐.](?=\w)")
-
-
-def plain(text: str) -> str:
-    """``text`` without case, accents and punctuation, words separated by one space."""
-    folded = unicodedata.normalize("NFKD", text.casefold()).casefold()
-    bare = "".join(c for c in folded if not unicodedata.combining(c))
-    return _BREAK.sub(" ", bare.translate(_LETTERS)).strip()
-
-
-def sort_key(name: str) -> str:
-    """Sort key of names, compared by code point."""
-    return plain(name)[:SORT_MAX].rstrip()
-
-
-def words_of(*texts: str) -> frozenset[str]:
-    """All words by whose prefixes these texts are found.
-
-    ``O'Brien`` is found as ``o'brien``, ``brien`` and ``obrien``.
-    """
-    found: set[str] = set()
-    for text in texts:
-        for form in {text, _INNER.sub("", text)}:
-            found.update(word[:WORD_MAX] for word in plain(form).split())
-    return frozenset(found)
-
-
-def query_words(text: str) -> tuple[str, ...]:
-    """The words that must all match, the longest (rarest) first."""
-    distinct = {word[:WORD_MAX] for word in plain(text).split()}
-    return tuple(sorted(distinct, key=lambda word: (-len(word), word))[:WORDS_MAX])
-
-
-def after_prefix(word: str) -> str:
-    """The least text greater than every text with the prefix ``word``."""
-    return word[:-1] + chr(ord(word[-1]) + 1)
 
 
 def provider_words(profile: Profile) -> frozenset[str]:
@@ -85,20 +36,6 @@ def provider_words(profile: Profile) -> frozenset[str]:
 def clinic_words(clinic: Clinic) -> frozenset[str]:
     """The words of a clinic: its name and city."""
     return words_of(clinic.name, clinic.city)
-
-
-Point = tuple[float, float]
-"""Latitude and longitude in degrees."""
-
-
-def distance_km(here: Point, there: Point) -> float:
-    """The great-circle distance (haversine)."""
-    lat1, lon1, lat2, lon2 = map(math.radians, (*here, *there))
-    a = (
-        math.sin((lat2 - lat1) / 2) ** 2
-        + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
-    )
-    return 2 * EARTH_KM * math.asin(min(1.0, math.sqrt(a)))
 
 
 def placed(listing: ProviderListing, near: Point | None) -> ProviderListing:

@@ -28,6 +28,7 @@ from sqlalchemy import (
     false,
 )
 
+from persistence.sql.change_log import change_columns
 from persistence.sql.columns import ON_A_SERVER, document, key, prose, serial, words
 from persistence.sql.schema import Schema
 
@@ -181,6 +182,9 @@ outbox = _table(
     UniqueConstraint("event_id", "kind", name="uq_outbox_event"),
     Index("ix_outbox_due", "due_at", "id"),
 )
+
+# Which providers and clinics were written, for searches that keep a copy of them.
+directory_change = _table("directory_change", *change_columns())
 
 projection_offset = _table(
     "projection_offset",

@@ -10,6 +10,7 @@ from persistence.accounts.factor_models import FactorRecord
 from persistence.accounts.identity_models import IdentityRecord
 from persistence.accounts.models import AccountRecord
 from persistence.audit.models import AuditEntryRecord
+from persistence.directory.models import ProviderEntryRecord
 from persistence.grants.models import InvitationRecord
 from persistence.idempotency.models import IdempotencyRecord
 from persistence.jobs.models import JobRecord
@@ -34,6 +35,7 @@ __all__ = [
     "JobRecord",
     "OutgoingMessageRecord",
     "PatientClinicRecord",
+    "ProviderEntryRecord",
 ]
 
 RECORDS: Final = Schema(

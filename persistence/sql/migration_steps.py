@@ -85,3 +85,8 @@ def document() -> TypeEngine[str]:
     return sa.Text().with_variant(
         mysql.MEDIUMTEXT(charset="utf8mb4"), "mysql", "mariadb"
     )
+
+
+def serial() -> TypeEngine[int]:
+    """A number that the database gives; SQLite knows only INTEGER for that."""
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")

@@ -9,18 +9,15 @@ from msgspec import Struct, structs
 from actors.domain.ids import BookingId, ClinicId, Millis, Minute, PatientId, ProviderId
 from actors.domain.messages.answers import BookingStatus, BookingView
 from actors.domain.rules import Clinic, VisitType
+from care.directory.words import Point, distance_km, query_words, sort_key
 from care.readmodel import ProviderListing, ProviderQuery
 from persistence.readmodel.projection.operations import PutProvider
 from persistence.readmodel.search_words import (
     UNKNOWN_KM,
-    Point,
     clinic_words,
-    distance_km,
     placed,
     provider_words,
-    query_words,
     read_cursor,
-    sort_key,
     write_cursor,
 )
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
 
 from actors.domain.ids import ClinicId, ShardId
 from actors.domain.rules import Clinic
+from care.directory.words import sort_key
 from persistence.readmodel import tables as t
 from persistence.readmodel.projection.operations import (
     PutClinic,
@@ -26,7 +27,8 @@ from persistence.readmodel.projection.operations import (
     newer,
 )
 from persistence.readmodel.projection.plan import Plan
-from persistence.readmodel.search_words import clinic_words, provider_words, sort_key
+from persistence.readmodel.search_words import clinic_words, provider_words
+from persistence.sql.change_log import ChangeKind, note_changes
 from persistence.sql.statements import portions
 
 _CLINIC_FIELDS = Clinic.__struct_fields__
@@ -40,6 +42,8 @@ def write_profiles(connection: Connection, shard: ShardId, plan: Plan) -> None:
         _write_providers(connection, shard, list(plan.providers.values()))
     if plan.visit_types:
         _write_visit_types(connection, list(plan.visit_types.values()))
+    changed = {*plan.providers, *plan.visit_types}
+    note_changes(connection, t.directory_change, ChangeKind.PROVIDER, changed)
 
 
 def _write_providers(
@@ -166,6 +170,8 @@ def save_clinics(
         mine = t.clinic_word.c.clinic_id == bindparam("of_clinic")
         ids = [{"of_clinic": clinic.clinic_id} for clinic, _ in changed]
         connection.execute(delete(t.clinic_word).where(mine), ids)
+    written = [clinic.clinic_id for clinic, _ in (*new, *changed)]
+    note_changes(connection, t.directory_change, ChangeKind.CLINIC, written)
     words = _word_rows(clinic for clinic, _ in (*new, *changed))
     if words:
         connection.execute(insert(t.clinic_word), words)

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from actors.domain.ids import ClinicId, ProviderId, VisitTypeId
 from actors.domain.rules import Clinic, Profile, VisitType
+from care.directory.words import Point, after_prefix, distance_km, query_words, sort_key
 from care.readmodel import ProviderListing, ProviderQuery
 from persistence.readmodel import tables as t
 from persistence.readmodel.projection.sql_profiles import (
@@ -30,14 +31,9 @@ from persistence.readmodel.projection.sql_profiles import (
 from persistence.readmodel.search_words import (
     RINGS_KM,
     UNKNOWN_KM,
-    Point,
-    after_prefix,
     box,
-    distance_km,
     placed,
-    query_words,
     read_cursor,
-    sort_key,
     write_cursor,
 )
 from persistence.sql.engine import reading, writing
@@ -365,7 +361,7 @@ async def _listings(
     found: dict[ProviderId, ProviderListing] = {}
     for start in range(0, len(provider_ids), IDS_PER_STATEMENT):
         some = provider_ids[start : start + IDS_PER_STATEMENT]
-        types = await _visit_types(connection, some)
+        types = await visit_types_of(connection, some)
         mine = t.provider.c
         columns = (mine.provider_id, mine.specialty, mine.languages, mine.about)
         name = mine.name.label("provider_name")
@@ -386,9 +382,10 @@ async def _listings(
     return found
 
 
-async def _visit_types(
+async def visit_types_of(
     connection: AsyncConnection, provider_ids: Sequence[ProviderId]
 ) -> dict[ProviderId, list[VisitType]]:
+    """The active visit types of each provider, in their order."""
     mine = t.visit_type.c
     query = (
         select(t.visit_type)

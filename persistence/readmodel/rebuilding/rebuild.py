@@ -37,6 +37,7 @@ from persistence.readmodel.rebuilding.from_calendars import (
     Seeds,
     sown,
 )
+from persistence.sql.change_log import ChangeKind, note_changes
 
 OnProgress = Callable[[int, int], None]
 """Called with (records done, total records)."""
@@ -126,6 +127,9 @@ async def _reset(
         await connection.execute(insert(offsets), unknown)
     for table in (t.provider, t.provider_word, t.visit_type):
         await connection.execute(delete(table))
+    await connection.run_sync(
+        note_changes, t.directory_change, ChangeKind.EVERYTHING, [""]
+    )
     await _forget_clinics(connection)
     generation = max((generation_of(shard) for shard in ends), default=1)
     await _forget_bookings(connection, trimmed, generation)

@@ -8,14 +8,14 @@ from msgspec import json
 
 from actors.domain.ids import ClinicId, is_id
 from gateway.access.rights import Action
-from gateway.clinics.schemas import (
+from gateway.directory.clinics.schemas import (
     ClinicBody,
     ClinicDetails,
     ClinicList,
     clinic_body,
     clinic_tag,
 )
-from gateway.clinics.service import ClinicService
+from gateway.directory.clinics.service import ClinicService
 from gateway.http.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
 from gateway.wire.errors import FieldError, InvalidRequest, NotFound
 from gateway.wire.replies import JSON, REVALIDATE, Reply

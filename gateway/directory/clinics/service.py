@@ -19,7 +19,7 @@ from care.readmodel import Directory, ProviderQuery
 from gateway.access.believed import Believed
 from gateway.access.rights import Access, Action
 from gateway.access.tokens import Caller
-from gateway.clinics.schemas import (
+from gateway.directory.clinics.schemas import (
     ClinicDetails,
     ClinicList,
     ClinicRequest,

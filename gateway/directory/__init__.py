@@ -1,0 +1,5 @@
+"""The directory: clinics, entries of clinics and providers, specialties.
+
+entry_routes.py and specialty_routes.py declare what is read and edited, service.py
+does it, schemas.py has the bodies. ``clinics`` has the records of clinics.
+"""

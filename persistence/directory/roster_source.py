@@ -1,0 +1,235 @@
+"""The rows of a search, joined from the read model and the records.
+
+Implements ``care.directory.ports.RosterSource``. Names, clinics and visit types are in
+the read model, entries in the records; both have a log of changes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from actors.domain.ids import ClinicId, ProviderId
+from actors.domain.rules import Clinic, VisitType
+from care.directory.entries import ClinicEntry, ProviderEntry, Rating
+from care.directory.ports import RosterChanges, RosterRow
+from care.directory.specialties import Specialty
+from persistence.directory.changes import LogReader
+from persistence.directory.entries import (
+    read_clinic_entry,
+    read_provider_entry,
+    read_specialty,
+)
+from persistence.directory.models import (
+    ClinicEntryRecord,
+    DirectoryChangeRecord,
+    ProviderEntryRecord,
+    ProviderRatingRecord,
+    SpecialtyRecord,
+)
+from persistence.readmodel import tables as t
+from persistence.readmodel.projection.sql_profiles import clinic_of
+from persistence.readmodel.queries.directory import visit_types_of
+from persistence.sql.change_log import ChangeKind
+from persistence.sql.engine import reading
+from persistence.sql.records import Records
+from persistence.sql.statements import portions
+
+PORTION: Final = 2_000
+"""Providers read at once: bounds the memory of a build."""
+
+
+_Found = tuple[Any, tuple[VisitType, ...]]
+"""A row of the table of providers, and the active visit types."""
+
+
+class _Entries(Struct):
+    """What the records say of some providers and clinics."""
+
+    providers: dict[str, ProviderEntry]
+    ratings: dict[str, Rating]
+    clinics: dict[str, ClinicEntry]
+
+
+class SqlRosterSource:
+    """The providers of a site, for one gateway: it knows what it told of."""
+
+    def __init__(
+        self,
+        readers: AsyncEngine,
+        records: Records,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
+        self._readers = readers
+        self._records = records
+        self._profiles = LogReader(t.directory_change, now)
+        self._entries = LogReader(DirectoryChangeRecord.__table__, now)
+
+    async def begin(self) -> None:
+        """See RosterSource.begin."""
+        async with reading(self._readers) as connection:
+            await connection.run_sync(self._profiles.begin)
+        async with self._record_lines() as connection:
+            await connection.run_sync(self._entries.begin)
+
+    async def count(self) -> int:
+        """See RosterSource.count."""
+        async with reading(self._readers) as connection:
+            query = select(func.count()).select_from(t.provider)
+            return int(await connection.scalar(query) or 0)
+
+    async def all(self) -> AsyncIterator[Sequence[RosterRow]]:
+        """See RosterSource.all."""
+        last = ""
+        clinics: dict[str, Clinic] = {}
+        while True:
+            async with reading(self._readers) as connection:
+                mine = t.provider.c
+                query = select(mine.provider_id).where(mine.provider_id > last)
+                query = query.order_by(mine.provider_id).limit(PORTION)
+                ids = list((await connection.scalars(query)).all())
+                if not ids:
+                    return
+                found = await self._profiles_of(connection, ids, clinics)
+            entries = await self._entries_of(ids, {row.clinic_id for row, _ in found})
+            rows = (_row(row, kinds, clinics, entries) for row, kinds in found)
+            yield [row for row in rows if row is not None]
+            last = ids[-1]
+
+    async def rows(
+        self, provider_ids: Collection[ProviderId], clinic_ids: Collection[ClinicId]
+    ) -> Mapping[ProviderId, RosterRow | None]:
+        """See RosterSource.rows."""
+        wanted = set(provider_ids)
+        clinics: dict[str, Clinic] = {}
+        made: dict[ProviderId, RosterRow | None] = {}
+        async with reading(self._readers) as connection:
+            for some in portions(sorted(clinic_ids)):
+                mine = t.provider.c
+                query = select(mine.provider_id).where(mine.clinic_id.in_(some))
+                wanted.update(map(ProviderId, (await connection.scalars(query)).all()))
+            made.update(dict.fromkeys(wanted))
+            found = await self._profiles_of(connection, sorted(wanted), clinics)
+        entries = await self._entries_of(wanted, {row.clinic_id for row, _ in found})
+        for row, kinds in found:
+            made[ProviderId(row.provider_id)] = _row(row, kinds, clinics, entries)
+        return made
+
+    async def changes(self) -> RosterChanges:
+        """See RosterSource.changes."""
+        async with reading(self._readers) as connection:
+            profiles = await connection.run_sync(self._profiles.read)
+        async with self._record_lines() as connection:
+            entries = await connection.run_sync(self._entries.read)
+        if profiles is None or entries is None:
+            return RosterChanges(is_lost=True)
+        subjects: dict[str, set[str]] = defaultdict(set)
+        for line in (*profiles, *entries):
+            subjects[line.kind].add(line.subject)
+        return RosterChanges(
+            provider_ids=frozenset(map(ProviderId, subjects[ChangeKind.PROVIDER])),
+            clinic_ids=frozenset(map(ClinicId, subjects[ChangeKind.CLINIC])),
+            specialties=bool(subjects[ChangeKind.SPECIALTY]),
+            is_lost=bool(subjects[ChangeKind.EVERYTHING]),
+        )
+
+    async def specialties(self) -> Sequence[Specialty]:
+        """See RosterSource.specialties."""
+        async with self._records.reading() as session:
+            rows = (await session.scalars(select(SpecialtyRecord))).all()
+        return [read_specialty(row.content) for row in rows]
+
+    @asynccontextmanager
+    async def _record_lines(self) -> AsyncIterator[AsyncConnection]:
+        async with self._records.reading() as session:
+            yield await session.connection()
+
+    async def _profiles_of(
+        self,
+        connection: AsyncConnection,
+        provider_ids: Sequence[str],
+        clinics: dict[str, Clinic],
+    ) -> list[_Found]:
+        """Rows of providers with their visit types; reads clinics not yet known."""
+        made: list[_Found] = []
+        mine = t.provider.c
+        columns = (
+            mine.provider_id,
+            mine.name,
+            mine.specialty,
+            mine.languages,
+            mine.clinic_id,
+        )
+        for some in portions(provider_ids):
+            query = select(*columns).where(
+                mine.provider_id.in_(some), mine.retired.is_(False)
+            )
+            rows = (await connection.execute(query)).all()
+            kinds = await visit_types_of(connection, [ProviderId(one) for one in some])
+            missing = sorted({row.clinic_id for row in rows} - clinics.keys())
+            for part in portions(missing):
+                of = select(t.clinic).where(t.clinic.c.clinic_id.in_(part))
+                for row in (await connection.execute(of)).mappings():
+                    clinics[row["clinic_id"]] = clinic_of(row)
+            made += [
+                (row, tuple(kinds.get(ProviderId(row.provider_id), ()))) for row in rows
+            ]
+        return made
+
+    async def _entries_of(
+        self, provider_ids: Iterable[str], clinic_ids: Iterable[str]
+    ) -> _Entries:
+        entry, rating = ProviderEntryRecord, ProviderRatingRecord
+        clinic = ClinicEntryRecord
+        found = _Entries({}, {}, {})
+        async with self._records.reading() as session:
+            for some in portions(sorted(provider_ids)):
+                entries = select(entry).where(entry.provider_id.in_(some))
+                for one in await session.scalars(entries):
+                    found.providers[one.provider_id] = read_provider_entry(one.content)
+                ratings = select(rating).where(rating.provider_id.in_(some))
+                for rated in await session.scalars(ratings):
+                    known = Rating(rated.total, rated.count)
+                    found.ratings[rated.provider_id] = known
+            for some in portions(sorted(clinic_ids)):
+                clinics = select(clinic).where(clinic.clinic_id.in_(some))
+                for its in await session.scalars(clinics):
+                    found.clinics[its.clinic_id] = read_clinic_entry(its.content)
+        return found
+
+
+def _row(
+    row: Any,
+    kinds: tuple[VisitType, ...],
+    clinics: Mapping[str, Clinic],
+    entries: _Entries,
+) -> RosterRow | None:
+    """A provider's row; None if its clinic is missing."""
+    clinic = clinics.get(row.clinic_id)
+    if clinic is None:
+        return None
+    return RosterRow(
+        provider_id=ProviderId(row.provider_id),
+        name=row.name,
+        specialty=row.specialty,
+        languages=tuple(row.languages),
+        clinic=clinic,
+        visit_types=kinds,
+        entry=entries.providers.get(row.provider_id, ProviderEntry()),
+        clinic_insurances=entries.clinics.get(row.clinic_id, ClinicEntry()).insurances,
+        rating=entries.ratings.get(row.provider_id),
+    )
