@@ -20,6 +20,7 @@ from gateway.access.rights import (
     NEEDS_ACCOUNT,
     OF,
     PERMISSIONS,
+    PUBLIC,
     Of,
     Permission,
     Relation,
@@ -137,7 +138,7 @@ def codes_of_right(right: str, of: str) -> list[str]:
 
 def _describe_refusals(operation: dict[str, Any]) -> None:
     """Describe problems instead of FastAPI's own errors, and the token."""
-    anyone = operation.get(RIGHT) == "anyone"
+    anyone = operation.get(RIGHT) in ("anyone", *PUBLIC)
     operation["security"] = [{}, {"bearer": []}] if anyone else [{"bearer": []}]
     operation.pop(AUDITED, None)
     operation.pop(ANY_QUERY, None)

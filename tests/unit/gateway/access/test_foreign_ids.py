@@ -34,7 +34,7 @@ STRANGERS: tuple[Stranger, ...] = (
 )
 """Role, subject and scopes; their account has no part in clinic 1."""
 STRANGER, OWN_CLINIC = "acc_3", "cln_2"
-OPEN = frozenset({"clinic_id", "provider_id"})
+OPEN = frozenset({"clinic_id", "provider_id", "specialty"})
 """Ids of what is public: that it is there is no secret."""
 SECRETS = frozenset({"flow", "provider"})
 """Parameters that are no ids: what a sign-in waits for, an identity provider."""
@@ -93,6 +93,7 @@ async def _ids(api: Api, it: Things) -> Ids:
         "identity_id": (it.identity, "idn_none"),
         "account_id": ("acc_1", "acc_none"),
         "role": ("auditor", "auditor"),
+        "specialty": ("dermatology", "none"),
         "feed_id": (
             await made(
                 "/v1/me/feeds",
