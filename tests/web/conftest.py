@@ -220,3 +220,18 @@ def sign_in(page: Page, persona: str) -> None:
         page.get_by_role("link", name="Sign in").first.click()
     page.get_by_role("button", name=PEOPLE[persona]).click()
     page.locator('button[popovertarget="account-menu"]').wait_for()
+
+
+def with_passkeys(page: Page) -> None:
+    """Give a page's browser an authenticator that says yes by itself."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})

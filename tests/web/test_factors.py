@@ -7,7 +7,7 @@ from time import time
 import pyotp
 from playwright.sync_api import Page, expect
 
-from tests.web.conftest import Browsing
+from tests.web.conftest import Browsing, with_passkeys
 from tests.web.test_accounts import PASSWORD, address_of, join, log_in
 
 
@@ -59,21 +59,7 @@ def test_an_app_is_added_and_asked_for_at_the_next_sign_in(browsing: Browsing) -
 def test_a_passkey_signs_in_without_a_name(browsing: Browsing) -> None:
     """Made in the settings, used on the sign-in page; it is the person's account."""
     page, address = _signed_in(browsing)
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("WebAuthn.enable")
-    devtools.send(
-        "WebAuthn.addVirtualAuthenticator",
-        {
-            "options": {
-                "protocol": "ctap2",
-                "transport": "internal",
-                "hasResidentKey": True,
-                "hasUserVerification": True,
-                "isUserVerified": True,
-                "automaticPresenceSimulation": True,
-            }
-        },
-    )
+    with_passkeys(page)
     page.get_by_role("button", name="Add a passkey").click()
     page.get_by_label("I have kept them").check()
     page.get_by_role("button", name="Go on").click()

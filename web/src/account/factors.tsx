@@ -4,9 +4,8 @@ import { useState } from "react";
 import { answered, api, type Schemas } from "../app/api";
 import { session } from "../app/session";
 import { HERE, say } from "../app/time";
-import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
-import { Field, Form, wrongOf, type Wrong } from "./form";
+import { wrongOf, type Wrong } from "./form";
 import { CAN_PASSKEY, madePasskey } from "./passkey";
 import { CodesOnce, TotpKey, type StartedTotp } from "./totp";
 
@@ -19,16 +18,11 @@ export function Factors() {
   const [started, setStarted] = useState<StartedTotp>();
   const [codes, setCodes] = useState<readonly string[]>();
   const [wrong, setWrong] = useState<Wrong>();
-  const [again, setAgain] = useState<() => void>();
   const found = useQuery({
     queryKey: ["factors"],
     queryFn: async () => answered(await api.GET("/v1/auth/factors")),
   });
-  /** A refusal: if a fresh proof is missing, it is asked for, and the same is tried again. */
-  const refuse = (refusal: Refusal, retry: () => void) => {
-    if (refusal?.code === "reauthentication_required") setAgain(() => retry);
-    else setWrong(wrongOf(refusal?.code));
-  };
+  const refuse = (refusal: Refusal) => setWrong(wrongOf(refusal?.code));
   const added = async (answer: Schemas["EnrolledAnswer"]) => {
     setStarted(undefined);
     setWrong(undefined);
@@ -44,16 +38,16 @@ export function Factors() {
       body,
     });
     if (answer.error === undefined) return added(answer.data);
-    refuse(answer.error, () => void confirm(factor_id, body));
+    refuse(answer.error);
   };
   const addApp = async () => {
     const answer = await api.POST("/v1/auth/factors/totp");
     if (answer.error === undefined) setStarted(answer.data);
-    else refuse(answer.error, () => void addApp());
+    else refuse(answer.error);
   };
   const addPasskey = async () => {
     const answer = await api.POST("/v1/auth/factors/passkey");
-    if (answer.error !== undefined) return refuse(answer.error, () => void addPasskey());
+    if (answer.error !== undefined) return refuse(answer.error);
     const credential = await madePasskey(answer.data.options);
     if (credential === undefined) return;
     await confirm(answer.data.factor_id, {
@@ -64,13 +58,13 @@ export function Factors() {
   };
   const remove = async (factor_id: string) => {
     const answer = await api.DELETE("/v1/auth/factors/{factor_id}", { params: { path: { factor_id } } });
-    if (answer.error !== undefined) return refuse(answer.error, () => void remove(factor_id));
+    if (answer.error !== undefined) return refuse(answer.error);
     speakOut(t`The second step is removed.`);
     await queries.invalidateQueries({ queryKey: ["factors"] });
   };
   const renew = async () => {
     const answer = await api.POST("/v1/auth/recovery-codes");
-    if (answer.error !== undefined) return refuse(answer.error, () => void renew());
+    if (answer.error !== undefined) return refuse(answer.error);
     setCodes(answer.data.recovery_codes);
     await queries.invalidateQueries({ queryKey: ["factors"] });
   };
@@ -140,15 +134,6 @@ export function Factors() {
           />
         </p>
       )}
-      {again !== undefined && (
-        <ProveAgain
-          onClose={() => setAgain(undefined)}
-          onDone={() => {
-            setAgain(undefined);
-            again();
-          }}
-        />
-      )}
     </section>
   );
 }
@@ -157,34 +142,4 @@ function FactorName({ kind }: { kind: string }) {
   if (kind === "totp") return <Trans>Authenticator app</Trans>;
   if (kind === "sms") return <Trans>Phone</Trans>;
   return <Trans>Passkey</Trans>;
-}
-
-/** Asks for the password again, where a fresh proof of identity is needed. */
-export function ProveAgain({ onClose, onDone }: { onClose: () => void; onDone: () => void }) {
-  const { t } = useLingui();
-  const [wrong, setWrong] = useState<Wrong>();
-  const [isBusy, setBusy] = useState(false);
-  const prove = async (values: Record<string, string>) => {
-    setBusy(true);
-    const found = await session.prove(values["proof"] ?? "");
-    setBusy(false);
-    if (found.signed === undefined) setWrong(wrongOf(found.code, found.body));
-    else onDone();
-  };
-  return (
-    <Dialog title={t`Is it you?`} onClose={onClose}>
-      <Form wrong={wrong} isBusy={isBusy} submit={<Trans>Go on</Trans>} onSubmit={(values) => void prove(values)}>
-        <Field
-          name="proof"
-          type="password"
-          autoComplete="current-password"
-          label={<Trans>Your password, once more</Trans>}
-          wrong={wrong}
-        />
-      </Form>
-      <button className="button" type="button" onClick={onClose}>
-        <Trans>Close</Trans>
-      </button>
-    </Dialog>
-  );
 }

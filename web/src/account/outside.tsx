@@ -6,7 +6,6 @@ import { session } from "../app/session";
 import { HERE, say } from "../app/time";
 import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
-import { ProveAgain } from "./factors";
 import { wrongOf, type Wrong } from "./form";
 
 /** What a page is told when the browser comes back from an identity provider. */
@@ -78,22 +77,17 @@ export function Providers() {
     const { error } = cameBack();
     return error === undefined ? undefined : wrongOf(error);
   });
-  const [again, setAgain] = useState<() => void>();
-  const refuse = (code: string, retry: () => void) => {
-    if (code === "reauthentication_required") setAgain(() => retry);
-    else setWrong(wrongOf(code));
-  };
   const link = async (provider: string) => {
     const { data, error } = await api.POST("/v1/auth/oidc/{provider}/link", {
       params: { path: { provider } },
       body: { return_to: "/me/settings" },
     });
-    if (error !== undefined) return refuse(error.code, () => void link(provider));
+    if (error !== undefined) return setWrong(wrongOf(error.code));
     location.assign(data.url);
   };
   const unlink = async (identity_id: string) => {
     const { error } = await api.DELETE("/v1/auth/identities/{identity_id}", { params: { path: { identity_id } } });
-    if (error !== undefined) return refuse(error.code, () => void unlink(identity_id));
+    if (error !== undefined) return setWrong(wrongOf(error.code));
     setWrong(undefined);
     speakOut(t`The account is no longer linked.`);
     await queries.invalidateQueries({ queryKey: ["identities"] });
@@ -151,15 +145,6 @@ export function Providers() {
             </button>
           ))}
         </div>
-      )}
-      {again !== undefined && (
-        <ProveAgain
-          onClose={() => setAgain(undefined)}
-          onDone={() => {
-            setAgain(undefined);
-            again();
-          }}
-        />
       )}
     </section>
   );

@@ -7,7 +7,7 @@ import { session } from "../app/session";
 import { useContextOfSession } from "../app/shell";
 import { HERE, say } from "../app/time";
 import { wrongOf } from "./form";
-import { ProveAgain } from "./factors";
+import { prove } from "./proof";
 import { roleName } from "./roles";
 
 /** Who saw my data, and all of it to take along. */
@@ -81,14 +81,13 @@ function Seen({ subject }: { subject: string }) {
 function Export() {
   const { i18n } = useLingui();
   const [wrong, setWrong] = useState<ReturnType<typeof msg>>();
-  const [again, setAgain] = useState<() => void>();
-  const take = async (format: "json" | "html") => {
+  const take = async (format: "json" | "html"): Promise<void> => {
     const answer = await fetch(`/v1/me/export?format=${format}`, {
       headers: { Authorization: `Bearer ${session.token() ?? ""}` },
     });
     if (!answer.ok) {
       const { code } = (await answer.json()) as { code?: string };
-      if (code === "reauthentication_required") return setAgain(() => () => void take(format));
+      if (code === "reauthentication_required" && (await prove(code))) return take(format);
       return setWrong(wrongOf(code).whole);
     }
     setWrong(undefined);
@@ -120,15 +119,6 @@ function Export() {
           <Trans>To take along (JSON)</Trans>
         </button>
       </div>
-      {again !== undefined && (
-        <ProveAgain
-          onClose={() => setAgain(undefined)}
-          onDone={() => {
-            setAgain(undefined);
-            again();
-          }}
-        />
-      )}
     </section>
   );
 }

@@ -11,7 +11,6 @@ import { LOCALES, speak, type Locale } from "../i18n";
 import { speakOut } from "../ui/spoken";
 import { PleaseSignIn } from "../ui/please";
 import { Field, Form, wrongOf, type Wrong } from "./form";
-import { ProveAgain } from "./factors";
 import { MORE_SETTINGS } from "./more";
 
 /** Everything of one's account: language, clock, password, devices. */
@@ -41,11 +40,9 @@ function Account() {
   const me = useQuery({ queryKey: ["me"], queryFn: async () => answered(await api.GET("/v1/me")) });
   const [isOpen, setOpen] = useState(false);
   const [sentTo, setSentTo] = useState<string>();
-  const [again, setAgain] = useState<() => void>();
   const [wrong, setWrong] = useState<Wrong>();
   const change = async (email: string) => {
     const { error } = await api.POST("/v1/auth/email/change", { body: { email } });
-    if (error?.code === "reauthentication_required") return setAgain(() => () => void change(email));
     if (error !== undefined) return setWrong(wrongOf(error.code, error));
     setSentTo(email);
     setOpen(false);
@@ -83,15 +80,6 @@ function Account() {
             <Trans>Work here as a doctor</Trans>
           </a>
         </div>
-      )}
-      {again !== undefined && (
-        <ProveAgain
-          onClose={() => setAgain(undefined)}
-          onDone={() => {
-            setAgain(undefined);
-            again();
-          }}
-        />
       )}
     </section>
   );

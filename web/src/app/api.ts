@@ -23,6 +23,18 @@ interface Asked {
   body?: unknown;
 }
 
+/** Refusals after which a person can prove who they are, and the same is asked again. */
+const NEEDS_PROOF = /^(reauthentication|second_factor)_required$/;
+
+async function isProved(refused: Response): Promise<boolean> {
+  const { code } = (await refused.clone().json().catch(() => ({}))) as { code?: string };
+  if (code === undefined || !NEEDS_PROOF.test(code)) return false;
+  return import("../account/proof").then(
+    ({ prove }) => prove(code),
+    () => false,
+  );
+}
+
 function call(method: string) {
   return async (template: string, { params = {}, headers = {}, body }: Asked = {}) => {
     const path = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params.path?.[name] ?? ""));
@@ -32,15 +44,20 @@ function call(method: string) {
     }
     const told = new Headers(headers);
     for (const [name, value] of Object.entries(params.header ?? {})) if (value) told.set(name, value);
-    const token = session.token();
-    if (token !== undefined) told.set("Authorization", `Bearer ${token}`);
     if (body !== undefined) told.set("Content-Type", "application/json");
-    // Without a line there is no answer: that is a refusal too, not an exception.
-    const response = await fetch(path + (query.size > 0 ? `?${query}` : ""), {
-      method,
-      headers: told,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }).catch(() => Response.error());
+    const send = () => {
+      const token = session.token();
+      if (token !== undefined) told.set("Authorization", `Bearer ${token}`);
+      // Without a line there is no answer: that is a refusal too, not an exception.
+      return fetch(path + (query.size > 0 ? `?${query}` : ""), {
+        method,
+        headers: told,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }).catch(() => Response.error());
+    };
+    let response = await send();
+    // What a page only reads asks no question by itself.
+    if (response.status === 403 && method !== "GET" && (await isProved(response))) response = await send();
     const isJson = response.headers.get("content-type")?.includes("json") === true;
     const text = isJson ? await response.text().catch(() => "") : "";
     const found: unknown = text === "" ? undefined : JSON.parse(text);

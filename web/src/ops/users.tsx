@@ -49,7 +49,7 @@ function Users() {
     code === "last_admin"
       ? t`This is the last operator. Make another one first.`
       : code === "reauthentication_required"
-        ? t`This needs a fresh proof of who you are. Sign out and in, then do it again.`
+        ? t`This needs a fresh proof of who you are.`
         : i18n._(refusalText(code));
   const change = async (one: Account) => {
     const asked = { params: { path: { account_id: one.account_id }, header: { "Idempotency-Key": newKey() } } };

@@ -1,4 +1,4 @@
-import { useEffect, useRef, type ReactNode } from "react";
+import { useEffect, useId, useRef, type ReactNode } from "react";
 
 interface Props {
   title: string;
@@ -8,6 +8,7 @@ interface Props {
 
 /** A modal dialog on the platform's own element; focus goes to its heading and back. */
 export function Dialog({ title, onClose, children }: Props) {
+  const titleId = useId();
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
@@ -24,14 +25,14 @@ export function Dialog({ title, onClose, children }: Props) {
   return (
     <dialog
       ref={dialog}
-      aria-labelledby="dialog-title"
+      aria-labelledby={titleId}
       onCancel={(event) => {
         event.preventDefault();
         onClose();
       }}
     >
       <div className="stack">
-        <h2 id="dialog-title" tabIndex={-1} ref={heading}>
+        <h2 id={titleId} tabIndex={-1} ref={heading}>
           {title}
         </h2>
         {children}

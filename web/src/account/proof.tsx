@@ -1,0 +1,150 @@
+/** Asks the person at this page to prove who they are, where the server asks for a fresh proof. */
+import { i18n } from "@lingui/core";
+import { I18nProvider } from "@lingui/react";
+import { Trans, useLingui } from "@lingui/react/macro";
+import { useEffect, useState } from "react";
+import { createRoot } from "react-dom/client";
+import { answered, api } from "../app/api";
+import { session, type Entered } from "../app/session";
+import { enter as enterRoom } from "../i18n";
+import { Dialog } from "../ui/dialog";
+import { Field, Form, wrongOf, type Wrong } from "./form";
+import { awaitedOf, SecondStep, type Awaited } from "./second";
+
+/** Demo people have no password; their addresses begin with who they are. */
+const DEMO_PERSON = /^([a-z_]+)@demo\.example\.org$/;
+
+let asked: Promise<boolean> | undefined;
+
+/** Whether the person proved who they are; several requests at once ask one question. */
+export function prove(code: string): Promise<boolean> {
+  asked ??= ask(code === "second_factor_required").finally(() => {
+    asked = undefined;
+  });
+  return asked;
+}
+
+/** The dialog stands beside the page, so that nothing of the page changes meanwhile. */
+async function ask(needsFactor: boolean): Promise<boolean> {
+  await enterRoom("account");
+  const here = session.context()?.subject;
+  const place = document.body.appendChild(document.createElement("div"));
+  const root = createRoot(place);
+  const isProved = await new Promise<boolean>((done) => {
+    const stop = session.watch(() => {
+      // Signed out, or another person or role: what waited is not theirs.
+      if (session.context()?.subject === here) return;
+      stop();
+      done(false);
+    });
+    const end = (proved: boolean) => {
+      stop();
+      done(proved);
+    };
+    root.render(
+      <I18nProvider i18n={i18n}>
+        <Proof needsFactor={needsFactor} onEnd={end} />
+      </I18nProvider>,
+    );
+  });
+  root.unmount();
+  place.remove();
+  return isProved;
+}
+
+/** What this account can prove itself by. */
+interface Ways {
+  step: Awaited | undefined;
+  persona: string | undefined;
+}
+
+async function waysOf(): Promise<Ways> {
+  const [begun, me] = await Promise.all([session.step("reauthenticate/flow"), api.GET("/v1/me")]);
+  const email = me.error === undefined ? answered(me).email : "";
+  return { step: awaitedOf(begun), persona: DEMO_PERSON.exec(email)?.[1] };
+}
+
+function Proof({ needsFactor, onEnd }: { needsFactor: boolean; onEnd: (proved: boolean) => void }) {
+  const { t } = useLingui();
+  const [ways, setWays] = useState<Ways>();
+  const [byPassword, setByPassword] = useState(!needsFactor);
+  useEffect(() => {
+    void waysOf().then(setWays);
+  }, []);
+  const close = () => onEnd(false);
+  const step = ways?.step;
+  return (
+    <Dialog title={t`Is it you?`} onClose={close}>
+      <p>
+        <Trans>This needs a fresh proof of who you are. What you did goes on after it.</Trans>
+      </p>
+      {ways === undefined ? (
+        <p aria-busy="true" />
+      ) : ways.persona !== undefined ? (
+        <DemoPerson persona={ways.persona} onDone={() => onEnd(true)} />
+      ) : byPassword ? (
+        <Password onDone={() => onEnd(true)} />
+      ) : step !== undefined ? (
+        <SecondStep step={step} onDone={() => onEnd(true)} />
+      ) : (
+        <p className="notice bad" role="alert">
+          <Trans>Your account has no second step yet. Add one in your settings first.</Trans>
+        </p>
+      )}
+      <div className="row">
+        {step !== undefined && !needsFactor && (
+          <button className="button" type="button" onClick={() => setByPassword(!byPassword)}>
+            {byPassword ? <Trans>Use your second step</Trans> : <Trans>Use your password</Trans>}
+          </button>
+        )}
+        <button className="button" type="button" onClick={close}>
+          <Trans>Close</Trans>
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function Password({ onDone }: { onDone: () => void }) {
+  const { send, wrong, isBusy } = useProof(onDone);
+  return (
+    <Form
+      wrong={wrong}
+      isBusy={isBusy}
+      submit={<Trans>Go on</Trans>}
+      onSubmit={(values) => send(session.prove(values["proof"] ?? ""))}
+    >
+      <Field
+        name="proof"
+        type="password"
+        autoComplete="current-password"
+        label={<Trans>Your password, once more</Trans>}
+        wrong={wrong}
+      />
+    </Form>
+  );
+}
+
+function DemoPerson({ persona, onDone }: { persona: string; onDone: () => void }) {
+  const { send, wrong, isBusy } = useProof(onDone);
+  return (
+    <Form wrong={wrong} isBusy={isBusy} submit={<Trans>Go on</Trans>} onSubmit={() => send(session.enterDemo(persona))}>
+      <p className="quiet">
+        <Trans>A demo's people have no password: nothing is asked.</Trans>
+      </p>
+    </Form>
+  );
+}
+
+function useProof(onDone: () => void) {
+  const [wrong, setWrong] = useState<Wrong>();
+  const [isBusy, setBusy] = useState(false);
+  const settle = async (answer: Promise<Entered>) => {
+    setBusy(true);
+    const found = await answer;
+    setBusy(false);
+    if (found.signed === undefined) setWrong(wrongOf(found.code, found.body));
+    else onDone();
+  };
+  return { wrong, isBusy, send: (answer: Promise<Entered>) => void settle(answer) };
+}
