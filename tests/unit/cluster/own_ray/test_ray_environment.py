@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
 from collections.abc import Iterator
 from shutil import rmtree
 
@@ -64,8 +65,11 @@ def test_rays_folder_lies_in_one_that_only_this_user_may_enter() -> None:
         rmtree(folder)
 
 
-def test_only_a_server_of_its_own_looks_seldom() -> None:
+def test_only_a_server_of_its_own_looks_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Long intervals are for one machine: nodes notice each other's loss in seconds."""
+    monkeypatch.delitem(sys.modules, "ray", raising=False)  # by an earlier test
     ray_environment.show_ray_token("t")
     assert ray_environment.ALONE.items() <= os.environ.items()
     assert not ray_environment.ALONE.keys() & ray_environment.cluster_environment("t")
