@@ -249,3 +249,15 @@ async def test_the_callers_address_cannot_be_made_up(tmp_path: Path) -> None:
     assert "203.0.113.7" not in request
     assert "X-Forwarded-For: 127.0.0.1\r\n" in request
     assert f"Host: 127.0.0.1:{port}\r\n" in request
+
+
+async def test_addresses_that_are_secrets_are_not_logged(tmp_path: Path) -> None:
+    """Feeds and links that stop messages; other addresses are logged as they are."""
+    with Nginx(tmp_path, [free_port()]) as nginx:
+        async with httpx.AsyncClient(base_url=nginx.url) as client:
+            for path in ("/feeds/hush.ics", "/v1/unsubscribe/hush", "/v1/providers"):
+                await client.get(path)
+    logged = (tmp_path / "access.log").read_text()
+    assert "hush" not in logged
+    for shown in ("/feeds/-", "/v1/unsubscribe/-", "/v1/providers"):
+        assert f" {shown} " in logged
