@@ -153,7 +153,8 @@ class DoctorApplication(Struct, frozen=True):
     """An account that wants to be a doctor at a clinic.
 
     ``provider_id`` is the calendar that approval begins. ``documents`` are references
-    to where papers are; ``reason`` says why it was rejected.
+    to where papers are; ``reason`` says why it was rejected. ``registry`` keeps the
+    licences of the country, if it has several; see ``licences``.
     """
 
     application_id: str
@@ -170,6 +171,7 @@ class DoctorApplication(Struct, frozen=True):
     decided_by: str = ""
     decided_at: Millis | None = None
     reason: str = ""
+    registry: str = ""
 
 
 class PlatformAccount(Struct, frozen=True):

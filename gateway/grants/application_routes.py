@@ -12,6 +12,7 @@ from actors.domain.messages.answers import Done
 from actors.domain.messages.commands import RegisterProvider, SetRetired
 from actors.domain.rules import Profile
 from care.accounts.ids import AccountId
+from care.grants.licences import compared_licence
 from care.grants.ports import DoctorApplications
 from care.grants.values import ApplicationStatus, DoctorApplication
 from gateway.access.rights import Action
@@ -20,7 +21,13 @@ from gateway.config import GatewayPorts
 from gateway.grants.member_routes import ClinicParam, GrantsDep
 from gateway.grants.service import LicenceTaken, RoleExists, granted
 from gateway.http.features import Answer, Body, CallerDep, FeatureRouter
-from gateway.wire.errors import NotFound, RequestError, accepted
+from gateway.wire.errors import (
+    FieldError,
+    InvalidRequest,
+    NotFound,
+    RequestError,
+    accepted,
+)
 from gateway.wire.formats import millis_text
 
 router = FeatureRouter(prefix="/v1", tags=["clinics"])
@@ -70,6 +77,9 @@ class ApplicationBody(Body):
     specialty: TextField
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
     licence: TextField
+    registry: Annotated[
+        str, StringConstraints(max_length=60, pattern=r"^[^\x00-\x1f\x7f]*$")
+    ] = Field("", description="Who keeps the licences, if the country has several.")
     documents: tuple[TextField, ...] = Field((), max_length=20)
 
 
@@ -94,6 +104,7 @@ class ApplicationAnswer(Answer):
     specialty: str
     country: str
     licence: str
+    registry: str
     documents: list[str]
     status: ApplicationStatus
     submitted_at: str
@@ -113,6 +124,7 @@ class ApplicationAnswer(Answer):
             specialty=one.specialty,
             country=one.country,
             licence=one.licence,
+            registry=one.registry,
             documents=list(one.documents),
             status=one.status,
             submitted_at=millis_text(one.submitted_at),
@@ -138,6 +150,8 @@ async def apply_as_doctor(
 ) -> ApplicationAnswer:
     """Apply to work at a clinic, which decides."""
     ports, random = _ports(request), RandomIds()
+    if not compared_licence(body.licence):
+        raise InvalidRequest("", FieldError("licence", "must have letters or digits"))
     await request.app.state.services.clinics.record(ClinicId(body.clinic_id))
     made = DoctorApplication(
         application_id=random.id("app"),
@@ -148,6 +162,7 @@ async def apply_as_doctor(
         specialty=body.specialty,
         country=body.country,
         licence=body.licence,
+        registry=body.registry,
         documents=body.documents,
         status=ApplicationStatus.SUBMITTED,
         submitted_at=ports.clock.now(),

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import ClinicId, Millis
 from care.accounts.ids import AccountId
+from care.grants.licences import compared_licence
 from care.grants.values import (
     OPEN_APPLICATIONS_MAX,
     ApplicationStatus,
@@ -34,6 +35,7 @@ class _Content(Struct, frozen=True):
     specialty: str
     licence: str
     documents: tuple[str, ...]
+    registry: str = ""
 
 
 class SqlDoctorApplications:
@@ -46,7 +48,9 @@ class SqlDoctorApplications:
     async def submit(self, one: DoctorApplication) -> None:
         """See DoctorApplications.submit."""
         keys = await self._ring.of()
-        content = _Content(one.name, one.specialty, one.licence, one.documents)
+        content = _Content(
+            one.name, one.specialty, one.licence, one.documents, one.registry
+        )
         place = _place("content", one.application_id)
         row = DoctorApplicationRecord(
             application_id=one.application_id,
@@ -55,7 +59,7 @@ class SqlDoctorApplications:
             provider_id=one.provider_id,
             status=one.status.value,
             country=one.country,
-            licence_i=keys.index("licence", one.licence.casefold()),
+            licence_i=_licence_index(keys, one.licence, one.registry),
             content=keys.seal(place, json.encode(content).decode()),
             submitted_at=one.submitted_at,
             decided_by="",
@@ -94,9 +98,10 @@ class SqlDoctorApplications:
 
     async def check(self, application_id: str) -> None:
         """See DoctorApplications.check."""
+        keys = await self._ring.of()
         async with self._records.reading() as session:
             row = await session.get(DoctorApplicationRecord, application_id)
-            await _check_approval(session, _open(row), lock=False)
+            await _check_approval(session, keys, _open(row), lock=False)
 
     async def decide(
         self,
@@ -117,7 +122,7 @@ class SqlDoctorApplications:
                 )
                 row = _open(row)
                 if status is ApplicationStatus.APPROVED:
-                    await _check_approval(session, row, lock=True)
+                    await _check_approval(session, keys, row, lock=True)
                 row.status, row.decided_by, row.decided_at = status.value, by, now
                 row.ended_key = row.application_id
                 if reason:
@@ -168,14 +173,17 @@ async def _check_open(session: AsyncSession, new: DoctorApplicationRecord) -> No
 
 
 async def _check_approval(
-    session: AsyncSession, one: DoctorApplicationRecord, *, lock: bool
+    session: AsyncSession, keys: TenantKeys, one: DoctorApplicationRecord, *, lock: bool
 ) -> None:
     """Of approvals of one licence at one time, each sees those before it.
 
     The rows are locked in one order, the one to be decided among them.
     """
     row, member = DoctorApplicationRecord, MembershipRecord
-    same = (row.country == one.country, row.licence_i == one.licence_i)
+    # Rows of versions that compared less have an index of the text as it was written.
+    written = application_of(keys, one).licence.casefold()
+    indexes = (one.licence_i, keys.index("licence", written))
+    same = (row.country == one.country, row.licence_i.in_(indexes))
     query = select(row).where(*same).order_by(row.application_id)
     if lock:
         query = query.with_for_update()
@@ -198,6 +206,10 @@ async def _check_approval(
 
 def _place(column: str, application_id: str) -> Place:
     return Place("doctor_application", column, application_id)
+
+
+def _licence_index(keys: TenantKeys, licence: str, registry: str) -> str:
+    return keys.index("licence", compared_licence(licence, registry))
 
 
 def emptied_content(keys: TenantKeys, application_id: str) -> bytes:
@@ -228,4 +240,5 @@ def application_of(keys: TenantKeys, row: DoctorApplicationRecord) -> DoctorAppl
         decided_by=row.decided_by,
         decided_at=None if row.decided_at is None else Millis(row.decided_at),
         reason=reason,
+        registry=content.registry,
     )

@@ -44,6 +44,7 @@ _OF_APPLICATION: Final = (
     "specialty",
     "country",
     "licence",
+    "registry",
     "documents",
     "status",
     "submitted_at",

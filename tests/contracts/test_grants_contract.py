@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import ClinicId, Millis, PatientId
@@ -36,8 +38,10 @@ from care.keys.sealing import KeyEncryptionKeys
 from care.notices.messages import MAILS_AN_HOUR, Message
 from persistence.accounts.models import MembershipRecord
 from persistence.accounts.store import account_stores
+from persistence.grants import applications
 from persistence.grants import members as grant_members
 from persistence.grants.members import SqlMemberships
+from persistence.grants.models import DoctorApplicationRecord
 from persistence.grants.stores import grant_stores
 from persistence.keys.ring import KeyRing
 from persistence.notices.outbox import SqlOutgoingMessages
@@ -57,7 +61,8 @@ class Site:
     """Stores over the same records, with two accounts who are patients 1 and 2."""
 
     def __init__(self, records: Records) -> None:
-        ring = KeyRing(records, KEKS, SteppedClock(NOW))
+        self.records = records
+        self.ring = ring = KeyRing(records, KEKS, SteppedClock(NOW))
         self.grants: GrantStores = grant_stores(records, ring)
         self.accounts: AccountStores = account_stores(records, ring)
         self.outgoing = SqlOutgoingMessages(records, ring)
@@ -320,16 +325,16 @@ def _application(name: str) -> DoctorApplication:
 
 async def test_an_application_is_decided_once(site: Site) -> None:
     """Of eight decisions at once one counts; an approved one gives its context."""
-    applications = site.grants.applications
-    await applications.submit(_application("a1"))
+    store = site.grants.applications
+    await store.submit(_application("a1"))
     with pytest.raises(GrantRefused, match="exists"):
-        await applications.submit(_application("a2"))
-    assert await applications.of_clinic(CLINIC) == [_application("a1")]
-    await applications.check("a1")
-    assert await applications.find("a1", clinic_id=ClinicId("cln_2")) is None
+        await store.submit(_application("a2"))
+    assert await store.of_clinic(CLINIC) == [_application("a1")]
+    await store.check("a1")
+    assert await store.find("a1", clinic_id=ClinicId("cln_2")) is None
     tries = await asyncio.gather(
         *(
-            applications.decide(
+            store.decide(
                 "a1",
                 ApplicationStatus.APPROVED,
                 by=TWO,
@@ -344,10 +349,10 @@ async def test_an_application_is_decided_once(site: Site) -> None:
     assert len([one for one in tries if isinstance(one, DoctorApplication)]) == 1
     contexts = await site.accounts.accounts.contexts(ONE)
     assert [one.name for one in contexts] == ["patient pat_1", "doctor prv_a1"]
-    await applications.submit(_application("a2"))
+    await store.submit(_application("a2"))
     with pytest.raises(GrantRefused, match="exists"):
-        await applications.check("a2")
-    rejected = await applications.decide(
+        await store.check("a2")
+    rejected = await store.decide(
         "a2",
         ApplicationStatus.REJECTED,
         by=TWO,
@@ -356,7 +361,7 @@ async def test_an_application_is_decided_once(site: Site) -> None:
         now=NOW,
     )
     assert rejected.reason == "It has expired."
-    assert len(await applications.of_account(ONE)) == 2
+    assert len(await store.of_account(ONE)) == 2
 
 
 async def test_of_a_licence_one_account_is_approved(site: Site) -> None:
@@ -458,3 +463,72 @@ async def test_the_dependants_of_an_account_are_bounded(site: Site) -> None:
         await store.give(late, now=NOW)
     await store.end(made[0].patient_id, made[0].guardianship_id, "", now=NOW)
     await store.give(late, now=NOW)
+
+
+async def _two_who_apply(site: Site, **others: str) -> None:
+    """Two accounts with one licence, at two clinics; ``others`` is of the second."""
+    store = site.grants.applications
+    await store.submit(_application("a1"))
+    other = replace(_application("a2"), account_id=TWO, clinic_id=ClinicId("cln_2"))
+    await store.submit(replace(other, **others))
+
+
+async def _approve(site: Site, name: str) -> DoctorApplication:
+    return await site.grants.applications.decide(
+        name,
+        ApplicationStatus.APPROVED,
+        by=TWO,
+        reason="",
+        membership_id=f"mem_{name}",
+        now=NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "is_same"),
+    [
+        ({"licence": "lanr-1"}, True),
+        ({"licence": "LANR 2"}, False),
+        ({"country": "AT"}, False),
+        ({"registry": "KBV"}, False),
+    ],
+    ids=str,
+)
+async def test_a_licence_is_one_by_country_registry_and_number(
+    site: Site, others: dict[str, str], is_same: bool
+) -> None:
+    """However it is written; another country or registry numbers others."""
+    await _two_who_apply(site, **others)
+    await _approve(site, "a1")
+    if is_same:
+        with pytest.raises(GrantRefused, match="taken"):
+            await _approve(site, "a2")
+    else:
+        assert (await _approve(site, "a2")).status is ApplicationStatus.APPROVED
+
+
+async def test_a_licence_that_was_compared_as_written_is_found(site: Site) -> None:
+    """Rows of versions before keep their index: the same text is still taken."""
+    await _two_who_apply(site)
+    await _approve(site, "a1")
+    keys = await site.ring.of()
+    async with site.records.writing() as session:
+        old = keys.index("licence", "lanr 1")
+        row = DoctorApplicationRecord
+        first = update(row).where(row.application_id == "a1")
+        await session.execute(first.values(licence_i=old))
+    with pytest.raises(GrantRefused, match="taken"):
+        await _approve(site, "a2")
+
+
+async def test_control_unchecked_approvals_of_one_licence_are_both_done(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the look at the licence's other rows, under a lock, that keeps one."""
+
+    async def unchecked(*_of: Any, **_how: Any) -> None: ...
+
+    monkeypatch.setattr(applications, "_check_approval", unchecked)
+    await _two_who_apply(site)
+    for name in ("a1", "a2"):
+        assert (await _approve(site, name)).status is ApplicationStatus.APPROVED

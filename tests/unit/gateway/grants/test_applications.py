@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from actors.domain.ids import ProviderId
 from actors.domain.messages.commands import RegisterProvider
 from actors.domain.messages.reads import ReadProvider
+from persistence.grants.applications import SqlDoctorApplications
 from tests import factories as make
 from tests.fakes.api import Api
 from tests.fixtures.accounts import AccountApi, account_api, bearer, signed
@@ -173,3 +175,44 @@ async def test_an_application_withdrawn_during_its_approval_offers_nothing(
     provider = ProviderId(made["provider_id"])
     view = await api.app.state.ports.calendars.ask(ReadProvider(provider))
     assert view.profile.retired
+
+
+async def test_a_number_of_signs_alone_is_no_licence(opened: AccountApi) -> None:
+    """It would be the same as every other one: 422, naming the field."""
+    await opened.register()
+    me, path = bearer(await opened.sign_in()), "/v1/me/applications"
+    body = {**APPLICATION, "licence": "---", "registry": "GMC"}
+    refused = await opened.api.client.post(path, json=body, headers=me)
+    assert refused.status_code == 422, refused.text
+    assert refused.json()["errors"][0]["field"] == "licence"
+    body["licence"] = "-1-"
+    made = await opened.api.client.post(path, json=body, headers=me)
+    assert (made.status_code, made.json()["registry"]) == (201, "GMC")
+
+
+async def test_of_two_approvals_that_race_one_begins_a_calendar(
+    opened: AccountApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have looked before either is stored: the later one's calendar is closed."""
+
+    async def free(*_of: Any) -> None: ...
+
+    monkeypatch.setattr(SqlDoctorApplications, "check", free)
+    api, made = opened.api, []
+    for email in ("eve@example.org", "mira@example.org"):
+        await opened.register(email)
+        me = bearer(await opened.sign_in(email))
+        made.append(
+            await api.client.post("/v1/me/applications", json=APPLICATION, headers=me)
+        )
+    admin = signed(api, "clinic_admin", "cln_1")
+    where = "/v1/clinics/cln_1/applications"
+    ways = [f"{where}/{one.json()['application_id']}/approve" for one in made]
+    done = await asyncio.gather(*(api.client.post(way, headers=admin) for way in ways))
+    assert sorted(one.status_code for one in done) == [200, 409]
+    for application, answer in zip(made, done, strict=True):
+        if answer.status_code == 409:
+            assert answer.json()["code"] == "licence_taken"
+        provider = application.json()["provider_id"]
+        page = await api.client.get(f"/v1/providers/{provider}")
+        assert page.json().get("retired", False) == (answer.status_code == 409)
