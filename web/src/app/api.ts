@@ -29,10 +29,7 @@ const NEEDS_PROOF = /^(reauthentication|second_factor)_required$/;
 async function isProved(refused: Response): Promise<boolean> {
   const { code } = (await refused.clone().json().catch(() => ({}))) as { code?: string };
   if (code === undefined || !NEEDS_PROOF.test(code)) return false;
-  return import("../account/proof").then(
-    ({ prove }) => prove(code),
-    () => false,
-  );
+  return import("../account/proof").then(({ prove }) => prove(code)).catch(() => false);
 }
 
 function call(method: string) {
