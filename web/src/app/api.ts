@@ -23,14 +23,9 @@ interface Asked {
   body?: unknown;
 }
 
-/** Refusals after which a person can prove who they are, and the same is asked again. */
-const NEEDS_PROOF = /^(reauthentication|second_factor)_required$/;
-
-async function isProved(refused: Response): Promise<boolean> {
-  const { code } = (await refused.clone().json().catch(() => ({}))) as { code?: string };
-  if (code === undefined || !NEEDS_PROOF.test(code)) return false;
-  return import("../account/proof").then(({ prove }) => prove(code)).catch(() => false);
-}
+/** Loaded by the first refusal; without a line the refusal stays what it is. */
+const isProved = (refused: Response) =>
+  import("./proving").then((it) => it.isProved(refused)).catch(() => false);
 
 function call(method: string) {
   return async (template: string, { params = {}, headers = {}, body }: Asked = {}) => {
