@@ -141,6 +141,11 @@ def _bounded(
             raise trouble(
                 CANNOT_CONNECT, f"no answer within {CONNECT_S:.0f} s"
             ) from None
+        except (RuntimeError, EOFError) as error:
+            # A peer that hung up during the handshake: uvloop's transport has no
+            # socket any more, and both drivers then raise what is no database error.
+            connection.close()
+            raise trouble(CANNOT_CONNECT, f"the handshake failed: {error}") from error
         return connection
 
     return create

@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from loadtests.wire.http_client import ConnectionLost, HttpClient
@@ -30,6 +31,8 @@ from tests.simulation.linearizability import NEVER, Step, explained
 SETTLE_S = 60.0
 """How long after the last fault everything may take to agree."""
 PROBLEMS_MAX = 40
+FAILURE_CHARS = 600
+"""Shown of an exception that the server logged."""
 SPAN = (0, 1)
 """Slots do not overlap, so each is judged by itself and is all there is."""
 
@@ -321,4 +324,17 @@ async def check(site: Site, work: Workload, watchers: Watchers) -> Findings:
     await asyncio.to_thread(judge_slots, history, findings)
     judge_order(history, findings)
     await judge_site(site, findings)
+    if findings.problems:
+        for end in failures_logged(Path(site.settings["SLOTCAST_DATA"]) / "logs"):
+            findings.note(f"logged: {end}")
     return findings
+
+
+def failures_logged(folder: Path) -> list[str]:
+    """The ends of the exceptions behind answers 500, each once."""
+    ends: dict[str, None] = {}
+    for file in sorted(folder.glob("server*.log")):
+        for line in file.read_text(errors="replace").splitlines():
+            if '"request failed"' in line:
+                ends[json.loads(line)["exception"][-FAILURE_CHARS:]] = None
+    return list(ends)
