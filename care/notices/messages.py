@@ -155,5 +155,8 @@ class OutgoingMessages(Protocol):
         ...
 
     async def latest(self, limit: int) -> Sequence[OutgoingMessage]:
-        """The newest ones, newest first. Raises Unavailable."""
+        """The newest ones, newest first. Raises Unavailable.
+
+        Those of one instant are in the order in which a process wrote them.
+        """
         ...

@@ -30,6 +30,11 @@ class OutgoingMessageRecord(RecordBase):
     content: Mapped[bytes] = mapped_column(LargeBinary)
     """Subject, text and what else it has, as JSON."""
     created_at: Mapped[int] = mapped_column(BigInteger)
+    number: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
+    """Orders those of one instant: each process counts the messages that it writes.
+
+    0 for those of versions that did not count.
+    """
     sent_at: Mapped[int | None] = mapped_column(BigInteger)
     notice_id: Mapped[str | None] = mapped_column(c.key())
     """The notice that it carries, with the visit's ids below; None for others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
@@ -35,6 +36,8 @@ from persistence.sql.statements import portions
 
 REFERENCE_CHARACTERS_MAX: Final = 128
 _TABLE = cast(Table, OutgoingMessageRecord.__table__)
+_written = itertools.count(1)
+"""Ids are random: of the messages of one instant only this tells the first."""
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _LIMITS = {
@@ -86,9 +89,10 @@ def recipient_index(keys: TenantKeys, channel: Channel, recipient: str) -> str:
 async def messages_to(
     session: AsyncSession, keys: TenantKeys, indexes: Sequence[str], *, limit: int
 ) -> Sequence[OutgoingMessage]:
-    """Messages to these recipients, the oldest first."""
+    """Messages to these recipients, in the order in which they were written."""
     row = OutgoingMessageRecord
-    query = select(row).where(row.recipient_i.in_(indexes)).order_by(row.created_at)
+    oldest = row.created_at, row.number, row.message_id
+    query = select(row).where(row.recipient_i.in_(indexes)).order_by(*oldest)
     return [_opened(keys, one) for one in await session.scalars(query.limit(limit))]
 
 
@@ -113,6 +117,7 @@ def message_row(
         "recipient_i": recipient_index(keys, message.channel, message.recipient),
         "content": keys.seal(_place("content", message_id), text),
         "created_at": now,
+        "number": next(_written),
     }
 
 
@@ -201,7 +206,7 @@ class SqlOutgoingMessages:
         """See OutgoingMessages.latest."""
         keys = await self._ring.of()
         row = OutgoingMessageRecord
-        newest = row.created_at.desc(), row.message_id
+        newest = row.created_at.desc(), row.number.desc(), row.message_id
         query = select(_TABLE).order_by(*newest).limit(limit)
         async with self._records.reading() as session:
             rows = (await session.execute(query)).all()
