@@ -91,6 +91,15 @@ class Preferences(Struct, frozen=True, omit_defaults=True):
         return Preferences(channels, self.quiet, self.time_zone, self.language)
 
 
+NOTHING: Final = Preferences(
+    {
+        kind.value: {channel.value: False for channel in Channel}
+        for kind in NoticeKind
+    }
+)
+"""Of a person who was erased: no message is sent to them."""
+
+
 def language_of(*wanted: str) -> str:
     """The first of these that notices are written in; ``de-AT`` counts as ``de``."""
     for one in wanted:

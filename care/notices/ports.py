@@ -17,6 +17,10 @@ REMIND: Final = "notices.remind"
 """The kind of job that reminds of a visit."""
 
 
+class PersonErased(Exception):
+    """The person's data was erased: what they choose is not kept any more."""
+
+
 class OutboxEvent(Struct, frozen=True):
     """An event of the outbox that people may have to be told of."""
 
@@ -108,13 +112,20 @@ class Choices(Protocol):
     """What people chose to hear of."""
 
     async def find(self, person: str) -> tuple[Preferences, int]:
-        """Choices and their version; 0 before the first. Raises Unavailable."""
+        """Choices and their version; 0 before the first. Raises Unavailable.
+
+        A person whose data was erased wants nothing.
+        """
         ...
 
     async def save(
         self, person: str, chosen: Preferences, *, version: int | None, now: Millis
     ) -> int | None:
-        """Save; the new version, or None if there is another one than ``version``."""
+        """Save; the new version, or None if there is another one than ``version``.
+
+        Raises:
+            PersonErased: nothing is kept of them.
+        """
         ...
 
 

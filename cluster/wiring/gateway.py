@@ -39,6 +39,7 @@ from persistence.notices.links import NoticeLinks
 from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.patients.feeds import SqlFeeds
 from persistence.patients.notes import SqlMedicalNotes
+from persistence.patients.recipients import was_erased
 from persistence.patients.store import SqlPatients
 from persistence.privacy.persons import SqlPersonKeys
 from persistence.privacy.store import SqlPrivacy
@@ -178,7 +179,7 @@ async def gateway_ports(
                 notes=SqlMedicalNotes(records, ring),
                 accounts=account_stores(records, ring),
                 outgoing=SqlOutgoingMessages(records, ring),
-                notices=notice_stores(records, ring),
+                notices=notice_stores(records, ring, was_erased),
                 feeds=SqlFeeds(records, readers, NoticeLinks(site.settings.site_url)),
                 persons=SqlPersonKeys(records, ring),
                 privacy=SqlPrivacy(records, ring),

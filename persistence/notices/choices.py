@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Protocol
 
 from msgspec import convert, to_builtins
 from sqlalchemy import select
@@ -11,9 +11,20 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
-from care.notices.kinds import Preferences
+from care.notices.kinds import NOTHING, Preferences
+from care.notices.ports import PersonErased
 from persistence.notices.models import NoticePreferenceRecord
 from persistence.sql.records import Records
+
+
+class WasErased(Protocol):
+    """Whether a person, a patient or an account, was erased."""
+
+    def __call__(
+        self, session: AsyncSession, person: str, *, lock: bool
+    ) -> Awaitable[bool]:
+        """``lock``: until the transaction's end, none is erased meanwhile."""
+        ...
 
 
 async def preferences_of(
@@ -29,13 +40,16 @@ async def preferences_of(
 class SqlChoices:
     """Implements Choices over the records."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, was_erased: WasErased) -> None:
         self._records = records
+        self._was_erased = was_erased
 
     async def find(self, person: str) -> tuple[Preferences, int]:
         """See Choices.find."""
         async with self._records.reading() as session:
             row = await session.get(NoticePreferenceRecord, person)
+            if row is None and await self._was_erased(session, person, lock=False):
+                return NOTHING, 0
         if row is None:
             return Preferences(), 0
         return convert(row.content, Preferences), row.version
@@ -47,6 +61,9 @@ class SqlChoices:
         content = to_builtins(chosen)
         try:
             async with self._records.writing() as session:
+                # Before the choices, as erasing locks them.
+                if await self._was_erased(session, person, lock=True):
+                    raise PersonErased
                 row = await session.get(
                     NoticePreferenceRecord, person, with_for_update=True
                 )

@@ -13,7 +13,7 @@ from care.notices.kinds import NoticeKind
 from care.notices.ports import Notice, NoticeStores
 from care.notices.wording import VisitFacts
 from persistence.keys.ring import KeyRing, TenantKeys
-from persistence.notices.choices import SqlChoices
+from persistence.notices.choices import SqlChoices, WasErased
 from persistence.notices.composing import notice_place
 from persistence.notices.links import SealedStops
 from persistence.notices.models import NoticeRecord
@@ -74,9 +74,12 @@ class SqlInbox:
         return _notice(keys, found)
 
 
-def notice_stores(records: Records, ring: KeyRing) -> NoticeStores:
+def notice_stores(
+    records: Records, ring: KeyRing, was_erased: WasErased
+) -> NoticeStores:
     """What the routes of notices need, over the records."""
-    return NoticeStores(SqlInbox(records, ring), SqlChoices(records), SealedStops(ring))
+    choices = SqlChoices(records, was_erased)
+    return NoticeStores(SqlInbox(records, ring), choices, SealedStops(ring))
 
 
 def _mine(patient_id: PatientId, *, proxy: bool) -> list[ColumnElement[bool]]:

@@ -1,4 +1,6 @@
-"""Whom to tell of patients' visits, read from accounts, profiles and choices.
+"""Whom to tell of patients' visits, and of whom nothing is left to tell.
+
+Read from accounts, profiles and choices.
 
 A patient is told themself. One who does not sign in and has no address of their own,
 such as a child, is told through their guardians. Of a patient whose data's use is
@@ -66,6 +68,23 @@ async def recipients_of(
             if other is not None
         ]
     return {patient: told for patient, told in found.items() if told}
+
+
+async def was_erased(session: AsyncSession, person: str, *, lock: bool) -> bool:
+    """Whether a person, a patient or an account, was erased.
+
+    ``lock``: until the transaction's end, none is erased meanwhile. Ids that no row
+    has are those of demo tokens: these were not erased.
+    """
+    patient, account = PatientRecord, AccountRecord
+    erased_at = select(patient.erased_at).where(patient.patient_id == person)
+    status = select(account.status).where(account.account_id == person)
+    if lock:  # for sharing: a person's choices lock themselves
+        erased_at = erased_at.with_for_update(read=True)
+        status = status.with_for_update(read=True)
+    if await session.scalar(erased_at) is not None:
+        return True
+    return await session.scalar(status) == AccountStatus.ERASED.value
 
 
 def _own(

@@ -17,6 +17,7 @@ from care.patients.profiles import PatientProfile
 from persistence.accounts.store import account_stores
 from persistence.grants.stores import grant_stores
 from persistence.notices.choices import SqlChoices
+from persistence.patients.recipients import was_erased
 from tests import factories as make
 from tests.contracts.test_accounts_contract import KNOWN, WELCOME, _new
 from tests.fixtures.told import SITE, ToldSite, told_site
@@ -209,7 +210,7 @@ async def test_choices_and_quiet_hours_hold(site: ToldSite) -> None:
     off = Preferences(time_zone="Asia/Tokyo").with_choice(
         NoticeKind.CANCELLED, Channel.MAIL, wanted=False
     )
-    choices = SqlChoices(site.records)
+    choices = SqlChoices(site.records, was_erased)
     assert await choices.save("pat_2", off, version=0, now=site.clock.now()) == 1
     assert await choices.save("pat_2", off, version=0, now=site.clock.now()) is None
     assert await choices.find("pat_2") == (off, 1)

@@ -2,6 +2,8 @@
 
 A GET shows and changes nothing: mail programs and scanners follow links. A POST acts,
 from the app's page or from the mail program itself (RFC 8058); its body is not read.
+Of a person who was erased nothing is kept: their links answer as those of a person who
+has stopped these messages before.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Annotated, Final
 from fastapi import Path, Request
 
 from care.notices.links import Stop
-from care.notices.ports import NoticeStores
+from care.notices.ports import NoticeStores, PersonErased
 from gateway.access.rights import Of
 from gateway.config import GatewayPorts
 from gateway.http.features import ANYONE, FeatureRouter
@@ -53,9 +55,12 @@ async def stop_messages(
         if not chosen.wants(stop.kind, stop.channel):
             return StopAnswer.of(stop, wanted=False)
         without = chosen.with_choice(stop.kind, stop.channel, wanted=False)
-        saved = await stores.choices.save(
-            stop.person, without, version=version, now=ports.clock.now()
-        )
+        try:
+            saved = await stores.choices.save(
+                stop.person, without, version=version, now=ports.clock.now()
+            )
+        except PersonErased:  # in this moment; no message is sent to them either way
+            return StopAnswer.of(stop, wanted=False)
         if saved is not None:
             return StopAnswer.of(stop, wanted=False)
     raise VersionBehind

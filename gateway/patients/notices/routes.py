@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Path, Request
 
 from actors.domain.ids import Millis
-from care.notices.ports import NoticeStores
+from care.notices.ports import NoticeStores, PersonErased
 from gateway.access.rights import Access, Action, Of, Relation
 from gateway.access.tokens import Caller
 from gateway.config import GatewayPorts
@@ -82,15 +82,22 @@ async def read_preferences(caller: CallerDep, stores: StoresDep) -> PreferencesA
     return PreferencesAnswer.of(*await stores.choices.find(_person(caller)))
 
 
-@router.put("/preferences", right=Action.CHOOSE_NOTICES, refusals=["version_behind"])
+@router.put(
+    "/preferences",
+    right=Action.CHOOSE_NOTICES,
+    refusals=["patient_not_found", "version_behind"],
+)
 async def put_preferences(
     request: Request, body: PreferencesBody, caller: CallerDep, stores: StoresDep
 ) -> PreferencesAnswer:
     """Choose what to hear of, and when phones stay silent."""
     chosen = body.chosen()
-    version = await stores.choices.save(
-        _person(caller), chosen, version=body.version, now=_now(request)
-    )
+    try:
+        version = await stores.choices.save(
+            _person(caller), chosen, version=body.version, now=_now(request)
+        )
+    except PersonErased:
+        raise NotFound(code="patient_not_found") from None
     if version is None:
         raise VersionBehind
     return PreferencesAnswer.of(chosen, version)

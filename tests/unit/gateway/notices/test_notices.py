@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from actors.domain.ids import PatientId
 from actors.domain.messages.answers import BookingStatus, BookingView
@@ -15,15 +16,20 @@ from care.notices.messages import Channel, Message
 from care.notices.people import Recipient
 from care.notices.ports import VisitPlace
 from care.notices.visits import Telling
+from care.patients.ports import NewPatient
+from care.patients.profiles import PatientProfile
 from gateway.access.table import GuardianScope
 from gateway.patients.notices.callback_routes import signature
 from persistence.keys.ring import KeyRing
 from persistence.notices.composing import Composer, SiteVoice
 from persistence.notices.inbox import SqlInbox
 from persistence.notices.links import NoticeLinks
+from persistence.notices.models import NoticePreferenceRecord
 from persistence.notices.outbox import SqlOutgoingMessages, queue_message
 from persistence.notices.telling import _insert
 from persistence.notices.writing import NoticeWriter
+from persistence.patients.store import SqlPatients
+from persistence.privacy.erasing import erase
 from persistence.sql.records import Records
 from tests import factories as make
 from tests.fixtures.accounts import AccountApi, account_api, code_of, signed
@@ -197,6 +203,35 @@ async def test_a_link_stops_what_it_names_when_it_is_told_to(told: Told) -> None
             "link_expired",
         )
         assert (await client.post(f"/v1/unsubscribe/{bad}")).status_code == 410
+
+
+async def test_a_link_of_an_erased_person_writes_nothing(told: Told) -> None:
+    """Nor do their own choices. It answers, to the byte, as the link of a person who
+    has stopped these mails: whether a person was erased cannot be asked with it."""
+    patients = SqlPatients(told.records, told.ring)
+    for number in (1, 2):
+        new = NewPatient(make.a_patient_id(number), PatientProfile(), "acc_staff")
+        await patients.add(new, now=make.NOW)
+    keys = await told.ring.of()
+    async with told.records.writing() as session:
+        await erase(session, keys, make.a_patient_id(1), "acc_staff", {}, make.NOW)
+    client, answers = told.api.client, list[list[bytes]]()
+    for person in ("pat_2", "pat_1"):
+        secret = LINKS.stop(keys, person, NoticeKind.BOOKED, Channel.MAIL)
+        path = f"/v1/unsubscribe/{secret}"
+        if person == "pat_2":
+            assert (await client.get(path)).json()["wanted"] is True
+            assert (await client.post(path)).status_code == 200
+        asked = [await client.get(path), await client.post(path)]
+        assert {one.status_code for one in asked} == {200}
+        answers.append([one.content for one in asked])
+    assert answers[0] == answers[1]
+    mine = signed(told.api.api, "patient", "pat_1")
+    refused = await client.put("/v1/preferences", json={}, headers=mine)
+    assert code_of(refused) == (404, "patient_not_found")
+    async with told.records.reading() as session:
+        people = await session.scalars(select(NoticePreferenceRecord.person))
+        assert people.all() == ["pat_2"]
 
 
 async def test_only_the_service_says_what_became_of_a_message(
