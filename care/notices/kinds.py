@@ -92,10 +92,7 @@ class Preferences(Struct, frozen=True, omit_defaults=True):
 
 
 NOTHING: Final = Preferences(
-    {
-        kind.value: {channel.value: False for channel in Channel}
-        for kind in NoticeKind
-    }
+    {kind.value: {channel.value: False for channel in Channel} for kind in NoticeKind}
 )
 """Of a person who was erased: no message is sent to them."""
 
