@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from actors.domain.ids import Millis
 
@@ -32,3 +32,16 @@ class SystemClock:
     def today(self) -> date:
         """The current date in UTC."""
         return datetime.now(UTC).date()
+
+
+class EarlierClock(SystemClock):
+    """The system's clock, set back by a fixed time; a demo's past is made by it."""
+
+    __slots__ = ("_back_ms",)
+
+    def __init__(self, back: timedelta) -> None:
+        self._back_ms = int(back.total_seconds() * 1000)
+
+    def now(self) -> Millis:
+        """The instant that was the current one so long ago."""
+        return Millis(super().now() - self._back_ms)

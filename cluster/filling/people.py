@@ -24,7 +24,7 @@ _PEOPLE = (
     ("Dr Imogen Thackeray", _GP, "office", "en"),
     ("Dr Owain Pritchard", _GP, "early", "en cy"),
     ("Dr Nadia Rahimi", _CHILD, "split", "en fa"),
-    ("Callum Ferrier", _MOVE, "late", "en"),
+    ("Callum Ferrier", _MOVE, "split", "en"),
     ("Sister Agnes Boateng", _NURSE, "office", "en tw"),
     ("Dr. med. Jette Wohlgemuth", _GP, "split", "de en"),
     ("Dr. med. Kaspar Rosenow", _HEART, "office", "de en"),

@@ -215,14 +215,17 @@ class _Server:
         folder.mark_seeded("demo")
 
     async def _sow(self) -> None:
+        from cluster.filling.past import settle, sow_past
         from cluster.filling.patients import introduce
         from cluster.filling.sow import Met, sow
         from cluster.wiring.calendars import local_calendars
 
         met: Met = set()
+        past = await sow_past(self._site, met)
         async with local_calendars(self._site) as calendars:
             with self._terminal.progress() as progress:
                 await sow(calendars, self._site.made_on, progress, met)
+            await settle(calendars, past, now=SystemClock().now())
         await introduce(self._site, met)
 
     async def _with_projector(self) -> None:

@@ -20,7 +20,7 @@ from actors.domain.ids import ShardId
 from actors.hosting.local import LocalLinks
 from actors.hosting.process import ShardSpec
 from actors.placement import Placement, Placing, placing, shard_name
-from actors.ports import Calendars, ShardLinks
+from actors.ports import Calendars, ShardLinks, SteadyClock
 from actors.shard.limits import ShardLimits
 from cluster.clock import SystemClock
 from cluster.own_ray.environment import show_cluster_token, show_ray_token
@@ -131,10 +131,12 @@ class Registered:
 
 
 @asynccontextmanager
-async def local_links(site: Site) -> AsyncIterator[LocalLinks]:
+async def local_links(
+    site: Site, clock: SteadyClock | None = None
+) -> AsyncIterator[LocalLinks]:
     """Shards in this process. Needs the folder's lock."""
     fixed = fixed_shards(site)
-    stores = ShardStores(shard_config(site, logs=False))
+    stores = ShardStores(shard_config(site, logs=False), clock)
     links = LocalLinks(site_placing(site), fixed, stores.mailbox)
     try:
         await links.open()
@@ -281,9 +283,14 @@ async def _in_daemon(work: Callable[[], None], timeout_s: float) -> None:
 
 
 @asynccontextmanager
-async def local_calendars(site: Site) -> AsyncIterator[Calendars]:
-    """The site's calendars in this process. Needs the folder's lock."""
-    async with local_links(site) as links, _batched(links) as calendars:
+async def local_calendars(
+    site: Site, clock: SteadyClock | None = None
+) -> AsyncIterator[Calendars]:
+    """The site's calendars in this process. Needs the folder's lock.
+
+    ``clock``: another than the system's.
+    """
+    async with local_links(site, clock) as links, _batched(links, clock) as calendars:
         yield calendars
 
 
@@ -306,8 +313,10 @@ async def server_calendars(site: Site) -> AsyncIterator[Calendars]:
 
 
 @asynccontextmanager
-async def _batched(links: ShardLinks) -> AsyncIterator[Calendars]:
-    courier = Courier(links, SystemClock())
+async def _batched(
+    links: ShardLinks, clock: SteadyClock | None = None
+) -> AsyncIterator[Calendars]:
+    courier = Courier(links, clock or SystemClock())
     try:
         yield courier
     finally:

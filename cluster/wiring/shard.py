@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from actors.domain.ids import ShardId
 from actors.domain.rules import Policy
 from actors.hosting.mailbox import Mailbox
+from actors.ports import SteadyClock
 from actors.shard.limits import ShardLimits
 from cluster.clock import SystemClock
 from cluster.site.stores import StoresConfig, open_journal, open_snapshots
@@ -46,8 +47,9 @@ class ShardConfig(Struct, frozen=True):
 class ShardStores:
     """A process's own journal and snapshots, for one shard or many. Must be closed."""
 
-    def __init__(self, config: ShardConfig) -> None:
+    def __init__(self, config: ShardConfig, clock: SteadyClock | None = None) -> None:
         self._config = config
+        self._clock = clock or SystemClock()
         self.journal = open_journal(config.stores)
         self.snapshots = open_snapshots(config.stores)
 
@@ -57,7 +59,7 @@ class ShardStores:
             shard,
             self.journal,
             self.snapshots,
-            SystemClock(),
+            self._clock,
             self._config.policy,
             self._config.limits,
         )

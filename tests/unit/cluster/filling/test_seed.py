@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 from msgspec.structs import replace
 
 from actors.domain.calendar.validation import overlap_problem
 from actors.domain.ids import Millis, ShardId, is_id
-from actors.domain.messages.answers import ProviderView, Reply
-from actors.domain.messages.reads import ReadProvider
+from actors.domain.messages.answers import BookingView, ProviderView, Reply
+from actors.domain.messages.reads import ReadBooking, ReadProvider
 from actors.domain.messages.refusals import Refusal
 from actors.domain.rules import Policy
 from actors.ports import Request, Trouble
 from actors.shard.limits import ShardLimits
 from actors.shard.shard import Shard
+from cluster.filling.past import book_past, set_back, settle
 from cluster.filling.places import clinics
 from cluster.filling.practice_providers import providers_of
 from cluster.filling.region import leaves, new_providers
 from cluster.filling.registering import Outcome, register
-from cluster.filling.sow import sow
+from cluster.filling.sow import Met, sow
 
 DAY = date(2026, 12, 1)
 NOON = Millis(1_796_126_400_000)  # 2026-12-01T12:00Z
@@ -32,13 +33,14 @@ class CalendarsHere:
     def __init__(self) -> None:
         self.shard = Shard(ShardId("s0000"), Policy(), ShardLimits())
         self.shard.opened(1, 0, 0, ())
+        self.now = NOON
         self.events = 0
         self.refused: Counter[str] = Counter()
 
     async def ask(self, request: Request) -> Reply:
         for provider in self.shard.missing([request]):
             self.shard.adopt(provider, None)
-        batch = self.shard.begin([request], NOON, 0.0)
+        batch = self.shard.begin([request], self.now, 0.0)
         self.events += len(batch.events)
         seq = self.shard.last_seq + len(batch.events)
         (reply,) = self.shard.commit(batch, seq)
@@ -84,6 +86,46 @@ async def test_a_sowing_is_accepted_and_a_second_one_changes_nothing() -> None:
     events = calendars.events
     assert await sow(calendars, DAY, lambda *_: None) == first
     assert calendars.events == events
+
+
+def _day(one: BookingView) -> date:
+    return datetime.fromtimestamp(one.start * 60, UTC).date()
+
+
+async def test_the_first_clinic_has_a_past_and_a_present() -> None:
+    """Visits of every weekday behind it took place, today's too; the region follows."""
+    calendars = CalendarsHere()
+    calendars.now = Millis(NOON - int(set_back(DAY).total_seconds() * 1000))
+    met: Met = set()
+    past = await book_past(calendars, DAY, met)
+    days = {_day(one) for one in past}
+    first = DAY - timedelta(days=8)  # the Monday before the last one
+    assert {DAY, first} <= days
+    assert days <= {first + timedelta(days=n) for n in range(10)}
+    doctor = [one for one in past if one.provider_id == "prv_4"]
+    assert {_day(one) for one in doctor} >= {DAY, first}
+    assert {("cln_1", one.patient_id) for one in past} == met
+    calendars.now = NOON
+    await settle(calendars, past, now=NOON)
+    found = [
+        await calendars.ask(ReadBooking(one.provider_id, one.booking_id))
+        for one in past
+    ]
+    status = Counter(
+        (one.status.value, one.start * 60_000 <= NOON)
+        for one in found
+        if isinstance(one, BookingView)
+    )
+    assert status["fulfilled", True] > 100
+    assert status["noshow", True] > 5
+    assert not status["booked", True]
+    assert status["booked", False] > 5
+    assert set(calendars.refused) <= {
+        "BookSlot slot_unavailable",
+        "ReadProvider provider_not_found",
+    }
+    again = await sow(calendars, DAY, lambda *_: None, met)
+    assert again.bookings == (await sow(CalendarsHere(), DAY, lambda *_: None)).bookings
 
 
 async def test_the_rules_hold_whatever_the_day() -> None:

@@ -1,0 +1,107 @@
+"""What lies behind the demo's first clinic: a fortnight of visits up to tomorrow.
+
+A calendar accepts no booking of a past start, so these are made as of a day before the
+first of them: by a clock that is set back, before anything else is in the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, timedelta
+
+from actors.domain.ids import Millis
+from actors.domain.messages.answers import BookingView, ProviderView, SlotsView
+from actors.domain.messages.commands import (
+    CheckIn,
+    Command,
+    CompleteVisit,
+    MarkNoShow,
+)
+from actors.domain.messages.reads import ReadProvider, ReadSlots
+from actors.ports import Calendars
+from cluster.clock import EarlierClock
+from cluster.filling.dice import chance
+from cluster.filling.places import clinics
+from cluster.filling.region import BOOKED_DAYS, new_providers, visit_kinds, wanted
+from cluster.filling.registering import NewProvider, keyed, register, several
+from cluster.filling.sow import Met
+from cluster.site.site import Site
+from cluster.wiring.calendars import local_calendars
+
+MINUTE_MS = 60_000
+_ONE_IN = 12
+"""One visit in so many ends with a patient who did not come."""
+
+
+def set_back(day: date) -> timedelta:
+    """How far the clock is set back: to the Sunday before the last full week."""
+    return timedelta(days=day.weekday() + 8)
+
+
+async def sow_past(site: Site, met: Met) -> list[BookingView]:
+    """Book the past of a site that has no calendars yet; needs the folder's lock.
+
+    Patients whose bookings were accepted are added to ``met``, with the clinic.
+
+    Raises:
+        Obstacle: a calendar refused its rules.
+        Unavailable: no answer in time; the run may be repeated.
+    """
+    async with local_calendars(site) as calendars:
+        first = new_providers(site.made_on)[0].provider_id
+        if isinstance(await calendars.ask(ReadProvider(first)), ProviderView):
+            return []
+    clock = EarlierClock(set_back(site.made_on))
+    async with local_calendars(site, clock) as calendars:
+        return await book_past(calendars, site.made_on, met)
+
+
+async def book_past(calendars: Calendars, day: date, met: Met) -> list[BookingView]:
+    """Register the first clinic's providers and book their days until tomorrow."""
+    home = clinics()[0].clinic_id
+    people = [one for one in new_providers(day) if one.profile.clinic.clinic_id == home]
+    booked: list[BookingView] = []
+
+    async def fill(one: NewProvider) -> None:
+        await register(calendars, one)
+        booked.extend(await _book(calendars, one, day))
+
+    async for _ in several(fill, people):
+        pass
+    met.update((home, one.patient_id) for one in booked)
+    return booked
+
+
+async def _book(calendars: Calendars, new: NewProvider, day: date) -> list[BookingView]:
+    first = (day - set_back(day) + timedelta(days=1)).isoformat()
+    last = (day + timedelta(days=BOOKED_DAYS[0] - 1)).isoformat()
+    answers = []
+    for kind in visit_kinds():
+        view = await calendars.ask(ReadSlots(new.provider_id, kind, first, last))
+        if isinstance(view, SlotsView):
+            answers += [
+                await calendars.ask(keyed(wish, "seed")) for wish in wanted(view, day)
+            ]
+    return [one for one in answers if isinstance(one, BookingView)]
+
+
+async def settle(
+    calendars: Calendars, visits: Collection[BookingView], *, now: Millis
+) -> None:
+    """Say of each visit that began what became of it: most took place."""
+    due = [one for one in visits if one.start * MINUTE_MS <= now]
+
+    async def tell(one: BookingView) -> None:
+        await calendars.ask(keyed(_outcome(one, now), "seed"))
+
+    async for _ in several(tell, due, at_once=64):
+        pass
+
+
+def _outcome(visit: BookingView, now: Millis) -> Command:
+    about = {"provider_id": visit.provider_id, "booking_id": visit.booking_id}
+    if visit.end * MINUTE_MS > now:
+        return CheckIn(**about)  # type: ignore[arg-type]
+    if chance(_ONE_IN, visit.booking_id, "stayed away"):
+        return MarkNoShow(**about)  # type: ignore[arg-type]
+    return CompleteVisit(**about, without_check_in=True)  # type: ignore[arg-type]
