@@ -30,7 +30,7 @@ from cluster.wiring.calendars import local_calendars
 
 MINUTE_MS = 60_000
 _ONE_IN = 12
-"""One visit in so many ends with a patient who did not come."""
+"""One visit in so many is a no-show."""
 
 
 def set_back(day: date) -> timedelta:

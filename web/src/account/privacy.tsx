@@ -28,6 +28,8 @@ const WHAT: Record<string, ReturnType<typeof msg>> = {
   read_schedule: msg`a day of visits`,
   find_patient: msg`a search that found you`,
   read_notes: msg`your history`,
+  list_bookings: msg`your visits`,
+  watch_schedule: msg`a day of visits`,
 };
 
 function Seen({ subject }: { subject: string }) {
@@ -62,7 +64,7 @@ function Seen({ subject }: { subject: string }) {
             <span>
               <bdi>{say(one.at, HERE, { dateStyle: "medium", timeStyle: "short" })}</bdi>
               {": "}
-              {i18n._(roleName(one.role))}, {WHAT[one.what] === undefined ? one.what.replaceAll("_", " ") : i18n._(WHAT[one.what]!)}
+              {i18n._(roleName(one.role))}, {i18n._(WHAT[one.what] ?? WHAT["read_profile"]!)}
             </span>
           </li>
         ))}

@@ -72,10 +72,10 @@ function Account() {
           <Field name="email" type="email" autoComplete="email" label={<Trans>New e-mail address</Trans>} wrong={wrong} />
         </Form>
       ) : (
-        <div>
+        <div className="row">
           <button className="button small" type="button" onClick={() => setOpen(true)}>
             <Trans>Change the address</Trans>
-          </button>{" "}
+          </button>
           <a className="button small" href="/me/applications" onClick={follow}>
             <Trans>Work here as a doctor</Trans>
           </a>

@@ -56,7 +56,7 @@ export function Board({ items }: { items: readonly ProviderItem[] }) {
         <ul aria-label={t`Calendars on the board`}>
           {rows.map((row) => (
             <li key={row.provider}>
-              <a href={`/p/${row.provider}?type=${row.type}`} onClick={follow}>
+              <a href={`/p/${row.provider}?type=${row.type}`} onClick={follow} dir="auto">
                 <bdi>{row.name}</bdi>
               </a>
             </li>
