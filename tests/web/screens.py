@@ -76,6 +76,17 @@ def _public(browser: Browser, base: str) -> None:
         page = opened(browser, f"{base}{PROVIDER}&view=week", **look)
         page.locator('.slot[data-state="free"]').first.wait_for()
         _keep(page, name)
+    page = opened(browser, base + "/?q=general", viewport=PHONE)
+    page.locator(".next a").first.wait_for()
+    _keep(page, "results-phone")
+    page = opened(browser, f"{base}{PROVIDER}", viewport=PHONE)
+    page.locator('.slot[data-state="free"]').first.wait_for()
+    _keep(page, "times-phone")
+    page = opened(browser, base, viewport=DESKTOP)
+    page.get_by_role("combobox").wait_for()
+    page.locator("#q").press_sequentially("bri")
+    page.get_by_role("option").first.wait_for()
+    _keep(page, "suggestions")
     page = opened(browser, base + "/login", viewport=PHONE)
     page.locator(".demo-people").wait_for()
     _keep(page, "login-phone")
@@ -114,6 +125,9 @@ def _desk(browser: Browser, base: str) -> None:
 
 
 def _keep(page: Page, name: str) -> None:
+    account = page.locator("button.account strong")
+    if page.locator(".account").count():
+        account.filter(has_text=re.compile(r"\w")).wait_for(state="attached")
     page.evaluate("document.fonts.ready.then(() => true)")
     page.screenshot(path=SCREENS / f"{name}.png")
 

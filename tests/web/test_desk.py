@@ -22,14 +22,17 @@ def _desk(page: Page, place: str) -> str:
 
 
 def _week_with_visits(page: Page) -> Locator:
-    """Turn to the first week with a visit that can be moved."""
+    """Turn to the first later week with a visit: today's begin or are over."""
     page.get_by_role("button", name="Week", exact=True).click()
     block = page.locator('.block[data-status="booked"]').first
     for _ in range(4):
         page.locator(".weekgrid").wait_for()
+        week = page.locator("h1").inner_text()
+        page.get_by_role("button", name="Week after").click()
+        expect(page.locator("h1")).not_to_have_text(week)
+        page.locator(".weekgrid").wait_for()
         if block.count():
             break
-        page.get_by_role("button", name="Week after").click()
     block.wait_for()
     return page.locator(f'.block[data-booking="{block.get_attribute("data-booking")}"]')
 
