@@ -29,8 +29,8 @@ from cluster.site.site import Site
 from cluster.wiring.calendars import local_calendars
 
 MINUTE_MS = 60_000
-_ONE_IN = 12
-"""One visit in so many is a no-show."""
+_VISITS_PER_NO_SHOW = 12
+"""How many visits there are for each no-show."""
 
 
 def set_back(day: date) -> timedelta:
@@ -102,6 +102,6 @@ def _outcome(visit: BookingView, now: Millis) -> Command:
     about = {"provider_id": visit.provider_id, "booking_id": visit.booking_id}
     if visit.end * MINUTE_MS > now:
         return CheckIn(**about)  # type: ignore[arg-type]
-    if chance(_ONE_IN, visit.booking_id, "stayed away"):
+    if chance(_VISITS_PER_NO_SHOW, visit.booking_id, "stayed away"):
         return MarkNoShow(**about)  # type: ignore[arg-type]
     return CompleteVisit(**about, without_check_in=True)  # type: ignore[arg-type]
