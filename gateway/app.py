@@ -90,6 +90,7 @@ from gateway.platform.jobs_routes import router as jobs_router
 from gateway.platform.role_routes import router as roles_router
 from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
+from gateway.providers.standing_routes import operations as standing_operations
 from gateway.services import Services, services
 from gateway.system.cluster_routes import router as cluster_router
 from gateway.system.health import Check, Health, NamedCheck
@@ -285,6 +286,7 @@ def all_operations(made: Services) -> list[Operation]:
         *hold_operations(made.holds),
         *provider_operations(made.search, made.providers),
         *staff_operations(made.providers),
+        *standing_operations(made.standing),
         *clinic_operations(made.clinics),
     ]
 

@@ -37,6 +37,7 @@ from gateway.providers.kept_directory import KeptDirectory
 from gateway.providers.next_free import NextFree
 from gateway.providers.search import ProviderSearch
 from gateway.providers.service import ProviderService
+from gateway.providers.standing import ProviderStanding
 from gateway.shared_state import Shared
 
 LISTED = (RegisterProvider, SetAvailability, SetRetired, SetSuspended)
@@ -62,6 +63,7 @@ class Services:
     own_bookings: Bookings
     clinics: ClinicService
     providers: ProviderService
+    standing: ProviderStanding
     search: ProviderSearch
 
 
@@ -140,6 +142,12 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         own_bookings=Bookings(ports.history, commands.recent, access.zone_of, names),
         clinics=clinics,
         providers=providers,
+        standing=ProviderStanding(
+            commands,
+            ports.calendars,
+            access,
+            None if ports.grants is None else ports.grants.suspensions,
+        ),
         search=ProviderSearch(
             directory,
             next_free,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.domain.ids import ClinicId, Millis, PatientId
+from actors.domain.ids import ClinicId, Millis, PatientId, ProviderId
 from care.accounts.ids import AccountId
 from care.grants.values import (
     ApplicationStatus,
@@ -20,6 +20,7 @@ from care.grants.values import (
     Member,
     PlatformAccount,
     PlatformRole,
+    Suspension,
 )
 from care.notices.messages import Message
 
@@ -250,6 +251,22 @@ class DoctorApplications(Protocol):
         ...
 
 
+class Suspensions(Protocol):
+    """Why providers are suspended, as long as they are."""
+
+    async def put(self, one: Suspension) -> None:
+        """Store one in the place of an earlier one of the provider."""
+        ...
+
+    async def find(self, provider_id: ProviderId) -> Suspension | None:
+        """A provider's."""
+        ...
+
+    async def remove(self, provider_id: ProviderId) -> None:
+        """Forget a provider's; there need not be one."""
+        ...
+
+
 class ClinicOptions(Protocol):
     """What clinics have switched."""
 
@@ -273,3 +290,4 @@ class GrantStores:
     platform: Platform
     options: ClinicOptions
     applications: DoctorApplications
+    suspensions: Suspensions

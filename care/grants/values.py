@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from actors.domain.ids import ClinicId, Millis, PatientId
+from actors.domain.ids import ClinicId, Millis, PatientId, ProviderId
 from care.accounts.accounts import DAY_MS, MINUTE_MS
 from care.accounts.ids import AccountId
 
@@ -172,6 +172,19 @@ class DoctorApplication(Struct, frozen=True):
     decided_at: Millis | None = None
     reason: str = ""
     registry: str = ""
+
+
+class Suspension(Struct, frozen=True):
+    """Why a provider is suspended, since when and by which account.
+
+    That they are suspended, their calendar says.
+    """
+
+    provider_id: ProviderId
+    clinic_id: ClinicId
+    reason: str
+    since: Millis
+    suspended_by: str
 
 
 class PlatformAccount(Struct, frozen=True):

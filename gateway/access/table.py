@@ -120,6 +120,7 @@ class Action(StrEnum):
     RETIRE_PROVIDER = "retire_provider"
     REINSTATE_PROVIDER = "reinstate_provider"
     SUSPEND_PROVIDER = "suspend_provider"
+    READ_SUSPENSION = "read_suspension"
     PUT_CLINIC = "put_clinic"
     EDIT_PROVIDER_ENTRY = "edit_provider_entry"
     EDIT_CLINIC_ENTRY = "edit_clinic_entry"
@@ -219,6 +220,7 @@ register_provider   provider  nn  nn  nn  nn  nn  FF  nn  nn
 retire_provider     provider  nn  nn  nn  nn  Yn  FF  nn  nn
 reinstate_provider  provider  nn  nn  nn  nn  Yn  FF  nn  nn
 suspend_provider    provider  nn  nn  nn  nn  Fn  FF  nn  nn
+read_suspension     provider  nn  nn  Yn  nn  Yn  FF  nn  nn
 put_clinic          clinic    nn  nn  nn  nn  Yn  FF  nn  nn
 edit_provider_entry provider  nn  nn  Yn  nn  Yn  FF  nn  nn
 edit_clinic_entry   clinic    nn  nn  nn  nn  Yn  FF  nn  nn

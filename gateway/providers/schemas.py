@@ -132,26 +132,6 @@ class RegisteredBody(Struct, frozen=True):
     version: Version
 
 
-class SuspendedBody(Struct, frozen=True):
-    """Whether a provider is suspended, and the visits to come, which stay booked."""
-
-    provider_id: ProviderRef
-    suspended: bool
-    affected: list[BookingBody]
-    epoch: Epoch
-    version: Version
-
-
-class RetiredBody(Struct, frozen=True):
-    """Whether a provider is retired, and the visits to come, which stay booked."""
-
-    provider_id: ProviderRef
-    retired: bool
-    affected: list[BookingBody]
-    epoch: Epoch
-    version: Version
-
-
 class SlotBody(Struct, frozen=True):
     """A start at which the visit type fits."""
 

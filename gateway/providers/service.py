@@ -11,7 +11,6 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from actors.domain.calendar.lifecycle import LIVE
 from actors.domain.calendar.validation import TIME_OFF_MINUTES_MAX
 from actors.domain.ids import (
     BookingId,
@@ -39,8 +38,6 @@ from actors.domain.messages.commands import (
     RegisterProvider,
     RemoveTimeOff,
     SetAvailability,
-    SetRetired,
-    SetSuspended,
 )
 from actors.domain.messages.reads import (
     ReadEffect,
@@ -54,7 +51,6 @@ from actors.ports import Calendars
 from gateway.access.rights import Access, Action, owner_of, zone_name_of
 from gateway.access.tokens import Caller
 from gateway.bookings.names import PatientNames
-from gateway.bookings.schemas import BookingBody, booking_body
 from gateway.calendars.commands import Commands
 from gateway.calendars.hot_pages import LastShown, OldPage
 from gateway.directory.clinics.service import ClinicService
@@ -70,9 +66,7 @@ from gateway.providers.schemas import (
     ProfileRequest,
     ProviderBody,
     RegisteredBody,
-    RetiredBody,
     ScheduleBody,
-    SuspendedBody,
     TimeOffAnswer,
     TimeOffEffect,
     TimeOffList,
@@ -104,8 +98,6 @@ from gateway.wire.replies import KeptBody
 
 DAYS_MAX: Final = 62
 _DAYS_DEFAULT: Final = 7
-_TO_COME_DAYS: Final = 400
-"""Beyond any horizon: covers all upcoming visits of a retiring provider."""
 
 Span = tuple[str | Minute, str | Minute]
 
@@ -325,63 +317,6 @@ class ProviderService:
         done = accepted(answer, Done)
         self._access.forget(provider_id)
         return registered_body(done, profile)
-
-    async def set_retired(
-        self,
-        caller: Caller | None,
-        key: str | None,
-        provider_id: ProviderId,
-        *,
-        retired: bool,
-    ) -> RetiredBody:
-        """Retire or reinstate a provider; answers with the upcoming visits."""
-        action = Action.RETIRE_PROVIDER if retired else Action.REINSTATE_PROVIDER
-        caller = await self._access.to_provider(caller, action, provider_id)
-        stamp = self._commands.stamp(caller, key, action, provider_id)
-        answer = await self._commands.send(
-            SetRetired(
-                provider_id=provider_id,
-                retired=retired,
-                **stamp,
-            )
-        )
-        done = accepted(answer, Done)
-        return RetiredBody(
-            provider_id=provider_id,
-            retired=retired,
-            affected=await self._to_come(provider_id),
-            epoch=done.epoch,
-            version=done.version,
-        )
-
-    async def set_suspended(
-        self,
-        caller: Caller | None,
-        key: str | None,
-        provider_id: ProviderId,
-        *,
-        suspended: bool,
-    ) -> SuspendedBody:
-        """Suspend a provider or end it; answers with the upcoming visits."""
-        caller = await self._access.to_provider(
-            caller, Action.SUSPEND_PROVIDER, provider_id
-        )
-        stamp = self._commands.stamp(caller, key, "suspend", provider_id, suspended)
-        command = SetSuspended(provider_id=provider_id, suspended=suspended, **stamp)
-        done = accepted(await self._commands.send(command), Done)
-        return SuspendedBody(
-            provider_id=provider_id,
-            suspended=suspended,
-            affected=await self._to_come(provider_id),
-            epoch=done.epoch,
-            version=done.version,
-        )
-
-    async def _to_come(self, provider_id: ProviderId) -> list[BookingBody]:
-        now = Minute(self._commands.now() // 60_000)
-        to_come = ReadSchedule(provider_id, now, Minute(now + _TO_COME_DAYS * DAY))
-        found = accepted(await self._calendars.ask(to_come), ScheduleView)
-        return [booking_body(one) for one in found.bookings if one.status in LIVE]
 
     async def time_off(
         self, caller: Caller | None, provider_id: ProviderId

@@ -18,9 +18,7 @@ from gateway.providers.routes import provider_id_in, span_in
 from gateway.providers.schemas import (
     ProfileRequest,
     RegisteredBody,
-    RetiredBody,
     ScheduleBody,
-    SuspendedBody,
     TimeOffAnswer,
     TimeOffEffect,
     TimeOffList,
@@ -74,10 +72,6 @@ def operations(providers: ProviderService) -> list[Operation]:
     """The operations of staff on a provider."""
     return [
         _register(providers),
-        _retire(providers, retired=True),
-        _retire(providers, retired=False),
-        _suspend(providers, suspended=True),
-        _suspend(providers, suspended=False),
         _schedule(providers),
         _availability(providers),
         _set_availability(providers),
@@ -121,58 +115,6 @@ def _new_provider_id(call: Call) -> ProviderId:
         message = "must be prv_ and 1 to 64 letters, digits, - and _"
         raise InvalidRequest("", FieldError("provider_id", message))
     return ProviderId(text)
-
-
-def _retire(providers: ProviderService, *, retired: bool) -> Operation:
-    async def retire(call: Call) -> Reply:
-        key, provider_id = call.idempotency_key(), provider_id_in(call)
-        body = await providers.set_retired(
-            call.caller, key, provider_id, retired=retired
-        )
-        return Reply(200, json.encode(body))
-
-    verb, action = (
-        ("retire", Action.RETIRE_PROVIDER)
-        if retired
-        else ("reinstate", Action.REINSTATE_PROVIDER)
-    )
-    return Operation(
-        method="POST",
-        path=f"{_PROVIDER}/{verb}",
-        action=action,
-        name=action.value,
-        summary="Retire a provider; bookings stay, upcoming ones are listed"
-        if retired
-        else "Reinstate a retired provider",
-        handler=retire,
-        tag="staff",
-        answers={200: RetiredBody},
-        refusals=("provider_not_found",),
-    )
-
-
-def _suspend(providers: ProviderService, *, suspended: bool) -> Operation:
-    async def suspend(call: Call) -> Reply:
-        key, provider_id = call.idempotency_key(), provider_id_in(call)
-        body = await providers.set_suspended(
-            call.caller, key, provider_id, suspended=suspended
-        )
-        return Reply(200, json.encode(body))
-
-    verb = "suspend" if suspended else "unsuspend"
-    return Operation(
-        method="POST",
-        path=f"{_PROVIDER}/{verb}",
-        action=Action.SUSPEND_PROVIDER,
-        name=f"{verb}_provider",
-        summary="Suspend a provider: nothing is booked any more, bookings stay"
-        if suspended
-        else "End a suspension",
-        handler=suspend,
-        tag="staff",
-        answers={200: SuspendedBody},
-        refusals=("provider_not_found",),
-    )
 
 
 def _schedule(providers: ProviderService) -> Operation:

@@ -63,6 +63,18 @@ class DoctorApplicationRecord(RecordBase):
     ended_key: Mapped[str] = mapped_column(c.key())
 
 
+class SuspensionRecord(RecordBase):
+    """Why a provider is suspended; removed when the suspension ends."""
+
+    __tablename__ = "suspension"
+
+    provider_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
+    clinic_id: Mapped[str] = mapped_column(c.key())
+    reason: Mapped[bytes] = mapped_column(c.blob())
+    since: Mapped[int] = mapped_column(BigInteger)
+    suspended_by: Mapped[str] = mapped_column(c.key())
+
+
 class ClinicOptionRecord(RecordBase):
     """An option that a clinic has set; without a row it has the default."""
 

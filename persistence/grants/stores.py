@@ -11,6 +11,7 @@ from persistence.grants.members import (
     SqlMemberships,
 )
 from persistence.grants.platform import SqlPlatform
+from persistence.grants.suspensions import SqlSuspensions
 from persistence.keys.ring import KeyRing
 from persistence.sql.records import Records
 
@@ -25,4 +26,5 @@ def grant_stores(records: Records, ring: KeyRing) -> GrantStores:
         platform=SqlPlatform(records, ring),
         options=SqlClinicOptions(records),
         applications=SqlDoctorApplications(records, ring),
+        suspensions=SqlSuspensions(records, ring),
     )

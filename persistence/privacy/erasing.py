@@ -42,7 +42,12 @@ from persistence.accounts.rows import email_place
 from persistence.audit.models import AuditEntryRecord
 from persistence.audit.pending import queue_entry
 from persistence.grants.applications import emptied_content
-from persistence.grants.models import DoctorApplicationRecord, InvitationRecord
+from persistence.grants.models import (
+    DoctorApplicationRecord,
+    InvitationRecord,
+    SuspensionRecord,
+)
+from persistence.grants.suspensions import suspended
 from persistence.keys.ring import TenantKeys
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.notices.outbox import recipient_index
@@ -105,6 +110,7 @@ _LICENCES: Final = (
     "that a licence was checked, by whom and when: GDPR 17(3)(e); without its content"
 )
 _PROGRAMS: Final = "they are the clinic's; its maker was shown the secret: replace that"
+_SUSPENDED: Final = "who decided that a doctor is suspended, as long as that lasts"
 _INVITED: Final = "what a clinic offered to others; the id alone"
 
 
@@ -230,6 +236,7 @@ async def _erase_account(
         gone = await _removed(session, name, column, value)
         rows[name] = rows.get(name, 0) + gone
     rows["doctor_application"] = await _empty_applications(session, keys, account_id)
+    rows["suspension"] = await _remove_suspensions(session, account_id)
     member = MembershipRecord
     in_force = (member.account_id == account_id, member.ended_at.is_(None))
     ending = update(member).where(*in_force)
@@ -293,6 +300,14 @@ async def _empty_applications(
     return done
 
 
+async def _remove_suspensions(session: AsyncSession, account_id: str) -> int:
+    """Why the doctor is suspended at whatever clinic; the calendar stays suspended."""
+    mine = (await session.scalars(suspended(account_id))).all()
+    for one in mine:
+        await session.delete(one)
+    return len(mine)
+
+
 async def kept_of(
     session: AsyncSession, patient_id: str, account_id: str
 ) -> Sequence[KeptRows]:
@@ -304,6 +319,7 @@ async def kept_of(
     client, invitation = ApiClientRecord, InvitationRecord
     member, consent = MembershipRecord, ConsentRecord
     request, application = PrivacyRequestRecord, DoctorApplicationRecord
+    suspension = SuspensionRecord
     people = [one for one in (patient_id, account_id) if one]
     of_patient = consent.patient_id == patient_id
     found: list[tuple[str, ColumnElement[bool], str]] = [
@@ -326,6 +342,7 @@ async def kept_of(
             ("doctor_application", application.account_id == account_id, _LICENCES),
             ("api_client", client.created_by == account_id, _PROGRAMS),
             ("invitation", invitation.invited_by == account_id, _INVITED),
+            ("suspension", suspension.suspended_by == account_id, _SUSPENDED),
         ]
     counted = [(what, await _number(session, which), why) for what, which, why in found]
     return [KeptRows(what, rows, why) for what, rows, why in counted if rows]

@@ -29,7 +29,11 @@ from persistence.accounts.models import (
 )
 from persistence.accounts.rows import email_place
 from persistence.grants.applications import application_of
-from persistence.grants.models import DoctorApplicationRecord, InvitationRecord
+from persistence.grants.models import (
+    DoctorApplicationRecord,
+    InvitationRecord,
+)
+from persistence.grants.suspensions import suspended, suspension_of
 from persistence.keys.ring import TenantKeys
 from persistence.notices.outbox import messages_to, recipient_index
 from persistence.patients.models import MedicalNoteRecord, PatientClinicRecord
@@ -102,6 +106,7 @@ async def exported_account(
         ),
         "invitations": await _invitations(session, keys, account_id),
         "applications": await _applications(session, keys, account_id),
+        "suspensions": await _suspensions(session, keys, account_id),
         "guardianships": await _listed(
             session,
             (
@@ -255,6 +260,23 @@ async def _applications(
         whole = to_builtins(application_of(keys, one))
         found.append({name: whole[name] for name in _OF_APPLICATION})
     return found
+
+
+async def _suspensions(
+    session: AsyncSession, keys: TenantKeys, account_id: str
+) -> list[Any]:
+    """Why the account's calendars are suspended; not by whom, another person."""
+    query = suspended(account_id).limit(EXPORT_ROWS_MAX)
+    found = [suspension_of(keys, one) for one in await session.scalars(query)]
+    return [
+        {
+            "provider_id": one.provider_id,
+            "clinic_id": one.clinic_id,
+            "reason": one.reason,
+            "since": one.since,
+        }
+        for one in found
+    ]
 
 
 async def _messages(

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from actors.domain.ids import ClinicId, Millis, PatientId
+from actors.domain.ids import ClinicId, Millis, PatientId, ProviderId
 from care.accounts.accounts import DAY_MS, SignInContext
 from care.accounts.ids import AccountId
 from care.accounts.ports import AccountStores, DemoAccount
@@ -33,6 +33,7 @@ from care.grants.values import (
     Invitation,
     Member,
     PlatformRole,
+    Suspension,
 )
 from care.keys.sealing import KeyEncryptionKeys
 from care.notices.messages import MAILS_AN_HOUR, Message
@@ -41,7 +42,7 @@ from persistence.accounts.store import account_stores
 from persistence.grants import applications
 from persistence.grants import members as grant_members
 from persistence.grants.members import SqlMemberships
-from persistence.grants.models import DoctorApplicationRecord
+from persistence.grants.models import DoctorApplicationRecord, SuspensionRecord
 from persistence.grants.stores import grant_stores
 from persistence.keys.ring import KeyRing
 from persistence.notices.outbox import SqlOutgoingMessages
@@ -279,6 +280,24 @@ async def test_options_of_a_clinic_stay_until_they_are_switched(site: Site) -> N
     await options.put(CLINIC, {"b": True})
     assert await options.of(CLINIC) == {"a": True, "b": True}
     assert await options.of(ClinicId("cln_2")) == {}
+
+
+async def test_the_reason_of_a_suspension_is_sealed_and_goes_with_it(
+    site: Site,
+) -> None:
+    """One a provider, the latest; of no other; not in the clear in the row."""
+    one = Suspension(ProviderId("prv_1"), CLINIC, "Misconduct", NOW, "acc_1")
+    kept = site.grants.suspensions
+    await kept.put(replace(one, reason="A first reason"))
+    await kept.put(one)
+    assert await kept.find(ProviderId("prv_1")) == one
+    assert await kept.find(ProviderId("prv_2")) is None
+    async with site.records.reading() as session:
+        row = await session.get_one(SuspensionRecord, "prv_1")
+        assert b"Misconduct" not in row.reason
+    await kept.remove(ProviderId("prv_1"))
+    await kept.remove(ProviderId("prv_1"))
+    assert await kept.find(ProviderId("prv_1")) is None
 
 
 async def test_mails_that_others_cause_hold_no_alarm_back(site: Site) -> None:

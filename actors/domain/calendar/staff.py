@@ -74,9 +74,10 @@ def set_retired(
 ) -> ev.Event:
     """A provider is retired, or reinstated."""
     assert state.profile is not None, "only registered calendars decide"
+    suspended = state.suspended if c.suspended is None else c.suspended
     return ev.ProviderRegistered(
         **ev.head(c, now, version),
-        profile=replace(state.profile, retired=c.retired),
+        profile=replace(state.profile, retired=c.retired, suspended=suspended),
     )
 
 

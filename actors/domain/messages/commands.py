@@ -56,9 +56,13 @@ class RegisterProvider(CommandBase, frozen=True, kw_only=True, tag="register"):
 
 
 class SetRetired(CommandBase, frozen=True, kw_only=True, tag="set_retired"):
-    """Retire or reinstate a provider. Bookings and holds stay."""
+    """Retire or reinstate a provider. Bookings and holds stay.
+
+    ``suspended`` is set along with it; None leaves it as it is.
+    """
 
     retired: bool
+    suspended: bool | None = None
 
 
 class SetSuspended(CommandBase, frozen=True, kw_only=True, tag="set_suspended"):

@@ -26,7 +26,11 @@ from persistence.accounts.models import (
     PlatformRoleRecord,
     SessionRecord,
 )
-from persistence.grants.models import DoctorApplicationRecord, InvitationRecord
+from persistence.grants.models import (
+    DoctorApplicationRecord,
+    InvitationRecord,
+    SuspensionRecord,
+)
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.patients.models import MedicalNoteRecord
 from persistence.privacy import erasing
@@ -136,6 +140,8 @@ async def _worked(clinic: Clinic) -> None:
                 _invitation("inv_sent", used_by=None, invited_by=mira),
                 _application(clinic, keys, "app_yes", "approved"),
                 _application(clinic, keys, "app_no", "rejected"),
+                _suspension("prv_1", by="acc_x"),
+                _suspension("prv_other", by=mira),
             ]
         )
 
@@ -156,6 +162,12 @@ def _invitation(name: str, *, used_by: str | None, invited_by: str) -> Invitatio
         created_at=1,
         expires_at=2,
         used_by=used_by,
+    )
+
+
+def _suspension(provider: str, *, by: str) -> SuspensionRecord:
+    return SuspensionRecord(
+        provider_id=provider, clinic_id="cln_1", reason=b"x", since=1, suspended_by=by
     )
 
 
@@ -222,6 +234,7 @@ async def test_an_erased_doctor_is_nowhere_but_where_the_law_says(
         "doctor_application": 1,
         "api_client": 1,
         "invitation": 1,
+        "suspension": 1,
     }
     assert all(one["why"] for one in report["kept"])
     assert "GDPR" in report["kept"][0]["why"]
@@ -260,6 +273,8 @@ async def _must_be_gone(clinic: Clinic) -> None:
         assert "Mira" not in content
         assert "L-1" not in content
         assert applications[0].licence_i != "x"
+        suspended = await session.scalars(select(SuspensionRecord.provider_id))
+        assert suspended.all() == ["prv_other"]
         names = select(InvitationRecord.invitation_id)
         assert (await session.scalars(names)).all() == ["inv_sent"]
         open_sessions = select(func.count()).where(SessionRecord.ended_at.is_(None))

@@ -17,10 +17,15 @@ from persistence.accounts.models import (
     AccountRecord,
     GlassRecord,
     GuardianshipRecord,
+    MembershipRecord,
     PatientRecord,
     PlatformRoleRecord,
 )
-from persistence.grants.models import DoctorApplicationRecord, InvitationRecord
+from persistence.grants.models import (
+    DoctorApplicationRecord,
+    InvitationRecord,
+    SuspensionRecord,
+)
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.privacy import exporting
@@ -65,6 +70,24 @@ async def _lived(clinic: Clinic, account: str, word: str) -> None:
                     basis="legal",
                     since=1,
                     ended_key="",
+                ),
+                MembershipRecord(
+                    membership_id=f"mem_{word}",
+                    account_id=account,
+                    clinic_id=f"cln_{word}",
+                    role="doctor",
+                    provider_id=f"prv_{word}",
+                    since=1,
+                    ended_key="",
+                ),
+                SuspensionRecord(
+                    provider_id=f"prv_{word}",
+                    clinic_id=f"cln_{word}",
+                    reason=keys.seal(
+                        Place("suspension", "reason", f"prv_{word}"), f"why {word}"
+                    ),
+                    since=2,
+                    suspended_by="acc_x",
                 ),
                 GlassRecord(
                     glass_id=f"gls_{word}",
@@ -140,6 +163,7 @@ async def test_an_export_holds_all_of_an_account(clinic: Clinic, role: str) -> N
     assert [one["label"] for one in found["factors"]] == ["phone of mira"]
     assert [one["clinic_id"] for one in found["invitations"]] == ["cln_mira"]
     assert [one["licence"] for one in found["applications"]] == ["L-mira"]
+    assert [one["reason"] for one in found["suspensions"]] == ["why mira"]
     assert [one["patient_id"] for one in found["guardianships"]] == ["pat_mira"]
     assert [one["clinic_id"] for one in found["broken_glasses"]] == ["cln_mira"]
     assert "noor" not in text
