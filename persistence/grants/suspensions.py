@@ -58,7 +58,7 @@ def suspension_of(keys: TenantKeys, row: SuspensionRecord) -> Suspension:
     )
 
 
-def suspended(account_id: str) -> Select[tuple[SuspensionRecord]]:
+def suspended(account_id: str) -> Select[SuspensionRecord]:
     """Suspensions of an account's calendars, those that began while they were its."""
     row, member = SuspensionRecord, MembershipRecord
     calendars = select(member.membership_id).where(
