@@ -78,6 +78,7 @@ from gateway.patients.feeds.routes import router as feeds_router
 from gateway.patients.notices.callback_routes import router as callback_router
 from gateway.patients.notices.link_routes import router as link_router
 from gateway.patients.notices.routes import router as notices_router
+from gateway.patients.notices.schemas import notice_body
 from gateway.patients.own_routes import router as own_patient_router
 from gateway.patients.privacy import PrivacyService
 from gateway.patients.privacy_deciding import router as deciding_router
@@ -505,6 +506,7 @@ def _live(
         limits=made.limits,
         operations=declared,
         booking_body=lambda view: json.encode(booking_body(view)),
+        notice_body=notice_body,
         holds_of=made.commitments.live_holds,
     )
     return LiveService(ports, config, needs)

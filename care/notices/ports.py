@@ -108,6 +108,22 @@ class Inbox(Protocol):
         ...
 
 
+class InboxChanges(Protocol):
+    """Whose inboxes changed, for one gateway: it knows what it told of."""
+
+    async def begin(self) -> None:
+        """Start now: what changes from here on is told of. Raises Unavailable."""
+        ...
+
+    async def read(self) -> frozenset[PatientId] | None:
+        """The patients whose inboxes changed; None if it may have been any.
+
+        Raises:
+            Unavailable: nothing is lost; ask again.
+        """
+        ...
+
+
 class Choices(Protocol):
     """What people chose to hear of."""
 
@@ -135,6 +151,7 @@ class NoticeStores(Struct, frozen=True):
     inbox: Inbox
     choices: Choices
     stops: Stops
+    changes: InboxChanges
 
 
 class VisitPlace(Struct, frozen=True):

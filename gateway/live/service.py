@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from actors.domain.ids import ProviderId, ShardId
 from actors.domain.messages.answers import BookingView
 from actors.ports import Feed
+from care.notices.ports import Notice
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator
 from gateway.calendars.hot_pages import PageShelf
@@ -29,6 +30,7 @@ from gateway.http.hosts import AllowedHosts
 from gateway.http.limits import RateLimits
 from gateway.live.core.frames import FrameEncoder
 from gateway.live.feeds.feed import ShardFeed
+from gateway.live.feeds.inboxes import InboxFeed
 from gateway.live.feeds.reader import HoldsOf, TopicReader
 from gateway.live.metrics import LiveGauges
 from gateway.live.sessions.commands import SocketCommands
@@ -52,8 +54,8 @@ class LiveNeeds:
     """Parts shared with REST.
 
     ``operations`` are those of REST: commands on the socket run through them.
-    ``booking_body`` writes the body of GET /bookings/{id}, ``holds_of`` finds what
-    GET /holds lists.
+    ``booking_body`` writes the body of GET /bookings/{id}, ``notice_body`` an item of
+    GET /notices, ``holds_of`` finds what GET /holds lists.
     """
 
     authenticator: Authenticator
@@ -61,6 +63,7 @@ class LiveNeeds:
     limits: RateLimits
     operations: Sequence[Operation]
     booking_body: Callable[[BookingView], bytes]
+    notice_body: Callable[[Notice], bytes]
     holds_of: HoldsOf
 
 
@@ -76,6 +79,7 @@ class LiveService:
         random: Random | None = None,
     ) -> None:
         self.operations = needs.operations
+        self._inboxes: InboxFeed | None = None
         self._ports = ports
         self._settings = settings or config.live
         # Jitter needs no secret; a test passes a seeded one.
@@ -129,13 +133,17 @@ class LiveService:
         # Random, so that no other process, and no restart, has the same epoch.
         me_epoch = self._ports.clock.now() * 1024 + self._random.randrange(1024)
         hub = Hub(
-            FrameEncoder(needs.booking_body),
+            FrameEncoder(needs.booking_body, needs.notice_body),
             self._ports.links.shard_of,
             me_epoch=me_epoch,
             wake=self._wake,
         )
+        ports = self._ports
+        if ports.notices is not None:
+            self._inboxes = InboxFeed(ports.notices, hub, ports.clock)
         self._reader = TopicReader(
-            self._ports, hub, self._settings, self._random, needs.holds_of
+            *(ports, hub, self._settings, self._random, needs.holds_of),
+            inboxes=self._inboxes,
         )
         return hub
 
@@ -209,9 +217,11 @@ class LiveService:
     def _jobs(self) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
         """The endless parts; a failure of one does not stop the rest."""
         warm_start, ticker = self._reader.warm_start, self.ticker
+        inboxes = self._inboxes
         return (
             ("live reads", self._reader.run),
             *((("live pages", warm_start.run),) if warm_start is not None else ()),
+            *((("live inboxes", inboxes.run),) if inboxes is not None else ()),
             ("live ticker", ticker.run),
             ("live release", ticker.release),
             ("live verification", ticker.verify),

@@ -28,7 +28,6 @@ from actors.domain.rules import Clinic, VisitType
 from care.directory.entries import ClinicEntry, ProviderEntry, Rating
 from care.directory.ports import RosterChanges, RosterRow
 from care.directory.specialties import Specialty
-from persistence.directory.changes import LogReader
 from persistence.directory.entries import (
     read_clinic_entry,
     read_provider_entry,
@@ -46,6 +45,7 @@ from persistence.readmodel.projection.sql_profiles import clinic_of
 from persistence.readmodel.queries.directory import visit_types_of
 from persistence.sql.change_log import ChangeKind
 from persistence.sql.engine import reading
+from persistence.sql.log_reader import LogReader
 from persistence.sql.records import Records
 from persistence.sql.statements import portions
 

@@ -13,6 +13,7 @@ from care.notices.kinds import NoticeKind
 from care.notices.ports import Notice, NoticeStores
 from care.notices.wording import VisitFacts
 from persistence.keys.ring import KeyRing, TenantKeys
+from persistence.notices.changes import SqlInboxChanges, note_inboxes
 from persistence.notices.choices import SqlChoices, WasErased
 from persistence.notices.composing import notice_place
 from persistence.notices.links import SealedStops
@@ -70,7 +71,9 @@ class SqlInbox:
             found = (await session.scalars(query)).one_or_none()
             if found is None:
                 return None
-            found.read_at = found.read_at or now
+            if found.read_at is None:
+                found.read_at = now
+                await note_inboxes(await session.connection(), [patient_id])
         return _notice(keys, found)
 
 
@@ -78,8 +81,12 @@ def notice_stores(
     records: Records, ring: KeyRing, was_erased: WasErased
 ) -> NoticeStores:
     """What the routes of notices need, over the records."""
-    choices = SqlChoices(records, was_erased)
-    return NoticeStores(SqlInbox(records, ring), choices, SealedStops(ring))
+    return NoticeStores(
+        SqlInbox(records, ring),
+        SqlChoices(records, was_erased),
+        SealedStops(ring),
+        SqlInboxChanges(records),
+    )
 
 
 def _mine(patient_id: PatientId, *, proxy: bool) -> list[ColumnElement[bool]]:

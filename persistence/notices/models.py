@@ -71,6 +71,21 @@ class NoticeRecord(RecordBase):
     read_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class InboxChangeRecord(RecordBase):
+    """The log of changed inboxes that gateways follow; only the newest are kept.
+
+    ``subject`` is the patient, ``kind`` the same in every line.
+    """
+
+    __tablename__ = "inbox_change"
+
+    change_id: Mapped[int] = mapped_column(
+        c.serial(), primary_key=True, autoincrement=True
+    )
+    kind: Mapped[str] = mapped_column(c.key(16))
+    subject: Mapped[str] = mapped_column(c.key())
+
+
 class ToldVisitRecord(RecordBase):
     """What a patient was told of a visit last; see ``care.notices.visits.Told``."""
 

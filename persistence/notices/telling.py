@@ -26,6 +26,7 @@ from care.notices.ports import OutboxEvent, Reminding, VisitHistory
 from care.notices.visits import OUTBOX_KINDS, Telling, Told, VisitEvent, decide
 from persistence.jobs.models import JobRecord
 from persistence.keys.ring import KeyRing, TenantKeys
+from persistence.notices.changes import note_inboxes
 from persistence.notices.composing import Composer, Rows, SiteVoice
 from persistence.notices.models import (
     NoticeRecord,
@@ -231,3 +232,4 @@ async def _insert(session: AsyncSession, made: Rows) -> None:
             else mysql_insert(table).prefix_with("IGNORE")
         )
         await connection.execute(statement, rows)
+    await note_inboxes(connection, [one["patient_id"] for one in made.notices])

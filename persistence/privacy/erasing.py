@@ -49,7 +49,7 @@ from persistence.grants.models import (
 )
 from persistence.grants.suspensions import suspended
 from persistence.keys.ring import TenantKeys
-from persistence.notices.models import OutgoingMessageRecord
+from persistence.notices.models import InboxChangeRecord, OutgoingMessageRecord
 from persistence.notices.outbox import recipient_index
 from persistence.patients.models import MedicalNoteRecord
 from persistence.privacy.alone import without_administrators
@@ -190,6 +190,10 @@ async def _erase_patient(
     for name in DELETED_BY_PATIENT:
         rows[name] = await _removed(session, name, "patient_id", patient.patient_id)
     await _remove_choices(session, patient.patient_id, rows)
+    # Lines stay, as their numbers are not used twice; without a name.
+    line = InboxChangeRecord
+    mine = update(line).where(line.subject == patient.patient_id)
+    await session.execute(mine.values(subject=""))
     patient.key_salt = patient.profile = None
     patient.name_birth_i = patient.email_i = patient.phone_i = None
     patient.erased_at = patient.erased_at or now

@@ -29,6 +29,7 @@ class ChangeKind(StrEnum):
     PROVIDER = "provider"
     CLINIC = "clinic"
     SPECIALTY = "specialty"
+    INBOX = "inbox"
     EVERYTHING = "everything"
 
 

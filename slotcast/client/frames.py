@@ -42,6 +42,10 @@ class ServerMessage(Struct, frozen=True):
     bookings: tuple[dict[str, Any], ...] = ()
     holds: tuple[dict[str, Any], ...] = ()
     """On ``me``: live holds, and in deltas those that are over."""
+    notices: tuple[dict[str, Any], ...] = ()
+    """On ``me``: what the patient was told."""
+    unread: int | None = None
+    """On ``me``, with every change of notices: how many of all are unread."""
     time_off: tuple[dict[str, Any], ...] | None = None
     id: int | str | None = None
     status: int = 0

@@ -25,18 +25,21 @@ UNKNOWN: Final = -1
 
 
 class Change(Struct, frozen=True):
-    """The change of a slot (by its start), a booking or a hold (by its id).
+    """The change of a slot (by its start), a booking, a hold or a notice (by its id).
 
-    ``old`` and ``new`` are states or statuses; ``""`` stands for absent.
+    ``old`` and ``new`` are states or statuses, of a notice ``unread`` or ``read``;
+    ``""`` stands for absent.
     """
 
     key: str
     old: str
     new: str
     booking: Mapping[str, Any] | None = None
-    """The booking as it is now; None for a slot or a hold."""
+    """The booking as it is now; None for others."""
     hold: Mapping[str, Any] | None = None
-    """The hold as it is now, or how it ended; None for a slot or a booking."""
+    """The hold as it is now, or how it ended; None for others."""
+    notice: Mapping[str, Any] | None = None
+    """The notice as it is now; None for others."""
 
 
 class Applied(Struct, frozen=True):
@@ -64,9 +67,11 @@ class TopicView:
         "bookings",
         "epoch",
         "holds",
+        "notices",
         "slots",
         "time_off",
         "topic",
+        "unread",
         "version",
     )
 
@@ -80,6 +85,10 @@ class TopicView:
         """Booking id -> the booking as REST shows it."""
         self.holds: dict[str, dict[str, Any]] = {}
         """Hold id -> a live hold of the caller; on ``me`` only."""
+        self.notices: dict[str, dict[str, Any]] = {}
+        """Notice id -> what the caller was told, the newest ones; on ``me`` only."""
+        self.unread = 0
+        """How many of all notices are unread."""
         self.time_off: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -110,6 +119,7 @@ class TopicView:
             *self._slots(frame),
             *self._bookings(frame),
             *self._held(frame),
+            *self._told(frame),
         )
         if frame.time_off is not None:
             self.time_off = frame.time_off
@@ -118,10 +128,12 @@ class TopicView:
 
     def _replace(self, frame: ServerMessage) -> Applied:
         before, slots, bookings = self.position, self.slots, self.bookings
-        holds = self.holds
+        holds, notices = self.holds, self.notices
         self.slots = dict(frame.slots)
         self.bookings = {str(row.get("booking_id")): row for row in frame.bookings}
         self.holds = {str(row.get("hold_id")): row for row in frame.holds}
+        self.notices = {str(row.get("notice_id")): row for row in frame.notices}
+        self.unread = frame.unread or 0
         self.time_off = frame.time_off or ()
         self.epoch, self.version = frame.position
         if before is None:
@@ -132,6 +144,10 @@ class TopicView:
             *(
                 structs.replace(change, booking=None, hold=change.booking)
                 for change in _rewritten(holds, self.holds)
+            ),
+            *(
+                structs.replace(change, booking=None, notice=change.booking)
+                for change in _rewritten(notices, self.notices)
             ),
         )
         return Applied(before, changes)
@@ -172,9 +188,26 @@ class TopicView:
                 changes.append(Change(key, _status(old), _status(row), None, row))
         return changes
 
+    def _told(self, frame: ServerMessage) -> list[Change]:
+        changes = []
+        for row in frame.notices:
+            key = str(row.get("notice_id"))
+            old = self.notices.get(key)
+            self.notices[key] = row
+            if old != row:
+                change = Change(key, _status(old), _status(row), notice=row)
+                changes.append(change)
+        if frame.unread is not None:
+            self.unread = frame.unread
+        return changes
+
 
 def _status(row: Mapping[str, Any] | None) -> str:
-    return "" if row is None else str(row.get("status", ""))
+    if row is None:
+        return ""
+    if "notice_id" in row:
+        return "unread" if row.get("read_at") is None else "read"
+    return str(row.get("status", ""))
 
 
 def _different(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:

@@ -21,7 +21,6 @@ from care.directory.entries import (
 )
 from care.directory.ports import EntryChanged, RosterChanges, RosterRow
 from care.directory.specialties import Specialty, SpecialtyNames
-from persistence.directory import changes as following
 from persistence.directory.entries import SqlDirectoryEntries
 from persistence.directory.models import DirectoryChangeRecord
 from persistence.directory.roster_source import SqlRosterSource
@@ -31,6 +30,7 @@ from persistence.readmodel.projection.sql import SqlProjectionStore
 from persistence.readmodel.queries.directory import SqlDirectory
 from persistence.readmodel.rebuilding.rebuild import rebuild
 from persistence.sql import change_log
+from persistence.sql import log_reader as following
 from persistence.sql.engine import open_engine
 from persistence.sql.records import Records
 from tests.fixtures.read_model import empty_read_model, empty_records

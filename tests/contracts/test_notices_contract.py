@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from sqlalchemy import select
 
 from actors.domain.ids import Millis, TimeOffId
 from care.grants.values import GuardianBasis, Guardianship
@@ -16,8 +17,12 @@ from care.notices.messages import Channel, DeliveryStatus
 from care.patients.profiles import PatientProfile
 from persistence.accounts.store import account_stores
 from persistence.grants.stores import grant_stores
+from persistence.notices.changes import SqlInboxChanges
 from persistence.notices.choices import SqlChoices
+from persistence.notices.inbox import SqlInbox
+from persistence.notices.models import InboxChangeRecord
 from persistence.patients.recipients import was_erased
+from persistence.privacy.erasing import erase
 from tests import factories as make
 from tests.contracts.test_accounts_contract import KNOWN, WELCOME, _new
 from tests.fixtures.told import SITE, ToldSite, told_site
@@ -277,3 +282,32 @@ async def test_a_channel_that_is_down_holds_up_no_other(site: ToldSite) -> None:
     kinds = {"notices.deliver", "notices.deliver.sms"}
     later = Millis(site.clock.now() + HOUR_S * 1000)
     assert set(await site.jobs.due(kinds, now=later)) == {"notices.deliver.sms"}
+
+
+async def test_whose_inbox_changed_is_said_once(site: ToldSite) -> None:
+    """With what is told and with what is read; marking twice changes nothing. No line
+    names a patient who was erased."""
+    patient = make.a_patient_id(1)
+    changes, inbox = SqlInboxChanges(site.records), SqlInbox(site.records, site.ring)
+    await changes.begin()
+    assert await changes.read() == frozenset()
+    await site.ask(make.book_slot(1, NEXT))
+    await site.work()
+    assert await changes.read() == {patient}
+    assert await changes.read() == frozenset()
+    (notice,) = await inbox.page(patient, after=None, limit=9, proxy=False)
+    for _ in range(2):
+        marked = await inbox.mark_read(
+            patient, notice.notice_id, proxy=False, now=site.clock.now()
+        )
+        assert marked is not None
+    assert await changes.read() == {patient}
+    async with site.records.reading() as session:
+        lines = list(await session.scalars(select(InboxChangeRecord.subject)))
+    assert lines == [patient, patient]
+    async with site.records.writing() as session:
+        keys = await site.ring.of()
+        await erase(session, keys, patient, "acc_1", {}, site.clock.now())
+    async with site.records.reading() as session:
+        lines = list(await session.scalars(select(InboxChangeRecord.subject)))
+    assert lines == ["", ""]

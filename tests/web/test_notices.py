@@ -43,19 +43,24 @@ def book(page: Page, browsing: Browsing, address: str) -> dict[str, Any]:
 
 
 def test_a_booking_is_told_and_its_mails_can_be_stopped(browsing: Browsing) -> None:
-    """It lies in the inbox until it is read; the mail's link shows what it stops, stops
-    it when it is told to, and the choices say so."""
+    """It comes into the open inbox and the badge, and is unread until it is read. The
+    mail's link shows what it stops and stops it when it is told to; the choices say
+    so."""
     page, address = browsing.page_of(browsing.person()), address_of()
     join(page, browsing, address)
-    provider = book(page, browsing, address)
-    link = mailed(page, browsing, address, "unsubscribe")
     log_in(page, browsing, address, PASSWORD)
     expect(page.get_by_role("heading", name="My visits")).to_be_visible()
     page.goto(f"{browsing.address}/me/notices")
+    expect(page.get_by_text("Nothing yet.")).to_be_visible()
+    provider = book(page, browsing, address)
     row = page.locator("li", has_text="A visit was booked")
     expect(row).to_contain_text(provider["name"])
+    expect(page.locator(".account")).to_contain_text("1 unread notice")
+    link = mailed(page, browsing, address, "unsubscribe")
+    page.goto(f"{browsing.address}/me/notices")
     row.get_by_role("button", name="Mark as read").click()
     expect(row.get_by_role("button")).to_have_count(0)
+    expect(page.locator(".account .unread")).to_have_count(0)
     reminder = page.get_by_role("group", name="Reminder of a visit")
     reminder.get_by_label("Text message").uncheck()
     expect(page.get_by_text("Saved.")).to_be_attached()

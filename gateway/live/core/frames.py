@@ -16,6 +16,7 @@ from msgspec import Struct, json, to_builtins
 from actors.domain.ids import HoldId, Millis, ProviderId
 from actors.domain.messages.answers import BookingView, HoldView
 from actors.domain.rules import TimeOff
+from care.notices.ports import Notice
 from gateway.holds.schemas import hold_body
 from gateway.live.core.topic_names import Kind, TopicName
 from gateway.wire.formats import millis_text, minute_text
@@ -39,15 +40,39 @@ class Hidden(Struct, frozen=True):
     version: int
 
 
-Row = str | BookingView | HoldView | HoldOver | Hidden | tuple[TimeOff, ...]
+class Unread(Struct, frozen=True):
+    """How many of a patient's notices are unread.
+
+    ``shown`` stands for the notices that are shown and for which of them are read: a
+    change of any is said together with the number.
+    """
+
+    count: int
+    shown: int
+
+
+Row = (
+    str
+    | BookingView
+    | HoldView
+    | HoldOver
+    | Hidden
+    | Notice
+    | Unread
+    | tuple[TimeOff, ...]
+)
 """A slot's state in one letter, a booking, a live hold, in changes one that is over or
-a booking that became confidential, or (under ``TIME_OFF``) all leave."""
+a booking that became confidential, a notice, (under ``UNREAD``) how many are unread, or
+(under ``TIME_OFF``) all leave."""
 
 Rows = dict[int | str, Row]
 """What a topic shows: start -> state, or booking id -> booking. Absolute."""
 
 TIME_OFF: Final = ""
 """The key of a schedule's leave among its bookings, whose ids are never empty."""
+
+UNREAD: Final = "unread"
+"""The key of the number of unread notices; no id looks like it."""
 
 Identifier = int | str | None
 """A message's id, chosen by the client; answers repeat it."""
@@ -116,11 +141,17 @@ class FrameEncoder:
     """Makes the frames of topics, and counts them.
 
     ``booking_body`` is the body of GET /bookings/{id}, so that both transports say
-    the same. ``encoded`` proves that a change is encoded once, not once per watcher.
+    the same; ``notice_body`` that of an item of GET /notices. ``encoded`` proves
+    that a change is encoded once, not once per watcher.
     """
 
-    def __init__(self, booking_body: Callable[[BookingView], bytes]) -> None:
+    def __init__(
+        self,
+        booking_body: Callable[[BookingView], bytes],
+        notice_body: Callable[[Notice], bytes] = json.encode,
+    ) -> None:
         self._booking_body = booking_body
+        self._notice_body = notice_body
         self.deltas = 0
         self.snapshots = 0
 
@@ -165,6 +196,11 @@ class FrameEncoder:
         ]
         if holds:
             content += b',"holds":' + json.encode(holds)
+        unread = rows.get(UNREAD)
+        if isinstance(unread, Unread):
+            told = (row for row in rows.values() if isinstance(row, Notice))
+            notices = b",".join(map(self._notice_body, told))
+            content += b',"unread":%d,"notices":[%b]' % (unread.count, notices)
         leave = rows.get(TIME_OFF)
         if isinstance(leave, tuple):
             content += b',"time_off":' + json.encode([_leave(one) for one in leave])

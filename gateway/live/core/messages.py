@@ -135,6 +135,7 @@ class BookingsSnapshot(Struct, frozen=True, tag_field="t", tag="snapshot"):
     """All bookings of a topic at a position; replaces what the client has.
 
     ``holds``, on ``me`` only: the patient's live holds, each with the status ``held``.
+    ``notices``, on ``me`` only: the newest ones, and how many of all are ``unread``.
     """
 
     topic: TopicText
@@ -143,6 +144,8 @@ class BookingsSnapshot(Struct, frozen=True, tag_field="t", tag="snapshot"):
     bookings: list[dict[str, Any]]
     time_off: list[Leave] = []
     holds: list[dict[str, Any]] = []
+    notices: list[dict[str, Any]] = []
+    unread: Count | None = None
 
 
 class BookingsDelta(
@@ -152,7 +155,8 @@ class BookingsDelta(
 
     ``time_off``, when it is there, replaces all leave. ``holds``, on ``me`` only: by
     ``hold_id`` they replace what was while their status is ``held``; ``booked``,
-    ``expired``, ``released`` and ``ended`` remove.
+    ``expired``, ``released`` and ``ended`` remove. ``notices``, on ``me`` only: by
+    ``notice_id`` they replace; ``unread`` comes with every change of them.
     """
 
     topic: TopicText
@@ -162,6 +166,8 @@ class BookingsDelta(
     bookings: list[dict[str, Any]]
     time_off: list[Leave] | None = None
     holds: list[dict[str, Any]] = []
+    notices: list[dict[str, Any]] = []
+    unread: Count | None = None
 
 
 class Result(Struct, frozen=True, tag_field="t", tag="result"):

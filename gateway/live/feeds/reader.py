@@ -28,6 +28,7 @@ from gateway.calendars.courier import by_shard
 from gateway.config import GatewayPorts, LiveSettings
 from gateway.live.core.topic_names import Kind, TopicName
 from gateway.live.feeds.feed import backoff_s
+from gateway.live.feeds.inboxes import InboxFeed
 from gateway.live.feeds.warm_start import WORTH, WarmStart
 from gateway.live.topics.hub import Hub
 from gateway.live.topics.topic import Board, MeView, TopicView
@@ -59,12 +60,14 @@ class TopicReader:
         settings: LiveSettings,
         random: Random,
         holds_of: HoldsOf,
+        inboxes: InboxFeed | None = None,
     ) -> None:
         self.warm_start = (
             WarmStart(ports, ports.pages, hub) if ports.pages is not None else None
         )
         self._ports = ports
         self._holds_of = holds_of
+        self._inboxes = inboxes
         self._hub = hub
         self._settings = settings
         self._random = random
@@ -194,7 +197,8 @@ class TopicReader:
                 self._settings.me_retry_s, self._hub.read_again, board
             )
         holds = await self._holds_of(board.name.patient_id, board.holds)
-        return MeView(rows, holds)
+        inbox = {} if self._inboxes is None else await self._inboxes.of(board)
+        return MeView(rows, holds, inbox)
 
     async def _projected(self, seqs: dict[ShardId, int]) -> bool:
         progress = self._ports.progress

@@ -261,6 +261,11 @@ class Hub:
                 over = HoldOver(end.hold_id, change.provider_id, end.how.value)
                 _merge(news, board, 0, {end.hold_id: over})
 
+    def on_inbox(self, board: Board, rows: Rows, now: Millis) -> None:
+        """A patient's inbox changed; ``rows`` are its newest notices and ``UNREAD``."""
+        if self.index.boards.get(board.name.key) is board:
+            self._change(board, NOWHERE, rows, now)
+
     def _change(self, board: Board, at: Position, rows: Rows, now: Millis) -> None:
         if board.name.proxy:
             rows = board.for_proxies(rows)
@@ -374,6 +379,7 @@ class Hub:
             holds = board.holds if view.holds is None else view.holds
             rows = schedule_rows(view.bookings, None)
             rows |= {hold.hold_id: hold for hold in holds}
+            rows |= view.inbox
             if board.name.proxy:
                 rows = board.for_proxies(rows)
             return Position(self._me_epoch, 0), rows

@@ -25,6 +25,7 @@ from actors.domain.messages.answers import (
     ScheduleView,
     SlotsView,
 )
+from care.notices.ports import Notice
 from gateway.live.core.frames import (
     NOWHERE,
     TIME_OFF,
@@ -46,11 +47,13 @@ if TYPE_CHECKING:
 class MeView(Struct, frozen=True):
     """A patient's bookings, as the read model knows them, and live holds.
 
-    ``holds``: None if they are not known; those that are shown stay.
+    ``holds``: None if they are not known; those that are shown stay. ``inbox``: the
+    newest notices and how many are unread, empty if they are not known.
     """
 
     bookings: Sequence[BookingView]
     holds: Sequence[HoldView] | None = None
+    inbox: Rows = {}
 
 
 TopicView = SlotsView | ScheduleView | MeView
@@ -215,6 +218,8 @@ class Board:
         old = self.rows.get(key)
         if isinstance(row, HoldOver | Hidden):
             return old is not None
+        if isinstance(old, Notice) and isinstance(row, Notice):
+            return old.read_at is None and row.read_at is not None
         if isinstance(row, BookingView) and row.version <= self.hidden.get(key, -1):
             return False  # read before it was hidden
         if isinstance(old, HoldView) and isinstance(row, HoldView):

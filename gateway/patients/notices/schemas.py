@@ -59,6 +59,11 @@ class NoticeAnswer(Answer):
         )
 
 
+def notice_body(one: Notice) -> bytes:
+    """The same as JSON, for the live socket."""
+    return NoticeAnswer.of(one).model_dump_json().encode()
+
+
 class NoticesPage(Answer):
     """A patient's inbox, the newest first."""
 

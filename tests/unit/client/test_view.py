@@ -146,3 +146,24 @@ def test_holds_come_and_go() -> None:
     assert isinstance(told, Applied)
     assert told.changes == (Change("hld_2", "held", ""),)
     assert not view.holds
+
+
+def test_notices_come_and_are_read() -> None:
+    """By their ids, with the number of unread ones, which other frames leave as it
+    is."""
+    view = TopicView("me")
+    one = {"notice_id": "ntc_1", "read_at": None}
+    two = {"notice_id": "ntc_2", "read_at": None}
+    view.apply(frame("snapshot", 1, 1, notices=[one], unread=1))
+    told = view.apply(frame("delta", 1, 2, first=1, notices=[two], unread=2))
+    assert isinstance(told, Applied)
+    assert told.changes == (Change("ntc_2", "", "unread", notice=two),)
+    read = {**one, "read_at": "2026-08-10T09:00:00Z"}
+    told = view.apply(frame("delta", 1, 3, first=2, notices=[read], unread=1))
+    assert isinstance(told, Applied)
+    assert told.changes == (Change("ntc_1", "unread", "read", notice=read),)
+    view.apply(frame("delta", 1, 4, first=3, bookings=[]))
+    assert (view.unread, view.notices) == (1, {"ntc_1": read, "ntc_2": two})
+    again = view.apply(frame("snapshot", 2, 1, notices=[two], unread=1))
+    assert isinstance(again, Applied)
+    assert again.changes == (Change("ntc_1", "read", "", notice=None),)

@@ -1,13 +1,15 @@
 import { msg } from "@lingui/core/macro";
 import type { MessageDescriptor } from "@lingui/core";
-import { Trans, useLingui } from "@lingui/react/macro";
+import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useNavigate } from "@tanstack/react-router";
-import { useRef, useState, type MouseEvent } from "react";
+import { useEffect, useRef, useState, type MouseEvent } from "react";
 import { sameContext, session, type Context } from "../app/session";
 import { useContextOfSession, useFollow } from "../app/shell";
 import { homeOf } from "../patient/home";
 import { initials } from "../patient/result";
 import { Icon } from "../ui/icons";
+import { speakOut } from "../ui/spoken";
+import { useInbox } from "./inbox";
 import { useNamed } from "./named";
 import { roleName } from "./roles";
 
@@ -15,6 +17,10 @@ interface Way {
   href: string;
   name: MessageDescriptor;
 }
+
+const HAS_INBOX: ReadonlySet<string> = new Set(["patient", "guardian"]);
+/** More unread notices are only said to be more: the badge has room for two digits. */
+const MOST_SHOWN = 99;
 
 /** What a role has beside the places of the bar. */
 function waysOf({ role, subject }: Context): Way[] {
@@ -73,6 +79,7 @@ function Menu({ context }: { context: Context }) {
     <>
       <button className="account" type="button" popoverTarget="account-menu">
         <span className="hidden">{t`Account: ${name}, ${role}`}</span>
+        {HAS_INBOX.has(context.role) && <Unread />}
         <span className="avatar small-avatar" aria-hidden="true">
           {who === undefined ? <Icon name="person" /> : initials(name).toUpperCase()}
         </span>
@@ -124,6 +131,27 @@ function Menu({ context }: { context: Context }) {
         </button>
       </div>
     </>
+  );
+}
+
+/** How many notices are unread, as it changes. */
+function Unread() {
+  const { t } = useLingui();
+  const unread = useInbox()?.unread;
+  const before = useRef(unread);
+  useEffect(() => {
+    const was = before.current;
+    before.current = unread;
+    if (was !== undefined && unread !== undefined && unread > was) speakOut(t`You have a new notice.`);
+  }, [unread, t]);
+  if (unread === undefined || unread === 0) return null;
+  return (
+    <span className="unread">
+      <span className="hidden">
+        , <Plural value={unread} one="# unread notice" other="# unread notices" />
+      </span>
+      <span aria-hidden="true">{unread > MOST_SHOWN ? `${MOST_SHOWN}+` : unread}</span>
+    </span>
   );
 }
 

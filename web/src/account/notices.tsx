@@ -3,7 +3,7 @@ import { msg } from "@lingui/core/macro";
 import type { MessageDescriptor } from "@lingui/core";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { answered, api, type Schemas } from "../app/api";
 import { linkToken } from "../app/links";
 import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
@@ -13,6 +13,7 @@ import { Icon } from "../ui/icons";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
 import { wrongOf, type Wrong } from "./form";
+import { useInbox } from "./inbox";
 
 type Kind = Schemas["NoticeKind"];
 type Channel = Schemas["Channel"];
@@ -52,9 +53,20 @@ function Inbox() {
   const queries = useQueryClient();
   const found = useQuery({
     queryKey: ["notices"],
-    refetchInterval: 30_000,
     queryFn: async () => answered(await api.GET("/v1/notices")),
   });
+  const inbox = useInbox();
+  const known = found.data;
+  const isBehind =
+    known !== undefined &&
+    inbox !== undefined &&
+    (inbox.unread !== known.unread ||
+      inbox.notices?.some(({ notice_id, read_at }) =>
+        known.items.every((one) => one.notice_id !== notice_id || one.read_at !== read_at),
+      ) === true);
+  useEffect(() => {
+    if (isBehind) void queries.invalidateQueries({ queryKey: ["notices"] });
+  }, [isBehind, inbox, queries]);
   const read = async (notice_id: string) => {
     await api.POST("/v1/notices/{notice_id}/read", { params: { path: { notice_id } } });
     await queries.invalidateQueries({ queryKey: ["notices"] });

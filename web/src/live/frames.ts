@@ -22,6 +22,9 @@ export interface Frame {
   version?: number;
   slots?: [start: string, state: SlotState | "gone"][];
   bookings?: Booking[];
+  /** On `me`, with every change of the inbox. */
+  unread?: number;
+  notices?: { notice_id: string; read_at: string | null }[];
   id?: number | string | null;
   status?: number;
   code?: string;

@@ -41,3 +41,13 @@ test("starts keep their identity while only states change", () => {
   expect(step).toEqual({ kind: "applied", changed: ["2026-12-01T09:00:00Z"], shape: false });
   expect(view.starts).toBe(before);
 });
+
+test("a topic keeps the last frame that spoke of the inbox", () => {
+  const view = emptyView();
+  reduce(view, { t: "snapshot", epoch: 1, version: 1, unread: 1, notices: [] });
+  reduce(view, { t: "delta", epoch: 1, from: 1, version: 2, bookings: [] });
+  expect(view.inbox?.unread).toBe(1);
+  reduce(view, { t: "delta", epoch: 1, from: 2, version: 3, unread: 2, notices: [] });
+  reduce(view, { t: "delta", epoch: 1, from: 1, version: 2, unread: 7, notices: [] });
+  expect(view.inbox?.unread).toBe(2);
+});

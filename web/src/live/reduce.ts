@@ -16,6 +16,8 @@ export interface View {
   /** Starts in order; a new array only when a start came or went. */
   starts: readonly string[];
   bookings: Map<string, Booking>;
+  /** The last frame that spoke of the inbox. */
+  inbox?: Frame;
 }
 
 export type Step =
@@ -61,6 +63,7 @@ export function reduce(view: View, frame: Frame): Step {
     shape = true;
   }
   view.version = version;
+  if (frame.unread !== undefined) view.inbox = frame;
   if (shape) view.starts = [...view.slots.keys()].sort();
   return { kind: "applied", changed, shape };
 }
@@ -70,6 +73,7 @@ function replace(view: View, frame: Frame, epoch: number, version: number): Step
   view.slots = new Map(frame.slots as [string, SlotState][] | undefined);
   view.bookings = new Map((frame.bookings ?? []).map((one) => [one.booking_id, one]));
   view.starts = [...view.slots.keys()].sort();
+  if (frame.unread !== undefined) view.inbox = frame;
   view.epoch = epoch;
   view.version = version;
   const changed = new Set([...before.keys(), ...view.slots.keys()]);
