@@ -293,7 +293,7 @@ async def test_whose_inbox_changed_is_said_once(site: ToldSite) -> None:
     assert await changes.read() == frozenset()
     await site.ask(make.book_slot(1, NEXT))
     await site.work()
-    assert await changes.read() == {patient}
+    assert await changes.read() == frozenset({patient})
     assert await changes.read() == frozenset()
     (notice,) = await inbox.page(patient, after=None, limit=9, proxy=False)
     for _ in range(2):
@@ -301,7 +301,7 @@ async def test_whose_inbox_changed_is_said_once(site: ToldSite) -> None:
             patient, notice.notice_id, proxy=False, now=site.clock.now()
         )
         assert marked is not None
-    assert await changes.read() == {patient}
+    assert await changes.read() == frozenset({patient})
     async with site.records.reading() as session:
         lines = list(await session.scalars(select(InboxChangeRecord.subject)))
     assert lines == [patient, patient]

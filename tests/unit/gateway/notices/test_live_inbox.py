@@ -274,4 +274,4 @@ async def test_a_log_that_was_cut_is_followed_from_its_new_end(
     assert await changes.read() is None
     assert await changes.read() == frozenset()
     await site.told.tell(5)
-    assert await changes.read() == {MINE}
+    assert await changes.read() == frozenset({MINE})
