@@ -48,6 +48,7 @@ from gateway.directory.clinics.routes import operations as clinic_operations
 from gateway.directory.entry_routes import router as entry_router
 from gateway.directory.service import DirectoryService
 from gateway.directory.specialty_routes import router as specialty_router
+from gateway.grants.application_by_id_routes import router as application_by_id_router
 from gateway.grants.application_routes import router as application_router
 from gateway.grants.glass_routes import router as glass_router
 from gateway.grants.guardian_routes import router as guardian_router
@@ -82,6 +83,7 @@ from gateway.patients.notices.schemas import notice_body
 from gateway.patients.own_routes import router as own_patient_router
 from gateway.patients.privacy import PrivacyService
 from gateway.patients.privacy_deciding import router as deciding_router
+from gateway.patients.privacy_routes import of_patient_router
 from gateway.patients.privacy_routes import router as privacy_router
 from gateway.patients.routes import router as patients_router
 from gateway.patients.service import PatientService
@@ -337,6 +339,7 @@ GRANT_ROUTERS: Final = (
     guardian_router,
     glass_router,
     application_router,
+    application_by_id_router,
     account_router,
 )
 """Features that need grants, which need accounts and patients."""
@@ -348,6 +351,7 @@ EVERY_ROUTER: Final = (
     *GRANT_ROUTERS,
     *DIRECTORY_ROUTERS,
     privacy_router,
+    of_patient_router,
     deciding_router,
     audit_router,
     demo_router,
@@ -365,7 +369,10 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
         (ports.entries is not None, DIRECTORY_ROUTERS),
         (ports.notices is not None and ports.outgoing is not None, NOTICE_ROUTERS),
         (ports.feeds is not None, FEED_ROUTERS),
-        (ports.privacy is not None, (privacy_router, deciding_router)),
+        (
+            ports.privacy is not None,
+            (privacy_router, of_patient_router, deciding_router),
+        ),
         (ports.audit is not None, (audit_router,)),
         (ports.grants is not None, GRANT_ROUTERS),
         (ports.accounts is not None, ACCOUNT_ROUTERS),

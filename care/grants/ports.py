@@ -214,14 +214,19 @@ class DoctorApplications(Protocol):
         """An account's own, the newest first; at most 200."""
         ...
 
-    async def of_clinic(self, clinic_id: ClinicId) -> Sequence[DoctorApplication]:
-        """A clinic's, open ones first, the oldest first; at most 200."""
+    async def of_clinic(
+        self, clinic_id: ClinicId | None, status: ApplicationStatus | None = None
+    ) -> Sequence[DoctorApplication]:
+        """A clinic's, open ones first, the oldest first; at most 200.
+
+        Of all clinics, or of every status, where that is None.
+        """
         ...
 
     async def find(
-        self, application_id: str, *, clinic_id: ClinicId
+        self, application_id: str, *, clinic_id: ClinicId | None = None
     ) -> DoctorApplication | None:
-        """A clinic's application."""
+        """An application; only one of this clinic if that is given."""
         ...
 
     async def check(self, application_id: str) -> None:

@@ -260,7 +260,7 @@ change_password     account   RR  RR  RR  RR  RR  RR  RR  nn
 change_email        account   RR  RR  RR  RR  RR  RR  RR  nn
 add_factor          account   RR  RR  RR  RR  RR  RR  RR  nn
 remove_factor       account   Bh  Bh  Bh  Bh  Bh  Bh  Bh  nn
-who_saw_me          caller    YY  nn  nn  nn  nn  nn  nn  nn
+who_saw_me          patient   Yh  nh  nh  nh  nh  nh  nh  nh
 export_own_data     caller    RR  nn  nn  nn  nn  nn  nn  nn
 export_own_account  account   RR  RR  RR  RR  RR  RR  RR  nn
 restrict_own_data   caller    RR  nn  nn  nn  nn  nn  nn  nn

@@ -168,7 +168,7 @@ async def apply_as_doctor(
         submitted_at=ports.clock.now(),
     )
     await granted(
-        _store(request).submit(made),
+        applications_of(request).submit(made),
         "not_found",
         exists=ApplicationExists,
         full=TooManyApplications,
@@ -184,7 +184,7 @@ async def list_own_applications(
     request: Request, caller: CallerDep
 ) -> ApplicationsAnswer:
     """The caller's applications, the newest first."""
-    found = await _store(request).of_account(AccountId(caller.account))
+    found = await applications_of(request).of_account(AccountId(caller.account))
     return ApplicationsAnswer(items=[ApplicationAnswer.of(one) for one in found])
 
 
@@ -199,7 +199,7 @@ async def withdraw_application(
 ) -> None:
     """Withdraw one's own application."""
     account = AccountId(caller.account)
-    mine = await _store(request).of_account(account)
+    mine = await applications_of(request).of_account(account)
     if application_id not in {one.application_id for one in mine}:
         raise NotFound(code="application_not_found")
     await _decide(request, application_id, ApplicationStatus.WITHDRAWN, account)
@@ -210,7 +210,7 @@ async def list_applications(
     request: Request, clinic_id: ClinicParam
 ) -> ApplicationsAnswer:
     """A clinic's applications, those to be decided first, the oldest first."""
-    found = await _store(request).of_clinic(ClinicId(clinic_id))
+    found = await applications_of(request).of_clinic(ClinicId(clinic_id))
     return ApplicationsAnswer(items=[ApplicationAnswer.of(one) for one in found])
 
 
@@ -239,7 +239,7 @@ async def approve_application(
     if found.status is not ApplicationStatus.SUBMITTED:
         raise ApplicationDecided
     await granted(
-        _store(request).check(application_id),
+        applications_of(request).check(application_id),
         "application_not_found",
         ApplicationDecided,
     )
@@ -308,7 +308,7 @@ async def _decide(
     reason: str = "",
 ) -> DoctorApplication:
     return await granted(
-        _store(request).decide(
+        applications_of(request).decide(
             application_id,
             status,
             by=by,
@@ -324,7 +324,9 @@ async def _decide(
 async def _found(
     request: Request, clinic_id: str, application_id: str
 ) -> DoctorApplication:
-    found = await _store(request).find(application_id, clinic_id=ClinicId(clinic_id))
+    found = await applications_of(request).find(
+        application_id, clinic_id=ClinicId(clinic_id)
+    )
     if found is None:
         raise NotFound(code="application_not_found")
     return found
@@ -335,7 +337,8 @@ def _ports(request: Request) -> GatewayPorts:
     return ports
 
 
-def _store(request: Request) -> DoctorApplications:
+def applications_of(request: Request) -> DoctorApplications:
+    """The store of applications."""
     grants = _ports(request).grants
     assert grants is not None, "mounted only where there are grants"
     return grants.applications

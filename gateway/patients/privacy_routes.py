@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from actors.domain.ids import PatientId
 from care.accounts.ids import AccountId
 from care.privacy.readable import readable_page
 from care.privacy.requests import Consent, RequestKind
 from gateway.access.rights import Action
-from gateway.http.features import CallerDep, FeatureRouter, PageDep
+from gateway.http.features import CallerDep, FeatureRouter, Page, PageDep
 from gateway.patients.privacy import PrivacyService, own_person
 from gateway.patients.privacy_schemas import (
     AccessAnswer,
@@ -28,6 +29,7 @@ from gateway.patients.privacy_schemas import (
 from gateway.wire.errors import FieldError, InvalidRequest
 
 router = FeatureRouter(prefix="/v1/me", tags=["privacy"])
+of_patient_router = FeatureRouter(prefix="/v1/patients", tags=["privacy"])
 _EXPORTED: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "content": {
@@ -199,9 +201,26 @@ async def who_saw_me(
     page: PageDep, caller: CallerDep, privacy: PrivacyDep
 ) -> AccessesAnswer:
     """Who read about the caller, or a schedule that a visit of theirs stands on."""
+    return await _seen_by(own_person(caller), page, privacy)
+
+
+@of_patient_router.get("/{patient_id}/access-log", right=Action.WHO_SAW_ME)
+async def who_saw_patient(
+    patient_id: Annotated[str, Path(description="The caller.", max_length=100)],
+    page: PageDep,
+    privacy: PrivacyDep,
+) -> AccessesAnswer:
+    """As `/v1/me/access-log`: patients alone read it, and their own."""
+    return await _seen_by(PatientId(patient_id), page, privacy)
+
+
+async def _seen_by(
+    patient_id: PatientId, page: Page, privacy: PrivacyService
+) -> AccessesAnswer:
+    """A page of who read about a patient. Raises InvalidRequest."""
     try:
         found, following = await privacy.seen_by(
-            own_person(caller), None, page.cursor or "", page.limit
+            patient_id, None, page.cursor or "", page.limit
         )
     except ValueError:
         raise InvalidRequest("", FieldError("cursor", "is not valid")) from None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct, json
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select, true
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -78,21 +78,28 @@ class SqlDoctorApplications:
         order = (row.submitted_at.desc(), row.application_id)
         return await self._listed(row.account_id == account_id, *order)
 
-    async def of_clinic(self, clinic_id: ClinicId) -> Sequence[DoctorApplication]:
+    async def of_clinic(
+        self, clinic_id: ClinicId | None, status: ApplicationStatus | None = None
+    ) -> Sequence[DoctorApplication]:
         """See DoctorApplications.of_clinic."""
         row = DoctorApplicationRecord
         decided = row.status != ApplicationStatus.SUBMITTED.value
         order = (decided, row.submitted_at, row.application_id)
-        return await self._listed(row.clinic_id == clinic_id, *order)
+        wanted: list[ColumnElement[bool]] = []
+        if clinic_id is not None:
+            wanted.append(row.clinic_id == clinic_id)
+        if status is not None:
+            wanted.append(row.status == status.value)
+        return await self._listed(and_(true(), *wanted), *order)
 
     async def find(
-        self, application_id: str, *, clinic_id: ClinicId
+        self, application_id: str, *, clinic_id: ClinicId | None = None
     ) -> DoctorApplication | None:
         """See DoctorApplications.find."""
         keys = await self._ring.of()
         async with self._records.reading() as session:
             row = await session.get(DoctorApplicationRecord, application_id)
-        if row is None or row.clinic_id != clinic_id:
+        if row is None or clinic_id not in (None, row.clinic_id):
             return None
         return application_of(keys, row)
 

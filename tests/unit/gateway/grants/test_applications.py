@@ -78,6 +78,52 @@ async def test_an_approved_doctor_has_a_calendar(opened: AccountApi) -> None:
     await _of(api, doctor, f"/v1/providers/{provider}/schedule")
 
 
+async def test_applications_are_decided_without_naming_the_clinic(
+    opened: AccountApi,
+) -> None:
+    """By the clinic's administrators and the platform's; others find nothing there."""
+    api = opened.api
+    await opened.register()
+    me = await opened.sign_in()
+    path, names = "/v1/applications", []
+    for licence in ("LANR 1", "LANR 2"):
+        body = {**APPLICATION, "licence": licence}
+        made = await api.client.post(path, json=body, headers=bearer(me))
+        assert made.status_code == 201, made.text
+        names.append(made.json()["application_id"])
+    admin, other, site = (
+        signed(api, "clinic_admin", "cln_1"),
+        signed(api, "clinic_admin", "cln_2"),
+        signed(api, "admin", "acc_9"),
+    )
+    reason = {"reason": "The licence has expired."}
+    for name in (names[0], "app_none"):
+        for verb, sent in (("approve", None), ("reject", reason)):
+            where = f"{path}/{name}/{verb}"
+            hidden = await api.client.post(where, json=sent, headers=other)
+            assert hidden.status_code == 404
+            assert hidden.json()["code"] == "application_not_found"
+    where = f"{path}/{names[0]}/reject"
+    assert (await api.client.post(where, json=reason, headers=site)).status_code == 200
+    where = f"{path}/{names[1]}/approve"
+    assert (await api.client.post(where, headers=admin)).status_code == 200
+    for who, wanted, seen in (
+        (admin, "", set(names)),
+        (admin, "?status=approved", {names[1]}),
+        (site, "?status=rejected", {names[0]}),
+        (other, "", set()),
+        (bearer(me), "?status=rejected", {names[0]}),
+        (bearer(await opened.sign_in()), "?status=withdrawn", set()),
+    ):
+        listed = await api.client.get(path + wanted, headers=who)
+        assert listed.status_code == 200, listed.text
+        found = {one["application_id"] for one in listed.json()["items"]}
+        assert found == seen, wanted
+    weak = signed(api, "clinic_admin", "cln_1", level=1)
+    refused = await api.client.get(path, headers=weak)
+    assert refused.json()["code"] == "second_factor_required"
+
+
 async def test_a_licence_is_not_blocked_by_a_strangers_application(
     opened: AccountApi,
 ) -> None:

@@ -402,6 +402,10 @@ async def test_a_patient_learns_who_read_about_them(clinic: Clinic) -> None:
     assert seen.status_code == 200, seen.text
     found = sorted((one["what"], one["by"]) for one in seen.json()["items"])
     assert found == [("read_booking", "prv_1"), ("read_schedule", "prv_1")]
+    path = f"/v1/patients/{clinic.patient}/access-log"
+    by_id = await clinic.call("GET", path, clinic.mira)
+    assert by_id.json() == seen.json()
+    assert (await clinic.call("GET", path, doctor)).status_code in (403, 404)
     auditor = clinic.token("auditor", "cln_1", "acc_auditor")
     trail = await clinic.call("GET", "/v1/audit?limit=200", auditor)
     assert trail.status_code == 200, trail.text
