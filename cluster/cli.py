@@ -15,6 +15,7 @@ from pathlib import Path
 import typer
 
 from actors.errors import SchedulingError
+from cluster.commands.accounts import accounts
 from cluster.commands.audit import audit
 from cluster.commands.backups import backup, restore
 from cluster.commands.clustering import cluster, gateway, keep
@@ -69,6 +70,7 @@ app.command(hidden=True)(gateway)
 app.command(hidden=True)(keep)
 app.add_typer(projection, name="projection")
 app.command()(verify)
+app.add_typer(accounts, name="accounts")
 app.add_typer(audit, name="audit")
 app.add_typer(keys, name="keys")
 app.command()(doctor)

@@ -54,6 +54,8 @@ class EndedWhy(StrEnum):
     """The person was erased."""
     DISABLED = "disabled"
     """An administrator disabled the account."""
+    ENDED_BY_ADMIN = "ended_by_admin"
+    """An administrator signed the account out, or reset its factors."""
     IDLE = "idle"
     OVER = "over"
 

@@ -14,6 +14,7 @@ from care.accounts.ids import AccountId
 from care.grants.values import (
     ApplicationStatus,
     DoctorApplication,
+    FactorReset,
     Glass,
     Guardianship,
     Invitation,
@@ -180,6 +181,30 @@ class Platform(Protocol):
 
     async def enable(self, account_id: AccountId) -> PlatformAccount:
         """Enable an account. Raises GrantRefused: not there."""
+        ...
+
+    async def reset_factors(
+        self,
+        account_id: AccountId,
+        by: AccountId,
+        *,
+        asked: Message,
+        done: Message,
+        now: Millis,
+    ) -> FactorReset:
+        """Ask that an account's factors be removed, or complete what was asked.
+
+        Another administrator completes it at once, the same one after
+        ``FACTOR_RESET_WAIT_MS``. The owner is told of either. A factor that was used
+        since it was asked shows that it is not lost: then it is asked again.
+
+        Raises:
+            GrantRefused: there is no such account.
+        """
+        ...
+
+    async def keep_factors(self, account_id: AccountId) -> None:
+        """Forget what was asked about an account's factors."""
         ...
 
     async def grant(

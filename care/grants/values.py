@@ -174,6 +174,22 @@ class DoctorApplication(Struct, frozen=True):
     registry: str = ""
 
 
+FACTOR_RESET_WAIT_MS: Final = DAY_MS
+"""How long a reset of factors waits that one administrator alone asks for."""
+FACTOR_RESET_LIVES_MS: Final = 7 * DAY_MS
+"""How long what was asked for can be completed."""
+
+
+class FactorReset(Struct, frozen=True):
+    """The second factors of an account are to be removed, or were just ``done``."""
+
+    account_id: AccountId
+    asked_by: str
+    asked_at: Millis
+    due_at: Millis
+    done: bool
+
+
 class Suspension(Struct, frozen=True):
     """Why a provider is suspended, since when and by which account.
 

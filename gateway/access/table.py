@@ -156,6 +156,8 @@ class Action(StrEnum):
     EDIT_CLINIC = "edit_clinic"
     LIST_ACCOUNTS = "list_accounts"
     DISABLE_ACCOUNT = "disable_account"
+    END_SESSIONS_OF = "end_sessions_of"
+    RESET_FACTORS = "reset_factors"
     GRANT_PLATFORM_ROLE = "grant_platform_role"
     READ_API_CLIENTS = "read_api_clients"
     MANAGE_API_CLIENTS = "manage_api_clients"
@@ -251,6 +253,8 @@ change_member_role  clinic    hh  hh  nh  nh  Bh  BB  nh  nn
 edit_clinic         clinic    hh  hh  nh  nh  Yh  YY  nh  nn
 list_accounts       platform  nn  nn  nn  nn  nn  FF  nn  nn
 disable_account     platform  nn  nn  nn  nn  nn  BB  nn  nn
+end_sessions_of     platform  nn  nn  nn  nn  nn  BB  nn  nn
+reset_factors       platform  nn  nn  nn  nn  nn  BB  nn  nn
 grant_platform_role platform  nn  nn  nn  nn  nn  BB  nn  nn
 create_patient      clinic    nn  nn  Yn  Yn  Yn  nn  nn  Yn
 find_patient        clinic    nn  nn  Yn  Yn  Yn  nn  nn  Yn

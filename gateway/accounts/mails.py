@@ -152,6 +152,31 @@ class AccountMails:
             f"was not you, change your password:\n\n{self._url}/#/security",
         )
 
+    def factors_reset_asked(self, email: str, due: str) -> Message:
+        """To the owner, when an administrator asks to remove the second factors."""
+        return Message(
+            "factors_reset_asked",
+            email,
+            "Your second factors are about to be removed",
+            "An administrator was told that you have lost what confirms your sign-ins. "
+            f"It can be removed from {due} on, or earlier if a second administrator "
+            "agrees. If you have not lost it, sign in with it once: that stops this. "
+            "If you did not ask for it, tell your administrators too:\n\n"
+            f"{self._url}/#/security",
+        )
+
+    def factors_reset(self, email: str) -> Message:
+        """To the owner, after all second factors were removed."""
+        return Message(
+            "factors_reset",
+            email,
+            "Your second factors were removed",
+            "All ways to confirm sign-ins and the recovery codes were removed from "
+            "your Slotcast account by an administrator, and it was signed out "
+            "everywhere. Sign in with your password and add a new one. If it was not "
+            f"you who asked, change your password at once:\n\n{self._url}/#/security",
+        )
+
     def recovery_code_used(self, email: str) -> Message:
         """To the owner, after someone signed in with a recovery code."""
         return Message(

@@ -113,12 +113,13 @@ class AuthSide:
             if config.breached_passwords is not None
             else None
         )
+        self.mails = AccountMails(site_url)
         needs = AuthNeeds(
             stores=ports.accounts,
             passwords=self.passwords,
             clock=ports.clock,
             keys=config.token_keys,
-            mails=AccountMails(site_url),
+            mails=self.mails,
             revoked=revoked,
             revocations=ports.revocations,
             staff_needs_factor=config.staff_needs_factor,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path, Query, Request
 from pydantic import ConfigDict, Field
 
+from actors.domain.ids import Millis
 from care.accounts.accounts import EndedWhy
 from care.accounts.ids import AccountId
 from care.audit.entries import SITE_TENANT
 from care.grants.ports import Platform
-from care.grants.values import PlatformAccount, PlatformRole
+from care.grants.values import (
+    FACTOR_RESET_WAIT_MS,
+    FactorReset,
+    PlatformAccount,
+    PlatformRole,
+)
 from gateway.access.ended_grants import EndedGrants
 from gateway.access.rights import Action
 from gateway.accounts.answers import AuthDep
@@ -21,7 +27,7 @@ from gateway.config import GatewayPorts
 from gateway.grants.member_routes import GrantsDep
 from gateway.grants.service import granted
 from gateway.http.features import Answer, Body, CallerDep, FeatureRouter, PageDep
-from gateway.wire.errors import NotFound
+from gateway.wire.errors import Forbidden, NotFound
 from gateway.wire.formats import millis_text
 
 router = FeatureRouter(prefix="/v1/accounts", tags=["platform"])
@@ -61,6 +67,25 @@ class AccountsAnswer(Answer):
 
     items: list[AccountAnswer]
     next_cursor: str | None
+
+
+class FactorResetAnswer(Answer):
+    """Whether the factors of an account are removed, or from when on they can be."""
+
+    account_id: str
+    status: Literal["waiting", "done"]
+    asked_at: str
+    due_at: str
+
+    @classmethod
+    def of(cls, one: FactorReset) -> FactorResetAnswer:
+        """The answer of a reset."""
+        return cls(
+            account_id=one.account_id,
+            status="done" if one.done else "waiting",
+            asked_at=millis_text(one.asked_at),
+            due_at=millis_text(one.due_at),
+        )
 
 
 class AccountSearchBody(Body):
@@ -136,6 +161,91 @@ async def enable_account(
     return AccountAnswer.of(done)
 
 
+@router.post(
+    "/{account_id}/sign-out",
+    right=Action.END_SESSIONS_OF,
+    status_code=204,
+    refusals=["account_not_found"],
+)
+async def sign_account_out(
+    request: Request,
+    account_id: AccountParam,
+    caller: CallerDep,
+    auth: AuthDep,
+    grants: GrantsDep,
+) -> None:
+    """End all sessions of an account, everywhere; it may sign in again."""
+    await _found(request, account_id)
+    await auth.sign_in.sign_out_everywhere(
+        AccountId(account_id), EndedWhy.ENDED_BY_ADMIN
+    )
+    await grants.audited(
+        caller, Action.END_SESSIONS_OF, SITE_TENANT, account=account_id
+    )
+
+
+@router.post(
+    "/{account_id}/factors/reset",
+    right=Action.RESET_FACTORS,
+    refusals=["account_not_found"],
+)
+async def reset_factors(
+    request: Request,
+    account_id: AccountParam,
+    caller: CallerDep,
+    auth: AuthDep,
+    grants: GrantsDep,
+) -> FactorResetAnswer:
+    """Remove the second factors of an account whose owner has lost them.
+
+    The first request asks for it and tells the owner. A second administrator's
+    completes it at once, the first one's own after a day. A factor that is used
+    meanwhile stops it. The account is signed out everywhere, and adds a factor when it
+    signs in next, if one of its roles needs that.
+    """
+    if account_id == caller.account:
+        raise Forbidden("Another administrator resets your factors.")
+    ports: GatewayPorts = request.app.state.ports
+    found, now = await _found(request, account_id), ports.clock.now()
+    due = millis_text(Millis(now + FACTOR_RESET_WAIT_MS))
+    reset = await granted(
+        _platform(request).reset_factors(
+            AccountId(account_id),
+            AccountId(caller.account),
+            asked=auth.mails.factors_reset_asked(found.email, due),
+            done=auth.mails.factors_reset(found.email),
+            now=now,
+        ),
+        "account_not_found",
+    )
+    if reset.done:
+        await auth.sign_in.sign_out_everywhere(
+            AccountId(account_id), EndedWhy.ENDED_BY_ADMIN
+        )
+    answer = FactorResetAnswer.of(reset)
+    await grants.audited(
+        caller,
+        Action.RESET_FACTORS,
+        SITE_TENANT,
+        account=account_id,
+        to=answer.status,
+    )
+    return answer
+
+
+@router.delete(
+    "/{account_id}/factors/reset", right=Action.RESET_FACTORS, status_code=204
+)
+async def keep_factors(
+    request: Request, account_id: AccountParam, caller: CallerDep, grants: GrantsDep
+) -> None:
+    """Take back what was asked about an account's factors."""
+    await _platform(request).keep_factors(AccountId(account_id))
+    await grants.audited(
+        caller, Action.RESET_FACTORS, SITE_TENANT, account=account_id, to="kept"
+    )
+
+
 @router.put(
     "/{account_id}/roles/{role}",
     right=Action.GRANT_PLATFORM_ROLE,
@@ -193,10 +303,14 @@ async def take_platform_role(
 
 
 async def _shown(request: Request, account_id: str) -> AccountAnswer:
+    return AccountAnswer.of(await _found(request, account_id))
+
+
+async def _found(request: Request, account_id: str) -> PlatformAccount:
     found = await _platform(request).account(AccountId(account_id))
     if found is None:
         raise NotFound(code="account_not_found")
-    return AccountAnswer.of(found)
+    return found
 
 
 def _platform(request: Request) -> Platform:

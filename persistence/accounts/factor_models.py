@@ -37,6 +37,18 @@ class FactorRecord(RecordBase):
     used_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class FactorResetRecord(RecordBase):
+    """An administrator asked that an account's factors be removed."""
+
+    __tablename__ = "factor_reset"
+
+    account_id: Mapped[str] = mapped_column(
+        c.key(), ForeignKey(_ACCOUNT), primary_key=True
+    )
+    asked_by: Mapped[str] = mapped_column(c.key())
+    asked_at: Mapped[int] = mapped_column(BigInteger)
+
+
 class RecoveryCodeRecord(RecordBase):
     """A recovery code, by its keyed hash."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,14 +12,18 @@ from actors.domain.ids import Millis
 from care.accounts.accounts import AccountStatus
 from care.accounts.ids import AccountId
 from care.grants.values import (
+    FactorReset,
     GrantRefusal,
     GrantRefused,
     PlatformAccount,
     PlatformRole,
 )
+from care.notices.messages import Message
 from persistence.accounts.contexts import contexts_of
+from persistence.accounts.factor_models import FactorResetRecord
 from persistence.accounts.models import AccountRecord, PlatformRoleRecord
 from persistence.accounts.rows import account_of, email_index
+from persistence.grants.factor_resets import reset_or_ask
 from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.sql.records import Records
 
@@ -78,6 +82,31 @@ class SqlPlatform:
                 back = AccountStatus.ACTIVE if is_verified else AccountStatus.PENDING
                 row.status, row.disabled_at, row.disabled_by = back.value, None, None
             return await _shown(session, keys, row)
+
+    async def reset_factors(
+        self,
+        account_id: AccountId,
+        by: AccountId,
+        *,
+        asked: Message,
+        done: Message,
+        now: Millis,
+    ) -> FactorReset:
+        """See Platform.reset_factors."""
+        keys = await self._ring.of()
+        async with self._records.writing() as session:
+            row = await session.get(AccountRecord, account_id, with_for_update=True)
+            if row is None:
+                raise GrantRefused(GrantRefusal.NOT_FOUND)
+            return await reset_or_ask(
+                session, keys, account_id, by, asked=asked, done=done, now=now
+            )
+
+    async def keep_factors(self, account_id: AccountId) -> None:
+        """See Platform.keep_factors."""
+        row = FactorResetRecord
+        async with self._records.writing() as session:
+            await session.execute(delete(row).where(row.account_id == account_id))
 
     async def grant(
         self,

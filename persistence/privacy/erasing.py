@@ -59,6 +59,7 @@ from persistence.sql.base import RecordBase
 DELETED_BY_ACCOUNT: Final = (
     "password",
     "factor",
+    "factor_reset",
     "recovery_code",
     "identity",
     "auth_flow",

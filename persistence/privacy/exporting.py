@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from actors.domain.ids import PatientId
 from care.keys.sealing import Place
 from care.notices.messages import SECRET_KINDS, Channel
-from persistence.accounts.factor_models import FactorRecord
+from persistence.accounts.factor_models import FactorRecord, FactorResetRecord
 from persistence.accounts.factors import phones_of
 from persistence.accounts.identity_models import IdentityRecord
 from persistence.accounts.models import (
@@ -81,7 +81,7 @@ async def exported_account(
     """What is held of an account, whatever its roles; nothing without one."""
     factor, ward, glass = FactorRecord, GuardianshipRecord, GlassRecord
     member, role, request = MembershipRecord, PlatformRoleRecord, PrivacyRequestRecord
-    device = SessionRecord
+    device, reset = SessionRecord, FactorResetRecord
     return {
         "account": await _account(session, keys, account_id),
         "identities": await _identities(session, keys, account_id),
@@ -89,6 +89,9 @@ async def exported_account(
             session,
             (factor.kind, factor.label, factor.created_at, factor.used_at),
             factor.account_id == account_id,
+        ),
+        "factor_resets": await _listed(
+            session, (reset.asked_at,), reset.account_id == account_id
         ),
         "memberships": await _listed(
             session,
