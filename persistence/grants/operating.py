@@ -1,7 +1,7 @@
 """What an operator at the machine does to accounts, without being signed in.
 
 Each act is one transaction with its entry of the audit trail; the actor is
-``operator``. Whoever runs it could write the database all the same.
+``operator``. It needs no right that writing to the database does not give.
 """
 
 from __future__ import annotations
