@@ -13,12 +13,15 @@ from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from actors.errors import Unavailable
 from care.accounts.breached import BreachedPasswords
 from cluster.site.settings import Settings
 from cluster.site.site import Site
 from cluster.terminal.obstacle import Obstacle
 from cluster.wiring.keys import check_keys
+from persistence.grants.operating import administrators
 from persistence.sql.engine import open_engine
+from persistence.sql.records import Records
 
 MIB: Final = 1024 * 1024
 ANSWER_S: Final = 5.0
@@ -47,6 +50,7 @@ async def examine(site: Site) -> list[Diagnosis]:
         _keys,
         _database,
         _records,
+        _administrator,
         _mail,
     )
     for check in checks:
@@ -219,6 +223,26 @@ async def _database(site: Site) -> Diagnosis:
 
 async def _records(site: Site) -> Diagnosis:
     return await _asked("records", site.records_url)
+
+
+async def _administrator(site: Site) -> Diagnosis:
+    """Whether an account administers the platform; a demo's people may."""
+    records = Records(site.records_url)
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            number = await administrators(records)
+    except (DBAPIError, Unavailable, TimeoutError):
+        return Diagnosis("administrator", "warn", "the records do not tell")
+    finally:
+        await records.close()
+    if number:
+        return Diagnosis("administrator", "ok", f"{number} can sign in")
+    return Diagnosis(
+        "administrator",
+        "ok" if site.settings.is_demo else "warn",
+        "no account administers the platform",
+        "Register an address, confirm it, then: slotcast accounts make-admin ADDRESS.",
+    )
 
 
 async def _asked(name: str, url: str) -> Diagnosis:

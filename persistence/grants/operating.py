@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
@@ -91,6 +92,22 @@ class SqlOperating:
             await remove_factors(session, keys, account.account_id, told, now)
             await _note(session, "reset_factors", account, now)
         return Operated.DONE
+
+
+async def administrators(records: Records) -> int:
+    """How many accounts administer the platform and can sign in."""
+    row, account = PlatformRoleRecord, AccountRecord
+    query = (
+        select(func.count())
+        .select_from(row)
+        .join(account, account.account_id == row.account_id)
+        .where(
+            row.role == PlatformRole.ADMIN.value,
+            account.status == AccountStatus.ACTIVE.value,
+        )
+    )
+    async with records.reading() as session:
+        return int(await session.scalar(query) or 0)
 
 
 async def _note(

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from care.accounts.accounts import AccountStatus, SignInContext
 from care.accounts.ids import AccountId
 from care.accounts.ports import DemoAccount
+from cluster.checks.doctor import examine
 from cluster.cli import app
 from cluster.clock import SystemClock
 from cluster.site.site import Site
@@ -73,10 +74,14 @@ def _call(site: Site, *words: str) -> Result:
 
 def test_a_site_gets_its_first_administrator(site: Site) -> None:
     """By the address, however it is written; once, and with its entry of the trail."""
+    found = {one.name: one for one in asyncio.run(examine(site))}
+    assert "no account" in found["administrator"].said
     done = _call(site, "make-admin", "Ada@Example.org")
     assert done.exit_code == 0, done.output
     held = _rows(site, "SELECT account_id, role, tenant FROM platform_role")
     assert held == [("acc_1", "admin", "")]
+    found = {one.name: one for one in asyncio.run(examine(site))}
+    assert found["administrator"].said == "1 can sign in"
     again = _call(site, "make-admin", EMAIL)
     assert "already" in again.output
     entries = _rows(site, "SELECT actor, action FROM audit_pending")
