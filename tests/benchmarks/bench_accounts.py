@@ -23,7 +23,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from actors.domain.ids import Millis, PatientId
+from actors.domain.ids import ClinicId, Millis, PatientId, ProviderId
 from actors.errors import Unavailable
 from care.accounts.accounts import DAY_MS, Delivery, Session, SignInContext
 from care.accounts.factors.totp import new_secret, step_of
@@ -31,9 +31,11 @@ from care.accounts.factors.values import Factor, FactorId, FactorKind
 from care.accounts.ids import AccountId, SessionId
 from care.accounts.ports import AccountStores, DemoAccount
 from care.accounts.refreshing import is_genuine, parsed_token, refresh_token
+from care.keys.sealing import DataKey, Place, Purpose
 from care.notices.messages import Message
 from care.sharing import Revocation, RevocationKind
 from gateway.access.revocations import RevokedTokens
+from gateway.access.rights import Access, Action, ProviderFacts, Relation
 from gateway.access.tokens import (
     Authenticator,
     Caller,
@@ -48,7 +50,7 @@ from gateway.accounts.needs import AuthNeeds, Device
 from gateway.accounts.service import SignIn
 from gateway.config import GatewayConfig
 from persistence.accounts.store import account_stores
-from persistence.keys.ring import KeyRing
+from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.privacy.persons import SqlPersonKeys
 from persistence.records.models import RECORDS
 from persistence.sql.migrating import migrate
@@ -79,6 +81,8 @@ PEOPLE = 8
 """People who sign in at one time."""
 PAIRS = 30
 """Of rounds of bookings."""
+SCHEDULE = 40
+"""Patients on a day's schedule."""
 TICK_S = 0.001
 ACCOUNT = AccountId("acc_1")
 
@@ -128,6 +132,67 @@ def token_costs() -> dict[str, float]:
         "first_sight_us": round(first * 1e6, 2),
         "remembered_us": remembered,
         "remembered_50000_revoked_us": cost_us(lambda: known.verify(tokens[0]), 50_000),
+    }
+
+
+def rights_costs() -> dict[str, float]:
+    """A cell of the table, and a caller let act on a calendar that is known."""
+    caller = Caller(
+        Role.STAFF,
+        "cln_1",
+        Millis(NOW + 600_000),
+        NOW,
+        "t",
+        Identity("acc_1", "ses_1", "mem_1", 7, 2, NOW),
+    )
+    access = Access(NoCalendars(), believe_s=1e9, now=lambda: NOW)
+    provider = ProviderId("prv_1")
+    access._facts.put(provider, ProviderFacts(ClinicId("cln_1"), "UTC", {}))
+
+    def to_provider() -> None:
+        asking = access.to_provider(caller, Action.READ_SCHEDULE, provider)
+        try:  # cheaper than ``suppress``, which would be measured too
+            asking.send(None)
+        except StopIteration:
+            return
+
+    return {
+        "cell_us": cost_us(
+            lambda: access.decide(caller, Action.READ_SCHEDULE, Relation.OWN), 50_000
+        ),
+        "to_provider_us": cost_us(to_provider, 50_000),
+    }
+
+
+class NoCalendars:
+    """Calendars that are never asked."""
+
+    async def ask(self, request: Any) -> Any:
+        raise AssertionError(request)
+
+
+def sealing_costs() -> dict[str, float]:
+    """Texts of people: sealed, opened, found; a schedule whose keys are known."""
+    sealing = DataKey("site", Purpose.SEAL, 1, b"1" * 32)
+    keys = TenantKeys({1: sealing}, DataKey("site", Purpose.INDEX, 1, b"2" * 32), NOW)
+    person = keys.of_person(b"3" * 16)
+    place = Place("journal", "reason", "bkg_1.a")
+    text, long = "a sore knee since Monday!", "x" * 4_096
+    sealed = person.seal(place, text)
+    people = [keys.of_person(bytes([n]) * 16) for n in range(SCHEDULE)]
+    schedule = [(one, one.seal(place, text)) for one in people]
+
+    def read() -> None:
+        for one, value in schedule:
+            one.open(place, value)
+
+    return {
+        "seal_25_bytes_us": cost_us(lambda: person.seal(place, text), 20_000),
+        "open_25_bytes_us": cost_us(lambda: person.open(place, sealed), 20_000),
+        "seal_4_kib_us": cost_us(lambda: person.seal(place, long), 20_000),
+        "person_key_us": cost_us(lambda: keys.of_person(b"3" * 16), 2_000),
+        "blind_index_us": cost_us(lambda: keys.index("email", "a@b.example"), 20_000),
+        "schedule_of_40_us": cost_us(read, 500),
     }
 
 
@@ -426,6 +491,8 @@ async def measure() -> dict[str, Any]:
         return {
             "bookings": await booking_costs(Path(folder)),
             "tokens": token_costs(),
+            "rights": rights_costs(),
+            "sealing": sealing_costs(),
             "factors": factor_costs(),
             "passwords": await hash_costs(),
             "sign_ins": await sign_in_costs(Path(folder)),
