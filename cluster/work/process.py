@@ -22,7 +22,12 @@ from cluster.work.delivering import Deliverer, couriers_of, message_handlers
 from cluster.work.grants import guardian_handlers_of
 from cluster.work.handlers import PERIODIC, job_handlers
 from cluster.work.retaining import RETAINING, retention_handlers, retention_of
-from cluster.work.telling import TOLD_AT_ONCE, reminding_handlers, told_handlers
+from cluster.work.telling import (
+    GATHER_S,
+    TOLD_AT_ONCE,
+    reminding_handlers,
+    told_handlers,
+)
 from cluster.work.visits import SiteVisits
 from cluster.work.worker import Lane, Worker
 from persistence.idempotency.store import SqlAnswerStore
@@ -76,7 +81,13 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
     }
     lanes = [
         Lane(queue, handlers, JOBS),
-        Lane(outbox_of(outbox), told_handlers(telling, clock), OUTBOX, TOLD_AT_ONCE),
+        Lane(
+            outbox_of(outbox),
+            told_handlers(telling, clock),
+            OUTBOX,
+            TOLD_AT_ONCE,
+            GATHER_S,
+        ),
     ]
     log.info("worker begins")
     try:

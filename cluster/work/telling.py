@@ -22,8 +22,11 @@ from care.notices.visits import (
 from cluster.work.gathering import Gathered
 
 Result = TypeVar("Result")
-TOLD_AT_ONCE: Final = 256
+TOLD_AT_ONCE: Final = 512
 """Events of a kind that are told of in one transaction at most."""
+GATHER_S: Final = 0.25
+"""Pause between two rounds while events come: a round has some fifteen statements,
+whether it tells of one visit or of five hundred, and bookings need the same cores."""
 _AWAY: Final = "a store that notices need does not answer"
 
 

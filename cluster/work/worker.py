@@ -56,6 +56,9 @@ class Lane(Struct, frozen=True):
     in_flight: int = IN_FLIGHT_PER_KIND
     """Jobs of one kind that run at a time; more where they share transactions and
     reach no other machine."""
+    gather_s: float = GATHER_S
+    """Pause of the busy lane between two claims; longer where jobs share transactions
+    and none of them is urgent, since each round has a price of its own."""
 
 
 class Worker:
@@ -105,6 +108,8 @@ class _LaneRun:
         self._running: dict[asyncio.Task[None], str] = {}
         self._ended: list[tuple[Job, Outcome]] = []
         self._any_ended = asyncio.Event()
+        self._is_behind = False
+        """Whether the last claim took as many jobs as it might: more are due."""
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -118,7 +123,7 @@ class _LaneRun:
             if not claimed and not self._ended:
                 await self._sleep(stop)
             # Jobs that end together are recorded, and replaced, together.
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(GATHER_S if self._is_behind else self._lane.gather_s)
         await self._finish()
 
     async def _claim(self) -> int:
@@ -133,7 +138,7 @@ class _LaneRun:
             if busy[kind] < self._lane.in_flight
         }
         worker, source = self._worker, self._lane.source
-        count = 0
+        count, behind = 0, len(room) < len(self._lane.handlers)
         for kind in await source.due(room, now=self._now()):
             jobs = await source.claim(
                 worker._name,
@@ -145,6 +150,8 @@ class _LaneRun:
             for job in jobs:
                 self._begin(job)
             count += len(jobs)
+            behind |= len(jobs) == room[kind]
+        self._is_behind = behind
         return count
 
     def _begin(self, job: Job) -> None:

@@ -25,7 +25,7 @@ from actors.domain.ids import PatientId, ShardId
 from care.notices.messages import Channel, OutgoingMessage
 from care.patients.profiles import PatientProfile
 from cluster.work.delivering import Deliverer, message_handlers
-from cluster.work.telling import TOLD_AT_ONCE, told_handlers
+from cluster.work.telling import GATHER_S, TOLD_AT_ONCE, told_handlers
 from cluster.work.worker import Lane, Worker
 from persistence.jobs.queue import SqlJobQueue, outbox_of
 from persistence.keys.ring import KeyRing
@@ -116,7 +116,7 @@ async def _work(folder: Path, index: int) -> tuple[int, float, float]:
     outbox, queue = outbox_of(writer), SqlJobQueue(records.engine)
     jobs: Mapping[str, Any] = message_handlers(deliverer)
     lanes = [
-        Lane(outbox, told_handlers(teller, clock), "outbox", TOLD_AT_ONCE),
+        Lane(outbox, told_handlers(teller, clock), "outbox", TOLD_AT_ONCE, GATHER_S),
         Lane(queue, jobs, "jobs"),
     ]
     worker = Worker(f"w{index}", lanes, clock, LocalWakeups())

@@ -178,3 +178,20 @@ async def test_periodic_jobs_are_added_once_a_period() -> None:
         await task
         stop.clear()
     assert len(jobs.waiting) == 1
+
+
+async def test_a_backlog_is_not_kept_waiting_for_more_to_gather() -> None:
+    """A lane whose claim was full claims again at once; its pause here is an hour."""
+
+    async def quick(_job: Job) -> None:
+        return
+
+    jobs = MemoryJobs()
+    jobs.waiting = new("quick", 12)
+    lane = Lane(jobs, {"quick": quick}, JOBS, in_flight=4, gather_s=3_600)
+    worker = Worker("w", [lane], SteppedClock(NOW), LocalWakeups())
+    task = asyncio.ensure_future(worker.run(asyncio.Event()))
+    await jobs.until(12)
+    assert len(jobs.ended) == 12
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
