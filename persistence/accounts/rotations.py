@@ -2,7 +2,9 @@
 
 Each is a compare-and-set of its own. Those that arrive while a transaction is being
 written wait for the next one, and share its fsync: a token is given out once the
-commit that made its generation is on the disk, as if each had been alone.
+commit that made its generation is on the disk, as if each had been alone. If a row
+fails, each is written again in a transaction of its own: the one that is at fault fails
+alone. While the database is away all of a transaction hear so at once.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from actors.errors import Unavailable
 from care.accounts.ids import SessionId
 from persistence.accounts.models import SessionRecord
 from persistence.accounts.rows import rows_changed
+from persistence.sql.engine import is_contended
 from persistence.sql.records import Records
 
 TOGETHER_MAX: Final = 100
@@ -41,12 +44,17 @@ class Rotation(Struct, frozen=True):
     now: Millis
 
 
+_Waiting = tuple[Rotation, asyncio.Future[bool]]
+_CUT_OFF: Final = "the refresh was cut off; its outcome is unknown, ask again"
+
+
 class Rotations:
     """Rotates the sessions of one process, as many as wait in each transaction."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._waiting: deque[tuple[Rotation, asyncio.Future[bool]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
+        self._batch: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
         self.transactions = 0
         """Begun so far."""
@@ -64,26 +72,53 @@ class Rotations:
         self._waiting.append((wanted, done))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.ensure_future(self._write())
+            self._writing.add_done_callback(self._ended)
         return await done
 
     async def _write(self) -> None:
-        """Write until none waits. What fails, fails for all of its transaction."""
+        """Write until none waits."""
         while self._waiting:
             number = min(len(self._waiting), TOGETHER_MAX)
-            batch = [self._waiting.popleft() for _ in range(number)]
-            self.transactions += 1
-            try:
-                made = await self._records.transact(
-                    partial(_rotate, wanted=[one for one, _ in batch])
-                )
-            except Exception as error:  # noqa: BLE001 - each of them hears of it
-                for _, done in batch:
-                    if not done.done():
-                        done.set_exception(_own(error))
-                continue
-            for (_, done), is_made in zip(batch, made, strict=True):
-                if not done.done():  # the request may have been given up
-                    done.set_result(is_made)
+            taken = [self._waiting.popleft() for _ in range(number)]
+            # Without requests that were given up.
+            self._batch = [one for one in taken if not one[1].done()]
+            if self._batch:
+                await self._write_together(self._batch)
+
+    def _ended(self, writing: asyncio.Task[None]) -> None:
+        """Let none wait for ever if the writing was cut off, even before it began."""
+        if not writing.cancelled() and writing.exception() is None:
+            return
+        for _, done in (*self._batch, *self._waiting):
+            if not done.done():
+                done.set_exception(Unavailable(_CUT_OFF))
+        self._waiting.clear()
+
+    async def _write_together(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            made = await self._transact([one for one, _ in batch])
+        except Exception as error:  # noqa: BLE001 - each of them hears of it
+            if len(batch) > 1 and _is_of_a_row(error):
+                # To make one twice is harmless: the second is False, as if another
+                # request had been quicker, and the session is read again.
+                await asyncio.gather(*(self._write_together([one]) for one in batch))
+                return
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(_own(error))
+            return
+        for (_, done), is_made in zip(batch, made, strict=True):
+            if not done.done():  # the request may have been given up
+                done.set_result(is_made)
+
+    async def _transact(self, wanted: Sequence[Rotation]) -> list[bool]:
+        self.transactions += 1
+        return await self._records.transact(partial(_rotate, wanted=wanted))
+
+
+def _is_of_a_row(error: Exception) -> bool:
+    """Whether one row may be at fault, rather than the database away."""
+    return not isinstance(error, Unavailable) or is_contended(error)
 
 
 def _own(error: Exception) -> Exception:

@@ -61,6 +61,8 @@ _DRIVERS = {
     "mariadb": ("asyncmy", "aiomysql"),
 }
 _UNKNOWN_DATABASE = 1049
+_CONTENDED_CODES = frozenset({1205, 1213})
+"""A row that another transaction held for too long; a deadlock."""
 _TRANSIENT_CODES = frozenset(
     {1040, 1053, 1205, 1213, 1290, 1836, 1927, 2003, 2006, 2013, 2014, 4031}
 )
@@ -240,6 +242,17 @@ def is_data_error(error: DBAPIError) -> bool:
     if type(error).__name__ in {"IntegrityError", "DataError"}:
         return not _is_transient(error)
     return isinstance(error.orig, OverflowError)
+
+
+def is_contended(error: BaseException) -> bool:
+    """Whether another transaction had locked a row, while the server answers.
+
+    Nothing was committed, and other rows may be free. ``error`` may be the Unavailable
+    that ``answering`` made of it.
+    """
+    cause = error if isinstance(error, DBAPIError) else error.__cause__
+    arguments = getattr(getattr(cause, "orig", None), "args", ()) or (None,)
+    return arguments[0] in _CONTENDED_CODES
 
 
 def is_missing_database(error: BaseException) -> bool:
