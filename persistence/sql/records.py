@@ -7,12 +7,10 @@ on; keep it short, and never wait in it for anything but the database.
 
 from __future__ import annotations
 
-from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.engine import Engine
@@ -20,7 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 from persistence.sql.engine import answering, is_sqlite, open_engine, open_sqlite
+from persistence.sql.one_thread import OneThread
 
+TRANSACTIONS_MAX: Final = 500
+"""Transactions of ``transact`` that wait on SQLite: at most about two seconds of work
+where a synced write takes some milliseconds."""
+QUESTIONS_MAX: Final = 2_000
+"""Questions of ``look`` that wait on SQLite: a fraction of a second of work."""
 T = TypeVar("T")
 
 
@@ -34,12 +38,12 @@ class Records:
             open_sqlite(url, "records") if is_sqlite(url) else None
         )
         """Connects when it is first used; most processes never do."""
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
+        self._thread = OneThread("records", TRANSACTIONS_MAX)
         self._looking: Engine | None = (
             open_sqlite(url, "reader") if is_sqlite(url) else None
         )
         """The same for what is read all the time."""
-        self._look_thread = ThreadPoolExecutor(1, thread_name_prefix="records-look")
+        self._look_thread = OneThread("records-look", QUESTIONS_MAX)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -73,12 +77,13 @@ class Records:
         a session changes threads for every statement.
 
         Raises:
+            Overloaded: too many transactions wait; nothing was begun.
             Unavailable: as for ``writing``.
         """
         async with answering("the records"):
             if self._blocking is not None:
                 call = partial(_do, self._blocking, work)
-                return await get_running_loop().run_in_executor(self._thread, call)
+                return await self._thread.run(call)
             async with self.engine.begin() as connection:
                 return await connection.run_sync(work)
 
@@ -96,12 +101,13 @@ class Records:
         For short questions that are asked all the time, like ``transact``.
 
         Raises:
+            Overloaded: too many questions wait.
             Unavailable: the database does not answer.
         """
         async with answering("the records"):
             if self._looking is not None:
                 call = partial(_ask, self._looking, work)
-                return await get_running_loop().run_in_executor(self._look_thread, call)
+                return await self._look_thread.run(call)
             async with self._readers.connect() as connection:
                 return await connection.run_sync(work)
 
@@ -122,10 +128,10 @@ class Records:
     async def close(self) -> None:
         """Close all connections."""
         if self._blocking is not None:
-            self._thread.shutdown()
+            self._thread.close()
             self._blocking.dispose()
         if self._looking is not None:
-            self._look_thread.shutdown()
+            self._look_thread.close()
             self._looking.dispose()
         await self._readers.dispose()
         await self.engine.dispose()
