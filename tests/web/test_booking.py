@@ -7,9 +7,10 @@ import re
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.web.conftest import PHONE, Opened
+from tests.web.conftest import PHONE, Browsing, Opened, sign_in
 
 if TYPE_CHECKING:
     from tests.fixtures.server import ServerProcess
@@ -27,6 +28,13 @@ def free_slot(page: Page) -> Locator:
 def the_same(page: Page, slot: Locator) -> Locator:
     """The slot of another page."""
     return page.locator(f'.slot[data-start="{slot.get_attribute("data-start")}"]')
+
+
+def visits_ahead(page: Page) -> Locator:
+    """Visits that can be moved, once they are there."""
+    page.get_by_role("heading", name="My visits").wait_for()
+    page.locator("article, .empty").first.wait_for()
+    return page.locator("article", has=page.get_by_role("button", name="Move"))
 
 
 def state(slot: Locator, expected: str) -> None:
@@ -78,13 +86,16 @@ def test_a_doctor_sees_a_booking_and_a_cancellation_at_once(opened: Opened) -> N
     expect(row).to_have_attribute("data-status", "cancelled")
 
 
-def test_a_double_click_books_once(opened: Opened) -> None:
+def test_a_double_click_books_once(browsing: Browsing) -> None:
     """Two clicks are one intention: one hold, one visit, no error."""
-    patient = opened(f"{PROVIDER}&view=week", "patient")
+    patient = browsing.open("/me/visits", "patient")
+    before = visits_ahead(patient).count()
+    patient.goto(f"{browsing.address}{PROVIDER}&view=week")
     slot = free_slot(patient)
     slot.dblclick()
     patient.get_by_role("button", name="Book", exact=True).dblclick()
     expect(patient.get_by_role("heading", name="My visits")).to_be_visible()
+    expect(visits_ahead(patient)).to_have_count(before + 1)
     expect(patient.locator(".notice.bad")).to_have_count(0)
 
 
@@ -99,20 +110,77 @@ def test_a_reload_keeps_the_hold(opened: Opened) -> None:
     expect(patient.get_by_role("dialog")).to_have_count(0)
 
 
-def test_a_time_is_taken_and_booked_with_the_keyboard_alone(opened: Opened) -> None:
-    """One tab stop, arrow keys among the times, Enter takes one; focus comes back."""
-    patient = opened(f"{PROVIDER}&view=week", "patient")
+FAST_OR_SLOW = """hours => {
+  const Right = Date, wrong = hours * 3_600_000;
+  globalThis.Date = class extends Right {
+    constructor(...given) {
+      if (given.length > 0) super(...given); else super(Right.now() + wrong);
+    }
+    static now() { return Right.now() + wrong; }
+  };
+}"""
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_wrong_clock_loses_no_hold(browsing: Browsing, hours: int) -> None:
+    """The server's time decides, at once and after a reload; the countdown is right."""
+    patient = browsing.page_of(browsing.person())
+    patient.add_init_script(f"({FAST_OR_SLOW})({hours})")
+    patient.goto(f"{browsing.address}/login")
+    sign_in(patient, "patient")
+    patient.goto(f"{browsing.address}{PROVIDER}&view=week")
+    free_slot(patient).click()
+    dialog = patient.get_by_role("dialog")
+    for again in (True, False):
+        expect(dialog).to_contain_text("Kept for you")
+        expect(dialog.get_by_role("timer")).to_have_text(re.compile(r"^[0-2]:\d\d$"))
+        if again:
+            patient.reload()
+    patient.get_by_role("button", name="Give the time back").click()
+    expect(dialog).to_have_count(0)
+
+
+def test_a_time_is_taken_and_booked_with_the_keyboard_alone(browsing: Browsing) -> None:
+    """One tab stop, arrow keys among the times, Enter takes one; focus comes back.
+
+    From the top of the page to the booked visit no key but Tab, arrows, Enter, Escape
+    and letters is pressed, and nothing is clicked.
+    """
+    patient = browsing.open("/me/visits", "patient")
+    before = visits_ahead(patient).count()
+    patient.goto(f"{browsing.address}{PROVIDER}&view=week")
     slot = free_slot(patient)
-    slot.focus()
+    _tab_to(patient, slot)
     patient.keyboard.press("Enter")
-    heading = patient.get_by_role("dialog").get_by_role("heading", level=2)
+    dialog = patient.get_by_role("dialog")
+    heading = dialog.get_by_role("heading", level=2)
     expect(heading).to_be_focused()
     patient.keyboard.press("Escape")
-    expect(patient.get_by_role("dialog")).to_have_count(0)
+    expect(dialog).to_have_count(0)
     expect(slot).to_be_focused()
     patient.keyboard.press("ArrowDown")
     expect(slot).not_to_be_focused()
     assert patient.locator('.slot[tabindex="0"]').count() == 1
+    patient.keyboard.press("ArrowUp")
+    expect(slot).to_be_focused()
+    state(slot, "free")
+    patient.keyboard.press("Enter")
+    expect(heading).to_be_focused()
+    _tab_to(patient, dialog.get_by_label("Reason for the visit"))
+    patient.keyboard.type("Knee pain")
+    _tab_to(patient, dialog.get_by_role("button", name="Book", exact=True))
+    patient.keyboard.press("Enter")
+    expect(patient.get_by_role("heading", name="My visits")).to_be_visible()
+    expect(visits_ahead(patient)).to_have_count(before + 1)
+
+
+def _tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until it has the focus; far fewer stops than a page has times."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+    raise AssertionError("Tab does not lead there")
 
 
 def test_while_the_line_is_dead_no_time_can_be_chosen(

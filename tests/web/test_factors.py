@@ -20,10 +20,24 @@ def _signed_in(browsing: Browsing) -> tuple[Page, str]:
     return page, address
 
 
-def _sign_out(page: Page) -> None:
+def sign_out(page: Page) -> None:
+    """Leave, on this device."""
     page.get_by_role("button", name="Account").click()
     page.get_by_role("button", name="Sign out", exact=True).last.click()
     expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
+
+
+def add_app(page: Page) -> tuple[pyotp.TOTP, int]:
+    """Add an authenticator app in the settings; the app, and when its code was used."""
+    page.get_by_role("button", name="Add an authenticator app").click()
+    key = page.locator("code[data-key]").get_attribute("data-key") or ""
+    app, now = pyotp.TOTP(key), int(time())
+    page.get_by_label("Code of your authenticator app").fill(app.at(now))
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_label("I have kept them").check()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("10 recovery codes are left")).to_be_visible()
+    return app, now
 
 
 def test_an_app_is_added_and_asked_for_at_the_next_sign_in(browsing: Browsing) -> None:
@@ -39,7 +53,7 @@ def test_an_app_is_added_and_asked_for_at_the_next_sign_in(browsing: Browsing) -
     page.get_by_label("I have kept them").check()
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_text("10 recovery codes are left")).to_be_visible()
-    _sign_out(page)
+    sign_out(page)
     log_in(page, browsing, address, PASSWORD)
     expect(page.get_by_role("heading", name="Second step")).to_be_visible()
     page.get_by_label("Code of your authenticator app").fill("000000")
@@ -48,7 +62,7 @@ def test_an_app_is_added_and_asked_for_at_the_next_sign_in(browsing: Browsing) -
     page.get_by_label("Code of your authenticator app").fill(app.at(int(now) + 30))
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_role("heading", name="My visits")).to_be_visible()
-    _sign_out(page)
+    sign_out(page)
     log_in(page, browsing, address, PASSWORD)
     page.get_by_role("button", name="Use a recovery code").click()
     page.get_by_label("One of your recovery codes").fill(code)
@@ -64,7 +78,7 @@ def test_a_passkey_signs_in_without_a_name(browsing: Browsing) -> None:
     page.get_by_label("I have kept them").check()
     page.get_by_role("button", name="Go on").click()
     expect(page.locator(".session", has_text="Passkey")).to_have_count(1)
-    _sign_out(page)
+    sign_out(page)
     page.goto(f"{browsing.address}/login")
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("heading", name="My visits")).to_be_visible()

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.fixtures.cluster import wait_until
 from tests.fixtures.patients import PATIENCE_S
 from tests.fixtures.server import ServerProcess
 from tests.web.conftest import Browsing
 from tests.web.line import Line
+from tests.web.test_accounts import PASSWORD, address_of, join, log_in
+from tests.web.test_booking import free_slot, state, the_same, visits_ahead
 
 PROVIDER = "/p/prv_4?type=consult&view=week"
 
@@ -33,19 +35,6 @@ def far(line: Line, chromium: Browser) -> Iterator[Browsing]:
     assert found.faults == []
 
 
-def _free(page: Page) -> Locator:
-    found = page.locator('.slot[data-state="free"]').first
-    found.wait_for()
-    return page.locator(f'.slot[data-start="{found.get_attribute("data-start")}"]')
-
-
-def _ahead(page: Page) -> Locator:
-    """Visits that can be moved, once they are there."""
-    page.get_by_role("heading", name="My visits").wait_for()
-    page.locator("article, .empty").first.wait_for()
-    return page.locator("article", has=page.get_by_role("button", name="Move"))
-
-
 KEPT = """() => new Promise(done => {
   const request = indexedDB.open('slotcast', 1);
   request.onupgradeneeded = () => request.result.createObjectStore('kept');
@@ -61,7 +50,7 @@ def test_a_half_open_line_is_found_and_comes_back(far: Browsing, line: Line) -> 
     page = far.page_of(far.person())
     page.clock.install()
     page.goto(far.address + PROVIDER)
-    slot = _free(page)
+    slot = free_slot(page)
     line.freeze()
     page.clock.fast_forward("00:26")
     expect(slot).to_have_attribute("data-state", "unknown")
@@ -74,19 +63,56 @@ def test_a_half_open_line_is_found_and_comes_back(far: Browsing, line: Line) -> 
 def test_a_cut_line_comes_back_by_itself(far: Browsing, line: Line) -> None:
     """What others did meanwhile is shown."""
     page = far.open(PROVIDER)
-    slot = _free(page)
+    slot = free_slot(page)
     line.cut()
     expect(slot).to_have_attribute("data-state", "unknown")
     line.lay()
     expect(slot).to_have_attribute("data-state", "free")
 
 
+def test_two_browsers_want_one_time_and_exactly_one_gets_it(
+    browsing: Browsing, far: Browsing, line: Line
+) -> None:
+    """The other reads kind words and takes one of the nearest times instead.
+
+    It still saw the time as free when it asked: its line was slow.
+    """
+    late, address = far.page_of(far.person()), address_of()
+    join(late, far, address)
+    log_in(late, far, address, PASSWORD)
+    expect(late.get_by_role("heading", name="My visits")).to_be_visible()
+    late.goto(far.address + PROVIDER)
+    first = browsing.open(PROVIDER, "patient")
+    slot = free_slot(first)
+    wanted = the_same(late, slot)
+    state(wanted, "free")
+    line.freeze()
+    slot.click()
+    expect(first.get_by_role("dialog")).to_contain_text("Kept for you")
+    state(wanted, "free")
+    wanted.click()
+    line.thaw()
+    words = late.get_by_role("alert")
+    expect(words).to_contain_text("Someone was a moment faster. Nothing is lost.")
+    expect(words).to_contain_text("These are nearest:")
+    expect(late.get_by_role("dialog")).to_have_count(0)
+    expect(first.get_by_role("dialog")).to_contain_text("Kept for you")
+    nearest = words.get_by_role("button")
+    expect(nearest).to_have_count(3)
+    nearest.first.click()
+    for page in (first, late):
+        expect(page.get_by_role("dialog")).to_contain_text("Kept for you")
+        page.get_by_role("button", name="Book", exact=True).click()
+        expect(page.get_by_role("heading", name="My visits")).to_be_visible()
+    expect(visits_ahead(late)).to_have_count(1)
+
+
 def test_a_slow_line_books_once(far: Browsing, line: Line) -> None:
     """Impatient clicks on a line that hangs are one booking."""
     page = far.open("/me/visits", "patient")
-    before = _ahead(page).count()
+    before = visits_ahead(page).count()
     page.goto(far.address + PROVIDER)
-    _free(page).click()
+    free_slot(page).click()
     expect(page.get_by_role("dialog")).to_contain_text("Kept for you")
     line.freeze()
     page.get_by_role("button", name="Book", exact=True).dblclick()
@@ -94,7 +120,7 @@ def test_a_slow_line_books_once(far: Browsing, line: Line) -> None:
     expect(waiting).to_be_disabled()
     line.thaw()
     expect(page.get_by_role("heading", name="My visits")).to_be_visible()
-    expect(_ahead(page)).to_have_count(before + 1)
+    expect(visits_ahead(page)).to_have_count(before + 1)
 
 
 def test_ones_visits_are_there_without_a_line(far: Browsing, line: Line) -> None:
@@ -140,9 +166,9 @@ def test_a_server_killed_in_the_middle_of_a_booking(
         server.start()
         people = Browsing(chromium, server.url.replace("127.0.0.1", "localhost"))
         page = people.open("/me/visits", "patient")
-        before = _ahead(page).count()
+        before = visits_ahead(page).count()
         page.goto(people.address + PROVIDER)
-        _free(page).click()
+        free_slot(page).click()
         expect(page.get_by_role("dialog")).to_contain_text("Kept for you")
         server.kill()
         page.get_by_role("button", name="Book", exact=True).click()
@@ -150,5 +176,5 @@ def test_a_server_killed_in_the_middle_of_a_booking(
         server.start()
         heading = page.get_by_role("heading", name="My visits")
         expect(heading).to_be_visible()
-        expect(_ahead(page)).to_have_count(before + 1)
+        expect(visits_ahead(page)).to_have_count(before + 1)
         people.close()

@@ -14,13 +14,14 @@ import { preferred, speak } from "./i18n";
 import { Live } from "./live/hooks";
 import { LiveSocket } from "./live/socket";
 import { providersQuery } from "./patient/home";
-import { forgetHold, isHolding } from "./patient/holding";
+import { forgetHold, keptOffset } from "./patient/holding";
 
 const RELOADED = "slotcast.reloaded";
 const RELOAD_EVERY_MS = 60_000;
 
 openLink();
 const live = new LiveSocket(`${location.origin.replace(/^http/, "ws")}/v1/live`);
+live.clockOffset = keptOffset;
 session.watch(() => live.authenticate(session.token()));
 live.onExpired = () => void session.refresh();
 
@@ -35,10 +36,10 @@ session.onLeave(() => {
 });
 
 addEventListener("vite:preloadError", (event) => {
-  // A newer app was put in place of this one, whose files are gone: begin again with it. Once
-  // only: without a line the file is missing after that too, and the page says so.
+  // A newer app was put in place of this one, whose files are gone: begin again with it, which
+  // keeps a hold. Once only: without a line the file is missing after that too, and the page says so.
   const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
-  if (isHolding() || !navigator.onLine || Date.now() - last < RELOAD_EVERY_MS) return;
+  if (!navigator.onLine || Date.now() - last < RELOAD_EVERY_MS) return;
   event.preventDefault();
   sessionStorage.setItem(RELOADED, String(Date.now()));
   location.reload();

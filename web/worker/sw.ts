@@ -2,7 +2,8 @@
  * The service worker. Its rules are safety rules:
  * what the server decides (/v1) is never kept and never replayed; a page is asked of the network
  * first, and the kept shell answers only where there is no line; hashed files never change and
- * come from the cache first. A newer worker waits until a person says so.
+ * come from the cache first. A newer worker waits until a person says so in one tab; the files of
+ * the builds before it stay, since other tabs may still run them and keep a time for a patient.
  */
 declare const self: ServiceWorkerGlobalScope;
 declare const __BUILD__: string;
@@ -10,6 +11,8 @@ declare const __SHELL__: readonly string[];
 
 const CACHE = `slotcast-${__BUILD__}`;
 const PAGE = "/index.html";
+/** Builds whose files outlive the turn to a newer one; pages of still older ones load again. */
+const EARLIER = 3;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll([PAGE, ...__SHELL__])));
@@ -19,7 +22,9 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(
     caches
       .keys()
-      .then((names) => Promise.all(names.filter((name) => name !== CACHE).map((name) => caches.delete(name))))
+      // In the order in which they were made.
+      .then((names) => names.filter((name) => name !== CACHE).slice(0, -EARLIER))
+      .then((names) => Promise.all(names.map((name) => caches.delete(name))))
       .then(() => self.clients.claim()),
   );
 });
@@ -44,16 +49,17 @@ function isPage(path: string): boolean {
 }
 
 async function asset(request: Request): Promise<Response> {
-  const cache = await caches.open(CACHE);
-  const found = await cache.match(request);
+  // Of whichever build: the name of such a file is its content.
+  const found = await caches.match(request);
   if (found !== undefined) return found;
   const fresh = await fetch(request);
-  if (fresh.ok) await cache.put(request, fresh.clone());
+  if (fresh.ok) await (await caches.open(CACHE)).put(request, fresh.clone());
   return fresh;
 }
 
 async function kept(path: string): Promise<Response> {
-  return (await caches.match(path)) ?? Response.error();
+  const cache = await caches.open(CACHE);
+  return (await cache.match(path)) ?? Response.error();
 }
 
 export {};

@@ -28,6 +28,14 @@ if (Object.keys(returned).length > 0) history.replaceState(history.state, "", lo
 /** What the provider's answer was; the same until the page is loaded again. */
 export const cameBack = (): Returned => returned;
 
+/** That the person called this their own device before they left, as this tab remembers it. */
+const OWN = "slotcast.own";
+const wasOwn = sessionStorage.getItem(OWN) !== null;
+sessionStorage.removeItem(OWN);
+
+/** Whether the person who came back had called this their own device. */
+export const leftOwnDevice = (): boolean => wasOwn;
+
 function useProviders() {
   return useQuery({
     queryKey: ["oidc"],
@@ -44,7 +52,11 @@ export function ProviderButtons({ then, isRemembered }: { then: string | undefin
   if (found.data === undefined || found.data.length === 0) return null;
   const leave = (name: string) => {
     const back = then === undefined ? "/login" : `/login?then=${encodeURIComponent(then)}`;
-    const query = new URLSearchParams({ return_to: back, language: i18n.locale, remember: String(isRemembered()) });
+    const isOwn = isRemembered();
+    // Where a second step follows, the way back finds no session yet, and what this browser keeps
+    // of an earlier one is forgotten: this tab remembers what was ticked.
+    if (isOwn) sessionStorage.setItem(OWN, "yes");
+    const query = new URLSearchParams({ return_to: back, language: i18n.locale, remember: String(isOwn) });
     session.leaveFor();
     location.assign(`/v1/auth/oidc/${encodeURIComponent(name)}/start?${query}`);
   };

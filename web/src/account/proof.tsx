@@ -16,9 +16,15 @@ const DEMO_PERSON = /^([a-z_]+)@demo\.example\.org$/;
 
 let asked: Promise<boolean> | undefined;
 
-/** Whether the person proved who they are; several requests at once ask one question. */
-export function prove(code: string): Promise<boolean> {
-  asked ??= ask(code === "second_factor_required").finally(() => {
+/**
+ * Whether the person proved who they are; several requests at once ask one question.
+ *
+ * `isRead`: what a page reads by itself does not ask a person without a second step for one.
+ */
+export async function prove(code: string, isRead = false): Promise<boolean> {
+  const needsFactor = code === "second_factor_required";
+  if (isRead && needsFactor && asked === undefined && !(await hasStep())) return false;
+  asked ??= ask(needsFactor).finally(() => {
     asked = undefined;
   });
   return asked;
@@ -64,6 +70,11 @@ async function waysOf(): Promise<Ways> {
   return { step: awaitedOf(begun), persona: DEMO_PERSON.exec(email)?.[1] };
 }
 
+async function hasStep(): Promise<boolean> {
+  const { step, persona } = await waysOf();
+  return step !== undefined || persona !== undefined;
+}
+
 function Proof({ needsFactor, onEnd }: { needsFactor: boolean; onEnd: (proved: boolean) => void }) {
   const { t } = useLingui();
   const [ways, setWays] = useState<Ways>();
@@ -87,9 +98,14 @@ function Proof({ needsFactor, onEnd }: { needsFactor: boolean; onEnd: (proved: b
       ) : step !== undefined ? (
         <SecondStep step={step} onDone={() => onEnd(true)} />
       ) : (
-        <p className="notice bad" role="alert">
-          <Trans>Your account has no second step yet. Add one in your settings first.</Trans>
-        </p>
+        <>
+          <p className="notice bad" role="alert">
+            <Trans>Your account has no second step yet. Add one in your settings first.</Trans>
+          </p>
+          <a className="button" href="/me/settings">
+            <Trans>Settings and devices</Trans>
+          </a>
+        </>
       )}
       <div className="row">
         {step !== undefined && !needsFactor && (

@@ -6,14 +6,14 @@ import { useEffect, useRef, useState, type ReactNode } from "react";
 import { api } from "../app/api";
 import { DEMO_PEOPLE } from "../app/demo";
 import { linkToken } from "../app/links";
-import { isOwnDevice, setOwnDevice } from "../app/offline";
+import { setOwnDevice } from "../app/offline";
 import { session, type Context } from "../app/session";
 import { useContextOfSession, useFollow } from "../app/shell";
 import { useSite } from "../app/site";
 import { homeOf } from "../patient/home";
 import { Icon } from "../ui/icons";
 import { Field, Form, wrongOf, type Wrong } from "./form";
-import { cameBack, ProviderButtons } from "./outside";
+import { cameBack, leftOwnDevice, ProviderButtons } from "./outside";
 import { CAN_PASSKEY, signInByPasskey } from "./passkey";
 import { awaitedOf, SecondStep, type Awaited } from "./second";
 
@@ -62,7 +62,7 @@ function awaitedOutside(): { step: Awaited; isOwn: boolean } | undefined {
   if (flow === undefined) return undefined;
   const isNew = status === "enrol_second_factor";
   const given = (factors ?? "").split(",").filter(Boolean);
-  return { step: { flow, isNew, factors: given, phone: undefined }, isOwn: isOwnDevice() };
+  return { step: { flow, isNew, factors: given, phone: undefined }, isOwn: leftOwnDevice() };
 }
 
 export function LoginPage() {

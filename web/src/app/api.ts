@@ -24,8 +24,8 @@ interface Asked {
 }
 
 /** Loaded by the first refusal; without a line the refusal stays what it is. */
-const isProved = (refused: Response) =>
-  import("./proving").then((it) => it.isProved(refused)).catch(() => false);
+const isProved = (refused: Response, method: string) =>
+  import("./proving").then((it) => it.isProved(refused, method)).catch(() => false);
 
 function call(method: string) {
   return async (template: string, { params = {}, headers = {}, body }: Asked = {}) => {
@@ -48,8 +48,7 @@ function call(method: string) {
       }).catch(() => Response.error());
     };
     let response = await send();
-    // What a page only reads asks no question by itself.
-    if (response.status === 403 && method !== "GET" && (await isProved(response))) response = await send();
+    if (response.status === 403 && (await isProved(response, method))) response = await send();
     const isJson = response.headers.get("content-type")?.includes("json") === true;
     const text = isJson ? await response.text().catch(() => "") : "";
     const found: unknown = text === "" ? undefined : JSON.parse(text);

@@ -14,6 +14,8 @@ const SAID: Record<string, MessageDescriptor> = {
   wrong_status: msg`This is no longer possible for this visit.`,
   unauthenticated: msg`Please sign in first.`,
   forbidden: msg`You may not do this.`,
+  second_factor_required: msg`This needs your second step. Add one in your settings if you have none.`,
+  reauthentication_required: msg`This needs a fresh proof of who you are.`,
   patient_known: msg`The clinic has a patient of this name and birth already. Find them first.`,
   version_behind: msg`This was changed meanwhile. Load it again, then change it.`,
   invalid_request: msg`Please check what you typed.`,

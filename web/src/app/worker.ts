@@ -1,7 +1,8 @@
-/** Registers the service worker and tells when a newer one waits. */
+/** Registers the service worker and tells when a newer one waits, or has taken over elsewhere. */
 
 /** The one address that may become a script of ours; the page's policy asks for it. */
 const WORKER = "/sw.js";
+const ASK_EVERY_MS = 60 * 60_000;
 
 interface Policies {
   createPolicy(name: string, rules: { createScriptURL: (url: string) => string }): {
@@ -22,18 +23,35 @@ export async function startWorker(): Promise<void> {
   const registration = await navigator.serviceWorker.register(trusted() as string).catch(() => undefined);
   if (registration === undefined) return;
   if (registration.waiting !== null) waits(registration.waiting);
-  registration.addEventListener("updatefound", () => {
-    const coming = registration.installing;
-    coming?.addEventListener("statechange", () => {
-      if (coming.state === "installed" && navigator.serviceWorker.controller !== null) waits(coming);
-    });
+  comes(registration.installing);
+  registration.addEventListener("updatefound", () => comes(registration.installing));
+  askAtTimes(registration);
+}
+
+function comes(worker: ServiceWorker | null): void {
+  // Without a controller this is the first worker: the page is as new as it is.
+  worker?.addEventListener("statechange", () => {
+    if (worker.state === "installed" && navigator.serviceWorker.controller !== null) waits(worker);
   });
 }
 
 function waits(worker: ServiceWorker): void {
   told(() => {
+    // Another tab may have turned to it already: then this page alone is old.
+    if (worker.state !== "installed") return location.reload();
     navigator.serviceWorker.addEventListener("controllerchange", () => location.reload());
     worker.postMessage("turn over");
+  });
+}
+
+/** A page that stays open for days asks for a newer app when a person comes back to it. */
+function askAtTimes(registration: ServiceWorkerRegistration): void {
+  let last = Date.now();
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden" || Date.now() - last < ASK_EVERY_MS) return;
+    last = Date.now();
+    // Without a line there is nothing newer to be had.
+    void registration.update().catch(() => undefined);
   });
 }
 

@@ -6,6 +6,7 @@ import { answered, api, newKey, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { HERE, say } from "../app/time";
 import { speakOut } from "../ui/spoken";
+import { isUnproved, Unproved } from "../ui/unproved";
 
 type Application = Schemas["ApplicationAnswer"];
 
@@ -52,7 +53,7 @@ export function Applications({ clinic }: { clinic: string }) {
     const { error } = await api.POST(path, { params: asked(one), body: { reason } });
     await settle(error, t`Rejected.`);
   };
-  if (found.isError) return null;
+  if (found.isError && !isUnproved(found.error)) return null;
   return (
     <section className="card stack" aria-labelledby="applications">
       <h2 id="applications">
@@ -63,6 +64,7 @@ export function Applications({ clinic }: { clinic: string }) {
           {wrong}
         </p>
       )}
+      <Unproved error={found.error} onAgain={() => found.refetch()} />
       {found.data?.length === 0 && (
         <p className="quiet">
           <Trans>No doctor has applied. A doctor with an account applies in the settings.</Trans>

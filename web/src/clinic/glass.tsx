@@ -9,6 +9,7 @@ import { useContextOfSession, useIsReady } from "../app/shell";
 import { HERE, say } from "../app/time";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
+import { isUnproved, Unproved } from "../ui/unproved";
 
 const route = getRouteApi("/clinics/$clinic/glass");
 const VERDICTS: Record<string, ReturnType<typeof msg>> = {
@@ -54,7 +55,8 @@ function Glasses({ clinic }: { clinic: string }) {
       <p className="quiet">
         <Trans>Each access is reviewed by another person than the one who took it.</Trans>
       </p>
-      {(wrong !== undefined || found.isError) && (
+      <Unproved error={found.error} onAgain={() => found.refetch()} />
+      {(wrong !== undefined || (found.isError && !isUnproved(found.error))) && (
         <p className="notice bad" role="alert">
           {wrong ?? i18n._(refusalText(found.error instanceof Refused ? found.error.code : undefined))}
         </p>

@@ -7,6 +7,7 @@ import { refusalText } from "../app/refusals";
 import { useContextOfSession, useIsReady } from "../app/shell";
 import { HERE, say } from "../app/time";
 import { PleaseSignIn } from "../ui/please";
+import { isUnproved, Unproved } from "../ui/unproved";
 
 interface Wanted {
   actor?: string;
@@ -90,7 +91,8 @@ function Audit() {
           <Trans>Search</Trans>
         </button>
       </form>
-      {found.isError && (
+      <Unproved error={found.error} onAgain={() => found.refetch()} />
+      {found.isError && !isUnproved(found.error) && (
         <p className="notice bad" role="alert">
           <Trans>You may not read this trail, or it could not be read.</Trans>
         </p>

@@ -6,6 +6,7 @@ import { answered, api, type Schemas } from "../app/api";
 import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
 import { HERE, say } from "../app/time";
 import { PleaseSignIn } from "../ui/please";
+import { isUnproved, Unproved } from "../ui/unproved";
 import { Plot } from "./plot";
 
 type Cluster = Schemas["ClusterAnswer"];
@@ -197,7 +198,7 @@ function Shards({ cluster }: { cluster: Cluster }) {
   );
 }
 
-/** Background jobs: only for sessions that proved two factors; else the section is not shown. */
+/** Background jobs: only for sessions that proved two factors. */
 function Jobs() {
   const found = useQuery({
     queryKey: ["jobs"],
@@ -205,6 +206,7 @@ function Jobs() {
     refetchInterval: (query) => (query.state.error === null ? EVERY_MS * 5 : false),
     queryFn: async () => answered(await api.GET("/v1/jobs")),
   });
+  if (isUnproved(found.error)) return <Unproved error={found.error} onAgain={() => found.refetch()} />;
   if (found.data === undefined) return null;
   const { waiting, done, dead } = found.data;
   return (

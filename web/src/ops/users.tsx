@@ -8,6 +8,7 @@ import { useContextOfSession, useIsReady } from "../app/shell";
 import { HERE, say } from "../app/time";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
+import { isUnproved, Unproved } from "../ui/unproved";
 
 type Account = Schemas["AccountAnswer"];
 type PlatformRole = "admin" | "auditor";
@@ -48,9 +49,7 @@ function Users() {
   const textOf = (code: string | undefined) =>
     code === "last_admin"
       ? t`This is the last operator. Make another one first.`
-      : code === "reauthentication_required"
-        ? t`This needs a fresh proof of who you are.`
-        : i18n._(refusalText(code));
+      : i18n._(refusalText(code));
   const change = async (one: Account) => {
     const asked = { params: { path: { account_id: one.account_id }, header: { "Idempotency-Key": newKey() } } };
     const { error } =
@@ -84,7 +83,8 @@ function Users() {
           <Trans>Find</Trans>
         </button>
       </form>
-      {(wrong !== undefined || found.isError) && (
+      <Unproved error={found.error} onAgain={() => found.refetch()} />
+      {(wrong !== undefined || (found.isError && !isUnproved(found.error))) && (
         <p className="notice bad" role="alert">
           {wrong ?? textOf(found.error instanceof Refused ? found.error.code : undefined)}
         </p>

@@ -3,16 +3,24 @@ import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import type { Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
+import { session } from "../app/session";
 import { HERE, localOf, say } from "../app/time";
 import { useLive, useNow } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
-import { book, extendHold, forgetHold, giveBack, type Kept } from "./holding";
+import { book, extendHold, giveBack, noteReason } from "./confirming";
+import { forgetHold, type Kept } from "./holding";
 
 /** Seconds left at which a person who listens is told. */
 const SPOKEN_AT = [60, 30, 10];
 /** Seconds left from which the page asks whether more time is needed. */
 const ASK_AT = 20;
+/** What was typed for a provider: still there when another time is chosen. */
+let draft = { provider: "", reason: "" };
+const dropDraft = () => {
+  draft = { provider: "", reason: "" };
+};
+session.onLeave(dropDraft);
 
 interface Props {
   provider: Provider;
@@ -46,7 +54,9 @@ export function HoldDialog({ provider, zone, kept, moving }: Props) {
   const live = useLive();
   const navigate = useNavigate();
   const now = useNow();
-  const [reason, setReason] = useState("");
+  const [reason, setReason] = useState(
+    () => kept.reason ?? (draft.provider === provider.provider_id ? draft.reason : ""),
+  );
   const [isAsking, setAsking] = useState(false);
   const [refused, setRefused] = useState<string>();
   const { hold } = kept;
@@ -58,6 +68,10 @@ export function HoldDialog({ provider, zone, kept, moving }: Props) {
     spoken.current = due;
     speakOut(t`${due} seconds left to confirm`);
   }, [left, t]);
+  const type = (text: string) => {
+    setReason(text);
+    noteReason(text);
+  };
   const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
   const confirm = async () => {
     if (isAsking) return;
@@ -66,20 +80,26 @@ export function HoldDialog({ provider, zone, kept, moving }: Props) {
     const answer = await book(live, reason.trim(), moving);
     setAsking(false);
     if (answer.status < 300) {
+      dropDraft();
       const { booking_id } = answer.body as { booking_id: string };
       await navigate({ to: "/me/visits", hash: booking_id });
       speakOut(moving === undefined ? t`Booked.` : t`Moved.`);
     } else setRefused(answer.code);
   };
-  const back = () => void giveBack(live);
+  const end = (give: () => void) => {
+    draft = { provider: provider.provider_id, reason };
+    give();
+  };
+  const back = () => end(() => void giveBack(live));
+  const expired = () => end(forgetHold);
   const title = moving === undefined ? t`Confirm your visit` : t`Move your visit`;
   if (left === 0) {
     return (
-      <Dialog title={t`We could not keep this time any longer`} onClose={forgetHold}>
+      <Dialog title={t`We could not keep this time any longer`} onClose={expired}>
         <p>
           <Trans>It may still be free: choose it again, or another one. What you typed is kept.</Trans>
         </p>
-        <button className="button primary" type="button" onClick={forgetHold}>
+        <button className="button primary" type="button" onClick={expired}>
           <Trans>Back to the times</Trans>
         </button>
       </Dialog>
@@ -134,7 +154,7 @@ export function HoldDialog({ provider, zone, kept, moving }: Props) {
             maxLength={500}
             aria-describedby="reason-hint"
             value={reason}
-            onChange={(event) => setReason(event.target.value)}
+            onChange={(event) => type(event.target.value)}
           />
         </div>
       )}

@@ -1,7 +1,7 @@
 /**
- * The hold of this page: placed over the live socket, kept over a reload in the tab's own
- * storage, extended, given back, booked. One key per intention, so that a double click or a
- * broken line has one effect.
+ * The hold of this page: placed over the live socket, kept over a reload in the tab's own storage.
+ * Whether it has ended is decided by the server's clock: this device's may be wrong by more than a
+ * hold lasts. What a person does with a hold is in confirming.ts, which is loaded after the paint.
  */
 import { useCallback, useSyncExternalStore } from "react";
 import { newKey, type Hold } from "../app/api";
@@ -12,23 +12,39 @@ const KEPT = "slotcast.hold";
 export interface Kept {
   hold: Hold;
   bookKey: string;
+  /** The server's clock minus this device's when the hold was answered, in milliseconds. */
+  offset: number;
+  /** What was typed as the reason for the visit, so that a reload keeps it. */
+  reason?: string;
 }
 
-let kept: Kept | undefined = restored();
+export let kept: Kept | undefined = restored();
 const watchers = new Set<() => void>();
 
 function restored(): Kept | undefined {
   const text = sessionStorage.getItem(KEPT);
   if (text === null) return undefined;
   const found = JSON.parse(text) as Kept;
-  return Date.parse(found.hold.expires_at) > Date.now() ? found : undefined;
+  return Date.parse(found.hold.expires_at) > Date.now() + found.offset ? found : undefined;
 }
 
-function set(next: Kept | undefined): void {
+/** The server's clock minus this device's, as far as a hold of before the reload tells. */
+export const keptOffset = kept?.offset ?? 0;
+
+/** Keep another hold, or another state of it, or none. */
+export function keep(next: Kept | undefined): void {
   kept = next;
   if (next === undefined) sessionStorage.removeItem(KEPT);
   else sessionStorage.setItem(KEPT, JSON.stringify(next));
   watchers.forEach((tell) => tell());
+}
+
+/** Keep the hold of an answer, which also tells the server's time. */
+export function keepAnswered(live: LiveSocket, { body }: Answer, before: Omit<Kept, "hold" | "offset">): void {
+  const hold = body as Hold;
+  const offset = Date.parse(hold.expires_at) - hold.expires_in_ms - Date.now();
+  live.clockOffset = offset;
+  keep({ ...before, hold, offset });
 }
 
 export function useKept(): Kept | undefined {
@@ -50,48 +66,10 @@ export async function placeHold(
 ): Promise<Answer> {
   const fields = { provider_id, visit_type, start, ...(moving === undefined ? {} : { moving }) };
   const answer = await live.command("hold", fields, newKey());
-  if (answer.status === 201) set({ hold: answer.body as Hold, bookKey: newKey() });
-  return answer;
-}
-
-export async function extendHold(live: LiveSocket): Promise<Answer | undefined> {
-  if (kept === undefined) return undefined;
-  const answer = await live.command("extend", { hold_id: kept.hold.hold_id }, newKey());
-  if (answer.status === 200) set({ ...kept, hold: answer.body as Hold });
-  return answer;
-}
-
-export async function giveBack(live: LiveSocket): Promise<void> {
-  const before = kept;
-  set(undefined);
-  if (before !== undefined) {
-    await live.command("release", { hold_id: before.hold.hold_id }, newKey());
-  }
-}
-
-/** Book the held time, or move a visit to it. The same key every time: it books once. */
-export async function book(
-  live: LiveSocket,
-  reason: string,
-  moving: string | undefined,
-): Promise<Answer> {
-  const { hold, bookKey } = kept!;
-  const answer =
-    moving === undefined
-      ? await live.command(
-          "book",
-          { hold_id: hold.hold_id, ...(reason === "" ? {} : { reason }) },
-          bookKey,
-        )
-      : await live.command("reschedule", { booking_id: moving, hold_id: hold.hold_id }, bookKey);
-  if (answer.status < 300) set(undefined);
+  if (answer.status === 201) keepAnswered(live, answer, { bookKey: newKey() });
   return answer;
 }
 
 export function forgetHold(): void {
-  set(undefined);
-}
-
-export function isHolding(): boolean {
-  return kept !== undefined;
+  keep(undefined);
 }
