@@ -75,10 +75,12 @@ async def remove_factors(
 async def _is_open(session: AsyncSession, row: FactorResetRecord, now: Millis) -> bool:
     if now >= row.asked_at + FACTOR_RESET_LIVES_MS:
         return False
-    for table in (FactorRecord, RecoveryCodeRecord):
-        used = select(func.max(table.used_at)).where(table.account_id == row.account_id)
-        if (await session.scalar(used) or 0) > row.asked_at:
-            return False
+    factor, code = FactorRecord, RecoveryCodeRecord
+    for seen in (factor.used_at, factor.created_at, code.used_at):
+        mine = seen.class_.account_id == row.account_id
+        latest = await session.scalar(select(func.max(seen)).where(mine))
+        if (latest or 0) > row.asked_at:
+            return False  # the owner has one: it is not lost
     return True
 
 

@@ -96,7 +96,7 @@ class SqlPlatform:
         keys = await self._ring.of()
         async with self._records.writing() as session:
             row = await session.get(AccountRecord, account_id, with_for_update=True)
-            if row is None:
+            if row is None or row.status == AccountStatus.ERASED.value:
                 raise GrantRefused(GrantRefusal.NOT_FOUND)
             return await reset_or_ask(
                 session, keys, account_id, by, asked=asked, done=done, now=now

@@ -7,7 +7,9 @@ from typing import Any, Final, cast
 from sqlalchemy import CursorResult, Select, delete, func, select
 
 from actors.domain.ids import Millis
+from care.grants.values import FACTOR_RESET_LIVES_MS
 from care.privacy.requests import DAY_MS, Retention
+from persistence.accounts.factor_models import FactorResetRecord
 from persistence.accounts.models import (
     AuthFlowRecord,
     SessionRecord,
@@ -31,7 +33,7 @@ class SqlRetention:
     async def apply(self, *, now: Millis) -> dict[str, int]:
         """Remove what is over; how many rows, by table. Raises Unavailable."""
         message, attempt = OutgoingMessageRecord, SignInAttemptRecord
-        notice = NoticeRecord
+        notice, reset = NoticeRecord, FactorResetRecord
         one, flow = SessionRecord, AuthFlowRecord
         days = self._days
         ended = _before(now, days.sessions)
@@ -57,6 +59,12 @@ class SqlRetention:
             "auth_flow": await self._remove(
                 flow.flow_hash,
                 select(flow.flow_hash).where(flow.expires_at < _before(now, 1)),
+            ),
+            "factor_reset": await self._remove(
+                reset.account_id,
+                select(reset.account_id).where(
+                    reset.asked_at < now - FACTOR_RESET_LIVES_MS
+                ),
             ),
             "sign_in_attempt": await self._remove(
                 attempt.email_i,

@@ -16,6 +16,7 @@ from care.privacy import readable
 from care.privacy.readable import readable_page
 from care.privacy.requests import DAY_MS, DUE_MS, Retention
 from gateway.access.tokens import Caller, Identity, Role, issue_access_token
+from persistence.accounts.factor_models import FactorResetRecord
 from persistence.accounts.identity_models import IdentityRecord
 from persistence.accounts.models import (
     AccountRecord,
@@ -424,12 +425,15 @@ async def test_what_is_over_is_removed(clinic: Clinic) -> None:
     """Messages, ended sessions and links go after their days; nothing before."""
     retention = SqlRetention(clinic.records, Retention(messages=2, sessions=3))
     now = clinic.clock.now()
+    reset = FactorResetRecord(account_id=clinic.account, asked_by="acc_9", asked_at=now)
     async with clinic.records.writing() as session:
+        session.add(reset)
         await session.execute(update(SessionRecord).values(ended_at=now))
     assert sum((await retention.apply(now=now)).values()) == 0
     done = await retention.apply(now=Millis(now + 10 * DAY_MS))
     assert done["outgoing_message"] >= 1
     assert done["session"] >= 1
+    assert done["factor_reset"] == 1
     assert sum((await retention.apply(now=Millis(now + 10 * DAY_MS))).values()) == 0
 
 

@@ -75,6 +75,18 @@ async def test_a_factor_that_is_used_stops_it(site: AccountApi) -> None:
     assert (await flow_of(site))["status"] == "second_factor"
 
 
+async def test_a_new_factor_stops_it_as_well(site: AccountApi) -> None:
+    """Added by the owner after it was asked, it is not removed."""
+    await site.register()
+    mine = await site.sign_in()
+    account = (await site.me(mine)).json()["account_id"]
+    await _reset(site, account, "acc_9")
+    site.clock.step(1)
+    await add_app(site, mine)
+    assert (await _reset(site, account, "acc_8")).json()["status"] == "waiting"
+    assert (await flow_of(site))["status"] == "second_factor"
+
+
 async def test_what_was_asked_is_taken_back_or_grows_old(site: AccountApi) -> None:
     """Then it begins again, with a day of its own."""
     account, _, _ = await _lost(site)
