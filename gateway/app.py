@@ -90,6 +90,7 @@ from gateway.patients.service import PatientService
 from gateway.platform.account_routes import router as account_router
 from gateway.platform.audit_routes import router as audit_router
 from gateway.platform.jobs_routes import router as jobs_router
+from gateway.platform.notice_routes import router as sample_router
 from gateway.platform.role_routes import router as roles_router
 from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
@@ -356,6 +357,7 @@ EVERY_ROUTER: Final = (
     audit_router,
     demo_router,
     jobs_router,
+    sample_router,
 )
 """All ordinary features, whatever stores they need."""
 
@@ -365,6 +367,7 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
     needs: list[tuple[bool, Sequence[FeatureRouter]]] = [
         (True, (site_router, cluster_router)),
         (ports.jobs is not None and ports.answers is not None, (jobs_router,)),
+        (ports.samples is not None, (sample_router,)),
         (ports.patients is not None, PATIENT_ROUTERS),
         (ports.entries is not None, DIRECTORY_ROUTERS),
         (ports.notices is not None and ports.outgoing is not None, NOTICE_ROUTERS),

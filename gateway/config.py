@@ -25,6 +25,7 @@ from care.jobs.ports import JobQueue
 from care.keys.ports import PersonKeys
 from care.notices.messages import OutgoingMessages
 from care.notices.ports import NoticeStores
+from care.notices.samples import LetterSamples
 from care.patients.notes import MedicalNotes
 from care.patients.ports import Patients
 from care.privacy.ports import Privacy
@@ -227,6 +228,8 @@ class GatewayPorts:
     """Messages to people, for demo sites to show."""
     notices: NoticeStores | None = None
     """Inboxes and choices; without it there is no ``/v1/notices``."""
+    samples: LetterSamples | None = None
+    """Notices of an invented visit, for operators to look at."""
     feeds: Feeds | None = None
     """Visits for calendar programs; without it there is no ``/v1/me/feeds``."""
     persons: PersonKeys | None = None

@@ -52,8 +52,14 @@ class JobSource(Protocol):
         """Numbers of waiting, finished and dead jobs. Raises Unavailable."""
         ...
 
-    async def dead(self, *, after: int, limit: int) -> Sequence[DeadJob]:
-        """Dead letters with an id above ``after``, in order. Raises Unavailable."""
+    async def dead(
+        self, *, after: int, limit: int, kind: str = ""
+    ) -> Sequence[DeadJob]:
+        """Dead letters with an id above ``after``, in order.
+
+        ``kind``: only of this kind and of those below it, as ``notices`` has
+        ``notices.deliver``. Raises Unavailable.
+        """
         ...
 
     async def resend(self, ids: Collection[int] | None, *, now: Millis) -> int:

@@ -37,6 +37,7 @@ from persistence.keys.ring import KeyRing
 from persistence.notices.inbox import notice_stores
 from persistence.notices.links import NoticeLinks
 from persistence.notices.outbox import SqlOutgoingMessages
+from persistence.notices.samples import SiteSamples
 from persistence.patients.feeds import SqlFeeds
 from persistence.patients.notes import SqlMedicalNotes
 from persistence.patients.recipients import was_erased
@@ -180,6 +181,7 @@ async def gateway_ports(
                 accounts=account_stores(records, ring),
                 outgoing=SqlOutgoingMessages(records, ring),
                 notices=notice_stores(records, ring, was_erased),
+                samples=SiteSamples(NoticeLinks(site.settings.site_url)),
                 feeds=SqlFeeds(records, readers, NoticeLinks(site.settings.site_url)),
                 persons=SqlPersonKeys(records, ring),
                 privacy=SqlPrivacy(records, ring),

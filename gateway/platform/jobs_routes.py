@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from pydantic import ConfigDict, Field
 
 from actors.domain.ids import Millis
 from care.jobs.ports import JobQueue
 from gateway.access.rights import Action
 from gateway.config import GatewayPorts
-from gateway.http.features import Answer, Body, FeatureRouter, PageDep
+from gateway.http.features import Answer, Body, FeatureRouter, Page
 from gateway.wire.errors import FieldError, InvalidRequest
 from gateway.wire.formats import millis_text
 
@@ -88,10 +88,21 @@ async def job_counts(request: Request, jobs: QueueDep) -> JobCountsAnswer:
     )
 
 
+class DeadPage(Page):
+    """Which dead letters."""
+
+    kind: str = Field(
+        "",
+        max_length=64,
+        description="Only this kind and those below it: notices has notices.deliver.",
+    )
+
+
 @router.get("/dead", right=Action.READ_JOBS)
-async def dead_jobs(page: PageDep, jobs: QueueDep) -> DeadJobsPage:
+async def dead_jobs(page: Annotated[DeadPage, Query()], jobs: QueueDep) -> DeadJobsPage:
     """Dead letters: jobs that are not tried again until they are resent."""
-    found = await jobs.dead(after=_after(page.cursor), limit=page.limit)
+    after = _after(page.cursor)
+    found = await jobs.dead(after=after, limit=page.limit, kind=page.kind)
     return DeadJobsPage(
         items=[
             DeadJobAnswer(

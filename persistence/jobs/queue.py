@@ -22,6 +22,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    or_,
     select,
     union_all,
     update,
@@ -134,12 +135,16 @@ class SqlJobSource:
             waiting, done, dead, oldest = (await connection.execute(query)).one()
         return JobCounts(waiting, done, dead, oldest)
 
-    async def dead(self, *, after: int, limit: int) -> Sequence[DeadJob]:
+    async def dead(
+        self, *, after: int, limit: int, kind: str = ""
+    ) -> Sequence[DeadJob]:
         """See JobSource.dead."""
         row = self._row
+        below = row.kind.startswith(f"{kind}.", autoescape=True)
+        of_kind = [or_(row.kind == kind, below)] if kind else []
         query = (
             select(self._table)
-            .where(row.dead_at.is_not(None), row.id > after)
+            .where(row.dead_at.is_not(None), row.id > after, *of_kind)
             .order_by(row.id)
             .limit(limit)
         )

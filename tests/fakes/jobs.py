@@ -70,9 +70,13 @@ class MemoryJobs:
         self._check()
         return JobCounts(len(self.waiting), len(self.ended), len(self.letters))
 
-    async def dead(self, *, after: int, limit: int) -> Sequence[DeadJob]:
+    async def dead(
+        self, *, after: int, limit: int, kind: str = ""
+    ) -> Sequence[DeadJob]:
         self._check()
-        return [one for one in self.letters if one.id > after][:limit]
+        found = [one for one in self.letters if one.id > after]
+        below = [one for one in found if f"{one.kind}.".startswith(f"{kind}.")]
+        return (below if kind else found)[:limit]
 
     async def resend(self, ids: Collection[int] | None, *, now: Millis) -> int:
         self._check()

@@ -74,3 +74,18 @@ def test_a_booking_is_told_and_its_mails_can_be_stopped(browsing: Browsing) -> N
     expect(booked.get_by_label("E-mail")).not_to_be_checked()
     expect(reminder.get_by_label("Text message")).not_to_be_checked()
     expect(reminder.get_by_label("E-mail")).to_be_checked()
+
+
+def test_an_operator_sees_what_people_are_told(browsing: Browsing) -> None:
+    """In the language that is asked for, and the page of a mail in a tab of its own."""
+    page = browsing.open("/ops/notices", "operator")
+    expect(page.get_by_role("heading", name="Texts of messages")).to_be_visible()
+    page.get_by_label("Language").select_option("ar")
+    shown = page.locator("details", has_text="Dr. Ada Example")
+    expect(shown).to_have_count(6)
+    shown.first.locator("summary").click()
+    expect(shown.first.locator("pre").first).to_have_attribute("lang", "ar")
+    with page.context.expect_page() as opened:
+        shown.first.get_by_role("link", name="See the page of the mail").click()
+    expect(opened.value.locator("html")).to_have_attribute("dir", "rtl")
+    expect(opened.value.locator("body")).to_contain_text("Mira Berg")

@@ -141,6 +141,9 @@ async def test_outcomes_of_a_batch_are_recorded_together(filled: Filled) -> None
     assert await filled.source.counts(NOW) == JobCounts(waiting=2, done=2, dead=1)
     (dead,) = await filled.source.dead(after=0, limit=9)
     assert (dead.key, dead.error) == (filled.keys[2], "no such address")
+    above, beside = dead.kind.partition(".")[0], dead.kind[:-1]
+    for kind, found in ((dead.kind, [dead]), (above, [dead]), (beside, []), ("%", [])):
+        assert await filled.source.dead(after=0, limit=9, kind=kind) == found
     soon = Millis(NOW + 1_000)
     assert [one.key for one in await filled.claim(now=soon, limit=9)] == [
         filled.keys[1]

@@ -20,7 +20,7 @@ def test_every_kind_can_be_looked_at(tmp_path: Path, language: str) -> None:
     made_site(data=tmp_path / "data")
     for kind in NoticeKind:
         for form in ("text", "html", "short"):
-            words = ["--kind", kind.value, "--language", language, "--form", form]
+            words = [kind.value, "--lang", language, "--form", form]
             call = ["notices", "preview", *words, "--data", str(tmp_path / "data")]
             found = CliRunner().invoke(app, call)
             assert found.exit_code == 0, found.output

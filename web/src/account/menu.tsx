@@ -41,7 +41,10 @@ function waysOf({ role, subject }: Context): Way[] {
         { href: "/me/applications", name: msg`Work at another clinic` },
       ];
     case "admin":
-      return [{ href: "/ops/roles", name: msg`What each role may do` }];
+      return [
+        { href: "/ops/notices", name: msg`What people are told` },
+        { href: "/ops/roles", name: msg`What each role may do` },
+      ];
     default:
       return [];
   }

@@ -194,6 +194,11 @@ const ops = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/ops/notices",
+    component: page("ops", () => import("../ops/notices"), "NoticesPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/ops/roles",
     component: page("ops", () => import("../ops/roles"), "RolesPage"),
   }),

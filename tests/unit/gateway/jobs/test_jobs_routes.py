@@ -44,6 +44,9 @@ async def test_an_operator_reads_and_resends_dead_letters(api: Api) -> None:
     rest = await api.client.get(f"/v1/jobs/dead?cursor={cursor}", headers=admin)
     assert [one["id"] for one in rest.json()["items"]] == [3]
     assert rest.json()["next_cursor"] is None
+    for kind, count in (("mail", 3), ("mai", 0), ("mail.slow", 0)):
+        of_kind = await api.client.get(f"/v1/jobs/dead?kind={kind}", headers=admin)
+        assert len(of_kind.json()["items"]) == count
     resent = await api.client.post(
         "/v1/jobs/resend", json={"ids": [1, 3]}, headers=admin
     )
