@@ -14,8 +14,12 @@ PATIENT_BYTES_MAX = 108_000
 """Brotli script that the shell, the search and a provider's page need to be painted."""
 LATER_BYTES_MAX = 20_000
 """What comes after the paint: suggestions, live board, booking dialog, refusals."""
-LATER = tuple(
-    f"src/patient/{one}.tsx" for one in ("board", "combo", "demo", "hold", "refused")
+LATER = (
+    *(
+        f"src/patient/{one}.tsx"
+        for one in ("board", "combo", "demo", "hold", "refused")
+    ),
+    "src/patient/changes.ts",
 )
 STAFF = re.compile(r"src/(desk|clinic|ops)/|i18n/(desk|clinic|ops)/")
 

@@ -2,21 +2,21 @@ import "./slots.css";
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { lazy, startTransition, Suspense, useEffect, useRef, useState } from "react";
+import { lazy, memo, startTransition, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { answered, api, type Provider } from "../app/api";
 import { useContextOfSession } from "../app/shell";
 import { addDays, cityOf, HERE, isoWeek, localOf, mondayOf, say, sayDay, today } from "../app/time";
-import { useFreeCount, useLink, useLive, useStarts } from "../live/hooks";
+import { useFreeCount, useLink, useLive, useSoonest, useStarts } from "../live/hooks";
 import { enter } from "../i18n";
 import { Icon } from "../ui/icons";
-import { useChanges } from "./changes";
 import { initials } from "./result";
 import { placeHold, useKept } from "./holding";
-import { byDay, Slot, WeekGrid } from "./week";
+import { longDay, Slot, useByDay, WeekGrid, type Grid } from "./week";
 
 const route = getRouteApi("/p/$provider");
-/** What a tap on a time may show; here before a person taps, and not needed for the first paint. */
-const answers = () => Promise.all([import("./hold"), import("./refused"), enter("later")]);
+/** What a tap or a change may show: here before a person taps, and not needed for the first paint. */
+const answers = () =>
+  Promise.all([import("./hold"), import("./refused"), import("./changes"), enter("later")]);
 const HoldDialog = lazy(async () => ({ default: (await answers())[0].HoldDialog }));
 const RefusedTime = lazy(async () => ({ default: (await answers())[1].RefusedTime }));
 
@@ -62,7 +62,23 @@ function Times({ provider }: { provider: Provider }) {
     query.addEventListener("change", turn);
     return () => query.removeEventListener("change", turn);
   }, []);
-  useEffect(() => void answers().catch(() => undefined), []);
+  const take = async (start: string) => {
+    if (type === undefined || isAsking.current || kept?.hold.start === start) return;
+    if (context === undefined) {
+      setRefused({ code: "unauthenticated", start });
+      return;
+    }
+    isAsking.current = true;
+    const answer = await placeHold(live, provider.provider_id, type.visit_type, start, moving);
+    isAsking.current = false;
+    setRefused(answer.status < 300 ? undefined : { code: answer.code, start });
+  };
+  // The same function for every slot and every time: another one would render all of them.
+  const latest = useRef(take);
+  useEffect(() => {
+    latest.current = take;
+  });
+  const onTake = useCallback((start: string) => void latest.current(start), []);
   const view = chosen ?? (isNarrow ? "list" : "week");
   if (type === undefined) {
     return (
@@ -80,17 +96,6 @@ function Times({ provider }: { provider: Provider }) {
       replace: true,
       resetScroll: false,
     });
-  const take = async (start: string) => {
-    if (isAsking.current || kept?.hold.start === start) return;
-    if (context === undefined) {
-      setRefused({ code: "unauthenticated", start });
-      return;
-    }
-    isAsking.current = true;
-    const answer = await placeHold(live, provider.provider_id, type.visit_type, start, moving);
-    isAsking.current = false;
-    setRefused(answer.status < 300 ? undefined : { code: answer.code, start });
-  };
   const isHere = kept?.hold.provider_id === provider.provider_id;
   return (
     <div className="stack">
@@ -171,7 +176,7 @@ function Times({ provider }: { provider: Provider }) {
             {...refused}
             topic={topic}
             zone={zone}
-            onTake={(start) => void take(start)}
+            onTake={onTake}
           />
         </Suspense>
       )}
@@ -181,7 +186,7 @@ function Times({ provider }: { provider: Provider }) {
         monday={monday}
         view={view}
         mine={isHere ? kept?.hold.start : undefined}
-        onTake={(start) => void take(start)}
+        onTake={onTake}
         soonest={soonest}
         onSoonest={(week) => go({ week })}
         at={at}
@@ -241,7 +246,8 @@ function FreeTimes({ topic }: { topic: string }) {
   );
 }
 
-function Calendar(props: {
+/** The times of a week, and a way on where none is free. */
+export function Calendar(props: {
   topic: string;
   zone: string;
   monday: string;
@@ -253,13 +259,13 @@ function Calendar(props: {
   at: string | undefined;
 }) {
   const starts = useStarts(props.topic);
-  const free = useFreeCount([props.topic]);
+  const isFull = useSoonest(props.topic, 1) === "";
   if (starts === undefined) return <div className="card page-room" aria-busy="true" />;
-  if (starts.length === 0 || free === 0) {
-    const week = props.soonest && mondayOf(today(props.zone, Date.parse(props.soonest)));
-    const isElsewhere = week !== undefined && week !== "" && week !== props.monday;
-    return (
-      <>
+  const week = props.soonest && mondayOf(today(props.zone, Date.parse(props.soonest)));
+  const isElsewhere = week !== undefined && week !== "" && week !== props.monday;
+  return (
+    <>
+      {(starts.length === 0 || isFull) && (
         <div className="card stack" role="status">
           <p>
             <Trans>No free time in this week.</Trans>
@@ -273,11 +279,10 @@ function Calendar(props: {
             </button>
           )}
         </div>
-        {starts.length > 0 && <Shown {...props} starts={starts} />}
-      </>
-    );
-  }
-  return <Shown {...props} starts={starts} />;
+      )}
+      {starts.length > 0 && <Shown {...props} starts={starts} />}
+    </>
+  );
 }
 
 function Shown(props: {
@@ -291,7 +296,15 @@ function Shown(props: {
   at: string | undefined;
 }) {
   const { at } = props;
-  const box = useChanges();
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const left = new AbortController();
+    void answers().then(
+      ([, , { watchChanges }]) => watchChanges(box, left.signal),
+      () => undefined,
+    );
+    return () => left.abort();
+  }, []);
   useEffect(() => {
     // A time that was chosen in the list of providers: the person goes on from it.
     if (at !== undefined) document.querySelector<HTMLElement>(`.slot[data-start="${CSS.escape(at)}"]`)?.focus();
@@ -309,9 +322,9 @@ function Shown(props: {
 }
 
 /** The same times under days, for phones and for people who read from top to bottom. */
-function DayList(grid: Parameters<typeof WeekGrid>[0] & { at: string | undefined }) {
+const DayList = memo(function DayList(grid: Grid & { at: string | undefined }) {
   const { t } = useLingui();
-  const found = byDay(grid.starts, grid.zone);
+  const found = useByDay(grid.starts, grid.zone);
   const days = Array.from({ length: 7 }, (_, index) => addDays(grid.monday, index));
   const first = days.find((day) => (found.get(day) ?? []).length > 0) ?? grid.monday;
   const [picked, setPicked] = useState<string | undefined>(
@@ -334,14 +347,15 @@ function DayList(grid: Parameters<typeof WeekGrid>[0] & { at: string | undefined
           </button>
         ))}
       </div>
-      <h2>{sayDay(day, { weekday: "long", day: "numeric", month: "long" })}</h2>
+      <h2>{longDay(day)}</h2>
       <div className="times">
-        {(found.get(day) ?? []).map((start) => (
+        {(found.get(day) ?? []).map(({ start, time }) => (
           <Slot
             key={start}
             topic={grid.topic}
             start={start}
-            zone={grid.zone}
+            time={time}
+            day={longDay(day)}
             isMine={start === grid.mine}
             onTake={grid.onTake}
           />
@@ -349,4 +363,4 @@ function DayList(grid: Parameters<typeof WeekGrid>[0] & { at: string | undefined
       </div>
     </div>
   );
-}
+});

@@ -1,6 +1,7 @@
+import { msg } from "@lingui/core/macro";
 import { useLingui } from "@lingui/react/macro";
-import { memo, useEffect, useRef, type KeyboardEvent } from "react";
-import { addDays, localOf, sayDay } from "../app/time";
+import { memo, useEffect, useMemo, useRef, type KeyboardEvent } from "react";
+import { addDays, localOf, sayDay, type Local } from "../app/time";
 import { useSlot } from "../live/hooks";
 
 export interface Grid {
@@ -13,24 +14,37 @@ export interface Grid {
   onTake: (start: string) => void;
 }
 
-/** Starts by local date and hour. */
-export function byDay(starts: readonly string[], zone: string): Map<string, string[]> {
-  const found = new Map<string, string[]>();
-  for (const start of starts) {
-    const { date } = localOf(start, zone);
-    found.set(date, [...(found.get(date) ?? []), start]);
-  }
-  return found;
+/** A start on the clinic's clock. */
+interface Placed extends Local {
+  start: string;
 }
 
-/** A week as a grid: a row an hour, in each day's cell the starts of that hour. */
-export function WeekGrid(grid: Grid) {
+/** Starts by local date; worked out again only when a start came or went. */
+export function useByDay(starts: readonly string[], zone: string): Map<string, Placed[]> {
+  return useMemo(() => {
+    const found = new Map<string, Placed[]>();
+    for (const start of starts) {
+      const placed = { start, ...localOf(start, zone) };
+      const day = found.get(placed.date);
+      if (day === undefined) found.set(placed.date, [placed]);
+      else day.push(placed);
+    }
+    return found;
+  }, [starts, zone]);
+}
+
+/** A day as it is called in full. */
+export const longDay = (day: string) => sayDay(day, { weekday: "long", day: "numeric", month: "long" });
+
+/**
+ * A week as a grid: a row an hour, in each day's cell the starts of that hour. A delta does not
+ * render it: only the slots whose state changed.
+ */
+export const WeekGrid = memo(function WeekGrid(grid: Grid) {
   const { t } = useLingui();
   const days = Array.from({ length: 7 }, (_, index) => addDays(grid.monday, index));
-  const found = byDay(grid.starts, grid.zone);
-  const hours = [...new Set(grid.starts.map((start) => localOf(start, grid.zone).hour))].sort(
-    (a, b) => a - b,
-  );
+  const found = useByDay(grid.starts, grid.zone);
+  const hours = [...new Set([...found.values()].flat().map((one) => one.hour))].sort((a, b) => a - b);
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // One tab stop for the whole grid: the first time that can be taken, else the first.
@@ -58,12 +72,12 @@ export function WeekGrid(grid: Grid) {
       ))}
     </div>
   );
-}
+});
 
 function HourRow(props: {
   hour: number;
   days: readonly string[];
-  found: Map<string, string[]>;
+  found: Map<string, Placed[]>;
   grid: Grid;
 }) {
   const { hour, days, found, grid } = props;
@@ -73,13 +87,14 @@ function HourRow(props: {
       {days.map((day) => (
         <div key={day} className="cell">
           {(found.get(day) ?? [])
-            .filter((start) => localOf(start, grid.zone).hour === hour)
-            .map((start) => (
+            .filter((one) => one.hour === hour)
+            .map(({ start, time }) => (
               <Slot
                 key={start}
                 topic={grid.topic}
                 start={start}
-                zone={grid.zone}
+                time={time}
+                day={longDay(day)}
                 isMine={start === grid.mine}
                 onTake={grid.onTake}
                 isRoving
@@ -94,28 +109,30 @@ function HourRow(props: {
 interface SlotProps {
   topic: string;
   start: string;
-  zone: string;
+  /** The start on the clinic's clock, and its day in full. */
+  time: string;
+  day: string;
   isMine: boolean;
   onTake: (start: string) => void;
   /** Whether arrow keys move among the slots, of which one is a tab stop. */
   isRoving?: boolean;
 }
 
-/** One start; only its own changes render it again. */
+const WORDS = {
+  free: msg`free`,
+  held: msg`being booked by someone else, may come back`,
+  booked: msg`taken`,
+  mine: msg`kept for you`,
+  unknown: msg`not known while live is interrupted`,
+  gone: msg`no longer offered`,
+};
+
+/** One start; only its own changes render it again, and no date is put into words for that. */
 export const Slot = memo(function Slot(props: SlotProps) {
-  const { topic, start, zone, isMine, onTake, isRoving = false } = props;
-  const { t } = useLingui();
+  const { topic, start, time, day, isMine, onTake, isRoving = false } = props;
+  const { i18n } = useLingui();
   const seen = useSlot(topic, start) ?? "gone";
   const state = isMine ? "mine" : seen;
-  const { time, date } = localOf(start, zone);
-  const words = {
-    free: t`free`,
-    held: t`being booked by someone else, may come back`,
-    booked: t`taken`,
-    mine: t`kept for you`,
-    unknown: t`not known while live is interrupted`,
-    gone: t`no longer offered`,
-  }[state];
   const canTake = state === "free" || state === "mine";
   return (
     <button
@@ -127,7 +144,7 @@ export const Slot = memo(function Slot(props: SlotProps) {
       onKeyDown={isRoving ? rove : undefined}
       onFocus={isRoving ? (event) => stopHere(event.currentTarget) : undefined}
       aria-disabled={!canTake}
-      aria-label={`${sayDay(date, { weekday: "long", day: "numeric", month: "long" })}, ${time}, ${words}`}
+      aria-label={`${day}, ${time}, ${i18n._(WORDS[state])}`}
       onClick={() => {
         if (canTake) onTake(start);
       }}
