@@ -108,7 +108,7 @@ class SqlDoctorApplications:
         keys = await self._ring.of()
         async with self._records.reading() as session:
             row = await session.get(DoctorApplicationRecord, application_id)
-            await _check_approval(session, keys, _open(row), lock=False)
+            await _check_approval(session, keys, _open(row))
 
     async def decide(
         self,
@@ -121,20 +121,26 @@ class SqlDoctorApplications:
         now: Millis,
     ) -> DoctorApplication:
         """See DoctorApplications.decide."""
-        keys = await self._ring.of()
+        keys, is_approved = await self._ring.of(), status is ApplicationStatus.APPROVED
         try:
             async with self._records.writing() as session:
-                row = await session.get(
-                    DoctorApplicationRecord, application_id, with_for_update=True
+                if is_approved:
+                    await _lock_licence(session, keys, application_id)
+                row = _open(
+                    await session.get(
+                        DoctorApplicationRecord,
+                        application_id,
+                        with_for_update=True,
+                        populate_existing=True,
+                    )
                 )
-                row = _open(row)
-                if status is ApplicationStatus.APPROVED:
-                    await _check_approval(session, keys, row, lock=True)
+                if is_approved:
+                    await _check_approval(session, keys, row)
                 row.status, row.decided_by, row.decided_at = status.value, by, now
                 row.ended_key = row.application_id
                 if reason:
                     row.reason = keys.seal(_place("reason", application_id), reason)
-                if status is ApplicationStatus.APPROVED:
+                if is_approved:
                     session.add(
                         MembershipRecord(
                             membership_id=membership_id,
@@ -179,27 +185,43 @@ async def _check_open(session: AsyncSession, new: DoctorApplicationRecord) -> No
         raise GrantRefused(GrantRefusal.FULL)
 
 
-async def _check_approval(
-    session: AsyncSession, keys: TenantKeys, one: DoctorApplicationRecord, *, lock: bool
+async def _lock_licence(
+    session: AsyncSession, keys: TenantKeys, application_id: str
 ) -> None:
-    """Of approvals of one licence at one time, each sees those before it.
+    """Lock all applications with the licence of this one: before the one itself.
 
-    The rows are locked in one order, the one to be decided among them.
+    Of approvals of one licence at one time, each then sees those before it. If each
+    locked its own first, they would wait for each other, and a server ends one.
     """
-    row, member = DoctorApplicationRecord, MembershipRecord
+    row = DoctorApplicationRecord
+    wanted = await session.get(row, application_id)
+    if wanted is not None:
+        query = select(row.application_id).where(*_of_licence(keys, wanted))
+        await session.execute(query.order_by(row.application_id).with_for_update())
+
+
+def _of_licence(
+    keys: TenantKeys, one: DoctorApplicationRecord
+) -> tuple[ColumnElement[bool], ...]:
+    """Which applications are with the licence of this one."""
+    row = DoctorApplicationRecord
     # Rows of versions that compared less have an index of the text as it was written.
     written = application_of(keys, one).licence.casefold()
     indexes = (one.licence_i, keys.index("licence", written))
-    same = (row.country == one.country, row.licence_i.in_(indexes))
-    query = select(row).where(*same).order_by(row.application_id)
-    if lock:
-        query = query.with_for_update()
-    approved = [
-        other.provider_id
-        for other in await session.scalars(query)
-        if other.status == ApplicationStatus.APPROVED.value
-        and other.account_id != one.account_id
-    ]
+    return row.country == one.country, row.licence_i.in_(indexes)
+
+
+async def _check_approval(
+    session: AsyncSession, keys: TenantKeys, one: DoctorApplicationRecord
+) -> None:
+    """Whether this application may be approved. Raises GrantRefused."""
+    row, member = DoctorApplicationRecord, MembershipRecord
+    query = select(row.provider_id).where(
+        *_of_licence(keys, one),
+        row.status == ApplicationStatus.APPROVED.value,
+        row.account_id != one.account_id,
+    )
+    approved = (await session.scalars(query)).all()
     doctors = select(member.membership_id).where(
         member.role == MemberRole.DOCTOR.value, member.ended_at.is_(None)
     )

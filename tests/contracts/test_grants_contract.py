@@ -52,6 +52,7 @@ from tests.fakes.clocks import SteppedClock
 from tests.fixtures.read_model import empty_records
 
 NOW = make.NOW
+RACES = 10
 KEKS = KeyEncryptionKeys((("one", b"1" * 32),))
 ONE, TWO = AccountId("acc_1"), AccountId("acc_2")
 CLINIC = ClinicId("cln_1")
@@ -415,6 +416,45 @@ async def test_of_a_licence_one_account_is_approved(site: Site) -> None:
         done[0].clinic_id, f"mem_{done[0].application_id}", now=NOW
     )
     assert (await approve(lost)).status is ApplicationStatus.APPROVED
+
+
+async def test_the_loser_of_two_approvals_hears_that_the_licence_is_taken(
+    site: Site,
+) -> None:
+    """However they race: never that the database is away, as the end of a deadlock
+    is told."""
+    store = site.grants.applications
+    for number in range(RACES):
+        pair = [f"a{number}", f"b{number}"]
+        for name, account in zip(pair, (ONE, TWO), strict=True):
+            one = replace(_application(name), licence=f"LANR {number}")
+            clinic = ClinicId(f"cln_{name}")
+            await store.submit(replace(one, account_id=account, clinic_id=clinic))
+        tries = await asyncio.gather(
+            *(_approve(site, name) for name in pair), return_exceptions=True
+        )
+        done = [one for one in tries if isinstance(one, DoctorApplication)]
+        assert len(done) == 1, tries
+        (lost,) = [one for one in tries if one not in done]
+        assert isinstance(lost, GrantRefused), lost
+        assert lost.refusal is GrantRefusal.TAKEN
+        for name in pair:  # the loser's stays open, and an account has few
+            await _decided(site, name)
+
+
+async def _decided(site: Site, name: str) -> None:
+    """Withdraw an application, if it is not decided."""
+    try:
+        await site.grants.applications.decide(
+            name,
+            ApplicationStatus.WITHDRAWN,
+            by=TWO,
+            reason="",
+            membership_id="",
+            now=NOW,
+        )
+    except GrantRefused:
+        return
 
 
 async def test_the_open_applications_of_an_account_are_bounded(site: Site) -> None:
