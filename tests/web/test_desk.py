@@ -236,6 +236,13 @@ def test_an_operator_disables_an_account_and_lets_it_in_again(
     expect(page.get_by_role("button", name=f"Disable {address}")).to_be_visible()
     log_in(person, browsing, address, PASSWORD)
     expect(person.get_by_role("heading", name="My visits")).to_be_visible()
+    page.get_by_role("button", name=f"Sign {address} out everywhere").click()
+    said = page.get_by_text("The account is signed out everywhere.")
+    expect(said).to_be_attached()
+    steps = f"Remove the second steps of {address}"
+    page.get_by_role("button", name=steps).click()
+    told = page.get_by_text("A second operator can do it at once")
+    expect(told).to_be_visible()
     page.get_by_role("button", name="Make an auditor").click()
     page.get_by_role("button", name="Take back: auditor").click()
     expect(page.get_by_role("button", name="Make an auditor")).to_be_visible()

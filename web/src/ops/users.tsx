@@ -27,6 +27,7 @@ function Users() {
   const queries = useQueryClient();
   const [email, setEmail] = useState("");
   const [wrong, setWrong] = useState<string>();
+  const [told, setTold] = useState<string>();
   const found = useInfiniteQuery({
     queryKey: ["accounts", email],
     retry: false,
@@ -57,6 +58,21 @@ function Users() {
         ? await api.POST("/v1/accounts/{account_id}/disable", asked)
         : await api.POST("/v1/accounts/{account_id}/enable", asked);
     await settle(error, one.disabled_at === null ? t`The account is disabled.` : t`The account is enabled.`);
+  };
+  const signOut = async (one: Account) => {
+    const asked = { params: { path: { account_id: one.account_id }, header: { "Idempotency-Key": newKey() } } };
+    const { error } = await api.POST("/v1/accounts/{account_id}/sign-out", asked);
+    await settle(error, t`The account is signed out everywhere.`);
+  };
+  const reset = async (one: Account) => {
+    const asked = { params: { path: { account_id: one.account_id }, header: { "Idempotency-Key": newKey() } } };
+    const { data, error } = await api.POST("/v1/accounts/{account_id}/factors/reset", asked);
+    setTold(undefined);
+    if (data?.status === "waiting") {
+      const due = say(data.due_at, HERE, { dateStyle: "medium", timeStyle: "short" });
+      setTold(t`The owner is told. A second operator can do it at once, you yourself from ${due} on, with the same button.`);
+    }
+    await settle(error, data?.status === "done" ? t`The second steps are removed.` : "");
   };
   const turn = async (one: Account, role: PlatformRole, has: boolean) => {
     const path = "/v1/accounts/{account_id}/roles/{role}";
@@ -89,6 +105,11 @@ function Users() {
           {wrong ?? textOf(found.error instanceof Refused ? found.error.code : undefined)}
         </p>
       )}
+      {told !== undefined && (
+        <p className="notice" role="status">
+          {told}
+        </p>
+      )}
       {found.isSuccess && items.length === 0 && (
         <p className="card" role="status">
           <Trans>There is no account with this address.</Trans>
@@ -96,7 +117,14 @@ function Users() {
       )}
       <ul className="plain-list stack" aria-busy={found.isPending}>
         {items.map((one) => (
-          <User key={one.account_id} account={one} onChange={() => void change(one)} onTurn={(role, has) => void turn(one, role, has)} />
+          <User
+            key={one.account_id}
+            account={one}
+            onChange={() => void change(one)}
+            onSignOut={() => void signOut(one)}
+            onReset={() => void reset(one)}
+            onTurn={(role, has) => void turn(one, role, has)}
+          />
         ))}
       </ul>
       {found.hasNextPage && (
@@ -111,10 +139,12 @@ function Users() {
 interface UserProps {
   account: Account;
   onChange: () => void;
+  onSignOut: () => void;
+  onReset: () => void;
   onTurn: (role: PlatformRole, has: boolean) => void;
 }
 
-function User({ account, onChange, onTurn }: UserProps) {
+function User({ account, onChange, onSignOut, onReset, onTurn }: UserProps) {
   const { t } = useLingui();
   const name = account.email;
   // A context is named by its role and what it is for: of an auditor, the clinic or the whole site.
@@ -149,6 +179,12 @@ function User({ account, onChange, onTurn }: UserProps) {
           onClick={onChange}
         >
           {account.disabled_at === null ? <Trans>Disable</Trans> : <Trans>Enable</Trans>}
+        </button>
+        <button className="button small" type="button" aria-label={t`Sign ${name} out everywhere`} onClick={onSignOut}>
+          <Trans>Sign out everywhere</Trans>
+        </button>
+        <button className="button small" type="button" aria-label={t`Remove the second steps of ${name}`} onClick={onReset}>
+          <Trans>Remove second steps</Trans>
         </button>
         <button className="button small" type="button" onClick={() => onTurn("admin", isAdmin)}>
           {isAdmin ? <Trans>Take back: operator</Trans> : <Trans>Make an operator</Trans>}
