@@ -76,9 +76,13 @@ class Revocation(Struct, frozen=True):
     ``value`` is the id of a token (``jti``), of a session or of a grant; then every
     token with this id is revoked, whenever it was issued. Or it is a subject: then all
     its tokens issued at ``at`` or before are. After ``until`` they have all expired.
+
+    ``kind`` is a word of RevocationKind, or of a newer version that shares the store.
+    Stores keep those that this version does not know, and a gateway refuses tokens that
+    carry such a value in whatever place.
     """
 
-    kind: RevocationKind
+    kind: str
     value: str
     at: Millis
     until: Millis

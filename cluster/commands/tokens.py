@@ -155,12 +155,12 @@ def _say_revoked(revoked: Revocation, *, as_json: bool) -> None:
     if as_json:
         Terminal().json(
             {
-                "kind": revoked.kind.value,
+                "kind": str(revoked.kind),
                 "value": revoked.value,
                 "until_ms": revoked.until,
             }
         )
-    elif revoked.kind is RevocationKind.SUBJECT:
+    elif revoked.kind == RevocationKind.SUBJECT:
         Terminal().say(f"All tokens of {revoked.value} issued until now are revoked.")
     else:
         Terminal().say(f"The token {revoked.value} is revoked.")

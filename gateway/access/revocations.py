@@ -17,6 +17,9 @@ from care.sharing import Revocation, RevocationKind
 KNOWN_MAX: Final = 200_000
 """Twice a store's capacity; beyond it, entries that expire first are dropped."""
 SWEEP_MS: Final = 60_000
+KINDS_MAX: Final = 16
+"""Unknown kinds that are logged, each once."""
+KIND_CHARACTERS_MAX: Final = 32
 CLOCK_BACK_MS: Final = 15 * 60_000
 """How far the clock may go back before a token that had expired holds again."""
 
@@ -51,6 +54,11 @@ class TokenIdentity(Protocol):
     """The account's session and grant that a token was issued for."""
 
     @property
+    def account(self) -> str:
+        """The account's id."""
+        ...
+
+    @property
     def session(self) -> str:
         """The session's id."""
         ...
@@ -75,7 +83,10 @@ class RevokedTokens:
         self._subjects: dict[str, tuple[Millis, Millis]] = {}
         self._sessions: dict[str, Millis] = {}
         self._grants: dict[str, Millis] = {}
-        self._by_id = {
+        self._unknown: dict[str, tuple[Millis, Millis]] = {}
+        """Values of kinds of a newer version, as those of ``_subjects``."""
+        self._unknown_kinds: set[str] = set()
+        self._by_id: dict[str, dict[str, Millis]] = {
             RevocationKind.TOKEN: self._tokens,
             RevocationKind.SESSION: self._sessions,
             RevocationKind.GRANT: self._grants,
@@ -83,22 +94,13 @@ class RevokedTokens:
         self._sweep_at = Millis(0)
 
     def __len__(self) -> int:
-        return sum(map(len, self._by_id.values())) + len(self._subjects)
+        others = len(self._subjects) + len(self._unknown)
+        return sum(map(len, self._by_id.values())) + others
 
     def learn(self, news: Sequence[Revocation]) -> None:
         """Add revocations to those already known."""
         for one in news:
-            if one.kind is RevocationKind.PERSON:
-                for forget in self.erased:
-                    forget(one.value)
-            elif one.kind is RevocationKind.RESTRICTION:
-                for forget in self.restricted:
-                    forget(one.value)
-            elif one.kind is not RevocationKind.SUBJECT:
-                self._by_id[one.kind][one.value] = one.until
-            else:
-                at, until = self._subjects.get(one.value, (one.at, one.until))
-                self._subjects[one.value] = max(at, one.at), max(until, one.until)
+            self._learn(one)
         self._sweep(self._clock.now())
         for tell in self.heard:
             tell()
@@ -113,11 +115,51 @@ class RevokedTokens:
         ):
             return True
         subject = self._subjects.get(token.subject)
-        return subject is not None and token.issued <= subject[0]
+        if subject is not None and token.issued <= subject[0]:
+            return True
+        return bool(self._unknown) and self._may_be_covered(token)
 
     def has_session(self, session_id: str) -> bool:
         """Whether a session is known to have ended."""
         return session_id in self._sessions
+
+    def _learn(self, one: Revocation) -> None:
+        if one.kind == RevocationKind.PERSON:
+            for forget in self.erased:
+                forget(one.value)
+        elif one.kind == RevocationKind.RESTRICTION:
+            for forget in self.restricted:
+                forget(one.value)
+        elif one.kind in self._by_id:
+            self._by_id[one.kind][one.value] = one.until
+        elif one.kind == RevocationKind.SUBJECT:
+            _prolong(self._subjects, one)
+        else:
+            self._note_unknown(one)
+
+    def _note_unknown(self, one: Revocation) -> None:
+        _prolong(self._unknown, one)
+        if one.kind not in self._unknown_kinds and len(self._unknown_kinds) < KINDS_MAX:
+            self._unknown_kinds.add(one.kind)
+            log.warning(
+                "a revocation of a kind that this version does not know; tokens that "
+                "carry its value are refused: upgrade this node",
+                kind=one.kind[:KIND_CHARACTERS_MAX],
+            )
+
+    def _may_be_covered(self, token: Token) -> bool:
+        """Whether a revocation of an unknown kind may be about this token.
+
+        Refusing too much costs a refresh; too little would give back what was taken.
+        """
+        ids, people = [token.token_id], [token.subject]
+        if token.identity is not None:
+            ids += token.identity.session, token.identity.grant
+            people.append(token.identity.account)
+        if any(one and one in self._unknown for one in ids):  # many have no grant
+            return True
+        found = (self._unknown.get(one) for one in people)
+        return any(one is not None and token.issued <= one[0] for one in found)
 
     def _sweep(self, now: Millis) -> None:
         """Drop entries long expired; called occasionally, since they are harmless.
@@ -132,6 +174,7 @@ class RevokedTokens:
             for key in [key for key, until in held.items() if until <= over]:
                 del held[key]
         self._subjects = {k: v for k, v in self._subjects.items() if v[1] > over}
+        self._unknown = {k: v for k, v in self._unknown.items() if v[1] > over}
         too_many = len(self) - KNOWN_MAX
         if too_many > 0:
             log.error(
@@ -145,3 +188,9 @@ class RevokedTokens:
             )
             for _, kind, key in soonest[:too_many]:
                 del self._by_id[kind][key]
+
+
+def _prolong(held: dict[str, tuple[Millis, Millis]], one: Revocation) -> None:
+    """Add a revocation of what was issued until an instant."""
+    at, until = held.get(one.value, (one.at, one.until))
+    held[one.value] = max(at, one.at), max(until, one.until)

@@ -1,5 +1,9 @@
 """Revocations in the data folder: one JSON line each, replaced as a whole.
 
+Lines of kinds, or with fields, that this version does not know stay as they are: a
+newer version beside it needs them. A line that is no revocation hides none of the
+others; it stays too, and the standing tells of it.
+
 The command line may write while a server runs; the server checks the file's stamp a few
 times a second. A lock file beside it serialises writers.
 """
@@ -26,6 +30,16 @@ REVOCATIONS_MAX: Final = 100_000
 
 _decode = msgspec.json.Decoder(Revocation).decode
 _Stamp = tuple[int, int, int]
+_UNREAD: Final[_Stamp | None] = (0, 0, 0)
+"""No file has it."""
+
+
+class _Found(msgspec.Struct):
+    """What a file holds."""
+
+    live: dict[Revocation, bytes] = {}
+    """With the line that each is from."""
+    unreadable: list[bytes] = []
 
 
 class FileRevocations:
@@ -44,26 +58,32 @@ class FileRevocations:
         """Revoke several in one write. Raises Unavailable."""
         try:
             await asyncio.to_thread(self._add, revocations)
-        except (OSError, msgspec.MsgspecError) as error:
+        except OSError as error:
             raise Unavailable(f"{self._path} cannot be written: {error}.") from error
 
     async def held(self) -> Sequence[Revocation]:
-        """All live revocations. Raises OSError or MsgspecError."""
-        return await asyncio.to_thread(self._read)
+        """All live revocations that can be read. Raises OSError."""
+        return list((await asyncio.to_thread(self._read)).live)
 
     async def follow(self, learn: Learn) -> None:
         """See Revocations.follow."""
-        seen: _Stamp | None = None
+        seen = _UNREAD
         while True:
             try:
                 stamp = self._stamp()
                 if stamp != seen:
                     found = await asyncio.to_thread(self._read)
                     seen = stamp
-                    if found:
-                        learn(found)
-                self._trouble = ""
-            except (OSError, msgspec.MsgspecError) as error:
+                    if found.live:
+                        learn(list(found.live))
+                    self._trouble = ""
+                    if found.unreadable:
+                        number = len(found.unreadable)
+                        self._trouble = (
+                            f"{self._path.name}: lines that are no revocation: {number}"
+                        )
+            except OSError as error:
+                seen = _UNREAD
                 self._trouble = f"{self._path.name} cannot be read: {error}"
             await asyncio.sleep(LOOK_S)
 
@@ -78,22 +98,32 @@ class FileRevocations:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_size
 
-    def _read(self) -> list[Revocation]:
+    def _read(self) -> _Found:
+        found = _Found()
         try:
             lines = self._path.read_bytes().splitlines()
         except FileNotFoundError:
-            return []
+            return found
         now = self._clock.now()
-        found = (_decode(line) for line in lines if line)
-        return [one for one in found if one.until > now]
+        for line in filter(None, lines):
+            try:
+                one = _decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                found.unreadable.append(line)
+                continue
+            if one.until > now:
+                found.live.setdefault(one, line)
+        return found
 
     def _add(self, revocations: Sequence[Revocation]) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._alone():
-            held = list(dict.fromkeys((*self._read(), *revocations)))
-            if len(held) > REVOCATIONS_MAX:
+            held = self._read()
+            for one in revocations:
+                held.live.setdefault(one, msgspec.json.encode(one))
+            lines = [*held.unreadable, *held.live.values()]
+            if len(lines) > REVOCATIONS_MAX:
                 raise OSError(f"there are {REVOCATIONS_MAX} live revocations already")
-            lines = [msgspec.json.encode(one) for one in held]
             fresh = self._path.with_suffix(".new")
             with fresh.open("wb") as file:
                 file.write(b"\n".join(lines) + b"\n")

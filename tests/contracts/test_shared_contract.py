@@ -240,6 +240,16 @@ async def test_a_gateway_that_starts_later_knows_all_that_hold(
         assert known == [revoked("pat_1", RevocationKind.SUBJECT)]
 
 
+async def test_a_kind_of_a_newer_version_is_passed_on(revocations: Open) -> None:
+    """Every store keeps it, also while others are added."""
+    newer = Revocation("device", "dev_1", NOW, Millis(NOW + 3_600_000))
+    await revocations().add(newer)
+    await revocations().add(revoked("t"))
+    async with following(revocations()) as known:
+        await until(lambda: len(known) == 2)
+        assert set(known) == {newer, revoked("t")}
+
+
 async def test_revoking_twice_is_revoking_once(revocations: Open) -> None:
     """The same revocation again changes nothing."""
     for _ in range(2):

@@ -251,3 +251,51 @@ def test_sessions_and_grants_are_revoked_by_their_exact_id() -> None:
     assert known.covers(caller("ses_2", "mem_1"))
     assert not known.covers(caller("ses_2", ""))
     assert not known.covers(caller("ses_2", "mem_2"))
+
+
+def _caller(number: int = 1, *, grant: str = "", issued: Millis = make.NOW) -> Caller:
+    identity = Identity(
+        account=f"acc_{number}",
+        session=f"ses_{number}",
+        grant=grant,
+        generation=1,
+        level=1,
+        proved_at=make.NOW,
+    )
+    return Caller(Role.PATIENT, f"pat_{number}", LATER, issued, f"t{number}", identity)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_of_people"),
+    [
+        ("t1", False),
+        ("ses_1", False),
+        ("grd_1", False),
+        ("pat_1", True),
+        ("acc_1", True),
+    ],
+)
+def test_a_kind_of_a_newer_version_refuses_all_that_carries_its_value(
+    value: str, is_of_people: bool
+) -> None:
+    """Whatever it means: what a newer node revoked does not hold at an older one. Of
+    people, what was issued later is good: they may have signed in again."""
+    clock = SteppedClock(make.NOW)
+    revoked = RevokedTokens(clock)
+    mine, later = _caller(grant="grd_1"), Millis(make.NOW + 1)
+    fresh = _caller(grant="grd_1", issued=later)
+    assert not revoked.covers(mine)
+    revoked.learn([Revocation("device", value, make.NOW, LATER)])
+    assert revoked.covers(mine)
+    assert revoked.covers(fresh) is not is_of_people
+    assert not revoked.covers(_caller(2))
+    clock.step((LATER + CLOCK_BACK_MS - make.NOW) / 1000 + 1)
+    revoked.learn([])
+    assert len(revoked) == 0
+
+
+def test_an_unknown_kind_without_a_value_refuses_nothing() -> None:
+    """Most tokens have no grant, which is written as nothing."""
+    revoked = RevokedTokens(SteppedClock(make.NOW))
+    revoked.learn([Revocation("device", "", make.NOW, LATER)])
+    assert not revoked.covers(_caller())
