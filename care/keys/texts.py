@@ -52,6 +52,11 @@ def reason_place(booking_id: str) -> Place:
     return Place("booking", "reason", booking_id)
 
 
+def leave_reason_place(time_off_id: str) -> Place:
+    """The place of a leave's reason."""
+    return Place("time_off", "reason", time_off_id)
+
+
 def cancel_reason_place(booking_id: str) -> Place:
     """The place of a cancellation's reason."""
     return Place("booking", "cancel_reason", booking_id)

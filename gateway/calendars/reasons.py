@@ -29,17 +29,29 @@ from actors.domain.messages.answers import (
     BookingStatus,
     BookingView,
     HoldView,
+    ProviderView,
     Reply,
     ScheduleView,
     TimeOffView,
 )
 from actors.domain.messages.changes import CalendarChange, FeedBatch
-from actors.domain.messages.commands import BookSlot, CancelBooking, ConfirmHold
+from actors.domain.messages.commands import (
+    AddTimeOff,
+    BookSlot,
+    CancelBooking,
+    ConfirmHold,
+)
 from actors.domain.messages.reads import ReadBooking, ReadHold
+from actors.domain.rules import TimeOff
 from actors.errors import Unavailable
 from actors.ports import Calendars, Feed, Request
 from care.keys.ports import PersonKeys
-from care.keys.texts import cancel_reason_place, is_sealed, reason_place
+from care.keys.texts import (
+    cancel_reason_place,
+    is_sealed,
+    leave_reason_place,
+    reason_place,
+)
 from care.readmodel import BookingHistory
 from gateway.calendars.continuations import become_task
 from gateway.config import GatewayPorts
@@ -64,13 +76,55 @@ class SealedReasons:
         """See Calendars.ask."""
         if isinstance(request, _SEALED) and request.reason:
             request = await self._sealed(request)
+        elif isinstance(request, AddTimeOff) and request.reason:
+            request = await self._sealed_leave(request)
         answer = await self._calendars.ask(request)
         if isinstance(answer, BookingView):
             if is_sealed(answer.reason) or is_sealed(answer.cancel_reason):
                 (answer,) = await opened(self._persons, [answer])
         elif isinstance(answer, ScheduleView | Affected | TimeOffView):
-            return await self._opened_in(answer)
+            answer = await self._opened_in(answer)
+        if isinstance(answer, ScheduleView | ProviderView | TimeOffView):
+            return await self._opened_leaves(answer)
         return answer
+
+    async def _opened_leaves(
+        self, answer: ScheduleView | ProviderView | TimeOffView
+    ) -> ScheduleView | ProviderView | TimeOffView:
+        if isinstance(answer, TimeOffView):
+            if not is_sealed(answer.time_off.reason):
+                return answer
+            (leave,) = await self._leaves(answer.provider_id, [answer.time_off])
+            return replace(answer, time_off=leave)
+        if not any(is_sealed(one.reason) for one in answer.time_off):
+            return answer
+        leaves = await self._leaves(answer.provider_id, answer.time_off)
+        return replace(answer, time_off=leaves)
+
+    async def _leaves(
+        self, provider_id: ProviderId, leaves: Sequence[TimeOff]
+    ) -> list[TimeOff]:
+        await become_task()
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(LOAD_S):
+                await self._persons.load([])  # the site's keys, if not yet known
+        whose, shown = _without_row(provider_id), self._persons.open
+        return [
+            replace(
+                one,
+                reason=shown(whose, leave_reason_place(one.time_off_id), one.reason),
+            )
+            for one in leaves
+        ]
+
+    async def _sealed_leave(self, command: AddTimeOff) -> AddTimeOff:
+        """With a key of the site: a provider has no row of their own."""
+        await become_task()
+        await self._persons.load([])
+        whose = _without_row(command.provider_id)
+        place = leave_reason_place(command.time_off_id)
+        text = self._persons.seal(whose, place, command.reason)
+        return replace(command, reason=text)
 
     async def _opened_in(
         self, answer: ScheduleView | Affected | TimeOffView
@@ -228,6 +282,11 @@ async def _load(persons: PersonKeys, people: Collection[PatientId]) -> None:
     with suppress(Unavailable, TimeoutError):
         async with asyncio.timeout(LOAD_S):
             await persons.load(unknown)
+
+
+def _without_row(provider_id: ProviderId) -> PatientId:
+    """Whose key seals what is about a provider: made of the id alone."""
+    return PatientId(provider_id)
 
 
 def _is_sealed(view: BookingView) -> bool:

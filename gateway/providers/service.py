@@ -340,8 +340,9 @@ class ProviderService:
         )
         start, end = await self._leave_span(provider_id, request)
         reason = checked_text(request.reason, "reason")
+        said = self._commands.private(reason)
         stamp = self._commands.stamp(
-            caller, key, "time_off", provider_id, start, end, reason
+            caller, key, "time_off", provider_id, start, end, said
         )
         answer = await self._commands.send(
             AddTimeOff(

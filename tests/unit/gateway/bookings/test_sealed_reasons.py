@@ -151,6 +151,35 @@ async def test_reasons_of_older_journals_stay_readable(api: Api) -> None:
     assert answer.json()["reason"] == "an older, clear one"
 
 
+async def test_why_a_provider_is_away_is_sealed_too(api: Api) -> None:
+    """The journal holds no words of it; the answer, the list and the schedule do."""
+    path, doctor = "/v1/providers/prv_1/time-off", api.doctor()
+    leave = {"start": "2026-08-12", "end": "2026-08-13", "reason": WHY}
+    key = {**doctor, "Idempotency-Key": "k1"}
+    made = await api.client.post(path, json=leave, headers=key)
+    assert (made.status_code, made.json()["reason"]) == (201, WHY), made.text
+    again = await api.client.post(path, json=leave, headers=key)
+    assert again.json() == made.json()
+    assert WHY.encode() not in await _journal(api)
+    plain = {"start": "2026-08-14", "end": "2026-08-14"}
+    await api.client.post(path, json=plain, headers=doctor)
+    listed = (await api.client.get(path, headers=doctor)).json()["items"]
+    assert [one["reason"] for one in listed] == [WHY, ""]
+    schedule = "/v1/providers/prv_1/schedule?from=2026-08-12&to=2026-08-14"
+    shown = (await api.client.get(schedule, headers=doctor)).json()["time_off"]
+    assert [one["reason"] for one in shown] == [WHY, ""]
+
+
+async def test_why_a_provider_was_away_in_older_journals_stays_readable(
+    api: Api,
+) -> None:
+    """Clear texts are shown as they are."""
+    await api.ports.calendars.ask(make.add_time_off(reason=OFF))
+    path = "/v1/providers/prv_1/time-off"
+    listed = await api.client.get(path, headers=api.doctor())
+    assert [one["reason"] for one in listed.json()["items"]] == [OFF]
+
+
 async def test_without_records_a_reason_is_not_shown_and_the_visit_is(
     api: Api, persons: SqlPersonKeys
 ) -> None:
@@ -179,9 +208,16 @@ async def test_topics_show_it_too(persons: SqlPersonKeys) -> None:
         live.client("patient", "pat_1") as patient,
     ):
         await persons.load([PatientId("pat_1")])
+        leave = {"start": "2026-08-12", "end": "2026-08-12", "reason": OFF}
+        away = "/v1/providers/prv_1/time-off"
+        api = live.api
+        added = await api.client.post(away, json=leave, headers=api.doctor())
+        assert added.status_code == 201, added.text
         for client, topic in ((doctor, "schedule/prv_1"), (patient, "me")):
             await client.send("subscribe", topics=[topic])
-            await client.until("snapshot")
+            shown = await client.until("snapshot")
+            if topic != "me":
+                assert [one["reason"] for one in shown["time_off"]] == [OFF]
         body = {**slot(), "reason": WHY}
         await live.api.client.post(
             "/v1/bookings", json=body, headers=live.api.patient()

@@ -69,6 +69,11 @@ async def _live(api: AccountApi, number: int) -> None:
     assert booked.status_code == 201, booked.text
     path = f"/v1/bookings/{booked.json()['booking_id']}"
     await api.client.get(path, headers=api.api.doctor())
+    away = {"start": "2026-09-01", "end": "2026-09-01", "reason": seeds["reason"]}
+    path_of_leave = "/v1/providers/prv_1/time-off"
+    doctor = api.api.doctor()
+    added = await api.client.post(path_of_leave, json=away, headers=doctor)
+    assert added.status_code == 201, added.text
     said = {"reason": seeds["reason"]}
     await api.client.post(f"{path}/cancel", json=said, headers=who)
 
