@@ -46,6 +46,7 @@ from gateway.calendars.reasons import with_reasons
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.directory.clinics.routes import operations as clinic_operations
 from gateway.directory.entry_routes import router as entry_router
+from gateway.directory.roster.metrics import RosterCollector
 from gateway.directory.service import DirectoryService
 from gateway.directory.specialty_routes import router as specialty_router
 from gateway.grants.application_by_id_routes import router as application_by_id_router
@@ -140,8 +141,7 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     made = services(ports, config)
     declared = all_operations(made)
     live = _live(ports, config, made, declared)
-    if live.week_shelf is not None:
-        made.shared.shelves["weeks"] = live.week_shelf
+    _connect(ports, made, live)
     accounts = ShardAccounts(ports.links, ports.progress)
     refreshed = _collected(bare, accounts)
     auth = _auth_side(ports, config, made)
@@ -200,6 +200,15 @@ def create_app(ports: GatewayPorts, config: GatewayConfig) -> GatewayApp:
     app.front = _middleware(app, routed, ports, config, made)
     _add_problem_handlers(app, made)
     return app
+
+
+def _connect(ports: GatewayPorts, made: Services, live: LiveService) -> None:
+    """What REST and the live side know of one another."""
+    if made.hearing is not None:
+        made.hearing.silences, made.hearing.look = live.silences, live.look
+        ports.registry.register(RosterCollector(made.hearing))
+    if live.week_shelf is not None:
+        made.shared.shelves["weeks"] = live.week_shelf
 
 
 def _add_services(
@@ -263,6 +272,9 @@ def _lifespan(
             accounts.follow(),
             kept_going("acquaintances", made.acquaintances.run),
         ]
+        if made.hearing is not None:
+            works.append(kept_going("search", made.hearing.live.run))
+            works.append(kept_going("next starts", made.hearing.run))
         if ports.audit_spool is not None:
             works.append(kept_going("audit spool", ports.audit_spool.run))
         if ports.persons is not None:
@@ -518,6 +530,7 @@ def _live(
         booking_body=lambda view: json.encode(booking_body(view)),
         notice_body=notice_body,
         holds_of=made.commitments.live_holds,
+        follower=made.hearing,
     )
     return LiveService(ports, config, needs)
 

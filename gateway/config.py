@@ -17,7 +17,7 @@ from actors.ports import Calendars, Clock, ShardLinks
 from care.accounts.ports import AccountStores
 from care.accounts.providers import IdentityProvider
 from care.audit.ports import AuditSpool, AuditStore
-from care.directory.ports import DirectoryEntries
+from care.directory.ports import DirectoryEntries, RosterSource
 from care.feeds.ports import Feeds
 from care.grants.ports import GrantStores
 from care.idempotency.ports import AnswerStore
@@ -214,6 +214,9 @@ class GatewayPorts:
     entries: DirectoryEntries | None = None
     """What clinics and providers say of themselves in the directory; without it
     nothing can be said."""
+    roster: RosterSource | None = None
+    """The providers that a search keeps in memory; without it SQL finds by words,
+    specialty and place."""
     grants: GrantStores | None = None
     """Memberships, guardianships and so on; there whenever ``accounts`` are."""
     patients: Patients | None = None

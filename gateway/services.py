@@ -30,6 +30,9 @@ from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.directory.clinics.service import ClinicService
+from gateway.directory.roster.following import LiveRoster
+from gateway.directory.roster.hearing import Hearing
+from gateway.directory.roster.soonest import Finder
 from gateway.holds.service import HoldService
 from gateway.http.limits import RateLimits
 from gateway.metrics.metrics import GatewayMetrics
@@ -65,6 +68,8 @@ class Services:
     providers: ProviderService
     standing: ProviderStanding
     search: ProviderSearch
+    hearing: Hearing | None
+    """What keeps the search's roster; None without a source of it."""
 
 
 def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
@@ -100,12 +105,8 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
     directory = KeptDirectory(ports.directory, config.lists_believed_s)
     next_free = NextFree(ports.calendars, ports.links, config.lists_believed_s)
 
-    def on_command(command: Command) -> None:
-        next_free.changed(command.provider_id)
-        if isinstance(command, LISTED):
-            directory.edited()
-
-    commands.on_command = on_command
+    hearing = _hearing(ports, config)
+    _follow(commands, directory, next_free, hearing)
     clinics = ClinicService(directory, access)
     authenticator = Authenticator(config, ports.clock, shared.revoked)
     if ports.persons is not None:
@@ -152,5 +153,39 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
             directory,
             next_free,
             soonest_max=config.soonest_providers_max,
+            finder=None if hearing is None else Finder(hearing),
         ),
+        hearing=hearing,
     )
+
+
+def _hearing(ports: GatewayPorts, config: GatewayConfig) -> Hearing | None:
+    if ports.roster is None:
+        return None
+    return Hearing(
+        LiveRoster(ports.roster),
+        ports.calendars,
+        ports.links,
+        ports.clock,
+        config.lists_believed_s,
+    )
+
+
+def _follow(
+    commands: Commands,
+    directory: KeptDirectory,
+    next_free: NextFree,
+    hearing: Hearing | None,
+) -> None:
+    """What was done here is in the next list."""
+
+    def on_command(command: Command) -> None:
+        next_free.changed(command.provider_id)
+        if hearing is not None:
+            hearing.changed(command.provider_id)
+        if isinstance(command, LISTED):
+            directory.edited()
+
+    commands.on_command = on_command
+    if hearing is not None:
+        directory.on_edit = hearing.live.edited

@@ -2,7 +2,7 @@ import { defineConfig } from "@lingui/cli";
 
 /** A catalogue per room, so that a patient never loads the sentences of staff. */
 const LATER = [
-  ...["board", "combo", "demo", "hold", "refused", "visits"].map((name) => `src/patient/${name}.tsx`),
+  ...["board", "combo", "demo", "hold", "refine", "refused", "visits"].map((name) => `src/patient/${name}.tsx`),
   "src/patient/changes.ts",
   "src/app/demo.ts",
   "src/app/refusals.ts",

@@ -15,12 +15,14 @@ from actors.domain.messages.changes import CalendarChange, FeedBatch
 _CHANGE_BYTES = 48
 _SLOT_BYTES = 7
 _BOOKING_BYTES = 220
+_START_BYTES = 5
 
 
 def weight_of(change: CalendarChange) -> int:
     """About how many bytes a change takes on its way to a gateway."""
     slots = sum(32 + _SLOT_BYTES * len(part.starts) for part in change.slots)
-    return _CHANGE_BYTES + slots + _BOOKING_BYTES * len(change.bookings)
+    starts = _START_BYTES * sum(map(len, (change.starts or {}).values()))
+    return _CHANGE_BYTES + slots + starts + _BOOKING_BYTES * len(change.bookings)
 
 
 class FeedRing:

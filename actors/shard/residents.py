@@ -17,6 +17,7 @@ from actors.domain.calendar.effects import apply
 from actors.domain.calendar.snapshot import SnapshotUnreadable, decode, encode
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis, ProviderId
+from actors.domain.messages.answers import NextStarts
 from actors.domain.messages.events import Event, HoldPlaced, RefusalRecorded
 from actors.domain.rules import Policy
 from actors.errors import JournalCorrupt
@@ -32,7 +33,15 @@ ahead of the clock than this."""
 class Resident:
     """A calendar in memory. ``seq`` is that of its last batch; 0 if none."""
 
-    __slots__ = ("calendar", "expiry", "followed_at", "saved_seq", "seq", "used_at")
+    __slots__ = (
+        "calendar",
+        "expiry",
+        "followed_at",
+        "saved_seq",
+        "seq",
+        "starts_said",
+        "used_at",
+    )
 
     def __init__(self, calendar: Calendar, seq: int, saved_seq: int) -> None:
         self.calendar = calendar
@@ -43,6 +52,8 @@ class Resident:
         """When a gateway that shows it live last asked; 0 if none did."""
         self.expiry = Millis(0)
         """The deadline the shard was last told to watch for."""
+        self.starts_said: NextStarts | None = None
+        """The next free starts as they were last published; None if never."""
 
 
 class Residents:

@@ -30,8 +30,9 @@ from actors.domain.calendar import holds, window
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.effects import apply
 from actors.domain.calendar.state import CalendarState
+from actors.domain.calendar.views import next_starts
 from actors.domain.ids import Millis, ProviderId, ShardId
-from actors.domain.messages.answers import Done, PositionsView, Reply
+from actors.domain.messages.answers import Done, NextStarts, PositionsView, Reply
 from actors.domain.messages.changes import CalendarChange
 from actors.domain.messages.commands import (
     AdvanceWindow,
@@ -95,6 +96,9 @@ _OWNERS = (ReadHold, ReadBooking, ReadSchedule, ReadPositions)
 """Questions that a former owner must not answer: a patient would read that a booking
 does not exist, or a gateway that its stale page is the newest."""
 
+EACH_MAX = 16
+"""Starts of a visit type that are published at most."""
+
 _UNSEEN = (RefusalRecorded, ClockTrusted)
 """Events that change nothing that watchers see."""
 
@@ -122,6 +126,8 @@ class Shard:
         self._watched: dict[ProviderId, Millis] = {}
         self._ticking: deque[ProviderId] = deque()
         self._tick_at = Millis(0)
+        self._starts_wanted = 0
+        """How many next starts of a calendar gateways want; 0 while none searches."""
 
     # --- life ------------------------------------------------------------------
 
@@ -295,6 +301,8 @@ class Shard:
         now = batch.now
         watching = isinstance(read, _WATCHING)
         following = isinstance(read, _FOLLOWING)
+        if isinstance(read, ReadNextFree):
+            self._starts_wanted = max(self._starts_wanted, min(read.each, EACH_MAX))
         for provider in providers_of(read):
             resident = self._resident(batch, provider)
             calendar = resident.calendar
@@ -439,9 +447,28 @@ class Shard:
             self._await_expiry(provider, resident)
             seen = [event for event in events if type(event) not in _UNSEEN]
             if seen:
-                state, shown = resident.calendar.state, resident.followed_at >= since
-                changes.append(change_after(state, seen, seq, with_slots=shown))
+                shown = resident.followed_at >= since
+                starts = self._starts_to_say(resident)
+                changes.append(
+                    change_after(
+                        resident.calendar.state,
+                        seen,
+                        seq,
+                        with_slots=shown,
+                        starts=starts,
+                    )
+                )
         return changes
+
+    def _starts_to_say(self, resident: Resident) -> NextStarts | None:
+        """Next free starts, if a gateway searches and they were not said already."""
+        if not self._starts_wanted:
+            return None
+        starts = next_starts(resident.calendar.state, self._starts_wanted)
+        if starts == resident.starts_said:
+            return None
+        resident.starts_said = starts
+        return starts
 
     def _read(self, batch: Batch, request: Request) -> ShardReply:
         assert not isinstance(request, CommandBase)
@@ -459,7 +486,7 @@ class Shard:
                 and resident.calendar.state.registered
             ]
             if isinstance(read, ReadNextFree):
-                return next_free_of(known)
+                return next_free_of(known, min(read.each, EACH_MAX))
             return PositionsView(
                 self.epoch, {one.provider_id: one.version for one in known}
             )

@@ -12,6 +12,7 @@ from actors.domain.messages.answers import (
     Answer,
     Done,
     NextFreeView,
+    NextStarts,
     Reply,
     SlotsView,
     Unchanged,
@@ -106,7 +107,12 @@ def view_after(state: CalendarState, event: Event | None) -> Answer:
 
 
 def change_after(
-    state: CalendarState, events: Sequence[Event], seq: int, *, with_slots: bool
+    state: CalendarState,
+    events: Sequence[Event],
+    seq: int,
+    *,
+    with_slots: bool,
+    starts: NextStarts | None = None,
 ) -> CalendarChange:
     """One calendar's part of a batch, durable at ``seq``, as watchers receive it."""
     slots, bookings, reread = change_of(state, events, with_slots=with_slots)
@@ -122,11 +128,17 @@ def change_after(
         ShardId("") if left is None else left.to_shard,
         holds,
         ended,
+        starts,
     )
 
 
-def next_free_of(states: Iterable[CalendarState]) -> NextFreeView:
-    """The soonest free start of each calendar, and of which visit type it is."""
+def next_free_of(states: Iterable[CalendarState], count: int = 0) -> NextFreeView:
+    """The soonest free start of each calendar, and of which visit type it is.
+
+    ``count``: the number of next starts of each visit type.
+    """
+    next_starts: dict[ProviderId, NextStarts] = {}
+    positions: dict[ProviderId, tuple[int, int]] = {}
     starts: dict[ProviderId, Minute | None] = {}
     kinds: dict[ProviderId, VisitTypeId] = {}
     for state in states:
@@ -135,4 +147,7 @@ def next_free_of(states: Iterable[CalendarState]) -> NextFreeView:
         starts[state.provider_id] = None if kind is None else free[kind]
         if kind is not None:
             kinds[state.provider_id] = kind
-    return NextFreeView(starts, kinds)
+        if count:
+            next_starts[state.provider_id] = views.next_starts(state, count)
+            positions[state.provider_id] = state.epoch, state.version
+    return NextFreeView(starts, kinds, next_starts, positions)

@@ -30,6 +30,7 @@ from persistence.audit.anchors import AuditAnchors
 from persistence.audit.spool import FileSpool
 from persistence.audit.store import SqlAudit
 from persistence.directory.entries import SqlDirectoryEntries
+from persistence.directory.roster_source import SqlRosterSource
 from persistence.grants.stores import grant_stores
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue
@@ -175,6 +176,7 @@ async def gateway_ports(
                 jobs=SqlJobQueue(records.engine),
                 answers=SqlAnswerStore(records.engine, ring),
                 entries=SqlDirectoryEntries(records),
+                roster=SqlRosterSource(readers, records),
                 grants=grant_stores(records, ring),
                 patients=SqlPatients(records, ring),
                 notes=SqlMedicalNotes(records, ring),

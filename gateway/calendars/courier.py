@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.domain.ids import Minute, ProviderId, ShardId, VisitTypeId
-from actors.domain.messages.answers import NextFreeView, Reply
+from actors.domain.messages.answers import NextFreeView, NextStarts, Reply
 from actors.domain.messages.commands import CommandBase
 from actors.domain.messages.reads import ReadNextFree, ReadPositions
 from actors.errors import CalendarRecovering, Overloaded, Unavailable
@@ -120,11 +120,15 @@ class Courier:
         asked = [self._ask(shard, part) for shard, part in parts.items()]
         starts: dict[ProviderId, Minute | None] = {}
         kinds: dict[ProviderId, VisitTypeId] = {}
+        next_starts: dict[ProviderId, NextStarts] = {}
+        positions: dict[ProviderId, tuple[int, int]] = {}
         for view in await asyncio.gather(*asked):
             if isinstance(view, NextFreeView):
                 starts.update(view.starts)
                 kinds.update(view.visit_types)
-        return NextFreeView(starts, kinds)
+                next_starts.update(view.next_starts)
+                positions.update(view.positions)
+        return NextFreeView(starts, kinds, next_starts, positions)
 
     async def _ask(self, shard: ShardId, request: Request) -> Reply:
         if self._closed:

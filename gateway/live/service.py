@@ -29,7 +29,7 @@ from gateway.http.endpoint import Operation
 from gateway.http.hosts import AllowedHosts
 from gateway.http.limits import RateLimits
 from gateway.live.core.frames import FrameEncoder
-from gateway.live.feeds.feed import ShardFeed
+from gateway.live.feeds.feed import FeedFollower, ShardFeed
 from gateway.live.feeds.inboxes import InboxFeed
 from gateway.live.feeds.reader import HoldsOf, TopicReader
 from gateway.live.metrics import LiveGauges
@@ -65,6 +65,8 @@ class LiveNeeds:
     booking_body: Callable[[BookingView], bytes]
     notice_body: Callable[[Notice], bytes]
     holds_of: HoldsOf
+    follower: FeedFollower | None = None
+    """What is told of all changes of calendars, too."""
 
 
 class LiveService:
@@ -80,6 +82,7 @@ class LiveService:
     ) -> None:
         self.operations = needs.operations
         self._inboxes: InboxFeed | None = None
+        self._follower = needs.follower
         self._ports = ports
         self._settings = settings or config.live
         # Jitter needs no secret; a test passes a seeded one.
@@ -238,11 +241,15 @@ class LiveService:
         await self._stopping.wait()
         raise _Stopped
 
+    def look(self) -> None:
+        """Follow the feeds of all shards without a pause, as their follower wants."""
+        for feed in self._feeds.values():
+            feed.look()
+
     def _wake(self) -> None:
         # The first topic of an unwatched shard needs its feed at once.
         self._keep_feeds()
-        for feed in self._feeds.values():
-            feed.look()
+        self.look()
         self._reader.wake()
 
     def _keep_feeds(self) -> None:
@@ -260,6 +267,7 @@ class LiveService:
                     self._settings,
                     self._random,
                 )
+                feed.follower = self._follower
                 self._feeds[shard] = feed
                 tasks.create_task(self._follow(feed))
 

@@ -44,11 +44,13 @@ class KeptDirectory:
             believe_s, ANSWERS_MAX, now
         )
         self._edited_at = float("-inf")
+        self.on_edit: Callable[[], None] = _nothing
 
     def edited(self) -> None:
         """Something was changed here that lists show."""
         self._edited_at = self._now()
         self._answers.clear()
+        self.on_edit()
 
     async def find(
         self, query: ProviderQuery, *, after: str, limit: int
@@ -122,6 +124,10 @@ class KeptDirectory:
             found.add_done_callback(_failed)  # an error is known then
             self._answers.put(question, found)
         return cast("T", await asyncio.shield(found))
+
+
+def _nothing() -> None:
+    """Nothing keeps a copy of the directory."""
 
 
 def _failed(task: asyncio.Task[Any]) -> bool:

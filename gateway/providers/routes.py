@@ -7,10 +7,12 @@ from typing import Final
 
 from msgspec import json
 
-from actors.domain.ids import ProviderId, is_provider_id
+from actors.domain.calendar.validation import LANGUAGE_MAX
+from actors.domain.ids import ClinicId, ProviderId, VisitTypeId, is_provider_id
 from actors.domain.messages.refusals import Refusal, RefusalCode
-from care.readmodel import ProviderQuery
+from care.directory.entries import INSURANCE_CHARACTERS_MAX, PRICE_MAX
 from gateway.access.rights import Action
+from gateway.directory.roster.matching import Order, Search
 from gateway.http.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
 from gateway.providers.schemas import ProviderBody, ProviderList, SlotsBody
 from gateway.providers.search import ProviderSearch
@@ -23,18 +25,45 @@ from gateway.wire.replies import JSON, NO_STORE, REVALIDATE, VARY, Reply
 _PAGE: Final = 20
 _PAGE_MAX: Final = 100
 _WORDS_MAX: Final = 200
+_ID_MAX: Final = 128
 _KM_MAX: Final = 20_100
 """Half the Earth's circumference, in km."""
 _VERSION_MAX: Final = 1 << 53
 _SEARCH_QUERY: Final = (
-    Query("query", "Prefixes of words in names, specialties, clinics and cities."),
-    Query("specialty", "Exactly this specialty."),
-    Query("near", "Latitude and longitude, as 52.52,13.40: order by distance."),
+    Query(
+        "query",
+        "Words in names, specialties with their synonyms, clinics and towns; all must "
+        "match. The beginning of a word is enough, and it may be misspelt.",
+    ),
+    Query("specialty", "This specialty, by its id, title or one of its synonyms."),
+    Query("clinic_id", "Only providers of this clinic."),
+    Query("visit_type", "Only providers who offer it; next_free is then its own."),
+    Query("insurance", "Accepted by the provider or their clinic."),
+    Query("language", "Spoken by the provider, as de; de finds de-CH too."),
+    Query(
+        "telehealth",
+        "true: only remote visits; next_free is then of these.",
+        {"type": "boolean"},
+    ),
+    Query("accepts_new", "true: only who takes new patients.", {"type": "boolean"}),
+    Query(
+        "price_max",
+        "Greatest price in minor units, as cents; without a price none is found.",
+        {"type": "integer", "minimum": 0, "maximum": PRICE_MAX},
+    ),
+    Query(
+        "rating_min",
+        "Least mean rating; without ratings none is found.",
+        {"type": "number", "minimum": 1, "maximum": 5},
+    ),
+    Query("near", "Latitude and longitude, as 52.52,13.40."),
     Query("within_km", "Maximum distance from near, in km.", {"type": "number"}),
     Query(
         "sort",
-        "soonest: order by the next free start, among the first matches.",
-        {"type": "string", "enum": ["soonest", "name"]},
+        "soonest: by the next free start, over all matches; distance: needs near; "
+        "match: by how well the words match. Default: distance if there is near, else "
+        "match if there are words, else name.",
+        {"type": "string", "enum": list(Order)},
     ),
     limit_query(_PAGE, _PAGE_MAX),
     CURSOR_QUERY,
@@ -139,16 +168,10 @@ def _old(age_s: int) -> Headers:
 
 def _search(search: ProviderSearch) -> Operation:
     async def find(call: Call) -> Reply:
-        query = _query_in(call)
+        wanted = _wanted_in(call)
         limit = call.query_int("limit", _PAGE, 1, _PAGE_MAX)
-        cursor = call.query("cursor") or ""
-        sort = call.query("sort") or "name"
-        if sort not in ("name", "soonest"):
-            raise InvalidRequest("", FieldError("sort", "must be soonest or name"))
-        if sort == "soonest":
-            page = await search.by_soonest(query, cursor, limit)
-        else:
-            page = await search.by_name(query, cursor, limit)
+        order = _order_in(call, wanted)
+        page = await search.find(wanted, order, call.query("cursor") or "", limit)
         return Reply(200, json.encode(page), (JSON, REVALIDATE))
 
     return Operation(
@@ -164,24 +187,61 @@ def _search(search: ProviderSearch) -> Operation:
     )
 
 
-def _query_in(call: Call) -> ProviderQuery:
-    words, specialty = call.query("query") or "", call.query("specialty") or ""
-    for name, text in (("query", words), ("specialty", specialty)):
-        if len(text) > _WORDS_MAX or "\0" in text:
-            message = f"must be at most {_WORDS_MAX} characters of text"
-            raise InvalidRequest("", FieldError(name, message))
+def _wanted_in(call: Call) -> Search:
     near = _near_in(call)
-    within = call.query("within_km")
+    within = _number_in(call, "within_km", 0.0, _KM_MAX)
     if within is not None and near is None:
         raise InvalidRequest("", FieldError("within_km", "requires near"))
-    return ProviderQuery(
-        words=words,
-        specialty=specialty,
+    price = call.query("price_max")
+    clinic, kind = _text_in(call, "clinic_id", _ID_MAX), _text_in(call, "visit_type")
+    return Search(
+        words=_text_in(call, "query"),
+        specialty=_text_in(call, "specialty"),
+        clinic_id=ClinicId(clinic) if clinic else None,
+        visit_type=VisitTypeId(kind) if kind else None,
+        insurance=_text_in(call, "insurance", INSURANCE_CHARACTERS_MAX),
+        language=_text_in(call, "language", LANGUAGE_MAX),
+        telehealth=_flag_in(call, "telehealth"),
+        accepts_new=_flag_in(call, "accepts_new"),
+        price_max=call.query_int("price_max", 0, 0, PRICE_MAX) if price else None,
+        rating_min=_number_in(call, "rating_min", 1.0, 5.0),
         near=near,
-        within_km=None
-        if within is None
-        else _number(within, "within_km", 0.0, _KM_MAX),
+        within_km=within,
     )
+
+
+def _order_in(call: Call, wanted: Search) -> Order:
+    text = call.query("sort")
+    if text is None:
+        if wanted.near is not None:
+            return Order.DISTANCE
+        return Order.MATCH if wanted.words else Order.NAME
+    if text not in set(Order):
+        message = f"must be one of {', '.join(Order)}"
+        raise InvalidRequest("", FieldError("sort", message))
+    if text == Order.DISTANCE and wanted.near is None:
+        raise InvalidRequest("", FieldError("sort", "distance requires near"))
+    return Order(text)
+
+
+def _text_in(call: Call, name: str, most: int = _WORDS_MAX) -> str:
+    text = call.query(name) or ""
+    if len(text) > most or "\0" in text:
+        message = f"must be at most {most} characters of text"
+        raise InvalidRequest("", FieldError(name, message))
+    return text
+
+
+def _flag_in(call: Call, name: str) -> bool:
+    text = call.query(name) or "false"
+    if text not in ("true", "false"):
+        raise InvalidRequest("", FieldError(name, "must be true or false"))
+    return text == "true"
+
+
+def _number_in(call: Call, name: str, lowest: float, highest: float) -> float | None:
+    text = call.query(name)
+    return None if text is None else _number(text, name, lowest, highest)
 
 
 def _near_in(call: Call) -> tuple[float, float] | None:

@@ -60,7 +60,8 @@ class ProviderItem(Struct, frozen=True, omit_defaults=True):
     """A provider as lists show them; ``next_free`` is the soonest free start.
 
     With ``near``: the distance to the clinic in km, to the metre, if its location is
-    known.
+    known. ``live`` is false if the calendar did not answer: its next start may have
+    changed. ``price`` is the least, in minor units; ``rating`` the mean of 1 to 5.
     """
 
     provider_id: ProviderRef
@@ -69,16 +70,51 @@ class ProviderItem(Struct, frozen=True, omit_defaults=True):
     clinic: ClinicBody
     visit_types: list[VisitTypeBody]
     next_free: Instant | None
+    live: bool
     next_free_visit_type: VisitTypeRef | None = None
     distance_m: int | None = None
     distance_km: float | None = None
+    telehealth: bool | None = None
+    accepts_new: bool | None = None
+    price: int | None = None
+    currency: str | None = None
+    rating: float | None = None
+    rating_count: int | None = None
+
+
+class FacetValue(Struct, frozen=True):
+    """A value that could be filtered by, and how many matches have it."""
+
+    value: str
+    count: int
+
+
+class Facets(Struct, frozen=True):
+    """The most frequent values among the matches; a filtered one shows the others."""
+
+    specialty: list[FacetValue] = []
+    visit_type: list[FacetValue] = []
+    language: list[FacetValue] = []
+    insurance: list[FacetValue] = []
+    telehealth: list[FacetValue] = []
+    accepts_new: list[FacetValue] = []
 
 
 class ProviderList(Struct, frozen=True):
-    """A page of providers."""
+    """A page of providers.
+
+    ``did_you_mean``: the words as they were understood, where some were misspelt.
+    ``wider_km``: nothing is within the radius, something within this one. ``live``: no
+    calendar is silent that could change the order. The first page has ``facets``.
+    """
 
     items: list[ProviderItem]
     next_cursor: str | None
+    total: int | None = None
+    did_you_mean: str | None = None
+    wider_km: int | None = None
+    live: bool = True
+    facets: Facets | None = None
 
 
 class VisitTypeDetail(Struct, frozen=True):
@@ -285,6 +321,8 @@ def provider_item(
     listing: ProviderListing,
     next_free: int | None,
     visit_type: VisitTypeId | None = None,
+    *,
+    live: bool = True,
 ) -> ProviderItem:
     """A provider for a list; ``visit_type`` is that of the next free start."""
     away = listing.distance_km
@@ -299,6 +337,7 @@ def provider_item(
             for kind in listing.visit_types
         ],
         next_free=_instant(next_free),
+        live=live,
         next_free_visit_type=visit_type,
         distance_m=metres,
         distance_km=None if metres is None else metres / 1000,

@@ -35,6 +35,7 @@ from tests.fakes.answers import MemoryAnswers
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.jobs import MemoryJobs
 from tests.fakes.openapi_checker import OpenApiChecker
+from tests.fakes.roster import MemoryRoster
 
 KEY = b"a key for tests, 32 bytes or more"
 CONFIG = GatewayConfig(
@@ -130,6 +131,9 @@ async def open_api(
     courier = Courier(links, clock)
     numbers = count(1)
     read_model = MemoryReadModel()
+    for roster in (shared or {}).values():
+        if isinstance(roster, MemoryRoster):
+            roster.read_model = read_model
     ports = GatewayPorts(
         calendars=calendars or courier,
         links=links,

@@ -21,6 +21,8 @@ LATER = (
     ),
     "src/patient/changes.ts",
 )
+REFINE_BYTES_MAX = 2_500
+"""What a search loads besides: filters, and orders."""
 STAFF = re.compile(r"src/(desk|clinic|ops)/|i18n/(desk|clinic|ops)/")
 
 
@@ -50,6 +52,8 @@ def test_the_patient_route_is_small(built: Path) -> None:
         name: size for name, size in _sizes(built, whole).items() if name not in sizes
     }
     assert sum(later.values()) <= LATER_BYTES_MAX, later
+    refine = str(manifest["src/patient/refine.tsx"]["file"])
+    assert (built / f"{refine}.br").stat().st_size <= REFINE_BYTES_MAX
 
 
 def _sizes(built: Path, keys: set[str]) -> dict[str, int]:

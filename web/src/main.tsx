@@ -49,10 +49,7 @@ void session.begin();
 if (location.pathname === "/") {
   // Asked for while the sentences are still on their way.
   const given = new URLSearchParams(location.search);
-  const of = (name: string) => given.get(name) ?? undefined;
-  void queries.prefetchQuery(
-    providersQuery({ q: of("q"), specialty: of("specialty"), near: of("near") }),
-  );
+  void queries.prefetchQuery(providersQuery(Object.fromEntries(given)));
 }
 await speak(preferred());
 createRoot(document.getElementById("app")!).render(

@@ -8,6 +8,8 @@ time with buffers meets a booking's, else held if it meets a hold's, else free.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -31,6 +33,7 @@ from actors.domain.messages.answers import (
     Affected,
     BookingView,
     HoldView,
+    NextStarts,
     ProviderView,
     ScheduleView,
     SlotsView,
@@ -320,7 +323,21 @@ def next_free(state: CalendarState) -> dict[VisitTypeId, Minute]:
     return known[1]
 
 
+def next_starts(state: CalendarState, count: int) -> NextStarts:
+    """The next ``count`` free starts of each active visit type that has one."""
+    found = {
+        offer.rule.visit_type: tuple(islice(_free_starts(state, offer), count))
+        for offer in state.openings.offers.values()
+        if offer.active
+    }
+    return {kind: starts for kind, starts in found.items() if starts}
+
+
 def _first_free(state: CalendarState, offer: Offer) -> Minute | None:
+    return next(_free_starts(state, offer), None)
+
+
+def _free_starts(state: CalendarState, offer: Offer) -> Iterator[Minute]:
     size = state.occupancy.booked.size
     low, high = shown(state, offer)
     for page in range(low // size, -(-high // size)):
@@ -331,9 +348,10 @@ def _first_free(state: CalendarState, offer: Offer) -> Minute | None:
         if free:
             free &= ~blocked(state.occupancy.booked, offer, first, size)
             free &= ~blocked(state.occupancy.held, offer, first, size)
-        if free:
-            return Minute((first + (free & -free).bit_length() - 1) * state.cell)
-    return None
+        while free:
+            lowest = free & -free
+            yield Minute((first + lowest.bit_length() - 1) * state.cell)
+            free ^= lowest
 
 
 def _offer(state: CalendarState, visit_type: VisitTypeId) -> Offer | None:

@@ -180,15 +180,23 @@ class ProviderView(Struct, frozen=True, tag="provider"):
     """The version at which the rules were set."""
 
 
+NextStarts = dict[VisitTypeId, tuple[Minute, ...]]
+"""The next free starts of each active visit type that has one, ascending."""
+
+
 class NextFreeView(Struct, frozen=True, tag="next_free"):
     """The soonest free start over all active visit types; None where there is none.
 
     Providers whose calendar does not exist are missing. ``visit_types`` says which
-    type each start is of, the first in the rules' order if several start then.
+    type each start is of, the first in the rules' order if several start then. If
+    they were asked for, ``next_starts`` has the next starts of each visit type that has
+    one, and ``positions`` the (epoch, version) at which they are so.
     """
 
     starts: dict[ProviderId, Minute | None]
     visit_types: dict[ProviderId, VisitTypeId] = {}
+    next_starts: dict[ProviderId, NextStarts] = {}
+    positions: dict[ProviderId, tuple[int, int]] = {}
 
 
 class PositionsView(Struct, frozen=True, tag="positions"):

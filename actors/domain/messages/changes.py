@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from actors.domain.ids import HoldId, PatientId, ProviderId, ShardId, VisitTypeId
-from actors.domain.messages.answers import BookingView, HoldView
+from actors.domain.messages.answers import BookingView, HoldView, NextStarts
 
 
 class SlotsChange(Struct, frozen=True, array_like=True):
@@ -56,6 +56,9 @@ class CalendarChange(Struct, frozen=True, omit_defaults=True):
     """Live holds that were placed or extended, or whose coverage by rules and leaves
     changed."""
     ended: list[HoldEnd] = []
+    starts: NextStarts | None = None
+    """The next free starts, if gateways want them and they are not what was said
+    last."""
 
 
 class FeedBatch(Struct, frozen=True, omit_defaults=True):

@@ -104,9 +104,14 @@ class ReadEffect(Struct, frozen=True, tag="read_effect"):
 
 
 class ReadNextFree(Struct, frozen=True, tag="read_next_free"):
-    """The soonest free start of each of these providers, all of one shard."""
+    """The soonest free start of each of these providers, all of one shard.
+
+    ``each``: the number of next starts wanted of each visit type. If it is not 0 the
+    shard also publishes these as they change (CalendarChange.starts).
+    """
 
     provider_ids: tuple[ProviderId, ...]
+    each: int = 0
 
 
 class ReadPositions(Struct, frozen=True, tag="read_positions"):

@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 from random import Random
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from actors.domain.ids import ShardId
+from actors.domain.messages.changes import FeedBatch
 from actors.errors import SchedulingError, ShardAsleep
 from actors.ports import Clock, Feed
 from gateway.config import LiveSettings
@@ -42,6 +43,19 @@ def backoff_s(failures: int, random: Random) -> float:
     return random.uniform(low, longest)  # nosec B311
 
 
+class FeedFollower(Protocol):
+    """What is told of all changes, beside the hub."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether changes are wanted at once."""
+        ...
+
+    def on_feed(self, shard: ShardId, batch: FeedBatch) -> None:
+        """Take a poll's reply."""
+        ...
+
+
 class ShardFeed:
     """Polls one shard. ``heard_at`` is when it answered last (monotonic)."""
 
@@ -63,6 +77,7 @@ class ShardFeed:
         self._random = random
         self._failures = 0
         self._news = asyncio.Event()
+        self.follower: FeedFollower | None = None
         self._skips = False
         """Make the next reply a reset."""
 
@@ -92,6 +107,11 @@ class ShardFeed:
             else:
                 await self._until_watched()
 
+    def _is_watched(self) -> bool:
+        follower = self.follower
+        is_followed = follower is not None and follower.is_wanted
+        return is_followed or self._hub.is_watched(self.shard)
+
     def look(self) -> None:
         """There is a new topic: if it is of this shard, polling goes on at once."""
         self._news.set()
@@ -100,7 +120,7 @@ class ShardFeed:
         # A topic is read first, so what happened until now is not missed.
         try:
             async with asyncio.timeout(_UNWATCHED_S):
-                while not self._hub.is_watched(self.shard):
+                while not self._is_watched():
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
@@ -119,6 +139,8 @@ class ShardFeed:
             )
         if not self._hub.on_feed(self.shard, asked, batch, self._clock.now()):
             return self._failed()
+        if self.follower is not None:
+            self.follower.on_feed(self.shard, batch)
         self._skips = False
         self._failures = 0
         self.heard_at = monotonic()

@@ -9,6 +9,7 @@ import { session } from "./session";
 export type Schemas = components["schemas"];
 export type Provider = Schemas["ProviderBody"];
 export type ProviderItem = Schemas["ProviderItem"];
+export type ProviderList = Schemas["ProviderList"];
 export type Hold = Schemas["HoldBody"];
 export type BookingRow = Schemas["BookingBody"];
 export type Problem = Schemas["ProblemBody"];

@@ -5,7 +5,7 @@ import {
   lazyRouteComponent,
 } from "@tanstack/react-router";
 import { enter, type Room } from "../i18n";
-import { Home } from "../patient/home";
+import { Home, WANTED } from "../patient/home";
 import { NotFound, NotLoaded } from "./missing";
 import { Shell } from "./shell";
 
@@ -40,7 +40,7 @@ function page<T extends Record<string, unknown>, Name extends string & keyof T>(
 const home = createRoute({
   getParentRoute: () => root,
   path: "/",
-  validateSearch: texts("q", "specialty", "near"),
+  validateSearch: texts(...WANTED),
   component: Home,
 });
 

@@ -4,6 +4,7 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { answered, api } from "../app/api";
+import type { paths } from "../api/rest";
 import { useContextOfSession, useFollow } from "../app/shell";
 import { useSite } from "../app/site";
 import { enter } from "../i18n";
@@ -16,6 +17,10 @@ const Board = lazy(async () => {
   const [module] = await Promise.all([import("./board"), enter("later")]);
   return { default: module.Board };
 });
+const Refine = lazy(async () => {
+  const [module] = await Promise.all([import("./refine"), enter("later")]);
+  return { default: module.Refine };
+});
 const DemoPeople = lazy(async () => {
   const [module] = await Promise.all([import("./demo"), enter("later")]);
   return { default: module.DemoPeople };
@@ -23,42 +28,40 @@ const DemoPeople = lazy(async () => {
 
 const route = getRouteApi("/");
 const PAGE = 12;
-const NEAR_KM = 200;
-
-interface Wanted {
-  q?: string | undefined;
-  specialty?: string | undefined;
-  near?: string | undefined;
-}
+/** What a search is made of, as the address has it. */
+export const WANTED = ["q", "specialty", "near", "within", "sort", "insurance", "language", "only"] as const;
+export type Wanted = Partial<Record<(typeof WANTED)[number], string | undefined>>;
+type Query = NonNullable<paths["/v1/providers"]["get"]["parameters"]["query"]>;
 
 /** A page of the list of providers; main.tsx asks for the first before React is there. */
-export function providersQuery({ q, specialty, near }: Wanted, cursor?: string) {
+export function providersQuery(wanted: Wanted, cursor?: string) {
+  const { q: query, specialty, near, within, sort, insurance, language, only } = wanted;
+  const has = (word: string) => only?.includes(word) || undefined;
+  const asked = {
+    sort: (sort as Query["sort"]) ?? "soonest",
+    limit: PAGE,
+    query,
+    specialty,
+    near,
+    within_km: near && Number.parseInt(within ?? "200"),
+    insurance,
+    language,
+    telehealth: has("remote"),
+    accepts_new: has("new"),
+    cursor,
+  };
   return queryOptions({
-    queryKey: ["providers", q, specialty, near, cursor],
-    queryFn: async () =>
-      answered(
-        await api.GET("/v1/providers", {
-          params: {
-            query: {
-              sort: "soonest",
-              limit: PAGE,
-              ...(q === undefined ? {} : { query: q }),
-              ...(specialty === undefined ? {} : { specialty }),
-              ...(near === undefined ? {} : { near, within_km: NEAR_KM }),
-              ...(cursor === undefined ? {} : { cursor }),
-            },
-          },
-        }),
-      ),
+    queryKey: ["providers", asked],
+    // The client leaves out what is undefined.
+    queryFn: async () => answered(await api.GET("/v1/providers", { params: { query: asked as Query } })),
   });
 }
 
 /** First page and results are one: search at once, soonest first, everything live. */
 export function Home() {
   const { t } = useLingui();
-  const { q, specialty, near } = route.useSearch();
-  const isSearch = q !== undefined || specialty !== undefined || near !== undefined;
-  const wanted = { q, specialty, near };
+  const wanted: Wanted = route.useSearch();
+  const isSearch = Object.keys(wanted).length > 0;
   const found = useQuery(providersQuery(wanted));
   const items = found.data?.items ?? [];
   const specialties = [...new Set(items.map((one) => one.specialty))].slice(0, 5);
@@ -94,10 +97,12 @@ export function Home() {
       </section>
       {!isSearch && <DemoRoom />}
       <section className="found" aria-labelledby="found">
-        <div className="row between">
-          <h2 id="found">{isSearch ? <Trans>Soonest first</Trans> : <Trans>Free soonest</Trans>}</h2>
-          {isSearch && <SearchedFor />}
-        </div>
+        <h2 id="found">{isSearch ? <Trans>Results</Trans> : <Trans>Free soonest</Trans>}</h2>
+        {isSearch && (
+          <Suspense fallback={<div className="refine" />}>
+            <Refine wanted={wanted} found={found.data} />
+          </Suspense>
+        )}
         {found.isError && (
           <p className="notice bad" role="alert">
             <Trans>The list could not be loaded. Please try again.</Trans>{" "}
@@ -163,28 +168,6 @@ function Specialties({ names }: { names: readonly string[] }) {
         </a>
       ))}
     </div>
-  );
-}
-
-function SearchedFor() {
-  const { q, specialty, near } = route.useSearch();
-  const follow = useFollow();
-  return (
-    <p className="row small">
-      {[q, specialty].filter(Boolean).map((one) => (
-        <span key={one} className="chip plain">
-          <bdi>{one}</bdi>
-        </span>
-      ))}
-      {near !== undefined && (
-        <span className="chip plain">
-          <Trans>Near me</Trans>
-        </span>
-      )}
-      <a href="/" onClick={follow}>
-        <Trans>Show all</Trans>
-      </a>
-    </p>
   );
 }
 

@@ -33,7 +33,7 @@ export function Result({ item }: { item: ProviderItem }) {
   const watched = watchedOf(item);
   const href = `/p/${item.provider_id}${watched === undefined ? "" : `?type=${watched.type}`}`;
   return (
-    <li className="card result">
+    <li className={`card result${item.live ? "" : " old"}`}>
       <span className="avatar" aria-hidden="true">
         {initials(item.name)}
       </span>
