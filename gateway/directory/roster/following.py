@@ -25,7 +25,7 @@ POLL_S: Final = 0.25
 READ_AT_ONCE: Final = 200
 """Changed providers read from the stores with one question."""
 MANY: Final = 5_000
-"""So many changes at once are read by making a new roster, in a thread."""
+"""From this number of changes at once on a new roster is made, in a thread."""
 
 log = structlog.get_logger("slotcast.gateway")
 
