@@ -16,7 +16,7 @@ from actors.domain.ids import ProviderId
 from actors.errors import Unavailable
 from care.readmodel import Directory, ProviderListing, ProviderQuery
 from gateway.directory.roster.matching import Facets as Counts
-from gateway.directory.roster.matching import Order, Search, Standing
+from gateway.directory.roster.matching import Order, RankedAt, Search
 from gateway.directory.roster.services import NEVER
 from gateway.directory.roster.soonest import Finder, FoundPage
 from gateway.providers.next_free import NextFree, Starts
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 _NEVER: Final = 1 << 62
 _CURSOR: Final = msgspec.json.Decoder(tuple[int, str])
-_PLACE: Final = msgspec.json.Decoder(tuple[Order, Standing])
+_PLACE: Final = msgspec.json.Decoder(tuple[Order, RankedAt])
 _OF_ROSTER: Final = "~"
 """Begins cursors that continue a page of the roster."""
 
@@ -239,7 +239,7 @@ def _place_cursor(page: FoundPage, search: Search, order: Order, row: int) -> st
     return _OF_ROSTER + _encoded((order, place))
 
 
-def _read_place(order: Order, cursor: str) -> Standing | None:
+def _read_place(order: Order, cursor: str) -> RankedAt | None:
     if not cursor:
         return None
     of, place = _decoded(_PLACE, cursor.removeprefix(_OF_ROSTER))

@@ -173,7 +173,7 @@ class Matcher:
         self,
         matches: Matches,
         order: Order,
-        shown: Standing | None,
+        shown: RankedAt | None,
         count: int,
         starts: NDArray[np.int32] | None = None,
     ) -> list[int]:
@@ -198,12 +198,12 @@ class Matcher:
 
     def place(
         self, matches: Matches, order: Order, row: int, start: int = 0
-    ) -> Standing:
+    ) -> RankedAt:
         """Where a row stands, for the cursor; ``start``: that of SOONEST."""
         at = int(np.searchsorted(matches.rows, row))
         starts = np.full(self.roster.size, start, np.int32)
         keys = self.keys(matches, order, starts)
-        return Standing(
+        return RankedAt(
             tuple(int(key[at]) for key in keys),
             self.roster.names[row],
             self.roster.ids[row],
@@ -293,7 +293,7 @@ class Matcher:
         return metres[self.roster.clinic[rows]]
 
 
-class Standing(Struct, frozen=True, array_like=True):
+class RankedAt(Struct, frozen=True, array_like=True):
     """Where a provider stands in an order."""
 
     keys: tuple[int, ...]
@@ -301,7 +301,7 @@ class Standing(Struct, frozen=True, array_like=True):
     provider_id: str
 
 
-def _numbers(shown: Standing, count: int, *, by_name: bool) -> list[int]:
+def _numbers(shown: RankedAt, count: int, *, by_name: bool) -> list[int]:
     text = shown.name if by_name else bare_id(shown.provider_id)
     numbers = [*shown.keys, *text_keys(text)]
     if len(numbers) != count:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from actors.domain.ids import ProviderId
 from gateway.directory.roster.hearing import Hearing
-from gateway.directory.roster.matching import Matcher, Matches, Order, Search, Standing
+from gateway.directory.roster.matching import Matcher, Matches, Order, RankedAt, Search
 from gateway.directory.roster.services import NEVER, UNKNOWN
 
 ASKED_MAX: Final = 300
@@ -54,7 +54,7 @@ class Finder:
         return self._hearing.live.matcher is not None
 
     async def page(
-        self, search: Search, order: Order, shown: Standing | None, count: int
+        self, search: Search, order: Order, shown: RankedAt | None, count: int
     ) -> FoundPage:
         """The next ``count`` rows after the ``shown`` one.
 
@@ -70,7 +70,7 @@ class Finder:
         return self._page(known, rows, ids, unsure)
 
     async def _soonest(
-        self, search: Search, shown: Standing | None, count: int
+        self, search: Search, shown: RankedAt | None, count: int
     ) -> FoundPage:
         hearing = self._hearing
         hearing.searched()
