@@ -78,3 +78,30 @@ def test_typing_goes_on_while_suggestions_load(browsing: Browsing) -> None:
     page.keyboard.type("e")
     expect(box).to_have_value("general")
     expect(page.get_by_role("option").first).to_be_visible()
+
+
+def test_a_misspelt_word_finds_and_the_list_is_narrowed_and_ordered(
+    opened: Opened,
+) -> None:
+    """It says what was understood; a filter and an order are in the address."""
+    page = opened("/?q=genral+practise")
+    results = page.locator(".result:not(.bones)")
+    expect(results.first).to_be_visible()
+    expect(page.get_by_text("Shown are results for")).to_contain_text("general")
+    narrow = page.get_by_role("group", name="Narrow the search")
+    doctors = narrow.get_by_text(re.compile(r"[0-9]+ doctors?"))
+    before = int((doctors.text_content() or "").split()[0])
+    narrow.get_by_role("combobox", name="Order").select_option("By name")
+    page.wait_for_url(re.compile("sort=name"))
+    names = page.locator(".result:not(.bones) h3")
+    expect(names.first).to_be_visible()
+    language = narrow.get_by_role("combobox", name="All languages")
+    if language.count():
+        values = language.locator("option").all_text_contents()
+        language.select_option(index=len(values) - 1)
+        page.wait_for_url(re.compile("language="))
+        expect(results.first).to_be_visible()
+        expect(doctors).to_have_count(1)
+        assert int((doctors.text_content() or "").split()[0]) <= before
+    narrow.get_by_role("link", name="Show all").click()
+    expect(page.get_by_role("heading", name="Free soonest")).to_be_visible()

@@ -22,8 +22,8 @@ const SHOWN_MAX = 8;
 /** Suggestions for what a person has typed, at most eight. Throws Refused. */
 export async function suggest(text: string): Promise<Suggestion[]> {
   const query = { query: text, limit: ASKED, sort: "name" } as const;
-  const { items } = answered(await api.GET("/v1/providers", { params: { query } }));
-  return suggestionsOf(text, items);
+  const found = answered(await api.GET("/v1/providers", { params: { query } }));
+  return suggestionsOf(found.did_you_mean ?? text, found.items);
 }
 
 /** The specialties, doctors, clinics and towns of these doctors that the words name. */
