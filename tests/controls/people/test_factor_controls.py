@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import webauthn
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from care.notices.messages import Channel
 from gateway.access import rights
@@ -23,6 +23,8 @@ from persistence.accounts import steps, store
 from persistence.accounts.credentials import SqlCredentials
 from persistence.accounts.factor_models import FactorRecord, RecoveryCodeRecord
 from persistence.accounts.factors import SqlFactors
+from persistence.accounts.models import AccountRecord
+from persistence.grants import factor_resets
 from persistence.notices import outbox
 from tests.fixtures.accounts import (
     MIRA,
@@ -30,6 +32,7 @@ from tests.fixtures.accounts import (
     AccountApi,
     account_api,
     bearer,
+    signed,
 )
 from tests.fixtures.factors import App, add_app, claims_of, finish, flow_of
 from tests.fixtures.passkeys import PRESENT, SoftPasskey
@@ -335,6 +338,31 @@ async def test_links_that_outlive_the_address_take_the_account_back(
     body = {"token": waiting, "password": SAMS_PASSWORD}
     answer = await site.post("password/reset", body)
     assert answer.status_code == (410 if guarded else 204)
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_one_administrator_alone_removes_no_factor_at_once(
+    site: AccountApi,
+    app: App,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    guarded: bool,
+) -> None:
+    """A help desk that is talked into it has a day to hear of it; without, none."""
+    if not guarded:
+        monkeypatch.setattr(factor_resets, "FACTOR_RESET_WAIT_MS", 0)
+    (account,) = await _accounts(site)
+    helper = signed(site.api, "admin", "acc_9", account="acc_9")
+    path = f"/v1/accounts/{account}/factors/reset"
+    for _ in range(2):
+        assert (await site.client.post(path, headers=helper)).status_code == 200
+    begun = await site.sign_in()
+    assert begun["status"] == ("second_factor" if guarded else "signed_in")
+
+
+async def _accounts(site: AccountApi) -> list[str]:
+    async with _records(site).reading() as session:
+        return list(await session.scalars(select(AccountRecord.account_id)))
 
 
 async def _link_to(site: AccountApi, email: str) -> str:
