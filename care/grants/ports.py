@@ -194,9 +194,9 @@ class Platform(Protocol):
     ) -> FactorReset:
         """Ask that an account's factors be removed, or complete what was asked.
 
-        Another administrator completes it at once, the same one after
-        ``FACTOR_RESET_WAIT_MS``. The owner is told of either. A factor that was used
-        since it was asked shows that it is not lost: then it is asked again.
+        Another administrator completes it at once, the same one, or one who is new,
+        after ``FACTOR_RESET_WAIT_MS``. The owner is told of either. A factor that was
+        used since it was asked shows that it is not lost: then it is asked again.
 
         Raises:
             GrantRefused: there is no such account.

@@ -6,12 +6,13 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
-from care.accounts.accounts import EndedWhy
+from care.accounts.accounts import AccountStatus, EndedWhy
 from care.accounts.ids import AccountId
 from care.grants.values import (
     FACTOR_RESET_LIVES_MS,
     FACTOR_RESET_WAIT_MS,
     FactorReset,
+    PlatformRole,
 )
 from care.notices.messages import Message
 from persistence.accounts.factor_models import (
@@ -20,7 +21,11 @@ from persistence.accounts.factor_models import (
     RecoveryCodeRecord,
 )
 from persistence.accounts.flows import end_flows
-from persistence.accounts.models import SessionRecord
+from persistence.accounts.models import (
+    AccountRecord,
+    PlatformRoleRecord,
+    SessionRecord,
+)
 from persistence.accounts.rows import new_message_id
 from persistence.keys.ring import TenantKeys
 from persistence.notices.outbox import queue_message
@@ -38,9 +43,13 @@ async def reset_or_ask(  # noqa: PLR0913 - two messages, of which one is sent
 ) -> FactorReset:
     """Remove an account's factors if that was asked for before, else ask for it.
 
-    The account is locked by the caller.
+    The account is locked by the caller. A second administrator counts at once if they
+    have been one for as long as the first would wait: otherwise the first makes the
+    second. What a former administrator asked for counts no more.
     """
     row = await session.get(FactorResetRecord, account_id)
+    if row is not None and row.asked_by != by:
+        row = row if await _administers(session, row.asked_by, since=now) else None
     if row is None or not await _is_open(session, row, now):
         row = await session.merge(
             FactorResetRecord(account_id=account_id, asked_by=by, asked_at=now)
@@ -48,7 +57,10 @@ async def reset_or_ask(  # noqa: PLR0913 - two messages, of which one is sent
         await queue_message(session, keys, new_message_id(), asked, now, is_notice=True)
         return _told(row, done=False)
     told = _told(row, done=True)
-    if row.asked_by == by and now < told.due_at:
+    long_since = Millis(now - FACTOR_RESET_WAIT_MS)
+    if now < told.due_at and (
+        row.asked_by == by or not await _administers(session, by, since=long_since)
+    ):
         return _told(row, done=False)
     await remove_factors(session, keys, account_id, done, now)
     return told
@@ -70,6 +82,19 @@ async def remove_factors(
     why = EndedWhy.ENDED_BY_ADMIN.value
     await session.execute(ending.values(ended_at=now, ended_why=why))
     await queue_message(session, keys, new_message_id(), notice, now, is_notice=True)
+
+
+async def _administers(session: AsyncSession, account_id: str, since: Millis) -> bool:
+    """Whether an account administers the platform, and did so at ``since``."""
+    place = (account_id, PlatformRole.ADMIN.value, "")
+    role = await session.get(PlatformRoleRecord, place)
+    account = await session.get(AccountRecord, account_id)
+    return (
+        role is not None
+        and role.since <= since
+        and account is not None
+        and account.status == AccountStatus.ACTIVE.value
+    )
 
 
 async def _is_open(session: AsyncSession, row: FactorResetRecord, now: Millis) -> bool:

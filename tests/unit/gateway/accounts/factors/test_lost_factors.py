@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 
+from care.accounts.accounts import SignInContext
+from care.accounts.ids import AccountId
+from care.accounts.ports import DemoAccount
+from care.grants.values import PlatformRole
 from tests.fixtures.accounts import AccountApi, bearer, signed
 from tests.fixtures.factors import App, add_app, coded, finish, flow_of
 
@@ -13,8 +18,27 @@ DAY_S = 24 * 3600
 Signed = dict[str, Any]
 
 
+async def _administer(site: AccountApi, *accounts: str) -> None:
+    """Make these accounts, which administer the platform from now on."""
+    grants, accounts_of = site.api.ports.grants, site.api.ports.accounts
+    assert grants is not None
+    assert accounts_of is not None
+    now = site.clock.now()
+    for one in accounts:
+        patient = SignInContext("patient", f"pat_{one}")
+        wanted = DemoAccount(AccountId(one), f"{one}@example.org", patient)
+        await accounts_of.accounts.demo_account(wanted, now=now)
+        role = PlatformRole.ADMIN
+        await grants.platform.grant(AccountId(one), role, "", f"plr_{one}", now=now)
+
+
 async def _lost(site: AccountApi) -> tuple[str, App, Signed]:
-    """Mira has an app; her account, the app, and where she is signed in."""
+    """Mira has an app; her account, the app, and where she is signed in.
+
+    Two administrators have been that for a day.
+    """
+    await _administer(site, "acc_8", "acc_9")
+    site.clock.step(DAY_S)
     await site.register()
     mine = await site.sign_in()
     app, _ = await add_app(site, mine)
@@ -49,6 +73,37 @@ async def test_two_administrators_remove_them_at_once(site: AccountApi) -> None:
     again = await site.sign_in()
     listed = await site.client.get("/v1/auth/factors", headers=bearer(again))
     assert listed.json()["items"] == []
+
+
+async def test_a_new_administrator_waits_as_the_first_one(site: AccountApi) -> None:
+    """Who asks could make an account of their own the second administrator."""
+    account, _, _ = await _lost(site)
+    await _reset(site, account, "acc_9")
+    await _administer(site, "acc_7")
+    site.clock.step(DAY_S - 1)
+    assert (await _reset(site, account, "acc_7")).json()["status"] == "waiting"
+    site.clock.step(1)
+    assert (await _reset(site, account, "acc_7")).json()["status"] == "done"
+
+
+@pytest.mark.parametrize("gone", ["taken", "disabled"])
+async def test_what_a_former_administrator_asked_does_not_count(
+    site: AccountApi, gone: str
+) -> None:
+    """Neither at once nor after the day: it is asked again, and waits again."""
+    account, _, _ = await _lost(site)
+    await _reset(site, account, "acc_8")
+    grants, now = site.api.ports.grants, site.clock.now()
+    assert grants is not None
+    former, other = AccountId("acc_8"), AccountId("acc_9")
+    if gone == "taken":
+        await grants.platform.take(former, PlatformRole.ADMIN, "")
+    else:
+        await grants.platform.disable(former, other, now=now)
+    site.clock.step(DAY_S)
+    assert (await _reset(site, account, "acc_9")).json()["status"] == "waiting"
+    assert (await _reset(site, account, "acc_9")).json()["status"] == "waiting"
+    assert await _told(site) == ["factors_reset_asked"] * 2
 
 
 async def test_one_administrator_waits_a_day(site: AccountApi) -> None:
