@@ -63,9 +63,12 @@ class Flows(Protocol):
         step: AwaitedStep,
         *,
         message: Message | None = None,
+        password: str = "",
         now: Millis,
     ) -> bool:
         """Store a step and send its message; False, and neither, beyond the limit.
+
+        ``password``: the stamp of the one that was proved; False if it was replaced.
 
         Steps that ended long ago are deleted on the way.
         """

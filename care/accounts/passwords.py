@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
+from hashlib import sha256
 from typing import Final
 
 CHARACTERS_MIN: Final = 8
@@ -53,6 +54,14 @@ class PasswordNotText(Exception):
     def __init__(self, weakness: Weakness) -> None:
         super().__init__(weakness.value)
         self.weakness = weakness
+
+
+def stamp_of(password_hash: str) -> str:
+    """Tells one setting of a password from the next, even of an equal one.
+
+    Hashes have a salt each; the stamp tells nothing of the password.
+    """
+    return sha256(password_hash.encode()).hexdigest()[:32]
 
 
 def prepared(password: str) -> bytes:

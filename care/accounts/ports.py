@@ -166,11 +166,14 @@ class Credentials(Protocol):
 class Sessions(Protocol):
     """Sessions of accounts. Every method may raise Unavailable."""
 
-    async def open_session(self, session: Session) -> Sequence[SessionId] | None:
+    async def open_session(
+        self, session: Session, *, password: str = ""
+    ) -> Sequence[SessionId] | None:
         """Store a new session; the oldest ones beyond a bound are ended.
 
-        Returns those that ended so now or a moment ago, whose tokens are to be revoked;
-        None if the account was disabled or erased: then nothing is stored.
+        ``password``: the stamp of the one that was proved. Returns those that ended so
+        now or a moment ago, whose tokens are to be revoked; None if the account was
+        disabled or erased, or the password replaced: then nothing is stored.
         """
         ...
 

@@ -23,7 +23,7 @@ from care.readmodel import ProviderQuery
 from gateway.access.rights import LEVEL_TWO_FACTORS, Access
 from gateway.accounts.answers import AuthDep, address_of, answered
 from gateway.accounts.cross_origin import check_same_origin
-from gateway.accounts.needs import Device, RandomIds
+from gateway.accounts.needs import Device, RandomIds, SignInProof
 from gateway.accounts.schemas import (
     DemoBody,
     DemoMessageAnswer,
@@ -63,7 +63,7 @@ async def demo_login(
     device = Device(delivery=body.delivery, agent=agent)
     # A demo's people have no factors; they may do what needs one all the same.
     signed = await auth.sign_in.open(
-        account_id, device, name, level=LEVEL_TWO_FACTORS, methods=(Method.DEMO,)
+        account_id, device, name, SignInProof((Method.DEMO,), LEVEL_TWO_FACTORS)
     )
     return answered(auth, response, signed)
 

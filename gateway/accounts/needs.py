@@ -114,6 +114,21 @@ class SignInResult(Struct, frozen=True):
     refresh: str = ""
 
 
+LEVEL_ONE: Final = 1
+"""One factor was proved."""
+
+
+class SignInProof(Struct, frozen=True):
+    """How an identity was proved.
+
+    ``password``: the stamp of the password that was, which may be replaced meanwhile.
+    """
+
+    methods: tuple[str, ...]
+    level: int = LEVEL_ONE
+    password: str = ""
+
+
 class FactorAwaited(Struct, frozen=True):
     """The password was right, and a factor is to follow.
 

@@ -23,7 +23,7 @@ from care.accounts.accounts import (
 )
 from care.accounts.factors.values import METHODS, FactorKind, Method
 from care.accounts.ids import AccountId, SessionId
-from care.accounts.passwords import PasswordNotText, prepared
+from care.accounts.passwords import PasswordNotText, prepared, stamp_of
 from care.accounts.refreshing import (
     Judgement,
     is_genuine,
@@ -36,7 +36,13 @@ from care.sharing import Revocation, RevocationKind
 from gateway.access.rights import LEVEL_TWO_FACTORS
 from gateway.access.tokens import Caller, Identity, Role, issue_access_token
 from gateway.accounts.factors.awaiting import await_factor
-from gateway.accounts.needs import AuthNeeds, Device, FactorAwaited, SignInResult
+from gateway.accounts.needs import (
+    AuthNeeds,
+    Device,
+    FactorAwaited,
+    SignInProof,
+    SignInResult,
+)
 from gateway.accounts.refusals import (
     AccountDisabled,
     InvalidCredentials,
@@ -51,8 +57,6 @@ from gateway.wire.errors import (
     TooManyRequests,
 )
 
-LEVEL_ONE: Final = 1
-"""One factor was proved."""
 AGENT_CHARACTERS_MAX: Final = 200
 _REVOKED_SLACK_MS: Final = 60_000
 """Revocations are kept this much longer than the tokens they are about."""
@@ -82,29 +86,33 @@ class SignIn:
             TooManyRequests: too many wrong passwords were tried.
             VerificationRequired, AccountDisabled: the password is right.
         """
-        account = await self._proved(email, password, is_known=device.is_known)
+        account, stamp = await self._proved(email, password, is_known=device.is_known)
         if account.status is AccountStatus.PENDING:
             raise VerificationRequired
-        return await self.admit(account.account_id, device, context, Method.PASSWORD)
+        proof = SignInProof((Method.PASSWORD,), password=stamp)
+        return await self.admit(account.account_id, device, context, proof)
 
     async def admit(
         self,
         account_id: AccountId,
         device: Device,
         context: str | None,
-        method: Method,
+        proof: SignInProof,
     ) -> SignInResult | FactorAwaited:
         """Sign in an account that proved one factor, or ask for its second.
 
         An account without one is asked to add it if one of its roles needs that.
+
+        Raises:
+            InvalidCredentials: the password was replaced since it was proved.
         """
         factors = await self._it.stores.factors.of_account(account_id)
         is_new = not factors and await self.needs_factor(account_id)
         if factors or is_new:
             return await await_factor(
-                self._it, account_id, factors, device, context, method
+                self._it, account_id, factors, device, context, proof
             )
-        return await self.open(account_id, device, context, methods=(method,))
+        return await self.open(account_id, device, context, proof)
 
     async def needs_factor(self, account_id: AccountId) -> bool:
         """Whether a role of this account needs a second factor."""
@@ -118,21 +126,20 @@ class SignIn:
         account_id: AccountId,
         device: Device,
         context: str | None,
-        *,
-        level: int = LEVEL_ONE,
-        methods: Sequence[str],
+        proof: SignInProof,
     ) -> SignInResult:
         """Open a session of an account that has proved who it is.
 
         Raises:
             AccountDisabled: it may not sign in any more.
+            InvalidCredentials: the password was replaced since it was proved.
         """
         now, random = self._it.clock.now(), self._it.random
         account = await self._it.accounts.find(account_id)
         if account is None or account.status in _SHUT:
             raise AccountDisabled
         contexts = await self._contexts(account_id)
-        chosen = self._chosen(contexts, context, level)
+        chosen = self._chosen(contexts, context, proof.level)
         lives = lives_of([one.role for one in contexts])
         session = Session(
             session_id=SessionId(random.id("ses")),
@@ -143,18 +150,21 @@ class SignIn:
             rotated_at=now,
             created_at=now,
             authenticated_at=now,
-            level=level,
+            level=proof.level,
             active_at=now,
             idle_ms=lives.idle_ms,
             ends_at=Millis(now + lives.whole_ms),
             delivery=device.delivery,
             agent=device.agent[:AGENT_CHARACTERS_MAX],
-            methods=tuple(methods),
+            methods=proof.methods,
             is_remembered=device.is_remembered,
         )
-        ended = await self._it.sessions.open_session(session)
-        if ended is None:  # disabled or erased since it was read
-            raise AccountDisabled
+        ended = await self._it.sessions.open_session(session, password=proof.password)
+        if ended is None:  # since the account was read, or the password compared
+            account = await self._it.accounts.find(account_id)
+            if account is None or account.status in _SHUT:
+                raise AccountDisabled
+            raise InvalidCredentials
         await self._revoke(ended, now)
         return self._signed_in(session, contexts, chosen, await self._salt(chosen))
 
@@ -279,8 +289,13 @@ class SignIn:
         if session and any(is_genuine(key, presented, session) for key in keys):
             await self.sign_out(session.session_id, EndedWhy.SIGNED_OUT)
 
-    async def _proved(self, email: str, password: str, *, is_known: bool) -> Account:
-        """The account of an address, its password checked; raises as by_password."""
+    async def _proved(
+        self, email: str, password: str, *, is_known: bool
+    ) -> tuple[Account, str]:
+        """The account of an address, and the stamp of its password, which was checked.
+
+        Raises as by_password.
+        """
         try:
             secret = prepared(password)
         except PasswordNotText as error:
@@ -296,7 +311,7 @@ class SignIn:
         await self._it.credentials.succeeded(email, known_device=is_known)
         if attempt.account.status is AccountStatus.DISABLED:
             raise AccountDisabled
-        return attempt.account
+        return attempt.account, stamp_of(attempt.password_hash)
 
     async def _again(self, session: Session, context: str | None) -> SignInResult:
         contexts = await self._contexts(session.account_id)

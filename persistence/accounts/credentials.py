@@ -33,6 +33,7 @@ from persistence.accounts.rows import (
     by_email,
     email_index,
     hashed_secret,
+    lock_account,
     new_message_id,
     put_password,
     to_owner,
@@ -100,6 +101,7 @@ class SqlCredentials:
         """See Credentials.set_password."""
         keys = await self._ring.of()
         async with self._records.writing() as session:
+            await lock_account(session, account_id)
             await end_flows(session, account_id, now)
             await put_password(session, account_id, password_hash, now)
             await queue_message(
@@ -143,6 +145,7 @@ class SqlCredentials:
             found = await use_flow(session, FlowKind.RESET_PASSWORD, secret, now)
             if found is None:
                 return None
+            await lock_account(session, found)
             await end_flows(session, found, now)
             await put_password(session, found, password_hash, now)
             await forget_unconfirmed(session, found)

@@ -26,8 +26,8 @@ from care.keys.sealing import Place
 from care.notices.messages import Message
 from persistence.accounts.attempts import count_attempt
 from persistence.accounts.factor_models import FactorRecord, RecoveryCodeRecord
-from persistence.accounts.models import AccountRecord, SignInAttemptRecord
-from persistence.accounts.rows import new_message_id, rows_changed
+from persistence.accounts.models import SignInAttemptRecord
+from persistence.accounts.rows import lock_account, new_message_id, rows_changed
 from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.notices.outbox import queue_message
 from persistence.sql.records import Records
@@ -72,7 +72,7 @@ class SqlFactors:
         mine = row.account_id == factor.account_id
         try:
             async with self._records.writing() as session:
-                await _lock(session, factor.account_id)
+                await lock_account(session, factor.account_id)
                 if codes and await _count(session, factor.account_id):
                     return False  # not the first any more
                 if factor.kind is FactorKind.SMS:
@@ -147,7 +147,7 @@ class SqlFactors:
         """See Factors.remove."""
         keys, row = await self._ring.of(), FactorRecord
         async with self._records.writing() as session:
-            await _lock(session, account_id)
+            await lock_account(session, account_id)
             found = await session.get(row, factor_id)
             if found is None or found.account_id != account_id:
                 return Removal.UNKNOWN
@@ -171,7 +171,7 @@ class SqlFactors:
         """See Factors.renew_codes."""
         keys = await self._ring.of()
         async with self._records.writing() as session:
-            await _lock(session, account_id)
+            await lock_account(session, account_id)
             await _put_codes(session, keys, account_id, codes)
             await _tell(session, keys, [notice], now)
 
@@ -237,14 +237,6 @@ async def phones_of(
         row.account_id == account_id, row.kind == FactorKind.SMS.value
     )
     return [_factor(keys, one).secret for one in (await session.scalars(query)).all()]
-
-
-async def _lock(session: AsyncSession, account_id: AccountId) -> None:
-    """Exclude other changes of this account's factors until the transaction ends."""
-    row = AccountRecord
-    await session.execute(
-        select(row.account_id).where(row.account_id == account_id).with_for_update()
-    )
 
 
 async def _count(session: AsyncSession, account_id: AccountId) -> int:

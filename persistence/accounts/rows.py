@@ -71,10 +71,22 @@ def to_owner(keys: TenantKeys, row: AccountRecord, message: Message) -> Message:
     return structs.replace(message, recipient=account_of(keys, row).email)
 
 
+async def lock_account(session: AsyncSession, account_id: str) -> None:
+    """Keep other transactions that lock this account waiting until this one ends."""
+    row = AccountRecord
+    await session.execute(
+        select(row.account_id).where(row.account_id == account_id).with_for_update()
+    )
+
+
 async def put_password(
     session: AsyncSession, account_id: str, password_hash: str, now: Millis
 ) -> None:
-    """Store the hash of a password, replacing the previous one."""
+    """Store the hash of a password, replacing the previous one.
+
+    The account is to be locked: what was begun with the previous one is then either
+    seen, and ended, or sees this one.
+    """
     row = await session.get(PasswordRecord, account_id)
     if row is None:
         row = PasswordRecord(account_id=account_id, hash=password_hash, set_at=now)

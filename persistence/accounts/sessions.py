@@ -18,8 +18,13 @@ from care.accounts.accounts import (
     Session,
 )
 from care.accounts.ids import AccountId, SessionId
+from care.accounts.passwords import stamp_of
 from care.notices.messages import Message
-from persistence.accounts.models import AccountRecord, SessionRecord
+from persistence.accounts.models import (
+    AccountRecord,
+    PasswordRecord,
+    SessionRecord,
+)
 from persistence.accounts.rotations import Rotation, Rotations
 from persistence.accounts.rows import new_message_id, rows_changed
 from persistence.keys.ring import KeyRing
@@ -39,9 +44,12 @@ class SqlSessions:
         self._ring = ring
         self._rotations = Rotations(records)
 
-    async def open_session(self, session: Session) -> Sequence[SessionId] | None:
+    async def open_session(
+        self, session: Session, *, password: str = ""
+    ) -> Sequence[SessionId] | None:
         """See Sessions.open_session."""
-        return await self._records.change(partial(_opened, session=session))
+        opened = partial(_opened, session=session, password=password)
+        return await self._records.change(opened)
 
     async def session(self, session_id: SessionId) -> Session | None:
         """See Sessions.session."""
@@ -137,7 +145,9 @@ class SqlSessions:
         return ended
 
 
-def _opened(database: OrmSession, session: Session) -> list[SessionId] | None:
+def _opened(
+    database: OrmSession, session: Session, password: str
+) -> list[SessionId] | None:
     row, now = SessionRecord, session.created_at
     mine = row.account_id == session.account_id
     others = (
@@ -158,6 +168,11 @@ def _opened(database: OrmSession, session: Session) -> list[SessionId] | None:
     account = database.get(AccountRecord, session.account_id, with_for_update=True)
     if account is None or account.status in _SHUT:
         return None
+    if password:
+        # Its hash was compared before; those that replace it lock the account.
+        stored = database.get(PasswordRecord, session.account_id)
+        if stored is None or stamp_of(stored.hash) != password:
+            return None
     ended = list(database.scalars(others))
     if ended:
         over = _ending(now, EndedWhy.OVER).where(row.session_id.in_(ended))

@@ -10,10 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from actors.domain.ids import Millis
 from care.accounts.accounts import DAY_MS
 from care.accounts.flows import TRIES_MAX, AwaitedStep, FlowKind, FlowOver
+from care.accounts.passwords import stamp_of
 from care.notices.messages import Message
 from persistence.accounts.flows import payload_place, step_of_row, step_row
-from persistence.accounts.models import AuthFlowRecord
-from persistence.accounts.rows import hashed_secret, new_message_id, rows_changed
+from persistence.accounts.models import AuthFlowRecord, PasswordRecord
+from persistence.accounts.rows import (
+    hashed_secret,
+    lock_account,
+    new_message_id,
+    rows_changed,
+)
 from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.notices.outbox import queue_message
 from persistence.sql.records import Records
@@ -40,12 +46,15 @@ class SqlFlows:
         step: AwaitedStep,
         *,
         message: Message | None = None,
+        password: str = "",
         now: Millis,
     ) -> bool:
         """See Flows.begin."""
         keys = await self._ring.of()
         try:
             async with self._records.writing() as session:
+                if password and not await _is_present(session, step, password):
+                    return False
                 await _delete_old(session, now)
                 session.add(step_row(keys, secret, step))
                 await _send(session, keys, message, now)
@@ -138,6 +147,14 @@ def _waited_for(
         row.used_at.is_(None),
         row.expires_at > now,
     )
+
+
+async def _is_present(session: AsyncSession, step: AwaitedStep, password: str) -> bool:
+    """Whether the password of this stamp is the account's, until this is committed."""
+    assert step.account_id is not None, "a password is an account's"
+    await lock_account(session, step.account_id)
+    row = await session.get(PasswordRecord, step.account_id)
+    return row is not None and stamp_of(row.hash) == password
 
 
 async def _delete_old(session: AsyncSession, now: Millis) -> None:

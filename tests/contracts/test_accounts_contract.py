@@ -20,6 +20,7 @@ from care.accounts.accounts import (
 )
 from care.accounts.flows import FlowKind
 from care.accounts.ids import AccountId, SessionId
+from care.accounts.passwords import stamp_of
 from care.accounts.ports import AccountStores, DemoAccount, Flow, NewAccount
 from care.accounts.throttling import FREE_ATTEMPTS
 from care.notices.messages import (
@@ -251,6 +252,33 @@ async def test_no_session_opens_for_an_account_that_is_shut(
         await session.execute(update(AccountRecord).values(status=status.value))
     assert await store.sessions.open_session(_session(1, account)) is None
     assert await store.sessions.session(SessionId("ses_1")) is None
+
+
+async def test_of_a_password_change_and_a_session_at_once_none_outlives_it(
+    store: AccountStores,
+) -> None:
+    """However they race: with the old password's stamp it is refused, or it is among
+    those that are ended after the change. The new stamp opens one."""
+    account, old = await _registered(store), "a hash"
+    notice = Message("password_changed", MIRA, "", "a text")
+    for number in range(1, 9):
+        new = f"hash {number}"
+
+        async def change(new: str = new) -> None:
+            credentials = store.credentials
+            await credentials.set_password(account, new, notice=notice, now=NOW)
+            await store.sessions.end_sessions(account, EndedWhy.PASSWORD, now=NOW)
+
+        stale = _session(number, account)
+        await asyncio.gather(
+            change(), store.sessions.open_session(stale, password=stamp_of(old))
+        )
+        assert await store.sessions.sessions(account) == []
+        old = new
+    stale, fresh = _session(10, account), _session(11, account)
+    assert await store.sessions.open_session(stale, password=stamp_of("a hash")) is None
+    assert await store.sessions.open_session(fresh, password=stamp_of(old)) is not None
+    assert await store.sessions.sessions(account) == [fresh]
 
 
 async def test_all_sessions_end_but_one(store: AccountStores) -> None:

@@ -10,10 +10,11 @@ from msgspec import Struct, json
 from actors.domain.ids import Millis
 from care.accounts.accounts import Delivery
 from care.accounts.factors.phones import shown_number
-from care.accounts.factors.values import FLOW_MS, Factor, FactorKind, Method
+from care.accounts.factors.values import FLOW_MS, Factor, FactorKind
 from care.accounts.flows import AwaitedStep, FlowKind
 from care.accounts.ids import AccountId
-from gateway.accounts.needs import AuthNeeds, Device, FactorAwaited
+from gateway.accounts.needs import AuthNeeds, Device, FactorAwaited, SignInProof
+from gateway.accounts.refusals import InvalidCredentials
 
 if TYPE_CHECKING:
     from care.accounts.accounts import Session
@@ -25,7 +26,8 @@ ADDABLE: Final = (FactorKind.PASSKEY, FactorKind.TOTP, FactorKind.SMS)
 class Awaiting(Struct, frozen=True):
     """The payload of a flow SIGN_IN or PASSKEY.
 
-    ``methods`` were proved already. ``session``: the identity of this open session is
+    ``methods`` were proved already, of them the password of the stamp ``password``.
+    ``session``: the identity of this open session is
     proved again, none is opened. ``challenge`` is what a passkey signs; ``sms_code``
     was sent to the phone of ``sms_factor`` and is good until ``sms_until``.
     """
@@ -41,6 +43,7 @@ class Awaiting(Struct, frozen=True):
     sms_code: str = ""
     sms_factor: str = ""
     sms_until: int = 0
+    password: str = ""
 
     @property
     def device(self) -> Device:
@@ -67,15 +70,20 @@ async def await_factor(
     factors: Sequence[Factor],
     device: Device,
     context: str | None,
-    method: Method,
+    proof: SignInProof,
 ) -> FactorAwaited:
-    """Begin to wait for the second factor of a sign-in, or for a new one."""
+    """Begin to wait for the second factor of a sign-in, or for a new one.
+
+    Raises:
+        InvalidCredentials: the password was replaced since it was proved.
+    """
     waiting = Awaiting(
         delivery=device.delivery,
         agent=device.agent,
         is_remembered=device.is_remembered,
         context=context,
-        methods=(method,),
+        methods=proof.methods,
+        password=proof.password,
         is_new=not factors,
     )
     return await _begin(needs, account_id, factors, waiting)
@@ -100,7 +108,10 @@ async def _begin(
     now, secret = needs.clock.now(), needs.random.secret()
     expires_at = Millis(now + FLOW_MS)
     step = AwaitedStep(FlowKind.SIGN_IN, account_id, waiting.text(), expires_at)
-    await needs.stores.flows.begin(secret, step, now=now)
+    if not await needs.stores.flows.begin(
+        secret, step, password=waiting.password, now=now
+    ):
+        raise InvalidCredentials
     had = {one.kind for one in factors}
     phones = [one.secret for one in factors if one.kind is FactorKind.SMS]
     return FactorAwaited(

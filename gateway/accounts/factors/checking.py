@@ -25,7 +25,13 @@ from gateway.access.rights import LEVEL_TWO_FACTORS
 from gateway.access.tokens import Caller
 from gateway.accounts.factors.awaiting import Awaiting, await_proof, awaiting_of
 from gateway.accounts.factors.passkeys import CHALLENGE_BYTES, Passkeys, credential_of
-from gateway.accounts.needs import AuthNeeds, Device, FactorAwaited, SignInResult
+from gateway.accounts.needs import (
+    AuthNeeds,
+    Device,
+    FactorAwaited,
+    SignInProof,
+    SignInResult,
+)
 from gateway.accounts.refusals import (
     FactorRequired,
     FlowEnded,
@@ -193,8 +199,7 @@ class FactorChecks:
             factor.account_id,
             waiting.device,
             waiting.context,
-            level=LEVEL_TWO_FACTORS,
-            methods=(Method.PASSKEY,),
+            SignInProof((Method.PASSKEY,), LEVEL_TWO_FACTORS),
         )
 
     async def begin_proof(self, caller: Caller) -> FactorAwaited:
@@ -233,19 +238,20 @@ class FactorChecks:
         """Use the flow and sign in, or prove a session's identity again.
 
         Raises:
-            FlowEnded: another request has used it.
+            FlowEnded: another request has used it, or the password was replaced.
         """
         step = await self._flows.use(flow, FlowKind.SIGN_IN, now=self._now())
         account_id, _ = _parts(step)
         await self._factors.forget_tries(account_id)
         if not waiting.session:
-            return await self._sign_in.open(
-                account_id,
-                waiting.device,
-                waiting.context,
-                level=LEVEL_TWO_FACTORS,
-                methods=(*waiting.methods, method),
-            )
+            methods = (*waiting.methods, method)
+            proof = SignInProof(methods, LEVEL_TWO_FACTORS, waiting.password)
+            try:
+                return await self._sign_in.open(
+                    account_id, waiting.device, waiting.context, proof
+                )
+            except InvalidCredentials:
+                raise FlowEnded from None
         session = await self._it.sessions.session(SessionId(waiting.session))
         if session is None or session.ended_at is not None:
             raise SessionEnded

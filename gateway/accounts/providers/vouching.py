@@ -21,7 +21,12 @@ from care.accounts.identities import IdentityId, LinkedIdentity, VouchedAccount
 from care.accounts.ids import AccountId, SessionId
 from care.accounts.providers import IdentityProvider
 from gateway.access.tokens import Caller
-from gateway.accounts.needs import AuthNeeds, FactorAwaited, SignInResult
+from gateway.accounts.needs import (
+    AuthNeeds,
+    FactorAwaited,
+    SignInProof,
+    SignInResult,
+)
 from gateway.accounts.providers.id_tokens import Claims, Expected
 from gateway.accounts.providers.issuers import Endpoints, Issuer, VouchedTokens
 from gateway.accounts.providers.returning import (
@@ -183,7 +188,7 @@ class Vouching:
             account_id = await self._registered(waiting, issuer, tokens, claims)
         await self._check_confirmed(account_id, issuer.profile)
         return await self._sign_in.admit(
-            account_id, waiting.device, None, Method.PROVIDER
+            account_id, waiting.device, None, SignInProof((Method.PROVIDER,))
         )
 
     async def of_caller(self, caller: Caller) -> Sequence[LinkedIdentity]:

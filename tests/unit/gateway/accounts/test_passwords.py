@@ -37,6 +37,40 @@ async def test_a_changed_password_ends_other_sessions(
     assert await site.sign_in(password=NEW_PASSWORD)
 
 
+@pytest.mark.parametrize("way", ["change", "reset"])
+async def test_a_sign_in_under_way_does_not_outlive_its_password(
+    site: AccountApi, mira: Any, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old password was compared, and replaced before the session is opened: a
+    thief who signs in again and again gets none that lasts."""
+    real, compared, go_on = site.auth.passwords.verify, asyncio.Event(), asyncio.Event()
+
+    async def verify(password: bytes, password_hash: str) -> bool:
+        is_right = await real(password, password_hash)
+        compared.set()
+        await go_on.wait()
+        return is_right
+
+    old = {"email": MIRA, "password": PASSWORD, "delivery": "body"}
+    with monkeypatch.context() as patched:
+        patched.setattr(site.auth.passwords, "verify", verify)
+        signing_in = asyncio.ensure_future(site.post("login", old))
+        await compared.wait()
+        if way == "change":
+            body = {"password": NEW_PASSWORD}
+            done = await site.post("password/change", body, bearer(mira))
+        else:
+            await site.post("password/forgot", {"email": MIRA})
+            body = {"token": await site.link_token(), "password": NEW_PASSWORD}
+            done = await site.post("password/reset", body)
+        assert done.status_code == 204, done.text
+        go_on.set()
+        assert code_of(await signing_in) == (401, "invalid_credentials")
+    signed = await site.sign_in(password=NEW_PASSWORD)
+    items = (await site.client.get("/v1/auth/sessions", headers=bearer(signed))).json()
+    assert len(items["items"]) == (2 if way == "change" else 1)
+
+
 async def test_an_old_proof_is_asked_for_again(site: AccountApi, mira: Any) -> None:
     """After ten minutes a change needs the password; a wrong one does not help."""
     site.clock.step(601)

@@ -11,8 +11,12 @@ import pytest
 from care.accounts.accounts import Delivery
 from care.accounts.factors.totp import STEPS_BESIDE
 from care.accounts.flows import TRIES_MAX
+from care.accounts.ids import AccountId
+from care.accounts.passwords import stamp_of
 from care.accounts.throttling import CODES_AN_HOUR
-from gateway.accounts.needs import Device
+from care.notices.messages import Message
+from gateway.accounts.needs import Device, FactorAwaited, SignInProof
+from gateway.accounts.refusals import InvalidCredentials
 from persistence.accounts.factors import SqlFactors
 from tests.fixtures.accounts import (
     MIRA,
@@ -261,6 +265,37 @@ async def test_adding_a_factor_needs_a_fresh_proof(
     assert begun.status_code == 200
 
 
+@pytest.mark.parametrize("replaced", ["before the flow", "before its end"])
+async def test_a_flow_does_not_outlive_the_password_that_began_it(
+    site: AccountApi, mira: dict[str, Any], app: App, replaced: str
+) -> None:
+    """Nor can one begin with a password that was replaced since it was compared."""
+    account = AccountId((await site.me(mira)).json()["account_id"])
+    stored = await site.auth.stores.credentials.password_hash(account)
+    proof = SignInProof(("pwd",), password=stamp_of(stored))
+
+    async def replace_password() -> None:
+        notice = Message("password_changed", MIRA, "", "a text")
+        await site.auth.stores.credentials.set_password(
+            account, stored + "x", notice=notice, now=site.clock.now()
+        )
+
+    async def begin() -> FactorAwaited:
+        made = await site.auth.sign_in.admit(account, _program(), None, proof)
+        assert isinstance(made, FactorAwaited)
+        return made
+
+    if replaced == "before the flow":
+        await replace_password()
+        with pytest.raises(InvalidCredentials):
+            await begin()
+        return
+    waiting = {"flow": (await begin()).flow}
+    await replace_password()
+    answer = await finish(site, waiting, "totp", {"code": app.code()})
+    assert coded(answer) == (410, "flow_ended")
+
+
 async def test_the_password_alone_adds_no_second_one(
     site: AccountApi, mira: dict[str, Any], app: App
 ) -> None:
@@ -269,7 +304,7 @@ async def test_the_password_alone_adds_no_second_one(
         (await site.me(mira)).json()["account_id"],
         _program(),
         None,
-        methods=("pwd",),
+        SignInProof(("pwd",)),
     )
     signed = {"access_token": old.access}
     answer = await site.post("factors/totp", {}, bearer(signed))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from care.accounts.accounts import Delivery
-from gateway.accounts.needs import Device
+from gateway.accounts.needs import Device, SignInProof
 from gateway.wire.errors import SecondFactorRequired
 from tests.fixtures.accounts import (
     AccountApi,
@@ -109,5 +109,5 @@ async def test_a_session_of_one_factor_takes_no_staff_role(site: AccountApi) -> 
     account_id = (await site.me(doctor)).json()["account_id"]
     with pytest.raises(SecondFactorRequired):
         await site.auth.sign_in.open(
-            account_id, Device(delivery=Delivery.BODY), None, methods=("pwd",)
+            account_id, Device(delivery=Delivery.BODY), None, SignInProof(("pwd",))
         )
