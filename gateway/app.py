@@ -79,6 +79,7 @@ from gateway.patients.feeds.routes import public_router as feed_router
 from gateway.patients.feeds.routes import router as feeds_router
 from gateway.patients.notices.callback_routes import router as callback_router
 from gateway.patients.notices.link_routes import router as link_router
+from gateway.patients.notices.push_routes import router as push_router
 from gateway.patients.notices.routes import router as notices_router
 from gateway.patients.notices.schemas import notice_body
 from gateway.patients.own_routes import router as own_patient_router
@@ -370,6 +371,7 @@ EVERY_ROUTER: Final = (
     demo_router,
     jobs_router,
     sample_router,
+    push_router,
 )
 """All ordinary features, whatever stores they need."""
 
@@ -379,6 +381,7 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
     needs: list[tuple[bool, Sequence[FeatureRouter]]] = [
         (True, (site_router, cluster_router)),
         (ports.jobs is not None and ports.answers is not None, (jobs_router,)),
+        (ports.push is not None, (push_router,)),
         (ports.samples is not None, (sample_router,)),
         (ports.patients is not None, PATIENT_ROUTERS),
         (ports.entries is not None, DIRECTORY_ROUTERS),

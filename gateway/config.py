@@ -25,6 +25,7 @@ from care.jobs.ports import JobQueue
 from care.keys.ports import PersonKeys
 from care.notices.messages import OutgoingMessages
 from care.notices.ports import NoticeStores
+from care.notices.push import PushPorts
 from care.notices.samples import LetterSamples
 from care.patients.notes import MedicalNotes
 from care.patients.ports import Patients
@@ -231,6 +232,8 @@ class GatewayPorts:
     """Messages to people, for demo sites to show."""
     notices: NoticeStores | None = None
     """Inboxes and choices; without it there is no ``/v1/notices``."""
+    push: PushPorts | None = None
+    """Browsers that show notices; without it there is no ``/v1/push``."""
     samples: LetterSamples | None = None
     """Notices of an invented visit, for operators to look at."""
     feeds: Feeds | None = None

@@ -52,9 +52,10 @@ _PHONE: Final = frozenset(
 WANTED: Final[Mapping[Channel, frozenset[NoticeKind]]] = {
     Channel.MAIL: frozenset(NoticeKind),
     Channel.SMS: _PHONE,
+    Channel.PUSH: frozenset(NoticeKind),
 }
 """What is sent over which channel to a person who has not chosen."""
-DISTURBING: Final = frozenset({Channel.SMS})
+DISTURBING: Final = frozenset({Channel.SMS, Channel.PUSH})
 """Channels that quiet hours hold back; mails make no sound."""
 
 

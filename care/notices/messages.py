@@ -34,6 +34,8 @@ class Channel(StrEnum):
 
     MAIL = "mail"
     SMS = "sms"
+    PUSH = "push"
+    """A browser that the person asked to show notices."""
 
 
 def deliver_kind(channel: Channel) -> str:

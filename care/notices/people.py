@@ -25,6 +25,8 @@ class Recipient(Struct, frozen=True):
     phone: str = ""
     language: str = ""
     preferences: Preferences = Preferences()
+    pushes: tuple[str, ...] = ()
+    """The browsers that show them notices, by their subscriptions' ids."""
 
     @property
     def is_guardian(self) -> bool:
@@ -33,7 +35,8 @@ class Recipient(Struct, frozen=True):
 
     def channels(self, kind: NoticeKind) -> list[tuple[Channel, str]]:
         """Over which channels they are told of this, and at which address."""
-        reached = ((Channel.MAIL, self.email), (Channel.SMS, self.phone))
+        browsers = ((Channel.PUSH, one) for one in self.pushes)
+        reached = ((Channel.MAIL, self.email), (Channel.SMS, self.phone), *browsers)
         return [
             (channel, address)
             for channel, address in reached

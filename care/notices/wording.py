@@ -50,13 +50,14 @@ class Letter(Struct, frozen=True):
 
 
 class Written(Struct, frozen=True):
-    """A letter: for mails; ``short`` for phones, ``title`` and ``body`` for inboxes."""
+    """A letter: for mails; ``short`` for phones, ``push`` for locked screens."""
 
     subject: str
     text: str
     html: str
     short: str
     body: str
+    push: str
 
 
 class LetterWriter(Protocol):

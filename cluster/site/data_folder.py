@@ -7,7 +7,7 @@
     lock            held (flock) by the one process that may write here
     run.json        that process: pid, port, Ray's address, its children
     seeded.json     written when the demo region is complete
-    secrets/        token.key and keys, readable by their owner only
+    secrets/        token.key, keys and vapid.key, readable by their owner only
     journal/        the truth        snapshots/    calendars at rest
     readmodel/      SQL, can be rebuilt            logs/    what happened, rotated
     records.db      accounts, notices, jobs: cannot be made again
@@ -71,6 +71,7 @@ class DataFolder:
         self.seeded_file = self.path / "seeded.json"
         self.token_key_file = self.path / "secrets" / "token.key"
         self.keys_file = self.path / "secrets" / "keys"
+        self.vapid_file = self.path / "secrets" / "vapid.key"
         self.cluster_secret_file = self.path / "secrets" / "cluster.secret"
         self.journal = self.path / "journal"
         self.snapshots = self.path / "snapshots"

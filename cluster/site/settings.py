@@ -173,6 +173,9 @@ class Settings(BaseSettings):
     reminders: Annotated[tuple[int, ...], NoDecode] = (24 * 60, 2 * 60)
     """When people are reminded of visits: minutes before the start, comma separated;
     empty: never."""
+    push_anywhere: bool = False
+    """Whether browsers may name any address for Web Push, also http and those of this
+    network. For tests: otherwise only https addresses of the internet are asked."""
     staff_factor: Literal["required", "optional"] = "required"
     """Whether accounts with another role than patient need a second factor: without
     one they are asked to add it when they sign in."""

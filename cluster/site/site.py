@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from care.keys.sealing import KeyEncryptionKeys, parsed_keys
 from cluster.site.data_folder import DataFolder, Layout
-from cluster.site.key_file import keys_of_file
+from cluster.site.key_file import keys_of_file, secret_of_file
 from cluster.site.settings import Settings, read_settings
 from cluster.site.shared_layout import agreed_layout, begin_shared_layout
 from cluster.site.stores import StoresConfig
@@ -108,6 +108,17 @@ class Site(Struct, frozen=True):
         """
         secret = self.cluster_secret()
         return derived(secret, "tokens") if secret else self.folder.token_key()
+
+    def vapid_secret(self) -> bytes:
+        """What the key pair is made of that push services know this site by.
+
+        Raises:
+            Obstacle: its file cannot be used, or can be read by others.
+        """
+        secret = self.cluster_secret()
+        if secret:
+            return derived(secret, "vapid")
+        return secret_of_file(self.folder.vapid_file)
 
 
 def derived(secret: bytes, purpose: str) -> bytes:

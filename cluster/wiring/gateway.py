@@ -14,6 +14,7 @@ import uvicorn
 
 from actors.ports import ShardLinks
 from care.accounts.providers import parsed_providers
+from care.notices.push import PushPorts
 from cluster.clock import SystemClock
 from cluster.site.settings import Settings
 from cluster.site.site import Site
@@ -38,10 +39,12 @@ from persistence.keys.ring import KeyRing
 from persistence.notices.inbox import notice_stores
 from persistence.notices.links import NoticeLinks
 from persistence.notices.outbox import SqlOutgoingMessages
+from persistence.notices.push.subscriptions import SqlPushSubscriptions
+from persistence.notices.push.vapid import public_text, vapid_key
 from persistence.notices.samples import SiteSamples
 from persistence.patients.feeds import SqlFeeds
 from persistence.patients.notes import SqlMedicalNotes
-from persistence.patients.recipients import was_erased
+from persistence.patients.recipients import is_signed_in, was_erased
 from persistence.patients.store import SqlPatients
 from persistence.privacy.persons import SqlPersonKeys
 from persistence.privacy.store import SqlPrivacy
@@ -183,6 +186,7 @@ async def gateway_ports(
                 accounts=account_stores(records, ring),
                 outgoing=SqlOutgoingMessages(records, ring),
                 notices=notice_stores(records, ring, was_erased),
+                push=push_ports(site, records, ring),
                 samples=SiteSamples(NoticeLinks(site.settings.site_url)),
                 feeds=SqlFeeds(records, readers, NoticeLinks(site.settings.site_url)),
                 persons=SqlPersonKeys(records, ring),
@@ -196,6 +200,15 @@ async def gateway_ports(
         await readers.dispose()
         await records.close()
         await writer.dispose()
+
+
+def push_ports(site: Site, records: Records, ring: KeyRing) -> PushPorts:
+    """Web Push. Raises Obstacle: the site's key cannot be used."""
+    return PushPorts(
+        SqlPushSubscriptions(records, ring, is_signed_in),
+        public_text(vapid_key(site.vapid_secret())),
+        site.settings.push_anywhere,
+    )
 
 
 def web_server(site: Site, ports: GatewayPorts, version: str) -> WebServer:

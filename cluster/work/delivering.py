@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from email.utils import parseaddr
 from typing import Final
+
+import httpcore
 
 from actors.domain.ids import Millis
 from actors.errors import Unavailable
@@ -22,10 +25,13 @@ from care.notices.messages import (
     deliver_kind,
 )
 from care.notices.ports import Visits
+from care.notices.push import PushSubscriptions, RecipientGone
 from care.notices.visits import MINUTE_MS, still_holds
 from cluster.site.site import Site
 from cluster.work.gathering import Gathered
 from persistence.notices.folder import FolderCourier
+from persistence.notices.push.courier import PushCourier
+from persistence.notices.push.vapid import Vapid, vapid_key
 from persistence.notices.smtp import SmtpCourier
 from persistence.notices.twilio import TwilioCourier
 
@@ -78,17 +84,26 @@ class Deliverer:
         if not await self._holds(found):
             await self._settle(Attempt(job.key, DeliveryStatus.SUPERSEDED))
             return
-        if channel in KEEPS_ATTEMPTS:
+        await self._settle(await self._attempt(courier, job, found))
+
+    async def _attempt(
+        self, courier: MessageSender, job: Job, found: OutgoingMessage
+    ) -> Attempt:
+        """Hand a message to its channel. Raises JobError."""
+        keeps = found.message.channel in KEEPS_ATTEMPTS
+        if keeps:
             await self._begin_attempt(found)
         try:
             reference = await courier.deliver(found)
         except DeliveryUnknown as error:
             raise _later(error, job, found) from None
+        except RecipientGone:
+            return Attempt(job.key, DeliveryStatus.FAILED)
         except JobError as error:
-            if channel in KEEPS_ATTEMPTS:
+            if keeps:
                 await self._outgoing.forget_attempt(job.key)
             raise _later(error, job, found) from None
-        await self._settle(Attempt(job.key, DeliveryStatus.SENT, reference))
+        return Attempt(job.key, DeliveryStatus.SENT, reference)
 
     async def _holds(self, found: OutgoingMessage) -> bool:
         """Whether what a message says is still so; the calendar is asked."""
@@ -146,10 +161,16 @@ def _later(error: JobError, job: Job, found: OutgoingMessage) -> JobError:
     )
 
 
-def couriers_of(site: Site) -> Mapping[Channel, MessageSender]:
+def couriers_of(
+    site: Site,
+    subscriptions: PushSubscriptions,
+    pool: httpcore.AsyncConnectionPool,
+    clock: Clock,
+) -> Mapping[Channel, MessageSender]:
     """The sender of each channel.
 
     Without a mail server, or a service for phones, theirs go into a folder.
+    ``pool``: the connections to push services.
     """
     settings = site.settings
     folder = FolderCourier(site.folder.path / "outgoing")
@@ -164,4 +185,12 @@ def couriers_of(site: Site) -> Mapping[Channel, MessageSender]:
             settings.sms_from,
             callbacks if settings.public_url.startswith("https://") else "",
         )
-    return {Channel.MAIL: mail, Channel.SMS: sms}
+    contact = parseaddr(settings.mail_from)[1]
+    push = PushCourier(
+        subscriptions,
+        Vapid(vapid_key(site.vapid_secret()), f"mailto:{contact}"),
+        pool,
+        clock,
+        is_open=settings.push_anywhere,
+    )
+    return {Channel.MAIL: mail, Channel.SMS: sms, Channel.PUSH: push}

@@ -36,8 +36,10 @@ from persistence.keys.ring import KeyRing
 from persistence.notices.composing import SiteVoice
 from persistence.notices.links import NoticeLinks
 from persistence.notices.outbox import SqlOutgoingMessages
+from persistence.notices.push.network import connections
+from persistence.notices.push.subscriptions import SqlPushSubscriptions
 from persistence.notices.telling import SqlTeller
-from persistence.patients.recipients import recipients_of
+from persistence.patients.recipients import is_signed_in, recipients_of
 from persistence.records.models import RECORDS
 from persistence.redis.link import RedisAway
 from persistence.shared.memory import LocalWakeups
@@ -69,8 +71,15 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
     ring = KeyRing(records, site.key_encryption_keys(), clock)
     telling = telling_of(site, records, read_model, ring)
     visits = SiteVisits(site)
-    messages = SqlOutgoingMessages(records, ring)
-    deliverer = Deliverer(messages, couriers_of(site), clock, visits)
+    pool = connections(is_open=site.settings.push_anywhere)
+    deliverer = Deliverer(
+        SqlOutgoingMessages(records, ring),
+        couriers_of(
+            site, SqlPushSubscriptions(records, ring, is_signed_in), pool, clock
+        ),
+        clock,
+        visits,
+    )
     answers = SqlAnswerStore(records.engine, ring)
     handlers = {
         **job_handlers(records, queue, answers, clock),
@@ -103,6 +112,7 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
                 tasks.create_task(worker.run(stop))
     finally:
         await visits.close()
+        await pool.aclose()
         await records.close()
         await outbox.dispose()
         await read_model.dispose()

@@ -29,6 +29,8 @@ METHODS: Final = {
     NoticeKind.CANCELLED: CalendarMethod.CANCEL,
 }
 """What calendar programs are told with a mail; nothing with others."""
+TITLE: Final = "Slotcast"
+"""The title of what browsers show."""
 Row = dict[str, Any]
 
 
@@ -106,6 +108,8 @@ class Composer:
         view = told.telling.view
         message = self._message(told, person, channel, address)
         to = person.person if person.is_guardian else ""
+        if channel is Channel.PUSH:
+            to = address  # a person may have several browsers
         named = notice_id(told.notice_id, channel.value, to).removeprefix("ntc_")
         message_id = f"{told.notice_id}.{named[:8]}"
         self.rows.messages.append(
@@ -143,6 +147,8 @@ class Composer:
             stop_url=links.stop_page(stop),
         )
         written = self._writer.write(letter)
+        if channel is Channel.PUSH:
+            return Message(kind.value, address, TITLE, written.push, channel)
         if channel is not Channel.MAIL:
             text = f"{written.short} {links.visits}"
             return Message(kind.value, address, written.subject, text, channel)

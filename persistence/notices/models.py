@@ -86,6 +86,22 @@ class InboxChangeRecord(RecordBase):
     subject: Mapped[str] = mapped_column(c.key())
 
 
+class PushSubscriptionRecord(RecordBase):
+    """A browser that shows notices of an account; ``content`` is sealed.
+
+    It ends with its session.
+    """
+
+    __tablename__ = "push_subscription"
+    __table_args__ = (Index(None, "account_id", "created_at"), c.ON_A_SERVER)
+
+    subscription_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
+    account_id: Mapped[str] = mapped_column(c.key())
+    session_id: Mapped[str] = mapped_column(c.key())
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+
+
 class ToldVisitRecord(RecordBase):
     """What a patient was told of a visit last; see ``care.notices.visits.Told``."""
 

@@ -50,7 +50,7 @@ class NoticeWriter:
         said = _said_of(letter, words["comma"].render())
         spoken = {
             name: _one_line(words[f"{kind}.{name}"].render(said))
-            for name in ("subject", "text", "short")
+            for name in ("subject", "text", "short", "push")
         }
         rows = _rows(words, said)
         hello = words["hello" if said["name"] else "hello_nobody"].render(said)
@@ -61,6 +61,7 @@ class NoticeWriter:
             html=self._html(letter, hello, spoken, rows, labels),
             short=spoken["short"],
             body=spoken["text"],
+            push=spoken["push"],
         )
 
     def event_name(self, letter: Letter) -> str:

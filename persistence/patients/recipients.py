@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec.structs import replace
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,10 +24,12 @@ from persistence.accounts.models import (
     AccountRecord,
     GuardianshipRecord,
     PatientRecord,
+    SessionRecord,
 )
 from persistence.accounts.rows import email_place
 from persistence.keys.ring import TenantKeys
 from persistence.notices.choices import preferences_of
+from persistence.notices.models import PushSubscriptionRecord
 from persistence.patients.store import patient_of
 
 
@@ -47,9 +50,11 @@ async def recipients_of(
     people = [one.patient_id for one in patients]
     people += [one for found in guardians.values() for one in found]
     chosen = await preferences_of(session, people)
+    pushes = await _pushes(session, list(accounts))
     found: dict[str, Sequence[Recipient]] = {}
     for one in patients:
         own = _own(keys, one, accounts, chosen)
+        own = replace(own, pushes=pushes.get(one.account_id or "", ()))
         if own.email or own.phone:
             found[one.patient_id] = [own]
             continue
@@ -63,6 +68,7 @@ async def recipients_of(
                 email=keys.open(email_place(other.account_id), other.email),
                 language=other.language,
                 preferences=chosen.get(other.account_id, Preferences()),
+                pushes=pushes.get(other.account_id, ()),
             )
             for other in others
             if other is not None
@@ -85,6 +91,32 @@ async def was_erased(session: AsyncSession, person: str, *, lock: bool) -> bool:
     if await session.scalar(erased_at) is not None:
         return True
     return await session.scalar(status) == AccountStatus.ERASED.value
+
+
+async def is_signed_in(session: AsyncSession, session_id: str) -> bool:
+    """Whether a session goes on: it was neither signed out nor ended otherwise."""
+    row = SessionRecord
+    alive = (row.session_id == session_id, row.ended_at.is_(None))
+    return await session.scalar(select(row.session_id).where(*alive)) is not None
+
+
+async def _pushes(
+    session: AsyncSession, accounts: Sequence[str]
+) -> Mapping[str, tuple[str, ...]]:
+    """The browsers of accounts that show notices, of sessions that go on."""
+    row, device = PushSubscriptionRecord, SessionRecord
+    if not accounts:
+        return {}
+    query = (
+        select(row.account_id, row.subscription_id)
+        .join(device, device.session_id == row.session_id)
+        .where(row.account_id.in_(sorted(accounts)), device.ended_at.is_(None))
+        .order_by(row.subscription_id)
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    for account, one in await session.execute(query):
+        found[account] = (*found.get(account, ()), one)
+    return found
 
 
 def _own(

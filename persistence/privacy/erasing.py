@@ -64,6 +64,7 @@ DELETED_BY_ACCOUNT: Final = (
     "identity",
     "auth_flow",
     "calendar_feed",
+    "push_subscription",
     "platform_role",
 )
 """Rows of an account that are removed with it."""

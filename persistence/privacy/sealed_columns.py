@@ -40,6 +40,7 @@ SEALED: Final[Sequence[SealedColumn]] = (
     SealedColumn("outgoing_message", "content", ("message_id",)),
     SealedColumn("patient", "profile", ("patient_id",), by_person=True),
     SealedColumn("patient_clinic", "number", ("patient_id", "clinic_id")),
+    SealedColumn("push_subscription", "content", ("subscription_id",)),
     SealedColumn("suspension", "reason", ("provider_id",)),
 )
 

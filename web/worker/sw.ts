@@ -43,6 +43,50 @@ self.addEventListener("fetch", (event) => {
   else if (__SHELL__.includes(pathname)) event.respondWith(fetch(request).catch(() => kept(pathname)));
 });
 
+interface Told {
+  tag?: string;
+  title?: string;
+  body?: string;
+  page?: string;
+}
+
+/** A notice: only what the server found fit for a locked screen. A second one of the same tag replaces it. */
+self.addEventListener("push", (event) => {
+  const told = toldIn(event.data);
+  event.waitUntil(
+    self.registration.showNotification(told.title ?? "Slotcast", {
+      ...(told.body === undefined ? {} : { body: told.body }),
+      ...(told.tag === undefined ? {} : { tag: told.tag }),
+      icon: "/icon.svg",
+      dir: "auto",
+      data: told.page,
+    }),
+  );
+});
+
+function toldIn(data: PushMessageData | null): Told {
+  try {
+    return (data?.json() ?? {}) as Told;
+  } catch {
+    return {};
+  }
+}
+
+/** It opens a page of this app, in a window that is open already if there is one. */
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const wanted: unknown = event.notification.data;
+  const url = new URL(typeof wanted === "string" ? wanted : "/", self.location.origin);
+  if (url.origin === self.location.origin) event.waitUntil(open(url.href));
+});
+
+async function open(url: string): Promise<void> {
+  const found = await self.clients.matchAll({ type: "window" });
+  const [window] = found;
+  if (window === undefined) await self.clients.openWindow(url);
+  else await (await window.focus()).navigate(url);
+}
+
 /** Whether the app answers this address; documents and the API are the server's. */
 function isPage(path: string): boolean {
   return !/^\/(v1|docs|metrics|healthz|readyz|openapi\.json|asyncapi\.json)(\/|$)/.test(path);

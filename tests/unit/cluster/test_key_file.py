@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.site.key_file import keys_of_file
+from cluster.site.key_file import keys_of_file, secret_of_file
 from cluster.terminal.obstacle import Obstacle
 
 
@@ -36,3 +36,19 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Obstacle, match="not understood"):
         keys_of_file(path)
     assert path.read_text() == "nonsense"
+
+
+def test_a_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    """Read again it is the same; readable by others, or damaged, it is refused."""
+    path = tmp_path / "secrets" / "vapid.key"
+    first = secret_of_file(path)
+    assert len(first) == 32
+    assert secret_of_file(path) == first
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o640)
+    with pytest.raises(Obstacle, match="can be read by others"):
+        secret_of_file(path)
+    path.chmod(0o600)
+    path.write_text("zz")
+    with pytest.raises(Obstacle, match="damaged"):
+        secret_of_file(path)

@@ -14,6 +14,7 @@ import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
 import { wrongOf, type Wrong } from "./form";
 import { useInbox } from "./inbox";
+import { PushSwitch } from "./push";
 
 type Kind = Schemas["NoticeKind"];
 type Channel = Schemas["Channel"];
@@ -27,7 +28,7 @@ const KINDS: Record<Kind, MessageDescriptor> = {
   stranded: msg`The practice is not available any more`,
   covered: msg`The practice is available again`,
 };
-const CHANNELS: Record<Channel, MessageDescriptor> = { mail: msg`E-mail`, sms: msg`Text message` };
+const CHANNELS: Record<Channel, MessageDescriptor> = { mail: msg`E-mail`, sms: msg`Text message`, push: msg`On my devices` };
 const WHEN = { dateStyle: "full", timeStyle: "short" } as const;
 
 /** What one was told, and what one wants to be told. */
@@ -164,6 +165,7 @@ function Preferences() {
       <h2 id="choices">
         <Trans>What you hear of</Trans>
       </h2>
+      <PushSwitch />
       {wrong?.whole !== undefined && (
         <p className="notice bad" role="alert">
           {i18n._(wrong.whole)}

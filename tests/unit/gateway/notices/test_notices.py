@@ -151,7 +151,7 @@ async def test_choices_are_kept_whole_and_by_version(told: Told) -> None:
     mine = signed(told.api.api, "patient", "pat_1")
     found = (await client.get("/v1/preferences", headers=mine)).json()
     assert found["version"] == 0
-    assert found["channels"]["reminder"] == {"mail": True, "sms": True}
+    assert found["channels"]["reminder"] == {"mail": True, "sms": True, "push": True}
     assert found["channels"]["booked"]["sms"] is False
     body = {
         "channels": {"reminder": {"sms": False}},
