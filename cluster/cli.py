@@ -27,7 +27,7 @@ from cluster.commands.moving import drain, rebalance, restart_shards, undrain
 from cluster.commands.noticing import notices
 from cluster.commands.options import JsonOption
 from cluster.commands.projecting import project
-from cluster.commands.projections import migrate, projection
+from cluster.commands.projections import directory, migrate, projection
 from cluster.commands.resharding import isolate, reshard
 from cluster.commands.serving import serve
 from cluster.commands.statuses import status
@@ -69,6 +69,7 @@ app.add_typer(cluster, name="cluster")
 app.command(hidden=True)(gateway)
 app.command(hidden=True)(keep)
 app.add_typer(projection, name="projection")
+app.add_typer(directory, name="directory")
 app.command()(verify)
 app.add_typer(accounts, name="accounts")
 app.add_typer(audit, name="audit")

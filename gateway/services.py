@@ -9,7 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actors.domain.messages.commands import (
+    BookSlot,
     Command,
+    ConfirmHold,
+    ExtendHold,
+    PlaceHold,
     RegisterProvider,
     SetAvailability,
     SetRetired,
@@ -43,6 +47,8 @@ from gateway.providers.service import ProviderService
 from gateway.providers.standing import ProviderStanding
 from gateway.shared_state import Shared
 
+TAKING = (PlaceHold, ExtendHold, ConfirmHold, BookSlot)
+"""Commands that make no start sooner."""
 LISTED = (RegisterProvider, SetAvailability, SetRetired, SetSuspended)
 """Commands that change what lists show, beside the next free start."""
 
@@ -182,7 +188,8 @@ def _follow(
     def on_command(command: Command) -> None:
         next_free.changed(command.provider_id)
         if hearing is not None:
-            hearing.changed(command.provider_id)
+            may_free = not isinstance(command, TAKING)
+            hearing.changed(command.provider_id, may_free=may_free)
         if isinstance(command, LISTED):
             directory.edited()
 

@@ -1,4 +1,4 @@
-"""``slotcast projection status | rebuild | conflicts``, and ``slotcast migrate``."""
+"""``slotcast projection …``, ``directory rebuild`` and ``migrate``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 projection = typer.Typer(
     help="The read model behind the journal.", no_args_is_help=True
+)
+
+
+directory = typer.Typer(
+    help="Clinics and providers, as searches know them.", no_args_is_help=True
 )
 
 
@@ -96,6 +101,28 @@ def conflicts(*, data: DataOption = None, as_json: JsonOption = False) -> None:
         terminal.say("No event is parked.")
     if any(parked.values()):
         raise typer.Exit(FOUND_A_PROBLEM)
+
+
+@directory.callback()
+def _directory() -> None:
+    """Keeps the group of commands, although there is one."""
+
+
+@directory.command("rebuild")
+def reread(*, data: DataOption = None) -> None:
+    """Read all providers as a search does, and let every gateway do so again.
+
+    Safe while a server runs: gateways answer from what they know until they have read
+    all. Only needed if rows were changed by other means than Slotcast.
+    """
+    terminal = Terminal()
+    site = existing_site(data)
+    with terminal.progress() as progress:
+        providers, megabytes = asyncio.run(_reread(site, progress))
+    terminal.say(
+        f"{providers} providers can be found; they take {megabytes:.1f} MB in each "
+        "gateway. Gateways that run read them again now."
+    )
 
 
 def migrate(*, data: DataOption = None) -> None:
@@ -189,3 +216,34 @@ async def _opened(
     finally:
         await engine.dispose()
         await journal.close()
+
+
+async def _reread(site: Site, progress: Progressing) -> tuple[int, float]:
+    from gateway.directory.roster.roster import Roster
+    from persistence.directory.entries import tell_of_everything
+    from persistence.directory.roster_source import SqlRosterSource
+    from persistence.readmodel.tables import READ_MODEL
+    from persistence.records.models import RECORDS
+    from persistence.sql.engine import open_engine
+    from persistence.sql.migrating import migrate
+    from persistence.sql.records import Records
+
+    await migrate(site.database_url, READ_MODEL)
+    await migrate(site.records_url, RECORDS)
+    engine, records = (
+        open_engine(site.database_url, "upkeep"),
+        Records(site.records_url),
+    )
+    try:
+        source = SqlRosterSource(engine, records)
+        roster = Roster(await source.specialties())
+        total, done = await source.count(), 0
+        async for rows in source.all():
+            roster.put_all(rows)
+            done += len(rows)
+            progress("providers", done, max(total, done))
+        await tell_of_everything(records)
+    finally:
+        await engine.dispose()
+        await records.close()
+    return len(roster), roster.nbytes / 1e6

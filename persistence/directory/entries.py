@@ -43,6 +43,14 @@ read_clinic_entry: Final = json.Decoder(ClinicEntry).decode
 read_specialty: Final = json.Decoder(Specialty).decode
 
 
+async def tell_of_everything(records: Records) -> None:
+    """Let every gateway read all providers again."""
+    log = DirectoryChangeRecord.__table__
+    await records.transact(
+        lambda connection: note_changes(connection, log, ChangeKind.EVERYTHING, [""])
+    )
+
+
 class SqlDirectoryEntries:
     """The entries of a site."""
 

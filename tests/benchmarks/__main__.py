@@ -30,6 +30,7 @@ BENCHMARKS = {
     "journal": ["tests.benchmarks.bench_journal", "--json"],
     "notices": ["tests.benchmarks.bench_notices", "--json"],
     "projection": ["tests.benchmarks.bench_projection", "--json"],
+    "search": ["tests.benchmarks.bench_search", "--json"],
     "scale": ["tests.benchmarks.bench_scale", "--json"],
     "redis": ["tests.benchmarks.bench_redis", "--json"],
     "start": ["loadtests.bench.start", "--json"],

@@ -134,11 +134,14 @@ class Hearing:
             return False
         return all(silent < SILENT_S for silent in self.silences().values())
 
-    def changed(self, provider_id: ProviderId) -> None:
-        """A command to this calendar was answered here, or may have been done."""
+    def changed(self, provider_id: ProviderId, *, may_free: bool = True) -> None:
+        """A command to this calendar was answered here, or may have been done.
+
+        What frees nothing leaves a lower bound as it is.
+        """
         self._sure.forget(provider_id)
         self._asking.pop(provider_id, None)
-        row = self._row(provider_id)
+        row = self._row(provider_id) if may_free else None
         if row is not None:
             self.live.services.forget_starts(row)
             self._to_ask[provider_id] = None

@@ -18,6 +18,8 @@ from gateway.directory.roster.roster import Roster, bare_id
 
 FACET_VALUES_MAX: Final = 30
 """Of one facet, the most frequent ones."""
+MISSPELT_MAX: Final = 4
+"""Words of one search that may be misspelt: each is compared with all known ones."""
 UNKNOWN_M: Final = 1 << 31
 """Distance of a place that is not known, in metres."""
 _STEPS_KM: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
@@ -231,8 +233,11 @@ class Matcher:
         sizes = roster.size, len(roster.specialty_titles), len(roster.places.clinics)
         matched = np.ones(roster.size, np.bool_)
         understood = []
+        compared = 0
         for word in asked[:WORDS_MAX]:
-            found = roster.words.find(word, loosely=loosely)
+            exactly = compared >= MISSPELT_MAX
+            found = roster.words.find(word, loosely=loosely, exactly=exactly)
+            compared += loosely or bool(found.instead) or not found.meanings
             rows, specialties, clinics = roster.words.scores(found.meanings, sizes)
             score = np.maximum(rows, specialties[roster.specialty])
             score = np.maximum(score, clinics[roster.clinic])

@@ -23,6 +23,10 @@ from gateway.directory.roster.columns import Column
 
 LIKENESSES_MAX: Final = 50
 """Words of a query's word that were taken to be misspelt."""
+KEPT_MAX: Final = 1_000
+"""Misspelt words whose meanings are kept: one search may ask for them twice."""
+TYPED_MAX: Final = 16
+"""Letters up to which a word may be the misspelt beginning of a longer one."""
 _SHORT, _MIDDLE = 4, 8
 """Letters from which one, and two, edits are allowed."""
 
@@ -74,6 +78,7 @@ class Vocabulary:
         self._places: dict[str, _Places] = {}
         self._sorted: list[str] = []
         self._is_sorted = True
+        self._kept: dict[str, list[Meaning]] = {}
         self.is_filling = True
         """Words are sorted when the first is looked for."""
 
@@ -91,8 +96,11 @@ class Vocabulary:
                 found[field] = Column(np.int32, room=1)
             found[field].append(number)
 
-    def find(self, word: str, *, loosely: bool = False) -> Found:
-        """What a word means; ``loosely``: misspelt even if it is known."""
+    def find(self, word: str, *, loosely: bool = False, exactly: bool = False) -> Found:
+        """What a word means; ``loosely``: misspelt even if it is known.
+
+        ``exactly``: it is not misspelt.
+        """
         words = self._words()
         begin = bisect_left(words, word)
         end = bisect_left(words, after_prefix(word), begin)
@@ -100,9 +108,9 @@ class Vocabulary:
             (one, Likeness.EXACT if one == word else Likeness.PREFIX)
             for one in words[begin:end]
         ]
-        if known and not loosely:
+        if exactly or (known and not loosely):
             return Found(known)
-        like = self._misspelt(word) or self._misspelt_beginning(word)
+        like = self._like_known(word)
         instead = "" if known or not like else like[0][0]
         return Found([*known, *like], instead)
 
@@ -131,6 +139,7 @@ class Vocabulary:
         places = self._places.get(word)
         if places is None:
             places = self._places[word] = _Places({})
+            self._kept.clear()
             if self.is_filling:
                 self._sorted.append(word)
                 self._is_sorted = False
@@ -145,6 +154,16 @@ class Vocabulary:
         self.is_filling = False
         return self._sorted
 
+    def _like_known(self, word: str) -> list[Meaning]:
+        """Words that it may be an error for, the nearest first; kept for a while."""
+        like = self._kept.get(word)
+        if like is None:
+            like = self._misspelt(word) or self._misspelt_beginning(word)
+            if len(self._kept) >= KEPT_MAX:
+                self._kept.clear()
+            self._kept[word] = like
+        return like
+
     def _misspelt(self, word: str) -> list[Meaning]:
         """Known words within the edits that a word of its length may have."""
         edits = edits_in(word)
@@ -152,9 +171,9 @@ class Vocabulary:
 
     def _misspelt_beginning(self, word: str) -> list[Meaning]:
         """Known words that begin with something like it, while it is being typed."""
-        if not edits_in(word):
-            return []
         size = len(word)
+        if not edits_in(word) or size > TYPED_MAX:
+            return []
         longer = [one for one in self._sorted if len(one) > size]
         beginnings = {one[:size] for one in longer}
         like = {one for one, _ in self._like(word, sorted(beginnings), 1)}

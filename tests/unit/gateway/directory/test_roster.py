@@ -16,10 +16,11 @@ from care.directory.specialties import (
     Specialty,
     SpecialtyNames,
 )
-from gateway.directory.roster.matching import Matcher, Order, Search
+from gateway.directory.roster.matching import MISSPELT_MAX, Matcher, Order, Search
 from gateway.directory.roster.ordering import first, text_keys
 from gateway.directory.roster.roster import DEAD_MIN, Roster
 from gateway.directory.roster.services import KEPT, NEVER
+from gateway.directory.roster.words import Meaning
 from tests.unit.gateway.directory.scan import CONSULT, HERE, VIDEO, World, expected_ids
 
 
@@ -212,3 +213,21 @@ def test_the_first_by_several_keys_are_those_of_a_sort(seed: int) -> None:
     for count in (1, 20, 199, 500):
         found = first(keys, lambda place: texts[place], count)
         assert found == list(islice(expected, count))
+
+
+def test_a_search_compares_a_bounded_number_of_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many are misspelt, and although it looks a second time."""
+    world = World(2)
+    asked: list[str] = []
+    like = world.roster.words._misspelt
+
+    def counted(word: str) -> list[Meaning]:
+        asked.append(word)
+        return like(word)
+
+    monkeypatch.setattr(world.roster.words, "_misspelt", counted)
+    words = "qqaxxz qqbxxz qqcxxz qqdxxz qqexxz qqfxxz qqgxxz qqhxxz"
+    assert not len(Matcher(world.roster).find(Search(words=words)).rows)
+    assert len(asked) == MISSPELT_MAX

@@ -186,6 +186,18 @@ async def test_what_was_booked_here_is_in_the_next_list(site: Searched) -> None:
     assert (await site.ids("sort=soonest"))[0] == "prv_1"
 
 
+async def test_only_what_may_free_time_makes_a_start_unknown(site: Searched) -> None:
+    """After a booking its lower bound stays; after a cancellation it must be asked."""
+    await site.settle()
+    booking = await _book(site, "prv_1", NINE)
+    assert site.hearing.waiting() == 0
+    answer = await site.api.client.post(
+        f"/v1/bookings/{booking}/cancel", json={}, headers=site.api.patient()
+    )
+    assert answer.status_code == 200, answer.text
+    assert site.hearing.waiting() == 1
+
+
 async def test_rows_of_a_silent_shard_are_marked(
     site: Searched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
