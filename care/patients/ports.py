@@ -130,6 +130,8 @@ class Patients(Protocol):
     ) -> None:
         """A clinic knows this patient from now on, by ``number`` unless it is None.
 
+        An erased person stays unknown.
+
         Raises:
             NumberTaken: another patient of the clinic has it.
         """

@@ -238,6 +238,11 @@ class SqlPatients:
         await self.salt_of(patient_id, now=now)  # the row that the clinic's refers to
         try:
             async with self._records.writing() as session:
+                patient = await session.get(
+                    PatientRecord, patient_id, with_for_update={"read": True}
+                )
+                if patient is None or patient.erased_at is not None:
+                    return  # of an erased person no clinic learns anything more
                 place = (patient_id, clinic_id)
                 row = await session.get(
                     PatientClinicRecord, place, with_for_update=True

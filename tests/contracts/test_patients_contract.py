@@ -127,6 +127,9 @@ async def test_an_erased_person_cannot_be_read_or_found(
     assert await store.names([MIRA]) == {}
     assert await store.search(ONE, FoundBy.PHONE, PROFILE.phone, limit=1) == []
     assert await store.save_profile(MIRA, PROFILE, version=1) is None
+    await store.make_known(TWO, MIRA, number="P-99", now=NOW)
+    assert not await store.is_known(TWO, MIRA)
+    assert await store.at_clinic(TWO, MIRA) is None
 
 
 async def test_a_restriction_is_asked_of_one_patient(
