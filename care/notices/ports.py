@@ -61,6 +61,13 @@ class Teller(Protocol):
         """
         ...
 
+    async def veil(self, bookings: Sequence[BookingId]) -> None:
+        """Hide notices of confidential visits from proxies, or show them again.
+
+        Which they are is read from the visits. Raises Unavailable.
+        """
+        ...
+
     async def remind(self, due: Sequence[Reminding], *, now: Millis) -> None:
         """Remind of visits, once of each start and step. Raises Unavailable."""
         ...

@@ -33,10 +33,11 @@ OUTBOX_KINDS: Final[Mapping[str, NoticeKind]] = {
 }
 """Events of the projection that people are told of."""
 SILENT_KINDS: Final = tuple(
-    f"booking.{name}"
-    for name in ("arrived", "fulfilled", "noshow", "undone", "confidential", "shown")
+    f"booking.{name}" for name in ("arrived", "fulfilled", "noshow", "undone")
 )
 """Events of which no person is told."""
+VEILING_KINDS: Final = ("booking.confidential", "booking.shown")
+"""Events of which no person is told either, but that hide or show notices."""
 
 
 class VisitEvent(Struct, frozen=True):

@@ -17,6 +17,7 @@ from care.notices.visits import (
     OUTBOX_KINDS,
     SILENT_KINDS,
     STALE_MS,
+    VEILING_KINDS,
     still_holds,
 )
 from cluster.work.gathering import Gathered
@@ -46,8 +47,19 @@ def told_handlers(telling: Teller, clock: Clock) -> Mapping[str, Handler]:
     async def tell_none(_job: Job) -> None:
         return
 
+    async def veil_all(bookings: Sequence[BookingId]) -> list[None]:
+        await telling.veil(bookings)
+        return [None] * len(bookings)
+
+    veiled = Gathered(veil_all)
+
+    async def veil(job: Job) -> None:
+        booking_id = BookingId(job.payload["booking_id"])
+        await _or_later(veiled(booking_id), Millis(job.created_at + STALE_MS))
+
     silent: dict[str, Handler] = dict.fromkeys(SILENT_KINDS, tell_none)
-    return {**dict.fromkeys(OUTBOX_KINDS, tell), **silent}
+    veiling: dict[str, Handler] = dict.fromkeys(VEILING_KINDS, veil)
+    return {**dict.fromkeys(OUTBOX_KINDS, tell), **veiling, **silent}
 
 
 def reminding_handlers(

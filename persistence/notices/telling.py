@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from msgspec.structs import asdict
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import CursorResult, Table, bindparam, insert, select, update
 from sqlalchemy.dialects.mysql import insert as mysql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
@@ -73,6 +73,28 @@ class SqlTeller:
             if await self._told_of(heard, now):
                 return
         raise Unavailable("other workers tell of the same visits; they are told again")
+
+    async def veil(self, bookings: Sequence[BookingId]) -> None:
+        """See Teller.veil."""
+        ids, row = sorted(set(bookings)), NoticeRecord
+        async with self._records.writing() as session:
+            # Locked first, so that the visits are no older than another worker's.
+            await _told(session, ids, locked=True)
+            visits, _ = await visits_told_of(self._read_model, ids, ())
+            changed = set()
+            for visit in visits.values():
+                view = visit.view
+                stale = (
+                    row.booking_id == view.booking_id,
+                    row.patient_id == view.patient_id,
+                    row.confidential != view.confidential,
+                )
+                change = update(row).where(*stale)
+                change = change.values(confidential=view.confidential)
+                done = await session.execute(change)
+                if cast("CursorResult[Any]", done).rowcount:
+                    changed.add(view.patient_id)
+            await note_inboxes(await session.connection(), changed)
 
     async def remind(self, due: Sequence[Reminding], *, now: Millis) -> None:
         """See Teller.remind."""

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from actors.domain.ids import Millis, TimeOffId
+from actors.domain.messages.commands import SetConfidential
 from care.grants.values import GuardianBasis, Guardianship
 from care.notices.kinds import NoticeKind, Preferences
 from care.notices.messages import Channel, DeliveryStatus
@@ -201,6 +202,34 @@ async def test_children_are_told_through_their_guardians(site: ToldSite) -> None
     assert "Lea" in mail.message.text
     assert mail.about is not None
     assert mail.about.booking_id == make.a_booking_id(2)
+
+
+async def test_a_visit_that_becomes_confidential_leaves_the_inbox_of_proxies(
+    site: ToldSite,
+) -> None:
+    """Its earlier notices too, and they come back with it; its patient has them."""
+    await site.ask(make.book_slot(1, NEXT))
+    await site.ask(make.book_slot(3, LATER, patient_id=make.a_patient_id(1)))
+    await site.work()
+    inbox, changes = SqlInbox(site.records, site.ring), SqlInboxChanges(site.records)
+    patient, seen = make.a_patient_id(1), []
+    await changes.begin()
+    for hidden in (True, False):
+        veil = SetConfidential(
+            provider_id=make.PROVIDER,
+            booking_id=make.a_booking_id(1),
+            owner=None,
+            confidential=hidden,
+        )
+        await site.ask(veil)
+        await site.work()
+        page = await inbox.page(patient, after=None, limit=9, proxy=True)
+        seen.append(sorted(one.visit.booking_id for one in page))
+        assert await inbox.unread(patient, proxy=True) == len(page)
+        assert len(await inbox.page(patient, after=None, limit=9, proxy=False)) == 2
+        assert await changes.read() == frozenset({patient})
+    other = make.a_booking_id(3)
+    assert seen == [[other], sorted([make.a_booking_id(1), other])]
 
 
 async def test_choices_and_quiet_hours_hold(site: ToldSite) -> None:

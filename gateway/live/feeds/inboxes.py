@@ -15,8 +15,8 @@ import structlog
 
 from actors.errors import Unavailable
 from actors.ports import Clock
-from care.notices.ports import NoticeStores
-from gateway.live.core.frames import UNREAD, Rows, Unread
+from care.notices.ports import Notice, NoticeStores
+from gateway.live.core.frames import UNREAD, Hidden, Rows, Unread
 from gateway.live.core.topic_names import Kind
 from gateway.live.topics.hub import Hub
 from gateway.live.topics.topic import Board
@@ -116,6 +116,8 @@ class InboxFeed:
         rows = await self._read(board)
         if board.reading or board.read_at != before:
             raise Unavailable("the topic was read meanwhile")
+        if board.name.proxy:
+            rows = _hidden_since(board, rows) | rows
         self._hub.on_inbox(board, rows, self._clock.now())
 
     async def _read(self, board: Board) -> Rows:
@@ -131,3 +133,15 @@ class InboxFeed:
         rows: Rows = {one.notice_id: one for one in reversed(notices)}
         rows[UNREAD] = Unread(count, shown)
         return rows
+
+
+def _hidden_since(board: Board, rows: Rows) -> Rows:
+    """Notices that proxies were shown, and are not now: of what became confidential."""
+    kept = [row.created_at for row in rows.values() if isinstance(row, Notice)]
+    # Older ones than the oldest of a full page may only have left it.
+    oldest = kept[0] if len(kept) == NOTICES_SHOWN else 0
+    return {
+        key: Hidden(0)
+        for key, row in board.rows.items()
+        if isinstance(row, Notice) and key not in rows and row.created_at >= oldest
+    }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import update
 
 from actors.domain.ids import Millis, PatientId
 from actors.errors import Unavailable
@@ -19,8 +20,9 @@ from gateway.live.feeds.inboxes import NOTICES_SHOWN, InboxFeed
 from gateway.live.topics.topic import MeView
 from gateway.live.topics.watcher import Watcher
 from persistence.keys.ring import KeyRing
-from persistence.notices.changes import SqlInboxChanges
+from persistence.notices.changes import SqlInboxChanges, note_inboxes
 from persistence.notices.inbox import notice_stores
+from persistence.notices.models import NoticeRecord
 from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.patients.recipients import was_erased
 from persistence.sql import log_reader
@@ -122,6 +124,31 @@ async def test_nothing_of_another_patient_is_sent(site: LiveInboxes) -> None:
         assert (booked(frame), frame["unread"]) == ([make.a_booking_id(3)], 1)
         everything = str(other.frames) + str(proxy.frames)
         assert make.a_booking_id(1) not in everything
+
+
+async def test_what_becomes_confidential_is_taken_from_proxies(
+    site: LiveInboxes,
+) -> None:
+    """A snapshot without it replaces what people who act for the patient were sent."""
+    guardian = signed(
+        *(site.live.api, "guardian", "pat_1", "acc_7"),
+        scopes=(GuardianScope.VIEW,),
+    )
+    await site.told.tell(1)
+    await site.told.tell(2)
+    async with site.live.client() as proxy:
+        token = guardian["Authorization"].removeprefix("Bearer ")
+        await proxy.ask("auth", token=token)
+        await proxy.send("subscribe", topics=["me"])
+        first = await heard(proxy, kind="snapshot")
+        assert first["unread"] == 2
+        row, booking = NoticeRecord, make.a_booking_id(1)
+        hiding = update(row).where(row.booking_id == booking)
+        async with site.told.records.writing() as session:
+            await session.execute(hiding.values(confidential=True))
+            await note_inboxes(await session.connection(), ["pat_1"])
+        after = await heard(proxy, kind="snapshot")
+        assert (booked(after), after["unread"]) == ([make.a_booking_id(2)], 1)
 
 
 async def test_the_newest_notices_are_shown(site: LiveInboxes) -> None:
