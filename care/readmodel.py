@@ -34,7 +34,7 @@ class ProviderListing(Struct, frozen=True):
 
 
 class ProviderQuery(Struct, frozen=True):
-    """A search for providers; retired ones are never found.
+    """A search for providers; retired and suspended ones only ``with_retired``.
 
     Words match the beginnings of words in names, specialties, clinics and cities,
     whatever their case and accents; all words must match.
@@ -45,6 +45,7 @@ class ProviderQuery(Struct, frozen=True):
     clinic_id: ClinicId | None = None
     near: tuple[float, float] | None = None
     within_km: float | None = None
+    with_retired: bool = False
 
 
 class Directory(Protocol):

@@ -162,6 +162,8 @@ class GatewayConfig:
 
     cell_minutes: int = 5
     """The cell of the site's grid, which lengths in rules are multiples of."""
+    early_outcomes: bool = False
+    """Whether calendars take outcomes before their time; pages offer them then."""
 
     lists_believed_s: float = 0.5
     """How long lists show what the read model and the calendars have just said;

@@ -119,7 +119,8 @@ class Guardianship(Struct, frozen=True):
 class Glass(Struct, frozen=True):
     """Access to one patient in an emergency, which another person must review.
 
-    ``clinic_id`` is ``SITE`` for administrators of the platform.
+    ``clinic_id`` is ``SITE`` for administrators of the platform. ``email`` and
+    ``reviewer`` are the addresses of the two accounts, where a list is read.
     """
 
     glass_id: str
@@ -134,6 +135,8 @@ class Glass(Struct, frozen=True):
     reviewed_by: str = ""
     reviewed_at: Millis | None = None
     verdict: str = ""
+    email: str = ""
+    reviewer: str = ""
 
 
 class ApplicationStatus(StrEnum):

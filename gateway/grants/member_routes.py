@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
 from actors.domain.ids import ClinicId
+from actors.domain.messages.answers import ProviderView
+from actors.domain.messages.reads import ReadProvider
+from care.readmodel import ProviderQuery
 from gateway.access.options import ClinicOption
 from gateway.access.rights import Access, Action
 from gateway.config import GatewayPorts
 from gateway.grants.schemas import (
     AcceptBody,
     AcceptedRoleAnswer,
+    CalendarAnswer,
+    CalendarsAnswer,
     InvitationAnswer,
     InvitationsAnswer,
     InviteMemberBody,
@@ -23,7 +29,8 @@ from gateway.grants.schemas import (
     RoleChangeBody,
 )
 from gateway.grants.service import GrantService
-from gateway.http.features import CallerDep, FeatureRouter
+from gateway.http.features import CallerDep, FeatureRouter, PageDep
+from gateway.wire.errors import FieldError, InvalidRequest
 
 router = FeatureRouter(prefix="/v1", tags=["clinics"])
 
@@ -46,6 +53,36 @@ async def list_members(clinic_id: ClinicParam, grants: GrantsDep) -> MembersAnsw
     """Who works at a clinic."""
     found = await grants.members(ClinicId(clinic_id))
     return MembersAnswer(items=[MemberAnswer.of(one) for one in found])
+
+
+@router.get("/clinics/{clinic_id}/calendars", right=Action.READ_MEMBERS)
+async def list_calendars(
+    request: Request, clinic_id: ClinicParam, page: PageDep
+) -> CalendarsAnswer:
+    """A clinic's providers, those who are suspended or retired too."""
+    ports: GatewayPorts = request.app.state.ports
+    wanted = ProviderQuery(clinic_id=ClinicId(clinic_id), with_retired=True)
+    try:
+        found, following = await ports.directory.find(
+            wanted, after=page.cursor or "", limit=page.limit
+        )
+    except ValueError:
+        raise InvalidRequest("", FieldError("cursor", "is not valid")) from None
+    # The directory follows the calendars, and does not tell suspended from retired.
+    ask = ports.calendars.ask
+    views = await asyncio.gather(*(ask(ReadProvider(one.provider_id)) for one in found))
+    items = [
+        CalendarAnswer(
+            provider_id=view.provider_id,
+            name=view.profile.name,
+            specialty=view.profile.specialty,
+            retired=view.profile.retired,
+            suspended=view.profile.suspended,
+        )
+        for view in views
+        if isinstance(view, ProviderView)
+    ]
+    return CalendarsAnswer(items=items, next_cursor=following)
 
 
 @router.patch(

@@ -58,6 +58,23 @@ class MembersAnswer(Answer):
     items: list[MemberAnswer]
 
 
+class CalendarAnswer(Answer):
+    """A provider of a clinic; patients find only those who work."""
+
+    provider_id: str
+    name: str
+    specialty: str
+    retired: bool
+    suspended: bool
+
+
+class CalendarsAnswer(Answer):
+    """A page of a clinic's providers by name; ``next_cursor`` is null at the end."""
+
+    items: list[CalendarAnswer]
+    next_cursor: str | None
+
+
 class RoleChangeBody(Body):
     """The member's role from now on."""
 
@@ -242,16 +259,23 @@ class ReviewBody(Body):
 
 
 class GlassAnswer(Answer):
-    """An emergency access."""
+    """An emergency access.
+
+    ``subject`` is what the role was for: a doctor's calendar, else the clinic. The
+    address of an erased account is empty.
+    """
 
     glass_id: str
     account_id: str
+    email: str
     patient_id: str
     role: str
+    subject: str
     reason: str
     opened_at: str
     until: str
     reviewed_by: str | None
+    reviewer_email: str | None
     reviewed_at: str | None
     verdict: str | None
 
@@ -262,12 +286,15 @@ class GlassAnswer(Answer):
         return cls(
             glass_id=one.glass_id,
             account_id=one.account_id,
+            email=one.email,
             patient_id=one.patient_id,
             role=one.role,
+            subject=one.subject,
             reason=one.reason,
             opened_at=millis_text(one.opened_at),
             until=millis_text(one.until),
             reviewed_by=one.reviewed_by or None,
+            reviewer_email=one.reviewer or None,
             reviewed_at=reviewed,
             verdict=one.verdict or None,
         )

@@ -11,11 +11,16 @@ router = FeatureRouter(prefix="/v1/site", tags=["system"])
 
 
 class SiteAnswer(Answer):
-    """``demo``: one-click people and their messages are there."""
+    """``demo``: one-click people and their messages are there.
+
+    ``early_outcomes``: check-ins, completions and no-shows are taken before their time,
+    as on sites for training.
+    """
 
     version: str
     demo: bool
     accounts: bool
+    early_outcomes: bool
 
 
 @router.get("", right=ANYONE)
@@ -27,4 +32,5 @@ async def read_site(request: Request) -> SiteAnswer:
         version=config.version,
         demo=config.demo and has_accounts,
         accounts=has_accounts,
+        early_outcomes=config.early_outcomes,
     )

@@ -177,7 +177,10 @@ class SqlGlasses:
         """See Glasses.of_clinic."""
         row = GlassRecord
         order = (row.reviewed_at.is_not(None), row.opened_at.desc(), row.glass_id)
-        return await self._listed(row.clinic_id == clinic_id, *order)
+        keys = await self._ring.of()
+        found = await self._listed(row.clinic_id == clinic_id, *order)
+        async with self._records.reading() as session:
+            return await _with_addresses(session, keys, found)
 
     async def of_patient(self, patient_id: PatientId) -> Sequence[Glass]:
         """See Glasses.of_patient."""
@@ -203,7 +206,8 @@ class SqlGlasses:
             if row.reviewed_at is not None or row.account_id == reviewer:
                 raise GrantRefused(GrantRefusal.USED)
             row.reviewed_by, row.reviewed_at, row.verdict = reviewer, now, verdict
-        return _glass(keys, row)
+            (made,) = await _with_addresses(session, keys, [_glass(keys, row)])
+        return made
 
     async def _listed(self, wanted: Any, *order: Any) -> list[Glass]:
         keys = await self._ring.of()
@@ -231,6 +235,27 @@ def _reviewers(glass: Glass) -> Select[AccountRecord]:
         .order_by(account.account_id)
         .limit(TOLD_MAX)
     )
+
+
+async def _with_addresses(
+    session: AsyncSession, keys: TenantKeys, glasses: Sequence[Glass]
+) -> list[Glass]:
+    """The same, with the addresses of those who took and who reviewed them."""
+    account = AccountRecord
+    ids = {one.account_id for one in glasses} | {one.reviewed_by for one in glasses}
+    rows = await session.scalars(select(account).where(account.account_id.in_(ids)))
+    emails = {
+        row.account_id: keys.open(email_place(row.account_id), row.email)
+        for row in rows
+    }
+    return [
+        replace(
+            one,
+            email=emails.get(one.account_id, ""),
+            reviewer=emails.get(one.reviewed_by, ""),
+        )
+        for one in glasses
+    ]
 
 
 def _end(row: GuardianshipRecord, why: str, now: Millis) -> None:

@@ -244,7 +244,10 @@ async def test_guardianships_end_when_their_time_is_up(site: Site) -> None:
 
 
 async def test_a_glass_is_reviewed_by_another_once(site: Site) -> None:
-    """It gives a context while its role lasts; its breaker cannot review it."""
+    """It gives a context while its role lasts; its breaker cannot review it.
+
+    A list names both by their addresses.
+    """
     await site.member(2, "clinic_admin")
     member = await site.member(1, "clinic_admin")
     glass = Glass(
@@ -260,7 +263,8 @@ async def test_a_glass_is_reviewed_by_another_once(site: Site) -> None:
     )
     glasses = site.grants.glasses
     await glasses.open(glass, MAIL)
-    assert await glasses.of_clinic(CLINIC) == [glass]
+    taken = replace(glass, email="1@example.org")
+    assert await glasses.of_clinic(CLINIC) == [taken]
     context = (await site.accounts.accounts.contexts(ONE))[-1]
     assert context.name == "clinic_admin cln_1 glass:pat_2"
     await site.grants.memberships.end(CLINIC, member, now=NOW)
@@ -270,6 +274,8 @@ async def test_a_glass_is_reviewed_by_another_once(site: Site) -> None:
             await glasses.review(clinic, "gls_1", reviewer, "justified", now=NOW)
     done = await glasses.review(CLINIC, "gls_1", TWO, "unjustified", now=NOW)
     assert (done.reviewed_by, done.verdict) == (TWO, "unjustified")
+    assert (done.email, done.reviewer) == ("1@example.org", "2@example.org")
+    assert await glasses.of_clinic(CLINIC) == [done]
     with pytest.raises(GrantRefused):
         await glasses.review(CLINIC, "gls_1", TWO, "justified", now=NOW)
 

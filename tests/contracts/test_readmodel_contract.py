@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.domain.ids import (
@@ -271,6 +272,25 @@ async def test_a_profile_is_replaced_as_a_whole(model: Model) -> None:
     assert await model.names(ProviderQuery(words="old")) == []
     assert await model.names(ProviderQuery(words="leeds")) == []
     assert await model.names(ProviderQuery(words="new york surg")) == ["New Name"]
+
+
+@pytest.mark.parametrize("field", ["retired", "suspended"])
+async def test_who_does_not_work_is_found_only_when_asked_for(
+    model: Model, field: str
+) -> None:
+    """By a clinic that lists its calendars; never by a search as patients make it."""
+    story, colleague = Story(1, LEEDS), Story(2, LEEDS)
+    at_work = story.registered("Ada")
+    profile = msgspec.structs.replace(at_work.profile, **{field: True})
+    away = story.registered("Ada")
+    away = msgspec.structs.replace(away, profile=profile)
+    await model.tell(
+        (story, [at_work, away]), (colleague, [colleague.registered("Bo")])
+    )
+    clinic = ClinicId("cln_1")
+    assert await model.names(ProviderQuery(clinic_id=clinic)) == ["Bo"]
+    everyone = ProviderQuery(clinic_id=clinic, with_retired=True)
+    assert await model.names(everyone) == ["Ada", "Bo"]
 
 
 async def test_clinics_are_counted_as_new_changed_or_same(model: Model) -> None:

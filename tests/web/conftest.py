@@ -88,6 +88,25 @@ def site(
         yield server
 
 
+@pytest.fixture(scope="session")
+def training_site(
+    built: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    """A server that takes outcomes of visits early, whose people tests may change.
+
+    A module takes it by a fixture ``site`` of its own.
+    """
+    assert (built / "index.html").is_file()
+    with ServerProcess(
+        tmp_path_factory.mktemp("training") / "data",
+        SLOTCAST_RATE_LIMITS="false",
+        SLOTCAST_SHARDS="1",
+        SLOTCAST_EARLY_OUTCOMES="true",
+    ) as server:
+        server.start()
+        yield server
+
+
 def _providers(issuer: OidcIssuer) -> str:
     provider = {
         "name": NAME,

@@ -159,7 +159,7 @@ class MemoryDirectory:
 
 
 def _fits(query: ProviderQuery, put: PutProvider, clinic: Clinic) -> bool:
-    if put.profile.retired or put.profile.suspended:
+    if (put.profile.retired or put.profile.suspended) and not query.with_retired:
         return False
     words = provider_words(put.profile) | clinic_words(clinic)
     asked = query_words(query.words)

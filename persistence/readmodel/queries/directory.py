@@ -199,7 +199,9 @@ async def _conditions(
     connection: AsyncConnection, query: ProviderQuery
 ) -> list[ColumnElement[bool]]:
     words = query_words(query.words)
-    wanted: list[ColumnElement[bool]] = [t.provider.c.retired.is_(False)]
+    wanted: list[ColumnElement[bool]] = []
+    if not query.with_retired:
+        wanted.append(t.provider.c.retired.is_(False))
     for word in words:
         rare = await _is_rare(connection, word)
         wanted.append(_is_listed(word) if rare else _has_word(word))

@@ -1,3 +1,4 @@
+import "./account.css";
 import { msg } from "@lingui/core/macro";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -105,6 +106,7 @@ function Apply() {
         specialty: specialty!,
         country: country!.toUpperCase(),
         licence: licence!,
+        registry: (values["registry"] ?? "").trim(),
         documents: (values["documents"] ?? "").split(/\s+/).filter(Boolean),
       },
     });
@@ -154,6 +156,19 @@ function Apply() {
         <Field name="name" label={<Trans>Your name, as patients read it</Trans>} autoComplete="name" maxLength={200} wrong={wrong} />
         <Field name="specialty" label={<Trans>Specialty</Trans>} maxLength={200} wrong={wrong} />
         <Field name="licence" label={<Trans>Number of your licence</Trans>} autoComplete="off" maxLength={200} wrong={wrong} />
+        <Field
+          name="registry"
+          label={<Trans>Registry of the licence (optional)</Trans>}
+          hint={
+            <Trans>
+              Where a country has more than one: the state, the chamber or the council that keeps it, as GMC, Bavaria or
+              California.
+            </Trans>
+          }
+          autoComplete="off"
+          maxLength={60}
+          wrong={wrong}
+        />
         <Field name="country" label={<Trans>Country of the licence (two letters)</Trans>} maxLength={2} autoComplete="country" wrong={wrong} />
         <Field
           name="documents"

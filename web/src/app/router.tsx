@@ -168,6 +168,7 @@ const desk = [
 const clinic = createRoute({
   getParentRoute: () => root,
   path: "/clinic",
+  validateSearch: texts("clinic"),
   component: page("clinic", () => import("../clinic/clinic"), "ClinicPage"),
 });
 const glass = createRoute({

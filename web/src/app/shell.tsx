@@ -5,7 +5,7 @@ import { enter as enterRoom } from "../i18n";
 import { useLink } from "../live/hooks";
 import { Icon, type IconName } from "../ui/icons";
 import { Spoken } from "../ui/spoken";
-import { session, type Context } from "./session";
+import { session } from "./session";
 
 export function useContextOfSession() {
   return useSyncExternalStore(
@@ -33,47 +33,36 @@ export function useFollow() {
   };
 }
 
-interface Place {
+export interface Place {
   href: string;
   icon: IconName;
   name: ReactNode;
 }
 
-/** The rooms of a role: a person sees no door that is closed to them. */
-function placesOf(context: Context | undefined): Place[] {
-  const find: Place = { href: "/", icon: "search", name: <Trans>Find a time</Trans> };
-  const mine: Place = { href: "/me/visits", icon: "visits", name: <Trans>My visits</Trans> };
-  switch (context?.role) {
-    case "doctor": {
-      const at = (page: string) => `/desk/${page}/${context.subject}`;
-      return [
-        { href: at("day"), icon: "visits", name: <Trans>My day</Trans> },
-        { href: at("waiting"), icon: "person", name: <Trans>Waiting room</Trans> },
-        { href: at("hours"), icon: "hours", name: <Trans>Hours</Trans> },
-        { href: at("leave"), icon: "leave", name: <Trans>Leave</Trans> },
-      ];
-    }
-    case "clinic_admin":
-      return [
-        find,
-        { href: "/clinic", icon: "clinic", name: <Trans>Clinic</Trans> },
-        { href: "/ops/audit", icon: "shield", name: <Trans>Audit</Trans> },
-      ];
-    case "staff":
-      return [find, { href: "/clinic", icon: "clinic", name: <Trans>Clinic</Trans> }];
-    case "admin":
-      return [
-        find,
-        { href: "/ops/health", icon: "health", name: <Trans>Health</Trans> },
-        { href: "/ops/users", icon: "person", name: <Trans>Users</Trans> },
-      ];
-    case "auditor":
-      return [find, { href: "/ops/audit", icon: "shield", name: <Trans>Audit</Trans> }];
-    default:
-      return [find, mine];
-  }
+/** Rooms of the site in the bar; the one where the person is stands out. */
+export function Places({ places }: { places: readonly Place[] }) {
+  const follow = useFollow();
+  const path = useLocation({ select: (at) => at.pathname });
+  return places.map(({ href, icon, name }) => {
+    const isHere = href === "/" ? path === "/" || path.startsWith("/p/") : path.startsWith(href);
+    return (
+      <a key={href} href={href} onClick={follow} aria-current={isHere ? "page" : undefined}>
+        <Icon name={icon} />
+        <span>{name}</span>
+      </a>
+    );
+  });
 }
 
+const PLACES: readonly Place[] = [
+  { href: "/", icon: "search", name: <Trans>Find a time</Trans> },
+  { href: "/me/visits", icon: "visits", name: <Trans>My visits</Trans> },
+];
+
+const StaffPlaces = lazy(async () => {
+  const [module] = await Promise.all([import("../desk/places"), enterRoom("desk")]);
+  return { default: module.StaffPlaces };
+});
 const AccountMenu = lazy(async () => {
   const [module] = await Promise.all([import("../account/menu"), enterRoom("account")]);
   return { default: module.AccountMenu };
@@ -102,15 +91,13 @@ export function Shell() {
           Slotcast
         </a>
         <nav className="places" aria-label={t`Main`}>
-          {placesOf(context).map(({ href, icon, name }) => {
-            const isHere = href === "/" ? path === "/" || path.startsWith("/p/") : path.startsWith(href);
-            return (
-              <a key={href} href={href} onClick={follow} aria-current={isHere ? "page" : undefined}>
-                <Icon name={icon} />
-                <span>{name}</span>
-              </a>
-            );
-          })}
+          {isStaff ? (
+            <Suspense fallback={null}>
+              <StaffPlaces context={context} />
+            </Suspense>
+          ) : (
+            <Places places={PLACES} />
+          )}
         </nav>
         <div className="corner">
           <LinkState />

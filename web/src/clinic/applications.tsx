@@ -1,12 +1,13 @@
 import { msg } from "@lingui/core/macro";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState, type FormEvent } from "react";
+import { useEffect, useRef, useState, type FormEvent } from "react";
 import { answered, api, newKey, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { HERE, say } from "../app/time";
 import { speakOut } from "../ui/spoken";
 import { isUnproved, Unproved } from "../ui/unproved";
+import { useFocusAfter } from "./focus";
 
 type Application = Schemas["ApplicationAnswer"];
 
@@ -28,7 +29,9 @@ export function Applications({ clinic }: { clinic: string }) {
     queryFn: async () =>
       answered(await api.GET("/v1/clinics/{clinic_id}/applications", { params: { path: { clinic_id: clinic } } })).items,
   });
-  const settle = async (error: { code: string } | undefined, said: string) => {
+  const focusAfter = useFocusAfter(found.data);
+  const settle = async (id: string, error: { code: string } | undefined, said: string) => {
+    focusAfter(id);
     setWrong(
       error?.code === "application_decided"
         ? t`This was decided or withdrawn meanwhile.`
@@ -46,12 +49,12 @@ export function Applications({ clinic }: { clinic: string }) {
   const approve = async (one: Application) => {
     const path = "/v1/clinics/{clinic_id}/applications/{application_id}/approve";
     const { error } = await api.POST(path, { params: asked(one) });
-    await settle(error, t`Approved. Set the hours next.`);
+    await settle(one.application_id, error, t`Approved. Set the hours next.`);
   };
   const reject = async (one: Application, reason: string) => {
     const path = "/v1/clinics/{clinic_id}/applications/{application_id}/reject";
     const { error } = await api.POST(path, { params: asked(one), body: { reason } });
-    await settle(error, t`Rejected.`);
+    await settle(one.application_id, error, t`Rejected.`);
   };
   if (found.isError && !isUnproved(found.error)) return null;
   return (
@@ -72,12 +75,13 @@ export function Applications({ clinic }: { clinic: string }) {
       )}
       <ul className="plain-list stack" aria-busy={found.isPending}>
         {(found.data ?? []).map((one) => (
-          <li key={one.application_id} className="stack tight">
+          <li key={one.application_id} id={one.application_id} className="stack tight" tabIndex={-1}>
             <h3>
               <bdi>{one.name}</bdi> <span className="chip plain">{i18n._(STATUS[one.status])}</span>
             </h3>
             <p>
-              <bdi>{one.specialty}</bdi> · <bdi>{one.licence}</bdi> · <bdi>{one.country}</bdi>
+              <bdi>{one.specialty}</bdi> · <Trans>Licence</Trans>{" "}
+              <bdi>{[one.country, one.registry, one.licence].filter(Boolean).join(" · ")}</bdi>
             </p>
             <p className="quiet small">
               <Trans>
@@ -116,19 +120,25 @@ interface DecisionProps {
 
 function Decision({ name, onApprove, onReject }: DecisionProps) {
   const { t } = useLingui();
-  const [isRejecting, setRejecting] = useState(false);
+  const [isRejecting, setRejecting] = useState<boolean>();
+  const input = useRef<HTMLInputElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    // What was pressed is gone: the focus goes to what stands in its place.
+    if (isRejecting !== undefined) (isRejecting ? input : button).current?.focus();
+  }, [isRejecting]);
   const send = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     onReject(String(new FormData(event.currentTarget).get("reason") ?? ""));
   };
-  if (isRejecting) {
+  if (isRejecting === true) {
     return (
       <form className="row ends" onSubmit={send}>
         <div className="field grow">
           <label htmlFor={`reason-${name}`}>
             <Trans>Why? The doctor reads it.</Trans>
           </label>
-          <input id={`reason-${name}`} name="reason" className="input" required minLength={3} maxLength={1000} />
+          <input ref={input} id={`reason-${name}`} name="reason" className="input" required minLength={3} maxLength={1000} />
         </div>
         <button className="button danger" type="submit">
           <Trans>Reject</Trans>
@@ -144,7 +154,7 @@ function Decision({ name, onApprove, onReject }: DecisionProps) {
       <button className="button primary" type="button" aria-label={t`Approve ${name}`} onClick={onApprove}>
         <Trans>Approve</Trans>
       </button>
-      <button className="button" type="button" aria-label={t`Reject ${name}`} onClick={() => setRejecting(true)}>
+      <button ref={button} className="button" type="button" aria-label={t`Reject ${name}`} onClick={() => setRejecting(true)}>
         <Trans>Reject</Trans>
       </button>
     </div>

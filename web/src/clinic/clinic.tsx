@@ -1,6 +1,7 @@
 import "./clinic.css";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
 import { useState, type FormEvent, type ReactNode } from "react";
 import { answered, api, newKey, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
@@ -9,13 +10,19 @@ import { initials } from "../patient/result";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
 import { Applications } from "./applications";
+import { FindClinic } from "./find";
 import { Members } from "./members";
+import { Standing } from "./standing";
 
-/** A clinic's own page: its doctors, with their desks, and what is known of it. */
+const route = getRouteApi("/clinic");
+
+/** A clinic's own page: its doctors, with their desks, and what is known of it. Operators choose one. */
 export function ClinicPage() {
   const context = useContextOfSession();
   const isReady = useIsReady();
+  const chosen = route.useSearch().clinic;
   if (!isReady) return <div className="card page-room" aria-busy="true" />;
+  if (context?.role === "admin") return chosen === undefined ? <FindClinic /> : <Clinic key={chosen} id={chosen} />;
   const id = context?.clinic_id ?? (context?.role === "clinic_admin" || context?.role === "staff" ? context.subject : undefined);
   if (id === undefined || id === null) return <PleaseSignIn />;
   return <Clinic id={id} />;
@@ -29,6 +36,13 @@ function Clinic({ id }: { id: string }) {
       return { clinic: answered(answer), tag: answer.response.headers.get("etag") ?? "" };
     },
   });
+  if (found.isError) {
+    return (
+      <p className="notice bad" role="alert">
+        <Trans>There is no such clinic, or it could not be loaded.</Trans>
+      </p>
+    );
+  }
   if (found.data === undefined) return <div className="card page-room" aria-busy="true" />;
   const { clinic, tag } = found.data;
   return <Known clinic={clinic} tag={tag} />;
@@ -36,9 +50,18 @@ function Clinic({ id }: { id: string }) {
 
 function Known({ clinic, tag }: { clinic: Schemas["ClinicBody"]; tag: string }) {
   const doctors = useDoctors(clinic);
+  const follow = useFollow();
+  const isOperator = useContextOfSession()?.role === "admin";
   return (
     <div className="stack">
       <div>
+        {isOperator && (
+          <p>
+            <a href="/clinic" onClick={follow}>
+              <Trans>All clinics</Trans>
+            </a>
+          </p>
+        )}
         <h1>
           <bdi>{clinic.name}</bdi>
         </h1>
@@ -54,13 +77,23 @@ function Known({ clinic, tag }: { clinic: Schemas["ClinicBody"]; tag: string }) 
   );
 }
 
+/** All of a clinic's calendars, those that patients do not find too. */
 function useDoctors(clinic: Schemas["ClinicBody"]) {
+  const path = { clinic_id: clinic.clinic_id };
   return useQuery({
     queryKey: ["doctors", clinic.clinic_id],
     queryFn: async () => {
-      const query = { query: clinic.name, limit: 100 };
-      const { items } = answered(await api.GET("/v1/providers", { params: { query } }));
-      return items.filter((one) => one.clinic.clinic_id === clinic.clinic_id);
+      const all: Schemas["CalendarAnswer"][] = [];
+      let cursor: string | null = "";
+      do {
+        const query = { limit: 200, ...(cursor === "" ? {} : { cursor }) };
+        const page: Schemas["CalendarsAnswer"] = answered(
+          await api.GET("/v1/clinics/{clinic_id}/calendars", { params: { path, query } }),
+        );
+        all.push(...page.items);
+        cursor = page.next_cursor;
+      } while (cursor !== null);
+      return all;
     },
   });
 }
@@ -68,11 +101,18 @@ function useDoctors(clinic: Schemas["ClinicBody"]) {
 function Doctors({ clinic }: { clinic: Schemas["ClinicBody"] }) {
   const follow = useFollow();
   const found = useDoctors(clinic);
+  // Patients' visits are the clinic's own: no operator opens a desk.
+  const hasDesks = useContextOfSession()?.role !== "admin";
   return (
     <section className="stack" aria-labelledby="doctors">
       <h2 id="doctors">
         <Trans>Doctors</Trans>
       </h2>
+      {found.isError && (
+        <p className="notice bad" role="alert">
+          <Trans>The doctors could not be loaded. Load the page again.</Trans>
+        </p>
+      )}
       {found.data?.length === 0 && (
         <p className="card">
           <Trans>No doctor works here yet.</Trans>
@@ -80,24 +120,36 @@ function Doctors({ clinic }: { clinic: Schemas["ClinicBody"] }) {
       )}
       <ul className="plain-list stack" aria-busy={found.isPending}>
         {(found.data ?? []).map((one) => (
-          <li key={one.provider_id} className="card staffrow">
+          <li key={one.provider_id} className="card staffrow" data-provider={one.provider_id}>
             <span className="avatar" aria-hidden="true">
               {initials(one.name)}
             </span>
             <div>
               <h3>
-                <bdi>{one.name}</bdi>
+                <bdi>{one.name}</bdi>{" "}
+                {one.suspended && (
+                  <span className="chip warn">
+                    <Trans>suspended</Trans>
+                  </span>
+                )}
+                {one.retired && (
+                  <span className="chip plain">
+                    <Trans>retired</Trans>
+                  </span>
+                )}
               </h3>
               <p className="quiet">
                 <bdi>{one.specialty}</bdi>
               </p>
             </div>
             <div className="row">
-              {DESKS.map(({ page, name }) => (
-                <a key={page} className="button small" href={`/desk/${page}/${one.provider_id}`} onClick={follow}>
-                  {name}
-                </a>
-              ))}
+              {hasDesks &&
+                DESKS.map(({ page, name }) => (
+                  <a key={page} className="button small" href={`/desk/${page}/${one.provider_id}`} onClick={follow}>
+                    {name}
+                  </a>
+                ))}
+              <Standing doctor={one} zone={clinic.time_zone} />
             </div>
           </li>
         ))}

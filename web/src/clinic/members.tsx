@@ -2,7 +2,7 @@ import { msg } from "@lingui/core/macro";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
-import { answered, api, newKey, type ProviderItem } from "../app/api";
+import { answered, api, newKey, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { HERE, say } from "../app/time";
 import { speakOut } from "../ui/spoken";
@@ -22,7 +22,7 @@ const STATUS: Record<string, ReturnType<typeof msg>> = {
 };
 
 /** Who works at a clinic, and who is invited. */
-export function Members({ clinic, doctors }: { clinic: string; doctors: readonly ProviderItem[] }) {
+export function Members({ clinic, doctors }: { clinic: string; doctors: readonly Schemas["CalendarAnswer"][] }) {
   const { t, i18n } = useLingui();
   const queries = useQueryClient();
   const path = { clinic_id: clinic };

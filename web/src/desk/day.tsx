@@ -1,19 +1,20 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useCallback, useState } from "react";
+import { useState } from "react";
 import type { Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { addDays, localOf, mondayOf, sayDay, sayStart, today } from "../app/time";
 import type { Booking } from "../live/frames";
-import { useBookings, useNow } from "../live/hooks";
+import { useBookings } from "../live/hooks";
 import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
 import { BookDialog } from "./book";
 import { Desk } from "./desk";
-import { PatientName } from "./patient";
+import { PatientName } from "./names";
 import { MoveDialog } from "./move";
-import { Toast, type Told } from "./toast";
-import { act, move, useFresh, zoneOf, type Act, type Fresh } from "./visit";
+import { useOutcomes } from "./outcome";
+import { Toast } from "./toast";
+import { move, statusName, useFresh, useMinutes, zoneOf, type Act, type Fresh } from "./visit";
 import { WeekView } from "./week";
 
 const route = getRouteApi("/desk/day/$provider");
@@ -39,7 +40,7 @@ function Days({ provider }: { provider: Provider }) {
   const navigate = useNavigate();
   const rows = useBookings(`schedule/${provider.provider_id}`);
   const fresh = useFresh(rows);
-  const [told, setTold] = useState<Told>();
+  const { told, setTold, onAct, onRefused, onEnd } = useOutcomes();
   const [picked, setPicked] = useState<Booking>();
   const [isBooking, setBooking] = useState(false);
   const zone = zoneOf(provider);
@@ -52,22 +53,9 @@ function Days({ provider }: { provider: Provider }) {
       search: (before) => ({ ...before, ...next }),
       replace: true,
     });
-  const refuse = (code: string) => {
-    setTold({ text: i18n._(refusalText(code)) });
-    speakOut(i18n._(refusalText(code)));
-  };
-  const onAct = async (visit: Booking, what: Act) => {
-    const code = await act(visit, what);
-    if (code !== undefined) return refuse(code);
-    if (what === "undo") return setTold({ text: <Trans>Undone.</Trans> });
-    setTold({
-      text: what === "check-in" ? <Trans>Arrived.</Trans> : what === "complete" ? <Trans>Done.</Trans> : <Trans>Did not come.</Trans>,
-      action: { name: <Trans>Undo</Trans>, run: () => void onAct(visit, "undo") },
-    });
-  };
   const onMove = async (visit: Booking, start: string) => {
     const code = await move(visit, start);
-    if (code !== undefined) return refuse(code);
+    if (code !== undefined) return onRefused(i18n._(refusalText(code)));
     const when = sayStart(start, zone);
     speakOut(t`Moved to ${when}.`);
     setTold({
@@ -76,7 +64,7 @@ function Days({ provider }: { provider: Provider }) {
     });
   };
   const doing: Doing = {
-    onAct: (visit, what) => void onAct(visit, what),
+    onAct: (visit, what) => void onAct(visit, what).then(onRefused),
     onMove: (visit, start) => void onMove(visit, start),
     onPick: setPicked,
     titles: new Map(provider.visit_types.map((one) => [one.visit_type, one.title])),
@@ -132,9 +120,11 @@ function Days({ provider }: { provider: Provider }) {
               <Icon name="on" />
             </button>
           </div>
-          <button className="button primary" type="button" onClick={() => setBooking(true)}>
-            <Trans>Book for a patient</Trans>
-          </button>
+          {!provider.suspended && (
+            <button className="button primary" type="button" onClick={() => setBooking(true)}>
+              <Trans>Book for a patient</Trans>
+            </button>
+          )}
         </div>
       </div>
       {rows === undefined ? (
@@ -148,7 +138,7 @@ function Days({ provider }: { provider: Provider }) {
         <MoveDialog visit={picked} doing={doing} onClose={() => setPicked(undefined)} />
       )}
       {isBooking && <BookDialog provider={provider} date={date} onClose={() => setBooking(false)} />}
-      <Toast told={told} onEnd={useCallback(() => setTold(undefined), [])} />
+      <Toast told={told} onEnd={onEnd} />
     </div>
   );
 }
@@ -161,7 +151,7 @@ interface View {
 
 function DayView({ rows, date, fresh, doing }: View & { date: string }) {
   const { zone } = doing;
-  const now = useNow(false);
+  const now = useMinutes();
   const shown = rows.filter(
     (one) =>
       localOf(one.start, zone).date === date && (one.status !== "cancelled" || fresh.has(one.booking_id)),
@@ -187,6 +177,7 @@ function DayView({ rows, date, fresh, doing }: View & { date: string }) {
 
 function Row(props: { visit: Booking; mark: string | undefined; doing: Doing; isNext: boolean }) {
   const { visit, mark, doing, isNext } = props;
+  const { i18n } = useLingui();
   const { zone, titles, onAct, onPick } = doing;
   return (
     <li className="visit" data-status={visit.status} data-fresh={mark !== undefined} data-next={isNext}>
@@ -224,6 +215,9 @@ function Row(props: { visit: Booking; mark: string | undefined; doing: Doing; is
               <Trans>Changed</Trans>
             )}
           </span>
+        )}
+        {visit.status !== "booked" && visit.status !== "cancelled" && (
+          <span className={visit.status === "noshow" ? "chip warn" : "chip plain"}>{i18n._(statusName(visit))}</span>
         )}
         {visit.status === "booked" && (
           <>

@@ -9,7 +9,7 @@ import { localOf, say, sayStart, today } from "../app/time";
 import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
 import { Desk } from "./desk";
-import { PatientName } from "./patient";
+import { PatientName } from "./names";
 import { zoneOf } from "./visit";
 
 const route = getRouteApi("/desk/leave/$provider");

@@ -5,7 +5,7 @@ import { addDays, localOf, sayDay, sayStart } from "../app/time";
 import type { Booking } from "../live/frames";
 import { Dialog } from "../ui/dialog";
 import type { Doing } from "./day";
-import { PatientName } from "./patient";
+import { PatientName } from "./names";
 import { targetsOf } from "./visit";
 
 const DAYS_AHEAD = 14;

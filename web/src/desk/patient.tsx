@@ -1,30 +1,12 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { sayDay } from "../app/time";
+import { nameOf } from "./names";
 import { useKeys } from "./visit";
 
 type Patient = Schemas["ClinicPatientAnswer"];
-
-/** A patient's name; their number where there is no profile, or it may not be read. */
-export function PatientName({ id }: { id: string | undefined }) {
-  const found = useQuery({
-    queryKey: ["patient", id],
-    enabled: id !== undefined,
-    staleTime: Infinity,
-    retry: false,
-    queryFn: async () => {
-      const { data } = await api.GET("/v1/patients/{patient_id}", { params: { path: { patient_id: id! } } });
-      return data === undefined ? "" : nameOf(data);
-    },
-  });
-  return <bdi>{found.data || id}</bdi>;
-}
-
-const nameOf = (one: { given_name: string; family_name: string }) =>
-  [one.given_name, one.family_name].filter(Boolean).join(" ");
 
 export interface Person {
   id: string;

@@ -8,6 +8,7 @@ export interface Told {
   action?: { name: ReactNode; run: () => void };
 }
 
+/** At the foot of the page. Who shows it says it too: what appears is not read out by itself. */
 export function Toast({ told, onEnd }: { told: Told | undefined; onEnd: () => void }) {
   useEffect(() => {
     if (told === undefined) return;
@@ -16,7 +17,7 @@ export function Toast({ told, onEnd }: { told: Told | undefined; onEnd: () => vo
   }, [told, onEnd]);
   if (told === undefined) return null;
   return (
-    <div className="toast" role="status">
+    <div className="toast">
       <span>{told.text}</span>
       {told.action !== undefined && (
         <button

@@ -3,6 +3,7 @@ import type { MessageDescriptor } from "@lingui/core";
 import { useEffect, useRef, useState } from "react";
 import { api, newKey, type Provider } from "../app/api";
 import type { Booking } from "../live/frames";
+import { useLive } from "../live/hooks";
 
 export type Act = "check-in" | "complete" | "no-show" | "undo";
 
@@ -46,6 +47,17 @@ export const statusName = (visit: Booking) => STATUS[visit.status];
 
 export function zoneOf(provider: Provider): string {
   return provider.locations[0]?.time_zone ?? provider.clinic.time_zone;
+}
+
+/** The server's time, a new one every ten seconds: what a page that stays open all day needs. */
+export function useMinutes(): number {
+  const live = useLive();
+  const [now, setNow] = useState(() => Date.now() + live.clockOffset);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now() + live.clockOffset), 10_000);
+    return () => clearInterval(timer);
+  }, [live]);
+  return now;
 }
 
 /**

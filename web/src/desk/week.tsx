@@ -2,12 +2,11 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { useEffect, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
 import { addDays, localOf, sayDay, sayStart, today } from "../app/time";
 import type { Booking } from "../live/frames";
-import { useNow } from "../live/hooks";
 import { speakOut } from "../ui/spoken";
 import type { Doing } from "./day";
-import { PatientName } from "./patient";
+import { PatientName } from "./names";
 import { minuteOf, placed, stepped, type Placed } from "./lanes";
-import { statusName, targetsOf, type Fresh } from "./visit";
+import { statusName, targetsOf, useMinutes, type Fresh } from "./visit";
 
 /** Pixels of an hour, and of the smallest step that a drag snaps to. */
 const HOUR = 72;
@@ -43,7 +42,7 @@ export function WeekView({ rows, monday, fresh, doing }: Props) {
   const last = Math.max(18, ...all.map((one) => Math.ceil((one.from + one.minutes) / 60)));
   const grid = useRef<HTMLDivElement>(null);
   const { moving, begin, drag, drop, step, leave } = useMoving(doing, monday);
-  const now = useNow(false);
+  const now = useMinutes();
   const at = (event: PointerEvent, grab: number): string | undefined =>
     startAt(event, grid.current!, grab, days, first, moving?.targets ?? [], zone);
   return (

@@ -1,11 +1,12 @@
 import "./ops.css";
 import { Trans, useLingui } from "@lingui/react/macro";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { answered, api } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { useContextOfSession, useIsReady } from "../app/shell";
 import { HERE, say } from "../app/time";
+import { ClinicName, ProviderName } from "../desk/names";
 import { PleaseSignIn } from "../ui/please";
 import { isUnproved, Unproved } from "../ui/unproved";
 
@@ -13,6 +14,41 @@ interface Wanted {
   actor?: string;
   person?: string;
   action?: string;
+}
+
+/** Addresses of the clinic's people, by account; for others than its administrators there are none. */
+function useAddresses(): ReadonlyMap<string, string> {
+  const context = useContextOfSession();
+  const clinic = context?.role === "clinic_admin" ? context.subject : undefined;
+  const found = useQuery({
+    queryKey: ["members", clinic],
+    enabled: clinic !== undefined,
+    retry: false,
+    queryFn: async () =>
+      answered(await api.GET("/v1/clinics/{clinic_id}/members", { params: { path: { clinic_id: clinic! } } })).items,
+  });
+  return new Map((found.data ?? []).map((one) => [one.account_id, one.email]));
+}
+
+/**
+ * A name above the id that the search takes. Patients' names are not looked up: each look would be
+ * an entry of this trail.
+ */
+function Named({ id, emails }: { id: string; emails: ReadonlyMap<string, string> }) {
+  const email = emails.get(id);
+  const name = id.startsWith("prv_") ? (
+    <ProviderName id={id} without="" />
+  ) : id.startsWith("cln_") ? (
+    <ClinicName id={id} />
+  ) : email === undefined ? undefined : (
+    <bdi>{email}</bdi>
+  );
+  return (
+    <>
+      {name}
+      <bdi className={name === undefined ? undefined : "named-id quiet small"}>{id}</bdi>
+    </>
+  );
 }
 
 /** The audit trail: searched, and proved to be whole. */
@@ -58,6 +94,7 @@ function Audit() {
         : t`The trail was changed: ${JSON.stringify(bad)}`,
     });
   };
+  const emails = useAddresses();
   const items = found.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <div className="stack">
@@ -118,9 +155,9 @@ function Audit() {
               {items.map((one) => (
                 <tr key={`${one.tenant} ${one.seq}`}>
                   <td><bdi>{say(one.at, HERE, { dateStyle: "medium", timeStyle: "medium" })}</bdi></td>
-                  <td><bdi>{one.actor}</bdi></td>
+                  <td><Named id={one.actor} emails={emails} /></td>
                   <td lang="en">{one.action.replaceAll("_", " ")}</td>
-                  <td><bdi>{one.person}</bdi></td>
+                  <td><Named id={one.person} emails={emails} /></td>
                 </tr>
               ))}
             </tbody>

@@ -1,4 +1,5 @@
 import "./ops.css";
+import { msg } from "@lingui/core/macro";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
@@ -6,6 +7,7 @@ import { answered, api, newKey, Refused, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { useContextOfSession, useIsReady } from "../app/shell";
 import { HERE, say } from "../app/time";
+import { ClinicName, ProviderName } from "../desk/names";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
 import { isUnproved, Unproved } from "../ui/unproved";
@@ -167,7 +169,7 @@ function User({ account, onChange, onSignOut, onReset, onTurn }: UserProps) {
         {account.roles.map((role) => (
           <span key={role}>
             {" · "}
-            <bdi lang="en">{role}</bdi>
+            <RoleName role={role} />
           </span>
         ))}
       </p>
@@ -194,5 +196,46 @@ function User({ account, onChange, onSignOut, onReset, onTurn }: UserProps) {
         </button>
       </div>
     </li>
+  );
+}
+
+const ROLES: Record<string, ReturnType<typeof msg>> = {
+  patient: msg`patient`,
+  guardian: msg`acts for a patient`,
+  doctor: msg`doctor`,
+  staff: msg`reception`,
+  clinic_admin: msg`administration`,
+  admin: msg`operator`,
+  auditor: msg`auditor`,
+};
+
+/**
+ * A context, as "doctor prv_7": what it is for by its name. Patients are not the platform's to know,
+ * nor whom emergency access opened.
+ */
+function RoleName({ role }: { role: string }) {
+  const { i18n } = useLingui();
+  const [name = "", subject = "", scope = ""] = role.split(" ");
+  const said = ROLES[name];
+  return (
+    <bdi>
+      {said === undefined ? name : i18n._(said)}
+      {subject.startsWith("prv_") && (
+        <>
+          : <ProviderName id={subject} />
+        </>
+      )}
+      {subject.startsWith("cln_") && (
+        <>
+          : <ClinicName id={subject} />
+        </>
+      )}
+      {scope.startsWith("glass:") && (
+        <>
+          {" "}
+          (<Trans>emergency access</Trans>)
+        </>
+      )}
+    </bdi>
   );
 }

@@ -267,7 +267,7 @@ async def test_broken_glass_opens_one_patient_for_half_an_hour(
 async def test_broken_glass_is_told_and_reviewed_by_another(
     opened: AccountApi,
 ) -> None:
-    """The clinic's administrators get a mail, see the reason, and say what it was."""
+    """The clinic's administrators get a mail, see who, why, and say what it was."""
     api = opened.api
     await _unknown(api)
     doctor, admin = await _demo(opened, "doctor"), await _demo(opened, "clinic_admin")
@@ -276,11 +276,53 @@ async def test_broken_glass_is_told_and_reviewed_by_another(
     assert "glass_broken" in kinds
     (one,) = (await _of(api, admin, "/v1/clinics/cln_1/glass"))["items"]
     assert (one["reason"], one["reviewed_at"]) == (REASON["reason"], None)
+    emails = [(await opened.me(who)).json()["email"] for who in (doctor, admin)]
+    assert (one["email"], one["subject"]) == (emails[0], "prv_1")
+    assert one["reviewer_email"] is None
     review = f"/v1/clinics/cln_1/glass/{one['glass_id']}/review"
     for who, status in ((doctor, 403), (admin, 200), (admin, 409)):
         verdict = {"verdict": "justified"}
         done = await api.client.post(review, json=verdict, headers=bearer(who))
         assert done.status_code == status
+        if status == 200:
+            assert (done.json()["email"], done.json()["reviewer_email"]) == (*emails,)
+    (one,) = (await _of(api, admin, "/v1/clinics/cln_1/glass"))["items"]
+    assert one["reviewer_email"] == emails[1]
+
+
+async def test_a_clinic_lists_all_its_calendars(opened: AccountApi) -> None:
+    """Those that patients do not find too, page by page; another clinic's are not seen.
+
+    What a calendar says holds, before the directory follows.
+    """
+    api, path = opened.api, "/v1/clinics/cln_1/calendars"
+    admin, stranger = (
+        await _demo(opened, "clinic_admin"),
+        await _demo(opened, "patient"),
+    )
+    done = await api.client.post("/v1/providers/prv_1/suspend", headers=bearer(admin))
+    assert done.status_code == 200, done.text
+
+    async def listed() -> dict[str, tuple[bool, bool]]:
+        items = (await _of(api, admin, path))["items"]
+        return {one["provider_id"]: (one["suspended"], one["retired"]) for one in items}
+
+    assert await listed() == {"prv_1": (True, False), "prv_3": (False, False)}
+    await api.project()
+    assert await listed() == {"prv_1": (True, False), "prv_3": (False, False)}
+    public = (await api.client.get("/v1/providers")).json()["items"]
+    assert "prv_1" not in {one["provider_id"] for one in public}
+    first = await _of(api, admin, f"{path}?limit=1")
+    rest = await _of(api, admin, f"{path}?limit=1&cursor={first['next_cursor']}")
+    both = [one["provider_id"] for one in first["items"] + rest["items"]]
+    assert (sorted(both), rest["next_cursor"]) == (["prv_1", "prv_3"], None)
+    for who, there, status in (
+        (stranger, path, 404),
+        (admin, path.replace("cln_1", "cln_2"), 404),
+        (admin, f"{path}?cursor=x", 422),
+    ):
+        answer = await api.client.get(there, headers=bearer(who))
+        assert answer.status_code == status, (there, answer.text)
 
 
 async def test_a_disabled_account_is_out_until_it_is_enabled(

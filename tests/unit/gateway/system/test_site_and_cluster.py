@@ -8,7 +8,12 @@ from tests.fakes.api import Api, open_api
 async def test_a_site_without_accounts_offers_no_demo(api: Api) -> None:
     """A page must not show log-ins that would be 404."""
     answer = await api.client.get("/v1/site")
-    assert answer.json() == {"version": "0.1.0", "demo": False, "accounts": False}
+    assert answer.json() == {
+        "version": "0.1.0",
+        "demo": False,
+        "accounts": False,
+        "early_outcomes": False,
+    }
 
 
 async def test_an_operator_sees_every_shard_and_check(api: Api) -> None:
