@@ -22,6 +22,7 @@ from care.accounts.ports import AccountStores, DemoAccount
 from care.grants.ports import GrantStores
 from care.grants.values import (
     DEPENDANTS_MAX,
+    FACTOR_RESET_WAIT_MS,
     OPEN_APPLICATIONS_MAX,
     ApplicationStatus,
     DoctorApplication,
@@ -287,6 +288,26 @@ async def test_options_of_a_clinic_stay_until_they_are_switched(site: Site) -> N
     await options.put(CLINIC, {"b": True})
     assert await options.of(CLINIC) == {"a": True, "b": True}
     assert await options.of(ClinicId("cln_2")) == {}
+
+
+async def _reset(site: Site, by: str, account: AccountId, now: int = NOW) -> bool:
+    done = await site.grants.platform.reset_factors(
+        account, AccountId(by), asked=MAIL, done=MAIL, now=Millis(now)
+    )
+    return done.done
+
+
+async def test_factors_are_reset_by_two_or_after_a_day(site: Site) -> None:
+    """Of several requests of one administrator at once one counts: one mail is sent."""
+    asked = [_reset(site, "acc_8", ONE) for _ in range(4)]
+    assert await asyncio.gather(*asked) == [False] * 4
+    assert len(await site.outgoing.latest(9)) == 1
+    assert await _reset(site, "acc_9", ONE)
+    assert not await _reset(site, "acc_8", TWO)
+    assert not await _reset(site, "acc_8", TWO, NOW + FACTOR_RESET_WAIT_MS - 1)
+    assert await _reset(site, "acc_8", TWO, NOW + FACTOR_RESET_WAIT_MS)
+    with pytest.raises(GrantRefused):
+        await _reset(site, "acc_8", AccountId("acc_none"))
 
 
 async def test_the_reason_of_a_suspension_is_sealed_and_goes_with_it(
