@@ -64,7 +64,7 @@ class SqlPlatform:
         async with self._records.writing() as session:
             await _leave_an_admin(session, account_id)
             row = await session.get(AccountRecord, account_id, with_for_update=True)
-            if row is None:
+            if row is None or row.status == AccountStatus.ERASED.value:
                 raise GrantRefused(GrantRefusal.NOT_FOUND)
             row.status = AccountStatus.DISABLED.value
             row.disabled_at, row.disabled_by = now, by

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Select, delete, select
+from sqlalchemy.exc import IntegrityError
 
 from actors.domain.ids import ClinicId, Millis, ProviderId
 from care.grants.values import Suspension
@@ -30,6 +31,12 @@ class SqlSuspensions:
             since=one.since,
             suspended_by=one.suspended_by,
         )
+        try:
+            await self._merge(row)
+        except IntegrityError:  # another request was quicker: this one replaces it
+            await self._merge(row)
+
+    async def _merge(self, row: SuspensionRecord) -> None:
         async with self._records.writing() as session:
             await session.merge(row)
 

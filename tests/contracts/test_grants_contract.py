@@ -16,7 +16,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import ClinicId, Millis, PatientId, ProviderId
-from care.accounts.accounts import DAY_MS, SignInContext
+from care.accounts.accounts import DAY_MS, AccountStatus, SignInContext
 from care.accounts.ids import AccountId
 from care.accounts.ports import AccountStores, DemoAccount
 from care.grants.ports import GrantStores
@@ -38,7 +38,7 @@ from care.grants.values import (
 )
 from care.keys.sealing import KeyEncryptionKeys
 from care.notices.messages import MAILS_AN_HOUR, Message
-from persistence.accounts.models import MembershipRecord
+from persistence.accounts.models import AccountRecord, MembershipRecord
 from persistence.accounts.store import account_stores
 from persistence.grants import applications
 from persistence.grants import members as grant_members
@@ -326,6 +326,35 @@ async def test_the_reason_of_a_suspension_is_sealed_and_goes_with_it(
     await kept.remove(ProviderId("prv_1"))
     await kept.remove(ProviderId("prv_1"))
     assert await kept.find(ProviderId("prv_1")) is None
+
+
+async def test_of_suspensions_at_one_time_one_reason_stays(site: Site) -> None:
+    """None fails: the calendar is suspended already, and each was answered so."""
+    kept = site.grants.suspensions
+    for number in range(RACES):
+        provider = ProviderId(f"prv_{number}")
+        some = [
+            Suspension(provider, CLINIC, f"reason {one}", NOW, "acc_1")
+            for one in range(4)
+        ]
+        await asyncio.gather(*map(kept.put, some))
+        assert await kept.find(provider) in some
+
+
+async def test_an_erased_account_is_not_disabled_and_so_not_enabled(
+    site: Site,
+) -> None:
+    """It is not there: that a person was erased is not forgotten."""
+    row, status = AccountRecord, AccountStatus.ERASED.value
+    async with site.records.writing() as session:
+        erasing = update(row).where(row.account_id == TWO)
+        await session.execute(erasing.values(status=status))
+    platform = site.grants.platform
+    with pytest.raises(GrantRefused) as refused:
+        await platform.disable(TWO, ONE, now=NOW)
+    assert refused.value.refusal is GrantRefusal.NOT_FOUND
+    found = await platform.enable(TWO)
+    assert found.status == status
 
 
 async def test_mails_that_others_cause_hold_no_alarm_back(site: Site) -> None:
