@@ -108,6 +108,9 @@ def _is_public(endpoint: str) -> bool:
     except ValueError:
         return False
     host = parts.hostname or ""
+    # Parsers drop some of these silently, and a request with them cannot be written.
+    if not endpoint.isascii() or not endpoint.isprintable() or " " in endpoint:
+        return False
     plain = parts.scheme == "https" and port in (None, 443) and "@" not in parts.netloc
     return plain and _NAME.fullmatch(host) is not None and not _is_address(host)
 

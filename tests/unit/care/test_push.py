@@ -38,6 +38,9 @@ def test_endpoints_of_public_services_are_taken(endpoint: str) -> None:
         "https://me:pw@push.example.org/x",
         "https://push.example.org:x/",
         "https:///x",
+        "https://push.example.org/x y",
+        "https://push.example.org/x\n",
+        "https://push.example.org/\u00e9",
         "",
     ],
 )
