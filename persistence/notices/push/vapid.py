@@ -6,7 +6,6 @@ from base64 import urlsafe_b64encode
 from typing import Final
 from urllib.parse import urlsplit
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     EllipticCurvePrivateKey,
@@ -55,6 +54,10 @@ class Vapid:
         made, token = self._tokens.get(origin, (0, ""))
         if not made <= at < made + _FRESH_S:
             claims = {"aud": origin, "exp": at + TOKEN_S, "sub": self._contact}
+            # Imported with the first message: most sites send none, and the worker
+            # stays small.
+            import jwt
+
             token = jwt.encode(claims, self._key, algorithm="ES256")
             if len(self._tokens) >= _TOKENS_MAX:
                 self._tokens.clear()
