@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -89,3 +90,70 @@ def test_an_operator_sees_what_people_are_told(browsing: Browsing) -> None:
         shown.first.get_by_role("link", name="See the page of the mail").click()
     expect(opened.value.locator("html")).to_have_attribute("dir", "rtl")
     expect(opened.value.locator("body")).to_contain_text("Mira Berg")
+
+
+FAKE_BROWSER = """
+Object.defineProperty(Notification, "permission",
+  { get: () => window.allowed ?? "default" });
+Notification.requestPermission = async () => (window.allowed = "granted");
+let made = JSON.parse(localStorage.getItem("made") ?? "null");
+const shape = (one) => one && { ...one, toJSON: () => one, unsubscribe: async () => {
+  made = null; localStorage.removeItem("made"); return true; } };
+PushManager.prototype.getSubscription = async () => shape(made);
+PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
+  if (applicationServerKey.length !== 87) throw new Error("no key");
+  made = { endpoint: "https://push.example.org/send/1",
+    keys: { p256dh: "B" + "A".repeat(86), auth: "A".repeat(22) } };
+  localStorage.setItem("made", JSON.stringify(made));
+  return shape(made);
+};
+"""
+"""A push service of the browser's maker, which no test can reach."""
+
+
+def test_a_device_shows_notices_once_it_is_asked(browsing: Browsing) -> None:
+    """The switch subscribes with the site's key and says so after a reload; what the
+    worker is given it shows, and nothing else."""
+    page, address = browsing.page_of(browsing.person()), address_of()
+    page.add_init_script(FAKE_BROWSER)
+    join(page, browsing, address)
+    log_in(page, browsing, address, PASSWORD)
+    expect(page.get_by_role("heading", name="My visits")).to_be_visible()
+    page.goto(f"{browsing.address}/me/notices")
+    switch = page.get_by_label("Show notices on this device")
+    switch.click()
+    expect(switch).to_be_checked()
+    page.reload()
+    expect(switch).to_be_checked()
+    switch.click()
+    expect(switch).not_to_be_checked()
+    page.context.grant_permissions(["notifications"], origin=browsing.address)
+    told = {"tag": "ntc_1", "title": "Slotcast", "body": "A visit.", "page": "/x"}
+    shown = _pushed(page, browsing, json.dumps(told))
+    assert shown == [["ntc_1", "Slotcast", "A visit.", "/x"]]
+
+
+def _pushed(page: Page, browsing: Browsing, data: str) -> list[list[Any]]:
+    """Deliver a message to the worker; what is on the screen afterwards."""
+    session = page.context.new_cdp_session(page)
+    found: list[str] = []
+    session.on(
+        "ServiceWorker.workerRegistrationUpdated",
+        lambda said: found.extend(
+            one["registrationId"] for one in said["registrations"]
+        ),
+    )
+    before = page.evaluate(SHOWN)
+    session.send("ServiceWorker.enable")
+    while not found:
+        page.wait_for_timeout(50)
+    where = {"origin": browsing.address, "registrationId": found[0]}
+    session.send("ServiceWorker.deliverPushMessage", {**where, "data": data})
+    page.wait_for_function(
+        f"async (n) => (await ({SHOWN})()).length > n", arg=len(before)
+    )
+    return list(page.evaluate(SHOWN))
+
+
+SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
+  .map((one) => [one.tag, one.title, one.body, one.data])"""
