@@ -14,6 +14,8 @@ export interface SignedIn {
   expires_at: string;
   context: Context;
   contexts: Context[];
+  /** From the answer to the token's end, by the server's clock: this device's may be wrong. */
+  life_ms: number;
 }
 
 type Told = { kind: "in"; signed: SignedIn } | { kind: "out" } | { kind: "active"; at: number };
@@ -178,8 +180,8 @@ class Session {
     clearTimeout(this.timer);
     if (found !== undefined) {
       sessionStorage.setItem(CONTEXT, nameOf(found.context));
-      const life = Date.parse(found.expires_at) - Date.now();
-      this.timer = window.setTimeout(() => void this.refresh(), Math.max(AGAIN_MS, life * 0.8));
+      // Not a number without the answer's date.
+      this.timer = window.setTimeout(() => void this.refresh(), Math.max(AGAIN_MS, found.life_ms * 0.8 || 0));
     }
     if (tell) this.channel.postMessage(found === undefined ? { kind: "out" } : { kind: "in", signed: found });
     this.watchers.forEach((one) => one());
@@ -225,7 +227,11 @@ async function ask(path: string, body: object, token?: string): Promise<Entered>
     const found = (await answer.json()) as Record<string, unknown>;
     const told: Entered = { status: answer.status, body: found };
     if (typeof found["code"] === "string") told.code = found["code"];
-    if (typeof found["access_token"] === "string") told.signed = found as unknown as SignedIn;
+    if (typeof found["access_token"] === "string") {
+      const signed = found as unknown as SignedIn;
+      signed.life_ms = Date.parse(signed.expires_at) - Date.parse(answer.headers.get("date")!);
+      told.signed = signed;
+    }
     return told;
   } catch {
     return { status: 0 };
