@@ -110,6 +110,22 @@ def test_a_reload_keeps_the_hold(opened: Opened) -> None:
     expect(patient.get_by_role("dialog")).to_have_count(0)
 
 
+def test_a_hold_is_not_shown_to_another_person(browsing: Browsing) -> None:
+    """Left elsewhere while the tab slept, it has nothing of the first person."""
+    page = browsing.open(f"{PROVIDER}&view=week", "patient")
+    free_slot(page).click()
+    page.get_by_label("Reason for the visit").fill("Knee pain")
+    kept = "sessionStorage.getItem('slotcast.hold')"
+    assert "Knee pain" in page.evaluate(kept)
+    page.context.clear_cookies()
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
+    expect(page.locator(".slot").first).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert page.evaluate(kept) is None
+
+
 FAST_OR_SLOW = """hours => {
   const Right = Date, wrong = hours * 3_600_000;
   globalThis.Date = class extends Right {

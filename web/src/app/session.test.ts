@@ -37,6 +37,15 @@ afterEach(() => {
   vi.resetModules();
 });
 
+test("where no session is left a page forgets what it had of the person", async () => {
+  const { session } = await import("./session");
+  const forgotten = vi.fn();
+  session.onLeave(forgotten);
+  await session.begin();
+  expect(forgotten).toHaveBeenCalledOnce();
+  expect(session.ready).toBe(true);
+});
+
 test.each([
   ["fast by an hour", HOUR_MS],
   ["slow by an hour", -HOUR_MS],

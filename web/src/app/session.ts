@@ -96,8 +96,8 @@ class Session {
   /** At the start of a page: who is here, if this browser has a session at all. */
   async begin(): Promise<void> {
     if (localStorage.getItem(HERE) !== null) return this.refresh();
-    this.ready = true;
-    this.watchers.forEach((one) => one());
+    // The person may have left while this page slept: what was theirs goes now.
+    this.take(undefined, false);
   }
 
   /** Ask with the cookie for a fresh access token. */

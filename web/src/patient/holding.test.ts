@@ -57,7 +57,7 @@ test.each([HOUR_MS, -HOUR_MS])("a hold that ended is not found after a reload, h
   vi.setSystemTime(NOW + wrong);
   const { placeHold } = await import("./holding");
   await placeHold(lineTo(201, holdOf(NOW, 120_000)), "prv_1", "consult", "2026-12-01T10:00:00Z", undefined);
-  expect((await reloaded(121_000)).offset).toBe(0);
+  expect(await reloaded(121_000)).toEqual({ offset: 0, stored: null });
 });
 
 test("what was typed stays with the hold over more time and a reload, and goes with it", async () => {

@@ -25,7 +25,9 @@ function restored(): Kept | undefined {
   const text = sessionStorage.getItem(KEPT);
   if (text === null) return undefined;
   const found = JSON.parse(text) as Kept;
-  return Date.parse(found.hold.expires_at) > Date.now() + found.offset ? found : undefined;
+  if (Date.parse(found.hold.expires_at) > Date.now() + found.offset) return found;
+  sessionStorage.removeItem(KEPT);
+  return undefined;
 }
 
 /** The server's clock minus this device's, as far as a hold of before the reload tells. */

@@ -96,7 +96,9 @@ function Times({ provider }: { provider: Provider }) {
       replace: true,
       resetScroll: false,
     });
-  const isHere = kept?.hold.provider_id === provider.provider_id;
+  // A tab that was put aside may have been left by one person and be opened by another.
+  const isMine = kept?.hold.patient_id === context?.subject;
+  const isHere = isMine && kept?.hold.provider_id === provider.provider_id;
   return (
     <div className="stack">
       <div className="row who">
