@@ -199,7 +199,7 @@ async def reset_factors(
     """Remove the second factors of an account whose owner has lost them.
 
     The first request asks for it and tells the owner. A second administrator's
-    completes it at once if they have been one for a day, the first one's own after a
+    completes it at once if both have been one for a day, the first one's own after a
     day. A factor that is used meanwhile stops it. The account is signed out everywhere,
     and adds a factor when it signs in next, if one of its roles needs that.
     """

@@ -43,9 +43,9 @@ async def reset_or_ask(  # noqa: PLR0913 - two messages, of which one is sent
 ) -> FactorReset:
     """Remove an account's factors if that was asked for before, else ask for it.
 
-    The account is locked by the caller. A second administrator counts at once if they
-    have been one for as long as the first would wait: otherwise the first makes the
-    second. What a former administrator asked for counts no more.
+    The account is locked by the caller. A second administrator counts at once if both
+    have been that for as long as one would wait: otherwise one makes the other. What
+    a former administrator asked for counts no more.
     """
     row = await session.get(FactorResetRecord, account_id)
     if row is not None and row.asked_by != by:
@@ -59,7 +59,9 @@ async def reset_or_ask(  # noqa: PLR0913 - two messages, of which one is sent
     told = _told(row, done=True)
     long_since = Millis(now - FACTOR_RESET_WAIT_MS)
     if now < told.due_at and (
-        row.asked_by == by or not await _administers(session, by, since=long_since)
+        row.asked_by == by
+        or not await _administers(session, row.asked_by, since=long_since)
+        or not await _administers(session, by, since=long_since)
     ):
         return _told(row, done=False)
     await remove_factors(session, keys, account_id, done, now)
