@@ -11,14 +11,16 @@ def readable_page(export: Mapping[str, Any]) -> str:
     """One HTML document without scripts or links; every value is escaped."""
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>",
+        '<meta name=viewport content="width=device-width">',
         "<title>Your data</title>",
-        "<style>body{font:1rem sans-serif;max-width:60rem;margin:2rem auto}",
+        "<style>body{font:1rem sans-serif;max-width:60rem;margin:2rem auto;",
+        "padding:0 1rem;color-scheme:light dark;overflow-wrap:anywhere}",
         "th{text-align:left;vertical-align:top;padding-right:1rem}</style>",
-        "<h1>Your data</h1>",
+        "<main><h1>Your data</h1>",
     ]
     for name, value in export.items():
         parts += [f"<h2>{escape(_words(name))}</h2>", _shown(value)]
-    return "".join(parts) + "</html>\n"
+    return "".join(parts) + "</main></html>\n"
 
 
 def _shown(value: Any) -> str:

@@ -236,10 +236,10 @@ def test_an_operator_disables_an_account_and_lets_it_in_again(
     expect(page.get_by_role("button", name=f"Disable {address}")).to_be_visible()
     log_in(person, browsing, address, PASSWORD)
     expect(person.get_by_role("heading", name="My visits")).to_be_visible()
-    page.get_by_role("button", name=f"Sign {address} out everywhere").click()
+    page.get_by_role("button", name=f"Sign out everywhere: {address}").click()
     said = page.get_by_text("The account is signed out everywhere.")
     expect(said).to_be_attached()
-    steps = f"Remove the second steps of {address}"
+    steps = f"Remove second steps: {address}"
     page.get_by_role("button", name=steps).click()
     told = page.get_by_text("A second operator can do it at once")
     expect(told).to_be_visible()

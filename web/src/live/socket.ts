@@ -122,6 +122,12 @@ export class LiveSocket {
     return this.topics.get(name)?.view;
   }
 
+  /** The first free start of a topic. */
+  freeOf(name: string): string | undefined {
+    const view = this.view(name);
+    return view?.starts.find((start) => view.slots.get(start) === "free");
+  }
+
   refusal(name: string): string | undefined {
     return this.topics.get(name)?.refused;
   }

@@ -182,10 +182,10 @@ function User({ account, onChange, onSignOut, onReset, onTurn }: UserProps) {
         >
           {account.disabled_at === null ? <Trans>Disable</Trans> : <Trans>Enable</Trans>}
         </button>
-        <button className="button small" type="button" aria-label={t`Sign ${name} out everywhere`} onClick={onSignOut}>
+        <button className="button small" type="button" aria-label={t`Sign out everywhere: ${name}`} onClick={onSignOut}>
           <Trans>Sign out everywhere</Trans>
         </button>
-        <button className="button small" type="button" aria-label={t`Remove the second steps of ${name}`} onClick={onReset}>
+        <button className="button small" type="button" aria-label={t`Remove second steps: ${name}`} onClick={onReset}>
           <Trans>Remove second steps</Trans>
         </button>
         <button className="button small" type="button" onClick={() => onTurn("admin", isAdmin)}>

@@ -320,7 +320,7 @@ function Shown(props: {
     onTake: props.onTake,
     at,
   };
-  return <div ref={box}>{props.view === "week" ? <WeekGrid {...grid} /> : <DayList {...grid} />}</div>;
+  return <div ref={box}>{props.view === "week" ? <WeekGrid {...grid} /> : <DayList key={grid.topic} {...grid} />}</div>;
 }
 
 /** The same times under days, for phones and for people who read from top to bottom. */
@@ -329,9 +329,12 @@ const DayList = memo(function DayList(grid: Grid & { at: string | undefined }) {
   const found = useByDay(grid.starts, grid.zone);
   const days = Array.from({ length: 7 }, (_, index) => addDays(grid.monday, index));
   const first = days.find((day) => (found.get(day) ?? []).length > 0) ?? grid.monday;
-  const [picked, setPicked] = useState<string | undefined>(
-    () => grid.at && localOf(grid.at, grid.zone).date,
-  );
+  const live = useLive();
+  const [picked, setPicked] = useState(() => {
+    // It opens on a day with a free time, and stays there when that time is taken.
+    const from = grid.at ?? live.freeOf(grid.topic);
+    return from && localOf(from, grid.zone).date;
+  });
   const day = picked !== undefined && days.includes(picked) ? picked : first;
   return (
     <div className="stack">

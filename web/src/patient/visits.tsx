@@ -12,6 +12,7 @@ import { useBookings, useLink, useLive, useNow } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
 import { PleaseSignIn } from "../ui/please";
+import { speakOut } from "../ui/spoken";
 import { download } from "./calendar";
 
 /** One's own visits, live: what a clinic changes is here the moment it does. */
@@ -281,8 +282,10 @@ function CancelDialog({ visit, onClose }: { visit: Booking; onClose: () => void 
     setAsking(true);
     const answer = await live.command("cancel", { booking_id: visit.booking_id }, key);
     setAsking(false);
-    if (answer.status < 300) onClose();
-    else setRefused(answer.code);
+    if (answer.status < 300) {
+      speakOut(t`Cancelled`);
+      onClose();
+    } else setRefused(answer.code);
   };
   return (
     <Dialog title={t`Cancel this visit?`} onClose={onClose}>

@@ -146,3 +146,13 @@ test("a slot is called by its day, its time on the clinic's clock and its state"
   await change([[STARTS[40]!, "booked"]]);
   expect(slot(STARTS[40])?.getAttribute("aria-label")).toMatch(/^Monday.* 30.*, 10:00, taken$/);
 });
+
+test("the list opens on the first day with a free time, and stays there when it is taken", async () => {
+  const monday = STARTS.filter((start) => start.startsWith("2026-11-30"));
+  await change(monday.map((start) => [start, "booked"]));
+  await show("list");
+  const day = () => document.querySelector("h2")?.textContent;
+  expect(day()).toMatch(/Tuesday/);
+  await change(STARTS.filter((start) => start.startsWith("2026-12-01")).map((start) => [start, "held"]));
+  expect(day()).toMatch(/Tuesday/);
+});
