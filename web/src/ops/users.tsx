@@ -72,7 +72,7 @@ function Users() {
     setTold(undefined);
     if (data?.status === "waiting") {
       const due = say(data.due_at, HERE, { dateStyle: "medium", timeStyle: "short" });
-      setTold(t`The owner is told. A second operator can do it at once, you yourself from ${due} on, with the same button.`);
+      setTold(t`The owner is told. A second operator can do it at once if both of you have been operators for a day, you yourself from ${due} on, with the same button.`);
     }
     await settle(error, data?.status === "done" ? t`The second steps are removed.` : "");
   };

@@ -47,7 +47,12 @@ export function Refine({ wanted, found }: Props) {
     const options = values(name, wanted[name]);
     if (options.length < 2 && wanted[name] === undefined) return null;
     return (
-      <select aria-label={all} value={wanted[name] ?? ""} onChange={(event) => change({ [name]: event.target.value })}>
+      <select
+        className="input"
+        aria-label={all}
+        value={wanted[name] ?? ""}
+        onChange={(event) => change({ [name]: event.target.value })}
+      >
         <option value="">{all}</option>
         {options.map(({ value, count }) => (
           <option key={value} value={value}>
@@ -61,6 +66,7 @@ export function Refine({ wanted, found }: Props) {
   return (
     <div className="refine" role="group" aria-label={t`Narrow the search`}>
       <select
+        className="input"
         aria-label={t`Order`}
         value={wanted.sort ?? "soonest"}
         onChange={(event) => change({ sort: event.target.value === "soonest" ? undefined : event.target.value })}
