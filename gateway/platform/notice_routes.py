@@ -17,7 +17,7 @@ from pydantic import Field
 from care.notices.kinds import LANGUAGES, NoticeKind
 from care.notices.samples import LetterSamples
 from care.notices.wording import Written
-from gateway.access.rights import Action
+from gateway.access.rights import Action, Of
 from gateway.config import GatewayPorts
 from gateway.http.features import ANYONE, Answer, FeatureRouter
 
@@ -83,6 +83,7 @@ async def list_samples(
 @router.get(
     "/{kind}/{language}",
     right=ANYONE,
+    of=Of.PLATFORM,
     takes_token=False,
     response_class=Response,
     responses=_PAGE,
