@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from actors.domain.ids import ClinicId, ProviderId
+from actors.domain.rules import Profile
 from actors.errors import Unavailable
 from care.directory.entries import ProviderEntry, Rating
 from care.directory.ports import RosterChanges, RosterRow
 from care.directory.specialties import Specialty
 from persistence.readmodel.memory.readmodel import MemoryReadModel
+
+
+def is_listed(profile: Profile) -> bool:
+    """Whether patients find a provider, as the read model in SQL says it."""
+    return not (profile.retired or profile.suspended)
 
 
 class MemoryRoster:
@@ -41,7 +47,7 @@ class MemoryRoster:
                 rating=self.ratings.get(provider_id),
             )
             for provider_id, row in model.providers.items()
-            if not row.profile.retired
+            if is_listed(row.profile)
         }
 
     async def begin(self) -> None:

@@ -25,6 +25,7 @@ from gateway.live.sessions.commands import SocketCommands, Spelling
 from gateway.wire.errors import RequestError
 from persistence.readmodel.memory import directory
 from tests import factories as make
+from tests.fakes import roster
 from tests.fakes.api import Api, slot
 from tests.fakes.clocks import SteppedClock
 from tests.fakes.live_api import LiveApi, open_live_api
@@ -177,11 +178,13 @@ async def test_a_directory_that_knows_no_suspension_finds_them(
     await api.project()
 
     async def found() -> set[str]:
+        await api.app.state.services.hearing.live.step()
         listed = await api.client.get("/v1/providers")
         return {one["provider_id"] for one in listed.json()["items"]}
 
     assert await found() == {"prv_2"}
     monkeypatch.setattr(directory, "_fits", lambda *_: True)
+    monkeypatch.setattr(roster, "is_listed", lambda _profile: True)
     assert await found() == {"prv_1", "prv_2"}
 
 
