@@ -47,6 +47,7 @@ COUNTS = {
     "topic_reads": "slotcast_live_reads_total",
     "position_reads": "slotcast_live_position_reads_total",
     "shard_requests": "slotcast_courier_requests_total",
+    "search_questions": "slotcast_search_questions_total",
 }
 
 
@@ -102,7 +103,8 @@ def storm(
         **grew,
         "shard_requests_of_resumes": grew["shard_requests"]
         - made
-        - grew["position_reads"],
+        - grew["position_reads"]
+        - grew["search_questions"],  # the roster follows the changes, storm or not
         "resumes": _by_label(before, after, "slotcast_live_resumes_total"),
         "positions_shown": _positions(site, changes),
         "everybody_had_the_last": calm,

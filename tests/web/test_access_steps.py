@@ -117,6 +117,7 @@ def test_second_steps(browsing: Browsing, person: Person, look: str) -> None:
     expect(factors.locator(".qr")).to_be_visible()
     assert faults_of_looks(page, look) == {}, "the key of an app"
     page.reload()
+    expect(factors.locator(".session")).to_have_count(2)  # else there is no such button
     factors.locator(".row > .button").last.click()
     expect(factors.locator(".codes code")).to_have_count(10)
     person.codes[:] = factors.locator(".codes code").all_inner_texts()

@@ -56,6 +56,8 @@ class HearingTally(Struct):
 
     heard: int = 0
     """Changes of next starts that feeds brought."""
+    questions: int = 0
+    """Requests to shards, each about many calendars."""
     asked: int = 0
     """Calendars asked, by searches and in the background."""
     verified: int = 0
@@ -270,6 +272,7 @@ class Hearing:
 
     async def _read(self, provider_ids: tuple[ProviderId, ...]) -> bool:
         """Ask one shard and note the answer; False if there was none."""
+        self.tally.questions += 1
         self.tally.asked += len(provider_ids)
         me = asyncio.current_task()
         try:

@@ -38,6 +38,11 @@ class RosterCollector(Collector):
             ("builds", "Times all providers were read.", live.builds),
             ("updates", "Changed providers taken over.", live.updates),
             ("starts_heard", "Changes of next starts from feeds.", tally.heard),
+            (
+                "questions",
+                "Questions to shards, each of many.",
+                tally.questions,
+            ),
             ("starts_asked", "Calendars asked for next starts.", tally.asked),
             ("starts_verified", "Of these, for a search.", tally.verified),
             ("starts_later", "Of these, later than was known.", tally.later),
