@@ -119,7 +119,7 @@ class ProviderStanding:
     async def reinstate(
         self, caller: Caller | None, key: str | None, provider_id: ProviderId
     ) -> RetiredBody:
-        """Let a provider work again, who was retired, suspended, or both.
+        """Reinstate a provider that is retired, suspended, or both.
 
         Ending a suspension needs the right to suspend. One that begins meanwhile
         stays.

@@ -42,7 +42,7 @@ def operations(standing: ProviderStanding) -> list[Operation]:
             "reinstate",
             Action.REINSTATE_PROVIDER,
             RetiredBody,
-            "Let a provider work again, who was retired or suspended",
+            "Reinstate a retired or suspended provider",
         ),
         _suspend(standing),
         _change(

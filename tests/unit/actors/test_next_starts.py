@@ -88,7 +88,7 @@ def test_every_change_of_them_is_published_and_nothing_else() -> None:
 
 
 def test_a_new_owner_publishes_once_it_was_asked() -> None:
-    """Whoever followed the former one sees a gap, and asks again."""
+    """A gateway that followed the former owner sees a gap and asks again."""
     bench = Bench().practice()
     _said(bench)
     bench.open()
