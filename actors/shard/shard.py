@@ -48,7 +48,10 @@ from actors.domain.messages.events import (
     CalendarMovedOut,
     ClockTrusted,
     Event,
+    HoldExtended,
+    HoldPlaced,
     RefusalRecorded,
+    SlotBooked,
 )
 from actors.domain.messages.reads import (
     Read,
@@ -448,7 +451,7 @@ class Shard:
             seen = [event for event in events if type(event) not in _UNSEEN]
             if seen:
                 shown = resident.followed_at >= since
-                starts = self._starts_to_say(resident)
+                starts = self._starts_to_say(resident, seen)
                 changes.append(
                     change_after(
                         resident.calendar.state,
@@ -460,9 +463,19 @@ class Shard:
                 )
         return changes
 
-    def _starts_to_say(self, resident: Resident) -> NextStarts | None:
-        """Next free starts, if a gateway searches and they were not said already."""
+    def _starts_to_say(
+        self, resident: Resident, events: Iterable[Event]
+    ) -> NextStarts | None:
+        """Next free starts, if a gateway searches and they may have become sooner.
+
+        What only takes a time leaves what was said a lower bound (decision 0091), so
+        that a booking does not pay for its calendar's starts.
+        """
         if not self._starts_wanted:
+            return None
+        if not any(_may_free(event) for event in events):
+            # A gateway may have asked meanwhile: what was said is to be said again.
+            resident.starts_said = None
             return None
         starts = next_starts(resident.calendar.state, self._starts_wanted)
         if starts == resident.starts_said:
@@ -505,3 +518,10 @@ class Shard:
                 resident = self.residents.get(provider)
                 if resident is not None and not resident.calendar.state.registered:
                     self.residents.forget(provider)
+
+
+def _may_free(event: Event) -> bool:
+    """Whether a start may be sooner: a hold that ends may be of another slot."""
+    if isinstance(event, SlotBooked):
+        return event.hold_id is not None
+    return not isinstance(event, HoldPlaced | HoldExtended)

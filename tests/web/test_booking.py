@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.web.conftest import PHONE, Browsing, Opened, sign_in
+from tests.web.conftest import PHONE, Browsing, Opened, Withheld, sign_in
 
 if TYPE_CHECKING:
     from tests.fixtures.server import ServerProcess
@@ -124,6 +124,19 @@ def test_a_hold_is_not_shown_to_another_person(browsing: Browsing) -> None:
     expect(page.locator(".slot").first).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert page.evaluate(kept) is None
+
+
+def test_a_click_before_it_is_known_who_is_here_takes_the_time(opened: Opened) -> None:
+    """Times are shown at once; a quick click does not send a signed-in person away."""
+    patient = opened("/me/visits", "patient", service_workers="block")
+    visits_ahead(patient)
+    with Withheld(patient, "**/v1/auth/refresh"):
+        patient.evaluate(f"location.href = '{PROVIDER}&view=week'")
+        free_slot(patient).click()
+        expect(patient.get_by_role("link", name="Sign in")).to_be_visible()
+    expect(patient.get_by_role("dialog")).to_contain_text("Kept for you")
+    patient.get_by_role("button", name="Give the time back").click()
+    expect(patient.get_by_role("dialog")).to_have_count(0)
 
 
 FAST_OR_SLOW = """hours => {

@@ -57,8 +57,8 @@ class CalendarChange(Struct, frozen=True, omit_defaults=True):
     changed."""
     ended: list[HoldEnd] = []
     starts: NextStarts | None = None
-    """The next free starts, if gateways want them and they are not what was said
-    last."""
+    """The next free starts, if gateways want them and one may be sooner than was said;
+    what only takes times does not say them."""
 
 
 class FeedBatch(Struct, frozen=True, omit_defaults=True):

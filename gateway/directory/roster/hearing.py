@@ -1,8 +1,9 @@
 """When providers are free next, as their calendars say: heard from feeds, or asked.
 
-What a calendar said stays a lower bound while time passes, and whatever makes a start
-sooner is published by its shard. In the background those calendars are asked that were
-never heard, whose known starts ran out, or whose shard's feed had a gap.
+What a calendar said stays a lower bound while time passes and times are taken, and
+whatever may make a start sooner is published by its shard. In the background those
+calendars are asked that were never heard, whose known starts ran out, or whose shard's
+feed had a gap.
 """
 
 from __future__ import annotations
@@ -171,6 +172,9 @@ class Hearing:
                 self.tally.heard += 1
                 at = batch.epoch, change.version
                 self._take(change.provider_id, at, change.starts)
+            else:
+                # A time may be taken: the known starts are lower bounds, unverified.
+                self._sure.forget(change.provider_id)
 
     def pass_time(self) -> None:
         """Let starts pass that can no longer be booked."""

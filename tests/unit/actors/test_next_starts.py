@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from random import Random
+
 from msgspec.structs import replace
 
-from actors.domain.ids import Minute
-from actors.domain.messages.answers import NextFreeView, NextStarts, SlotsView
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    Millis,
+    Minute,
+    VisitTypeId,
+    booking_id,
+    hold_id,
+)
+from actors.domain.messages.answers import (
+    BookingStatus,
+    BookingView,
+    HoldView,
+    NextFreeView,
+    NextStarts,
+    SlotsView,
+)
 from actors.domain.messages.changes import CalendarChange
+from actors.domain.messages.commands import (
+    Command,
+    ReleaseHold,
+    RescheduleBooking,
+    SetAvailability,
+)
 from actors.domain.messages.reads import ReadNextFree
+from actors.domain.messages.refusals import Refusal
 from actors.shard.shard import EACH_MAX
 from tests.unit.actors import practice as p
 from tests.unit.actors.test_shard import Bench
@@ -67,24 +92,124 @@ def test_who_does_not_want_them_is_not_sent_them() -> None:
     assert _starts(bench, before) == [None]
 
 
-def test_every_change_of_them_is_published_and_nothing_else() -> None:
-    """A booking and a cancellation of a near slot; not one of a far slot."""
+def test_what_may_make_a_start_sooner_is_published_and_nothing_else() -> None:
+    """A cancellation and a hold's end; no booking, whose times stay lower bounds."""
     bench = Bench().practice()
     _said(bench)
     near, begin = _free(bench)[0], bench.shard.feed.number
     bench.ask(replace(p.book("a"), start=near))
-    (booked,) = _starts(bench, begin)
-    assert booked is not None
-    assert list(booked[p.CONSULT]) == _free(bench)[:4]
-    far = _free(bench)[-1]
-    middle = bench.shard.feed.number
-    bench.ask(replace(p.book("b", patient="pat_2"), start=far))
-    assert _starts(bench, middle) == [None]
+    bench.ask(replace(p.hold("b", patient="pat_2"), start=_free(bench)[0]))
+    assert _starts(bench, begin) == [None, None]
     end = bench.shard.feed.number
     bench.ask(p.cancel("a"))
     (freed,) = _starts(bench, end)
     assert freed is not None
+    assert list(freed[p.CONSULT]) == _free(bench)[:4]
     assert freed[p.CONSULT][0] == near
+    end = bench.shard.feed.number
+    bench.ask(p.confirm("b"))
+    (same,) = _starts(bench, end)
+    assert same is None
+
+
+def test_a_booking_over_a_longer_hold_of_ones_own_frees_what_is_left() -> None:
+    """The hold of an hour ends with the booking of its second half."""
+    bench = Bench().practice()
+    long = VisitTypeId("long")
+    (hours,) = (one for one in p.opened() if isinstance(one, SetAvailability))
+    kinds = hours.availability.visit_types
+    longer = replace(kinds[0], visit_type=long, minutes=60)
+    rules = replace(hours.availability, visit_types=(*kinds, longer))
+    bench.ask(replace(hours, key="longer", availability=rules))
+    near = _free(bench)[0]
+    bench.ask(replace(p.hold("a"), start=near, visit_type=long))
+    _said(bench)
+    begin = bench.shard.feed.number
+    (reply,) = bench.ask(replace(p.book("b"), start=Minute(near + 30)))
+    assert isinstance(reply, BookingView)
+    (freed,) = _starts(bench, begin)
+    assert freed is not None
+    assert freed[p.CONSULT][0] == near == _free(bench)[0]
+
+
+def test_what_is_freed_again_is_said_again() -> None:
+    """A gateway may have asked between the two, and knows a later start."""
+    bench = Bench().practice()
+    _said(bench)
+    near = _free(bench)[0]
+    freed = []
+    for token in "ab":
+        bench.ask(replace(p.book(token), start=near))
+        _said(bench)
+        end = bench.shard.feed.number
+        bench.ask(p.cancel(token))
+        freed.append(_starts(bench, end)[0])
+    assert freed[0] == freed[1] is not None
+
+
+def test_what_a_follower_knows_is_a_lower_bound_after_every_command() -> None:
+    """Whatever is asked, and whenever the follower asks itself; holds run out, too."""
+    bench = Bench().practice()
+    offered, random = _free(bench), Random(7)
+    known = _said(bench).next_starts[p.ANA][p.CONSULT]
+    cursor = bench.shard.feed.number
+    done = sooner = 0
+    held, booked = [hold_id(p.ANA, "-")], [booking_id(p.ANA, "-")]
+    for number in range(600):
+        bench.now = Millis(bench.now + random.choice((0, 1_000, 60_000)))
+        (reply,) = bench.ask(_any_command(random, str(number), offered, held, booked))
+        done += not isinstance(reply, Refusal)
+        if isinstance(reply, HoldView):
+            held.append(reply.hold_id)
+        elif isinstance(reply, BookingView) and reply.status is BookingStatus.BOOKED:
+            booked.append(reply.booking_id)
+        for change in _news(bench, cursor):
+            if change.starts is not None:
+                sooner += change.starts[p.CONSULT][0] < known[0]
+                known = change.starts[p.CONSULT]
+        cursor = bench.shard.feed.number
+        if random.random() < 0.1:
+            known = _said(bench).next_starts[p.ANA][p.CONSULT]
+        first = Minute(bench.now // 60_000)
+        possible = [start for start in known if start >= first]
+        assert not possible or possible[0] <= _free(bench)[0]
+    assert done > 80
+    assert sooner > 10
+
+
+def _any_command(
+    random: Random,
+    token: str,
+    offered: list[int],
+    held: list[HoldId],
+    booked: list[BookingId],
+) -> Command:
+    """A hold, a booking, or the end or the move of a recent one."""
+    start = Minute(random.choice(offered[:12]))
+    patient = f"pat_{random.randrange(40)}"
+    hold, booking = random.choice(held[-4:]), random.choice(booked[-8:])
+    kinds: tuple[Callable[[], Command], ...] = (
+        lambda: replace(p.hold(token, patient=patient), start=start),
+        lambda: replace(p.book(token, patient=patient), start=start),
+        lambda: replace(
+            p.confirm(token), hold_id=hold, booking_id=booking_id(p.ANA, token)
+        ),
+        lambda: replace(p.cancel(token), booking_id=booking),
+        lambda: ReleaseHold(
+            provider_id=p.ANA,
+            key=f"r-{token}",
+            hold_id=hold,
+            owner=None,
+        ),
+        lambda: RescheduleBooking(
+            provider_id=p.ANA,
+            key=f"m-{token}",
+            booking_id=booking,
+            start=start,
+            owner=None,
+        ),
+    )
+    return random.choice(kinds)()
 
 
 def test_a_new_owner_publishes_once_it_was_asked() -> None:

@@ -46,6 +46,24 @@ test("where no session is left a page forgets what it had of the person", async 
   expect(session.ready).toBe(true);
 });
 
+test("who is here is known once the first refresh was answered, and from then on at once", async () => {
+  let answer: (response: Response) => void = () => undefined;
+  vi.stubGlobal("fetch", () => new Promise<Response>((done) => (answer = done)));
+  localStorage.setItem("slotcast.here", "yes");
+  const { session } = await import("./session");
+  const known = vi.fn();
+  const begun = session.begin();
+  void session.known().then(known);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(known).not.toHaveBeenCalled();
+  answer(signedIn(NOW));
+  await begun;
+  await vi.advanceTimersByTimeAsync(0);
+  expect(known).toHaveBeenCalledOnce();
+  await session.known();
+  expect(session.context()?.subject).toBe("pat_1");
+});
+
 test.each([
   ["fast by an hour", HOUR_MS],
   ["slow by an hour", -HOUR_MS],

@@ -75,6 +75,17 @@ class Session {
     return () => this.watchers.delete(tell);
   }
 
+  /** Fulfilled once it is known who is here. */
+  known(): Promise<void> {
+    if (this.ready) return Promise.resolve();
+    return new Promise((done) => {
+      const stop = this.watch(() => {
+        stop();
+        done();
+      });
+    });
+  }
+
   /** The browser goes to an identity provider: when it comes back, ask who is here. */
   leaveFor(): void {
     localStorage.setItem(HERE, "yes");

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { lazy, memo, startTransition, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { answered, api, type Provider } from "../app/api";
+import { session } from "../app/session";
 import { useContextOfSession } from "../app/shell";
 import { addDays, cityOf, HERE, isoWeek, localOf, mondayOf, say, sayDay, today } from "../app/time";
 import { useFreeCount, useLink, useLive, useSoonest, useStarts } from "../live/hooks";
@@ -64,12 +65,13 @@ function Times({ provider }: { provider: Provider }) {
   }, []);
   const take = async (start: string) => {
     if (type === undefined || isAsking.current || kept?.hold.start === start) return;
-    if (context === undefined) {
-      setRefused({ code: "unauthenticated", start });
-      return;
-    }
     isAsking.current = true;
-    const answer = await placeHold(live, provider.provider_id, type.visit_type, start, moving);
+    // Times are shown before it is known who is here: a quick click waits for that.
+    await session.known();
+    const answer =
+      session.context() === undefined
+        ? { status: 401, code: "unauthenticated" }
+        : await placeHold(live, provider.provider_id, type.visit_type, start, moving);
     isAsking.current = false;
     setRefused(answer.status < 300 ? undefined : { code: answer.code, start });
   };

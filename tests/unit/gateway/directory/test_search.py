@@ -172,6 +172,23 @@ async def test_a_start_taken_elsewhere_is_found_out_before_it_is_shown(
     assert page["items"][-1]["next_free"] > NINE
 
 
+async def test_news_of_a_taken_time_makes_its_calendar_be_asked_again() -> None:
+    """Also where calendars are believed for a while after they were asked."""
+    source = MemoryRoster()
+    async with open_api(shared={"roster": source}, lists_believed_s=60.0) as api:
+        site = Searched(api, source)
+        for number in (1, 2):
+            await site.add(number)
+        await site.follow()
+        await site.poll()
+        assert (await site.ids("sort=soonest"))[0] == "prv_1"
+        taken = make.book_slot(provider_id=ProviderId("prv_1"))
+        assert type(await api.ports.calendars.ask(taken)).__name__ == "BookingView"
+        assert (await site.ids("sort=soonest"))[0] == "prv_1"
+        await site.poll()
+        assert await site.ids("sort=soonest") == ["prv_2", "prv_1"]
+
+
 async def test_what_was_booked_here_is_in_the_next_list(site: Searched) -> None:
     """And what was cancelled here, too."""
     await site.ids("sort=soonest")
