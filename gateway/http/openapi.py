@@ -55,6 +55,8 @@ _EVERYWHERE: Final = (
 )
 _FASTAPIS_OWN: Final = ("HTTPValidationError", "ValidationError")
 """Schemas of errors that are answered as problems here."""
+_DESCRIBED_MAX: Final = 8
+"""Sets of routers whose description is kept."""
 _SIGNED_IN: Final = ("forbidden",)
 _BODIES: Final = ("payload_too_large", "unsupported_media_type")
 _KEYS: Final = ("idempotency_key_reused",)
@@ -109,18 +111,43 @@ def with_features(
 
     FastAPI describes them; refusals are those that every operation can answer with.
     """
+    made = msgspec.json.decode(_description(routers))
+    for path, item in made["paths"].items():
+        described["paths"].setdefault(path, {}).update(item)
+    described["components"]["schemas"].update(made["schemas"])
+    return described
+
+
+def _description(routers: Sequence[FeatureRouter]) -> bytes:
+    """Paths and schemas of these routers, as JSON: each application changes its own.
+
+    Describing takes half a second, and a process may make more than one application.
+    """
+    key = tuple((id(router), len(router.routes)) for router in routers)
+    if key not in _described:
+        if len(_described) >= _DESCRIBED_MAX:
+            _described.clear()
+        # The routers are kept as well: no other one gets their ids meanwhile.
+        _described[key] = tuple(routers), _describe(routers)
+    return _described[key][1]
+
+
+_described: dict[
+    tuple[tuple[int, int], ...], tuple[Sequence[FeatureRouter], bytes]
+] = {}
+
+
+def _describe(routers: Sequence[FeatureRouter]) -> bytes:
     routes = [route for router in routers for route in router.routes]
     made = get_openapi(title="", version="", routes=routes)
-    for path, item in made.get("paths", {}).items():
+    for item in made.get("paths", {}).values():
         for operation in item.values():
             _describe_refusals(operation)
             _show_example(operation, made["components"]["schemas"])
-        described["paths"].setdefault(path, {}).update(item)
     found = made.get("components", {}).get("schemas", {})
     for name in _FASTAPIS_OWN:
         found.pop(name, None)
-    described["components"]["schemas"].update(found)
-    return described
+    return msgspec.json.encode({"paths": made.get("paths", {}), "schemas": found})
 
 
 def codes_of_right(right: str, of: str) -> list[str]:

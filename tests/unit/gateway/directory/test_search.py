@@ -1,4 +1,7 @@
-"""The search over REST from the roster, and soonest first, exactly and marked."""
+"""The search over REST from the roster, and soonest first, exactly and marked.
+
+One file because each test begins with the same gateway and its providers.
+"""
 
 from __future__ import annotations
 
