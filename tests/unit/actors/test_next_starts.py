@@ -150,14 +150,14 @@ def test_what_is_freed_again_is_said_again() -> None:
 def test_what_a_follower_knows_is_a_lower_bound_after_every_command() -> None:
     """Whatever is asked, and whenever the follower asks itself; holds run out, too."""
     bench = Bench().practice()
-    offered, random = _free(bench), Random(7)
+    offered, draw = _free(bench), Random(7)
     known = _said(bench).next_starts[p.ANA][p.CONSULT]
     cursor = bench.shard.feed.number
     done = sooner = 0
     held, booked = [hold_id(p.ANA, "-")], [booking_id(p.ANA, "-")]
     for number in range(600):
-        bench.now = Millis(bench.now + random.choice((0, 1_000, 60_000)))
-        (reply,) = bench.ask(_any_command(random, str(number), offered, held, booked))
+        bench.now = Millis(bench.now + draw.choice((0, 1_000, 60_000)))
+        (reply,) = bench.ask(_any_command(draw, str(number), offered, held, booked))
         done += not isinstance(reply, Refusal)
         if isinstance(reply, HoldView):
             held.append(reply.hold_id)
@@ -168,7 +168,7 @@ def test_what_a_follower_knows_is_a_lower_bound_after_every_command() -> None:
                 sooner += change.starts[p.CONSULT][0] < known[0]
                 known = change.starts[p.CONSULT]
         cursor = bench.shard.feed.number
-        if random.random() < 0.1:
+        if draw.random() < 0.1:
             known = _said(bench).next_starts[p.ANA][p.CONSULT]
         first = Minute(bench.now // 60_000)
         possible = [start for start in known if start >= first]
@@ -178,16 +178,16 @@ def test_what_a_follower_knows_is_a_lower_bound_after_every_command() -> None:
 
 
 def _any_command(
-    random: Random,
+    draw: Random,
     token: str,
     offered: list[int],
     held: list[HoldId],
     booked: list[BookingId],
 ) -> Command:
     """A hold, a booking, or the end or the move of a recent one."""
-    start = Minute(random.choice(offered[:12]))
-    patient = f"pat_{random.randrange(40)}"
-    hold, booking = random.choice(held[-4:]), random.choice(booked[-8:])
+    start = Minute(draw.choice(offered[:12]))
+    patient = f"pat_{draw.randrange(40)}"
+    hold, booking = draw.choice(held[-4:]), draw.choice(booked[-8:])
     kinds: tuple[Callable[[], Command], ...] = (
         lambda: replace(p.hold(token, patient=patient), start=start),
         lambda: replace(p.book(token, patient=patient), start=start),
@@ -209,7 +209,7 @@ def _any_command(
             owner=None,
         ),
     )
-    return random.choice(kinds)()
+    return draw.choice(kinds)()
 
 
 def test_a_new_owner_publishes_once_it_was_asked() -> None:
