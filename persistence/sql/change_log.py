@@ -10,7 +10,16 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, FromClause, delete, func, insert, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    delete,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.sql.schema import Table
 
 from persistence.sql import columns as c
@@ -64,6 +73,12 @@ def newest_line(connection: Connection, log: FromClause) -> int:
 
 def lines_after(connection: Connection, log: FromClause, after: int) -> Sequence[Any]:
     """The lines (change_id, kind, subject) above a number, in order."""
+    return lines_where(connection, log, log.c.change_id > after)
+
+
+def lines_where(
+    connection: Connection, log: FromClause, wanted: ColumnElement[bool]
+) -> Sequence[Any]:
+    """The lines (change_id, kind, subject) that meet a condition, in order."""
     query = select(log.c.change_id, log.c.kind, log.c.subject)
-    query = query.where(log.c.change_id > after).order_by(log.c.change_id)
-    return connection.execute(query).all()
+    return connection.execute(query.where(wanted).order_by(log.c.change_id)).all()
