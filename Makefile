@@ -97,8 +97,8 @@ screens: $(DEV_READY)  ## pictures of the app into docs/screens
 	$(BIN)/python -m tests.web.screens
 
 lock: $(DEV_READY)  ## lock again what pyproject.toml asks for
-	$(LOCK) -o requirements.txt
-	$(LOCK) --extra dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) --extra symptoms -o requirements.txt
+	$(LOCK) --extra symptoms --extra dev -c requirements.txt -o requirements-dev.txt
 
 clean:  ## remove the environment and caches; data in var/ stays
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache \

@@ -49,6 +49,7 @@ from gateway.directory.entry_routes import router as entry_router
 from gateway.directory.roster.metrics import RosterCollector
 from gateway.directory.service import DirectoryService
 from gateway.directory.specialty_routes import router as specialty_router
+from gateway.directory.symptoms.routes import router as symptom_router
 from gateway.grants.application_by_id_routes import router as application_by_id_router
 from gateway.grants.application_routes import router as application_router
 from gateway.grants.glass_routes import router as glass_router
@@ -291,6 +292,7 @@ def _lifespan(
             await asyncio.gather(*beside, return_exceptions=True)
             if auth is not None:
                 auth.close()
+            made.symptoms.close()
             await live.stop()
 
     return lifespan
@@ -364,6 +366,7 @@ EVERY_ROUTER: Final = (
     *FEED_ROUTERS,
     *GRANT_ROUTERS,
     *DIRECTORY_ROUTERS,
+    symptom_router,
     privacy_router,
     of_patient_router,
     deciding_router,
@@ -379,7 +382,7 @@ EVERY_ROUTER: Final = (
 def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[FeatureRouter]:
     """Routers of ordinary features whose stores this gateway has."""
     needs: list[tuple[bool, Sequence[FeatureRouter]]] = [
-        (True, (site_router, cluster_router)),
+        (True, (site_router, cluster_router, symptom_router)),
         (ports.jobs is not None and ports.answers is not None, (jobs_router,)),
         (ports.push is not None, (push_router,)),
         (ports.samples is not None, (sample_router,)),

@@ -169,6 +169,9 @@ class GatewayConfig:
     """How long lists show what the read model and the calendars have just said;
     changes made at this gateway are shown at once. 0: they are read each time."""
 
+    symptom_model: bool = False
+    """Whether plain words are understood by the language model too, if installed."""
+
     soonest_providers_max: int = 1_000
     """``sort=soonest`` considers this many matches, in the directory's order."""
 

@@ -6,6 +6,7 @@ own changes are seen on either.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
 from actors.domain.messages.commands import (
@@ -19,6 +20,7 @@ from actors.domain.messages.commands import (
     SetRetired,
     SetSuspended,
 )
+from care.directory.specialties import SpecialtyIndex
 from gateway.access.known_patients import KnownPatients
 from gateway.access.options import OptionsOfClinics
 from gateway.access.person_keys import learn_keys
@@ -37,6 +39,10 @@ from gateway.directory.clinics.service import ClinicService
 from gateway.directory.roster.following import LiveRoster
 from gateway.directory.roster.hearing import Hearing
 from gateway.directory.roster.soonest import Finder
+from gateway.directory.symptoms.encoder import is_installed, load_model
+from gateway.directory.symptoms.metrics import SymptomCollector
+from gateway.directory.symptoms.model_thread import ModelThread
+from gateway.directory.symptoms.service import SymptomService
 from gateway.holds.service import HoldService
 from gateway.http.limits import RateLimits
 from gateway.metrics.metrics import GatewayMetrics
@@ -76,6 +82,7 @@ class Services:
     search: ProviderSearch
     hearing: Hearing | None
     """What keeps the search's roster; None without a source of it."""
+    symptoms: SymptomService
 
 
 def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
@@ -162,7 +169,25 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
             finder=None if hearing is None else Finder(hearing),
         ),
         hearing=hearing,
+        symptoms=_symptoms(ports, config, hearing),
     )
+
+
+def _symptoms(
+    ports: GatewayPorts, config: GatewayConfig, hearing: Hearing | None
+) -> SymptomService:
+    """Suggestions over the specialties of the search's roster, while there is one."""
+    built_in = SpecialtyIndex()
+
+    def specialties() -> SpecialtyIndex:
+        roster = None if hearing is None else hearing.live.roster
+        return built_in if roster is None else roster.specialties
+
+    model = None
+    if config.symptom_model and is_installed():
+        model = ModelThread(load_model, key=secrets.token_bytes(32))
+        ports.registry.register(SymptomCollector(model))
+    return SymptomService(specialties, model)
 
 
 def _hearing(ports: GatewayPorts, config: GatewayConfig) -> Hearing | None:

@@ -259,6 +259,10 @@ class Settings(BaseSettings):
     early_outcomes: bool = False
     """Whether staff may record check-ins, completions and no-shows before their time:
     for replays of a trace and for training, never for a clinic at work."""
+    symptom_model: bool = True
+    """Whether "describe what troubles you" may use the language model, if the extra
+    ``symptoms`` is installed. Each gateway loads it at its first use and keeps it: 130
+    MB of memory. Without it words alone suggest."""
     key_retention_hours: int = Field(24, ge=1, le=24 * 31)
     """How long the answer to an idempotency key is kept: longer than any client
     retries."""

@@ -125,6 +125,7 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
         anonymous_rate_burst=2 * settings.rate_burst,
         cell_minutes=settings.cell_minutes,
         early_outcomes=settings.early_outcomes,
+        symptom_model=settings.symptom_model,
         version=version,
         web_dir=web_build(settings),
         log_requests=settings.log_requests,

@@ -374,6 +374,7 @@ _TAGS: Final = {
     "holds": "Slots reserved for a short time.",
     "providers": "Providers and their free slots.",
     "clinics": "Clinics and their addresses.",
+    "directory": "What clinics, providers and specialties are known by.",
     "staff": "Providers' profiles, rules, leave and schedules.",
     "live": "Changes as they happen; see also `/asyncapi.json`.",
     "system": "Health, metrics and documents.",
