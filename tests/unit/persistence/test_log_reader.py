@@ -54,20 +54,20 @@ def test_each_line_is_told_of_once(
 ) -> None:
     """Numbers appear in any order within a minute; some never do."""
     monkeypatch.setattr(log_reader, "GAPS_AT_ONCE", at_once)
-    random = Random(seed)
+    generator = Random(seed)
     follower = Follower(connection)
     numbers = list(range(1, 300))
     # As transactions do it: a number appears up to some dozen numbers late.
-    numbers.sort(key=lambda n: n + random.choice((0, 0, random.random() * 30)))
-    visible = [number for number in numbers if random.random() < 0.9]
+    numbers.sort(key=lambda n: n + generator.choice((0, 0, generator.random() * 30)))
+    visible = [number for number in numbers if generator.random() < 0.9]
     at = 0
     while at < len(visible):
-        part = visible[at : at + random.randrange(1, 25)]
+        part = visible[at : at + generator.randrange(1, 25)]
         at += len(part)
         follower.add(*part)
-        if random.random() < 0.7:
+        if generator.random() < 0.7:
             follower.read()
-        follower.now += random.random() * 2
+        follower.now += generator.random() * 2
     follower.read()
     assert sorted(follower.told) == sorted(visible)
     assert follower.read() == []
