@@ -13,6 +13,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from http import HTTPStatus
 from time import monotonic
 from typing import Any, Final
@@ -222,7 +223,7 @@ def _add_services(
         app.state.patients = PatientService(ports, made.access, made.known)
     if ports.entries is not None:
         app.state.directory = DirectoryService(
-            ports.entries, ports.calendars, made.clinics
+            ports.entries, ports.calendars, made.clinics, ports.directory
         )
     if ports.privacy is not None:
         app.state.privacy = PrivacyService(ports, made.shared.revoked)
@@ -317,7 +318,7 @@ def _mount_features(
     gate: RequestGate,
     declared: Sequence[Operation],
 ) -> None:
-    """Mount the ordinary features, and build the OpenAPI document."""
+    """Mount the ordinary features; the OpenAPI document is made when it is read."""
     app.state.ports = ports
     app.state.config = config
     app.state.gate = gate
@@ -325,9 +326,14 @@ def _mount_features(
     app.state.routers = routers
     for router in routers:
         app.include_router(router)
-    document = openapi_document(declared, config.version, config.public_url)
-    described = with_features(document, routers)
-    app.openapi = lambda: with_routes_of(app, described)  # type: ignore[method-assign]
+
+    @cache
+    def described() -> dict[str, Any]:
+        # Half a second that no start waits for.
+        document = openapi_document(declared, config.version, config.public_url)
+        return with_features(document, routers)
+
+    app.openapi = lambda: with_routes_of(app, described())  # type: ignore[method-assign]
 
 
 ACCOUNT_ROUTERS: Final = (

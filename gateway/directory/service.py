@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from actors.domain.ids import ClinicId, ProviderId, is_id, is_provider_id
+from actors.domain.ids import ClinicId, ProviderId, VisitTypeId, is_id, is_provider_id
 from actors.domain.messages.answers import ProviderView
 from actors.domain.messages.reads import ReadProvider
 from actors.domain.messages.refusals import Refusal, RefusalCode
+from actors.errors import SchedulingError, Unavailable
 from actors.ports import Calendars
 from care.directory.entries import (
     ClinicEntry,
@@ -23,6 +25,7 @@ from care.directory.specialties import (
     Specialty,
     SpecialtyIndex,
 )
+from care.readmodel import Directory
 from gateway.directory.clinics.service import ClinicService
 from gateway.wire.errors import (
     FieldError,
@@ -33,6 +36,8 @@ from gateway.wire.errors import (
     accepted,
 )
 
+PATIENCE_S: Final = 1.0
+"""How long an edit waits for the calendar."""
 _BUILT_IN: Final = {one.specialty_id: one for one in BUILT_IN}
 
 
@@ -47,22 +52,23 @@ class DirectoryService:
         entries: DirectoryEntries,
         calendars: Calendars,
         clinics: ClinicService,
+        directory: Directory,
     ) -> None:
         self._entries = entries
         self._calendars = calendars
         self._clinics = clinics
+        self._directory = directory
 
     async def provider(self, provider_id: str) -> KeptProviderEntry:
         """A provider's entry."""
-        await self._view(provider_id)
+        await self._offered(provider_id)
         return await self._entries.provider(ProviderId(provider_id))
 
     async def put_provider(
         self, provider_id: str, entry: ProviderEntry, if_match: str | None
     ) -> KeptProviderEntry:
         """Replace a provider's entry; its services name visit types of the provider."""
-        view = await self._view(provider_id)
-        offered = {kind.visit_type for kind in view.availability.visit_types}
+        offered = await self._offered(provider_id)
         for number, service in enumerate(entry.services):
             if service.visit_type not in offered:
                 field = f"services.{number}.visit_type"
@@ -112,11 +118,27 @@ class DirectoryService:
         if not await self._entries.drop_specialty(specialty_id):
             raise NotFound(code="specialty_not_found")
 
-    async def _view(self, provider_id: str) -> ProviderView:
+    async def _offered(self, provider_id: str) -> set[VisitTypeId]:
+        """A provider's visit types; of the directory if the calendar does not answer.
+
+        Entries are no part of the journal, so they can be edited while it is away.
+        """
         if not is_provider_id(provider_id):
             raise Refused(Refusal(RefusalCode.PROVIDER_NOT_FOUND))
-        reply = await self._calendars.ask(ReadProvider(ProviderId(provider_id)))
-        return accepted(reply, ProviderView)
+        known = ProviderId(provider_id)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                reply = await self._calendars.ask(ReadProvider(known))
+        except (SchedulingError, TimeoutError):
+            return await self._listed(known)
+        kinds = accepted(reply, ProviderView).availability.visit_types
+        return {kind.visit_type for kind in kinds}
+
+    async def _listed(self, provider_id: ProviderId) -> set[VisitTypeId]:
+        listing = (await self._directory.listings([provider_id])).get(provider_id)
+        if listing is None:
+            raise Unavailable("the calendar does not answer; try again in a moment")
+        return {kind.visit_type for kind in listing.visit_types}
 
 
 def entry_tag(subject: str, version: int) -> str:

@@ -114,7 +114,9 @@ def pages(
         return Reply(200, generate_latest(registry), (kind, NO_STORE))
 
     async def openapi() -> Reply:
-        return Reply(200, json.encode(documents.openapi()), (JSON, REVALIDATE))
+        # The first time it is made, which takes half a second.
+        document = await asyncio.to_thread(documents.openapi)
+        return Reply(200, json.encode(document), (JSON, REVALIDATE))
 
     return [
         ("/healthz", SystemPage(healthz)),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from actors.errors import Unavailable
 from tests.fakes.api import Api
 from tests.fixtures.accounts import account_api
 
@@ -148,3 +149,25 @@ async def test_a_site_adds_specialties_and_takes_them_back(api: Api) -> None:
     assert (gone.status_code, gone.json()["code"]) == (404, "specialty_not_found")
     empty = await put(api, path, {"names": {}}, api.admin())
     assert empty.status_code == 422
+
+
+class _Away:
+    """Calendars whose journal is away."""
+
+    async def ask(self, _request: object) -> object:
+        raise Unavailable
+
+
+async def test_an_entry_is_edited_while_the_calendar_is_away(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its visit types are then those of the directory; others have to wait."""
+    await api.project()
+    monkeypatch.setattr(api.app.state.directory, "_calendars", _Away())
+    made = await put(api, PROVIDER, {"services": [PRICED]}, api.admin())
+    assert made.status_code == 200, made.text
+    wrong = {"services": [{"visit_type": "nothing"}]}
+    refused = await put(api, PROVIDER, wrong, api.admin())
+    assert refused.status_code == 422
+    unknown = PROVIDER.replace("prv_1", "prv_9")
+    assert (await put(api, unknown, {}, api.admin())).status_code == 503
