@@ -47,6 +47,7 @@ BENCHMARKS = {
     "hold": ["tests.benchmarks.bench_hold"],
     "bookings": ["loadtests.bench.bookings"],
     "services": ["tests.benchmarks.bench_services"],
+    "searches": ["tests.benchmarks.bench_searches"],
 }
 
 

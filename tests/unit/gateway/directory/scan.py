@@ -164,7 +164,8 @@ def _score(row: RosterRow, words: list[dict[str, int]]) -> int:
     return total
 
 
-def _kinds(asked: str, vocabulary: set[str]) -> dict[str, int]:
+def kinds_in(asked: str, vocabulary: set[str]) -> dict[str, int]:
+    """Known words that a query's word may mean, and how it is like each."""
     known = {one: Likeness.PREFIX for one in vocabulary if one.startswith(asked)}
     if known:
         return {**known, asked: Likeness.EXACT} if asked in known else {**known}
@@ -184,7 +185,8 @@ def _kinds(asked: str, vocabulary: set[str]) -> dict[str, int]:
     }
 
 
-def _holds(row: RosterRow, search: Search) -> bool:
+def holds_for(row: RosterRow, search: Search) -> bool:
+    """Whether all filters but the distance hold."""
     offered = {kind.visit_type for kind in row.visit_types}
     services = {one.visit_type: one for one in row.entry.services}
     spoken = {part for one in row.languages for part in (one.lower(), one[:2])}
@@ -233,12 +235,12 @@ def expected_ids(world: World, search: Search, order: Order) -> list[str]:
         | INDEX.words(row.specialty)
     }
     asked = dict.fromkeys(plain(search.words).split())
-    words = [_kinds(one, vocabulary) for one in asked]
+    words = [kinds_in(one, vocabulary) for one in asked]
     found = {}
     for provider, row in world.rows.items():
         score = _score(row, words) if words else 1
         near = search.within_km is None or _metres(row) <= search.within_km * 1000
-        if score and near and _holds(row, search):
+        if score and near and holds_for(row, search):
             found[provider] = score
 
     def key(provider: str) -> Any:
