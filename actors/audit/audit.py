@@ -32,6 +32,7 @@ from actors.domain.messages.events import (
     PatientArrived,
     RefusalRecorded,
     SlotBooked,
+    SlotReserved,
     VisitCompleted,
 )
 from actors.ports import Record
@@ -252,6 +253,30 @@ class Audit:
         self.holds += 1
         self._take(tenure, event, event.hold_id)
 
+    def _reserved(self, tenure: Tenure, event: SlotReserved) -> None:
+        """The time may still be the visit's that gives it up with the next event."""
+        self.holds += 1
+        if event.booking_id is None:
+            self._keep(tenure, event, event.hold_id, event.busy_start, event.busy_end)
+        else:
+            span = event.busy_start, event.busy_end
+            tenure.reserved.append((event.hold_id, *span))
+
+    def _keep_reserved(self, tenure: Tenure, event: Event) -> None:
+        """The visit has given its time up: the reserves have it."""
+        for reserved in tenure.reserved:
+            self._keep(tenure, event, *reserved)
+        tenure.reserved.clear()
+
+    def _keep(
+        self, tenure: Tenure, event: Event, owner: str, start: int, end: int
+    ) -> None:
+        rival = tenure.take(owner, start, end)
+        if rival is not None:
+            self._problem(
+                f"{event.provider_id}: {owner} was given time that {rival} has"
+            )
+
     def _unheld(self, tenure: Tenure, event: HoldReleased | HoldExpired) -> None:
         self._give_back(tenure, event, event.hold_id)
 
@@ -275,6 +300,7 @@ class Audit:
         if event.hold_id is not None:
             self._give_back(tenure, event, event.hold_id)
         self._give_back(tenure, event, event.booking_id)
+        self._keep_reserved(tenure, event)
         self._take(tenure, event, event.booking_id)
         before = tenure.bookings.get(event.booking_id)
         if before is not None:
@@ -288,6 +314,7 @@ class Audit:
 
     def _cancelled(self, tenure: Tenure, event: BookingCancelled) -> None:
         self._give_back(tenure, event, event.booking_id)
+        self._keep_reserved(tenure, event)
         self._status(tenure, event.booking_id, BookingStatus.CANCELLED)
 
     def _status(
@@ -316,6 +343,7 @@ _Booked = SlotBooked | BookingRescheduled
 
 _STEPS: dict[type, Callable[[Audit, Tenure, Any], None]] = {
     HoldPlaced: Audit._held,
+    SlotReserved: Audit._reserved,
     HoldReleased: Audit._unheld,
     HoldExpired: Audit._unheld,
     SlotBooked: Audit._booked,

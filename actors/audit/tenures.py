@@ -41,6 +41,9 @@ class Tenure:
     beside: dict[str, tuple[int, int, str]] = field(default_factory=dict)
     """Holds that are to move a booking: their spans, and whose time they may meet."""
     bookings: dict[BookingId, AuditedBooking] = field(default_factory=dict)
+    reserved: list[tuple[str, int, int]] = field(default_factory=list)
+    """Reserves of the waiting list over the time of a visit that the next event frees:
+    owner and span."""
 
     def take(self, owner: str, start: int, end: int, moving: str = "") -> str | None:
         """Note that ``owner`` has [start, end).

@@ -133,6 +133,19 @@ class TimeOff(Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
+class Waiting(Struct, frozen=True, omit_defaults=True):
+    """What the waiting list of a calendar waits for: slots that become free are kept.
+
+    Visits of ``visit_types`` that start from ``first`` (included) to ``until``
+    (excluded); ``most`` of them are reserved at a time, no more than people wait.
+    """
+
+    visit_types: tuple[VisitTypeId, ...]
+    first: Minute
+    until: Minute
+    most: int = 1
+
+
 class Policy(Struct, frozen=True):
     """Rules of the site that hold for every calendar. Fixed for a running site."""
 
@@ -147,6 +160,13 @@ class Policy(Struct, frozen=True):
     """Limits of calendars whose rules set none."""
     holds_per_patient: int = 3
     """Live holds of one patient on one calendar at a time."""
+    reserve_ms: int = 30 * 60_000
+    """How long a slot that became free is kept for the waiting list, and how long it is
+    kept after an offer of it has ended."""
+    reserve_cutoff_ms: int = 2 * 3_600_000
+    """Visits that begin sooner are not reserved: they are offered to all at once."""
+    offer_ms_max: int = 24 * 3_600_000
+    """How long an offer may last at most."""
     early_outcomes: bool = False
     """Whether staff may record outcomes of visits whose time has not come: for replays
     of what happened, and for training."""

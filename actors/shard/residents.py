@@ -18,7 +18,13 @@ from actors.domain.calendar.snapshot import SnapshotUnreadable, decode, encode
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis, ProviderId
 from actors.domain.messages.answers import NextStarts
-from actors.domain.messages.events import Event, HoldPlaced, RefusalRecorded
+from actors.domain.messages.events import (
+    Event,
+    HoldOffered,
+    HoldPlaced,
+    RefusalRecorded,
+    SlotReserved,
+)
 from actors.domain.rules import Policy
 from actors.errors import JournalCorrupt
 from actors.ports import Record, StoredCalendar
@@ -107,7 +113,8 @@ class Residents:
             provider
             for provider, records in self._tails.items()
             if any(
-                isinstance(record.event, HoldPlaced) and record.event.at >= since
+                (isinstance(record.event, HoldPlaced) and record.event.at >= since)
+                or isinstance(record.event, SlotReserved | HoldOffered)
                 for record in records
             )
         ]

@@ -49,9 +49,13 @@ from actors.domain.messages.events import (
     ClockTrusted,
     Event,
     HoldExtended,
+    HoldOffered,
     HoldPlaced,
+    HoldReturned,
     RefusalRecorded,
     SlotBooked,
+    SlotReserved,
+    WaitingSet,
 )
 from actors.domain.messages.reads import (
     Read,
@@ -102,6 +106,15 @@ does not exist, or a gateway that its stale page is the newest."""
 EACH_MAX = 16
 """Starts of a visit type that are published at most."""
 
+_FREEING_NOTHING = (
+    HoldPlaced,
+    HoldExtended,
+    WaitingSet,
+    SlotReserved,
+    HoldOffered,
+    HoldReturned,
+)
+"""What a hold or a reserve takes is taken; a returned offer is reserved again."""
 _UNSEEN = (RefusalRecorded, ClockTrusted)
 """Events that change nothing that watchers see."""
 
@@ -524,4 +537,4 @@ def _may_free(event: Event) -> bool:
     """Whether a start may be sooner: a hold that ends may be of another slot."""
     if isinstance(event, SlotBooked):
         return event.hold_id is not None
-    return not isinstance(event, HoldPlaced | HoldExtended)
+    return not isinstance(event, _FREEING_NOTHING)

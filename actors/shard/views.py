@@ -25,6 +25,7 @@ from actors.domain.messages.events import (
     ConfidentialSet,
     Event,
     HoldExtended,
+    HoldOffered,
     HoldPlaced,
     NoShowMarked,
     OutcomeUndone,
@@ -95,7 +96,7 @@ def _slots(state: CalendarState, read: ReadSlots) -> Reply:
 
 def view_after(state: CalendarState, event: Event | None) -> Answer:
     """What a command without a key is answered with, just after its last event."""
-    if isinstance(event, HoldPlaced | HoldExtended):
+    if isinstance(event, HoldPlaced | HoldExtended | HoldOffered):
         return views.hold(state, event.hold_id)
     if isinstance(event, _OF_BOOKINGS):
         return views.booking(state, event.booking_id)

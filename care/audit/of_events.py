@@ -19,6 +19,9 @@ _ACTIONS: Final[dict[type, str]] = {
     ev.HoldPlaced: "place_hold",
     ev.HoldExtended: "extend_hold",
     ev.HoldReleased: "release_hold",
+    ev.WaitingSet: "set_waiting",
+    ev.HoldOffered: "offer_hold",
+    ev.HoldReturned: "end_offer",
     ev.SlotBooked: "book",
     ev.BookingCancelled: "cancel_booking",
     ev.BookingRescheduled: "reschedule_booking",
@@ -31,6 +34,7 @@ _ACTIONS: Final[dict[type, str]] = {
 _OWN: Final = frozenset(
     {
         ev.HoldExpired,
+        ev.SlotReserved,
         ev.WindowAdvanced,
         ev.RefusalRecorded,
         ev.ClockTrusted,

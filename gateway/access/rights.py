@@ -275,7 +275,7 @@ class Access:
         if caller.patient_id is not None or caller.identity is None:
             return
         view = await self._calendars.ask(ReadHold(provider_id, hold_id, None))
-        if isinstance(view, HoldView):
+        if isinstance(view, HoldView) and view.patient_id:
             await self.restricted.check_remembered(caller, view.patient_id)
 
     async def clinic_of(self, caller: Caller) -> ClinicId | None:

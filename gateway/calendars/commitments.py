@@ -200,7 +200,8 @@ class Commitments:
         mine = self._holds.get(patient_id)
         if not limit or mine is None or len(mine) < limit:
             return
-        live = await self._confirmed(patient_id)  # does not wait for shared state
+        found = await self._confirmed(patient_id)  # does not wait for shared state
+        live = [hold for hold in found if not hold.offer]
         if len(live) < limit or any(_is_it(hold, wanted) for hold in live):
             return  # a retry is answered by its calendar
         raise Refused(hold_limit(limit))

@@ -41,6 +41,8 @@ class HoldBody(Struct, frozen=True, omit_defaults=True):
 
     A device with a wrong clock should count ``expires_in_ms`` down.
     ``extensions_left``: how often it can still be extended, each time from then on.
+    ``offer``: the waiting list offers the slot, until ``expires_at``; releasing the
+    hold declines it.
     """
 
     hold_id: HoldRef
@@ -58,6 +60,7 @@ class HoldBody(Struct, frozen=True, omit_defaults=True):
     version: Version
     moving: BookingRef | None = None
     stranded: Stranded = ""
+    offer: bool = False
 
 
 class HoldList(Struct, frozen=True):
@@ -84,4 +87,5 @@ def hold_body(view: HoldView, now: Millis) -> HoldBody:
         version=view.version,
         moving=view.moving,
         stranded=view.stranded,
+        offer=view.offer,
     )

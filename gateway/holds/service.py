@@ -17,7 +17,7 @@ from actors.domain.ids import (
 from actors.domain.messages.answers import Done, HoldView
 from actors.domain.messages.commands import ExtendHold, PlaceHold, ReleaseHold
 from actors.domain.messages.reads import ReadHold
-from actors.domain.messages.refusals import RefusalCode
+from actors.domain.messages.refusals import NO_HOLD, RefusalCode
 from actors.ports import Calendars
 from gateway.access.rights import (
     PERMISSIONS,
@@ -32,7 +32,13 @@ from gateway.access.tokens import Caller
 from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments, Slot
 from gateway.holds.schemas import HoldBody, HoldList, HoldRequest, hold_body
-from gateway.wire.errors import FieldError, Forbidden, InvalidRequest, accepted
+from gateway.wire.errors import (
+    FieldError,
+    Forbidden,
+    InvalidRequest,
+    Refused,
+    accepted,
+)
 from gateway.wire.fields import OF_ANOTHER
 from gateway.wire.formats import parse_minute
 
@@ -114,6 +120,8 @@ class HoldService:
         )
         read = ReadHold(provider_id, HoldId(held), owner_of(caller), caller.is_proxy)
         view = _accepted(await self._calendars.ask(read), HoldView)
+        if not view.patient_id:  # the waiting list has it, and no patient
+            raise Refused(NO_HOLD)
         return hold_body(as_seen_by(caller, view), self._commands.now())
 
     async def extend(

@@ -32,6 +32,10 @@ EFFECTS: Mapping[str, tuple[type, ...]] = {
     "hold": (ev.HoldPlaced,),
     "extend": (ev.HoldExtended,),
     "release": (ev.HoldReleased,),
+    "waiting": (ev.WaitingSet,),
+    "offer": (ev.HoldOffered,),
+    "decline": (ev.HoldReturned,),
+    "give_up": (ev.HoldReleased,),
     "confirm": (ev.SlotBooked,),
     "book": (ev.SlotBooked,),
     "cancel": (ev.BookingCancelled,),
@@ -45,7 +49,7 @@ EFFECTS: Mapping[str, tuple[type, ...]] = {
 }
 TIME_APART_MS = 600_000
 """More than all small steps of the clock in a run come to."""
-KEYLESS = (ev.HoldExpired, ev.WindowAdvanced)
+KEYLESS = (ev.HoldExpired, ev.HoldReturned, ev.SlotReserved, ev.WindowAdvanced)
 
 
 class Verdict:
@@ -165,7 +169,7 @@ def _same_words(answer: Any, record: Record, operation: Operation) -> None:
     logged: tuple[Any, ...] = ()
     if isinstance(answer, HoldView):
         told = (answer.hold_id, answer.expires)
-        logged = (event.hold_id, event.expires)
+        logged = (event.hold_id, getattr(event, "offered", event.expires))
     elif isinstance(answer, BookingView):
         told, logged = (answer.booking_id,), (event.booking_id,)
         if isinstance(event, ev.SlotBooked | ev.BookingRescheduled):
@@ -182,6 +186,19 @@ def check_time(record: Record, epoch: int, clock: int) -> None:
     apart = record.event.at - clock
     if record.epoch == epoch and abs(apart) > TIME_APART_MS:
         raise Violation(f"{apart} ms off: seq {record.seq}: {record.event}")
+
+
+def check_ranks(judge: LogJudge, history: History) -> None:
+    """Each slot went to the patients of the list in the order that was asked for."""
+    asked = {
+        (operation.provider, operation.key): operation
+        for operation in history.operations
+        if operation.kind == "offer"
+    }
+    for hold_id, offers in judge.offers.items():
+        ranks = [asked[one.provider_id, one.key].rank for one in offers]
+        if ranks != list(range(len(ranks))):
+            raise Violation(f"{hold_id} was offered out of its order: {ranks}")
 
 
 def check_reads(judge: LogJudge, history: History, records: Iterable[Record]) -> None:
@@ -244,13 +261,15 @@ def check_calendar(judge: LogJudge, provider: str, state: Any) -> None:
     if state.version != agenda.version:
         raise Violation(f"{provider} at {state.version}, log at {agenda.version}")
     holds = {
-        hold_id: (h.patient_id, h.start, h.end, h.expires, h.extensions)
+        hold_id: (h.patient_id, h.start, h.end, h.expires, h.extensions, h.offered)
         for hold_id, h in state.occupancy.holds.items()
     }
     told = {
-        hold_id: (h.patient, h.start, h.end, h.expires, h.extensions)
+        hold_id: (h.patient, h.start, h.end, h.expires, h.extensions, h.offered)
         for hold_id, h in agenda.holds.items()
     }
+    if state.waiting != agenda.waiting:
+        raise Violation(f"{provider} waits {state.waiting}, log {agenda.waiting}")
     if holds != told:
         raise Violation(f"{provider} holds {holds}, but the log has {told}")
     bookings = {

@@ -41,6 +41,8 @@ class Operation:
     build: Maker
     invoked: int
     subject: str = ""
+    rank: int = 0
+    """The place of an offer's patient in the waiting list."""
     attempts: list[Attempt] = field(default_factory=list)
     answers: list[tuple[int, Any]] = field(default_factory=list)
     outcome: str = OPEN

@@ -12,9 +12,11 @@ from typing import Any
 from actors.domain.calendar.effects import apply
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import PatientId, ProviderId, ShardId
+from actors.domain.messages.events import HoldReturned, SlotReserved
 from tests.simulation.checkers import (
     Verdict,
     check_calendar,
+    check_ranks,
     check_reads,
     check_time,
 )
@@ -84,6 +86,7 @@ def _check_log(world: World) -> dict[ShardId, LogJudge]:
             if where == shard and seq <= len(records):
                 check_time(records[seq - 1], epoch, clock)
         check_reads(log, world.history, records)
+        check_ranks(log, world.history)
     for provider in world.providers:
         theirs = [o for o in world.history.operations if o.provider == provider]
         check_linearizable(provider, theirs)
@@ -138,7 +141,12 @@ def _check_projection(world: World, shard: ShardId, log: LogJudge) -> None:
         for record in world.archive[shard]
         for name in getattr(record.event, "stranded", ())
     )
-    notices = sum(name.startswith(f"{shard}-") for name, _ in model.outbox) - marked
+    freed = sum(
+        isinstance(record.event, SlotReserved | HoldReturned)
+        for record in world.archive[shard]
+    )
+    notices = sum(name.startswith(f"{shard}-") for name, _ in model.outbox)
+    notices -= marked + freed
     if not told == happened == notices:
         raise Violation(f"{happened} things happened, {told} told, {notices} noticed")
 

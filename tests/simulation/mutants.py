@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 
-from actors.domain.calendar import holds, rulings, staff
+from actors.domain.calendar import holds, rulings, staff, waiting
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.ids import Millis
+from actors.domain.messages import commands as cm
+from actors.domain.messages import events as ev
 from actors.shard.batch import Batch
 from actors.shard.clock_watch import ClockReading, ClockWatch
 from actors.shard.residents import Residents
@@ -172,6 +174,81 @@ def _no_clock_watch() -> list[Patch]:
     return [(ClockWatch, "see", see)]
 
 
+def _no_reserve() -> list[Patch]:
+    """What is given up is free at once, although patients wait for it."""
+    return [(waiting, "with_reserves", lambda state, event, now: (event,))]
+
+
+def _late_reserve() -> list[Patch]:
+    """The reserve follows the event that frees its slot."""
+
+    def late(state: Any, event: Any, now: Any) -> tuple[Any, ...]:
+        *reserves, last = real_with_reserves(state, event, now)
+        first = msgspec.structs.replace(last, version=last.version - len(reserves))
+        return (
+            first,
+            *(msgspec.structs.replace(o, version=o.version + 1) for o in reserves),
+        )
+
+    real_with_reserves = waiting.with_reserves
+    return [(waiting, "with_reserves", late)]
+
+
+def _no_end_of_offers() -> list[Patch]:
+    """An offer can be booked as long as the list has the slot."""
+
+    def live_hold(state: Any, hold_id: Any, owner: Any, now: int, **given: Any) -> Any:
+        hold = state.occupancy.holds.get(hold_id)
+        if hold is not None and hold.offered and hold.expires > now:
+            now = min(now, hold.offered - 1)
+        return real_live_hold(state, hold_id, owner, Millis(now), **given)
+
+    real_live_hold = rulings.live_hold
+    return [
+        (rulings, "live_hold", live_hold),
+        (holds, "are_due", lambda state, now: False),
+    ]
+
+
+def _no_return() -> list[Patch]:
+    """An offer that ends frees its slot to all."""
+
+    def ended(self: Any, hold_id: Any, now: Any, version: Any) -> Any:
+        return ev.HoldExpired(
+            provider_id=self.state.provider_id, at=now, version=version, hold_id=hold_id
+        )
+
+    return [(Calendar, "_ended", ended)]
+
+
+def _no_turn() -> list[Patch]:
+    """A late or second worker offers a slot again."""
+
+    def decide(self: Any, command: Any, now: int) -> Any:
+        if isinstance(command, cm.OfferHold):
+            hold = self.state.occupancy.holds.get(command.hold_id)
+            turn = command.turn if hold is None else hold.offers
+            command = msgspec.structs.replace(command, turn=turn)
+        return real_decide(self, command, Millis(now))
+
+    real_decide = Calendar.decide
+    return [(Calendar, "decide", decide)]
+
+
+def _no_word_kept() -> list[Patch]:
+    """The list's worker gives up a slot that is offered to a patient."""
+
+    def release(state: Any, command: Any, hold: Any, now: Any, version: Any) -> Any:
+        if command.owner is None and hold.expires > now:
+            return ev.HoldReleased(
+                **ev.head(command, now, version), hold_id=hold.hold_id
+            )
+        return real_release(state, command, hold, now, version)
+
+    real_release = waiting.release
+    return [(waiting, "release", release)]
+
+
 MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "fence": _no_fence,
     "sync": _answer_before_sync,
@@ -183,6 +260,12 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "conflict": _no_conflict_check,
     "expiry": _no_expiry,
     "marks": _no_marks,
+    "reserve": _no_reserve,
+    "reserve_first": _late_reserve,
+    "offer_end": _no_end_of_offers,
+    "offer_return": _no_return,
+    "offer_turn": _no_turn,
+    "offer_kept": _no_word_kept,
     "compare_and_set": _no_compare_and_set,
     "delta_chain": _no_delta_chain,
     "watermark": _no_watermark,

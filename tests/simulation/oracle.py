@@ -45,6 +45,15 @@ class Held:
     placed: int
     moving: str | None = None
     extensions: int = 0
+    reserved: bool = False
+    """The waiting list has it; ``patient`` is whom it is offered to until ``offered``.
+    """
+    offered: int = 0
+
+    @property
+    def owned_until(self) -> int:
+        """Until when its patient may book it."""
+        return self.offered if self.reserved else self.expires
 
 
 @dataclass
@@ -82,6 +91,9 @@ class Agenda:
     bookings: dict[str, Booked] = field(default_factory=dict)
     time_off: dict[str, tuple[int, int]] = field(default_factory=dict)
     spent_holds: dict[str, str] = field(default_factory=dict)
+    waiting: Any = None
+    reserving: list[Any] = field(default_factory=list)
+    """Reserves whose time the next event frees."""
 
 
 class LogJudge:
@@ -94,6 +106,8 @@ class LogJudge:
     def __init__(self, policy: Policy) -> None:
         self.agendas: dict[str, Agenda] = {}
         self.keys: dict[tuple[str, str], list[Record]] = {}
+        self.offers: dict[str, list[ev.HoldOffered]] = {}
+        """The offers of each reserved slot, in order."""
         self.seq = 0
         self.epoch = 0
         self.at = 0
@@ -119,7 +133,16 @@ class LogJudge:
                 agenda = self.agendas[provider] = Agenda(provider)
             agenda.version += 1
             self._expect(event.version == agenda.version, record, "version")
+            if isinstance(event, ev.SlotReserved):
+                agenda.reserving.append(event)
+                continue
+            is_freeing = isinstance(event, FREEING)
+            self._expect(is_freeing or not agenda.reserving, record, "frees nothing")
+            watch = ReserveWatch(agenda, event.at, self._policy) if is_freeing else None
             _READERS[type(event)](self, agenda, event, record)
+            self._reserve(agenda, record)
+            if watch is not None:
+                self._expect(watch.is_kept(agenda), record, watch.missing)
 
     def _order(self, record: Record) -> None:
         self._expect(record.seq == self.seq + 1, record, "seq")
@@ -133,6 +156,67 @@ class LogJudge:
     def _expect(self, claim: bool, record: Record, what: str = "impossible") -> None:
         if not claim:
             raise Violation(f"log: {what} at seq {record.seq}: {record.event}")
+
+    # --- the waiting list ----------------------------------------------------------
+
+    def _reserve(self, agenda: Agenda, record: Record) -> None:
+        """What was reserved is free now, of the list's kind, and the list's."""
+        waiting = agenda.waiting
+        for event in agenda.reserving:
+            self._expect(waiting is not None, record, "none waits")
+            wanted = event.visit_type in waiting.visit_types
+            wanted = wanted and waiting.first <= event.start < waiting.until
+            self._expect(wanted, record, "not waited for")
+            self._expect(event.at == record.event.at, record, "reserved before")
+            self._offered(agenda, event, record)
+            cutoff = event.start * 60_000 - self._policy.reserve_cutoff_ms
+            self._expect(event.at <= cutoff, record, "too near to be reserved")
+            lasts = event.expires - event.at
+            self._expect(0 < lasts <= self._policy.reserve_ms, record, "reserve's time")
+            busy = range(event.busy_start, event.busy_end)
+            other = self._claim(agenda, busy, ("hold", event.hold_id))
+            self._expect(other is None, record, f"reserved: {other} has it")
+            agenda.holds[event.hold_id] = Held(
+                "",
+                event.visit_type,
+                event.start,
+                event.end,
+                busy,
+                event.expires,
+                event.location_id,
+                event.at,
+                reserved=True,
+            )
+        if agenda.reserving:
+            live = reserved_now(agenda, record.event.at)
+            self._expect(live <= waiting.most, record, "more than wait")
+        agenda.reserving = []
+
+    def _waiting(self, agenda: Agenda, event: ev.WaitingSet, record: Record) -> None:
+        agenda.waiting = event.waiting
+
+    def _offer(self, agenda: Agenda, event: ev.HoldOffered, record: Record) -> None:
+        hold = agenda.holds.get(event.hold_id)
+        if hold is None or not hold.reserved or event.at >= hold.expires:
+            raise Violation(f"log: nothing to offer at seq {record.seq}: {event}")
+        self._expect(hold.offered <= event.at, record, "offered already")
+        self._expect(hold.patient == "", record, "not back yet")
+        self._expect(bool(event.patient_id), record, "offered to none")
+        at, begins = event.at, hold.start * 60_000
+        self._expect(at < event.offered <= min(event.expires, begins), record, "until")
+        self._expect(event.expires >= hold.expires, record, "shortened")
+        hold.patient, hold.offered = event.patient_id, event.offered
+        hold.expires = event.expires
+        self.offers.setdefault(event.hold_id, []).append(event)
+
+    def _returned(self, agenda: Agenda, event: ev.HoldReturned, record: Record) -> None:
+        hold = agenda.holds.get(event.hold_id)
+        if hold is None or hold.patient != event.patient_id or not hold.offered:
+            raise Violation(f"log: no offer ended at seq {record.seq}: {event}")
+        self._expect(event.at < hold.expires, record, "returned after its end")
+        is_over = event.at >= hold.offered
+        self._expect(is_over != event.declined, record, "ended before its time")
+        hold.patient, hold.offered = "", 0
 
     # --- one reader per event ------------------------------------------------------
 
@@ -230,7 +314,10 @@ class LogJudge:
         self, agenda: Agenda, event: ev.HoldPlaced, busy: range, record: Record
     ) -> None:
         """Simulated people are patients: the limits hold for all of them."""
-        mine = sum(h.patient == event.patient_id for h in agenda.holds.values())
+        mine = sum(
+            h.patient == event.patient_id and not h.reserved
+            for h in agenda.holds.values()
+        )
         most = self._policy.holds_per_patient
         self._expect(mine < most, record, "too many holds")
         before = sum(
@@ -279,7 +366,7 @@ class LogJudge:
 
     def _live_hold(self, agenda: Agenda, hold_id: str, at: int, record: Record) -> Held:
         hold = agenda.holds.get(hold_id)
-        if hold is None or at >= hold.expires:
+        if hold is None or at >= hold.owned_until:
             raise Violation(f"log: no live hold at seq {record.seq}: {record.event}")
         return hold
 
@@ -290,6 +377,8 @@ class LogJudge:
 
     def _released(self, agenda: Agenda, event: ev.HoldReleased, record: Record) -> None:
         self._expect(event.hold_id in agenda.holds, record, "no such hold")
+        hold = agenda.holds[event.hold_id]
+        self._expect(not hold.reserved or not hold.patient, record, "it is offered")
         self._end_hold(agenda, event.hold_id, "released")
 
     def _expired(self, agenda: Agenda, event: ev.HoldExpired, record: Record) -> None:
@@ -423,6 +512,65 @@ class LogJudge:
         self._status(agenda, event.booking_id, "noshow", record)
 
 
+FREEING = (
+    ev.BookingCancelled,
+    ev.BookingRescheduled,
+    ev.TimeOffRemoved,
+    ev.AvailabilitySet,
+)
+"""What may free a slot that the waiting list is to have."""
+
+
+def reserved_now(agenda: Agenda, at: int) -> int:
+    """How many slots the waiting list has."""
+    return sum(hold.reserved and hold.expires > at for hold in agenda.holds.values())
+
+
+class ReserveWatch:
+    """Sees that what an event frees is reserved, not free: by minutes, one by one."""
+
+    def __init__(self, agenda: Agenda, at: int, policy: Policy) -> None:
+        self._at = at
+        self._cutoff_ms = policy.reserve_cutoff_ms
+        self.missing = ""
+        self._before = self._free(agenda)
+
+    def is_kept(self, agenda: Agenda) -> bool:
+        """Whether the list has all that became free, or as much as it waits for."""
+        waiting = agenda.waiting
+        if waiting is None or reserved_now(agenda, self._at) >= waiting.most:
+            return True
+        self.missing = f"free, and not reserved: {self._free(agenda) - self._before}"
+        return self._free(agenda) <= self._before
+
+    def _free(self, agenda: Agenda) -> set[tuple[str, int]]:
+        """The slots, free to all, that the list waits for."""
+        waiting, rules = agenda.waiting, agenda.availability
+        if waiting is None or rules is None:
+            return set()
+        near = self._at + self._cutoff_ms
+        first = max(waiting.first, -(-near // 60_000))
+        leaves = tuple(agenda.time_off.values())
+        # Due holds may not be written off yet: they block nothing.
+        over = {
+            ("hold", name) for name, h in agenda.holds.items() if h.expires <= self._at
+        }
+        return {
+            (kind.visit_type, start)
+            for kind in rules.visit_types
+            if kind.visit_type in waiting.visit_types
+            for start in range(first + -first % 30, waiting.until, 30)
+            if is_offered(rules, leaves, kind.visit_type, start, self._at)
+            and all(
+                minute not in agenda.taken or agenda.taken[minute] in over
+                for minute in range(
+                    start - kind.buffer_before,
+                    start + kind.minutes + kind.buffer_after,
+                )
+            )
+        }
+
+
 _READERS: dict[type, Callable[[LogJudge, Agenda, Any, Record], None]] = {
     ev.ProviderRegistered: LogJudge._registered,
     ev.AvailabilitySet: LogJudge._availability,
@@ -433,6 +581,9 @@ _READERS: dict[type, Callable[[LogJudge, Agenda, Any, Record], None]] = {
     ev.HoldExtended: LogJudge._extended,
     ev.HoldReleased: LogJudge._released,
     ev.HoldExpired: LogJudge._expired,
+    ev.WaitingSet: LogJudge._waiting,
+    ev.HoldOffered: LogJudge._offer,
+    ev.HoldReturned: LogJudge._returned,
     ev.SlotBooked: LogJudge._booked,
     ev.BookingCancelled: LogJudge._cancelled,
     ev.BookingRescheduled: LogJudge._moved,

@@ -40,8 +40,15 @@ class Patient(Person):
         self.bookings: dict[BookingId, BookingView] = {}
         self.answered: list[Operation] = []
 
+    def told_of(self, offer: HoldView) -> None:
+        """The waiting list offers a slot."""
+        self.holds[offer.hold_id] = offer
+
     def wish(self) -> bool:
         rng = self.kernel.rng
+        offers = [hold for hold in self.holds.values() if hold.offer]
+        if offers and rng.random() < 0.8:
+            return self._with_hold(rng.choice(offers))
         if self.holds and rng.random() < 0.6:
             return self._with_hold(rng.choice(list(self.holds.values())))
         if self.bookings and rng.random() < 0.5:
@@ -108,12 +115,13 @@ class Patient(Person):
             return self._confirm(hold)
         if choice < 0.6:
             # Another visit type at the same time: it takes the place of the hold.
-            kind = LONG if hold.visit_type == SHORT else SHORT
-            return self._book(hold.provider_id, kind, hold.start, "")
+            other = LONG if hold.visit_type == SHORT else SHORT
+            return self._book(hold.provider_id, other, hold.start, "")
         if choice < 0.75:
             return self._on_hold("extend", cm.ExtendHold, hold)
         if choice < 0.9 or not self.bookings:
-            return self._on_hold("release", cm.ReleaseHold, hold)
+            kind = "decline" if hold.offer else "release"
+            return self._on_hold(kind, cm.ReleaseHold, hold)
         return self._move(self._to_move(hold), None, hold.hold_id)
 
     def _to_move(self, hold: HoldView) -> BookingView:
@@ -204,7 +212,7 @@ class Patient(Person):
     def heard(self, operation: Operation) -> None:
         answer = operation.answer
         self.answered.append(operation)
-        if operation.kind in ("confirm", "release"):
+        if operation.kind in ("confirm", "release", "decline"):
             self.holds.pop(HoldId(operation.subject), None)
         if isinstance(answer, Refusal):
             return

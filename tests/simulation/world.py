@@ -22,6 +22,7 @@ from tests.simulation.faults import Nemesis, Weather, weather_of
 from tests.simulation.gateways import SimGateway
 from tests.simulation.history import History
 from tests.simulation.kernel import Kernel, Violation
+from tests.simulation.listers import Lister
 from tests.simulation.live import SimLive, SimWatcher
 from tests.simulation.patients import Patient
 from tests.simulation.people import ATTEMPT_MS
@@ -46,10 +47,14 @@ POLICY = Policy(
     holds_per_patient=2,
     key_retention_ms=80_000,
     keys_max=4_000,
+    reserve_ms=12_000,
+    reserve_cutoff_ms=20 * 60_000,
 )
 FORWARD_MS = 40_000
 """The clock is set forward by no more than this over a run, so that a person who
 retries for half a minute finds their key remembered."""
+LISTS = 0.35
+"""The share of worlds with waiting lists."""
 CHAOS_MS = 55_000
 HEAL_MS = 60_000
 LATE_MS = (200, 3_000, 9_000, 100_000)
@@ -89,6 +94,11 @@ class World:
             for n in range(rng.choice((1, 1, 2)))
         ]
         self._build_people()
+        self.listers: list[Lister] = []
+        # Draws of its own: worlds without a waiting list are what they were before.
+        lists = random.Random(seed ^ 0x11_57)
+        if lists.random() < LISTS:
+            self._build_listers(lists)
 
     def _build_journals(self, names: list[ShardId]) -> None:
         self.folders = {shard: f"/journal/{shard}" for shard in names}
@@ -156,6 +166,25 @@ class World:
             zone=self.zone,
         )
 
+    def _build_listers(self, rng: random.Random) -> None:
+        """The waiting lists of all providers, each with a worker or two."""
+        self.listers = [
+            Lister(
+                f"list{n}",
+                self.kernel,
+                self,
+                self.history,
+                40,
+                provider=provider,
+                patients=self.patients,
+                starts=self.patients[0].starts,
+                rng=random.Random(rng.random()),
+            )
+            for n, provider in enumerate(self.providers * rng.choice((1, 1, 2)))
+        ]
+        for patient in self.patients:
+            patient.wishes += 6  # there must be enough to give up
+
     # --- life ----------------------------------------------------------------------
 
     def run(self) -> None:
@@ -172,7 +201,7 @@ class World:
         kernel.run(kernel.start + 15_000)
         if any(o.outcome != "ok" for o in self.history.operations):
             raise Violation(f"nothing wrong, yet: {self.history.operations}")
-        for person in (*self.patients, self.staff):
+        for person in (*self.patients, self.staff, *self.listers):
             person.begin()
         for watcher in self.watchers:
             watcher.connect()
@@ -192,7 +221,7 @@ class World:
         self.disk.cut_after = None
         self.disk.faults.clear()
         self.make_room()
-        for person in (*self.patients, self.staff):
+        for person in (*self.patients, self.staff, *self.listers):
             person.wishes = min(person.wishes, 2)
         for activation in self.living():
             activation.disk.fuse = None

@@ -27,7 +27,7 @@ from actors.domain.messages.answers import (
     TimeOffView,
 )
 from actors.domain.messages.refusals import Refusal
-from actors.domain.rules import Availability, Profile, TimeOff
+from actors.domain.rules import Availability, Profile, TimeOff, Waiting
 
 FORMAT = 1
 """Raise it when the meaning of a field changes, and let ``unpack`` read the old one."""
@@ -71,6 +71,7 @@ class Kept(Struct, array_like=True):
     """Set only if it differs from the window; older programs ignore it."""
     lately_held: Entries = {}
     rules_version: int = 0
+    waiting: Waiting | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

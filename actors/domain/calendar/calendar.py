@@ -1,7 +1,7 @@
 """The calendar: one provider's time, as a deterministic state machine.
 
 Rule 1: everything that decides who gets a slot lives in this folder: holds.py,
-        bookings.py and staff.py decide, rulings.py holds what they share.
+        bookings.py, waiting.py and staff.py decide, rulings.py holds what they share.
 Rule 2: it cannot read a clock, draw a random number, or wait; ``now`` is an argument.
 Rule 3: ``decide`` may refuse and never changes the calendar (memos aside);
         ``apply`` (effects.py) changes the calendar and never refuses.
@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from actors.domain.calendar import bookings, holds, staff, window
+from actors.domain.calendar import bookings, holds, staff, waiting, window
 from actors.domain.calendar.state import CalendarState
-from actors.domain.ids import Millis
+from actors.domain.ids import HoldId, Millis
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
 from actors.domain.messages.refusals import KEY_REUSED, NO_PROVIDER, TOO_LATE, Refusal
@@ -33,7 +33,7 @@ class Calendar:
     def __init__(self, state: CalendarState) -> None:
         self.state = state
 
-    def decide(
+    def decide(  # noqa: C901 - each command comes this way; calls would cost
         self, command: cm.Command, now: Millis
     ) -> tuple[ev.Event, ...] | Refusal:
         """Decide a command at ``now``: events to journal, or a refusal.
@@ -61,7 +61,11 @@ class Calendar:
         outcome = _DECIDERS[kind](state, command, now, state.version + 1)
         if outcome is None:
             return ()
-        return outcome if isinstance(outcome, Refusal) else (outcome,)
+        if isinstance(outcome, Refusal):
+            return outcome
+        if state.waiting is not None:
+            return waiting.with_reserves(state, outcome, now)
+        return (outcome,)
 
     def refused(
         self, command: cm.Command, refusal: Refusal, now: Millis
@@ -84,24 +88,39 @@ class Calendar:
     ) -> tuple[ev.Event, ...] | Refusal:
         state = self.state
         due = sorted(
-            (hold.expires, hold.hold_id)
+            (due, hold.hold_id)
             for hold in state.occupancy.holds.values()
-            if hold.expires <= now
+            if (due := hold.offered or hold.expires) <= now
         )
         version = state.version + len(due) + 1
         outcome = _DECIDERS[type(command)](state, command, now, version)
         if isinstance(outcome, Refusal):
             return outcome
         expired = tuple(
-            ev.HoldExpired(
-                provider_id=state.provider_id,
-                at=now,
-                version=state.version + place,
-                hold_id=hold_id,
-            )
+            self._ended(hold_id, now, state.version + place)
             for place, (_, hold_id) in enumerate(due, 1)
         )
-        return expired if outcome is None else (*expired, outcome)
+        if outcome is None:
+            return expired
+        if state.waiting is not None:
+            return (*expired, *waiting.with_reserves(state, outcome, now))
+        return (*expired, outcome)
+
+    def _ended(self, hold_id: HoldId, now: Millis, version: int) -> ev.Event:
+        """A hold is over, or an offer of it is: then the waiting list has it again."""
+        hold = self.state.occupancy.holds[hold_id]
+        provider_id = self.state.provider_id
+        if hold.expires <= now:
+            return ev.HoldExpired(
+                provider_id=provider_id, at=now, version=version, hold_id=hold_id
+            )
+        return ev.HoldReturned(
+            provider_id=provider_id,
+            at=now,
+            version=version,
+            hold_id=hold_id,
+            patient_id=hold.patient_id,
+        )
 
 
 def _nothing_more(
@@ -124,6 +143,8 @@ _DECIDERS: dict[type, _Decider] = {
     cm.PlaceHold: holds.place,
     cm.ExtendHold: holds.extend,
     cm.ReleaseHold: holds.release,
+    cm.SetWaiting: waiting.set_waiting,
+    cm.OfferHold: waiting.offer,
     cm.ConfirmHold: bookings.confirm,
     cm.BookSlot: bookings.book,
     cm.CancelBooking: bookings.cancel,

@@ -84,7 +84,7 @@ def holds_of(
     touched: dict[str, None] = {}
     ended: list[HoldEnd] = []
     for event in events:
-        if isinstance(event, ev.HoldPlaced | ev.HoldExtended):
+        if isinstance(event, ev.HoldPlaced | ev.HoldExtended | ev.HoldOffered):
             touched[event.hold_id] = None
         elif isinstance(event, _MARKING_EVENTS):
             touched |= dict.fromkeys(event.stranded)
@@ -94,6 +94,7 @@ def holds_of(
         calendar.hold_view(hold)
         for name in touched
         if (hold := calendar.occupancy.holds.get(HoldId(name))) is not None
+        and hold.patient_id  # what only the waiting list has is no patient's
     ]
     return live, ended
 
@@ -103,6 +104,8 @@ def _end_of(calendar: CalendarState, event: ev.Event) -> HoldEnd | None:
     match event:
         case ev.HoldExpired(hold_id=hold_id):
             patient_id, how = calendar.expired.get(hold_id), HoldEnding.EXPIRED
+        case ev.HoldReturned(hold_id=hold_id, patient_id=patient_id):
+            how = HoldEnding.RELEASED if event.declined else HoldEnding.EXPIRED
         case ev.HoldReleased(hold_id=hold_id, patient_id=patient_id):
             how = HoldEnding.RELEASED
         case ev.SlotBooked(hold_id=str(hold_id), patient_id=patient_id):

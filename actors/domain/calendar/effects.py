@@ -15,7 +15,7 @@ from actors.domain.calendar.lifecycle import LIVE
 from actors.domain.calendar.occupancy import Booking, Hold
 from actors.domain.calendar.renewals import LatelyHeld
 from actors.domain.calendar.state import CalendarState
-from actors.domain.ids import Millis, Minute
+from actors.domain.ids import HoldId, Millis, Minute, PatientId
 from actors.domain.messages import events as ev
 from actors.domain.messages.answers import Answer, BookingStatus, Done
 from actors.domain.messages.refusals import Refusal, RefusalCode
@@ -26,6 +26,9 @@ EXPIRED_MAX = 512
 """How many expired holds are remembered, so that their owners are answered
 ``hold_expired`` and not ``hold_not_found``: the last quarter of an hour of a busy
 calendar."""
+
+NO_PATIENT = PatientId("")
+"""Whose a slot is that only the waiting list has."""
 
 KEPT_DAYS = 400
 """Bookings that ended longer ago are forgotten (the read model keeps them)."""
@@ -163,17 +166,69 @@ def _on_extended(state: CalendarState, event: ev.HoldExtended) -> Hold:
     return hold
 
 
+def _on_waiting(state: CalendarState, event: ev.WaitingSet) -> None:
+    state.waiting = event.waiting
+
+
+def _on_reserved(state: CalendarState, event: ev.SlotReserved) -> Hold:
+    hold = Hold(
+        event.hold_id,
+        NO_PATIENT,
+        event.visit_type,
+        event.start,
+        event.end,
+        event.busy_start,
+        event.busy_end,
+        event.expires,
+        event.location_id,
+        placed=event.at,
+        reserved=True,
+    )
+    state.occupancy.add_hold(hold)
+    state.occupancy.mark(event.version, hold.busy_start, hold.busy_end)
+    return hold
+
+
+def _on_offered(state: CalendarState, event: ev.HoldOffered) -> Hold:
+    hold = state.occupancy.holds[event.hold_id]
+    hold.expires, hold.offered = event.expires, event.offered
+    hold.offers += 1
+    _give(state, hold, event.patient_id)
+    return hold
+
+
+def _on_returned(state: CalendarState, event: ev.HoldReturned) -> None:
+    hold = state.occupancy.holds[event.hold_id]
+    hold.offered = Millis(0)
+    _give(state, hold, NO_PATIENT)
+    if not event.declined:
+        _remember_expired(state, event.hold_id, event.patient_id)
+
+
+def _give(state: CalendarState, hold: Hold, patient_id: PatientId) -> None:
+    occupancy = state.occupancy
+    occupancy.give_to(patient_id, hold)
+    occupancy.wait_for(hold)
+    occupancy.wait()
+
+
 def _on_released(state: CalendarState, event: ev.HoldReleased) -> None:
     state.occupancy.end_hold(event.hold_id, event.version)
 
 
 def _on_expired(state: CalendarState, event: ev.HoldExpired) -> None:
     hold = state.occupancy.end_hold(event.hold_id, event.version)
+    _remember_expired(state, hold.hold_id, hold.patient_id)
+
+
+def _remember_expired(
+    state: CalendarState, hold_id: HoldId, patient_id: PatientId
+) -> None:
     expired = state.expired
-    expired[hold.hold_id] = hold.patient_id
+    expired[hold_id] = patient_id
     if len(expired) > EXPIRED_MAX:
-        for hold_id in list(expired)[: EXPIRED_MAX // 4]:
-            del expired[hold_id]
+        for oldest in list(expired)[: EXPIRED_MAX // 4]:
+            del expired[oldest]
 
 
 def _on_booked(state: CalendarState, event: ev.SlotBooked) -> Booking:
@@ -309,6 +364,10 @@ _APPLIERS: dict[type, Callable[[CalendarState, Any], Any]] = {
     ev.HoldExtended: _on_extended,
     ev.HoldReleased: _on_released,
     ev.HoldExpired: _on_expired,
+    ev.WaitingSet: _on_waiting,
+    ev.SlotReserved: _on_reserved,
+    ev.HoldOffered: _on_offered,
+    ev.HoldReturned: _on_returned,
     ev.SlotBooked: _on_booked,
     ev.BookingCancelled: _on_cancelled,
     ev.BookingRescheduled: _on_moved,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.domain.calendar import rulings
+from actors.domain.calendar import rulings, waiting
 from actors.domain.calendar.occupancy import Booking
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import (
@@ -12,6 +12,7 @@ from actors.domain.ids import (
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
 from actors.domain.messages.refusals import (
+    OFFER_FIXED,
     UNAVAILABLE,
     Refusal,
     extension_limit,
@@ -84,6 +85,8 @@ def extend(
     if isinstance(hold, Refusal):
         return hold
     policy = state.policy
+    if hold.reserved:
+        return OFFER_FIXED
     if not state.extensions_left(hold):
         minutes = policy.hold_total_ms // 60_000
         return extension_limit(policy.hold_extensions, minutes)
@@ -104,6 +107,9 @@ def release(
     state: CalendarState, c: cm.ReleaseHold, now: Millis, version: int
 ) -> ev.Event | Refusal:
     """A hold is given back before its deadline."""
+    known = state.occupancy.holds.get(c.hold_id)
+    if known is not None and known.reserved:
+        return waiting.release(state, c, known, now, version)
     hold = rulings.live_hold(state, c.hold_id, c.owner, now, proxy=c.proxy)
     if isinstance(hold, Refusal):
         return hold

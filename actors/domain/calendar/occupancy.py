@@ -53,6 +53,12 @@ class Hold(Struct, array_like=True, gc=False):
     moving: BookingId | None = None
     """The patient's own visit that this hold is to move, whose time it may overlap."""
     stranded: str = ""
+    reserved: bool = False
+    """The waiting list has it. ``patient_id`` is empty unless it is offered."""
+    offered: Millis = Millis(0)
+    """When its offer to the patient ends; 0: it is not offered."""
+    offers: int = 0
+    """How often it was offered."""
 
 
 class Booking(Struct, array_like=True, gc=False):
@@ -112,7 +118,7 @@ class Occupancy:
         self.starting: dict[int, list[BookingId]] = {}
         """Bookings by the week page of their start."""
         self.soonest = NEVER
-        """The soonest deadline of a hold."""
+        """The soonest deadline of a hold or of an offer."""
         self._expiries: list[tuple[Millis, HoldId]] = []
         # What the last batch changed, for delta.py:
         self.trail: list[tuple[int, Minute, Minute]] = []
@@ -155,10 +161,21 @@ class Occupancy:
             mine.append(hold.hold_id)
         self.wait_for(hold)
 
+    def give_to(self, patient_id: PatientId, hold: Hold) -> None:
+        """A reserved slot is this patient's from now on; without one: the list's."""
+        hold_id = hold.hold_id
+        mine = self.holds_of[hold.patient_id]
+        mine.remove(hold_id)
+        if not mine:
+            del self.holds_of[hold.patient_id]
+        hold.patient_id = patient_id
+        self.holds_of.setdefault(patient_id, []).append(hold_id)
+
     def wait_for(self, hold: Hold) -> None:
-        """Remember a hold's deadline."""
-        heapq.heappush(self._expiries, (hold.expires, hold.hold_id))
-        self.soonest = min(self.soonest, hold.expires)
+        """Remember the next deadline of a hold."""
+        due = hold.offered or hold.expires
+        heapq.heappush(self._expiries, (due, hold.hold_id))
+        self.soonest = min(self.soonest, due)
 
     def end_hold(self, hold_id: HoldId, version: int) -> Hold:
         """Remove a hold and free its cells."""
@@ -169,7 +186,7 @@ class Occupancy:
             del self.holds_of[hold.patient_id]
         else:
             mine.remove(hold_id)
-        if hold.expires == self.soonest:
+        if (hold.offered or hold.expires) == self.soonest:
             self.wait()
         self.mark(version, hold.busy_start, hold.busy_end)
         return hold
@@ -180,7 +197,7 @@ class Occupancy:
         while queue:
             expires, hold_id = queue[0]
             hold = holds.get(hold_id)
-            if hold is not None and hold.expires == expires:
+            if hold is not None and (hold.offered or hold.expires) == expires:
                 self.soonest = expires
                 return
             heapq.heappop(queue)

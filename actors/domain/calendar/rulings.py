@@ -97,7 +97,8 @@ def slot_for(  # noqa: PLR0913 - what a slot is asked by
     if found is not UNAVAILABLE:
         return found
     mine = _holds_meeting(state, patient_id, visit_type, start, now)
-    if len(mine) == 1:
+    # An offer is for its slot: what another one leaves of it would be free to all.
+    if len(mine) == 1 and not mine[0].reserved:
         over = free_slot(state, visit_type, start, now, moving, mine[0])
         if not isinstance(over, Refusal):
             return *over, mine[0]
@@ -253,7 +254,7 @@ def too_many_holds(
     mine = occupancy.holds_of.get(patient_id)
     if mine is not None:
         limit = state.policy.holds_per_patient
-        if len(mine) >= limit and len(_holds_live(state, patient_id, now)) >= limit:
+        if len(mine) >= limit and _placed_live(state, patient_id, now) >= limit:
             return hold_limit(limit)
     if patient_id not in occupancy.renewals.entries:
         return None
@@ -270,7 +271,12 @@ def _holds_live(state: CalendarState, patient_id: PatientId, now: Millis) -> lis
         state.occupancy.holds[hold_id]
         for hold_id in state.occupancy.holds_of.get(patient_id, ())
     )
-    return [hold for hold in mine if hold.expires > now]
+    return [hold for hold in mine if (hold.offered or hold.expires) > now]
+
+
+def _placed_live(state: CalendarState, patient_id: PatientId, now: Millis) -> int:
+    """How many live holds the patient has placed; offers were made to them."""
+    return sum(not hold.reserved for hold in _holds_live(state, patient_id, now))
 
 
 def own_hold(
@@ -301,7 +307,9 @@ def live_hold(
     hold = state.occupancy.holds.get(hold_id)
     if hold is None or (owner is not None and hold.patient_id != owner):
         return no_hold(state, hold_id, owner, proxy=proxy)
-    return hold if hold.expires > now else HOLD_EXPIRED
+    if not hold.patient_id:
+        return NO_HOLD  # the waiting list has offered it to no patient
+    return hold if (hold.offered or hold.expires) > now else HOLD_EXPIRED
 
 
 def changeable(

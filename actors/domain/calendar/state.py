@@ -29,7 +29,7 @@ from actors.domain.messages.answers import (
     HoldView,
     TimeOffView,
 )
-from actors.domain.rules import Availability, Policy, Profile, TimeOff
+from actors.domain.rules import Availability, Policy, Profile, TimeOff, Waiting
 from actors.domain.time.grid import CELL_MINUTES
 from actors.domain.time.openings import Openings
 
@@ -62,6 +62,7 @@ class CalendarState:
         "rules_version",
         "time_off",
         "version",
+        "waiting",
         "window",
     )
 
@@ -69,16 +70,17 @@ class CalendarState:
         """An empty calendar at version 0, of a provider not yet registered."""
         assert policy.cell_minutes in CELL_MINUTES, f"cells of {CELL_MINUTES} minutes"
         self.provider_id, self.policy = provider_id, policy
-        self.cell = policy.cell_minutes
+        self.cell, self.epoch = policy.cell_minutes, 0  # the last that ``apply`` saw
         self.occupancy = Occupancy(policy.cell_minutes)
         self.version = self.rules_version = (
             0  # the second: the version at which the rules were set
         )
-        self.epoch = 0  # the last that ``apply`` saw
         self.registered = False
         self.profile: Profile | None = None
         self.availability: Availability | None = None
         self.time_off: dict[TimeOffId, TimeOff] = {}
+        self.waiting: Waiting | None = None
+        """What the waiting list waits for; None: nothing."""
         self.window = Minute(0)
         """``until`` of the last WindowAdvanced."""
         self.passed = Minute(0)
@@ -142,6 +144,7 @@ class CalendarState:
             passed=Minute(0) if self.passed == self.window else self.passed,
             lately_held=self.occupancy.renewals.entries,
             rules_version=self.rules_version,
+            waiting=self.waiting,
         )
 
     def _take_over(self, kept: Kept) -> None:
@@ -152,6 +155,7 @@ class CalendarState:
         self.registered = kept.profile is not None
         self.availability = kept.availability
         self.rules_version = kept.rules_version
+        self.waiting = kept.waiting
         self.time_off = {off.time_off_id: off for off in kept.time_off}
         self.window = self.quiet_until = kept.window
         self.passed = kept.passed or kept.window
@@ -209,17 +213,19 @@ class CalendarState:
             hold.visit_type,
             hold.start,
             hold.end,
-            hold.expires,
+            hold.offered or hold.expires,
             hold.extended,
             hold.location_id,
             self.extensions_left(hold),
             hold.moving,
             hold.stranded,
+            hold.reserved,
+            hold.offers,
         )
 
     def extensions_left(self, hold: Hold) -> int:
         """How often a hold may still be extended; 0 once its whole time is used."""
-        if hold.expires >= hold.placed + self.policy.hold_total_ms:
+        if hold.reserved or hold.expires >= hold.placed + self.policy.hold_total_ms:
             return 0
         return max(0, self.policy.hold_extensions - hold.extensions)
 
@@ -261,7 +267,7 @@ class CalendarState:
             tuple(
                 self.hold_view(hold)
                 for hold in sorted(holds, key=lambda hold: hold.start)
-                if hold.start < off.end and off.start < hold.end
+                if hold.start < off.end and off.start < hold.end and hold.patient_id
             ),
         )
 
@@ -275,7 +281,7 @@ class CalendarState:
         holds = [
             hold
             for hold in self.occupancy.holds.values()
-            if hold.stranded not in ("", LEAVE_MARK)
+            if hold.stranded not in ("", LEAVE_MARK) and hold.patient_id
         ]
         bookings.sort(key=lambda booking: (booking.start, booking.booking_id))
         holds.sort(key=lambda hold: (hold.start, hold.hold_id))

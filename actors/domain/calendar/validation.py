@@ -15,6 +15,7 @@ from actors.domain.rules import (
     Policy,
     Profile,
     VisitType,
+    Waiting,
 )
 from actors.domain.time.grid import PAGE_MINUTES, bits
 from actors.domain.time.openings import LocationHours
@@ -28,6 +29,8 @@ SPANS_MAX = 24
 DAY = 24 * 60
 DAYS_A_WEEK = 7
 HORIZON_MAX = 550 * DAY
+RESERVES_MAX = 64
+"""Slots that the waiting list of one calendar has at a time."""
 TIME_OFF_MAX = 1_000
 """Leaves of one calendar at a time."""
 TIME_OFF_MINUTES_MAX = 2 * 366 * DAY
@@ -77,6 +80,18 @@ def availability_problem(rules: Availability, policy: Policy) -> str:
         return f"change_notice must be 0 to {HORIZON_MAX} minutes"
     problems = _problems(rules, policy.cell_minutes)
     return next((text for text in problems if text), "")
+
+
+def waiting_problem(waiting: Waiting) -> str:
+    """What is wrong with what a waiting list waits for."""
+    kinds = waiting.visit_types
+    if not 0 < len(kinds) <= VISIT_TYPES_MAX or len(set(kinds)) != len(kinds):
+        return f"visit_types must be 1 to {VISIT_TYPES_MAX} different ones"
+    if waiting.first >= waiting.until:
+        return "first must be before until"
+    if not 0 < waiting.most <= RESERVES_MAX:
+        return f"most must be 1 to {RESERVES_MAX}"
+    return ""
 
 
 def time_off_problem(start: Minute, end: Minute, reason: str) -> str:

@@ -301,7 +301,7 @@ def effect(state: CalendarState, read: ReadEffect) -> Affected | Refusal:
             reason = LEAVE if ground.is_away(visit) else ""
         if reason and isinstance(visit, Booking):
             bookings.append(replace(state.booking_view(visit), stranded=reason))
-        elif reason and isinstance(visit, Hold):
+        elif reason and isinstance(visit, Hold) and visit.patient_id:
             holds.append(replace(state.hold_view(visit), stranded=reason))
     bookings.sort(key=lambda view: (view.start, view.booking_id))
     holds.sort(key=lambda view: (view.start, view.hold_id))

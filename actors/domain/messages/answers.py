@@ -56,6 +56,10 @@ class HoldView(Struct, frozen=True, tag="hold", gc=False):
     moving: BookingId | None = None
     stranded: str = ""
     """Why it cannot be booked any more (stranding.py)."""
+    offer: bool = False
+    """An offer of the waiting list: ``expires`` is its end."""
+    offers: int = 0
+    """How often the waiting list has offered it."""
 
 
 class BookingView(Struct, frozen=True, tag="booking", gc=False):

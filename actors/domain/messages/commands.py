@@ -29,7 +29,7 @@ from actors.domain.ids import (
     TimeOffId,
     VisitTypeId,
 )
-from actors.domain.rules import Availability, Profile
+from actors.domain.rules import Availability, Profile, Waiting
 
 
 class CommandBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -120,10 +120,37 @@ class ExtendHold(CommandBase, frozen=True, kw_only=True, tag="extend"):
 
 
 class ReleaseHold(CommandBase, frozen=True, kw_only=True, tag="release"):
-    """Release a held slot."""
+    """Release a held slot.
+
+    Of a slot that the waiting list has: its patient declines the offer, and the list
+    has it again; without an ``owner``, and not offered, it is free to all.
+    """
 
     hold_id: HoldId
     owner: PatientId | None
+
+
+class SetWaiting(CommandBase, frozen=True, kw_only=True, tag="waiting"):
+    """Say what the waiting list waits for; None: nothing any more.
+
+    Slots that it has stay reserved until they are released or their time is over.
+    """
+
+    waiting: Waiting | None
+
+
+class OfferHold(CommandBase, frozen=True, kw_only=True, tag="offer"):
+    """Offer a slot of the waiting list to a patient, who alone may book it.
+
+    The offer ends at ``until``. ``turn``: how many offers of this slot were made
+    before, as the list knows; refused if there were others, so that no late or second
+    worker offers out of turn.
+    """
+
+    hold_id: HoldId
+    patient_id: PatientId
+    until: Millis
+    turn: int = 0
 
 
 class ConfirmHold(CommandBase, frozen=True, kw_only=True, tag="confirm"):
@@ -261,6 +288,8 @@ Command = (
     | PlaceHold
     | ExtendHold
     | ReleaseHold
+    | SetWaiting
+    | OfferHold
     | ConfirmHold
     | BookSlot
     | CancelBooking

@@ -33,7 +33,7 @@ from actors.domain.ids import (
 from actors.domain.messages.answers import BookingStatus
 from actors.domain.messages.commands import CommandBase
 from actors.domain.messages.recorded import KEYS, TAG_KEY
-from actors.domain.rules import Availability, Profile, TimeOff
+from actors.domain.rules import Availability, Profile, TimeOff, Waiting
 
 
 class EventBase(
@@ -149,6 +149,50 @@ class HoldExpired(EventBase, frozen=True, kw_only=True, tag=8):
     """A hold's deadline passed."""
 
     hold_id: HoldId
+
+
+class WaitingSet(EventBase, frozen=True, kw_only=True, tag=22):
+    """What the waiting list waits for was set; None: nothing."""
+
+    waiting: Waiting | None
+
+
+class SlotReserved(EventBase, frozen=True, kw_only=True, tag=23):
+    """A slot that becomes free with the next event is kept for the waiting list.
+
+    It comes first, so that at no version the slot is free to others. ``booking_id``:
+    the visit whose time it has until then, if it is a visit that gives it up.
+    """
+
+    hold_id: HoldId
+    visit_type: VisitTypeId
+    start: Minute
+    end: Minute
+    busy_start: Minute
+    busy_end: Minute
+    expires: Millis
+    location_id: LocationId
+    booking_id: BookingId | None = None
+
+
+class HoldOffered(EventBase, frozen=True, kw_only=True, tag=24):
+    """A slot of the waiting list is offered to a patient until ``offered``.
+
+    The list has it until ``expires``, whatever becomes of the offer.
+    """
+
+    hold_id: HoldId
+    patient_id: PatientId
+    offered: Millis
+    expires: Millis
+
+
+class HoldReturned(EventBase, frozen=True, kw_only=True, tag=25):
+    """An offer ended, ``declined`` or by its time: the list has the slot again."""
+
+    hold_id: HoldId
+    patient_id: PatientId
+    declined: bool = False
 
 
 class SlotBooked(EventBase, frozen=True, kw_only=True, tag=9):
@@ -295,6 +339,10 @@ Event = (
     | HoldExtended
     | HoldReleased
     | HoldExpired
+    | WaitingSet
+    | SlotReserved
+    | HoldOffered
+    | HoldReturned
     | SlotBooked
     | BookingCancelled
     | BookingRescheduled

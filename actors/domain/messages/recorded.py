@@ -52,6 +52,9 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "stranded": "D",
         "by": "B",
         "confidential": "C",
+        "waiting": "W",
+        "offered": "N",
+        "declined": "R",
     }
 )
 """A field's name in the journal; ``t`` is the tag."""

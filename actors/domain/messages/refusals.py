@@ -167,6 +167,22 @@ FINAL = Refusal(
 )
 
 
+OFFER_FIXED = Refusal(
+    RefusalCode.WRONG_STATUS,
+    "An offer of the waiting list cannot be extended. Book it before it ends.",
+)
+OFFERED = Refusal(
+    RefusalCode.WRONG_STATUS,
+    "This slot is offered to a patient. Wait for the answer, or for the offer's end.",
+)
+
+
+OUT_OF_TURN = Refusal(
+    RefusalCode.WRONG_STATUS,
+    "This slot was offered to another patient meanwhile. Read the hold again.",
+)
+
+
 def hold_limit(limit: int) -> Refusal:
     """The patient has too many holds."""
     return Refusal(

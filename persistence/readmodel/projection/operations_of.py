@@ -4,6 +4,8 @@ Rule 1: the same records give the same operations; nothing here reads a clock, a
         or a setting other than the site's cell.
 Rule 2: only bookings claim cells. Holds end within minutes and are not projected.
 Rule 3: notices carry ids, never a reason for a visit or other text of a person.
+
+One file because it is one table: an event, and the rows that follow from it.
 """
 
 from __future__ import annotations
@@ -226,6 +228,44 @@ def _status(status: BookingStatus) -> _Handler:
     return handler
 
 
+def _reserved(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.SlotReserved", record.event)
+    payload = {
+        "v": OUTBOX_VERSION,
+        "hold_id": event.hold_id,
+        "provider_id": event.provider_id,
+        "version": event.version,
+        **({"booking_id": event.booking_id} if event.booking_id else {}),
+    }
+    return (_waiting_notice(shard, record, "slot.freed", payload),)
+
+
+def _offer_over(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.HoldReturned", record.event)
+    payload = {
+        "v": OUTBOX_VERSION,
+        "hold_id": event.hold_id,
+        "provider_id": event.provider_id,
+        "version": event.version,
+        "patient_id": event.patient_id,
+        "declined": event.declined,
+    }
+    return (_waiting_notice(shard, record, "offer.over", payload),)
+
+
+def _waiting_notice(
+    shard: ShardId, record: Record, kind: str, payload: dict[str, Any]
+) -> AddOutbox:
+    """For the waiting list's worker."""
+    return AddOutbox(
+        seq=record.seq,
+        event_id=event_id(shard, record.seq),
+        kind=kind,
+        at=record.event.at,
+        payload=payload,
+    )
+
+
 def _undone(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
     event = cast("ev.OutcomeUndone", record.event)
     return (
@@ -356,6 +396,8 @@ _HANDLERS: dict[type, _Handler] = {
     ev.AvailabilitySet: _availability,
     ev.TimeOffAdded: _marks,
     ev.TimeOffRemoved: _marks,
+    ev.SlotReserved: _reserved,
+    ev.HoldReturned: _offer_over,
     ev.SlotBooked: _booked,
     ev.BookingRescheduled: _moved,
     ev.BookingCancelled: _cancelled,
@@ -373,6 +415,8 @@ _NOT_PROJECTED = frozenset(
         ev.HoldExtended,
         ev.HoldReleased,
         ev.HoldExpired,
+        ev.WaitingSet,
+        ev.HoldOffered,
         ev.WindowAdvanced,
         ev.RefusalRecorded,
         ev.ClockTrusted,

@@ -23,6 +23,7 @@ from actors.domain.messages.events import (
     NoShowMarked,
     RefusalRecorded,
     SlotBooked,
+    SlotReserved,
 )
 from actors.ports import Record
 
@@ -149,3 +150,34 @@ def test_an_unknown_booking_cannot_end() -> None:
     """Cancelling or moving what was never booked is named."""
     audit = audited(about(BookingCancelled, 1, 1), about(HoldExpired, 9, 2))
     assert len(audit.problems) == 3
+
+
+def a_reserve(number: int, version: int, start: int) -> SlotReserved:
+    return SlotReserved(
+        provider_id=PROVIDER,
+        at=Millis(0),
+        version=version,
+        hold_id=HoldId(f"hld_1.{version}"),
+        visit_type=VisitTypeId("consult"),
+        start=Minute(start),
+        end=Minute(start + 30),
+        busy_start=Minute(start),
+        busy_end=Minute(start + 40),
+        expires=Millis(1),
+        location_id=LocationId("loc_1"),
+        booking_id=BookingId(f"bkg_1.{number}"),
+    )
+
+
+def test_a_reserve_has_the_time_of_the_visit_that_gives_it_up() -> None:
+    """It comes first, and has the time from the cancellation on: no time twice."""
+    given = a_booking(1, 1, 0), a_reserve(1, 2, 0), about(BookingCancelled, 1, 3)
+    assert audited(*given).problems == []
+    assert audited(*given, about(HoldExpired, 2, 4), a_booking(2, 5, 0)).problems == []
+    assert audited(*given, a_booking(2, 4, 0)).problems
+
+
+def test_a_reserve_of_another_visits_time_is_a_problem() -> None:
+    """Only what the next event frees can be reserved before it."""
+    both = a_booking(1, 1, 0), a_booking(2, 2, HOUR), a_reserve(1, 3, HOUR)
+    assert audited(*both, about(BookingCancelled, 1, 4)).problems

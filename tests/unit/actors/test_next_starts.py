@@ -30,9 +30,11 @@ from actors.domain.messages.commands import (
     ReleaseHold,
     RescheduleBooking,
     SetAvailability,
+    SetWaiting,
 )
 from actors.domain.messages.reads import ReadNextFree
 from actors.domain.messages.refusals import Refusal
+from actors.domain.rules import Waiting
 from actors.shard.shard import EACH_MAX
 from tests.unit.actors import practice as p
 from tests.unit.actors.test_shard import Bench
@@ -90,6 +92,36 @@ def test_who_does_not_want_them_is_not_sent_them() -> None:
     before = bench.shard.feed.number
     bench.ask(p.book("a"))
     assert _starts(bench, before) == [None]
+
+
+def test_a_slot_that_is_reserved_at_once_is_not_published_as_free() -> None:
+    """The waiting list has what a cancellation frees; given up, it is published."""
+    bench = Bench().practice()
+    bench.ask(replace(ASKED, each=EACH_MAX))
+    ahead = p.NOW // 60_000 + 121
+    near = next(start for start in _free(bench) if start >= ahead)
+    first = Minute(near - near % 1440)
+    waiting = Waiting((p.CONSULT,), first, Minute(first + 7 * 1440))
+    bench.ask(SetWaiting(provider_id=p.ANA, waiting=waiting))
+    bench.ask(replace(p.book("a"), start=near))
+    begin = bench.shard.feed.number
+    bench.ask(p.cancel("a"))
+    (freed,) = _starts(bench, begin)
+    assert freed is None or near not in freed[p.CONSULT]
+    assert near not in _free(bench)
+    ((_, reserve),) = _reserves(bench)
+    begin = bench.shard.feed.number
+    bench.ask(ReleaseHold(provider_id=p.ANA, hold_id=reserve, owner=None))
+    (freed,) = _starts(bench, begin)
+    assert freed is not None
+    assert near in freed[p.CONSULT]
+
+
+def _reserves(bench: Bench) -> list[tuple[int, HoldId]]:
+    resident = bench.shard.residents.get(p.ANA)
+    assert resident is not None
+    holds = resident.calendar.state.occupancy.holds.values()
+    return [(one.start, one.hold_id) for one in holds if one.reserved]
 
 
 def test_what_may_make_a_start_sooner_is_published_and_nothing_else() -> None:

@@ -1,0 +1,311 @@
+"""The waiting list of a calendar: slots that become free are kept for it, and offered.
+
+A slot that a visit, a leave or the rules give up is reserved by an event just before
+the one that frees it: there is no version at which it is free to others. The list's
+worker offers it to one patient after another, who books it as a hold of their own.
+Released, or when its time is over, it is free to all.
+
+Which slots: those that are free afterwards and were not before, of the visit types that
+are waited for; a visit's own slot before others that its time allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from actors.domain.calendar import rulings
+from actors.domain.calendar.occupancy import Booking, Hold
+from actors.domain.calendar.state import CalendarState
+from actors.domain.calendar.validation import waiting_problem
+from actors.domain.calendar.window import MINUTE_MS, this_cell
+from actors.domain.ids import (
+    HoldId,
+    LocationId,
+    Millis,
+    Minute,
+    PatientId,
+    hold_id,
+)
+from actors.domain.messages import commands as cm
+from actors.domain.messages import events as ev
+from actors.domain.messages.refusals import (
+    HOLD_EXPIRED,
+    OFFERED,
+    OUT_OF_TURN,
+    Refusal,
+    invalid,
+)
+from actors.domain.rules import Availability, Waiting
+from actors.domain.time.grid import any_of, bits, ones
+from actors.domain.time.openings import Offer, Openings
+
+NO_PATIENT = PatientId("")
+
+
+def set_waiting(
+    state: CalendarState, c: cm.SetWaiting, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """What the waiting list waits for is replaced."""
+    if c.waiting is not None and (problem := waiting_problem(c.waiting)):
+        return invalid(problem)
+    return ev.WaitingSet(**ev.head(c, now, version), waiting=c.waiting)
+
+
+def offer(
+    state: CalendarState, c: cm.OfferHold, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A reserved slot is offered to a patient, unless it is offered already."""
+    hold = state.occupancy.holds.get(c.hold_id)
+    if hold is None or not hold.reserved:
+        return rulings.no_hold(state, c.hold_id, None, proxy=False)
+    if hold.expires <= now:
+        return HOLD_EXPIRED
+    if hold.offered > now:
+        return OFFERED
+    if c.turn != hold.offers:
+        return OUT_OF_TURN
+    if late := rulings.late(state, hold, now):
+        return late
+    if not c.patient_id:
+        return invalid("patient_id must name the patient")
+    begins = hold.start * MINUTE_MS
+    if not now < c.until <= min(begins, now + state.policy.offer_ms_max):
+        return invalid("until must lie ahead, and not after the visit's start")
+    lasts = max(hold.expires, c.until + state.policy.reserve_ms)
+    return ev.HoldOffered(
+        **ev.head(c, now, version),
+        hold_id=c.hold_id,
+        patient_id=c.patient_id,
+        offered=c.until,
+        expires=Millis(max(min(lasts, begins), c.until)),
+    )
+
+
+def release(
+    state: CalendarState, c: cm.ReleaseHold, hold: Hold, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """The patient declines an offer, or the list gives a slot up that it has."""
+    if c.owner is not None:
+        mine = rulings.live_hold(state, hold.hold_id, c.owner, now, proxy=c.proxy)
+        if isinstance(mine, Refusal):
+            return mine
+        return ev.HoldReturned(
+            **ev.head(c, now, version),
+            hold_id=hold.hold_id,
+            patient_id=c.owner,
+            declined=True,
+        )
+    if hold.offered > now:
+        return OFFERED
+    if hold.expires <= now:
+        return HOLD_EXPIRED
+    return ev.HoldReleased(**ev.head(c, now, version), hold_id=hold.hold_id)
+
+
+class _Slot(NamedTuple):
+    """A slot to reserve, in cells; ``first`` and ``last`` with its buffers."""
+
+    offer: Offer
+    start: int
+    first: int
+    last: int
+    location_id: LocationId
+
+
+class _Freed(NamedTuple):
+    """What an event frees, and what it takes: spans in cells."""
+
+    before: Openings
+    after: Openings
+    booking: Booking | None = None
+    """The visit that gives its time up, or moves."""
+    over: HoldId | None = None
+    """The hold that ends with it: its slot is taken, or was another one."""
+    taken: tuple[int, int] = (0, 0)
+
+
+def with_reserves(
+    state: CalendarState, event: ev.Event, now: Millis
+) -> tuple[ev.Event, ...]:
+    """The event, and before it the reserves of what it frees; due holds are over."""
+    waiting = state.waiting
+    assert waiting is not None, "only with a waiting list"
+    freed = _freed_by(state, event)
+    if freed is None:
+        return (event,)
+    version = event.version
+    slots = _to_reserve(state, waiting, freed, now)
+    if not slots:
+        return (event,)
+    reserves = [
+        _reserve(state, freed, slot, now, version + place)
+        for place, slot in enumerate(slots)
+    ]
+    return (*reserves, replace(event, version=version + len(slots)))
+
+
+def _reserve(
+    state: CalendarState, freed: _Freed, slot: _Slot, now: Millis, version: int
+) -> ev.SlotReserved:
+    cell, start = state.cell, slot.start * state.cell
+    end = start + slot.offer.rule.minutes
+    expires = min(now + state.policy.reserve_ms, start * MINUTE_MS)
+    booking = freed.booking
+    return ev.SlotReserved(
+        provider_id=state.provider_id,
+        at=now,
+        version=version,
+        # The version is the calendar's own, and no gateway makes such tokens.
+        hold_id=hold_id(state.provider_id, f"w{version}"),
+        visit_type=slot.offer.rule.visit_type,
+        start=Minute(start),
+        end=Minute(end),
+        busy_start=Minute(slot.first * cell),
+        busy_end=Minute(slot.last * cell),
+        expires=Millis(expires),
+        location_id=slot.location_id,
+        booking_id=booking.booking_id if booking is not None else None,
+    )
+
+
+def _freed_by(state: CalendarState, event: ev.Event) -> _Freed | None:
+    """What an event frees; None if nothing that the list waits for."""
+    here = state.openings
+    if isinstance(event, ev.BookingCancelled):
+        return _Freed(here, here, state.occupancy.bookings[event.booking_id])
+    if isinstance(event, ev.BookingRescheduled):
+        span = event.busy_start // state.cell, event.busy_end // state.cell
+        booking = state.occupancy.bookings[event.booking_id]
+        return _Freed(here, here, booking, event.hold_id, span)
+    if state.retired or state.suspended:
+        return None  # rules and leaves open nothing
+    if isinstance(event, ev.TimeOffRemoved):
+        left = dict(state.time_off)
+        left.pop(event.time_off_id, None)
+        rules = state.availability or Availability()
+        return _Freed(here, Openings(rules, left.values(), state.cell))
+    if isinstance(event, ev.AvailabilitySet):
+        rules, off = event.availability, state.time_off.values()
+        return _Freed(here, Openings(rules, off, state.cell))
+    return None
+
+
+def _to_reserve(
+    state: CalendarState, waiting: Waiting, freed: _Freed, now: Millis
+) -> list[_Slot]:
+    """The slots to reserve, no more than the list waits for."""
+    kept = sum(
+        hold.reserved and hold.expires > now and hold.hold_id != freed.over
+        for hold in state.occupancy.holds.values()
+    )
+    room = waiting.most - kept
+    found: list[_Slot] = []
+    if room <= 0:
+        return found
+    for slot in _candidates(state, waiting, freed, now):
+        if all(slot.last <= one.first or one.last <= slot.first for one in found):
+            found.append(slot)
+            if len(found) >= room:
+                break
+    return found
+
+
+def _candidates(
+    state: CalendarState, waiting: Waiting, freed: _Freed, now: Millis
+) -> Iterator[_Slot]:
+    """Waited-for slots that become free, a visit's own first, else by start."""
+    booking = freed.booking
+    own = booking.visit_type if booking is not None else None
+    kinds = sorted(waiting.visit_types, key=lambda kind: kind != own)
+    for kind in kinds:
+        found = freed.after.offers.get(kind)
+        if found is None or not found.active:
+            continue
+        slots = list(_becoming_free(state, waiting, freed, found, now))
+        if booking is not None and kind == own:
+            mine = booking.start // state.cell
+            slots.sort(key=lambda slot: slot.start != mine)
+        yield from slots
+
+
+def _becoming_free(
+    state: CalendarState, waiting: Waiting, freed: _Freed, offer: Offer, now: Millis
+) -> Iterator[_Slot]:
+    """The slots of one visit type that are free afterwards and were not before."""
+    reach = _reach(state, waiting, freed, offer, now)
+    if reach[0] >= reach[1]:
+        return
+    before = freed.before.offers.get(offer.rule.visit_type)
+    free = _free(state, freed.after, offer, reach, freed, now)
+    if before is not None:
+        free &= ~_free(state, freed.before, before, reach, None, now)
+    for place in bits(free):
+        start = reach[0] + place
+        location = freed.after.location(offer, start)
+        assert location is not None, "it is offered"
+        at = start - offer.before
+        yield _Slot(offer, start, at, at + offer.span, location)
+
+
+def _free(
+    state: CalendarState,
+    openings: Openings,
+    offer: Offer,
+    reach: tuple[int, int],
+    freed: _Freed | None,
+    now: Millis,
+) -> int:
+    """The free starts in ``reach``, bit 0 for its first cell; ``freed``: after it."""
+    low, high = reach
+    first = low - offer.before
+    span = first, high - offer.before + offer.span
+    taken = _booked(state, span, freed) | _held(state, span, freed, now)
+    return openings.cut(offer, low, high) & ~any_of(taken, offer.span)
+
+
+def _reach(
+    state: CalendarState, waiting: Waiting, freed: _Freed, offer: Offer, now: Millis
+) -> tuple[int, int]:
+    """The cells in which a start may be reserved: offered, waited for, not too near."""
+    cell = state.cell
+    at = this_cell(state, now)
+    near = -(-(now + state.policy.reserve_cutoff_ms) // (cell * MINUTE_MS))
+    low = max(at + offer.notice, near, -(-waiting.first // cell))
+    high = min(at + offer.horizon, -(-waiting.until // cell))
+    if freed.booking is not None:
+        a, b = freed.booking.busy_start // cell, freed.booking.busy_end // cell
+        low = max(low, a - offer.span + offer.before + 1)
+        high = min(high, b + offer.before)
+    return low, high
+
+
+def _booked(state: CalendarState, span: tuple[int, int], freed: _Freed | None) -> int:
+    """The booked cells of a span, now or once ``freed`` has happened."""
+    cells = state.occupancy.booked.cut(*span)
+    if freed is not None and freed.booking is not None:
+        booking, cell = freed.booking, state.cell
+        own = booking.busy_start // cell, booking.busy_end // cell
+        cells = cells & ~_within(span, own) | _within(span, freed.taken)
+    return cells
+
+
+def _held(
+    state: CalendarState, span: tuple[int, int], freed: _Freed | None, now: Millis
+) -> int:
+    """The cells of a span that live holds have, now or once ``freed`` has happened."""
+    cell, over = state.cell, freed.over if freed is not None else None
+    cells = state.occupancy.held.cut(*span)
+    for hold in state.occupancy.holds.values():
+        if hold.expires <= now or hold.hold_id == over:
+            own = hold.busy_start // cell, hold.busy_end // cell
+            cells &= ~_within(span, own)
+    return cells
+
+
+def _within(span: tuple[int, int], part: tuple[int, int]) -> int:
+    """The cells of ``part`` that lie in ``span``, bit 0 for the first of ``span``."""
+    low, high = max(part[0], span[0]), min(part[1], span[1])
+    return ones(high - low) << low - span[0] if low < high else 0
