@@ -183,6 +183,7 @@ def _on_reserved(state: CalendarState, event: ev.SlotReserved) -> Hold:
         event.location_id,
         placed=event.at,
         reserved=True,
+        freed_by=event.booking_id,
     )
     state.occupancy.add_hold(hold)
     state.occupancy.mark(event.version, hold.busy_start, hold.busy_end)

@@ -59,6 +59,8 @@ class Hold(Struct, array_like=True, gc=False):
     """When its offer to the patient ends; 0: it is not offered."""
     offers: int = 0
     """How often it was offered."""
+    freed_by: BookingId | None = None
+    """The visit that gave a reserved slot up, if a visit did."""
 
 
 class Booking(Struct, array_like=True, gc=False):

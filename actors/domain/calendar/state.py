@@ -221,6 +221,7 @@ class CalendarState:
             hold.stranded,
             hold.reserved,
             hold.offers,
+            hold.freed_by,
         )
 
     def extensions_left(self, hold: Hold) -> int:

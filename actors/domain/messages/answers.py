@@ -60,6 +60,8 @@ class HoldView(Struct, frozen=True, tag="hold", gc=False):
     """An offer of the waiting list: ``expires`` is its end."""
     offers: int = 0
     """How often the waiting list has offered it."""
+    freed_by: BookingId | None = None
+    """Of a slot of the waiting list: the visit that gave it up. Not for patients."""
 
 
 class BookingView(Struct, frozen=True, tag="booking", gc=False):

@@ -413,7 +413,7 @@ def test_a_snapshot_without_a_list_is_read() -> None:
     done(calendar, f.place_hold(1))
     fields = msgspec.msgpack.decode(encode(calendar.state))
     old = fields[:-1]
-    old[7] = [hold[:-3] for hold in old[7]]
+    old[7] = [hold[:-4] for hold in old[7]]
     from actors.domain.calendar.snapshot import decode
 
     again = decode(msgspec.msgpack.encode(old), calendar.state.policy)
