@@ -47,6 +47,7 @@ from gateway.calendars.reasons import with_reasons
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.directory.clinics.routes import operations as clinic_operations
 from gateway.directory.entry_routes import router as entry_router
+from gateway.directory.lists.metrics import ListsCollector
 from gateway.directory.roster.metrics import RosterCollector
 from gateway.directory.service import DirectoryService
 from gateway.directory.specialty_routes import router as specialty_router
@@ -99,6 +100,7 @@ from gateway.platform.role_routes import router as roles_router
 from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
 from gateway.providers.standing_routes import operations as standing_operations
+from gateway.providers.watching_routes import operations as watching_operations
 from gateway.services import Services, services
 from gateway.system.cluster_routes import router as cluster_router
 from gateway.system.health import Check, Health, NamedCheck
@@ -210,6 +212,8 @@ def _connect(ports: GatewayPorts, made: Services, live: LiveService) -> None:
     if made.hearing is not None:
         made.hearing.silences, made.hearing.look = live.silences, live.look
         ports.registry.register(RosterCollector(made.hearing))
+    if made.lists is not None:
+        ports.registry.register(ListsCollector(made.lists.watched))
     if live.week_shelf is not None:
         made.shared.shelves["weeks"] = live.week_shelf
 
@@ -305,6 +309,7 @@ def all_operations(made: Services) -> list[Operation]:
         *booking_operations(made.bookings, made.own_bookings),
         *hold_operations(made.holds),
         *provider_operations(made.search, made.providers),
+        *watching_operations(),
         *staff_operations(made.providers),
         *standing_operations(made.standing),
         *clinic_operations(made.clinics),
@@ -543,6 +548,7 @@ def _live(
         notice_body=notice_body,
         holds_of=made.commitments.live_holds,
         follower=made.hearing,
+        lists=made.lists,
     )
     return LiveService(ports, config, needs)
 

@@ -47,6 +47,10 @@ class LiveSettings:
     """Of these, topics first subscribed to from one address."""
     topics_per_person_max: int = 8_192
     """Of these, topics first subscribed to by one signed-in person."""
+    lists_max: int = 500
+    """Of these, watched lists of providers: their members' calendars are asked."""
+    lists_per_address_max: int = 50
+    """Of these lists, those first subscribed to from one address."""
     message_bytes_max: int = 128 * 1024
     """Largest message of a client in bytes; a larger one closes the connection with
     4509."""

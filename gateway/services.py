@@ -36,6 +36,7 @@ from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.directory.clinics.service import ClinicService
+from gateway.directory.lists.watched import WatchedLists
 from gateway.directory.roster.following import LiveRoster
 from gateway.directory.roster.hearing import Hearing
 from gateway.directory.roster.soonest import Finder
@@ -51,6 +52,7 @@ from gateway.providers.next_free import NextFree
 from gateway.providers.search import ProviderSearch
 from gateway.providers.service import ProviderService
 from gateway.providers.standing import ProviderStanding
+from gateway.providers.watching import ShownLists
 from gateway.shared_state import Shared
 
 TAKING = (PlaceHold, ExtendHold, ConfirmHold, BookSlot)
@@ -83,6 +85,8 @@ class Services:
     hearing: Hearing | None
     """What keeps the search's roster; None without a source of it."""
     symptoms: SymptomService
+    lists: ShownLists | None
+    """Watched lists; None without a roster."""
 
 
 def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
@@ -170,6 +174,10 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         ),
         hearing=hearing,
         symptoms=_symptoms(ports, config, hearing),
+        # Not from the kept directory: a listing is read when it has just changed.
+        lists=None
+        if hearing is None
+        else ShownLists(WatchedLists(hearing), ports.directory),
     )
 
 

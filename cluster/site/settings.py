@@ -308,6 +308,9 @@ class Settings(BaseSettings):
     s at this rate is answered 503. 0: no limit."""
     topics_per_socket: int = Field(256, ge=1)
     """Topics that one socket may watch."""
+    watched_lists: int = Field(500, ge=0)
+    """Lists of searches that one gateway keeps current for those who watch them, 0 for
+    no cap; further ones are refused with ``list_limit``, and are read once."""
 
     # --- running and stopping ----------------------------------------------------
     drain_seconds: float = Field(10.0, ge=0, le=600)

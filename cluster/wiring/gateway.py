@@ -90,6 +90,8 @@ def gateway_config(site: Site, version: str) -> GatewayConfig:
 
 TOPICS_PER_SOCKET = 10
 """Default topics per address."""
+LISTS_PER_ADDRESS = 50
+"""Watched lists that were first asked for from one address."""
 
 
 def web_build(settings: Settings) -> Path | None:
@@ -141,6 +143,10 @@ def config_of(settings: Settings, token_key: bytes, version: str) -> GatewayConf
             topics_per_address_max=TOPICS_PER_SOCKET * settings.sockets_per_address,
             topics_per_person_max=(
                 settings.topics_per_socket * settings.sockets_per_person
+            ),
+            lists_max=settings.watched_lists,
+            lists_per_address_max=(
+                LISTS_PER_ADDRESS if settings.sockets_per_address else 0
             ),
             handshakes_per_s=settings.handshakes_per_second,
             subscriptions_max=settings.topics_per_socket,

@@ -31,6 +31,7 @@ from gateway.http.limits import RateLimits
 from gateway.live.core.frames import FrameEncoder
 from gateway.live.feeds.feed import FeedFollower, ShardFeed
 from gateway.live.feeds.inboxes import InboxFeed
+from gateway.live.feeds.lists import ListFeed, Lists
 from gateway.live.feeds.reader import HoldsOf, TopicReader
 from gateway.live.metrics import LiveGauges
 from gateway.live.sessions.commands import SocketCommands
@@ -67,6 +68,8 @@ class LiveNeeds:
     holds_of: HoldsOf
     follower: FeedFollower | None = None
     """What is told of all changes of calendars, too."""
+    lists: Lists | None = None
+    """Watched lists; without them topics of lists are unavailable."""
 
 
 class LiveService:
@@ -82,6 +85,7 @@ class LiveService:
     ) -> None:
         self.operations = needs.operations
         self._inboxes: InboxFeed | None = None
+        self._lists: ListFeed | None = None
         self._follower = needs.follower
         self._ports = ports
         self._settings = settings or config.live
@@ -148,6 +152,9 @@ class LiveService:
             *(ports, hub, self._settings, self._random, needs.holds_of),
             inboxes=self._inboxes,
         )
+        if needs.lists is not None:
+            self._reader.lists = needs.lists
+            self._lists = ListFeed(needs.lists, hub, ports.clock)
         return hub
 
     async def start(self) -> None:
@@ -220,11 +227,17 @@ class LiveService:
     def _jobs(self) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
         """The endless parts; a failure of one does not stop the rest."""
         warm_start, ticker = self._reader.warm_start, self.ticker
-        inboxes = self._inboxes
+        inboxes, lists = self._inboxes, self._lists
+        of_lists = (
+            ()
+            if lists is None
+            else (("live lists", lists.run), ("live lists' members", lists.renew))
+        )
         return (
             ("live reads", self._reader.run),
             *((("live pages", warm_start.run),) if warm_start is not None else ()),
             *((("live inboxes", inboxes.run),) if inboxes is not None else ()),
+            *of_lists,
             ("live ticker", ticker.run),
             ("live release", ticker.release),
             ("live verification", ticker.verify),

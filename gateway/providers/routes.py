@@ -12,6 +12,7 @@ from actors.domain.ids import ClinicId, ProviderId, VisitTypeId, is_provider_id
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from care.directory.entries import INSURANCE_CHARACTERS_MAX, PRICE_MAX
 from gateway.access.rights import Action
+from gateway.directory.lists.names import ID_MAX, KM_MAX, RATING, TEXT_MAX
 from gateway.directory.roster.matching import Order, Search
 from gateway.http.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
 from gateway.providers.schemas import ProviderBody, ProviderList, SlotsBody
@@ -22,12 +23,8 @@ from gateway.wire.errors import FieldError, InvalidRequest, Refused
 from gateway.wire.problems import Headers
 from gateway.wire.replies import JSON, NO_STORE, REVALIDATE, VARY, Reply
 
-_PAGE: Final = 20
+PAGE: Final = 20
 _PAGE_MAX: Final = 100
-_WORDS_MAX: Final = 200
-_ID_MAX: Final = 128
-_KM_MAX: Final = 20_100
-"""Half the Earth's circumference, in km."""
 _VERSION_MAX: Final = 1 << 53
 _SEARCH_QUERY: Final = (
     Query(
@@ -65,7 +62,7 @@ _SEARCH_QUERY: Final = (
         "match if there are words, else name.",
         {"type": "string", "enum": list(Order)},
     ),
-    limit_query(_PAGE, _PAGE_MAX),
+    limit_query(PAGE, _PAGE_MAX),
     CURSOR_QUERY,
 )
 _SPAN: Final = (
@@ -169,8 +166,8 @@ def _old(age_s: int) -> Headers:
 def _search(search: ProviderSearch) -> Operation:
     async def find(call: Call) -> Reply:
         wanted = _wanted_in(call)
-        limit = call.query_int("limit", _PAGE, 1, _PAGE_MAX)
-        order = _order_in(call, wanted)
+        limit = call.query_int("limit", PAGE, 1, _PAGE_MAX)
+        order = order_of(call.query("sort"), wanted)
         page = await search.find(wanted, order, call.query("cursor") or "", limit)
         return Reply(200, json.encode(page), (JSON, REVALIDATE))
 
@@ -188,12 +185,12 @@ def _search(search: ProviderSearch) -> Operation:
 
 
 def _wanted_in(call: Call) -> Search:
-    near = _near_in(call)
-    within = _number_in(call, "within_km", 0.0, _KM_MAX)
+    near = near_of(call.query("near"))
+    within = _number_in(call, "within_km", 0.0, KM_MAX)
     if within is not None and near is None:
         raise InvalidRequest("", FieldError("within_km", "requires near"))
     price = call.query("price_max")
-    clinic, kind = _text_in(call, "clinic_id", _ID_MAX), _text_in(call, "visit_type")
+    clinic, kind = _text_in(call, "clinic_id", ID_MAX), _text_in(call, "visit_type")
     return Search(
         words=_text_in(call, "query"),
         specialty=_text_in(call, "specialty"),
@@ -204,14 +201,17 @@ def _wanted_in(call: Call) -> Search:
         telehealth=_flag_in(call, "telehealth"),
         accepts_new=_flag_in(call, "accepts_new"),
         price_max=call.query_int("price_max", 0, 0, PRICE_MAX) if price else None,
-        rating_min=_number_in(call, "rating_min", 1.0, 5.0),
+        rating_min=_number_in(call, "rating_min", *RATING),
         near=near,
         within_km=within,
     )
 
 
-def _order_in(call: Call, wanted: Search) -> Order:
-    text = call.query("sort")
+def order_of(text: str | None, wanted: Search) -> Order:
+    """An order by its name; without one, what fits the search.
+
+    Raises InvalidRequest.
+    """
     if text is None:
         if wanted.near is not None:
             return Order.DISTANCE
@@ -224,7 +224,7 @@ def _order_in(call: Call, wanted: Search) -> Order:
     return Order(text)
 
 
-def _text_in(call: Call, name: str, most: int = _WORDS_MAX) -> str:
+def _text_in(call: Call, name: str, most: int = TEXT_MAX) -> str:
     text = call.query(name) or ""
     if len(text) > most or "\0" in text:
         message = f"must be at most {most} characters of text"
@@ -244,8 +244,8 @@ def _number_in(call: Call, name: str, lowest: float, highest: float) -> float | 
     return None if text is None else _number(text, name, lowest, highest)
 
 
-def _near_in(call: Call) -> tuple[float, float] | None:
-    text = call.query("near")
+def near_of(text: str | None) -> tuple[float, float] | None:
+    """A place in words, as 52.52,13.40. Raises InvalidRequest."""
     if text is None:
         return None
     latitude, comma, longitude = text.partition(",")

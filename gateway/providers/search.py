@@ -8,6 +8,7 @@ without one, the directory in SQL answers what it can.
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
 import msgspec
@@ -89,16 +90,11 @@ class ProviderSearch:
         listings = await self._directory.listings(
             [roster.ids[row] for row in rows], search.near
         )
-        items = [
-            _item(page, search, row, listings[roster.ids[row]])
-            for row in rows
-            if roster.ids[row] in listings
-        ]
         following = None
         if len(page.rows) > limit:
-            following = _place_cursor(page, search, order, rows[-1])
+            following = place_cursor(page, search, order, rows[-1])
         return ProviderList(
-            items,
+            shown_items(page, search, rows, listings),
             following,
             total=len(page.matches.rows),
             did_you_mean=page.matches.did_you_mean,
@@ -153,6 +149,21 @@ class ProviderSearch:
             if provider in listings
         ]
         return ProviderList(items, _cursor(page[-1]) if len(order) > limit else None)
+
+
+def shown_items(
+    page: FoundPage,
+    search: Search,
+    rows: Iterable[int],
+    listings: Mapping[ProviderId, ProviderListing],
+) -> list[ProviderItem]:
+    """Rows as lists show them, those that have a listing."""
+    ids = page.matcher.roster.ids
+    return [
+        _item(page, search, row, listings[ids[row]])
+        for row in rows
+        if ids[row] in listings
+    ]
 
 
 def _item(
@@ -230,7 +241,8 @@ def _read_cursor(cursor: str) -> tuple[int, str]:
     return _decoded(_CURSOR, cursor) if cursor else (-1, "")
 
 
-def _place_cursor(page: FoundPage, search: Search, order: Order, row: int) -> str:
+def place_cursor(page: FoundPage, search: Search, order: Order, row: int) -> str:
+    """Where the page after a row begins."""
     found = page.matcher.roster.services.next_of(
         row, search.visit_type, remote=search.telehealth
     )

@@ -12,6 +12,7 @@
     ├── UnsupportedMedia        the body is no JSON
     ├── KeyReused               the idempotency key belongs to another request
     └── TooManyRequests         slow down; says for how long
+        └── ListLimit           of lists that are kept current
 
 A calendar's refusals are values (actors/domain/messages/refusals.py), and a temporary
 failure is ``actors.errors.Unavailable``.
@@ -175,6 +176,12 @@ class TooManyRequests(RequestError):
         self.retry_after_s = retry_after_s
         seconds = max(1, int(-(-retry_after_s // 1)))
         super().__init__(headers=((b"retry-after", str(seconds).encode()),))
+
+
+class ListLimit(TooManyRequests):
+    """Too many lists are watched; read this one with GET /v1/providers instead."""
+
+    code = "list_limit"
 
 
 class Refused(Exception):

@@ -105,6 +105,7 @@ CODES = MappingProxyType(
         "misdirected": (421, "This server is called otherwise"),
         "upgrade_required": (426, "This address is for live sockets"),
         "too_many_requests": (429, "Too many requests"),
+        "list_limit": (429, "Too many lists are watched"),
         "internal": (500, "Something broke on our side"),
         "unavailable": (503, "Not available just now"),
     }

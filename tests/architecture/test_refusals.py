@@ -17,6 +17,7 @@ OF_A_PROGRAM: Final = {
     "cross_origin": "the app is of the same origin",
     "headers_too_large": "the browser's headers are small",
     "idempotency_key_reused": "each key of the app belongs to one request",
+    "list_limit": "the app then shows the list as it was read",
     "method_not_allowed": "the app's methods are those of the document",
     "misdirected": "the app is loaded from the name that it asks",
     "request_timeout": "the app's bodies are small and sent whole",

@@ -26,7 +26,8 @@ class LiveSchemas:
     def check_server(self, frame: dict[str, Any]) -> None:
         name = frame["t"].capitalize()
         if frame["t"] in ("snapshot", "delta"):
-            name = ("Slots" if "slots" in frame else "Bookings") + name
+            kinds = ("slots", "members", "bookings")
+            name = next(kind for kind in kinds if kind in frame).capitalize() + name
         self._check(name, frame)
 
     def _check(self, name: str, message: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ from gateway.live.core.topic_names import (
     slots_topic,
 )
 from gateway.live.topics.hub import Hub
-from gateway.live.topics.topic import Board, MeView, TopicView
+from gateway.live.topics.topic import Board, MeView
 from gateway.live.topics.watcher import Watcher
 from gateway.wire.formats import millis_text
 from tests.properties.live_shards import WORDS, TestWriter, booking_body, slot_text
@@ -69,7 +69,7 @@ class FollowedWorld:
         for provider in PROVIDERS:
             self.ask(*p.opened(provider))
         self.begun: list[Board] = []
-        self.answered: list[tuple[Board, TopicView]] = []
+        self.answered: list[tuple[Board, SlotsView | ScheduleView | MeView]] = []
         self.hub = self._new_hub()
         self.watchers = [
             self._watcher(TestWriter(one)) for one in (*PATIENTS, NO_PATIENT)
@@ -164,7 +164,7 @@ class FollowedWorld:
             assert isinstance(found, PositionsView)
             self.hub.verified(found, self.now)
 
-    def view(self, name: TopicName) -> TopicView:
+    def view(self, name: TopicName) -> SlotsView | ScheduleView | MeView:
         """What a read of this topic is answered, asked in the way that gateways ask."""
         if name.kind is Kind.ME:
             return self._mine(name)

@@ -50,7 +50,7 @@ from gateway.live.core.topic_names import (
     slots_topic,
 )
 from gateway.live.topics.hub import Hub
-from gateway.live.topics.topic import Board, MeView, TopicView
+from gateway.live.topics.topic import Board, MeView
 from gateway.live.topics.watcher import Watcher
 from gateway.wire.formats import millis_text
 from tests.properties.live_client import TopicCopy
@@ -86,7 +86,7 @@ class LiveWorld:
         self.hub.delivery.pace.load = Busy(self.random)
         self.watchers: list[tuple[Watcher, TestWriter]] = []
         self.begun: list[Board] = []
-        self.answered: list[tuple[Board, TopicView]] = []
+        self.answered: list[tuple[Board, SlotsView | ScheduleView | MeView]] = []
         self.in_flight: list[tuple[ShardId, Position, FeedBatch]] = []
         self.tokens = 0
         self.names: list[TopicName] = [
@@ -271,7 +271,7 @@ class LiveWorld:
         if not self.hub.loaded(board, view, self.now) and self.hub.begin_read(board):
             self.begun.append(board)
 
-    def view(self, name: TopicName) -> TopicView:
+    def view(self, name: TopicName) -> SlotsView | ScheduleView | MeView:
         if name.kind is Kind.ME:
             patient_id = name.patient_id
             return MeView(self._bookings_of(patient_id), self._holds_of(patient_id))

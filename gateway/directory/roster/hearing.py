@@ -4,6 +4,8 @@ What a calendar said stays a lower bound while time passes and times are taken, 
 whatever may make a start sooner is published by its shard. In the background those
 calendars are asked that were never heard, whose known starts ran out, or whose shard's
 feed had a gap.
+
+One file because what is heard replaces what is being asked, and the reverse.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from actors.domain.messages.reads import ReadNextFree
 from actors.errors import SchedulingError
 from actors.ports import Calendars, Clock, ShardLinks
 from gateway.access.believed import Believed
+from gateway.directory.roster.follower import NoFollower, StartsFollower
 from gateway.directory.roster.following import LiveRoster
 from gateway.directory.roster.services import KEPT
 from gateway.wire.errors import accepted
@@ -48,6 +51,7 @@ DRY_S: Final = 900.0
 WALKED_AT_ONCE: Final = 2_000
 """Providers looked at in one turn of the event loop."""
 _MINUTE_MS: Final = 60_000
+_NO_POSITION: Final = (0, 0)
 
 log = structlog.get_logger("slotcast.gateway")
 
@@ -86,6 +90,7 @@ class Hearing:
         """Seconds since each shard's feed answered."""
         self.look: Callable[[], None] = _nothing
         """Makes feeds that pause go on."""
+        self.follower: StartsFollower = NoFollower()
         self._calendars = calendars
         self._links = links
         self._clock = clock
@@ -104,7 +109,7 @@ class Hearing:
         """Providers whose calendar may have more starts by now."""
         self._swept_at = now()
         self._searched_at = float("-inf")
-        live.on_rows = self.want
+        live.on_rows = self._edited
 
     # --- what is heard -------------------------------------------------------------
 
@@ -114,8 +119,12 @@ class Hearing:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether a search was made lately: feeds are then followed without a pause."""
-        return self._now() - self._searched_at < INTEREST_S
+        """Whether feeds are to be followed without a pause.
+
+        They are after a search, and while the follower is interested.
+        """
+        is_recent = self._now() - self._searched_at < INTEREST_S
+        return is_recent or self.follower.is_interested
 
     def searched(self) -> None:
         """A search looks at the starts of all."""
@@ -130,10 +139,14 @@ class Hearing:
         return self._sure.get(provider_id) is not None
 
     def hears_all(self) -> bool:
-        """Whether all that makes a start sooner was heard."""
+        """Whether all that makes a start sooner was heard, and all shards answer."""
         now = self._now()
         self._mute = {shard: at for shard, at in self._mute.items() if at > now}
-        if self._lost or self._doubted or self._mute:
+        return not self._mute and self.hears_feeds()
+
+    def hears_feeds(self) -> bool:
+        """Whether feeds brought all that makes a start sooner."""
+        if self._lost or self._doubted:
             return False
         return all(silent < SILENT_S for silent in self.silences().values())
 
@@ -142,12 +155,22 @@ class Hearing:
 
         What frees nothing leaves a lower bound as it is.
         """
-        self._sure.forget(provider_id)
-        self._asking.pop(provider_id, None)
+        self._doubt(provider_id)
         row = self._row(provider_id) if may_free else None
         if row is not None:
             self.live.services.forget_starts(row)
             self._to_ask[provider_id] = None
+            self.follower.heard(provider_id)
+
+    def _doubt(self, provider_id: ProviderId) -> None:
+        """What a calendar said, or is about to answer, may be too early by now."""
+        self._sure.forget(provider_id)
+        self._asking.pop(provider_id, None)
+        self.follower.doubted(provider_id)
+
+    def _edited(self, provider_ids: Collection[ProviderId]) -> None:
+        self.want(provider_ids)
+        self.follower.edited(provider_ids)
 
     def want(self, provider_ids: Collection[ProviderId]) -> None:
         """Ask those calendars soon whose starts are not known."""
@@ -165,16 +188,18 @@ class Hearing:
             return
         if batch.reset:
             self._lost.add(shard)
+            self.follower.lost()
         for change in batch.changes:
             if change.moved_to:
                 self.changed(change.provider_id)
-            elif change.starts is not None:
+                continue
+            at = batch.epoch, change.version
+            if change.starts is not None:
                 self.tally.heard += 1
-                at = batch.epoch, change.version
                 self._take(change.provider_id, at, change.starts)
-            else:
+            elif self._position.get(change.provider_id, _NO_POSITION) < at:
                 # A time may be taken: the known starts are lower bounds, unverified.
-                self._sure.forget(change.provider_id)
+                self._doubt(change.provider_id)
 
     def pass_time(self) -> None:
         """Let starts pass that can no longer be booked."""
@@ -200,13 +225,17 @@ class Hearing:
         self._again.discard(provider_id)
         self.live.services.set_starts(row, starts)
         self.live.heard(provider_id)
+        self.follower.heard(provider_id)
 
     # --- what is asked -------------------------------------------------------------
 
     async def verify(self, provider_ids: Iterable[ProviderId]) -> set[ProviderId]:
         """Ask calendars that were not asked a moment ago; those that did not answer."""
+        return await self.ask({one for one in provider_ids if not self.is_sure(one)})
+
+    async def ask(self, wanted: Collection[ProviderId]) -> set[ProviderId]:
+        """Ask calendars, one question to each shard; those that did not answer."""
         self.pass_time()
-        wanted = {one for one in provider_ids if not self.is_sure(one)}
         before = {one: self._soonest(one) for one in wanted}
         silent = await self._ask(wanted)
         self.tally.verified += len(wanted)
@@ -313,11 +342,8 @@ class Hearing:
         some: dict[ShardId, list[ProviderId]] = defaultdict(list)
         for one in list(self._to_ask)[:WALKED_AT_ONCE]:
             shard = self._links.shard_of(one)
-            row = self._row(one)
-            is_known = row is not None and self.live.services.is_known(row)
             is_dormant = shard not in shards
-            is_due = not is_known or one in self._doubted or one in self._again
-            if row is None or is_dormant or not is_due:
+            if is_dormant or not self._is_due(one):
                 self._to_ask.pop(one, None)
                 if is_dormant:  # it changes nothing while nothing activates it
                     self._doubted.discard(one)
@@ -327,11 +353,17 @@ class Hearing:
         silent = await self._ask(wanted)
         for one in wanted:
             self._to_ask.pop(one, None)
-            if one in silent:
+            # One that changed while it was asked is still due.
+            if one in silent or self._is_due(one):
                 self._to_ask[one] = None  # at the end
-            else:
-                self._again.discard(one)
         return bool(set(wanted) - silent)
+
+    def _is_due(self, provider_id: ProviderId) -> bool:
+        row = self._row(provider_id)
+        if row is None:
+            return False
+        is_asked_for = provider_id in self._doubted or provider_id in self._again
+        return is_asked_for or not self.live.services.is_known(row)
 
     async def _look_into_gaps(self) -> None:
         while self._lost:

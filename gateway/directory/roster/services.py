@@ -49,7 +49,8 @@ class RosterServices:
         self._first = Column(np.int32)
         """By row: where its services begin."""
         self._count = Column(np.int32)
-        self._moved_to = 0
+        self.moved_to = 0
+        """Until when starts have passed."""
 
     @property
     def nbytes(self) -> int:
@@ -141,9 +142,9 @@ class RosterServices:
 
         What is left of those is a lower bound: their calendar knows later ones.
         """
-        if now <= self._moved_to:
+        if now <= self.moved_to:
             return np.empty(0, np.int32)
-        self._moved_to = now
+        self.moved_to = now
         earliest = now + self._notice.all
         upcoming, table = self._next.all, self._starts.all
         past = np.flatnonzero((upcoming < earliest) & (upcoming != UNKNOWN))
@@ -185,6 +186,19 @@ class RosterServices:
             if start not in (NEVER, UNKNOWN) and (best is None or start < best[0]):
                 best = (start, name)
         return None if best is None else (Minute(best[0]), best[1])
+
+    def bound_of(
+        self, row: int, kind: VisitTypeId | None = None, *, remote: bool = False
+    ) -> int:
+        """The least start that is possible for a row, as ``next_starts`` says it."""
+        span = self._span(row)
+        starts = self._next.all[span]
+        wanted = np.ones(len(starts), np.bool_)
+        if kind is not None:
+            wanted &= self._kind.all[span] == self._codes.get(kind, -1)
+        if remote:
+            wanted &= self._remote.all[span]
+        return int(starts[wanted].min(initial=NEVER))
 
     # --- filters -------------------------------------------------------------------
 

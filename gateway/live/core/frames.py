@@ -14,7 +14,7 @@ from typing import Final, Literal
 from msgspec import Struct, json, to_builtins
 
 from actors.domain.ids import HoldId, Millis, ProviderId
-from actors.domain.messages.answers import BookingView, HoldView
+from actors.domain.messages.answers import GONE, BookingView, HoldView
 from actors.domain.rules import TimeOff
 from care.notices.ports import Notice
 from gateway.holds.schemas import hold_body
@@ -51,8 +51,19 @@ class Unread(Struct, frozen=True):
     shown: int
 
 
+class ListState(Struct, frozen=True):
+    """What a watched list says of itself; ``order``: all members, by id."""
+
+    order: tuple[str, ...]
+    total: int
+    live: bool
+    next_cursor: str | None
+
+
 Row = (
     str
+    | bytes
+    | ListState
     | BookingView
     | HoldView
     | HoldOver
@@ -62,14 +73,18 @@ Row = (
     | tuple[TimeOff, ...]
 )
 """A slot's state in one letter, a booking, a live hold, in changes one that is over or
-a booking that became confidential, a notice, (under ``UNREAD``) how many are unread, or
-(under ``TIME_OFF``) all leave."""
+a booking that became confidential, a notice, (under ``UNREAD``) how many are unread,
+(under ``TIME_OFF``) all leave, a member of a list as JSON, or (under ``LIST``) what the
+list says of itself."""
 
 Rows = dict[int | str, Row]
 """What a topic shows: start -> state, or booking id -> booking. Absolute."""
 
 TIME_OFF: Final = ""
 """The key of a schedule's leave among its bookings, whose ids are never empty."""
+
+LIST: Final = ""
+"""The key of a watched list's state among its members, whose ids are never empty."""
 
 UNREAD: Final = "unread"
 """The key of the number of unread notices; no id looks like it."""
@@ -186,6 +201,8 @@ class FrameEncoder:
     def _content(self, kind: Kind, rows: Rows) -> bytes:
         if kind is Kind.SLOTS:
             return b'"slots":[%b]' % _slots(rows)
+        if kind is Kind.SEARCH:
+            return _members(rows)
         body = self._booking_body
         bookings = [body(row) for row in rows.values() if isinstance(row, BookingView)]
         content = b'"bookings":[%b]' % b",".join(bookings)
@@ -227,6 +244,19 @@ def _slots(rows: Rows) -> bytes:
         if isinstance(start, int) and isinstance(state, str)
     ]
     return ",".join(pairs).encode()
+
+
+def _members(rows: Rows) -> bytes:
+    state = rows.get(LIST)
+    order = state.order if isinstance(state, ListState) else rows
+    members = [row for key in order if isinstance(row := rows.get(key), bytes)]
+    content = b'"members":[%b]' % b",".join(members)
+    gone = [key for key, row in rows.items() if row == GONE]
+    if gone:
+        content += b',"gone":' + json.encode(gone)
+    if isinstance(state, ListState):
+        content += b"," + json.encode(state)[1:-1]
+    return content
 
 
 def _held(hold: HoldView) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct
 
 from gateway.live.core.frames import Position
+from gateway.live.core.topic_names import TOPIC_CHARACTERS_MAX
 from gateway.wire.formats import Instant
 
 TEXT_BYTES_MAX: Final = 64 * 1024
@@ -23,9 +24,9 @@ MessageId = Annotated[
 TopicText = Annotated[
     str,
     Meta(
-        max_length=200,
+        max_length=TOPIC_CHARACTERS_MAX,
         description="slots/<provider_id>/<visit_type>/<ISO week>, "
-        "schedule/<provider_id> or me.",
+        "schedule/<provider_id>, me, or search/<id> as POST /v1/searches answers it.",
         examples=["slots/prv_1/consult/2026-W49"],
     ),
 ]
@@ -168,6 +169,45 @@ class BookingsDelta(
     holds: list[dict[str, Any]] = []
     notices: list[dict[str, Any]] = []
     unread: Count | None = None
+
+
+class MembersSnapshot(Struct, frozen=True, tag_field="t", tag="snapshot"):
+    """A watched list at a position; replaces what the client has.
+
+    ``members``: items of GET /v1/providers, in the order that ``order`` repeats by id.
+    ``total``: how many match. ``live``: no calendar is silent that could change the
+    list. ``next_cursor``: where GET /v1/providers goes on after the last member.
+    """
+
+    topic: TopicText
+    epoch: Count
+    version: Count
+    members: list[dict[str, Any]]
+    order: list[str]
+    total: Count
+    live: bool
+    next_cursor: str | None
+
+
+class MembersDelta(
+    Struct, frozen=True, tag_field="t", tag="delta", rename={"before": "from"}
+):
+    """Changed members, each whole; they replace by ``provider_id``.
+
+    ``gone`` are members no longer. ``order``, if it is there, is that of all members,
+    and comes with ``total``, ``live`` and ``next_cursor``.
+    """
+
+    topic: TopicText
+    epoch: Count
+    before: Count
+    version: Count
+    members: list[dict[str, Any]]
+    gone: list[str] = []
+    order: list[str] | None = None
+    total: Count | None = None
+    live: bool | None = None
+    next_cursor: str | None = None
 
 
 class Result(Struct, frozen=True, tag_field="t", tag="result"):

@@ -1,6 +1,7 @@
 """Topic names, and the provider or patient of each.
 
-Three kinds: ``slots/<provider>/<visit type>/<ISO week>``, ``schedule/<provider>``, and
+Four kinds: ``slots/<provider>/<visit type>/<ISO week>``, ``schedule/<provider>``,
+``search/<id>``, whose id is a whole search (gateway/directory/lists/names.py), and
 ``me``, which means the caller. A subscription is membership in a set of these, never
 a filter that runs per watcher and change.
 """
@@ -15,10 +16,16 @@ from typing import Final
 from msgspec import Struct
 
 from actors.domain.ids import PatientId, ProviderId, VisitTypeId, is_provider_id
+from gateway.directory.lists.names import (
+    NAME_CHARACTERS_MAX,
+    BadListName,
+    ListQuery,
+    read_list_name,
+)
 
 _WEEK = re.compile(r"(\d{4})-W(\d{2})", re.ASCII)
 _VISIT_TYPE = re.compile(r"[A-Za-z0-9_.\-]{1,64}", re.ASCII)
-_CHARACTERS_MAX: Final = 200
+TOPIC_CHARACTERS_MAX: Final = NAME_CHARACTERS_MAX + 10
 
 
 class Kind(StrEnum):
@@ -27,6 +34,22 @@ class Kind(StrEnum):
     SLOTS = "slots"
     SCHEDULE = "schedule"
     ME = "me"
+    SEARCH = "search"
+
+    @property
+    def is_public(self) -> bool:
+        """Whether no right is needed."""
+        return self in (Kind.SLOTS, Kind.SEARCH)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what a fresh content lacks is gone, rather than out of its window."""
+        return self in (Kind.SLOTS, Kind.SEARCH)
+
+    @property
+    def counts_itself(self) -> bool:
+        """Whether its versions are counted here, as they are no calendar's."""
+        return self in (Kind.ME, Kind.SEARCH)
 
 
 class BadTopic(ValueError):
@@ -48,6 +71,8 @@ class TopicName(Struct, frozen=True):
     patient_id: PatientId = PatientId("")
     proxy: bool = False
     """As people see it who act for the patient: another topic than the patient's."""
+    query: ListQuery | None = None
+    """What a watched list is a list of."""
 
 
 def slots_topic(
@@ -71,6 +96,16 @@ def me_topic(subject: str, *, proxy: bool = False) -> TopicName:
     return TopicName(Kind.ME, "me", key, patient_id=patient_id, proxy=proxy)
 
 
+def search_topic(name: str) -> TopicName:
+    """A watched list of providers. Raises BadTopic: no list has this name."""
+    try:
+        query = read_list_name(name)
+    except BadListName as error:
+        raise BadTopic(str(error)) from None
+    text = f"search/{name}"
+    return TopicName(Kind.SEARCH, text, text, query=query)
+
+
 def is_week(text: str) -> bool:
     """Whether this is an ISO week that exists, such as ``2026-W49``."""
     match = _WEEK.fullmatch(text)
@@ -91,7 +126,7 @@ def parse_topic(text: str, subject: str, *, proxy: bool = False) -> TopicName:
     Raises:
         BadTopic: the name is malformed.
     """
-    parts = text.split("/") if len(text) <= _CHARACTERS_MAX else []
+    parts = text.split("/") if len(text) <= TOPIC_CHARACTERS_MAX else []
     match parts:
         case ["slots", provider, visit_type, week]:
             _check(is_provider_id(provider), "the provider's id is malformed")
@@ -105,10 +140,12 @@ def parse_topic(text: str, subject: str, *, proxy: bool = False) -> TopicName:
             return schedule_topic(ProviderId(provider))
         case ["me"]:
             return me_topic(subject, proxy=proxy)
+        case ["search", name]:
+            return search_topic(name)
         case _:
             raise BadTopic(
                 "a topic is slots/<provider_id>/<visit_type>/<ISO week>, "
-                "schedule/<provider_id> or me"
+                "schedule/<provider_id>, search/<id> or me"
             )
 
 

@@ -29,6 +29,7 @@ from gateway.config import GatewayPorts, LiveSettings
 from gateway.live.core.topic_names import Kind, TopicName
 from gateway.live.feeds.feed import backoff_s
 from gateway.live.feeds.inboxes import InboxFeed
+from gateway.live.feeds.lists import Lists
 from gateway.live.feeds.warm_start import WORTH, WarmStart
 from gateway.live.topics.hub import Hub
 from gateway.live.topics.topic import Board, MeView, TopicView
@@ -68,6 +69,8 @@ class TopicReader:
         self._ports = ports
         self._holds_of = holds_of
         self._inboxes = inboxes
+        self.lists: Lists | None = None
+        """What keeps watched lists; without it there are none."""
         self._hub = hub
         self._settings = settings
         self._random = random
@@ -127,7 +130,7 @@ class TopicReader:
 
     async def _read(self, board: Board) -> None:
         attempts = 0
-        room = self._room_of_me if board.name.kind is Kind.ME else self._room
+        room = self._room_of_me if board.name.kind.counts_itself else self._room
         while True:
             async with room:
                 if not self._hub.begin_read(board):
@@ -163,6 +166,10 @@ class TopicReader:
         name = board.name
         if name.kind is Kind.ME:
             return await self._mine(board)
+        if name.query is not None:
+            if self.lists is None:
+                raise Unavailable("this gateway keeps no lists")
+            return await self.lists.begin(name.wire, name.query)
         calendars = self._ports.calendars
         if name.kind is Kind.SLOTS:
             answer = await calendars.ask(

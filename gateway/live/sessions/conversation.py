@@ -262,7 +262,7 @@ class Conversation:
                 self._refuse(message.id, InvalidRequest(str(error)), text)
             else:
                 names.append(name)
-        if any(name.kind is not Kind.SLOTS for name in names):
+        if not all(name.kind.is_public for name in names):
             session = self._owner.number
             return self._subscribe_allowed(
                 message, names, self._watcher.caller, session
@@ -299,7 +299,7 @@ class Conversation:
         if self._owner.number != session:
             # The session has ended: its topics must not be shown to the next one.
             over = Unauthenticated("You signed out before this was answered.")
-            refused |= {name: over for name in names if name.kind is not Kind.SLOTS}
+            refused |= {name: over for name in names if not name.kind.is_public}
         for name, reason in refused.items():
             self._refuse(message.id, reason, name.wire)
         return [name for name in names if name not in refused]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from actors.domain.ids import Millis
 from gateway.access.tokens import Caller
 from gateway.live.core.frames import error_frame
-from gateway.live.core.topic_names import Kind
 from gateway.live.topics.hub import Hub
 from gateway.live.topics.watcher import Watcher
 from gateway.wire.problems import problem
@@ -96,6 +95,6 @@ class Owner:
         watcher = self._watcher
         over = problem("unauthenticated", _OVER)
         for wire, board in list(watcher.boards.items()):
-            if board.name.kind is not Kind.SLOTS:
+            if not board.name.kind.is_public:
                 self._hub.unsubscribe(watcher, wire, now)
                 watcher.writer.answer(error_frame(None, over, wire))

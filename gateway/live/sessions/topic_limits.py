@@ -1,13 +1,15 @@
 """Limits on kept topics: which, for whom, and how many.
 
 A process's cost is not its watchers but the number of distinct topics kept current, so
-that is bounded, in four ways:
+that is bounded, in five ways:
 
 1. Only weeks that a calendar could offer: from the last one to the longest horizon.
 2. Each topic is charged to the address and the person that subscribed first; both have
 a cap. It stays charged while other subscribers keep it alive.
 3. A part of the process's topics is kept for ``me`` and ``schedule/…``.
 4. When there is no room, the topic unwatched for longest is dropped first.
+5. Watched lists have bounds of their own, of the process and of an address: each costs
+questions to calendars.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from gateway.live.core.topic_names import BadTopic, Kind, TopicName
 from gateway.live.topics.hub import FORGET_MS, Hub
 from gateway.live.topics.topic import Board
 from gateway.wire.addresses import network_of
-from gateway.wire.errors import TooManyRequests
+from gateway.wire.errors import ListLimit, TooManyRequests
 from gateway.wire.problems import Problem
 
 DAYS_BACK: Final = 7
@@ -77,6 +79,7 @@ class TopicRoom:
         Raises:
             Overloaded: this process keeps too many topics.
             TooManyRequests: this address or person does.
+            ListLimit: this process, or this address, keeps too many lists.
         """
         board = self._hub.index.boards.get(name.key)
         if board is not None:
@@ -119,9 +122,14 @@ class TopicRoom:
     def _payers(
         self, name: TopicName, caller: Caller | None, address: str
     ) -> tuple[str, ...]:
-        if name.kind is not Kind.SLOTS:
+        if not name.kind.is_public:
             return ()  # one for each person, or where a right is checked
         settings = self._settings
+        if name.kind is Kind.SEARCH:
+            payer, most = f"lists {network_of(address)}", settings.lists_per_address_max
+            if 0 < most <= self.counts[payer]:
+                raise ListLimit(FORGET_MS / 1000)
+            return (payer,)
         caps = [(f"address {network_of(address)}", settings.topics_per_address_max)]
         if caller is not None:
             caps.append((f"person {caller.person}", settings.topics_per_person_max))
@@ -131,15 +139,23 @@ class TopicRoom:
         return tuple(payer for payer, _ in caps)
 
     def _make_room(self, name: TopicName) -> None:
+        if name.kind is Kind.SEARCH:
+            self._make_room_for_list()
         most = self._settings.topics_max
         if most <= 0:
             return
-        if name.kind is Kind.SLOTS:
+        if name.kind.is_public:
             most = max(1, most - most // PRIVATE_PART)
         hub = self._hub
         while len(hub.index.boards) >= most:
             if not hub.forget_oldest():
                 raise Overloaded
+
+    def _make_room_for_list(self) -> None:
+        most, hub = self._settings.lists_max, self._hub
+        while 0 < most <= len(hub.index.searches):
+            if not hub.forget_oldest(Kind.SEARCH):
+                raise ListLimit(FORGET_MS / 1000)
 
     def _forgotten(self, board: Board) -> None:
         for payer in board.payers:

@@ -16,6 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, Protocol
 
 from actors.domain.ids import Millis
+from gateway.live.core.topic_names import Kind
 
 if TYPE_CHECKING:
     from gateway.live.topics.topic import Board
@@ -24,6 +25,8 @@ SHARE: Final = 2
 """Window as a multiple of the work: a topic takes at most half of a core."""
 WINDOW_MS_MAX: Final = 500
 """Longest window: every watcher gets the current state at least twice a second."""
+LIST_WINDOW_MS: Final = 250
+"""Shortest window of a watched list."""
 
 
 class Load(Protocol):
@@ -70,11 +73,15 @@ class Pace:
     def is_open(self, board: Board, now: Millis) -> bool:
         """Whether a topic may send now. A clock that was set back blocks nothing."""
         spoke = board.spoke_at
-        return not spoke <= now < spoke + self.window_ms(len(board.watchers))
+        return not spoke <= now < spoke + self._window_of(board)
+
+    def _window_of(self, board: Board) -> int:
+        least = LIST_WINDOW_MS if board.name.kind is Kind.SEARCH else 0
+        return max(least, self.window_ms(len(board.watchers)))
 
     def wait(self, board: Board) -> None:
         """A topic holds a first change back."""
-        due = Millis(board.spoke_at + self.window_ms(len(board.watchers)))
+        due = Millis(board.spoke_at + self._window_of(board))
         heapq.heappush(self._due, (due, next(self._numbers), board))
         self.wake()
 

@@ -17,7 +17,6 @@ from gateway.live.core.frames import (
     Rows,
     heartbeat_frame,
 )
-from gateway.live.core.topic_names import Kind
 from gateway.live.topics.coalescing import Pace
 from gateway.live.topics.counters import LiveTally
 from gateway.live.topics.topic import Board
@@ -34,7 +33,7 @@ class TopicDelivery:
         self.tally = tally
         self.pace = Pace()
         self.paused: set[Watcher] = set()
-        self._me_version = 0
+        self._version = 0
 
     def heartbeat(self, watcher: Watcher, now: Millis) -> Frame:
         """The positions of a watcher's topics, as far as they were sent."""
@@ -57,6 +56,15 @@ class TopicDelivery:
         elif news := board.news(rows):
             board.pend(version, news)
             self.pace.wait(board)
+
+    def replace(self, board: Board, rows: Rows, now: Millis) -> None:
+        """Take a topic's whole content, as ``tell`` takes a change."""
+        changed = board.difference(rows)
+        if board.pending:
+            # Also what is to be sent may have been undone.
+            board.pending = changed
+        else:
+            self.tell(board, changed, 0, now)
 
     def settle(self, board: Board, now: Millis) -> None:
         """Send what a topic holds back, window or not."""
@@ -83,8 +91,8 @@ class TopicDelivery:
         news = board.news(rows)
         if not news:
             return
-        if board.name.kind is Kind.ME:
-            version = self.next_me_version()
+        if board.name.kind.counts_itself:
+            version = self.next_version()
         before = board.position
         if any(isinstance(row, Hidden) for row in news.values()):
             board.conceal(version, news)
@@ -143,15 +151,15 @@ class TopicDelivery:
 
     def show_all(self, board: Board, now: Millis) -> None:
         """A topic has a new epoch: every watcher gets a snapshot."""
-        if board.name.kind is Kind.ME:
-            board.version = board.floor = self.next_me_version()
+        if board.name.kind.counts_itself:
+            board.version = board.floor = self.next_version()
         if board.watchers:
             self.broadcast(board, board.snapshot(), NOWHERE, now)
 
-    def next_me_version(self) -> int:
-        """The next version of a ``me`` topic.
+    def next_version(self) -> int:
+        """The next version of a topic whose versions are no calendar's.
 
-        Counted in this process, over all patients.
+        Counted in this process, over all such topics.
         """
-        self._me_version += 1
-        return self._me_version
+        self._version += 1
+        return self._version

@@ -21,6 +21,7 @@ from typing import Final
 from actors.domain.ids import Millis, ProviderId, ShardId
 from actors.domain.messages.answers import PositionsView, ScheduleView
 from actors.domain.messages.changes import CalendarChange, FeedBatch
+from gateway.directory.lists.shown import ListView
 from gateway.live.core.frames import (
     NOWHERE,
     FrameEncoder,
@@ -33,7 +34,13 @@ from gateway.live.core.topic_names import Kind, TopicName
 from gateway.live.topics.counters import LiveTally
 from gateway.live.topics.delivery import TopicDelivery
 from gateway.live.topics.index import ProviderTopics, ShardTopics, TopicIndex
-from gateway.live.topics.topic import Board, MeView, TopicView, schedule_rows
+from gateway.live.topics.topic import (
+    Board,
+    MeView,
+    TopicView,
+    list_rows,
+    schedule_rows,
+)
 from gateway.live.topics.watcher import Watcher
 from gateway.wire.problems import Problem
 
@@ -147,9 +154,17 @@ class Hub:
             board.idle_since = now
             self._idle[board] = None
 
-    def forget_oldest(self) -> bool:
-        """Make room for another topic; False if all are watched."""
-        board = next(iter(self._idle), None)
+    def forget_oldest(self, kind: Kind | None = None) -> bool:
+        """Make room for another topic, or one of a kind; False if all are watched.
+
+        One of a kind that has just been asked for is not dropped for the next.
+        """
+        idle = (
+            one
+            for one in self._idle
+            if kind is None or (one.name.kind is kind and one.loaded)
+        )
+        board = next(idle, None)
         if board is None:
             return False
         self._forget(board)
@@ -266,6 +281,14 @@ class Hub:
         if self.index.boards.get(board.name.key) is board:
             self._change(board, NOWHERE, rows, now)
 
+    def on_list(self, wire: str, view: ListView, now: Millis) -> bool:
+        """A watched list was drawn again; False if it is just being read."""
+        board = self.index.searches.get(wire)
+        if board is not None and board.loaded and not board.reading:
+            self.delivery.replace(board, list_rows(view), now)
+            return True
+        return board is None
+
     def _change(self, board: Board, at: Position, rows: Rows, now: Millis) -> None:
         if board.name.proxy:
             rows = board.for_proxies(rows)
@@ -348,6 +371,7 @@ class Hub:
             self._reconcile(board, position.version, rows, now)
         else:
             board.begin(position, rows)
+            board.spoke_at = now if board.name.kind is Kind.SEARCH else board.spoke_at
             self.delivery.show_all(board, now)
         for held in board.take_held():
             self._change(board, held.position, held.rows, now)
@@ -383,13 +407,15 @@ class Hub:
             if board.name.proxy:
                 rows = board.for_proxies(rows)
             return Position(self._me_epoch, 0), rows
+        if isinstance(view, ListView):
+            return Position(self._me_epoch, 0), list_rows(view)
         position = Position(view.epoch, view.version)
         if isinstance(view, ScheduleView):
             return position, schedule_rows(view.bookings, tuple(view.time_off))
         return position, dict(zip(view.starts, view.states, strict=True))
 
     def _is_stale(self, board: Board, position: Position) -> bool:
-        if board.name.kind is Kind.ME:
+        if board.name.kind.counts_itself:
             return False
         known = max(board.need, self.index.owned_since(board.name))
         if board.loaded:
@@ -400,7 +426,7 @@ class Hub:
         """Within one epoch, watchers get the difference as one delta."""
         self.delivery.settle(board, now)
         changed = board.difference(rows)
-        if board.name.kind is Kind.ME:
+        if board.name.kind.counts_itself:
             self.delivery.tell(board, changed, 0, now)
             return
         board.floor = max(board.floor, version)

@@ -55,6 +55,8 @@ class TopicIndex:
         self.patients: dict[PatientId, Board] = {}
         self.proxied: dict[PatientId, Board] = {}
         """The same patients as people see them who act for them."""
+        self.searches: dict[str, Board] = {}
+        """Watched lists, by the name of the topic."""
 
     def shard(self, shard: ShardId) -> ShardTopics:
         """The state of a shard; created at the first call."""
@@ -77,6 +79,9 @@ class TopicIndex:
         if name.kind is Kind.ME:
             self._people(name)[name.patient_id] = board
             return board
+        if name.kind is Kind.SEARCH:
+            self.searches[name.wire] = board
+            return board
         provider = self.providers.get(name.provider_id)
         if provider is None:
             provider = ProviderTopics(self.shard_of(name.provider_id))
@@ -95,6 +100,9 @@ class TopicIndex:
         self.boards.pop(name.key, None)
         if name.kind is Kind.ME:
             self._people(name).pop(name.patient_id, None)
+            return
+        if name.kind is Kind.SEARCH:
+            self.searches.pop(name.wire, None)
             return
         provider = self.providers[name.provider_id]
         if name.kind is Kind.SCHEDULE:

@@ -26,17 +26,20 @@ from actors.domain.messages.answers import (
     SlotsView,
 )
 from care.notices.ports import Notice
+from gateway.directory.lists.shown import ListView
 from gateway.live.core.frames import (
+    LIST,
     NOWHERE,
     TIME_OFF,
     Frame,
     FrameEncoder,
     Hidden,
     HoldOver,
+    ListState,
     Position,
     Rows,
 )
-from gateway.live.core.topic_names import Kind, TopicName
+from gateway.live.core.topic_names import TopicName
 from gateway.live.topics.ring import Ring, SentDelta
 
 if TYPE_CHECKING:
@@ -56,7 +59,7 @@ class MeView(Struct, frozen=True):
     inbox: Rows = {}
 
 
-TopicView = SlotsView | ScheduleView | MeView
+TopicView = SlotsView | ScheduleView | MeView | ListView
 """The answer to a topic's read."""
 
 HELD_MAX: Final = 1_024
@@ -206,11 +209,9 @@ class Board:
     def news(self, rows: Rows) -> Rows:
         """The part of a change that is different from what is shown."""
         shown = self.rows
-        if self.name.kind is Kind.SLOTS:
+        if self.name.kind.is_whole:
             return {
-                start: state
-                for start, state in rows.items()
-                if shown.get(start, GONE) != state
+                key: row for key, row in rows.items() if shown.get(key, GONE) != row
             }
         return {key: row for key, row in rows.items() if self._is_newer(key, row)}
 
@@ -238,7 +239,7 @@ class Board:
         """
         changed = self.news(fresh)
         missing = self.rows.keys() - fresh.keys()
-        if self.name.kind is Kind.SLOTS:
+        if self.name.kind.is_whole:
             return changed | dict.fromkeys(missing, GONE)
         for key in missing:
             if isinstance(hold := self.rows[key], HoldView):
@@ -386,4 +387,13 @@ def schedule_rows(bookings: Sequence[BookingView], time_off: object) -> Rows:
     rows: Rows = {booking.booking_id: booking for booking in bookings}
     if isinstance(time_off, tuple):
         rows[TIME_OFF] = time_off
+    return rows
+
+
+def list_rows(view: ListView) -> Rows:
+    """A watched list's content: members by id, in order, and its state."""
+    rows: Rows = {}
+    rows.update(view.members.items())
+    state = (tuple(view.members), view.total, view.live, view.next_cursor)
+    rows[LIST] = ListState(*state)
     return rows

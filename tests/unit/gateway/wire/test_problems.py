@@ -61,6 +61,7 @@ def test_every_error_of_the_gateway_has_a_code_in_the_table(
 ) -> None:
     """Each class of errors.py becomes a problem with a title."""
     arguments: dict[str, tuple[Any, ...]] = {
+        "ListLimit": (60.0,),
         "MethodNotAllowed": ("GET",),
         "SuccessorMissing": (["cln_1"],),
         "TooManyRequests": (1.5,),
