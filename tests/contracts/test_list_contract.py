@@ -55,7 +55,7 @@ async def book(live: LiveApi, provider: str = "prv_1") -> None:
 
 
 async def test_a_stranger_watches_a_list_over_socket_and_stream(site: LiveApi) -> None:
-    """The same frames, without a token; the booked doctor leaves, the next one comes."""
+    """The same frames, without a token; the booked doctor leaves, another comes."""
     topic = await topic_of(site, sort="soonest", limit=2)
     async with (
         site.client() as stranger,
