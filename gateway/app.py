@@ -48,6 +48,8 @@ from gateway.config import GatewayConfig, GatewayPorts
 from gateway.directory.clinics.routes import operations as clinic_operations
 from gateway.directory.entry_routes import router as entry_router
 from gateway.directory.lists.metrics import ListsCollector
+from gateway.directory.photo_routes import router as photo_router
+from gateway.directory.photos import PhotoService
 from gateway.directory.roster.metrics import RosterCollector
 from gateway.directory.service import DirectoryService
 from gateway.directory.specialty_routes import router as specialty_router
@@ -229,6 +231,10 @@ def _add_services(
         app.state.directory = DirectoryService(
             ports.entries, ports.calendars, made.clinics, ports.directory
         )
+        if ports.photos is not None:
+            app.state.photos = PhotoService(
+                app.state.directory, ports.photos, ports.tokens
+            )
     if ports.privacy is not None:
         app.state.privacy = PrivacyService(ports, made.shared.revoked)
     if ports.grants is not None and ports.patients is not None:
@@ -361,6 +367,8 @@ PATIENT_ROUTERS: Final = (own_patient_router, patients_router)
 """Features that need patients."""
 DIRECTORY_ROUTERS: Final = (entry_router, specialty_router)
 """Features that need the directory's entries."""
+PHOTO_ROUTERS: Final = (photo_router,)
+"""Features that need photos, and the directory's entries."""
 GRANT_ROUTERS: Final = (
     member_router,
     guardian_router,
@@ -378,6 +386,7 @@ EVERY_ROUTER: Final = (
     *GRANT_ROUTERS,
     *DIRECTORY_ROUTERS,
     symptom_router,
+    *PHOTO_ROUTERS,
     privacy_router,
     of_patient_router,
     deciding_router,
@@ -399,6 +408,7 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
         (ports.samples is not None, (sample_router,)),
         (ports.patients is not None, PATIENT_ROUTERS),
         (ports.entries is not None, DIRECTORY_ROUTERS),
+        (ports.photos is not None and ports.entries is not None, PHOTO_ROUTERS),
         (ports.notices is not None and ports.outgoing is not None, NOTICE_ROUTERS),
         (ports.feeds is not None, FEED_ROUTERS),
         (

@@ -17,6 +17,7 @@ from actors.ports import Calendars, Clock, ShardLinks
 from care.accounts.ports import AccountStores
 from care.accounts.providers import IdentityProvider
 from care.audit.ports import AuditSpool, AuditStore
+from care.directory.photos import PhotoPorts
 from care.directory.ports import DirectoryEntries, RosterSource
 from care.feeds.ports import Feeds
 from care.grants.ports import GrantStores
@@ -224,6 +225,8 @@ class GatewayPorts:
     entries: DirectoryEntries | None = None
     """What clinics and providers say of themselves in the directory; without it
     nothing can be said."""
+    photos: PhotoPorts | None = None
+    """Photos of clinics and providers; without it there are none."""
     roster: RosterSource | None = None
     """The providers that a search keeps in memory; without it SQL finds by words,
     specialty and place."""

@@ -137,6 +137,8 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         cell_minutes=config.cell_minutes,
     )
     providers.names = names
+    if hearing is not None:
+        providers.photos_of = hearing.live.photos_of
     return Services(
         metrics=metrics,
         authenticator=authenticator,

@@ -85,6 +85,8 @@ class KeptProviderEntry(Struct, frozen=True):
     entry: ProviderEntry = ProviderEntry()
     version: int = 0
     rating: Rating | None = None
+    photo: str = ""
+    """The id of the photo; empty if there is none. It is no part of the version."""
 
 
 class KeptClinicEntry(Struct, frozen=True):
@@ -93,6 +95,7 @@ class KeptClinicEntry(Struct, frozen=True):
     clinic_id: ClinicId
     entry: ClinicEntry = ClinicEntry()
     version: int = 0
+    photo: str = ""
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:

@@ -67,6 +67,29 @@ class DirectoryEntries(Protocol):
         ...
 
 
+class DirectoryPhotos(Protocol):
+    """Which photo a provider or a clinic has; the subject is the id of either.
+
+    A write and its line in the log of changes are one transaction.
+    """
+
+    async def photo(self, subject: str) -> str:
+        """The id of a subject's photo; empty if there is none."""
+        ...
+
+    async def put_photo(self, subject: str, photo: str) -> None:
+        """Give a subject this photo."""
+        ...
+
+    async def drop_photo(self, subject: str) -> bool:
+        """Take the photo of a subject away; False if there was none."""
+        ...
+
+    async def used(self, photos: Collection[str]) -> Collection[str]:
+        """The ones of these photos that a subject has."""
+        ...
+
+
 class RosterRow(Struct, frozen=True):
     """A provider as a search knows them: profile, clinic, visit types and entries."""
 
@@ -80,6 +103,9 @@ class RosterRow(Struct, frozen=True):
     entry: ProviderEntry = ProviderEntry()
     clinic_insurances: tuple[str, ...] = ()
     rating: Rating | None = None
+    photo: str = ""
+    """The id of the provider's photo; empty if there is none."""
+    clinic_photo: str = ""
 
 
 class RosterChanges(Struct, frozen=True):

@@ -1,22 +1,10 @@
-"""A backup in Azure Blob Storage.
-
-Two forms of address. Credentials come from the environment (or from the file named by
-the variable with ``_FILE`` appended), never from the command line:
-
-``azure://CONTAINER/PREFIX``
-    the account is that of ``AZURE_STORAGE_CONNECTION_STRING``;
-``https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX``
-    ``AZURE_STORAGE_SAS_TOKEN`` or ``AZURE_STORAGE_KEY``.
-"""
+"""A backup in Azure Blob Storage; cluster/site/azure.py says how it is named."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from azure.core.exceptions import (
     AzureError,
@@ -29,10 +17,9 @@ from azure.core.exceptions import (
 from azure.storage.blob.aio import ContainerClient
 
 from cluster.backup.places import BEGUN, MANIFEST
+from cluster.site.azure import container_at
 from cluster.terminal.obstacle import Obstacle
 
-CONNECTION = "AZURE_STORAGE_CONNECTION_STRING"
-SAS, KEY = "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_KEY"
 TIMEOUTS: Mapping[str, Any] = {
     "connection_timeout": 10,
     "read_timeout": 60,
@@ -40,83 +27,14 @@ TIMEOUTS: Mapping[str, Any] = {
 }
 """In seconds; a part is a few megabytes."""
 
-logging.getLogger("azure.core.pipeline.policies").setLevel(logging.WARNING)
-
 
 def open_azure_place(where: str, environment: Mapping[str, str]) -> AzurePlace:
     """The container and prefix named by ``where``.
 
     Raises Obstacle: invalid address, or no credential.
     """
-    parts = urlsplit(where)
-    if parts.query:
-        raise Obstacle(
-            "A backup's address must not carry a SAS token: "
-            "every user of the machine can see it there.",
-            f"Put the token into {SAS}, or into a file that {SAS}_FILE names.",
-        )
-    if parts.scheme == "azure":
-        container, prefix = parts.netloc, parts.path.strip("/")
-    else:
-        container, _, prefix = parts.path.strip("/").partition("/")
-    if not container:
-        raise Obstacle(
-            "The address names no container.", "Add it: azure://CONTAINER/PREFIX"
-        )
-    client = (
-        _by_connection(container, environment)
-        if parts.scheme == "azure"
-        else _by_address(f"{parts.scheme}://{parts.netloc}", container, environment)
-    )
+    client, prefix = container_at(where, environment, TIMEOUTS)
     return AzurePlace(client, where, prefix)
-
-
-def _by_connection(container: str, environment: Mapping[str, str]) -> ContainerClient:
-    connection = _secret(CONNECTION, environment)
-    if not connection:
-        raise _no_secret(CONNECTION)
-    try:
-        return ContainerClient.from_connection_string(connection, container, **TIMEOUTS)
-    except ValueError as error:
-        raise Obstacle(
-            f"{CONNECTION} is not a valid connection string: {error}",
-            "Copy it again from the storage account's access keys.",
-        ) from error
-
-
-def _by_address(
-    account: str, container: str, environment: Mapping[str, str]
-) -> ContainerClient:
-    if not account.startswith("https://"):
-        raise Obstacle(
-            "A backup travels over https only.", "Use https://, or azure://."
-        )
-    credential = _secret(SAS, environment) or _secret(KEY, environment)
-    if not credential:
-        raise _no_secret(f"{SAS} or {KEY}")
-    return ContainerClient(account, container, credential=credential, **TIMEOUTS)
-
-
-def _secret(name: str, environment: Mapping[str, str]) -> str:
-    if environment.get(name):
-        return environment[name]
-    path = environment.get(f"{name}_FILE")
-    if not path:
-        return ""
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Obstacle(
-            f"{name}_FILE names {path}, which cannot be read: {error}.",
-            "Name a file that this user may read.",
-        ) from error
-
-
-def _no_secret(name: str) -> Obstacle:
-    return Obstacle(
-        f"There is no credential for Azure: {name} is not set.",
-        f"Set {name.split()[0]}, or name a file with it in {name.split()[0]}_FILE.",
-    )
 
 
 class AzurePlace:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -45,6 +46,7 @@ from cluster.site.version import version_text
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from persistence import codec
 from persistence.audit.following import JOURNAL_SOURCE
+from persistence.files.blobs.folder import UNFINISHED
 from persistence.journal.scan import first_seq
 from persistence.readmodel.tables import READ_MODEL
 from persistence.records.models import RECORDS as SCHEMA_OF_RECORDS
@@ -254,7 +256,9 @@ class Backup:
     async def _save_files(self, *, with_secrets: bool) -> None:
         folder = self._site.folder
         documents = documents_folder(folder)
-        await self._save_paths(DOCUMENTS, documents, _files_below(documents))
+        found = _files_below(documents)
+        whole = [path for path in found if path.parent.name != UNFINISHED]
+        await self._save_paths(DOCUMENTS, documents, whole)
         if with_secrets:
             secrets = folder.token_key_file.parent
             await self._save_paths(SECRETS, secrets, _files_below(secrets))
@@ -263,8 +267,9 @@ class Backup:
         writer = SectionWriter(self._place, kind, "files")
         for path in paths:
             name = path.relative_to(base).as_posix()
-            for offset, data in _pieces(path):
-                await writer.add(FileLine(name, offset, data))
+            with suppress(FileNotFoundError):  # removed since the folder was listed
+                for offset, data in _pieces(path):
+                    await writer.add(FileLine(name, offset, data))
         await self._keep(writer)
 
     async def _keep(self, writer: SectionWriter) -> Section:
@@ -282,8 +287,8 @@ def _columns(schema: Schema) -> dict[str, list[str]]:
 
 
 def documents_folder(folder: DataFolder) -> Path:
-    """The folder of uploaded documents."""
-    return folder.path / "documents"
+    """The folder of photos and documents, if they are in no other store."""
+    return folder.documents
 
 
 def _files_below(folder: Path) -> list[Path]:

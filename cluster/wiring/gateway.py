@@ -19,6 +19,7 @@ from cluster.clock import SystemClock
 from cluster.site.settings import Settings
 from cluster.site.site import Site
 from cluster.terminal.addresses import page_url
+from cluster.wiring.blobs import open_blobs, photo_ports
 from cluster.wiring.shared import shared_ports
 from cluster.wiring.web_server import WebServer
 from gateway.app import create_app
@@ -168,6 +169,7 @@ async def gateway_ports(
     ring = KeyRing(records, site.key_encryption_keys(), clock)
     courier = Courier(links, clock)
     anchors = AuditAnchors(records, ring, clock, site.audit_anchors)
+    blobs = open_blobs(site)
     spool = FileSpool(site.folder.path / "audit" / "spool", records)
     try:
         async with shared_ports(site, clock) as shared:
@@ -187,6 +189,7 @@ async def gateway_ports(
                 jobs=SqlJobQueue(records.engine),
                 answers=SqlAnswerStore(records.engine, ring),
                 entries=SqlDirectoryEntries(records),
+                photos=photo_ports(records, blobs),
                 roster=SqlRosterSource(readers, records),
                 grants=grant_stores(records, ring),
                 patients=SqlPatients(records, ring),
@@ -205,6 +208,7 @@ async def gateway_ports(
     finally:
         await courier.close()
         await spool.close()
+        await blobs.close()
         await readers.dispose()
         await records.close()
         await writer.dispose()

@@ -21,6 +21,7 @@ from cluster.wiring.shared import wakeups_of
 from cluster.work.delivering import Deliverer, couriers_of, message_handlers
 from cluster.work.grants import guardian_handlers_of
 from cluster.work.handlers import PERIODIC, job_handlers
+from cluster.work.photos import SWEEPING, sweeping_handlers_of
 from cluster.work.retaining import RETAINING, retention_handlers, retention_of
 from cluster.work.telling import (
     GATHER_S,
@@ -87,6 +88,7 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
         **reminding_handlers(telling, visits, clock),
         **retention_handlers(records, retention_of(site.settings), clock),
         **guardian_handlers_of(site, records, clock),
+        **sweeping_handlers_of(site, records, clock),
     }
     lanes = [
         Lane(queue, handlers, JOBS),
@@ -107,7 +109,9 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
                 asyncio.TaskGroup() as tasks,
             ):
                 tasks.create_task(
-                    worker.keep_periodic(queue, (*PERIODIC, *RETAINING), stop)
+                    worker.keep_periodic(
+                        queue, (*PERIODIC, *RETAINING, *SWEEPING), stop
+                    )
                 )
                 tasks.create_task(worker.run(stop))
     finally:

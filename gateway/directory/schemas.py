@@ -21,7 +21,9 @@ from care.directory.entries import (
     StepFree,
     distinct,
 )
+from care.directory.photos import PhotoSize
 from care.directory.specialties import Specialty, SpecialtyNames
+from gateway.directory.photo_addresses import photo_of_clinic, photo_of_provider
 from gateway.http.features import Answer, Body
 
 _TEXT: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
@@ -162,7 +164,10 @@ class RatingAnswer(Answer):
 
 
 class ProviderEntryAnswer(Answer):
-    """A provider's entry in the directory; ``version`` counts its changes."""
+    """A provider's entry in the directory; ``version`` counts its changes.
+
+    The photos' addresses are on this server; they are no part of the version.
+    """
 
     provider_id: str
     accepts_new: bool
@@ -171,6 +176,8 @@ class ProviderEntryAnswer(Answer):
     services: list[ServiceAnswer]
     rating: RatingAnswer | None
     version: int
+    photo: str | None = None
+    photo_large: str | None = None
 
     @classmethod
     def of(cls, kept: KeptProviderEntry) -> Self:
@@ -196,6 +203,10 @@ class ProviderEntryAnswer(Answer):
             ],
             rating=rating,
             version=kept.version,
+            photo=photo_of_provider(kept.provider_id, kept.photo),
+            photo_large=photo_of_provider(
+                kept.provider_id, kept.photo, PhotoSize.LARGE
+            ),
         )
 
 
@@ -208,6 +219,8 @@ class ClinicEntryAnswer(Answer):
     website: str
     insurances: list[str]
     version: int
+    photo: str | None = None
+    photo_large: str | None = None
 
     @classmethod
     def of(cls, kept: KeptClinicEntry) -> Self:
@@ -220,6 +233,8 @@ class ClinicEntryAnswer(Answer):
             website=entry.website,
             insurances=list(entry.insurances),
             version=kept.version,
+            photo=photo_of_clinic(kept.clinic_id, kept.photo),
+            photo_large=photo_of_clinic(kept.clinic_id, kept.photo, PhotoSize.LARGE),
         )
 
 

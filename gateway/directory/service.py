@@ -64,6 +64,14 @@ class DirectoryService:
         await self._offered(provider_id)
         return await self._entries.provider(ProviderId(provider_id))
 
+    async def check_provider(self, provider_id: str) -> None:
+        """Raises Refused: there is no such provider."""
+        await self._view(provider_id)
+
+    async def check_clinic(self, clinic_id: str) -> None:
+        """Raises NotFound: there is no such clinic."""
+        await self._clinics.record(_clinic_id(clinic_id))
+
     async def put_provider(
         self, provider_id: str, entry: ProviderEntry, if_match: str | None
     ) -> KeptProviderEntry:

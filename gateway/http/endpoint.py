@@ -363,7 +363,7 @@ async def bounded_body(declared: str | None, receive: Receive, limit: int) -> by
     length = declared or "0"
     if not length.isdigit() or int(length[:12]) > limit:
         raise TooLarge(f"The body must be at most {limit} bytes.")
-    body = b""
+    body = bytearray()
     more = True
     while more:
         message = await receive()
@@ -373,4 +373,4 @@ async def bounded_body(declared: str | None, receive: Receive, limit: int) -> by
         more = message.get("more_body", False)
         if len(body) > limit:
             raise TooLarge(f"The body must be at most {limit} bytes.")
-    return body
+    return bytes(body)

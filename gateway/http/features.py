@@ -63,6 +63,8 @@ RIGHT_OF: Final = "x-right-of"
 """And what the right is on."""
 AUDITED: Final = "x-audited"
 """Where it stands whether a route's requests are audited; not in the document."""
+STREAMED: Final = "x-streamed"
+"""Whether the handler reads the body itself; not in the document."""
 ANY_QUERY: Final = "x-any-query"
 """Whether a route takes parameters that it does not declare; not in the document."""
 REFUSALS: Final = "x-refusals"
@@ -183,6 +185,7 @@ class FeatureRoute(APIRoute):
         handle = super().get_route_handler()
         known = frozenset(_query_names(self.dependant))
         is_audited = (self.openapi_extra or {}).get(AUDITED, True)
+        is_streamed = (self.openapi_extra or {}).get(STREAMED, False)
         is_open = (self.openapi_extra or {}).get(ANY_QUERY, False)
         right = str((self.openapi_extra or {}).get(RIGHT, ""))
 
@@ -191,7 +194,7 @@ class FeatureRoute(APIRoute):
             for name in request.query_params:
                 if name not in known and not is_open:
                     raise InvalidRequest("", unknown(name, known, "parameter"))
-            if request.method not in _WITHOUT_BODY:
+            if request.method not in _WITHOUT_BODY and not is_streamed:
                 request = await _with_body(request)
             try:
                 response = await handle(request)
@@ -265,7 +268,9 @@ class FeatureRouter(APIRouter):
         every request can be refused with, ``takes_token=False`` is for routes that
         read the Authorization header themselves, ``audited=False`` is for requests
         that are not an act of a person, ``any_query`` for addresses to which others
-        add parameters. Other options are those of FastAPI's decorators.
+        add parameters, ``streamed`` for handlers that read a large body themselves
+        (``request_body``), once the right is known; they take no key. Other options
+        are those of FastAPI's decorators.
         """
         right, of = needed
         check: Callable[..., Awaitable[Any]] = caller_of
@@ -275,7 +280,9 @@ class FeatureRouter(APIRouter):
             check = may(right, of or OF[right])
         # In this order, so that a key reveals nothing to a caller without the right.
         first = [Depends(check)]
-        if options.pop("idempotent", True) and method in IDEMPOTENT_METHODS:
+        is_streamed = options.pop("streamed", False)
+        takes_key = options.pop("idempotent", True) and not is_streamed
+        if takes_key and method in IDEMPOTENT_METHODS:
             first.append(Depends(claim_caller_key))
         options["dependencies"] = [*first, *options.get("dependencies", [])]
         extra = {
@@ -284,9 +291,20 @@ class FeatureRouter(APIRouter):
             REFUSALS: list(options.pop("refusals", ())),
             AUDITED: options.pop("audited", self._audited),
             ANY_QUERY: options.pop("any_query", False),
+            STREAMED: is_streamed,
         }
         options["openapi_extra"] = extra | options.get("openapi_extra", {})
         return self.api_route(path, methods=[method], **options)
+
+
+async def request_body(request: Request, limit: int) -> bytes:
+    """The body of a ``streamed`` route.
+
+    Raises:
+        TooLarge, InvalidRequest: as ``bounded_body``.
+    """
+    declared = request.headers.get("content-length")
+    return await bounded_body(declared, request.receive, limit)
 
 
 async def _with_body(request: Request) -> Request:

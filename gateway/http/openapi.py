@@ -32,6 +32,7 @@ from gateway.http.features import (
     REFUSALS,
     RIGHT,
     RIGHT_OF,
+    STREAMED,
     FeatureRouter,
 )
 from gateway.http.openapi_beside import beside
@@ -169,6 +170,7 @@ def _describe_refusals(operation: dict[str, Any]) -> None:
     operation["security"] = [{}, {"bearer": []}] if anyone else [{"bearer": []}]
     operation.pop(AUDITED, None)
     operation.pop(ANY_QUERY, None)
+    operation.pop(STREAMED, None)
     writes = "requestBody" in operation
     parameters = {one["name"] for one in operation.get("parameters", ())}
     codes = [

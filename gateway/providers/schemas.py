@@ -20,6 +20,7 @@ from actors.domain.messages.answers import (
     TimeOffView,
 )
 from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
+from care.directory.photos import PhotoSize
 from care.readmodel import ProviderListing
 from gateway.bookings.schemas import (
     BookingBody,
@@ -33,6 +34,7 @@ from gateway.directory.clinics.schemas import (
     Name,
     clinic_body,
 )
+from gateway.directory.photo_addresses import photo_of_clinic, photo_of_provider
 from gateway.holds.schemas import HoldBody, hold_body
 from gateway.wire.fields import (
     ClinicRef,
@@ -62,6 +64,7 @@ class ProviderItem(Struct, frozen=True, omit_defaults=True):
     With ``near``: the distance to the clinic in km, to the metre, if its location is
     known. ``live`` is false if the calendar did not answer: its next start may have
     changed. ``price`` is the least, in minor units; ``rating`` the mean of 1 to 5.
+    ``photo`` is the address of a square picture, on this server.
     """
 
     provider_id: ProviderRef
@@ -80,6 +83,7 @@ class ProviderItem(Struct, frozen=True, omit_defaults=True):
     currency: str | None = None
     rating: float | None = None
     rating_count: int | None = None
+    photo: str | None = None
 
 
 class FacetValue(Struct, frozen=True):
@@ -135,7 +139,8 @@ class ProviderBody(Struct, frozen=True):
     """A provider with all details.
 
     ``change_notice_minutes``: how long before its start patients may still cancel or
-    move a visit.
+    move a visit. Photos are addresses on this server: ``photo`` is square, the others
+    are large.
     """
 
     provider_id: ProviderRef
@@ -153,6 +158,9 @@ class ProviderBody(Struct, frozen=True):
     epoch: Epoch
     version: Version
     change_notice_minutes: int
+    photo: str | None = None
+    photo_large: str | None = None
+    clinic_photo: str | None = None
 
 
 class RegisteredBody(Struct, frozen=True):
@@ -358,8 +366,15 @@ def _detail(kind: VisitType, next_free: int | None) -> VisitTypeDetail:
     )
 
 
-def provider_body(view: ProviderView, clinic: Clinic) -> ProviderBody:
-    """A provider, whole, from their calendar and their clinic's record."""
+def provider_body(
+    view: ProviderView, clinic: Clinic, photos: tuple[str, str] = ("", "")
+) -> ProviderBody:
+    """A provider, whole, from their calendar and their clinic's record.
+
+    ``photos``: the ids of the provider's and of the clinic's.
+    """
+    photo, clinic_photo = photos
+    large = PhotoSize.LARGE
     return ProviderBody(
         provider_id=view.provider_id,
         name=view.profile.name,
@@ -385,6 +400,9 @@ def provider_body(view: ProviderView, clinic: Clinic) -> ProviderBody:
         epoch=view.epoch,
         version=view.version,
         change_notice_minutes=view.availability.change_notice,
+        photo=photo_of_provider(view.provider_id, photo),
+        photo_large=photo_of_provider(view.provider_id, photo, large),
+        clinic_photo=photo_of_clinic(clinic.clinic_id, clinic_photo, large),
     )
 
 

@@ -16,6 +16,7 @@ import msgspec
 from actors.domain.ids import ProviderId
 from actors.errors import Unavailable
 from care.readmodel import Directory, ProviderListing, ProviderQuery
+from gateway.directory.photo_addresses import photo_of_provider
 from gateway.directory.roster.matching import Facets as Counts
 from gateway.directory.roster.matching import Order, RankedAt, Search
 from gateway.directory.roster.services import NEVER
@@ -174,6 +175,7 @@ def _item(
     start = services.next_of(row, search.visit_type, remote=search.telehealth)
     price, currency = services.price_of(row) or _NOTHING
     rating, count = roster.rating_of(row) or _NOTHING
+    photo, _ = roster.photos_of(listing.provider_id)
     item = provider_item(listing, *(start or _NOTHING), live=row not in page.unsure)
     return msgspec.structs.replace(
         item,
@@ -183,6 +185,7 @@ def _item(
         currency=currency,
         rating=None if rating is None else round(rating, 2),
         rating_count=count,
+        photo=photo_of_provider(listing.provider_id, photo),
     )
 
 

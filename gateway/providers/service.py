@@ -5,7 +5,7 @@ One file because each method is one operation on the same calendar, and short.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -161,6 +161,8 @@ class ProviderService:
     ) -> None:
         self.names = PatientNames(None)
         """Of the patients on schedules; replaced where there are patients."""
+        self.photos_of: Callable[[ProviderId], tuple[str, str]] = lambda _id: ("", "")
+        """Ids of photos; replaced where a search knows them."""
         self._commands = commands
         self._calendars = calendars
         self._access = access
@@ -172,7 +174,8 @@ class ProviderService:
     async def show(self, provider_id: ProviderId) -> ProviderBody:
         """The provider with all details."""
         view = await self._read(provider_id)
-        return provider_body(view, await self._clinics.shown(view.profile.clinic))
+        clinic = await self._clinics.shown(view.profile.clinic)
+        return provider_body(view, clinic, self.photos_of(provider_id))
 
     async def slots(
         self,

@@ -48,6 +48,10 @@ CODES = MappingProxyType(
         "factor_not_found": (404, "No such factor"),
         "identity_not_found": (404, "No such identity"),
         "notice_not_found": (404, "No such notice"),
+        "photo_not_found": (404, "No such photo"),
+        "photo_not_supported": (415, "No picture of a supported kind"),
+        "photo_too_large": (413, "The picture is too large"),
+        "photo_damaged": (422, "The picture is damaged"),
         "feed_not_found": (404, "No such feed"),
         "feed_limit": (409, "Too many feeds"),
         "not_found": (404, "Not found"),
@@ -133,6 +137,7 @@ _SENTENCES = MappingProxyType(
         "identity_not_found": "The account has no such identity.",
         "notice_not_found": "There is no such notice.",
         "feed_not_found": "There is no such feed; it may have been revoked.",
+        "photo_not_found": "There is no such photo; it may have been replaced.",
     }
 )
 """Code -> its default detail."""

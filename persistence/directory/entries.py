@@ -27,6 +27,7 @@ from care.directory.specialties import Specialty
 from persistence.directory.models import (
     ClinicEntryRecord,
     DirectoryChangeRecord,
+    DirectoryPhotoRecord,
     ProviderEntryRecord,
     ProviderRatingRecord,
     SpecialtyRecord,
@@ -62,11 +63,13 @@ class SqlDirectoryEntries:
         async with self._records.reading() as session:
             row = await session.get(ProviderEntryRecord, provider_id)
             rated = await session.get(ProviderRatingRecord, provider_id)
+            pictured = await session.get(DirectoryPhotoRecord, provider_id)
         rating = None if rated is None else Rating(rated.total, rated.count)
+        photo = "" if pictured is None else pictured.photo
         if row is None:
-            return KeptProviderEntry(provider_id, rating=rating)
+            return KeptProviderEntry(provider_id, rating=rating, photo=photo)
         entry = read_provider_entry(row.content)
-        return KeptProviderEntry(provider_id, entry, row.version, rating)
+        return KeptProviderEntry(provider_id, entry, row.version, rating, photo)
 
     async def put_provider(
         self, provider_id: ProviderId, entry: ProviderEntry, known: int | None
@@ -83,13 +86,18 @@ class SqlDirectoryEntries:
         )
         async with self._records.writing() as session:
             await session.merge(row)
-            await _note(session, ChangeKind.PROVIDER, provider_id)
+            await note(session, ChangeKind.PROVIDER, provider_id)
 
     async def clinic(self, clinic_id: ClinicId) -> KeptClinicEntry:
         """See DirectoryEntries.clinic."""
         async with self._records.reading() as session:
             row = await session.get(ClinicEntryRecord, clinic_id)
-        return KeptClinicEntry(clinic_id) if row is None else _kept(row)
+            pictured = await session.get(DirectoryPhotoRecord, clinic_id)
+        photo = "" if pictured is None else pictured.photo
+        if row is None:
+            return KeptClinicEntry(clinic_id, photo=photo)
+        entry = read_clinic_entry(row.content)
+        return KeptClinicEntry(clinic_id, entry, row.version, photo)
 
     async def put_clinic(
         self, clinic_id: ClinicId, entry: ClinicEntry, known: int | None
@@ -114,7 +122,7 @@ class SqlDirectoryEntries:
         )
         async with self._records.writing() as session:
             await session.merge(row)
-            await _note(session, ChangeKind.SPECIALTY, specialty.specialty_id)
+            await note(session, ChangeKind.SPECIALTY, specialty.specialty_id)
 
     async def drop_specialty(self, specialty_id: str) -> bool:
         """See DirectoryEntries.drop_specialty."""
@@ -123,7 +131,7 @@ class SqlDirectoryEntries:
             if await session.get(row, specialty_id, with_for_update=True) is None:
                 return False
             await session.execute(delete(row).where(row.specialty_id == specialty_id))
-            await _note(session, ChangeKind.SPECIALTY, specialty_id)
+            await note(session, ChangeKind.SPECIALTY, specialty_id)
         return True
 
     async def _put(
@@ -144,7 +152,7 @@ class SqlDirectoryEntries:
                         session.add(row)
                     row.version, row.content = row.version + 1, content
                     await session.flush()
-                    await _note(session, kind, subject)
+                    await note(session, kind, subject)
             except IntegrityError:
                 if attempt == _INSERT_TRIES:
                     raise
@@ -152,7 +160,8 @@ class SqlDirectoryEntries:
                 return
 
 
-async def _note(session: AsyncSession, kind: ChangeKind, subject: str) -> None:
+async def note(session: AsyncSession, kind: ChangeKind, subject: str) -> None:
+    """Write the line of a change into the log of the records."""
     await session.flush()
     connection = await session.connection()
     log = DirectoryChangeRecord.__table__
@@ -162,8 +171,3 @@ async def _note(session: AsyncSession, kind: ChangeKind, subject: str) -> None:
 def _columns(row: T) -> dict[str, object]:
     names = [column.name for column in row.__table__.columns]
     return {name: getattr(row, name) for name in names if name != "content"}
-
-
-def _kept(row: ClinicEntryRecord) -> KeptClinicEntry:
-    entry = read_clinic_entry(row.content)
-    return KeptClinicEntry(ClinicId(row.clinic_id), entry, row.version)

@@ -1,4 +1,4 @@
-"""Entries of providers and clinics, ratings, the site's specialties, and the log."""
+"""Entries of providers and clinics, photos, ratings, a site's specialties, the log."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ class ClinicEntryRecord(RecordBase):
     clinic_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger)
     content: Mapped[str] = mapped_column(c.document())
+
+
+class DirectoryPhotoRecord(RecordBase):
+    """The photo of a provider or a clinic, whose id is ``subject``."""
+
+    __tablename__ = "directory_photo"
+
+    subject: Mapped[str] = mapped_column(c.key(), primary_key=True)
+    photo: Mapped[str] = mapped_column(c.key(64), index=True)
 
 
 class SpecialtyRecord(RecordBase):

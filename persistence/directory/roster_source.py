@@ -11,7 +11,6 @@ from collections.abc import (
     AsyncIterator,
     Callable,
     Collection,
-    Iterable,
     Mapping,
     Sequence,
 )
@@ -36,6 +35,7 @@ from persistence.directory.entries import (
 from persistence.directory.models import (
     ClinicEntryRecord,
     DirectoryChangeRecord,
+    DirectoryPhotoRecord,
     ProviderEntryRecord,
     ProviderRatingRecord,
     SpecialtyRecord,
@@ -63,6 +63,7 @@ class _Entries(Struct):
     providers: dict[str, ProviderEntry]
     ratings: dict[str, Rating]
     clinics: dict[str, ClinicEntry]
+    photos: dict[str, str]
 
 
 class SqlRosterSource:
@@ -191,11 +192,11 @@ class SqlRosterSource:
         return made
 
     async def _entries_of(
-        self, provider_ids: Iterable[str], clinic_ids: Iterable[str]
+        self, provider_ids: Collection[str], clinic_ids: Collection[str]
     ) -> _Entries:
         entry, rating = ProviderEntryRecord, ProviderRatingRecord
-        clinic = ClinicEntryRecord
-        found = _Entries({}, {}, {})
+        clinic, photo = ClinicEntryRecord, DirectoryPhotoRecord
+        found = _Entries({}, {}, {}, {})
         async with self._records.reading() as session:
             for some in portions(sorted(provider_ids)):
                 entries = select(entry).where(entry.provider_id.in_(some))
@@ -209,6 +210,10 @@ class SqlRosterSource:
                 clinics = select(clinic).where(clinic.clinic_id.in_(some))
                 for its in await session.scalars(clinics):
                     found.clinics[its.clinic_id] = read_clinic_entry(its.content)
+            for some in portions(sorted({*provider_ids, *clinic_ids})):
+                photos = select(photo).where(photo.subject.in_(some))
+                for of in await session.scalars(photos):
+                    found.photos[of.subject] = of.photo
         return found
 
 
@@ -232,4 +237,6 @@ def _row(
         entry=entries.providers.get(row.provider_id, ProviderEntry()),
         clinic_insurances=entries.clinics.get(row.clinic_id, ClinicEntry()).insurances,
         rating=entries.ratings.get(row.provider_id),
+        photo=entries.photos.get(row.provider_id, ""),
+        clinic_photo=entries.photos.get(row.clinic_id, ""),
     )

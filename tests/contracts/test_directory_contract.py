@@ -23,6 +23,7 @@ from care.directory.ports import EntryChanged, RosterChanges, RosterRow
 from care.directory.specialties import Specialty, SpecialtyNames
 from persistence.directory.entries import SqlDirectoryEntries
 from persistence.directory.models import DirectoryChangeRecord
+from persistence.directory.photos import SqlDirectoryPhotos
 from persistence.directory.roster_source import SqlRosterSource
 from persistence.readmodel import tables as t
 from persistence.readmodel.projection.projector import Projector
@@ -127,6 +128,37 @@ async def test_a_site_keeps_its_specialties(site: Site) -> None:
     assert not await site.entries.drop_specialty("reiki")
 
 
+async def test_a_subject_has_the_photo_that_was_put_last(site: Site) -> None:
+    """A provider or a clinic; told of like an edit, and none of its version."""
+    photos = SqlDirectoryPhotos(site.records)
+    await site.source.begin()
+    await asyncio.gather(*(photos.put_photo(ONE, f"a{n}") for n in range(4)))
+    await photos.put_photo(ONE, "b1")
+    await photos.put_photo(CLINIC, "c1")
+    assert [await photos.photo(one) for one in (ONE, CLINIC, "prv_2")] == [
+        "b1",
+        "c1",
+        "",
+    ]
+    assert set(await photos.used(["a1", "b1", "c1", "d1"])) == {"b1", "c1"}
+    assert await photos.used([]) == set()
+    changes = await site.source.changes()
+    assert changes.provider_ids == {ONE}
+    assert changes.clinic_ids == {CLINIC}
+    provider, clinic = (
+        await site.entries.provider(ONE),
+        await site.entries.clinic(CLINIC),
+    )
+    assert (provider.photo, provider.version) == ("b1", 0)
+    assert (clinic.photo, clinic.version) == ("c1", 0)
+    assert (await site.entries.put_provider(ONE, ENTRY, 0)).photo == "b1"
+    assert (await site.entries.put_clinic(CLINIC, PLACE, 0)).photo == "c1"
+    assert await photos.drop_photo(ONE)
+    assert not await photos.drop_photo(ONE)
+    assert (await site.entries.provider(ONE)).photo == ""
+    assert (await site.source.changes()).provider_ids == {ONE}
+
+
 async def test_a_search_gets_rows_joined_from_both(site: Site) -> None:
     """Profile, clinic, visit types and entries."""
     story, other = Story(1, LEEDS), Story(2, YORK)
@@ -135,11 +167,16 @@ async def test_a_search_gets_rows_joined_from_both(site: Site) -> None:
     await site.entries.put_provider(ONE, ENTRY, None)
     await site.entries.put_clinic(CLINIC, PLACE, None)
     await site.entries.put_rating(ONE, Rating(9, 2))
+    photos = SqlDirectoryPhotos(site.records)
+    await photos.put_photo(ONE, "b1")
+    await photos.put_photo(CLINIC, "c1")
     found = await site.all()
     ada = found["prv_1"]
     assert (ada.name, ada.specialty, ada.clinic) == ("Ada Ng", "Dermatology", LEEDS)
     assert (ada.entry, ada.clinic_insurances) == (ENTRY, ("TK",))
     assert ada.rating == Rating(9, 2)
+    assert (ada.photo, ada.clinic_photo) == ("b1", "c1")
+    assert (found["prv_2"].photo, found["prv_2"].clinic_photo) == ("", "")
     assert [kind.visit_type for kind in ada.visit_types] == ["consult"]
     assert (found["prv_2"].entry, found["prv_2"].visit_types) == (ProviderEntry(), ())
     assert await site.source.count() == 2

@@ -47,7 +47,7 @@ class OpenApiChecker:
             assert kind in content, where
             schema = content[kind]["schema"]
             schema = {**schema, "components": self._document["components"]}
-            is_text = kind.startswith("text/") or "ndjson" in kind
+            is_text = kind.startswith(("text/", "image/")) or "ndjson" in kind
             said = response.text if is_text else response.json()
             error = next(Draft202012Validator(schema).iter_errors(said), None)
             assert error is None, f"{where}: {error}"

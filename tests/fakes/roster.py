@@ -27,6 +27,7 @@ class MemoryRoster:
         self._own: Sequence[Specialty] = ()
         self.entries: dict[ProviderId, ProviderEntry] = {}
         self.ratings: dict[ProviderId, Rating] = {}
+        self.photos: dict[str, str] = {}
         self.own_specialties: list[Specialty] = []
         self.is_away = False
         self.is_lost = False
@@ -45,6 +46,8 @@ class MemoryRoster:
                 visit_types=model.visit_types.get(provider_id, ()),
                 entry=self.entries.get(provider_id, ProviderEntry()),
                 rating=self.ratings.get(provider_id),
+                photo=self.photos.get(provider_id, ""),
+                clinic_photo=self.photos.get(row.profile.clinic.clinic_id, ""),
             )
             for provider_id, row in model.providers.items()
             if is_listed(row.profile)

@@ -17,7 +17,7 @@ import structlog
 from actors.domain.ids import ClinicId, ProviderId
 from care.directory.ports import RosterChanges, RosterSource
 from gateway.directory.roster.matching import Matcher
-from gateway.directory.roster.roster import Roster
+from gateway.directory.roster.roster import NO_PHOTOS, Roster
 from gateway.directory.roster.services import RosterServices
 
 POLL_S: Final = 0.25
@@ -68,6 +68,11 @@ class LiveRoster:
     def ids(self) -> Sequence[ProviderId]:
         """All providers, as they are now."""
         return [] if self.roster is None else list(self.roster.row_of)
+
+    def photos_of(self, provider_id: ProviderId) -> tuple[str, str]:
+        """The ids of a provider's photo and of the clinic's; empty without one."""
+        roster = self.roster
+        return NO_PHOTOS if roster is None else roster.photos_of(provider_id)
 
     def heard(self, provider_id: ProviderId) -> None:
         """The newest roster was told of a provider's starts."""

@@ -29,6 +29,7 @@ DEAD_MIN: Final = 1_000
 """A new roster is made when more than these are dead."""
 QUALITY_PRIOR: Final = (3.5, 5)
 """A rating counts as if five people had given 3.5 before: one review is no verdict."""
+NO_PHOTOS: Final = ("", "")
 _ID_PREFIX: Final = "prv_"
 
 
@@ -110,6 +111,8 @@ class Roster:
         self.names: list[str] = []
         """Sort keys."""
         self.row_of: dict[ProviderId, int] = {}
+        self.photos: dict[ProviderId, tuple[str, str]] = {}
+        """The ids of the provider's photo and the clinic's, where there is either."""
         self.specialty_codes: dict[str, int] = {}
         self.specialty_titles: list[str] = []
         self.changes = 0
@@ -146,6 +149,10 @@ class Roster:
         texts = sum(map(sys.getsizeof, self.ids)) + sum(map(sys.getsizeof, self.names))
         return self.services.nbytes + texts + sum(one.nbytes for one in columns)
 
+    def photos_of(self, provider_id: ProviderId) -> tuple[str, str]:
+        """The ids of a provider's photo and of the clinic's; empty without one."""
+        return self.photos.get(provider_id, NO_PHOTOS)
+
     # --- changes -------------------------------------------------------------------
 
     def put(self, row: RosterRow) -> int:
@@ -165,6 +172,8 @@ class Roster:
         insured = (*row.entry.insurances, *row.clinic_insurances)
         self.insurances.add(number, {sort_key(one): one for one in insured}.values())
         self.services.add_row(row)
+        if row.photo or row.clinic_photo:
+            self.photos[row.provider_id] = row.photo, row.clinic_photo
         if former is not None:
             self.services.keep_starts(number, self.services, former)
         return number
@@ -184,6 +193,7 @@ class Roster:
     def remove(self, provider_id: ProviderId) -> None:
         """A provider can be found no longer."""
         self.changes += 1
+        self.photos.pop(provider_id, None)
         row = self.row_of.pop(provider_id, None)
         if row is not None:
             self._alive.all[row] = False

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from azure.storage.blob.aio import ContainerClient
 
-from cluster.backup.azure import CONNECTION, KEY, SAS
 from cluster.backup.manifest import RECORDS, read_manifest
 from cluster.backup.opening import opened_place
 from cluster.backup.places import MANIFEST
+from cluster.site.azure import CONNECTION, KEY, SAS
 from cluster.site.site import existing_site
 from cluster.terminal.obstacle import Obstacle
 from tests.fixtures.azurite import AzuriteServer

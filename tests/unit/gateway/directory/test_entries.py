@@ -51,6 +51,8 @@ async def test_a_doctor_says_what_visits_cost(api: Api) -> None:
         "services": [PRICED],
         "rating": None,
         "version": 1,
+        "photo": None,
+        "photo_large": None,
     }
 
 

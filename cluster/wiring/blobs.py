@@ -1,0 +1,32 @@
+"""The store of a site's blobs: a folder, or Azure Blob Storage."""
+
+from __future__ import annotations
+
+import os
+
+from care.blobs.ports import Blobs
+from care.directory.photos import PhotoPorts
+from cluster.site.site import Site
+from persistence.directory.photos import SqlDirectoryPhotos
+from persistence.files.blobs.folder import FolderBlobs
+from persistence.files.pictures.reencoding import ChildPictures
+from persistence.sql.records import Records
+
+
+def open_blobs(site: Site) -> Blobs:
+    """The store that the settings name; must be closed.
+
+    Raises Obstacle: the address cannot be used, or there is no credential for it.
+    """
+    where = site.settings.blobs
+    if not where:
+        return FolderBlobs(site.folder.documents)
+    from cluster.site.azure import container_at
+    from persistence.files.blobs.azure import OPTIONS, AzureBlobs
+
+    return AzureBlobs(*container_at(where, os.environ, OPTIONS))
+
+
+def photo_ports(records: Records, blobs: Blobs) -> PhotoPorts:
+    """What a gateway needs for photos."""
+    return PhotoPorts(SqlDirectoryPhotos(records), blobs, ChildPictures())

@@ -1,0 +1,93 @@
+"""Starts the child process that makes a picture again; see child.py."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from actors.errors import Unavailable
+from care.blobs.pictures import (
+    PIXELS_MAX,
+    PictureFault,
+    PictureRefused,
+    PictureSize,
+)
+
+AT_ONCE: Final = 1
+"""Children of one process at a time: each may use a core and half a gigabyte."""
+WAITING_MAX: Final = 16
+"""Pictures that wait for a child, those being made included."""
+CHILD_S: Final = 20.0
+"""Longest life of a child in seconds, on a busy machine."""
+CHILD: Final = Path(__file__).with_name("child.py")
+_REFUSED: Final = 3
+
+
+class ChildPictures:
+    """Pictures made by children of this process."""
+
+    def __init__(self, pixels_max: int = PIXELS_MAX) -> None:
+        self._pixels_max = pixels_max
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="pictures")
+        self._waiting = 0
+
+    async def made(
+        self, content: bytes, wanted: tuple[PictureSize, ...]
+    ) -> list[bytes]:
+        """See Pictures.made."""
+        if self._waiting >= WAITING_MAX:
+            raise Unavailable("many pictures are being made", retry_after_s=5)
+        self._waiting += 1
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._threads, self._made, content, wanted)
+        work.add_done_callback(self._ended)
+        return await work
+
+    def _ended(self, work: asyncio.Future[list[bytes]]) -> None:
+        self._waiting -= 1
+        if not work.cancelled():
+            work.exception()  # the client may be gone, and asyncio would complain
+
+    def _made(self, content: bytes, wanted: tuple[PictureSize, ...]) -> list[bytes]:
+        sizes = [f"{one.side}{'s' if one.is_square else ''}" for one in wanted]
+        words = [sys.executable, "-P", str(CHILD), str(self._pixels_max), *sizes]
+        # Nothing of this process's environment: secrets are in it.
+        given = {name: os.environ[name] for name in _GIVEN if name in os.environ}
+        try:
+            done = subprocess.run(  # noqa: S603 - our own program
+                words,
+                input=content,
+                capture_output=True,
+                timeout=CHILD_S,
+                env=given,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise PictureRefused(PictureFault.PIXELS) from None
+        except OSError as error:
+            raise Unavailable("no child process can be started") from error
+        if done.returncode == _REFUSED:
+            raise PictureRefused(PictureFault(done.stdout.decode()))
+        if done.returncode < 0:  # ended by a bound, or by what the file did to it
+            raise PictureRefused(PictureFault.PIXELS)
+        if done.returncode:
+            raise Unavailable("the child process for pictures does not start")
+        return _files(done.stdout, len(wanted))
+
+
+_GIVEN: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
+
+
+def _files(output: bytes, count: int) -> list[bytes]:
+    head, _, rest = output.partition(b"\n")
+    files, at = [], 0
+    for size in map(int, head.split()):
+        files.append(rest[at : at + size])
+        at += size
+    assert (len(files), at) == (count, len(rest)), "the child's answer is not whole"
+    return files
