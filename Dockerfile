@@ -13,7 +13,7 @@ RUN python -m venv /opt/venv \
 FROM python:3.11.13-slim-bookworm
 RUN groupadd --gid 10001 slotcast \
  && useradd --uid 10001 --gid 10001 --create-home slotcast \
- && install -d -o slotcast -g slotcast -m 0700 /data
+ && install -d -o slotcast -g slotcast -m 0700 /data /documents
 COPY --from=packages /opt/venv /opt/venv
 COPY pyproject.toml /opt/slotcast/
 COPY actors /opt/slotcast/actors

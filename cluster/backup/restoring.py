@@ -32,12 +32,12 @@ from cluster.backup.parts import (
     lines_of,
 )
 from cluster.backup.places import BackupDamaged, BlobStore
-from cluster.backup.saving import Say, documents_folder
+from cluster.backup.saving import Say
 from cluster.backup.target import Target, database_silent
 from cluster.checks.verification import Verdict, Verification
 from cluster.clock import SystemClock
 from cluster.site.settings import Settings
-from cluster.site.site import Site, audit_anchors_of
+from cluster.site.site import Site, audit_anchors_of, documents_of
 from cluster.site.stores import Snapshots, StoresConfig, open_journal, open_snapshots
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from persistence import codec
@@ -201,7 +201,7 @@ class Restore:
     async def _put_files(self, manifest: Manifest) -> None:
         folder = self._target.folder
         goals = {
-            DOCUMENTS: documents_folder(folder),
+            DOCUMENTS: documents_of(self._target.settings, folder),
             SECRETS: folder.token_key_file.parent,
             ANCHORS: audit_anchors_of(self._target.settings, folder),
         }

@@ -39,8 +39,8 @@ from cluster.backup.manifest import (
 from cluster.backup.parts import CalendarLine, FileLine, RecordLine, SectionWriter
 from cluster.backup.places import BlobStore
 from cluster.clock import SystemClock
-from cluster.site.data_folder import DataFolder, Layout
-from cluster.site.site import Site, existing_site
+from cluster.site.data_folder import Layout
+from cluster.site.site import Site, documents_of, existing_site
 from cluster.site.stores import Snapshots, open_journal, open_snapshots
 from cluster.site.version import version_text
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
@@ -255,7 +255,7 @@ class Backup:
 
     async def _save_files(self, *, with_secrets: bool) -> None:
         folder = self._site.folder
-        documents = documents_folder(folder)
+        documents = documents_of(self._site.settings, folder)
         found = _files_below(documents)
         whole = [path for path in found if path.parent.name != UNFINISHED]
         await self._save_paths(DOCUMENTS, documents, whole)
@@ -284,11 +284,6 @@ class Backup:
 
 def _columns(schema: Schema) -> dict[str, list[str]]:
     return {name: schema.column_names(name) for name in schema.table_names()}
-
-
-def documents_folder(folder: DataFolder) -> Path:
-    """The folder of photos and documents, if they are in no other store."""
-    return folder.documents
 
 
 def _files_below(folder: Path) -> list[Path]:

@@ -71,6 +71,13 @@ def of_settings(settings: Settings) -> Iterator[Diagnosis]:
             "are in the data folder, beside what they are to prove",
             "Set SLOTCAST_AUDIT_ANCHORS to a folder that only takes additions.",
         )
+    if settings.journal_is_redis and not settings.blobs:
+        yield Diagnosis(
+            "photos",
+            "warn",
+            "are in this machine's data folder: other machines do not show them",
+            "Set SLOTCAST_BLOBS to Azure Blob Storage, or to a folder that all share.",
+        )
     if settings.metrics_token == "" and settings.behind_proxy:
         yield Diagnosis(
             "metrics",

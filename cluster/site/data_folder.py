@@ -73,7 +73,6 @@ class DataFolder:
         self.keys_file = self.path / "secrets" / "keys"
         self.vapid_file = self.path / "secrets" / "vapid.key"
         self.cluster_secret_file = self.path / "secrets" / "cluster.secret"
-        self.documents = self.path / "documents"
         self.journal = self.path / "journal"
         self.snapshots = self.path / "snapshots"
         self.read_model = self.path / "readmodel"

@@ -136,11 +136,13 @@ class Settings(BaseSettings):
     for ``records.db`` in the data folder or, with ``database`` on a server, for a
     database of its own beside it, whose name ends in ``_records``."""
     blobs: str = ""
-    """Where photos are: empty for documents/ in the data folder, which gateways and
-    workers on several machines must share, or ``azure://CONTAINER/PREFIX`` or
+    """Where photos are: empty for documents/ in the data folder; another folder, which
+    several machines must share (``/mnt/documents``); or Azure Blob Storage as
+    ``azure://CONTAINER/PREFIX`` or
     ``https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX``, for this site alone.
-    Azure's credentials are AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_SAS_TOKEN or
-    AZURE_STORAGE_KEY, or in a file that the name with ``_FILE`` appended names."""
+    Azure's credentials come from AZURE_STORAGE_CONNECTION_STRING,
+    AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_KEY, or from a file that the name with
+    ``_FILE`` appended names."""
     keys: str = Field("", repr=False)
     """Key encryption keys that wrap the keys of sealed personal data: ``id:base64``,
     32 bytes each, more of them after commas; the first wraps, the others still unwrap.
@@ -388,9 +390,12 @@ class Settings(BaseSettings):
     @classmethod
     def _a_place_of_blobs(cls, value: str) -> str:
         parts = urlsplit(value)
-        if value and (parts.scheme not in {"azure", "https"} or not parts.netloc):
-            raise ValueError("must be empty, or begin with azure:// or https://")
-        if parts.query:
+        is_azure = parts.scheme in {"azure", "https"} and parts.netloc
+        if value and not is_azure and not Path(value).is_absolute():
+            raise ValueError(
+                "must be empty, a folder from / on, or begin with azure:// or https://"
+            )
+        if is_azure and parts.query:
             raise ValueError("must not carry a token: it belongs into the environment")
         return value
 

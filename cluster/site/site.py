@@ -126,6 +126,12 @@ def derived(secret: bytes, purpose: str) -> bytes:
     return hmac.new(secret, f"slotcast {purpose}".encode(), hashlib.sha256).digest()
 
 
+def documents_of(settings: Settings, folder: DataFolder) -> Path:
+    """The folder of photos and documents; with Azure there is nothing in it."""
+    is_folder = settings.blobs.startswith("/")
+    return Path(settings.blobs) if is_folder else folder.path / "documents"
+
+
 def audit_anchors_of(settings: Settings, folder: DataFolder) -> Path:
     """The folder of the audit trail's anchors: configured, or in the data folder."""
     return settings.audit_anchors or folder.path / "audit" / "anchors"

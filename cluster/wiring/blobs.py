@@ -6,7 +6,7 @@ import os
 
 from care.blobs.ports import Blobs
 from care.directory.photos import PhotoPorts
-from cluster.site.site import Site
+from cluster.site.site import Site, documents_of
 from persistence.directory.photos import SqlDirectoryPhotos
 from persistence.files.blobs.folder import FolderBlobs
 from persistence.files.pictures.reencoding import ChildPictures
@@ -19,8 +19,8 @@ def open_blobs(site: Site) -> Blobs:
     Raises Obstacle: the address cannot be used, or there is no credential for it.
     """
     where = site.settings.blobs
-    if not where:
-        return FolderBlobs(site.folder.documents)
+    if not where or where.startswith("/"):
+        return FolderBlobs(documents_of(site.settings, site.folder))
     from cluster.site.azure import container_at
     from persistence.files.blobs.azure import OPTIONS, AzureBlobs
 

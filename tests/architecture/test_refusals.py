@@ -9,7 +9,7 @@ from typing import Final
 from gateway.wire.problems import CODES
 
 WEB: Final = Path(__file__).parents[2] / "web" / "src"
-TEXTS: Final = ("app/refusals.ts", "account/form.tsx")
+TEXTS: Final = ("app/refusals.ts", "account/form.tsx", "clinic/photo.tsx")
 
 OF_A_PROGRAM: Final = {
     "api_client_limit": "the app has no page for API clients",

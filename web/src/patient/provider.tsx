@@ -10,7 +10,7 @@ import { addDays, cityOf, HERE, isoWeek, localOf, mondayOf, say, sayDay, today }
 import { useFreeCount, useLink, useLive, useSoonest, useStarts } from "../live/hooks";
 import { enter } from "../i18n";
 import { Icon } from "../ui/icons";
-import { initials } from "./result";
+import { Face } from "./result";
 import { placeHold, useKept } from "./holding";
 import { longDay, Slot, useByDay, WeekGrid, type Grid } from "./week";
 
@@ -104,9 +104,7 @@ function Times({ provider }: { provider: Provider }) {
   return (
     <div className="stack">
       <div className="row who">
-        <span className="avatar" aria-hidden="true">
-          {initials(provider.name)}
-        </span>
+        <Face name={provider.name} photo={provider.photo} />
         <div>
           <h1>
             <bdi>{provider.name}</bdi>

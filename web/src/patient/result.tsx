@@ -34,9 +34,7 @@ export function Result({ item }: { item: ProviderItem }) {
   const href = `/p/${item.provider_id}${watched === undefined ? "" : `?type=${watched.type}`}`;
   return (
     <li className={`card result${item.live ? "" : " old"}`}>
-      <span className="avatar" aria-hidden="true">
-        {initials(item.name)}
-      </span>
+      <Face name={item.name} photo={item.photo} />
       <div className="about">
         <h3>
           <a className="whole" href={href} onClick={follow}>
@@ -133,6 +131,15 @@ export function ResultRoom() {
         <div className="next" />
       </div>
     </li>
+  );
+}
+
+/** A photo, or initials where there is none; its room is the same. */
+export function Face({ name, photo }: { name: string; photo: string | null | undefined }) {
+  return (
+    <span className="avatar" aria-hidden={!photo}>
+      {photo ? <img src={photo} alt={name} width="72" height="72" loading="lazy" /> : initials(name)}
+    </span>
   );
 }
 

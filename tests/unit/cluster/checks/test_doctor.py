@@ -35,6 +35,15 @@ def test_a_site_behind_a_proxy_with_tls_is_well() -> None:
     assert "bad" not in _levels(**ONLINE).values()
 
 
+def test_photos_of_several_machines_are_shared() -> None:
+    """A cluster is warned while each machine has its own."""
+    cluster = {"journal": "redis://127.0.0.1/0"}
+    assert _levels(**cluster)["photos"] == "warn"
+    for blobs in ("/mnt/documents", "azure://photos/site"):
+        assert "photos" not in _levels(**cluster, blobs=blobs)
+    assert "photos" not in _levels()
+
+
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
