@@ -66,7 +66,7 @@ class DirectoryService:
 
     async def check_provider(self, provider_id: str) -> None:
         """Raises Refused: there is no such provider."""
-        await self._view(provider_id)
+        await self._offered(provider_id)
 
     async def check_clinic(self, clinic_id: str) -> None:
         """Raises NotFound: there is no such clinic."""
