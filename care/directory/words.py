@@ -27,6 +27,8 @@ _INNER = re.compile(r"(?<=\w)['’ʼ\-‐.](?=\w)")
 
 def plain(text: str) -> str:
     """``text`` without case, accents and punctuation, words separated by one space."""
+    if text.isascii():  # most texts, in a quarter of the time
+        return _BREAK.sub(" ", text.lower()).strip()
     folded = unicodedata.normalize("NFKD", text.casefold()).casefold()
     bare = "".join(c for c in folded if not unicodedata.combining(c))
     return _BREAK.sub(" ", bare.translate(_LETTERS)).strip()

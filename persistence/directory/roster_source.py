@@ -199,21 +199,25 @@ class SqlRosterSource:
         found = _Entries({}, {}, {}, {})
         async with self._records.reading() as session:
             for some in portions(sorted(provider_ids)):
-                entries = select(entry).where(entry.provider_id.in_(some))
-                for one in await session.scalars(entries):
-                    found.providers[one.provider_id] = read_provider_entry(one.content)
-                ratings = select(rating).where(rating.provider_id.in_(some))
-                for rated in await session.scalars(ratings):
-                    known = Rating(rated.total, rated.count)
-                    found.ratings[rated.provider_id] = known
+                mine = entry.provider_id
+                entries = select(mine, entry.content).where(mine.in_(some))
+                for provider_id, content in await session.execute(entries):
+                    found.providers[provider_id] = read_provider_entry(content)
+                its = rating.provider_id
+                ratings = select(its, rating.total, rating.count).where(its.in_(some))
+                for provider_id, total, count in await session.execute(ratings):
+                    found.ratings[provider_id] = Rating(total, count)
             for some in portions(sorted(clinic_ids)):
-                clinics = select(clinic).where(clinic.clinic_id.in_(some))
-                for its in await session.scalars(clinics):
-                    found.clinics[its.clinic_id] = read_clinic_entry(its.content)
+                place = clinic.clinic_id
+                clinics = select(place, clinic.content).where(place.in_(some))
+                for clinic_id, content in await session.execute(clinics):
+                    found.clinics[clinic_id] = read_clinic_entry(content)
             for some in portions(sorted({*provider_ids, *clinic_ids})):
-                photos = select(photo).where(photo.subject.in_(some))
-                for of in await session.scalars(photos):
-                    found.photos[of.subject] = of.photo
+                photos = select(photo.subject, photo.photo)
+                for subject, name in await session.execute(
+                    photos.where(photo.subject.in_(some))
+                ):
+                    found.photos[subject] = name
         return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,16 @@ class Column:
             self._data = grown
         self._data[self._length] = value
         self._length += 1
+
+    def extend(self, values: Sequence[Any]) -> None:
+        """Add several entries."""
+        length = self._length + len(values)
+        while length > len(self._data):
+            grown = np.zeros((2 * len(self._data), *self._data.shape[1:]), self.dtype)
+            grown[: self._length] = self._data[: self._length]
+            self._data = grown
+        self._data[self._length : length] = values
+        self._length = length
 
     @property
     def dtype(self) -> Any:

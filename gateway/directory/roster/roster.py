@@ -44,15 +44,22 @@ class Tags:
     def __init__(self) -> None:
         self.titles: dict[str, str] = {}
         self._rows: dict[str, Column] = {}
+        self._keys: dict[str, str] = {}
 
     def add(self, row: int, titles: Iterable[str]) -> None:
-        """Mark the next row with these."""
-        for title in titles:
-            key = sort_key(title)
+        """Mark the next row with these, each once."""
+        for key in dict.fromkeys(self._key(title) for title in titles):
+            self._rows[key].append(row)
+
+    def _key(self, title: str) -> str:
+        """That of a title; many providers have the same ones."""
+        key = self._keys.get(title)
+        if key is None:
+            key = self._keys[title] = sort_key(title)
             if key not in self._rows:
                 self.titles[key] = title
                 self._rows[key] = Column(np.int32, room=1)
-            self._rows[key].append(row)
+        return key
 
     def having(self, title: str, size: int) -> Mask:
         """Which of ``size`` rows are marked with this."""
@@ -115,6 +122,7 @@ class Roster:
         """The ids of the provider's photo and the clinic's, where there is either."""
         self.specialty_codes: dict[str, int] = {}
         self.specialty_titles: list[str] = []
+        self._specialty_keys: dict[str, str] = {}
         self.changes = 0
         """Rises with each change: rows found before it may be dead."""
         self._alive = Column(np.bool_)
@@ -170,7 +178,7 @@ class Roster:
         self._put_rating(row)
         self.languages.add(number, _with_primary(row.languages))
         insured = (*row.entry.insurances, *row.clinic_insurances)
-        self.insurances.add(number, {sort_key(one): one for one in insured}.values())
+        self.insurances.add(number, insured)
         self.services.add_row(row)
         if row.photo or row.clinic_photo:
             self.photos[row.provider_id] = row.photo, row.clinic_photo
@@ -217,7 +225,9 @@ class Roster:
         self._quality.append(round(1000 * (total + prior * weight) / (count + weight)))
 
     def _specialty_code(self, specialty: str) -> int:
-        key = self.specialties.key(specialty)
+        key = self._specialty_keys.get(specialty)
+        if key is None:
+            key = self._specialty_keys[specialty] = self.specialties.key(specialty)
         code = self.specialty_codes.get(key)
         if code is None:
             code = self.specialty_codes[key] = len(self.specialty_titles)

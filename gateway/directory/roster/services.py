@@ -26,6 +26,8 @@ NEVER: Final = np.iinfo(np.int32).max
 UNKNOWN: Final = 0
 """The calendar was not heard: anything from now on is possible."""
 NO_PRICE: Final = -1
+_NOT_STATED: Final = Service(VisitTypeId(""))
+"""What an entry says of a visit type that it does not name."""
 Starts = Mapping[VisitTypeId, Sequence[Minute]]
 """The next free starts of each active visit type that has some, ascending."""
 
@@ -59,24 +61,25 @@ class RosterServices:
 
     def add_row(self, row: RosterRow) -> None:
         """Add the services of the next row; their starts are not known."""
-        offered = {service.visit_type: service for service in row.entry.services}
+        kinds = row.visit_types
         number = len(self._first)
         self._first.append(len(self._row))
-        self._count.append(len(row.visit_types))
-        for kind in row.visit_types:
-            service = offered.get(kind.visit_type)
-            price = None if service is None else service.price
-            self._row.append(number)
-            self._kind.append(self._code(kind.visit_type))
-            self._remote.append(service is not None and service.remote)
-            self._price.append(NO_PRICE if price is None else price)
-            self._currency.append(self._currency_code(service))
-            self._notice.append(kind.notice)
-            self._starts.append(NEVER)
-            self._next.append(UNKNOWN)
+        self._count.append(len(kinds))
+        if not kinds:
+            return
+        offered = {service.visit_type: service for service in row.entry.services}
+        services = [offered.get(kind.visit_type, _NOT_STATED) for kind in kinds]
+        self._row.extend([number] * len(kinds))
+        self._kind.extend([self._code(kind.visit_type) for kind in kinds])
+        self._remote.extend([one.remote for one in services])
+        prices = [one.price for one in services]
+        self._price.extend([NO_PRICE if one is None else one for one in prices])
+        self._currency.extend([self._currency_code(one.currency) for one in services])
+        self._notice.extend([kind.notice for kind in kinds])
+        self._starts.extend([[NEVER] * KEPT] * len(kinds))
+        self._next.extend([UNKNOWN] * len(kinds))
 
-    def _currency_code(self, service: Service | None) -> int:
-        currency = "" if service is None else service.currency
+    def _currency_code(self, currency: str) -> int:
         if currency not in self._currencies:
             self._currencies.append(currency)
         return self._currencies.index(currency)

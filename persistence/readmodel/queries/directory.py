@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, u
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from actors.domain.ids import ClinicId, ProviderId, VisitTypeId
+from actors.domain.ids import ClinicId, ProviderId
 from actors.domain.rules import Clinic, Profile, VisitType
 from care.directory.words import Point, after_prefix, distance_km, query_words, sort_key
 from care.readmodel import ProviderListing, ProviderQuery
@@ -54,7 +54,11 @@ Found = list[tuple[ProviderId, float | str]]
 
 _FROM = t.provider.join(t.clinic, t.provider.c.clinic_id == t.clinic.c.clinic_id)
 # Rules without a column are the calendar's alone: lists show none of them.
-_VISIT_TYPE_FIELDS = [f for f in VisitType.__struct_fields__ if f in t.visit_type.c]
+_VISIT_TYPE_FIELDS = [
+    field
+    for field in VisitType.__struct_fields__
+    if field in t.visit_type.c and field != "locations"
+]
 
 
 class SqlDirectory:
@@ -389,15 +393,20 @@ async def visit_types_of(
 ) -> dict[ProviderId, list[VisitType]]:
     """The active visit types of each provider, in their order."""
     mine = t.visit_type.c
+    fields = (mine[field] for field in _VISIT_TYPE_FIELDS)
     query = (
-        select(t.visit_type)
+        select(mine.provider_id, mine.locations, *fields)
         .where(mine.provider_id.in_(provider_ids), mine.active)
         .order_by(mine.provider_id, mine.position)
     )
     found: dict[ProviderId, list[VisitType]] = {}
-    for row in (await connection.execute(query)).mappings():
-        given = {field: row[field] for field in _VISIT_TYPE_FIELDS}
-        given["locations"] = tuple(given["locations"])
-        given["visit_type"] = VisitTypeId(given["visit_type"])
-        found.setdefault(ProviderId(row["provider_id"]), []).append(VisitType(**given))
+    # Many providers offer the same ones.
+    known: dict[tuple[Any, ...], VisitType] = {}
+    for provider_id, locations, *given in await connection.execute(query):
+        key = (*given, *locations)
+        kind = known.get(key)
+        if kind is None:
+            values = dict(zip(_VISIT_TYPE_FIELDS, given, strict=True))
+            kind = known[key] = VisitType(**values, locations=tuple(locations))
+        found.setdefault(provider_id, []).append(kind)
     return found
