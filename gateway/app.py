@@ -74,6 +74,7 @@ from gateway.http.router import GatewayApp, OperationRouter
 from gateway.live.asyncapi import document as asyncapi_document
 from gateway.live.service import LiveNeeds, LiveService
 from gateway.metrics.jobs import JobCollector
+from gateway.metrics.kept import KeptCollector
 from gateway.metrics.metrics import (
     Batching,
     CourierCollector,
@@ -261,11 +262,16 @@ def _collected(
     register(ShardCollector(accounts))
     if isinstance(ports.calendars, Batching):
         register(CourierCollector(ports.calendars))
-    if ports.jobs is None:
-        return [accounts.refresh]
-    jobs = JobCollector(ports.jobs, ports.clock)
-    register(jobs)
-    return [accounts.refresh, jobs.refresh]
+    refreshed: list[Callable[[], Awaitable[None]]] = [accounts.refresh]
+    if ports.jobs is not None:
+        jobs = JobCollector(ports.jobs, ports.clock)
+        register(jobs)
+        refreshed.append(jobs.refresh)
+    if ports.kept is not None:
+        kept = KeptCollector(ports.kept, ports.clock)
+        register(kept)
+        refreshed.append(kept.refresh)
+    return refreshed
 
 
 def _lifespan(

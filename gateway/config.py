@@ -30,7 +30,7 @@ from care.notices.push import PushPorts
 from care.notices.samples import LetterSamples
 from care.patients.notes import MedicalNotes
 from care.patients.ports import Patients
-from care.privacy.ports import Privacy
+from care.privacy.ports import Privacy, RetainedRows
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
 from care.sharing import HotPages, RateBudgets, Revocations, SharedHolds
 from gateway.transport.limits import HttpLimits
@@ -220,6 +220,8 @@ class GatewayPorts:
     """Source of revoked tokens; without it no token can be revoked."""
     jobs: JobQueue | None = None
     """Background jobs, for operators; without it there is no ``/v1/jobs``."""
+    kept: RetainedRows | None = None
+    """What is kept for a time, for its metrics."""
     answers: AnswerStore | None = None
     """Answers by idempotency key; ordinary features that write need it."""
     entries: DirectoryEntries | None = None

@@ -70,22 +70,24 @@ class JobSource(Protocol):
         """
         ...
 
+    async def forget(self, *, done_before: Millis, limit: int) -> int:
+        """Delete up to ``limit`` jobs that were done before; how many were found.
+
+        Dead letters stay until they are resent and done.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        ...
+
 
 class JobQueue(JobSource, Protocol):
-    """Jobs that can also be added, and deleted long after they are done."""
+    """Jobs that can also be added."""
 
     async def add(self, jobs: Sequence[NewJob], *, now: Millis) -> int:
         """Add jobs; those whose kind and key exist already are left out.
 
         Raises:
             Unavailable: none was added, or it is unknown; add them again.
-        """
-        ...
-
-    async def forget(self, *, done_before: Millis, limit: int) -> int:
-        """Delete jobs that were done before this instant; how many were.
-
-        Raises:
-            Unavailable: the store does not answer.
         """
         ...

@@ -66,6 +66,32 @@ class Message(Struct, frozen=True):
     unsubscribe: str = ""
 
 
+class MessagePlace(Struct, frozen=True, order=True):
+    """The place of a message among those to one person over one channel of a visit."""
+
+    version: int
+    """The calendar's version that it tells of."""
+    is_reminder: bool
+    """A reminder comes after what was told of the same version."""
+    created_at: Millis
+
+
+class OtherMessage(Struct, frozen=True):
+    """Another message to the same person over the same channel about the same visit.
+
+    ``due_at`` is when its job is due; None if that is done or a dead letter.
+    """
+
+    kind: str
+    place: MessagePlace
+    due_at: Millis | None = None
+    attempts: int = 0
+
+    def is_on_its_way(self, now: Millis) -> bool:
+        """Whether it is due, or is tried again after an attempt."""
+        return self.due_at is not None and (self.due_at <= now or self.attempts > 0)
+
+
 class MessageAbout(Struct, frozen=True):
     """The visit that a message is about; what must still hold when it goes out."""
 
@@ -73,6 +99,12 @@ class MessageAbout(Struct, frozen=True):
     provider_id: ProviderId
     booking_id: BookingId
     start: Minute
+    is_proxy: bool = False
+    """Whether it goes to a person who acts for the patient."""
+    told_start: Minute | None = None
+    """Where the visit is as far as people were told; None if that is not known."""
+    place: MessagePlace = MessagePlace(0, is_reminder=False, created_at=Millis(0))
+    others: tuple[OtherMessage, ...] = ()
 
 
 class DeliveryStatus(StrEnum):

@@ -113,7 +113,22 @@ def still_holds(kind: NoticeKind, start: Minute, view: BookingView | None) -> bo
         return True
     if view is None or view.status is not BookingStatus.BOOKED or view.start != start:
         return False
-    return kind is not NoticeKind.STRANDED or bool(view.stranded)
+    is_in_doubt = bool(view.stranded)
+    wanted = {NoticeKind.STRANDED: True, NoticeKind.COVERED: False}
+    return wanted.get(kind, is_in_doubt) is is_in_doubt
+
+
+def may_hold_again(
+    about_start: Minute, told_start: Minute | None, view: BookingView | None
+) -> bool:
+    """Whether what does not hold may do so again, with nothing else told of it.
+
+    The calendar has moved the visit, and people were not told yet: if it is moved back
+    before they are, there is nothing to tell, and the message is the right one.
+    """
+    if view is None or view.status is not BookingStatus.BOOKED:
+        return False
+    return view.start != about_start and told_start == about_start
 
 
 def _booked(

@@ -116,3 +116,14 @@ class Privacy(Protocol):
             SuccessorNeeded: a clinic, or the site, would be without administrators.
         """
         ...
+
+
+class RetainedRows(Protocol):
+    """What is kept for a time, in the tables that retention removes rows of."""
+
+    async def oldest(self) -> Mapping[str, Millis]:
+        """From when the oldest row of each table is; without empty ones.
+
+        Of what was told of a visit: when that ended. Raises Unavailable.
+        """
+        ...

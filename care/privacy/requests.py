@@ -118,3 +118,4 @@ class Retention(Struct, frozen=True):
     messages: int = 90
     sessions: int = 90
     attempts: int = 30
+    outbox: int = 7

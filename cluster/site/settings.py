@@ -154,7 +154,10 @@ class Settings(BaseSettings):
     ``SHA1:count``, as downloaders of the list of haveibeenpwned.com write it. Empty:
     only common passwords are refused."""
     keep_messages_days: int = Field(90, ge=1)
-    """Days that messages to people are kept after they were sent."""
+    """Days that messages to people and notices are kept, and after a visit what people
+    were told of it. Messages that were given up stay until they are resent."""
+    keep_outbox_days: int = Field(7, ge=1)
+    """Days that events of visits stay in the outbox after people were told of them."""
     keep_sessions_days: int = Field(90, ge=1)
     """Days that a sign-in is kept after it has ended."""
     keep_attempts_days: int = Field(30, ge=1)

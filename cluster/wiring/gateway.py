@@ -48,6 +48,7 @@ from persistence.patients.notes import SqlMedicalNotes
 from persistence.patients.recipients import is_signed_in, was_erased
 from persistence.patients.store import SqlPatients
 from persistence.privacy.persons import SqlPersonKeys
+from persistence.privacy.retaining import SqlKept
 from persistence.privacy.store import SqlPrivacy
 from persistence.readmodel.queries.bookings import SqlBookingHistory
 from persistence.readmodel.queries.directory import SqlDirectory
@@ -187,6 +188,7 @@ async def gateway_ports(
                 revocations=shared.revocations,
                 pages=shared.pages,
                 jobs=SqlJobQueue(records.engine),
+                kept=SqlKept(records, readers),
                 answers=SqlAnswerStore(records.engine, ring),
                 entries=SqlDirectoryEntries(records),
                 photos=photo_ports(records, blobs),

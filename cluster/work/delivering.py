@@ -19,6 +19,7 @@ from care.notices.messages import (
     Channel,
     DeliveryStatus,
     DeliveryUnknown,
+    MessageAbout,
     MessageSender,
     OutgoingMessage,
     OutgoingMessages,
@@ -26,7 +27,8 @@ from care.notices.messages import (
 )
 from care.notices.ports import Visits
 from care.notices.push import PushSubscriptions, RecipientGone
-from care.notices.visits import MINUTE_MS, still_holds
+from care.notices.turns import MessageTurn, turn_of
+from care.notices.visits import MINUTE_MS, may_hold_again, still_holds
 from cluster.site.site import Site
 from cluster.work.gathering import Gathered
 from persistence.notices.folder import FolderCourier
@@ -41,6 +43,9 @@ is about."""
 AWAIT_MS: Final = 60_000
 """How long an attempt of unknown outcome waits for a call-back before it is repeated:
 the service may have taken the message."""
+TURN_MS: Final = 1_000
+"""How long a message waits for an earlier one of its visit, or for what is told next,
+before it is looked at again."""
 KEEPS_ATTEMPTS: Final = frozenset({Channel.SMS})
 """Channels that cannot tell a repeated message from another one."""
 
@@ -81,7 +86,7 @@ class Deliverer:
         courier = self._couriers.get(channel)
         if courier is None:
             raise JobError(f"this site sends no {channel.value}", final=True)
-        if not await self._holds(found):
+        if not await self._holds(job, found):
             await self._settle(Attempt(job.key, DeliveryStatus.SUPERSEDED))
             return
         await self._settle(await self._attempt(courier, job, found))
@@ -105,18 +110,47 @@ class Deliverer:
             raise _later(error, job, found) from None
         return Attempt(job.key, DeliveryStatus.SENT, reference)
 
-    async def _holds(self, found: OutgoingMessage) -> bool:
-        """Whether what a message says is still so; the calendar is asked."""
-        about = found.about
+    async def _holds(self, job: Job, found: OutgoingMessage) -> bool:
+        """Whether what a message says is still so; the calendar is asked.
+
+        Raises JobError: it is not yet its turn.
+        """
+        about, now = found.about, self._clock.now()
         if about is None or self._visits is None:
             return True
         kind = NoticeKind(found.message.kind)
-        if kind is NoticeKind.CANCELLED:
-            return True
-        if self._clock.now() >= about.start * MINUTE_MS:
+        is_over = kind is NoticeKind.CANCELLED  # which holds for ever
+        if not is_over and now >= about.start * MINUTE_MS:
             return False
+        turn = turn_of(kind, about.place, about.others, now)
+        if turn is MessageTurn.OVERTAKEN or not await self._calendar_agrees(
+            job, found, about
+        ):
+            return False
+        if turn is MessageTurn.WAIT:
+            raise _wait("an earlier message is on its way", job, found)
+        return True
+
+    async def _calendar_agrees(
+        self, job: Job, found: OutgoingMessage, about: MessageAbout
+    ) -> bool:
+        """Whether the visit is as the message says, and open to its recipient.
+
+        Raises JobError: that is not settled yet.
+        """
+        kind = NoticeKind(found.message.kind)
+        if self._visits is None or (
+            kind is NoticeKind.CANCELLED and not about.is_proxy
+        ):
+            return True
         view = await self._visits.find(about.provider_id, about.booking_id)
-        return still_holds(kind, about.start, view)
+        if about.is_proxy and view is not None and view.confidential:
+            return False
+        if still_holds(kind, about.start, view):
+            return True
+        if may_hold_again(about.start, about.told_start, view):
+            raise _wait("the visit moved, and nothing is told yet", job, found)
+        return False
 
     async def _begin_attempt(self, found: OutgoingMessage) -> None:
         """Record that an attempt begins. Raises JobError: one may have succeeded."""
@@ -159,6 +193,11 @@ def _later(error: JobError, job: Job, found: OutgoingMessage) -> JobError:
     return JobError(
         was.reason, after_ms=was.after_ms, final=was.final, until=_until(job, found)
     )
+
+
+def _wait(reason: str, job: Job, found: OutgoingMessage) -> JobError:
+    """It is not yet the message's turn."""
+    return JobError(reason, after_ms=TURN_MS, until=_until(job, found))
 
 
 def couriers_of(

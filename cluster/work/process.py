@@ -12,6 +12,7 @@ from email.utils import parseaddr
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from actors.ports import SteadyClock
 from care.sharing import JOBS, OUTBOX
 from cluster.clock import SystemClock
 from cluster.site.site import Site
@@ -40,7 +41,7 @@ from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.notices.push.network import connections
 from persistence.notices.push.subscriptions import SqlPushSubscriptions
 from persistence.notices.telling import SqlTeller
-from persistence.patients.recipients import is_signed_in, recipients_of
+from persistence.patients.recipients import erased_of, is_signed_in, recipients_of
 from persistence.records.models import RECORDS
 from persistence.redis.link import RedisAway
 from persistence.shared.memory import LocalWakeups
@@ -60,11 +61,13 @@ async def work(site: Site, index: int = 0) -> None:
     await work_until(site, stop, index)
 
 
-async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
-    """Run jobs until told to stop."""
+async def work_until(
+    site: Site, stop: asyncio.Event, index: int = 0, clock: SteadyClock | None = None
+) -> None:
+    """Run jobs until told to stop; ``clock`` is the system's unless one is given."""
     if not await migrated(site.records_url, RECORDS, stop):
         return
-    clock = SystemClock()
+    clock = clock or SystemClock()
     records = Records(site.records_url)
     outbox = open_engine(site.database_url, "writer")
     read_model = open_engine(site.database_url, "reader")
@@ -86,7 +89,9 @@ async def work_until(site: Site, stop: asyncio.Event, index: int = 0) -> None:
         **job_handlers(records, queue, answers, clock),
         **message_handlers(deliverer),
         **reminding_handlers(telling, visits, clock),
-        **retention_handlers(records, retention_of(site.settings), clock),
+        **retention_handlers(
+            records, outbox_of(outbox), retention_of(site.settings), clock
+        ),
         **guardian_handlers_of(site, records, clock),
         **sweeping_handlers_of(site, records, clock),
     }
@@ -133,7 +138,7 @@ def telling_of(
         parseaddr(settings.mail_from)[1],
         settings.reminders,
     )
-    return SqlTeller(records, read_model, ring, recipients_of, voice)
+    return SqlTeller(records, read_model, ring, recipients_of, erased_of, voice)
 
 
 async def _be_present(site: Site, index: int, worker: Worker) -> None:

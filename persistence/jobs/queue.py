@@ -177,6 +177,22 @@ class SqlJobSource:
             )
         return found.rowcount
 
+    async def forget(self, *, done_before: Millis, limit: int) -> int:
+        """See JobSource.forget."""
+        row = self._row
+        # In the order of ids the old ones are found first, without an index of ends.
+        # Read before, so that a long look holds up no writer.
+        old = select(row.id).where(self._done < done_before).order_by(row.id)
+        async with reading(self._engine) as connection:
+            ids = (await connection.scalars(old.limit(limit))).all()
+        if ids:
+            async with writing(self._engine) as connection:
+                gone = delete(self._table).where(
+                    row.id.in_(ids), self._done < done_before
+                )
+                await connection.execute(gone)
+        return len(ids)
+
     async def _mark_done(
         self, connection: AsyncConnection, ids: list[int], until: Millis, now: Millis
     ) -> int:
@@ -239,16 +255,6 @@ class SqlJobQueue(SqlJobSource):
             for rows in _portions([_new_row(job, now) for job in jobs]):
                 added += (await connection.execute(self._insert(rows))).rowcount
         return added
-
-    async def forget(self, *, done_before: Millis, limit: int) -> int:
-        """See JobQueue.forget."""
-        row = self._row
-        old = select(row.id).where(row.done_at < done_before).limit(limit)
-        async with writing(self._engine) as connection:
-            ids = (await connection.scalars(old)).all()
-            if ids:
-                await connection.execute(delete(self._table).where(row.id.in_(ids)))
-        return len(ids)
 
     def _insert(self, rows: list[dict[str, Any]]) -> Any:
         """An INSERT that skips rows whose kind and key exist."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, json
 
 from actors.domain.ids import Millis
+from actors.domain.messages.answers import BookingView
 from care.feeds.ics import CalendarEvent, CalendarMethod, Party, calendar_text
 from care.keys.sealing import Place
 from care.notices.kinds import NoticeKind, due_at, language_of, notice_id
@@ -49,6 +50,17 @@ class Rows(Struct):
     notices: list[Row] = []
     messages: list[Row] = []
     jobs: list[Row] = []
+    patients: dict[str, str] = {}
+    """Whose each job is, by its key."""
+
+    def without(self, patients: Container[str]) -> Rows:
+        """These rows but those of some patients."""
+        return Rows(
+            [one for one in self.notices if one["patient_id"] not in patients],
+            [one for one in self.messages if one["patient_id"] not in patients],
+            [one for one in self.jobs if self.patients[one["key"]] not in patients],
+            self.patients,
+        )
 
 
 class _Told(Struct, frozen=True):
@@ -120,6 +132,7 @@ class Composer:
                 "provider_id": view.provider_id,
                 "booking_id": view.booking_id,
                 "start_minute": view.start,
+                "is_proxy": person.is_guardian,
             }
         )
         due = due_at(
@@ -129,7 +142,7 @@ class Composer:
             now=self._now,
             start=Millis(view.start * MINUTE_MS),
         )
-        self._add_job(deliver_kind(channel), message_id, {}, due)
+        self._add_job(view, deliver_kind(channel), message_id, {}, due)
 
     def _message(
         self, told: _Told, person: Recipient, channel: Channel, address: str
@@ -194,9 +207,12 @@ class Composer:
                 "start": view.start,
                 "step": step,
             }
-            self._add_job(REMIND, key, payload, at)
+            self._add_job(view, REMIND, key, payload, at)
 
-    def _add_job(self, kind: str, key: str, payload: Row, due: Millis) -> None:
+    def _add_job(
+        self, view: BookingView, kind: str, key: str, payload: Row, due: Millis
+    ) -> None:
+        self.rows.patients[key] = view.patient_id
         self.rows.jobs.append(
             {
                 "kind": kind,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.sql import columns as c
@@ -19,6 +19,7 @@ class OutgoingMessageRecord(RecordBase):
         Index(None, "recipient_i", "created_at"),
         Index(None, "created_at"),
         Index(None, "patient_id"),
+        Index(None, "booking_id"),
         c.ON_A_SERVER,
     )
 
@@ -42,6 +43,8 @@ class OutgoingMessageRecord(RecordBase):
     provider_id: Mapped[str | None] = mapped_column(c.key())
     booking_id: Mapped[str | None] = mapped_column(c.key())
     start_minute: Mapped[int | None] = mapped_column(BigInteger)
+    is_proxy: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    """Whether it goes to a person who acts for the patient."""
     status: Mapped[str] = mapped_column(c.key(16), server_default="", default="")
     status_at: Mapped[int | None] = mapped_column(BigInteger)
     attempted_at: Mapped[int | None] = mapped_column(BigInteger)
@@ -78,6 +81,7 @@ class InboxChangeRecord(RecordBase):
     """
 
     __tablename__ = "inbox_change"
+    __table_args__ = (Index(None, "subject"),)
 
     change_id: Mapped[int] = mapped_column(
         c.serial(), primary_key=True, autoincrement=True
@@ -106,7 +110,11 @@ class ToldVisitRecord(RecordBase):
     """What a patient was told of a visit last; see ``care.notices.visits.Told``."""
 
     __tablename__ = "told_visit"
-    __table_args__ = (Index(None, "patient_id"), c.ON_A_SERVER)
+    __table_args__ = (
+        Index(None, "patient_id"),
+        Index(None, "end_minute"),
+        c.ON_A_SERVER,
+    )
 
     booking_id: Mapped[str] = mapped_column(c.key(), primary_key=True)
     patient_id: Mapped[str] = mapped_column(c.key())

@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, Table, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from actors.domain.ids import BookingId, Millis, Minute, ProviderId
+from actors.domain.ids import Millis
 from care.keys.sealing import Place
 from care.notices.messages import (
     MAILS_A_DAY,
@@ -30,6 +30,7 @@ from care.notices.messages import (
 )
 from persistence.jobs.models import JobRecord
 from persistence.keys.ring import KeyRing, TenantKeys
+from persistence.notices.beside import about_of, beside_of
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.sql.records import Records
 from persistence.sql.statements import portions
@@ -158,8 +159,11 @@ class SqlOutgoingMessages:
         async with self._records.reading() as session:
             for part in portions(message_ids):
                 query = select(_TABLE).where(row.message_id.in_(part))
-                for one in await session.execute(query):
-                    found[one.message_id] = _opened(keys, one)
+                rows = (await session.execute(query)).all()
+                beside = await beside_of(session, rows)
+                for one in rows:
+                    about = beside.get(one.message_id)
+                    found[one.message_id] = _opened(keys, one, about)
         return found
 
     async def begin(self, message_ids: Sequence[str], *, now: Millis) -> None:
@@ -213,7 +217,9 @@ class SqlOutgoingMessages:
         return [_opened(keys, one) for one in rows]
 
 
-def _opened(keys: TenantKeys, row: Any) -> OutgoingMessage:
+def _opened(
+    keys: TenantKeys, row: Any, about: MessageAbout | None = None
+) -> OutgoingMessage:
     text = keys.open(_place("content", row.message_id), row.content)
     content = json.decode(text, type=_Content)
     message = Message(
@@ -227,18 +233,9 @@ def _opened(keys: TenantKeys, row: Any) -> OutgoingMessage:
         message,
         Millis(row.created_at),
         None if row.sent_at is None else Millis(row.sent_at),
-        None if row.notice_id is None else _about(row),
+        about or about_of(row),
         DeliveryStatus(row.status),
         None if row.attempted_at is None else Millis(row.attempted_at),
-    )
-
-
-def _about(row: Any) -> MessageAbout:
-    return MessageAbout(
-        row.notice_id,
-        ProviderId(row.provider_id),
-        BookingId(row.booking_id),
-        Minute(row.start_minute),
     )
 
 

@@ -34,7 +34,11 @@ from persistence.notices.models import (
     ToldVisitRecord,
 )
 from persistence.notices.writing import NoticeWriter
-from persistence.readmodel.queries.told import places_of, visits_told_of
+from persistence.readmodel.queries.told import (
+    confidential_among,
+    places_of,
+    visits_told_of,
+)
 from persistence.sql.records import Records
 from persistence.sql.statements import portions
 
@@ -46,6 +50,8 @@ RecipientsOf = Callable[
     Awaitable[Mapping[str, Sequence[Recipient]]],
 ]
 """Whom to tell of each patient's visits."""
+ErasedOf = Callable[[AsyncSession, Iterable[str]], Awaitable[frozenset[str]]]
+"""Which patients were erased; of the others none is until the transaction's end."""
 
 
 class SqlTeller:
@@ -57,12 +63,14 @@ class SqlTeller:
         read_model: AsyncEngine,
         ring: KeyRing,
         recipients_of: RecipientsOf,
+        erased_of: ErasedOf,
         voice: SiteVoice,
     ) -> None:
         self._records = records
         self._read_model = read_model
         self._ring = ring
         self._recipients_of = recipients_of
+        self._erased_of = erased_of
         self._voice = voice
         self._writer = NoticeWriter()
 
@@ -76,14 +84,41 @@ class SqlTeller:
 
     async def veil(self, bookings: Sequence[BookingId]) -> None:
         """See Teller.veil."""
-        ids, row = sorted(set(bookings)), NoticeRecord
+        ids = sorted(set(bookings))
+        for _ in range(TRIES):
+            try:
+                await self._veil(ids)
+            except IntegrityError:
+                continue  # another worker has just told of one for the first time
+            return
+        raise Unavailable(
+            "other workers tell of the same visits; they are veiled again"
+        )
+
+    async def _veil(self, ids: Sequence[str]) -> None:
+        """Raises IntegrityError: another worker was at the same visits."""
+        row = NoticeRecord
+        known, _ = await visits_told_of(self._read_model, ids, ())
+        patients = {one.view.patient_id for one in known.values()}
         async with self._records.writing() as session:
-            # Locked first, so that the visits are no older than another worker's.
-            await _told(session, ids, locked=True)
+            erased = await self._erased_of(session, patients)
+            # Locked first, so that the visits are no older than another worker's. A
+            # row is made where there is none: a worker that tells now begins again.
+            told = await _told(session, ids, locked=True)
             visits, _ = await visits_told_of(self._read_model, ids, ())
+            views = [
+                one.view
+                for one in visits.values()
+                if one.view.patient_id in patients - erased
+            ]
+            made = [
+                Told(view.booking_id, view.patient_id, 0, 0, view.start, view.end)
+                for view in views
+                if view.booking_id not in told
+            ]
+            await _put_told(session, made, {})
             changed = set()
-            for visit in visits.values():
-                view = visit.view
+            for view in views:
                 stale = (
                     row.booking_id == view.booking_id,
                     row.patient_id == view.patient_id,
@@ -111,8 +146,15 @@ class SqlTeller:
                 people.get(view.patient_id, ()),
                 notice_id("reminder", view.booking_id, view.start, one.step),
             )
+        ids = [one.view.booking_id for one in due]
+        asked = {one.view.booking_id for one in due if one.view.confidential}
+        patients = {one.view.patient_id for one in due}
         async with self._records.writing() as session:
-            await _insert(session, composer.rows)
+            erased = await self._erased_of(session, patients)
+            await _told(session, ids, locked=True)  # as veiling does
+            if await confidential_among(self._read_model, ids) - asked:
+                raise Unavailable("a visit became confidential; it is asked again")
+            await _insert(session, composer.rows.without(erased))
 
     async def _told_of(self, heard: Sequence[VisitEvent], now: Millis) -> bool:
         """Tell; False if another worker was at the same visits."""
@@ -135,10 +177,16 @@ class SqlTeller:
         changed = [one for key, one in told.items() if before.get(key) != one]
         try:
             async with self._records.writing() as session:
+                # Patients first, as erasing locks them.
+                erased = await self._erased_of(session, patients)
                 if await _told(session, ids, locked=True) != before:
                     return False
-                await _put_told(session, changed, before)
-                await _insert(session, composer.rows)
+                hidden = {key for key, one in visits.items() if one.view.confidential}
+                if await confidential_among(self._read_model, ids) != hidden:
+                    return False
+                kept = [one for one in changed if one.patient_id not in erased]
+                await _put_told(session, kept, before)
+                await _insert(session, composer.rows.without(erased))
         except IntegrityError:
             return False
         return True

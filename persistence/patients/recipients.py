@@ -31,6 +31,7 @@ from persistence.keys.ring import TenantKeys
 from persistence.notices.choices import preferences_of
 from persistence.notices.models import PushSubscriptionRecord
 from persistence.patients.store import patient_of
+from persistence.sql.statements import portions
 
 
 async def recipients_of(
@@ -91,6 +92,21 @@ async def was_erased(session: AsyncSession, person: str, *, lock: bool) -> bool:
     if await session.scalar(erased_at) is not None:
         return True
     return await session.scalar(status) == AccountStatus.ERASED.value
+
+
+async def erased_of(
+    session: AsyncSession, patient_ids: Iterable[str]
+) -> frozenset[str]:
+    """Which of these patients were erased; of the others none is meanwhile."""
+    row, wanted = PatientRecord, sorted(set(patient_ids))
+    found = set[str]()
+    for part in portions(wanted):
+        query = select(row.patient_id, row.erased_at).where(row.patient_id.in_(part))
+        query = query.order_by(row.patient_id).with_for_update(read=True)
+        for patient_id, erased_at in await session.execute(query):
+            if erased_at is not None:
+                found.add(patient_id)
+    return frozenset(found)
 
 
 async def is_signed_in(session: AsyncSession, session_id: str) -> bool:

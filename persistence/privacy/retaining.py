@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from sqlalchemy import CursorResult, Select, delete, func, select
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Select,
+    delete,
+    exists,
+    func,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.domain.ids import Millis
 from care.grants.values import FACTOR_RESET_LIVES_MS
+from care.notices.messages import Channel, deliver_kind
+from care.notices.visits import MINUTE_MS
 from care.privacy.requests import DAY_MS, Retention
 from persistence.accounts.factor_models import FactorResetRecord
 from persistence.accounts.models import (
@@ -15,12 +27,20 @@ from persistence.accounts.models import (
     SessionRecord,
     SignInAttemptRecord,
 )
-from persistence.notices.models import NoticeRecord, OutgoingMessageRecord
+from persistence.jobs.models import JobRecord
+from persistence.notices.models import (
+    NoticeRecord,
+    OutgoingMessageRecord,
+    ToldVisitRecord,
+)
 from persistence.privacy.models import PrivacyRequestRecord
+from persistence.readmodel.tables import outbox
+from persistence.sql.engine import reading
 from persistence.sql.records import Records
 
 AT_ONCE: Final = 500
 """Rows removed in one transaction."""
+_DELIVERING: Final = sorted(map(deliver_kind, Channel))
 
 
 class SqlRetention:
@@ -34,20 +54,27 @@ class SqlRetention:
         """Remove what is over; how many rows, by table. Raises Unavailable."""
         message, attempt = OutgoingMessageRecord, SignInAttemptRecord
         notice, reset = NoticeRecord, FactorResetRecord
+        told = ToldVisitRecord
         one, flow = SessionRecord, AuthFlowRecord
         days = self._days
-        ended = _before(now, days.sessions)
+        ended = before(now, days.sessions)
         return {
             "outgoing_message": await self._remove(
                 message.message_id,
                 select(message.message_id).where(
-                    message.created_at < _before(now, days.messages)
+                    message.created_at < before(now, days.messages), ~_is_open()
+                ),
+            ),
+            "told_visit": await self._remove(
+                told.booking_id,
+                select(told.booking_id).where(
+                    told.end_minute < before(now, days.messages) // MINUTE_MS
                 ),
             ),
             "notice": await self._remove(
                 notice.notice_id,
                 select(notice.notice_id).where(
-                    notice.created_at < _before(now, days.messages)
+                    notice.created_at < before(now, days.messages)
                 ),
             ),
             "session": await self._remove(
@@ -58,7 +85,7 @@ class SqlRetention:
             ),
             "auth_flow": await self._remove(
                 flow.flow_hash,
-                select(flow.flow_hash).where(flow.expires_at < _before(now, 1)),
+                select(flow.flow_hash).where(flow.expires_at < before(now, 1)),
             ),
             "factor_reset": await self._remove(
                 reset.account_id,
@@ -69,7 +96,7 @@ class SqlRetention:
             "sign_in_attempt": await self._remove(
                 attempt.email_i,
                 select(attempt.email_i).where(
-                    attempt.last_at < _before(now, days.attempts)
+                    attempt.last_at < before(now, days.attempts)
                 ),
             ),
         }
@@ -92,5 +119,37 @@ class SqlRetention:
             done += cast("CursorResult[Any]", gone).rowcount
 
 
-def _before(now: Millis, days: int) -> int:
-    return now - days * DAY_MS
+def _is_open() -> ColumnElement[bool]:
+    """Whether a message failed and was not sent since; given up, or resent, too."""
+    row = JobRecord
+    its_job = (row.key == OutgoingMessageRecord.message_id, row.kind.in_(_DELIVERING))
+    return exists().where(*its_job, row.done_at.is_(None), row.error.is_not(None))
+
+
+class SqlKept:
+    """Implements RetainedRows over the records and the read model's outbox."""
+
+    def __init__(self, records: Records, read_model: AsyncEngine) -> None:
+        self._records = records
+        self._read_model = read_model
+
+    async def oldest(self) -> Mapping[str, Millis]:
+        """See RetainedRows.oldest."""
+        told, sent = ToldVisitRecord.end_minute, outbox.c
+        found = {}
+        async with self._records.reading() as session:
+            for name, instant in (
+                ("outgoing_message", func.min(OutgoingMessageRecord.created_at)),
+                ("notice", func.min(NoticeRecord.created_at)),
+                ("told_visit", func.min(told) * MINUTE_MS),
+            ):
+                found[name] = await session.scalar(select(instant))
+        first = select(sent.sent_at).where(sent.sent_at.is_not(None))
+        async with reading(self._read_model) as connection:
+            found["outbox"] = await connection.scalar(first.order_by(sent.id).limit(1))
+        return {name: Millis(at) for name, at in found.items() if at is not None}
+
+
+def before(now: Millis, days: int) -> Millis:
+    """The instant this number of days earlier."""
+    return Millis(now - days * DAY_MS)

@@ -33,7 +33,7 @@ from persistence.notices.composing import SiteVoice
 from persistence.notices.links import NoticeLinks
 from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.notices.telling import SqlTeller
-from persistence.patients.recipients import recipients_of
+from persistence.patients.recipients import erased_of, recipients_of
 from persistence.patients.store import SqlPatients
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
@@ -108,7 +108,7 @@ async def _work(folder: Path, index: int) -> tuple[int, float, float]:
     writer = open_engine(f"sqlite:///{folder}/read.db", "writer")
     ring = KeyRing(records, KEKS, clock)
     voice = SiteVoice(NoticeLinks("https://clinic.test"), "visits@clinic.test")
-    teller = SqlTeller(records, readers, ring, recipients_of, voice)
+    teller = SqlTeller(records, readers, ring, recipients_of, erased_of, voice)
     sink = Sink()
     deliverer = Deliverer(
         SqlOutgoingMessages(records, ring), {Channel.MAIL: sink}, clock

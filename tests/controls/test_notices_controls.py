@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from care.notices import kinds, visits
+from care.notices.turns import MessageTurn
 from cluster.work import delivering, telling
 from persistence.notices import composing
 from persistence.notices import telling as sql_telling
 from tests import factories as make
 from tests.contracts import test_notices_contract as contract
+from tests.contracts import test_notices_order_contract as order
 from tests.fixtures.told import ToldSite, told_site
 
 
@@ -30,11 +32,17 @@ def _always(*_given: Any) -> bool:
     return True
 
 
+def _at_once(*_given: Any) -> MessageTurn:
+    return MessageTurn.GO
+
+
 async def test_without_asking_the_calendar_old_news_goes_out(
     site: ToldSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A confirmation that waited is sent although the visit was cancelled."""
+    """A confirmation that waited is sent although the visit was cancelled. That what
+    is newer overtakes it is another guard, which knows what was told alone."""
     monkeypatch.setattr(delivering, "still_holds", _always)
+    monkeypatch.setattr(delivering, "turn_of", _at_once)
     with pytest.raises(AssertionError):
         await contract.test_what_does_not_hold_any_more_is_not_sent(site)
 
@@ -61,7 +69,7 @@ async def test_without_what_was_told_each_event_is_told(
     await site.ask(make.book_slot(1, contract.NEXT))
     await site.ask(make.reschedule_booking(1, start=contract.LATER))
     await site.work()
-    assert len(site.mail.got) == 2
+    assert len(await site.inbox()) == 2
 
 
 async def test_without_ids_of_what_is_told_a_dead_worker_tells_twice(
@@ -87,3 +95,43 @@ async def test_with_one_kind_for_all_channels_one_holds_up_another(
     monkeypatch.setattr(composing, "deliver_kind", lambda _channel: "notices.deliver")
     with pytest.raises(AssertionError):
         await contract.test_a_channel_that_is_down_holds_up_no_other(site)
+
+
+async def test_without_turns_what_waited_comes_in_any_order(
+    site: ToldSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newer one, tried less often, is sent first."""
+    monkeypatch.setattr(delivering, "turn_of", _at_once)
+    with pytest.raises(AssertionError):
+        await order.test_what_waited_comes_in_the_order_in_which_it_was_told(site)
+
+
+async def test_without_turns_a_visit_moved_back_is_told_of_twice(
+    site: ToldSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was told first is right again."""
+    monkeypatch.setattr(delivering, "turn_of", _at_once)
+    with pytest.raises(AssertionError):
+        await order.test_of_a_visit_moved_there_and_back_the_newest_comes(site)
+
+
+async def test_without_waiting_a_visit_moved_back_at_once_is_never_told_of(
+    site: ToldSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its confirmation is given up in the moment in which it does not hold."""
+    monkeypatch.setattr(delivering, "may_hold_again", lambda *_given: False)
+    with pytest.raises(AssertionError):
+        await order.test_a_visit_moved_back_before_it_was_told_is_confirmed(site)
+
+
+async def test_without_a_second_look_a_proxy_keeps_a_notice(
+    site: ToldSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Telling does not see that the visit became confidential meanwhile."""
+
+    async def none_of(*_given: Any) -> set[str]:
+        return set()
+
+    monkeypatch.setattr(sql_telling, "confidential_among", none_of)
+    with pytest.raises(AssertionError):
+        await order.test_a_visit_veiled_while_it_is_told_is_hidden(site, is_first=False)

@@ -21,7 +21,7 @@ from persistence.notices.links import NoticeLinks
 from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.notices.smtp import SmtpCourier
 from persistence.notices.telling import SqlTeller
-from persistence.patients.recipients import recipients_of
+from persistence.patients.recipients import erased_of, recipients_of
 from persistence.shared.memory import LocalWakeups
 from persistence.sql.engine import open_engine
 from persistence.sql.records import Records
@@ -38,7 +38,7 @@ async def work(folder: str, port: int, seconds: int) -> None:
     writer = open_engine(f"sqlite:///{folder}/read.db", "writer")
     ring = KeyRing(records, KEKS, clock)
     voice = SiteVoice(NoticeLinks("https://clinic.test"), "visits@clinic.test")
-    teller = SqlTeller(records, readers, ring, recipients_of, voice)
+    teller = SqlTeller(records, readers, ring, recipients_of, erased_of, voice)
     courier = SmtpCourier(f"smtp://127.0.0.1:{port}", "visits@clinic.test")
     messages = SqlOutgoingMessages(records, ring)
     deliverer = Deliverer(messages, {Channel.MAIL: courier}, clock)

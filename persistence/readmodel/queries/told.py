@@ -44,6 +44,20 @@ async def visits_told_of(
     return visits, places
 
 
+async def confidential_among(
+    engine: AsyncEngine, booking_ids: Sequence[str]
+) -> set[str]:
+    """Which of these visits are confidential by now. Raises Unavailable."""
+    row, found = t.appointment.c, set[str]()
+    async with reading(engine) as connection:
+        for part in portions(booking_ids):
+            query = select(row.booking_id).where(
+                row.booking_id.in_(part), row.confidential.is_(True)
+            )
+            found.update((await connection.scalars(query)).all())
+    return found
+
+
 async def places_of(
     engine: AsyncEngine, provider_ids: Sequence[str]
 ) -> Mapping[str, VisitPlace]:

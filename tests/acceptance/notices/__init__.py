@@ -1,0 +1,1 @@
+"""Notices with real parts that are killed: a whole site, its workers, receivers."""
