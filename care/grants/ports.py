@@ -284,8 +284,12 @@ class DoctorApplications(Protocol):
 class Suspensions(Protocol):
     """Why providers are suspended, as long as they are."""
 
-    async def put(self, one: Suspension) -> None:
-        """Store one in the place of an earlier one of the provider."""
+    async def put(self, one: Suspension, *, goes_on: bool = False) -> Millis:
+        """Store one in the place of an earlier one of the provider; since when it is.
+
+        ``goes_on``: the provider was suspended already. It is then since the earlier
+        one, if there is one.
+        """
         ...
 
     async def find(self, provider_id: ProviderId) -> Suspension | None:

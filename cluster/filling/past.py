@@ -10,14 +10,20 @@ from collections.abc import Collection
 from datetime import date, timedelta
 
 from actors.domain.ids import Millis
-from actors.domain.messages.answers import BookingView, ProviderView, SlotsView
+from actors.domain.messages.answers import (
+    BookingStatus,
+    BookingView,
+    ProviderView,
+    ScheduleView,
+    SlotsView,
+)
 from actors.domain.messages.commands import (
     CheckIn,
     Command,
     CompleteVisit,
     MarkNoShow,
 )
-from actors.domain.messages.reads import ReadProvider, ReadSlots
+from actors.domain.messages.reads import ReadProvider, ReadSchedule, ReadSlots
 from actors.ports import Calendars
 from cluster.clock import EarlierClock
 from cluster.filling.dice import chance
@@ -39,57 +45,82 @@ def set_back(day: date) -> timedelta:
 
 
 async def sow_past(site: Site, met: Met) -> list[BookingView]:
-    """Book the past of a site that has no calendars yet; needs the folder's lock.
+    """Book the past of a site that has nothing else yet; needs the folder's lock.
 
-    Patients whose bookings were accepted are added to ``met``, with the clinic.
+    Returns the visits of that past, also if an earlier run has booked them, or was
+    ended in the middle and is completed. Their patients are added to ``met``, with
+    the clinic.
 
     Raises:
         Obstacle: a calendar refused its rules.
         Unavailable: no answer in time; the run may be repeated.
     """
     async with local_calendars(site) as calendars:
-        first = new_providers(site.made_on)[0].provider_id
-        if isinstance(await calendars.ask(ReadProvider(first)), ProviderView):
-            return []
+        if await has_more_than_its_past(calendars, site.made_on):
+            return await past_visits(calendars, site.made_on, met)
     clock = EarlierClock(set_back(site.made_on))
     async with local_calendars(site, clock) as calendars:
-        return await book_past(calendars, site.made_on, met)
+        await book_past(calendars, site.made_on)
+        return await past_visits(calendars, site.made_on, met)
 
 
-async def book_past(calendars: Calendars, day: date, met: Met) -> list[BookingView]:
-    """Register the first clinic's providers and book their days until tomorrow."""
+async def has_more_than_its_past(calendars: Calendars, day: date) -> bool:
+    """Whether providers of other clinics are there: they come after all of the past."""
+    (other, *_) = (one for one in new_providers(day) if not _is_first_clinics(one))
+    return isinstance(
+        await calendars.ask(ReadProvider(other.provider_id)), ProviderView
+    )
+
+
+async def past_visits(calendars: Calendars, day: date, met: Met) -> list[BookingView]:
+    """The visits of the first clinic's past, as its calendars have them."""
+    first = day - set_back(day) + timedelta(days=1)
+    last = day + timedelta(days=BOOKED_DAYS[0] - 1)
+    found: list[BookingView] = []
+    for one in filter(_is_first_clinics, new_providers(day)):
+        asked = ReadSchedule(one.provider_id, first.isoformat(), last.isoformat())
+        view = await calendars.ask(asked)
+        if isinstance(view, ScheduleView):
+            found += view.bookings
     home = clinics()[0].clinic_id
-    people = [one for one in new_providers(day) if one.profile.clinic.clinic_id == home]
-    booked: list[BookingView] = []
+    met.update((home, one.patient_id) for one in found)
+    return found
+
+
+def _is_first_clinics(one: NewProvider) -> bool:
+    return one.profile.clinic.clinic_id == clinics()[0].clinic_id
+
+
+async def book_past(calendars: Calendars, day: date) -> None:
+    """Register the first clinic's providers and book their days until tomorrow."""
 
     async def fill(one: NewProvider) -> None:
         await register(calendars, one)
-        booked.extend(await _book(calendars, one, day))
+        await _book(calendars, one, day)
 
-    async for _ in several(fill, people):
+    people = filter(_is_first_clinics, new_providers(day))
+    async for _ in several(fill, list(people)):
         pass
-    met.update((home, one.patient_id) for one in booked)
-    return booked
 
 
-async def _book(calendars: Calendars, new: NewProvider, day: date) -> list[BookingView]:
+async def _book(calendars: Calendars, new: NewProvider, day: date) -> None:
     first = (day - set_back(day) + timedelta(days=1)).isoformat()
     last = (day + timedelta(days=BOOKED_DAYS[0] - 1)).isoformat()
-    answers = []
     for kind in visit_kinds():
         view = await calendars.ask(ReadSlots(new.provider_id, kind, first, last))
         if isinstance(view, SlotsView):
-            answers += [
-                await calendars.ask(keyed(wish, "seed")) for wish in wanted(view, day)
-            ]
-    return [one for one in answers if isinstance(one, BookingView)]
+            for wish in wanted(view, day):
+                await calendars.ask(keyed(wish, "seed"))
 
 
 async def settle(
     calendars: Calendars, visits: Collection[BookingView], *, now: Millis
 ) -> None:
     """Say of each visit that began what became of it: most took place."""
-    due = [one for one in visits if one.start * MINUTE_MS <= now]
+    booked = BookingStatus.BOOKED
+    due = [
+        one for one in visits if one.status is booked and one.start * MINUTE_MS <= now
+    ]
 
     async def tell(one: BookingView) -> None:
         await calendars.ask(keyed(_outcome(one, now), "seed"))

@@ -149,7 +149,7 @@ class ProviderStanding:
         provider_id: ProviderId,
         request: SuspendRequest,
     ) -> SuspendedBody:
-        """Suspend a provider, or replace the reason.
+        """Suspend a provider, or replace the reason; since when stays as it was.
 
         The calendar first: if the records do not answer then, nothing is booked any
         more, and the request repeated stores the reason.
@@ -161,13 +161,14 @@ class ProviderStanding:
         if reason and self._suspensions is None:
             raise Unavailable("This site has no records that could keep a reason.")
         said = (self._commands.private(reason),) if reason else ()
+        goes_on = (await self._view(provider_id)).profile.suspended
         done = await self._set(caller, key, provider_id, *said, suspended=True)
         view, now = await self._view(provider_id), self._commands.now()
         # A repeated request may be answered after the suspension has ended.
         if self._suspensions is not None and view.profile.suspended:
             clinic_id = view.profile.clinic.clinic_id
             one = Suspension(provider_id, clinic_id, reason, now, caller.account)
-            await self._suspensions.put(one)
+            now = await self._suspensions.put(one, goes_on=goes_on)
         return SuspendedBody(
             provider_id=provider_id,
             suspended=True,

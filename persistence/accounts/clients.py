@@ -6,14 +6,14 @@ import hmac
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import ClinicId, Millis
 from care.accounts.accounts import MINUTE_MS
 from care.accounts.clients import CLIENTS_MAX, ApiClient, ClientId
 from persistence.accounts.client_models import ApiClientRecord
-from persistence.accounts.rows import hashed_secret
+from persistence.accounts.rows import hashed_secret, lock_account
 from persistence.sql.records import Records
 
 USE_NOTED_MS: Final = MINUTE_MS
@@ -29,12 +29,15 @@ class SqlApiClients:
     async def add(self, client: ApiClient, secret: str) -> bool:
         """See ApiClients.add."""
         row = ApiClientRecord
-        living = select(row.client_id).where(
-            row.clinic_id == client.clinic_id, row.revoked_at.is_(None)
-        )
+        living = (row.clinic_id == client.clinic_id, row.revoked_at.is_(None))
         async with self._records.writing() as session:
-            found = await session.scalars(living.with_for_update())
-            if len(found.all()) >= CLIENTS_MAX:
+            # Of requests at one time each waits for the one before: they lock what the
+            # clinic has, or the account that asks. What they then count is all of it.
+            await lock_account(session, client.created_by)
+            locked = select(row.client_id).where(*living).with_for_update()
+            await session.execute(locked)
+            number = select(func.count()).where(*living)
+            if int(await session.scalar(number) or 0) >= CLIENTS_MAX:
                 return False
             session.add(
                 ApiClientRecord(

@@ -114,7 +114,9 @@ class SqlCredentials:
         """See Credentials.begin_reset."""
         keys = await self._ring.of()
         async with self._records.writing() as session:
-            found = await by_email(session, email_index(keys, email))
+            # Locked: a change of the address ends what was begun before it, and this
+            # one sees it.
+            found = await by_email(session, email_index(keys, email), lock=True)
             if found is None or found.status == AccountStatus.DISABLED:
                 return
             mail = to_owner(keys, found, message)

@@ -78,10 +78,12 @@ class SqlIdentities:
         for _ in range(_ROUNDS):
             try:
                 async with self._records.writing() as session:
+                    # The address first: a request that makes both may commit between
+                    # the two looks, and its account is then not another person's.
+                    found = await by_email(session, email_index(keys, new.email))
                     linked = await _by_index(session, index)
                     if linked is not None:
                         return AccountId(linked.account_id)
-                    found = await by_email(session, email_index(keys, new.email))
                     if found is None:
                         await _add_account(session, keys, new, now)
                     if new.verify_secret:

@@ -31,9 +31,13 @@ def email_place(account_id: str) -> Place:
     return Place("account", "email", account_id)
 
 
-async def by_email(session: AsyncSession, index: str) -> AccountRecord | None:
-    """The account of an address, by its index."""
+async def by_email(
+    session: AsyncSession, index: str, *, lock: bool = False
+) -> AccountRecord | None:
+    """The account of an address, by its index; ``lock``: until the transaction ends."""
     query = select(AccountRecord).where(AccountRecord.email_i == index)
+    if lock:
+        query = query.with_for_update()
     return (await session.scalars(query)).one_or_none()
 
 

@@ -130,7 +130,10 @@ class SqlAccounts:
                 if account_id is None or flow is None:
                     return False
                 email = step_of_row(keys, flow).payload
-                account = await session.get(AccountRecord, account_id)
+                # Locked, as by what begins a flow for its present address.
+                account = await session.get(
+                    AccountRecord, account_id, with_for_update=True
+                )
                 assert account is not None, "flows refer to accounts"
                 account.email = keys.seal(email_place(account_id), email)
                 account.email_i = email_index(keys, email)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis
@@ -48,6 +49,12 @@ class SqlOperating:
 
     async def make_admin(self, email: str, grant_id: str, *, now: Millis) -> Operated:
         """Make an account an administrator of the platform."""
+        try:
+            return await self._make_admin(email, grant_id, now=now)
+        except IntegrityError:  # an administrator granted it at this moment
+            return Operated.WAS_ALREADY
+
+    async def _make_admin(self, email: str, grant_id: str, *, now: Millis) -> Operated:
         keys = await self._ring.of()
         async with self._records.writing() as session:
             account = await by_email(session, email_index(keys, email))

@@ -22,7 +22,7 @@ from care.notices.messages import Message
 from persistence.accounts.contexts import contexts_of
 from persistence.accounts.factor_models import FactorResetRecord
 from persistence.accounts.models import AccountRecord, PlatformRoleRecord
-from persistence.accounts.rows import account_of, email_index
+from persistence.accounts.rows import account_of, email_index, lock_account
 from persistence.grants.factor_resets import reset_or_ask
 from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.sql.records import Records
@@ -106,6 +106,8 @@ class SqlPlatform:
         """See Platform.keep_factors."""
         row = FactorResetRecord
         async with self._records.writing() as session:
+            # As ``reset_factors`` does: of both at one time one comes first.
+            await lock_account(session, account_id)
             await session.execute(delete(row).where(row.account_id == account_id))
 
     async def grant(

@@ -21,7 +21,7 @@ class SqlSuspensions:
         self._records = records
         self._ring = ring
 
-    async def put(self, one: Suspension) -> None:
+    async def put(self, one: Suspension, *, goes_on: bool = False) -> Millis:
         """See Suspensions.put."""
         keys = await self._ring.of()
         row = SuspensionRecord(
@@ -32,13 +32,18 @@ class SqlSuspensions:
             suspended_by=one.suspended_by,
         )
         try:
-            await self._merge(row)
+            return await self._merge(row, goes_on=goes_on)
         except IntegrityError:  # another request was quicker: this one replaces it
-            await self._merge(row)
+            return await self._merge(row, goes_on=goes_on)
 
-    async def _merge(self, row: SuspensionRecord) -> None:
+    async def _merge(self, row: SuspensionRecord, *, goes_on: bool) -> Millis:
+        place = row.provider_id
         async with self._records.writing() as session:
+            earlier = await session.get(SuspensionRecord, place, with_for_update=True)
+            if earlier is not None and goes_on:
+                row.since = earlier.since
             await session.merge(row)
+        return Millis(row.since)
 
     async def find(self, provider_id: ProviderId) -> Suspension | None:
         """See Suspensions.find."""

@@ -353,6 +353,19 @@ async def test_the_reason_of_a_suspension_is_sealed_and_goes_with_it(
     assert await kept.find(ProviderId("prv_1")) is None
 
 
+async def test_a_suspension_that_goes_on_is_since_its_beginning(site: Site) -> None:
+    """With the new reason; one that begins after another is since then. Where none
+    was kept, it is since it was first said."""
+    kept, provider = site.grants.suspensions, ProviderId("prv_1")
+    one = Suspension(provider, CLINIC, "First", NOW, "acc_1")
+    later = replace(one, reason="Second", since=Millis(NOW + 5), suspended_by="acc_2")
+    assert await kept.put(one, goes_on=True) == NOW
+    assert await kept.put(later, goes_on=True) == NOW
+    assert await kept.find(provider) == replace(later, since=NOW)
+    assert await kept.put(later) == later.since
+    assert await kept.find(provider) == later
+
+
 async def test_of_suspensions_at_one_time_one_reason_stays(site: Site) -> None:
     """None fails: the calendar is suspended already, and each was answered so."""
     kept = site.grants.suspensions

@@ -39,7 +39,7 @@ PEOPLE, PROVIDERS = 6, 20
 GROUPS, LAST_GROUP = (0, 1), 2
 VISITS_OF_EACH = 10
 CANCELLED_LATE = 4
-LIVES = 6
+LIVES = 5
 """Of workers that are killed while visits are booked."""
 HOUR_S = 3_600
 NAMES_OF_XML = "www.w3.org"
@@ -221,9 +221,9 @@ def test_an_hour_without_a_mail_server_loses_nothing(story: Story) -> None:
         for number in range(PROVIDERS)
         for start, steps in done
     ]
-    for _ in range(4):
+    for _ in range(3):
         with site.worker():
-            story.go_on(2 * PROVIDERS)
+            story.go_on(3 * PROVIDERS)
             site.until(
                 lambda: (
                     not {"notices.deliver.sms", "notices.deliver.push"}
@@ -233,7 +233,7 @@ def test_an_hour_without_a_mail_server_loses_nothing(story: Story) -> None:
                 "what goes by other ways",
             )
         story.workers_know()
-        site.ahead_s += HOUR_S // 4
+        site.ahead_s += HOUR_S // 3
     assert site.count()["mail"] == before
     known = site.known()
     told = {

@@ -16,7 +16,13 @@ from actors.domain.rules import Policy
 from actors.ports import Request, Trouble
 from actors.shard.limits import ShardLimits
 from actors.shard.shard import Shard
-from cluster.filling.past import book_past, set_back, settle
+from cluster.filling.past import (
+    book_past,
+    has_more_than_its_past,
+    past_visits,
+    set_back,
+    settle,
+)
 from cluster.filling.places import clinics
 from cluster.filling.practice_providers import providers_of
 from cluster.filling.region import leaves, new_providers
@@ -97,7 +103,8 @@ async def test_the_first_clinic_has_a_past_and_a_present() -> None:
     calendars = CalendarsHere()
     calendars.now = Millis(NOON - int(set_back(DAY).total_seconds() * 1000))
     met: Met = set()
-    past = await book_past(calendars, DAY, met)
+    await book_past(calendars, DAY)
+    past = await past_visits(calendars, DAY, met)
     days = {_day(one) for one in past}
     first = DAY - timedelta(days=8)  # the Monday before the last one
     assert {DAY, first} <= days
@@ -173,3 +180,55 @@ def test_no_seeded_doctor_is_at_two_places_at_once() -> None:
     """The calendar does not check it; making the rules does."""
     for one in new_providers(DAY):
         assert overlap_problem(one.availability, Policy().cell_minutes, NOON) == ""
+
+
+class Killed(Exception):
+    """The process ended here."""
+
+
+class KilledCalendars(CalendarsHere):
+    """The same, whose caller is killed after a number of requests."""
+
+    left = 1_000_000
+
+    async def ask(self, request: Request) -> Reply:
+        if self.left == 0:
+            raise Killed
+        self.left -= 1
+        return await super().ask(request)
+
+
+async def _seeded(calendars: KilledCalendars, kills: list[int]) -> dict[str, str]:
+    """Run the steps of a first start until they come to their end, killed each time
+    after a number of requests; the outcome of every visit of the past."""
+    for requests in kills:
+        calendars.left, died = requests, []
+        try:
+            await _first_start(calendars)
+        except (Killed, ExceptionGroup) as error:
+            died.append(error)
+        assert died, "killed after fewer requests than there are"
+    calendars.left = 1_000_000
+    await _first_start(calendars)
+    past = await past_visits(calendars, DAY, set())
+    return {one.booking_id: one.status.value for one in past}
+
+
+async def _first_start(calendars: KilledCalendars) -> None:
+    calendars.now = NOON
+    if not await has_more_than_its_past(calendars, DAY):
+        calendars.now = Millis(NOON - int(set_back(DAY).total_seconds() * 1000))
+        await book_past(calendars, DAY)
+    past = await past_visits(calendars, DAY, set())
+    calendars.now = NOON
+    await sow(calendars, DAY, lambda *_: None)
+    await settle(calendars, past, now=NOON)
+
+
+async def test_a_first_start_that_is_killed_leaves_no_past_visit_open() -> None:
+    """Wherever it is killed, the next one completes the past and says what became of
+    each of its visits, as one that runs through does."""
+    whole = await _seeded(KilledCalendars(), [])
+    assert len(set(whole.values())) >= 3
+    for kills in ([3, 40, 150], [30, 1_500], [2_500]):
+        assert await _seeded(KilledCalendars(), kills) == whole, kills

@@ -81,6 +81,23 @@ async def test_a_suspension_ends_by_its_end_alone(api: Api) -> None:
     assert confirmed.status_code == 201, confirmed.text
 
 
+async def test_a_repeated_suspension_is_since_its_beginning(
+    people: AccountApi,
+) -> None:
+    """With the reason of the last request; after its end another one begins."""
+    api = people.api
+    await api.add_provider(1)
+    first = (await _post(api, f"{PATH}/suspend", {"reason": "One"})).json()
+    api.clock.step(60)
+    again = (await _post(api, f"{PATH}/suspend", {"reason": "Two"})).json()
+    assert (again["since"], again["reason"]) == (first["since"], "Two")
+    shown = await api.client.get(f"{PATH}/suspension", headers=api.admin())
+    assert shown.json()["since"] == first["since"]
+    await _post(api, f"{PATH}/unsuspend")
+    later = (await _post(api, f"{PATH}/suspend", {"reason": "Three"})).json()
+    assert later["since"] > first["since"]
+
+
 async def test_reinstating_ends_retirement_and_suspension(api: Api) -> None:
     """Whichever it was, or both, the provider works again."""
     await api.add_provider(1)
@@ -178,7 +195,7 @@ async def test_records_that_are_away_keep_no_doctor_bookable(
     assert told.json()["reason"] == "Misconduct"
 
 
-async def _away(self: Any, one: Any) -> None:
+async def _away(*_: object, **__: object) -> None:
     raise Unavailable("The records do not answer.")
 
 
