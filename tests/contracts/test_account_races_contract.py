@@ -41,7 +41,7 @@ from persistence.keys.ring import KeyRing
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.sql.records import Records
 from tests import factories as make
-from tests.contracts.test_identities_contract import KNOWN, WELCOME, _new
+from tests.contracts.test_identities_contract import _new, _register
 from tests.fakes.clocks import SteppedClock
 from tests.fixtures.accounts import KEKS
 from tests.fixtures.read_model import empty_records
@@ -219,19 +219,17 @@ async def test_of_two_returns_at_once_both_find_the_account(
     each look sees what was committed before it: it is no other person's address."""
     records = Records(empty_records("asyncmy", request, tmp_path))
     store = account_stores(records, KeyRing(records, KEKS, SteppedClock(NOW)))
-    inner, others = getattr(identities, after), []
+    inner, others = getattr(identities, after), list[int]()
 
     async def looked(*given: Any, **named: Any) -> Any:
         found = await inner(*given, **named)
         if not others:
             others.append(2)
-            said = {"welcome": WELCOME, "known": KNOWN, "now": NOW}
-            assert await store.identities.register(_new(2), **said) == "acc_2"
+            assert await _register(store, _new(2)) == "acc_2"
         return found
 
     monkeypatch.setattr(identities, after, looked)
     try:
-        said = {"welcome": WELCOME, "known": KNOWN, "now": NOW}
-        assert await store.identities.register(_new(1), **said) == "acc_2"
+        assert await _register(store, _new(1)) == "acc_2"
     finally:
         await records.close()
