@@ -13,7 +13,9 @@ import os
 import signal
 import socket
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from actors.domain.zone_data import EDITION
 from actors.ports import ShardLinks
@@ -44,10 +46,14 @@ def serve_people(
             not be read with the keys of this process.
     """
     raise_open_files_limit()
+    # Loading the gateway takes as long as joining Ray, which mostly waits.
+    loading = Thread(target=import_module, args=("cluster.wiring.gateway",))
+    loading.start()
     asyncio.run(check_keys(site))
     import uvloop
 
     with joined(site), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        loading.join()
         return runner.run(_serve(site, port, index, raylet_socket(ray_folder), version))
 
 
