@@ -197,6 +197,34 @@ def growth(row: Row) -> Figure:
     return figure
 
 
+def searches(row: Row) -> Figure:
+    """Bookings without and with searches beside them, and searches of each kind."""
+    figure, (booked, found) = panels(1, 2)
+    load = row["load"]
+    windows = {
+        "alone": load["bookings_alone"],
+        "beside searches": load["both"]["bookings"],
+        "alone again": load["bookings_alone_again"],
+    }
+    kinds = load["both"]["searches"]["kinds"]
+    for axes, all_ms in (
+        (booked, {name: one["ms"] for name, one in windows.items()}),
+        (found, {name: one["ms"] for name, one in kinds.items()}),
+    ):
+        for number, percentile in enumerate((P50, P99)):
+            places = [place + 0.4 * (number - 0.5) for place in range(len(all_ms))]
+            heights = [ms[percentile] for ms in all_ms.values()]
+            axes.barh(places, heights, 0.4, label=percentile, color=CYCLE[number])
+        axes.set_yticks(range(len(all_ms)), list(all_ms))
+        axes.invert_yaxis()
+    goal(found, 50, "goal for 99 %, 50 ms", upright=True)
+    rate = load["both"]["bookings"]["per_second"]
+    named(booked, "ms of a booking", "", f"{rate} bookings a second")
+    title = f"searches over {row['providers']:,} providers"
+    named(found, "ms of a search, bookings beside it", "", title)
+    return figure
+
+
 ROWS: dict[str, Callable[[Row], Figure]] = {
     "fanout": fanout,
     "sight": sight,
@@ -207,6 +235,7 @@ ROWS: dict[str, Callable[[Row], Figure]] = {
     "hold": hold,
     "peak": peak,
     "growth": growth,
+    "searches": searches,
 }
 
 
