@@ -46,10 +46,14 @@ from gateway.bookings.schemas import booking_body
 from gateway.calendars.reasons import with_reasons
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.directory.clinics.routes import operations as clinic_operations
+from gateway.directory.clinics.standing import ClinicStanding
+from gateway.directory.clinics.standing_routes import router as clinic_standing_router
 from gateway.directory.entry_routes import router as entry_router
 from gateway.directory.lists.metrics import ListsCollector
 from gateway.directory.photo_routes import router as photo_router
 from gateway.directory.photos import PhotoService
+from gateway.directory.profile_routes import router as profile_router
+from gateway.directory.profiles import ProviderProfiles
 from gateway.directory.roster.metrics import RosterCollector
 from gateway.directory.service import DirectoryService
 from gateway.directory.specialty_routes import router as specialty_router
@@ -236,6 +240,12 @@ def _add_services(
             app.state.photos = PhotoService(
                 app.state.directory, ports.photos, ports.tokens
             )
+        app.state.profiles = ProviderProfiles(
+            made.commands, ports.calendars, made.access
+        )
+        app.state.clinic_standing = ClinicStanding(
+            ports.entries, ports.directory, made.commands, ports.calendars
+        )
     if ports.privacy is not None:
         app.state.privacy = PrivacyService(ports, made.shared.revoked)
     if ports.grants is not None and ports.patients is not None:
@@ -371,7 +381,12 @@ FEED_ROUTERS: Final = (feeds_router, feed_router)
 """Features that need feeds for calendar programs."""
 PATIENT_ROUTERS: Final = (own_patient_router, patients_router)
 """Features that need patients."""
-DIRECTORY_ROUTERS: Final = (entry_router, specialty_router)
+DIRECTORY_ROUTERS: Final = (
+    entry_router,
+    profile_router,
+    specialty_router,
+    clinic_standing_router,
+)
 """Features that need the directory's entries."""
 PHOTO_ROUTERS: Final = (photo_router,)
 """Features that need photos, and the directory's entries."""

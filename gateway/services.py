@@ -125,6 +125,7 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
     hearing = _hearing(ports, config)
     _follow(commands, directory, next_free, hearing)
     clinics = ClinicService(directory, access)
+    clinics.entries = ports.entries
     authenticator = Authenticator(config, ports.clock, shared.revoked)
     if ports.persons is not None:
         learn_keys(authenticator, shared.revoked, ports.persons)
@@ -167,6 +168,7 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
             ports.calendars,
             access,
             None if ports.grants is None else ports.grants.suspensions,
+            clinics,
         ),
         search=ProviderSearch(
             directory,

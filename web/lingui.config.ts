@@ -7,10 +7,13 @@ const LATER = [
   "src/app/demo.ts",
   "src/app/refusals.ts",
 ];
+/** Under a doctor's times. */
+const ABOUT = ["src/patient/about.tsx"];
 const ROOMS: Record<string, string[]> = {
   patient: ["src/app", "src/ui", "src/live", "src/patient"],
   // What the first paint does not need.
   later: LATER,
+  about: ABOUT,
   account: ["src/account"],
   desk: ["src/desk"],
   clinic: ["src/clinic"],
@@ -23,6 +26,6 @@ export default defineConfig({
   catalogs: Object.entries(ROOMS).map(([room, include]) => ({
     path: `src/i18n/${room}/{locale}`,
     include,
-    exclude: room === "patient" ? LATER : [],
+    exclude: room === "patient" ? [...LATER, ...ABOUT] : [],
   })),
 });

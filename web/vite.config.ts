@@ -102,7 +102,7 @@ export default defineConfig({
           groups: [
             {
               name: "app",
-              test: /node_modules\/(react|react-dom|scheduler|@tanstack(?!.*infinite)|@lingui|use-sync-external-store)\/|src\/live\/|src\/app\/(api|links|offline|router|session|shell|site|time)\.|src\/ui\/(icons|spoken|\w+\.css)|src\/patient\/(holding|result|home|search)\./,
+              test: /node_modules\/(react|react-dom|scheduler|@tanstack(?!.*(?:infinite|useBlocker))|@lingui|use-sync-external-store)\/|src\/live\/|src\/app\/(api|links|offline|router|session|shell|site|time)\.|src\/ui\/(icons|spoken|\w+\.css)|src\/patient\/(holding|result|home|search)\./,
             },
           ],
         },

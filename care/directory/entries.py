@@ -62,13 +62,17 @@ class ProviderEntry(Struct, frozen=True, omit_defaults=True):
 class ClinicEntry(Struct, frozen=True, omit_defaults=True):
     """A clinic's entry; its insurances hold for all its providers.
 
-    Stored as one document: new fields need defaults.
+    Stored as one document: new fields need defaults. ``retired``: nothing is booked
+    there any more, and no list shows it; ``retired_with`` are the providers who were
+    retired along, and will be reinstated along.
     """
 
     step_free: StepFree = StepFree.UNKNOWN
     access_notes: str = ""
     website: str = ""
     insurances: tuple[str, ...] = ()
+    retired: bool = False
+    retired_with: tuple[ProviderId, ...] = ()
 
 
 class Rating(Struct, frozen=True):

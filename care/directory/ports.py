@@ -54,6 +54,12 @@ class DirectoryEntries(Protocol):
         """Replace a clinic's entry. Raises EntryChanged."""
         ...
 
+    async def retired_clinics(
+        self, clinic_ids: Collection[ClinicId]
+    ) -> Collection[ClinicId]:
+        """Which of these clinics are retired."""
+        ...
+
     async def specialties(self) -> Sequence[Specialty]:
         """The specialties that this site added or changed."""
         ...

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import replace
 
 from actors.domain.rules import Clinic
 from cluster.clock import SystemClock
 from cluster.commands.options import DataOption, JsonOption
+from cluster.filling.postcodes import OtherColumns, plain, read_postcodes
 from cluster.filling.practice_providers import providers_of
 from cluster.filling.practices import GIVEN_UP_AFTER, OtherFile, Reading, read_practices
 from cluster.filling.registering import register, several
@@ -45,6 +48,12 @@ def practices(
         int,
         typer.Option(min=0, max=50, help="Number of calendars to create per clinic."),
     ] = 0,
+    postcodes: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with postcode, latitude and longitude: where clinics are."
+        ),
+    ] = None,
     limit: Annotated[
         int, typer.Option(min=0, help="Import at most this many clinics; 0: all.")
     ] = 0,
@@ -68,6 +77,8 @@ def practices(
         ) from error
     if limit:
         clinics = clinics[:limit]
+    if postcodes is not None:
+        clinics = _placed(clinics, postcodes)
     with terminal.progress() as progress:
         counts = asyncio.run(_import(site, clinics, providers_per_clinic, progress))
     _report(terminal, reading, counts, as_json=as_json)
@@ -101,7 +112,9 @@ async def _import(
     counted: Counter[str] = Counter(new=0, changed=0, same=0)
     async with open_directory(site) as directory:
         for chunk in _chunks(clinics, CLINICS_AT_ONCE):
-            new, changed, same = await directory.put_clinics(chunk)
+            known = await directory.clinics([one.clinic_id for one in chunk])
+            kept = [_with_place(one, known.get(one.clinic_id)) for one in chunk]
+            new, changed, same = await directory.put_clinics(kept)
             counted.update(new=new, changed=changed, same=same)
             progress("clinics", counted.total(), len(clinics))
     begun: Counter[str] = Counter(new=0, changed=0, same=0)
@@ -112,7 +125,44 @@ async def _import(
             async for outcome in several(lambda one: register(calendars, one), wanted):
                 begun[outcome.value] += 1
                 progress("providers", begun.total(), total)
-    return {"clinics": counted, "providers": begun}
+    placed: Counter[str] = Counter(
+        places=sum(one.latitude is not None for one in clinics)
+    )
+    return {"clinics": counted, "providers": begun, "placed": placed}
+
+
+def _with_place(clinic: Clinic, known: Clinic | None) -> Clinic:
+    """A clinic of the list, which has no places, with the place that is known."""
+    if known is None or clinic.latitude is not None:
+        return clinic
+    return replace(clinic, latitude=known.latitude, longitude=known.longitude)
+
+
+def _placed(clinics: Sequence[Clinic], file: Path) -> list[Clinic]:
+    """The clinics, with the places of their postcodes as far as the file has them."""
+    wanted = {plain(one.postcode) for one in clinics if one.postcode}
+    try:
+        with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+            found = read_postcodes(lines, wanted)
+    except OSError as error:
+        raise Obstacle(
+            f"{file} cannot be read: {error.strerror}.",
+            "Give the path of a CSV file with postcodes.",
+        ) from error
+    except (OtherColumns, csv.Error) as error:
+        raise Obstacle(
+            f"{file} is no list of postcodes: its columns are {error}. "
+            "Nothing was imported.",
+            "Give a CSV file with postcode, latitude and longitude; see "
+            "docs/import.md.",
+            code=FOUND_A_PROBLEM,
+        ) from error
+    made = []
+    for clinic in clinics:
+        place = found.get(plain(clinic.postcode))
+        latitude, longitude = place or (clinic.latitude, clinic.longitude)
+        made.append(replace(clinic, latitude=latitude, longitude=longitude))
+    return made
 
 
 def _report(
@@ -128,6 +178,8 @@ def _report(
         "skipped": reading.skipped.total(),
         "bad": len(reading.bad),
     }
+    if counts["placed"]["places"]:
+        summary["with_place"] = counts["placed"]["places"]
     if as_json:
         summary["skipped_why"] = dict(reading.skipped)
         summary["bad_rows"] = [

@@ -117,11 +117,15 @@ class Action(StrEnum):
     ADD_TIME_OFF = "add_time_off"
     REMOVE_TIME_OFF = "remove_time_off"
     REGISTER_PROVIDER = "register_provider"
+    EDIT_PROVIDER_PROFILE = "edit_provider_profile"
+    NAME_PROVIDER = "name_provider"
     RETIRE_PROVIDER = "retire_provider"
     REINSTATE_PROVIDER = "reinstate_provider"
     SUSPEND_PROVIDER = "suspend_provider"
     READ_SUSPENSION = "read_suspension"
     PUT_CLINIC = "put_clinic"
+    RETIRE_CLINIC = "retire_clinic"
+    REACTIVATE_CLINIC = "reactivate_clinic"
     EDIT_PROVIDER_ENTRY = "edit_provider_entry"
     EDIT_CLINIC_ENTRY = "edit_clinic_entry"
     EDIT_SPECIALTIES = "edit_specialties"
@@ -219,11 +223,15 @@ read_time_off       provider  nn  nn  Yn  Yn  Yn  Yn  nn  Yn
 add_time_off        provider  nn  nn  Yn  Yn  Yn  Yn  nn  nn
 remove_time_off     provider  nn  nn  Yn  Yn  Yn  Yn  nn  nn
 register_provider   provider  nn  nn  nn  nn  nn  FF  nn  nn
+edit_provider_profile provider nn nn  Yn  nn  Yn  FF  nn  nn
+name_provider       provider  nn  nn  nn  nn  Yn  FF  nn  nn
 retire_provider     provider  nn  nn  nn  nn  Yn  FF  nn  nn
 reinstate_provider  provider  nn  nn  nn  nn  Yn  FF  nn  nn
 suspend_provider    provider  nn  nn  nn  nn  Fn  FF  nn  nn
 read_suspension     provider  nn  nn  Yn  nn  Yn  FF  nn  nn
 put_clinic          clinic    nn  nn  nn  nn  Yn  FF  nn  nn
+retire_clinic       clinic    nn  nn  nn  nn  Fn  FF  nn  nn
+reactivate_clinic   clinic    nn  nn  nn  nn  Fn  FF  nn  nn
 edit_provider_entry provider  nn  nn  Yn  nn  Yn  FF  nn  nn
 edit_clinic_entry   clinic    nn  nn  nn  nn  Yn  FF  nn  nn
 edit_specialties    platform  nn  nn  nn  nn  nn  FF  nn  nn

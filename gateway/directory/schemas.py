@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Annotated, Final, Self
 
+from msgspec import json
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from actors.domain.ids import VisitTypeId
@@ -26,16 +28,16 @@ from care.directory.specialties import Specialty, SpecialtyNames
 from gateway.directory.photo_addresses import photo_of_clinic, photo_of_provider
 from gateway.http.features import Answer, Body
 
-_TEXT: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
+TEXT: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
 """Without control characters and direction overrides, as names are."""
-_LINES: Final = (
+LINES: Final = (
     r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
 )
 """The same, with newlines."""
 
 InsuranceName = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=INSURANCE_CHARACTERS_MAX, pattern=_TEXT),
+    StringConstraints(min_length=1, max_length=INSURANCE_CHARACTERS_MAX, pattern=TEXT),
 ]
 Insurances = Annotated[
     list[InsuranceName],
@@ -58,7 +60,7 @@ Website = Annotated[
     StringConstraints(max_length=300, pattern=r"^(https?://[^\s<>\"\x00-\x1f\x7f]+)?$"),
 ]
 SpecialtyTitle = Annotated[
-    str, StringConstraints(min_length=1, max_length=100, pattern=_TEXT)
+    str, StringConstraints(min_length=1, max_length=100, pattern=TEXT)
 ]
 LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 
@@ -132,7 +134,7 @@ class ClinicEntryBody(Body):
 
     step_free: StepFree = StepFree.UNKNOWN
     access_notes: Annotated[
-        str, StringConstraints(max_length=ACCESS_CHARACTERS_MAX, pattern=_LINES)
+        str, StringConstraints(max_length=ACCESS_CHARACTERS_MAX, pattern=LINES)
     ] = ""
     website: Website = ""
     insurances: Insurances = Field(default_factory=list)
@@ -218,6 +220,7 @@ class ClinicEntryAnswer(Answer):
     access_notes: str
     website: str
     insurances: list[str]
+    retired: bool
     version: int
     photo: str | None = None
     photo_large: str | None = None
@@ -232,6 +235,7 @@ class ClinicEntryAnswer(Answer):
             access_notes=entry.access_notes,
             website=entry.website,
             insurances=list(entry.insurances),
+            retired=entry.retired,
             version=kept.version,
             photo=photo_of_clinic(kept.clinic_id, kept.photo),
             photo_large=photo_of_clinic(kept.clinic_id, kept.photo, PhotoSize.LARGE),
@@ -279,13 +283,15 @@ class SpecialtyNamesAnswer(Answer):
 class SpecialtyAnswer(Answer):
     """A specialty. ``title`` is in the language that was asked for, if it is known.
 
-    ``built_in``: it is as every site knows it.
+    ``built_in``: it is as every site knows it. ``tag`` changes with its names:
+    ``If-Match`` of a change takes it.
     """
 
     specialty: str
     title: str
     names: dict[str, SpecialtyNamesAnswer]
     built_in: bool
+    tag: str
 
     @classmethod
     def of(cls, found: Specialty, language: str, *, built_in: bool) -> Self:
@@ -300,7 +306,14 @@ class SpecialtyAnswer(Answer):
                 for tag, names in found.names.items()
             },
             built_in=built_in,
+            tag=specialty_tag(found),
         )
+
+
+def specialty_tag(found: Specialty) -> str:
+    """The ETag of a specialty's names."""
+    digest = blake2b(json.encode(found, order="sorted"), digest_size=8).hexdigest()
+    return f'"s{digest}"'
 
 
 class SpecialtiesAnswer(Answer):

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Path, Query
 
 from gateway.access.rights import Action
-from gateway.directory.entry_routes import DirectoryDep
+from gateway.directory.entry_routes import DirectoryDep, IfMatch
 from gateway.directory.schemas import (
     SpecialtiesAnswer,
     SpecialtyAnswer,
@@ -40,13 +40,16 @@ async def list_specialties(
     return SpecialtiesAnswer(items=items)
 
 
-@router.put("/{specialty}", right=Action.EDIT_SPECIALTIES)
+@router.put("/{specialty}", right=Action.EDIT_SPECIALTIES, refusals=["version_behind"])
 async def put_specialty(
-    specialty: SpecialtyParam, body: SpecialtyBody, directory: DirectoryDep
+    specialty: SpecialtyParam,
+    body: SpecialtyBody,
+    directory: DirectoryDep,
+    if_match: IfMatch = None,
 ) -> SpecialtyAnswer:
     """Add a specialty, or replace all names of one."""
     made = body.specialty(specialty)
-    await directory.put_specialty(made)
+    await directory.put_specialty(made, if_match)
     return SpecialtyAnswer.of(made, "en", built_in=False)
 
 

@@ -222,6 +222,7 @@ async def list_applications(
         "application_decided",
         "role_exists",
         "licence_taken",
+        "clinic_retired",
     ],
 )
 async def approve_application(
@@ -245,6 +246,7 @@ async def approve_application(
     )
     services = request.app.state.services
     clinic = await services.clinics.record(ClinicId(clinic_id))
+    await services.clinics.check_open(clinic.clinic_id)
     key = f"approve {application_id}"
     profile = Profile(name=found.name, specialty=found.specialty, clinic=clinic)
     provider_id = ProviderId(found.provider_id)

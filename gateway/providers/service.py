@@ -400,8 +400,11 @@ class ProviderService:
         if (request.clinic_id is None) == (request.clinic is None):
             raise InvalidRequest("Send either clinic_id or clinic.")
         if request.clinic is not None:
-            return await self._clinics.kept(request.clinic)
-        return await self._clinics.record(ClinicId(request.clinic_id or ""))
+            clinic = await self._clinics.kept(request.clinic)
+        else:
+            clinic = await self._clinics.record(ClinicId(request.clinic_id or ""))
+        await self._clinics.check_open(clinic.clinic_id)
+        return clinic
 
     async def _leave_span(
         self, provider_id: ProviderId, request: TimeOffRequest

@@ -105,7 +105,7 @@ def _register(providers: ProviderService) -> Operation:
             "clinic_id": "cln_1",
         },
         answers={200: RegisteredBody},
-        refusals=("provider_not_found", "clinic_not_found"),
+        refusals=("provider_not_found", "clinic_not_found", "clinic_retired"),
     )
 
 

@@ -24,6 +24,7 @@ from gateway.access.rights import Access, Action
 from gateway.access.tokens import Caller
 from gateway.bookings.schemas import BookingBody, booking_body
 from gateway.calendars.commands import Commands
+from gateway.directory.clinics.service import ClinicService
 from gateway.wire.errors import accepted
 from gateway.wire.fields import (
     REASON_CHARACTERS_MAX,
@@ -99,11 +100,13 @@ class ProviderStanding:
         calendars: Calendars,
         access: Access,
         suspensions: Suspensions | None,
+        clinics: ClinicService,
     ) -> None:
         self._commands = commands
         self._calendars = calendars
         self._access = access
         self._suspensions = suspensions
+        self._clinics = clinics
 
     async def retire(
         self, caller: Caller | None, key: str | None, provider_id: ProviderId
@@ -122,11 +125,13 @@ class ProviderStanding:
         """Reinstate a provider that is retired, suspended, or both.
 
         Ending a suspension needs the right to suspend. One that begins meanwhile
-        stays.
+        stays. Raises ClinicRetired: the clinic itself is.
         """
         action = Action.REINSTATE_PROVIDER
         caller = await self._access.to_provider(caller, action, provider_id)
-        suspended = (await self._view(provider_id)).profile.suspended
+        profile = (await self._view(provider_id)).profile
+        suspended = profile.suspended
+        await self._clinics.check_open(profile.clinic.clinic_id)
         if suspended:
             await self._access.to_provider(caller, Action.SUSPEND_PROVIDER, provider_id)
         stamp = self._commands.stamp(caller, key, action, provider_id)

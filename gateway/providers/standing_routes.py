@@ -43,6 +43,7 @@ def operations(standing: ProviderStanding) -> list[Operation]:
             Action.REINSTATE_PROVIDER,
             RetiredBody,
             "Reinstate a retired or suspended provider",
+            "clinic_retired",
         ),
         _suspend(standing),
         _change(
@@ -57,7 +58,12 @@ def operations(standing: ProviderStanding) -> list[Operation]:
 
 
 def _change(
-    change: Change, verb: str, action: Action, answer: type, summary: str
+    change: Change,
+    verb: str,
+    action: Action,
+    answer: type,
+    summary: str,
+    *refusals: str,
 ) -> Operation:
     async def changed(call: Call) -> Reply:
         key, provider_id = call.idempotency_key(), provider_id_in(call)
@@ -72,7 +78,7 @@ def _change(
         handler=changed,
         tag="staff",
         answers={200: answer},
-        refusals=("provider_not_found",),
+        refusals=("provider_not_found", *refusals),
     )
 
 

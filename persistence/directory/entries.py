@@ -6,7 +6,7 @@ the log of changes are one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, TypeVar
 
 from msgspec import json
@@ -34,6 +34,7 @@ from persistence.directory.models import (
 )
 from persistence.sql.change_log import ChangeKind, note_changes
 from persistence.sql.records import Records
+from persistence.sql.statements import portions
 
 _INSERT_TRIES: Final = 2
 """Two writers may insert the first entry at once; the second one then updates."""
@@ -106,6 +107,22 @@ class SqlDirectoryEntries:
         fresh = ClinicEntryRecord(clinic_id=clinic_id, version=0)
         await self._put(fresh, clinic_id, json.encode(entry).decode(), known)
         return await self.clinic(clinic_id)
+
+    async def retired_clinics(
+        self, clinic_ids: Collection[ClinicId]
+    ) -> Collection[ClinicId]:
+        """See DirectoryEntries.retired_clinics."""
+        found: set[ClinicId] = set()
+        async with self._records.reading() as session:
+            for some in portions(sorted(clinic_ids)):
+                mine = ClinicEntryRecord.clinic_id.in_(some)
+                rows = await session.scalars(select(ClinicEntryRecord).where(mine))
+                found.update(
+                    ClinicId(row.clinic_id)
+                    for row in rows
+                    if read_clinic_entry(row.content).retired
+                )
+        return found
 
     async def specialties(self) -> Sequence[Specialty]:
         """See DirectoryEntries.specialties."""

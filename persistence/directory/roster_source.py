@@ -227,9 +227,10 @@ def _row(
     clinics: Mapping[str, Clinic],
     entries: _Entries,
 ) -> RosterRow | None:
-    """A provider's row; None if its clinic is missing."""
+    """A provider's row; None if its clinic is missing, or retired."""
     clinic = clinics.get(row.clinic_id)
-    if clinic is None:
+    of_clinic = entries.clinics.get(row.clinic_id, ClinicEntry())
+    if clinic is None or of_clinic.retired:
         return None
     return RosterRow(
         provider_id=ProviderId(row.provider_id),
@@ -239,7 +240,7 @@ def _row(
         clinic=clinic,
         visit_types=kinds,
         entry=entries.providers.get(row.provider_id, ProviderEntry()),
-        clinic_insurances=entries.clinics.get(row.clinic_id, ClinicEntry()).insurances,
+        clinic_insurances=of_clinic.insurances,
         rating=entries.ratings.get(row.provider_id),
         photo=entries.photos.get(row.provider_id, ""),
         clinic_photo=entries.photos.get(row.clinic_id, ""),

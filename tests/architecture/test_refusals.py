@@ -9,7 +9,12 @@ from typing import Final
 from gateway.wire.problems import CODES
 
 WEB: Final = Path(__file__).parents[2] / "web" / "src"
-TEXTS: Final = ("app/refusals.ts", "account/form.tsx", "clinic/photo.tsx")
+TEXTS: Final = (
+    "app/refusals.ts",
+    "account/form.tsx",
+    "clinic/photo.tsx",
+    "clinic/refusals.ts",
+)
 
 OF_A_PROGRAM: Final = {
     "api_client_limit": "the app has no page for API clients",

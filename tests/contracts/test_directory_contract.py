@@ -117,6 +117,23 @@ async def test_only_the_version_that_was_read_is_replaced(site: Site) -> None:
         await entries.put_clinic(CLINIC, PLACE, 3)
 
 
+async def test_retired_clinics_are_told_from_others(site: Site) -> None:
+    """By id; their doctors are in no search until they are reactivated."""
+    await site.tell(Story(1, LEEDS).registered("Ada Ng", "Dermatology"))
+    entries = site.entries
+    along = (ProviderId("prv_1"),)
+    mark = ClinicEntry(insurances=("AOK",), retired=True, retired_with=along)
+    await entries.put_clinic(LEEDS.clinic_id, mark, None)
+    assert (await entries.clinic(LEEDS.clinic_id)).entry == mark
+    asked = [LEEDS.clinic_id, YORK.clinic_id]
+    assert set(await entries.retired_clinics(asked)) == {LEEDS.clinic_id}
+    assert await entries.retired_clinics([]) == set()
+    assert await site.all() == {}
+    await entries.put_clinic(LEEDS.clinic_id, PLACE, None)
+    assert await entries.retired_clinics(asked) == set()
+    assert list(await site.all()) == ["prv_1"]
+
+
 async def test_a_site_keeps_its_specialties(site: Site) -> None:
     """Put, replaced, dropped."""
     reiki = Specialty("reiki", {"en": SpecialtyNames("Reiki", ("hands",))})

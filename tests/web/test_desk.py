@@ -194,21 +194,6 @@ def test_hours_are_changed_and_never_over_anothers_change(browsing: Browsing) ->
     expect(two.get_by_label("Name").last).to_have_value("A first name")
 
 
-def test_a_clinic_changes_what_is_known_of_it(opened: Opened) -> None:
-    """Its doctors are listed with their desks; a wrong field is named."""
-    page = opened("/clinic", "clinic")
-    expect(page.locator(".staffrow").first).to_be_visible()
-    page.get_by_label("Country").fill("nowhere")
-    page.get_by_role("button", name="Save the data").click()
-    expect(page.get_by_role("alert")).to_contain_text("marked")
-    page.get_by_label("Country").fill("AU")
-    page.get_by_label("Phone").fill("+61 8 5550 1234")
-    page.get_by_role("button", name="Save the data").click()
-    expect(page.get_by_role("alert")).to_have_count(0)
-    page.reload()
-    expect(page.get_by_label("Phone")).to_have_value("+61 8 5550 1234")
-
-
 def test_an_operator_sees_the_health_of_the_cluster(opened: Opened) -> None:
     """In a sentence, in numbers, and by shard; a patient sees none of it."""
     page = opened("/ops/health", "operator")

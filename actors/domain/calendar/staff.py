@@ -37,12 +37,13 @@ from actors.domain.messages.refusals import (
     NO_TIME_OFF,
     NOT_CHECKED_IN,
     NOTHING_TO_UNDO,
+    PROFILE_REPLACED,
     Refusal,
     invalid,
     too_early,
     version_behind,
 )
-from actors.domain.rules import Availability, TimeOff
+from actors.domain.rules import Availability, Profile, TimeOff
 from actors.domain.zones import zone_named
 
 
@@ -60,6 +61,8 @@ def register(
     """A calendar is created, or its provider's profile is replaced."""
     if not is_provider_id(state.provider_id):
         return invalid("provider_id must be prv_ and 1 to 64 of A-Z a-z 0-9 _ -")
+    if c.based_on is not None and not _is_same(c.based_on, state.profile):
+        return PROFILE_REPLACED
     if problem := profile_problem(c.profile):
         return invalid(problem)
     return ev.ProviderRegistered(
@@ -67,6 +70,13 @@ def register(
         # A change of the profile is no reinstatement, and ends no suspension.
         profile=replace(c.profile, retired=state.retired, suspended=state.suspended),
     )
+
+
+def _is_same(read: Profile, kept: Profile | None) -> bool:
+    """Whether a profile says what was read, retired or not."""
+    if kept is None:
+        return False
+    return read == replace(kept, retired=read.retired, suspended=read.suspended)
 
 
 def set_retired(

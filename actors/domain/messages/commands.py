@@ -50,9 +50,15 @@ class CommandBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
 
 class RegisterProvider(CommandBase, frozen=True, kw_only=True, tag="register"):
-    """Create a calendar, or update its provider's profile."""
+    """Create a calendar, or update its provider's profile.
+
+    ``based_on``: the profile that this one was made from; refused if another has been
+    set since. None: any profile, or none. Whether the provider is retired or suspended
+    does not count.
+    """
 
     profile: Profile
+    based_on: Profile | None = None
 
 
 class SetRetired(CommandBase, frozen=True, kw_only=True, tag="set_retired"):

@@ -157,6 +157,10 @@ def too_early(opens: Minute) -> Refusal:
     )
 
 
+PROFILE_REPLACED = Refusal(
+    RefusalCode.VERSION_BEHIND,
+    "The profile was replaced meanwhile. Read it again, and repeat your change on it.",
+)
 NOTHING_TO_UNDO = Refusal(
     RefusalCode.WRONG_STATUS,
     "Only a check-in, a completion or a no-show can be taken back. Read it again.",

@@ -37,7 +37,15 @@ def _find(clinics: ClinicService) -> Operation:
             message = f"must be at most {_WORDS_MAX} characters of text"
             raise InvalidRequest("", FieldError("query", message))
         limit = call.query_int("limit", _PAGE, 1, _PAGE_MAX)
-        page = await clinics.find(words, call.query("cursor") or "", limit)
+        retired = call.query("retired") or "false"
+        if retired not in ("true", "false"):
+            raise InvalidRequest("", FieldError("retired", "must be true or false"))
+        page = await clinics.find(
+            words,
+            call.query("cursor") or "",
+            limit,
+            with_retired=retired == "true",
+        )
         return Reply(200, json.encode(page), (JSON, REVALIDATE))
 
     return Operation(
@@ -50,6 +58,11 @@ def _find(clinics: ClinicService) -> Operation:
         tag="clinics",
         query=(
             Query("query", "Prefixes of words in names and cities; all must match."),
+            Query(
+                "retired",
+                "true: retired clinics too.",
+                {"type": "string", "enum": ["true", "false"]},
+            ),
             limit_query(_PAGE, _PAGE_MAX),
             CURSOR_QUERY,
         ),

@@ -7,7 +7,7 @@ search show the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from time import monotonic
 from typing import Final
 
@@ -15,6 +15,7 @@ from actors.domain.ids import ClinicId
 from actors.domain.rules import Clinic
 from actors.domain.zone_data import zone_info
 from actors.errors import Unavailable
+from care.directory.ports import DirectoryEntries
 from care.readmodel import Directory, ProviderQuery
 from gateway.access.believed import Believed
 from gateway.access.rights import Access, Action
@@ -27,11 +28,23 @@ from gateway.directory.clinics.schemas import (
     clinic_of,
     clinic_tag,
 )
-from gateway.wire.errors import FieldError, InvalidRequest, NotFound, VersionBehind
+from gateway.wire.errors import (
+    FieldError,
+    InvalidRequest,
+    NotFound,
+    RequestError,
+    VersionBehind,
+)
 
 BELIEVED_S: Final = 5.0
 """How long a record is cached: another gateway may change it."""
 _KNOWN_MAX: Final = 5_000
+
+
+class ClinicRetired(RequestError):
+    """The clinic is retired: reactivate it first."""
+
+    code = "clinic_retired"
 
 
 class ClinicService:
@@ -46,12 +59,19 @@ class ClinicService:
         access: Access,
         monotonic_s: Callable[[], float] = monotonic,
     ) -> None:
+        self.entries: DirectoryEntries | None = None
+        """What says which clinics are retired; replaced where there are records."""
         self._directory = directory
         self._access = access
         self._known = Believed[ClinicId, Clinic](BELIEVED_S, _KNOWN_MAX, monotonic_s)
 
-    async def find(self, words: str, cursor: str, limit: int) -> ClinicList:
-        """A page of clinics that match all words, by name."""
+    async def find(
+        self, words: str, cursor: str, limit: int, *, with_retired: bool = False
+    ) -> ClinicList:
+        """A page of clinics that match all words, by name.
+
+        Without the retired ones it may be shorter than ``limit``.
+        """
         try:
             clinics, following = await self._directory.find_clinics(
                 words, after=cursor, limit=limit
@@ -60,7 +80,21 @@ class ClinicService:
             raise InvalidRequest(
                 "", FieldError("cursor", "is not valid; start again without one")
             ) from None
-        return ClinicList([clinic_body(clinic) for clinic in clinics], following)
+        retired: Collection[ClinicId] = ()
+        if not with_retired:
+            retired = await self._retired([one.clinic_id for one in clinics])
+        shown = [clinic_body(one) for one in clinics if one.clinic_id not in retired]
+        return ClinicList(shown, following)
+
+    async def check_open(self, clinic_id: ClinicId) -> None:
+        """Raises ClinicRetired."""
+        if await self._retired([clinic_id]):
+            raise ClinicRetired
+
+    async def _retired(self, clinic_ids: Sequence[ClinicId]) -> Collection[ClinicId]:
+        if self.entries is None:
+            return ()
+        return await self.entries.retired_clinics(clinic_ids)
 
     async def put(
         self,

@@ -4,8 +4,7 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { answered, api, newKey, type Schemas } from "../app/api";
-import { useContextOfSession, useIsReady } from "../app/shell";
-import { PleaseSignIn } from "../ui/please";
+import { Gate } from "../ui/gate";
 import { speakOut } from "../ui/spoken";
 import { Field, Form, wrongOf, type Wrong } from "./form";
 
@@ -20,18 +19,16 @@ const CLINICS_SHOWN = 20;
 
 /** A doctor applies to work at a clinic, which decides. */
 export function ApplyPage() {
-  const context = useContextOfSession();
-  const isReady = useIsReady();
-  if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  if (context === undefined) return <PleaseSignIn />;
   return (
-    <div className="settings medium">
-      <h1>
-        <Trans>Work here as a doctor</Trans>
-      </h1>
-      <Own />
-      <Apply />
-    </div>
+    <Gate>
+      <div className="settings medium">
+        <h1>
+          <Trans>Work here as a doctor</Trans>
+        </h1>
+        <Own />
+        <Apply />
+      </div>
+    </Gate>
   );
 }
 

@@ -4,19 +4,22 @@ import { useState } from "react";
 import { api } from "../app/api";
 import { linkToken } from "../app/links";
 import { session } from "../app/session";
-import { useContextOfSession, useIsReady } from "../app/shell";
-import { PleaseSignIn } from "../ui/please";
+import { Gate } from "../ui/gate";
 import { wrongOf, type Wrong } from "./form";
 
 /** The link of an invitation: the signed-in account takes the role that is offered. */
 export function InvitationPage() {
+  return (
+    <Gate>
+      <Invitation />
+    </Gate>
+  );
+}
+
+function Invitation() {
   const { i18n } = useLingui();
-  const context = useContextOfSession();
-  const isReady = useIsReady();
   const navigate = useNavigate();
   const [wrong, setWrong] = useState<Wrong>();
-  if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  if (context === undefined) return <PleaseSignIn />;
   const accept = async () => {
     const { error } = await api.POST("/v1/invitations/accept", { body: { token: linkToken() ?? "-".repeat(16) } });
     if (error !== undefined) return setWrong(wrongOf(error.code, error));

@@ -31,6 +31,7 @@ function waysOf({ role, subject }: Context): Way[] {
     case "patient":
       return [
         { href: "/me/notices", name: msg`Notices` },
+        { href: "/me/feeds", name: msg`My visits in a calendar program` },
         { href: "/me/settings#dependants", name: msg`People I care for` },
         { href: "/me/settings#seen", name: msg`Who saw my data` },
         { href: "/me/settings#export", name: msg`All my data` },
@@ -38,10 +39,13 @@ function waysOf({ role, subject }: Context): Way[] {
     case "doctor":
       return [
         { href: `/p/${subject}`, name: msg`My page as patients see it` },
+        { href: `/desk/entry/${subject}`, name: msg`Edit what patients read` },
+        { href: "/me/feeds", name: msg`My visits in a calendar program` },
         { href: "/me/applications", name: msg`Work at another clinic` },
       ];
     case "admin":
       return [
+        { href: "/ops/specialties", name: msg`Specialties` },
         { href: "/ops/notices", name: msg`What people are told` },
         { href: "/ops/roles", name: msg`What each role may do` },
       ];

@@ -6,11 +6,11 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { answered, api, type Schemas } from "../app/api";
 import { linkToken } from "../app/links";
-import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
+import { useFollow } from "../app/shell";
 import { HERE, say } from "../app/time";
 import { LOCALES } from "../i18n";
 import { Icon } from "../ui/icons";
-import { PleaseSignIn } from "../ui/please";
+import { Gate } from "../ui/gate";
 import { speakOut } from "../ui/spoken";
 import { wrongOf, type Wrong } from "./form";
 import { useInbox } from "./inbox";
@@ -33,18 +33,16 @@ const WHEN = { dateStyle: "full", timeStyle: "short" } as const;
 
 /** What one was told, and what one wants to be told. */
 export function NoticesPage() {
-  const context = useContextOfSession();
-  const isReady = useIsReady();
-  if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  if (context === undefined) return <PleaseSignIn />;
   return (
-    <div className="settings medium">
-      <h1>
-        <Trans>Notices</Trans>
-      </h1>
-      <Inbox />
-      <Preferences />
-    </div>
+    <Gate>
+      <div className="settings medium">
+        <h1>
+          <Trans>Notices</Trans>
+        </h1>
+        <Inbox />
+        <Preferences />
+      </div>
+    </Gate>
   );
 }
 

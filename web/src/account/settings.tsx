@@ -5,33 +5,31 @@ import { useState } from "react";
 import { answered, api, type Schemas } from "../app/api";
 import { isOwnDevice, setOwnDevice } from "../app/offline";
 import { session } from "../app/session";
-import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
+import { useFollow } from "../app/shell";
 import { clock, HERE, say, setClock, type ClockChoice } from "../app/time";
 import { LOCALES, speak, type Locale } from "../i18n";
 import { speakOut } from "../ui/spoken";
-import { PleaseSignIn } from "../ui/please";
+import { Gate } from "../ui/gate";
 import { Field, Form, wrongOf, type Wrong } from "./form";
 import { MORE_SETTINGS } from "./more";
 
 /** Everything of one's account: language, clock, password, devices. */
 export function SettingsPage() {
-  const context = useContextOfSession();
-  const isReady = useIsReady();
-  if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  if (context === undefined) return <PleaseSignIn />;
   return (
-    <div className="settings medium">
-      <h1>
-        <Trans>Settings and devices</Trans>
-      </h1>
-      <Account />
-      <Display />
-      <Password />
-      {MORE_SETTINGS.map((More, index) => (
-        <More key={index} />
-      ))}
-      <Devices />
-    </div>
+    <Gate>
+      <div className="settings medium">
+        <h1>
+          <Trans>Settings and devices</Trans>
+        </h1>
+        <Account />
+        <Display />
+        <Password />
+        {MORE_SETTINGS.map((More, index) => (
+          <More key={index} />
+        ))}
+        <Devices />
+      </div>
+    </Gate>
   );
 }
 

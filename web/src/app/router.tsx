@@ -25,14 +25,14 @@ function texts<Name extends string>(...names: Name[]): (given: Given) => Partial
   };
 }
 
-/** A page of a room: its code and its sentences are loaded when it is opened. */
+/** A page of rooms: its code and their sentences are loaded when it is opened. */
 function page<T extends Record<string, unknown>, Name extends string & keyof T>(
-  room: Room,
+  rooms: Room | Room[],
   load: () => Promise<T>,
   name: Name,
 ) {
   return lazyRouteComponent(async () => {
-    const [module] = await Promise.all([load(), enter(room), enter("later")]);
+    const [module] = await Promise.all([load(), ...[rooms, "later" as const].flat().map(enter)]);
     return module as never;
   }, name as never);
 }
@@ -126,6 +126,11 @@ const account = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/me/feeds",
+    component: page("account", () => import("../account/feeds"), "FeedsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/unsubscribe",
     component: page("account", () => import("../account/notices"), "UnsubscribePage"),
   }),
@@ -163,6 +168,11 @@ const desk = [
     path: "/desk/leave/$provider",
     component: page("desk", () => import("../desk/leave"), "LeavePage"),
   }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/desk/entry/$provider",
+    component: page(["clinic", "desk"], () => import("../clinic/entry"), "EntryPage"),
+  }),
 ];
 
 const clinic = createRoute({
@@ -170,6 +180,12 @@ const clinic = createRoute({
   path: "/clinic",
   validateSearch: texts("clinic"),
   component: page("clinic", () => import("../clinic/clinic"), "ClinicPage"),
+});
+const editClinic = createRoute({
+  getParentRoute: () => root,
+  path: "/clinic/edit",
+  validateSearch: texts("clinic"),
+  component: page(["clinic", "desk"], () => import("../clinic/edit"), "EditClinicPage"),
 });
 const glass = createRoute({
   getParentRoute: () => root,
@@ -190,6 +206,12 @@ const ops = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/ops/specialties",
+    validateSearch: texts("specialty"),
+    component: page(["ops", "clinic"], () => import("../ops/specialties"), "SpecialtiesPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/ops/audit",
     component: page("ops", () => import("../ops/audit"), "AuditPage"),
   }),
@@ -206,7 +228,7 @@ const ops = [
 ];
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, provider, visits, ...account, ...desk, clinic, glass, ...ops]),
+  routeTree: root.addChildren([home, provider, visits, ...account, ...desk, clinic, editClinic, glass, ...ops]),
   defaultErrorComponent: NotLoaded,
   defaultNotFoundComponent: NotFound,
   defaultPreload: "intent",

@@ -3,7 +3,7 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState, type FormEvent } from "react";
 import { answered, api, newKey, type Schemas } from "../app/api";
-import { refusalText } from "../app/refusals";
+import { staffRefusal } from "./refusals";
 import { HERE, say } from "../app/time";
 import { speakOut } from "../ui/spoken";
 import { isUnproved, Unproved } from "../ui/unproved";
@@ -35,7 +35,7 @@ export function Applications({ clinic }: { clinic: string }) {
     setWrong(
       error?.code === "application_decided"
         ? t`This was decided or withdrawn meanwhile.`
-        : error && i18n._(refusalText(error.code)),
+        : error && i18n._(staffRefusal(error.code)),
     );
     if (error === undefined) speakOut(said);
     await Promise.all(

@@ -1,14 +1,13 @@
 import "./clinic.css";
-import { Trans, useLingui } from "@lingui/react/macro";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Trans } from "@lingui/react/macro";
+import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { useState, type FormEvent, type ReactNode } from "react";
-import { answered, api, newKey, type Schemas } from "../app/api";
-import { refusalText } from "../app/refusals";
-import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
+import type { ReactNode } from "react";
+import { answered, api, type Schemas } from "../app/api";
+import { useContextOfSession, useFollow } from "../app/shell";
 import { initials } from "../patient/result";
+import { Gate } from "../ui/gate";
 import { PleaseSignIn } from "../ui/please";
-import { speakOut } from "../ui/spoken";
 import { Applications } from "./applications";
 import { FindClinic } from "./find";
 import { Members } from "./members";
@@ -18,23 +17,22 @@ const route = getRouteApi("/clinic");
 
 /** A clinic's own page: its doctors, with their desks, and what is known of it. Operators choose one. */
 export function ClinicPage() {
-  const context = useContextOfSession();
-  const isReady = useIsReady();
   const chosen = route.useSearch().clinic;
-  if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  if (context?.role === "admin") return chosen === undefined ? <FindClinic /> : <Clinic key={chosen} id={chosen} />;
-  const id = context?.clinic_id ?? (context?.role === "clinic_admin" || context?.role === "staff" ? context.subject : undefined);
-  if (id === undefined || id === null) return <PleaseSignIn />;
-  return <Clinic id={id} />;
+  return (
+    <Gate>
+      {({ role, subject, clinic_id }) => {
+        if (role === "admin") return chosen === undefined ? <FindClinic /> : <Clinic key={chosen} id={chosen} />;
+        const id = clinic_id ?? (role === "clinic_admin" || role === "staff" ? subject : undefined);
+        return id === undefined || id === null ? <PleaseSignIn /> : <Clinic id={id} />;
+      }}
+    </Gate>
+  );
 }
 
 function Clinic({ id }: { id: string }) {
   const found = useQuery({
     queryKey: ["clinic", id],
-    queryFn: async () => {
-      const answer = await api.GET("/v1/clinics/{clinic_id}", { params: { path: { clinic_id: id } } });
-      return { clinic: answered(answer), tag: answer.response.headers.get("etag") ?? "" };
-    },
+    queryFn: async () => answered(await api.GET("/v1/clinics/{clinic_id}", { params: { path: { clinic_id: id } } })),
   });
   if (found.isError) {
     return (
@@ -44,14 +42,14 @@ function Clinic({ id }: { id: string }) {
     );
   }
   if (found.data === undefined) return <div className="card page-room" aria-busy="true" />;
-  const { clinic, tag } = found.data;
-  return <Known clinic={clinic} tag={tag} />;
+  return <Known clinic={found.data} />;
 }
 
-function Known({ clinic, tag }: { clinic: Schemas["ClinicBody"]; tag: string }) {
+function Known({ clinic }: { clinic: Schemas["ClinicBody"] }) {
   const doctors = useDoctors(clinic);
   const follow = useFollow();
-  const isOperator = useContextOfSession()?.role === "admin";
+  const role = useContextOfSession()?.role;
+  const isOperator = role === "admin";
   return (
     <div className="stack">
       <div>
@@ -72,7 +70,7 @@ function Known({ clinic, tag }: { clinic: Schemas["ClinicBody"]; tag: string }) 
       <Doctors clinic={clinic} />
       <Applications clinic={clinic.clinic_id} />
       <Members clinic={clinic.clinic_id} doctors={doctors.data ?? []} />
-      <Data key={tag} clinic={clinic} tag={tag} />
+      <Data clinic={clinic} canEdit={role === "admin" || role === "clinic_admin"} />
     </div>
   );
 }
@@ -102,7 +100,8 @@ function Doctors({ clinic }: { clinic: Schemas["ClinicBody"] }) {
   const follow = useFollow();
   const found = useDoctors(clinic);
   // Patients' visits are the clinic's own: no operator opens a desk.
-  const hasDesks = useContextOfSession()?.role !== "admin";
+  const role = useContextOfSession()?.role;
+  const hasDesks = role !== "admin";
   return (
     <section className="stack" aria-labelledby="doctors">
       <h2 id="doctors">
@@ -149,6 +148,11 @@ function Doctors({ clinic }: { clinic: Schemas["ClinicBody"] }) {
                     {name}
                   </a>
                 ))}
+              {(role === "clinic_admin" || role === "admin") && (
+                <a className="button small" href={`/desk/entry/${one.provider_id}`} onClick={follow}>
+                  <Trans>Entry</Trans>
+                </a>
+              )}
               <Standing doctor={one} zone={clinic.time_zone} />
             </div>
           </li>
@@ -165,74 +169,57 @@ const DESKS: { page: string; name: ReactNode }[] = [
   { page: "leave", name: <Trans>Leave</Trans> },
 ];
 
-const FIELDS: { name: keyof Schemas["ClinicDetails"]; label: ReactNode }[] = [
-  { name: "name", label: <Trans>Name</Trans> },
-  { name: "phone", label: <Trans>Phone</Trans> },
-  { name: "address", label: <Trans>Street and number</Trans> },
-  { name: "postcode", label: <Trans>Postcode</Trans> },
-  { name: "city", label: <Trans>Town</Trans> },
-  { name: "country", label: <Trans>Country (two letters)</Trans> },
-  { name: "time_zone", label: <Trans>Time zone</Trans> },
-];
-
-/** What is known of the clinic: saved only if no one else changed it meanwhile. */
-function Data({ clinic, tag }: { clinic: Schemas["ClinicBody"]; tag: string }) {
-  const { t, i18n } = useLingui();
-  const queries = useQueryClient();
-  const [wrong, setWrong] = useState<{ code: string; fields: Record<string, string> }>();
-  const save = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const values = Object.fromEntries(new FormData(event.currentTarget)) as Record<string, string>;
-    const { error } = await api.PUT("/v1/clinics/{clinic_id}", {
-      params: { path: { clinic_id: clinic.clinic_id }, header: { "Idempotency-Key": newKey() } },
-      headers: { "If-Match": tag },
-      body: { ...clinic, ...values } as Schemas["ClinicDetails"],
-    });
-    if (error !== undefined) {
-      const fields = Object.fromEntries((error.errors ?? []).map((one) => [one.field, one.message]));
-      return setWrong({ code: error.code, fields });
-    }
-    setWrong(undefined);
-    speakOut(t`The clinic's data are saved.`);
-    await queries.invalidateQueries({ queryKey: ["clinic"] });
-  };
+/** What patients read of the clinic, in short, and the way to edit it. */
+function Data({ clinic, canEdit }: { clinic: Schemas["ClinicBody"]; canEdit: boolean }) {
+  const follow = useFollow();
+  const entry = useQuery({
+    queryKey: ["clinic", clinic.clinic_id, "entry"],
+    queryFn: async () =>
+      answered(
+        await api.GET("/v1/clinics/{clinic_id}/directory-entry", { params: { path: { clinic_id: clinic.clinic_id } } }),
+      ),
+  });
+  const isComplete = clinic.address !== "" && clinic.city !== "" && clinic.latitude !== null && clinic.phone !== "";
   return (
-    <form className="card stack" onSubmit={(event) => void save(event)} noValidate>
-      <h2>
-        <Trans>The clinic's data</Trans>
-      </h2>
-      {wrong !== undefined && (
-        <p className="notice bad" role="alert">
-          {wrong.code === "version_behind"
-            ? t`The data were changed meanwhile. Load the page again, then change them.`
-            : Object.keys(wrong.fields).length > 0
-              ? t`Please check the fields that are marked.`
-              : i18n._(refusalText(wrong.code))}
+    <section className="card stack" aria-labelledby="data">
+      <div className="row between">
+        <h2 id="data">
+          <Trans>The clinic's data</Trans>
+        </h2>
+        {entry.data?.retired === true && (
+          <span className="chip warn">
+            <Trans>retired</Trans>
+          </span>
+        )}
+      </div>
+      <p>
+        <bdi>{[clinic.address, [clinic.postcode, clinic.city].filter(Boolean).join(" "), clinic.country].filter(Boolean).join(", ")}</bdi>
+        {clinic.phone !== "" && (
+          <>
+            <br />
+            <bdi>{clinic.phone}</bdi>
+          </>
+        )}
+      </p>
+      {entry.data?.access_notes !== undefined && entry.data.access_notes !== "" && (
+        <p className="quiet lines">
+          <bdi>{entry.data.access_notes}</bdi>
         </p>
       )}
-      <div className="fields">
-        {FIELDS.map(({ name, label }) => (
-          <div className="field" key={name}>
-            <label htmlFor={`clinic-${name}`}>{label}</label>
-            {wrong?.fields[name] !== undefined && (
-              <span className="wrong small" id={`clinic-${name}-wrong`}>
-                {wrong.fields[name]}
-              </span>
-            )}
-            <input
-              id={`clinic-${name}`}
-              name={name}
-              className="input"
-              defaultValue={String(clinic[name as keyof typeof clinic] ?? "")}
-              aria-invalid={wrong?.fields[name] !== undefined}
-              aria-describedby={wrong?.fields[name] === undefined ? undefined : `clinic-${name}-wrong`}
-            />
+      {canEdit && (
+        <>
+          {!isComplete && (
+            <p className="notice">
+              <Trans>Address, telephone or the place on the map is missing: patients who search nearby find the clinic less often.</Trans>
+            </p>
+          )}
+          <div>
+            <a className="button" href={`/clinic/edit?clinic=${encodeURIComponent(clinic.clinic_id)}`} onClick={follow}>
+              <Trans>Edit the data</Trans>
+            </a>
           </div>
-        ))}
-      </div>
-      <button className="button primary" type="submit">
-        <Trans>Save the data</Trans>
-      </button>
-    </form>
+        </>
+      )}
+    </section>
   );
 }

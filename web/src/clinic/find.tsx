@@ -14,14 +14,24 @@ export function FindClinic() {
   const [words, setWords] = useState("");
   const found = useQuery({
     queryKey: ["clinics", words, SHOWN],
-    queryFn: async () => answered(await api.GET("/v1/clinics", { params: { query: { query: words, limit: SHOWN } } })),
+    queryFn: async () => answered(await api.GET("/v1/clinics", { params: { query: { query: words, limit: SHOWN, retired: "true" } } })),
     placeholderData: (before) => before,
   });
   return (
     <div className="stack medium">
-      <h1>
-        <Trans>Clinics</Trans>
-      </h1>
+      <div className="row between">
+        <h1>
+          <Trans>Clinics</Trans>
+        </h1>
+        <div className="row">
+          <a className="button" href="/ops/specialties" onClick={follow}>
+            <Trans>Specialties</Trans>
+          </a>
+          <a className="button primary" href="/clinic/edit" onClick={follow}>
+            <Trans>Add a clinic</Trans>
+          </a>
+        </div>
+      </div>
       <div className="field card" role="search">
         <label htmlFor="clinic-words">
           <Trans>Name or town</Trans>

@@ -6,11 +6,10 @@ import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 import { answered, api, newKey, Refused, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
-import { useContextOfSession, useIsReady } from "../app/shell";
 import { cityOf, HERE, say } from "../app/time";
 import { PatientName, ProviderName, useClinic } from "../desk/names";
 import { Icon } from "../ui/icons";
-import { PleaseSignIn } from "../ui/please";
+import { Gate } from "../ui/gate";
 import { speakOut } from "../ui/spoken";
 import { isUnproved, Unproved } from "../ui/unproved";
 import { useFocusAfter } from "./focus";
@@ -32,11 +31,7 @@ const ROLES: Record<string, ReturnType<typeof msg>> = {
 /** Emergency access to patients' data, for another person to review: mails link to it. */
 export function GlassPage() {
   const { clinic } = route.useParams();
-  const context = useContextOfSession();
-  const isReady = useIsReady();
-  if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  if (context === undefined) return <PleaseSignIn />;
-  return <Glasses key={context.subject} clinic={clinic} />;
+  return <Gate>{({ subject }) => <Glasses key={subject} clinic={clinic} />}</Gate>;
 }
 
 function Glasses({ clinic }: { clinic: string }) {

@@ -2,7 +2,7 @@ import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { answered, api, newKey, type Schemas } from "../app/api";
-import { refusalText } from "../app/refusals";
+import { staffRefusal } from "./refusals";
 import { useContextOfSession } from "../app/shell";
 import { say } from "../app/time";
 import { Affected } from "../desk/leave";
@@ -64,7 +64,7 @@ function StandingDialog({ doctor, zone, onClose }: Props & { onClose: () => void
       ? await api.POST("/v1/providers/{provider_id}/reinstate", { params })
       : await api.POST("/v1/providers/{provider_id}/suspend", { params, body: { reason } });
     setBusy(false);
-    if (answer.error !== undefined) return setWrong(i18n._(refusalText(answer.error.code)));
+    if (answer.error !== undefined) return setWrong(i18n._(staffRefusal(answer.error.code)));
     speakOut(wasAway ? t`${name} works again.` : t`${name} is suspended.`);
     await Promise.all(
       [["doctors"], ["provider", provider_id], ["suspension", provider_id]].map((queryKey) =>

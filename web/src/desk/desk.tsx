@@ -3,17 +3,23 @@ import { Trans } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { answered, api, type Provider } from "../app/api";
-import { useContextOfSession, useIsReady } from "../app/shell";
 import { say } from "../app/time";
-import { PleaseSignIn } from "../ui/please";
+import { Gate } from "../ui/gate";
 import { zoneOf } from "./visit";
 
 const EVERY_MS = 60_000;
 
+interface Props {
+  provider: string;
+  children: (found: Provider) => ReactNode;
+}
+
 /** A page of one provider's desk: for those who are signed in as staff. */
-export function Desk({ provider, children }: { provider: string; children: (found: Provider) => ReactNode }) {
-  const context = useContextOfSession();
-  const isReady = useIsReady();
+export function Desk(props: Props) {
+  return <Gate>{({ role }) => <Staffed role={role} {...props} />}</Gate>;
+}
+
+function Staffed({ provider, children, role }: Props & { role: string }) {
   const found = useQuery({
     queryKey: ["provider", provider],
     // A page that stays open all day learns that the calendar was suspended, or works again.
@@ -23,9 +29,7 @@ export function Desk({ provider, children }: { provider: string; children: (foun
         await api.GET("/v1/providers/{provider_id}", { params: { path: { provider_id: provider } } }),
       ),
   });
-  if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  if (context === undefined) return <PleaseSignIn />;
-  if (found.isError || context.role === "patient") {
+  if (found.isError || role === "patient") {
     return (
       <p className="notice bad" role="alert">
         <Trans>This desk is not yours, or could not be loaded.</Trans>

@@ -4,6 +4,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 import { answered, api, newKey, type Provider, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
+import { useFollow } from "../app/shell";
 import { sayDay } from "../app/time";
 import { speakOut } from "../ui/spoken";
 import { Desk } from "./desk";
@@ -50,6 +51,7 @@ function Hours({ provider }: { provider: Provider }) {
 function Editor({ provider, rules, tag }: { provider: Provider; rules: Rules; tag: string }) {
   const { t, i18n } = useLingui();
   const queries = useQueryClient();
+  const follow = useFollow();
   const [draft, setDraft] = useState(rules);
   const [effect, setEffect] = useState<Schemas["AvailabilityAnswer"]>();
   const [wrong, setWrong] = useState<string>();
@@ -86,9 +88,14 @@ function Editor({ provider, rules, tag }: { provider: Provider; rules: Rules; ta
   const reload = () => void queries.invalidateQueries({ queryKey: ["rules"] });
   return (
     <div className="stack medium">
-      <h1>
-        <Trans>Hours and visits</Trans>
-      </h1>
+      <div className="row between">
+        <h1>
+          <Trans>Hours and visits</Trans>
+        </h1>
+        <a className="button small" href={`/desk/entry/${provider.provider_id}`} onClick={follow}>
+          <Trans>Prices, languages, about</Trans>
+        </a>
+      </div>
       {wrong !== undefined && (
         <div className="notice bad row between" role="alert">
           <span>

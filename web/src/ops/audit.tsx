@@ -4,10 +4,10 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { answered, api } from "../app/api";
 import { refusalText } from "../app/refusals";
-import { useContextOfSession, useIsReady } from "../app/shell";
+import { useContextOfSession } from "../app/shell";
 import { HERE, say } from "../app/time";
 import { ClinicName, ProviderName } from "../desk/names";
-import { PleaseSignIn } from "../ui/please";
+import { Gate } from "../ui/gate";
 import { isUnproved, Unproved } from "../ui/unproved";
 
 interface Wanted {
@@ -53,11 +53,11 @@ function Named({ id, emails }: { id: string; emails: ReadonlyMap<string, string>
 
 /** The audit trail: searched, and proved to be whole. */
 export function AuditPage() {
-  const context = useContextOfSession();
-  const isReady = useIsReady();
-  if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  if (context === undefined) return <PleaseSignIn />;
-  return <Audit />;
+  return (
+    <Gate>
+      <Audit />
+    </Gate>
+  );
 }
 
 function Audit() {

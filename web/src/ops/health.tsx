@@ -3,9 +3,9 @@ import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState, type ReactNode } from "react";
 import { answered, api, type Schemas } from "../app/api";
-import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
+import { useFollow } from "../app/shell";
 import { HERE, say } from "../app/time";
-import { PleaseSignIn } from "../ui/please";
+import { Gate } from "../ui/gate";
 import { isUnproved, Unproved } from "../ui/unproved";
 import { Plot } from "./plot";
 
@@ -17,11 +17,11 @@ const SAMPLES = 60;
 
 /** The health of the cluster, as it changes: in words first, then in numbers and plots. */
 export function HealthPage() {
-  const context = useContextOfSession();
-  const isReady = useIsReady();
-  if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  if (context === undefined) return <PleaseSignIn />;
-  return <Health />;
+  return (
+    <Gate>
+      <Health />
+    </Gate>
+  );
 }
 
 interface Sample {

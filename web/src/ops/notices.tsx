@@ -3,26 +3,23 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { answered, api } from "../app/api";
-import { useContextOfSession, useIsReady } from "../app/shell";
 import { HERE, say } from "../app/time";
 import { LOCALES, type Locale } from "../i18n";
-import { PleaseSignIn } from "../ui/please";
+import { Gate } from "../ui/gate";
 import { speakOut } from "../ui/spoken";
 
 /** What people are told: every text as they read it, and what could not be delivered. */
 export function NoticesPage() {
-  const context = useContextOfSession();
-  const isReady = useIsReady();
-  if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  if (context === undefined) return <PleaseSignIn />;
   return (
-    <div className="stack medium">
-      <h1>
-        <Trans>What people are told</Trans>
-      </h1>
-      <DeadLetters />
-      <Samples />
-    </div>
+    <Gate>
+      <div className="stack medium">
+        <h1>
+          <Trans>What people are told</Trans>
+        </h1>
+        <DeadLetters />
+        <Samples />
+      </div>
+    </Gate>
   );
 }
 

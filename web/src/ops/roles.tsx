@@ -2,20 +2,18 @@ import "./ops.css";
 import { Trans } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
 import { answered, api } from "../app/api";
-import { useContextOfSession, useIsReady } from "../app/shell";
-import { PleaseSignIn } from "../ui/please";
+import { Gate } from "../ui/gate";
 
 /** All roles, and what each may do: the table that the server itself asks. */
 export function RolesPage() {
-  const context = useContextOfSession();
-  const isReady = useIsReady();
+  return <Gate>{({ role }) => <Roles role={role} />}</Gate>;
+}
+
+function Roles({ role }: { role: string }) {
   const found = useQuery({
-    queryKey: ["roles", context?.role],
-    enabled: context !== undefined,
+    queryKey: ["roles", role],
     queryFn: async () => answered(await api.GET("/v1/roles")).items,
   });
-  if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  if (context === undefined) return <PleaseSignIn />;
   if (found.data === undefined) return <div className="card page-room" aria-busy="true" />;
   return (
     <div className="stack medium">

@@ -5,10 +5,9 @@ import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { answered, api, newKey, Refused, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
-import { useContextOfSession, useIsReady } from "../app/shell";
 import { HERE, say } from "../app/time";
 import { ClinicName, ProviderName } from "../desk/names";
-import { PleaseSignIn } from "../ui/please";
+import { Gate } from "../ui/gate";
 import { speakOut } from "../ui/spoken";
 import { isUnproved, Unproved } from "../ui/unproved";
 
@@ -17,11 +16,7 @@ type PlatformRole = "admin" | "auditor";
 
 /** All accounts: found by address, disabled and enabled, made operators or auditors. */
 export function UsersPage() {
-  const context = useContextOfSession();
-  const isReady = useIsReady();
-  if (!isReady) return <div className="card page-room" aria-busy="true" />;
-  if (context === undefined) return <PleaseSignIn />;
-  return <Users key={context.subject} />;
+  return <Gate>{({ subject }) => <Users key={subject} />}</Gate>;
 }
 
 function Users() {

@@ -19,6 +19,10 @@ const route = getRouteApi("/p/$provider");
 const answers = () =>
   Promise.all([import("./hold"), import("./refused"), import("./changes"), enter("later")]);
 const HoldDialog = lazy(async () => ({ default: (await answers())[0].HoldDialog }));
+const About = lazy(async () => {
+  const [{ About }] = await Promise.all([import("./about"), enter("about")]);
+  return { default: About };
+});
 const RefusedTime = lazy(async () => ({ default: (await answers())[1].RefusedTime }));
 
 export function ProviderPage() {
@@ -193,6 +197,9 @@ function Times({ provider }: { provider: Provider }) {
         onSoonest={(week) => go({ week })}
         at={at}
       />
+      <Suspense fallback={null}>
+        <About provider={provider} />
+      </Suspense>
       {isHere && kept !== undefined && (
         <Suspense fallback={null}>
           <HoldDialog provider={provider} zone={zone} kept={kept} moving={moving} />

@@ -15,12 +15,12 @@ from care.accounts.ids import AccountId
 from care.accounts.ports import DemoAccount
 from care.grants.values import Glass
 from care.notices.messages import Message
-from gateway.access.rights import Access, Action, Permission
+from gateway.access.rights import Access, Permission
 from persistence.notices.models import NoticeRecord
 from persistence.privacy.store import SqlPrivacy
 from tests.fakes.api import Api
 from tests.fixtures.accounts import signed
-from tests.fixtures.rights_region import Things, rights_region
+from tests.fixtures.rights_region import SERVICE_SCOPES, Things, rights_region
 
 Stranger = tuple[str, str, tuple[str, ...]]
 STRANGERS: tuple[Stranger, ...] = (
@@ -30,7 +30,7 @@ STRANGERS: tuple[Stranger, ...] = (
     ("staff", "cln_2", ()),
     ("clinic_admin", "cln_2", ()),
     ("auditor", "cln_2", ()),
-    ("service", "cln_2", tuple(Action)),
+    ("service", "cln_2", SERVICE_SCOPES),
 )
 """Role, subject and scopes; their account has no part in clinic 1."""
 STRANGER, OWN_CLINIC = "acc_3", "cln_2"

@@ -144,6 +144,11 @@ async def test_a_site_adds_specialties_and_takes_them_back(api: Api) -> None:
         return one["title"], one["built_in"]
 
     assert await skin() == ("Skin medicine", False)
+    stale = await put(api, path, {"names": names}, api.admin(), **{"If-Match": '"s0"'})
+    assert (stale.status_code, stale.json()["code"]) == (412, "version_behind")
+    tag = {"If-Match": made.json()["tag"]}
+    again = await put(api, path, {"names": names}, api.admin(), **tag)
+    assert again.json() == made.json()
     dropped = await api.client.delete(path, headers=api.admin())
     assert dropped.status_code == 204
     assert await skin() == ("Dermatology", True)
