@@ -77,6 +77,7 @@ from gateway.http.request_log import RequestLog, StoppingAnswer
 from gateway.http.router import GatewayApp, OperationRouter
 from gateway.live.asyncapi import document as asyncapi_document
 from gateway.live.service import LiveNeeds, LiveService
+from gateway.metrics.busy import BusyCollector
 from gateway.metrics.jobs import JobCollector
 from gateway.metrics.kept import KeptCollector
 from gateway.metrics.metrics import (
@@ -104,6 +105,7 @@ from gateway.platform.audit_routes import router as audit_router
 from gateway.platform.jobs_routes import router as jobs_router
 from gateway.platform.notice_routes import router as sample_router
 from gateway.platform.role_routes import router as roles_router
+from gateway.providers.busy_routes import router as busy_router
 from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
 from gateway.providers.standing_routes import operations as standing_operations
@@ -281,6 +283,10 @@ def _collected(
         kept = KeptCollector(ports.kept, ports.clock)
         register(kept)
         refreshed.append(kept.refresh)
+    if ports.busy is not None:
+        busy = BusyCollector(ports.busy.calendars, ports.clock)
+        register(busy)
+        refreshed.append(busy.refresh)
     return refreshed
 
 
@@ -416,6 +422,7 @@ EVERY_ROUTER: Final = (
     jobs_router,
     sample_router,
     push_router,
+    busy_router,
 )
 """All ordinary features, whatever stores they need."""
 
@@ -426,6 +433,7 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
         (True, (site_router, cluster_router, symptom_router)),
         (ports.jobs is not None and ports.answers is not None, (jobs_router,)),
         (ports.push is not None, (push_router,)),
+        (ports.busy is not None, (busy_router,)),
         (ports.samples is not None, (sample_router,)),
         (ports.patients is not None, PATIENT_ROUTERS),
         (ports.entries is not None, DIRECTORY_ROUTERS),

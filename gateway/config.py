@@ -18,6 +18,7 @@ from care.accounts.ports import AccountStores
 from care.accounts.providers import IdentityProvider
 from care.audit.ports import AuditSpool, AuditStore
 from care.directory.photos import PhotoPorts
+from care.busy.ports import BusyPorts
 from care.directory.ports import DirectoryEntries, RosterSource
 from care.feeds.ports import Feeds
 from care.grants.ports import GrantStores
@@ -252,6 +253,8 @@ class GatewayPorts:
     """Notices of an invented visit, for operators to look at."""
     feeds: Feeds | None = None
     """Visits for calendar programs; without it there is no ``/v1/me/feeds``."""
+    busy: BusyPorts | None = None
+    """Doctors' own calendars; without it no busy times are imported."""
     persons: PersonKeys | None = None
     """Keys of people, which seal the reasons of visits; without it they are not."""
     privacy: Privacy | None = None

@@ -85,7 +85,7 @@ def decoded(text: str) -> bytes:
 def wrong_of(subscription: PushSubscription, *, is_open: bool) -> Mapping[str, str]:
     """What is wrong with a subscription, by field; empty if nothing is."""
     wrong = {}
-    if not is_open and not _is_public(subscription.endpoint):
+    if not is_open and not is_public_endpoint(subscription.endpoint):
         wrong["endpoint"] = "must be an https address of a public service"
     for name, text, length in (
         ("p256dh", subscription.p256dh, POINT_BYTES),
@@ -100,7 +100,7 @@ def wrong_of(subscription: PushSubscription, *, is_open: bool) -> Mapping[str, s
     return wrong
 
 
-def _is_public(endpoint: str) -> bool:
+def is_public_endpoint(endpoint: str) -> bool:
     """Whether an address may be asked; where its name leads is checked at each call."""
     try:
         parts = urlsplit(endpoint)

@@ -187,6 +187,9 @@ class Settings(BaseSettings):
     push_anywhere: bool = False
     """Whether browsers may name any address for Web Push, also http and those of this
     network. For tests: otherwise only https addresses of the internet are asked."""
+    calendars_anywhere: bool = False
+    """Whether doctors may name any address for the calendar that their busy times are
+    read from, also http and those of this network. For tests, as above."""
     staff_factor: Literal["required", "optional"] = "required"
     """Whether accounts with another role than patient need a second factor: without
     one they are asked to add it when they sign in."""

@@ -14,6 +14,7 @@ import uvicorn
 
 from actors.ports import ShardLinks
 from care.accounts.providers import parsed_providers
+from care.busy.ports import BusyPorts
 from care.notices.push import PushPorts
 from cluster.clock import SystemClock
 from cluster.site.settings import Settings
@@ -31,6 +32,7 @@ from persistence.accounts.store import account_stores
 from persistence.audit.anchors import AuditAnchors
 from persistence.audit.spool import FileSpool
 from persistence.audit.store import SqlAudit
+from persistence.directory.busy.store import SqlBusyCalendars
 from persistence.directory.entries import SqlDirectoryEntries
 from persistence.directory.roster_source import SqlRosterSource
 from persistence.grants.stores import grant_stores
@@ -202,6 +204,9 @@ async def gateway_ports(
                 push=push_ports(site, records, ring),
                 samples=SiteSamples(NoticeLinks(site.settings.site_url)),
                 feeds=SqlFeeds(records, readers, NoticeLinks(site.settings.site_url)),
+                busy=BusyPorts(
+                    SqlBusyCalendars(records, ring), site.settings.calendars_anywhere
+                ),
                 persons=SqlPersonKeys(records, ring),
                 privacy=SqlPrivacy(records, ring),
                 audit_spool=spool,

@@ -19,6 +19,7 @@ from cluster.site.site import Site
 from cluster.terminal.alongside import alongside
 from cluster.wiring.background import migrated
 from cluster.wiring.shared import wakeups_of
+from cluster.work.busy import BUSY_PERIODIC, busy_handlers, import_of
 from cluster.work.delivering import Deliverer, couriers_of, message_handlers
 from cluster.work.grants import guardian_handlers_of
 from cluster.work.handlers import PERIODIC, job_handlers
@@ -32,6 +33,7 @@ from cluster.work.telling import (
 )
 from cluster.work.visits import SiteVisits
 from cluster.work.worker import Lane, Worker
+from persistence.directory.busy.store import SqlBusyCalendars
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue, outbox_of
 from persistence.keys.ring import KeyRing
@@ -85,6 +87,7 @@ async def work_until(
         visits,
     )
     answers = SqlAnswerStore(records.engine, ring)
+    imports = import_of(site, SqlBusyCalendars(records, ring), visits, clock)
     handlers = {
         **job_handlers(records, queue, answers, clock),
         **message_handlers(deliverer),
@@ -94,6 +97,7 @@ async def work_until(
         ),
         **guardian_handlers_of(site, records, clock),
         **sweeping_handlers_of(site, records, clock),
+        **busy_handlers(imports, queue),
     }
     lanes = [
         Lane(queue, handlers, JOBS),
@@ -115,16 +119,18 @@ async def work_until(
             ):
                 tasks.create_task(
                     worker.keep_periodic(
-                        queue, (*PERIODIC, *RETAINING, *SWEEPING), stop
+                        queue,
+                        (*PERIODIC, *RETAINING, *SWEEPING, *BUSY_PERIODIC),
+                        stop,
                     )
                 )
                 tasks.create_task(worker.run(stop))
     finally:
-        await visits.close()
-        await pool.aclose()
-        await records.close()
-        await outbox.dispose()
-        await read_model.dispose()
+        for close in (
+            *(visits.close, pool.aclose, imports.close, records.close),
+            *(outbox.dispose, read_model.dispose),
+        ):
+            await close()
         log.info("worker ends")
 
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from actors.domain.ids import BookingId, ProviderId
-from actors.domain.messages.answers import BookingView
+from actors.domain.messages.answers import BookingView, Reply
 from actors.domain.messages.reads import ReadBooking
 from actors.errors import Unavailable
 from cluster.site.run_file import read_record
@@ -15,11 +15,13 @@ from cluster.site.site import Site
 from cluster.terminal.obstacle import Obstacle
 
 if TYPE_CHECKING:
-    from actors.ports import Calendars
+    from actors.ports import Calendars, Request
 
 
 class SiteVisits:
-    """Implements Visits over the server or node of this machine. Close it.
+    """Implements Visits and Calendars over the server or node of this machine.
+
+    Close it.
 
     Joining its Ray takes a second and some memory, which a site without visits to ask
     for is spared. A server that was started again has another Ray: it is joined again.
@@ -36,14 +38,18 @@ class SiteVisits:
         self, provider_id: ProviderId, booking_id: BookingId
     ) -> BookingView | None:
         """See Visits.find."""
+        reply = await self.ask(ReadBooking(provider_id, booking_id))
+        return reply if isinstance(reply, BookingView) else None
+
+    async def ask(self, request: Request) -> Reply:
+        """See Calendars.ask."""
         calendars = await self._joined()
         try:
-            reply = await calendars.ask(ReadBooking(provider_id, booking_id))
+            return await calendars.ask(request)
         except Unavailable:
             if self._ray_address() != self._address:
                 await self.close()
             raise
-        return reply if isinstance(reply, BookingView) else None
 
     async def close(self) -> None:
         """Leave the calendars, if they were joined."""

@@ -116,6 +116,7 @@ class Action(StrEnum):
     READ_TIME_OFF = "read_time_off"
     ADD_TIME_OFF = "add_time_off"
     REMOVE_TIME_OFF = "remove_time_off"
+    MANAGE_BUSY_TIMES = "manage_busy_times"
     REGISTER_PROVIDER = "register_provider"
     EDIT_PROVIDER_PROFILE = "edit_provider_profile"
     NAME_PROVIDER = "name_provider"
@@ -249,6 +250,7 @@ invite_guardian     patient   Rh  nh  nh  Fh  Fh  nh  hh  nh
 end_guardianship    patient   Yh  Yh  nh  Yh  Yh  nh  hh  nh
 break_glass         patient   nn  nn  nB  nn  nB  nB  nn  nn
 review_glass        clinic    hh  hh  nh  nh  Fh  hh  Fh  nn
+manage_busy_times   provider  nn  nn  Yn  nn  Yn  nn  nn  nn
 manage_feeds        account   YY  nn  YY  nn  nn  nn  nn  nn
 add_dependant       account   YY  nn  nn  nn  nn  nn  nn  nn
 apply_as_doctor     account   YY  YY  YY  YY  YY  YY  YY  nn

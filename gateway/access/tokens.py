@@ -39,7 +39,8 @@ LIFE_MAX_S: Final = 24 * 3600
 KEY_BYTES_MIN: Final = 32
 """As long as the hash, RFC 7518 section 3.2."""
 TOKEN_ID_CHARACTERS_MAX: Final = 128
-_TOKEN_CHARACTERS_MAX: Final = 2048
+_TOKEN_CHARACTERS_MAX: Final = 4096
+"""A token that names every action as a scope fits."""
 _REMEMBERED_MAX: Final = 20_000
 _SUBJECT_CHARACTERS_MAX: Final = 100
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")

@@ -21,6 +21,7 @@ from actors.domain.messages.answers import (
 )
 from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
 from care.directory.photos import PhotoSize
+from care.busy.spans import is_imported
 from care.readmodel import ProviderListing
 from gateway.bookings.schemas import (
     BookingBody,
@@ -211,12 +212,16 @@ class SlotsBody(Struct, frozen=True):
 
 
 class TimeOffBody(Struct, frozen=True):
-    """A leave: nothing is offered from ``start`` to ``end``."""
+    """A leave: nothing is offered from ``start`` to ``end``.
+
+    ``imported``: it follows the doctor's own calendar, and has no reason.
+    """
 
     time_off_id: TimeOffRef
     start: Instant
     end: Instant
     reason: str
+    imported: bool
 
 
 class TimeOffAnswer(Struct, frozen=True):
@@ -413,6 +418,7 @@ def time_off_body(leave: TimeOff) -> TimeOffBody:
         minute_text(leave.start),
         minute_text(leave.end),
         leave.reason,
+        is_imported(leave.time_off_id),
     )
 
 

@@ -41,6 +41,7 @@ from persistence.accounts.models import (
 from persistence.accounts.rows import email_place
 from persistence.audit.models import AuditEntryRecord
 from persistence.audit.pending import queue_entry
+from persistence.directory.busy.models import BusyCalendarRecord
 from persistence.grants.applications import emptied_content
 from persistence.grants.models import (
     DoctorApplicationRecord,
@@ -79,7 +80,13 @@ DELETED_BY_PATIENT: Final = (
     "outgoing_message",
 )
 """Rows of a patient that are removed."""
-EMPTIED: Final = ("account", "patient", "session", "doctor_application")
+EMPTIED: Final = (
+    "account",
+    "patient",
+    "session",
+    "doctor_application",
+    "busy_calendar",
+)
 """Rows that stay without their content, since others name their ids.
 
 Of applications those that were approved; others are removed.
@@ -243,6 +250,11 @@ async def _erase_account(
         rows[name] = rows.get(name, 0) + gone
     rows["doctor_application"] = await _empty_applications(session, keys, account_id)
     rows["suspension"] = await _remove_suspensions(session, account_id)
+    busy = BusyCalendarRecord
+    mine = update(busy).where(busy.account_id == account_id)
+    # Without an address it ends: the worker gives its time back.
+    ending_at = {"address": None, "account_id": "", "grant_id": "", "next_at": now}
+    rows["busy_calendar"] = _count(await session.execute(mine.values(ending_at)))
     member = MembershipRecord
     in_force = (member.account_id == account_id, member.ended_at.is_(None))
     ending = update(member).where(*in_force)
@@ -252,8 +264,8 @@ async def _erase_account(
     ended = list(await session.scalars(select(one.session_id).where(*alive)))
     why = {"ended_at": now, "ended_why": EndedWhy.ERASED.value}
     await session.execute(update(one).where(*alive).values(why))
-    mine = update(one).where(one.account_id == account_id)
-    rows["session"] = _count(await session.execute(mine.values(agent="")))
+    seen = update(one).where(one.account_id == account_id)
+    rows["session"] = _count(await session.execute(seen.values(agent="")))
     account.status = AccountStatus.ERASED.value
     account.email = keys.seal(email_place(account_id), "")
     account.email_i = secrets.token_urlsafe(32)

@@ -28,6 +28,7 @@ class SealedColumn(Struct, frozen=True):
 SEALED: Final[Sequence[SealedColumn]] = (
     SealedColumn("account", "email", ("account_id",)),
     SealedColumn("auth_flow", "payload", ("flow_hash",)),
+    SealedColumn("busy_calendar", "address", ("provider_id",)),
     SealedColumn("doctor_application", "content", ("application_id",)),
     SealedColumn("doctor_application", "reason", ("application_id",)),
     SealedColumn("factor", "secret", ("factor_id",)),

@@ -10,6 +10,7 @@ from persistence.accounts.factor_models import FactorRecord
 from persistence.accounts.identity_models import IdentityRecord
 from persistence.accounts.models import AccountRecord
 from persistence.audit.models import AuditEntryRecord
+from persistence.directory.busy.models import BusyCalendarRecord
 from persistence.directory.models import ProviderEntryRecord
 from persistence.grants.models import InvitationRecord
 from persistence.idempotency.models import IdempotencyRecord
@@ -26,6 +27,7 @@ __all__ = [
     "AccountRecord",
     "ApiClientRecord",
     "AuditEntryRecord",
+    "BusyCalendarRecord",
     "ConsentRecord",
     "DataKeyRecord",
     "FactorRecord",

@@ -1,10 +1,10 @@
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { useState, type FormEvent } from "react";
+import { lazy, Suspense, useState, type FormEvent } from "react";
 import { answered, api, newKey, type Provider, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
-import { useFollow } from "../app/shell";
+import { useContextOfSession, useFollow } from "../app/shell";
 import { localOf, say, sayStart, today } from "../app/time";
 import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
@@ -13,6 +13,9 @@ import { PatientName } from "./names";
 import { zoneOf } from "./visit";
 
 const route = getRouteApi("/desk/leave/$provider");
+const BusyTimes = lazy(async () => ({ default: (await import("./busy")).BusyTimes }));
+/** Whose part another calendar's busy times are: the doctor's, and the clinic's administration's. */
+const MANAGERS = new Set(["doctor", "clinic_admin"]);
 
 /** Leave, and what it strands: seen before it is taken. */
 export function LeavePage() {
@@ -75,6 +78,8 @@ function Leave({ provider }: { provider: Provider }) {
     await queries.invalidateQueries({ queryKey: ["leave"] });
   };
   const first = today(zone);
+  const role = useContextOfSession()?.role ?? "";
+  const leave = found.data ?? [];
   return (
     <div className="stack medium">
       <h1>
@@ -141,6 +146,11 @@ function Leave({ provider }: { provider: Provider }) {
           </div>
         </section>
       )}
+      {MANAGERS.has(role) && (
+        <Suspense fallback={null}>
+          <BusyTimes provider={provider} leave={leave} />
+        </Suspense>
+      )}
       <section className="stack" aria-labelledby="taken">
         <h2 id="taken">
           <Trans>Leave that is taken</Trans>
@@ -152,17 +162,19 @@ function Leave({ provider }: { provider: Provider }) {
           </p>
         )}
         <ul className="plain-list stack">
-          {(found.data ?? []).map((one) => (
+          {leave.map((one) => (
             <li key={one.time_off_id} className="card row between">
               <span>
                 <strong>
                   <bdi>{spanOf(one, zone)}</bdi>
                 </strong>{" "}
-                <bdi className="quiet">{one.reason}</bdi>
+                <bdi className="quiet">{one.imported ? t`from your own calendar` : one.reason}</bdi>
               </span>
-              <button className="button small" type="button" onClick={() => void giveBack(one.time_off_id)}>
-                <Trans>Give the time back</Trans>
-              </button>
+              {!one.imported && (
+                <button className="button small" type="button" onClick={() => void giveBack(one.time_off_id)}>
+                  <Trans>Give the time back</Trans>
+                </button>
+              )}
             </li>
           ))}
         </ul>
