@@ -3,7 +3,7 @@ and a server of another company."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,157 +11,33 @@ import pytest
 from aiohttp import web
 from sqlalchemy import func, select, update
 
-from actors.domain.ids import Minute
-from actors.domain.messages.answers import BookingView, ProviderView
+from actors.domain.messages.answers import BookingView
 from actors.domain.messages.commands import AddTimeOff, RemoveTimeOff
-from actors.domain.messages.reads import ReadBooking, ReadProvider
+from actors.domain.messages.reads import ReadBooking
 from actors.domain.messages.refusals import Refusal
-from actors.domain.rules import TimeOff
 from actors.errors import Unavailable
-from actors.ports import Request
 from care.accounts.accounts import SignInContext
-from care.accounts.ids import AccountId
 from care.accounts.ports import DemoAccount
 from care.busy.ports import (
     CLAIM_MS,
-    EVERY_MS,
     REFRESH,
-    BusyCalendar,
     BusyClaimed,
     BusyFailure,
     BusyOutcome,
-    BusyUnreadable,
 )
-from care.busy.reading import NotACalendar, read_busy
-from care.busy.spans import BusyReading, BusyWanted, is_imported
-from care.jobs.jobs import Completed, JobError
-from care.jobs.periodic import current_jobs
-from cluster.work.busy import (
-    BUSY_PERIODIC,
-    BusyImport,
-    BusyNeeds,
-    Read,
-    busy_handlers,
-)
+from care.busy.spans import is_imported
 from cluster.work.busy_reader import BusyReader
 from persistence.accounts.models import AccountRecord, MembershipRecord
 from persistence.accounts.store import account_stores
-from persistence.directory.busy.fetching import CalendarFetcher
 from persistence.directory.busy.models import BusyCalendarRecord
-from persistence.directory.busy.store import SqlBusyCalendars
-from persistence.notices.push.network import connections
 from tests import factories as make
-from tests.fixtures.calendar_server import CalendarServer, calendar_server, entry
-from tests.fixtures.told import ToldSite, told_site
+from tests.fixtures.busy_site import DOCTOR, HOST, Busy
+from tests.fixtures.calendar_server import calendar_server, entry
+from tests.fixtures.told import told_site
 
-DOCTOR = AccountId("acc_2")
 LUNCH = entry("1", "20260812T090000Z", "20260812T100000Z")
 LATER = entry("2", "20260813T120000Z", "20260813T130000Z")
 NEXT = make.at(9, day=2)
-HOST = "clinic.test"
-
-
-class Counted:
-    """The site's calendars; counts commands, and can be away."""
-
-    def __init__(self, site: ToldSite) -> None:
-        self._site = site
-        self.commands: list[AddTimeOff | RemoveTimeOff] = []
-        self.on_command: Callable[[], None] = lambda: None
-
-    async def ask(self, request: Request) -> Any:
-        if isinstance(request, AddTimeOff | RemoveTimeOff):
-            self.on_command()
-            self.commands.append(request)
-        return await self._site.calendars.ask(request)
-
-    def sent(self) -> tuple[int, int]:
-        """Additions and removals since it was asked last."""
-        added = sum(isinstance(one, AddTimeOff) for one in self.commands)
-        removed = len(self.commands) - added
-        self.commands.clear()
-        return added, removed
-
-
-async def read_here(text: bytes, wanted: BusyWanted) -> BusyReading:
-    """Without a process of its own: most of these tests are about what follows."""
-    try:
-        return read_busy(text, wanted)
-    except NotACalendar:
-        raise BusyUnreadable(BusyFailure.NOT_A_CALENDAR) from None
-
-
-class Busy:
-    """A doctor whose own calendar is imported."""
-
-    def __init__(self, site: ToldSite, server: CalendarServer) -> None:
-        self.site, self.server = site, server
-        self.store = SqlBusyCalendars(site.records, site.ring)
-        self.calendars = Counted(site)
-        self.fetcher = CalendarFetcher(connections(is_open=True), is_open=True)
-        self.read: Read = read_here
-
-    async def put(self, grant: str = "mem_1") -> BusyCalendar:
-        return await self.store.put(
-            make.PROVIDER,
-            f"bsy_{self.now()}",
-            self.server.url,
-            by=(DOCTOR, grant),
-            now=self.now(),
-        )
-
-    def now(self) -> Any:
-        return self.site.clock.now()
-
-    async def work(self) -> list[str]:
-        """Run what is due, as a worker does; the reasons of failed jobs."""
-        imports = BusyImport(
-            BusyNeeds(
-                tasks=self.store,
-                fetcher=self.fetcher,
-                read=self.read,
-                calendars=self.calendars,
-                clock=self.site.clock,
-                own_host=HOST,
-            )
-        )
-        queue, failed = self.site.jobs, []
-        handlers = busy_handlers(imports, queue)
-        await queue.add(current_jobs(BUSY_PERIODIC, self.now()), now=self.now())
-        while kinds := await queue.due(handlers, now=self.now()):
-            for job in await queue.claim(
-                "w", kinds=kinds, now=self.now(), lease_ms=60_000, limit=9
-            ):
-                outcome: Any = Completed()
-                try:
-                    await handlers[job.kind](job)
-                except JobError as error:
-                    outcome = error.outcome
-                    failed.append(outcome.reason)
-                await queue.finish([(job, outcome)], now=self.now())
-        return failed
-
-    async def later(self, seconds: float = EVERY_MS / 1000) -> list[str]:
-        """The same after a while."""
-        self.site.clock.step(seconds)
-        return await self.work()
-
-    async def time_off(self) -> list[TimeOff]:
-        view = await self.site.ask(ReadProvider(make.PROVIDER))
-        assert isinstance(view, ProviderView)
-        return view.time_off
-
-    async def spans(self) -> list[tuple[Minute, Minute]]:
-        return [
-            (one.start, one.end)
-            for one in await self.time_off()
-            if is_imported(one.time_off_id)
-        ]
-
-    async def state(self) -> BusyCalendar:
-        found = await self.store.find(make.PROVIDER)
-        assert found is not None
-        return found
 
 
 @pytest.fixture(params=("sqlite", "asyncmy"))
