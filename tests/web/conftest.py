@@ -77,6 +77,7 @@ def site(
             port,
             SLOTCAST_RATE_LIMITS="false",
             SLOTCAST_SHARDS="1",
+            SLOTCAST_CALENDARS_ANYWHERE="true",
             SLOTCAST_OIDC=_providers(issuer),
         ) as server,
     ):
