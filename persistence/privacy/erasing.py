@@ -250,11 +250,7 @@ async def _erase_account(
         rows[name] = rows.get(name, 0) + gone
     rows["doctor_application"] = await _empty_applications(session, keys, account_id)
     rows["suspension"] = await _remove_suspensions(session, account_id)
-    busy = BusyCalendarRecord
-    mine = update(busy).where(busy.account_id == account_id)
-    # Without an address it ends: the worker gives its time back.
-    ending_at = {"address": None, "account_id": "", "grant_id": "", "next_at": now}
-    rows["busy_calendar"] = _count(await session.execute(mine.values(ending_at)))
+    rows["busy_calendar"] = await _end_busy_times(session, account_id, now)
     member = MembershipRecord
     in_force = (member.account_id == account_id, member.ended_at.is_(None))
     ending = update(member).where(*in_force)
@@ -264,8 +260,8 @@ async def _erase_account(
     ended = list(await session.scalars(select(one.session_id).where(*alive)))
     why = {"ended_at": now, "ended_why": EndedWhy.ERASED.value}
     await session.execute(update(one).where(*alive).values(why))
-    seen = update(one).where(one.account_id == account_id)
-    rows["session"] = _count(await session.execute(seen.values(agent="")))
+    mine = update(one).where(one.account_id == account_id)
+    rows["session"] = _count(await session.execute(mine.values(agent="")))
     account.status = AccountStatus.ERASED.value
     account.email = keys.seal(email_place(account_id), "")
     account.email_i = secrets.token_urlsafe(32)
@@ -324,6 +320,14 @@ async def _remove_suspensions(session: AsyncSession, account_id: str) -> int:
     for one in mine:
         await session.delete(one)
     return len(mine)
+
+
+async def _end_busy_times(session: AsyncSession, account_id: str, now: Millis) -> int:
+    """Addresses are deleted; the worker gives their time back, then the rows go."""
+    row = BusyCalendarRecord
+    mine = update(row).where(row.account_id == account_id)
+    ended = {"address": None, "account_id": "", "grant_id": "", "next_at": now}
+    return _count(await session.execute(mine.values(ended)))
 
 
 async def kept_of(
