@@ -24,11 +24,33 @@ _NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", re.ASCII
 
 
 class PushSubscription(Struct, frozen=True):
-    """Where a browser takes messages, and the keys that they are sealed with."""
+    """Where a browser takes messages, and the keys that they are sealed with.
+
+    An app on a phone has ``fcm:`` and its token there, and no keys.
+    """
 
     endpoint: str
     p256dh: str
     auth: str
+
+
+_DEVICE: Final = "fcm:"
+DEVICE_CHARACTERS_MAX: Final = ENDPOINT_CHARACTERS_MAX - len(_DEVICE)
+_DEVICE_TOKEN: Final = re.compile(r"[A-Za-z0-9_:\-]{20,}", re.ASCII)
+
+
+def device_subscription(token: str) -> PushSubscription | None:
+    """The subscription of an app by its token; None if it is none."""
+    if len(token) > DEVICE_CHARACTERS_MAX or not _DEVICE_TOKEN.fullmatch(token):
+        return None
+    return PushSubscription(f"{_DEVICE}{token}", "", "")
+
+
+def device_token(subscription: PushSubscription) -> str | None:
+    """The token of an app; None if it is a browser's subscription."""
+    if not subscription.endpoint.startswith(_DEVICE):
+        return None
+    return subscription.endpoint.removeprefix(_DEVICE)
 
 
 class RecipientGone(JobError):
@@ -75,6 +97,8 @@ class PushPorts(Struct, frozen=True):
     public_key: str
     is_open: bool = False
     """Whether endpoints may be of any network, without TLS: for tests."""
+    takes_devices: bool = False
+    """Whether the site sends to apps on phones."""
 
 
 def decoded(text: str) -> bytes:
@@ -85,7 +109,8 @@ def decoded(text: str) -> bytes:
 def wrong_of(subscription: PushSubscription, *, is_open: bool) -> Mapping[str, str]:
     """What is wrong with a subscription, by field; empty if nothing is."""
     wrong = {}
-    if not is_open and not is_public_endpoint(subscription.endpoint):
+    is_device = device_token(subscription) is not None
+    if is_device or not (is_open or is_public_endpoint(subscription.endpoint)):
         wrong["endpoint"] = "must be an https address of a public service"
     for name, text, length in (
         ("p256dh", subscription.p256dh, POINT_BYTES),

@@ -184,6 +184,9 @@ class Settings(BaseSettings):
     reminders: Annotated[tuple[int, ...], NoDecode] = (24 * 60, 2 * 60)
     """When people are reminded of visits: minutes before the start, comma separated;
     empty: never."""
+    fcm: Path | None = None
+    """The key of a Firebase service account (a JSON file), by which notices go to apps
+    on phones. Empty: apps cannot be registered."""
     push_anywhere: bool = False
     """Whether browsers may name any address for Web Push, also http and those of this
     network. For tests: otherwise only https addresses of the internet are asked."""

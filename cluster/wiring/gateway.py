@@ -227,6 +227,7 @@ def push_ports(site: Site, records: Records, ring: KeyRing) -> PushPorts:
         SqlPushSubscriptions(records, ring, is_signed_in),
         public_text(vapid_key(site.vapid_secret())),
         site.settings.push_anywhere,
+        site.settings.fcm is not None,
     )
 
 

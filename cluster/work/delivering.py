@@ -30,9 +30,15 @@ from care.notices.push import PushSubscriptions, RecipientGone
 from care.notices.turns import MessageTurn, turn_of
 from care.notices.visits import MINUTE_MS, may_hold_again, still_holds
 from cluster.site.site import Site
+from cluster.terminal.obstacle import Obstacle
 from cluster.work.gathering import Gathered
 from persistence.notices.folder import FolderCourier
 from persistence.notices.push.courier import PushCourier
+from persistence.notices.push.fcm import (
+    FcmSender,
+    ServiceAccountWrong,
+    service_account,
+)
 from persistence.notices.push.vapid import Vapid, vapid_key
 from persistence.notices.smtp import SmtpCourier
 from persistence.notices.twilio import TwilioCourier
@@ -230,6 +236,31 @@ def couriers_of(
         Vapid(vapid_key(site.vapid_secret()), f"mailto:{contact}"),
         pool,
         clock,
+        devices=fcm_of(site, subscriptions, pool, clock),
         is_open=settings.push_anywhere,
     )
     return {Channel.MAIL: mail, Channel.SMS: sms, Channel.PUSH: push}
+
+
+def fcm_of(
+    site: Site,
+    subscriptions: PushSubscriptions,
+    pool: httpcore.AsyncConnectionPool,
+    clock: Clock,
+) -> FcmSender | None:
+    """How apps on phones are reached; None if they are not.
+
+    Raises:
+        Obstacle: the key cannot be used.
+    """
+    path = site.settings.fcm
+    if path is None:
+        return None
+    try:
+        account = service_account(path)
+    except ServiceAccountWrong as error:
+        raise Obstacle(
+            f"SLOTCAST_FCM names {path}, which cannot be used: {error}.",
+            "Make a key for a service account in the console of Firebase.",
+        ) from None
+    return FcmSender(account, subscriptions, pool, clock)

@@ -1,7 +1,8 @@
-"""``/v1/push``: browsers that show notices while the app is closed.
+"""``/v1/push``: browsers and apps that show notices while they are closed.
 
 A browser subscribes at its maker's push service with this site's public key, and the
-app says here where. A subscription is its session's, and ends with it.
+app says here where. An app on a phone names its token of Firebase instead. A
+subscription is its session's, and ends with it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from fastapi import Depends, Request
 from pydantic import ConfigDict, Field
 
 from care.notices.push import (
+    DEVICE_CHARACTERS_MAX,
     ENDPOINT_CHARACTERS_MAX,
     PushPorts,
     PushSubscription,
+    device_subscription,
     wrong_of,
 )
 from gateway.access.rights import Action
@@ -27,9 +30,13 @@ router = FeatureRouter(prefix="/v1/push", tags=["notices"], audited=False)
 
 
 class PushKeyAnswer(Answer):
-    """What a browser subscribes with (``applicationServerKey``)."""
+    """What a browser subscribes with (``applicationServerKey``).
+
+    ``devices``: whether the site also sends to apps, by Firebase.
+    """
 
     public_key: str
+    devices: bool
 
 
 class PushKeysBody(Body):
@@ -55,6 +62,16 @@ class PushSubscriptionBody(Body):
     keys: PushKeysBody
 
 
+class DeviceBody(Body):
+    """The registration token that Firebase gave an app on this phone."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"token": "dGhpcyBpcyBh:" + 140 * "A"}}
+    )
+
+    token: str = Field(max_length=DEVICE_CHARACTERS_MAX)
+
+
 class EndpointBody(Body):
     """Which browser."""
 
@@ -74,7 +91,7 @@ PushDep = Annotated[PushPorts, Depends(push_of)]
 @router.get("/key", right=Action.CHOOSE_NOTICES)
 async def push_key(push: PushDep) -> PushKeyAnswer:
     """The public key of this site."""
-    return PushKeyAnswer(public_key=push.public_key)
+    return PushKeyAnswer(public_key=push.public_key, devices=push.takes_devices)
 
 
 @router.post("/subscribe", right=Action.CHOOSE_NOTICES, status_code=204)
@@ -101,6 +118,34 @@ async def unsubscribe_browser(
 ) -> None:
     """Show no notices in this browser any more; again, it has no effect."""
     await push.subscriptions.remove(_identity(caller).account, body.endpoint)
+
+
+@router.post("/devices", right=Action.CHOOSE_NOTICES, status_code=204)
+async def register_device(
+    request: Request, body: DeviceBody, caller: CallerDep, push: PushDep
+) -> None:
+    """Show the caller's notices in this app, until the session ends."""
+    identity, found = _identity(caller), _device(body)
+    if not push.takes_devices:
+        raise InvalidRequest("", FieldError("token", "this site sends to no apps"))
+    ports: GatewayPorts = request.app.state.ports
+    await push.subscriptions.add(
+        identity.account, identity.session, found, now=ports.clock.now()
+    )
+
+
+@router.post("/devices/remove", right=Action.CHOOSE_NOTICES, status_code=204)
+async def remove_device(body: DeviceBody, caller: CallerDep, push: PushDep) -> None:
+    """Show no notices in this app any more; again, it has no effect."""
+    endpoint = _device(body).endpoint
+    await push.subscriptions.remove(_identity(caller).account, endpoint)
+
+
+def _device(body: DeviceBody) -> PushSubscription:
+    found = device_subscription(body.token)
+    if found is None:
+        raise InvalidRequest("", FieldError("token", "must be a token of Firebase"))
+    return found
 
 
 def _identity(caller: Caller) -> Identity:

@@ -16,9 +16,11 @@ from care.notices.push import (
     PushSubscription,
     PushSubscriptions,
     RecipientGone,
+    device_token,
     wrong_of,
 )
 from care.notices.visits import MINUTE_MS
+from persistence.notices.push.fcm import FcmSender
 from persistence.notices.push.network import PrivateAddress
 from persistence.notices.push.sealing import sealed
 from persistence.notices.push.vapid import Vapid
@@ -39,7 +41,8 @@ class PushCourier:
 
     A message's recipient is a subscription's id. A repeated message has the same
     ``Topic`` and tag, by which service and browser show it once. A subscription that
-    the service does not know any more is removed. ``is_open``: for tests.
+    the service does not know any more is removed. ``devices``: how apps on phones are
+    reached, if they are. ``is_open``: for tests.
     """
 
     def __init__(
@@ -49,8 +52,10 @@ class PushCourier:
         pool: httpcore.AsyncConnectionPool,
         clock: Clock,
         *,
+        devices: FcmSender | None = None,
         is_open: bool = False,
     ) -> None:
+        self._devices = devices
         self._subscriptions = subscriptions
         self._vapid = vapid
         self._pool = pool
@@ -63,6 +68,9 @@ class PushCourier:
         found = await self._subscriptions.find(subscription_id)
         if found is None:
             raise RecipientGone("the browser's subscription has ended")
+        if (device := device_token(found)) is not None:
+            await self._send_to_device(device, outgoing)
+            return ""
         if wrong_of(found, is_open=self._is_open):
             raise RecipientGone("the subscription is of no use")
         status, after_ms = await self._post(found, outgoing)
@@ -74,6 +82,12 @@ class PushCourier:
         final = status // 100 in (3, 4) and status != _TOO_MANY
         reason = f"the service answered {status}"
         raise JobError(reason, after_ms=after_ms, final=final)
+
+    async def _send_to_device(self, device: str, outgoing: OutgoingMessage) -> None:
+        if self._devices is None:
+            raise RecipientGone("this site sends nothing to apps")
+        kept_s = _kept_s(outgoing, self._clock.now())
+        await self._devices.send(device, outgoing, _tag_of(outgoing), kept_s)
 
     async def _post(
         self, subscription: PushSubscription, outgoing: OutgoingMessage

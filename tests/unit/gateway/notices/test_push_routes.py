@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from persistence.notices.models import PushSubscriptionRecord
@@ -42,7 +43,7 @@ async def test_a_browser_subscribes_and_unsubscribes(api: AccountApi) -> None:
     kept shows where it is."""
     mine = bearer(await api.sign_in())
     key = await api.client.get("/v1/push/key", headers=mine)
-    assert key.json() == {"public_key": "key"}
+    assert key.json() == {"public_key": "key", "devices": False}
     for _ in range(2):
         answer = await api.client.post("/v1/push/subscribe", json=BODY, headers=mine)
         assert answer.status_code == 204
@@ -85,3 +86,36 @@ async def test_a_browser_needs_an_account(api: AccountApi) -> None:
     for who in (doctor, api.api.patient()):
         answer = await api.client.post("/v1/push/subscribe", json=BODY, headers=who)
         assert code_of(answer) == (403, "forbidden")
+
+
+DEVICE = "dGhpcyBp:" + 60 * "A"
+
+
+async def test_an_app_is_registered_and_removed(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Beside browsers, on sites that send to apps; its token is sealed."""
+    token = {"token": DEVICE}
+    async with account_api(request, tmp_path) as api:
+        await api.register()
+        mine = bearer(await api.sign_in())
+        shown = await api.client.get("/v1/push/key", headers=mine)
+        assert shown.json()["devices"] is False
+        path = "/v1/push/devices"
+        answer = await api.client.post(path, json=token, headers=mine)
+        assert code_of(answer) == (422, "invalid_request")
+        ports = api.api.ports
+        assert ports.push is not None
+        object.__setattr__(ports, "push", replace(ports.push, takes_devices=True))
+        for _ in range(2):
+            answer = await api.client.post(path, json=token, headers=mine)
+            assert answer.status_code == 204
+        (row,) = await kept(api)
+        assert DEVICE.encode() not in row.content
+        wrong = await api.client.post(path, json={"token": "a b"}, headers=mine)
+        assert code_of(wrong) == (422, "invalid_request")
+        other = signed(api.api, "patient", "pat_9", "acc_9")
+        for who, left in ((other, 1), (mine, 0), (mine, 0)):
+            gone = await api.client.post(f"{path}/remove", json=token, headers=who)
+            assert gone.status_code == 204
+            assert len(await kept(api)) == left
