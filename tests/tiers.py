@@ -23,6 +23,7 @@ SERVER_KINDS: Final = (
     "RedisServer",
     "MariaDbServer",
     "Azurite",
+    "RadicaleServer",
     "OidcIssuer",
     "Nginx",
     "ServerProcess",
