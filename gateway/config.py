@@ -17,8 +17,8 @@ from actors.ports import Calendars, Clock, ShardLinks
 from care.accounts.ports import AccountStores
 from care.accounts.providers import IdentityProvider
 from care.audit.ports import AuditSpool, AuditStore
-from care.directory.photos import PhotoPorts
 from care.busy.ports import BusyPorts
+from care.directory.photos import PhotoPorts
 from care.directory.ports import DirectoryEntries, RosterSource
 from care.feeds.ports import Feeds
 from care.grants.ports import GrantStores

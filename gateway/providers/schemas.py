@@ -20,8 +20,8 @@ from actors.domain.messages.answers import (
     TimeOffView,
 )
 from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
-from care.directory.photos import PhotoSize
 from care.busy.spans import is_imported
+from care.directory.photos import PhotoSize
 from care.readmodel import ProviderListing
 from gateway.bookings.schemas import (
     BookingBody,
