@@ -62,6 +62,7 @@ def test_every_error_has_a_status(kind: type[Exception]) -> None:
         "Refused": (Refusal(RefusalCode.HOLD_LIMIT),),
         "FieldError": ("field", "message"),
         "MethodNotAllowed": ("GET",),
+        "ListLimit": (1.0,),
         "TooManyRequests": (1.0,),
     }.get(kind.__name__, ("something",))
     problem = problems.of_error(kind(*arguments))
