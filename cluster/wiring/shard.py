@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from actors.domain.ids import ShardId
 from actors.domain.rules import Policy
+from actors.hosting.collecting import leave_out_survivors
 from actors.hosting.mailbox import Mailbox
 from actors.ports import SteadyClock
 from actors.shard.limits import ShardLimits
@@ -72,6 +73,7 @@ class ShardStores:
 
 def make_mailbox(config: bytes, shard: ShardId) -> Mailbox:
     """The mailbox of the one shard of this process, not yet started."""
+    leave_out_survivors()
     wanted = msgspec.msgpack.decode(config, type=ShardConfig)
     logs = os.environ.get(LOGS_VARIABLE) or wanted.logs
     if wanted.logs and logs:

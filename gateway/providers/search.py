@@ -131,7 +131,10 @@ class ProviderSearch:
     async def _by_soonest(
         self, query: ProviderQuery, cursor: str, limit: int
     ) -> ProviderList:
-        """Among the first matches. Raises Unavailable: a shard did not answer."""
+        """Among the first matches; not live where there may be more.
+
+        Raises Unavailable: a shard did not answer.
+        """
         shown = _read_cursor(cursor)
         ids = await self._directory.ids(query, limit=self._soonest_max)
         starts = await self._next_free.of(ids, forgive=False)
@@ -149,7 +152,8 @@ class ProviderSearch:
             for _, provider in page
             if provider in listings
         ]
-        return ProviderList(items, _cursor(page[-1]) if len(order) > limit else None)
+        following = _cursor(page[-1]) if len(order) > limit else None
+        return ProviderList(items, following, live=len(ids) < self._soonest_max)
 
 
 def shown_items(

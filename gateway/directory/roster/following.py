@@ -8,6 +8,7 @@ changes are seen without Redis too; after an edit made here sooner.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Collection, Sequence
 from time import monotonic
 from typing import Final
@@ -117,6 +118,9 @@ class LiveRoster:
         roster = Roster(await self._source.specialties())
         async for rows in self._source.all():
             await asyncio.to_thread(roster.put_all, rows)
+            # Full collections would look at the growing roster again and again, for
+            # 50 ms each. Rosters have no cycles: they are freed when they are replaced.
+            gc.freeze()
         await self._keep_starts(roster)
         self.roster, self.matcher = roster, Matcher(roster)
         self.builds += 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests import factories as make
-from tests.fakes.api import Api, slot
+from tests.fakes.api import Api, open_api, slot
 
 
 async def _town(api: Api) -> None:
@@ -78,6 +78,18 @@ async def test_soonest_first(api: Api) -> None:
         assert starts == sorted(starts)
         assert len(starts) == 7
         assert items[-1]["provider_id"] == "prv_7"
+
+
+@pytest.mark.parametrize(("most", "live"), [(6, False), (7, False), (8, True)])
+async def test_a_list_of_the_first_matches_is_not_called_live(
+    most: int, live: bool
+) -> None:
+    """Without a roster no more than so many are looked at: others may be sooner."""
+    async with open_api(soonest_providers_max=most) as api:
+        await api.add_provider()
+        await _town(api)
+        page = await api.client.get("/v1/providers?sort=soonest")
+    assert page.json()["live"] is live
 
 
 @pytest.mark.parametrize(
