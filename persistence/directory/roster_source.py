@@ -11,6 +11,8 @@ from collections.abc import (
     AsyncIterator,
     Callable,
     Collection,
+    Iterable,
+    Iterator,
     Mapping,
     Sequence,
 )
@@ -19,8 +21,9 @@ from time import monotonic
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.sql.elements import SQLCoreOperations
 
 from actors.domain.ids import ClinicId, ProviderId
 from actors.domain.rules import Clinic, VisitType
@@ -42,7 +45,7 @@ from persistence.directory.models import (
 )
 from persistence.readmodel import tables as t
 from persistence.readmodel.projection.sql_profiles import clinic_of
-from persistence.readmodel.queries.directory import visit_types_of
+from persistence.readmodel.queries.directory import visit_types_where
 from persistence.sql.change_log import ChangeKind
 from persistence.sql.engine import reading
 from persistence.sql.log_reader import LogReader
@@ -55,6 +58,23 @@ PORTION: Final = 2_000
 
 _Found = tuple[Any, tuple[VisitType, ...]]
 """A row of the table of providers, and the active visit types."""
+
+
+class _Some(Struct):
+    """Some providers, by id in order; ``is_span``: all from the first to the last."""
+
+    ids: Sequence[str]
+    is_span: bool = False
+
+    def conditions(
+        self, column: SQLCoreOperations[str]
+    ) -> Iterator[ColumnElement[bool]]:
+        """Of one query each; a span is one, and cheaper than a list of its ids."""
+        if self.is_span:
+            yield column.between(self.ids[0], self.ids[-1])
+            return
+        for some in portions(self.ids):
+            yield column.in_(some)
 
 
 class _Entries(Struct):
@@ -97,6 +117,7 @@ class SqlRosterSource:
         """See RosterSource.all."""
         last = ""
         clinics: dict[str, Clinic] = {}
+        known = _Entries({}, {}, {}, {})
         while True:
             async with reading(self._readers) as connection:
                 mine = t.provider.c
@@ -105,8 +126,9 @@ class SqlRosterSource:
                 ids = list((await connection.scalars(query)).all())
                 if not ids:
                     return
-                found = await self._profiles_of(connection, ids, clinics)
-            entries = await self._entries_of(ids, {row.clinic_id for row, _ in found})
+                some = _Some(ids, is_span=True)
+                found = await self._profiles_of(connection, some, clinics)
+            entries = await self._entries_of(some, _clinics_in(found), known)
             rows = (_row(row, kinds, clinics, entries) for row, kinds in found)
             yield [row for row in rows if row is not None]
             last = ids[-1]
@@ -119,13 +141,15 @@ class SqlRosterSource:
         clinics: dict[str, Clinic] = {}
         made: dict[ProviderId, RosterRow | None] = {}
         async with reading(self._readers) as connection:
-            for some in portions(sorted(clinic_ids)):
+            for part in portions(sorted(clinic_ids)):
                 mine = t.provider.c
-                query = select(mine.provider_id).where(mine.clinic_id.in_(some))
+                query = select(mine.provider_id).where(mine.clinic_id.in_(part))
                 wanted.update(map(ProviderId, (await connection.scalars(query)).all()))
             made.update(dict.fromkeys(wanted))
-            found = await self._profiles_of(connection, sorted(wanted), clinics)
-        entries = await self._entries_of(wanted, {row.clinic_id for row, _ in found})
+            some = _Some(sorted(wanted))
+            found = await self._profiles_of(connection, some, clinics)
+        known = _Entries({}, {}, {}, {})
+        entries = await self._entries_of(some, _clinics_in(found), known)
         for row, kinds in found:
             made[ProviderId(row.provider_id)] = _row(row, kinds, clinics, entries)
         return made
@@ -162,7 +186,7 @@ class SqlRosterSource:
     async def _profiles_of(
         self,
         connection: AsyncConnection,
-        provider_ids: Sequence[str],
+        wanted: _Some,
         clinics: dict[str, Clinic],
     ) -> list[_Found]:
         """Rows of providers with their visit types; reads clinics not yet known."""
@@ -175,12 +199,12 @@ class SqlRosterSource:
             mine.languages,
             mine.clinic_id,
         )
-        for some in portions(provider_ids):
-            query = select(*columns).where(
-                mine.provider_id.in_(some), mine.retired.is_(False)
-            )
+        kinds: dict[ProviderId, list[VisitType]] = {}
+        for some in wanted.conditions(t.visit_type.c.provider_id):
+            kinds |= await visit_types_where(connection, some)
+        for some in wanted.conditions(mine.provider_id):
+            query = select(*columns).where(some, mine.retired.is_(False))
             rows = (await connection.execute(query)).all()
-            kinds = await visit_types_of(connection, [ProviderId(one) for one in some])
             missing = sorted({row.clinic_id for row in rows} - clinics.keys())
             for part in portions(missing):
                 of = select(t.clinic).where(t.clinic.c.clinic_id.in_(part))
@@ -192,33 +216,51 @@ class SqlRosterSource:
         return made
 
     async def _entries_of(
-        self, provider_ids: Collection[str], clinic_ids: Collection[str]
+        self, wanted: _Some, clinic_ids: Collection[str], known: _Entries
     ) -> _Entries:
+        """With those of clinics that are ``known``, to which it adds new ones."""
         entry, rating = ProviderEntryRecord, ProviderRatingRecord
-        clinic, photo = ClinicEntryRecord, DirectoryPhotoRecord
-        found = _Entries({}, {}, {}, {})
+        photo = DirectoryPhotoRecord
+        clinics = sorted(set(clinic_ids) - known.clinics.keys())
         async with self._records.reading() as session:
-            for some in portions(sorted(provider_ids)):
-                mine = entry.provider_id
-                entries = select(mine, entry.content).where(mine.in_(some))
+            await _read_clinics(session, clinics, known)
+            found = _Entries({}, {}, known.clinics, dict(known.photos))
+            for some in wanted.conditions(entry.provider_id):
+                entries = select(entry.provider_id, entry.content).where(some)
                 for provider_id, content in await session.execute(entries):
                     found.providers[provider_id] = read_provider_entry(content)
-                its = rating.provider_id
-                ratings = select(its, rating.total, rating.count).where(its.in_(some))
+            its = rating.provider_id
+            for some in wanted.conditions(its):
+                ratings = select(its, rating.total, rating.count).where(some)
                 for provider_id, total, count in await session.execute(ratings):
                     found.ratings[provider_id] = Rating(total, count)
-            for some in portions(sorted(clinic_ids)):
-                place = clinic.clinic_id
-                clinics = select(place, clinic.content).where(place.in_(some))
-                for clinic_id, content in await session.execute(clinics):
-                    found.clinics[clinic_id] = read_clinic_entry(content)
-            for some in portions(sorted({*provider_ids, *clinic_ids})):
-                photos = select(photo.subject, photo.photo)
-                for subject, name in await session.execute(
-                    photos.where(photo.subject.in_(some))
-                ):
+            for some in wanted.conditions(photo.subject):
+                photos = select(photo.subject, photo.photo).where(some)
+                for subject, name in await session.execute(photos):
                     found.photos[subject] = name
         return found
+
+
+async def _read_clinics(
+    session: AsyncSession, clinic_ids: Sequence[str], known: _Entries
+) -> None:
+    """Entries and photos of clinics."""
+    clinic, photo = ClinicEntryRecord, DirectoryPhotoRecord
+    known.clinics.update(dict.fromkeys(clinic_ids, ClinicEntry()))
+    for some in portions(clinic_ids):
+        place = clinic.clinic_id
+        clinics = select(place, clinic.content).where(place.in_(some))
+        for clinic_id, content in await session.execute(clinics):
+            known.clinics[clinic_id] = read_clinic_entry(content)
+        photos = select(photo.subject, photo.photo)
+        for subject, name in await session.execute(
+            photos.where(photo.subject.in_(some))
+        ):
+            known.photos[subject] = name
+
+
+def _clinics_in(found: Iterable[_Found]) -> set[str]:
+    return {row.clinic_id for row, _ in found}
 
 
 def _row(

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Sequence,
+)
+from contextlib import aclosing
 from time import monotonic
 from typing import Final
 
 import structlog
 
 from actors.domain.ids import ClinicId, ProviderId
-from care.directory.ports import RosterChanges, RosterSource
+from care.directory.ports import RosterChanges, RosterRow, RosterSource
 from gateway.directory.roster.matching import Matcher
 from gateway.directory.roster.roster import NO_PHOTOS, Roster
 from gateway.directory.roster.services import RosterServices
@@ -29,6 +36,20 @@ MANY: Final = 5_000
 """From this number of changes at once on a new roster is made, in a thread."""
 
 log = structlog.get_logger("slotcast.gateway")
+
+
+async def _ahead(
+    portions: AsyncIterator[Sequence[RosterRow]],
+) -> AsyncGenerator[Sequence[RosterRow]]:
+    """Portions, each read while the one before is taken in."""
+    reading = asyncio.ensure_future(anext(portions, None))
+    try:
+        while (rows := await reading) is not None:
+            reading = asyncio.ensure_future(anext(portions, None))
+            yield rows
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 class LiveRoster:
@@ -116,11 +137,12 @@ class LiveRoster:
         began = self._now()
         await self._source.begin()
         roster = Roster(await self._source.specialties())
-        async for rows in self._source.all():
-            await asyncio.to_thread(roster.put_all, rows)
-            # Full collections would look at the growing roster again and again, for
-            # 50 ms each. Rosters have no cycles: they are freed when they are replaced.
-            gc.freeze()
+        async with aclosing(_ahead(self._source.all())) as portions:
+            async for rows in portions:
+                await asyncio.to_thread(roster.put_all, rows)
+                # Full collections would look at the growing roster again and again, for
+                # 50 ms each. Rosters have no cycles: they are freed when replaced.
+                gc.freeze()
         await self._keep_starts(roster)
         self.roster, self.matcher = roster, Matcher(roster)
         self.builds += 1

@@ -392,11 +392,19 @@ async def visit_types_of(
     connection: AsyncConnection, provider_ids: Sequence[ProviderId]
 ) -> dict[ProviderId, list[VisitType]]:
     """The active visit types of each provider, in their order."""
+    wanted = t.visit_type.c.provider_id.in_(provider_ids)
+    return await visit_types_where(connection, wanted)
+
+
+async def visit_types_where(
+    connection: AsyncConnection, wanted: ColumnElement[bool]
+) -> dict[ProviderId, list[VisitType]]:
+    """The same of the providers that meet a condition."""
     mine = t.visit_type.c
     fields = (mine[field] for field in _VISIT_TYPE_FIELDS)
     query = (
         select(mine.provider_id, mine.locations, *fields)
-        .where(mine.provider_id.in_(provider_ids), mine.active)
+        .where(wanted, mine.active)
         .order_by(mine.provider_id, mine.position)
     )
     found: dict[ProviderId, list[VisitType]] = {}
