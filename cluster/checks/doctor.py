@@ -18,6 +18,7 @@ from care.accounts.breached import BreachedPasswords
 from cluster.site.settings import Settings
 from cluster.site.site import Site
 from cluster.terminal.obstacle import Obstacle
+from cluster.wiring.blobs import open_blobs
 from cluster.wiring.keys import check_keys
 from persistence.grants.operating import administrators
 from persistence.sql.engine import open_engine
@@ -51,6 +52,7 @@ async def examine(site: Site) -> list[Diagnosis]:
         _database,
         _records,
         _administrator,
+        _blobs,
         _mail,
     )
     for check in checks:
@@ -268,6 +270,23 @@ async def _asked(name: str, url: str) -> Diagnosis:
     finally:
         await engine.dispose()
     return Diagnosis(name, "ok", "answers")
+
+
+async def _blobs(site: Site) -> Diagnosis:
+    """Whether the store of photos answers."""
+    remedy = "Correct SLOTCAST_BLOBS or its credentials; only photos need it."
+    try:
+        blobs = open_blobs(site)
+    except Obstacle as obstacle:
+        return Diagnosis("blobs", "bad", obstacle.wrong, obstacle.remedy)
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            await anext(blobs.list("photos/"), None)
+    except (Unavailable, TimeoutError) as error:
+        return Diagnosis("blobs", "bad", f"cannot be listed ({error})", remedy)
+    finally:
+        await blobs.close()
+    return Diagnosis("blobs", "ok", "can be listed")
 
 
 async def _mail(site: Site) -> Diagnosis:

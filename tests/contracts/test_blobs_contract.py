@@ -265,6 +265,8 @@ async def test_a_folder_that_cannot_be_used_is_unavailable(tmp_path: Path) -> No
         await blobs.put("a", one_piece(b"x"), size_max=9)
     with pytest.raises(BlobMissing):
         await read_whole(blobs, "a", 9)
+    with pytest.raises(Unavailable, match="cannot be used"):
+        await names(blobs)
 
 
 async def test_azure_that_is_away_is_unavailable() -> None:

@@ -184,7 +184,7 @@ def _removed(path: Path) -> None:
 def _found(folder: Path, prefix: str) -> Iterator[Blob]:
     """Blobs with this prefix; those removed meanwhile are left out."""
     begin = folder / prefix.rpartition("/")[0]
-    for parent, folders, names in os.walk(begin):
+    for parent, folders, names in os.walk(begin, onerror=_unless_missing):
         folders[:] = [one for one in folders if not one.startswith(".")]
         for name in names:
             path = Path(parent, name)
@@ -194,6 +194,12 @@ def _found(folder: Path, prefix: str) -> Iterator[Blob]:
             with contextlib.suppress(FileNotFoundError):
                 facts = path.stat()
                 yield Blob(known, facts.st_size, Millis(int(facts.st_mtime * 1000)))
+
+
+def _unless_missing(error: OSError) -> None:
+    """A folder that cannot be read is no empty one."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _swept(unfinished: Path, before: Millis) -> int:

@@ -87,19 +87,23 @@ def _site(folder: Path, **settings: Any) -> Site:
     )
 
 
-async def test_a_whole_site_is_examined(tmp_path: Path) -> None:
+async def test_a_whole_site_is_examined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every check answers, also for a database and a mail server that do not."""
+    monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING", raising=False)
     found = await examine(_site(tmp_path / "well"))
     assert not [one for one in found if one.level == "bad"], found
     names = {one.name for one in found}
-    assert names >= {"disk", "clock", "keys", "read model", "records", "mail"}
+    assert names >= {"disk", "clock", "keys", "read model", "records", "mail", "blobs"}
     nowhere = _site(
         tmp_path / "away",
         mail="smtp://127.0.0.1:9",
         mail_from="Slots <slots@example.org>",
         database="mysql://user:kettle9@127.0.0.1:9/slots",
+        blobs="azure://photos/site",
     )
     found = await examine(nowhere)
     bad = {one.name for one in found if one.level == "bad"}
-    assert {"read model", "records", "mail"} <= bad
+    assert {"read model", "records", "mail", "blobs"} <= bad
     assert "kettle9" not in str(found)
