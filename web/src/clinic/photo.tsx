@@ -73,13 +73,14 @@ export function Photo({ of, name }: { of: string; name: string }) {
   return (
     <div className="row photo" role="group" aria-label={t`Photo of ${name}`}>
       <Face name={name} photo={found.data} />
-      <div className="stack tight">
+      <div className="field">
         <label htmlFor={id}>
           {found.data ? <Trans>Replace the photo</Trans> : <Trans>Add a photo</Trans>}
         </label>
         <input
           id={id}
           ref={input}
+          className="input"
           type="file"
           accept={KINDS}
           disabled={isBusy}
