@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -31,6 +32,8 @@ from gateway.wire.errors import InvalidRequest, NotFound, RequestError, TooLarge
 
 UPLOADS_MAX: Final = 8
 """Uploads of a gateway at a time: each is held in memory whole."""
+UPLOAD_S: Final = 120.0
+"""Seconds for a body: a slow line takes a minute, and a place is held as long."""
 _LARGEST: Final = (
     f"at most {UPLOAD_BYTES_MAX // (1024 * 1024)} MiB and "
     f"{PIXELS_MAX // 1_000_000} million pixels"
@@ -47,6 +50,12 @@ class PhotoDamaged(RequestError):
     """The picture cannot be read to its end; save it again, or take another one."""
 
     code = "photo_damaged"
+
+
+class UploadTooSlow(RequestError):
+    """The picture did not come in time; send a smaller one, or use a faster line."""
+
+    code = "request_timeout"
 
 
 class PhotoService:
@@ -116,9 +125,12 @@ class PhotoService:
 
 async def _content(request: Request) -> bytes:
     try:
-        content = await request_body(request, UPLOAD_BYTES_MAX)
+        async with asyncio.timeout(UPLOAD_S):
+            content = await request_body(request, UPLOAD_BYTES_MAX)
     except TooLarge:
         raise _refusal(PictureFault.PIXELS) from None
+    except TimeoutError:
+        raise UploadTooSlow from None
     if not content:
         raise InvalidRequest("Send the picture as the request's body.")
     return content

@@ -90,7 +90,7 @@ def test_a_photo_is_uploaded_and_seen_in_results(browsing: Browsing) -> None:
 
 
 def test_a_clinic_has_a_photo(browsing: Browsing) -> None:
-    """Set by its administration on the page of its data."""
+    """Set by its administration on the page of its data, seen beside its doctors'."""
     page = browsing.open("/clinic/edit", "clinic")
     own = field(page)
     own.get_by_label("Add a photo").set_input_files(photo("house.jpg", (900, 600)))
@@ -98,3 +98,10 @@ def test_a_clinic_has_a_photo(browsing: Browsing) -> None:
     page.reload()
     expect(field(page).locator("img")).to_be_visible()
     assert faults(page) == []
+    doctor = Doctor(page, browsing)
+    visitor = browsing.open(f"/p/{doctor.subject}")
+    place = visitor.locator("img.place")
+    place.scroll_into_view_if_needed()
+    expect(place).to_be_visible()
+    visitor.wait_for_function(NATURAL, arg=place.element_handle())
+    assert faults(visitor) == []

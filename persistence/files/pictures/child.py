@@ -11,6 +11,7 @@ Output: a line with the lengths, and the files; or exit code 3 and a word.
 from __future__ import annotations
 
 import io
+import os
 import resource
 import sys
 import warnings
@@ -47,7 +48,8 @@ class ChildRefused(Exception):
 
 
 def bound() -> None:
-    """Give up what a decoder does not need."""
+    """Give up what a decoder does not need; bookings go first."""
+    os.nice(10)
     limits = {
         resource.RLIMIT_AS: MEMORY_BYTES,
         resource.RLIMIT_CPU: CPU_S,
@@ -72,7 +74,7 @@ def made(content: bytes, pixels_max: int, wanted: list[str]) -> list[bytes]:
             # A JPEG is decoded at a fraction of its size where that is enough.
             opened.draft("RGB", (most, most))
             opened.load()
-            turn = TURNS.get(opened.getexif().get(ORIENTATION, 1))
+            turn = TURNS.get(orientation_of(opened))
             picture = plain(opened, most)
     except UnidentifiedImageError:
         raise ChildRefused("heic" if is_heic(content) else "kind") from None
@@ -82,10 +84,20 @@ def made(content: bytes, pixels_max: int, wanted: list[str]) -> list[bytes]:
     return [written(upright, side, is_square=is_so) for side, is_so in sides]
 
 
+def orientation_of(opened: Image.Image) -> int:
+    """How the camera was held; 1, upright, where what it wrote cannot be read."""
+    try:
+        return int(opened.getexif().get(ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - cameras write this badly, and pixels are whole
+        return 1
+
+
 def plain(opened: Image.Image, most: int) -> Image.Image:
     """The pixels in the web's colours, on white, and no larger than is needed."""
     profile = opened.info.get("icc_profile")
     picture = opened
+    if picture.mode.startswith("I;16"):
+        picture = picture.point(lambda value: value / 256).convert("L")
     if picture.mode not in ("RGB", "RGBA", "CMYK", "L"):
         has_holes = "transparency" in picture.info or "A" in picture.getbands()
         picture = picture.convert("RGBA" if has_holes else "RGB")

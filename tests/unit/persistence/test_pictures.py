@@ -134,6 +134,20 @@ async def test_pictures_of_every_kind_of_colour_are_taken(mode: str) -> None:
         assert (at(large, 0.1, 0.5), at(large, 0.9, 0.5)) == ("red", "blue")
 
 
+async def test_what_cameras_write_is_taken() -> None:
+    """Several pictures in a file, sixteen bits a pixel, and facts that make no sense."""
+    several = saved(drawn(), "MPO", save_all=True, append_images=[drawn((64, 64))])
+    deep = saved(Image.new("I;16", (300, 200), 40_000), "PNG")
+    broken = saved(drawn(), exif=b"Exif\x00\x00II*\x00\xff\xff\xff\x00 nothing")
+    for content, colour in ((several, "red"), (broken, "red")):
+        (large,) = await made(content, LARGE)
+        assert (large.size, at(large, 0.1, 0.5)) == ((300, 200), colour)
+    (large,) = await made(deep, LARGE)
+    pixel = large.convert("L").getpixel((9, 9))
+    assert isinstance(pixel, int)
+    assert abs(pixel - 156) < 5
+
+
 async def test_colours_are_those_of_the_web() -> None:
     """A picture in another profile's colours is converted, a broken profile ignored."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()

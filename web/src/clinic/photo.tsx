@@ -16,6 +16,7 @@ const SAID: Record<string, MessageDescriptor> = {
   photo_not_supported: msg`This is no picture that can be used. Choose a JPEG, PNG or WebP file.`,
   photo_too_large: msg`This picture is too large. Choose one of at most 12 MB and 50 million pixels.`,
   photo_damaged: msg`This picture is damaged. Save it again, or choose another one.`,
+  request_timeout: msg`The picture took too long to arrive. Choose a smaller one, or try again on a faster line.`,
 };
 
 type Answer = { photo?: string | null; code?: string };
@@ -67,6 +68,8 @@ export function Photo({ of, name }: { of: string; name: string }) {
     setBusy(false);
     if (code !== undefined) return setWrong(code);
     queries.setQueryData(key, photo ?? null);
+    // Pages that show it read it again.
+    for (const shows of ["provider", "providers", "about"]) void queries.invalidateQueries({ queryKey: [shows] });
     speakOut(photo === null ? t`The photo is taken away.` : t`The new photo is shown.`);
     input.current?.focus();
   };

@@ -55,6 +55,9 @@ export function About({ provider }: { provider: Provider }) {
             {entry.accepts_new ? <Trans>are accepted</Trans> : <Trans>are not accepted just now</Trans>}
           </Part>
         )}
+        {place?.photo_large && (
+          <img className="wide place" src={place.photo_large} alt={clinic.name} width="640" height="360" loading="lazy" />
+        )}
         <Part title={<bdi>{clinic.name}</bdi>}>
           <bdi>{address}</bdi>
           {clinic.phone !== "" && (

@@ -235,6 +235,18 @@ async def test_uploads_beyond_the_bound_come_back_later(
     assert (await put(api, PROVIDER, picture(), api.doctor())).status_code == 200
 
 
+async def test_an_upload_that_does_not_end_gives_its_place_back(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """408, and the next one is taken."""
+    monkeypatch.setattr(limits, "UPLOADS_MAX", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(limits, "UPLOAD_S", 0.1)
+        late = await put(api, PROVIDER, _stuck(), api.doctor())
+    assert (late.status_code, late.json()["code"]) == (408, "request_timeout")
+    assert (await put(api, PROVIDER, picture(), api.doctor())).status_code == 200
+
+
 async def test_a_store_that_is_away_is_told(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
