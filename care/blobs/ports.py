@@ -93,7 +93,8 @@ def check_name(name: str) -> str:
     """The name, of small letters, digits, ``.``, ``_``, ``-``, with ``/`` between.
 
     Raises ValueError otherwise. The same on every store: none tells cases apart that
-    another does not, and no part leads out of a folder.
+    another does not, and no part leads out of a folder. Where ``a`` is a blob's name,
+    ``a/b`` must be none: a folder cannot keep both.
     """
     if len(name) > NAME_MAX or not _NAME.fullmatch(name):
         raise ValueError(f"not a blob's name: {name!r}")

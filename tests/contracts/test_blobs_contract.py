@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.storage.blob.aio import ContainerClient
@@ -267,6 +269,33 @@ async def test_a_folder_that_cannot_be_used_is_unavailable(tmp_path: Path) -> No
         await read_whole(blobs, "a", 9)
     with pytest.raises(Unavailable, match="cannot be used"):
         await names(blobs)
+
+
+async def test_a_file_that_opens_too_late_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its caller was cancelled meanwhile: no file stays open."""
+    blobs = FolderBlobs(tmp_path)
+    await blobs.put("a", one_piece(b"x"), size_max=9)
+    begun, may_open, opened = threading.Event(), threading.Event(), list[int]()
+    real = os.open
+
+    def slow(path: Any, flags: int, *mode: int) -> int:
+        begun.set()
+        may_open.wait()
+        opened.append(real(path, flags, *mode))
+        return opened[-1]
+
+    monkeypatch.setattr(os, "open", slow)
+    reading = asyncio.ensure_future(read_whole(blobs, "a", 9))
+    await asyncio.to_thread(begun.wait)
+    reading.cancel()
+    may_open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened[0])
 
 
 async def test_azure_that_is_away_is_unavailable() -> None:

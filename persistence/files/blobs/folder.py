@@ -38,6 +38,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class OpenFile(int):
+    """The number of a file that was opened, to be closed by the one who gets it."""
+
+
 class FolderBlobs:
     """Blobs as files below one folder, which is made when it is first needed."""
 
@@ -133,23 +137,25 @@ async def _done(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     except asyncio.CancelledError:
         await asyncio.wait({work})
         with contextlib.suppress(OSError):
-            work.result()
+            found = work.result()
+            if isinstance(found, OpenFile):
+                os.close(found)  # its caller is gone
         raise
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
         raise Unavailable(f"the blobs' folder cannot be used: {reason}") from error
 
 
-def _opened(path: Path) -> int | None:
+def _opened(path: Path) -> OpenFile | None:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return OpenFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     return None
 
 
-def _begun(draft: Path) -> int:
+def _begun(draft: Path) -> OpenFile:
     _DISK.make_folder(str(draft.parent))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    return os.open(draft, flags, 0o600)
+    return OpenFile(os.open(draft, flags, 0o600))
 
 
 def _write(handle: int, block: bytes) -> None:
