@@ -35,6 +35,7 @@ SECRETS = (
     "database",
     "database_reader",
     "records",
+    "blobs",
     "redis",
     "keys",
     "mail",
@@ -135,7 +136,7 @@ class Settings(BaseSettings):
     """Accounts, notices, documents and jobs, which no journal can bring back: empty
     for ``records.db`` in the data folder or, with ``database`` on a server, for a
     database of its own beside it, whose name ends in ``_records``."""
-    blobs: str = ""
+    blobs: str = Field("", repr=False)
     """Where photos are: empty for documents/ in the data folder; another folder, which
     several machines must share (``/mnt/documents``); or Azure Blob Storage as
     ``azure://CONTAINER/PREFIX`` or
