@@ -19,12 +19,15 @@ _LINE: Final = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 """A content line with the lines that it is folded over (RFC 5545, 3.1)."""
+_MARK: Final = b"\xef\xbb\xbf"
+"""The byte order mark that some programs begin a text with."""
 _EVENT: Final = re.compile(rb"^BEGIN:V(?:EVENT|FREEBUSY)", re.MULTILINE | re.IGNORECASE)
 
 
 def slimmed(text: bytes) -> bytes:
     """The lines of a calendar that say when it is busy."""
-    return b"\r\n".join(found.group().strip() for found in _LINE.finditer(text))
+    lines = _LINE.finditer(text.removeprefix(_MARK))
+    return b"\r\n".join(found.group().strip() for found in lines)
 
 
 def number_of_events(slim: bytes) -> int:

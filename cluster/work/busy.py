@@ -59,6 +59,8 @@ FIND_DUE: Final = "busy.due"
 """Adds the jobs of calendars that are due."""
 BUSY_PERIODIC: Final = (Periodic(FIND_DUE, 60_000),)
 DUE_AT_ONCE: Final = 500
+AT_ONCE: Final = 8
+"""Calendars that one worker fetches at a time: each may have five megabytes."""
 AGAIN_MS: Final = 5_000
 """When a calendar that another worker has is looked at again."""
 DEADLINE_MS: Final = 10_000
@@ -89,6 +91,7 @@ class BusyImport:
         self._tasks = needs.tasks
         self._needs = needs
         self._clock = needs.clock
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     def now(self) -> Millis:
         """The current instant."""
@@ -106,7 +109,8 @@ class BusyImport:
         """Run the job of one calendar. Raises JobError."""
         until = Millis(job.created_at + EVERY_MS)
         try:
-            await self._refresh(ProviderId(job.payload["provider_id"]))
+            async with self._turns:
+                await self._refresh(ProviderId(job.payload["provider_id"]))
         except BusyClaimed:
             reason = "another worker reads this calendar"
             raise JobError(reason, after_ms=AGAIN_MS, until=until) from None

@@ -28,6 +28,7 @@ from persistence.accounts.models import (
     SessionRecord,
 )
 from persistence.accounts.rows import email_place
+from persistence.directory.busy.models import BusyCalendarRecord
 from persistence.grants.applications import application_of
 from persistence.grants.models import (
     DoctorApplicationRecord,
@@ -81,7 +82,7 @@ async def exported_account(
     """What is held of an account, whatever its roles; nothing without one."""
     factor, ward, glass = FactorRecord, GuardianshipRecord, GlassRecord
     member, role, request = MembershipRecord, PlatformRoleRecord, PrivacyRequestRecord
-    device, reset = SessionRecord, FactorResetRecord
+    device, reset, busy = SessionRecord, FactorResetRecord, BusyCalendarRecord
     return {
         "account": await _account(session, keys, account_id),
         "identities": await _identities(session, keys, account_id),
@@ -110,6 +111,12 @@ async def exported_account(
         "invitations": await _invitations(session, keys, account_id),
         "applications": await _applications(session, keys, account_id),
         "suspensions": await _suspensions(session, keys, account_id),
+        # Without the addresses, which open the calendars to who reads this file.
+        "busy_calendars": await _listed(
+            session,
+            (busy.provider_id, busy.set_at, busy.read_at),
+            busy.account_id == account_id,
+        ),
         "guardianships": await _listed(
             session,
             (

@@ -16,8 +16,6 @@ from actors.domain.messages.commands import AddTimeOff, RemoveTimeOff
 from actors.domain.messages.reads import ReadBooking
 from actors.domain.messages.refusals import Refusal
 from actors.errors import Unavailable
-from care.accounts.accounts import SignInContext
-from care.accounts.ports import DemoAccount
 from care.busy.ports import (
     CLAIM_MS,
     REFRESH,
@@ -28,32 +26,19 @@ from care.busy.ports import (
 from care.busy.spans import is_imported
 from cluster.work.busy_reader import BusyReader
 from persistence.accounts.models import AccountRecord, MembershipRecord
-from persistence.accounts.store import account_stores
 from persistence.directory.busy.models import BusyCalendarRecord
+from persistence.privacy.erasing import erase_account
 from tests import factories as make
-from tests.fixtures.busy_site import DOCTOR, HOST, Busy
-from tests.fixtures.calendar_server import calendar_server, entry
-from tests.fixtures.told import told_site
+from tests.fixtures.busy_site import DOCTOR, HOST, LUNCH, Busy, busy_site
+from tests.fixtures.calendar_server import entry
 
-LUNCH = entry("1", "20260812T090000Z", "20260812T100000Z")
-LATER = entry("2", "20260813T120000Z", "20260813T130000Z")
 NEXT = make.at(9, day=2)
 
 
 @pytest.fixture(params=("sqlite", "asyncmy"))
 async def busy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Busy]:
-    async with (
-        told_site(request.param, request, tmp_path) as site,
-        calendar_server() as server,
-    ):
-        stores = account_stores(site.records, site.ring)
-        context = SignInContext("doctor", make.PROVIDER, "mem_1", "cln_1")
-        made = DemoAccount(DOCTOR, "doctor@example.org", context)
-        await stores.accounts.demo_account(made, now=make.NOW)
-        server.entries = [LUNCH, LATER]
-        one = Busy(site, server)
-        yield one
-        await one.fetcher.close()
+    async with busy_site(request.param, request, tmp_path) as made:
+        yield made
 
 
 async def test_busy_times_become_time_off_and_are_given_back(busy: Busy) -> None:
@@ -222,6 +207,23 @@ async def test_an_import_ends_with_what_it_stands_on(busy: Busy, how: str) -> No
     assert len(busy.server.statuses) == asked
     assert await busy.spans() == []
     assert await busy.store.find(make.PROVIDER) is None
+
+
+async def test_an_erased_account_leaves_no_address(busy: Busy) -> None:
+    """It is deleted in the same transaction; the time follows, then the row."""
+    await busy.put()
+    await busy.work()
+    keys, row = await busy.site.ring.of(), BusyCalendarRecord
+    async with busy.site.records.writing() as session:
+        report = await erase_account(session, keys, DOCTOR, "acc_9", {}, busy.now())
+    assert report.rows["busy_calendar"] == 1
+    async with busy.site.records.reading() as session:
+        (left,) = (await session.scalars(select(row))).all()
+    assert (left.address, left.account_id, left.grant_id) == (None, "", "")
+    await busy.later(60)
+    assert await busy.spans() == []
+    async with busy.site.records.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(row)) == 0
 
 
 async def test_what_is_busy_throughout_is_never_offered(busy: Busy) -> None:

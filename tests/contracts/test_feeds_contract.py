@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 from icalendar import Calendar
-from sqlalchemy import update
+from sqlalchemy import event, insert, select, update
+from sqlalchemy.engine import Engine
 
 from care.accounts.accounts import SignInContext
 from care.accounts.ids import AccountId
 from care.accounts.ports import DemoAccount
-from care.feeds.ports import FEEDS_MAX, FeedLimit, FeedOf, NewFeed
+from care.feeds.ports import EVENTS_MAX, FEEDS_MAX, FeedLimit, FeedOf, NewFeed
 from persistence.accounts.models import AccountRecord, MembershipRecord, PatientRecord
 from persistence.accounts.store import account_stores
 from persistence.notices.links import NoticeLinks
 from persistence.patients.feeds import SqlFeeds
+from persistence.readmodel import tables as t
+from persistence.sql.engine import writing
 from tests import factories as make
 from tests.fixtures.told import SITE, ToldSite, told_site
 
@@ -138,3 +141,48 @@ async def test_an_account_has_few_feeds(feeding: Feeding) -> None:
     await feeding.events(0)
     (entry, *_) = await feeding.feeds.of_account(MIRA)
     assert entry.read_at == first
+
+
+async def test_a_full_feed_costs_a_few_statements(feeding: Feeding) -> None:
+    """As many for five hundred visits as for one; each is there with its own time, and
+    the same visits give the same text, by whose hash programs are told that nothing
+    changed."""
+    await feeding.add()
+    await feeding.site.ask(make.book_slot(1, NEXT))
+    await feeding.site.work()
+    of_one = await _statements(feeding)
+    row = t.appointment
+    async with writing(feeding.site.writer) as connection:
+        first = dict((await connection.execute(select(row))).mappings().one())
+        spans = ("start_minute", "end_minute", "busy_start", "busy_end")
+        copies = [
+            first
+            | {"booking_id": f"bkg_1.copy{n}", "seq": 1_000 + n}
+            | {name: first[name] + 60 * n for name in spans}
+            for n in range(1, EVENTS_MAX + 5)
+        ]
+        await connection.execute(insert(row), copies)
+    assert await _statements(feeding) == of_one
+    found = await feeding.events()
+    assert found is not None
+    starts = [one["DTSTART"].dt.timestamp() // 60 for one in found]
+    assert starts == [NEXT + 60 * n for n in range(EVENTS_MAX)]
+    now = feeding.site.clock.now()
+    texts = {await feeding.feeds.text("hash 1", now=now) for _ in range(2)}
+    assert len(texts) == 1
+
+
+async def _statements(feeding: Feeding) -> int:
+    """How many it takes to make the text, once it is known when it was read last."""
+    await feeding.events()
+    heard: list[str] = []
+
+    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        heard.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        await feeding.events()
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+    return len(heard)

@@ -7,10 +7,12 @@ an import that is under way. It ends by itself when a worker dies.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from sqlalchemy import CursorResult, case, delete, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import Millis, Minute, ProviderId
@@ -62,6 +64,20 @@ class SqlBusyCalendars:
         now: Millis,
     ) -> BusyCalendar:
         """See BusyCalendars.put."""
+        put = partial(self._put, provider_id, calendar_id, url, by, now)
+        try:
+            return await put()
+        except IntegrityError:  # another request made the row: this one replaces it
+            return await put()
+
+    async def _put(
+        self,
+        provider_id: ProviderId,
+        calendar_id: str,
+        url: str,
+        by: tuple[str, str],
+        now: Millis,
+    ) -> BusyCalendar:
         keys = await self._ring.of()
         account_id, grant_id = by
         async with self._records.writing() as session:

@@ -189,3 +189,4 @@ def test_what_is_not_about_time_is_dropped_before_anything_reads_it() -> None:
     assert b"lin:20260810T090000" in slim
     assert b"20260101" not in slim
     assert number_of_events(slim) == 1
+    assert slim.startswith(b"BEGIN:VCALENDAR")
