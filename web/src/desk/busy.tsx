@@ -54,6 +54,13 @@ export function BusyTimes({ provider, leave }: { provider: Provider; leave: read
     // What was imported is in the list below by now.
     if (readAt != null) void queries.invalidateQueries({ queryKey: ["leave"] });
   }, [queries, readAt]);
+  const isEnding = found.data !== undefined && state == null && leave.some((one) => one.imported);
+  useEffect(() => {
+    if (!isEnding) return undefined;
+    // Its time is given back by a job: the list is looked at until that is done.
+    const timer = setInterval(() => void queries.invalidateQueries({ queryKey: ["leave"] }), SOON_MS);
+    return () => clearInterval(timer);
+  }, [queries, isEnding]);
   const again = () => queries.invalidateQueries({ queryKey: ["busy"] });
   const set = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
