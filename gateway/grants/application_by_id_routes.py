@@ -85,6 +85,7 @@ async def _seen_by(
         "application_decided",
         "role_exists",
         "licence_taken",
+        "clinic_retired",
     ],
 )
 async def approve_application_by_id(

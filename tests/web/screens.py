@@ -48,6 +48,8 @@ def take(browser: Browser, base: str) -> None:
     _desk(browser, base)
     for name, persona, path, shown in (
         ("clinic", "clinic", "/clinic", ".staffrow"),
+        ("clinic-edit", "clinic", "/clinic/edit", ".savebar"),
+        ("feeds", "patient", "/me/feeds", "form"),
         ("health", "operator", "/ops/health", ".plot polyline"),
         ("settings", "patient", "/me/settings", ".session"),
     ):
@@ -122,6 +124,9 @@ def _desk(browser: Browser, base: str) -> None:
         page.get_by_role("link", name=link).first.click()
         page.locator(shown).first.wait_for()
         _keep(page, name)
+    page.goto(page.url.replace("/leave/", "/entry/"))
+    page.locator(".service").first.wait_for()
+    _keep(page, "entry")
 
 
 def _keep(page: Page, name: str) -> None:

@@ -130,6 +130,9 @@ def test_a_doctor_edits_what_is_theirs(browsing: Browsing) -> None:
     page.reload()
     expect(page.get_by_label("About")).to_have_value("Listens. Then asks.")
     expect(page.get_by_label("New patients are accepted")).not_to_be_checked()
+    patient = browsing.open(f"/p/{own}")
+    expect(patient.get_by_text("Listens. Then asks.")).to_be_visible()
+    expect(patient.get_by_text("are not accepted just now")).to_be_visible()
 
 
 def test_a_clinic_is_retired_and_comes_back(browsing: Browsing) -> None:
@@ -163,7 +166,7 @@ def test_an_operator_adds_a_clinic_and_a_specialty(browsing: Browsing) -> None:
     page.get_by_role("link", name="Add a clinic").click()
     save = page.get_by_role("button", name="Save", exact=True)
     expect(save).to_be_disabled()
-    page.get_by_label("Name").fill("Praxis Nordkap")
+    page.get_by_role("textbox", name="Name").fill("Praxis Nordkap")
     page.get_by_label("Country").fill("de")
     expect(page.get_by_text("Germany")).to_be_visible()
     page.get_by_label("Time zone").fill("Europe/Berlin")

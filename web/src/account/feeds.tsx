@@ -1,7 +1,7 @@
 import "./account.css";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { answered, api, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { HERE, say } from "../app/time";
@@ -126,6 +126,8 @@ function Made({ feed, onDone }: { feed: Schemas["NewFeedAnswer"]; onDone: () => 
   const { t } = useLingui();
   const [isCopied, setCopied] = useState(false);
   const field = useRef<HTMLInputElement>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus(), []);
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(feed.url);
@@ -139,7 +141,7 @@ function Made({ feed, onDone }: { feed: Schemas["NewFeedAnswer"]; onDone: () => 
   };
   return (
     <section className="card made" aria-labelledby="made-feed">
-      <h2 id="made-feed" tabIndex={-1} ref={(heading) => heading?.focus()}>
+      <h2 id="made-feed" tabIndex={-1} ref={heading}>
         <Trans>The address is made</Trans>
       </h2>
       <p className="notice">

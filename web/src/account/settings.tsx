@@ -10,6 +10,7 @@ import { clock, HERE, say, setClock, type ClockChoice } from "../app/time";
 import { LOCALES, speak, type Locale } from "../i18n";
 import { speakOut } from "../ui/spoken";
 import { Gate } from "../ui/gate";
+import { FeedLink } from "./feedlink";
 import { Field, Form, wrongOf, type Wrong } from "./form";
 import { MORE_SETTINGS } from "./more";
 
@@ -74,6 +75,7 @@ function Account() {
           <button className="button small" type="button" onClick={() => setOpen(true)}>
             <Trans>Change the address</Trans>
           </button>
+          <FeedLink />
           <a className="button small" href="/me/applications" onClick={follow}>
             <Trans>Work here as a doctor</Trans>
           </a>

@@ -193,7 +193,7 @@ export function RetireDoctor({ doctor, zone, canMove }: { doctor: Provider; zone
   const { t, i18n } = useLingui();
   const queries = useQueryClient();
   const [isOpen, setOpen] = useState(false);
-  const [key] = useState(newKey);
+  const [key, setKey] = useState(newKey);
   const [isBusy, setBusy] = useState(false);
   const [wrong, setWrong] = useState<string>();
   const [affected, setAffected] = useState<readonly Schemas["BookingBody"][]>();
@@ -208,6 +208,8 @@ export function RetireDoctor({ doctor, zone, canMove }: { doctor: Provider; zone
     setBusy(false);
     if (data === undefined) return setWrong(i18n._(staffRefusal(error?.code)));
     speakOut(t`${name} is retired.`);
+    // The next time is another intention: under this key it would only be answered again.
+    setKey(newKey());
     setAffected(data.affected);
   };
   const close = () => {
@@ -216,6 +218,8 @@ export function RetireDoctor({ doctor, zone, canMove }: { doctor: Provider; zone
     setAffected(undefined);
     void Promise.all([["doctors"], ["provider", provider_id]].map((queryKey) => queries.invalidateQueries({ queryKey })));
   };
+  // The answer makes the page behind show a retired doctor: the dialog with it stays.
+  if (doctor.retired && !isOpen) return null;
   return (
     <>
       <button className="button danger" type="button" aria-haspopup="dialog" onClick={() => setOpen(true)}>

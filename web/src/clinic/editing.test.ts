@@ -19,3 +19,9 @@ test("a field that both changed says what was saved, and keeps what was typed", 
 test("the same change of both is no conflict", () => {
   expect(merged(base, { ...base, tags: ["y"] }, { ...base, tags: ["y"] }).theirs).toEqual({});
 });
+
+test("what is typed while a save is under way is not lost, and what the server tidied is taken", () => {
+  const sent = { ...base, name: " B " };
+  const typed = { ...sent, town: "Hull" };
+  expect(merged(sent, typed, { ...base, name: "B" }).values).toEqual({ name: "B", town: "Hull", tags: ["x"] });
+});

@@ -16,8 +16,8 @@ export interface Editing<T> {
   set: <K extends keyof T>(name: K, value: T[K]) => void;
   /** Another edit was saved meanwhile: what was typed here stays, everything else is as it was saved. */
   rebase: (latest: Kept<T>) => void;
-  /** What was typed is kept now. */
-  saved: (latest: Kept<T>) => void;
+  /** What was sent is kept now; what was typed since then is not yet. */
+  saved: (latest: Kept<T>, sent: T) => void;
   /** Back to what is kept. */
   discard: () => void;
 }
@@ -59,7 +59,8 @@ export function useEditing<T extends object>(kept: Kept<T>): Editing<T> {
       }),
     rebase: (latest) =>
       setState((now) => ({ base: latest.values, tag: latest.tag, ...merged(now.base, now.values, latest.values) })),
-    saved: (latest) => setState(begin(latest)),
+    saved: (latest, sent) =>
+      setState((now) => ({ ...begin(latest), values: merged(sent, now.values, latest.values).values })),
     discard: () => setState((now) => ({ ...now, values: now.base, theirs: {} })),
   };
 }

@@ -175,7 +175,7 @@ function Edit({ provider, profile: keptProfile, said: keptSaid }: { provider: Pr
         () => orNothing(readSaid(id)),
       ),
     ],
-    (field) => WORDS[field.split(".")[0] ?? ""],
+    (field) => WORDS[field],
   );
   if (role === "staff") {
     return (
@@ -269,7 +269,8 @@ function Edit({ provider, profile: keptProfile, said: keptSaid }: { provider: Pr
               max={32}
               say={sayLanguage}
               offered={LANGUAGES.map((tag) => [tag, sayLanguage(tag)] as const)}
-              onChange={(value) => profile.set("languages", value.filter(isLanguage))}
+              accepts={isLanguage}
+              onChange={(value) => profile.set("languages", value)}
             />
             <AreaField
               name="about"
@@ -328,7 +329,7 @@ function Edit({ provider, profile: keptProfile, said: keptSaid }: { provider: Pr
               doctor={{ provider_id: id, name: provider.name, specialty: provider.specialty, retired: provider.retired, suspended: provider.suspended }}
               zone={zoneOf(provider)}
             />
-            {!provider.retired && <RetireDoctor doctor={provider} zone={zoneOf(provider)} canMove={role === "clinic_admin"} />}
+            <RetireDoctor doctor={provider} zone={zoneOf(provider)} canMove={role === "clinic_admin"} />
           </div>
         </section>
       )}
@@ -336,9 +337,11 @@ function Edit({ provider, profile: keptProfile, said: keptSaid }: { provider: Pr
   );
 }
 
+/** Whether it is the tag of a language that has a name: a misspelt name could be a tag too. */
 function isLanguage(tag: string): boolean {
   try {
-    return Intl.getCanonicalLocales(tag).length === 1 && tag.length <= 35;
+    const names = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });
+    return /^[a-z]{2,3}(-[\w-]+)?$/i.test(tag) && tag.length <= 35 && names.of(tag) !== undefined;
   } catch {
     return false;
   }

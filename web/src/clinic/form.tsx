@@ -56,7 +56,7 @@ export function EditForm(props: Props) {
   const clashes = Object.keys(theirs).length;
   return (
     <form className="stack edit" noValidate onSubmit={send}>
-      <Guard isChanged={isChanged && !isSaved} />
+      <Guard isChanged={isChanged} />
       {(wrong !== undefined || isBehind) && (
         <div className={wrong === undefined ? "notice" : "notice bad"} role="alert" tabIndex={-1} ref={top}>
           {wrong === undefined ? (
@@ -259,13 +259,17 @@ interface TagsProps {
   say?: (value: string) => string;
   /** Values that are offered while typing: value and name. */
   offered?: readonly (readonly [string, string])[];
-  placeholder?: string;
+  /** What may be added; other texts stay in the box. */
+  accepts?: (value: string) => boolean;
+  /** Characters of one. */
+  length?: number;
 }
 
 /** A list of short texts: Enter or a comma adds one, each has a button that removes it. */
-export function TagsField({ name, label, hint, value, max, onChange, say = (one) => one, offered, placeholder }: TagsProps) {
+export function TagsField({ name, label, hint, value, max, onChange, say = (one) => one, offered, accepts = () => true, length = 80 }: TagsProps) {
   const { t } = useLingui();
   const [typed, setTyped] = useState("");
+  const [isLeft, setLeft] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const add = (text: string) => {
     const wanted = text
@@ -274,9 +278,16 @@ export function TagsField({ name, label, hint, value, max, onChange, say = (one)
       .filter(Boolean)
       .map((one) => offered?.find(([, title]) => title.toLocaleLowerCase() === one.toLocaleLowerCase())?.[0] ?? one);
     const known = new Set(value.map((one) => one.toLocaleLowerCase()));
-    const fresh = wanted.filter((one) => !known.has(one.toLocaleLowerCase()) && known.add(one.toLocaleLowerCase()));
-    if (fresh.length > 0) onChange([...value, ...fresh].slice(0, max));
-    setTyped("");
+    const isFit = (one: string) => one.length <= length && accepts(one);
+    const fresh = wanted.filter(
+      (one) => isFit(one) && !known.has(one.toLocaleLowerCase()) && known.add(one.toLocaleLowerCase()),
+    );
+    const room = Math.max(0, max - value.length);
+    if (fresh.length > 0) onChange([...value, ...fresh.slice(0, room)]);
+    // What could not be added is not thrown away.
+    const left = [...wanted.filter((one) => !isFit(one)), ...fresh.slice(room)];
+    setTyped(left.join(" "));
+    setLeft(left.length > 0);
   };
   const remove = (one: string) => {
     onChange(value.filter((other) => other !== one));
@@ -305,8 +316,11 @@ export function TagsField({ name, label, hint, value, max, onChange, say = (one)
               ref={input}
               value={typed}
               list={offered === undefined ? undefined : `${field.id}-list`}
-              placeholder={placeholder}
-              onChange={(event) => (/[,،;]/.test(event.target.value) ? add(event.target.value) : setTyped(event.target.value))}
+              onChange={(event) => {
+                setLeft(false);
+                if (/[,،;]/.test(event.target.value)) add(event.target.value);
+                else setTyped(event.target.value);
+              }}
               onKeyDown={(event) => {
                 // Enter adds what is typed, and sends the form only when nothing is.
                 if (event.key !== "Enter" || typed.trim() === "") return;
@@ -326,6 +340,17 @@ export function TagsField({ name, label, hint, value, max, onChange, say = (one)
               <Trans>Add</Trans>
             </button>
           </div>
+          {isLeft && (
+            <span role="alert" className="wrong small">
+              {value.length >= max ? (
+                <Trans>There is no room for more.</Trans>
+              ) : typed.length > length ? (
+                <Trans>This is too long. Shorten it.</Trans>
+              ) : (
+                <Trans>This is not in the list. Choose one that is.</Trans>
+              )}
+            </span>
+          )}
         </div>
       )}
     </Field>

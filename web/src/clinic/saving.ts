@@ -26,7 +26,7 @@ export function partOf<T extends object>(
     save: async () => {
       const { kept, error } = await put(editing.values, editing.tag);
       if (kept !== undefined) {
-        editing.saved(kept);
+        editing.saved(kept, editing.values);
         return undefined;
       }
       const latest = error?.code === "version_behind" ? await read() : undefined;
@@ -40,7 +40,11 @@ export function partOf<T extends object>(
 /** What is wrong, by the server's word: its fields have names of their own here. */
 function wrongOf(error: Partial<Problem>, words: (field: string) => MessageDescriptor | undefined): Wrong {
   const fields: Record<string, MessageDescriptor> = {};
-  for (const { field } of error.errors ?? []) fields[field] = words(field) ?? msg`Please check this.`;
+  for (const { field } of error.errors ?? []) {
+    // "insurances.3" is one of the field "insurances".
+    const name = field.split(/[.[]/)[0] ?? field;
+    fields[name] = words(name) ?? msg`Please check this.`;
+  }
   return Object.keys(fields).length > 0 ? { fields } : { fields, whole: staffRefusal(error.code) };
 }
 

@@ -113,8 +113,22 @@ function Editor({ provider, rules, tag }: { provider: Provider; rules: Rules; ta
           key={place.location_id}
           place={place}
           onChange={(next) => change({ locations: draft.locations.with(index, next) })}
+          onRemove={
+            draft.locations.length > 1 && isIdle(place)
+              ? () => change({ locations: draft.locations.filter((_, at) => at !== index) })
+              : undefined
+          }
         />
       ))}
+      <div>
+        <button
+          className="button"
+          type="button"
+          onClick={() => change({ locations: [...draft.locations, newPlace(draft.locations, zone)] })}
+        >
+          <Trans>Add a place</Trans>
+        </button>
+      </div>
       <section className="card stack" aria-labelledby="kinds">
         <h2 id="kinds">
           <Trans>Visits that can be booked</Trans>
@@ -186,18 +200,49 @@ function newKind(known: readonly Kind[], title: string): Kind {
   } as Kind;
 }
 
-function PlaceHours({ place, onChange }: { place: Place; onChange: (next: Place) => void }) {
+/** Another place where the doctor works; its hours are empty at first. */
+function newPlace(known: readonly Place[], zone: string): Place {
+  let number = known.length + 1;
+  while (known.some((one) => one.location_id === `loc_${number}`)) number += 1;
+  return { location_id: `loc_${number}`, name: "", time_zone: known[0]?.time_zone ?? zone, weekly: {}, exceptions: {} };
+}
+
+/** Only a place without any hours: where there are some, visits may be booked. */
+const isIdle = ({ weekly, exceptions }: Place) =>
+  Object.values(weekly).every((hours) => hours.length === 0) && Object.keys(exceptions ?? {}).length === 0;
+
+function PlaceHours(props: { place: Place; onChange: (next: Place) => void; onRemove: (() => void) | undefined }) {
+  const { place, onChange, onRemove } = props;
   const set = (day: Day, hours: { opens: string; closes: string }[]) =>
     onChange({ ...place, weekly: { ...place.weekly, [day]: hours } });
   return (
-    <section className="card stack" aria-label={place.name}>
-      <div>
-        <h2>
-          <bdi>{place.name || place.location_id}</bdi>
-        </h2>
-        <p className="quiet small">
-          <bdi>{place.time_zone}</bdi>
-        </p>
+    <section className="card stack" aria-label={place.name || place.location_id}>
+      <div className="row between">
+        <div>
+          <h2>
+            <bdi>{place.name || place.location_id}</bdi>
+          </h2>
+          <p className="quiet small">
+            <bdi>{place.time_zone}</bdi>
+          </p>
+        </div>
+        {onRemove !== undefined && (
+          <button className="button small" type="button" onClick={onRemove}>
+            <Trans>Remove the place</Trans>
+          </button>
+        )}
+      </div>
+      <div className="field">
+        <label htmlFor={`place-${place.location_id}`}>
+          <Trans>What patients call the place</Trans>
+        </label>
+        <input
+          id={`place-${place.location_id}`}
+          className="input"
+          value={place.name ?? ""}
+          maxLength={200}
+          onChange={(event) => onChange({ ...place, name: event.target.value })}
+        />
       </div>
       {(Object.keys(DAYS) as Day[]).map((day) => (
         <DayHours key={day} day={day} hours={place.weekly[day] ?? []} onChange={(hours) => set(day, hours)} />

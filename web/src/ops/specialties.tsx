@@ -244,6 +244,7 @@ function Edit({ one, known }: { one: Specialty | undefined; known: readonly Spec
               hint={<Trans>Press Enter after each.</Trans>}
               value={names.values[`synonyms-${language}`]!}
               max={60}
+              length={100}
               onChange={(value) => names.set(`synonyms-${language}`, value)}
             />
           </section>

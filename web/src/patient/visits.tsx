@@ -1,12 +1,13 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useLocation, useNavigate } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { answered, api, newKey, type Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { keepVisits, keptVisits, type KeptVisits } from "../app/offline";
 import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
 import { cityOf, clock, HERE, localOf, say } from "../app/time";
+import { enter } from "../i18n";
 import type { Booking } from "../live/frames";
 import { useBookings, useLink, useLive, useNow } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
@@ -14,6 +15,13 @@ import { Icon } from "../ui/icons";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
 import { download } from "./calendar";
+
+const FeedLink = lazy(() =>
+  Promise.all([import("../account/feedlink"), enter("account")]).then(
+    ([{ FeedLink }]) => ({ default: FeedLink }),
+    () => ({ default: (): null => null }),
+  ),
+);
 
 /** One's own visits, live: what a clinic changes is here the moment it does. */
 export function Visits() {
@@ -92,9 +100,16 @@ function List({ rows, isOld }: { rows: readonly Booking[]; isOld: boolean }) {
   const fresh = ahead.find((one) => one.booking_id === hash);
   return (
     <div className="stack visits">
-      <h1>
-        <Trans>My visits</Trans>
-      </h1>
+      <div className="row between">
+        <h1>
+          <Trans>My visits</Trans>
+        </h1>
+        {!isOld && (
+          <Suspense fallback={null}>
+            <FeedLink />
+          </Suspense>
+        )}
+      </div>
       {fresh !== undefined && <Confirmed visit={fresh} />}
       <h2>
         <Trans>Ahead</Trans>

@@ -70,6 +70,10 @@ async def test_an_approved_doctor_has_a_calendar(opened: AccountApi) -> None:
     listed = await api.client.get("/v1/clinics/cln_1/applications", headers=admin)
     assert [o["licence"] for o in listed.json()["items"]] == ["LANR 1"]
     where = f"/v1/clinics/cln_1{one}"
+    await api.client.post("/v1/clinics/cln_1/retire", headers=admin)
+    closed = await api.client.post(f"{where}/approve", headers=admin)
+    assert (closed.status_code, closed.json()["code"]) == (409, "clinic_retired")
+    await api.client.post("/v1/clinics/cln_1/reactivate", headers=admin)
     done = await api.client.post(f"{where}/approve", headers=admin)
     assert done.json()["status"] == "approved", done.text
     twice = await api.client.post(f"{where}/approve", headers=admin)
