@@ -110,10 +110,12 @@ async def _import(
     from cluster.wiring.calendars import open_calendars, open_directory
 
     counted: Counter[str] = Counter(new=0, changed=0, same=0)
+    stored: list[Clinic] = []
     async with open_directory(site) as directory:
         for chunk in _chunks(clinics, CLINICS_AT_ONCE):
             known = await directory.clinics([one.clinic_id for one in chunk])
             kept = [_with_place(one, known.get(one.clinic_id)) for one in chunk]
+            stored += kept
             new, changed, same = await directory.put_clinics(kept)
             counted.update(new=new, changed=changed, same=same)
             progress("clinics", counted.total(), len(clinics))
@@ -121,7 +123,7 @@ async def _import(
     total = len(clinics) * per_clinic
     if total:
         async with open_calendars(site, "slotcast import") as calendars:
-            wanted = providers_of(clinics, per_clinic)
+            wanted = providers_of(stored, per_clinic)
             async for outcome in several(lambda one: register(calendars, one), wanted):
                 begun[outcome.value] += 1
                 progress("providers", begun.total(), total)

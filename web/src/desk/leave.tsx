@@ -2,6 +2,7 @@ import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { lazy, Suspense, useState, type FormEvent } from "react";
+import { FeedWay } from "../account/feedway";
 import { answered, api, newKey, type Provider, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { useContextOfSession, useFollow } from "../app/shell";
@@ -82,9 +83,14 @@ function Leave({ provider }: { provider: Provider }) {
   const leave = found.data ?? [];
   return (
     <div className="stack medium">
-      <h1>
-        <Trans>Leave</Trans>
-      </h1>
+      <div className="row between">
+        <h1>
+          <Trans>Leave</Trans>
+        </h1>
+        <Suspense fallback={null}>
+          <FeedWay />
+        </Suspense>
+      </div>
       <form className="card stack" onSubmit={(event) => void look(event)} noValidate>
         <h2>
           <Trans>Take leave</Trans>

@@ -1,13 +1,13 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useLocation, useNavigate } from "@tanstack/react-router";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { Suspense, useEffect, useState } from "react";
+import { FeedWay } from "../account/feedway";
 import { answered, api, newKey, type Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { keepVisits, keptVisits, type KeptVisits } from "../app/offline";
 import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
 import { cityOf, clock, HERE, localOf, say } from "../app/time";
-import { enter } from "../i18n";
 import type { Booking } from "../live/frames";
 import { useBookings, useLink, useLive, useNow } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
@@ -15,13 +15,6 @@ import { Icon } from "../ui/icons";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
 import { download } from "./calendar";
-
-const FeedLink = lazy(() =>
-  Promise.all([import("../account/feedlink"), enter("account")]).then(
-    ([{ FeedLink }]) => ({ default: FeedLink }),
-    () => ({ default: (): null => null }),
-  ),
-);
 
 /** One's own visits, live: what a clinic changes is here the moment it does. */
 export function Visits() {
@@ -106,7 +99,7 @@ function List({ rows, isOld }: { rows: readonly Booking[]; isOld: boolean }) {
         </h1>
         {!isOld && (
           <Suspense fallback={null}>
-            <FeedLink />
+            <FeedWay />
           </Suspense>
         )}
       </div>
