@@ -59,18 +59,15 @@ const PLACES: readonly Place[] = [
   { href: "/me/visits", icon: "visits", name: <Trans>My visits</Trans> },
 ];
 
-const StaffPlaces = lazy(async () => {
-  const [module] = await Promise.all([import("../desk/places"), enterRoom("desk")]);
-  return { default: module.StaffPlaces };
-});
-const AccountMenu = lazy(async () => {
-  const [module] = await Promise.all([import("../account/menu"), enterRoom("account")]);
-  return { default: module.AccountMenu };
-});
-const IdleGuard = lazy(async () => {
-  const [module] = await Promise.all([import("../account/idle"), enterRoom("account")]);
-  return { default: module.IdleGuard };
-});
+const StaffPlaces = lazy(async () => ({
+  default: (await Promise.all([import("../desk/places"), enterRoom("desk")]))[0].StaffPlaces,
+}));
+const AccountMenu = lazy(async () => ({
+  default: (await Promise.all([import("../account/menu"), enterRoom("account")]))[0].AccountMenu,
+}));
+const IdleGuard = lazy(async () => ({
+  default: (await Promise.all([import("../account/idle"), enterRoom("account")]))[0].IdleGuard,
+}));
 const Updates = lazy(async () => ({ default: (await import("./updates")).Updates }));
 
 export function Shell() {
