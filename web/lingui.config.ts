@@ -9,11 +9,14 @@ const LATER = [
 ];
 /** Under a doctor's times. */
 const ABOUT = ["src/patient/about.tsx"];
+/** What only a person who describes a complaint reads. */
+const SYMPTOMS = ["src/patient/symptoms.tsx"];
 const ROOMS: Record<string, string[]> = {
   patient: ["src/app", "src/ui", "src/live", "src/patient"],
   // What the first paint does not need.
   later: LATER,
   about: ABOUT,
+  symptoms: SYMPTOMS,
   account: ["src/account"],
   desk: ["src/desk"],
   clinic: ["src/clinic"],
@@ -26,6 +29,6 @@ export default defineConfig({
   catalogs: Object.entries(ROOMS).map(([room, include]) => ({
     path: `src/i18n/${room}/{locale}`,
     include,
-    exclude: room === "patient" ? [...LATER, ...ABOUT] : [],
+    exclude: room === "patient" ? [...LATER, ...ABOUT, ...SYMPTOMS] : [],
   })),
 });

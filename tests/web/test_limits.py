@@ -23,6 +23,8 @@ LATER = (
 )
 REFINE_BYTES_MAX = 2_500
 """What a search loads besides: filters, and orders."""
+SYMPTOMS_BYTES_MAX = 2_000
+"""What describing a complaint adds, its sentences too."""
 STAFF = re.compile(r"src/(desk|clinic|ops)/|i18n/(desk|clinic|ops)/")
 
 
@@ -54,6 +56,9 @@ def test_the_patient_route_is_small(built: Path) -> None:
     assert sum(later.values()) <= LATER_BYTES_MAX, later
     refine = str(manifest["src/patient/refine.tsx"]["file"])
     assert (built / f"{refine}.br").stat().st_size <= REFINE_BYTES_MAX
+    part = _closure(manifest, ["src/patient/symptoms.tsx", "src/i18n/symptoms/en.po"])
+    added = _sizes(built, part - whole)
+    assert sum(added.values()) <= SYMPTOMS_BYTES_MAX, added
 
 
 def _sizes(built: Path, keys: set[str]) -> dict[str, int]:

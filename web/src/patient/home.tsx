@@ -2,29 +2,24 @@ import "./home.css";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useState, type ComponentType } from "react";
 import { answered, api } from "../app/api";
 import type { paths } from "../api/rest";
 import { useContextOfSession, useFollow } from "../app/shell";
 import { useSite } from "../app/site";
-import { enter } from "../i18n";
+import { enter, type Room } from "../i18n";
 import { Icon } from "../ui/icons";
 import { Result, ResultRoom } from "./result";
 import { SearchForm } from "./search";
 
-// Its room is in the page from the start; its code is not needed for the first paint.
-const Board = lazy(async () => {
-  const [module] = await Promise.all([import("./board"), enter("later")]);
-  return { default: module.Board };
-});
-const Refine = lazy(async () => {
-  const [module] = await Promise.all([import("./refine"), enter("later")]);
-  return { default: module.Refine };
-});
-const DemoPeople = lazy(async () => {
-  const [module] = await Promise.all([import("./demo"), enter("later")]);
-  return { default: module.DemoPeople };
-});
+/** A part whose code and sentences the first paint does not need; its room is in the page from the start. */
+function later<P>(load: () => Promise<ComponentType<P>>, room: Room = "later") {
+  return lazy(async () => ({ default: (await Promise.all([load(), enter("later"), enter(room)]))[0] }));
+}
+const Board = later(async () => (await import("./board")).Board);
+const Refine = later(async () => (await import("./refine")).Refine);
+const DemoPeople = later(async () => (await import("./demo")).DemoPeople);
+const Symptoms = later(async () => (await import("./symptoms")).Symptoms, "symptoms");
 
 const route = getRouteApi("/");
 const PAGE = 12;
@@ -87,6 +82,9 @@ export function Home() {
             </>
           )}
           <SearchForm />
+          <Suspense fallback={<div className="tags" />}>
+            <Symptoms />
+          </Suspense>
           {!isSearch && <Specialties names={specialties} />}
         </div>
         {!isSearch && (
