@@ -168,6 +168,14 @@ async def test_other_bodies_are_refused(api: Api, body: dict[str, Any]) -> None:
     assert "xxx" not in answer.text
 
 
+async def test_half_a_character_is_refused(api: Api) -> None:
+    """A lone surrogate is no text; it neither breaks the answer nor the model."""
+    broken = b'{"text": "knee \\ud800"}'
+    headers = {"Content-Type": "application/json"}
+    answer = await api.client.post(PATH, content=broken, headers=headers)
+    assert answer.status_code == 422
+
+
 async def test_callers_are_limited_as_elsewhere() -> None:
     """429 for an address in haste, though the route is public."""
     async with open_api(
