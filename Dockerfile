@@ -17,6 +17,7 @@ RUN groupadd --gid 10001 slotcast \
 COPY --from=packages /opt/venv /opt/venv
 COPY pyproject.toml /opt/slotcast/
 COPY actors /opt/slotcast/actors
+COPY care /opt/slotcast/care
 COPY gateway /opt/slotcast/gateway
 COPY persistence /opt/slotcast/persistence
 COPY cluster /opt/slotcast/cluster

@@ -157,7 +157,7 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
 def test_the_image_has_what_it_needs_and_no_more() -> None:
     """All packages of the product, and neither tests nor data nor history."""
     copied = {line.split()[-2] for line in instructions("COPY")}
-    assert {"actors", "gateway", "persistence", "cluster"} <= copied
+    assert {"actors", "care", "gateway", "persistence", "cluster"} <= copied
     assert not copied & {".", "tests", "var", ".git", "docs"}
     allowed = (ROOT / ".dockerignore").read_text().split()
     assert allowed[0] == "*"
