@@ -7,16 +7,13 @@ const LATER = [
   "src/app/demo.ts",
   "src/app/refusals.ts",
 ];
-/** Under a doctor's times. */
-const ABOUT = ["src/patient/about.tsx"];
-/** What only a person who describes a complaint reads. */
-const SYMPTOMS = ["src/patient/symptoms.tsx"];
+/** What is loaded by itself: what stands under a doctor's times, and describing a complaint. */
+const ASIDE = ["src/patient/about.tsx", "src/patient/symptoms.tsx"];
 const ROOMS: Record<string, string[]> = {
   patient: ["src/app", "src/ui", "src/live", "src/patient"],
   // What the first paint does not need.
   later: LATER,
-  about: ABOUT,
-  symptoms: SYMPTOMS,
+  about: ASIDE,
   account: ["src/account"],
   desk: ["src/desk"],
   clinic: ["src/clinic"],
@@ -29,6 +26,6 @@ export default defineConfig({
   catalogs: Object.entries(ROOMS).map(([room, include]) => ({
     path: `src/i18n/${room}/{locale}`,
     include,
-    exclude: room === "patient" ? [...LATER, ...ABOUT, ...SYMPTOMS] : [],
+    exclude: room === "patient" ? [...LATER, ...ASIDE] : [],
   })),
 });

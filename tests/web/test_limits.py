@@ -56,7 +56,7 @@ def test_the_patient_route_is_small(built: Path) -> None:
     assert sum(later.values()) <= LATER_BYTES_MAX, later
     refine = str(manifest["src/patient/refine.tsx"]["file"])
     assert (built / f"{refine}.br").stat().st_size <= REFINE_BYTES_MAX
-    part = _closure(manifest, ["src/patient/symptoms.tsx", "src/i18n/symptoms/en.po"])
+    part = _closure(manifest, ["src/patient/symptoms.tsx", "src/i18n/about/en.po"])
     added = _sizes(built, part - whole)
     assert sum(added.values()) <= SYMPTOMS_BYTES_MAX, added
 

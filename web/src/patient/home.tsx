@@ -2,7 +2,7 @@ import "./home.css";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { lazy, Suspense, useState, type ComponentType } from "react";
+import { lazy, Suspense, type ComponentType } from "react";
 import { answered, api } from "../app/api";
 import type { paths } from "../api/rest";
 import { useContextOfSession, useFollow } from "../app/shell";
@@ -17,9 +17,10 @@ function later<P>(load: () => Promise<ComponentType<P>>, room: Room = "later") {
   return lazy(async () => ({ default: (await Promise.all([load(), enter("later"), enter(room)]))[0] }));
 }
 const Board = later(async () => (await import("./board")).Board);
+const More = later(async () => (await import("./more")).More);
 const Refine = later(async () => (await import("./refine")).Refine);
 const DemoPeople = later(async () => (await import("./demo")).DemoPeople);
-const Symptoms = later(async () => (await import("./symptoms")).Symptoms, "symptoms");
+const Symptoms = later(async () => (await import("./symptoms")).Symptoms, "about");
 
 const route = getRouteApi("/");
 const PAGE = 12;
@@ -121,38 +122,13 @@ export function Home() {
             <Result key={item.provider_id} item={item} />
           ))}
           {found.data?.next_cursor != null && (
-            <More key={found.data.next_cursor} wanted={wanted} cursor={found.data.next_cursor} />
+            <Suspense>
+              <More key={found.data.next_cursor} wanted={wanted} cursor={found.data.next_cursor} />
+            </Suspense>
           )}
         </ul>
       </section>
     </div>
-  );
-}
-
-/** The next page of the list, when a person asks for it, and so on. */
-function More({ wanted, cursor }: { wanted: Wanted; cursor: string }) {
-  const [isAsked, setAsked] = useState(false);
-  const { data, isError, refetch } = useQuery({ ...providersQuery(wanted, cursor), enabled: isAsked });
-  if (data === undefined) {
-    const ask = () => (isError ? void refetch() : setAsked(true));
-    return (
-      <>
-        {isAsked && !isError && Array.from({ length: 2 }, (_, index) => <ResultRoom key={index} />)}
-        <li className="more">
-          <button className="button" type="button" disabled={isAsked && !isError} onClick={ask}>
-            {isError ? <Trans>Try again</Trans> : <Trans>Show more</Trans>}
-          </button>
-        </li>
-      </>
-    );
-  }
-  return (
-    <>
-      {data.items.map((item) => (
-        <Result key={item.provider_id} item={item} />
-      ))}
-      {data.next_cursor != null && <More key={data.next_cursor} wanted={wanted} cursor={data.next_cursor} />}
-    </>
   );
 }
 
