@@ -62,7 +62,7 @@ class Bench:
         self.seconds = seconds
         self.clients = [HttpClient(url, 128, timeout_s=20) for url in site.urls]
         self.draw = random.Random(4)
-        self.supply = Supply(site.people)
+        self.supply = Supply(site.people, site.run)
         takers = [rest_taker(client, site.patients) for client in self.clients]
 
         def take(number: int, provider: str, start: str) -> Awaitable[int]:
@@ -114,7 +114,10 @@ class Bench:
         asked = asked_of(self.site.people, 600)
 
         async def book() -> dict[str, Any]:
-            return await open_loop(self.take, self.supply, BOOKINGS, self.seconds)
+            told = await open_loop(self.take, self.supply, BOOKINGS, self.seconds)
+            if set(told["statuses"]) != {"201"}:
+                say(f"these figures are not of bookings: {told['statuses']}")
+            return told
 
         async def search() -> dict[str, Any]:
             return await search_loop(self.clients, asked, SEARCHES, self.seconds)

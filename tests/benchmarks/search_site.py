@@ -22,6 +22,8 @@ from tests.fixtures.redis_server import RedisServer
 from tests.fixtures.server import ROOT, clean_environment
 
 PATIENTS = 256
+RUN_HOURS = 24
+"""Of one run; the horizon is sixty days."""
 BIG: dict[str, Any] = {
     "innodb_buffer_pool_size": "512M",
     "innodb_log_file_size": "256M",
@@ -38,6 +40,8 @@ class Site:
     urls: list[str]
     admin: str
     patients: list[str]
+    run: int = 0
+    """How often the site was used before."""
 
     def gateway(self, index: int) -> int:
         """The pid of one gateway."""
@@ -49,12 +53,15 @@ class Site:
 
 
 class Supply:
-    """Distinct starts of five minutes at providers open around the clock."""
+    """Distinct starts of five minutes at providers open around the clock.
 
-    def __init__(self, people: Sequence[Person]) -> None:
+    Each ``run`` of a kept site has others: none is taken twice.
+    """
+
+    def __init__(self, people: Sequence[Person], run: int) -> None:
         self._providers = [one.row.provider_id for one in people if one.is_busy]
         hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        self._first = hour + timedelta(hours=1)
+        self._first = hour + timedelta(hours=1 + RUN_HOURS * run)
         self._next = 0
 
     def take(self) -> tuple[int, str, str]:
@@ -102,8 +109,16 @@ def search_site(
         (admin,) = tokens_of(node.settings, "admin", ["adm_search"])
         urls = [f"http://{node.host}:{node.port + number}" for number in (0, 1)]
         patients = tokens_of(node.settings, "patient", named)
-        yield Site(people, node, redis, urls, admin, patients), told
+        yield Site(people, node, redis, urls, admin, patients, _run_of(folder)), told
         cluster.stop()
+
+
+def _run_of(folder: Path) -> int:
+    """The number of this run of a kept site."""
+    counted = folder / "filled"
+    run = int(counted.read_text() or 0)
+    counted.write_text(str(run + 1))
+    return run
 
 
 def _filled(node: NodeProcess, path: Path | None, providers: int) -> float:

@@ -20,6 +20,8 @@ FACET_VALUES_MAX: Final = 30
 """Of one facet, the most frequent ones."""
 MISSPELT_MAX: Final = 4
 """Words of one search that may be misspelt: each is compared with all known ones."""
+SCORES_MAX: Final = 16
+"""Texts whose matches are kept."""
 UNKNOWN_M: Final = 1 << 31
 """Distance of a place that is not known, in metres."""
 _STEPS_KM: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
@@ -93,6 +95,9 @@ class Matcher:
 
     def __init__(self, roster: Roster) -> None:
         self.roster = roster
+        self._kept: dict[tuple[str, bool], _Words] = {}
+        """Of the last searches; a search asks for its words again for its facets."""
+        self._kept_at = -1
 
     def find(self, search: Search) -> Matches:
         """All that match."""
@@ -225,6 +230,17 @@ class Matcher:
 
     def _scored(self, text: str, *, loosely: bool = False) -> _Words:
         """The sum over all words; 0 where one of them is missing."""
+        if self._kept_at != self.roster.changes:
+            self._kept.clear()
+            self._kept_at = self.roster.changes
+        found = self._kept.get((text, loosely))
+        if found is None:
+            if len(self._kept) >= SCORES_MAX:
+                self._kept.clear()
+            found = self._kept[text, loosely] = self._score(text, loosely=loosely)
+        return found
+
+    def _score(self, text: str, *, loosely: bool) -> _Words:
         roster = self.roster
         asked = list(dict.fromkeys(word[:WORD_MAX] for word in plain(text).split()))
         total = np.zeros(roster.size, np.int32)

@@ -26,6 +26,10 @@ NEVER: Final = np.iinfo(np.int32).max
 UNKNOWN: Final = 0
 """The calendar was not heard: anything from now on is possible."""
 NO_PRICE: Final = -1
+OFFERS_MAX: Final = 32
+"""Answers about offers that are kept."""
+FEW_SHARE: Final = 4
+"""Up to this part of all rows theirs are looked up one by one."""
 _NOT_STATED: Final = Service(VisitTypeId(""))
 """What an entry says of a visit type that it does not name."""
 Starts = Mapping[VisitTypeId, Sequence[Minute]]
@@ -51,6 +55,9 @@ class RosterServices:
         self._first = Column(np.int32)
         """By row: where its services begin."""
         self._count = Column(np.int32)
+        self._offers: dict[tuple[VisitTypeId | None, bool], Mask] = {}
+        """Which rows offer what, as long as there are so many rows."""
+        self._offers_of = -1
         self.moved_to = 0
         """Until when starts have passed."""
 
@@ -212,7 +219,26 @@ class RosterServices:
         remote: bool = False,
         price_max: int | None = None,
     ) -> Mask:
-        """Which rows have a service of this kind, remote, for at most this price."""
+        """Which rows have a service of this kind, remote, for at most this price.
+
+        Not to be written to: without a price it is kept for the next search.
+        """
+        if price_max is not None:
+            return self._offering(kind, remote=remote, price_max=price_max)
+        if self._offers_of != len(self._first):
+            self._offers.clear()
+            self._offers_of = len(self._first)
+        found = self._offers.get((kind, remote))
+        if found is None:
+            if len(self._offers) >= OFFERS_MAX:
+                self._offers.clear()
+            found = self._offering(kind, remote=remote, price_max=None)
+            self._offers[kind, remote] = found
+        return found
+
+    def _offering(
+        self, kind: VisitTypeId | None, *, remote: bool, price_max: int | None
+    ) -> Mask:
         found = np.zeros(len(self._first), np.bool_)
         wanted = self._wanted(kind, remote=remote)
         if price_max is not None:
@@ -241,11 +267,26 @@ class RosterServices:
 
     def counts(self, rows: Mask) -> dict[VisitTypeId, int]:
         """How many of these rows offer each visit type."""
-        kinds = self._kind.all[rows[self._row.all]]
+        some = np.flatnonzero(rows)
+        if FEW_SHARE * len(some) < len(rows):
+            kinds = self._kind.all[self._places(some)]
+        else:
+            kinds = self._kind.all[rows[self._row.all]]
         tally = np.bincount(kinds, minlength=len(self._names)).tolist()
         return {
             name: count for name, count in zip(self._names, tally, strict=True) if count
         }
+
+    def _places(self, rows: NDArray[np.intp]) -> NDArray[np.int32]:
+        """Where the services of these rows are: they stand together."""
+        counts = self._count.all[rows]
+        ends = np.cumsum(counts)
+        before = np.repeat(ends - counts, counts)
+        first = np.repeat(self._first.all[rows], counts)
+        found: NDArray[np.int32] = (
+            first + np.arange(len(first), dtype=np.int32) - before
+        )
+        return found
 
     def _wanted(self, kind: VisitTypeId | None, *, remote: bool) -> Any:
         wanted = None if kind is None else self._kind.all == self._codes.get(kind, -1)
