@@ -56,7 +56,7 @@ class RosterServices:
         """By row: where its services begin."""
         self._count = Column(np.int32)
         self._offers: dict[tuple[VisitTypeId | None, bool], Mask] = {}
-        """Which rows offer what, as long as there are so many rows."""
+        """Rows with such an offer, valid for this number of rows."""
         self._offers_of = -1
         self.moved_to = 0
         """Until when starts have passed."""
