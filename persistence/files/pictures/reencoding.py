@@ -59,7 +59,7 @@ class ChildPictures:
         # Nothing of this process's environment: secrets are in it.
         given = {name: os.environ[name] for name in _GIVEN if name in os.environ}
         try:
-            done = subprocess.run(  # noqa: S603 - our own program
+            done = subprocess.run(  # noqa: S603  # nosec B603
                 words,
                 input=content,
                 capture_output=True,
