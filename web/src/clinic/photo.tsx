@@ -86,7 +86,6 @@ export function Photo({ of, name }: { of: string; name: string }) {
           className="input"
           type="file"
           accept={KINDS}
-          disabled={isBusy}
           aria-describedby={`${id}-hint`}
           onChange={(event) => {
             const file = event.target.files?.[0];
