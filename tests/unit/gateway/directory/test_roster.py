@@ -8,9 +8,11 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from actors.domain.ids import ClinicId, Minute, ProviderId
 from actors.domain.rules import Clinic, VisitType
+from care.directory.entries import ProviderEntry, Service
 from care.directory.ports import RosterRow
 from care.directory.specialties import (
     Specialty,
@@ -231,3 +233,37 @@ def test_a_search_compares_a_bounded_number_of_words(
     words = "qqaxxz qqbxxz qqcxxz qqdxxz qqexxz qqfxxz qqgxxz qqhxxz"
     assert not len(Matcher(world.roster).find(Search(words=words)).rows)
     assert len(asked) == MISSPELT_MAX
+
+
+def test_a_matcher_sees_what_has_changed_since_its_last_search() -> None:
+    """What it keeps of words and offers is not that of a former state."""
+    roster = Roster()
+    clinic = Clinic(ClinicId("cln_1"), "P", "UTC", city="York")
+    row = RosterRow(ProviderId("prv_1"), "Ada Hart", "Dentistry", (), clinic)
+    video = Service(VIDEO, remote=True)
+    offers = replace(
+        row,
+        provider_id=ProviderId("prv_2"),
+        visit_types=(VisitType(VIDEO, "V", 30),),
+        entry=ProviderEntry(services=(video,)),
+    )
+    matcher = Matcher(roster)
+    remote = Search(words="hart", telehealth=True)
+    counted = []
+    for change in (
+        lambda: roster.put(row),
+        lambda: roster.put(offers),
+        lambda: roster.put(replace(offers, entry=ProviderEntry())),
+        lambda: roster.put(replace(row, name="Ada Hard")),
+        lambda: roster.remove(ProviderId("prv_2")),
+    ):
+        change()
+        found = [len(matcher.find(one).rows) for one in (Search(words="hart"), remote)]
+        counted.append((*found, matcher.facets(Search(words="hart"))["telehealth"]))
+    assert counted == [
+        (1, 0, []),
+        (2, 1, [("true", 1)]),
+        (2, 0, []),
+        (1, 0, []),
+        (1, 0, []),
+    ]
