@@ -60,6 +60,8 @@ class SqlJobSource:
         self._row = table.c
         self._key = table.c[key]
         self._done = table.c[done]
+        firsts = [next(iter(one.columns)) for one in table.indexes]
+        self._has_index_of_ends = any(one is self._done for one in firsts)
 
     async def due(self, kinds: Collection[str], *, now: Millis) -> Collection[str]:
         """See JobSource.due. One look-up in the index for each kind."""
@@ -180,9 +182,10 @@ class SqlJobSource:
     async def forget(self, *, done_before: Millis, limit: int) -> int:
         """See JobSource.forget."""
         row = self._row
-        # In the order of ids the old ones are found first, without an index of ends.
+        old = select(row.id).where(self._done < done_before)
+        if not self._has_index_of_ends:
+            old = old.order_by(row.id)  # the old ones are found first
         # Read before, so that a long look holds up no writer.
-        old = select(row.id).where(self._done < done_before).order_by(row.id)
         async with reading(self._engine) as connection:
             ids = (await connection.scalars(old.limit(limit))).all()
         if ids:

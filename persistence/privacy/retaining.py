@@ -138,12 +138,16 @@ class SqlKept:
         told, sent = ToldVisitRecord.end_minute, outbox.c
         found = {}
         async with self._records.reading() as session:
-            for name, instant in (
-                ("outgoing_message", func.min(OutgoingMessageRecord.created_at)),
-                ("notice", func.min(NoticeRecord.created_at)),
-                ("told_visit", func.min(told) * MINUTE_MS),
+            for name, query in (
+                (
+                    "outgoing_message",
+                    select(func.min(OutgoingMessageRecord.created_at)),
+                ),
+                ("notice", select(func.min(NoticeRecord.created_at))),
+                # 0: nothing was told of the visit, and its time is not known here.
+                ("told_visit", select(func.min(told) * MINUTE_MS).where(told > 0)),
             ):
-                found[name] = await session.scalar(select(instant))
+                found[name] = await session.scalar(query)
         first = select(sent.sent_at).where(sent.sent_at.is_not(None))
         async with reading(self._read_model) as connection:
             found["outbox"] = await connection.scalar(first.order_by(sent.id).limit(1))

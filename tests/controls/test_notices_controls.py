@@ -7,15 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from sqlalchemy import false
 
 from care.notices import kinds, visits
+from care.notices.ports import VisitPlace
 from care.notices.turns import MessageTurn
+from care.notices.visits import Telling
+from care.notices.wording import VisitFacts
 from cluster.work import delivering, telling
 from persistence.notices import composing
 from persistence.notices import telling as sql_telling
+from persistence.privacy import retaining as sql_retaining
 from tests import factories as make
 from tests.contracts import test_notices_contract as contract
 from tests.contracts import test_notices_order_contract as order
+from tests.contracts import test_notices_retention_contract as retention
 from tests.fixtures.told import ToldSite, told_site
 
 
@@ -135,3 +142,39 @@ async def test_without_a_second_look_a_proxy_keeps_a_notice(
     monkeypatch.setattr(sql_telling, "confidential_among", none_of)
     with pytest.raises(AssertionError):
         await order.test_a_visit_veiled_while_it_is_told_is_hidden(site, is_first=False)
+
+
+async def test_with_the_visit_type_among_the_facts_a_mail_says_it(
+    site: ToldSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a letter is written from is all that it can say."""
+    made = composing.facts_of
+
+    def medical(telling: Telling, place: VisitPlace) -> VisitFacts:
+        return replace(made(telling, place), clinic=telling.view.visit_type)
+
+    monkeypatch.setattr(composing, "facts_of", medical)
+    with pytest.raises(AssertionError):
+        await contract.test_a_booking_is_confirmed_in_the_language_of_the_patient(site)
+
+
+async def test_without_a_look_at_who_was_erased_their_visits_are_told(
+    site: ToldSite,
+) -> None:
+    """Their address was read before they were erased."""
+
+    async def none_of(*_given: Any) -> frozenset[str]:
+        return frozenset()
+
+    site.telling._erased_of = none_of
+    with pytest.raises(AssertionError):
+        await order.test_of_an_erased_patient_nothing_is_written(site, is_between=True)
+
+
+async def test_without_a_look_at_its_job_a_dead_letter_goes_by_its_age(
+    site: ToldSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing could be resent any more."""
+    monkeypatch.setattr(sql_retaining, "_is_open", false)
+    with pytest.raises(AssertionError):
+        await retention.test_dead_letters_are_kept_until_they_are_resolved(site)

@@ -24,7 +24,7 @@ def _change_sessions(site: ServerProcess, change: str) -> None:
         database.commit()
 
 
-def _let_time_pass(site: ServerProcess, page: Page) -> None:
+def let_time_pass(site: ServerProcess, page: Page) -> None:
     """All proofs are ten minutes older, and this page's token says so."""
     _change_sessions(site, f"authenticated_at = authenticated_at - {TEN_MINUTES_MS}")
     page.reload()
@@ -49,7 +49,8 @@ def _person(browsing: Browsing) -> tuple[Page, str]:
     return page, address
 
 
-def _send(page: Page, address: str) -> None:
+def change_address(page: Page, address: str) -> None:
+    """Ask for a link to another address, in the settings."""
     page.get_by_role("button", name="Change the address").click()
     page.get_by_label("New e-mail address").fill(address)
     page.get_by_role("button", name="Send the link").click()
@@ -65,9 +66,9 @@ def test_a_password_or_a_passkey_is_asked_for_and_the_action_goes_on(
     page.get_by_label("I have kept them").check()
     page.get_by_role("button", name="Go on").click()
     expect(page.locator(".session", has_text="Passkey")).to_have_count(1)
-    _let_time_pass(site, page)
+    let_time_pass(site, page)
     one, two = address_of(), address_of()
-    _send(page, one)
+    change_address(page, one)
     dialog = _question(page)
     assert faults(page) == []
     page.keyboard.press("Escape")
@@ -81,8 +82,8 @@ def test_a_password_or_a_passkey_is_asked_for_and_the_action_goes_on(
     dialog.get_by_label("Your password").fill(PASSWORD)
     dialog.get_by_role("button", name="Go on").click()
     expect(page.get_by_text("We sent a link to")).to_contain_text(one)
-    _let_time_pass(site, page)
-    _send(page, two)
+    let_time_pass(site, page)
+    change_address(page, two)
     dialog = _question(page)
     dialog.get_by_role("button", name="Use your second step").click()
     dialog.get_by_role("button", name="Use a passkey").click()
@@ -100,7 +101,7 @@ def test_an_operator_proves_it_with_an_app_and_the_account_is_disabled(
     person.get_by_role("button", name="Act as: operator").click()
     person.get_by_role("link", name="Users").click()
     expect(person.get_by_role("heading", name="Users")).to_be_visible()
-    _let_time_pass(site, person)
+    let_time_pass(site, person)
     other, known = browsing.page_of(browsing.person()), address_of()
     join(other, browsing, known)
     _find(person, known)

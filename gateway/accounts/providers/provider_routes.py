@@ -24,7 +24,7 @@ from gateway.accounts.providers.schemas import (
     LinkBody,
     LinkStartedAnswer,
 )
-from gateway.accounts.providers.vouching import LinkedNow, Wish
+from gateway.accounts.providers.vouching import LinkedNow, ProvedNow, Wish
 from gateway.accounts.side import AuthSide
 from gateway.http.auditing import audit_act, note
 from gateway.http.features import ANYONE, CallerDep, FeatureRouter
@@ -167,12 +167,43 @@ async def link_identity(
     return LinkStartedAnswer(url=departure.url)
 
 
+@router.post(
+    "/{provider}/prove",
+    right=Action.READ_ACCOUNT,
+    idempotent=False,
+    refusals=["cross_origin", "session_ended", "not_found"],
+)
+async def prove_by_provider(
+    provider: ProviderName,
+    request: Request,
+    response: Response,
+    body: LinkBody,
+    caller: CallerDep,
+    auth: AuthDep,
+) -> LinkStartedAnswer:
+    """Begin to prove the caller's identity by signing in at a linked provider again.
+
+    For accounts without a password; others see `reauthenticate`. A session at the
+    provider is not enough: it must ask, and say when the person signed in.
+    """
+    check_same_origin(request, auth.public_url)
+    auth.admit_departure(address_of(request))
+    wish = Wish(body.return_to)
+    departure = await auth.vouching.depart(provider, wish, caller, is_proof=True)
+    auth.cookies.set_flow(response, departure.secret)
+    response.headers["cache-control"] = "no-store"
+    return LinkStartedAnswer(url=departure.url)
+
+
 async def _arrived(
     auth: AuthSide,
     request: Request,
     page: str,
-    arrived: SignInResult | FactorAwaited | LinkedNow,
+    arrived: SignInResult | FactorAwaited | LinkedNow | ProvedNow,
 ) -> Response:
+    if isinstance(arrived, ProvedNow):
+        note(request, actor=arrived.account_id)
+        return _going_on(page, proved=arrived.provider)
     if isinstance(arrived, LinkedNow):
         note(request, actor=arrived.account_id)
         return _going_on(page, linked=arrived.provider)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from actors.domain.ids import Millis
 from care.accounts.accounts import MINUTE_MS, Delivery
 from gateway.accounts.needs import Device
 
@@ -21,8 +22,9 @@ _OWN: Final = re.compile(r"/(?![/\\])[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 class AwaitedReturn(Struct, frozen=True):
     """The payload of a flow PROVIDER.
 
-    ``account`` and ``session`` are of someone who links the provider to their account;
-    both are empty for a sign-in.
+    ``account`` and ``session`` are of someone who links the provider to their account
+    or, with ``is_proof``, signs in there again to prove who they are; both are empty
+    for a sign-in.
     """
 
     provider: str
@@ -36,6 +38,8 @@ class AwaitedReturn(Struct, frozen=True):
     is_remembered: bool = True
     account: str = ""
     session: str = ""
+    is_proof: bool = False
+    left_at: Millis = Millis(0)
 
     @property
     def device(self) -> Device:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Final
-from urllib.parse import urlencode
 
 from msgspec import Struct, json
 
@@ -27,8 +24,9 @@ from gateway.accounts.needs import (
     SignInProof,
     SignInResult,
 )
-from gateway.accounts.providers.id_tokens import Claims, Expected
-from gateway.accounts.providers.issuers import Endpoints, Issuer, VouchedTokens
+from gateway.accounts.providers.departing import BrowserDeparture, departure_url
+from gateway.accounts.providers.id_tokens import LEEWAY_S, Claims, Expected
+from gateway.accounts.providers.issuers import Issuer, VouchedTokens
 from gateway.accounts.providers.returning import (
     RETURN_MS,
     AwaitedReturn,
@@ -54,13 +52,6 @@ _TRUE: Final = (True, "true")
 """LinkedIn says it as a text."""
 
 
-class BrowserDeparture(Struct, frozen=True):
-    """How a browser leaves: where to, and with which secret in its cookie."""
-
-    url: str
-    secret: str
-
-
 class Wish(Struct, frozen=True):
     """What someone wants who leaves for a provider."""
 
@@ -72,6 +63,13 @@ class Wish(Struct, frozen=True):
 
 class LinkedNow(Struct, frozen=True):
     """A provider was linked to this account."""
+
+    account_id: AccountId
+    provider: str
+
+
+class ProvedNow(Struct, frozen=True):
+    """The owner of this account signed in at their provider again."""
 
     account_id: AccountId
     provider: str
@@ -102,9 +100,16 @@ class Vouching:
         return [one.profile for one in self._issuers.values()]
 
     async def depart(
-        self, name: str, wish: Wish, caller: Caller | None = None
+        self,
+        name: str,
+        wish: Wish,
+        caller: Caller | None = None,
+        *,
+        is_proof: bool = False,
     ) -> BrowserDeparture:
         """Begin to sign in, or for a caller to link a provider to their account.
+
+        ``is_proof``: or to prove who they are, by signing in there again.
 
         Raises:
             NotFound: there is no such provider.
@@ -126,6 +131,8 @@ class Vouching:
             is_remembered=wish.is_remembered,
             account="" if session is None else session.account_id,
             session="" if session is None else session.session_id,
+            is_proof=is_proof,
+            left_at=now,
         )
         secret = random.secret()
         step = AwaitedStep(
@@ -136,7 +143,9 @@ class Vouching:
             Millis(now + RETURN_MS),
         )
         await self._flows.begin(secret, step, now=now)
-        return BrowserDeparture(_departing(issuer.profile, endpoints, waiting), secret)
+        return BrowserDeparture(
+            departure_url(issuer.profile, endpoints, waiting), secret
+        )
 
     async def awaited(self, secret: str, name: str, state: str) -> AwaitedReturn:
         """What a browser that comes back left for; it comes back once.
@@ -160,8 +169,8 @@ class Vouching:
 
     async def arrive(
         self, waiting: AwaitedReturn, returned: Returned
-    ) -> SignInResult | FactorAwaited | LinkedNow:
-        """Sign in, ask for a second factor, or link: by what the provider vouches for.
+    ) -> SignInResult | FactorAwaited | LinkedNow | ProvedNow:
+        """Sign in, ask for a second factor, link or prove, by what is vouched for.
 
         Raises:
             IdentityRefused: what it says does not hold.
@@ -179,6 +188,8 @@ class Vouching:
         )
         expected = Expected(issuer.profile, waiting.nonce, self._it.clock.now())
         claims = await issuer.claims(tokens.id_token, expected)
+        if waiting.is_proof:
+            return await self._proved(waiting, issuer, claims)
         if waiting.account:
             return await self._link(waiting, issuer, tokens, claims)
         account_id = await self._identities.account_of(
@@ -236,6 +247,31 @@ class Vouching:
         ):
             raise IdentityTaken
         return LinkedNow(account.account_id, waiting.provider)
+
+    async def _proved(
+        self, waiting: AwaitedReturn, issuer: Issuer, claims: Claims
+    ) -> ProvedNow:
+        """Let the session count as proved now.
+
+        Raises:
+            IdentityRefused: another identity, or not signed in since the browser left.
+            SessionEnded: it was signed out meanwhile.
+        """
+        session = await self._it.sessions.session(SessionId(waiting.session))
+        if session is None or session.ended_at is not None:
+            raise SessionEnded
+        account = await self._account(AccountId(waiting.account))
+        found = await self._identities.account_of(issuer.profile.issuer, claims["sub"])
+        if found != account.account_id or not _signed_in_since(waiting, claims):
+            raise IdentityRefused
+        methods = tuple(dict.fromkeys((*session.methods, Method.PROVIDER)))
+        await self._it.sessions.prove(
+            session.session_id,
+            level=session.level,
+            methods=methods,
+            now=self._it.clock.now(),
+        )
+        return ProvedNow(account.account_id, waiting.provider)
 
     async def _registered(
         self,
@@ -320,25 +356,12 @@ class Vouching:
         return issuer
 
 
-def _departing(
-    profile: IdentityProvider, endpoints: Endpoints, waiting: AwaitedReturn
-) -> str:
-    """The address at the provider that a browser is sent to."""
-    asked = {
-        "response_type": "code",
-        "client_id": profile.client_id,
-        "redirect_uri": waiting.redirect_uri,
-        "scope": " ".join(profile.scopes),
-        "state": waiting.state,
-    }
-    if profile.nonce == "required":
-        asked["nonce"] = waiting.nonce
-    if profile.pkce == "S256":
-        hashed = sha256(waiting.verifier.encode()).digest()
-        asked["code_challenge"] = urlsafe_b64encode(hashed).decode().rstrip("=")
-        asked["code_challenge_method"] = "S256"
-    joint = "&" if "?" in endpoints.authorization else "?"
-    return f"{endpoints.authorization}{joint}{urlencode(asked)}"
+def _signed_in_since(waiting: AwaitedReturn, claims: Claims) -> bool:
+    """Whether the person signed in at the provider after the browser left for it."""
+    at = claims.get("auth_time")
+    if not isinstance(at, int | float) or isinstance(at, bool):
+        return False
+    return at >= waiting.left_at // 1000 - LEEWAY_S
 
 
 async def _check_sender(issuer: Issuer, returned: Returned) -> None:

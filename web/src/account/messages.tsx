@@ -32,11 +32,24 @@ export function MessagesPage() {
             </h2>
             <p className="quiet small">
               <bdi>{one.recipient}</bdi> · <bdi>{say(one.created_at, HERE, { timeStyle: "medium" })}</bdi>
+              {one.status === "superseded" && (
+                <>
+                  {" · "}
+                  <Trans>not sent, as it no longer holds</Trans>
+                </>
+              )}
             </p>
           </div>
           <p className="message">
             <Linked text={one.text} />
           </p>
+          {one.calendar !== "" && (
+            <p>
+              <a className="button" download="visit.ics" href={`data:text/calendar;charset=utf-8,${encodeURIComponent(one.calendar)}`}>
+                <Trans>Calendar file</Trans>
+              </a>
+            </p>
+          )}
         </article>
       ))}
     </div>

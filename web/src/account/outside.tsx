@@ -12,12 +12,13 @@ import { wrongOf, type Wrong } from "./form";
 export interface Returned {
   error?: string;
   linked?: string;
+  proved?: string;
   status?: string;
   flow?: string;
   factors?: string;
 }
 
-const NAMES = ["error", "linked", "status", "flow", "factors"] as const;
+const NAMES = ["error", "linked", "proved", "status", "flow", "factors"] as const;
 const returned: Returned = {};
 for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
   if (NAMES.some((one) => one === name)) returned[name as keyof Returned] = value;
@@ -116,6 +117,11 @@ export function Providers() {
       {wrong?.whole !== undefined && (
         <p className="notice bad" role="alert">
           {i18n._(wrong.whole)}
+        </p>
+      )}
+      {wrong === undefined && cameBack().proved !== undefined && (
+        <p className="notice good" role="status">
+          <Trans>It is you. Do now what you wanted to do.</Trans>
         </p>
       )}
       {wrong === undefined && mine.some(({ provider }) => provider === cameBack().linked) && (

@@ -58,16 +58,24 @@ async function ask(needsFactor: boolean): Promise<boolean> {
   return isProved;
 }
 
-/** What this account can prove itself by. */
+/** What this account can prove itself by; `linked`: accounts at other sites. */
 interface Ways {
   step: Awaited | undefined;
   persona: string | undefined;
+  linked: { name: string; title: string }[];
 }
 
 async function waysOf(): Promise<Ways> {
-  const [begun, me] = await Promise.all([session.step("reauthenticate/flow"), api.GET("/v1/me")]);
+  const [begun, me, providers] = await Promise.all([
+    session.step("reauthenticate/flow"),
+    api.GET("/v1/me"),
+    api.GET("/v1/auth/oidc"),
+  ]);
   const email = me.error === undefined ? answered(me).email : "";
-  return { step: awaitedOf(begun), persona: DEMO_PERSON.exec(email)?.[1] };
+  const offered = providers.data?.items ?? [];
+  const mine = offered.length === 0 ? undefined : await api.GET("/v1/auth/identities");
+  const linked = offered.filter(({ name }) => mine?.data?.items.some(({ provider }) => provider === name));
+  return { step: awaitedOf(begun), persona: DEMO_PERSON.exec(email)?.[1], linked };
 }
 
 async function hasStep(): Promise<boolean> {
@@ -94,7 +102,10 @@ function Proof({ needsFactor, onEnd }: { needsFactor: boolean; onEnd: (proved: b
       ) : ways.persona !== undefined ? (
         <DemoPerson persona={ways.persona} onDone={() => onEnd(true)} />
       ) : byPassword ? (
-        <Password onDone={() => onEnd(true)} />
+        <>
+          <Password onDone={() => onEnd(true)} />
+          <Linked linked={ways.linked} />
+        </>
       ) : step !== undefined ? (
         <SecondStep step={step} onDone={() => onEnd(true)} />
       ) : (
@@ -138,6 +149,42 @@ function Password({ onDone }: { onDone: () => void }) {
         wrong={wrong}
       />
     </Form>
+  );
+}
+
+/** For people who signed in by another site and have no password: they leave, and come back here. */
+function Linked({ linked }: Pick<Ways, "linked">) {
+  const { i18n } = useLingui();
+  const [wrong, setWrong] = useState<Wrong>();
+  if (linked.length === 0) return null;
+  const leave = async (provider: string) => {
+    const { data, error } = await api.POST("/v1/auth/oidc/{provider}/prove", {
+      params: { path: { provider } },
+      body: { return_to: location.pathname + location.search },
+    });
+    if (error !== undefined) return setWrong(wrongOf(error.code));
+    location.assign(data.url);
+  };
+  return (
+    <div className="stack tight">
+      <p className="quiet">
+        <Trans>Or sign in there once more. You come back to this page, and do again what you wanted to do.</Trans>
+      </p>
+      {wrong?.whole !== undefined && (
+        <p className="notice bad" role="alert">
+          {i18n._(wrong.whole)}
+        </p>
+      )}
+      {linked.map(({ name, title }) => (
+        <button key={name} className="button" type="button" onClick={() => void leave(name)}>
+          <span>
+            <Trans>
+              Go on with <bdi>{title}</bdi>
+            </Trans>
+          </span>
+        </button>
+      ))}
+    </div>
   );
 }
 

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from actors.domain.ids import Millis
 from care.accounts.providers import PRESETS
-from gateway.accounts.providers import vouching
+from gateway.accounts.providers import departing, vouching
 from tests.fakes.clocks import SteppedClock
 from tests.fixtures.accounts import (
     PUBLIC,
@@ -137,13 +137,13 @@ async def test_a_wrong_verifier_is_refused_by_the_issuer(
     issuer: OidcIssuer, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PKCE holds; control: the same way with the right one signs in (first test)."""
-    real = vouching._departing
+    real = departing.departure_url
 
     def with_another(profile, endpoints, waiting):  # type: ignore[no-untyped-def]
         return real(profile, endpoints, structs.replace(waiting, verifier="x" * 43))
 
     async with opened(issuer) as site:
-        monkeypatch.setattr(vouching, "_departing", with_another)
+        monkeypatch.setattr(vouching, "departure_url", with_another)
         browser = Browser(site)
         assert told(await browser.sign_in()) == {"error": "identity_refused"}
         assert not [one for one in browser.cookies if "slotcast_rt" in one]
