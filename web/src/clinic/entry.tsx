@@ -295,7 +295,7 @@ function Edit({ provider, profile: keptProfile, said: keptSaid }: { provider: Pr
             />
             <span>
               <Trans>New patients are accepted</Trans>
-              <span className="quiet small block">
+              <span className="quiet small below">
                 <Trans>Patients search by it. It does not keep anyone from booking.</Trans>
               </span>
             </span>

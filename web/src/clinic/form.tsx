@@ -213,7 +213,7 @@ interface TextProps extends Omit<InputHTMLAttributes<HTMLInputElement>, "onChang
 export function TextField({ name, label, hint, isWide, value, onChange, ...input }: TextProps) {
   return (
     <Field name={name} label={label} hint={hint} isWide={isWide ?? false}>
-      {(field) => <input className="input" {...input} {...field} value={value} onChange={(event) => onChange(event.target.value)} />}
+      {(field) => <input className="input" dir="auto" {...input} {...field} value={value} onChange={(event) => onChange(event.target.value)} />}
     </Field>
   );
 }
@@ -234,7 +234,7 @@ export function AreaField({ name, label, hint, value, max, rows = 4, onChange }:
     <Field name={name} label={label} hint={hint} isWide>
       {(field) => (
         <>
-          <textarea className="input" {...field} rows={rows} value={value} onChange={(event) => onChange(event.target.value)} />
+          <textarea className="input" dir="auto" {...field} rows={rows} value={value} onChange={(event) => onChange(event.target.value)} />
           {value.length > max * 0.8 && (
             <span className={value.length > max ? "wrong small" : "quiet small"} role="status">
               <Trans>
