@@ -7,7 +7,7 @@ does not answer, a new member without one is left out, and the list is not calle
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 
 from msgspec import json
@@ -71,7 +71,15 @@ class ShownLists:
         for known in self._listings.values():
             for provider_id in edited & known.keys():
                 del known[provider_id]
-        await self.watched.draw(touched)
+        try:
+            await self.watched.draw(touched)
+            return await self._views(touched)
+        except BaseException:
+            for one in touched:
+                self.watched.touch(one)
+            raise
+
+    async def _views(self, touched: Iterable[WatchedList]) -> Mapping[str, ListView]:
         names = {one: name for name, one in self.watched.lists.items()}
         views = {}
         for one in touched:

@@ -47,6 +47,15 @@ class ServerMessage(Struct, frozen=True):
     unread: int | None = None
     """On ``me``, with every change of notices: how many of all are unread."""
     time_off: tuple[dict[str, Any], ...] | None = None
+    members: tuple[dict[str, Any], ...] = ()
+    """Of a watched list: members that are new or changed."""
+    gone: tuple[str, ...] = ()
+    """Ids of members no longer."""
+    order: tuple[str, ...] | None = None
+    """All members by id, in order; the next three come with it."""
+    total: int = 0
+    live: bool = True
+    next_cursor: str | None = None
     id: int | str | None = None
     status: int = 0
     body: Any = None

@@ -25,7 +25,8 @@ from slotcast.client.frames import Position, ServerMessage
 from slotcast.client.view import Applied, Gap, TopicView
 
 TOPICS_PER_MESSAGE: Final = 100
-"""With positions, and names of 200 characters, that stays below 64 KiB."""
+"""With positions, and names of 200 characters, that stays below 64 KiB; those of lists
+may be longer, but are few."""
 TRIES_WITH_SINCE: Final = 2
 """Attempts to close a gap by deltas, before a snapshot is requested."""
 UNAUTHENTICATED: Final = 401

@@ -25,10 +25,11 @@ UNKNOWN: Final = -1
 
 
 class Change(Struct, frozen=True):
-    """The change of a slot (by its start), a booking, a hold or a notice (by its id).
+    """The change of a slot (by its start), or of what has an id.
 
-    ``old`` and ``new`` are states or statuses, of a notice ``unread`` or ``read``;
-    ``""`` stands for absent.
+    That is a booking, a hold, a notice or a list's member. ``old`` and ``new`` are
+    states or statuses, of a notice ``unread`` or ``read``, of a member its next free
+    start or ``none``; ``""`` stands for absent.
     """
 
     key: str
@@ -40,6 +41,22 @@ class Change(Struct, frozen=True):
     """The hold as it is now, or how it ended; None for others."""
     notice: Mapping[str, Any] | None = None
     """The notice as it is now; None for others."""
+    member: Mapping[str, Any] | None = None
+    """The list's member as it is now; None for others."""
+
+
+class Listing(Struct, frozen=True):
+    """What a watched list says of itself.
+
+    ``order``: all members, by provider id. ``total``: how many match the search.
+    ``live``: no calendar is silent that could change the list. ``next_cursor``: where
+    GET /v1/providers goes on.
+    """
+
+    order: tuple[str, ...] = ()
+    total: int = 0
+    live: bool = True
+    next_cursor: str | None = None
 
 
 class Applied(Struct, frozen=True):
@@ -61,12 +78,18 @@ class Gap(Struct, frozen=True):
 
 
 class TopicView:
-    """One topic. ``slots`` for slots topics; bookings and leave for the others."""
+    """One topic.
+
+    ``slots`` for slots topics, members and ``listing`` for watched lists; bookings and
+    leave for the others.
+    """
 
     __slots__ = (
         "bookings",
         "epoch",
         "holds",
+        "listing",
+        "members",
         "notices",
         "slots",
         "time_off",
@@ -90,6 +113,9 @@ class TopicView:
         self.unread = 0
         """How many of all notices are unread."""
         self.time_off: tuple[dict[str, Any], ...] = ()
+        self.members: dict[str, dict[str, Any]] = {}
+        """Provider id -> a member of the list, as GET /v1/providers shows it."""
+        self.listing = Listing()
 
     @property
     def position(self) -> Position | None:
@@ -120,6 +146,7 @@ class TopicView:
             *self._bookings(frame),
             *self._held(frame),
             *self._told(frame),
+            *self._listed(frame),
         )
         if frame.time_off is not None:
             self.time_off = frame.time_off
@@ -128,13 +155,15 @@ class TopicView:
 
     def _replace(self, frame: ServerMessage) -> Applied:
         before, slots, bookings = self.position, self.slots, self.bookings
-        holds, notices = self.holds, self.notices
+        holds, notices, members = self.holds, self.notices, self.members
         self.slots = dict(frame.slots)
         self.bookings = {str(row.get("booking_id")): row for row in frame.bookings}
         self.holds = {str(row.get("hold_id")): row for row in frame.holds}
         self.notices = {str(row.get("notice_id")): row for row in frame.notices}
         self.unread = frame.unread or 0
         self.time_off = frame.time_off or ()
+        self.members = {str(row.get("provider_id")): row for row in frame.members}
+        self._order(frame)
         self.epoch, self.version = frame.position
         if before is None:
             return Applied(None, ())
@@ -148,6 +177,10 @@ class TopicView:
             *(
                 structs.replace(change, booking=None, notice=change.booking)
                 for change in _rewritten(notices, self.notices)
+            ),
+            *(
+                structs.replace(change, booking=None, member=change.booking)
+                for change in _rewritten(members, self.members)
             ),
         )
         return Applied(before, changes)
@@ -201,10 +234,33 @@ class TopicView:
             self.unread = frame.unread
         return changes
 
+    def _listed(self, frame: ServerMessage) -> list[Change]:
+        changes = []
+        for key in frame.gone:
+            old = self.members.pop(key, None)
+            if old is not None:
+                changes.append(Change(key, _status(old), ""))
+        for row in frame.members:
+            key = str(row.get("provider_id"))
+            old = self.members.get(key)
+            self.members[key] = row
+            if old != row:
+                change = Change(key, _status(old), _status(row), member=row)
+                changes.append(change)
+        self._order(frame)
+        return changes
+
+    def _order(self, frame: ServerMessage) -> None:
+        if frame.order is not None:
+            said = frame.order, frame.total, frame.live, frame.next_cursor
+            self.listing = Listing(*said)
+
 
 def _status(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return ""
+    if "next_free" in row:
+        return str(row["next_free"] or "none")
     if "notice_id" in row:
         return "unread" if row.get("read_at") is None else "read"
     return str(row.get("status", ""))

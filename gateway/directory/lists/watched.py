@@ -24,7 +24,7 @@ from actors.domain.ids import ProviderId, VisitTypeId
 from gateway.directory.lists.names import ListQuery
 from gateway.directory.roster.hearing import Hearing
 from gateway.directory.roster.matching import Matcher, Matches, Order
-from gateway.directory.roster.services import NEVER, UNKNOWN
+from gateway.directory.roster.services import NEVER, UNKNOWN, RosterServices
 from gateway.directory.roster.soonest import ASKED_MAX, FoundPage
 
 RENEW_S: Final = 5.0
@@ -33,6 +33,8 @@ RENEWED_AT_ONCE: Final = 200
 """Members asked for this reason with one call."""
 DRAWN_AT_ONCE: Final = 64
 """Lists drawn with one call; the rest waits for the next."""
+LOOKED_UP_MAX: Final = 200
+"""Rows up to which each one's start is looked up, rather than those of all."""
 DRAWN_IN_A_TURN: Final = 8
 """Lists drawn in one turn of the event loop."""
 _BITS: Final = 8
@@ -86,6 +88,13 @@ class WatchedList:
         """Which starts count."""
         return self.query.visit_type, self.query.telehealth
 
+    @property
+    def may_grow(self) -> bool:
+        """Whether starts decide who is a member, and there are others."""
+        is_by_start = self.query.order is Order.SOONEST
+        others = 0 if self.matches is None else len(self.matches.rows) - len(self.rows)
+        return is_by_start and others > 0
+
     def is_outdated(self, matcher: Matcher | None) -> bool:
         """Whether the matches must be found again: the roster has changed."""
         return (
@@ -106,8 +115,6 @@ class WatchedList:
 
     def would_enter(self, rows: NDArray[np.int64], starts: NDArray[np.int32]) -> bool:
         """Whether a row that is no member's, with its start, may become one's."""
-        if self.query.order is not Order.SOONEST:
-            return False
         others = (rows < _BITS * len(self.bits)) & ~np.isin(rows, self.rows)
         rows, starts = rows[others], starts[others]
         match = (self.bits[rows // _BITS] >> (_BITS - 1 - rows % _BITS)) & 1 == 1
@@ -244,40 +251,55 @@ class WatchedLists:
         return taken
 
     def _touch_heard(self) -> None:
+        """Touch the lists that are other than calendars have said since."""
         roster = self._hearing.live.roster
         heard, self._heard = self._heard, set()
         if roster is None:
             return
+        members = heard & self._of.keys()
         minute = roster.services.moved_to
         if minute != self._minute:
             # Members' starts may have passed; others' can only have become later.
-            self._minute = minute
-            heard.update(self._of)
-        rows = {one: roster.row_of[one] for one in heard if one in roster.row_of}
-        if not rows:
-            return
-        numbers = np.fromiter(rows.values(), np.int64, len(rows))
-        starts = {
-            kinds: np.array(
-                [roster.services.bound_of(row, kinds[0], remote=kinds[1])
-                 for row in rows.values()],
-                np.int32,
-            )
-            for kinds in {one.kinds for one in self.lists.values()}
-        }  # fmt: skip
-        for one in self.lists.values():
-            said = dict(zip(rows, starts[one.kinds].tolist(), strict=True))
-            if self._is_other(one, said) or one.would_enter(numbers, starts[one.kinds]):
-                self._touched[one] = None
+            self._minute, members = minute, set(self._of)
+        for provider_id in members:
+            row = roster.row_of.get(provider_id)
+            for one in self._of[provider_id]:
+                if row is not None and self._is_other(one, provider_id, row):
+                    self._touched[one] = None
+        rows = [roster.row_of[one] for one in heard if one in roster.row_of]
+        if rows:
+            self._touch_entered(roster.services, np.array(rows, np.int64))
 
-    def _is_other(self, one: WatchedList, said: dict[ProviderId, int]) -> bool:
+    def _is_other(self, one: WatchedList, provider_id: ProviderId, row: int) -> bool:
         """Whether a member is shown otherwise than what its calendar has said."""
-        members = one.starts.keys() & said.keys()
-        answered = one.unsure - self._silent.keys()
-        return any(
-            said[member] != one.starts[member] or member in answered
-            for member in members
-        )
+        if provider_id not in one.starts:
+            return False
+        if provider_id in one.unsure and provider_id not in self._silent:
+            return True
+        kind, remote = one.kinds
+        services = self._hearing.live.services
+        said = services.bound_of(row, kind, remote=remote)
+        return said != one.starts[provider_id]
+
+    def _touch_entered(self, services: RosterServices, rows: NDArray[np.int64]) -> None:
+        """Touch the lists of which these rows may become members."""
+        bounds: Bounds = {}
+        for one in self.lists.values():
+            if one in self._touched or not one.may_grow:
+                continue
+            if one.kinds not in bounds:
+                kind, remote = one.kinds
+                if len(rows) > LOOKED_UP_MAX:
+                    all_rows = services.next_starts(kind, remote=remote)
+                    bounds[one.kinds] = all_rows[rows]
+                else:
+                    bounds[one.kinds] = np.array(
+                        [services.bound_of(row, kind, remote=remote)
+                         for row in rows.tolist()],
+                        np.int32,
+                    )  # fmt: skip
+            if one.would_enter(rows, bounds[one.kinds]):
+                self._touched[one] = None
 
     # --- drawing -------------------------------------------------------------------
 

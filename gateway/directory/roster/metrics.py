@@ -44,7 +44,7 @@ class RosterCollector(Collector):
                 tally.questions,
             ),
             ("starts_asked", "Calendars asked for next starts.", tally.asked),
-            ("starts_verified", "Of these, for a search.", tally.verified),
+            ("starts_verified", "Of these, for a search or a list.", tally.verified),
             ("starts_later", "Of these, later than was known.", tally.later),
             ("starts_unanswered", "Not answered in time.", tally.unanswered),
         )

@@ -371,7 +371,8 @@ class Hub:
             self._reconcile(board, position.version, rows, now)
         else:
             board.begin(position, rows)
-            board.spoke_at = now if board.name.kind is Kind.SEARCH else board.spoke_at
+            if board.name.kind is Kind.SEARCH:
+                board.spoke_at = now  # its window begins with the snapshot
             self.delivery.show_all(board, now)
         for held in board.take_held():
             self._change(board, held.position, held.rows, now)
