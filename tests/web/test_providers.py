@@ -6,9 +6,11 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.fixtures.server import ServerProcess
 from tests.web.conftest import Browsing, Opened
 from tests.web.test_accounts import PASSWORD, address_of, join, log_in
 from tests.web.test_factors import add_app, sign_out
+from tests.web.test_proof import change_address, let_time_pass
 
 
 def _at_the_provider(page: Page, person: str) -> None:
@@ -84,3 +86,29 @@ def test_a_provider_is_linked_and_unlinked(browsing: Browsing) -> None:
     expect(section.get_by_role("status")).to_contain_text("Test is linked")
     section.get_by_role("button", name="Unlink").click()
     expect(page.get_by_role("button", name="Link Test")).to_be_visible()
+
+
+def test_an_account_without_a_password_proves_itself_at_its_provider(
+    browsing: Browsing, site: ServerProcess
+) -> None:
+    """The dialog leads there, where the person signs in again although they are signed
+    in; back at the page they are told, and what they wanted is done."""
+    page = browsing.open("/login?then=/me/settings")
+    page.get_by_role("button", name="Go on with Test").click()
+    _at_the_provider(page, "wilma")
+    heading = page.get_by_role("heading", name="Settings and devices")
+    expect(heading).to_be_visible()
+    let_time_pass(site, page)
+    expect(heading).to_be_visible()
+    wanted = address_of()
+    change_address(page, wanted)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Go on with Test").click()
+    page.get_by_placeholder(re.compile("login", re.IGNORECASE)).fill("wilma")
+    page.get_by_placeholder(re.compile("password", re.IGNORECASE)).fill("any")
+    page.get_by_role("button").first.click()
+    section = page.locator('section[aria-labelledby="providers"]')
+    expect(section.get_by_role("status")).to_contain_text("It is you")
+    assert "#" not in page.url
+    change_address(page, wanted)
+    expect(page.get_by_text("We sent a link to")).to_contain_text(wanted)
