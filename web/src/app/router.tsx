@@ -72,6 +72,8 @@ const visits = createRoute({
 });
 
 const signing = () => import("../account/signing");
+const notices = () => import("../account/notices");
+const settings = page("account", () => import("../account/settings"), "SettingsPage");
 const account = [
   createRoute({
     getParentRoute: () => root,
@@ -102,17 +104,17 @@ const account = [
   createRoute({
     getParentRoute: () => root,
     path: "/me/settings",
-    component: page("account", () => import("../account/settings"), "SettingsPage"),
+    component: settings,
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/sessions",
-    component: page("account", () => import("../account/settings"), "SettingsPage"),
+    component: settings,
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/security",
-    component: page("account", () => import("../account/settings"), "SettingsPage"),
+    component: settings,
   }),
   createRoute({
     getParentRoute: () => root,
@@ -122,7 +124,7 @@ const account = [
   createRoute({
     getParentRoute: () => root,
     path: "/me/notices",
-    component: page("account", () => import("../account/notices"), "NoticesPage"),
+    component: page("account", notices, "NoticesPage"),
   }),
   createRoute({
     getParentRoute: () => root,
@@ -132,7 +134,7 @@ const account = [
   createRoute({
     getParentRoute: () => root,
     path: "/unsubscribe",
-    component: page("account", () => import("../account/notices"), "UnsubscribePage"),
+    component: page("account", notices, "UnsubscribePage"),
   }),
   createRoute({
     getParentRoute: () => root,
