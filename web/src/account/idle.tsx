@@ -4,6 +4,10 @@ import { useEffect, useState } from "react";
 import { session } from "../app/session";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
+import { enter } from "../i18n";
+
+// Not shown before its sentences are here.
+await enter("account");
 
 /** Staff that do nothing for so long are signed out: patients' names stand on the screen. */
 export const IDLE_MS = 15 * 60_000;
@@ -11,7 +15,7 @@ export const IDLE_MS = 15 * 60_000;
 export const ASKED_MS = 60_000;
 
 /** Signs idle staff out, after it asked whether they are still there. */
-export function IdleGuard() {
+export default function IdleGuard() {
   const { t } = useLingui();
   const navigate = useNavigate();
   const [left, setLeft] = useState<number>();

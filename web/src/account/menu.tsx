@@ -12,6 +12,10 @@ import { speakOut } from "../ui/spoken";
 import { useInbox } from "./inbox";
 import { useNamed } from "./named";
 import { roleName } from "./roles";
+import { enter } from "../i18n";
+
+// Not shown before its sentences are here.
+await enter("account");
 
 /** Loaded when it is needed: most people have one role. */
 const prove = async (code: string) => (await import("./proof")).prove(code);
@@ -55,7 +59,7 @@ function waysOf({ role, subject }: Context): Way[] {
 }
 
 /** The button in the corner, who it says is here, and what it opens: the platform's own popover. */
-export function AccountMenu() {
+export default function AccountMenu() {
   const context = useContextOfSession();
   return context === undefined ? null : <Menu key={`${context.role} ${context.subject}`} context={context} />;
 }

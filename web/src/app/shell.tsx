@@ -1,7 +1,6 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Outlet, useLocation, useNavigate, useRouter } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useRef, useSyncExternalStore, type MouseEvent, type ReactNode } from "react";
-import { enter as enterRoom } from "../i18n";
 import { useLink } from "../live/hooks";
 import { Icon, type IconName } from "../ui/icons";
 import { Spoken } from "../ui/spoken";
@@ -59,15 +58,10 @@ const PLACES: readonly Place[] = [
   { href: "/me/visits", icon: "visits", name: <Trans>My visits</Trans> },
 ];
 
-const StaffPlaces = lazy(async () => ({
-  default: (await Promise.all([import("../desk/places"), enterRoom("desk")]))[0].StaffPlaces,
-}));
-const AccountMenu = lazy(async () => ({
-  default: (await Promise.all([import("../account/menu"), enterRoom("account")]))[0].AccountMenu,
-}));
-const IdleGuard = lazy(async () => ({
-  default: (await Promise.all([import("../account/idle"), enterRoom("account")]))[0].IdleGuard,
-}));
+// Each waits for the sentences of its room by itself.
+const StaffPlaces = lazy(() => import("../desk/places"));
+const AccountMenu = lazy(() => import("../account/menu"));
+const IdleGuard = lazy(() => import("../account/idle"));
 const Updates = lazy(async () => ({ default: (await import("./updates")).Updates }));
 
 export function Shell() {

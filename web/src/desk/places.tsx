@@ -1,13 +1,17 @@
 import { Trans } from "@lingui/react/macro";
 import { Places, type Place } from "../app/shell";
 import type { Context } from "../app/session";
+import { enter } from "../i18n";
+
+// Not shown before its sentences are here.
+await enter("desk");
 
 const FIND: Place = { href: "/", icon: "search", name: <Trans>Find a time</Trans> };
 const CLINIC: Place = { href: "/clinic", icon: "clinic", name: <Trans>Clinic</Trans> };
 const AUDIT: Place = { href: "/ops/audit", icon: "shield", name: <Trans>Audit</Trans> };
 
 /** The rooms of staff: a person sees no door that is closed to them. Patients never load it. */
-export function StaffPlaces({ context }: { context: Context }) {
+export default function StaffPlaces({ context }: { context: Context }) {
   return <Places places={placesOf(context)} />;
 }
 

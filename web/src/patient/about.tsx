@@ -3,9 +3,13 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { answered, api, type Provider, type Schemas } from "../app/api";
+import { enter } from "../i18n";
+
+// Not shown before its sentences are here.
+await enter("about");
 
 /** What a doctor and their clinic say of themselves, under the times: loaded after them. */
-export function About({ provider }: { provider: Provider }) {
+export default function About({ provider }: { provider: Provider }) {
   const { t } = useLingui();
   const { provider_id, clinic } = provider;
   // The times do not wait for it, and a failure leaves out what it would add.

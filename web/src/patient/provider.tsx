@@ -19,9 +19,7 @@ const route = getRouteApi("/p/$provider");
 const answers = () =>
   Promise.all([import("./hold"), import("./refused"), import("./changes"), enter("later")]);
 const HoldDialog = lazy(async () => ({ default: (await answers())[0].HoldDialog }));
-const About = lazy(async () => ({
-  default: (await Promise.all([import("./about"), enter("about")]))[0].About,
-}));
+const About = lazy(() => import("./about"));
 const RefusedTime = lazy(async () => ({ default: (await answers())[1].RefusedTime }));
 
 export function ProviderPage() {
