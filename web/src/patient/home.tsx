@@ -5,7 +5,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { lazy, Suspense, type ComponentType } from "react";
 import { answered, api } from "../app/api";
 import type { paths } from "../api/rest";
-import { useContextOfSession, useFollow } from "../app/shell";
+import { useContextOfSession } from "../app/shell";
 import { useSite } from "../app/site";
 import { enter, type Room } from "../i18n";
 import { Icon } from "../ui/icons";
@@ -83,10 +83,9 @@ export function Home() {
             </>
           )}
           <SearchForm />
-          <Suspense fallback={<div className="tags" />}>
-            <Symptoms />
+          <Suspense fallback={<><div className="tags" /><div className="tags" /></>}>
+            <Symptoms names={isSearch ? undefined : specialties} />
           </Suspense>
-          {!isSearch && <Specialties names={specialties} />}
         </div>
         {!isSearch && (
           <Suspense fallback={<div className="board card" aria-hidden="true" />}>
@@ -128,19 +127,6 @@ export function Home() {
           )}
         </ul>
       </section>
-    </div>
-  );
-}
-
-function Specialties({ names }: { names: readonly string[] }) {
-  const follow = useFollow();
-  return (
-    <div className="tags">
-      {names.map((name) => (
-        <a key={name} href={`/?specialty=${encodeURIComponent(name)}`} onClick={follow}>
-          <bdi>{name}</bdi>
-        </a>
-      ))}
     </div>
   );
 }

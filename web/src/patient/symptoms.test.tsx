@@ -60,7 +60,7 @@ beforeEach(async () => {
   await act(async () =>
     root.render(
       <I18nProvider i18n={i18n}>
-        <Symptoms />
+        <Symptoms names={[]} />
       </I18nProvider>,
     ),
   );

@@ -18,7 +18,7 @@ type Answer = Schemas["SymptomsAnswer"];
  * person's: nothing is filtered before a chip is tapped. The words go into the body of one
  * request and into no address, no history and no store of the browser.
  */
-export function Symptoms() {
+export function Symptoms({ names }: { names: readonly string[] | undefined }) {
   const { i18n } = useLingui();
   const [isOpen, setOpen] = useState(false);
   const [text, setText] = useState("");
@@ -34,6 +34,7 @@ export function Symptoms() {
     if (asked === last.current) setAnswer(found);
   };
   return (
+    <>
     <section className="trouble">
       <button type="button" className="button small quiet" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
         <Icon name="health" />
@@ -60,6 +61,21 @@ export function Symptoms() {
         )}
       </div>
     </section>
+    {names !== undefined && <Specialties names={names} />}
+    </>
+  );
+}
+
+function Specialties({ names }: { names: readonly string[] }) {
+  const follow = useFollow();
+  return (
+    <div className="tags">
+      {names.map((name) => (
+        <a key={name} href={`/?specialty=${encodeURIComponent(name)}`} onClick={follow}>
+          <bdi>{name}</bdi>
+        </a>
+      ))}
+    </div>
   );
 }
 
