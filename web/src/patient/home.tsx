@@ -7,20 +7,20 @@ import { answered, api } from "../app/api";
 import type { paths } from "../api/rest";
 import { useContextOfSession } from "../app/shell";
 import { useSite } from "../app/site";
-import { enter, type Room } from "../i18n";
+import { enter } from "../i18n";
 import { Icon } from "../ui/icons";
 import { Result, ResultRoom } from "./result";
 import { SearchForm } from "./search";
 
 /** A part whose code and sentences the first paint does not need; its room is in the page from the start. */
-function later<P>(load: () => Promise<ComponentType<P>>, room: Room = "later") {
-  return lazy(async () => ({ default: (await Promise.all([load(), enter("later"), enter(room)]))[0] }));
+function later<P>(load: () => Promise<ComponentType<P>>) {
+  return lazy(async () => ({ default: (await Promise.all([load(), enter("later"), enter("about")]))[0] }));
 }
 const Board = later(async () => (await import("./board")).Board);
 const More = later(async () => (await import("./more")).More);
 const Refine = later(async () => (await import("./refine")).Refine);
 const DemoPeople = later(async () => (await import("./demo")).DemoPeople);
-const Symptoms = later(async () => (await import("./symptoms")).Symptoms, "about");
+const Symptoms = later(async () => (await import("./symptoms")).Symptoms);
 
 const route = getRouteApi("/");
 const PAGE = 12;
