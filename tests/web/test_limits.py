@@ -23,6 +23,8 @@ LATER = (
 )
 REFINE_BYTES_MAX = 2_500
 """What a search loads besides: filters, and orders."""
+FOLLOWING_BYTES_MAX = 2_000
+"""What keeps a list of results as it becomes; loaded after the list."""
 SYMPTOMS_BYTES_MAX = 2_000
 """What describing a complaint adds, its sentences too."""
 STAFF = re.compile(r"src/(desk|clinic|ops)/|i18n/(desk|clinic|ops)/")
@@ -56,6 +58,8 @@ def test_the_patient_route_is_small(built: Path) -> None:
     assert sum(later.values()) <= LATER_BYTES_MAX, later
     refine = str(manifest["src/patient/refine.tsx"]["file"])
     assert (built / f"{refine}.br").stat().st_size <= REFINE_BYTES_MAX
+    following = str(manifest["src/patient/following.tsx"]["file"])
+    assert (built / f"{following}.br").stat().st_size <= FOLLOWING_BYTES_MAX
     part = _closure(manifest, ["src/patient/symptoms.tsx", "src/i18n/about/en.po"])
     added = _sizes(built, part - whole)
     assert sum(added.values()) <= SYMPTOMS_BYTES_MAX, added

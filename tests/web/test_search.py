@@ -1,11 +1,13 @@
-"""The search box suggests while a person types: by keyboard, spoken, without a jump."""
+"""The search: suggestions while a person types, and results that move as times go."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from playwright.sync_api import Page, Route, expect
 
+from tests.fixtures.server import ServerProcess, http_get, http_post
 from tests.web.conftest import Browsing, Opened
 
 SHIFT = (
@@ -105,3 +107,84 @@ def test_a_misspelt_word_finds_and_the_list_is_narrowed_and_ordered(
         assert int((doctors.text_content() or "").split()[0]) <= before
     narrow.get_by_role("link", name="Show all").click()
     expect(page.get_by_role("heading", name="Free soonest")).to_be_visible()
+
+
+class Elsewhere:
+    """Other people, who book and cancel over REST."""
+
+    def __init__(self, site: ServerProcess) -> None:
+        self._site = site
+        self._booked: list[tuple[str, dict[str, str]]] = []
+
+    def list(self) -> list[dict[str, Any]]:
+        """The first doctors, soonest first."""
+        answer = http_get(f"{self._site.url}/v1/providers?sort=soonest&limit=12")
+        found: list[dict[str, Any]] = answer.raise_for_status().json()["items"]
+        return found
+
+    def book_until_another_is_first(self) -> str:
+        """Book the first doctor's soonest times; the name of who is first then."""
+        first = self.list()[0]["provider_id"]
+        while (now := self.list()[0])["provider_id"] == first:
+            patient = f"pat_{len(self._booked) + 1}"
+            token = self._site.token("patient", patient)
+            header = {"Authorization": f"Bearer {token}"}
+            wanted = {
+                "provider_id": first,
+                "visit_type": now["next_free_visit_type"],
+                "start": now["next_free"],
+            }
+            url = f"{self._site.url}/v1/bookings"
+            answer = http_post(url, json=wanted, headers=header)
+            assert answer.status_code == 201, answer.text
+            self._booked.append((answer.json()["booking_id"], header))
+        return str(now["name"])
+
+    def cancel_all(self) -> None:
+        """Give the times back."""
+        for booking, header in self._booked:
+            url = f"{self._site.url}/v1/bookings/{booking}/cancel"
+            answer = http_post(url, json={}, headers=header)
+            assert answer.status_code == 200, answer.text
+        self._booked.clear()
+
+
+def _links(page: Page) -> list[str]:
+    found: list[str] = page.locator(".results h3 a").evaluate_all(
+        "all => all.map(one => new URL(one.href).pathname)"
+    )
+    return found
+
+
+def test_a_booking_made_elsewhere_moves_the_doctor(
+    opened: Opened, site: ServerProcess
+) -> None:
+    """And its cancellation brings them back; the focus stays, and more can be shown."""
+    elsewhere = Elsewhere(site)
+    page = opened("/?sort=soonest")
+    cards = page.locator(".results > .result:not(.bones)")
+    expect(cards).to_have_count(12)
+    before = elsewhere.list()
+    expect(cards.first).to_contain_text(before[0]["name"])
+    read = cards.nth(4).locator("h3 a")
+    read.focus()
+    focused = read.get_attribute("href")
+    after = elsewhere.book_until_another_is_first()
+    try:
+        expect(cards.first).to_contain_text(after)
+        kept = page.evaluate("document.activeElement.getAttribute('href')")
+        assert str(kept).partition("?")[0] == str(focused).partition("?")[0]
+        said = page.locator("p[role=status]", has_text="Free soonest")
+        expect(said).to_contain_text(after)
+        page.get_by_role("button", name="Show more").click()
+        expect(cards.nth(12)).to_be_visible()
+    finally:
+        elsewhere.cancel_all()
+    expect(cards.first).to_contain_text(before[0]["name"])
+    page.wait_for_function(
+        "first => document.querySelector('.results h3 a').pathname === first",
+        arg=f"/p/{before[0]['provider_id']}",
+    )
+    shown = _links(page)
+    assert len(shown) > 12
+    assert len(set(shown)) == len(shown)

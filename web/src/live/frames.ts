@@ -1,3 +1,5 @@
+import type { ProviderItem } from "../app/api";
+
 /** Frames of the live socket, as far as this app reads them; see /asyncapi.json. */
 export type SlotState = "free" | "held" | "booked";
 export type Position = readonly [epoch: number, version: number];
@@ -22,6 +24,13 @@ export interface Frame {
   version?: number;
   slots?: [start: string, state: SlotState | "gone"][];
   bookings?: Booking[];
+  /** On `search/…`: members that are new or changed, and the order of all of them by id. */
+  members?: ProviderItem[];
+  gone?: string[];
+  order?: string[];
+  total?: number;
+  live?: boolean;
+  next_cursor?: string | null;
   /** On `me`, with every change of the inbox. */
   unread?: number;
   notices?: { notice_id: string; read_at: string | null }[];

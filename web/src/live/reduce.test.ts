@@ -9,6 +9,8 @@ interface Vector {
   steps: string[];
   position: [number, number] | null;
   slots: Record<string, string>;
+  order?: string[];
+  members?: Record<string, string | null>;
 }
 
 // The Python client reads the same files: tests/contracts/test_live_vectors.py.
@@ -23,6 +25,9 @@ describe("the same frames give the same states as in the Python client", () => {
     expect(positionOf(view)).toEqual(vector.position);
     expect(Object.fromEntries(view.slots)).toEqual(vector.slots);
     expect(view.starts).toEqual(Object.keys(vector.slots).sort());
+    const members = [...view.members].map(([id, one]) => [id, one.next_free]);
+    expect(Object.fromEntries(members)).toEqual(vector.members ?? {});
+    expect(view.list?.order ?? []).toEqual(vector.order ?? []);
   });
 });
 

@@ -6,6 +6,7 @@
  * and the topic must be subscribed to again from where it stands. The same recorded frames give
  * the same states in the Python client (tests/samples/live_vectors).
  */
+import type { ProviderItem } from "../app/api";
 import type { Booking, Frame, Position, SlotState } from "./frames";
 
 export interface View {
@@ -18,6 +19,9 @@ export interface View {
   bookings: Map<string, Booking>;
   /** The last frame that spoke of the inbox. */
   inbox?: Frame;
+  members: Map<string, ProviderItem>;
+  /** The last frame that spoke of a list as a whole. */
+  list?: Frame;
 }
 
 export type Step =
@@ -28,7 +32,7 @@ export type Step =
 const UNKNOWN = -1;
 
 export function emptyView(): View {
-  return { epoch: 0, version: UNKNOWN, slots: new Map(), starts: [], bookings: new Map() };
+  return { epoch: 0, version: UNKNOWN, slots: new Map(), starts: [], bookings: new Map(), members: new Map() };
 }
 
 export function positionOf(view: View): Position | null {
@@ -64,6 +68,7 @@ export function reduce(view: View, frame: Frame): Step {
   }
   view.version = version;
   if (frame.unread !== undefined) view.inbox = frame;
+  takeMembers(view, frame);
   if (shape) view.starts = [...view.slots.keys()].sort();
   return { kind: "applied", changed, shape };
 }
@@ -74,8 +79,16 @@ function replace(view: View, frame: Frame, epoch: number, version: number): Step
   view.bookings = new Map((frame.bookings ?? []).map((one) => [one.booking_id, one]));
   view.starts = [...view.slots.keys()].sort();
   if (frame.unread !== undefined) view.inbox = frame;
+  view.members.clear();
+  takeMembers(view, frame);
   view.epoch = epoch;
   view.version = version;
   const changed = new Set([...before.keys(), ...view.slots.keys()]);
   return { kind: "applied", changed: [...changed], shape: true };
+}
+
+function takeMembers(view: View, frame: Frame): void {
+  for (const gone of frame.gone ?? []) view.members.delete(gone);
+  for (const one of frame.members ?? []) view.members.set(one.provider_id, one);
+  if (frame.order) view.list = frame;
 }

@@ -36,6 +36,9 @@ const PONG_MS = 3_000;
 const LEAVE_MS = 5_000;
 const TOPICS_AT_ONCE = 100;
 
+/** Whether a topic is watched without a sign-in. */
+const isPublic = (name: string) => /^(slots|search)\//.test(name);
+
 function waitOf({ retry_ms }: Frame): [number, number] | undefined {
   if (typeof retry_ms === "number") return [retry_ms / 2, retry_ms / 2];
   return retry_ms && [retry_ms[0], Math.max(0, retry_ms[1] - retry_ms[0])];
@@ -85,7 +88,7 @@ export class LiveSocket {
   /** Forget what only the person who leaves may see, and the commands they sent. */
   forget(): void {
     for (const [name, topic] of this.topics) {
-      if (name.startsWith("slots/")) continue;
+      if (isPublic(name)) continue;
       topic.view = emptyView();
       topic.watchers.forEach((tell) => tell());
     }
@@ -179,7 +182,7 @@ export class LiveSocket {
   }
 
   private canAsk(name: string): boolean {
-    return this.isOpen() && (name.startsWith("slots/") || this.signedIn);
+    return this.isOpen() && (isPublic(name) || this.signedIn);
   }
 
   private leave(name: string): void {
@@ -200,7 +203,7 @@ export class LiveSocket {
 
   private opened(): void {
     this.setLink("live");
-    const open = [...this.topics.keys()].filter((name) => name.startsWith("slots/"));
+    const open = [...this.topics.keys()].filter(isPublic);
     for (let at = 0; at < open.length; at += TOPICS_AT_ONCE) {
       this.subscribe(open.slice(at, at + TOPICS_AT_ONCE));
     }
@@ -219,7 +222,7 @@ export class LiveSocket {
       return;
     }
     this.signedIn = true;
-    const own = [...this.topics.keys()].filter((name) => !name.startsWith("slots/"));
+    const own = [...this.topics.keys()].filter((name) => !isPublic(name));
     if (own.length > 0) this.subscribe(own);
     for (const { message } of this.pending.values()) {
       if ("op" in message) this.send(message);

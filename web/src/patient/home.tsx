@@ -19,6 +19,7 @@ function later<P>(load: () => Promise<ComponentType<P>>) {
 const Board = later(async () => (await import("./board")).Board);
 const More = later(async () => (await import("./more")).More);
 const Refine = later(async () => (await import("./refine")).Refine);
+const Following = later(async () => (await import("./following")).Following);
 const DemoPeople = later(async () => (await import("./demo")).DemoPeople);
 const Symptoms = later(async () => (await import("./symptoms")).Symptoms);
 
@@ -29,11 +30,11 @@ export const WANTED = ["q", "specialty", "near", "within", "sort", "insurance", 
 export type Wanted = Partial<Record<(typeof WANTED)[number], string | undefined>>;
 type Query = NonNullable<paths["/v1/providers"]["get"]["parameters"]["query"]>;
 
-/** A page of the list of providers; main.tsx asks for the first before React is there. */
-export function providersQuery(wanted: Wanted, cursor?: string) {
+/** What the server is asked for. */
+export function askedOf(wanted: Wanted) {
   const { q: query, specialty, near, within, sort, insurance, language, only } = wanted;
   const has = (word: string) => only?.includes(word) || undefined;
-  const asked = {
+  return {
     sort: (sort as Query["sort"]) ?? "soonest",
     limit: PAGE,
     query,
@@ -44,8 +45,12 @@ export function providersQuery(wanted: Wanted, cursor?: string) {
     language,
     telehealth: has("remote"),
     accepts_new: has("new"),
-    cursor,
   };
+}
+
+/** A page of the list of providers; main.tsx asks for the first before React is there. */
+export function providersQuery(wanted: Wanted, cursor?: string) {
+  const asked = { ...askedOf(wanted), cursor };
   return queryOptions({
     queryKey: ["providers", asked],
     // The client leaves out what is undefined.
@@ -59,7 +64,9 @@ export function Home() {
   const wanted: Wanted = route.useSearch();
   const isSearch = Object.keys(wanted).length > 0;
   const found = useQuery(providersQuery(wanted));
-  const items = found.data?.items ?? [];
+  const key = JSON.stringify(wanted);
+  const { data } = found;
+  const items = data?.items ?? [];
   const specialties = [...new Set(items.map((one) => one.specialty))].slice(0, 5);
   return (
     <div className="home">
@@ -98,7 +105,7 @@ export function Home() {
         <h2 id="found">{isSearch ? <Trans>Results</Trans> : <Trans>Free soonest</Trans>}</h2>
         {isSearch && (
           <Suspense fallback={<div className="refine" />}>
-            <Refine wanted={wanted} found={found.data} />
+            <Refine wanted={wanted} found={data} />
           </Suspense>
         )}
         {found.isError && (
@@ -120,12 +127,17 @@ export function Home() {
           {items.map((item) => (
             <Result key={item.provider_id} item={item} />
           ))}
-          {found.data?.next_cursor != null && (
+          {data?.next_cursor != null && (
             <Suspense>
-              <More key={found.data.next_cursor} wanted={wanted} cursor={found.data.next_cursor} />
+              <More key={key} wanted={wanted} cursor={data.next_cursor} above={items} />
             </Suspense>
           )}
         </ul>
+        {data !== undefined && (
+          <Suspense>
+            <Following key={key} wanted={wanted} found={data} />
+          </Suspense>
+        )}
       </section>
     </div>
   );

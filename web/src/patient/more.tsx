@@ -1,13 +1,21 @@
 import { Trans } from "@lingui/react/macro";
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import type { ProviderItem } from "../app/api";
 import { providersQuery, type Wanted } from "./home";
 import { Result, ResultRoom } from "./result";
 
-/** The next page of the list, when a person asks for it, and so on. */
-export function More({ wanted, cursor }: { wanted: Wanted; cursor: string }) {
+/**
+ * The next page of the list, when a person asks for it, and so on. Its beginning moves with the
+ * members above; one that is above already is not shown twice.
+ */
+export function More({ wanted, cursor, above }: { wanted: Wanted; cursor: string; above: readonly ProviderItem[] }) {
   const [isAsked, setAsked] = useState(false);
-  const { data, isError, refetch } = useQuery({ ...providersQuery(wanted, cursor), enabled: isAsked });
+  const { data, isError, refetch } = useQuery({
+    ...providersQuery(wanted, cursor),
+    enabled: isAsked,
+    placeholderData: keepPreviousData,
+  });
   if (data === undefined) {
     const ask = () => (isError ? void refetch() : setAsked(true));
     return (
@@ -21,12 +29,15 @@ export function More({ wanted, cursor }: { wanted: Wanted; cursor: string }) {
       </>
     );
   }
+  const items = data.items.filter((item) => above.every((one) => one.provider_id !== item.provider_id));
   return (
     <>
-      {data.items.map((item) => (
+      {items.map((item) => (
         <Result key={item.provider_id} item={item} />
       ))}
-      {data.next_cursor != null && <More key={data.next_cursor} wanted={wanted} cursor={data.next_cursor} />}
+      {data.next_cursor != null && (
+        <More wanted={wanted} cursor={data.next_cursor} above={[...above, ...items]} />
+      )}
     </>
   );
 }

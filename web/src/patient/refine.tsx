@@ -64,29 +64,31 @@ export function Refine({ wanted, found }: Props) {
   };
   const total = found?.total;
   return (
-    <div className="refine" role="group" aria-label={t`Narrow the search`}>
-      <select
-        className="input"
-        aria-label={t`Order`}
-        value={wanted.sort ?? "soonest"}
-        onChange={(event) => change({ sort: event.target.value === "soonest" ? undefined : event.target.value })}
-      >
-        <option value="soonest">{t`Soonest first`}</option>
-        {wanted.near !== undefined && <option value="distance">{t`Nearest first`}</option>}
-        <option value="match">{t`Best match`}</option>
-        <option value="rating">{t`Best rated`}</option>
-        <option value="name">{t`By name`}</option>
-      </select>
-      {choice("specialty", t`All specialties`)}
-      {choice("insurance", t`All insurances`)}
-      {choice("language", t`All languages`, (value) => languages.of(value) ?? value)}
-      {only("remote", "telehealth", <Trans>By video or telephone</Trans>)}
-      {only("new", "accepts_new", <Trans>Takes new patients</Trans>)}
-      {typeof total === "number" && total > 0 && (
-        <span className="quiet small" role="status">
-          {t`${plural(total, { one: "# doctor", other: "# doctors" })}`}
-        </span>
-      )}
+    <div className="refine">
+      <div className="narrow" role="group" aria-label={t`Narrow the search`}>
+        <select
+          className="input"
+          aria-label={t`Order`}
+          value={wanted.sort ?? "soonest"}
+          onChange={(event) => change({ sort: event.target.value === "soonest" ? undefined : event.target.value })}
+        >
+          <option value="soonest">{t`Soonest first`}</option>
+          {wanted.near !== undefined && <option value="distance">{t`Nearest first`}</option>}
+          <option value="match">{t`Best match`}</option>
+          <option value="rating">{t`Best rated`}</option>
+          <option value="name">{t`By name`}</option>
+        </select>
+        {choice("specialty", t`All specialties`)}
+        {choice("insurance", t`All insurances`)}
+        {choice("language", t`All languages`, (value) => languages.of(value) ?? value)}
+        {only("remote", "telehealth", <Trans>By video or telephone</Trans>)}
+        {only("new", "accepts_new", <Trans>Takes new patients</Trans>)}
+        {typeof total === "number" && total > 0 && (
+          <span className="quiet small" role="status">
+            {t`${plural(total, { one: "# doctor", other: "# doctors" })}`}
+          </span>
+        )}
+      </div>
       <SearchedFor wanted={wanted} />
       <Understood wanted={wanted} found={found} />
     </div>

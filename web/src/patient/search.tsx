@@ -24,15 +24,12 @@ export function SearchForm() {
   };
   const nearby = () => {
     setFailed(false);
-    navigator.geolocation.getCurrentPosition(
-      ({ coords }) => {
-        // Two decimals are a kilometre: enough to sort by, and no one's front door.
-        const near = `${coords.latitude.toFixed(2)},${coords.longitude.toFixed(2)}`;
-        void navigate({ to: "/", search: (before) => ({ ...before, near }) });
-      },
-      () => setFailed(true),
-      { maximumAge: 600_000, timeout: 10_000 },
-    );
+    void import("./near")
+      .then((it) => it.here())
+      .then(
+        (near) => navigate({ to: "/", search: (before) => ({ ...before, near }) }),
+        () => setFailed(true),
+      );
   };
   return (
     <form role="search" onSubmit={submit} key={search.q}>
