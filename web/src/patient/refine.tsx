@@ -64,8 +64,8 @@ export function Refine({ wanted, found }: Props) {
   };
   const total = found?.total;
   return (
-    <div className="refine">
-      <div className="narrow" role="group" aria-label={t`Narrow the search`}>
+    <div className="refine" role="group" aria-label={t`Narrow the search`}>
+      <div className="narrow">
         <select
           className="input"
           aria-label={t`Order`}
