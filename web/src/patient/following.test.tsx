@@ -9,9 +9,10 @@ import { LiveSocket } from "../live/socket";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import type { ProviderList } from "../app/api";
 
+const LIST = vi.hoisted(() => ["providers", { sort: "soonest" }] as const);
 vi.stubGlobal("matchMedia", () => ({ matches: true }));
 vi.stubGlobal("scrollBy", () => undefined);
-vi.mock("./home", () => ({ askedOf: () => ({ sort: "soonest" }), providersQuery: () => ({ queryKey: ["list"] }) }));
+vi.mock("./home", () => ({ providersQuery: () => ({ queryKey: LIST }) }));
 
 const { Live } = await import("../live/hooks");
 const { Following } = await import("./following");
@@ -38,7 +39,7 @@ async function frame(said: object): Promise<void> {
   });
 }
 
-const shown = () => queries.getQueryData<ProviderList>(["list"])!;
+const shown = () => queries.getQueryData<ProviderList>(LIST)!;
 const ids = () => shown().items.map((one) => one.provider_id);
 const state = (order: string[], next_cursor: string | null = "~1") => ({ order, total: 9, live: true, next_cursor });
 
@@ -46,7 +47,7 @@ beforeEach(async () => {
   vi.stubGlobal("IS_REACT_ACT_ENVIRONMENT", true);
   vi.useFakeTimers();
   queries = new QueryClient();
-  queries.setQueryData(["list"], { items: [], facets: null });
+  queries.setQueryData(LIST, { items: [], facets: null });
   sent = [];
   vi.stubGlobal(
     "WebSocket",

@@ -8,7 +8,8 @@ import { useLive } from "../live/hooks";
 import type { View } from "../live/reduce";
 import type { LiveSocket } from "../live/socket";
 import { speakOut } from "../ui/spoken";
-import { askedOf, providersQuery, type Wanted } from "./home";
+import { providersQuery, type Wanted } from "./home";
+import { More } from "./more";
 import { moved, rememberPlaces, type Places } from "./moving";
 
 /** Sentences about the list come no faster than they can be listened to. */
@@ -24,12 +25,11 @@ interface Props {
   found: ProviderList;
 }
 
-/** Keeps the list of a search as the server has it: doctors come, go and change places. */
+/** Keeps the list of a search as the server has it, and offers the next page, at its end. */
 export function Following({ wanted, found }: Props) {
   const { i18n } = useLingui();
   const live = useLive();
   const queries = useQueryClient();
-  const asked = useRef(askedOf(wanted));
   const list = useRef(providersQuery(wanted).queryKey);
   const before = useRef<Places>(undefined);
   useLayoutEffect(() => {
@@ -43,12 +43,13 @@ export function Following({ wanted, found }: Props) {
     };
     let hasLeft = false;
     let end = () => {};
-    const isSoonest = asked.current.sort === "soonest";
+    const asked = list.current[1] as { sort: string };
+    const isSoonest = asked.sort === "soonest";
     const say = ({ name, next_free, clinic }: ProviderItem) => {
       if (!isSoonest || !next_free) return;
       speakOut(`${i18n._(msg`Free soonest`)}: ${name}, ${sayStart(next_free, clinic.time_zone)}`);
     };
-    void topicOf(asked.current).then((topic) => {
+    void topicOf(asked).then((topic) => {
       if (topic === undefined || hasLeft) return;
       end = follow(live, topic, tell, say);
     });
@@ -57,11 +58,12 @@ export function Following({ wanted, found }: Props) {
       end();
     };
   }, [live, queries, i18n]);
-  return null;
+  const { next_cursor: cursor, items } = found;
+  return cursor == null ? null : <More wanted={wanted} cursor={cursor} above={items} />;
 }
 
 /** The topic of a search; undefined if the list stays as it was read. */
-async function topicOf(asked: ReturnType<typeof askedOf>): Promise<string | undefined> {
+async function topicOf(asked: object): Promise<string | undefined> {
   try {
     return answered(await api.POST("/v1/searches", { body: asked as never })).topic;
   } catch {

@@ -17,7 +17,6 @@ function later<P>(load: () => Promise<ComponentType<P>>) {
   return lazy(async () => ({ default: (await Promise.all([load(), enter("later"), enter("about")]))[0] }));
 }
 const Board = later(async () => (await import("./board")).Board);
-const More = later(async () => (await import("./more")).More);
 const Refine = later(async () => (await import("./refine")).Refine);
 const Following = later(async () => (await import("./following")).Following);
 const DemoPeople = later(async () => (await import("./demo")).DemoPeople);
@@ -30,11 +29,11 @@ export const WANTED = ["q", "specialty", "near", "within", "sort", "insurance", 
 export type Wanted = Partial<Record<(typeof WANTED)[number], string | undefined>>;
 type Query = NonNullable<paths["/v1/providers"]["get"]["parameters"]["query"]>;
 
-/** What the server is asked for. */
-export function askedOf(wanted: Wanted) {
+/** A page of the list of providers; main.tsx asks for the first before React is there. */
+export function providersQuery(wanted: Wanted, cursor?: string) {
   const { q: query, specialty, near, within, sort, insurance, language, only } = wanted;
   const has = (word: string) => only?.includes(word) || undefined;
-  return {
+  const asked = {
     sort: (sort as Query["sort"]) ?? "soonest",
     limit: PAGE,
     query,
@@ -45,12 +44,8 @@ export function askedOf(wanted: Wanted) {
     language,
     telehealth: has("remote"),
     accepts_new: has("new"),
+    cursor,
   };
-}
-
-/** A page of the list of providers; main.tsx asks for the first before React is there. */
-export function providersQuery(wanted: Wanted, cursor?: string) {
-  const asked = { ...askedOf(wanted), cursor };
   return queryOptions({
     queryKey: ["providers", asked],
     // The client leaves out what is undefined.
@@ -64,7 +59,6 @@ export function Home() {
   const wanted: Wanted = route.useSearch();
   const isSearch = Object.keys(wanted).length > 0;
   const found = useQuery(providersQuery(wanted));
-  const key = JSON.stringify(wanted);
   const { data } = found;
   const items = data?.items ?? [];
   const specialties = [...new Set(items.map((one) => one.specialty))].slice(0, 5);
@@ -127,17 +121,12 @@ export function Home() {
           {items.map((item) => (
             <Result key={item.provider_id} item={item} />
           ))}
-          {data?.next_cursor != null && (
+          {data && (
             <Suspense>
-              <More key={key} wanted={wanted} cursor={data.next_cursor} above={items} />
+              <Following key={JSON.stringify(wanted)} wanted={wanted} found={data} />
             </Suspense>
           )}
         </ul>
-        {data !== undefined && (
-          <Suspense>
-            <Following key={key} wanted={wanted} found={data} />
-          </Suspense>
-        )}
       </section>
     </div>
   );
