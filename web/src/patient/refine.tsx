@@ -65,7 +65,7 @@ export function Refine({ wanted, found }: Props) {
   const total = found?.total;
   return (
     <div className="refine" role="group" aria-label={t`Narrow the search`}>
-      <div className="narrow">
+      <div className="refine-line">
         <select
           className="input"
           aria-label={t`Order`}
