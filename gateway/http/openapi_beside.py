@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from gateway.wire.problems import CODES
+
 _CHECKS: Final = {
     "type": "object",
     "properties": {
@@ -82,6 +84,8 @@ def _stream(refusals: dict[str, Any]) -> dict[str, Any]:
         "description": "`forbidden`: Not allowed",
         "content": refusals["503"]["content"],
     }
+    too_many = refusals["429"]["description"]
+    crowded = f"{too_many}; `list_limit`: {CODES['list_limit'][1]}"
     return {
         "operationId": "stream",
         "summary": "Topics as Server-Sent Events",
@@ -113,6 +117,7 @@ def _stream(refusals: dict[str, Any]) -> dict[str, Any]:
             },
             **refusals,
             "403": forbidden,
+            "429": refusals["429"] | {"description": crowded},
         },
     }
 
