@@ -46,7 +46,9 @@ def serve_people(
             not be read with the keys of this process.
     """
     raise_open_files_limit()
-    # Loading the gateway takes as long as joining Ray, which mostly waits.
+    # Loading the gateway takes as long as joining Ray, which mostly waits. Both need
+    # this, and each could see half of what the other has loaded.
+    import_module("pydantic.v1")
     loading = Thread(target=import_module, args=("cluster.wiring.gateway",))
     loading.start()
     asyncio.run(check_keys(site))

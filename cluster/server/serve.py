@@ -263,6 +263,9 @@ class _Server:
         token = new_ray_token()
         show_ray_token(token)
         self._note(ray_token=token)
+        # Ray and the gateway's libraries, loaded in two threads, both need it, and each
+        # could see half of what the other has loaded.
+        import_module("pydantic.v1")
         from cluster.server.ray_host import RayHost
 
         host = RayHost(
