@@ -6,7 +6,8 @@ kept by every cache. What is uploaded is never shown: only what was made from it
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Self
 
 from fastapi import Depends, Header, Path, Request
 from starlette.responses import Response
@@ -45,6 +46,7 @@ _REFUSED: Final = (
     "photo_damaged",
     "invalid_request",
 )
+_AddressOf = Callable[[str, str, PhotoSize], str | None]
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
@@ -53,6 +55,14 @@ class PhotoAnswer(Answer):
 
     photo: str
     photo_large: str
+
+    @classmethod
+    def of(cls, address_of: _AddressOf, whose: str, photo: str) -> Self:
+        """The answer for the photo of a provider or a clinic."""
+        return cls(
+            photo=address_of(whose, photo, PhotoSize.SQUARE) or "",
+            photo_large=address_of(whose, photo, PhotoSize.LARGE) or "",
+        )
 
 
 async def photos_of(request: Request) -> PhotoService:
@@ -76,10 +86,7 @@ async def put_provider_photo(
 ) -> PhotoAnswer:
     """Replace a provider's photo: at most 12 MiB and 50 million pixels."""
     photo = await photos.put_provider(provider_id, request)
-    return PhotoAnswer(
-        photo=photo_of_provider(provider_id, photo) or "",
-        photo_large=photo_of_provider(provider_id, photo, PhotoSize.LARGE) or "",
-    )
+    return PhotoAnswer.of(photo_of_provider, provider_id, photo)
 
 
 @router.delete(
@@ -123,10 +130,7 @@ async def put_clinic_photo(
 ) -> PhotoAnswer:
     """Replace a clinic's photo: at most 12 MiB and 50 million pixels."""
     photo = await photos.put_clinic(clinic_id, request)
-    return PhotoAnswer(
-        photo=photo_of_clinic(clinic_id, photo) or "",
-        photo_large=photo_of_clinic(clinic_id, photo, PhotoSize.LARGE) or "",
-    )
+    return PhotoAnswer.of(photo_of_clinic, clinic_id, photo)
 
 
 @router.delete(

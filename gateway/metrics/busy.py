@@ -6,43 +6,30 @@ Every gateway reports the same numbers. They are counted in SQL at most every
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
-from time import monotonic
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from actors.ports import Clock
-from care.busy.ports import BusyCalendars, BusyCounts
+from care.busy.ports import BusyCalendars
+from gateway.metrics.fresh import Fresh
 
 FRESH_S: Final = 30.0
 """Seconds between two counts."""
-TIMEOUT_S: Final = 1.0
 
 
 class BusyCollector(Collector):
     """Counts of doctors' own calendars; ``refresh`` them before collecting."""
 
     def __init__(self, calendars: BusyCalendars, clock: Clock) -> None:
-        self._calendars = calendars
         self._clock = clock
-        self._at = float("-inf")
-        self._asking = asyncio.Lock()
-        self._counts: BusyCounts | None = None
+        self._fresh = Fresh(calendars.counts, FRESH_S)
 
     async def refresh(self) -> None:
         """Count, unless the counts are fresh. Raises nothing."""
-        async with self._asking:
-            if monotonic() - self._at < FRESH_S:
-                return
-            try:
-                async with asyncio.timeout(TIMEOUT_S):
-                    self._counts = await self._calendars.counts()
-            except Exception:  # noqa: BLE001 - whatever SQL says, it does not answer
-                self._counts = None
-            self._at = monotonic()
+        await self._fresh.refresh()
 
     def collect(self) -> Iterable[Metric]:
         """The counts as last refreshed; none if the store does not answer."""
@@ -57,7 +44,7 @@ class BusyCollector(Collector):
             "slotcast_busy_calendars_age_seconds",
             "How long ago the calendar that was not read for longest was read.",
         )
-        counts = self._counts
+        counts = self._fresh.found
         if counts is not None:
             calendars.add_metric([], counts.calendars)
             failing.add_metric([], counts.failing)

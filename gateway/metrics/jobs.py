@@ -6,48 +6,34 @@ SQL at most every ``FRESH_S``, and a store that does not answer does not delay t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
-from time import monotonic
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from actors.ports import Clock
-from care.jobs.jobs import JobCounts
 from care.jobs.ports import JobSource
+from gateway.metrics.fresh import Fresh
 
 FRESH_S: Final = 10.0
 """Seconds between two counts: counting reads an index of all jobs."""
-TIMEOUT_S: Final = 1.0
 
 
 class JobCollector(Collector):
     """Counts of the queue; ``refresh`` them before collecting."""
 
     def __init__(self, queue: JobSource, clock: Clock) -> None:
-        self._queue = queue
         self._clock = clock
-        self._at = float("-inf")
-        self._asking = asyncio.Lock()
-        self._counts: JobCounts | None = None
+        self._fresh = Fresh(lambda: queue.counts(clock.now()), FRESH_S)
 
     async def refresh(self) -> None:
         """Count, unless the counts are fresh. Raises nothing."""
-        async with self._asking:
-            if monotonic() - self._at < FRESH_S:
-                return
-            try:
-                async with asyncio.timeout(TIMEOUT_S):
-                    self._counts = await self._queue.counts(self._clock.now())
-            except Exception:  # noqa: BLE001 - whatever SQL says, it does not answer
-                self._counts = None
-            self._at = monotonic()
+        await self._fresh.refresh()
 
     def collect(self) -> Iterable[Metric]:
         """The counts as last refreshed; if the store does not answer, only ``up`` 0."""
-        counts = self._counts
+        counts = self._fresh.found
         yield GaugeMetricFamily(
             "slotcast_jobs_up",
             "The store of background jobs answers.",

@@ -12,7 +12,7 @@ import { speakOut } from "../ui/spoken";
 import { useEditing, type Kept } from "./editing";
 import { AreaField, EditForm, Field, TagsField, TextField } from "./form";
 import { Photo } from "./photo";
-import { partOf, theirsOf, useSaving } from "./saving";
+import { keptOf, partOf, theirsOf, useSaving } from "./saving";
 import { ClinicStanding } from "./closing";
 
 const route = getRouteApi("/clinic/edit");
@@ -209,8 +209,7 @@ function Edit({ id, isOperator, isNew = false, place: keptPlace, said: keptSaid,
             ...(tag === "" ? {} : { headers: { "If-Match": tag } }),
             body: detailsOf(values),
           });
-          if (answer.data === undefined) return { error: answer.error };
-          return { kept: { values: placeOf(answer.data), tag: answer.response.headers.get("etag") ?? "" } };
+          return keptOf(answer, placeOf, "");
         },
         () => orNothing(readPlace(id)),
       ),
@@ -222,8 +221,7 @@ function Edit({ id, isOperator, isNew = false, place: keptPlace, said: keptSaid,
             ...(tag === "" ? {} : { headers: { "If-Match": tag } }),
             body: values,
           });
-          if (answer.data === undefined) return { error: answer.error };
-          return { kept: { values: saidOf(answer.data), tag: answer.response.headers.get("etag") ?? "" } };
+          return keptOf(answer, saidOf, "");
         },
         () => orNothing(readSaid(id)),
       ),

@@ -13,7 +13,7 @@ import { useEditing, type Kept } from "./editing";
 import { AreaField, EditForm, Meanwhile, TagsField, TextField } from "./form";
 import { amountOf, priceOf } from "./money";
 import { Photo } from "./photo";
-import { partOf, theirsOf, useSaving } from "./saving";
+import { keptOf, partOf, theirsOf, useSaving } from "./saving";
 import { Standing } from "./standing";
 
 const route = getRouteApi("/desk/entry/$provider");
@@ -156,8 +156,7 @@ function Edit({ provider, profile: keptProfile, said: keptSaid }: { provider: Pr
             headers: { "If-Match": tag },
             body: values,
           });
-          if (answer.data === undefined) return { error: answer.error };
-          return { kept: { values: profileOf(answer.data), tag: answer.response.headers.get("etag") ?? "*" } };
+          return keptOf(answer, profileOf, "*");
         },
         () => orNothing(readProfile(id)),
       ),
@@ -169,8 +168,7 @@ function Edit({ provider, profile: keptProfile, said: keptSaid }: { provider: Pr
             headers: { "If-Match": tag },
             body: bodyOf(values),
           });
-          if (answer.data === undefined) return { error: answer.error };
-          return { kept: { values: saidOf(answer.data), tag: answer.response.headers.get("etag") ?? "*" } };
+          return keptOf(answer, saidOf, "*");
         },
         () => orNothing(readSaid(id)),
       ),

@@ -37,6 +37,16 @@ export function partOf<T extends object>(
   };
 }
 
+/** What a PUT of a part was answered: what is kept now, with its tag, or the refusal. */
+export function keptOf<D, T>(
+  answer: { data?: D; error?: Partial<Problem> | undefined; response: Response },
+  read: (data: D) => T,
+  noTag: string,
+): { kept?: Kept<T>; error?: Partial<Problem> | undefined } {
+  if (answer.data === undefined) return { error: answer.error };
+  return { kept: { values: read(answer.data), tag: answer.response.headers.get("etag") ?? noTag } };
+}
+
 /** What is wrong, by the server's word: its fields have names of their own here. */
 function wrongOf(error: Partial<Problem>, words: (field: string) => MessageDescriptor | undefined): Wrong {
   const fields: Record<string, MessageDescriptor> = {};

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from actors.domain.ids import Millis
 from care.jobs.jobs import DeadJob, JobCounts, NewJob
+from gateway.metrics import fresh
 from gateway.metrics import jobs as module
 from gateway.metrics.jobs import JobCollector
 from tests.fakes.clocks import SteppedClock
@@ -47,7 +48,7 @@ async def shown(collector: JobCollector) -> dict[str, float]:
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     monkeypatch.setattr(module, "FRESH_S", 0.0)
-    monkeypatch.setattr(module, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(fresh, "TIMEOUT_S", 0.05)
     found = Queue()
     found.waiting = [NewJob("k", str(n), NOW) for n in range(3)]
     found.letters = [DeadJob(7, "k", "x", NOW, NOW, 12, "no")]

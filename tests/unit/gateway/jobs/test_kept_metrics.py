@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from actors.domain.ids import Millis
 from actors.errors import Unavailable
-from gateway.metrics import kept as module
 from gateway.metrics.kept import KeptCollector
 from tests.fakes.clocks import SteppedClock
 
@@ -39,7 +37,7 @@ async def shown(collector: KeptCollector) -> list[str]:
     return [line for line in lines if not line.startswith("#")]
 
 
-async def test_ages_are_shown_by_table(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ages_are_shown_by_table() -> None:
     """In seconds, a visit to come with none; nothing while the store is away, and the
     store is asked at most once a minute."""
     kept, clock = Kept(), SteppedClock(NOW)
@@ -50,5 +48,5 @@ async def test_ages_are_shown_by_table(monkeypatch: pytest.MonkeyPatch) -> None:
     kept.is_away = True
     assert await shown(collector) == wanted
     assert kept.asked == 1
-    monkeypatch.setattr(module, "FRESH_S", 0.0)
+    collector._fresh.fresh_s = 0.0
     assert await shown(collector) == []
