@@ -26,9 +26,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from actors.domain.calendar import holds, window
+from actors.domain.calendar import window
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.effects import apply
+from actors.domain.calendar.holding import holds
 from actors.domain.calendar.state import CalendarState
 from actors.domain.calendar.views import next_starts
 from actors.domain.ids import Millis, ProviderId, ShardId

@@ -29,8 +29,8 @@ from actors.domain.calendar import (
     window,
 )
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.holding.renewals import Renewals
 from actors.domain.calendar.remembered import Remembered
-from actors.domain.calendar.renewals import Renewals
 from actors.domain.messages.answers import Done
 from actors.domain.messages.events import HoldPlaced
 from actors.domain.time import openings as availability

@@ -14,10 +14,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from actors.domain.calendar import holds, views, window
+from actors.domain.calendar import views, window
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.delta import change_of
 from actors.domain.calendar.effects import apply
+from actors.domain.calendar.holding import holds
 from actors.domain.calendar.snapshot import encode
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import (

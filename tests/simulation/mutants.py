@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from actors.domain.calendar import holds, rulings, staff, waiting
+from actors.domain.calendar import rulings, staff
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.holding import holds, waiting
 from actors.domain.ids import Millis
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev

@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from actors.domain.calendar.holding.renewals import Entries
 from actors.domain.calendar.occupancy import Booking, Hold
-from actors.domain.calendar.renewals import Entries
 from actors.domain.ids import (
     HoldId,
     Millis,

@@ -1,7 +1,7 @@
 """The calendar: one provider's time, as a deterministic state machine.
 
-Rule 1: everything that decides who gets a slot lives in this folder: holds.py,
-        bookings.py, waiting.py and staff.py decide, rulings.py holds what they share.
+Rule 1: everything that decides who gets a slot lives in this folder: holding/,
+        bookings.py and staff.py decide, rulings.py holds what they share.
 Rule 2: it cannot read a clock, draw a random number, or wait; ``now`` is an argument.
 Rule 3: ``decide`` may refuse and never changes the calendar (memos aside);
         ``apply`` (effects.py) changes the calendar and never refuses.
@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from actors.domain.calendar import bookings, holds, staff, waiting, window
+from actors.domain.calendar import bookings, staff, window
+from actors.domain.calendar.holding import holds, waiting
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import HoldId, Millis
 from actors.domain.messages import commands as cm

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.domain.calendar.at_rest import Departure, unpack
+from actors.domain.calendar.holding.renewals import LatelyHeld
 from actors.domain.calendar.lifecycle import LIVE
 from actors.domain.calendar.occupancy import Booking, Hold
-from actors.domain.calendar.renewals import LatelyHeld
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import HoldId, Millis, Minute, PatientId
 from actors.domain.messages import events as ev

@@ -11,8 +11,8 @@ import heapq
 
 from msgspec import Struct
 
+from actors.domain.calendar.holding.renewals import Renewals
 from actors.domain.calendar.lifecycle import BLOCKING
-from actors.domain.calendar.renewals import Renewals
 from actors.domain.ids import (
     BookingId,
     HoldId,

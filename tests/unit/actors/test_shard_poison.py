@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.domain.calendar import holds, window
+from actors.domain.calendar import window
+from actors.domain.calendar.holding import holds
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Millis
 from actors.domain.messages.answers import BookingView, SlotsView

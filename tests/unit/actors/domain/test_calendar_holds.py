@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.domain.calendar import holds
 from actors.domain.calendar.calendar import Calendar
+from actors.domain.calendar.holding import holds
 from actors.domain.ids import Millis
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev

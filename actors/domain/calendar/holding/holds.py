@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actors.domain.calendar import rulings, waiting
+from actors.domain.calendar import rulings
+from actors.domain.calendar.holding import waiting
 from actors.domain.calendar.occupancy import Booking
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import (
