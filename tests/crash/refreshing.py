@@ -91,7 +91,7 @@ async def _keep_refreshing(site: Site, token: str, rounds: Iterable[int]) -> Non
 
 
 def _answer_early() -> None:
-    async def rotate(_self: Rotations, _wanted: Rotation) -> bool:
+    async def rotate(self: Rotations, wanted: Rotation) -> bool:
         return True
 
     Rotations.rotate = rotate  # type: ignore[method-assign]
