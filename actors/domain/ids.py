@@ -20,6 +20,7 @@ HoldId = NewType("HoldId", str)
 BookingId = NewType("BookingId", str)
 TimeOffId = NewType("TimeOffId", str)
 ShardId = NewType("ShardId", str)
+GroupId = NewType("GroupId", str)
 
 Millis = NewType("Millis", int)
 """An instant in whole milliseconds since 1970-01-01T00:00Z."""
@@ -32,6 +33,9 @@ _ID = re.compile(ID_PATTERN)  # matched whole: `$` alone lets a newline pass
 PROVIDER_PATTERN = r"^prv_[A-Za-z0-9_\-]{1,64}$"
 """Narrower than other ids: holds, bookings and leaves carry it, then a dot."""
 _PROVIDER = re.compile(PROVIDER_PATTERN)
+GROUP_PATTERN = r"^[A-Za-z0-9_\-]{1,32}$"
+"""A group's id is the token of its holds' and its members' bookings' ids."""
+_GROUP = re.compile(GROUP_PATTERN)
 _OWNED = re.compile(r"^(?:hld|bkg|off)_([A-Za-z0-9_\-]{1,64})\.[A-Za-z0-9_\-]{1,32}$")
 
 
@@ -43,6 +47,11 @@ def is_id(text: str, prefix: str) -> bool:
 def is_provider_id(text: str) -> bool:
     """Whether ``text`` can name a provider: the one rule for all callers."""
     return _PROVIDER.fullmatch(text) is not None
+
+
+def is_group_id(text: str) -> bool:
+    """Whether ``text`` can name a group."""
+    return _GROUP.fullmatch(text) is not None
 
 
 def hold_id(provider_id: ProviderId, token: str) -> HoldId:

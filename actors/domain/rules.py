@@ -11,7 +11,15 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from actors.domain.ids import ClinicId, LocationId, Minute, TimeOffId, VisitTypeId
+from actors.domain.ids import (
+    ClinicId,
+    GroupId,
+    LocationId,
+    Minute,
+    ProviderId,
+    TimeOffId,
+    VisitTypeId,
+)
 
 
 class Clinic(Struct, frozen=True, omit_defaults=True):
@@ -144,6 +152,19 @@ class Waiting(Struct, frozen=True, omit_defaults=True):
     first: Minute
     until: Minute
     most: int = 1
+
+
+class Group(Struct, frozen=True, array_like=True, gc=False):
+    """Several calendars that are booked as one: decision 0100.
+
+    ``primary``: the calendar whose hold and booking decide for all. ``members``: the
+    others (rooms, equipment, further providers), as the primary's hold and booking
+    name them; a member's own hold and booking name none.
+    """
+
+    group_id: GroupId
+    primary: ProviderId
+    members: tuple[ProviderId, ...] = ()
 
 
 class Policy(Struct, frozen=True):

@@ -112,11 +112,7 @@ class Residents:
         return [
             provider
             for provider, records in self._tails.items()
-            if any(
-                (isinstance(record.event, HoldPlaced) and record.event.at >= since)
-                or isinstance(record.event, SlotReserved | HoldOffered)
-                for record in records
-            )
+            if any(_is_waited_for(record.event, since) for record in records)
         ]
 
     def missing(self, providers: Iterable[ProviderId]) -> set[ProviderId]:
@@ -233,6 +229,13 @@ class Residents:
         for provider in idle:
             del self._loaded[provider]
         return len(idle)
+
+
+def _is_waited_for(event: Event, since: Millis) -> bool:
+    """Whether a hold of this event may be live, or asked for by its group."""
+    if isinstance(event, HoldPlaced):
+        return event.at >= since or event.group is not None
+    return isinstance(event, SlotReserved | HoldOffered)
 
 
 def _has_nothing_due(state: CalendarState) -> bool:

@@ -49,6 +49,9 @@ from actors.domain.messages.events import (
     CalendarMovedOut,
     ClockTrusted,
     Event,
+    GroupAborted,
+    GroupSettled,
+    HoldDoubted,
     HoldExtended,
     HoldOffered,
     HoldPlaced,
@@ -61,6 +64,7 @@ from actors.domain.messages.events import (
 from actors.domain.messages.reads import (
     Read,
     ReadBooking,
+    ReadGroups,
     ReadHold,
     ReadNextFree,
     ReadPositions,
@@ -100,9 +104,10 @@ _FOLLOWING = (ReadWeek, ReadSchedule, ReadPositions)
 """Questions of gateways that show the calendar live: what they are told from now on
 names the slots that changed. Each topic begins with one and is verified by the last."""
 
-_OWNERS = (ReadHold, ReadBooking, ReadSchedule, ReadPositions)
+_OWNERS = (ReadHold, ReadBooking, ReadGroups, ReadSchedule, ReadPositions)
 """Questions that a former owner must not answer: a patient would read that a booking
-does not exist, or a gateway that its stale page is the newest."""
+does not exist, a gateway that its stale page is the newest, or a resolver that nothing
+is owed."""
 
 EACH_MAX = 16
 """Starts of a visit type that are published at most."""
@@ -114,6 +119,9 @@ _FREEING_NOTHING = (
     SlotReserved,
     HoldOffered,
     HoldReturned,
+    HoldDoubted,
+    GroupAborted,
+    GroupSettled,
 )
 """What a hold or a reserve takes is taken; a returned offer is reserved again."""
 _UNSEEN = (RefusalRecorded, ClockTrusted)
@@ -275,11 +283,11 @@ class Shard:
         state = calendar.state
         if not outcome:
             batch.judged = True
-            return state.answer(command.key) or view_after(state, None)
+            return state.answer(command.key) or view_after(state, command, None)
         if batch.is_full_for(command, self.limits):
             return Trouble(TroubleCode.JOURNAL_FULL, "the journal is nearly full", 30.0)
         self._apply(batch, calendar, outcome)
-        return state.answer(command.key) or view_after(state, outcome[-1])
+        return state.answer(command.key) or view_after(state, command, outcome[-1])
 
     def _rise_for(self, requests: Sequence[Request]) -> None:
         """A calendar's position never goes back: (epoch, version) is unique."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from actors.domain.calendar import views
 from actors.domain.calendar.delta import change_of, holds_of
+from actors.domain.calendar.holding import groups
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import Minute, ProviderId, ShardId, VisitTypeId
 from actors.domain.messages.answers import (
@@ -18,6 +19,7 @@ from actors.domain.messages.answers import (
     Unchanged,
 )
 from actors.domain.messages.changes import CalendarChange
+from actors.domain.messages.commands import AbortGroup, Command, ResolveGroup
 from actors.domain.messages.events import (
     AvailabilitySet,
     BookingCancelled,
@@ -37,6 +39,7 @@ from actors.domain.messages.events import (
 from actors.domain.messages.reads import (
     ReadBooking,
     ReadEffect,
+    ReadGroups,
     ReadHold,
     ReadProvider,
     ReadSchedule,
@@ -60,13 +63,16 @@ OneRead = (
     | ReadSchedule
     | ReadHold
     | ReadBooking
+    | ReadGroups
     | ReadProvider
     | ReadEffect
 )
 """Questions about one calendar."""
 
 
-def view_of(state: CalendarState, read: OneRead) -> Reply:
+def view_of(  # noqa: C901 - a case for each kind of read
+    state: CalendarState, read: OneRead
+) -> Reply:
     """The calendar's answer to a question about it alone."""
     match read:
         case ReadSlots():
@@ -79,6 +85,8 @@ def view_of(state: CalendarState, read: OneRead) -> Reply:
             return views.hold(state, read.hold_id, read.owner, proxy=read.proxy)
         case ReadBooking():
             return views.booking(state, read.booking_id)
+        case ReadGroups():
+            return groups.unsettled(state)
         case ReadProvider():
             return views.provider(state)
         case ReadEffect():
@@ -94,8 +102,10 @@ def _slots(state: CalendarState, read: ReadSlots) -> Reply:
     return views.slots_to_move(state, found, read.moving, read.owner, proxy=read.proxy)
 
 
-def view_after(state: CalendarState, event: Event | None) -> Answer:
+def view_after(state: CalendarState, command: Command, event: Event | None) -> Answer:
     """What a command without a key is answered with, just after its last event."""
+    if isinstance(command, AbortGroup | ResolveGroup):
+        return groups.view(state, command.group_id)
     if isinstance(event, HoldPlaced | HoldExtended | HoldOffered):
         return views.hold(state, event.hold_id)
     if isinstance(event, _OF_BOOKINGS):
@@ -118,7 +128,8 @@ def change_after(
     """One calendar's part of a batch, durable at ``seq``, as watchers receive it."""
     slots, bookings, reread = change_of(state, events, with_slots=with_slots)
     holds, ended = holds_of(state, events)
-    left = state.left
+    left, known = state.left, state.groups
+    doubts, owed = groups.changed(state, events) if known.are_open else ([], [])
     return CalendarChange(
         state.provider_id,
         state.version,
@@ -130,6 +141,8 @@ def change_after(
         holds,
         ended,
         starts,
+        doubts,
+        owed,
     )
 
 

@@ -35,6 +35,9 @@ _OWN: Final = frozenset(
     {
         ev.HoldExpired,
         ev.SlotReserved,
+        ev.HoldDoubted,
+        ev.GroupAborted,
+        ev.GroupSettled,
         ev.WindowAdvanced,
         ev.RefusalRecorded,
         ev.ClockTrusted,

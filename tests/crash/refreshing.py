@@ -4,16 +4,14 @@
 
 Reads one refresh token of each session from stdin, and writes a line for each answer:
 how many transactions were begun, and the token that was answered. ``early``: answers
-before the commit, as it must not be, once for each session; the commit is yet to come
-when the process is killed.
+before the commit, as it must not be.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Sequence
-from itertools import count
+from collections.abc import Sequence
 
 from care.accounts.refreshing import parsed_token
 from gateway.access.revocations import RevokedTokens
@@ -69,13 +67,11 @@ async def work(url: str, tokens: Sequence[str], *, early: bool) -> None:
     site = Site(url)
     if early:
         _answer_early()
-    rounds: Iterable[int] = range(1) if early else count()
-    await asyncio.gather(*(_keep_refreshing(site, one, rounds) for one in tokens))
-    await asyncio.Event().wait()
+    await asyncio.gather(*(_keep_refreshing(site, one) for one in tokens))
 
 
-async def _keep_refreshing(site: Site, token: str, rounds: Iterable[int]) -> None:
-    for _ in rounds:
+async def _keep_refreshing(site: Site, token: str) -> None:
+    while True:
         answers = await asyncio.gather(
             *(
                 site.sign_in.refresh(token, active=True, context=None)
@@ -91,7 +87,10 @@ async def _keep_refreshing(site: Site, token: str, rounds: Iterable[int]) -> Non
 
 
 def _answer_early() -> None:
+    real, begun = Rotations.rotate, set[asyncio.Task[bool]]()
+
     async def rotate(self: Rotations, wanted: Rotation) -> bool:
+        begun.add(asyncio.ensure_future(real(self, wanted)))
         return True
 
     Rotations.rotate = rotate  # type: ignore[method-assign]

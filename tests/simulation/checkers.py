@@ -30,6 +30,7 @@ EFFECTS: Mapping[str, tuple[type, ...]] = {
     "leave": (ev.TimeOffAdded,),
     "back": (ev.TimeOffRemoved,),
     "hold": (ev.HoldPlaced,),
+    "member_hold": (ev.HoldPlaced,),
     "extend": (ev.HoldExtended,),
     "release": (ev.HoldReleased,),
     "waiting": (ev.WaitingSet,),
@@ -49,7 +50,18 @@ EFFECTS: Mapping[str, tuple[type, ...]] = {
 }
 TIME_APART_MS = 600_000
 """More than all small steps of the clock in a run come to."""
-KEYLESS = (ev.HoldExpired, ev.HoldReturned, ev.SlotReserved, ev.WindowAdvanced)
+KEYLESS = (
+    ev.HoldExpired,
+    ev.HoldReturned,
+    ev.SlotReserved,
+    ev.WindowAdvanced,
+    ev.HoldDoubted,
+    ev.GroupAborted,
+    ev.GroupSettled,
+)
+OF_GROUPS = (ev.SlotBooked, ev.BookingCancelled)
+"""What is decided about a group is told to its calendars without a key; judged in
+group_judges.py."""
 
 
 class Verdict:
@@ -81,7 +93,7 @@ class Verdict:
         """Every effect was requested, happened once, and came in time."""
         event = record.event
         if not event.key:
-            if not isinstance(event, KEYLESS):
+            if not isinstance(event, KEYLESS) and not self._is_of_a_group(event):
                 raise Violation(f"no request led to seq {record.seq}: {event}")
             return
         name = (event.provider_id, event.key)
@@ -97,6 +109,12 @@ class Verdict:
         deadline = max(a.deadline for one in asked for a in one.attempts)
         if self._clocks[record.seq] > deadline:
             raise Violation(f"after its deadline {deadline}, seq {record.seq}: {event}")
+
+    def _is_of_a_group(self, event: Any) -> bool:
+        if isinstance(event, ev.HoldReleased):
+            return event.hold_id in self._judge.of_groups
+        group = event.group if isinstance(event, OF_GROUPS) else None
+        return group is not None and group.primary != event.provider_id
 
     def _record_of(self, operation: Operation) -> Record | None:
         found = self._judge.keys.get((operation.provider, operation.key), ())
@@ -268,6 +286,11 @@ def check_calendar(judge: LogJudge, provider: str, state: Any) -> None:
         hold_id: (h.patient, h.start, h.end, h.expires, h.extensions, h.offered)
         for hold_id, h in agenda.holds.items()
     }
+    parts = {
+        booking_id: b.visit or "" for booking_id, b in state.occupancy.bookings.items()
+    }
+    if parts != {booking_id: b.visit for booking_id, b in agenda.bookings.items()}:
+        raise Violation(f"{provider} has the parts {parts}, not those of the log")
     if state.waiting != agenda.waiting:
         raise Violation(f"{provider} waits {state.waiting}, log {agenda.waiting}")
     if holds != told:

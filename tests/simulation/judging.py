@@ -12,7 +12,13 @@ from typing import Any
 from actors.domain.calendar.effects import apply
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import PatientId, ProviderId, ShardId
-from actors.domain.messages.events import HoldReturned, SlotReserved
+from actors.domain.messages.events import (
+    HoldDoubted,
+    HoldPlaced,
+    HoldReturned,
+    SlotReserved,
+)
+from actors.ports import Record
 from tests.simulation.checkers import (
     Verdict,
     check_calendar,
@@ -20,6 +26,7 @@ from tests.simulation.checkers import (
     check_reads,
     check_time,
 )
+from tests.simulation.group_judges import check_groups, groups_as_replayed
 from tests.simulation.kernel import Violation
 from tests.simulation.linearizability import check_linearizable
 from tests.simulation.oracle import Agenda, LogJudge
@@ -87,7 +94,8 @@ def _check_log(world: World) -> dict[ShardId, LogJudge]:
                 check_time(records[seq - 1], epoch, clock)
         check_reads(log, world.history, records)
         check_ranks(log, world.history)
-    for provider in world.providers:
+    check_groups(world.archive, judges.values())
+    for provider in world.calendars:
         theirs = [o for o in world.history.operations if o.provider == provider]
         check_linearizable(provider, theirs)
     return judges
@@ -118,6 +126,7 @@ def _check_recovered(world: World, shard: ShardId, log: LogJudge) -> None:
         remembered = resident.calendar.state.answers.entries
         if remembered != replayed[provider].answers.entries:
             raise Violation(f"{provider} remembers other answers than its log")
+        groups_as_replayed(resident.calendar.state, replayed[provider])
 
 
 def _check_projection(world: World, shard: ShardId, log: LogJudge) -> None:
@@ -142,13 +151,23 @@ def _check_projection(world: World, shard: ShardId, log: LogJudge) -> None:
         for name in getattr(record.event, "stranded", ())
     )
     freed = sum(
-        isinstance(record.event, SlotReserved | HoldReturned)
+        isinstance(record.event, SlotReserved | HoldReturned | HoldDoubted)
         for record in world.archive[shard]
     )
+    told_of_groups = sum(map(_notices_of_groups, world.archive[shard]))
     notices = sum(name.startswith(f"{shard}-") for name, _ in model.outbox)
-    notices -= marked + freed
+    notices -= marked + freed + told_of_groups
     if not told == happened == notices:
         raise Violation(f"{happened} things happened, {told} told, {notices} noticed")
+
+
+def _notices_of_groups(record: Record) -> int:
+    """What a change of a visit adds to its one notice: what it owes; less of a part."""
+    event = record.event
+    group = getattr(event, "group", None)
+    if group is None or isinstance(event, HoldPlaced | HoldDoubted):
+        return 0
+    return 1 if group.primary == event.provider_id else -1
 
 
 def _check_rows(model: Any, shard: ShardId, agenda: Agenda) -> None:

@@ -140,10 +140,10 @@ def check_linearizable(provider: str, operations: list[Operation]) -> None:
     if "move" in unknown:
         return  # from outside it cannot be said which owner has which time
     steps = steps_of(operations)
-    waits = any(o.kind == "waiting" for o in operations)
+    waits = any(o.kind in ("waiting", "member_hold") for o in operations)
     if waits or unknown & {"hold", "book", "confirm"}:
-        # An unacknowledged booking, or the waiting list, may hold the time: "taken"
-        # then proves nothing.
+        # An unacknowledged booking, a group or the waiting list may hold the time:
+        # "taken" then proves nothing.
         steps = [step for step in steps if step.effect != "taken"]
     if not explained(sorted(steps, key=lambda step: step.asked)):
         told = "\n".join(map(str, steps))

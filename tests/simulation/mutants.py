@@ -28,6 +28,7 @@ from persistence.journal.files.fence import Fence
 from persistence.journal.files.reader import WalReader
 from persistence.journal.files.wal import Wal
 from persistence.readmodel.memory.readmodel import MemoryReadModel
+from tests.simulation.group_mutants import GROUP_MUTANTS
 
 Patch = tuple[Any, str, Any]
 
@@ -272,6 +273,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "watermark": _no_watermark,
     "clock_floor": _no_clock_floor,
     "clock_watch": _no_clock_watch,
+    **GROUP_MUTANTS,
 }
 """Name of a guard -> how to take it out."""
 

@@ -19,6 +19,9 @@ from actors.ports import Record
 from tests.simulation.kernel import Violation
 from tests.simulation.region import has_ground, is_offered
 
+NEVER = 1 << 62
+"""When a member's hold ends by itself."""
+
 Owner = tuple[str, str]
 """("hold" or "booking", id)."""
 
@@ -49,6 +52,9 @@ class Held:
     """The waiting list has it; ``patient`` is whom it is offered to until ``offered``.
     """
     offered: int = 0
+    group: Any = None
+    sticky: bool = False
+    """A member's of a group: ``offered`` is its deadline, 0 once it is doubtful."""
 
     @property
     def owned_until(self) -> int:
@@ -70,6 +76,8 @@ class Booked:
     booked_at: int
     reason: str = ""
     cancel_reason: str = ""
+    group: Any = None
+    visit: str = ""
     history: list[tuple[int, str]] = field(default_factory=list)
     outcomes: list[tuple[str, int]] = field(default_factory=list)
     """Statuses that outcomes replaced, and when."""
@@ -108,6 +116,10 @@ class LogJudge:
         self.keys: dict[tuple[str, str], list[Record]] = {}
         self.offers: dict[str, list[ev.HoldOffered]] = {}
         """The offers of each reserved slot, in order."""
+        self.over: set[str] = set()
+        """Groups that their primaries here have decided against."""
+        self.of_groups: set[str] = set()
+        """Holds of groups."""
         self.seq = 0
         self.epoch = 0
         self.at = 0
@@ -126,6 +138,8 @@ class LogJudge:
             if isinstance(event, ev.RefusalRecorded):
                 known = self.agendas.get(provider)
                 self._expect(event.version == (known.version if known else 0), record)
+                if event.group_id:
+                    self.over.add(event.group_id)
                 continue
             agenda = self.agendas.get(provider)
             if agenda is None:
@@ -297,18 +311,56 @@ class LogJudge:
         other = self._claim(agenda, busy, ("hold", event.hold_id), beside)
         self._expect(other is None, record, f"double: {other} has it")
         self._expect(event.expires > event.at, record, "expired at birth")
-        self._counted(agenda, event, busy, record)
+        group = event.group
+        is_sticky = group is not None and group.primary != agenda.provider
+        if group is not None:
+            self.of_groups.add(event.hold_id)
+        if not is_sticky:
+            is_over = group is not None and group.group_id in self.over
+            self._expect(not is_over, record, "it is over")
+            self._counted(agenda, event, busy, record)
         agenda.holds[event.hold_id] = Held(
             event.patient_id,
             event.visit_type,
             event.start,
             event.end,
             busy,
-            event.expires,
+            NEVER if is_sticky else event.expires,
             event.location_id,
             event.at,
             event.moving,
+            offered=event.expires if is_sticky else 0,
+            group=group,
+            sticky=is_sticky,
         )
+
+    def _doubted(self, agenda: Agenda, event: ev.HoldDoubted, record: Record) -> None:
+        hold = agenda.holds.get(event.hold_id)
+        if hold is None or not hold.sticky or not hold.offered:
+            raise Violation(f"log: nothing to doubt at seq {record.seq}: {event}")
+        self._expect(event.at >= hold.offered, record, "in doubt before its time")
+        hold.offered = 0
+
+    def _aborted(self, agenda: Agenda, event: ev.GroupAborted, record: Record) -> None:
+        is_held = f"hld_{agenda.provider[4:]}.{event.group_id}" in agenda.holds
+        self._expect(not is_held, record, "aborted and held")
+        self._decided(agenda, event.group_id, record)
+        self.over.add(event.group_id)
+
+    def _settled_group(
+        self, agenda: Agenda, event: ev.GroupSettled, record: Record
+    ) -> None:
+        self._expect(event.booking_id in agenda.bookings, record, "no such visit")
+        self._expect(event.settled < event.version, record, "settled before")
+
+    def _decided(self, agenda: Agenda, group_id: str, record: Record) -> None:
+        """A group is decided once."""
+        self._expect(group_id not in self.over, record, "it is over")
+        booked = any(
+            one.group is not None and not one.visit and one.group.group_id == group_id
+            for one in agenda.bookings.values()
+        )
+        self._expect(not booked, record, "it is booked")
 
     def _counted(
         self, agenda: Agenda, event: ev.HoldPlaced, busy: range, record: Record
@@ -373,6 +425,8 @@ class LogJudge:
     def _end_hold(self, agenda: Agenda, hold_id: str, how: str) -> None:
         hold = agenda.holds.pop(hold_id)
         agenda.spent_holds[hold_id] = how
+        if hold.group is not None and not hold.sticky and how != "booked":
+            self.over.add(hold.group.group_id)
         self._free(agenda, hold.busy, ("hold", hold_id))
 
     def _released(self, agenda: Agenda, event: ev.HoldReleased, record: Record) -> None:
@@ -392,9 +446,12 @@ class LogJudge:
         self._expect(event.booking_id not in agenda.bookings, record, "id twice")
         if event.hold_id is None:
             self._offered(agenda, event, record)
+        elif event.visit is not None:
+            self._part(agenda, event, record)
         else:
             hold = self._live_hold(agenda, event.hold_id, event.at, record)
             self._expect(hold.patient == event.patient_id, record, "another's hold")
+            self._expect(event.group in (None, hold.group), record, "another's group")
             if (hold.start, hold.end) != (event.start, event.end):
                 meets = hold.busy.start < event.busy_end
                 meets = meets and event.busy_start < hold.busy.stop
@@ -402,8 +459,10 @@ class LogJudge:
                 self._offered(agenda, event, record)
             else:
                 self._taken_up(agenda, hold, record)
-            self._end_hold(agenda, event.hold_id, "confirmed")
-        self._visits_ahead(agenda, event, record)
+            how = "confirmed" if event.group is None else "booked"
+            self._end_hold(agenda, event.hold_id, how)
+        if event.visit is None:
+            self._visits_ahead(agenda, event, record)
         busy = range(event.busy_start, event.busy_end)
         other = self._claim(agenda, busy, ("booking", event.booking_id))
         self._expect(other is None, record, f"double: {other} has it")
@@ -417,9 +476,20 @@ class LogJudge:
             event.location_id,
             event.at,
             event.reason,
+            group=event.group,
+            visit=event.visit or "",
             history=[(record.seq, "booked")],
         )
         self._settled(agenda, agenda.bookings[event.booking_id])
+
+    def _part(self, agenda: Agenda, event: ev.SlotBooked, record: Record) -> None:
+        """A member's part of a visit: its hold, whatever its time and the rules."""
+        hold = agenda.holds.get(event.hold_id or "")
+        if hold is None or not hold.sticky or hold.group != event.group:
+            raise Violation(f"log: no part is held at seq {record.seq}: {event}")
+        same = (hold.start, hold.end) == (event.start, event.end)
+        self._expect(same and not event.patient_id, record, "not what was held")
+        self._end_hold(agenda, event.hold_id or "", "booked")
 
     def _status(
         self, agenda: Agenda, booking_id: str, status: str, record: Record
@@ -491,8 +561,14 @@ class LogJudge:
         else:
             hold = self._live_hold(agenda, event.hold_id, event.at, record)
             self._expect(hold.patient == booking.patient, record, "another's hold")
+            self._expect(event.group == hold.group, record, "another's group")
             self._taken_up(agenda, hold, record)
-            self._end_hold(agenda, event.hold_id, "confirmed")
+            how = "confirmed" if event.group is None else "booked"
+            self._end_hold(agenda, event.hold_id, how)
+        with_members = booking.group is not None and bool(booking.group.members)
+        left_behind = with_members and event.group is None
+        self._expect(not left_behind, record, "moved without its members")
+        booking.group = event.group or booking.group
         self._free(agenda, booking.busy, owner)
         busy = range(event.busy_start, event.busy_end)
         other = self._claim(agenda, busy, owner)
@@ -584,6 +660,9 @@ _READERS: dict[type, Callable[[LogJudge, Agenda, Any, Record], None]] = {
     ev.WaitingSet: LogJudge._waiting,
     ev.HoldOffered: LogJudge._offer,
     ev.HoldReturned: LogJudge._returned,
+    ev.HoldDoubted: LogJudge._doubted,
+    ev.GroupAborted: LogJudge._aborted,
+    ev.GroupSettled: LogJudge._settled_group,
     ev.SlotBooked: LogJudge._booked,
     ev.BookingCancelled: LogJudge._cancelled,
     ev.BookingRescheduled: LogJudge._moved,

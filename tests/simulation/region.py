@@ -47,6 +47,11 @@ def provider_ids(count: int) -> list[ProviderId]:
     return [ProviderId(f"prv_{number}") for number in range(1, count + 1)]
 
 
+def room_ids(count: int) -> list[ProviderId]:
+    """Rooms, which visits take besides their providers."""
+    return [ProviderId(f"prv_{number}") for number in range(8, 8 + count)]
+
+
 def profile(provider: ProviderId, zone: str) -> Profile:
     """Who a simulated provider is."""
     clinic = Clinic(clinic_id=ClinicId("cln_1"), name="North", time_zone=zone)

@@ -20,6 +20,8 @@ from persistence.readmodel.memory.readmodel import MemoryReadModel
 from tests.simulation.activations import Activation
 from tests.simulation.faults import Nemesis, Weather, weather_of
 from tests.simulation.gateways import SimGateway
+from tests.simulation.group_judges import StickyWatch
+from tests.simulation.groupers import Coordinator, Resolver
 from tests.simulation.history import History
 from tests.simulation.kernel import Kernel, Violation
 from tests.simulation.listers import Lister
@@ -33,6 +35,7 @@ from tests.simulation.region import (
     SHORT,
     instant_ms,
     provider_ids,
+    room_ids,
     wanted_starts,
     week_of,
 )
@@ -55,6 +58,10 @@ FORWARD_MS = 40_000
 retries for half a minute finds their key remembered."""
 LISTS = 0.35
 """The share of worlds with waiting lists."""
+GROUPS = 0.4
+"""The share of worlds with visits that take several calendars."""
+OLD_OWNERS_MS = 20_000
+"""So long after the chaos former owners may live."""
 CHAOS_MS = 55_000
 HEAL_MS = 60_000
 LATE_MS = (200, 3_000, 9_000, 100_000)
@@ -78,7 +85,8 @@ class World:
         shards = rng.choice((1, 1, 2))
         self.place = placing(Placement.SHARD, shards)
         self.providers = provider_ids(rng.choice((1, 1, 2, 2, 3)))
-        names = sorted({self.place(provider) for provider in self.providers})
+        self._build_rooms(random.Random(seed ^ 0x6_20))
+        names = sorted({self.place(calendar) for calendar in self.calendars})
         self._build_journals(names)
         self.model = MemoryReadModel()
         self.store = ShakyStore(self.model, kernel, 0.0)
@@ -94,11 +102,24 @@ class World:
             for n in range(rng.choice((1, 1, 2)))
         ]
         self._build_people()
+        self._build_others(seed)
+
+    def _build_others(self, seed: int) -> None:
+        """Waiting lists and groups, in some worlds; the rest is as without them."""
         self.listers: list[Lister] = []
-        # Draws of its own: worlds without a waiting list are what they were before.
+        self.resolvers: list[Resolver] = []
         lists = random.Random(seed ^ 0x11_57)
         if lists.random() < LISTS:
             self._build_listers(lists)
+        if self.rooms:
+            self._build_groups(random.Random(seed ^ 0x6_21))
+
+    def _build_rooms(self, rng: random.Random) -> None:
+        """Rooms, in some worlds; the others are what they were before."""
+        self.rooms: list[ProviderId] = []
+        if rng.random() < GROUPS:
+            self.rooms = room_ids(rng.choice((1, 1, 2)))
+        self.calendars = [*self.providers, *self.rooms]
 
     def _build_journals(self, names: list[ShardId]) -> None:
         self.folders = {shard: f"/journal/{shard}" for shard in names}
@@ -136,7 +157,7 @@ class World:
                 self.lives,
                 [
                     f"slots/{provider}/{kind}/{week}"
-                    for provider in self.providers
+                    for provider in self.calendars
                     for kind in kinds
                 ],
                 pages,
@@ -161,7 +182,7 @@ class World:
             desk,
             self.history,
             rng.randrange(1, 5),
-            providers=self.providers,
+            providers=self.calendars,
             starts=starts,
             zone=self.zone,
         )
@@ -185,12 +206,38 @@ class World:
         for patient in self.patients:
             patient.wishes += 6  # there must be enough to give up
 
+    def _build_groups(self, rng: random.Random) -> None:
+        """People who book rooms with their visits, and two resolvers."""
+        near = self.patients[0].starts[:-2]  # the last two are not offered
+        starts = [*near, near[-1] + 60, near[-1] + 120]
+        together = [
+            Coordinator(
+                f"c{n}",
+                self.kernel,
+                self,
+                self.history,
+                rng.randrange(14, 30),
+                providers=self.calendars,
+                starts=starts,
+                rooms=self.rooms,
+                rng=random.Random(rng.random()),
+            )
+            for n in range(1, rng.choice((2, 3)) + 1)
+        ]
+        for one in together:
+            one.twins = [other for other in together if other is not one]
+        self.patients += together
+        self.resolvers = [
+            Resolver(f"resolver{n}", self.kernel, self, self.calendars)
+            for n in range(rng.choice((1, 2)))
+        ]
+
     # --- life ----------------------------------------------------------------------
 
     def run(self) -> None:
         """Open the doors, let chaos have its time, heal, wait for calm."""
         kernel = self.kernel
-        for number, provider in enumerate(self.providers):
+        for number, provider in enumerate(self.calendars):
             registrar = Registrar(f"r{number}", kernel, self, self.history, 2)
             registrar.provider, registrar.zone, registrar.variant = (
                 provider,
@@ -205,6 +252,8 @@ class World:
             person.begin()
         for watcher in self.watchers:
             watcher.connect()
+        for resolver in self.resolvers:
+            resolver.begin()
         self.weather = weather_of(kernel)
         self.store.trouble = self.weather.store_trouble
         until = kernel.now + CHAOS_MS
@@ -228,8 +277,13 @@ class World:
         for shard, activations in self.activations.items():
             for old in activations[:-1]:
                 self.kernel.after(
-                    self.kernel.rng.randrange(1, 20_000), self.kill_old, shard, old
+                    self.kernel.rng.randrange(1, OLD_OWNERS_MS),
+                    self.kill_old,
+                    shard,
+                    old,
                 )
+        if self.resolvers:
+            self.kernel.after(OLD_OWNERS_MS, StickyWatch(self).begin)
 
     # --- ports of the others -------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from actors.domain.calendar.holding.grouped import KeptGroups
 from actors.domain.calendar.holding.renewals import Entries
 from actors.domain.calendar.occupancy import Booking, Hold
 from actors.domain.ids import (
@@ -23,6 +24,7 @@ from actors.domain.messages.answers import (
     Affected,
     BookingView,
     Done,
+    GroupView,
     HoldView,
     TimeOffView,
 )
@@ -35,7 +37,7 @@ FORMAT_LEFT = 2
 """Format of a calendar that moved to another shard: older programs must refuse it, or
 they would answer for a calendar they do not own."""
 
-_Answer = HoldView | BookingView | TimeOffView | Affected | Done | Refusal
+_Answer = HoldView | BookingView | TimeOffView | Affected | Done | GroupView | Refusal
 
 
 class SnapshotUnreadable(Exception):
@@ -72,6 +74,7 @@ class Kept(Struct, array_like=True):
     lately_held: Entries = {}
     rules_version: int = 0
     waiting: Waiting | None = None
+    groups: KeptGroups | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actors.domain.calendar import rulings
+from actors.domain.calendar.holding import groups
 from actors.domain.calendar.occupancy import Booking, Hold
 from actors.domain.calendar.state import CalendarState
 from actors.domain.calendar.validation import (
@@ -16,7 +17,9 @@ from actors.domain.ids import (
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
 from actors.domain.messages.refusals import (
+    MOVES_WITH_MEMBERS,
     NO_BOOKING,
+    OF_A_VISIT,
     Refusal,
     invalid,
 )
@@ -26,6 +29,8 @@ def confirm(
     state: CalendarState, c: cm.ConfirmHold, now: Millis, version: int
 ) -> ev.Event | Refusal:
     """A live hold becomes a booking of its slot."""
+    if c.visit is not None:
+        return groups.confirm(state, c, c.visit, now, version)
     hold = rulings.live_hold(state, c.hold_id, c.owner, now, proxy=c.proxy)
     if isinstance(hold, Refusal):
         return hold
@@ -69,6 +74,7 @@ def _book_held(
         hold_id=hold.hold_id,
         reason=c.reason,
         confidential=c.confidential,
+        group=hold.group,
     )
 
 
@@ -154,6 +160,8 @@ def _move_to_hold(
 ) -> ev.Event | Refusal:
     if late := rulings.late(state, hold, now):
         return late
+    if hold.group is None and _has_members(booking):
+        return MOVES_WITH_MEMBERS
     first, last = hold.busy_start // state.cell, hold.busy_end // state.cell
     if hold.moving is not None and rulings.is_booked_by_others(
         state, first, last, booking
@@ -175,7 +183,12 @@ def _move_to_hold(
         busy_end=hold.busy_end,
         location_id=hold.location_id,
         hold_id=hold.hold_id,
+        group=hold.group,
     )
+
+
+def _has_members(booking: Booking) -> bool:
+    return booking.group is not None and bool(booking.group.members)
 
 
 def _move_to_start(
@@ -186,6 +199,8 @@ def _move_to_start(
     version: int,
 ) -> ev.Event | Refusal:
     assert c.start is not None
+    if _has_members(booking):
+        return MOVES_WITH_MEMBERS
     found = rulings.slot_for(
         state,
         booking.patient_id,
@@ -222,6 +237,8 @@ def cancel(
     state: CalendarState, c: cm.CancelBooking, now: Millis, version: int
 ) -> ev.Event | Refusal:
     """A booking is cancelled, by its patient (until the notice) or by staff."""
+    if c.group is not None:
+        return groups.cancel(state, c, c.group, now, version)
     booking = rulings.changeable(
         state, c.booking_id, c.owner, cm.CancelBooking, now, proxy=c.proxy
     )
@@ -240,6 +257,7 @@ def cancel(
         patient_id=booking.patient_id,
         by_patient=c.owner is not None,
         reason=c.reason,
+        group=booking.group,
     )
 
 
@@ -250,6 +268,8 @@ def set_confidential(
     booking = state.occupancy.bookings.get(c.booking_id)
     if booking is None or c.proxy or c.owner not in (None, booking.patient_id):
         return NO_BOOKING
+    if booking.visit is not None:
+        return OF_A_VISIT
     return ev.ConfidentialSet(
         **ev.head(c, now, version),
         booking_id=c.booking_id,

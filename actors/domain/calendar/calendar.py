@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.domain.calendar import bookings, staff, window
-from actors.domain.calendar.holding import holds, waiting
+from actors.domain.calendar.holding import groups, holds, waiting
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import HoldId, Millis
 from actors.domain.messages import commands as cm
@@ -82,6 +82,7 @@ class Calendar:
             code=refusal.code.value,
             detail=refusal.detail,
             about=refusal.about,
+            group_id=groups.refused_group(self.state, command),
         )
 
     def _decide_after_expiry(
@@ -108,12 +109,20 @@ class Calendar:
         return (*expired, outcome)
 
     def _ended(self, hold_id: HoldId, now: Millis, version: int) -> ev.Event:
-        """A hold is over, or an offer of it is: then the waiting list has it again."""
+        """A hold is over, or doubtful, or the waiting list has it again."""
         hold = self.state.occupancy.holds[hold_id]
         provider_id = self.state.provider_id
         if hold.expires <= now:
             return ev.HoldExpired(
                 provider_id=provider_id, at=now, version=version, hold_id=hold_id
+            )
+        if hold.group is not None:
+            return ev.HoldDoubted(
+                provider_id=provider_id,
+                at=now,
+                version=version,
+                hold_id=hold_id,
+                group=hold.group,
             )
         return ev.HoldReturned(
             provider_id=provider_id,
@@ -150,6 +159,9 @@ _DECIDERS: dict[type, _Decider] = {
     cm.BookSlot: bookings.book,
     cm.CancelBooking: bookings.cancel,
     cm.RescheduleBooking: bookings.reschedule,
+    cm.AbortGroup: groups.abort,
+    cm.ResolveGroup: groups.resolve,
+    cm.SettleGroup: groups.settle,
     cm.SetConfidential: bookings.set_confidential,
     cm.CheckIn: staff.check_in,
     cm.CompleteVisit: staff.complete,

@@ -3,6 +3,8 @@
 Rule 1: ``apply`` never refuses, and reads neither clock nor rules nor tzdata.
 Rule 2: two holds never share a cell, nor do two blocking bookings, buffers included;
         ``apply`` relies on it when it gives cells back.
+
+One file because it is one table: an event, and its effect.
 """
 
 from __future__ import annotations
@@ -11,15 +13,16 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.domain.calendar.at_rest import Departure, unpack
+from actors.domain.calendar.holding.grouped import is_member
 from actors.domain.calendar.holding.renewals import LatelyHeld
 from actors.domain.calendar.lifecycle import LIVE
-from actors.domain.calendar.occupancy import Booking, Hold
+from actors.domain.calendar.occupancy import NEVER, Booking, Hold
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import HoldId, Millis, Minute, PatientId
 from actors.domain.messages import events as ev
 from actors.domain.messages.answers import Answer, BookingStatus, Done
 from actors.domain.messages.refusals import Refusal, RefusalCode
-from actors.domain.rules import Availability, Profile, TimeOff
+from actors.domain.rules import Availability, Group, Profile, TimeOff
 from actors.domain.time.grid import PAGE_MINUTES
 
 EXPIRED_MAX = 512
@@ -77,6 +80,8 @@ def _answer_of(
 def _on_refused(state: CalendarState, event: ev.RefusalRecorded) -> None:
     refusal = Refusal(RefusalCode(event.code), event.detail, event.about)
     state.answers.put(event.key, (event.fingerprint, event.at, refusal))
+    if event.group_id is not None:
+        state.groups.over(event.group_id, event.at)
 
 
 def _on_clock(state: CalendarState, _event: ev.ClockTrusted) -> None:
@@ -148,12 +153,23 @@ def _on_held(state: CalendarState, event: ev.HoldPlaced) -> Hold:
         event.location_id,
         placed=event.at,
         moving=event.moving,
+        group=event.group,
     )
+    if event.group is not None and is_member(event.group, state.provider_id):
+        _stick(hold)
+        occupancy.add_hold(hold)
+        occupancy.mark(event.version, hold.busy_start, hold.busy_end)
+        return hold
     occupancy.add_hold(hold)
     held = LatelyHeld(event.at, hold.busy_start, hold.busy_end)
     occupancy.renewals.note(hold.patient_id, held)
     occupancy.mark(event.version, hold.busy_start, hold.busy_end)
     return hold
+
+
+def _stick(hold: Hold) -> None:
+    """A member's hold blocks without end; at its deadline it becomes doubtful."""
+    hold.offered, hold.expires = hold.expires, NEVER
 
 
 def _on_extended(state: CalendarState, event: ev.HoldExtended) -> Hold:
@@ -214,11 +230,46 @@ def _give(state: CalendarState, hold: Hold, patient_id: PatientId) -> None:
 
 
 def _on_released(state: CalendarState, event: ev.HoldReleased) -> None:
-    state.occupancy.end_hold(event.hold_id, event.version)
+    hold = state.occupancy.end_hold(event.hold_id, event.version)
+    if hold.group is not None:
+        _end_of_group(state, hold, hold.group, event.at)
+
+
+def _end_of_group(
+    state: CalendarState,
+    hold: Hold,
+    group: Group,
+    at: Millis,
+    used: Group | None = None,
+) -> None:
+    """A group's hold is over; at its primary that decides, unless it is ``used``."""
+    if is_member(group, state.provider_id):
+        state.groups.doubtful.pop(hold.hold_id, None)
+    elif used != group:
+        state.groups.over(group.group_id, at)
+
+
+def _on_doubted(state: CalendarState, event: ev.HoldDoubted) -> None:
+    occupancy = state.occupancy
+    hold = occupancy.holds[event.hold_id]
+    hold.offered = Millis(0)
+    occupancy.wait_for(hold)
+    occupancy.wait()
+    state.groups.doubtful[event.hold_id] = event.group
+
+
+def _on_aborted(state: CalendarState, event: ev.GroupAborted) -> None:
+    state.groups.over(event.group_id, event.at)
+
+
+def _on_settled(state: CalendarState, event: ev.GroupSettled) -> None:
+    state.groups.settled(event.booking_id, event.settled)
 
 
 def _on_expired(state: CalendarState, event: ev.HoldExpired) -> None:
     hold = state.occupancy.end_hold(event.hold_id, event.version)
+    if hold.group is not None:
+        _end_of_group(state, hold, hold.group, event.at)
     _remember_expired(state, hold.hold_id, hold.patient_id)
 
 
@@ -234,8 +285,12 @@ def _remember_expired(
 
 def _on_booked(state: CalendarState, event: ev.SlotBooked) -> Booking:
     occupancy = state.occupancy
+    stranded = ""
     if event.hold_id is not None:
-        occupancy.end_hold(event.hold_id, event.version)
+        hold = occupancy.end_hold(event.hold_id, event.version)
+        if hold.group is not None:
+            _end_of_group(state, hold, hold.group, event.at, event.group)
+            stranded = hold.stranded  # a member's part is booked even so
     booking = Booking(
         event.booking_id,
         event.patient_id,
@@ -248,12 +303,25 @@ def _on_booked(state: CalendarState, event: ev.SlotBooked) -> Booking:
         event.at,
         event.reason,
         hold_id=event.hold_id,
+        stranded=stranded,
         confidential=event.confidential,
+        group=event.group,
+        visit=event.visit,
     )
+    if event.group is not None:
+        _book_group(state, event, event.group)
     occupancy.add_booking(booking)
     occupancy.renewals.booked(booking.patient_id, booking.busy_start, booking.busy_end)
     occupancy.mark(event.version, booking.busy_start, booking.busy_end)
     return booking
+
+
+def _book_group(
+    state: CalendarState, event: ev.SlotBooked | ev.BookingRescheduled, group: Group
+) -> None:
+    """A primary's booking decides for its group; a member's pays what was owed."""
+    if not is_member(group, state.provider_id):
+        state.groups.booked(group, event.booking_id, event.at, event.version, event.by)
 
 
 def _on_cancelled(state: CalendarState, event: ev.BookingCancelled) -> Booking:
@@ -264,6 +332,9 @@ def _on_cancelled(state: CalendarState, event: ev.BookingCancelled) -> Booking:
     booking.cancel_reason = event.reason
     booking.past = ()
     booking.stranded = ""
+    if booking.group is not None:
+        group, name = booking.group, event.booking_id
+        state.groups.given_up(group, name, event.version, event.by)
     occupancy.mark(event.version, booking.busy_start, booking.busy_end)
     return booking
 
@@ -272,8 +343,16 @@ def _on_moved(state: CalendarState, event: ev.BookingRescheduled) -> Booking:
     occupancy = state.occupancy
     booking = occupancy.bookings[event.booking_id]
     if event.hold_id is not None:
-        occupancy.end_hold(event.hold_id, event.version)
+        hold = occupancy.end_hold(event.hold_id, event.version)
         booking.hold_id = event.hold_id
+        if hold.group is not None:
+            _end_of_group(state, hold, hold.group, event.at, event.group)
+    if event.group is not None:
+        if booking.group is not None:
+            group, name = booking.group, event.booking_id
+            state.groups.given_up(group, name, event.version, event.by)
+        _book_group(state, event, event.group)
+        booking.group = event.group
     occupancy.remove_booking(booking)
     occupancy.mark(event.version, booking.busy_start, booking.busy_end)
     booking.stranded = ""
@@ -369,6 +448,9 @@ _APPLIERS: dict[type, Callable[[CalendarState, Any], Any]] = {
     ev.SlotReserved: _on_reserved,
     ev.HoldOffered: _on_offered,
     ev.HoldReturned: _on_returned,
+    ev.HoldDoubted: _on_doubted,
+    ev.GroupAborted: _on_aborted,
+    ev.GroupSettled: _on_settled,
     ev.SlotBooked: _on_booked,
     ev.BookingCancelled: _on_cancelled,
     ev.BookingRescheduled: _on_moved,

@@ -23,6 +23,7 @@ from actors.domain.ids import (
     VisitTypeId,
 )
 from actors.domain.messages.answers import BookingStatus
+from actors.domain.rules import Group
 from actors.domain.time.grid import PAGE_MINUTES, Bitmap
 
 NEVER = Millis(1 << 62)
@@ -61,6 +62,9 @@ class Hold(Struct, array_like=True, gc=False):
     """How often it was offered."""
     freed_by: BookingId | None = None
     """The visit that gave a reserved slot up, if a visit did."""
+    group: Group | None = None
+    """The group that it is part of. A member's hold has no patient, ``expires`` never,
+    and ``offered`` is when it becomes doubtful; 0: it is."""
 
 
 class Booking(Struct, array_like=True, gc=False):
@@ -84,6 +88,10 @@ class Booking(Struct, array_like=True, gc=False):
     """The hold whose slot it, or its last move, took."""
     stranded: str = ""
     confidential: bool = False
+    group: Group | None = None
+    """The group that it was booked, or last moved, with."""
+    visit: BookingId | None = None
+    """It is a member's part of this visit; then ``patient_id`` is empty."""
 
 
 class Occupancy:
@@ -120,7 +128,7 @@ class Occupancy:
         self.starting: dict[int, list[BookingId]] = {}
         """Bookings by the week page of their start."""
         self.soonest = NEVER
-        """The soonest deadline of a hold or of an offer."""
+        """The soonest deadline of a hold or of an offer, or when one is doubtful."""
         self._expiries: list[tuple[Millis, HoldId]] = []
         # What the last batch changed, for delta.py:
         self.trail: list[tuple[int, Minute, Minute]] = []
@@ -209,8 +217,9 @@ class Occupancy:
         """Add a booking, and mark its cells unless it is cancelled."""
         cell = self.cell
         self.bookings[booking.booking_id] = booking
-        mine = self.bookings_of.get(booking.patient_id, ())
-        self.bookings_of[booking.patient_id] = (*mine, booking.booking_id)
+        if booking.patient_id:  # a member of a group is not told
+            mine = self.bookings_of.get(booking.patient_id, ())
+            self.bookings_of[booking.patient_id] = (*mine, booking.booking_id)
         if booking.status in BLOCKING:
             self.booked.add(booking.busy_start // cell, booking.busy_end // cell)
         page = booking.start // PAGE_MINUTES
@@ -230,6 +239,8 @@ class Occupancy:
         if booking.status in BLOCKING:
             self.free(booking)
         del self.bookings[booking.booking_id]
+        if not booking.patient_id:
+            return
         mine = self.bookings_of[booking.patient_id]
         if len(mine) == 1:
             del self.bookings_of[booking.patient_id]

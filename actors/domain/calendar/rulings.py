@@ -2,7 +2,7 @@
 
 Functions of the state and ``now`` without side effects; each returns its result or the
 refusal. A hold whose deadline has passed is ignored, whether or not its HoldExpired was
-journaled yet.
+journaled yet. One file because each is used by several decisions.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from actors.domain.messages.refusals import (
     NO_HOLD,
     NO_VISIT_TYPE,
     NOT_OFFERED,
+    OF_A_VISIT,
     UNAVAILABLE,
     Refusal,
     booked_by_you,
@@ -113,7 +114,7 @@ def _holds_meeting(
     now: Millis,
 ) -> list[Hold]:
     """The patient's own live holds that a visit at ``start`` would meet."""
-    if patient_id not in state.occupancy.holds_of:
+    if patient_id not in state.occupancy.holds_of or not patient_id:
         return []
     busy_start, busy_end = _busy(state, visit_type, start)
     return [
@@ -133,6 +134,8 @@ def whose(
     proxy: bool,
 ) -> Refusal:
     """Why an offered slot is not free; names the requester's own hold or booking."""
+    if not patient_id:
+        return UNAVAILABLE  # a member of a group is not told whose it is
     holds = _holds_meeting(state, patient_id, visit_type, start, now)
     if holds:
         return held_by_you(holds[0].hold_id)
@@ -287,7 +290,7 @@ def own_hold(
     now: Millis,
 ) -> Hold | None:
     """The patient's own live hold of exactly this slot."""
-    if patient_id not in state.occupancy.holds_of:
+    if patient_id not in state.occupancy.holds_of or not patient_id:
         return None
     for hold in _holds_live(state, patient_id, now):
         if hold.start == start and hold.visit_type == visit_type:
@@ -383,6 +386,8 @@ def own_booking(
         return NO_BOOKING
     if is_hidden(booking, proxy=proxy):
         return NO_BOOKING
+    if booking.visit is not None:
+        return OF_A_VISIT
     if booking.status not in TRANSITIONS[kind]:
         return wrong_status(booking.status.value)
     return booking

@@ -37,6 +37,7 @@ from actors.domain.messages.refusals import (
     NO_TIME_OFF,
     NOT_CHECKED_IN,
     NOTHING_TO_UNDO,
+    OF_A_VISIT,
     PROFILE_REPLACED,
     Refusal,
     invalid,
@@ -242,6 +243,8 @@ def _marked(
     now: Millis,
     version: int,
 ) -> ev.Event | Refusal:
+    if booking.visit is not None:
+        return OF_A_VISIT
     if early := _too_early(state, c, booking, now):
         return early
     return event(

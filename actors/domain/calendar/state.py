@@ -9,8 +9,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from actors.domain.calendar.at_rest import FORMAT, FORMAT_LEFT, Departure, Kept
+from actors.domain.calendar.holding.grouped import Groups, is_member
 from actors.domain.calendar.lifecycle import LIVE
-from actors.domain.calendar.occupancy import Booking, Hold, Occupancy
+from actors.domain.calendar.occupancy import NEVER, Booking, Hold, Occupancy
 from actors.domain.calendar.remembered import Remembered
 from actors.domain.ids import (
     BookingId,
@@ -29,7 +30,14 @@ from actors.domain.messages.answers import (
     HoldView,
     TimeOffView,
 )
-from actors.domain.rules import Availability, Policy, Profile, TimeOff, Waiting
+from actors.domain.rules import (
+    Availability,
+    Group,
+    Policy,
+    Profile,
+    TimeOff,
+    Waiting,
+)
 from actors.domain.time.grid import CELL_MINUTES
 from actors.domain.time.openings import Openings
 
@@ -51,6 +59,7 @@ class CalendarState:
         "expired",
         "free_memo",
         "fresh",
+        "groups",
         "left",
         "occupancy",
         "passed",
@@ -91,7 +100,7 @@ class CalendarState:
         self.left: Departure | None = None
         """The shard the calendar moved to; its state stays, so that a move can be
         repeated."""
-        self.answers = Remembered(policy)
+        self.answers, self.groups = Remembered(policy), Groups(policy)
         self.expired: dict[HoldId, PatientId] = {}
         # What the last batch changed, for delta.py:
         self.advances: dict[int, Minute] = {}
@@ -145,6 +154,7 @@ class CalendarState:
             lately_held=self.occupancy.renewals.entries,
             rules_version=self.rules_version,
             waiting=self.waiting,
+            groups=self.groups.kept(),
         )
 
     def _take_over(self, kept: Kept) -> None:
@@ -171,9 +181,17 @@ class CalendarState:
                 lasts = self.policy.hold_ms * (1 + hold.extensions)
                 hold.placed = Millis(hold.expires - lasts)
             occupancy.add_hold(hold)
+            if hold.group is not None and not hold.offered:
+                self._doubt(hold, hold.group)
         for booking in kept.bookings:
             occupancy.add_booking(booking)
+        self.groups.restore(kept.groups)
         occupancy.trail_from = kept.version + 1
+
+    def _doubt(self, hold: Hold, group: Group) -> None:
+        """A stored hold without a deadline is a member's, and doubtful."""
+        if is_member(group, self.provider_id):
+            self.groups.doubtful[hold.hold_id] = group
 
     # --- views of one object ---------------------------------------------------
 
@@ -204,6 +222,9 @@ class CalendarState:
 
     def hold_view(self, hold: Hold) -> HoldView:
         """A hold as its owner sees it now."""
+        expires = hold.offered or hold.expires
+        if expires == NEVER:  # a member's: doubtful since then
+            expires = Millis(hold.placed + self.policy.hold_ms)
         return HoldView(
             self.provider_id,
             self.epoch,
@@ -213,7 +234,7 @@ class CalendarState:
             hold.visit_type,
             hold.start,
             hold.end,
-            hold.offered or hold.expires,
+            expires,
             hold.extended,
             hold.location_id,
             self.extensions_left(hold),
@@ -222,6 +243,7 @@ class CalendarState:
             hold.reserved,
             hold.offers,
             hold.freed_by,
+            hold.group,
         )
 
     def extensions_left(self, hold: Hold) -> int:
@@ -248,6 +270,8 @@ class CalendarState:
             booking.cancel_reason,
             booking.stranded,
             booking.confidential,
+            booking.group,
+            booking.visit,
         )
 
     def time_off_view(self, off: TimeOff) -> TimeOffView:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from actors.domain.ids import (
     BookingId,
+    GroupId,
     HoldId,
     LocationId,
     Millis,
@@ -24,7 +25,7 @@ from actors.domain.ids import (
     VisitTypeId,
 )
 from actors.domain.messages.refusals import Refusal
-from actors.domain.rules import Availability, Profile, TimeOff
+from actors.domain.rules import Availability, Group, Profile, TimeOff
 
 
 class BookingStatus(StrEnum):
@@ -62,6 +63,8 @@ class HoldView(Struct, frozen=True, tag="hold", gc=False):
     """How often the waiting list has offered it."""
     freed_by: BookingId | None = None
     """Of a slot of the waiting list: the visit that gave it up. Not for patients."""
+    group: Group | None = None
+    """The group that it is held for. Not for patients."""
 
 
 class BookingView(Struct, frozen=True, tag="booking", gc=False):
@@ -84,6 +87,10 @@ class BookingView(Struct, frozen=True, tag="booking", gc=False):
     """Why rules or leaves no longer cover it (stranding.py)."""
     confidential: bool = False
     """Hidden from people who act for the patient."""
+    group: Group | None = None
+    """The group that it was booked, or last moved, with. Not for patients."""
+    visit: BookingId | None = None
+    """It is a member's part of this visit at the group's primary."""
 
 
 class Affected(Struct, frozen=True, tag="affected"):
@@ -116,7 +123,69 @@ class Done(Struct, frozen=True, tag="done", gc=False):
     version: int
 
 
-Answer = HoldView | BookingView | TimeOffView | Affected | Done | Refusal
+class GroupState(StrEnum):
+    """What a primary has decided about a group."""
+
+    BOOKED = "booked"
+    PENDING = "pending"
+    """Its hold is live."""
+    OVER = "over"
+
+
+class DebtKind(StrEnum):
+    """What a primary's decision asks of a member."""
+
+    CONFIRM = "confirm"
+    """``ConfirmHold(visit=…)`` of the member's hold of the group."""
+    CANCEL = "cancel"
+    """``CancelBooking(group=…)`` of the member's booking of the group."""
+
+
+class Debt(Struct, frozen=True, array_like=True, gc=False):
+    """A decision that a member has not carried out yet, as far as is known.
+
+    ``version``: of the primary when it decided. ``by``: who asked for it.
+    """
+
+    member: ProviderId
+    group_id: GroupId
+    kind: DebtKind
+    version: int
+    by: str = ""
+
+
+class Owed(Struct, frozen=True, array_like=True):
+    """What a booking of a primary owes to members, to be paid in this order."""
+
+    booking_id: BookingId
+    debts: tuple[Debt, ...]
+
+
+class Doubt(Struct, frozen=True, array_like=True, gc=False):
+    """A member's hold past its deadline: the group's primary is to be asked."""
+
+    hold_id: HoldId
+    group: Group
+
+
+class GroupView(Struct, frozen=True, tag="group"):
+    """A group as its primary has decided.
+
+    ``expires``: while it is PENDING, when its hold ends. ``booking_id`` and ``owed``:
+    once it is BOOKED, the visit and what is owed of it.
+    """
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    group_id: GroupId
+    state: GroupState
+    booking_id: BookingId | None = None
+    expires: Millis = Millis(0)
+    owed: tuple[Debt, ...] = ()
+
+
+Answer = HoldView | BookingView | TimeOffView | Affected | Done | GroupView | Refusal
 """The answer to a command."""
 
 
@@ -226,6 +295,16 @@ class CalendarLeft(Struct, frozen=True, tag="calendar_left"):
     state: bytes
 
 
+class GroupsView(Struct, frozen=True, tag="groups"):
+    """What of a calendar's groups is not settled: doubts of its holds, and debts."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    doubts: tuple[Doubt, ...] = ()
+    owed: tuple[Owed, ...] = ()
+
+
 View = (
     SlotsView
     | Unchanged
@@ -237,6 +316,7 @@ View = (
     | BookingView
     | TimeOffView
     | Affected
+    | GroupsView
 )
 Reply = Answer | View | CalendarLeft
 """The answer to any request to a shard."""
@@ -251,9 +331,16 @@ __all__ = [
     "BookingStatus",
     "BookingView",
     "CalendarLeft",
+    "Debt",
+    "DebtKind",
     "Done",
+    "Doubt",
+    "GroupState",
+    "GroupView",
+    "GroupsView",
     "HoldView",
     "NextFreeView",
+    "Owed",
     "PositionsView",
     "ProviderView",
     "Refusal",

@@ -7,7 +7,13 @@ from enum import StrEnum
 from msgspec import Struct
 
 from actors.domain.ids import HoldId, PatientId, ProviderId, ShardId, VisitTypeId
-from actors.domain.messages.answers import BookingView, HoldView, NextStarts
+from actors.domain.messages.answers import (
+    BookingView,
+    Doubt,
+    HoldView,
+    NextStarts,
+    Owed,
+)
 
 
 class SlotsChange(Struct, frozen=True, array_like=True):
@@ -59,6 +65,10 @@ class CalendarChange(Struct, frozen=True, omit_defaults=True):
     starts: NextStarts | None = None
     """The next free starts, if gateways want them and one may be sooner than was said;
     what only takes times does not say them."""
+    doubts: list[Doubt] = []
+    """Members' holds that became doubtful, for resolvers."""
+    owed: list[Owed] = []
+    """What bookings owe to members, of those for which that changed."""
 
 
 class FeedBatch(Struct, frozen=True, omit_defaults=True):

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from actors.domain.ids import (
     BookingId,
+    GroupId,
     HoldId,
     Millis,
     Minute,
@@ -29,7 +30,7 @@ from actors.domain.ids import (
     TimeOffId,
     VisitTypeId,
 )
-from actors.domain.rules import Availability, Profile, Waiting
+from actors.domain.rules import Availability, Group, Profile, Waiting
 
 
 class CommandBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -108,6 +109,15 @@ class PlaceHold(CommandBase, frozen=True, kw_only=True, tag="hold"):
 
     ``moving``: to move this visit of the patient's own, whose time is then free to it.
     ``by_staff``: limits of patients do not apply.
+
+    ``group``: as part of a group of calendars (decision 0100). Members are asked first,
+    in the order that all coordinators share, the group's primary last, which alone is
+    told the ``members``. Ids follow from the group's: ``hold_id(provider_id,
+    group_id)``. A member is not told the patient: its ``patient_id`` is empty, and
+    ``moving`` is its own booking of the group before. Its hold is *sticky*: past its
+    deadline it blocks still, and is doubtful (``HoldDoubted``) until the group's
+    outcome ends it. Refused with ``hold_expired`` by a primary that has decided against
+    the group.
     """
 
     hold_id: HoldId
@@ -116,6 +126,7 @@ class PlaceHold(CommandBase, frozen=True, kw_only=True, tag="hold"):
     start: Minute
     moving: BookingId | None = None
     by_staff: bool = False
+    group: Group | None = None
 
 
 class ExtendHold(CommandBase, frozen=True, kw_only=True, tag="extend"):
@@ -130,10 +141,14 @@ class ReleaseHold(CommandBase, frozen=True, kw_only=True, tag="release"):
 
     Of a slot that the waiting list has: its patient declines the offer, and the list
     has it again; without an ``owner``, and not offered, it is free to all.
+
+    ``group``: of a member's hold, the group that it is of; without it such a hold is
+    not released. Allowed only once the primary has answered that the group is over.
     """
 
     hold_id: HoldId
     owner: PatientId | None
+    group: GroupId | None = None
 
 
 class SetWaiting(CommandBase, frozen=True, kw_only=True, tag="waiting"):
@@ -160,7 +175,13 @@ class OfferHold(CommandBase, frozen=True, kw_only=True, tag="offer"):
 
 
 class ConfirmHold(CommandBase, frozen=True, kw_only=True, tag="confirm"):
-    """Turn a hold into a booking. ``by_staff``: limits do not apply."""
+    """Turn a hold into a booking. ``by_staff``: limits do not apply.
+
+    The hold of a group's primary: this books the group, and the primary owes it to
+    the members (``Owed``). ``visit``: pays that to a member: it is the primary's
+    booking, ``hold_id`` and ``booking_id`` are the member's with the group's id as
+    token, ``owner`` is None. A repetition is refused with ``hold_confirmed``: paid.
+    """
 
     hold_id: HoldId
     booking_id: BookingId
@@ -168,6 +189,7 @@ class ConfirmHold(CommandBase, frozen=True, kw_only=True, tag="confirm"):
     reason: str = ""
     by_staff: bool = False
     confidential: bool = False
+    visit: BookingId | None = None
 
 
 class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
@@ -186,24 +208,62 @@ class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
 
 
 class CancelBooking(CommandBase, frozen=True, kw_only=True, tag="cancel"):
-    """Cancel a visit; its time is free again."""
+    """Cancel a visit; its time is free again.
+
+    At a group's primary the members are owed it. ``group``: pays that to a member,
+    whose booking of this group is cancelled in any status; without it a member's
+    booking is not. A repetition is refused with ``wrong_status``: paid.
+    """
 
     booking_id: BookingId
     owner: PatientId | None
     reason: str = ""
+    group: GroupId | None = None
 
 
 class RescheduleBooking(CommandBase, frozen=True, kw_only=True, tag="reschedule"):
     """Move a booking, keeping its id: to ``start``, or to the slot of ``hold_id``.
 
     Exactly one of the two is given. The booking's own time does not stand in the
-    way of its move, and nothing changes if the move is refused.
+    way of its move, and nothing changes if the move is refused. A visit with members
+    moves to the hold of another group, whose members then take their place.
     """
 
     booking_id: BookingId
     owner: PatientId | None
     start: Minute | None = None
     hold_id: HoldId | None = None
+
+
+class AbortGroup(CommandBase, frozen=True, kw_only=True, tag="abort_group"):
+    """Ask a group's primary to decide against the group, if it has not booked it.
+
+    Answered with ``GroupView``; its ``state`` is BOOKED or OVER. A coordinator
+    sends it before it releases a member's hold. Carries no key: the state decides.
+    """
+
+    group_id: GroupId
+
+
+class ResolveGroup(CommandBase, frozen=True, kw_only=True, tag="resolve_group"):
+    """Ask a group's primary how the group stands, on behalf of a doubtful hold.
+
+    Answered with ``GroupView``. What is not held or booked is decided against, in the
+    journal, before it is answered. Carries no key.
+    """
+
+    group_id: GroupId
+
+
+class SettleGroup(CommandBase, frozen=True, kw_only=True, tag="settle_group"):
+    """Tell a primary that what it owed of a booking, up to a version, was paid.
+
+    ``settled``: the version of the answer (BookingView, GroupView, GroupsView) that
+    said what was owed. Carries no key; a repetition changes nothing.
+    """
+
+    booking_id: BookingId
+    settled: int
 
 
 class SetConfidential(CommandBase, frozen=True, kw_only=True, tag="confidential"):
@@ -300,6 +360,9 @@ Command = (
     | BookSlot
     | CancelBooking
     | RescheduleBooking
+    | AbortGroup
+    | ResolveGroup
+    | SettleGroup
     | SetConfidential
     | CheckIn
     | CompleteVisit

@@ -10,6 +10,8 @@ events leave the version as it is, too.
 
 ``start``/``end`` is the visit, ``busy_start``/``busy_end`` the visit with its
 buffers; spans are half-open.
+
+One file because it is the journal's vocabulary.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from msgspec import Struct
 
 from actors.domain.ids import (
     BookingId,
+    GroupId,
     HoldId,
     LocationId,
     Millis,
@@ -33,7 +36,7 @@ from actors.domain.ids import (
 from actors.domain.messages.answers import BookingStatus
 from actors.domain.messages.commands import CommandBase
 from actors.domain.messages.recorded import KEYS, TAG_KEY
-from actors.domain.rules import Availability, Profile, TimeOff, Waiting
+from actors.domain.rules import Availability, Group, Profile, TimeOff, Waiting
 
 
 class EventBase(
@@ -117,6 +120,8 @@ class HoldPlaced(EventBase, frozen=True, kw_only=True, tag=5):
     """A slot is reserved until ``expires``.
 
     ``moving`` names the patient's own visit that it is to move, whose time it may meet.
+    ``group``: it is part of one (decision 0100). A member's hold blocks until the
+    group's outcome is known here; ``expires`` is when it becomes doubtful.
     """
 
     hold_id: HoldId
@@ -129,6 +134,7 @@ class HoldPlaced(EventBase, frozen=True, kw_only=True, tag=5):
     expires: Millis
     location_id: LocationId
     moving: BookingId | None = None
+    group: Group | None = None
 
 
 class HoldExtended(EventBase, frozen=True, kw_only=True, tag=6):
@@ -195,10 +201,38 @@ class HoldReturned(EventBase, frozen=True, kw_only=True, tag=25):
     declined: bool = False
 
 
+class HoldDoubted(EventBase, frozen=True, kw_only=True, tag=26):
+    """A member's hold is past its deadline: its group's primary is to be asked.
+
+    It blocks as before.
+    """
+
+    hold_id: HoldId
+    group: Group
+
+
+class GroupAborted(EventBase, frozen=True, kw_only=True, tag=27):
+    """This primary has decided against a group that it did not hold.
+
+    The end of a group's hold here, other than by its booking, decides the same.
+    """
+
+    group_id: GroupId
+
+
+class GroupSettled(EventBase, frozen=True, kw_only=True, tag=28):
+    """What a booking owed to its members up to version ``settled`` was paid."""
+
+    booking_id: BookingId
+    settled: int
+
+
 class SlotBooked(EventBase, frozen=True, kw_only=True, tag=9):
     """A visit is booked; ``hold_id`` names the patient's own hold that ends, if any.
 
-    Its slot is that hold's, or one that only this hold stood in the way of.
+    Its slot is that hold's, or one that only this hold stood in the way of. ``group``:
+    it is booked as part of one; at its primary this decides for all. ``visit``: here
+    it is a member's part of this visit at the primary; ``patient_id`` is empty.
     """
 
     booking_id: BookingId
@@ -212,20 +246,29 @@ class SlotBooked(EventBase, frozen=True, kw_only=True, tag=9):
     hold_id: HoldId | None = None
     reason: str = ""
     confidential: bool = False
+    group: Group | None = None
+    visit: BookingId | None = None
 
 
 class BookingCancelled(EventBase, frozen=True, kw_only=True, tag=10):
-    """A visit was cancelled, by its patient or by staff."""
+    """A visit was cancelled, by its patient or by staff.
+
+    ``group`` as in SlotBooked: the members are owed it, or it was owed to this one.
+    """
 
     booking_id: BookingId
     by_patient: bool
     reason: str = ""
+    group: Group | None = None
     patient_id: PatientId = PatientId("")
     """Older journals do not name them."""
 
 
 class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag=11):
-    """A visit moved; ``hold_id`` names the hold whose time it took, if any."""
+    """A visit moved; ``hold_id`` names the hold whose time it took, if any.
+
+    ``group``: the one of that hold; its members take the place of those before.
+    """
 
     booking_id: BookingId
     visit_type: VisitTypeId
@@ -235,6 +278,7 @@ class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag=11):
     busy_end: Minute
     location_id: LocationId
     hold_id: HoldId | None = None
+    group: Group | None = None
     patient_id: PatientId = PatientId("")
     """Older journals do not name them."""
 
@@ -289,9 +333,11 @@ class WindowAdvanced(EventBase, frozen=True, kw_only=True, tag=15):
 class RefusalRecorded(EventBase, frozen=True, kw_only=True, tag=16):
     """A keyed command was refused; kept so that its retry is answered the same.
 
-    Changes nothing else, and leaves the version as it was.
+    Changes nothing else, and leaves the version as it was. ``group_id``: the hold of a
+    group's primary was refused, which decides against the group.
     """
 
+    group_id: GroupId | None = None
     code: str
     detail: str = ""
     about: str = ""
@@ -343,6 +389,9 @@ Event = (
     | SlotReserved
     | HoldOffered
     | HoldReturned
+    | HoldDoubted
+    | GroupAborted
+    | GroupSettled
     | SlotBooked
     | BookingCancelled
     | BookingRescheduled

@@ -82,6 +82,12 @@ class ReadBooking(Struct, frozen=True, tag="read_booking", gc=False):
     booking_id: BookingId
 
 
+class ReadGroups(Struct, frozen=True, tag="read_groups", gc=False):
+    """What of a calendar's groups is not settled (GroupsView); for resolvers."""
+
+    provider_id: ProviderId
+
+
 class ReadProvider(Struct, frozen=True, tag="read_provider", gc=False):
     """The provider's profile, rules and next free starts."""
 
@@ -126,6 +132,7 @@ Read = (
     | ReadSchedule
     | ReadHold
     | ReadBooking
+    | ReadGroups
     | ReadProvider
     | ReadEffect
     | ReadNextFree

@@ -55,6 +55,10 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "waiting": "W",
         "offered": "N",
         "declined": "R",
+        "group": "G",
+        "group_id": "I",
+        "visit": "V",
+        "settled": "L",
     }
 )
 """A field's name in the journal; ``t`` is the tag."""

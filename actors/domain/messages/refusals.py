@@ -187,6 +187,22 @@ OUT_OF_TURN = Refusal(
 )
 
 
+GROUP_OVER = Refusal(
+    RefusalCode.HOLD_EXPIRED,
+    "This attempt to book several calendars at once has ended. Begin again with a new "
+    "Idempotency-Key.",
+)
+OF_A_VISIT = Refusal(
+    RefusalCode.WRONG_STATUS,
+    "This time belongs to a visit with another provider. Change that visit.",
+)
+MOVES_WITH_MEMBERS = Refusal(
+    RefusalCode.WRONG_STATUS,
+    "This visit takes rooms or equipment, which move with it. Hold the new time for "
+    "all of them, and move the visit to that hold.",
+)
+
+
 def hold_limit(limit: int) -> Refusal:
     """The patient has too many holds."""
     return Refusal(

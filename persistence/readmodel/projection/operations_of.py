@@ -4,6 +4,8 @@ Rule 1: the same records give the same operations; nothing here reads a clock, a
         or a setting other than the site's cell.
 Rule 2: only bookings claim cells. Holds end within minutes and are not projected.
 Rule 3: notices carry ids, never a reason for a visit or other text of a person.
+Rule 4: of a visit on several calendars people are told by its primary alone; a member's
+        row has no patient. What is owed and doubted is a notice for resolvers.
 
 One file because it is one table: an event, and the rows that follow from it.
 """
@@ -167,7 +169,7 @@ def _booked(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
         ),
         AddClaims(event.provider_id, event.booking_id, first, last),
         _history(record, "booked", start=event.start, end=event.end),
-        _notice(shard, record, "booked", patient_id=event.patient_id),
+        *_told(shard, record, "booked", patient_id=event.patient_id),
     )
 
 
@@ -188,7 +190,7 @@ def _moved(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
         DropClaims(event.provider_id, event.booking_id),
         AddClaims(event.provider_id, event.booking_id, first, last),
         _history(record, "rescheduled", start=event.start, end=event.end),
-        _notice(shard, record, "rescheduled"),
+        *_told(shard, record, "rescheduled"),
     )
 
 
@@ -203,7 +205,43 @@ def _cancelled(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]
         _change(record, changes),
         DropClaims(event.provider_id, event.booking_id),
         _history(record, "cancelled", by_patient=event.by_patient, reason=event.reason),
-        _notice(shard, record, "cancelled"),
+        *_told(shard, record, "cancelled"),
+    )
+
+
+def _told(shard: ShardId, record: Record, kind: str, **ids: str) -> Sequence[AddOutbox]:
+    """The notice of a change of a visit, and of what its members are owed by it."""
+    event = cast("ev.BookingCancelled", record.event)
+    group = event.group
+    if group is None:
+        return (_notice(shard, record, kind, **ids),)
+    if group.primary != event.provider_id:
+        return ()
+    return (
+        _notice(shard, record, kind, **ids),
+        _to_resolve(shard, record, "group.owed", booking_id=event.booking_id),
+    )
+
+
+def _doubted(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    event = cast("ev.HoldDoubted", record.event)
+    return (_to_resolve(shard, record, "group.doubtful", hold_id=event.hold_id),)
+
+
+def _to_resolve(shard: ShardId, record: Record, kind: str, **ids: str) -> AddOutbox:
+    """For resolvers of groups: this calendar has something to be settled."""
+    event = record.event
+    return AddOutbox(
+        seq=record.seq,
+        event_id=event_id(shard, record.seq),
+        kind=kind,
+        at=event.at,
+        payload={
+            "v": OUTBOX_VERSION,
+            "provider_id": event.provider_id,
+            "version": event.version,
+            **ids,
+        },
     )
 
 
@@ -398,6 +436,7 @@ _HANDLERS: dict[type, _Handler] = {
     ev.TimeOffRemoved: _marks,
     ev.SlotReserved: _reserved,
     ev.HoldReturned: _offer_over,
+    ev.HoldDoubted: _doubted,
     ev.SlotBooked: _booked,
     ev.BookingRescheduled: _moved,
     ev.BookingCancelled: _cancelled,
@@ -417,6 +456,8 @@ _NOT_PROJECTED = frozenset(
         ev.HoldExpired,
         ev.WaitingSet,
         ev.HoldOffered,
+        ev.GroupAborted,
+        ev.GroupSettled,
         ev.WindowAdvanced,
         ev.RefusalRecorded,
         ev.ClockTrusted,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from actors.domain.calendar import rulings
-from actors.domain.calendar.holding import waiting
+from actors.domain.calendar.holding import groups, waiting
 from actors.domain.calendar.occupancy import Booking
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import (
+    BookingId,
     Millis,
     Minute,
 )
@@ -32,11 +33,11 @@ def place(
     """A slot is reserved for a patient until the policy's deadline."""
     if c.hold_id in state.occupancy.holds or c.hold_id in state.expired:
         return invalid("this hold_id is already in use")
+    if c.group is not None and (refusal := groups.hold_problem(state, c, c.group)):
+        return refusal
     moving: Booking | Refusal | None = None
     if c.moving is not None:
-        moving = rulings.own_booking(
-            state, c.moving, c.patient_id, cm.RescheduleBooking, proxy=c.proxy
-        )
+        moving = _moved_by(state, c, c.moving)
     if isinstance(moving, Refusal):
         return moving
     found = rulings.free_slot(state, c.visit_type, c.start, now, moving)
@@ -67,11 +68,24 @@ def place(
         expires=Millis(now + state.policy.hold_ms),
         location_id=location_id,
         moving=c.moving,
+        group=c.group,
+    )
+
+
+def _moved_by(
+    state: CalendarState, c: cm.PlaceHold, moving: BookingId
+) -> Booking | Refusal:
+    if not c.patient_id:
+        return groups.moved_here(state, moving)
+    return rulings.own_booking(
+        state, moving, c.patient_id, cm.RescheduleBooking, proxy=c.proxy
     )
 
 
 def _hold_problem(state: CalendarState, c: cm.PlaceHold, now: Millis) -> Refusal | None:
     """The limit that this hold would exceed; a move needs no further visit."""
+    if not c.patient_id:
+        return None  # a member of a group: its primary counts
     found = rulings.too_many_holds(state, c.patient_id, c.visit_type, c.start, now)
     if found is None and c.moving is None:
         found = rulings.too_many_visits(state, c.patient_id, now, proxy=c.proxy)
@@ -111,6 +125,8 @@ def release(
     known = state.occupancy.holds.get(c.hold_id)
     if known is not None and known.reserved:
         return waiting.release(state, c, known, now, version)
+    if known is not None and c.group is not None:
+        return groups.release(state, c, known, now, version)
     hold = rulings.live_hold(state, c.hold_id, c.owner, now, proxy=c.proxy)
     if isinstance(hold, Refusal):
         return hold

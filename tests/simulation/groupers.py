@@ -1,0 +1,371 @@
+"""Groups: people who book several calendars at once, and the resolvers.
+
+A coordinator holds the members in the order that all share, then the primary; from then
+on it is a patient with a hold, who confirms, releases, moves, or goes away. It may stop
+between any two steps, and another may run the same attempt with the same keys.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from actors.domain.ids import (
+    BookingId,
+    GroupId,
+    Millis,
+    Minute,
+    PatientId,
+    ProviderId,
+    VisitTypeId,
+    booking_id,
+    hold_id,
+)
+from actors.domain.messages import commands as cm
+from actors.domain.messages.answers import (
+    BookingView,
+    Debt,
+    DebtKind,
+    Doubt,
+    GroupState,
+    GroupsView,
+    GroupView,
+    HoldView,
+    Owed,
+)
+from actors.domain.messages.reads import ReadGroups
+from actors.domain.messages.refusals import Refusal, RefusalCode
+from actors.domain.rules import Group
+from tests.simulation.history import Operation
+from tests.simulation.kernel import Kernel
+from tests.simulation.patients import Patient
+from tests.simulation.people import Desk
+from tests.simulation.region import LONG, SHORT
+
+ROUND_MS = 1_500
+"""How often a resolver looks at every calendar."""
+STICKY_MS = 20_000
+"""How long a doubtful hold may last once all faults are over and its primary serves."""
+
+
+@dataclass
+class Attempt:
+    """One attempt to hold several calendars: the same steps for all who run it."""
+
+    group: Group
+    patient: PatientId
+    visit_type: VisitTypeId
+    start: Minute
+    moving: BookingView | None = None
+    step: int = 0
+
+    def twin(self) -> Attempt:
+        """The same attempt, begun again elsewhere."""
+        return Attempt(
+            self.group, self.patient, self.visit_type, self.start, self.moving
+        )
+
+    @property
+    def calendar(self) -> ProviderId:
+        """Whose turn it is."""
+        members = self.group.members
+        return (*members, self.group.primary)[self.step]
+
+
+class Coordinator(Patient):
+    """A patient who books rooms with their visits, and a gateway that helps."""
+
+    def __init__(
+        self, *args: Any, rooms: list[ProviderId], rng: random.Random, **given: Any
+    ) -> None:
+        super().__init__(*args, **given)
+        self.rooms = rooms
+        self.rng = rng
+        self.attempt: Attempt | None = None
+        self.twins: list[Coordinator] = []
+        self.to_repeat: list[Attempt] = []
+        self.seen: list[Group] = []
+
+    def wish(self) -> bool:
+        rng = self.rng
+        if self.attempt is not None and rng.random() < 0.05:
+            self.attempt = None  # the gateway dies between two steps
+        if self.attempt is None and self.to_repeat:
+            self.attempt = self.to_repeat.pop(0)
+        if self.attempt is not None:
+            return self._hold_next(self.attempt)
+        choice = rng.random()
+        if self.seen and choice < 0.1:
+            return self._meddle(rng.choice(self.seen))
+        if choice < 0.6 and not self.holds:
+            return self._begin(None)
+        together = [one for one in self.bookings.values() if one.group is not None]
+        if together and choice < 0.7:
+            return self._begin(rng.choice(together))
+        return super().wish()
+
+    # --- an attempt ----------------------------------------------------------------
+
+    def _begin(self, moving: BookingView | None) -> bool:
+        rng = self.rng
+        primary = rng.choice(self.doctors) if moving is None else moving.provider_id
+        others = [one for one in (*self.rooms, *self.doctors) if one != primary]
+        chosen = rng.sample(others, min(len(others), rng.choice((1, 1, 1, 2))))
+        start = Minute(rng.choice(self.starts))
+        if moving is not None:
+            start = Minute(moving.start + rng.choice((-30, 30, 60)))
+        kind = LONG if rng.random() < 0.3 else SHORT
+        name = GroupId(f"{self.name}-{self.made}-{len(self.seen)}")
+        group = Group(name, primary, tuple(sorted(chosen, key=self._place)))
+        self.seen.append(group)
+        self.attempt = Attempt(group, self.patient, kind, start, moving)
+        if self.twins and rng.random() < 0.3:
+            twin = rng.choice(self.twins)
+            twin.to_repeat.append(self.attempt.twin())
+        return self._hold_next(self.attempt)
+
+    @property
+    def doctors(self) -> list[ProviderId]:
+        """Those that a visit can be with."""
+        return [one for one in self.providers if one not in self.rooms]
+
+    def _place(self, calendar: ProviderId) -> tuple[bool, str]:
+        """The order of all coordinators: rooms before doctors, then by id."""
+        return calendar not in self.rooms, calendar
+
+    def _hold_next(self, attempt: Attempt) -> bool:
+        here, group = attempt.calendar, attempt.group
+        is_primary = here == group.primary
+        told = group if is_primary else Group(group.group_id, group.primary)
+        moving = self._moving(attempt, here)
+
+        def build(token: str, common: dict[str, Any]) -> cm.Command:
+            return cm.PlaceHold(
+                hold_id=hold_id(here, group.group_id),
+                patient_id=attempt.patient if is_primary else PatientId(""),
+                visit_type=attempt.visit_type,
+                start=attempt.start,
+                moving=moving,
+                group=told,
+                **common,
+            )
+
+        kind = "hold" if is_primary else "member_hold"
+        content = (attempt.start, attempt.visit_type, group.group_id, moving)
+        return self.want(kind, here, content, build, key=f"g-{group.group_id}")
+
+    @staticmethod
+    def _moving(attempt: Attempt, here: ProviderId) -> BookingId | None:
+        """The visit, or the part of it here, that the hold is to replace."""
+        before = attempt.moving
+        if before is None:
+            return None
+        if here == attempt.group.primary:
+            return before.booking_id
+        old = before.group
+        if old is None or here not in old.members:
+            return None
+        return booking_id(here, old.group_id)
+
+    def heard(self, operation: Operation) -> None:
+        attempt, answer = self.attempt, operation.answer
+        if attempt is not None and operation.key == f"g-{attempt.group.group_id}":
+            self._went_on(attempt, answer)
+            is_theirs = attempt.patient == self.patient
+        else:
+            is_theirs = True
+        if operation.kind == "member_hold" or not is_theirs:
+            return
+        super().heard(operation)
+        if isinstance(answer, BookingView) and answer.group is not None:
+            self._booked(operation, answer)
+        elif operation.kind == "release":
+            for group in self.seen:
+                if operation.subject == hold_id(group.primary, group.group_id):
+                    self._give_up(group)
+
+    def _went_on(self, attempt: Attempt, answer: Any) -> None:
+        """The next calendar's turn; after the primary's, or a refusal, it is over."""
+        if isinstance(answer, HoldView) and attempt.calendar != attempt.group.primary:
+            attempt.step += 1
+            return
+        self.attempt = None
+        if isinstance(answer, Refusal):
+            self._give_up(attempt.group)
+
+    # --- what a gateway does at once, unless it dies -------------------------------
+
+    def _booked(self, operation: Operation, view: BookingView) -> None:
+        """Pay the members; nothing is repeated here, that is for the resolvers."""
+        group = view.group
+        if group is None or self.rng.random() < 0.35:
+            return
+        if operation.kind == "cancel":
+            kinds = DebtKind.CANCEL
+        elif operation.kind in ("confirm", "move"):
+            kinds = DebtKind.CONFIRM
+        else:
+            return
+        for member in group.members:
+            if self.rng.random() < 0.8:
+                debt = Debt(member, group.group_id, kinds, view.version)
+                pay(self.desk, debt, view.booking_id, lambda reply: None)
+
+    def _give_up(self, group: Group) -> None:
+        """First the primary's word, then the members are let go."""
+        if self.rng.random() < 0.3:
+            return
+
+        def answered(reply: Any) -> None:
+            if isinstance(reply, GroupView) and reply.state is GroupState.OVER:
+                for member in group.members:
+                    if self.rng.random() < 0.8:
+                        let_go(self.desk, member, group.group_id)
+
+        command = cm.AbortGroup(
+            provider_id=group.primary,
+            group_id=group.group_id,
+            deadline=Millis(self.desk.deadline()),
+        )
+        self.desk.ask(command, answered)
+
+    def _meddle(self, group: Group) -> bool:
+        """Staff try to change a member by itself, which is not for them to do."""
+        member = self.rng.choice(group.members)
+        name = group.group_id
+        kind = self.rng.choice(("free", "strike", "hand_move"))
+
+        def build(token: str, common: dict[str, Any]) -> cm.Command:
+            if kind == "free":
+                return cm.ReleaseHold(
+                    hold_id=hold_id(member, name), owner=None, **common
+                )
+            if kind == "strike":
+                return cm.CancelBooking(
+                    booking_id=booking_id(member, name), owner=None, **common
+                )
+            return cm.RescheduleBooking(
+                booking_id=booking_id(member, name),
+                owner=None,
+                start=Minute(self.starts[0]),
+                **common,
+            )
+
+        return self.want(kind, member, (hold_id(member, name), kind), build)
+
+
+def pay(desk: Desk, debt: Debt, visit: BookingId, paid: Callable[[Any], None]) -> None:
+    """Tell a member what its primary has decided."""
+    member, name = debt.member, debt.group_id
+    common: dict[str, Any] = {
+        "provider_id": member,
+        "booking_id": booking_id(member, name),
+        "owner": None,
+        "deadline": Millis(desk.deadline()),
+    }
+    if debt.kind is DebtKind.CONFIRM:
+        desk.ask(
+            cm.ConfirmHold(hold_id=hold_id(member, name), visit=visit, **common), paid
+        )
+    else:
+        desk.ask(cm.CancelBooking(group=name, **common), paid)
+
+
+def is_paid(debt: Debt, reply: Any) -> bool:
+    """Whether a member has done it, now or before."""
+    if isinstance(reply, BookingView):
+        return True
+    done = {
+        DebtKind.CONFIRM: RefusalCode.HOLD_CONFIRMED,
+        DebtKind.CANCEL: RefusalCode.WRONG_STATUS,
+    }
+    return isinstance(reply, Refusal) and reply.code is done[debt.kind]
+
+
+def let_go(desk: Desk, member: ProviderId, group_id: GroupId) -> None:
+    """Release a member's hold, of a group whose primary said that it is over."""
+    desk.ask(
+        cm.ReleaseHold(
+            provider_id=member,
+            hold_id=hold_id(member, group_id),
+            owner=None,
+            group=group_id,
+            deadline=Millis(desk.deadline()),
+        ),
+        lambda reply: None,
+    )
+
+
+class Resolver:
+    """Looks at every calendar again and again, and settles what it finds.
+
+    It has no memory: whatever was lost, late or doubled is found again.
+    """
+
+    def __init__(
+        self, name: str, kernel: Kernel, desk: Desk, calendars: list[ProviderId]
+    ) -> None:
+        self.name = name
+        self._kernel = kernel
+        self._desk = desk
+        self._calendars = calendars
+
+    def begin(self) -> None:
+        """Look, for as long as the world lasts."""
+        for calendar in self._calendars:
+            self._desk.ask(ReadGroups(calendar), self._found)
+        self._kernel.after(ROUND_MS, self.begin)
+
+    def _found(self, reply: Any) -> None:
+        if not isinstance(reply, GroupsView):
+            return
+        for doubt in reply.doubts:
+            self._resolve(reply.provider_id, doubt)
+        for owed in reply.owed:
+            self._pay(reply.provider_id, owed, owed.debts, reply.version)
+
+    def _resolve(self, member: ProviderId, doubt: Doubt) -> None:
+        group = doubt.group
+
+        def answered(reply: Any) -> None:
+            if not isinstance(reply, GroupView):
+                return
+            self._kernel.note(self.name, "hears", reply)
+            if reply.state is GroupState.OVER:
+                let_go(self._desk, member, group.group_id)
+            elif reply.booking_id is not None:
+                debt = Debt(member, group.group_id, DebtKind.CONFIRM, 0)
+                pay(self._desk, debt, reply.booking_id, lambda told: None)
+
+        command = cm.ResolveGroup(
+            provider_id=group.primary,
+            group_id=group.group_id,
+            deadline=Millis(self._desk.deadline()),
+        )
+        self._desk.ask(command, answered)
+
+    def _pay(
+        self,
+        primary: ProviderId,
+        owed: Owed,
+        debts: tuple[Debt, ...],
+        version: int,
+    ) -> None:
+        """One debt after the other; when all are paid, the primary is told."""
+        if not debts:
+            command = cm.SettleGroup(
+                provider_id=primary,
+                booking_id=owed.booking_id,
+                settled=version,
+                deadline=Millis(self._desk.deadline()),
+            )
+            self._desk.ask(command, lambda reply: None)
+            return
+
+        def paid(reply: Any) -> None:
+            if is_paid(debts[0], reply):
+                self._pay(primary, owed, debts[1:], version)
+
+        pay(self._desk, debts[0], owed.booking_id, paid)
