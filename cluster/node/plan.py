@@ -11,7 +11,7 @@ from msgspec import Struct
 from actors.remote.labels import NODE_LABEL, WEIGHT_LABEL
 from cluster.own_ray.environment import cluster_environment
 from cluster.own_ray.folder import ray_temp
-from cluster.server.children import BACKGROUND_NICENESS, Start, own_command
+from cluster.server.children import NICENESS, Start, own_command
 from cluster.site.site import Site, derived
 from cluster.wiring.shard import JOURNAL_VARIABLE, LOGS_VARIABLE
 
@@ -81,7 +81,7 @@ def own_start(plan: NodePlan, *words: str) -> Start:
 
 def background_start(plan: NodePlan, *words: str) -> Start:
     """The same, for a process that works behind requests."""
-    return Start(own_command(*words), node_environment(plan), BACKGROUND_NICENESS)
+    return Start(own_command(*words), node_environment(plan), NICENESS[words[0]])
 
 
 def node_environment(plan: NodePlan) -> dict[str, str]:

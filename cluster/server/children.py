@@ -27,8 +27,12 @@ HEALTHY_S = 30.0
 """A process that lived this long is started again after the shortest pause."""
 OUTPUT_BYTES_MAX = 10 * 1024 * 1024
 """Size from which a process's output file is removed before the next start."""
-BACKGROUND_NICENESS = 5
-"""Nice value of background processes: gateways and shards come first."""
+NICENESS = {"project": 5, "work": 10}
+"""Nice values of processes behind requests: gateways and shards come first, and what
+is read from SQL before what is told by mail."""
+AUTOGROUP = Path("/proc/self/autogroup")
+"""Where Linux schedules each session as a group (`sched_autogroup_enabled`), a nice
+value counts inside the session alone, and the group has one of its own."""
 PROJECTOR_FINISH_S = 6.0
 """Seconds a projector may take to end: it catches up first."""
 WORKER_FINISH_S = 12.0
@@ -156,6 +160,17 @@ def tethered(command: Sequence[str], niceness: int = 0) -> list[str]:
     return [*own, *command]
 
 
+def yield_to_others(niceness: int, autogroup: Path = AUTOGROUP) -> None:
+    """Lower the priority of this process, and of its session if it leads one."""
+    if not niceness:
+        return
+    os.nice(niceness)
+    if os.getsid(0) == os.getpid():
+        # Absent in containers and on other kernels, where the line above is enough.
+        with contextlib.suppress(OSError):
+            autogroup.write_text(str(os.nice(0)))
+
+
 def main(words: Sequence[str]) -> int:
     """Replace this process by the program.
 
@@ -164,7 +179,7 @@ def main(words: Sequence[str]) -> int:
     parent, niceness, *command = words
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() == int(parent):
-        os.nice(int(niceness))
+        yield_to_others(int(niceness))
         os.execvp(command[0], command)  # noqa: S606  # nosec B606
     return ORPHANED
 

@@ -28,7 +28,7 @@ from cluster.clock import SystemClock
 from cluster.logs import log_to
 from cluster.own_ray.environment import forget_foreign, new_ray_token, show_ray_token
 from cluster.server.children import (
-    BACKGROUND_NICENESS,
+    NICENESS,
     PROJECTOR_FINISH_S,
     WORKER_FINISH_S,
     Child,
@@ -254,7 +254,7 @@ class _Server:
         start = Start(
             own_command(*words),
             {"SLOTCAST_DATA": str(folder.path)},
-            BACKGROUND_NICENESS,
+            NICENESS[words[0]],
         )
         return Child(name, lambda: start, folder.logs / output, finish_s=finish_s)
 

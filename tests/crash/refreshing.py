@@ -4,14 +4,16 @@
 
 Reads one refresh token of each session from stdin, and writes a line for each answer:
 how many transactions were begun, and the token that was answered. ``early``: answers
-before the commit, as it must not be.
+before the commit, as it must not be, once for each session; the commit is yet to come
+when the process is killed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import count
 
 from care.accounts.refreshing import parsed_token
 from gateway.access.revocations import RevokedTokens
@@ -67,11 +69,13 @@ async def work(url: str, tokens: Sequence[str], *, early: bool) -> None:
     site = Site(url)
     if early:
         _answer_early()
-    await asyncio.gather(*(_keep_refreshing(site, one) for one in tokens))
+    rounds: Iterable[int] = range(1) if early else count()
+    await asyncio.gather(*(_keep_refreshing(site, one, rounds) for one in tokens))
+    await asyncio.Event().wait()
 
 
-async def _keep_refreshing(site: Site, token: str) -> None:
-    while True:
+async def _keep_refreshing(site: Site, token: str, rounds: Iterable[int]) -> None:
+    for _ in rounds:
         answers = await asyncio.gather(
             *(
                 site.sign_in.refresh(token, active=True, context=None)
@@ -87,10 +91,7 @@ async def _keep_refreshing(site: Site, token: str) -> None:
 
 
 def _answer_early() -> None:
-    real, begun = Rotations.rotate, set[asyncio.Task[bool]]()
-
     async def rotate(self: Rotations, wanted: Rotation) -> bool:
-        begun.add(asyncio.ensure_future(real(self, wanted)))
         return True
 
     Rotations.rotate = rotate  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ import pytest
 from cluster.node import supervisor as module
 from cluster.node.plan import NodePlan
 from cluster.node.supervisor import NodeSupervisor, stop_seconds
-from cluster.server.children import BACKGROUND_NICENESS, WORKER_FINISH_S, Child
+from cluster.server.children import NICENESS, WORKER_FINISH_S, Child
 from cluster.site.data_folder import DataFolder
 from cluster.site.settings import read_settings
 from cluster.site.site import Site, make_site
@@ -58,7 +58,7 @@ def test_a_node_runs_as_many_workers_as_it_is_told(
         start = child._start()
         assert start is not None
         assert list(start.command[-3:]) == ["work", "--index", str(index)]
-        assert start.niceness == BACKGROUND_NICENESS
+        assert start.niceness == NICENESS["work"] > NICENESS["project"] > 0
 
 
 def test_a_worker_needs_no_ray(tmp_path: Path, made: dict[str, Child]) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from cluster.server.children import (
     ORPHANED,
@@ -103,6 +104,26 @@ def test_a_child_ends_with_its_parent() -> None:
         assert int(parent.stdout.readline()) == os.nice(0) + 3
         parent.kill()
     child.wait(20)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_session_scheduled_as_a_group_yields_as_a_group(
+    *, is_known: bool, tmp_path: Path
+) -> None:
+    """Its nice value alone would change nothing between sessions (autogroup)."""
+    group = tmp_path / ("autogroup" if is_known else "absent/autogroup")
+    code = (
+        "import os, pathlib, sys; from cluster.server.children import yield_to_others; "
+        "yield_to_others(2, pathlib.Path(sys.argv[1])); print(os.nice(0))"
+    )
+    command, expected = [sys.executable, "-c", code, str(group)], str(os.nice(0) + 2)
+    for leads in (False, True):  # a session is asked to yield by its leader alone
+        assert not group.exists()
+        done = subprocess.run(
+            command, capture_output=True, check=True, start_new_session=leads
+        )
+        assert done.stdout.decode().strip() == expected
+    assert not is_known or group.read_text() == expected
 
 
 def test_a_child_of_a_parent_that_has_ended_does_not_start() -> None:
