@@ -292,7 +292,15 @@ def _packaged(when: datetime, place: tzinfo) -> datetime:
 
 
 def _newest_last(events: Sequence[Any]) -> list[Any]:
-    return sorted(events, key=lambda one: int(one.get("SEQUENCE") or 0))
+    return sorted(events, key=_sequence)
+
+
+def _sequence(event: Any) -> int:
+    """Of an entry that has no number, or several, it is as if there were none."""
+    try:
+        return int(event.get("SEQUENCE") or 0)
+    except (TypeError, ValueError):
+        return 0
 
 
 def _is_free(event: Any) -> bool:

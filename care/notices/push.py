@@ -149,9 +149,10 @@ def _is_address(host: str) -> bool:
     return True
 
 
-_TRANSLATED: Final = tuple(
-    map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16"))
-)
+_GIVEN_OUT: Final = ipaddress.ip_network("2000::/3")
+"""The only part of IPv6 that is given out for the public internet: outside of it are
+former private networks, and ways of writing addresses of the old kind."""
+_TRANSLATED: Final = ipaddress.ip_network("2002::/16")
 """Addresses that carry one of the old kind, which may be private."""
 
 
@@ -161,7 +162,7 @@ def is_public_address(text: str) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public_address(str(address.ipv4_mapped))
-        if address.teredo or any(address in one for one in _TRANSLATED):
+        if address not in _GIVEN_OUT or address in _TRANSLATED or address.teredo:
             return False
     return address.is_global and not address.is_multicast
 

@@ -19,7 +19,7 @@ from actors.domain.ids import Millis, ProviderId, TimeOffId
 from actors.domain.messages.answers import ProviderView, Reply
 from actors.domain.messages.commands import AddTimeOff, RemoveTimeOff
 from actors.domain.messages.reads import ReadProvider
-from actors.domain.messages.refusals import Refusal
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import TimeOff
 from actors.errors import Unavailable
 from actors.ports import Calendars, Clock
@@ -68,6 +68,7 @@ DEADLINE_MS: Final = 10_000
 COMMANDS_AT_ONCE: Final = 50
 _DAY_MS: Final = 24 * 3_600_000
 _AWAY: Final = "a store or a calendar does not answer"
+_OVER: Final = "reading the calendar took longer than its claim"
 
 Read = Callable[[bytes, BusyWanted], Awaitable[BusyReading]]
 Item = TypeVar("Item")
@@ -92,6 +93,8 @@ class BusyImport:
         self._needs = needs
         self._clock = needs.clock
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._sending: set[BusyTask] = set()
+        """Those whose commands may still be on their way."""
 
     def now(self) -> Millis:
         """The current instant."""
@@ -131,9 +134,14 @@ class BusyImport:
                 outcome = await self._import(task, task.url, view)
             await self._tasks.settle(task, outcome, now=self._clock.now())
         except BaseException:
-            with suppress(Unavailable):
-                await self._tasks.release(task)
+            if task not in self._sending:
+                with suppress(Unavailable):
+                    await self._tasks.release(task)
+            # Else the claim runs out: what was sent may be carried out until then, and
+            # the end of an import must come after that.
             raise
+        finally:
+            self._sending.discard(task)
 
     async def _end(self, task: BusyTask, view: Reply) -> None:
         """Give all imported time back, and forget the calendar."""
@@ -184,11 +192,14 @@ class BusyImport:
     ) -> bool:
         """Send the differences; False if the provider's calendar refuses some."""
         found = differences(task.provider_id, spans, present)
+        if found.added or found.removed:
+            self._sending.add(task)
         refused = await self._add(task, found.added, "1")
         for part in _portions(found.removed):
             await asyncio.gather(*(self._ask_removal(task, one) for one in part))
         # There was no room beside what was just removed.
         refused = await self._add(task, refused, "2")
+        self._sending.discard(task)
         log.info(
             "busy times",
             extra={
@@ -227,7 +238,7 @@ class BusyImport:
             start=span.start,
             end=span.end,
             by=task.account_id,
-            deadline=Millis(self._clock.now() + DEADLINE_MS),
+            deadline=self._deadline(task),
         )
         return await self._needs.calendars.ask(command)
 
@@ -236,9 +247,23 @@ class BusyImport:
             provider_id=task.provider_id,
             time_off_id=TimeOffId(name),
             by=task.account_id,
-            deadline=Millis(self._clock.now() + DEADLINE_MS),
+            deadline=self._deadline(task),
         )
-        return await self._needs.calendars.ask(command)
+        reply = await self._needs.calendars.ask(command)
+        if isinstance(reply, Refusal) and reply.code is RefusalCode.DEADLINE_PASSED:
+            raise Unavailable(_OVER)
+        return reply
+
+    def _deadline(self, task: BusyTask) -> Millis:
+        """Until when a command may be carried out: another worker's come afterwards.
+
+        Raises:
+            Unavailable: the claim has ended, and nothing more may be sent.
+        """
+        now = self._clock.now()
+        if now >= task.claimed_until:
+            raise Unavailable(_OVER)
+        return Millis(min(now + DEADLINE_MS, task.claimed_until))
 
 
 def import_of(

@@ -23,7 +23,7 @@ from care.busy.ports import (
     BusyFailure,
     BusyOutcome,
 )
-from care.busy.spans import is_imported
+from care.busy.spans import BusyReading, BusyWanted, is_imported
 from cluster.work.busy_reader import BusyReader
 from persistence.accounts.models import AccountRecord, MembershipRecord
 from persistence.directory.busy.models import BusyCalendarRecord
@@ -238,7 +238,8 @@ async def test_what_is_busy_throughout_is_never_offered(busy: Busy) -> None:
 
 
 async def test_calendars_that_are_away_are_tried_again(busy: Busy) -> None:
-    """What was done stays, what is missing follows, and no claim is left behind."""
+    """What was done stays, and what is missing follows once nothing of the attempt
+    can arrive any more."""
     await busy.put()
     left = [1]
 
@@ -250,9 +251,35 @@ async def test_calendars_that_are_away_are_tried_again(busy: Busy) -> None:
     busy.calendars.on_command = away
     assert set(await busy.work()) == {"a store or a calendar does not answer"}
     busy.calendars.on_command = lambda: None
-    assert await busy.later(2) == []
+    assert await busy.later(2) == ["another worker reads this calendar"]
+    assert await busy.later(CLAIM_MS / 1000) == []
     assert len(await busy.spans()) == 2
     assert (await busy.state()).failure is None
+
+
+@pytest.mark.parametrize("ends", ["before", "meanwhile"])
+async def test_nothing_is_sent_after_the_claim(busy: Busy, ends: str) -> None:
+    """A worker that is slower than its claim leaves no time off that an end of the
+    import, by another worker, would not find."""
+    await busy.put()
+    read, ask = busy.read, busy.site.calendars.ask
+
+    async def slow(text: bytes, wanted: BusyWanted) -> BusyReading:
+        if ends == "before":
+            busy.site.clock.step(CLAIM_MS / 1000)
+        return await read(text, wanted)
+
+    async def slower(request: Any) -> Any:
+        if isinstance(request, AddTimeOff) and ends == "meanwhile":
+            busy.site.clock.step(CLAIM_MS / 1000)
+        return await ask(request)
+
+    busy.read, busy.site.calendars.ask = slow, slower  # type: ignore[method-assign]
+    assert set(await busy.work()) == {"a store or a calendar does not answer"}
+    assert await busy.spans() == []
+    busy.read, busy.site.calendars.ask = read, ask  # type: ignore[method-assign]
+    await busy.later()
+    assert len(await busy.spans()) == 2
 
 
 async def test_one_worker_at_a_time_has_a_calendar(busy: Busy) -> None:

@@ -250,6 +250,18 @@ def test_an_entry_that_cannot_be_read_costs_no_other() -> None:
     assert (nine, nine + 60) in spans
 
 
+@pytest.mark.parametrize(
+    "wrong", ["SEQUENCE:one", "SEQUENCE:1\nSEQUENCE:2", "SEQUENCE:"], ids=repr
+)
+def test_an_odd_count_of_changes_costs_no_other_entry(wrong: str) -> None:
+    """It is no time: the entry is read without it."""
+    times = "DTSTART:20260901T090000Z\nDURATION:PT1H"
+    text = calendar(f"UID:1\n{wrong}\n{times}", f"UID:2\n{times}")
+    assert len(read(text).spans) == 1
+    moved = f"UID:1\n{wrong}\nRECURRENCE-ID:20260901T090000Z\n{times}"
+    assert len(read(calendar(f"UID:1\n{times}", moved)).spans) == 1
+
+
 def test_a_calendar_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """In entries and in occurrences."""
     one = "DTSTART:20260901T090000Z\nDTEND:20260901T093000Z\nRRULE:FREQ=DAILY;COUNT=9"

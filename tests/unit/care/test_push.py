@@ -80,6 +80,9 @@ def test_keys_have_their_lengths(p256dh: str, auth: str, field: str) -> None:
         ("::ffff:10.0.0.1", False),
         ("64:ff9b::a00:1", False),
         ("2002:a00:1::", False),
+        ("64:ff9b:1::a00:1", False),
+        ("::10.0.0.1", False),
+        ("fec0::1", False),
     ],
 )
 def test_public_addresses(address: str, is_public: bool) -> None:
