@@ -116,6 +116,8 @@ def after_quiet(quiet: QuietHours, time_zone: str, now: Millis) -> Millis:
         return now
     day = wall.date() + timedelta(days=wall.time() >= ends)
     until = datetime.combine(day, ends, place)
+    if until.timestamp() * 1000 <= now:  # clocks were set back: the hour comes again
+        until = until.replace(fold=1)
     return Millis(max(now, int(until.timestamp() * 1000)))
 
 

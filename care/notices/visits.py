@@ -32,6 +32,8 @@ OUTBOX_KINDS: Final[Mapping[str, NoticeKind]] = {
     "booking.covered": NoticeKind.COVERED,
 }
 """Events of the projection that people are told of."""
+_OF_DOUBT: Final = frozenset({NoticeKind.STRANDED, NoticeKind.COVERED})
+"""What is told of a visit without saying where it is."""
 SILENT_KINDS: Final = tuple(
     f"booking.{name}" for name in ("arrived", "fulfilled", "noshow", "undone")
 )
@@ -88,13 +90,16 @@ def decide(
     ``view`` is the visit as it is projected by now; ``prior_start`` where it was before
     the event, for visits of which nothing was told yet.
     """
-    known = told or Told(view.booking_id, view.patient_id, version=0)
+    # A row has times from the first: it is kept until so long after them.
+    known = told or _as_it_is(Told(view.booking_id, view.patient_id, 0), view)
     if event.version <= known.version:
         return known, None
-    known = replace(known, version=event.version)
+    newer = replace(known, version=event.version)
     if view.start * MINUTE_MS <= now or event.at < now - STALE_MS:
-        return _as_it_is(known, view), None
-    return _DECIDE[event.kind](known, event, view, prior_start)
+        return _as_it_is(newer, view), None
+    if event.kind in _OF_DOUBT and known.is_told and not _is_there(known, view):
+        newer = known  # the move is still to be told, by an event that may be older
+    return _DECIDE[event.kind](newer, event, view, prior_start)
 
 
 def reminders(
@@ -146,11 +151,10 @@ def _rescheduled(
     if view.status is not BookingStatus.BOOKED:
         return known, None
     was = known.start if known.is_told else prior
-    moved = (was, known.location_id if known.is_told else "")
-    if known.is_told and moved == (view.start, view.location_id):
+    if known.is_told and _is_there(known, view):
         return known, None  # told already, by an event that came later
-    told = replace(_as_it_is(known, view), is_told=True, is_stranded=False)
-    told = replace(told, sequence=known.sequence + 1)
+    told = replace(_as_it_is(known, view), is_told=True, sequence=known.sequence + 1)
+    told = replace(told, is_stranded=known.is_stranded and bool(view.stranded))
     return told, Telling(event.kind, view, event.version, told.sequence, was)
 
 
@@ -182,6 +186,11 @@ def _covered(
     if view.status is not BookingStatus.BOOKED:
         return told, None
     return told, Telling(event.kind, view, event.version, told.sequence)
+
+
+def _is_there(known: Told, view: BookingView) -> bool:
+    """Whether the visit is where people were told."""
+    return (known.start, known.location_id) == (view.start, view.location_id)
 
 
 def _as_it_is(known: Told, view: BookingView) -> Told:

@@ -46,6 +46,7 @@ def event(kind: NoticeKind, version: int, at: Millis = NOW) -> VisitEvent:
 BOOKED = event(NoticeKind.BOOKED, 1)
 MOVED = event(NoticeKind.RESCHEDULED, 2)
 CANCELLED = event(NoticeKind.CANCELLED, 3)
+STRANDED = event(NoticeKind.STRANDED, 3)
 
 
 def heard(view: BookingView, *events: VisitEvent) -> list[NoticeKind]:
@@ -78,6 +79,35 @@ def test_a_moved_visit_is_told_where_it_is(
     """Once: a confirmation that already has the new time needs no change after it."""
     moved = replace(VIEW, version=2, start=LATER)
     assert heard(moved, *events) == told
+
+
+@pytest.mark.parametrize("events", list(permutations((MOVED, STRANDED))))
+def test_a_move_is_told_whatever_came_of_it_first(
+    events: tuple[VisitEvent, ...],
+) -> None:
+    """Calendars must change the visit (SEQUENCE) also where its doctor's leave is heard
+    of before the move; and that the visit stands again is heard after both."""
+    told, _ = decide(BOOKED, VIEW, None, NEXT, NOW)
+    view = replace(VIEW, version=3, start=LATER, stranded="leave")
+    ids = set()
+    for one in (*events, *events):
+        told, telling = decide(one, view, told, NEXT, NOW)
+        if telling:
+            ids.add((telling.kind, telling.version))
+    assert ids == {(NoticeKind.RESCHEDULED, 2), (NoticeKind.STRANDED, 3)}
+    assert (told.sequence, told.start) == (1, LATER)
+    covered = event(NoticeKind.COVERED, 4)
+    told, telling = decide(covered, replace(view, stranded=""), told, NEXT, NOW)
+    assert telling is not None
+    assert (telling.kind, told.version) == (NoticeKind.COVERED, 4)
+
+
+def test_what_is_told_first_says_when_the_visit_is() -> None:
+    """Whatever it is: what was told is kept until so long after the visit, and one
+    that stands again is told of."""
+    view = replace(VIEW, version=3, stranded="leave")
+    told, _ = decide(STRANDED, view, None, NEXT, NOW)
+    assert (told.start, told.end) == (view.start, view.end)
 
 
 def test_what_is_past_or_stale_is_not_told() -> None:
@@ -123,6 +153,15 @@ def test_quiet_hours_end_on_the_wall_when_clocks_change() -> None:
     assert (
         after_quiet(QuietHours(), "Europe/Berlin", evening) == evening + 8 * 3_600_000
     )
+
+
+def test_quiet_hours_last_through_an_hour_that_comes_again() -> None:
+    """On 25 October 2026 Berlin has 2:10 at 0:10 and at 1:10 UTC; 2:30 is then at
+    0:30, and at 1:30."""
+    quiet, first = QuietHours("21:00", "02:30"), 1_792_887_000_000
+    for ten in (first, first + 3_600_000):
+        until = after_quiet(quiet, "Europe/Berlin", Millis(ten))
+        assert until == ten + 20 * 60_000
 
 
 def test_equal_times_are_no_quiet() -> None:
